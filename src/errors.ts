@@ -1,0 +1,123 @@
+/**
+ * The one table of errors. A code names what is wrong, `status` is what HTTP answers, `exit` (where present) is the exit
+ * code of the process: 64 wrong usage, 69 a required dependency is unreachable, 70 a bug, 78 invalid configuration
+ * (sysexits.h). `{name}` in a message is filled from the error's details. docs/errors.md lists the same codes; `npm run
+ * check` compares both.
+ */
+export const ERRORS = {
+  // process
+  CONFIG_INVALID: { status: 500, exit: 78, message: 'The configuration has {count} problem(s).' },
+  USAGE_WRONG: { status: 400, exit: 64, message: '{problem}' },
+  NODE_TOO_OLD: { status: 500, exit: 78, message: 'Porteiro needs Node {wanted} or newer; this is {found}.' },
+  BUG: { status: 500, exit: 70, message: 'Something went wrong inside Porteiro.' },
+  SHUTTING_DOWN: { status: 503, message: 'The service is shutting down and takes no new calls.' },
+
+  // store
+  DATABASE_UNREACHABLE: { status: 503, exit: 69, message: 'Postgres cannot be reached: {reason}' },
+  DATABASE_UNSUPPORTED: {
+    status: 500,
+    exit: 78,
+    message: 'There is no embedded Postgres for {platform}; set DATABASE_URL.',
+  },
+  DATABASE_LOCKED: {
+    status: 500,
+    exit: 69,
+    message: 'Another process is starting the Postgres in {directory}.',
+  },
+  DATABASE_QUERY: { status: 500, message: 'Postgres refused a query: {reason}' },
+  MIGRATION_CHANGED: { status: 500, exit: 78, message: 'Migration {file} has changed since it was applied.' },
+  MIGRATION_FAILED: { status: 500, exit: 69, message: 'Migration {file} failed: {reason}' },
+  DIRECTORY_INVALID: {
+    status: 400,
+    exit: 64,
+    message: 'The directory file has {count} problem(s); nothing was loaded.',
+  },
+
+  // AudioSocket
+  FRAME_UNKNOWN_KIND: { status: 400, message: 'AudioSocket message of unknown kind {kind}.' },
+  FRAME_MALFORMED: { status: 400, message: 'AudioSocket message of kind {kind} with {length} bytes.' },
+  FRAME_OVERSIZED: { status: 400, message: 'AudioSocket audio of {length} bytes is more than a second.' },
+  FRAME_EMPTY: { status: 400, message: 'AudioSocket messages without content, {count} in a row.' },
+  HANDSHAKE_TIMEOUT: { status: 408, message: 'No call UUID arrived within {ms} ms.' },
+  HANDSHAKE_INVALID: {
+    status: 400,
+    message: 'The first AudioSocket message was of kind {kind}, not the call UUID.',
+  },
+  UUID_NIL: { status: 400, message: 'The call UUID is nil.' },
+  UUID_REPEATED: { status: 400, message: 'A second UUID arrived on a connection that has one.' },
+  ADDRESS_REFUSED: { status: 403, message: '{address} is not in AUDIOSOCKET_ALLOW.' },
+  PEER_ERROR: { status: 502, message: 'The PBX reported AudioSocket error {number}.' },
+  PEER_STALLED: { status: 504, message: 'The PBX stopped reading; {bytes} bytes were waiting.' },
+  PORT_IN_USE: { status: 500, exit: 69, message: 'Port {port} on {host} is taken by another process.' },
+  PORT_FORBIDDEN: { status: 500, exit: 69, message: 'Port {port} on {host} cannot be opened: {reason}' },
+
+  // media
+  PROMPT_MISSING: { status: 500, exit: 78, message: 'Prompt {prompt} is missing for {locale}: {file}' },
+  PROMPT_FORMAT: { status: 500, exit: 78, message: '{file} is not 8 kHz, mono, 16-bit PCM WAV: {reason}' },
+  RECORDING_FAILED: { status: 500, message: 'A recording could not be kept: {reason}' },
+
+  // calls
+  CALL_UNKNOWN: { status: 404, message: 'There is no call {callId}.' },
+  CALL_ENDED: { status: 404, message: 'Call {callId} has ended.' },
+  CALL_DUPLICATE: { status: 409, message: 'Call {callId} already has a {role} leg.' },
+  CALLS_EXHAUSTED: { status: 503, message: 'All {max} calls are in use.' },
+  LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
+  DIAL_FAILED: { status: 502, message: 'The resident could not be rung: {reason}' },
+  DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
+
+  // HTTP
+  KEY_MISSING: { status: 401, message: 'Send the API key as "Authorization: Bearer KEY".' },
+  KEY_INVALID: { status: 401, message: 'This API key is not known or has been revoked.' },
+  KEY_SCOPE: { status: 403, message: 'This API key lacks the scope {scope}.' },
+  BODY_INVALID: { status: 400, message: 'The request does not have the expected form.' },
+  BODY_NOT_JSON: { status: 400, message: 'The body is not JSON.' },
+  BODY_TYPE: { status: 415, message: 'Send the body as application/json.' },
+  BODY_TOO_LARGE: { status: 413, message: 'The body is larger than {limit} bytes.' },
+  ROUTE_UNKNOWN: { status: 404, message: 'There is no {method} {path}.' },
+} as const satisfies Record<string, { status: number; message: string; exit?: number }>
+
+export type ErrorCode = keyof typeof ERRORS
+export type Details = Record<string, unknown>
+
+/** An error with a code of the table above and the facts that belong to it. */
+export class PorteiroError extends Error {
+  readonly code: ErrorCode
+  readonly details: Details
+
+  constructor(code: ErrorCode, details: Details = {}, cause?: unknown) {
+    super(fill(ERRORS[code].message, details), cause === undefined ? undefined : { cause })
+    this.name = 'PorteiroError'
+    this.code = code
+    this.details = details
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  /** The exit code when this error ends the process. */
+  get exit(): number {
+    const entry = ERRORS[this.code]
+    return 'exit' in entry ? entry.exit : 70
+  }
+}
+
+/** `throw fail('CALL_UNKNOWN', { callId })` */
+export function fail(code: ErrorCode, details: Details = {}, cause?: unknown): PorteiroError {
+  return new PorteiroError(code, details, cause)
+}
+
+/** Any thrown value as a PorteiroError; what is not one of ours is a BUG with its cause. */
+export function asPorteiroError(error: unknown): PorteiroError {
+  return error instanceof PorteiroError ? error : new PorteiroError('BUG', {}, error)
+}
+
+/** The message of anything that was thrown. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join('; ')
+  return error instanceof Error ? error.message || error.name : String(error)
+}
+
+function fill(template: string, details: Details): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? '?'))
+}

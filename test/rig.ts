@@ -1,0 +1,100 @@
+import { suite as uvuSuite } from 'uvu'
+
+/** What a test is handed: `defer` runs in reverse order when the test ends, whatever its result. */
+export interface Rig {
+  defer(release: () => unknown): void
+  /** Aborted when the test ends or runs out of time. */
+  readonly signal: AbortSignal
+}
+
+export interface Options {
+  /** ms for one test, its releases not counted. */
+  timeout?: number
+}
+
+/**
+ * uvu's suite with three things it lacks: a time limit a test, releases in reverse order, and a leak check that fails the
+ * test which left a socket, timer or child process behind.
+ */
+export function suite(name: string, { timeout = 20_000 }: Options = {}) {
+  const inner = uvuSuite(name)
+  const guarded = (handler: (rig: Rig) => unknown, limit: number) => async () => {
+    const before = resources()
+    const ending = new AbortController()
+    const releases: (() => unknown)[] = []
+    const rig: Rig = { defer: (release) => releases.push(release), signal: ending.signal }
+    let timer: NodeJS.Timeout | undefined
+    const expired = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`took longer than ${limit} ms`)), limit)
+    })
+    const problems: unknown[] = []
+    try {
+      await Promise.race([handler(rig), expired])
+    } catch (error) {
+      problems.push(error)
+    } finally {
+      clearTimeout(timer)
+      ending.abort()
+    }
+    for (const release of releases.reverse()) {
+      try {
+        await release()
+      } catch (error) {
+        problems.push(error)
+      }
+    }
+    if (problems.length === 0) {
+      const left = await leftovers(before)
+      if (left.length > 0) problems.push(new Error(`left behind: ${left.join(', ')}`))
+    }
+    if (problems.length > 0) throw problems[0]
+  }
+  const test = (title: string, handler: (rig: Rig) => unknown, limit = timeout) =>
+    inner(title, guarded(handler, limit))
+  return Object.assign(test, {
+    only: (title: string, handler: (rig: Rig) => unknown, limit = timeout) =>
+      inner.only(title, guarded(handler, limit)),
+    /** Counted, and named with its reason at the end of the run. */
+    skip: (title: string, reason: string) => {
+      console.log(`SKIPPED ${name}: ${title} (${reason})`)
+      inner.skip(title)
+    },
+    run: () => inner.run(),
+  })
+}
+
+/** Resolves with the first result of `probe` that is not undefined, asked again whenever the loop is idle. For states that announce nothing. */
+export async function eventually<T>(
+  probe: () => T | undefined | Promise<T | undefined>,
+  ms = 5000,
+): Promise<T> {
+  const end = performance.now() + ms
+  for (;;) {
+    const found = await probe()
+    if (found !== undefined) return found
+    if (performance.now() > end) throw new Error(`not seen within ${ms} ms: ${probe}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+function resources(): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const name of process.getActiveResourcesInfo()) {
+    // standard streams come and go with the first use of console; immediates and file requests end by themselves
+    if (/^(TTYWrap|PipeWrap|Immediate|FSReqPromise|FSReqCallback|CloseReq|TickObject)$/.test(name)) continue
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+  return counts
+}
+
+async function leftovers(before: Map<string, number>): Promise<string[]> {
+  const end = performance.now() + 1000
+  for (;;) {
+    const left = [...resources()].flatMap(([name, count]) => {
+      const more = count - (before.get(name) ?? 0)
+      return more > 0 ? [`${name} × ${more}`] : []
+    })
+    if (left.length === 0 || performance.now() > end) return left
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
