@@ -1,0 +1,383 @@
+import { assign, enqueueActions, sendTo, setup, spawnChild, stopChild } from 'xstate'
+import { type Contact, type ContactSettings, contactMachine } from './contact.ts'
+import { deadline, inMs } from './deadline.ts'
+import { type LegFact, legMachine } from './leg.ts'
+import { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'
+import { lastingPort, port } from './port.ts'
+import { RESIDENT_KEYS, residentMachine, type Verdict } from './resident.ts'
+import { type Piece, type Recording, type Role, say } from './speech.ts'
+import { type Unit, visitorMachine } from './visitor.ts'
+
+/** Times in ms, fixed when the call starts. */
+export interface CallSettings extends ContactSettings {
+  talkMs: number
+  callMaxMs: number
+  hangupDelayMs: number
+  hangupGraceMs: number
+}
+
+export interface CallInput {
+  callId: string
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  settings: CallSettings
+}
+
+export interface CallContext extends CallInput {
+  /** The legs that are connected now. */
+  legs: Role[]
+  unit: Unit | null
+  identity: Recording | null
+  purpose: Recording | null
+  contacts: Contact[]
+  ending: Ending | null
+  decision: Decision | null
+  answeredAt: number | null
+  /** When both goodbyes had begun. */
+  farewellAt: number
+}
+
+export type CallEvent =
+  | LegFact
+  | { type: 'resident.joined' }
+  | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
+  | { type: 'leg.hangUp'; role: Role }
+  | { type: 'call.end'; reason: 'closing' | 'fault' }
+
+export interface CallOutput {
+  outcome: Outcome
+  reason: Reason | null
+  decision: Decision | null
+  /** ms since the call started, and all in all. */
+  durations: { total: number; toAnswer: number | null; toDecision: number | null }
+}
+
+/**
+ * One visit, from the visitor's first frame until both legs are hung up by us. A root actor whose id is the AudioSocket
+ * UUID; the dialogues, the search for the resident and the legs are its children.
+ */
+export const callMachine = setup({
+  types: {
+    input: {} as CallInput,
+    context: {} as CallContext,
+    events: {} as CallEvent,
+    output: {} as CallOutput,
+  },
+  actors: {
+    leg: legMachine,
+    visitor: visitorMachine,
+    contact: contactMachine,
+    resident: residentMachine,
+    say,
+    deadline,
+    /** Who may be rung for the unit, in order; nobody is an empty list. */
+    match: port<Contact[], { callId: string; unit: Unit }>('match'),
+    tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
+    bridge: lastingPort<{ callId: string }>('bridge'),
+    /** Speaks to both legs; resolves when all was played out, with the moment (ms since the epoch) both had begun. */
+    sayBoth: port<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>('sayBoth'),
+  },
+  actions: {
+    connectResident: spawnChild('leg', {
+      id: 'residentLeg',
+      input: ({ context }) => legInput(context, 'resident'),
+    }),
+    addResident: assign({
+      legs: ({ context }) => [...context.legs, 'resident' as const],
+      answeredAt: ({ context }) => context.answeredAt ?? Date.now(),
+    }),
+    // a finished child stays in the snapshot until it is stopped
+    stopVisitorLeg: stopChild('visitorLeg'),
+    stopResidentLeg: stopChild('residentLeg'),
+    removeVisitor: assign({ legs: ({ context }) => context.legs.filter((role) => role !== 'visitor') }),
+    removeResident: assign({ legs: ({ context }) => context.legs.filter((role) => role !== 'resident') }),
+    end: assign((_, ending: Ending) => ({ ending })),
+    decide: assign((_, { verdict, by, via }: Omit<Decision, 'at'>) => ({
+      ending: { outcome: verdict, reason: null },
+      decision: { verdict, by, via, at: Date.now() },
+    })),
+    hangUpLegs: enqueueActions(({ context, enqueue }) => {
+      for (const role of context.legs) enqueue.sendTo(`${role}Leg`, { type: 'leg.hangUp' })
+    }),
+  },
+  guards: {
+    goesOn: ({ context }) => context.ending === null,
+    residentIsHere: ({ context }) => context.legs.includes('resident'),
+    nobodyIsHere: ({ context }) => context.legs.length === 0,
+    isHere: ({ context }, role: Role) => context.legs.includes(role),
+    isAuthorize: (_, key: string) => key === RESIDENT_KEYS.authorize,
+    isDeny: (_, key: string) => key === RESIDENT_KEYS.deny,
+  },
+}).createMachine({
+  id: 'call',
+  context: ({ input }) => ({
+    ...input,
+    legs: ['visitor'],
+    unit: null,
+    identity: null,
+    purpose: null,
+    contacts: [],
+    ending: null,
+    decision: null,
+    answeredAt: null,
+    farewellAt: 0,
+  }),
+  invoke: [
+    { src: 'leg', id: 'visitorLeg', input: ({ context }) => legInput(context, 'visitor') },
+    {
+      src: 'deadline',
+      id: 'callDeadline',
+      input: ({ context }) => ({ at: context.startedAt + context.settings.callMaxMs }),
+      onDone: { guard: 'goesOn', target: '.concluding', actions: end('expired', 'too-long') },
+    },
+  ],
+  on: {
+    'visitor.hungUp': {
+      target: '.concluding',
+      actions: ['removeVisitor', 'stopVisitorLeg', end('abandoned', 'visitor-left')],
+    },
+    'resident.joined': { actions: ['connectResident', 'addResident'] },
+    'resident.hungUp': { actions: ['removeResident', 'stopResidentLeg'] },
+    'decision.given': {
+      target: '.concluding',
+      actions: { type: 'decide', params: ({ event: { verdict, by, via } }) => ({ verdict, by, via }) },
+    },
+    'leg.hangUp': {
+      guard: { type: 'isHere', params: ({ event }) => event.role },
+      actions: sendTo(({ event }) => `${event.role}Leg`, { type: 'leg.hangUp' }),
+    },
+    'call.end': {
+      target: '.concluding',
+      actions: { type: 'end', params: ({ event }) => ({ outcome: 'expired', reason: event.reason }) },
+    },
+  },
+  initial: 'attending',
+  states: {
+    attending: {
+      invoke: {
+        src: 'visitor',
+        id: 'visitor',
+        input: ({ context }) => ({ callId: context.callId }),
+        onDone: [
+          {
+            guard: ({ event }) => event.output.gaveUp === 'silent',
+            target: 'concluding',
+            actions: end('abandoned', 'visitor-silent'),
+          },
+          {
+            guard: ({ event }) => event.output.gaveUp === 'unknown-unit',
+            target: 'concluding',
+            actions: end('unreachable', 'unknown-unit'),
+          },
+          {
+            target: 'matching',
+            actions: assign(({ event: { output } }) => ({
+              unit: output.unit,
+              identity: output.identity,
+              purpose: output.purpose,
+            })),
+          },
+        ],
+        onError: { target: 'concluding', actions: end('unreachable', 'fault') },
+      },
+      on: { 'visitor.key.pressed': { actions: sendTo('visitor', ({ event }) => pressed(event)) } },
+    },
+    matching: {
+      invoke: {
+        src: 'match',
+        id: 'match',
+        input: ({ context }) => ({ callId: context.callId, unit: context.unit! }),
+        onDone: { target: 'contacting', actions: assign({ contacts: ({ event }) => event.output }) },
+        onError: { target: 'concluding', actions: end('unreachable', 'fault') },
+      },
+    },
+    contacting: {
+      always: { guard: 'residentIsHere', target: 'consulting' },
+      invoke: [
+        {
+          src: 'tone',
+          id: 'ringback',
+          input: ({ context }) => ({ callId: context.callId, role: 'visitor', tone: 'ringback' }),
+        },
+        {
+          src: 'contact',
+          id: 'contact',
+          input: ({ context: { callId, unit, contacts, settings } }) => ({
+            callId,
+            unit: unit!,
+            contacts,
+            settings,
+          }),
+          onDone: [
+            {
+              guard: ({ event }) => event.output.missed === 'unanswered',
+              target: 'concluding',
+              actions: end('unanswered', 'no-answer'),
+            },
+            { target: 'concluding', actions: end('unreachable', 'no-contact') },
+          ],
+          onError: { target: 'concluding', actions: end('unreachable', 'fault') },
+        },
+      ],
+    },
+    consulting: {
+      invoke: [
+        {
+          src: 'tone',
+          id: 'hold',
+          input: ({ context }) => ({ callId: context.callId, role: 'visitor', tone: 'hold' }),
+        },
+        {
+          src: 'say',
+          id: 'tellVisitor',
+          input: ({ context }) => ({
+            callId: context.callId,
+            role: 'visitor',
+            pieces: ['resident-answered'],
+          }),
+        },
+        {
+          src: 'resident',
+          id: 'resident',
+          input: ({ context: { callId, unit, identity, purpose } }) => ({ callId, unit, identity, purpose }),
+          onDone: [
+            {
+              guard: ({ event }) => event.output.answer === 'authorized',
+              target: 'concluding',
+              actions: decide('authorized'),
+            },
+            {
+              guard: ({ event }) => event.output.answer === 'denied',
+              target: 'concluding',
+              actions: decide('denied'),
+            },
+            { guard: ({ event }) => event.output.answer === 'talk', target: 'talking' },
+            { target: 'concluding', actions: end('unanswered', 'undecided') },
+          ],
+          onError: { target: 'concluding', actions: end('unreachable', 'fault') },
+        },
+      ],
+      on: {
+        'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
+        'resident.hungUp': {
+          target: 'concluding',
+          actions: ['removeResident', 'stopResidentLeg', end('unanswered', 'resident-left')],
+        },
+      },
+    },
+    talking: {
+      invoke: {
+        src: 'deadline',
+        id: 'talkDeadline',
+        input: ({ context }) => inMs(context.settings.talkMs),
+        onDone: { target: 'concluding', actions: end('unanswered', 'undecided') },
+      },
+      on: {
+        'resident.key.pressed': [
+          {
+            guard: { type: 'isAuthorize', params: ({ event }) => event.key },
+            target: 'concluding',
+            actions: decide('authorized'),
+          },
+          {
+            guard: { type: 'isDeny', params: ({ event }) => event.key },
+            target: 'concluding',
+            actions: decide('denied'),
+          },
+        ],
+        'resident.hungUp': {
+          target: 'concluding',
+          actions: ['removeResident', 'stopResidentLeg', end('unanswered', 'resident-left')],
+        },
+      },
+      initial: 'introducing',
+      states: {
+        introducing: {
+          description: 'each is told that the other comes on the line',
+          invoke: {
+            src: 'sayBoth',
+            id: 'introduce',
+            input: ({ context }) => ({
+              callId: context.callId,
+              words: { visitor: ['talk-visitor'], resident: ['talk-resident'] },
+            }),
+            onDone: 'bridged',
+          },
+        },
+        bridged: {
+          invoke: { src: 'bridge', id: 'bridge', input: ({ context }) => ({ callId: context.callId }) },
+        },
+      },
+    },
+    concluding: {
+      always: { guard: 'nobodyIsHere', target: 'ended' },
+      on: {
+        'visitor.hungUp': { actions: ['removeVisitor', 'stopVisitorLeg'] },
+        // the first decision stands, and who comes now is told by the service that the visit is over
+        'decision.given': {},
+        'resident.joined': {},
+        'call.end': {},
+      },
+      initial: 'farewell',
+      states: {
+        farewell: {
+          invoke: {
+            src: 'sayBoth',
+            id: 'sayGoodbye',
+            input: ({ context }) => ({ callId: context.callId, words: goodbye(context.ending!) }),
+            onDone: {
+              target: 'lingering',
+              actions: assign({ farewellAt: ({ event }) => event.output.beganAt }),
+            },
+          },
+        },
+        lingering: {
+          invoke: {
+            src: 'deadline',
+            id: 'hangupDelay',
+            input: ({ context }) => ({ at: context.farewellAt + context.settings.hangupDelayMs }),
+            onDone: 'hangingUp',
+          },
+        },
+        hangingUp: {
+          entry: 'hangUpLegs',
+          on: { 'visitor.forced': 'forcing', 'resident.forced': 'forcing' },
+        },
+        forcing: {
+          description: 'a leg did not close after 0x00; it closes itself and tells',
+        },
+      },
+    },
+    ended: { type: 'final' },
+  },
+  output: ({ context }) => ({
+    outcome: context.ending!.outcome,
+    reason: context.ending!.reason,
+    decision: context.decision,
+    durations: {
+      total: Date.now() - context.startedAt,
+      toAnswer: since(context, context.answeredAt),
+      toDecision: since(context, context.decision?.at ?? null),
+    },
+  }),
+})
+
+function end(outcome: Outcome, reason: Reason) {
+  return { type: 'end', params: { outcome, reason } } as const
+}
+
+function decide(verdict: Verdict) {
+  return { type: 'decide', params: { verdict, by: 'resident', via: 'key' } } as const
+}
+
+function legInput({ callId, settings }: CallContext, role: Role) {
+  return { callId, role, graceMs: settings.hangupGraceMs }
+}
+
+function pressed({ key }: { key: string }) {
+  return { type: 'key.pressed', key } as const
+}
+
+function since({ startedAt }: CallContext, at: number | null): number | null {
+  return at === null ? null : at - startedAt
+}

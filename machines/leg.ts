@@ -1,0 +1,91 @@
+import { sendParent, setup } from 'xstate'
+import { deadline, inMs } from './deadline.ts'
+import { lastingPort, port } from './port.ts'
+import type { Role } from './speech.ts'
+
+export interface LegInput {
+  callId: string
+  role: Role
+  /** ms between our hangup and the moment we close the socket ourselves. */
+  graceMs: number
+}
+
+/** Facts that the leg's media reports, and the two commands that a call gives. */
+export type LegEvent =
+  | { type: 'key.pressed'; key: string }
+  | { type: 'saying' }
+  | { type: 'said' }
+  | { type: 'hungUp'; how: HungUp }
+  | { type: 'leg.hangUp' }
+
+/** `fin`, `rst`, `hangup` (0x00) and `error` come from the other side; `us` when we closed it. */
+export type HungUp = 'fin' | 'rst' | 'hangup' | 'error' | 'us'
+
+export interface LegRef {
+  callId: string
+  role: Role
+}
+
+/** What a leg tells its call. The role is in the name, so that charts read `visitor.hungUp`. */
+export type LegFact =
+  | { type: 'visitor.key.pressed' | 'resident.key.pressed'; key: string }
+  | { type: 'visitor.hungUp' | 'resident.hungUp'; how: HungUp }
+  | { type: 'visitor.forced' | 'resident.forced' }
+
+/**
+ * One leg of a call, from its first frame to its closed socket. Frames never come here: the leg's media object takes
+ * them and reports facts through `hear`.
+ */
+export const legMachine = setup({
+  types: { input: {} as LegInput, context: {} as LegInput, events: {} as LegEvent },
+  actors: {
+    hear: lastingPort<LegRef, LegEvent>('hear'),
+    hangUp: port<void, LegRef>('hangUp'),
+    release: port<void, LegRef>('release'),
+    deadline,
+  },
+  actions: {
+    tellKey: sendParent(({ context, event }) => ({
+      type: `${context.role}.key.pressed`,
+      key: event.type === 'key.pressed' ? event.key : '',
+    })),
+    tellForced: sendParent(({ context }) => ({ type: `${context.role}.forced` })),
+    tellHungUp: sendParent(({ context, event }) => ({
+      type: `${context.role}.hungUp`,
+      how: event.type === 'hungUp' ? event.how : 'us',
+    })),
+  },
+}).createMachine({
+  id: 'leg',
+  context: ({ input }) => ({ ...input }),
+  invoke: { src: 'hear', id: 'hear', input: ({ context }) => refOf(context) },
+  initial: 'connected',
+  on: { hungUp: '.gone' },
+  states: {
+    connected: {
+      initial: 'listening',
+      on: { 'key.pressed': { actions: 'tellKey' }, 'leg.hangUp': 'hangingUp' },
+      states: {
+        listening: { on: { saying: 'speaking' } },
+        speaking: { on: { said: 'listening' } },
+      },
+    },
+    hangingUp: {
+      description: '0x00 is on its way; Asterisk answers by closing the socket',
+      invoke: [
+        { src: 'hangUp', id: 'hangUp', input: ({ context }) => refOf(context) },
+        { src: 'deadline', id: 'grace', input: ({ context }) => inMs(context.graceMs), onDone: 'forcing' },
+      ],
+    },
+    forcing: {
+      description: 'the other side did not close: we do',
+      entry: 'tellForced',
+      invoke: { src: 'release', id: 'release', input: ({ context }) => refOf(context), onDone: 'gone' },
+    },
+    gone: { type: 'final', entry: 'tellHungUp' },
+  },
+})
+
+function refOf({ callId, role }: LegRef): LegRef {
+  return { callId, role }
+}

@@ -1,0 +1,67 @@
+import type { Verdict } from './resident.ts'
+import type { Piece, Role } from './speech.ts'
+
+/** How a call ended. */
+export type Outcome =
+  | 'authorized'
+  | 'denied'
+  | 'unanswered'
+  | 'unreachable'
+  | 'abandoned'
+  | 'blocked'
+  | 'expired'
+
+/** Why it ended so, where the outcome alone does not tell. */
+export type Reason =
+  | 'visitor-left'
+  | 'visitor-silent'
+  | 'unknown-unit'
+  | 'no-contact'
+  | 'no-answer'
+  | 'resident-left'
+  | 'undecided'
+  | 'too-long'
+  | 'closing'
+  | 'fault'
+
+export interface Decision {
+  verdict: Verdict
+  /** Who decided: `resident`, or the name of the API key. */
+  by: string
+  via: 'key' | 'voice' | 'whatsapp' | 'api'
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
+export interface Ending {
+  outcome: Outcome
+  reason: Reason | null
+}
+
+/** The goodbye that each leg hears for an ending. */
+export function goodbye({ outcome, reason }: Ending): Record<Role, Piece[]> {
+  const special = reason ? BY_REASON[reason] : undefined
+  return special ?? BY_OUTCOME[outcome]
+}
+
+const words = (visitor: string, resident: string): Record<Role, Piece[]> => ({
+  visitor: [`farewell-visitor-${visitor}`],
+  resident: [`farewell-resident-${resident}`],
+})
+
+const BY_OUTCOME: Record<Outcome, Record<Role, Piece[]>> = {
+  authorized: words('authorized', 'authorized'),
+  denied: words('denied', 'denied'),
+  unanswered: words('unanswered', 'undecided'),
+  unreachable: words('unreachable', 'ended'),
+  abandoned: words('ended', 'visitor-left'),
+  blocked: words('blocked', 'ended'),
+  expired: words('expired', 'expired'),
+}
+
+const BY_REASON: Partial<Record<Reason, Record<Role, Piece[]>>> = {
+  'visitor-silent': words('silent', 'ended'),
+  'unknown-unit': words('unknown-unit', 'ended'),
+  closing: words('ended', 'ended'),
+  fault: words('ended', 'ended'),
+}

@@ -1,0 +1,28 @@
+import {
+  type CallbackActorLogic,
+  type EventObject,
+  fromCallback,
+  fromPromise,
+  type PromiseActorLogic,
+} from 'xstate'
+
+/**
+ * A port is a place where a machine touches the world. The machines only name them; the service provides the real ones
+ * with `machine.provide`. A port that nobody provided throws: XState itself would only warn and go on without it.
+ */
+export function port<Output, Input>(name: string): PromiseActorLogic<Output, Input> {
+  return fromPromise<Output, Input>(() => Promise.reject(missing(name)))
+}
+
+/** A port that lasts as long as its state: it starts on entry, may send facts, and is undone on exit. */
+export function lastingPort<Input, Sends extends EventObject = EventObject>(
+  name: string,
+): CallbackActorLogic<EventObject, Input, Sends> {
+  return fromCallback<EventObject, Input, Sends>(() => {
+    throw missing(name)
+  })
+}
+
+function missing(name: string): Error {
+  return new Error(`the port "${name}" is not provided`)
+}

@@ -1,0 +1,286 @@
+import { assign, setup } from 'xstate'
+import { deadline, inMs } from './deadline.ts'
+import { port } from './port.ts'
+import { type Piece, type Recording, record, say } from './speech.ts'
+
+/** A unit of the directory, as the visitor named it. */
+export interface Unit {
+  id: string
+  number: string
+  label: string
+}
+
+/** ms and counts of the visitor's dialogue; people at a gate are in the wind and look for their glasses. */
+export const VISITOR_PATIENCE = {
+  /** Silence after a question before it is asked again. */
+  silenceMs: 7000,
+  /** After the last digit, for those who do not press #. */
+  digitMs: 4000,
+  /** How often a question is asked before we give up on it. */
+  asks: 2,
+  /** How many unknown units end the dialogue. */
+  misses: 2,
+  /** More digits than any unit has; the rest is ignored. */
+  digits: 8,
+}
+
+export type GaveUp = 'silent' | 'unknown-unit'
+
+export interface VisitorOutput {
+  unit: Unit | null
+  identity: Recording | null
+  purpose: Recording | null
+  gaveUp: GaveUp | null
+}
+
+interface VisitorContext extends VisitorOutput {
+  callId: string
+  digits: string
+  /** The question as it is asked next. */
+  question: Piece[]
+  asked: number
+  missed: number
+}
+
+export type VisitorEvent = { type: 'key.pressed'; key: string }
+
+/** The visitor's dialogue by keypad: which unit, who is there, and why. */
+export const visitorMachine = setup({
+  types: {
+    input: {} as { callId: string },
+    context: {} as VisitorContext,
+    events: {} as VisitorEvent,
+    output: {} as VisitorOutput,
+  },
+  actors: {
+    say,
+    record,
+    deadline,
+    findUnit: port<Unit | null, { callId: string; number: string }>('findUnit'),
+  },
+  actions: {
+    askUnit: assign({ question: ['ask-unit'], digits: '' }),
+    askUnitAgain: assign({ question: ['ask-unit-again'], digits: '' }),
+    tellUnknown: assign({
+      question: ['unit-unknown', 'ask-unit'],
+      digits: '',
+      missed: ({ context }) => context.missed + 1,
+    }),
+    askName: assign({ question: ['ask-name'], asked: 0 }),
+    askNameAgain: assign({ question: ['ask-name-again'] }),
+    askPurpose: assign({ question: ['ask-purpose'], asked: 0 }),
+    countQuestion: assign({ asked: ({ context }) => context.asked + 1 }),
+    keepDigit: assign({
+      digits: ({ context, event }) => (context.digits + event.key).slice(0, VISITOR_PATIENCE.digits),
+      asked: 0,
+    }),
+  },
+  guards: {
+    isDigit: ({ event }) => /^[0-9A-D]$/.test(event.key),
+    isStar: ({ event }) => event.key === '*',
+    isHash: ({ event }) => event.key === '#',
+    hasDigits: ({ context }) => context.digits !== '',
+    askedEnough: ({ context }) => context.asked >= VISITOR_PATIENCE.asks,
+    missedEnough: ({ context }) => context.missed + 1 >= VISITOR_PATIENCE.misses,
+  },
+}).createMachine({
+  id: 'visitor',
+  context: ({ input }) => ({
+    callId: input.callId,
+    digits: '',
+    question: ['ask-unit'],
+    asked: 0,
+    missed: 0,
+    unit: null,
+    identity: null,
+    purpose: null,
+    gaveUp: null,
+  }),
+  initial: 'greeting',
+  states: {
+    greeting: {
+      invoke: {
+        src: 'say',
+        id: 'greet',
+        input: ({ context }) => saying(context, ['greeting']),
+        onDone: 'unit',
+      },
+      on: {
+        'key.pressed': [
+          { guard: 'isDigit', target: 'unit.collecting', actions: 'keepDigit' },
+          { target: 'unit' },
+        ],
+      },
+    },
+    unit: {
+      initial: 'asking',
+      on: {
+        'key.pressed': [
+          { guard: 'isDigit', target: '.collecting', actions: 'keepDigit', reenter: false },
+          { target: '.asking', actions: 'askUnit' },
+        ],
+      },
+      states: {
+        asking: {
+          entry: 'countQuestion',
+          invoke: {
+            src: 'say',
+            id: 'askUnit',
+            input: ({ context }) => saying(context, context.question),
+            onDone: 'waiting',
+          },
+        },
+        waiting: {
+          invoke: {
+            src: 'deadline',
+            id: 'silence',
+            input: () => inMs(VISITOR_PATIENCE.silenceMs),
+            onDone: [
+              { guard: 'askedEnough', target: '#visitor.gaveUp', actions: assign({ gaveUp: 'silent' }) },
+              { target: 'asking', actions: 'askUnitAgain' },
+            ],
+          },
+        },
+        collecting: {
+          invoke: {
+            src: 'deadline',
+            id: 'digit',
+            input: () => inMs(VISITOR_PATIENCE.digitMs),
+            onDone: 'checking',
+          },
+          on: {
+            'key.pressed': [
+              { guard: 'isDigit', target: 'collecting', actions: 'keepDigit', reenter: true },
+              { guard: 'isHash', target: 'checking' },
+              { guard: 'isStar', target: 'asking', actions: 'askUnit' },
+            ],
+          },
+        },
+        checking: {
+          invoke: {
+            src: 'findUnit',
+            id: 'findUnit',
+            input: ({ context }) => ({ callId: context.callId, number: context.digits }),
+            onDone: [
+              {
+                guard: ({ event }) => event.output !== null,
+                target: '#visitor.identity',
+                actions: [assign({ unit: ({ event }) => event.output }), 'askName'],
+              },
+              {
+                guard: 'missedEnough',
+                target: '#visitor.gaveUp',
+                actions: assign({ gaveUp: 'unknown-unit' }),
+              },
+              { target: 'asking', actions: 'tellUnknown' },
+            ],
+          },
+          // keys that come while we look are part of the next question, not of this one
+          on: { 'key.pressed': {} },
+        },
+      },
+    },
+    identity: {
+      initial: 'asking',
+      states: {
+        asking: {
+          entry: 'countQuestion',
+          invoke: {
+            src: 'say',
+            id: 'askName',
+            input: ({ context }) => saying(context, context.question),
+            onDone: 'inviting',
+          },
+          on: {
+            'key.pressed': [
+              { guard: 'isStar', target: '#visitor.unit', actions: 'askUnit' },
+              { target: 'inviting' },
+            ],
+          },
+        },
+        inviting: {
+          invoke: {
+            src: 'say',
+            id: 'beep',
+            input: ({ context }) => saying(context, ['beep']),
+            onDone: 'recording',
+          },
+        },
+        recording: {
+          invoke: {
+            src: 'record',
+            id: 'recordName',
+            input: ({ context }) => ({ callId: context.callId, role: 'visitor', name: 'identity' }),
+            onDone: [
+              {
+                guard: ({ event }) => event.output.heard,
+                target: '#visitor.purpose',
+                actions: [assign({ identity: ({ event }) => event.output }), 'askPurpose'],
+              },
+              // somebody who keyed a unit but does not speak is still announced, without a name
+              { guard: 'askedEnough', target: '#visitor.confirming' },
+              { target: 'asking', actions: 'askNameAgain' },
+            ],
+          },
+        },
+      },
+    },
+    purpose: {
+      initial: 'asking',
+      states: {
+        asking: {
+          invoke: {
+            src: 'say',
+            id: 'askPurpose',
+            input: ({ context }) => saying(context, context.question),
+            onDone: 'inviting',
+          },
+          on: {
+            'key.pressed': [
+              { guard: 'isStar', target: '#visitor.unit', actions: 'askUnit' },
+              { target: 'inviting' },
+            ],
+          },
+        },
+        inviting: {
+          invoke: {
+            src: 'say',
+            id: 'beep',
+            input: ({ context }) => saying(context, ['beep']),
+            onDone: 'recording',
+          },
+        },
+        recording: {
+          invoke: {
+            src: 'record',
+            id: 'recordPurpose',
+            input: ({ context }) => ({ callId: context.callId, role: 'visitor', name: 'purpose' }),
+            onDone: {
+              target: '#visitor.confirming',
+              actions: assign({ purpose: ({ event }) => (event.output.heard ? event.output : null) }),
+            },
+          },
+        },
+      },
+    },
+    confirming: {
+      invoke: {
+        src: 'say',
+        id: 'confirm',
+        input: ({ context }) =>
+          saying(context, ['calling-unit', { spell: context.unit?.number ?? '' }, 'please-wait']),
+        onDone: 'ready',
+      },
+      on: {
+        'key.pressed': [{ guard: 'isStar', target: 'unit', actions: 'askUnit' }, { target: 'ready' }],
+      },
+    },
+    ready: { type: 'final' },
+    gaveUp: { type: 'final' },
+  },
+  output: ({ context: { unit, identity, purpose, gaveUp } }) => ({ unit, identity, purpose, gaveUp }),
+})
+
+function saying({ callId }: { callId: string }, pieces: Piece[]) {
+  return { callId, role: 'visitor' as const, pieces }
+}

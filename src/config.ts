@@ -1,0 +1,224 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import type { Locale } from './audio.ts'
+import { fail } from './errors.ts'
+
+/** One environment variable: its form, its default as it would be written, its unit, and what it is for. */
+interface Variable<Value> {
+  schema: z.ZodType<Value, string>
+  default: string | undefined
+  unit?: string
+  about: string
+}
+
+const variable = <Value>(
+  schema: z.ZodType<Value, string>,
+  byDefault: string | undefined,
+  about: string,
+  unit?: string,
+): Variable<Value> => ({ schema, default: byDefault, about, ...(unit && { unit }) })
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be from ${min} to ${max}`)
+
+const oneOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.enum(names, { error: `must be one of ${names.join(', ')}` }) as unknown as z.ZodType<
+    Names[number],
+    string
+  >
+
+const port = () => integer(0, 65_535)
+
+const host = () => z.string().regex(/^[A-Za-z0-9.:_-]+$/, 'must be an address or a host name')
+
+const text = () => z.string() as z.ZodType<string, string>
+
+const cidrs = () =>
+  z.string().transform((value, context) => {
+    const ranges = value.split(/[\s,]+/).filter((part) => part !== '')
+    for (const range of ranges) {
+      const whole = range.includes('/') ? range : `${range}/${range.includes(':') ? 128 : 32}`
+      if (!ipaddr.isValidCIDR(whole)) {
+        context.addIssue({ code: 'custom', message: `has "${range}", which is not an address or CIDR range` })
+      }
+    }
+    return ranges
+  })
+
+const postgresUrl = () =>
+  z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://') as z.ZodType<
+    string,
+    string
+  >
+
+const DIAL_MODES = ['manual', 'loopback', 'off'] as const
+
+/** Every variable that Porteiro reads. `.env.example` lists the same ones with the same defaults; `npm run check` compares. */
+export const VARIABLES = {
+  DATABASE_URL: variable(
+    postgresUrl(),
+    undefined,
+    'Postgres to use; unset: an embedded Postgres 18 in DATA_DIR',
+  ),
+  DATA_DIR: variable(text(), './data', 'folder of the embedded Postgres and the recordings'),
+  AUDIOSOCKET_HOST: variable(host(), '127.0.0.1', 'address on which Asterisk reaches both AudioSocket ports'),
+  AUDIOSOCKET_VISITOR_PORT: variable(port(), '8080', 'visitors: a connection here starts a call'),
+  AUDIOSOCKET_RESIDENT_PORT: variable(
+    port(),
+    '8081',
+    'residents: a connection here joins the call of its UUID',
+  ),
+  AUDIOSOCKET_ALLOW: variable(
+    cidrs(),
+    '127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7',
+    'addresses and CIDR ranges that may connect to the AudioSocket ports',
+  ),
+  API_HOST: variable(host(), '127.0.0.1', 'address of the HTTP API'),
+  API_PORT: variable(port(), '8082', 'port of the HTTP API'),
+  API_KEY: variable(
+    text(),
+    undefined,
+    'admin key of the API; unset: one is made and printed at the first start',
+  ),
+  LOCALE: variable(oneOf(['pt-BR', 'en']), 'pt-BR', 'language that callers hear: pt-BR or en'),
+  NODE_ID: variable(text(), undefined, 'name of this node in the journal; unset: the host name'),
+  MAX_CALLS: variable(
+    integer(1, 100_000),
+    '500',
+    'calls at once; one more hears that the lines are busy',
+    'calls',
+  ),
+  CLICKTOCALL: variable(
+    z.string().transform((value, context) => {
+      const known = DIAL_MODES.find((mode) => mode === value)
+      if (known) return known
+      const planned = value === 'amqp' || value === 'ari'
+      context.addIssue({
+        code: 'custom',
+        message: planned
+          ? `is ${value}, which this version does not have; use one of ${DIAL_MODES.join(', ')}`
+          : `must be one of ${DIAL_MODES.join(', ')}`,
+      })
+      return z.NEVER
+    }),
+    'off',
+    'how residents are rung: manual (an outside dialler does it), loopback (a simulated resident answers), off',
+  ),
+  CLICKTOCALL_ATTEMPTS: variable(integer(1, 20), '2', 'how often each contact of a unit is rung', 'attempts'),
+  CLICKTOCALL_RING_SECONDS: variable(integer(1, 600), '30', 'how long one attempt rings', 's'),
+  LOOPBACK_KEYS: variable(
+    z
+      .string()
+      .regex(/^([0-9A-D*#]{1,16}|-)$/, 'must be keys such as 1 or 31, or - for nobody answers') as z.ZodType<
+      string,
+      string
+    >,
+    '1',
+    'what the simulated resident of CLICKTOCALL=loopback presses; - : does not answer',
+  ),
+  HANGUP_DELAY_MS: variable(
+    integer(0, 60_000),
+    '5000',
+    'from the beginning of the goodbye to the hangup',
+    'ms',
+  ),
+  HANGUP_GRACE_MS: variable(
+    integer(0, 60_000),
+    '1000',
+    'from the hangup to closing the socket ourselves',
+    'ms',
+  ),
+  CALL_MAX_SECONDS: variable(integer(5, 7200), '300', 'longest call; then it ends with a goodbye', 's'),
+  DRAIN_SECONDS: variable(
+    integer(0, 7200),
+    '60',
+    'how long live calls may go on after SIGTERM; a second signal ends them at once',
+    's',
+  ),
+  RETENTION_DAYS: variable(
+    integer(1, 3650),
+    '90',
+    'how long ended calls and their recordings are kept',
+    'days',
+  ),
+  LOG_LEVEL: variable(
+    oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'info',
+    'fatal, error, warn, info, debug, trace or silent',
+  ),
+} satisfies Record<string, Variable<unknown>>
+
+type Values = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> }
+type Optional = 'DATABASE_URL' | 'API_KEY' | 'NODE_ID'
+type Read = Omit<Values, Optional> & { [Name in Optional]: Values[Name] | undefined }
+
+export type Config = ReturnType<typeof shape>
+export type Environment = Record<string, string | undefined>
+
+/**
+ * The configuration from an environment.
+ * @throws CONFIG_INVALID with every problem at once in `details.problems`
+ */
+export function parseConfig(environment: Environment): Config {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, { schema, default: byDefault }] of Object.entries<Variable<unknown>>(VARIABLES)) {
+    // an empty variable counts as unset: that is what compose files pass on
+    const written = environment[name]?.trim() || byDefault
+    if (written === undefined) continue
+    const result = schema.safeParse(written)
+    if (result.success) values[name] = result.data
+    else problems.push(...result.error.issues.map((issue) => `${name} ${issue.message}`))
+  }
+  const read = values as Read
+  if (read.AUDIOSOCKET_VISITOR_PORT > 0 && read.AUDIOSOCKET_VISITOR_PORT === read.AUDIOSOCKET_RESIDENT_PORT) {
+    problems.push('AUDIOSOCKET_RESIDENT_PORT must differ from AUDIOSOCKET_VISITOR_PORT')
+  }
+  if (problems.length > 0) throw fail('CONFIG_INVALID', { count: problems.length, problems })
+  return shape(read)
+}
+
+/** The configuration of this process: the environment, and below it `.env` in the working directory. */
+export function loadConfig(): Config {
+  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
+  return parseConfig({ ...file, ...process.env })
+}
+
+function shape(read: Read) {
+  return {
+    databaseUrl: read.DATABASE_URL,
+    dataDir: resolve(read.DATA_DIR),
+    audiosocket: {
+      host: read.AUDIOSOCKET_HOST,
+      visitorPort: read.AUDIOSOCKET_VISITOR_PORT,
+      residentPort: read.AUDIOSOCKET_RESIDENT_PORT,
+      allow: read.AUDIOSOCKET_ALLOW,
+    },
+    api: { host: read.API_HOST, port: read.API_PORT, key: read.API_KEY },
+    locale: read.LOCALE as Locale,
+    nodeId: read.NODE_ID ?? hostname(),
+    maxCalls: read.MAX_CALLS,
+    clickToCall: {
+      mode: read.CLICKTOCALL,
+      attempts: read.CLICKTOCALL_ATTEMPTS,
+      ringMs: read.CLICKTOCALL_RING_SECONDS * 1000,
+      loopbackKeys: read.LOOPBACK_KEYS,
+    },
+    call: {
+      maxMs: read.CALL_MAX_SECONDS * 1000,
+      hangupDelayMs: read.HANGUP_DELAY_MS,
+      hangupGraceMs: read.HANGUP_GRACE_MS,
+    },
+    drainMs: read.DRAIN_SECONDS * 1000,
+    retentionDays: read.RETENTION_DAYS,
+    logLevel: read.LOG_LEVEL,
+  }
+}

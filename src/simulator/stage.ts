@@ -1,0 +1,195 @@
+import { type Actor, createActor, type EventObject, fromCallback, fromPromise, type Snapshot } from 'xstate'
+import {
+  type CallSettings,
+  type Contact,
+  callMachine,
+  contactMachine,
+  type Deadline,
+  type DialRequest,
+  type LegEvent,
+  type LegRef,
+  legMachine,
+  type Piece,
+  type RecordingName,
+  type Role,
+  residentMachine,
+  type Saying,
+  type Unit,
+  visitorMachine,
+} from '../../machines/index.ts'
+
+/** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */
+export interface Scene {
+  callId?: string
+  settings?: Partial<CallSettings>
+  /** How long each piece that is said lasts. */
+  pieceMs?: number
+  /** The directory by number. */
+  units?: Record<string, Unit>
+  findUnit?: (number: string) => Promise<Unit | null>
+  contacts?: Contact[]
+  /** Whether something is said into a recording. */
+  speaks?: (name: RecordingName) => boolean
+  /** Rejecting means that it cannot be rung. */
+  dial?: (request: DialRequest) => Promise<void>
+  /** Whether the other side closes its socket after our 0x00. */
+  closes?: (role: Role) => boolean
+}
+
+/** One thing that was said to a leg. */
+export interface Line {
+  role: Role
+  pieces: Piece[]
+  interrupted: boolean
+}
+
+export const SCENE_SETTINGS: CallSettings = {
+  attempts: 2,
+  ringMs: 30_000,
+  pauseMs: 3000,
+  talkMs: 120_000,
+  callMaxMs: 300_000,
+  hangupDelayMs: 5000,
+  hangupGraceMs: 1000,
+}
+
+/**
+ * A call machine on a stage: every port is played by a stand-in that takes the time it would take, so that with fake
+ * timers (`@sinonjs/fake-timers`) a whole visit passes in a moment. For journeys and for model-based tests.
+ */
+export function createStage(scene: Scene = {}) {
+  const { callId = '00000000-0000-4000-8000-000000000001', pieceMs = 1000 } = scene
+  const unit: Unit = { id: '1', number: '101', label: '101' }
+  const units = scene.units ?? { '101': unit }
+  const find = scene.findUnit ?? (async (number: string) => units[number] ?? null)
+  const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
+  const lines: Line[] = []
+  const dialled: DialRequest[] = []
+  const ringing = new Set<string>()
+  const tones = new Set<string>()
+  const hungUp: Role[] = []
+  const released: Role[] = []
+  const ears = new Map<Role, (fact: LegEvent) => void>()
+  let bridged = false
+
+  const utter = async (role: Role, pieces: Piece[], signal: AbortSignal) => {
+    const line: Line = { role, pieces, interrupted: false }
+    lines.push(line)
+    if (ears.has(role)) await pass(pieces.length * pieceMs, signal)
+    line.interrupted = signal.aborted
+  }
+  const deadline = fromPromise<void, Deadline>(({ input, signal }) => pass(input.at - Date.now(), signal))
+  const say = fromPromise<{ ms: number; interrupted: boolean }, Saying>(async ({ input, signal }) => {
+    await utter(input.role, input.pieces, signal)
+    return { ms: input.pieces.length * pieceMs, interrupted: signal.aborted }
+  })
+
+  const leg = legMachine.provide({
+    actors: {
+      deadline,
+      hear: fromCallback<EventObject, LegRef, LegEvent>(({ input, sendBack }) => {
+        ears.set(input.role, sendBack)
+        return () => ears.delete(input.role)
+      }),
+      hangUp: fromPromise<void, LegRef>(async ({ input: { role } }) => {
+        hungUp.push(role)
+        if (scene.closes?.(role) ?? true) ears.get(role)?.({ type: 'hungUp', how: 'fin' })
+      }),
+      release: fromPromise<void, LegRef>(async ({ input: { role } }) => {
+        released.push(role)
+      }),
+    },
+  })
+  const machine = callMachine.provide({
+    actors: {
+      leg,
+      say,
+      deadline,
+      visitor: visitorMachine.provide({
+        actors: {
+          say,
+          deadline,
+          record: fromPromise(async ({ input, signal }) => {
+            const heard = scene.speaks?.(input.name) ?? true
+            await pass(heard ? 2000 : 4000, signal)
+            return { name: input.name, heard, ms: heard ? 1500 : 0 }
+          }),
+          findUnit: fromPromise(async ({ input }) => find(input.number)),
+        },
+      }),
+      contact: contactMachine.provide({
+        actors: {
+          say,
+          deadline,
+          dial: fromPromise<void, DialRequest>(async ({ input }) => {
+            dialled.push(input)
+            await scene.dial?.(input)
+          }),
+          ring: fromCallback<EventObject, DialRequest>(({ input }) => {
+            ringing.add(input.attemptId)
+            return () => ringing.delete(input.attemptId)
+          }),
+        },
+      }),
+      resident: residentMachine.provide({ actors: { say, deadline } }),
+      match: fromPromise(async () => contacts),
+      tone: fromCallback<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>(
+        ({ input }) => {
+          tones.add(`${input.role}:${input.tone}`)
+          return () => tones.delete(`${input.role}:${input.tone}`)
+        },
+      ),
+      bridge: fromCallback(() => {
+        bridged = true
+        return () => {
+          bridged = false
+        }
+      }),
+      sayBoth: fromPromise(async ({ input, signal }) => {
+        const beganAt = Date.now()
+        await Promise.all([
+          utter('visitor', input.words.visitor, signal),
+          utter('resident', input.words.resident, signal),
+        ])
+        return { beganAt }
+      }),
+    },
+  })
+
+  /** The call, or the call that goes on from a persisted snapshot. */
+  const create = (snapshot?: Snapshot<unknown>): Actor<typeof machine> =>
+    createActor(machine, {
+      id: callId,
+      ...(snapshot && { snapshot }),
+      input: { callId, startedAt: Date.now(), settings: { ...SCENE_SETTINGS, ...scene.settings } },
+    })
+
+  return {
+    machine,
+    create,
+    lines,
+    dialled,
+    /** Attempts that ring now. */
+    ringing,
+    /** Tones that sound now, as `role:tone`. */
+    tones,
+    /** Legs that got 0x00, in order. */
+    hungUp,
+    /** Legs whose socket we closed ourselves. */
+    released,
+    isBridged: () => bridged,
+    /** What a leg's media would report. */
+    report: (role: Role, fact: LegEvent) => ears.get(role)?.(fact),
+  }
+}
+
+/** Resolves after so many ms, or as soon as nobody waits any more. */
+function pass(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

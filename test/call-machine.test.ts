@@ -1,0 +1,442 @@
+import * as assert from 'uvu/assert'
+import type { CallEvent, CallOutput, Role } from '../machines/index.ts'
+import { createStage, type Scene } from '../src/simulator/stage.ts'
+import { simulateTime } from './clock.ts'
+import { type Rig, suite } from './rig.ts'
+
+const test = suite('call machine')
+
+/** A call on a stage under simulated time, with the words a journey is told in. */
+function visit(rig: Rig, scene: Scene = {}) {
+  const clock = simulateTime(rig)
+  const stage = createStage(scene)
+  const actor = stage.create()
+  const errors: unknown[] = []
+  actor.subscribe({ error: (error) => errors.push(error) })
+  actor.start()
+  rig.defer(() => {
+    actor.stop()
+    assert.equal(errors, [])
+    assert.is(clock.countTimers(), 0, 'timers are left')
+  })
+  const leaf = (value: unknown): string =>
+    typeof value === 'string'
+      ? value
+      : Object.entries(value as object)
+          .map(([name, inner]) => `${name}.${leaf(inner)}`)
+          .join(' ')
+  const child = (id: string) => {
+    const snapshot = actor.getSnapshot().children[id as 'visitor']?.getSnapshot() as
+      | { value?: unknown }
+      | undefined
+    return snapshot?.value === undefined ? undefined : leaf(snapshot.value)
+  }
+  return {
+    stage,
+    actor,
+    clock,
+    child,
+    state: () => leaf(actor.getSnapshot().value),
+    output: () => actor.getSnapshot().output as CallOutput | undefined,
+    send: (event: CallEvent) => actor.send(event),
+    wait: (ms: number) => clock.tickAsync(ms),
+    async press(role: Role, keys: string) {
+      for (const key of keys) {
+        stage.report(role, { type: 'key.pressed', key })
+        await clock.tickAsync(1)
+      }
+    },
+    async hangUp(role: Role) {
+      stage.report(role, { type: 'hungUp', how: 'fin' })
+      await clock.tickAsync(1)
+    },
+    async join() {
+      actor.send({ type: 'resident.joined' })
+      await clock.tickAsync(1)
+    },
+    heard: (role: Role) =>
+      stage.lines.filter((line) => line.role === role).flatMap(({ pieces }) => pieces.map((piece) => piece)),
+  }
+}
+
+type Visit = ReturnType<typeof visit>
+
+/** Keys 101#, says name and purpose, and waits until the resident is rung. */
+async function ring(v: Visit) {
+  await v.press('visitor', '101#')
+  await v.wait(1000 + 1000 + 2000) // question, beep, name
+  await v.wait(1000 + 1000 + 2000) // question, beep, purpose
+  await v.wait(3000) // calling, one unit, wait
+  await v.wait(1)
+}
+
+async function answer(v: Visit) {
+  await ring(v)
+  await v.join()
+}
+
+test('a visitor keys the unit, the resident authorizes, both hear it and are hung up', async (t) => {
+  const v = visit(t)
+  assert.is(v.child('visitor'), 'greeting')
+  await ring(v)
+  assert.is(v.state(), 'contacting')
+  assert.is(v.child('contact'), 'call.ringing')
+  assert.equal([...v.stage.tones], ['visitor:ringback'])
+  assert.is(v.stage.dialled.length, 1)
+  assert.is(v.stage.dialled[0]!.contact.number, '1101')
+
+  await v.join()
+  assert.is(v.state(), 'consulting')
+  assert.is(v.stage.ringing.size, 0)
+  assert.equal([...v.stage.tones], ['visitor:hold'])
+  await v.wait(20_000)
+  assert.equal(v.heard('resident').slice(0, 7), [
+    'resident-greeting',
+    'visitor-at-gate',
+    { spell: '101' },
+    'visitor-name',
+    { recording: 'identity' },
+    'visitor-purpose',
+    { recording: 'purpose' },
+  ])
+  await v.press('resident', '1')
+  assert.is(v.state(), 'concluding.farewell')
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-authorized')
+  assert.equal(v.heard('resident').at(-1), 'farewell-resident-authorized')
+  assert.equal([...v.stage.tones], [])
+
+  await v.wait(1000)
+  assert.is(v.state(), 'concluding.lingering')
+  await v.wait(3998)
+  assert.equal(v.stage.hungUp, [], 'not before the delay is over')
+  await v.wait(2)
+  assert.equal(v.stage.hungUp, ['visitor', 'resident'])
+  assert.is(v.state(), 'ended')
+  assert.equal(v.output()?.outcome, 'authorized')
+  assert.equal(v.output()?.decision?.via, 'key')
+  assert.equal(v.stage.released, [])
+})
+
+test('the goodbye is heard to its end, however short the hangup delay', async (t) => {
+  const v = visit(t, { settings: { hangupDelayMs: 0 }, pieceMs: 6000 })
+  await v.press('visitor', '101#')
+  v.send({ type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' })
+  await v.wait(5990)
+  assert.equal(v.stage.hungUp, [])
+  await v.wait(20)
+  assert.equal(v.stage.hungUp, ['visitor'])
+  assert.equal(v.output()?.outcome, 'denied')
+})
+
+test('a resident who denies', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  await v.press('resident', '2')
+  await v.wait(6000)
+  assert.equal(v.output()?.outcome, 'denied')
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-denied')
+})
+
+test('a resident who talks first, then decides', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  await v.press('resident', '3')
+  assert.is(v.state(), 'talking.introducing')
+  await v.wait(1000)
+  assert.is(v.state(), 'talking.bridged')
+  assert.ok(v.stage.isBridged())
+  await v.press('resident', '91')
+  assert.not.ok(v.stage.isBridged())
+  await v.wait(6000)
+  assert.equal(v.output()?.outcome, 'authorized')
+})
+
+test('a talk that nobody ends is ended', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  await v.press('resident', '3')
+  await v.wait(120_000 + 6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'unanswered', reason: 'undecided' })
+})
+
+test('4 repeats the announcement, another key explains the keys', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  await v.press('resident', '4')
+  assert.is(v.child('resident'), 'announcing')
+  assert.is(v.heard('resident').filter((piece) => piece === 'resident-greeting').length, 2)
+  assert.ok(v.stage.lines.some((line) => line.role === 'resident' && line.interrupted))
+  await v.press('resident', '7')
+  assert.is(v.child('resident'), 'deciding.explaining')
+  await v.press('resident', '8')
+  assert.equal(v.heard('resident').slice(-2), ['menu-again', 'menu'])
+})
+
+test('a resident who presses nothing hears the menu once more and is let go', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  await v.wait(8000 + 8000)
+  assert.is(v.child('resident'), 'deciding.reminding')
+  await v.wait(1000 + 8000)
+  assert.is(v.state(), 'concluding.farewell')
+  await v.wait(6000)
+  assert.equal(v.output()?.reason, 'undecided')
+  assert.equal(v.output()?.outcome, 'unanswered')
+})
+
+test('nobody answers: every attempt rings its time, the visitor is told between them', async (t) => {
+  const v = visit(t)
+  await ring(v)
+  await v.wait(30_000)
+  assert.is(v.child('contact'), 'call.pausing')
+  assert.equal(v.heard('visitor').at(-1), 'trying-again')
+  assert.is(v.stage.ringing.size, 0)
+  await v.wait(3000)
+  assert.is(v.child('contact'), 'call.ringing')
+  await v.wait(30_000)
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-unanswered')
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'unanswered', reason: 'no-answer' })
+  assert.equal(
+    v.stage.dialled.map(({ attemptId }) => attemptId.slice(-2)),
+    ['-1', '-2'],
+  )
+})
+
+test('several contacts are rung in turn before the second round', async (t) => {
+  const contacts = ['1101', '1102'].map((number) => ({ residentId: number, name: number, number }))
+  const v = visit(t, { contacts })
+  await ring(v)
+  await v.wait(4 * 33_000)
+  assert.equal(
+    v.stage.dialled.map(({ contact }) => contact.number),
+    ['1101', '1102', '1101', '1102'],
+  )
+})
+
+test('a unit without a contact, or one that cannot be rung, is unreachable', async (t) => {
+  const none = visit(t, { contacts: [] })
+  await ring(none)
+  await none.wait(6000)
+  assert.equal(none.output(), { ...none.output()!, outcome: 'unreachable', reason: 'no-contact' })
+})
+
+test('an attempt that cannot be dialled is tried again, then unreachable', async (t) => {
+  const v = visit(t, { dial: () => Promise.reject(new Error('refused')) })
+  await ring(v)
+  assert.is(v.child('contact'), 'call.pausing')
+  await v.wait(3000 + 6000)
+  assert.is(v.stage.dialled.length, 2)
+  assert.equal(v.output()?.outcome, 'unreachable')
+})
+
+test('a dial that never answers is given up after the ring time', async (t) => {
+  const v = visit(t, { dial: () => new Promise(() => {}), settings: { attempts: 1 } })
+  await ring(v)
+  await v.wait(30_000 + 6000)
+  assert.equal(v.output()?.outcome, 'unreachable')
+})
+
+test('silence: asked twice, then let go', async (t) => {
+  const v = visit(t)
+  await v.wait(1000 + 1000 + 7000)
+  assert.equal(v.heard('visitor').at(-1), 'ask-unit-again')
+  await v.wait(1000 + 7000)
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-silent')
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'abandoned', reason: 'visitor-silent' })
+})
+
+test('an unknown unit is asked for again, a second one ends the call', async (t) => {
+  const v = visit(t)
+  await v.press('visitor', '999#')
+  assert.equal(v.heard('visitor').slice(-2), ['unit-unknown', 'ask-unit'])
+  await v.press('visitor', '998#')
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-unknown-unit')
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'unreachable', reason: 'unknown-unit' })
+})
+
+test('an unknown unit, then the right one, goes on', async (t) => {
+  const v = visit(t)
+  await v.press('visitor', '999#101#')
+  assert.is(v.child('visitor'), 'identity.asking')
+})
+
+test('# is not needed: the last digit is waited for', async (t) => {
+  const v = visit(t)
+  await v.press('visitor', '10')
+  await v.wait(3500)
+  await v.press('visitor', '1')
+  await v.wait(3500)
+  assert.is(v.child('visitor'), 'unit.collecting')
+  await v.wait(600)
+  assert.is(v.child('visitor'), 'identity.asking')
+})
+
+test('a star corrects: while keying, and when the unit is read back', async (t) => {
+  const v = visit(t)
+  await v.press('visitor', '99*')
+  assert.is(v.child('visitor'), 'unit.asking')
+  await v.press('visitor', '101#')
+  await v.wait(8000)
+  assert.is(v.child('visitor'), 'confirming')
+  await v.press('visitor', '*')
+  assert.is(v.child('visitor'), 'unit.asking')
+})
+
+test('somebody who does not speak is announced without a name', async (t) => {
+  const v = visit(t, { speaks: () => false })
+  await v.press('visitor', '101#')
+  await v.wait(2 * (1000 + 1000 + 4000) + 3001)
+  assert.is(v.state(), 'contacting')
+  await v.join()
+  await v.wait(1)
+  assert.equal(v.heard('resident').slice(0, 5), [
+    'resident-greeting',
+    'visitor-at-gate',
+    { spell: '101' },
+    'visitor-unnamed',
+    'menu',
+  ])
+})
+
+test('the visitor leaves while it rings: the ringing stops and nothing is left', async (t) => {
+  const v = visit(t)
+  await ring(v)
+  assert.is(v.stage.ringing.size, 1)
+  await v.hangUp('visitor')
+  assert.is(v.stage.ringing.size, 0)
+  assert.is(v.state(), 'ended')
+  assert.equal(v.output(), { ...v.output()!, outcome: 'abandoned', reason: 'visitor-left' })
+})
+
+for (const [moment, until] of [
+  ['greeting', async () => {}],
+  ['keying', (v: Visit) => v.press('visitor', '1')],
+  ['recording', (v: Visit) => v.press('visitor', '101#').then(() => v.wait(2500))],
+] as const) {
+  test(`the visitor leaves while ${moment}: the call ends at once`, async (t) => {
+    const v = visit(t)
+    await until(v)
+    await v.hangUp('visitor')
+    assert.is(v.state(), 'ended')
+    assert.equal(v.output()?.outcome, 'abandoned')
+  })
+}
+
+for (const [moment, keys] of [
+  ['announcing', ''],
+  ['talking', '3'],
+] as const) {
+  test(`the visitor leaves while the resident is ${moment}: the resident is told and released`, async (t) => {
+    const v = visit(t)
+    await answer(v)
+    await v.press('resident', keys)
+    await v.wait(1500)
+    await v.hangUp('visitor')
+    assert.equal(v.heard('resident').at(-1), 'farewell-resident-visitor-left')
+    await v.wait(6000)
+    assert.equal(v.stage.hungUp, ['resident'])
+    assert.equal(v.output()?.outcome, 'abandoned')
+  })
+
+  test(`the resident leaves while ${moment}: the visitor is told`, async (t) => {
+    const v = visit(t)
+    await answer(v)
+    await v.press('resident', keys)
+    await v.wait(1500)
+    await v.hangUp('resident')
+    assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-unanswered')
+    await v.wait(6000)
+    assert.equal(v.output(), { ...v.output()!, outcome: 'unanswered', reason: 'resident-left' })
+  })
+}
+
+test('both leave during the goodbye: the decision stands and the call ends at once', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  await v.press('resident', '1')
+  await v.hangUp('resident')
+  assert.is(v.state(), 'concluding.farewell')
+  await v.hangUp('visitor')
+  assert.is(v.state(), 'ended')
+  assert.equal(v.output()?.outcome, 'authorized')
+})
+
+test('a leg that does not close after 0x00 is closed by us', async (t) => {
+  const v = visit(t, { closes: (role) => role !== 'visitor' })
+  await answer(v)
+  await v.press('resident', '1')
+  await v.wait(5010)
+  assert.is(v.state(), 'concluding.hangingUp')
+  await v.wait(1000)
+  assert.equal(v.stage.released, ['visitor'])
+  assert.is(v.state(), 'ended')
+})
+
+test('a call that lasts too long ends with a goodbye', async (t) => {
+  const v = visit(t, { settings: { ringMs: 600_000 } })
+  await ring(v)
+  await v.wait(300_000)
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-expired')
+  assert.equal(v.output(), { ...v.output()!, outcome: 'expired', reason: 'too-long' })
+})
+
+test('the first decision stands', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  v.send({ type: 'decision.given', verdict: 'authorized', by: 'porter', via: 'api' })
+  v.send({ type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' })
+  await v.press('resident', '2')
+  await v.wait(6000)
+  assert.equal(v.output()?.decision, { ...v.output()!.decision!, verdict: 'authorized', via: 'api' })
+})
+
+test('a leg that is hung up by command: the resident leaves, the call goes on to its end', async (t) => {
+  const v = visit(t)
+  await answer(v)
+  v.send({ type: 'leg.hangUp', role: 'resident' })
+  await v.wait(1)
+  assert.equal(v.stage.hungUp, ['resident'])
+  assert.is(v.state(), 'concluding.farewell')
+  v.send({ type: 'leg.hangUp', role: 'resident' })
+  await v.wait(6000)
+  assert.equal(v.stage.hungUp, ['resident', 'visitor'])
+})
+
+test('a resident who is there before the unit is known is consulted as soon as it is', async (t) => {
+  const v = visit(t)
+  await v.join()
+  assert.is(v.state(), 'attending')
+  await ring(v)
+  assert.is(v.state(), 'consulting')
+  assert.equal(v.stage.dialled, [])
+})
+
+test('a fault in a dialogue ends the call with a goodbye, not the process', async (t) => {
+  const v = visit(t, { findUnit: () => Promise.reject(new Error('the directory is away')) })
+  await v.press('visitor', '101#')
+  assert.is(v.state(), 'concluding.farewell')
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'unreachable', reason: 'fault' })
+})
+
+test('a snapshot taken while it rings goes on after a restore, with the time that remained', async (t) => {
+  const v = visit(t)
+  await ring(v)
+  await v.wait(20_000)
+  const snapshot = JSON.parse(JSON.stringify(v.actor.getPersistedSnapshot()))
+  v.actor.stop()
+  const restored = v.stage.create(snapshot)
+  restored.start()
+  t.defer(() => restored.stop())
+  await v.wait(9990)
+  const contact = () =>
+    (restored.getSnapshot().children['contact']!.getSnapshot() as { value: unknown }).value
+  assert.equal(contact(), { call: 'ringing' })
+  await v.wait(20)
+  assert.equal(contact(), { call: 'pausing' })
+})
+
+test.run()

@@ -1,0 +1,78 @@
+/**
+ * Runs every test file in a process of its own, two at a time, against one embedded Postgres (or DATABASE_URL). Quiet
+ * when all passes; ends with `N passed, N failed, N skipped`. `node test/run.ts pacer` runs the files whose name has it.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLog } from '../src/log.ts'
+import { openEmbedded } from '../src/store/embedded.ts'
+
+/** ms after which a file is taken for hung. */
+const FILE_LIMIT_MS = 300_000
+
+const wanted = process.argv.slice(2)
+const files = (await readdir(import.meta.dirname))
+  .filter((file) => file.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .sort()
+
+await using owner = new AsyncDisposableStack()
+if (!process.env.DATABASE_URL) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'porteiro-test-'))
+  owner.defer(() => rm(dataDir, { recursive: true, force: true }))
+  const postgres = await openEmbedded({ dataDir, log: silentLog() })
+  owner.defer(() => postgres.close())
+  process.env.PORTEIRO_TEST_DATABASE_URL = postgres.url
+}
+
+const total = { passed: 0, failed: 0, skipped: 0 }
+const skips: string[] = []
+const queue = [...files]
+const terminal = process.stdout.isTTY
+
+await Promise.all(
+  Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file)
+  }),
+)
+
+for (const skip of skips) console.log(skip)
+if (files.length === 0) console.log(`No test file has ${wanted.join(' or ')} in its name.`)
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
+process.exitCode = total.failed > 0 || files.length === 0 ? 1 : 0
+
+async function runFile(file: string): Promise<void> {
+  const begun = performance.now()
+  const { output, code } = await run(join(import.meta.dirname, file))
+  const count = (name: string) => Number(output.match(new RegExp(`^\\s+${name}:\\s+(\\d+)`, 'm'))?.[1] ?? 0)
+  const [all, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')]
+  // a file that died before its summary, or ran nothing, is one failure
+  const failed = all === 0 ? 1 : all - passed - skipped || (code === 0 ? 0 : 1)
+  total.passed += passed
+  total.failed += failed
+  total.skipped += skipped
+  skips.push(...(output.match(/^SKIPPED .*$/gm) ?? []))
+  if (failed > 0) console.log(`FAILED ${file}\n${output}`)
+  else if (terminal) console.log(`${file}: ${passed} in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
+}
+
+function run(path: string): Promise<{ output: string; code: number | null }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [path], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+    })
+    const parts: Buffer[] = []
+    child.stdout.on('data', (part: Buffer) => parts.push(part))
+    child.stderr.on('data', (part: Buffer) => parts.push(part))
+    const limit = setTimeout(() => {
+      parts.push(Buffer.from(`\nthe file ran longer than ${FILE_LIMIT_MS / 1000} s and was ended\n`))
+      child.kill('SIGKILL')
+    }, FILE_LIMIT_MS)
+    child.on('close', (code) => {
+      clearTimeout(limit)
+      resolve({ output: Buffer.concat(parts).toString(), code })
+    })
+  })
+}
