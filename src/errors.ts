@@ -46,10 +46,17 @@ export const ERRORS = {
   UUID_NIL: { status: 400, message: 'The call UUID is nil.' },
   UUID_REPEATED: { status: 400, message: 'A second UUID arrived on a connection that has one.' },
   ADDRESS_REFUSED: { status: 403, message: '{address} is not in AUDIOSOCKET_ALLOW.' },
+  HANDSHAKE_ABANDONED: { status: 400, message: 'The connection ended before the call UUID came.' },
+  HANDSHAKE_CROWDED: { status: 503, message: 'More than {max} connections waited for their call UUID.' },
+  PEER_LOST: { status: 502, message: 'The connection to the PBX broke: {reason}' },
   PEER_ERROR: { status: 502, message: 'The PBX reported AudioSocket error {number}.' },
   PEER_STALLED: { status: 504, message: 'The PBX stopped reading; {bytes} bytes were waiting.' },
   PORT_IN_USE: { status: 500, exit: 69, message: 'Port {port} on {host} is taken by another process.' },
   PORT_FORBIDDEN: { status: 500, exit: 69, message: 'Port {port} on {host} cannot be opened: {reason}' },
+
+  // simulator
+  PHONE_ENDED: { status: 409, message: 'The simulated call ended ({by}) before this came: {wanted}.' },
+  PHONE_TIMEOUT: { status: 504, message: 'The simulated phone did not get this within {ms} ms: {wanted}.' },
 
   // media
   PROMPT_MISSING: { status: 500, exit: 78, message: 'Prompt {prompt} is missing for {locale}: {file}' },

@@ -14,7 +14,10 @@ const FILE_LIMIT_MS = 300_000
 
 const wanted = process.argv.slice(2)
 const files = (await readdir(import.meta.dirname))
-  .filter((file) => file.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .filter(
+    (file) =>
+      file.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => file.includes(part))),
+  )
   .sort()
 
 await using owner = new AsyncDisposableStack()

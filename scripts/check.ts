@@ -1,0 +1,112 @@
+/** `npm run check`: everything that can be said of the tree without running it. Quiet where all is well. */
+import { spawn } from 'node:child_process'
+import { glob, readFile } from 'node:fs/promises'
+import { VARIABLES } from '../src/config.ts'
+import { ERRORS } from '../src/errors.ts'
+import { staleCharts } from './charts.ts'
+
+/** Places that may put real ports in a machine's place. */
+const PROVIDERS = ['src/service.ts', 'src/simulator/stage.ts']
+
+type Check = () => Promise<string[]>
+
+const checks: Record<string, Check> = {
+  types: () => tool('tsc', []),
+  lint: () => tool('biome', ['check', '--error-on-warnings', '.']),
+  imports: () =>
+    tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'src', 'machines', 'test', 'scripts', 'bench']),
+  'every test file runs its tests': async () =>
+    (await matching('test/**/*.test.ts', (text) => !/^test\.run\(\)$/m.test(text))).map(
+      (file) => `${file} never calls test.run()`,
+    ),
+  'the environment is read in one place': async () =>
+    (await matching('{src,machines}/**/*.ts', (text) => /process\.env/.test(text)))
+      .filter((file) => file !== 'src/config.ts')
+      .map((file) => `${file} reads process.env`),
+  'machines are provided in one place': async () =>
+    (await matching('{src,machines}/**/*.ts', (text) => /\.provide\(/.test(text)))
+      .filter((file) => !PROVIDERS.includes(file))
+      .map((file) => `${file} calls machine.provide`),
+  'docs/errors.md has the error table': errorDocs,
+  'every error is thrown somewhere': unusedErrors,
+  '.env.example has every variable': environmentExample,
+  'charts in ARCHITECTURE.md are current': staleCharts,
+}
+
+const results = await Promise.all(
+  Object.entries(checks).map(async ([name, check]) => ({ name, problems: await check() })),
+)
+for (const { name, problems } of results) {
+  if (problems.length > 0) console.log(`${name}:\n${problems.map((problem) => `  ${problem}`).join('\n')}\n`)
+}
+const failed = results.filter(({ problems }) => problems.length > 0).length
+console.log(
+  failed === 0 ? `${results.length} checks, all clean` : `${failed} of ${results.length} checks failed`,
+)
+process.exitCode = failed === 0 ? 0 : 1
+
+function tool(name: string, args: string[]): Promise<string[]> {
+  return new Promise((resolve) => {
+    const child = spawn(`node_modules/.bin/${name}`, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    child.stdout.on('data', (part) => {
+      output += part
+    })
+    child.stderr.on('data', (part) => {
+      output += part
+    })
+    child.on('error', (error) => resolve([error.message]))
+    child.on('close', (code) => resolve(code === 0 ? [] : output.trimEnd().split('\n')))
+  })
+}
+
+async function matching(pattern: string, wrong: (text: string) => boolean): Promise<string[]> {
+  const files: string[] = []
+  for await (const file of glob(pattern)) if (wrong(await readFile(file, 'utf8'))) files.push(file)
+  return files.sort()
+}
+
+async function errorDocs(): Promise<string[]> {
+  const text = await readFile('docs/errors.md', 'utf8').catch(() => '')
+  const documented = new Map(
+    [...text.matchAll(/^\| `([A-Z_]+)` \| (\d+) \| (\d*) \|/gm)].map(([, code, status, exit]) => [
+      code!,
+      `${status} ${exit}`,
+    ]),
+  )
+  const problems: string[] = []
+  for (const [code, entry] of Object.entries(ERRORS)) {
+    const expected = `${entry.status} ${'exit' in entry ? entry.exit : ''}`
+    const found = documented.get(code)
+    if (found === undefined) problems.push(`${code} is not documented`)
+    else if (found !== expected)
+      problems.push(`${code} is documented as "${found}", the table says "${expected}"`)
+    documented.delete(code)
+  }
+  return [...problems, ...[...documented.keys()].map((code) => `${code} is documented but not in the table`)]
+}
+
+async function unusedErrors(): Promise<string[]> {
+  const used = new Set<string>()
+  for await (const file of glob('{src,bin}/**/*.{ts,js}')) {
+    if (file === 'src/errors.ts') continue
+    for (const [, code] of (await readFile(file, 'utf8')).matchAll(/\b([A-Z]+(?:_[A-Z]+)*)\b/g))
+      used.add(code!)
+  }
+  return Object.keys(ERRORS)
+    .filter((code) => code !== 'BUG' && !used.has(code))
+    .map((code) => `${code} is in the table but nothing uses it`)
+}
+
+async function environmentExample(): Promise<string[]> {
+  const text = await readFile('.env.example', 'utf8').catch(() => '')
+  const listed = new Map([...text.matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]))
+  const problems: string[] = []
+  for (const [name, { default: byDefault = '' }] of Object.entries(VARIABLES)) {
+    if (!listed.has(name)) problems.push(`${name} is missing`)
+    else if (listed.get(name) !== byDefault)
+      problems.push(`${name} has "${listed.get(name)}", the default is "${byDefault}"`)
+    listed.delete(name)
+  }
+  return [...problems, ...[...listed.keys()].map((name) => `${name} is listed but not read`)]
+}

@@ -1,0 +1,40 @@
+/** ms of a bucket; 256 ms in all, and what is later than that falls into the last one. */
+const BUCKET_MS = 0.25
+const BUCKETS = 1024
+
+/** How late frames left, in ms. `max` is exact, the percentiles are the upper edges of 0.25 ms buckets. */
+export interface Lateness {
+  p50: number
+  p99: number
+  max: number
+  count: number
+}
+
+/** A histogram that costs an increment a frame and allocates nothing. */
+export function createLatenessRecord() {
+  const buckets = new Uint32Array(BUCKETS)
+  let count = 0
+  let max = 0
+
+  const percentile = (share: number) => {
+    const wanted = count * share
+    let seen = 0
+    for (let index = 0; index < BUCKETS - 1; index++) {
+      seen += buckets[index]!
+      if (seen >= wanted) return Math.min(max, (index + 1) * BUCKET_MS)
+    }
+    return max
+  }
+
+  return {
+    add(ms: number): void {
+      count++
+      if (ms > max) max = ms
+      const index = (ms / BUCKET_MS) | 0
+      buckets[index < BUCKETS ? index : BUCKETS - 1]!++
+    },
+    read(): Lateness {
+      return { p50: percentile(0.5), p99: percentile(0.99), max, count }
+    },
+  }
+}

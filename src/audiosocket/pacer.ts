@@ -1,0 +1,214 @@
+import { FRAME_MS } from '../audio.ts'
+import { SILENCE } from './frame.ts'
+import { createLatenessRecord, type Lateness } from './lateness.ts'
+import { createLink, createWheel, type Waiting } from './wheel.ts'
+
+/** Asterisk's AudioSocket() drops a call after 2 s without audio either way; half of that leaves room for a stall. */
+const KEEP_ALIVE_MS = 1000
+/** 60 ms at once fit every phone's jitter buffer; Asterisk has none of its own and passes a burst on as it comes. */
+const BURST_FRAMES = 3
+/** While a lane is behind, every fifth slot carries one frame more: a quarter faster is made up by the jitter buffer. */
+const CATCH_UP_SLOTS = 5
+/** A lane more than 1 s behind is not caught up: what follows is simply later. */
+const REBASE_FRAMES = 1000 / FRAME_MS
+/** After more than one frame, and while catching up, the next leaves no sooner: two bursts never touch. */
+const REST_MS = FRAME_MS / 2
+
+export interface FrameSource {
+  /**
+   * The next whole message, or null when there is nothing to play. Asked once for each frame slot, so the null after the
+   * last frame comes when that frame's 20 ms are over (after a stall, up to 40 ms sooner).
+   */
+  next(): Buffer | null
+}
+
+export interface Lane {
+  remove(): void
+  /** The source has something now; without it an idle source is asked again within a second. */
+  wake(): void
+}
+
+export interface Pacer {
+  /** `failed` gets what `source` or `write` threw, once, the lane being removed; without it the error is thrown on. */
+  add(source: FrameSource, write: (frame: Buffer) => void, failed?: (error: unknown) => void): Lane
+  lateness(): Lateness
+  close(): void
+}
+
+export interface PacerOptions {
+  /** A steady clock in ms. */
+  now?: () => number
+  /** Told of every audio frame how many ms after its deadline it left. */
+  onLateness?: (ms: number) => void
+}
+
+interface Track extends Waiting {
+  readonly source: FrameSource
+  readonly write: (frame: Buffer) => void
+  readonly failed: (error: unknown) => void
+  /** Tick at which the next frame ought to leave: the start of this run of audio and 20 ms for each frame since. */
+  due: number
+  /** Frames owed at `at` if it is served in time; more means that we were stalled. */
+  expected: number
+  slotsBehind: number
+  idle: boolean
+  /** Tick of the next silent frame if the source stays idle. */
+  keepAliveAt: number
+  /** A new run of audio starts no sooner, or it would touch the frames before it. */
+  earliest: number
+  woken: boolean
+  removed: boolean
+}
+
+/** The one clock of all legs: each is served by absolute deadline, 20 ms apart. It sleeps when no lane waits. */
+export function createPacer({ now = () => performance.now(), onLateness }: PacerOptions = {}): Pacer {
+  const origin = now()
+  const wheel = createWheel()
+  const record = createLatenessRecord()
+  let timer: NodeJS.Timeout | undefined
+  let timerAt = 0
+  let sweeping = false
+  let serving: Track | undefined
+  let closed = false
+
+  const arm = (at: number | undefined) => {
+    if (sweeping || closed || (timer !== undefined && at !== undefined && timerAt <= at)) return
+    clearTimeout(timer)
+    timer = undefined
+    if (at === undefined) return
+    timerAt = at
+    // setTimeout counts whole ms and may come up to 1 ms early, which `sweep` accepts
+    timer = setTimeout(sweep, Math.max(1, Math.ceil(at - (now() - origin))))
+  }
+
+  const sweep = () => {
+    timer = undefined
+    sweeping = true
+    wheel.sweep(Math.floor(now() - origin) + 1, visit)
+    sweeping = false
+    arm(wheel.first())
+  }
+
+  const visit = (waiting: Waiting) => {
+    const track = waiting as Track
+    serving = track
+    track.woken = false
+    try {
+      serve(track)
+    } catch (error) {
+      remove(track)
+      // not here: whatever it does, the lanes behind this one are due
+      queueMicrotask(() => track.failed(error))
+    }
+    serving = undefined
+  }
+
+  const serve = (track: Track) => {
+    const elapsed = now() - origin
+    if (track.idle) {
+      track.due = Math.floor(elapsed)
+      track.expected = 1
+      track.slotsBehind = 0
+    }
+    let owed = Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1
+    if (owed > REBASE_FRAMES) {
+      track.due += (owed - 1) * FRAME_MS
+      owed = 1
+    }
+    const count = allowance(track, owed)
+    for (let sent = 0; sent < count; sent++) {
+      const frame = track.source.next()
+      if (track.removed) return
+      if (frame === null) return rest(track, elapsed, sent > 0)
+      track.idle = false
+      track.write(frame)
+      if (track.removed) return
+      const late = Math.max(0, elapsed - track.due)
+      record.add(late)
+      onLateness?.(late)
+      track.due += FRAME_MS
+    }
+    const clear = owed === 1 ? track.due : elapsed + REST_MS
+    const slots = Math.max(0, Math.ceil((clear - track.due) / FRAME_MS))
+    track.expected = slots + 1
+    wheel.put(track, track.due + slots * FRAME_MS)
+  }
+
+  /** The source has nothing: silence once a second until it has. */
+  const rest = (track: Track, elapsed: number, justSent: boolean) => {
+    if (!track.idle) {
+      track.idle = true
+      track.keepAliveAt = track.due + KEEP_ALIVE_MS
+      track.earliest = justSent ? elapsed + REST_MS : track.due
+    } else if (track.due + 1 >= track.keepAliveAt) {
+      track.write(SILENCE)
+      if (track.removed) return
+      track.keepAliveAt = track.due + KEEP_ALIVE_MS
+      track.earliest = track.due + FRAME_MS
+    }
+    wheel.put(track, track.keepAliveAt)
+    if (track.woken) start(track)
+  }
+
+  const start = (track: Track) => {
+    const at = Math.max(Math.floor(now() - origin), Math.ceil(track.earliest))
+    if (at >= track.at) return
+    wheel.put(track, at)
+    arm(track.at)
+  }
+
+  const remove = (track: Track) => {
+    track.removed = true
+    wheel.take(track)
+    if (!sweeping) arm(wheel.first())
+  }
+
+  return {
+    add(source, write, failed = rethrow) {
+      const at = Math.floor(now() - origin)
+      const track: Track = Object.assign(createLink(), {
+        source,
+        write,
+        failed,
+        due: at,
+        expected: 1,
+        slotsBehind: 0,
+        idle: true,
+        keepAliveAt: at + KEEP_ALIVE_MS,
+        earliest: at,
+        woken: false,
+        removed: false,
+      })
+      wheel.put(track, at)
+      arm(track.at)
+      return {
+        remove: () => remove(track),
+        wake() {
+          if (track === serving) track.woken = true
+          else if (track.idle && !track.removed) start(track)
+        },
+      }
+    },
+    lateness: () => record.read(),
+    close() {
+      closed = true
+      clearTimeout(timer)
+      timer = undefined
+    },
+  }
+}
+
+/** How many of the frames owed may leave in this slot. */
+function allowance(track: Track, owed: number): number {
+  if (owed > track.expected) {
+    track.slotsBehind = 0
+    return Math.min(BURST_FRAMES, owed)
+  }
+  if (owed === 1) return 1
+  track.slotsBehind = (track.slotsBehind + 1) % CATCH_UP_SLOTS
+  return track.slotsBehind === 0 ? 2 : 1
+}
+
+function rethrow(error: unknown): never {
+  throw error
+}

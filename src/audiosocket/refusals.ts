@@ -1,0 +1,47 @@
+import type { ErrorCode, PorteiroError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+
+export interface RefusalLimit {
+  /** Log lines for each code and window. */
+  lines: number
+  windowMs: number
+}
+
+export interface Refusals {
+  note(error: PorteiroError, facts: Record<string, unknown>): void
+  counts(): Partial<Record<ErrorCode, number>>
+  /** Says what was left unsaid and stops. */
+  close(): void
+}
+
+/**
+ * Counts what was refused, and logs it as `audiosocket refused` without letting a scanner fill the disk: the first lines
+ * of a code in each window, then one line with how many more there were.
+ */
+export function createRefusals(log: Logger, { lines, windowMs }: RefusalLimit): Refusals {
+  const totals: Partial<Record<ErrorCode, number>> = {}
+  const window = new Map<ErrorCode, number>()
+  let timer: NodeJS.Timeout | undefined
+
+  const settle = () => {
+    clearTimeout(timer)
+    timer = undefined
+    for (const [code, count] of window) {
+      if (count > lines) log.warn({ code, more: count - lines }, `audiosocket refused ${count - lines} more`)
+    }
+    window.clear()
+  }
+
+  return {
+    note(error, facts) {
+      const { code } = error
+      totals[code] = (totals[code] ?? 0) + 1
+      const seen = (window.get(code) ?? 0) + 1
+      window.set(code, seen)
+      timer ??= setTimeout(settle, windowMs).unref()
+      if (seen <= lines) log.warn({ code, ...facts, reason: error.message }, 'audiosocket refused')
+    },
+    counts: () => ({ ...totals }),
+    close: settle,
+  }
+}

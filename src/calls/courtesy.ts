@@ -1,0 +1,45 @@
+import { createPlayer } from '../media/player.ts'
+import type { Prompts } from '../media/prompts.ts'
+import type { LegConnection } from './leg.ts'
+
+/** Connections that are told why at the same time; more are hung up at once. */
+const AT_ONCE = 50
+
+export interface CourtesyOptions {
+  prompts: Prompts
+  /** ms between our 0x00 and closing the socket ourselves. */
+  graceMs: number
+}
+
+/**
+ * For connections that belong to no call (all lines busy, the visit is over): one prompt, then 0x00. Each releases itself
+ * when it is closed, and all are bounded in number and time.
+ */
+export function createCourtesy({ prompts, graceMs }: CourtesyOptions) {
+  const open = new Set<LegConnection>()
+
+  const leave = (connection: LegConnection) => {
+    connection.hangUp()
+    const timer = setTimeout(() => connection.destroy(), graceMs)
+    void connection.closed.then(() => clearTimeout(timer))
+  }
+
+  return {
+    dismiss(connection: LegConnection, prompt: string) {
+      if (open.size >= AT_ONCE) return leave(connection)
+      open.add(connection)
+      const player = createPlayer({ wake: () => connection.wake() })
+      void connection.closed.then(() => {
+        open.delete(connection)
+        player.close()
+      })
+      connection.attach({ audio: () => {}, key: () => {}, gone: () => player.close() }, player)
+      void player.play(prompts.compose([prompt])).then(({ interrupted }) => {
+        if (!interrupted) leave(connection)
+      })
+    },
+    close() {
+      for (const connection of open) leave(connection)
+    },
+  }
+}

@@ -1,0 +1,129 @@
+import { reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { CallRow, EventRow } from '../store/calls.ts'
+
+/** ms that a row may wait for company. */
+const BATCH_MS = 100
+/** Events that end the waiting early. */
+const BATCH_ROWS = 500
+/** Events kept while the database is away; beyond it the oldest go, counted. About 20 minutes of 500 busy calls. */
+const KEPT_ROWS = 100_000
+/** ms between two tries while the database is away. */
+const RETRY_MS = 1000
+/** ms that closing waits for the last batch. */
+const CLOSE_MS = 5000
+
+export type Batch = { calls: CallRow[]; events: EventRow[] }
+
+export interface JournalOptions {
+  write: (batch: Batch) => Promise<void>
+  log: Logger
+}
+
+export interface Journal {
+  /** The latest of a call's rows replaces the others that wait. */
+  call(row: CallRow): void
+  event(row: EventRow): void
+  /** Hears of each event as it happens, before it is written. Returns its end. */
+  subscribe(listener: (event: EventRow) => void): () => void
+  /** Resolves when all that was noted so far is written, or was given up. */
+  flush(): Promise<void>
+  /** Events that wait, and events lost because the database was away too long. */
+  counts(): { waiting: number; lost: number }
+  close(): Promise<void>
+}
+
+/**
+ * What happened in the calls, written in batches. Noting never waits: a slow or absent database fills the buffer, which is
+ * bounded, and never delays a call.
+ */
+export function createJournal({ write, log }: JournalOptions): Journal {
+  const calls = new Map<string, CallRow>()
+  let events: EventRow[] = []
+  let timer: NodeJS.Timeout | undefined
+  let writing: Promise<void> | undefined
+  let lost = 0
+  let away = false
+  let closed = false
+  const listeners = new Set<(event: EventRow) => void>()
+
+  const schedule = (ms: number) => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      void drain()
+    }, ms)
+  }
+
+  const noted = () => {
+    if (writing || closed) return
+    if (events.length >= BATCH_ROWS && !away) void drain()
+    else schedule(away ? RETRY_MS : BATCH_MS)
+  }
+
+  const drain = (): Promise<void> => {
+    clearTimeout(timer)
+    timer = undefined
+    writing ??= writeAll().finally(() => {
+      writing = undefined
+      if (calls.size > 0 || events.length > 0) noted()
+    })
+    return writing
+  }
+
+  const writeAll = async () => {
+    const batch: Batch = { calls: [...calls.values()], events }
+    if (batch.calls.length === 0 && batch.events.length === 0) return
+    calls.clear()
+    events = []
+    try {
+      await write(batch)
+      if (away) log.info({ events: batch.events.length, lost }, 'the journal is written again')
+      away = false
+    } catch (error) {
+      if (!away)
+        log.error({ code: 'DATABASE_QUERY', reason: reasonOf(error) }, 'the journal waits for the database')
+      away = true
+      // a newer row of the same call has come meanwhile
+      for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)
+      events = [...batch.events, ...events]
+      const surplus = events.length - KEPT_ROWS
+      if (surplus > 0) {
+        events.splice(0, surplus)
+        lost += surplus
+      }
+    }
+  }
+
+  return {
+    call(row) {
+      calls.set(row.id, row)
+      noted()
+    },
+    event(row) {
+      events.push(row)
+      for (const listener of listeners) listener(row)
+      noted()
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    async flush() {
+      await writing
+      await drain()
+    },
+    counts: () => ({ waiting: events.length, lost }),
+    async close() {
+      closed = true
+      clearTimeout(timer)
+      timer = undefined
+      let limit: NodeJS.Timeout | undefined
+      const expired = new Promise<void>((resolve) => {
+        limit = setTimeout(resolve, CLOSE_MS)
+      })
+      await Promise.race([Promise.resolve(writing).then(writeAll), expired])
+      clearTimeout(limit)
+      if (events.length > 0) log.error({ events: events.length }, 'events of the journal were not written')
+    },
+  }
+}

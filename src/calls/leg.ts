@@ -1,0 +1,195 @@
+import type { HungUp, LegEvent, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
+import type { Locale, Role } from '../audio.ts'
+import type { Connection } from '../audiosocket/connection.ts'
+import { audioFrame, rateOf, SILENCE } from '../audiosocket/frame.ts'
+import { reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { type BridgeLine, createBridgeLine } from '../media/bridge.ts'
+import { createEar, type EarFact } from '../media/ear.ts'
+import { cutFrames } from '../media/frames.ts'
+import { createPlayer } from '../media/player.ts'
+import { createRecorder, type Recorder, saveRecording } from '../media/recording.ts'
+import type { LiveCall } from './call.ts'
+import type { MediaKit } from './kit.ts'
+
+export type LegConnection = Connection
+
+/** ms without audio after which the stream's clock goes on by our own: a phone may send nothing while nobody speaks. */
+const STILL_MS = 300
+
+/** A sound of ours among the prompts. */
+const BEEP = 'beep'
+
+/** One leg's plain media: ears and a voice on a connection. Its actor hears facts only. */
+export interface Leg {
+  readonly role: Role
+  readonly connection: LegConnection
+  /** Resolves when all was played out, was interrupted by `signal`, or the leg is gone. */
+  say(pieces: readonly Piece[], signal: AbortSignal): Promise<Said & { beganAt: number }>
+  /** A tone below everything that is said, until the returned function is called. */
+  loop(tone: 'ringback' | 'hold'): () => void
+  record(name: RecordingName, signal: AbortSignal): Promise<Recording>
+  /** Both legs hear each other until the returned function is called. */
+  bridge(other: Leg): () => void
+  /** What comes in goes to `out`, what `back` has is heard; null for neither. */
+  carry(out: BridgeLine | null, back: BridgeLine | null): void
+  /** One listener; returns its end. */
+  listen(listener: (fact: LegEvent) => void): () => void
+  /** dBFS of the last 100 ms. */
+  level(): number
+  hangUp(): void
+  /** Closes the socket and resolves when it is closed. */
+  destroy(): Promise<void>
+}
+
+export interface LegOptions {
+  call: LiveCall
+  connection: LegConnection
+  kit: MediaKit
+  locale: Locale
+  log: Logger
+}
+
+/** Puts ears and a voice on a connection. It releases both by itself when the connection closes. */
+export function createLeg({ call, connection, kit, locale, log }: LegOptions): Leg {
+  const { role } = connection
+  const prompts = kit.prompts[locale]
+  const facts = { call_id: call.id, leg: role }
+  let listener: ((fact: LegEvent) => void) | undefined
+  let outgoing: BridgeLine | null = null
+  let recorder: Recorder | undefined
+  let heardAt = performance.now()
+
+  const player = createPlayer({ wake: () => connection.wake() })
+  const ear = createEar({ vad: kit.vad, onFact: (fact) => tell(fact) })
+
+  const tell = (fact: EarFact) => {
+    if (fact.type === 'key.pressed') {
+      recorder?.stop()
+      call.note('key', role, { key: fact.key, via: fact.via })
+      listener?.({ type: 'key.pressed', key: fact.key })
+    } else if (fact.type === 'ulaw.detected') {
+      call.note('ulaw.detected', role, {})
+      log.warn(
+        facts,
+        'the PBX sends raw µ-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)',
+      )
+    } else call.note(fact.type, role, { at: fact.at, ...('ms' in fact && { ms: fact.ms }) })
+  }
+
+  const stillness = setInterval(() => {
+    const still = performance.now() - heardAt
+    if (still < STILL_MS) return
+    heardAt += still
+    ear.idle(still)
+  }, STILL_MS)
+
+  connection.attach(
+    {
+      audio(bytes, start, end, kind) {
+        heardAt = performance.now()
+        const rate = rateOf(kind)!
+        ear.audio(bytes, start, end, rate)
+        outgoing?.audio(bytes, start, end, rate)
+      },
+      key: (key) => ear.key(key),
+      gone: (how) => gone(how),
+    },
+    player,
+  )
+  void connection.closed.then(() => {
+    clearInterval(stillness)
+    player.close()
+    ear.close()
+    gone('us')
+  })
+
+  let isGone = false
+  const gone = (how: HungUp) => {
+    if (isGone) return
+    isGone = true
+    player.close()
+    listener?.({ type: 'hungUp', how })
+  }
+
+  return {
+    role,
+    connection,
+    async say(pieces, signal) {
+      const utterance = prompts.compose(pieces.map(playable), soundOf)
+      listener?.({ type: 'saying' })
+      const { playedMs: ms, interrupted, beganAt } = await player.play(utterance, signal)
+      listener?.({ type: 'said' })
+      call.note('said', role, { pieces, ms, of: utterance.ms, interrupted })
+      return { ms, interrupted, beganAt: beganAt ?? Date.now() }
+    },
+    loop: (tone) => player.loop(kit.tones[tone]),
+    async record(name, signal) {
+      recorder = createRecorder({ signal })
+      const untap = ear.tap(recorder.tap)
+      const { pcm, ms, heard, endedBy } = await recorder.done
+      untap()
+      recorder = undefined
+      call.note('recorded', role, { name, ms, heard, endedBy })
+      if (heard && endedBy !== 'cancelled') {
+        call.recordings.set(name, cutFrames(pcm, audioFrame))
+        void keep(name, pcm)
+      }
+      return { name, heard, ms }
+    },
+    bridge(other) {
+      const there = createBridgeLine({
+        frame: audioFrame,
+        silence: SILENCE,
+        wake: () => other.connection.wake(),
+      })
+      const back = createBridgeLine({ frame: audioFrame, silence: SILENCE, wake: () => connection.wake() })
+      this.carry(there, back)
+      other.carry(back, there)
+      return () => {
+        this.carry(null, null)
+        other.carry(null, null)
+        for (const [from, line] of [
+          [role, there],
+          [other.role, back],
+        ] as const) {
+          call.note('bridged', from, { dropped: line.dropped, filled: line.filled })
+        }
+      }
+    },
+    carry(out, back) {
+      if (ear.ulaw) out?.ulaw()
+      outgoing = out
+      player.live(back)
+    },
+    listen(to) {
+      listener = to
+      return () => {
+        listener = undefined
+      }
+    },
+    level: () => ear.level(),
+    hangUp: () => connection.hangUp(),
+    async destroy() {
+      connection.destroy()
+      await connection.closed
+    },
+  }
+
+  function soundOf(name: string): readonly Buffer[] | undefined {
+    return name === BEEP ? kit.tones.beep : call.recordings.get(name)
+  }
+
+  /** On disk for the journal; the call itself plays it from memory and does not wait. */
+  async function keep(name: RecordingName, pcm: Buffer): Promise<void> {
+    try {
+      await saveRecording(kit.recordings, call.id, name, pcm)
+    } catch (error) {
+      log.error({ ...facts, code: 'RECORDING_FAILED', reason: reasonOf(error) }, 'a recording was not kept')
+    }
+  }
+}
+
+function playable(piece: Piece): Piece | { recording: string } {
+  return piece === BEEP ? { recording: BEEP } : piece
+}

@@ -1,0 +1,173 @@
+import { type EventObject, fromCallback, fromPromise } from 'xstate'
+import type {
+  Contact,
+  Deadline,
+  DialRequest,
+  LegEvent,
+  LegRef,
+  Piece,
+  Recording,
+  RecordingName,
+  Role,
+  Said,
+  Saying,
+  Unit,
+} from '../../machines/index.ts'
+import { FRAME_MS } from '../audio.ts'
+import { fail, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { LiveCall } from './call.ts'
+
+/** ms that the directory may take; the visitor waits on the line meanwhile. */
+const DIRECTORY_MS = 5000
+
+/** A unit with the people who may be rung for it. */
+export interface FoundUnit extends Unit {
+  residents: readonly { id: string; name: string; phone: string | null }[]
+}
+
+export interface PortOptions {
+  find: (callId: string) => LiveCall | undefined
+  findUnit: (tenantId: string, number: string) => Promise<FoundUnit | undefined>
+  dialer: {
+    contacts(unit: FoundUnit): Contact[]
+    dial(request: DialRequest): Promise<void>
+    cancel(request: DialRequest): void
+  }
+  log: Logger
+}
+
+export type Ports = ReturnType<typeof createPorts>
+
+/** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
+export function createPorts({ find, findUnit, dialer, log }: PortOptions) {
+  const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
+
+  const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
+    const leg = legOf(callId, role)
+    if (!leg) return { ms: 0, interrupted: true, beganAt: Date.now() }
+    try {
+      return await leg.say(pieces, signal)
+    } catch (error) {
+      // a visitor who hears nothing is better off than one whose call breaks
+      log.error({ call_id: callId, leg: role, reason: reasonOf(error) }, 'could not be said')
+      return { ms: 0, interrupted: true, beganAt: Date.now() }
+    }
+  }
+
+  const unitOf = async (callId: string, number: string): Promise<FoundUnit | undefined> => {
+    const call = find(callId)
+    if (!call) throw fail('CALL_UNKNOWN', { callId })
+    try {
+      return await within(DIRECTORY_MS, findUnit(call.tenantId, number))
+    } catch (error) {
+      log.error({ call_id: callId, reason: reasonOf(error) }, 'the directory did not answer')
+      throw error
+    }
+  }
+
+  return {
+    deadline: fromPromise<void, Deadline>(({ input, signal }) => until(input.at, signal)),
+
+    say: fromPromise<Said, Saying>(({ input: { callId, role, pieces }, signal }) =>
+      sayTo(callId, role, pieces, signal),
+    ),
+
+    sayBoth: fromPromise<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>(
+      async ({ input: { callId, words }, signal }) => {
+        const said = await Promise.all([
+          sayTo(callId, 'visitor', words.visitor, signal),
+          sayTo(callId, 'resident', words.resident, signal),
+        ])
+        // the first frame is heard when its 20 ms are over
+        return { beganAt: Math.max(...said.map(({ beganAt }) => beganAt)) + FRAME_MS }
+      },
+    ),
+
+    record: fromPromise<Recording, { callId: string; role: Role; name: RecordingName }>(
+      async ({ input: { callId, role, name }, signal }) => {
+        const leg = legOf(callId, role)
+        if (!leg) return { name, heard: false, ms: 0 }
+        return leg.record(name, signal)
+      },
+    ),
+
+    findUnit: fromPromise<Unit | null, { callId: string; number: string }>(
+      async ({ input: { callId, number } }) => {
+        const unit = await unitOf(callId, number)
+        return unit ? { id: unit.id, number: unit.number, label: unit.label } : null
+      },
+    ),
+
+    match: fromPromise<Contact[], { callId: string; unit: Unit }>(async ({ input: { callId, unit } }) => {
+      const found = await unitOf(callId, unit.number)
+      return found ? dialer.contacts(found) : []
+    }),
+
+    dial: fromPromise<void, DialRequest>(async ({ input, signal }) => {
+      const facts = { attempt: input.attemptId, contact: input.contact.residentId }
+      try {
+        await dialer.dial(input)
+        // the visitor left while the request was on its way
+        if (signal.aborted) return dialer.cancel(input)
+        find(input.callId)?.note('dial', 'resident', facts)
+      } catch (error) {
+        find(input.callId)?.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
+        log.warn({ call_id: input.callId, reason: reasonOf(error) }, 'the resident could not be rung')
+        throw error
+      }
+    }),
+
+    ring: fromCallback<EventObject, DialRequest>(({ input }) => () => {
+      // an answered telephone rings no more; cancelling it would hang up on the resident
+      if (!legOf(input.callId, 'resident')) dialer.cancel(input)
+    }),
+
+    tone: fromCallback<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>(({ input }) =>
+      legOf(input.callId, input.role)?.loop(input.tone),
+    ),
+
+    bridge: fromCallback<EventObject, { callId: string }>(({ input: { callId } }) => {
+      const visitor = legOf(callId, 'visitor')
+      const resident = legOf(callId, 'resident')
+      return visitor && resident ? visitor.bridge(resident) : undefined
+    }),
+
+    hear: fromCallback<EventObject, LegRef, LegEvent>(({ input: { callId, role }, sendBack }) => {
+      const leg = legOf(callId, role)
+      if (!leg) sendBack({ type: 'hungUp', how: 'us' })
+      return leg?.listen(sendBack)
+    }),
+
+    hangUp: fromPromise<void, LegRef>(async ({ input: { callId, role } }) => {
+      legOf(callId, role)?.hangUp()
+    }),
+
+    release: fromPromise<void, LegRef>(async ({ input: { callId, role } }) => {
+      await legOf(callId, role)?.destroy()
+    }),
+  }
+}
+
+/** Resolves at an absolute time (ms since the epoch), however far; forgets it when aborted. */
+function until(at: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout
+    const wait = () => {
+      const left = at - Date.now()
+      // setTimeout may fire up to 1 ms early, and holds no more than 2^31 ms
+      if (left <= 0) resolve()
+      else timer = setTimeout(wait, Math.min(left, 2 ** 31 - 1))
+    }
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    wait()
+  })
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(fail('DATABASE_UNREACHABLE', { reason: `no answer in ${ms} ms` })), ms)
+  })
+  return Promise.race([promise, expired]).finally(() => clearTimeout(timer))
+}

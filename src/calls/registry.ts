@@ -1,0 +1,244 @@
+import { type Actor, createActor } from 'xstate'
+import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
+import { fail, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { CallRow } from '../store/calls.ts'
+import type { LiveCall } from './call.ts'
+import type { EndedCalls } from './ended.ts'
+import type { Journal } from './journal.ts'
+import type { Leg, LegConnection } from './leg.ts'
+import { observeStates, stateName } from './observer.ts'
+
+/** What an attended connection needs to know of its gate. */
+export interface Gate {
+  tenantId: string
+}
+
+export interface CallsOptions {
+  machine: typeof callMachine
+  settings: CallSettings
+  nodeId: string
+  maxCalls: number
+  gate: (name: string | undefined) => Gate
+  /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
+  openLeg: (call: LiveCall, connection: LegConnection) => Leg
+  /** Says one prompt to a connection that belongs to no call and hangs it up. */
+  dismiss: (connection: LegConnection, prompt: string) => void
+  ended: EndedCalls
+  journal: Journal
+  log: Logger
+}
+
+export type Calls = ReturnType<typeof createCalls>
+
+/** Every call of this node: starts, finds and ends them. A call is a root actor of its own. */
+export function createCalls(options: CallsOptions) {
+  const { settings, nodeId, maxCalls, ended, journal, log, openLeg, dismiss } = options
+  const live = new Map<string, Entry>()
+  const outcomes = new Map<string, number>()
+  let draining = false
+  let emptied: (() => void) | undefined
+
+  interface Entry extends LiveCall {
+    readonly finish: (output: CallOutput | undefined) => void
+  }
+
+  /** A connection on the visitor port starts a call. */
+  const attend = (connection: LegConnection) => {
+    const { id: callId } = connection
+    const facts = { call_id: callId, leg: 'visitor', remote: connection.remote }
+    if (ended.has(callId)) {
+      log.info({ ...facts, code: 'CALL_ENDED' }, 'an ended call connected again and was hung up')
+      return connection.hangUp()
+    }
+    if (live.has(callId)) {
+      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second visitor leg was hung up')
+      return connection.hangUp()
+    }
+    if (draining) {
+      log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
+      return dismiss(connection, 'service-closing')
+    }
+    if (live.size >= maxCalls) {
+      log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was turned away')
+      return dismiss(connection, 'lines-busy')
+    }
+    start(connection)
+  }
+
+  /** A connection on the resident port joins the call of its UUID. */
+  const join = (connection: LegConnection) => {
+    const { id: callId } = connection
+    const facts = { call_id: callId, leg: 'resident', remote: connection.remote }
+    const call = live.get(callId)
+    if (!call || call.actor.getSnapshot().matches('concluding')) {
+      const code = call || ended.has(callId) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
+      call?.note('leg.late', 'resident', {})
+      log.info({ ...facts, code }, 'a resident leg came for no call')
+      return dismiss(connection, 'visit-over')
+    }
+    if (call.legs.has('resident')) {
+      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
+      return dismiss(connection, 'already-answered')
+    }
+    connect(call, connection)
+    call.actor.send({ type: 'resident.joined' })
+  }
+
+  const start = (connection: LegConnection) => {
+    const startedAt = new Date()
+    const { id } = connection
+    const { tenantId } = options.gate(connection.gate)
+    const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
+    let seq = 0
+    const note: LiveCall['note'] = (kind, leg, data) => {
+      journal.event({ callId: id, seq: seq++, at: new Date(), kind, leg, data })
+    }
+    const actor: Actor<typeof callMachine> = createActor(options.machine, {
+      id,
+      input: { callId: id, startedAt: startedAt.getTime(), settings },
+      inspect: observeStates((change) => {
+        note('state', null, { ...change })
+        if (change.actor === 'call') journal.call(rowOf(call))
+      }),
+    })
+    const call: Entry = {
+      id,
+      tenantId,
+      gate: connection.gate,
+      startedAt,
+      actor,
+      legs: new Map(),
+      recordings: new Map(),
+      ended: promise,
+      finish: resolve,
+      note,
+    }
+    live.set(id, call)
+    note('started', null, { gate: call.gate ?? null, node: nodeId })
+    connect(call, connection)
+    actor.subscribe({
+      complete: () => void release(call, actor.getSnapshot().output),
+      error: (error) => {
+        log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
+        note('fault', null, { reason: reasonOf(error) })
+        void release(call, undefined)
+      },
+    })
+    log.info({ call_id: id, leg: 'visitor', tenant: tenantId, remote: connection.remote }, 'call started')
+    actor.start()
+  }
+
+  const connect = (call: Entry, connection: LegConnection) => {
+    const { role } = connection
+    call.legs.set(role, openLeg(call, connection))
+    call.note('leg.connected', role, { remote: connection.remote })
+    void connection.closed.then(() => {
+      const stats = connection.stats()
+      call.note('leg.closed', role, { ...stats })
+      if (call.legs.get(role)?.connection === connection) call.legs.delete(role)
+    })
+  }
+
+  const release = async (call: Entry, output: CallOutput | undefined) => {
+    if (!live.has(call.id)) return
+    ended.add(call.id)
+    await Promise.all([...call.legs.values()].map((leg) => leg.destroy()))
+    call.actor.stop()
+    call.recordings.clear()
+    const outcome = output?.outcome ?? 'unreachable'
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    const { reason = 'fault', decision = null, durations = null } = output ?? {}
+    call.note('ended', null, { outcome, reason, durations })
+    journal.call({
+      ...rowOf(call),
+      state: 'ended',
+      endedAt: new Date(),
+      outcome,
+      reason,
+      decision,
+      durations,
+    })
+    log.info({ call_id: call.id, tenant: call.tenantId, outcome, reason, ms: durations?.total }, 'call ended')
+    live.delete(call.id)
+    call.finish(output)
+    if (live.size === 0) emptied?.()
+  }
+
+  const rowOf = (call: LiveCall): CallRow => {
+    const { context, value } = call.actor.getSnapshot()
+    return {
+      id: call.id,
+      tenantId: call.tenantId,
+      nodeId,
+      gate: call.gate ?? null,
+      unitId: context.unit?.id ?? null,
+      unitNumber: context.unit?.number ?? null,
+      state: stateName(value),
+      startedAt: call.startedAt,
+      endedAt: null,
+      outcome: null,
+      reason: null,
+      decision: context.decision,
+      durations: null,
+    }
+  }
+
+  const find = (callId: string): LiveCall | undefined => live.get(callId)
+
+  return {
+    attend,
+    join,
+    find,
+    list: (): LiveCall[] => [...live.values()],
+    /** Sends 0x00 to one leg. Errors: CALL_UNKNOWN, CALL_ENDED, LEG_ABSENT. */
+    hangUp(callId: string, role: Role) {
+      const call = live.get(callId)
+      if (!call) throw fail(ended.has(callId) ? 'CALL_ENDED' : 'CALL_UNKNOWN', { callId })
+      if (!call.legs.has(role)) throw fail('LEG_ABSENT', { callId, role })
+      call.note('leg.hangUp', role, {})
+      call.actor.send({ type: 'leg.hangUp', role })
+    },
+    /** Live calls and legs now, and ended calls by outcome since the start. */
+    counts: () => ({
+      calls: live.size,
+      legs: [...live.values()].reduce((sum, call) => sum + call.legs.size, 0),
+      outcomes: Object.fromEntries(outcomes),
+    }),
+    /** Takes no new calls; resolves when the last live one has ended. */
+    async drain() {
+      draining = true
+      if (live.size === 0) return
+      await new Promise<void>((resolve) => {
+        emptied = resolve
+      })
+    },
+    /** Ends what still lives: 0x00 to every leg, a moment for the PBX to close, and no goodbyes. */
+    async close() {
+      draining = true
+      const calls = [...live.values()]
+      const legs = calls.flatMap((call) => [...call.legs.values()])
+      for (const leg of legs) leg.hangUp()
+      await atMost(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))
+      await Promise.all(calls.map((call) => release(call, closed(call))))
+    },
+  }
+}
+
+function closed({ startedAt }: LiveCall): CallOutput {
+  const total = Date.now() - startedAt.getTime()
+  return {
+    outcome: 'expired',
+    reason: 'closing',
+    decision: null,
+    durations: { total, toAnswer: null, toDecision: null },
+  }
+}
+
+function atMost(ms: number, work: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  return Promise.race([work, expired]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,226 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import {
+  callMachine,
+  contactMachine,
+  legMachine,
+  residentMachine,
+  serviceMachine,
+  visitorMachine,
+} from '../machines/index.ts'
+import { mermaid } from './chart.ts'
+import { loadConfig } from './config.ts'
+import { runDemo, SCENARIO_NAMES } from './demo.ts'
+import { asPorteiroError, fail, reasonOf } from './errors.ts'
+import { createLog, silentLog } from './log.ts'
+import { PACKAGE_ROOT } from './root.ts'
+import { serve } from './serve.ts'
+import { MAIN_TENANT } from './service.ts'
+import { runCallCommand } from './simulator/call-command.ts'
+import { type Database, openDatabase } from './store/database.ts'
+import { exportDirectory, importDirectory } from './store/directory.ts'
+import { parseDirectory } from './store/directory-file.ts'
+import { migrate } from './store/migrate.ts'
+
+const MACHINES = [callMachine, visitorMachine, contactMachine, residentMachine, legMachine, serviceMachine]
+const PROMPTS = join(PACKAGE_ROOT, 'prompts')
+
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+const complain = (line: string) => void process.stderr.write(`${line}\n`)
+
+/** Runs one command line and resolves with the exit code: 0 fine, 64 wrong usage, else that of the error's table entry. */
+export async function run(args: string[]): Promise<number> {
+  let code = 0
+  try {
+    await createProgram((result) => {
+      code = result
+    }).parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 64
+    return report(error)
+  }
+}
+
+/** One calm line, the problems below it, and the exit code. */
+function report(thrown: unknown): number {
+  const error = asPorteiroError(thrown)
+  complain(`porteiro: ${error.message} (${error.code})`)
+  const { problems } = error.details
+  if (Array.isArray(problems)) for (const problem of problems) complain(`  ${problem}`)
+  if (error.code === 'BUG')
+    complain(error.cause instanceof Error ? String(error.cause.stack) : reasonOf(error.cause))
+  return error.exit
+}
+
+function createProgram(exit: (code: number) => void): Command {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'))
+  const program = new Command('porteiro')
+    .description('Gatehouse calls for Asterisk: AudioSocket in, one XState actor a call, a decision out.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(--help tells more)')
+
+  program
+    .command('serve')
+    .description('run the service until SIGTERM; its settings are environment variables, see .env.example')
+    .action(async () => exit(await serve({ announce: complain })))
+
+  program
+    .command('demo')
+    .description('run a whole visit on this machine, with nothing else installed')
+    .addOption(new Option('--scenario <name>', 'which visit').choices(SCENARIO_NAMES).default('authorized'))
+    .option('--keep', 'leave the service up afterwards, until Ctrl-C', false)
+    .action(async ({ scenario, keep }) =>
+      exit(await interruptible((signal) => runDemo({ scenario, keep, write: print, signal }))),
+    )
+
+  program
+    .command('call')
+    .description('a telephone that speaks AudioSocket exactly as Asterisk does')
+    .requiredOption('--port <port>', 'AudioSocket port of the service', integer(1, 65_535))
+    .option('--host <host>', 'where the service is', '127.0.0.1')
+    .option('--uuid <uuid>', 'the call; a new one unless given', uuid)
+    .option('--keys <keys>', 'keys of the visitor when asked for the unit, such as 101#', keys)
+    .option('--wav <file>', 'spoken at each beep instead of the sample (8 kHz, mono, 16-bit)')
+    .option('--record <file>', 'write what was heard as WAV')
+    .option('--answer <keys>', 'be the resident and press these keys after the menu, such as 1 or 31', keys)
+    .option('--inband', 'send keys as tones in the audio, as an old Asterisk does')
+    .option('--hangup-after <ms>', 'hang up so long after connecting', integer(0, 3_600_000))
+    .addOption(
+      new Option('--locale <locale>', 'language of the prompts to recognise')
+        .choices(['pt-BR', 'en'])
+        .default('pt-BR'),
+    )
+    .option('--json', 'one JSON object a line', false)
+    .action(async (options) =>
+      exit(
+        await interruptible((signal) =>
+          runCallCommand({ ...options, promptDirectories: [PROMPTS], write: print, signal }),
+        ),
+      ),
+    )
+
+  program
+    .command('migrate')
+    .description('bring the tables of the database up to date')
+    .option('--json', 'one JSON object', false)
+    .action(({ json }) =>
+      withDatabase(async (_, { applied }) => {
+        if (json) print(JSON.stringify({ applied }))
+        else print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
+      }),
+    )
+
+  const directory = program.command('directory').description('units and residents')
+  directory
+    .command('import')
+    .description('load units from a JSON file; all of it or, if anything is wrong, nothing')
+    .argument('<file>', 'such as examples/condominium.json, or - for standard input')
+    .option('--tenant <id>', "the condominium; the file's own, or the main one, unless given")
+    .option('--replace', 'also remove the units that the file does not name', false)
+    .option('--json', 'one JSON object', false)
+    .action(async (file, { tenant: wanted, replace, json }) => {
+      const { tenant, units, extensions } = parseDirectory(await readInput(file))
+      const tenantId = wanted ?? tenant?.id ?? MAIN_TENANT
+      await withDatabase(async (database) => {
+        const result = await importDirectory(database, tenantId, units, {
+          replace,
+          ...(tenant && { tenant }),
+          ...(extensions && { extensions }),
+        })
+        if (json) return print(JSON.stringify({ tenant: tenantId, ...result }))
+        print(
+          `${tenantId}: ${result.units} units, ${result.residents} residents ` +
+            `(${result.added} added, ${result.changed} changed, ${result.removed} removed)`,
+        )
+      })
+    })
+  directory
+    .command('export')
+    .description('print the units as JSON, in the form that import takes')
+    .option('--tenant <id>', 'the condominium', MAIN_TENANT)
+    .option('--json', 'on one line', false)
+    .action(({ tenant, json }) =>
+      withDatabase(async (database) => {
+        const found = await exportDirectory(database, tenant)
+        if (!found) throw fail('USAGE_WRONG', { problem: `There is no tenant "${tenant}".` })
+        print(JSON.stringify(found, null, json ? 0 : 2))
+      }),
+    )
+
+  program
+    .command('machines')
+    .description('print the statecharts of a call')
+    .addOption(
+      new Option('--format <format>', 'of the output').choices(['mermaid', 'json']).default('mermaid'),
+    )
+    .option('--json', 'the same as --format json', false)
+    .action(({ format, json }) => {
+      if (json || format === 'json') {
+        print(
+          JSON.stringify(
+            Object.fromEntries(MACHINES.map((machine) => [machine.id, machine.definition])),
+            null,
+            2,
+          ),
+        )
+      } else for (const machine of MACHINES) print(`%% ${machine.id}\n${mermaid(machine)}`)
+    })
+
+  return program
+}
+
+async function withDatabase(
+  work: (database: Database, migrated: { applied: string[] }) => Promise<void>,
+): Promise<void> {
+  const config = loadConfig()
+  // on a terminal the first start of the embedded server tells what it does
+  const log = process.stderr.isTTY ? createLog('warn') : silentLog()
+  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
+  try {
+    await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') }))
+  } finally {
+    await database.close()
+  }
+}
+
+/** The first Ctrl-C or SIGTERM asks the work to end in order; a second one ends the process. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ending = new AbortController()
+  const end = () => ending.abort()
+  process.once('SIGINT', end).once('SIGTERM', end)
+  try {
+    return await work(ending.signal)
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end)
+  }
+}
+
+async function readInput(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file === '-' ? '/dev/stdin' : file)
+  } catch (error) {
+    throw fail('USAGE_WRONG', { problem: `${file} cannot be read: ${reasonOf(error)}` })
+  }
+}
+
+function integer(min: number, max: number) {
+  return (written: string): number => {
+    const value = Number(written)
+    if (/^\d+$/.test(written) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+function keys(written: string): string {
+  if (/^[0-9A-D*#]{1,40}$/i.test(written)) return written.toUpperCase()
+  throw new InvalidArgumentError('Keys are 0 to 9, A to D, * and #.')
+}
+
+function uuid(written: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(written)) return written.toLowerCase()
+  throw new InvalidArgumentError('It must be a UUID such as 9f1c2a44-5a1e-4c1b-9d7e-0a1b2c3d4e5f.')
+}

@@ -1,0 +1,77 @@
+import type { Contact, DialRequest } from '../../machines/index.ts'
+import { fail } from '../errors.ts'
+
+/** A unit as far as ringing it is concerned. */
+export interface Reachable {
+  number: string
+  residents: readonly { id: string; name: string; phone: string | null }[]
+}
+
+/** How residents are rung. The answer does not come back here: it arrives as a leg on the resident port. */
+export interface Dialer {
+  /** Who can be rung for a unit, in order. */
+  contacts(unit: Reachable): Contact[]
+  /** Resolves when the request was accepted. Errors: DIAL_FAILED, DIAL_UNAVAILABLE. */
+  dial(request: DialRequest): Promise<void>
+  /** Stops the ringing of an attempt; nothing happens when it rings no more. */
+  cancel(request: DialRequest): void
+  close(): Promise<void>
+}
+
+/** `CLICKTOCALL=off`: nobody can be rung. */
+export function createNoDialer(): Dialer {
+  return {
+    contacts: () => [],
+    dial: () => Promise.reject(fail('DIAL_UNAVAILABLE')),
+    cancel: () => {},
+    close: async () => {},
+  }
+}
+
+/**
+ * `CLICKTOCALL=manual`: nothing is dialled; an outside dialler sees `resident.wanted` and brings the resident's leg within
+ * the ring time. A unit needs no telephone number for that.
+ */
+export function createManualDialer({ wanted }: { wanted: (request: DialRequest) => void }): Dialer {
+  return {
+    contacts: (unit) => withNumber(unit) ?? [{ residentId: '', name: '', number: unit.number }],
+    dial: async (request) => wanted(request),
+    cancel: () => {},
+    close: async () => {},
+  }
+}
+
+/** Rings one attempt until `signal` is aborted; resolves when that is over, answered or not. */
+export type Telephone = (request: DialRequest, signal: AbortSignal) => Promise<void>
+
+/** `CLICKTOCALL=loopback`: a telephone of this very process rings, and answers over real AudioSocket. */
+export function createLoopbackDialer({ telephone }: { telephone: Telephone }): Dialer {
+  const ringing = new Map<string, { stop: AbortController; over: Promise<void> }>()
+  return {
+    contacts: (unit) => withNumber(unit) ?? [{ residentId: '', name: '', number: unit.number }],
+    async dial(request) {
+      if (ringing.has(request.attemptId)) return
+      const stop = new AbortController()
+      const over = telephone(request, stop.signal).finally(() => ringing.delete(request.attemptId))
+      ringing.set(request.attemptId, { stop, over })
+    },
+    cancel: ({ attemptId }) => ringing.get(attemptId)?.stop.abort(),
+    async close() {
+      const left = [...ringing.values()]
+      for (const { stop } of left) stop.abort()
+      await Promise.allSettled(left.map(({ over }) => over))
+    },
+  }
+}
+
+function withNumber({ residents }: Reachable): Contact[] | undefined {
+  const contacts = residents.flatMap(({ id, name, phone }) =>
+    phone === null ? [] : [{ residentId: id, name, number: extensionOf(phone) }],
+  )
+  return contacts.length > 0 ? contacts : undefined
+}
+
+/** `sip:101@host` is the extension 101; everything else is dialled as it stands. */
+export function extensionOf(phone: string): string {
+  return phone.match(/^sips?:([^@;]+)/i)?.[1] ?? phone
+}

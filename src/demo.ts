@@ -1,0 +1,226 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CallOutput } from '../machines/index.ts'
+import { parseConfig } from './config.ts'
+import { silentLog } from './log.ts'
+import { PACKAGE_ROOT } from './root.ts'
+import { MAIN_TENANT, type RunningService, startService } from './service.ts'
+import { createPhone, type Phone } from './simulator/phone.ts'
+import { playResident, playVisitor, type VisitorScript } from './simulator/script.ts'
+import type { Happening } from './simulator/transcript.ts'
+import { importDirectory } from './store/directory.ts'
+import { parseDirectory } from './store/directory-file.ts'
+import { createScratch } from './store/scratch.ts'
+
+interface Scenario {
+  about: string
+  outcome: CallOutput['outcome']
+  visitor?: VisitorScript
+  /** What the resident does once on the line; nobody answers without it. */
+  resident?: (phone: Phone, visitor: Phone) => Promise<unknown>
+  ringSeconds?: string
+}
+
+const SCENARIOS: Record<string, Scenario> = {
+  authorized: {
+    about: 'the resident hears who is there and presses 1',
+    outcome: 'authorized',
+    resident: (phone) => playResident(phone, { keys: '1' }),
+  },
+  denied: {
+    about: 'the resident presses 2',
+    outcome: 'denied',
+    resident: (phone) => playResident(phone, { keys: '2' }),
+  },
+  'no-answer': {
+    about: 'it rings twice and nobody answers',
+    outcome: 'unanswered',
+    ringSeconds: '6',
+  },
+  talk: {
+    about: 'the resident presses 3, both talk, then 1',
+    outcome: 'authorized',
+    resident: talk,
+  },
+  impatient: {
+    about: 'the visitor hangs up while it rings',
+    outcome: 'abandoned',
+    visitor: { hangUpAfter: 'ringback' },
+    ringSeconds: '20',
+  },
+}
+
+/** What the journal says of the end of a call. */
+type Ending = Pick<CallOutput, 'outcome'> & { durations: CallOutput['durations'] | null }
+
+export const SCENARIO_NAMES = Object.keys(SCENARIOS)
+
+/** The visitor speaks when spoken to, and 1 is pressed only after both have heard each other to the end. */
+async function talk(resident: Phone, visitor: Phone): Promise<void> {
+  await resident.hearing('menu', { timeout: 60_000 })
+  await resident.press('3')
+  await resident.heard('talk-resident')
+  const [heard] = await Promise.all([
+    visitor.heard('sample-resident-talk', { timeout: 20_000 }),
+    resident.say({ prompt: 'sample-resident-talk' }),
+  ])
+  if (!heard.complete) return
+  await Promise.all([
+    resident.heard('sample-visitor-purpose', { timeout: 20_000 }),
+    visitor.say({ prompt: 'sample-visitor-purpose' }),
+  ])
+  await resident.press('1')
+  await resident.ended
+}
+
+export interface DemoOptions {
+  scenario: string
+  /** Leave the service up until `signal` is aborted. */
+  keep: boolean
+  write: (line: string) => void
+  signal: AbortSignal
+}
+
+/** One whole visit over real AudioSocket TCP, told as it happens. The exit code is 0 when it ended as it should. */
+export async function runDemo({ scenario: name, keep, write, signal }: DemoOptions): Promise<number> {
+  const scenario = SCENARIOS[name]!
+  await using owner = new AsyncDisposableStack()
+  write(`Scenario ${name}: ${scenario.about}.`)
+  write('Starting Postgres and the service …')
+  const scratch = await createScratch('porteiro-demo-')
+  owner.defer(() => scratch.remove())
+  let visitor: Phone | undefined
+  const begun = performance.now()
+  const tell = createTeller(write, () => performance.now() - begun)
+  const service = await startService({
+    config: parseConfig({
+      DATA_DIR: scratch.path,
+      AUDIOSOCKET_VISITOR_PORT: '0',
+      AUDIOSOCKET_RESIDENT_PORT: '0',
+      API_PORT: '0',
+      CLICKTOCALL: 'loopback',
+      CLICKTOCALL_RING_SECONDS: scenario.ringSeconds ?? '30',
+    }),
+    log: silentLog(),
+    telephone:
+      (port, kit) =>
+      async ({ callId }, stop) => {
+        tell('resident', 'the telephone rings')
+        if (!scenario.resident) return aborted(stop)
+        await Promise.race([delay(1500, stop), aborted(stop)])
+        if (stop.aborted) return
+        const phone = createPhone({
+          port: port(),
+          id: callId,
+          role: 'resident',
+          prompts: kit.prompts['pt-BR'],
+        })
+        phone.on((happening) => tellHappening(tell, 'resident', happening))
+        await scenario.resident(phone, visitor!).finally(() => phone.close())
+      },
+  })
+  owner.defer(() => service.stop())
+  const units = await loadDirectory(service)
+  const { ports } = service
+  write(
+    `Up after ${seconds(performance.now() - begun)}: visitors on ${ports.visitor}, residents on ${ports.resident}, API on ${ports.api}, ${units} units.`,
+  )
+  write('')
+
+  const ending = Promise.withResolvers<Ending>()
+  owner.defer(
+    service.journal.subscribe(({ kind, data }) => {
+      if (kind === 'ended') ending.resolve(data as Ending)
+      const { actor = '', state } = data as Record<string, string>
+      if (kind !== 'state' || actor.endsWith('Leg')) return
+      tell(actor === 'call' ? 'call' : `  ${actor}`, `→ ${state}`)
+    }),
+  )
+  visitor = createPhone({ port: ports.visitor, role: 'visitor', prompts: service.kit.prompts['pt-BR'] })
+  const phone = visitor
+  owner.defer(() => phone.close())
+  phone.on((happening) => tellHappening(tell, 'visitor', happening))
+  const leave = () => phone.hangUp()
+  signal.addEventListener('abort', leave)
+  const ended = await playVisitor(phone, { keys: '101#', ...scenario.visitor })
+  const { outcome, durations } = await ending.promise
+  signal.removeEventListener('abort', leave)
+
+  write('')
+  if (ended.spacing.p99 !== undefined) {
+    write(
+      `The visitor's telephone: ${ended.framesIn} frames heard, 99 % of them within ${ended.spacing.p99.toFixed(1)} ms of the one before, ${ended.violations.length} rules broken.`,
+    )
+  }
+  const stored = await storedOutcome(service, phone.id)
+  write(
+    `In the journal: ${stored.events} events, outcome ${stored.outcome}, ${seconds(durations?.total ?? 0)} in all.`,
+  )
+  if (keep && !signal.aborted) {
+    write(`The service stays up; its API key is ${service.firstKey}. Ctrl-C ends it.`)
+    await aborted(signal)
+  }
+  write(`Outcome: ${outcome}`)
+  return outcome === scenario.outcome && stored.outcome === scenario.outcome ? 0 : 1
+}
+
+async function loadDirectory({ database }: RunningService): Promise<number> {
+  const { units, tenant } = parseDirectory(await readFile(join(PACKAGE_ROOT, 'examples', 'condominium.json')))
+  const report = await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  return report.units
+}
+
+async function storedOutcome({ database, journal }: RunningService, callId: string) {
+  await journal.flush()
+  const [row] = await database.query<{ outcome: string | null; events: number }>(
+    'select outcome, (select count(*)::int from call_events where call_id = $1) as events from calls where id = $1',
+    [callId],
+  )
+  return row ?? { outcome: null, events: 0 }
+}
+
+type Tell = (who: string, what: string) => void
+
+function createTeller(write: (line: string) => void, elapsed: () => number): Tell {
+  return (who, what) => write(`${seconds(elapsed()).padStart(7)}  ${who.padEnd(10)} ${what}`)
+}
+
+function tellHappening(tell: Tell, who: string, happening: Happening): void {
+  const words = wordsOf(happening)
+  if (words !== undefined) tell(who, words)
+}
+
+function wordsOf(happening: Happening): string | undefined {
+  switch (happening.type) {
+    case 'hearing':
+      return happening.text === '' ? 'hears a voice' : `hears “${happening.text}”`
+    case 'key':
+      return `presses ${happening.key}`
+    case 'spoke':
+      return 'has spoken'
+    case 'hangup':
+      return happening.by === 'server' ? 'is hung up by Porteiro (0x00)' : 'hangs up'
+    case 'violation':
+      return `! ${happening.violation.message}`
+    default:
+      return undefined
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => clearTimeout(timer))
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

@@ -1,0 +1,107 @@
+import { FRAME_BYTES, SAMPLE_RATE } from '../audio.ts'
+import type { FrameMaker, FrameSource } from './frames.ts'
+import { createReframer } from './reframe.ts'
+
+/** One direction of a bridge: what one leg says, as a source of whole messages for the other. */
+export interface BridgeLine extends FrameSource {
+  /**
+   * Payload of an audio message. One of 320 bytes at 8 kHz is queued as it lies, with the 3 bytes of header that the reader
+   * guarantees before `start`; any other is cut anew, by copying.
+   */
+  audio(bytes: Buffer, start: number, end: number, rate: number): void
+  /** From now on what comes under the label of 8 kHz slin is raw µ-law. */
+  ulaw(): void
+  /** Frames that were dropped because the other leg did not take them, and slots that had to be filled with silence. */
+  readonly dropped: number
+  readonly filled: number
+}
+
+export interface BridgeOptions {
+  frame: FrameMaker
+  /** The shared whole message of 20 ms of silence. */
+  silence: Buffer
+  /** There is something to hear from now on: wakes the other leg's player or lane. */
+  wake?: () => void
+}
+
+/** Of an audio message: kind, and length in two bytes. */
+const HEADER_BYTES = 3
+/** At most 60 ms wait here. */
+const CAPACITY = 3
+/** Sound begins when two frames are there, so that one which comes a little late is no gap. */
+const CUSHION = 2
+/** After so many empty slots the speaker's line is taken to have stopped, and the next sound to be a new beginning. */
+const PATIENCE = 10
+
+/**
+ * A queue of at most three frames between two clocks: the speaker's packets and the listener's slots. A gap is filled with
+ * silence; what comes late then waits a little longer; beyond three the oldest is dropped, so that delay never grows.
+ */
+export function createBridgeLine({ frame, silence, wake }: BridgeOptions): BridgeLine {
+  const ring: (Buffer | null)[] = new Array(CAPACITY).fill(null)
+  let first = 0
+  let count = 0
+  let running = false
+  let empty = 0
+  let dropped = 0
+  let filled = 0
+  let isUlaw = false
+  const reframer = createReframer((samples) => {
+    queue(frame(new Uint8Array(samples.buffer, samples.byteOffset, FRAME_BYTES)))
+  })
+
+  function queue(message: Buffer): void {
+    if (count === CAPACITY) {
+      first = (first + 1) % CAPACITY
+      count--
+      dropped++
+    }
+    ring[(first + count) % CAPACITY] = message
+    count++
+    if (running || count < CUSHION) return
+    running = true
+    empty = 0
+    wake?.()
+  }
+
+  function next(): Buffer | null {
+    if (!running) return null
+    if (count === 0) {
+      empty++
+      if (empty > PATIENCE) {
+        running = false
+        return null
+      }
+      filled++
+      return silence
+    }
+    empty = 0
+    const message = ring[first]!
+    // a view of the reader's chunk must not be kept alive by an empty place
+    ring[first] = null
+    first = (first + 1) % CAPACITY
+    count--
+    return message
+  }
+
+  return {
+    next,
+    audio(bytes, start, end, rate) {
+      if (rate === SAMPLE_RATE && isUlaw) reframer.pushUlaw(bytes, start, end)
+      else if (rate === SAMPLE_RATE && end - start === FRAME_BYTES) {
+        // a file's short last packet came before: it ends its frame
+        if (reframer.partial) reframer.flush()
+        queue(bytes.subarray(start - HEADER_BYTES, end))
+      } else reframer.push(bytes, start, end, rate)
+    },
+    ulaw() {
+      isUlaw = true
+    },
+    get dropped() {
+      return dropped
+    },
+    get filled() {
+      return filled
+    },
+  }
+}

@@ -1,0 +1,159 @@
+import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { createDtmfDetector } from './dtmf.ts'
+import { dbfs, powerOf } from './level.ts'
+import { createReframer } from './reframe.ts'
+import { AMBIGUOUS_BYTES, createUlawTrap } from './ulaw.ts'
+import type { VadEngine, VadOptions } from './vad.ts'
+
+/** What a leg's sound says. `at` is ms on the stream's own clock, which the frames and `idle` move. */
+export type EarFact =
+  | { type: 'speech.started'; at: number }
+  /** `at` is where the speech itself ended, `ms` how long it was. */
+  | { type: 'speech.ended'; at: number; ms: number }
+  | { type: 'key.pressed'; key: string; via: 'dtmf' | 'inband' }
+  | { type: 'ulaw.detected' }
+
+/** Gets each frame of 160 samples, only to be read until it returns, and the ms since speech (0: in it; Infinity: none yet). */
+export type Tap = (samples: Int16Array, quietMs: number) => void
+
+export interface Ear {
+  /** Payload of an audio message, of any size, at 8 to 192 kHz. */
+  audio(bytes: Uint8Array, start: number, end: number, rate: number): void
+  /** The PBX reported a key (kind 0x03): from now on it, and not the sound, tells keys. Ends speech. */
+  key(key: string): void
+  /** No sound came for so many ms by the caller's clock: the stream's clock goes on, in silence. */
+  idle(ms: number): void
+  /** Passes every frame on, until the returned function is called. */
+  tap(tap: Tap): () => void
+  /** dBFS of the last 100 ms; -100 is silence. */
+  level(): number
+  /** ms on the stream's own clock. */
+  readonly clock: number
+  /** What is heard is raw µ-law under the label of slin. */
+  readonly ulaw: boolean
+  close(): void
+}
+
+export interface EarOptions {
+  vad: VadEngine
+  onFact: (fact: EarFact) => void
+  speech?: Pick<VadOptions, 'mode' | 'onsetFrames' | 'hangoverMs'>
+}
+
+/** A key that was heard in the sound and is then reported by the PBX within this time, ms, is one key. */
+const SAME_KEY_MS = 300
+/** Frames of the level: 100 ms. */
+const LEVEL_FRAMES = 5
+/** Ten ambiguous payloads: within them the trap has its verdict. */
+const HELD_BYTES = AMBIGUOUS_BYTES * 10
+const SILENT_FRAME = new Int16Array(FRAME_SAMPLES)
+
+/** One leg's listener: brings its sound to frames of 8 kHz and finds speech and keys in them. */
+export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear {
+  const taps = new Set<Tap>()
+  const powers = new Float64Array(LEVEL_FRAMES)
+  const trap = createUlawTrap()
+  const held = new Uint8Array(HELD_BYTES)
+  let heldBytes = 0
+  let frames = 0
+  let inband = true
+  let closed = false
+  let lastInband = { key: '', at: Number.NEGATIVE_INFINITY }
+
+  const vad = engine.create({
+    ...speech,
+    started: (at) => onFact({ type: 'speech.started', at }),
+    ended: ({ startMs, endMs }) => onFact({ type: 'speech.ended', at: endMs, ms: endMs - startMs }),
+  })
+  const dtmf = createDtmfDetector((key) => {
+    lastInband = { key, at: frames * FRAME_MS }
+    onFact({ type: 'key.pressed', key, via: 'inband' })
+  })
+  const reframer = createReframer(take)
+
+  function take(samples: Int16Array): void {
+    const power = powerOf(samples)
+    powers[frames % LEVEL_FRAMES] = power
+    frames++
+    if (inband) dtmf.push(samples, power)
+    // a key's tone is voiced sound to the VAD, but nobody speaks
+    if (inband && dtmf.sounding) vad.skip()
+    else vad.push(samples, power)
+    pass(samples)
+  }
+
+  function pass(samples: Int16Array): void {
+    for (const tap of taps) tap(samples, vad.quietMs)
+  }
+
+  /** Holds back what may be µ-law until that is known, so that its first words are heard right: at most 200 ms. */
+  function hold(bytes: Uint8Array, start: number, end: number): boolean {
+    const verdict = trap.judge(bytes, start, end)
+    if (verdict === 'undecided' && trap.heard && heldBytes + end - start <= HELD_BYTES) {
+      held.set(bytes.subarray(start, end), heldBytes)
+      heldBytes += end - start
+      return true
+    }
+    if (verdict === 'ulaw') onFact({ type: 'ulaw.detected' })
+    release()
+    return false
+  }
+
+  function release(): void {
+    const bytes = heldBytes
+    heldBytes = 0
+    if (trap.verdict === 'ulaw') reframer.pushUlaw(held, 0, bytes)
+    else reframer.push(held, 0, bytes, SAMPLE_RATE)
+  }
+
+  return {
+    audio(bytes, start, end, rate) {
+      if (closed) return
+      if (rate === SAMPLE_RATE && trap.verdict === 'undecided' && hold(bytes, start, end)) return
+      if (rate === SAMPLE_RATE && trap.verdict === 'ulaw') reframer.pushUlaw(bytes, start, end)
+      else reframer.push(bytes, start, end, rate)
+    },
+    key(key) {
+      if (closed) return
+      release()
+      const sounding = dtmf.drop()
+      if (inband && sounding !== undefined && sounding !== key) {
+        onFact({ type: 'key.pressed', key: sounding, via: 'inband' })
+      }
+      inband = false
+      vad.finish()
+      const known = lastInband.key === key && frames * FRAME_MS - lastInband.at <= SAME_KEY_MS
+      lastInband.key = ''
+      if (!known) onFact({ type: 'key.pressed', key, via: 'dtmf' })
+    },
+    idle(ms) {
+      if (closed) return
+      release()
+      reframer.flush()
+      dtmf.flush()
+      for (let left = Math.floor(ms / FRAME_MS); left > 0; left--) {
+        powers[frames % LEVEL_FRAMES] = 0
+        frames++
+        vad.skip()
+        pass(SILENT_FRAME)
+      }
+    },
+    tap(tap) {
+      taps.add(tap)
+      return () => taps.delete(tap)
+    },
+    level: () => dbfs(powers.reduce((sum, power) => sum + power, 0) / LEVEL_FRAMES),
+    get clock() {
+      return frames * FRAME_MS
+    },
+    get ulaw() {
+      return trap.verdict === 'ulaw'
+    },
+    close() {
+      if (closed) return
+      closed = true
+      taps.clear()
+      vad.free()
+    },
+  }
+}

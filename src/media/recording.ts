@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES } from '../audio.ts'
+import { fail, reasonOf } from '../errors.ts'
+import type { Tap } from './ear.ts'
+import { ONSET_FRAMES } from './vad.ts'
+import { pcmOf, writeWav } from './wav.ts'
+
+/** silence: after speech. limit: too long. nothing: nobody spoke. key: `stop`. cancelled: the signal. */
+export type RecordingEnd = 'silence' | 'limit' | 'nothing' | 'key' | 'cancelled'
+
+export interface Recording {
+  /** s16le of whole frames, from 150 ms before the speech to 150 ms after it; empty when nothing was heard. */
+  readonly pcm: Buffer
+  readonly ms: number
+  readonly endedBy: RecordingEnd
+  readonly heard: boolean
+}
+
+export interface Recorder {
+  /** Given to `ear.tap`. */
+  readonly tap: Tap
+  /** Ends it now and keeps what there is: a key was pressed. */
+  stop(): void
+  /** Never rejects. */
+  readonly done: Promise<Recording>
+}
+
+export interface RecorderOptions {
+  /** The longest recording from its first word, ms. */
+  maxMs?: number
+  /** So much silence after speech ends it, ms. */
+  silenceMs?: number
+  /** Within this time somebody must speak, ms. */
+  startMs?: number
+  signal?: AbortSignal
+}
+
+const MARGIN_FRAMES = Math.ceil(150 / FRAME_MS)
+/** The detector is sure of speech only after its onset; that, and the margin, must still be there then. */
+const LEAD_FRAMES = ONSET_FRAMES + MARGIN_FRAMES
+/** Beyond the stream's own clock, when frames stop coming: the leg's end is then noticed elsewhere first. */
+const WALL_MS = 2000
+
+/** Records one answer of a leg, from now until its end is told by the sound itself. Memory: 16 bytes a ms of `maxMs`. */
+export function createRecorder(options: RecorderOptions = {}): Recorder {
+  const { maxMs = 6000, silenceMs = 1500, startMs = 4000, signal } = options
+  const room = LEAD_FRAMES + Math.ceil(maxMs / FRAME_MS)
+  const samples = new Int16Array(room * FRAME_SAMPLES)
+  const { promise: done, resolve } = Promise.withResolvers<Recording>()
+  let kept = 0
+  let elapsedMs = 0
+  let heard = false
+  let lastSpeech = 0
+  let ended = false
+
+  const cancel = () => end('cancelled')
+  const wall = setTimeout(() => end(heard ? 'limit' : 'nothing'), startMs + maxMs + silenceMs + WALL_MS)
+  signal?.addEventListener('abort', cancel, { once: true })
+  if (signal?.aborted) cancel()
+
+  function tap(frame: Int16Array, quietMs: number): void {
+    if (ended) return
+    elapsedMs += FRAME_MS
+    if (!heard && kept === LEAD_FRAMES) {
+      samples.copyWithin(0, FRAME_SAMPLES, kept * FRAME_SAMPLES)
+      kept--
+    }
+    samples.set(frame, kept * FRAME_SAMPLES)
+    kept++
+    // speech that was over before the recorder began is none of its own
+    if (quietMs < elapsedMs) {
+      heard = true
+      lastSpeech = kept - quietMs / FRAME_MS
+    }
+    if (!heard && elapsedMs >= startMs) end('nothing')
+    else if (heard && quietMs >= silenceMs) end('silence')
+    else if (kept === room) end('limit')
+  }
+
+  function end(endedBy: RecordingEnd): void {
+    if (ended) return
+    ended = true
+    clearTimeout(wall)
+    signal?.removeEventListener('abort', cancel)
+    const frames = heard ? Math.min(kept, lastSpeech + MARGIN_FRAMES) : 0
+    const pcm = Buffer.from(samples.buffer, 0, frames * FRAME_BYTES)
+    resolve({ pcm, ms: frames * FRAME_MS, endedBy, heard })
+  }
+
+  return { tap, stop: () => end('key'), done }
+}
+
+/**
+ * Keeps a recording as `<directory>/<callId>/<name>.wav`, readable by its owner only, whole or not at all. Returns the
+ * file. Throws RECORDING_FAILED.
+ */
+export async function saveRecording(
+  directory: string,
+  callId: string,
+  name: string,
+  pcm: Buffer,
+): Promise<string> {
+  const file = recordingFile(directory, callId, name)
+  const half = `${file}.${randomUUID()}`
+  try {
+    await mkdir(join(directory, callId), { recursive: true, mode: 0o700 })
+    await writeWav(half, pcm, 0o600)
+    await rename(half, file)
+  } catch (cause) {
+    await rm(half, { force: true }).catch(() => {})
+    throw fail('RECORDING_FAILED', { file, reason: reasonOf(cause) }, cause)
+  }
+  return file
+}
+
+/** The sound of a kept recording, s16le, or undefined where there is none. Throws RECORDING_FAILED. */
+export async function loadRecording(
+  directory: string,
+  callId: string,
+  name: string,
+): Promise<Buffer | undefined> {
+  const file = recordingFile(directory, callId, name)
+  try {
+    return pcmOf(await readFile(file), file)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
+    throw fail('RECORDING_FAILED', { file, reason: reasonOf(cause) }, cause)
+  }
+}
+
+function recordingFile(directory: string, callId: string, name: string): string {
+  for (const part of [callId, name]) {
+    // both come from outside at times and are parts of a path
+    if (!/^[\w-]+$/.test(part)) throw fail('RECORDING_FAILED', { reason: `"${part}" is no name of a file` })
+  }
+  return join(directory, callId, `${name}.wav`)
+}

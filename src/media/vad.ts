@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import fvad from '@echogarden/fvad-wasm'
+import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { powerAt, powerOf } from './level.ts'
+
+export interface VadOptions {
+  /** 0 to 3: how strictly noise is told from speech. 2 finds the captures' ends best without losing quiet words. */
+  mode?: 0 | 1 | 2 | 3
+  /** Frames of speech in a row that begin it; fewer are a click, a cough of the line. */
+  onsetFrames?: number
+  /** So much silence ends speech, ms. */
+  hangoverMs?: number
+  /** `at` is where the speech began, ms on the stream's own clock. */
+  started?: (at: number) => void
+  /** The ends of the speech itself: without the hangover after which it was decided. */
+  ended?: (speech: { startMs: number; endMs: number }) => void
+}
+
+/** Where speech begins and ends in one stream of frames. Its clock is the frames it was given. */
+export interface Vad {
+  /** One frame of 160 samples; `power` is its mean square, if the caller has it already. */
+  push(samples: Int16Array, power?: number): void
+  /** A frame that is known not to be speech: a gap in the stream, a key's tone. */
+  skip(): void
+  /** Ends speech at once, without the hangover. */
+  finish(): void
+  readonly speaking: boolean
+  /** ms since the last frame of speech, 0 for this one; Infinity before the first speech. */
+  readonly quietMs: number
+  /** Releases its memory; nothing may be pushed afterwards. */
+  free(): void
+}
+
+export interface VadEngine {
+  create(options?: VadOptions): Vad
+  /** Detectors in use. */
+  readonly count: number
+}
+
+export const ONSET_FRAMES = 4
+export const HANGOVER_MS = 500
+/** libfvad goes on saying yes for up to 140 ms of silence; speech over a telephone is never below this. */
+const INAUDIBLE = powerAt(-55)
+
+/** Loads libfvad (WebRTC's voice activity detector) once; all detectors share its memory and its one frame buffer. */
+export async function loadVad(): Promise<VadEngine> {
+  const code = await readFile(fileURLToPath(import.meta.resolve('@echogarden/fvad-wasm/fvad.wasm')))
+  const { instance, glue } = await instantiate(code)
+  const memory = Object.values(instance.exports).find((item) => item instanceof WebAssembly.Memory)!
+  const buffer = glue._malloc(FRAME_BYTES)
+  let view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
+  let count = 0
+
+  function create(options: VadOptions = {}): Vad {
+    const { mode = 2, onsetFrames = ONSET_FRAMES, hangoverMs = HANGOVER_MS, started, ended } = options
+    const handle = glue._fvad_new()
+    glue._fvad_set_sample_rate(handle, SAMPLE_RATE)
+    glue._fvad_set_mode(handle, mode)
+    count++
+    let freed = false
+    let frames = 0
+    let run = 0
+    let speaking = false
+    let begun = 0
+    let last = Number.NEGATIVE_INFINITY
+
+    function take(voiced: boolean): void {
+      frames++
+      run = voiced ? run + 1 : 0
+      if (!speaking && run >= onsetFrames) {
+        speaking = true
+        begun = frames - run
+        last = frames
+        started?.(begun * FRAME_MS)
+      } else if (speaking && voiced) last = frames
+      else if (speaking && (frames - last) * FRAME_MS >= hangoverMs) finish()
+    }
+
+    function finish(): void {
+      run = 0
+      if (!speaking) return
+      speaking = false
+      ended?.({ startMs: begun * FRAME_MS, endMs: last * FRAME_MS })
+    }
+
+    return {
+      push(samples, power = powerOf(samples)) {
+        // the memory moves when more detectors than ever before are created
+        if (view.buffer !== memory.buffer) view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
+        view.set(samples)
+        // asked for silence too: it learns the line's noise from it
+        take(glue._fvad_process(handle, buffer, FRAME_SAMPLES) === 1 && power > INAUDIBLE)
+      },
+      skip: () => take(false),
+      finish,
+      get speaking() {
+        return speaking
+      },
+      get quietMs() {
+        return (frames - last) * FRAME_MS
+      },
+      free() {
+        if (freed) return
+        freed = true
+        count--
+        glue._fvad_free(handle)
+      },
+    }
+  }
+
+  return {
+    create,
+    get count() {
+      return count
+    },
+  }
+}
+
+/** The glue keeps the memory to itself; its hook for making the instance is the one place to get hold of it. */
+async function instantiate(code: Uint8Array<ArrayBuffer>) {
+  let instance: WebAssembly.Instance | undefined
+  const module = await WebAssembly.compile(code)
+  const glue = await fvad({
+    instantiateWasm(imports, receive) {
+      instance = new WebAssembly.Instance(module, imports)
+      receive(instance)
+      return instance.exports
+    },
+  })
+  return { instance: instance!, glue }
+}

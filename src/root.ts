@@ -1,0 +1,10 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** The folder of the package, whether it runs from its sources or from dist/: where migrations and prompts lie. */
+export const PACKAGE_ROOT = find(import.meta.dirname)
+
+function find(directory: string): string {
+  const parent = dirname(directory)
+  return existsSync(join(directory, 'migrations')) || parent === directory ? directory : find(parent)
+}

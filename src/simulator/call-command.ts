@@ -1,0 +1,114 @@
+import type { Locale } from '../audio.ts'
+import { audioFrame } from '../audiosocket/frame.ts'
+import { fail, reasonOf } from '../errors.ts'
+import { loadPrompts } from '../media/prompts.ts'
+import { readWav, writeWav } from '../media/wav.ts'
+import { describe, toJson } from './account.ts'
+import { createPhone, type Phone } from './phone.ts'
+import { playResident, playVisitor } from './script.ts'
+import type { Ended } from './transcript.ts'
+
+/** `porteiro call`. Each field is the option of the same name. */
+export interface CallCommand {
+  port: number
+  host?: string
+  uuid?: string
+  /** What the visitor presses when asked for the unit. */
+  keys?: string
+  /** Spoken instead of the samples: 8 kHz mono 16-bit WAV. */
+  wav?: string
+  /** Where what was heard is written as WAV. */
+  record?: string
+  /** Be the resident, and press these keys. */
+  answer?: string
+  json?: boolean
+  locale?: Locale
+  inband?: boolean
+  /** ms after connecting. */
+  hangupAfter?: number
+  /** Prompt packs, so that the phone knows what it hears; without any it can only tell sound from silence. */
+  promptDirectories?: readonly string[]
+  write(line: string): void
+  /** Aborted: hang up, then finish. */
+  signal?: AbortSignal
+}
+
+/**
+ * Places one call and tells about it. The exit code: 0 the server hung up in order (or we did, as told), 1 it broke a
+ * rule of Asterisk's or closed without 0x00, 69 nobody answers there. Throws USAGE_WRONG for keys or a UUID that are none,
+ * and PROMPT_ and RECORDING_ errors of its files.
+ */
+export async function runCallCommand(command: CallCommand): Promise<number> {
+  const {
+    port,
+    host,
+    uuid,
+    locale = 'pt-BR',
+    inband,
+    json,
+    record,
+    promptDirectories,
+    write,
+    signal,
+  } = command
+  const speech = command.wav === undefined ? undefined : await readWav(command.wav)
+  const prompts =
+    promptDirectories === undefined
+      ? undefined
+      : await loadPrompts({ directories: promptDirectories, locale, frame: audioFrame })
+  const phone = createPhone({
+    port,
+    role: command.answer === undefined ? 'visitor' : 'resident',
+    record: record !== undefined,
+    ...(host !== undefined && { host }),
+    ...(uuid !== undefined && { id: uuid }),
+    ...(inband !== undefined && { inband }),
+    ...(prompts && { prompts }),
+  })
+  const leave = () => phone.hangUp()
+  try {
+    phone.on((happening) => {
+      const line = json ? toJson(happening) : describe(happening)
+      if (line !== undefined) write(line)
+    })
+    signal?.addEventListener('abort', leave, { once: true })
+    if (signal?.aborted) leave()
+    const outcome = await play(phone, command, speech)
+    if (record !== undefined) await keep(record, phone.recorded())
+    return exitCode(outcome)
+  } finally {
+    signal?.removeEventListener('abort', leave)
+    await phone.close()
+  }
+}
+
+async function play(
+  phone: Phone,
+  { keys, answer, hangupAfter }: CallCommand,
+  speech?: Buffer,
+): Promise<Ended> {
+  const leaving = hangupAfter === undefined ? {} : { hangUpAfter: hangupAfter }
+  if (answer !== undefined) {
+    return playResident(phone, { keys: answer, ...(speech && { talk: speech }), ...leaving })
+  }
+  return playVisitor(phone, {
+    ...(keys !== undefined && { keys }),
+    ...(speech && { name: speech }),
+    // with nothing to press and nothing to say the caller only listens
+    silent: keys === undefined && speech === undefined,
+    ...leaving,
+  })
+}
+
+async function keep(file: string, pcm: Buffer): Promise<void> {
+  try {
+    await writeWav(file, pcm)
+  } catch (cause) {
+    throw fail('RECORDING_FAILED', { file, reason: reasonOf(cause) }, cause)
+  }
+}
+
+function exitCode({ by, violations }: Ended): number {
+  if (by === 'refused') return 69
+  return violations.length > 0 || by === 'server-close' ? 1 : 0
+}

@@ -1,0 +1,129 @@
+import type { ViolationCode } from './violation.ts'
+
+export interface DecoderEvents {
+  audio(bytes: Buffer, start: number, end: number): void
+  hangup(): void
+  violation(code: ViolationCode, facts: Record<string, unknown>): void
+}
+
+export interface Decoder {
+  /** What one read of the socket gave. */
+  push(chunk: Buffer): void
+  /** Reads that ended inside a message. */
+  partialReads(): number
+  close(): void
+}
+
+const HEADER = 3
+const HANGUP = 0x00
+const AUDIO_FIRST = 0x10
+const AUDIO_LAST = 0x18
+/** Bytes of a 20 ms frame at 8 kHz. */
+const FRAME = 320
+/** Asterisk 22.10 waits this long for a payload whose header it has read. */
+const PAYLOAD_MS = 5
+/** Our own loop may be late by this much and still be believed. */
+const NOISE_MS = 3
+/** A header that is not finished within this time is not coming: Asterisk waits for it for ever. */
+const HEADER_MS = 1000
+
+/**
+ * Reads a server's stream as Asterisk does, and times it. Written apart from src/audiosocket/reader.ts on purpose: one
+ * mistake must not hide the other.
+ */
+export function createDecoder(on: DecoderEvents): Decoder {
+  let pending: Buffer | undefined
+  let partialReads = 0
+  let hungUp = false
+  let closed = false
+  let timer: NodeJS.Timeout | undefined
+  let immediate: NodeJS.Immediate | undefined
+
+  const unwatch = () => {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+    timer = immediate = undefined
+  }
+
+  const watch = (limit: number, code: ViolationCode) => {
+    unwatch()
+    const due = performance.now() + limit
+    timer = setTimeout(() => {
+      const stalled = performance.now() - due > NOISE_MS
+      // what had already come lies unread in the kernel until the loop has polled once more
+      immediate = setImmediate(() => {
+        if (stalled) watch(limit, code)
+        else on.violation(code, { bytes: pending?.length ?? 0 })
+      })
+    }, limit)
+  }
+
+  const header = (bytes: Buffer, offset: number): boolean => {
+    const kind = bytes[offset]!
+    const length = bytes.readUInt16BE(offset + 1)
+    if (kind === HANGUP) {
+      if (length > 0) on.violation('HANGUP_MALFORMED', { length })
+      return true
+    }
+    if (kind < AUDIO_FIRST || kind > AUDIO_LAST) {
+      on.violation('KIND_UNKNOWN', { kind, length })
+      return false
+    }
+    if (length === 0) {
+      on.violation('AUDIO_EMPTY', { kind })
+      return false
+    }
+    return true
+  }
+
+  return {
+    push(chunk) {
+      if (closed) return
+      if (hungUp) {
+        on.violation('AFTER_HANGUP', { bytes: chunk.length })
+        return
+      }
+      const bytes = pending === undefined ? chunk : Buffer.concat([pending, chunk])
+      const before = pending?.length ?? 0
+      let offset = 0
+      while (offset + HEADER <= bytes.length) {
+        // a header is judged as soon as it is there, once
+        const seen = offset === 0 && before >= HEADER
+        if (!seen && !header(bytes, offset)) return
+        const end = offset + HEADER + bytes.readUInt16BE(offset + 1)
+        if (end > bytes.length) break
+        if (bytes[offset] === HANGUP) {
+          hungUp = true
+          unwatch()
+          pending = undefined
+          if (end < bytes.length) on.violation('AFTER_HANGUP', { bytes: bytes.length - end })
+          on.hangup()
+          return
+        }
+        if (bytes[offset] !== AUDIO_FIRST || end - offset - HEADER !== FRAME) {
+          on.violation('FRAME_SIZE', { kind: bytes[offset], length: end - offset - HEADER })
+        }
+        on.audio(bytes, offset + HEADER, end)
+        if (closed) return
+        offset = end
+      }
+      if (offset === bytes.length) {
+        pending = undefined
+        if (before > 0) unwatch()
+        return
+      }
+      partialReads++
+      pending = bytes.subarray(offset)
+      const headerKnown = pending.length >= HEADER
+      const sameWait = offset === 0 && before > 0 && before >= HEADER === headerKnown
+      if (!sameWait)
+        watch(headerKnown ? PAYLOAD_MS : HEADER_MS, headerKnown ? 'PAYLOAD_LATE' : 'HEADER_STUCK')
+    },
+    partialReads: () => partialReads,
+    close() {
+      closed = true
+      pending = undefined
+      unwatch()
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import { createConnection } from 'node:net'
+import { reasonOf } from '../errors.ts'
+import { createDecoder } from './decoder.ts'
+import type { EndedBy } from './transcript.ts'
+import type { ViolationCode } from './violation.ts'
+
+export interface LineOptions {
+  host: string
+  port: number
+  /** Goes out in the first write. */
+  hello: Buffer
+}
+
+export interface LineEvents {
+  open(): void
+  audio(bytes: Buffer, start: number, end: number): void
+  /** 0x00 came; the line closes itself. */
+  hangup(): void
+  violation(code: ViolationCode, facts: Record<string, unknown>): void
+}
+
+export interface LineEnd {
+  readonly by: EndedBy
+  readonly reason: string | undefined
+  /** ms that the connection stood; undefined when it never did. */
+  readonly lasted: number | undefined
+}
+
+/** One TCP connection to the server. */
+export interface Line {
+  write(message: Buffer): void
+  /** FIN after what was written, or RST. The first reason given stays; false when there was one. */
+  end(by: EndedBy, rst?: boolean): boolean
+  partialReads(): number
+  readonly closed: Promise<LineEnd>
+}
+
+/** A server that does not read keeps a FIN waiting behind the audio; ms until the socket is given up. */
+const FLUSH_MS = 1000
+
+export function createLine({ host, port, hello }: LineOptions, on: LineEvents): Line {
+  const { promise: closed, resolve } = Promise.withResolvers<LineEnd>()
+  let by: EndedBy | undefined
+  let reason: string | undefined
+  let openedAt: number | undefined
+  let flushing: NodeJS.Timeout | undefined
+
+  const end = (how: EndedBy, rst = false): boolean => {
+    if (by !== undefined) return false
+    by = how
+    // after 0x00 the line still listens for what must not come
+    if (how !== 'server-hangup') decoder.close()
+    if (rst) socket.resetAndDestroy()
+    else if (openedAt === undefined) socket.destroy()
+    else {
+      socket.destroySoon()
+      flushing = setTimeout(() => socket.destroy(), FLUSH_MS)
+    }
+    return true
+  }
+
+  const decoder = createDecoder({
+    audio: on.audio,
+    hangup() {
+      on.hangup()
+      end('server-hangup')
+    },
+    violation: on.violation,
+  })
+
+  const socket = createConnection({ host, port, noDelay: true })
+  // waits in the socket until it is connected, before anything else
+  socket.write(hello)
+  socket.on('connect', () => {
+    openedAt = performance.now()
+    on.open()
+  })
+  socket.on('data', (chunk) => decoder.push(chunk))
+  socket.on('end', () => end('server-close'))
+  socket.on('error', (error) => {
+    reason = reasonOf(error)
+  })
+  socket.on('close', () => {
+    clearTimeout(flushing)
+    decoder.close()
+    by ??= openedAt === undefined ? 'refused' : 'server-close'
+    resolve({ by, reason, lasted: openedAt === undefined ? undefined : performance.now() - openedAt })
+  })
+
+  return {
+    write(message) {
+      if (by === undefined) socket.write(message)
+    },
+    end,
+    partialReads: decoder.partialReads,
+    closed,
+  }
+}

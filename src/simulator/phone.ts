@@ -1,0 +1,248 @@
+import { randomUUID } from 'node:crypto'
+import type { Role } from '../audio.ts'
+import { KIND } from '../audiosocket/frame.ts'
+import { fail } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { phoneClock } from './clock.ts'
+import { createLine, type Line, type LineEnd } from './line.ts'
+import { createListener } from './listener.ts'
+import { createMicrophone, message, SILENT_FRAME } from './microphone.ts'
+import {
+  createTranscript,
+  type Ended,
+  type EndedBy,
+  type Happening,
+  type Heard,
+  type Hearing,
+  type Match,
+  type Waiting,
+} from './transcript.ts'
+import { VIOLATIONS, type Violation, type ViolationCode } from './violation.ts'
+import { type Sounds, vocabularyOf } from './vocabulary.ts'
+
+export interface PhoneOptions {
+  host?: string
+  port: number
+  /** The call's UUID; a fresh one where not given. */
+  id?: string
+  /** A label for those who watch; both sides of Asterisk behave alike. */
+  role?: Role
+  /** What the phone can recognise (a prompt pack); without it everything heard is unknown audio. */
+  prompts?: Sounds
+  /** Which of Asterisk's two faces: only the application drops a call after 2 s of mutual silence. */
+  strict?: 'application' | 'dial'
+  /** One frame each 20 ms (default); false sends what is spoken at once and keys without their length. */
+  pace?: boolean
+  /** A caller that sends no frames while it says nothing (discontinuous transmission). */
+  dtx?: boolean
+  /** Keys as dual tones in the audio, as an Asterisk before 20.14/21.9/22.4 does. */
+  inband?: boolean
+  /** The first audio frame shares the write of the UUID (default), as Asterisk often does, or comes 20 ms later. */
+  joined?: boolean
+  /** Keep everything heard as PCM. */
+  record?: boolean
+  /** As the dialplan with `Dial`: a refused connection is tried again each second, a lost one at once. */
+  reconnect?: boolean
+  log?: Logger
+}
+
+export interface Phone {
+  readonly id: string
+  readonly role: Role
+  /** True once the first connection stands, false when it was refused. */
+  readonly connected: Promise<boolean>
+  readonly ended: Promise<Ended>
+  readonly transcript: readonly Happening[]
+  on(listener: (happening: Happening) => void): () => void
+  /** Resolves when all keys were sent (or the call ended). */
+  press(keys: string): Promise<void>
+  /** 8 kHz PCM or a prompt of the pack; resolves when spoken (or the call ended). */
+  say(speech: Uint8Array | { prompt: string }): Promise<void>
+  /** A plain FIN, as Asterisk's; `rst` aborts the connection instead. */
+  hangUp(options?: { rst?: boolean }): void
+  /** The next utterance recognised to begin with this prompt. Rejects with PHONE_ENDED or PHONE_TIMEOUT. */
+  hearing(match: Match<Hearing>, waiting?: Waiting): Promise<Hearing>
+  /** The next utterance of this prompt heard to its end; interrupted ones do not count. */
+  heard(match: Match<Heard>, waiting?: Waiting): Promise<Heard>
+  /** What was heard so far, pauses filled with silence; empty without `record`. */
+  recorded(): Buffer
+  /** Hangs up where that is still to do and releases everything; resolves when the socket is gone. */
+  close(): Promise<void>
+}
+
+/** 2 s, after which the application drops a call in which nobody sends anything; in ticks, so that a stall of ours does not count. */
+const MUTUAL_SILENCE_TICKS = 100
+/** Of one kind of violation that does not end the call, so many are kept. */
+const KEPT_VIOLATIONS = 10
+// the dialplan of examples/asterisk that reconnects: a leg shorter than 2 s was the answer "this call has ended"
+const SHORT_LEG_MS = 2000
+const RETRY_MS = 1000
+const MISSES = 15
+
+/** A phone behind an Asterisk: it calls at once. Whoever creates it closes it. Throws USAGE_WRONG for what is no UUID. */
+export function createPhone(options: PhoneOptions): Phone {
+  const { host = '127.0.0.1', port, role = 'visitor', prompts, strict = 'application', pace = true } = options
+  const { dtx = false, inband = false, joined = true, record = false, reconnect = false, log } = options
+  const id = options.id ?? randomUUID()
+  const born = performance.now()
+  const now = () => Math.round((performance.now() - born) * 1000) / 1000
+  const transcript = createTranscript()
+  const connected = Promise.withResolvers<boolean>()
+  const ended = Promise.withResolvers<Ended>()
+  const violations: Violation[] = []
+  let line: Line
+  let connections = 0
+  let framesOut = 0
+  let partialReads = 0
+  let misses = 0
+  let silentTicks = 0
+  let over = false
+  let retrying: NodeJS.Timeout | undefined
+  let leaveClock: (() => void) | undefined
+
+  const violate = (code: ViolationCode, facts: Record<string, unknown>) => {
+    const { drops, message: text } = VIOLATIONS[code]
+    if (drops || violations.filter((violation) => violation.code === code).length < KEPT_VIOLATIONS) {
+      const violation: Violation = { code, at: now(), message: text, facts }
+      violations.push(violation)
+      transcript.add({ at: violation.at, type: 'violation', violation })
+      log?.debug({ call_id: id, leg: role, code, ...facts }, 'the server broke a rule')
+    }
+    if (drops) line.end('violation')
+  }
+
+  const listener = createListener({
+    vocabulary: prompts === undefined ? undefined : vocabularyOf(prompts),
+    record,
+    now,
+    add: transcript.add,
+    burst: (facts) => violate('BURST', facts),
+  })
+
+  const microphone = createMicrophone(
+    { pace, dtx, inband },
+    {
+      write(bytes) {
+        if (bytes[0] === KIND.slin8) framesOut++
+        silentTicks = 0
+        line.write(bytes)
+      },
+      key: (key) => transcript.add({ at: now(), type: 'key', key }),
+      spoke: (ms, prompt) => transcript.add({ at: now(), type: 'spoke', ms, prompt }),
+    },
+  )
+
+  const tick = (at: number, late: number, last: boolean) => {
+    microphone.tick()
+    // what a stall of ours held back is made up; only once round the loop could anything have been read
+    if (!last) return
+    listener.tick(at - born, late)
+    if (++silentTicks === MUTUAL_SILENCE_TICKS && strict === 'application') violate('SILENCE_MUTUAL', {})
+  }
+
+  const connect = () => {
+    const first = joined && pace && !dtx
+    const hello = first ? Buffer.concat([uuid(id), SILENT_FRAME]) : uuid(id)
+    line = createLine(
+      { host, port, hello },
+      {
+        open() {
+          connections++
+          if (first) framesOut++
+          silentTicks = 0
+          leaveClock = phoneClock.add({ tick })
+          transcript.add({ at: now(), type: 'connected', id, connection: connections })
+          connected.resolve(true)
+        },
+        audio(bytes, start, end) {
+          silentTicks = 0
+          listener.audio(bytes, start, end)
+        },
+        hangup() {
+          listener.hangup()
+          transcript.add({ at: now(), type: 'hangup', by: 'server' })
+        },
+        violation: violate,
+      },
+    )
+    line.closed.then(lineClosed)
+  }
+
+  const lineClosed = ({ by, reason, lasted }: LineEnd) => {
+    leaveClock?.()
+    listener.lost()
+    partialReads += line.partialReads()
+    misses++
+    const final = by === 'us' || by === 'violation' || misses > MISSES
+    const toldOver = lasted !== undefined && lasted < SHORT_LEG_MS
+    if (!reconnect || over || final || toldOver) return finish(by, reason)
+    transcript.add({ at: now(), type: 'lost', reason: reason ?? by })
+    if (lasted !== undefined) connect()
+    else retrying = setTimeout(retry, RETRY_MS)
+  }
+
+  const retry = () => {
+    retrying = undefined
+    connect()
+  }
+
+  const finish = (by: EndedBy, reason: string | undefined) => {
+    over = true
+    clearTimeout(retrying)
+    microphone.release()
+    connected.resolve(false)
+    const outcome: Ended = {
+      by,
+      at: now(),
+      violations,
+      partialReads,
+      framesOut,
+      ...listener.result(),
+      ...(reason === undefined ? {} : { reason }),
+    }
+    transcript.add({ at: outcome.at, type: 'ended', outcome })
+    log?.debug({ call_id: id, leg: role, by, framesIn: outcome.framesIn, framesOut }, 'the phone is done')
+    ended.resolve(outcome)
+  }
+
+  const hangUp = ({ rst = false } = {}) => {
+    if (over) return
+    over = true
+    // when the server was first, the line is already closing
+    if (retrying === undefined && !line.end('us', rst)) return
+    transcript.add({ at: now(), type: 'hangup', by: 'us' })
+    if (retrying !== undefined) finish('us', undefined)
+  }
+
+  connect()
+
+  return {
+    id,
+    role,
+    connected: connected.promise,
+    ended: ended.promise,
+    transcript: transcript.happenings,
+    on: transcript.on,
+    press: microphone.press,
+    async say(speech) {
+      if (!('prompt' in speech)) return microphone.say(speech)
+      if (prompts === undefined)
+        throw fail('USAGE_WRONG', { problem: 'This phone was given no prompts to say.' })
+      return microphone.say(prompts.pcm(speech.prompt), speech.prompt)
+    },
+    hangUp,
+    hearing: (match, waiting) => transcript.next('hearing', match, waiting),
+    heard: (match, waiting) => transcript.next('heard', match, waiting),
+    recorded: listener.recorded,
+    async close() {
+      hangUp()
+      await ended.promise
+    },
+  }
+}
+
+function uuid(id: string): Buffer {
+  const bytes = Buffer.from(id.replaceAll('-', ''), 'hex')
+  if (bytes.length !== 16) throw fail('USAGE_WRONG', { problem: `This is not a UUID: "${id}"` })
+  return message(KIND.uuid, bytes)
+}

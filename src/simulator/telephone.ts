@@ -1,0 +1,53 @@
+import type { DialRequest } from '../../machines/index.ts'
+import { createPhone, type Phone } from './phone.ts'
+import { playResident } from './script.ts'
+import type { Sounds } from './vocabulary.ts'
+
+export interface TelephoneOptions {
+  host: string
+  /** The resident port, asked when it rings. */
+  port: () => number
+  /** What is pressed; `-` lets it ring. */
+  keys: string
+  prompts: Sounds
+  /** ms that it rings before it is answered. */
+  answerMs?: number
+  /** Sees each phone that answers, before it has heard anything. */
+  onAnswer?: (phone: Phone) => void
+}
+
+/** The resident of CLICKTOCALL=loopback: rings, answers as a phone behind an Asterisk would, and presses its keys. */
+export function createTelephone({ host, port, keys, prompts, answerMs = 1500, onAnswer }: TelephoneOptions) {
+  return async ({ callId }: DialRequest, signal: AbortSignal): Promise<void> => {
+    if (keys === '-') return untilAborted(signal)
+    await rung(answerMs, signal)
+    if (signal.aborted) return
+    const phone = createPhone({ host, port: port(), id: callId, role: 'resident', prompts })
+    const leave = () => phone.hangUp()
+    signal.addEventListener('abort', leave)
+    onAnswer?.(phone)
+    try {
+      await playResident(phone, { keys })
+    } finally {
+      signal.removeEventListener('abort', leave)
+      await phone.close()
+    }
+  }
+}
+
+function rung(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve())
+  })
+}

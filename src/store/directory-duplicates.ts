@@ -1,0 +1,55 @@
+type Loose = Record<string, unknown>
+
+/**
+ * What a directory file says twice, from its raw JSON, so that it is told together with what is malformed: unit numbers,
+ * a unit's residents, gate ids, and ports on one server.
+ */
+export function duplicatesOf(json: unknown): string[] {
+  const legacy = Array.isArray(json)
+  const units = listOf(legacy ? json : (json as Loose)?.['units'])
+  const gates = listOf(legacy ? [] : (json as Loose)?.['extensions'])
+  const unitPath = legacy ? '' : 'units'
+  const numberName = legacy ? 'apartment_number' : 'number'
+  return [
+    ...repeated(
+      units.map((unit, at) => [`${unitPath}[${at}].${numberName}`, keyOf(unit[numberName]).toUpperCase()]),
+    ),
+    ...units.flatMap((unit, at) =>
+      repeated(
+        listOf(unit['residents']).map((person, place) => [
+          `${unitPath}[${at}].residents[${place}].name`,
+          keyOf(person['name']) && `${keyOf(person['name'])} ${keyOf(person['phone'])}`,
+        ]),
+      ),
+    ),
+    ...repeated(gates.map((gate, at) => [`extensions[${at}].id`, keyOf(gate['id'])])),
+    ...repeated(
+      gates.flatMap((gate, at) =>
+        ['porta_ia', 'porta_retorno'].map((name): [string, string] => [
+          `extensions[${at}].${name}`,
+          keyOf(gate[name]) && `${keyOf(gate['ip_servidor'])}:${keyOf(gate[name])}`,
+        ]),
+      ),
+    ),
+  ]
+}
+
+/** Pairs of a path and a key; an empty key is no key. */
+function repeated(pairs: [path: string, key: string][]): string[] {
+  const first = new Map<string, string>()
+  return pairs.flatMap(([path, key]) => {
+    const found = first.get(key)
+    if (found === undefined && key !== '') first.set(key, path)
+    return found === undefined ? [] : [`${path}: repeats ${found}`]
+  })
+}
+
+/** Strings among a list stand for residents given by name alone. */
+function listOf(value: unknown): Loose[] {
+  if (!Array.isArray(value)) return []
+  return value.map((item) => (typeof item === 'string' ? { name: item } : ((item ?? {}) as Loose)))
+}
+
+function keyOf(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : ''
+}
