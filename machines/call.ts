@@ -1,12 +1,12 @@
 import { assign, enqueueActions, sendTo, setup, spawnChild, stopChild } from 'xstate'
-import { type Contact, type ContactSettings, contactMachine } from './contact.ts'
+import { type Contact, type ContactSettings, contactMachine, type Missed } from './contact.ts'
 import { deadline, inMs } from './deadline.ts'
 import { type LegFact, legMachine } from './leg.ts'
 import { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'
 import { lastingPort, port } from './port.ts'
-import { RESIDENT_KEYS, residentMachine, type Verdict } from './resident.ts'
+import { type Answer, RESIDENT_KEYS, residentMachine, type Verdict } from './resident.ts'
 import { type Piece, type Recording, type Role, say } from './speech.ts'
-import { type Unit, visitorMachine } from './visitor.ts'
+import { type Unit, type VisitorOutput, visitorMachine } from './visitor.ts'
 
 /** Times in ms, fixed when the call starts. */
 export interface CallSettings extends ContactSettings {
@@ -105,8 +105,14 @@ export const callMachine = setup({
     residentIsHere: ({ context }) => context.legs.includes('resident'),
     nobodyIsHere: ({ context }) => context.legs.length === 0,
     isHere: ({ context }, role: Role) => context.legs.includes(role),
-    isAuthorize: (_, key: string) => key === RESIDENT_KEYS.authorize,
-    isDeny: (_, key: string) => key === RESIDENT_KEYS.deny,
+    visitorIsSilent: (_, { gaveUp }: VisitorOutput) => gaveUp === 'silent',
+    unitIsUnknown: (_, { gaveUp }: VisitorOutput) => gaveUp === 'unknown-unit',
+    rangInVain: (_, missed: Missed) => missed === 'unanswered',
+    isAuthorized: (_, answer: Answer) => answer === 'authorized',
+    isDenied: (_, answer: Answer) => answer === 'denied',
+    wantsTalk: (_, answer: Answer) => answer === 'talk',
+    isAuthorizeKey: (_, key: string) => key === RESIDENT_KEYS.authorize,
+    isDenyKey: (_, key: string) => key === RESIDENT_KEYS.deny,
   },
 }).createMachine({
   id: 'call',
@@ -160,12 +166,12 @@ export const callMachine = setup({
         input: ({ context }) => ({ callId: context.callId }),
         onDone: [
           {
-            guard: ({ event }) => event.output.gaveUp === 'silent',
+            guard: { type: 'visitorIsSilent', params: ({ event }) => event.output },
             target: 'concluding',
             actions: end('abandoned', 'visitor-silent'),
           },
           {
-            guard: ({ event }) => event.output.gaveUp === 'unknown-unit',
+            guard: { type: 'unitIsUnknown', params: ({ event }) => event.output },
             target: 'concluding',
             actions: end('unreachable', 'unknown-unit'),
           },
@@ -210,7 +216,7 @@ export const callMachine = setup({
           }),
           onDone: [
             {
-              guard: ({ event }) => event.output.missed === 'unanswered',
+              guard: { type: 'rangInVain', params: ({ event }) => event.output.missed },
               target: 'concluding',
               actions: end('unanswered', 'no-answer'),
             },
@@ -242,16 +248,16 @@ export const callMachine = setup({
           input: ({ context: { callId, unit, identity, purpose } }) => ({ callId, unit, identity, purpose }),
           onDone: [
             {
-              guard: ({ event }) => event.output.answer === 'authorized',
+              guard: { type: 'isAuthorized', params: ({ event }) => event.output.answer },
               target: 'concluding',
               actions: decide('authorized'),
             },
             {
-              guard: ({ event }) => event.output.answer === 'denied',
+              guard: { type: 'isDenied', params: ({ event }) => event.output.answer },
               target: 'concluding',
               actions: decide('denied'),
             },
-            { guard: ({ event }) => event.output.answer === 'talk', target: 'talking' },
+            { guard: { type: 'wantsTalk', params: ({ event }) => event.output.answer }, target: 'talking' },
             { target: 'concluding', actions: end('unanswered', 'undecided') },
           ],
           onError: { target: 'concluding', actions: end('unreachable', 'fault') },
@@ -275,12 +281,12 @@ export const callMachine = setup({
       on: {
         'resident.key.pressed': [
           {
-            guard: { type: 'isAuthorize', params: ({ event }) => event.key },
+            guard: { type: 'isAuthorizeKey', params: ({ event }) => event.key },
             target: 'concluding',
             actions: decide('authorized'),
           },
           {
-            guard: { type: 'isDeny', params: ({ event }) => event.key },
+            guard: { type: 'isDenyKey', params: ({ event }) => event.key },
             target: 'concluding',
             actions: decide('denied'),
           },

@@ -79,7 +79,8 @@ export const visitorMachine = setup({
     isDigit: ({ event }) => /^[0-9A-D]$/.test(event.key),
     isStar: ({ event }) => event.key === '*',
     isHash: ({ event }) => event.key === '#',
-    hasDigits: ({ context }) => context.digits !== '',
+    isKnown: (_, unit: Unit | null) => unit !== null,
+    wasHeard: (_, recording: Recording) => recording.heard,
     askedEnough: ({ context }) => context.asked >= VISITOR_PATIENCE.asks,
     missedEnough: ({ context }) => context.missed + 1 >= VISITOR_PATIENCE.misses,
   },
@@ -163,7 +164,7 @@ export const visitorMachine = setup({
             input: ({ context }) => ({ callId: context.callId, number: context.digits }),
             onDone: [
               {
-                guard: ({ event }) => event.output !== null,
+                guard: { type: 'isKnown', params: ({ event }) => event.output },
                 target: '#visitor.identity',
                 actions: [assign({ unit: ({ event }) => event.output }), 'askName'],
               },
@@ -213,7 +214,7 @@ export const visitorMachine = setup({
             input: ({ context }) => ({ callId: context.callId, role: 'visitor', name: 'identity' }),
             onDone: [
               {
-                guard: ({ event }) => event.output.heard,
+                guard: { type: 'wasHeard', params: ({ event }) => event.output },
                 target: '#visitor.purpose',
                 actions: [assign({ identity: ({ event }) => event.output }), 'askPurpose'],
               },

@@ -32,6 +32,25 @@ test('audio that shared the read of the UUID waits for its listener', async (t) 
   assert.equal(ear.told, [{ audio: SPEECH, kind: 0x10 }, { key: '7' }, { audio: SPEECH, kind: 0x10 }])
 })
 
+test('what a peer sends before there is a listener is bounded, and none of it is lost', async (t) => {
+  const { peer, connection } = await pair(t)
+  const count = 10_000
+  for (let index = 0; index < count; index++) peer.socket.write(SPEECH)
+  // the peer's own buffer stops emptying once the kernel's are full and nobody reads
+  let waiting = -1
+  await eventually(() => {
+    const settled = waiting === connection.stats().bytesIn
+    waiting = connection.stats().bytesIn
+    return settled || undefined
+  })
+  assert.ok(waiting < 256 * 1024, `${waiting} bytes were read`)
+  const ear = createEar()
+  connection.attach(ear.listener, mute)
+  peer.socket.end()
+  assert.is(await ear.gone, 'fin')
+  assert.is(ear.told.length, count + 1)
+})
+
 test('a peer that left before there was a listener is told to the listener', async (t) => {
   const { peer, connection } = await pair(t, {}, Buffer.concat([UUID, SPEECH]))
   peer.socket.end(dtmfMessage('1'))

@@ -3,11 +3,12 @@
  * when all passes; ends with `N passed, N failed, N skipped`. `node test/run.ts pacer` runs the files whose name has it.
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { silentLog } from '../src/log.ts'
 import { openEmbedded } from '../src/store/embedded.ts'
+import { createScratch } from '../src/store/scratch.ts'
 
 /** ms after which a file is taken for hung. */
 const FILE_LIMIT_MS = 300_000
@@ -22,9 +23,9 @@ const files = (await readdir(import.meta.dirname))
 
 await using owner = new AsyncDisposableStack()
 if (!process.env.DATABASE_URL) {
-  const dataDir = await mkdtemp(join(tmpdir(), 'porteiro-test-'))
-  owner.defer(() => rm(dataDir, { recursive: true, force: true }))
-  const postgres = await openEmbedded({ dataDir, log: silentLog() })
+  const scratch = await createScratch('porteiro-test-')
+  owner.defer(() => scratch.remove())
+  const postgres = await openEmbedded({ dataDir: scratch.path, log: silentLog() })
   owner.defer(() => postgres.close())
   process.env.PORTEIRO_TEST_DATABASE_URL = postgres.url
 }
@@ -50,8 +51,8 @@ async function runFile(file: string): Promise<void> {
   const { output, code } = await run(join(import.meta.dirname, file))
   const count = (name: string) => Number(output.match(new RegExp(`^\\s+${name}:\\s+(\\d+)`, 'm'))?.[1] ?? 0)
   const [all, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')]
-  // a file that died before its summary, or ran nothing, is one failure
-  const failed = all === 0 ? 1 : all - passed - skipped || (code === 0 ? 0 : 1)
+  // a file that died before its summary, or ran nothing at all, is one failure
+  const failed = all - passed || (all + skipped === 0 || code !== 0 ? 1 : 0)
   total.passed += passed
   total.failed += failed
   total.skipped += skipped

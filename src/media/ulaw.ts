@@ -11,8 +11,8 @@ export type Verdict = 'slin' | 'ulaw' | 'undecided'
 
 /** The size of 20 ms of µ-law, and of 10 ms of slin: only these can be either. */
 export const AMBIGUOUS_BYTES = 160
-/** Payloads with something to hear after which the question is closed. */
-const ENOUGH = 10
+/** Payloads with something to hear that are judged together. */
+const WINDOW = 10
 const MIN_EVIDENCE = 5
 /** µ-law taken for slin is near full scale whatever was said, because the code of its sign is the highest bit. */
 const LOUD = powerAt(-18)
@@ -32,7 +32,7 @@ export interface UlawTrap {
  * Tells raw µ-law that is labelled as 8 kHz slin (`Dial(AudioSocket/…)` from a µ-law caller without `/c(slin)`) from real
  * slin in packets of 10 ms, by content. µ-law must be the much quieter of both readings, and both even and odd bytes must
  * be without codes that in µ-law mean full scale: in slin the low bytes are spread over all codes and the high bytes of
- * quiet sound are such codes. Silence in both readings says nothing.
+ * quiet sound are such codes. Slin, on the other hand, must be the quieter reading. Silence in both says nothing.
  */
 export function createUlawTrap(): UlawTrap {
   let verdict: Verdict = 'undecided'
@@ -71,7 +71,15 @@ export function createUlawTrap(): UlawTrap {
     const isUlaw =
       slinPower > heard * LOUD && slinPower > ulawPower * QUIETER && topEven <= most && topOdd <= most
     if (heard >= MIN_EVIDENCE && isUlaw) verdict = 'ulaw'
-    else if (heard >= ENOUGH) verdict = 'slin'
+    else if (heard >= WINDOW && slinPower < ulawPower) verdict = 'slin'
+    else if (heard >= WINDOW) {
+      // shouting in either reading: what comes next will be quieter
+      heard = 0
+      slinPower = 0
+      ulawPower = 0
+      topEven = 0
+      topOdd = 0
+    }
     return verdict
   }
 

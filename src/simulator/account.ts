@@ -1,4 +1,5 @@
 import type { Ended, Happening, Heard } from './transcript.ts'
+import { isLoop } from './vocabulary.ts'
 
 /** How a call went, a line at a time: for people. `undefined` for what they need not read. */
 export function describe(happening: Happening): string | undefined {
@@ -60,9 +61,9 @@ function wordsOf(happening: Happening): string | undefined {
   }
 }
 
-/** What came whole needs no second line. */
+/** What came whole needs no second line, and a tone says nothing by its length. */
 function heardWords({ prompt, complete, ms }: Heard): string | undefined {
-  if (complete) return undefined
+  if (complete || isLoop(prompt)) return undefined
   return prompt === undefined ? `← (unknown audio, ${seconds(ms)})` : `← … cut after ${seconds(ms)}`
 }
 

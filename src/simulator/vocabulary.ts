@@ -42,6 +42,10 @@ export interface Vocabulary {
 const LOUD = 256
 const LOOPS = ['ringback', 'hold', 'busy'] as const
 const NOWHERE: readonly Place[] = []
+/** A tone that goes round and round has no end that could be missed. */
+export function isLoop(id: string | undefined): boolean {
+  return LOOPS.some((loop) => loop === id)
+}
 
 const vocabularies = new WeakMap<Sounds, Vocabulary>()
 

@@ -1,0 +1,206 @@
+import * as assert from 'uvu/assert'
+import { createEar, type EarFact } from '../src/media/ear.ts'
+import {
+  addNoise,
+  capture,
+  energyBounds,
+  engine,
+  frame,
+  hear,
+  keysOf,
+  listen,
+  pieces,
+  random,
+  silence,
+  soundOf,
+  synth,
+  tone,
+} from './media-stream.ts'
+import { suite } from './rig.ts'
+
+const test = suite('the ear')
+
+const speechOf = (facts: EarFact[]): [number, number][] =>
+  facts.flatMap((fact): [number, number][] =>
+    fact.type === 'speech.ended' ? [[fact.at - fact.ms, fact.at]] : [],
+  )
+
+function near(found: [number, number][], [from, to]: [number, number], ms = 200): void {
+  assert.is(found.length, 1)
+  assert.ok(Math.abs(found[0]![0] - from) <= ms, `begins at ${found[0]![0]}, truly ${from}`)
+  assert.ok(Math.abs(found[0]![1] - to) <= ms, `ends at ${found[0]![1]}, truly ${to}`)
+}
+
+const KEYS: Record<string, string> = {
+  'visitor-app': '101#',
+  'visitor-dial-slin': '101#',
+  'resident-app': '1',
+}
+
+for (const [name, keys] of Object.entries(KEYS)) {
+  test(`finds speech within 200 ms of its energy and each key once in ${name}`, () => {
+    const stream = capture(name)
+    const facts = hear([stream])
+    assert.is(keysOf(facts), keys)
+    near(speechOf(facts), energyBounds(soundOf(stream)))
+  })
+
+  test(`hears the same in any cut of ${name}`, () => {
+    const stream = capture(name)
+    const whole = hear([stream])
+    for (const longest of [1, 3, 100, 323, 700, 5000]) {
+      const next = random(longest)
+      const cut = pieces(stream, () => 1 + Math.floor(next() * longest))
+      assert.equal(hear(cut), whole)
+    }
+  })
+}
+
+test('hears nothing in the silence of a caller who leaves', () => {
+  assert.equal(hear([capture('caller-leaves')]), [])
+})
+
+test('recognises raw µ-law before anything else is said of it, in any cut', () => {
+  const stream = capture('dial-ulaw-trap')
+  for (const longest of [1, 50, 163, 4000]) {
+    const next = random(longest)
+    const facts = hear(pieces(stream, () => 1 + Math.floor(next() * longest)))
+    assert.is(facts[0]?.type, 'ulaw.detected')
+    assert.is(keysOf(facts), '1')
+    near(speechOf(facts), energyBounds(soundOf(capture('resident-app'))))
+  }
+})
+
+test('hears µ-law at the level of the same words in slin', () => {
+  const powers = (name: string) => {
+    const levels: number[] = []
+    hear([capture(name)], (ear) => ear.tap(() => levels.push(ear.level())))
+    return levels
+  }
+  const slin = Math.max(...powers('resident-app'))
+  const ulaw = Math.max(...powers('dial-ulaw-trap'))
+  assert.ok(Math.abs(slin - ulaw) < 1, `${slin} and ${ulaw} dBFS`)
+})
+
+test('takes neither clicks nor noise of the line for speech', () => {
+  const next = random(7)
+  const click = synth(20, () => next() * 1.6 - 0.8)
+  const sound = Buffer.concat([silence(500), click, silence(700), click, silence(500)])
+  assert.equal(
+    listen((ear) => ear.audio(sound, 0, sound.length, 8000)),
+    [],
+  )
+  const hiss = addNoise(silence(3000), -58)
+  assert.equal(
+    listen((ear) => ear.audio(hiss, 0, hiss.length, 8000)),
+    [],
+  )
+})
+
+test('hears speech and keys at every rate that Asterisk sends', () => {
+  const speech = soundOf(capture('resident-app')).subarray(0, 2000 * 16)
+  for (const rate of [8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000]) {
+    const up = synth(2000, (i) => speech.readInt16LE(Math.floor((i * 8000) / rate) * 2) / 32767, rate)
+    const sound = Buffer.concat([up, Buffer.alloc(rate), tone('5', 100, -10, 0, rate), Buffer.alloc(rate)])
+    const facts = listen((ear) => {
+      for (let at = 0; at < sound.length; at += rate / 25) {
+        ear.audio(sound, at & ~1, Math.min(sound.length, (at + rate / 25) & ~1), rate)
+      }
+    })
+    assert.is(keysOf(facts), '5', `${rate} Hz`)
+    near(speechOf(facts), [0, 1530])
+  }
+})
+
+test('ends speech by its own clock when frames stop coming', () => {
+  const speech = soundOf(capture('resident-app')).subarray(0, 1000 * 16)
+  const facts: EarFact[] = []
+  const ear = createEar({ vad: engine, onFact: (fact) => facts.push(fact) })
+  ear.audio(speech, 0, speech.length, 8000)
+  ear.idle(400)
+  assert.equal(facts, [{ type: 'speech.started', at: 0 }])
+  ear.idle(200)
+  assert.equal(facts.slice(1), [{ type: 'speech.ended', at: 1000, ms: 1000 }])
+  assert.is(ear.clock, 1600)
+  ear.close()
+})
+
+test('a key of the PBX ends speech', () => {
+  const speech = soundOf(capture('resident-app')).subarray(0, 1000 * 16)
+  const facts = listen((ear) => {
+    ear.audio(speech, 0, speech.length, 8000)
+    ear.key('2')
+  })
+  assert.equal(
+    facts.map((fact) => fact.type),
+    ['speech.started', 'speech.ended', 'key.pressed'],
+  )
+})
+
+test('tells a key once that comes in the sound and from the PBX', () => {
+  const key = tone('7', 120)
+  const feed = (after: number) =>
+    listen((ear) => {
+      ear.audio(key, 0, key.length, 8000)
+      if (after > 0) ear.audio(silence(after), 0, after * 16, 8000)
+      ear.key('7')
+    })
+  assert.equal(feed(0), [{ type: 'key.pressed', key: '7', via: 'dtmf' }])
+  assert.equal(feed(200), [{ type: 'key.pressed', key: '7', via: 'inband' }])
+  assert.is(keysOf(feed(600)), '77')
+})
+
+test('leaves the sound alone once the PBX reports keys', () => {
+  const key = Buffer.concat([tone('7', 120), silence(100)])
+  const facts = listen((ear) => {
+    ear.key('1')
+    ear.audio(key, 0, key.length, 8000)
+  })
+  assert.is(keysOf(facts), '1')
+})
+
+test('hears no speech in the tones of keys', () => {
+  const sound = Buffer.concat([...'159'].flatMap((key) => [tone(key, 400), silence(100)]))
+  const facts = listen((ear) => ear.audio(sound, 0, sound.length, 8000))
+  assert.is(keysOf(facts), '159')
+  assert.is(facts.length, 3)
+})
+
+test('gives the frames to a tap until it is released, and frees its detector', () => {
+  const count = engine.count
+  const ear = createEar({ vad: engine, onFact: () => {} })
+  assert.is(engine.count, count + 1)
+  let frames = 0
+  const release = ear.tap((samples, quietMs) => {
+    frames++
+    assert.is(samples.length, 160)
+    assert.is(quietMs, Number.POSITIVE_INFINITY)
+  })
+  const sound = frame(new Uint8Array(320))
+  ear.audio(sound, 3, sound.length, 8000)
+  ear.idle(40)
+  release()
+  ear.audio(sound, 3, sound.length, 8000)
+  assert.is(frames, 3)
+  ear.close()
+  ear.close()
+  ear.audio(sound, 3, sound.length, 8000)
+  assert.is(engine.count, count)
+})
+
+test('keeps a thousand detectors apart', () => {
+  const speech = soundOf(capture('resident-app')).subarray(0, 1000 * 16)
+  const ears = Array.from({ length: 1000 }, () => {
+    const facts: EarFact[] = []
+    return { facts, ear: createEar({ vad: engine, onFact: (fact) => facts.push(fact) }) }
+  })
+  for (const [index, { ear }] of ears.entries()) {
+    if (index % 2 === 0) ear.audio(speech, 0, speech.length, 8000)
+    else ear.audio(silence(1000), 0, speech.length, 8000)
+    ear.idle(1000)
+    ear.close()
+  }
+  assert.ok(ears.every(({ facts }, index) => facts.length === (index % 2 === 0 ? 2 : 0)))
+})
+
+test.run()
