@@ -90,11 +90,22 @@ test('takes neither clicks nor noise of the line for speech', () => {
     listen((ear) => ear.audio(sound, 0, sound.length, 8000)),
     [],
   )
-  const hiss = addNoise(silence(3000), -58)
-  assert.equal(
-    listen((ear) => ear.audio(hiss, 0, hiss.length, 8000)),
-    [],
-  )
+  for (const level of [-60, -54, -50, -45, -40]) {
+    const hiss = addNoise(silence(3000), level)
+    assert.equal(
+      listen((ear) => ear.audio(hiss, 0, hiss.length, 8000)),
+      [],
+      `${level} dBFS`,
+    )
+  }
+})
+
+test('finds the ends of speech within 200 ms on a noisy line too', () => {
+  const words = Buffer.concat([silence(1000), soundOf(capture('resident-app')), silence(1000)])
+  for (const level of [-60, -50, -40]) {
+    const noisy = addNoise(words, level)
+    near(speechOf(listen((ear) => ear.audio(noisy, 0, noisy.length, 8000))), energyBounds(words))
+  }
 })
 
 test('hears speech and keys at every rate that Asterisk sends', () => {

@@ -50,7 +50,7 @@ export function suite(name: string, { timeout = 20_000 }: Options = {}) {
       const left = await leftovers(before)
       if (left.length > 0) problems.push(new Error(`left behind: ${left.join(', ')}`))
     }
-    if (problems.length > 0) throw problems[0]
+    if (problems.length > 0) throw printable(problems[0])
   }
   const test = (title: string, handler: (rig: Rig) => unknown, limit = timeout) =>
     inner(title, guarded(handler, limit))
@@ -78,6 +78,15 @@ export async function eventually<T>(
     if (performance.now() > end) throw new Error(`not seen within ${ms} ms: ${probe}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+/** uvu prints `details` as text, and breaks the whole suite on an error whose details are facts. */
+function printable(problem: unknown): unknown {
+  if (!(problem instanceof Error) || !('details' in problem) || typeof problem.details === 'string')
+    return problem
+  const error = new Error(`${problem.message} ${JSON.stringify(problem.details)}`, { cause: problem })
+  if (problem.stack) error.stack = problem.stack
+  return error
 }
 
 function resources(): Map<string, number> {

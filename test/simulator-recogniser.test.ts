@@ -80,6 +80,10 @@ test('waits with the name while a longer prompt begins alike', () => {
   assert.equal(summary(listen([pack.shorter, silence, silence])), ['shorter'])
   assert.equal(summary(listen([pack.longer])), ['longer'])
   assert.equal(summary(listen([pack.shorter, pack.greeting])), ['shorter', 'greeting'])
+  assert.equal(summary(listen([pack.longer.subarray(0, 320 * 12), pack.greeting])), [
+    'longer cut',
+    'greeting',
+  ])
 })
 
 test('follows prompts back to back, whatever silence lies between', () => {
@@ -112,6 +116,10 @@ test('a prompt with one sample changed or one frame missing is not complete', ()
   assert.ok(listen([changed]).heard.every(({ complete }) => !complete))
   const without = Buffer.concat([pack['ask-unit'].subarray(0, 320 * 12), pack['ask-unit'].subarray(320 * 13)])
   assert.equal(summary(listen([without])), ['ask-unit cut', 'ask-unit cut'])
+})
+
+test('a prompt without the silence it begins with is not complete', () => {
+  assert.equal(summary(listen([pack.greeting.subarray(320 * 3)])), ['greeting cut'])
 })
 
 test('takes unknown audio for what it is', () => {

@@ -71,11 +71,12 @@ test('takes a frame in any cut as long as its parts follow at once', async (rig)
 test('does not blame the server for a stall of its own', async (rig) => {
   const outcome = await against(rig, async ({ socket, play }) => {
     await play(Array.from({ length: 5 }, () => SILENCE))
-    // both ends live in this process: the frame's rest is written when the stall is over
     socket.write(SILENCE.subarray(0, 3))
-    await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
     const until = performance.now() + 120
     while (performance.now() < until);
+    // the writer lives in the stalled process too, and needs a moment itself
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
     socket.write(SILENCE.subarray(3))
     for (let count = 0; count < 5; count++) socket.write(SILENCE)
     await play(Array.from({ length: 10 }, () => SILENCE))

@@ -9,7 +9,6 @@ import { createEar, type EarFact } from '../media/ear.ts'
 import { cutFrames } from '../media/frames.ts'
 import { createPlayer } from '../media/player.ts'
 import { createRecorder, type Recorder, saveRecording } from '../media/recording.ts'
-import type { LiveCall } from './call.ts'
 import type { MediaKit } from './kit.ts'
 
 export type LegConnection = Connection
@@ -42,8 +41,16 @@ export interface Leg {
   destroy(): Promise<void>
 }
 
+/** What a leg needs of its call. */
+export interface LegOwner {
+  readonly id: string
+  /** What the visitor said, as whole frames, by name. */
+  readonly recordings: Map<string, readonly Buffer[]>
+  note(kind: string, leg: Role | null, data: Record<string, unknown>): void
+}
+
 export interface LegOptions {
-  call: LiveCall
+  call: LegOwner
   connection: LegConnection
   kit: MediaKit
   locale: Locale

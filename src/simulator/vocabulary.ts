@@ -42,10 +42,6 @@ export interface Vocabulary {
 const LOUD = 256
 const LOOPS = ['ringback', 'hold', 'busy'] as const
 const NOWHERE: readonly Place[] = []
-/** A tone that goes round and round has no end that could be missed. */
-export function isLoop(id: string | undefined): boolean {
-  return LOOPS.some((loop) => loop === id)
-}
 
 const vocabularies = new WeakMap<Sounds, Vocabulary>()
 
@@ -113,6 +109,11 @@ export function reaches(bytes: Buffer, start: number, end: number, level: number
     if (sample >= level || -sample >= level) return true
   }
   return false
+}
+
+/** A tone that goes round and round has no end that could be missed. */
+export function isLoop(id: string | undefined): boolean {
+  return LOOPS.some((loop) => loop === id)
 }
 
 /** FNV-1a over the frame's 80 words. */

@@ -1,0 +1,134 @@
+import * as assert from 'uvu/assert'
+import { type Batch, createJournal } from '../src/calls/journal.ts'
+import { silentLog } from '../src/log.ts'
+import type { CallRow, EventRow } from '../src/store/calls.ts'
+import { simulateTime } from './clock.ts'
+import { type Rig, suite } from './rig.ts'
+
+const test = suite('journal')
+
+function open(rig: Rig, write?: (batch: Batch) => Promise<void>) {
+  const clock = simulateTime(rig)
+  const batches: Batch[] = []
+  const journal = createJournal({
+    log: silentLog(),
+    write: async (batch) => {
+      await write?.(batch)
+      batches.push(batch)
+    },
+  })
+  rig.defer(async () => {
+    const closing = journal.close()
+    await clock.tickAsync(5000)
+    await closing
+    assert.is(clock.countTimers(), 0, 'timers are left')
+  })
+  return {
+    clock,
+    batches,
+    journal,
+    written: () => batches.flatMap(({ events }) => events.map(({ seq }) => seq)),
+  }
+}
+
+function event(seq: number): EventRow {
+  return { callId: 'c', seq, at: new Date(), kind: 'key', leg: 'visitor', data: {} }
+}
+
+function call(state: string): CallRow {
+  return { id: 'c', state } as CallRow
+}
+
+test('events that come together are written together', async (t) => {
+  const { journal, batches, clock } = open(t)
+  for (let seq = 0; seq < 20; seq++) journal.event(event(seq))
+  assert.is(batches.length, 0)
+  await clock.tickAsync(100)
+  assert.is(batches.length, 1)
+  assert.is(batches[0]!.events.length, 20)
+})
+
+test('of the rows of one call only the latest is written', async (t) => {
+  const { journal, batches, clock } = open(t)
+  for (const state of ['attending', 'contacting', 'talking']) journal.call(call(state))
+  await clock.tickAsync(100)
+  assert.equal(
+    batches[0]!.calls.map(({ state }) => state),
+    ['talking'],
+  )
+})
+
+test('a crowd does not wait for the time to pass', async (t) => {
+  const { journal, batches, clock } = open(t)
+  for (let seq = 0; seq < 500; seq++) journal.event(event(seq))
+  await clock.tickAsync(0)
+  assert.is(batches.length, 1)
+})
+
+test('while the database is away nothing is lost, and the order stays', async (t) => {
+  let away = true
+  const { journal, written, clock } = open(t, async () => {
+    if (away) throw new Error('the database is away')
+  })
+  journal.event(event(0))
+  journal.call(call('attending'))
+  await clock.tickAsync(100)
+  journal.event(event(1))
+  await clock.tickAsync(5000)
+  assert.equal(written(), [])
+  assert.is(journal.counts().waiting, 2)
+  away = false
+  await clock.tickAsync(1000)
+  assert.equal(written(), [0, 1])
+  assert.equal(journal.counts(), { waiting: 0, lost: 0 })
+})
+
+test('a row that came while an older one of its call could not be written replaces it', async (t) => {
+  let away = true
+  const { journal, batches, clock } = open(t, async () => {
+    if (away) throw new Error('the database is away')
+  })
+  journal.call(call('attending'))
+  await clock.tickAsync(100)
+  journal.call(call('ended'))
+  away = false
+  await clock.tickAsync(1000)
+  assert.equal(
+    batches.flatMap(({ calls }) => calls.map(({ state }) => state)),
+    ['ended'],
+  )
+})
+
+test('a database that is away for hours costs bounded memory, and what was lost is counted', async (t) => {
+  const { journal, clock } = open(t, () => Promise.reject(new Error('the database is away')))
+  for (let seq = 0; seq < 100_010; seq++) journal.event(event(seq))
+  await clock.tickAsync(2000)
+  assert.equal(journal.counts(), { waiting: 100_000, lost: 10 })
+})
+
+test('noting does not wait for a write that hangs, and closing is bounded', async (t) => {
+  const { journal, clock } = open(t, () => new Promise(() => {}))
+  journal.event(event(0))
+  await clock.tickAsync(100)
+  journal.event(event(1))
+  assert.is(journal.counts().waiting, 1)
+})
+
+test('listeners hear each event before it is written, until they leave', async (t) => {
+  const { journal } = open(t)
+  const heard: number[] = []
+  const leave = journal.subscribe(({ seq }) => heard.push(seq))
+  journal.event(event(0))
+  leave()
+  journal.event(event(1))
+  assert.equal(heard, [0])
+})
+
+test('what was noted before closing is written', async (t) => {
+  const { journal, written } = open(t)
+  journal.event(event(0))
+  await journal.close()
+  assert.equal(written(), [0])
+})
+
+test.run()
