@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { createBridgeLine } from '../src/media/bridge.ts'
-import { createUlawTrap, ULAW } from '../src/media/ulaw.ts'
+import { ULAW } from '../src/media/ulaw.ts'
 import { capture, frame, random, soundOf, synth } from './media-stream.ts'
 import { suite } from './rig.ts'
 
@@ -109,7 +109,6 @@ test('brings other rates and raw µ-law down to frames of 8 kHz', () => {
   assert.ok(Math.abs(first.readInt16LE(3 + 20) - expected) <= 1)
 
   const sound = soundOf(capture('dial-ulaw-trap'))
-  assert.is(createUlawTrap().verdict, 'undecided')
   const coded = line()
   coded.ulaw()
   coded.audio(sound, 0, 320, 8000)

@@ -71,6 +71,28 @@ test('recognises raw µ-law before anything else is said of it, in any cut', () 
   }
 })
 
+test('loses no sample of what it holds back until it knows what it is', () => {
+  const clockOf = (sound: Buffer, size: number) => {
+    let clock = 0
+    listen((ear) => {
+      for (let at = 0; at + size <= sound.length; at += size) ear.audio(sound, at, at + size, 8000)
+      clock = ear.clock
+    })
+    return clock
+  }
+  const ulaw = soundOf(capture('dial-ulaw-trap')).subarray(0, 160 * 100)
+  assert.is(clockOf(ulaw, 160), 2000)
+
+  const slin = soundOf(capture('visitor-app')).subarray(0, 320 * 100)
+  const heard: Buffer[] = []
+  listen((ear) => {
+    const untap = ear.tap((samples) => heard.push(Buffer.from(samples.buffer.slice(0))))
+    for (let at = 0; at < slin.length; at += 160) ear.audio(slin, at, at + 160, 8000)
+    untap()
+  })
+  assert.equal(Buffer.concat(heard), slin)
+})
+
 test('hears µ-law at the level of the same words in slin', () => {
   const powers = (name: string) => {
     const levels: number[] = []
@@ -197,6 +219,14 @@ test('gives the frames to a tap until it is released, and frees its detector', (
   ear.close()
   ear.audio(sound, 3, sound.length, 8000)
   assert.is(engine.count, count)
+})
+
+test('goes on hearing when more detectors than ever make their memory move', () => {
+  const words = soundOf(capture('resident-app')).subarray(0, 1000 * 16)
+  const crowd = Array.from({ length: 30_000 }, () => engine.create())
+  const facts = listen((ear) => ear.audio(words, 0, words.length, 8000))
+  for (const vad of crowd) vad.free()
+  assert.equal(speechOf(facts), [[0, 1000]])
 })
 
 test('keeps a thousand detectors apart', () => {

@@ -75,6 +75,18 @@ test('never takes slin in packets of 10 ms for µ-law', () => {
   }
 })
 
+test('never takes slin that was µ-law on its way for µ-law, however loud', () => {
+  for (const pcm of SPEECH) {
+    for (const gain of [0.1, 1, 3, 8]) {
+      const codes = encode(scaled(pcm, gain))
+      const sound = synth(codes.length / 8, (i) => ULAW[codes[i]!]! / 32767)
+      for (let from = 0; from < sound.length - 3200; from += 1600) {
+        assert.is.not(judged(sound.subarray(from))[0], 'ulaw', `gain ${gain} from ${from}`)
+      }
+    }
+  }
+})
+
 test('never takes noise, tones, steps or silence in slin for µ-law, at any level', () => {
   const kinds: ((amplitude: number, seed: number) => Buffer)[] = [
     (amplitude, seed) => addNoise(silence(300), 20 * Math.log10(amplitude), seed),

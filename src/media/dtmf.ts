@@ -13,8 +13,6 @@ const TUNING = Float64Array.from(
 const FAINT = powerAt(-42)
 /** How much one tone may be stronger than the other: 9 dB, the Brazilian administration's value in ITU-T Q.24. */
 const TWIST = 10 ** 0.9
-/** A tone stands out of the other three of its group by 6 dB, also in a frame that it fills only by half. */
-const DISTINCT = 4
 /**
  * Share of a frame's energy in its two tones; it falls with the part of the frame that they fill. From HINT on a frame
  * supports its neighbour, from PRESENT on it is no gap, and each key has one frame that is PURE: speech does not reach two
@@ -53,7 +51,6 @@ export function createDtmfDetector(onKey: (key: string) => void): DtmfDetector {
     for (let tone = 0; tone < 8; tone++) powers[tone] = goertzel(samples, TUNING[tone]!)
     const row = strongest(powers, 0)
     const column = strongest(powers, 4)
-    if (row < 0 || column < 0) return undefined
     const low = powers[row]!
     const high = powers[column]!
     if (low > high * TWIST || high > low * TWIST) return undefined
@@ -121,12 +118,9 @@ function goertzel(samples: Int16Array, tuning: number): number {
   return last * last + before * before - tuning * last * before
 }
 
-/** The tone of the group beginning at `first` that stands out of the others, or -1. */
+/** The strongest tone of the four that begin at `first`. */
 function strongest(powers: Float64Array, first: number): number {
   let best = first
   for (let tone = first + 1; tone < first + 4; tone++) if (powers[tone]! > powers[best]!) best = tone
-  for (let tone = first; tone < first + 4; tone++) {
-    if (tone !== best && powers[tone]! * DISTINCT > powers[best]!) return -1
-  }
   return best
 }
