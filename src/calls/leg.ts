@@ -76,6 +76,7 @@ export function createLeg({ call, connection, kit, locale, log }: LegOptions): L
       call.note('key', role, { key: fact.key, via: fact.via })
       listener?.({ type: 'key.pressed', key: fact.key })
     } else if (fact.type === 'ulaw.detected') {
+      outgoing?.ulaw()
       call.note('ulaw.detected', role, {})
       log.warn(
         facts,

@@ -1,4 +1,4 @@
-import fastify from 'fastify'
+import fastify, { type FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -22,7 +22,9 @@ export interface HttpOptions extends AuthOptions, CallRoutesOptions, StatusRoute
 export async function openHttp(options: HttpOptions) {
   const { host, port, log } = options
   const app = fastify({
-    loggerInstance: log.child({}, { level: 'warn' }),
+    loggerInstance: log as FastifyBaseLogger,
+    // one line a request would drown the calls; what acts on a call logs it
+    disableRequestLogging: true,
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,
