@@ -10,6 +10,8 @@ import { type Unit, type VisitorOutput, visitorMachine } from './visitor.ts'
 
 /** Times in ms, fixed when the call starts. */
 export interface CallSettings extends ContactSettings {
+  /** Whether speech is transcribed; otherwise only keys count. */
+  transcribes: boolean
   talkMs: number
   callMaxMs: number
   hangupDelayMs: number
@@ -163,7 +165,7 @@ export const callMachine = setup({
       invoke: {
         src: 'visitor',
         id: 'visitor',
-        input: ({ context }) => ({ callId: context.callId }),
+        input: ({ context: { callId, settings } }) => ({ callId, transcribes: settings.transcribes }),
         onDone: [
           {
             guard: { type: 'visitorIsSilent', params: ({ event }) => event.output },
@@ -186,7 +188,10 @@ export const callMachine = setup({
         ],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
-      on: { 'visitor.key.pressed': { actions: sendTo('visitor', ({ event }) => pressed(event)) } },
+      on: {
+        'visitor.key.pressed': { actions: sendTo('visitor', ({ event }) => pressed(event)) },
+        'visitor.speech.started': { actions: sendTo('visitor', { type: 'speech.started' }) },
+      },
     },
     matching: {
       invoke: {
@@ -245,17 +250,29 @@ export const callMachine = setup({
         {
           src: 'resident',
           id: 'resident',
-          input: ({ context: { callId, unit, identity, purpose } }) => ({ callId, unit, identity, purpose }),
+          input: ({ context: { callId, unit, identity, purpose, settings } }) => ({
+            callId,
+            unit,
+            identity,
+            purpose,
+            transcribes: settings.transcribes,
+          }),
           onDone: [
             {
               guard: { type: 'isAuthorized', params: ({ event }) => event.output.answer },
               target: 'concluding',
-              actions: decide('authorized'),
+              actions: {
+                type: 'decide',
+                params: ({ event }) => ({ verdict: 'authorized', by: 'resident', via: event.output.via }),
+              },
             },
             {
               guard: { type: 'isDenied', params: ({ event }) => event.output.answer },
               target: 'concluding',
-              actions: decide('denied'),
+              actions: {
+                type: 'decide',
+                params: ({ event }) => ({ verdict: 'denied', by: 'resident', via: event.output.via }),
+              },
             },
             { guard: { type: 'wantsTalk', params: ({ event }) => event.output.answer }, target: 'talking' },
             { target: 'concluding', actions: end('unanswered', 'undecided') },
@@ -265,6 +282,7 @@ export const callMachine = setup({
       ],
       on: {
         'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
+        'resident.speech.started': { actions: sendTo('resident', { type: 'speech.started' }) },
         'resident.hungUp': {
           target: 'concluding',
           actions: ['removeResident', 'stopResidentLeg', end('unanswered', 'resident-left')],

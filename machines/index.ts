@@ -1,4 +1,11 @@
 export {
+  type BrokerContext,
+  type BrokerEvent,
+  type BrokerFailure,
+  type BrokerSettings,
+  brokerMachine,
+} from './broker.ts'
+export {
   type CallContext,
   type CallEvent,
   type CallInput,

@@ -13,6 +13,7 @@ export interface LegInput {
 /** Facts that the leg's media reports, and the two commands that a call gives. */
 export type LegEvent =
   | { type: 'key.pressed'; key: string }
+  | { type: 'speech.started' }
   | { type: 'saying' }
   | { type: 'said' }
   | { type: 'hungUp'; how: HungUp }
@@ -29,6 +30,7 @@ export interface LegRef {
 /** What a leg tells its call. The role is in the name, so that charts read `visitor.hungUp`. */
 export type LegFact =
   | { type: 'visitor.key.pressed' | 'resident.key.pressed'; key: string }
+  | { type: 'visitor.speech.started' | 'resident.speech.started' }
   | { type: 'visitor.hungUp' | 'resident.hungUp'; how: HungUp }
   | { type: 'visitor.forced' | 'resident.forced' }
 
@@ -49,6 +51,7 @@ export const legMachine = setup({
       type: `${context.role}.key.pressed`,
       key: event.type === 'key.pressed' ? event.key : '',
     })),
+    tellSpeech: sendParent(({ context }) => ({ type: `${context.role}.speech.started` })),
     tellForced: sendParent(({ context }) => ({ type: `${context.role}.forced` })),
     tellHungUp: sendParent(({ context, event }) => ({
       type: `${context.role}.hungUp`,
@@ -64,7 +67,11 @@ export const legMachine = setup({
   states: {
     connected: {
       initial: 'listening',
-      on: { 'key.pressed': { actions: 'tellKey' }, 'leg.hangUp': 'hangingUp' },
+      on: {
+        'key.pressed': { actions: 'tellKey' },
+        'speech.started': { actions: 'tellSpeech' },
+        'leg.hangUp': 'hangingUp',
+      },
       states: {
         listening: { on: { saying: 'speaking' } },
         speaking: { on: { said: 'listening' } },

@@ -1,17 +1,22 @@
 import { assign, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
-import { type Piece, type Recording, say } from './speech.ts'
+import { listening, type Piece, type Recording, say } from './speech.ts'
 import type { Unit } from './visitor.ts'
 
 /** ms and counts of the resident's dialogue. */
 export const RESIDENT_PATIENCE = {
   /** Silence after the menu before it is read once more. */
   silenceMs: 8000,
+  /** The longest that somebody may speak without a pause. */
+  speechMs: 10_000,
   /** How often the menu is read to somebody who presses nothing. */
   asks: 2,
 }
 
 export type Verdict = 'authorized' | 'denied'
+
+/** What a spoken answer means; only clear words decide. */
+export type SpokenAnswer = 'yes' | 'no' | 'talk' | 'who' | 'unclear'
 
 /** What the resident wants; `undecided` when nothing was pressed. */
 export type Answer = Verdict | 'talk' | 'undecided'
@@ -21,14 +26,21 @@ export interface ResidentInput {
   unit: Unit | null
   identity: Recording | null
   purpose: Recording | null
+  /** Whether speech is transcribed; otherwise only keys decide. */
+  transcribes?: boolean
 }
 
-interface ResidentContext extends ResidentInput {
-  asked: number
+export interface ResidentOutput {
   answer: Answer
+  via: 'key' | 'voice'
 }
 
-export type ResidentEvent = { type: 'key.pressed'; key: string }
+interface ResidentContext extends ResidentInput, ResidentOutput {
+  asked: number
+  transcribes: boolean
+}
+
+export type ResidentEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' }
 
 /** The keys of the menu, and nothing else, decide. */
 export const RESIDENT_KEYS = { authorize: '1', deny: '2', talk: '3', repeat: '4' } as const
@@ -39,29 +51,53 @@ export const residentMachine = setup({
     input: {} as ResidentInput,
     context: {} as ResidentContext,
     events: {} as ResidentEvent,
-    output: {} as { answer: Answer },
+    output: {} as ResidentOutput,
   },
-  actors: { say, deadline },
+  actors: { say, deadline, listen: listening<SpokenAnswer>('listenToAnswer') },
   actions: {
     countMenu: assign({ asked: ({ context }) => context.asked + 1 }),
     startOver: assign({ asked: 0 }),
+    decide: assign((_, { answer, via }: { answer: Answer; via: 'key' | 'voice' }) => ({ answer, via })),
   },
   guards: {
-    isAuthorize: ({ event }) => event.key === RESIDENT_KEYS.authorize,
-    isDeny: ({ event }) => event.key === RESIDENT_KEYS.deny,
-    isTalk: ({ event }) => event.key === RESIDENT_KEYS.talk,
-    isRepeat: ({ event }) => event.key === RESIDENT_KEYS.repeat,
+    isAuthorize: ({ event }) => keyOf(event) === RESIDENT_KEYS.authorize,
+    isDeny: ({ event }) => keyOf(event) === RESIDENT_KEYS.deny,
+    isTalk: ({ event }) => keyOf(event) === RESIDENT_KEYS.talk,
+    isRepeat: ({ event }) => keyOf(event) === RESIDENT_KEYS.repeat,
+    transcribes: ({ context }) => context.transcribes,
+    saysYes: (_, answer: SpokenAnswer) => answer === 'yes',
+    saysNo: (_, answer: SpokenAnswer) => answer === 'no',
+    saysTalk: (_, answer: SpokenAnswer) => answer === 'talk',
+    asksWho: (_, answer: SpokenAnswer) => answer === 'who',
     askedEnough: ({ context }) => context.asked >= RESIDENT_PATIENCE.asks,
   },
 }).createMachine({
   id: 'resident',
-  context: ({ input }) => ({ ...input, asked: 0, answer: 'undecided' }),
+  context: ({ input }) => ({
+    ...input,
+    transcribes: input.transcribes ?? false,
+    asked: 0,
+    answer: 'undecided',
+    via: 'key',
+  }),
   initial: 'announcing',
   on: {
     'key.pressed': [
-      { guard: 'isAuthorize', target: '.decided', actions: assign({ answer: 'authorized' }) },
-      { guard: 'isDeny', target: '.decided', actions: assign({ answer: 'denied' }) },
-      { guard: 'isTalk', target: '.decided', actions: assign({ answer: 'talk' }) },
+      {
+        guard: 'isAuthorize',
+        target: '.decided',
+        actions: { type: 'decide', params: { answer: 'authorized', via: 'key' } },
+      },
+      {
+        guard: 'isDeny',
+        target: '.decided',
+        actions: { type: 'decide', params: { answer: 'denied', via: 'key' } },
+      },
+      {
+        guard: 'isTalk',
+        target: '.decided',
+        actions: { type: 'decide', params: { answer: 'talk', via: 'key' } },
+      },
       { guard: 'isRepeat', target: '.announcing', actions: 'startOver', reenter: true },
       { target: '.deciding.explaining', reenter: true },
     ],
@@ -81,10 +117,58 @@ export const residentMachine = setup({
       states: {
         waiting: {
           invoke: {
-            src: 'deadline',
-            id: 'silence',
-            input: () => inMs(RESIDENT_PATIENCE.silenceMs),
-            onDone: [{ guard: 'askedEnough', target: '#resident.decided' }, { target: 'reminding' }],
+            src: 'listen',
+            id: 'listen',
+            input: ({ context }) => ({ callId: context.callId }),
+            onDone: [
+              {
+                guard: { type: 'saysYes', params: ({ event }) => event.output },
+                target: '#resident.decided',
+                actions: { type: 'decide', params: { answer: 'authorized', via: 'voice' } },
+              },
+              {
+                guard: { type: 'saysNo', params: ({ event }) => event.output },
+                target: '#resident.decided',
+                actions: { type: 'decide', params: { answer: 'denied', via: 'voice' } },
+              },
+              {
+                guard: { type: 'saysTalk', params: ({ event }) => event.output },
+                target: '#resident.decided',
+                actions: { type: 'decide', params: { answer: 'talk', via: 'voice' } },
+              },
+              {
+                guard: { type: 'asksWho', params: ({ event }) => event.output },
+                target: '#resident.announcing',
+                actions: 'startOver',
+              },
+              { target: 'explaining' },
+            ],
+            // speech that cannot be transcribed leaves the keys
+            onError: { target: '.quiet', actions: assign({ transcribes: false }) },
+          },
+          initial: 'quiet',
+          states: {
+            quiet: {
+              invoke: {
+                src: 'deadline',
+                id: 'silence',
+                input: () => inMs(RESIDENT_PATIENCE.silenceMs),
+                onDone: [
+                  { guard: 'askedEnough', target: '#resident.decided' },
+                  { target: '#resident.deciding.reminding' },
+                ],
+              },
+              on: { 'speech.started': { guard: 'transcribes', target: 'hearing' } },
+            },
+            hearing: {
+              description: 'somebody speaks; the silence is counted anew afterwards',
+              invoke: {
+                src: 'deadline',
+                id: 'speechDeadline',
+                input: () => inMs(RESIDENT_PATIENCE.speechMs),
+                onDone: 'quiet',
+              },
+            },
           },
         },
         reminding: {
@@ -108,8 +192,12 @@ export const residentMachine = setup({
     },
     decided: { type: 'final' },
   },
-  output: ({ context }) => ({ answer: context.answer }),
+  output: ({ context: { answer, via } }) => ({ answer, via }),
 })
+
+function keyOf(event: ResidentEvent): string {
+  return event.type === 'key.pressed' ? event.key : ''
+}
 
 function announcement({ unit, identity, purpose }: ResidentContext): Piece[] {
   const who: Piece[] = identity ? ['visitor-name', { recording: 'identity' }] : ['visitor-unnamed']

@@ -34,3 +34,8 @@ export const say = port<Said, Saying>('say')
 
 /** Resolves when the speaker fell silent, pressed a key, said nothing for a while, or reached the limit. */
 export const record = port<Recording, { callId: string; role: Role; name: RecordingName }>('record')
+
+/** Never resolves where speech is not transcribed: then only keys count. */
+export function listening<Heard>(name: string) {
+  return port<Heard, { callId: string }>(name)
+}

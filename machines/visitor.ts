@@ -1,7 +1,7 @@
 import { assign, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { port } from './port.ts'
-import { type Piece, type Recording, record, say } from './speech.ts'
+import { listening, type Piece, type Recording, record, say } from './speech.ts'
 
 /** A unit of the directory, as the visitor named it. */
 export interface Unit {
@@ -20,8 +20,21 @@ export const VISITOR_PATIENCE = {
   asks: 2,
   /** How many unknown units end the dialogue. */
   misses: 2,
+  /** The longest that somebody may speak without a pause. */
+  speechMs: 15_000,
   /** More digits than any unit has; the rest is ignored. */
   digits: 8,
+}
+
+/** What free speech said, as far as it could be understood; what was not said is null. */
+export interface VisitorSpeech {
+  unit: Unit | null
+  /** The utterance itself, where it says who is there; it is played to the resident. */
+  identity: Recording | null
+  /** The same, where it says only why. */
+  purpose: Recording | null
+  /** Whether it says why, be it beside the name. */
+  purposeSaid: boolean
 }
 
 export type GaveUp = 'silent' | 'unknown-unit'
@@ -35,6 +48,8 @@ export interface VisitorOutput {
 
 interface VisitorContext extends VisitorOutput {
   callId: string
+  transcribes: boolean
+  purposeSaid: boolean
   digits: string
   /** The question as it is asked next. */
   question: Piece[]
@@ -42,12 +57,18 @@ interface VisitorContext extends VisitorOutput {
   missed: number
 }
 
-export type VisitorEvent = { type: 'key.pressed'; key: string }
+export interface VisitorInput {
+  callId: string
+  /** Whether speech is transcribed; otherwise only keys name a unit. */
+  transcribes?: boolean
+}
+
+export type VisitorEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' }
 
 /** The visitor's dialogue by keypad: which unit, who is there, and why. */
 export const visitorMachine = setup({
   types: {
-    input: {} as { callId: string },
+    input: {} as VisitorInput,
     context: {} as VisitorContext,
     events: {} as VisitorEvent,
     output: {} as VisitorOutput,
@@ -56,6 +77,7 @@ export const visitorMachine = setup({
     say,
     record,
     deadline,
+    listen: listening<VisitorSpeech>('listen'),
     findUnit: port<Unit | null, { callId: string; number: string }>('findUnit'),
   },
   actions: {
@@ -70,15 +92,24 @@ export const visitorMachine = setup({
     askNameAgain: assign({ question: ['ask-name-again'] }),
     askPurpose: assign({ question: ['ask-purpose'], asked: 0 }),
     countQuestion: assign({ asked: ({ context }) => context.asked + 1 }),
+    keepSpeech: assign((_, { unit, identity, purposeSaid }: VisitorSpeech) => ({
+      unit,
+      identity,
+      purposeSaid,
+    })),
     keepDigit: assign({
-      digits: ({ context, event }) => (context.digits + event.key).slice(0, VISITOR_PATIENCE.digits),
+      digits: ({ context, event }) => (context.digits + keyOf(event)).slice(0, VISITOR_PATIENCE.digits),
       asked: 0,
     }),
   },
   guards: {
-    isDigit: ({ event }) => /^[0-9A-D]$/.test(event.key),
-    isStar: ({ event }) => event.key === '*',
-    isHash: ({ event }) => event.key === '#',
+    isDigit: ({ event }) => /^[0-9A-D]$/.test(keyOf(event)),
+    isStar: ({ event }) => keyOf(event) === '*',
+    isHash: ({ event }) => keyOf(event) === '#',
+    transcribes: ({ context }) => context.transcribes,
+    namesUnit: (_, speech: VisitorSpeech) => speech.unit !== null,
+    isIdentified: ({ context }) => context.identity !== null,
+    saidPurpose: ({ context }) => context.purposeSaid,
     isKnown: (_, unit: Unit | null) => unit !== null,
     wasHeard: (_, recording: Recording) => recording.heard,
     askedEnough: ({ context }) => context.asked >= VISITOR_PATIENCE.asks,
@@ -88,6 +119,8 @@ export const visitorMachine = setup({
   id: 'visitor',
   context: ({ input }) => ({
     callId: input.callId,
+    transcribes: input.transcribes ?? false,
+    purposeSaid: false,
     digits: '',
     question: ['ask-unit'],
     asked: 0,
@@ -133,13 +166,48 @@ export const visitorMachine = setup({
         },
         waiting: {
           invoke: {
-            src: 'deadline',
-            id: 'silence',
-            input: () => inMs(VISITOR_PATIENCE.silenceMs),
+            src: 'listen',
+            id: 'listen',
+            input: ({ context }) => ({ callId: context.callId }),
             onDone: [
-              { guard: 'askedEnough', target: '#visitor.gaveUp', actions: assign({ gaveUp: 'silent' }) },
+              {
+                guard: { type: 'namesUnit', params: ({ event }) => event.output },
+                target: '#visitor.identity',
+                actions: [{ type: 'keepSpeech', params: ({ event }) => event.output }, 'askName'],
+              },
+              {
+                guard: 'askedEnough',
+                target: '#visitor.gaveUp',
+                actions: assign({ gaveUp: 'unknown-unit' }),
+              },
               { target: 'asking', actions: 'askUnitAgain' },
             ],
+            // speech that cannot be transcribed leaves the keys
+            onError: { target: '.quiet', actions: assign({ transcribes: false }) },
+          },
+          initial: 'quiet',
+          states: {
+            quiet: {
+              invoke: {
+                src: 'deadline',
+                id: 'silence',
+                input: () => inMs(VISITOR_PATIENCE.silenceMs),
+                onDone: [
+                  { guard: 'askedEnough', target: '#visitor.gaveUp', actions: assign({ gaveUp: 'silent' }) },
+                  { target: '#visitor.unit.asking', actions: 'askUnitAgain' },
+                ],
+              },
+              on: { 'speech.started': { guard: 'transcribes', target: 'hearing' } },
+            },
+            hearing: {
+              description: 'somebody speaks; the silence is counted anew afterwards',
+              invoke: {
+                src: 'deadline',
+                id: 'speechDeadline',
+                input: () => inMs(VISITOR_PATIENCE.speechMs),
+                onDone: 'quiet',
+              },
+            },
           },
         },
         collecting: {
@@ -183,6 +251,7 @@ export const visitorMachine = setup({
     },
     identity: {
       initial: 'asking',
+      always: { guard: 'isIdentified', target: 'purpose', actions: 'askPurpose' },
       states: {
         asking: {
           entry: 'countQuestion',
@@ -228,6 +297,7 @@ export const visitorMachine = setup({
     },
     purpose: {
       initial: 'asking',
+      always: { guard: 'saidPurpose', target: 'confirming' },
       states: {
         asking: {
           invoke: {
@@ -281,6 +351,10 @@ export const visitorMachine = setup({
   },
   output: ({ context: { unit, identity, purpose, gaveUp } }) => ({ unit, identity, purpose, gaveUp }),
 })
+
+function keyOf(event: VisitorEvent): string {
+  return event.type === 'key.pressed' ? event.key : ''
+}
 
 function saying({ callId }: { callId: string }, pieces: Piece[]) {
   return { callId, role: 'visitor' as const, pieces }

@@ -4,6 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import {
+  brokerMachine,
   callMachine,
   contactMachine,
   legMachine,
@@ -14,7 +15,15 @@ import {
 import { mermaid } from '../src/chart.ts'
 
 const DOCUMENT = 'ARCHITECTURE.md'
-const MACHINES = [callMachine, visitorMachine, contactMachine, residentMachine, legMachine, serviceMachine]
+const MACHINES = [
+  callMachine,
+  visitorMachine,
+  contactMachine,
+  residentMachine,
+  legMachine,
+  brokerMachine,
+  serviceMachine,
+]
 
 export async function staleCharts(): Promise<string[]> {
   const text = await readFile(DOCUMENT, 'utf8').catch(() => '')

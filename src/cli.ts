@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import {
+  brokerMachine,
   callMachine,
   contactMachine,
   legMachine,
@@ -24,7 +25,15 @@ import { exportDirectory, importDirectory } from './store/directory.ts'
 import { parseDirectory } from './store/directory-file.ts'
 import { migrate } from './store/migrate.ts'
 
-const MACHINES = [callMachine, visitorMachine, contactMachine, residentMachine, legMachine, serviceMachine]
+const MACHINES = [
+  callMachine,
+  visitorMachine,
+  contactMachine,
+  residentMachine,
+  legMachine,
+  brokerMachine,
+  serviceMachine,
+]
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)

@@ -59,7 +59,19 @@ const postgresUrl = () =>
     string
   >
 
-const DIAL_MODES = ['manual', 'loopback', 'off'] as const
+const amqpUrl = () =>
+  z.string().refine((value) => /^amqps?:$/.test(URL.parse(value)?.protocol ?? ''), {
+    message: 'must be a URL such as amqp://user:password@host:5672/vhost',
+  }) as z.ZodType<string, string>
+
+const httpUrl = () =>
+  z.string().refine((value) => /^https?:$/.test(URL.parse(value)?.protocol ?? ''), {
+    message: 'must start with http:// or https://',
+  }) as z.ZodType<string, string>
+
+const name = () => z.string().regex(/^[\w.:-]{1,200}$/, 'must be letters, digits and . : _ -')
+
+const DIAL_MODES = ['amqp', 'ari', 'manual', 'loopback', 'off'] as const
 
 /** Every variable that Porteiro reads. `.env.example` lists the same ones with the same defaults; `npm run check` compares. */
 export const VARIABLES = {
@@ -96,22 +108,18 @@ export const VARIABLES = {
     'calls at once; one more hears that the lines are busy',
     'calls',
   ),
-  CLICKTOCALL: variable(
-    z.string().transform((value, context) => {
-      const known = DIAL_MODES.find((mode) => mode === value)
-      if (known) return known
-      const planned = value === 'amqp' || value === 'ari'
-      context.addIssue({
-        code: 'custom',
-        message: planned
-          ? `is ${value}, which this version does not have; use one of ${DIAL_MODES.join(', ')}`
-          : `must be one of ${DIAL_MODES.join(', ')}`,
-      })
-      return z.NEVER
-    }),
-    'off',
-    'how residents are rung: manual (an outside dialler does it), loopback (a simulated resident answers), off',
+  AUDIOSOCKET_ADVERTISE: variable(
+    z.string().regex(/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$/, 'must be host:port'),
+    undefined,
+    'host:port at which the PBX reaches the resident port; unset: the address it listens on',
   ),
+  CLICKTOCALL: variable(
+    oneOf(DIAL_MODES),
+    undefined,
+    'how residents are rung: amqp (a message to RabbitMQ), ari (Asterisk itself), manual (an outside dialler does it), loopback (a simulated resident answers), off; unset: amqp with AMQP_URL, ari with ARI_URL, else off',
+  ),
+  CLICKTOCALL_QUEUE: variable(name(), 'api-to-voip1', 'queue of the click-to-call messages'),
+  CLICKTOCALL_LICENSE: variable(text(), undefined, 'licence that each click-to-call message carries'),
   CLICKTOCALL_ATTEMPTS: variable(integer(1, 20), '2', 'how often each contact of a unit is rung', 'attempts'),
   CLICKTOCALL_RING_SECONDS: variable(integer(1, 600), '30', 'how long one attempt rings', 's'),
   LOOPBACK_KEYS: variable(
@@ -124,6 +132,56 @@ export const VARIABLES = {
     '1',
     'what the simulated resident of CLICKTOCALL=loopback presses; - : does not answer',
   ),
+  AMQP_URL: variable(
+    amqpUrl(),
+    undefined,
+    'RabbitMQ, as amqp://user:password@host:5672/vhost, or amqps:// with TLS',
+  ),
+  AMQP_CONNECTION_ATTEMPTS: variable(
+    integer(1, 100),
+    '3',
+    'tries to connect at the start, and again when the connection was lost',
+    'tries',
+  ),
+  AMQP_RETRY_DELAY_MS: variable(integer(0, 600_000), '2000', 'between two of these tries', 'ms'),
+  AMQP_SOCKET_TIMEOUT_MS: variable(
+    integer(100, 600_000),
+    '10000',
+    'for one try, from the connection to the open channel',
+    'ms',
+  ),
+  AMQP_BLOCKED_TIMEOUT_MS: variable(
+    integer(100, 600_000),
+    '5000',
+    'how long RabbitMQ may take no messages, or leave one unconfirmed',
+    'ms',
+  ),
+  AMQP_FAILURE: variable(
+    oneOf(['crash', 'recover']),
+    'crash',
+    'when RabbitMQ fails: crash (visitors are told, then the process exits 69) or recover (calls go on with their next contact meanwhile)',
+  ),
+  AMQP_RECOVERY_ATTEMPTS: variable(
+    integer(1, 10_000),
+    '10',
+    'tries under AMQP_FAILURE=recover, with growing pauses up to 30 s; after the last one the process exits 69',
+    'tries',
+  ),
+  ARI_URL: variable(httpUrl(), undefined, 'ARI of Asterisk, as http://pbx:8088/ari'),
+  ARI_USER: variable(text(), undefined, 'user of ari.conf'),
+  ARI_PASSWORD: variable(text(), undefined, 'its password'),
+  ARI_ENDPOINT: variable(
+    z.string().regex(/^\w+\/.*\{number\}/, 'must have the form TECHNOLOGY/{number}'),
+    'PJSIP/{number}',
+    'what Asterisk rings for a resident, such as PJSIP/{number}, PJSIP/{number}@trunk or Local/{number}@internal',
+  ),
+  ARI_CONTEXT: variable(name(), 'porteiro-resident', 'dialplan context that an answered resident enters'),
+  ARI_CALLER_ID: variable(
+    z.string().regex(/^[^\r\n]{1,80}$/, 'must be one line of at most 80 characters'),
+    'Portaria',
+    "what the resident's telephone shows",
+  ),
+  ARI_TIMEOUT_MS: variable(integer(100, 600_000), '5000', 'for one answer of ARI', 'ms'),
   HANGUP_DELAY_MS: variable(
     integer(0, 60_000),
     '5000',
@@ -157,7 +215,17 @@ export const VARIABLES = {
 } satisfies Record<string, Variable<unknown>>
 
 type Values = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> }
-type Optional = 'DATABASE_URL' | 'API_KEY' | 'NODE_ID'
+type Optional =
+  | 'DATABASE_URL'
+  | 'API_KEY'
+  | 'NODE_ID'
+  | 'AUDIOSOCKET_ADVERTISE'
+  | 'CLICKTOCALL'
+  | 'CLICKTOCALL_LICENSE'
+  | 'AMQP_URL'
+  | 'ARI_URL'
+  | 'ARI_USER'
+  | 'ARI_PASSWORD'
 type Read = Omit<Values, Optional> & { [Name in Optional]: Values[Name] | undefined }
 
 export type Config = ReturnType<typeof shape>
@@ -182,6 +250,12 @@ export function parseConfig(environment: Environment): Config {
   if (read.AUDIOSOCKET_VISITOR_PORT > 0 && read.AUDIOSOCKET_VISITOR_PORT === read.AUDIOSOCKET_RESIDENT_PORT) {
     problems.push('AUDIOSOCKET_RESIDENT_PORT must differ from AUDIOSOCKET_VISITOR_PORT')
   }
+  if (read.CLICKTOCALL === 'amqp' && !environment['AMQP_URL']?.trim()) {
+    problems.push('AMQP_URL is needed for CLICKTOCALL=amqp')
+  }
+  if (read.CLICKTOCALL === 'ari' && !environment['ARI_URL']?.trim()) {
+    problems.push('ARI_URL is needed for CLICKTOCALL=ari')
+  }
   if (problems.length > 0) throw fail('CONFIG_INVALID', { count: problems.length, problems })
   return shape(read)
 }
@@ -201,17 +275,22 @@ function shape(read: Read) {
       visitorPort: read.AUDIOSOCKET_VISITOR_PORT,
       residentPort: read.AUDIOSOCKET_RESIDENT_PORT,
       allow: read.AUDIOSOCKET_ALLOW,
+      advertise: read.AUDIOSOCKET_ADVERTISE,
     },
     api: { host: read.API_HOST, port: read.API_PORT, key: read.API_KEY },
     locale: read.LOCALE as Locale,
     nodeId: read.NODE_ID ?? hostname(),
     maxCalls: read.MAX_CALLS,
     clickToCall: {
-      mode: read.CLICKTOCALL,
+      mode: read.CLICKTOCALL ?? (read.AMQP_URL ? 'amqp' : read.ARI_URL ? 'ari' : 'off'),
+      queue: read.CLICKTOCALL_QUEUE,
+      license: read.CLICKTOCALL_LICENSE ?? '',
       attempts: read.CLICKTOCALL_ATTEMPTS,
       ringMs: read.CLICKTOCALL_RING_SECONDS * 1000,
       loopbackKeys: read.LOOPBACK_KEYS,
     },
+    amqp: read.AMQP_URL === undefined ? undefined : amqpOf(read, read.AMQP_URL),
+    ari: read.ARI_URL === undefined ? undefined : ariOf(read, read.ARI_URL),
     call: {
       maxMs: read.CALL_MAX_SECONDS * 1000,
       hangupDelayMs: read.HANGUP_DELAY_MS,
@@ -220,5 +299,35 @@ function shape(read: Read) {
     drainMs: read.DRAIN_SECONDS * 1000,
     retentionDays: read.RETENTION_DAYS,
     logLevel: read.LOG_LEVEL,
+  }
+}
+
+/** Bound of the growing pauses under AMQP_FAILURE=recover. */
+const RECOVERY_MAX_MS = 30_000
+
+function amqpOf(read: Read, url: string) {
+  return {
+    url,
+    connectMs: read.AMQP_SOCKET_TIMEOUT_MS,
+    settings: {
+      attempts: read.AMQP_CONNECTION_ATTEMPTS,
+      retryMs: read.AMQP_RETRY_DELAY_MS,
+      blockedMs: read.AMQP_BLOCKED_TIMEOUT_MS,
+      onFailure: read.AMQP_FAILURE,
+      recoveryAttempts: read.AMQP_RECOVERY_ATTEMPTS,
+      recoveryMaxMs: RECOVERY_MAX_MS,
+    },
+  }
+}
+
+function ariOf(read: Read, url: string) {
+  return {
+    url,
+    user: read.ARI_USER ?? '',
+    password: read.ARI_PASSWORD ?? '',
+    endpoint: read.ARI_ENDPOINT,
+    context: read.ARI_CONTEXT,
+    callerId: read.ARI_CALLER_ID,
+    timeoutMs: read.ARI_TIMEOUT_MS,
   }
 }

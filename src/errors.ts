@@ -63,6 +63,17 @@ export const ERRORS = {
   PROMPT_FORMAT: { status: 500, exit: 78, message: '{file} is not 8 kHz, mono, 16-bit PCM WAV: {reason}' },
   RECORDING_FAILED: { status: 500, message: 'A recording could not be kept: {reason}' },
 
+  // speech
+  SPEECH_OFF: { status: 503, message: 'No provider is configured ({variable}=none).' },
+  SPEECH_TEXT: { status: 400, message: 'A text of {length} characters cannot be spoken; 1 to {max} can.' },
+  SPEECH_TIMEOUT: { status: 504, message: '{provider} did not answer within {ms} ms.' },
+  SPEECH_UNREACHABLE: { status: 502, message: '{provider} cannot be reached: {reason}' },
+  SPEECH_REFUSED: { status: 502, message: '{provider} refused with status {status}.' },
+  SPEECH_INVALID: { status: 502, message: '{provider} gave an answer that is of no use: {reason}' },
+  SPEECH_BUSY: { status: 503, message: 'All {max} places at {provider} are in use.' },
+  SPEECH_PAUSED: { status: 503, message: '{provider} failed {failures} times in a row and is left alone.' },
+  SPEECH_CANCELLED: { status: 409, message: 'Nobody waits for this speech any more.' },
+
   // calls
   CALL_UNKNOWN: { status: 404, message: 'There is no call {callId}.' },
   CALL_ENDED: { status: 404, message: 'Call {callId} has ended.' },
@@ -71,6 +82,41 @@ export const ERRORS = {
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
   DIAL_FAILED: { status: 502, message: 'The resident could not be rung: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
+
+  // click-to-call: every message of the broker has its host, virtual host and queue as details
+  BROKER_REFUSED: { status: 503, exit: 69, message: 'RabbitMQ at {host} refused the connection: {reason}' },
+  BROKER_RESET: { status: 503, exit: 69, message: 'RabbitMQ at {host} broke the connection: {reason}' },
+  BROKER_DNS: { status: 503, exit: 69, message: 'The host of AMQP_URL, {host}, has no address: {reason}' },
+  BROKER_TIMEOUT: { status: 504, exit: 69, message: 'RabbitMQ at {host} did not answer: {reason}' },
+  BROKER_AUTHENTICATION: {
+    status: 503,
+    exit: 69,
+    message: 'RabbitMQ at {host} refused the login of {user}.',
+  },
+  BROKER_VHOST: {
+    status: 503,
+    exit: 69,
+    message: 'RabbitMQ at {host} does not let {user} into the virtual host "{vhost}".',
+  },
+  BROKER_CHANNEL: {
+    status: 503,
+    exit: 69,
+    message: 'RabbitMQ at {host} closed the channel (queue {queue}): {reason}',
+  },
+  BROKER_CLOSED: { status: 503, exit: 69, message: 'RabbitMQ at {host} closed the connection: {reason}' },
+  BROKER_BLOCKED: {
+    status: 503,
+    exit: 69,
+    message: 'RabbitMQ at {host} has taken no messages for {ms} ms: it is short of memory or disk.',
+  },
+  BROKER_UNROUTABLE: { status: 502, exit: 69, message: 'The queue {queue} does not exist: {reason}' },
+  BROKER_NACKED: { status: 502, exit: 69, message: 'The queue {queue} refused the message.' },
+  MESSAGE_MALFORMED: { status: 400, message: 'A click-to-call message is not in order: {problem}' },
+  MESSAGE_STALE: { status: 410, message: 'A click-to-call message was {seconds} s old.' },
+  ARI_UNREACHABLE: { status: 503, message: 'ARI at {host} cannot be reached: {reason}' },
+  ARI_TIMEOUT: { status: 504, message: 'ARI at {host} did not answer within {ms} ms.' },
+  ARI_AUTHENTICATION: { status: 503, message: 'ARI at {host} refused the login of {user}.' },
+  ARI_REJECTED: { status: 502, message: 'Asterisk did not ring {endpoint} ({answer}): {reason}' },
 
   // HTTP
   KEY_MISSING: { status: 401, message: 'Send the API key as "Authorization: Bearer KEY".' },

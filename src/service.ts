@@ -154,6 +154,7 @@ async function openParts({ config, log, telephone }: ServiceOptions, owner: Asyn
   const calls = createCalls({
     machine,
     settings: {
+      transcribes: false,
       attempts: clickToCall.attempts,
       ringMs: clickToCall.ringMs,
       pauseMs: PAUSE_MS,

@@ -27,7 +27,15 @@ test('an empty environment is a whole configuration on loopback', () => {
 })
 
 test('everything wrong is reported at once, each with its variable', () => {
-  const free = ['DATA_DIR', 'API_KEY', 'NODE_ID']
+  const free = [
+    'DATA_DIR',
+    'API_KEY',
+    'NODE_ID',
+    'CLICKTOCALL_LICENSE',
+    'ARI_USER',
+    'ARI_PASSWORD',
+    'ARI_CALLER_ID',
+  ]
   const wrong = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '~ ~']))
   const problems = problemsOf(wrong)
   for (const name of Object.keys(VARIABLES)) {
@@ -64,8 +72,15 @@ test('addresses and ranges are separated by commas or spaces, and each wrong one
   assert.is(problemsOf({ AUDIOSOCKET_ALLOW: '10.0.0.5/33,pbx.local,::1' }).length, 2)
 })
 
-test('a way of ringing that this version lacks is told from one that does not exist', () => {
-  assert.match(problemsOf({ CLICKTOCALL: 'amqp' })[0]!, /this version does not have/)
+test('how residents are rung follows from what is configured, unless it is said', () => {
+  const modeOf = (environment: Record<string, string>) => parseConfig(environment).clickToCall.mode
+  const amqp = { AMQP_URL: 'amqp://127.0.0.1' }
+  const ari = { ARI_URL: 'http://127.0.0.1:8088' }
+  assert.is(modeOf({ ...amqp, ...ari }), 'amqp')
+  assert.is(modeOf(ari), 'ari')
+  assert.is(modeOf({ ...amqp, CLICKTOCALL: 'manual' }), 'manual')
+  assert.match(problemsOf({ CLICKTOCALL: 'amqp' })[0]!, /^AMQP_URL is needed/)
+  assert.match(problemsOf({ CLICKTOCALL: 'ari' })[0]!, /^ARI_URL is needed/)
   assert.match(problemsOf({ CLICKTOCALL: 'pigeon' })[0]!, /must be one of/)
 })
 

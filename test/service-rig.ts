@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Logger, pino } from 'pino'
 import * as assert from 'uvu/assert'
+import { FRAME_MS } from '../src/audio.ts'
 import { type Environment, parseConfig } from '../src/config.ts'
 import { MAIN_TENANT, type RunningService, startService } from '../src/service.ts'
 import { createPhone, type Phone, type PhoneOptions } from '../src/simulator/phone.ts'
@@ -145,6 +146,18 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
 /** Both goodbyes in one word for each leg: which, whether to its last byte, and by whom it ended. */
 export function goodbyeOf({ by, goodbye }: Ended): string {
   return `${goodbye?.prompt}, ${goodbye?.complete ? 'whole' : 'cut'}, ${by}`
+}
+
+/** ms between two frames that a phone may hear at p99; what the phone's own clock was late is not the service's doing. */
+const SPACING_MS = 25
+
+/** Fails when what a phone heard did not come evenly. */
+export function assertSteady({ spacing, ownLatenessMs }: Ended): void {
+  const { p99, max } = spacing
+  assert.ok(
+    p99 < SPACING_MS || p99 - ownLatenessMs < SPACING_MS - FRAME_MS / 4,
+    `frames were p99 ${p99} ms, at most ${max} ms apart; the phone itself was ${ownLatenessMs} ms late`,
+  )
 }
 
 function isEmpty({ status }: RunningService): boolean {

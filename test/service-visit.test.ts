@@ -72,11 +72,12 @@ test('a resident who does not answer is rung again, then the visitor is told', a
 })
 
 test('in a talk each hears every frame of the other, and a key still decides', async (rig) => {
-  const { rung, resident, ending } = await openService(rig)
+  const { rung, resident, ending, noted } = await openService(rig)
   const visitor = await rung()
   const answer = resident(visitor.id)
   await answer.press('3')
   await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
+  await noted(visitor.id, 'state', { actor: 'call', state: 'talking.bridged' })
   await Promise.all([visitor.heard('sample-resident-talk'), answer.say({ prompt: 'sample-resident-talk' })])
   await Promise.all([
     answer.heard('sample-visitor-purpose'),

@@ -44,6 +44,7 @@ export interface Line {
 }
 
 export const SCENE_SETTINGS: CallSettings = {
+  transcribes: false,
   attempts: 2,
   ringMs: 30_000,
   pauseMs: 3000,

@@ -1,0 +1,21 @@
+# The service alone; Postgres and RabbitMQ are containers of their own in docker-compose.yml.
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# the optional packages are a Node and a Postgres for machines that have none
+RUN npm ci --omit=dev --omit=optional
+COPY bin bin
+COPY src src
+COPY machines machines
+COPY migrations migrations
+COPY prompts prompts
+COPY examples examples
+RUN mkdir data && chown node:node data
+USER node
+VOLUME /app/data
+EXPOSE 8080 8081 8082
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD node -e "fetch('http://127.0.0.1:8082/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+# node itself, not npm: it must get the SIGTERM
+CMD ["node", "bin/porteiro.js", "serve"]

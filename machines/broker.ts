@@ -1,0 +1,208 @@
+import { assign, setup } from 'xstate'
+import { deadline, inMs } from './deadline.ts'
+import { lastingPort, port } from './port.ts'
+
+/** Why a connection to the broker could not be had, or was lost: a code of the error table and its facts. */
+export interface BrokerFailure {
+  code: string
+  details: Record<string, unknown>
+  /** Waiting does not mend it: a wrong password, a virtual host that does not exist. */
+  final: boolean
+}
+
+/** Times in ms. */
+export interface BrokerSettings {
+  /** Tries at the start, and after a loss under `crash`. */
+  attempts: number
+  /** Between two of them. */
+  retryMs: number
+  /** How long the broker may refuse to take messages. */
+  blockedMs: number
+  onFailure: 'crash' | 'recover'
+  /** Tries after a loss under `recover`; the pause before each doubles, from `retryMs` to `recoveryMaxMs`. */
+  recoveryAttempts: number
+  recoveryMaxMs: number
+}
+
+export interface BrokerContext {
+  settings: BrokerSettings
+  /** Tries since the connection last stood. */
+  tries: number
+  /** How often the connection was lost. */
+  losses: number
+  /** What went wrong last. */
+  failure: BrokerFailure | null
+}
+
+/** What the connection reports, a fault that a publisher saw, and the one command. */
+export type BrokerEvent =
+  | { type: 'broker.blocked'; reason: string }
+  | { type: 'broker.unblocked' }
+  | { type: 'broker.lost'; failure: BrokerFailure }
+  | { type: 'broker.faulted'; failure: BrokerFailure }
+  | { type: 'broker.close' }
+
+const setUp = setup({
+  types: {
+    input: {} as { settings: BrokerSettings },
+    context: {} as BrokerContext,
+    events: {} as BrokerEvent,
+  },
+  actors: {
+    deadline,
+    /** One try; rejects with a BrokerFailure. */
+    connect: port<void, void>('connect'),
+    /** Lasts while the connection stands; reports what becomes of it, and lets go of it on exit. */
+    hold: lastingPort<void, BrokerEvent>('hold'),
+    /** Resolves when no channel, socket or timer of the connection is left. */
+    release: port<void, void>('release'),
+  },
+  actions: {
+    countTry: assign({ tries: ({ context }) => context.tries + 1 }),
+    forgetTries: assign({ tries: 0 }),
+    countLoss: assign({ losses: ({ context }) => context.losses + 1 }),
+    keepFailure: assign({ failure: (_, failure: BrokerFailure) => failure }),
+  },
+  guards: {
+    crashes: ({ context }) => context.settings.onFailure === 'crash',
+    mayTry: ({ context }, failure: BrokerFailure) =>
+      !failure.final && context.tries < context.settings.attempts,
+    mayRecover: ({ context }) => context.tries < context.settings.recoveryAttempts,
+    /** No confirm came: the connection is not worth keeping. */
+    isSilent: (_, failure: BrokerFailure) => failure.code === 'BROKER_TIMEOUT',
+  },
+})
+
+const failed = ({ event }: { event: { error: unknown } }) => event.error as BrokerFailure
+const told = ({ event }: { event: { failure: BrokerFailure } }) => event.failure
+const lost = [
+  {
+    guard: 'crashes',
+    target: 'connecting',
+    actions: [{ type: 'keepFailure', params: told }, 'countLoss', 'forgetTries'],
+  },
+  { target: 'recovering', actions: [{ type: 'keepFailure', params: told }, 'countLoss', 'forgetTries'] },
+] as const
+
+/**
+ * The connection to RabbitMQ. It never publishes: who does takes the open channel from the connection's plain object.
+ * Whoever owns it ends the process when it has failed.
+ */
+export const brokerMachine = setUp.createMachine({
+  id: 'broker',
+  context: ({ input }) => ({ settings: input.settings, tries: 0, losses: 0, failure: null }),
+  initial: 'connecting',
+  on: { 'broker.close': '.closing' },
+  states: {
+    connecting: {
+      initial: 'trying',
+      states: {
+        trying: {
+          entry: 'countTry',
+          invoke: {
+            src: 'connect',
+            id: 'connect',
+            onDone: '#broker.established',
+            onError: [
+              {
+                guard: { type: 'mayTry', params: failed },
+                target: 'pausing',
+                actions: { type: 'keepFailure', params: failed },
+              },
+              { target: '#broker.failed', actions: { type: 'keepFailure', params: failed } },
+            ],
+          },
+        },
+        pausing: {
+          invoke: {
+            src: 'deadline',
+            id: 'retryDelay',
+            input: ({ context }) => inMs(context.settings.retryMs),
+            onDone: 'trying',
+          },
+        },
+      },
+    },
+    established: {
+      entry: 'forgetTries',
+      invoke: { src: 'hold', id: 'hold' },
+      initial: 'open',
+      on: {
+        'broker.lost': lost,
+        'broker.faulted': [
+          { guard: 'crashes', target: 'failed', actions: { type: 'keepFailure', params: told } },
+          {
+            guard: { type: 'isSilent', params: told },
+            target: 'recovering',
+            actions: [{ type: 'keepFailure', params: told }, 'countLoss', 'forgetTries'],
+          },
+        ],
+      },
+      states: {
+        open: { on: { 'broker.blocked': 'blocked' } },
+        blocked: {
+          description: 'the broker takes no messages: memory or disk ran low there',
+          on: { 'broker.unblocked': 'open' },
+          invoke: {
+            src: 'deadline',
+            id: 'blockedDeadline',
+            input: ({ context }) => inMs(context.settings.blockedMs),
+            onDone: [
+              {
+                guard: 'crashes',
+                target: '#broker.failed',
+                actions: { type: 'keepFailure', params: ({ context }) => stuckFailure(context) },
+              },
+              { target: 'stuck' },
+            ],
+          },
+        },
+        stuck: { on: { 'broker.unblocked': 'open' } },
+      },
+    },
+    recovering: {
+      initial: 'pausing',
+      states: {
+        pausing: {
+          invoke: {
+            src: 'deadline',
+            id: 'backoff',
+            input: ({ context }) => inMs(backoff(context)),
+            onDone: 'trying',
+          },
+        },
+        trying: {
+          entry: 'countTry',
+          invoke: {
+            src: 'connect',
+            id: 'reconnect',
+            onDone: '#broker.established',
+            onError: [
+              {
+                guard: 'mayRecover',
+                target: 'pausing',
+                actions: { type: 'keepFailure', params: failed },
+              },
+              { target: '#broker.failed', actions: { type: 'keepFailure', params: failed } },
+            ],
+          },
+        },
+      },
+    },
+    failed: { description: 'nobody can be rung; the process ends' },
+    closing: {
+      on: { 'broker.close': {} },
+      invoke: { src: 'release', id: 'release', onDone: 'closed', onError: 'closed' },
+    },
+    closed: { type: 'final' },
+  },
+})
+
+/** ms before the next try: doubled each time, never more than the bound. */
+function backoff({ settings, tries }: BrokerContext): number {
+  return Math.min(settings.recoveryMaxMs, settings.retryMs * 2 ** Math.min(tries, 20))
+}
+
+function stuckFailure({ settings }: BrokerContext): BrokerFailure {
+  return { code: 'BROKER_BLOCKED', details: { ms: settings.blockedMs }, final: false }
+}
