@@ -18,7 +18,20 @@ export { type Deadline, deadline, inMs } from './deadline.ts'
 export { type HungUp, type LegEvent, type LegInput, type LegRef, legMachine } from './leg.ts'
 export { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'
 export { lastingPort, port } from './port.ts'
-export { type Answer, RESIDENT_KEYS, RESIDENT_PATIENCE, residentMachine, type Verdict } from './resident.ts'
+export {
+  type Answer,
+  RESIDENT_KEYS,
+  RESIDENT_PATIENCE,
+  residentMachine,
+  type SpokenAnswer,
+  type Verdict,
+} from './resident.ts'
 export { type ServiceEvent, serviceMachine } from './service.ts'
 export type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
-export { type Unit, VISITOR_PATIENCE, type VisitorOutput, visitorMachine } from './visitor.ts'
+export {
+  type Unit,
+  VISITOR_PATIENCE,
+  type VisitorOutput,
+  type VisitorSpeech,
+  visitorMachine,
+} from './visitor.ts'

@@ -56,7 +56,8 @@ async function install(rig: Rig): Promise<string> {
   await run('tar', ['-xzf', join(stage, packed.filename), '-C', installed, '--strip-components=1'])
   const dependencies = join(ROOT, 'node_modules')
   await symlink(dependencies, join(installed, 'node_modules'))
-  for (const name of ['xstate', '@types']) await symlink(join(dependencies, name), join(home, 'node_modules', name))
+  for (const name of ['xstate', '@types'])
+    await symlink(join(dependencies, name), join(home, 'node_modules', name))
   await writeFile(join(home, 'package.json'), '{ "type": "module" }')
   return home
 }

@@ -422,6 +422,77 @@ test('a fault in a dialogue ends the call with a goodbye, not the process', asyn
   assert.equal(v.output(), { ...v.output()!, outcome: 'unreachable', reason: 'fault' })
 })
 
+const UNIT = { id: '1', number: '101', label: '101' }
+const NOBODY_SAID = { unit: UNIT, identity: null, purpose: null, purposeSaid: false }
+const UTTERANCE = { name: 'identity' as const, heard: true, ms: 4000 }
+
+test('one sentence that names unit, visitor and purpose goes straight to the resident', async (t) => {
+  const v = visit(t, {
+    settings: { transcribes: true },
+    visitorSays: [{ unit: UNIT, identity: UTTERANCE, purpose: null, purposeSaid: true }],
+  })
+  await v.wait(2000)
+  assert.is(v.child('visitor'), 'unit.waiting.quiet')
+  await v.wait(501)
+  assert.is(v.child('visitor'), 'unit.waiting.hearing')
+  await v.wait(1500)
+  assert.is(v.child('visitor'), 'confirming')
+  await v.wait(3000)
+  await v.join()
+  assert.equal(v.heard('resident').slice(3, 6), ['visitor-name', { recording: 'identity' }, 'menu'])
+})
+
+test('a sentence that names only the unit leaves name and purpose to be asked', async (t) => {
+  const v = visit(t, { settings: { transcribes: true }, visitorSays: [NOBODY_SAID] })
+  await v.wait(4001)
+  assert.is(v.child('visitor'), 'identity.asking')
+})
+
+test('a sentence without a unit is asked again, then keys still count', async (t) => {
+  const v = visit(t, { settings: { transcribes: true }, visitorSays: [{ ...NOBODY_SAID, unit: null }] })
+  await v.wait(4001)
+  assert.equal(v.heard('visitor').at(-1), 'ask-unit-again')
+  await v.press('visitor', '101#')
+  assert.is(v.child('visitor'), 'identity.asking')
+})
+
+test('speech that cannot be transcribed leaves the keys', async (t) => {
+  const v = visit(t, { settings: { transcribes: true }, visitorSays: [new Error('away')] })
+  await v.wait(4001)
+  assert.is(v.child('visitor'), 'unit.waiting.quiet')
+  await v.press('visitor', '101#')
+  assert.is(v.child('visitor'), 'identity.asking')
+})
+
+for (const [says, outcome] of [
+  ['yes', 'authorized'],
+  ['no', 'denied'],
+] as const) {
+  test(`a resident who says ${says} has decided by voice`, async (t) => {
+    const v = visit(t, { settings: { transcribes: true }, residentSays: [says] })
+    await answer(v)
+    await v.wait(8000 + 2001 + 6000)
+    assert.is(v.output()?.outcome, outcome)
+    assert.is(v.output()?.decision?.via, 'voice')
+  })
+}
+
+test('a resident who asks who it is hears it again; who is unclear hears the keys', async (t) => {
+  const v = visit(t, { settings: { transcribes: true }, residentSays: ['who', 'unclear'] })
+  await answer(v)
+  await v.wait(8000 + 2001)
+  assert.is(v.child('resident'), 'announcing')
+  await v.wait(8000 + 2001)
+  assert.is(v.child('resident'), 'deciding.explaining')
+})
+
+test('a resident who wants to talk is connected', async (t) => {
+  const v = visit(t, { settings: { transcribes: true }, residentSays: ['talk'] })
+  await answer(v)
+  await v.wait(8000 + 2001)
+  assert.is(v.state(), 'talking.introducing')
+})
+
 test('a snapshot taken while it rings goes on after a restore, with the time that remained', async (t) => {
   const v = visit(t)
   await ring(v)

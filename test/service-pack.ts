@@ -10,7 +10,7 @@ import { noise } from './simulator-server.ts'
 const PROMPTS = fileURLToPath(new URL('../prompts', import.meta.url))
 const PROMPT_MS = 300
 /** Long enough for something to happen to another call while it is read. */
-const MENU_MS = 4000
+const MENU_MS = 3000
 /** s16le of the first second of a sample: enough for the voice activity detector to hear somebody. */
 const SAMPLE_BYTES = 16_000
 

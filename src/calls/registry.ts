@@ -218,6 +218,8 @@ export function createCalls(options: CallsOptions) {
       draining = true
       const calls = [...live.values()]
       const legs = calls.flatMap((call) => [...call.legs.values()])
+      // first, or the leg that closes before the other would look like somebody who left
+      for (const { actor } of calls) actor.send({ type: 'call.end', reason: 'closing' })
       for (const leg of legs) leg.hangUp()
       await atMost(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))
       await Promise.all(calls.map((call) => release(call, closed(call))))
@@ -225,13 +227,19 @@ export function createCalls(options: CallsOptions) {
   }
 }
 
-function closed({ startedAt }: LiveCall): CallOutput {
-  const total = Date.now() - startedAt.getTime()
+/** What a call comes to whose PBX did not close in time. */
+function closed({ actor, startedAt }: LiveCall): CallOutput {
+  const { ending, decision, answeredAt } = actor.getSnapshot().context
+  const since = (at: number | undefined | null) => (at == null ? null : at - startedAt.getTime())
   return {
-    outcome: 'expired',
-    reason: 'closing',
-    decision: null,
-    durations: { total, toAnswer: null, toDecision: null },
+    outcome: ending?.outcome ?? 'expired',
+    reason: ending ? ending.reason : 'closing',
+    decision,
+    durations: {
+      total: Date.now() - startedAt.getTime(),
+      toAnswer: since(answeredAt),
+      toDecision: since(decision?.at),
+    },
   }
 }
 

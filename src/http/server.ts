@@ -1,4 +1,4 @@
-import fastify, { type FastifyBaseLogger } from 'fastify'
+import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -24,7 +24,7 @@ export async function openHttp(options: HttpOptions) {
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // one line a request would drown the calls; what acts on a call logs it
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,

@@ -14,7 +14,9 @@ import {
   type Role,
   residentMachine,
   type Saying,
+  type SpokenAnswer,
   type Unit,
+  type VisitorSpeech,
   visitorMachine,
 } from '../../machines/index.ts'
 
@@ -30,6 +32,9 @@ export interface Scene {
   contacts?: Contact[]
   /** Whether something is said into a recording. */
   speaks?: (name: RecordingName) => boolean
+  /** What is said into each listening in turn, after 2 s; an Error cannot be transcribed. Afterwards nobody speaks. */
+  visitorSays?: (VisitorSpeech | Error)[]
+  residentSays?: (SpokenAnswer | Error)[]
   /** Rejecting means that it cannot be rung. */
   dial?: (request: DialRequest) => Promise<void>
   /** Whether the other side closes its socket after our 0x00. */
@@ -85,6 +90,19 @@ export function createStage(scene: Scene = {}) {
     return { ms: input.pieces.length * pieceMs, interrupted: signal.aborted }
   })
 
+  const listenTo = <Heard>(role: Role, sayings: (Heard | Error)[] = []) => {
+    const left = [...sayings]
+    return fromPromise<Heard, { callId: string }>(async ({ signal }) => {
+      const said = left.shift()
+      if (said === undefined) return new Promise(() => {})
+      await pass(500, signal)
+      ears.get(role)?.({ type: 'speech.started' })
+      await pass(1500, signal)
+      if (said instanceof Error) throw said
+      return said
+    })
+  }
+
   const leg = legMachine.provide({
     actors: {
       deadline,
@@ -115,6 +133,7 @@ export function createStage(scene: Scene = {}) {
             await pass(heard ? 2000 : 4000, signal)
             return { name: input.name, heard, ms: heard ? 1500 : 0 }
           }),
+          listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
           findUnit: fromPromise(async ({ input }) => find(input.number)),
         },
       }),
@@ -132,7 +151,9 @@ export function createStage(scene: Scene = {}) {
           }),
         },
       }),
-      resident: residentMachine.provide({ actors: { say, deadline } }),
+      resident: residentMachine.provide({
+        actors: { say, deadline, listen: listenTo<SpokenAnswer>('resident', scene.residentSays) },
+      }),
       match: fromPromise(async () => contacts),
       tone: fromCallback<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>(
         ({ input }) => {

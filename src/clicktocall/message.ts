@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import type { DialRequest } from '../../machines/index.ts'
+import { fail } from '../errors.ts'
+
+/** `clicktocall` rings a resident, `cancel` stops the ringing of the same attempt. */
+export type MessageType = 'clicktocall' | 'cancel'
+
+export interface MessageFacts {
+  type: MessageType
+  license: string
+  /** host:port at which the PBX reaches the resident port. */
+  audiosocket: string
+  /** ms since the epoch. */
+  now: number
+}
+
+/** The PBX side's number for a ring command. */
+const EVENT_CODE = '8001'
+
+/** The body of a message, its keys in the order that PBX sides in use today expect. */
+export function composeMessage(
+  { callId, contact }: Pick<DialRequest, 'callId' | 'contact'>,
+  { type, license, audiosocket, now }: MessageFacts,
+): Buffer {
+  const data = { destiny: 'IA', guid: callId, license, origin: contact.number, audiosocket }
+  const operation = {
+    eventcode: EVENT_CODE,
+    guid: `cmd-${callId}`,
+    msg: '',
+    timestamp: Math.floor(now / 1000),
+    type,
+  }
+  return Buffer.from(JSON.stringify({ data, operation }))
+}
+
+/** What the role `dialer` reads of a message. */
+export interface ClickToCall {
+  type: MessageType
+  callId: string
+  /** What identifies this attempt to ring; ARI's channelId. */
+  attemptId: string
+  /** False where the publisher gave no messageId: then the call stands for the attempt, for as long as it may ring. */
+  ownId: boolean
+  number: string
+  audiosocket: string | undefined
+  /** ms since the epoch, to the second. */
+  sentAt: number
+}
+
+// no & | , or /: in Asterisk's hands they would be more than a number
+const NUMBER = /^[\w+*#.@-]{1,80}$/
+const body = z.object({
+  data: z.object({
+    guid: z.uuid().transform((id) => id.toLowerCase()),
+    origin: z.string().regex(NUMBER, 'must be a telephone number or extension'),
+    audiosocket: z
+      .string()
+      .regex(/^[\w.:[\]-]{3,260}$/, 'must be host:port')
+      .optional(),
+  }),
+  operation: z.object({ type: z.enum(['clicktocall', 'cancel']), timestamp: z.number() }),
+})
+
+/** @throws MESSAGE_MALFORMED */
+export function parseMessage(content: Buffer, messageId: unknown): ClickToCall {
+  const { data, operation } = readBody(content)
+  const ownId = typeof messageId === 'string' && /^[\w.:-]{1,100}$/.test(messageId)
+  return {
+    type: operation.type,
+    callId: data.guid,
+    attemptId: ownId ? messageId : data.guid,
+    ownId,
+    number: data.origin,
+    audiosocket: data.audiosocket,
+    sentAt: operation.timestamp * 1000,
+  }
+}
+
+function readBody(content: Buffer) {
+  let json: unknown
+  try {
+    json = JSON.parse(content.toString())
+  } catch (error) {
+    throw fail('MESSAGE_MALFORMED', { problem: 'it is not JSON' }, error)
+  }
+  const result = body.safeParse(json)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw fail('MESSAGE_MALFORMED', { problem: `${issue!.path.join('.') || 'body'}: ${issue!.message}` })
+}
