@@ -1,3 +1,4 @@
+export { MACHINES } from './all.ts'
 export {
   type BrokerContext,
   type BrokerEvent,

@@ -3,27 +3,10 @@
  * `npm run check` says when they are stale.
  */
 import { readFile, writeFile } from 'node:fs/promises'
-import {
-  brokerMachine,
-  callMachine,
-  contactMachine,
-  legMachine,
-  residentMachine,
-  serviceMachine,
-  visitorMachine,
-} from '../machines/index.ts'
+import { MACHINES } from '../machines/index.ts'
 import { mermaid } from '../src/chart.ts'
 
 const DOCUMENT = 'ARCHITECTURE.md'
-const MACHINES = [
-  callMachine,
-  visitorMachine,
-  contactMachine,
-  residentMachine,
-  legMachine,
-  brokerMachine,
-  serviceMachine,
-]
 
 export async function staleCharts(): Promise<string[]> {
   const text = await readFile(DOCUMENT, 'utf8').catch(() => '')

@@ -90,8 +90,8 @@ async function unusedErrors(): Promise<string[]> {
   const used = new Set<string>()
   for await (const file of glob('{src,bin}/**/*.{ts,js}')) {
     if (file === 'src/errors.ts') continue
-    for (const [, code] of (await readFile(file, 'utf8')).matchAll(/\b([A-Z]+(?:_[A-Z]+)*)\b/g))
-      used.add(code!)
+    const code = (await readFile(file, 'utf8')).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
+    for (const [, name] of code.matchAll(/\b([A-Z]+(?:_[A-Z]+)*)\b/g)) used.add(name!)
   }
   return Object.keys(ERRORS)
     .filter((code) => code !== 'BUG' && !used.has(code))

@@ -2,15 +2,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import {
-  brokerMachine,
-  callMachine,
-  contactMachine,
-  legMachine,
-  residentMachine,
-  serviceMachine,
-  visitorMachine,
-} from '../machines/index.ts'
+import { MACHINES } from '../machines/index.ts'
 import { mermaid } from './chart.ts'
 import { loadConfig } from './config.ts'
 import { runDemo, SCENARIO_NAMES } from './demo.ts'
@@ -25,15 +17,6 @@ import { exportDirectory, importDirectory } from './store/directory.ts'
 import { parseDirectory } from './store/directory-file.ts'
 import { migrate } from './store/migrate.ts'
 
-const MACHINES = [
-  callMachine,
-  visitorMachine,
-  contactMachine,
-  residentMachine,
-  legMachine,
-  brokerMachine,
-  serviceMachine,
-]
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)

@@ -11,6 +11,7 @@ import type { Happening } from './simulator/transcript.ts'
 import { importDirectory } from './store/directory.ts'
 import { parseDirectory } from './store/directory-file.ts'
 import { createScratch } from './store/scratch.ts'
+import { aborted, passed } from './wait.ts'
 
 interface Scenario {
   about: string
@@ -107,7 +108,7 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
       async ({ callId }, stop) => {
         tell('resident', 'the telephone rings')
         if (!scenario.resident) return aborted(stop)
-        await Promise.race([delay(1500, stop), aborted(stop)])
+        await passed(1500, stop)
         if (stop.aborted) return
         const phone = createPhone({
           port: port(),
@@ -209,18 +210,4 @@ function wordsOf(happening: Happening): string | undefined {
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`
-}
-
-function delay(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => clearTimeout(timer))
-  })
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -7,7 +7,7 @@ import { createLink, createWheel, type Waiting } from './wheel.ts'
 const KEEP_ALIVE_MS = 1000
 /** 60 ms at once fit every phone's jitter buffer; Asterisk has none of its own and passes a burst on as it comes. */
 const BURST_FRAMES = 3
-/** While a lane is behind, every fifth slot carries one frame more: a quarter faster is made up by the jitter buffer. */
+/** While a lane is behind, every fifth slot carries one frame more: a fifth faster is made up by the jitter buffer. */
 const CATCH_UP_SLOTS = 5
 /** A lane more than 1 s behind is not caught up: what follows is simply later. */
 const REBASE_FRAMES = 1000 / FRAME_MS

@@ -1,4 +1,4 @@
-import { reasonOf } from '../errors.ts'
+import { asPorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { CallRow, EventRow } from '../store/calls.ts'
 
@@ -81,7 +81,10 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       away = false
     } catch (error) {
       if (!away)
-        log.error({ code: 'DATABASE_QUERY', reason: reasonOf(error) }, 'the journal waits for the database')
+        log.error(
+          { code: asPorteiroError(error).code, reason: reasonOf(error) },
+          'the journal waits for the database',
+        )
       away = true
       // a newer row of the same call has come meanwhile
       for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)

@@ -19,6 +19,7 @@ import {
   type VisitorSpeech,
   visitorMachine,
 } from '../../machines/index.ts'
+import { passed } from '../wait.ts'
 
 /** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */
 export interface Scene {
@@ -81,10 +82,10 @@ export function createStage(scene: Scene = {}) {
   const utter = async (role: Role, pieces: Piece[], signal: AbortSignal) => {
     const line: Line = { role, pieces, interrupted: false }
     lines.push(line)
-    if (ears.has(role)) await pass(pieces.length * pieceMs, signal)
+    if (ears.has(role)) await passed(pieces.length * pieceMs, signal)
     line.interrupted = signal.aborted
   }
-  const deadline = fromPromise<void, Deadline>(({ input, signal }) => pass(input.at - Date.now(), signal))
+  const deadline = fromPromise<void, Deadline>(({ input, signal }) => passed(input.at - Date.now(), signal))
   const say = fromPromise<{ ms: number; interrupted: boolean }, Saying>(async ({ input, signal }) => {
     await utter(input.role, input.pieces, signal)
     return { ms: input.pieces.length * pieceMs, interrupted: signal.aborted }
@@ -95,9 +96,9 @@ export function createStage(scene: Scene = {}) {
     return fromPromise<Heard, { callId: string }>(async ({ signal }) => {
       const said = left.shift()
       if (said === undefined) return new Promise(() => {})
-      await pass(500, signal)
+      await passed(500, signal)
       ears.get(role)?.({ type: 'speech.started' })
-      await pass(1500, signal)
+      await passed(1500, signal)
       if (said instanceof Error) throw said
       return said
     })
@@ -130,7 +131,7 @@ export function createStage(scene: Scene = {}) {
           deadline,
           record: fromPromise(async ({ input, signal }) => {
             const heard = scene.speaks?.(input.name) ?? true
-            await pass(heard ? 2000 : 4000, signal)
+            await passed(heard ? 2000 : 4000, signal)
             return { name: input.name, heard, ms: heard ? 1500 : 0 }
           }),
           listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
@@ -203,15 +204,4 @@ export function createStage(scene: Scene = {}) {
     /** What a leg's media would report. */
     report: (role: Role, fact: LegEvent) => ears.get(role)?.(fact),
   }
-}
-
-/** Resolves after so many ms, or as soon as nobody waits any more. */
-function pass(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
 }

@@ -1,4 +1,5 @@
 import type { DialRequest } from '../../machines/index.ts'
+import { aborted, passed } from '../wait.ts'
 import { createPhone, type Phone } from './phone.ts'
 import { playResident } from './script.ts'
 import type { Sounds } from './vocabulary.ts'
@@ -19,8 +20,8 @@ export interface TelephoneOptions {
 /** The resident of CLICKTOCALL=loopback: rings, answers as a phone behind an Asterisk would, and presses its keys. */
 export function createTelephone({ host, port, keys, prompts, answerMs = 1500, onAnswer }: TelephoneOptions) {
   return async ({ callId }: DialRequest, signal: AbortSignal): Promise<void> => {
-    if (keys === '-') return untilAborted(signal)
-    await rung(answerMs, signal)
+    if (keys === '-') return aborted(signal)
+    await passed(answerMs, signal)
     if (signal.aborted) return
     const phone = createPhone({ host, port: port(), id: callId, role: 'resident', prompts })
     const leave = () => phone.hangUp()
@@ -33,21 +34,4 @@ export function createTelephone({ host, port, keys, prompts, answerMs = 1500, on
       await phone.close()
     }
   }
-}
-
-function rung(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer)
-      resolve()
-    })
-  })
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve())
-  })
 }
