@@ -6,10 +6,11 @@ import { MACHINES } from '../machines/index.ts'
 import { mermaid } from './chart.ts'
 import { loadConfig } from './config.ts'
 import { runDemo, SCENARIO_NAMES } from './demo.ts'
+import { examine, exitOf, type Finding } from './doctor.ts'
 import { asPorteiroError, fail, reasonOf } from './errors.ts'
 import { createLog, silentLog } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
-import { serve } from './serve.ts'
+import { parseRoles, ROLES, serve } from './serve.ts'
 import { MAIN_TENANT } from './service.ts'
 import { runCallCommand } from './simulator/call-command.ts'
 import { type Database, openDatabase } from './store/database.ts'
@@ -58,7 +59,13 @@ function createProgram(exit: (code: number) => void): Command {
   program
     .command('serve')
     .description('run the service until SIGTERM; its settings are environment variables, see .env.example')
-    .action(async () => exit(await serve({ announce: complain })))
+    .option(
+      '--role <roles>',
+      `some of ${ROLES.join(', ')}, with commas; all that are configured unless given`,
+    )
+    .action(async ({ role }) =>
+      exit(await serve({ announce: complain, ...(role !== undefined && { roles: parseRoles(role) }) })),
+    )
 
   program
     .command('demo')
@@ -105,6 +112,18 @@ function createProgram(exit: (code: number) => void): Command {
         else print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
       }),
     )
+
+  program
+    .command('doctor')
+    .description('look at everything the configuration names, and say what to do')
+    .option('--json', 'one JSON object', false)
+    .action(async ({ json }) => {
+      const findings = await examine(loadConfig)
+      const code = exitOf(findings)
+      if (json) print(JSON.stringify({ ok: code === 0, findings }))
+      else for (const finding of findings) print(describe(finding))
+      exit(code)
+    })
 
   const directory = program.command('directory').description('units and residents')
   directory
@@ -163,6 +182,12 @@ function createProgram(exit: (code: number) => void): Command {
     })
 
   return program
+}
+
+function describe({ name, state, detail, remedy }: Finding): string {
+  const lines = [`${state.padEnd(8)} ${name.padEnd(14)} ${detail.replaceAll('\n', `\n${' '.repeat(24)}`)}`]
+  if (remedy) lines.push(`${' '.repeat(24)}→ ${remedy}`)
+  return lines.join('\n')
 }
 
 async function withDatabase(

@@ -71,6 +71,24 @@ const httpUrl = () =>
 
 const name = () => z.string().regex(/^[\w.:-]{1,200}$/, 'must be letters, digits and . : _ -')
 
+/** Without user and password: requests refuse such URLs, and errors would show them. */
+const openUrl = () =>
+  httpUrl().refine((value) => !/^[^/]*\/\/[^/]*@/.test(value), 'must not hold a user or password')
+
+const voskUrl = () =>
+  z
+    .string()
+    .refine((value) => /^wss?:$/.test(URL.parse(value.replaceAll('{locale}', 'en'))?.protocol ?? ''), {
+      message: 'must be a URL such as ws://host:2700',
+    }) as z.ZodType<string, string>
+
+const secret = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable and without spaces')
+
+/** A voice or a model, in the words of its provider. */
+const voice = () => z.string().regex(/^[\w.:+/ -]{1,100}$/, 'must be letters, digits and . : + / _ -')
+
+const OPENAI_URL = 'https://api.openai.com/v1'
+
 const DIAL_MODES = ['amqp', 'ari', 'manual', 'loopback', 'off'] as const
 
 /** Every variable that Porteiro reads. `.env.example` lists the same ones with the same defaults; `npm run check` compares. */
@@ -182,6 +200,65 @@ export const VARIABLES = {
     "what the resident's telephone shows",
   ),
   ARI_TIMEOUT_MS: variable(integer(100, 600_000), '5000', 'for one answer of ARI', 'ms'),
+  TTS: variable(
+    oneOf(['espeak', 'openai', 'azure', 'none']),
+    undefined,
+    'what speaks texts that are no prompt: espeak, openai (any compatible service), azure, none; unset: espeak where espeak-ng is installed',
+  ),
+  STT: variable(
+    oneOf(['none', 'vosk', 'openai', 'azure']),
+    'none',
+    'what understands speech: vosk, openai (any compatible service), azure, or none (keys alone)',
+  ),
+  VOSK_URL: variable(
+    voskUrl(),
+    undefined,
+    'Vosk server, as ws://host:2700; {locale} in it stands for pt-BR or en',
+  ),
+  OPENAI_BASE_URL: variable(openUrl(), OPENAI_URL, 'OpenAI or a compatible service, up to /v1'),
+  OPENAI_API_KEY: variable(secret(), undefined, "its key; a service of one's own may need none"),
+  TTS_VOICE: variable(voice(), undefined, 'voice of the TTS provider; unset: one that fits the language'),
+  TTS_MODEL: variable(voice(), 'gpt-4o-mini-tts', 'model that speaks under TTS=openai'),
+  STT_MODEL: variable(voice(), 'gpt-4o-mini-transcribe', 'model that understands under STT=openai'),
+  AZURE_SPEECH_REGION: variable(
+    z.union([z.string().regex(/^[a-z][a-z0-9]{1,40}$/), openUrl()], {
+      error: 'must be a region such as brazilsouth, or the https:// endpoint of the resource',
+    }),
+    undefined,
+    "region of Azure's speech service, such as brazilsouth, or the https:// endpoint of the resource",
+  ),
+  AZURE_SPEECH_KEY: variable(secret(), undefined, 'its key'),
+  SPEECH_CACHE_MB: variable(
+    integer(0, 100_000),
+    '64',
+    'most synthesised speech that is kept in DATA_DIR/speech; 0: none',
+    'MB',
+  ),
+  SPEECH_TIMEOUT_MS: variable(
+    integer(100, 60_000),
+    '5000',
+    'for one answer of a speech provider; then keys are asked for',
+    'ms',
+  ),
+  SPEECH_CONCURRENCY: variable(
+    integer(1, 1000),
+    '16',
+    'requests at once to the TTS provider, and as many to the STT provider',
+    'requests',
+  ),
+  LLM_BASE_URL: variable(
+    openUrl(),
+    undefined,
+    'OpenAI-compatible API whose model reads what visitors say, as http://host:11434/v1; unset: rules read it',
+  ),
+  LLM_API_KEY: variable(secret(), undefined, 'its key'),
+  LLM_MODEL: variable(secret(), undefined, 'its model, one that knows structured output'),
+  LLM_TIMEOUT_MS: variable(
+    integer(100, 60_000),
+    '3000',
+    'for one answer of the model; then rules read what was said',
+    'ms',
+  ),
   HANGUP_DELAY_MS: variable(
     integer(0, 60_000),
     '5000',
@@ -226,6 +303,15 @@ type Optional =
   | 'ARI_URL'
   | 'ARI_USER'
   | 'ARI_PASSWORD'
+  | 'TTS'
+  | 'VOSK_URL'
+  | 'OPENAI_API_KEY'
+  | 'TTS_VOICE'
+  | 'AZURE_SPEECH_REGION'
+  | 'AZURE_SPEECH_KEY'
+  | 'LLM_BASE_URL'
+  | 'LLM_API_KEY'
+  | 'LLM_MODEL'
 type Read = Omit<Values, Optional> & { [Name in Optional]: Values[Name] | undefined }
 
 export type Config = ReturnType<typeof shape>
@@ -255,6 +341,10 @@ export function parseConfig(environment: Environment): Config {
   }
   if (read.CLICKTOCALL === 'ari' && !environment['ARI_URL']?.trim()) {
     problems.push('ARI_URL is needed for CLICKTOCALL=ari')
+  }
+  problems.push(...speechProblems(read, environment))
+  if (environment['LLM_BASE_URL']?.trim() && !environment['LLM_MODEL']?.trim()) {
+    problems.push('LLM_MODEL is needed for LLM_BASE_URL')
   }
   if (problems.length > 0) throw fail('CONFIG_INVALID', { count: problems.length, problems })
   return shape(read)
@@ -291,6 +381,13 @@ function shape(read: Read) {
     },
     amqp: read.AMQP_URL === undefined ? undefined : amqpOf(read, read.AMQP_URL),
     ari: read.ARI_URL === undefined ? undefined : ariOf(read, read.ARI_URL),
+    speech: speechOf(read),
+    understanding: {
+      baseUrl: read.LLM_BASE_URL,
+      apiKey: read.LLM_API_KEY,
+      model: read.LLM_MODEL,
+      timeoutMs: read.LLM_TIMEOUT_MS,
+    },
     call: {
       maxMs: read.CALL_MAX_SECONDS * 1000,
       hangupDelayMs: read.HANGUP_DELAY_MS,
@@ -329,5 +426,57 @@ function ariOf(read: Read, url: string) {
     context: read.ARI_CONTEXT,
     callerId: read.ARI_CALLER_ID,
     timeoutMs: read.ARI_TIMEOUT_MS,
+  }
+}
+
+/** What a chosen provider cannot do without, where nothing is written at all. */
+function speechProblems(read: Read, environment: Environment): string[] {
+  const absent = (name: string) => !environment[name]?.trim()
+  return Object.entries({ TTS: read.TTS, STT: read.STT }).flatMap(([variable, provider]) => {
+    const needs: string[] = []
+    if (provider === 'vosk') needs.push('VOSK_URL')
+    // a service of one's own may let everybody in
+    if (provider === 'openai' && read.OPENAI_BASE_URL === OPENAI_URL) needs.push('OPENAI_API_KEY')
+    if (provider === 'azure') needs.push('AZURE_SPEECH_REGION', 'AZURE_SPEECH_KEY')
+    return needs.filter(absent).map((name) => `${name} is needed for ${variable}=${provider}`)
+  })
+}
+
+function speechOf(read: Read) {
+  const limits = { timeoutMs: read.SPEECH_TIMEOUT_MS, concurrency: read.SPEECH_CONCURRENCY }
+  const openai = { url: read.OPENAI_BASE_URL.replace(/\/+$/, ''), key: read.OPENAI_API_KEY }
+  const azure = azureOf(read.AZURE_SPEECH_REGION, read.AZURE_SPEECH_KEY)
+  return {
+    /** For createSynthesizer, with a log. */
+    tts: {
+      provider: read.TTS ?? ('auto' as const),
+      voice: read.TTS_VOICE,
+      model: read.TTS_MODEL,
+      cacheDir: resolve(read.DATA_DIR, 'speech'),
+      cacheBytes: read.SPEECH_CACHE_MB * 1_000_000,
+      openai,
+      azure,
+      ...limits,
+    },
+    /** For createTranscriber, with a log. */
+    stt: {
+      provider: read.STT,
+      model: read.STT_MODEL,
+      voskUrl: read.VOSK_URL,
+      openai,
+      azure,
+      ...limits,
+    },
+  }
+}
+
+/** The endpoints of a region, or those below the endpoint of one resource. */
+function azureOf(region: string | undefined, key: string | undefined) {
+  if (region === undefined || key === undefined) return undefined
+  const own = region.includes('://') ? region.replace(/\/+$/, '') : undefined
+  return {
+    ttsUrl: `${own ? `${own}/tts` : `https://${region}.tts.speech.microsoft.com`}/cognitiveservices/v1`,
+    sttUrl: `${own ? `${own}/stt` : `https://${region}.stt.speech.microsoft.com`}/speech/recognition/conversation/cognitiveservices/v1`,
+    key,
   }
 }

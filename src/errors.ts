@@ -80,7 +80,6 @@ export const ERRORS = {
   CALL_DUPLICATE: { status: 409, message: 'Call {callId} already has a {role} leg.' },
   CALLS_EXHAUSTED: { status: 503, message: 'All {max} calls are in use.' },
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
-  DIAL_FAILED: { status: 502, message: 'The resident could not be rung: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
 
   // click-to-call: every message of the broker has its host, virtual host and queue as details
@@ -117,6 +116,11 @@ export const ERRORS = {
   ARI_TIMEOUT: { status: 504, message: 'ARI at {host} did not answer within {ms} ms.' },
   ARI_AUTHENTICATION: { status: 503, message: 'ARI at {host} refused the login of {user}.' },
   ARI_REJECTED: { status: 502, message: 'Asterisk did not ring {endpoint} ({answer}): {reason}' },
+
+  // dialogue
+  MODEL_FAILED: { status: 502, message: 'The language model could not be asked: {reason}' },
+  MODEL_TIMEOUT: { status: 504, message: 'The language model did not answer within {ms} ms.' },
+  MODEL_ANSWER_INVALID: { status: 502, message: 'The language model answered in another form: {reason}' },
 
   // HTTP
   KEY_MISSING: { status: 401, message: 'Send the API key as "Authorization: Bearer KEY".' },

@@ -19,6 +19,8 @@ export interface PathOptions<Machine extends AnyStateMachine> {
    * explored: their output is what these say, and each child machine is modelled for itself.
    */
   outputs?: Readonly<Record<string, readonly unknown[]>>
+  /** What each invoked actor may fail with, by its id, where the machine handles it; one Error where not given. */
+  failures?: Readonly<Record<string, readonly unknown[]>>
   /**
    * The facts that tell two situations with the same state apart; the whole context where not given. Leave out times and
    * bound what counts without end, or there is no end of situations.
@@ -35,6 +37,8 @@ export interface Step<Machine extends AnyStateMachine> {
   /** After the event. */
   readonly state: SnapshotFrom<Machine>
 }
+
+type Steps = { event: EventObject; state: AnyMachineSnapshot }[]
 
 export interface Path<Machine extends AnyStateMachine> {
   /** As `greet over → key.pressed (1) → digit over`, for a test's title. */
@@ -62,12 +66,12 @@ export function paths<Machine extends AnyStateMachine>(
   machine: Machine,
   options: PathOptions<Machine> = {},
 ): Path<Machine>[] {
-  const { input, events = [], outputs = {}, tellApart = (context) => context, limit = 50_000 } = options
+  const { input, events = [], tellApart = (context) => context, limit = 50_000 } = options
   const { each = 'state' } = options
   const possible = (snapshot: AnyMachineSnapshot): EventObject[] =>
     snapshot.status !== 'active'
       ? []
-      : [...events, ...answers(snapshot, outputs)].filter(
+      : [...events, ...answers(snapshot, options)].filter(
           (event) => machine.getTransitionData(snapshot, event).length > 0,
         )
   let taken: string[] = []
@@ -77,15 +81,21 @@ export function paths<Machine extends AnyStateMachine>(
   const atStart = [...taken]
   // not the machine itself: its own exploration has no parent to whom a child machine could send
   const logic = { transition, getInitialSnapshot: () => initial } as unknown as AnyStateMachine
-  const found = getShortestPaths(logic, {
+  const shortest = getShortestPaths(logic, {
     limit,
     events: possible,
     serializeState: ({ value, status, context }) =>
       JSON.stringify([value, status, tellApart(context as ContextFrom<Machine>)]),
   }).sort((one, other) => one.steps.length - other.steps.length)
+  // of situations that are not told apart, xstate/graph keeps any: what these very events lead to is found again
+  const found = shortest.map(({ steps: [, ...further] }) => {
+    const steps: Steps = [{ event: { type: 'xstate.init' }, state: initial }]
+    for (const { event } of further) steps.push({ event, state: transition(steps.at(-1)!.state, event) })
+    return { steps, state: steps.at(-1)!.state }
+  })
 
   const result: Path<Machine>[] = []
-  const keep = (steps: { event: EventObject; state: AnyMachineSnapshot }[]) => {
+  const keep = (steps: Steps) => {
     const { state } = steps.at(-1)!
     result.push({
       title: titleOf(steps),
@@ -121,19 +131,23 @@ export function paths<Machine extends AnyStateMachine>(
 
 /** What the actors that are invoked in this state may come back with. */
 function answers(
-  snapshot: AnyMachineSnapshot,
-  outputs: Readonly<Record<string, readonly unknown[]>>,
+  { _nodes }: AnyMachineSnapshot,
+  { outputs, failures }: Pick<PathOptions<AnyStateMachine>, 'outputs' | 'failures'>,
 ): EventObject[] {
-  return snapshot._nodes.flatMap((node) => [
-    ...node.invoke.flatMap(({ id }) => [
-      ...(outputs[id] ?? [undefined]).map((output) => ({
+  return _nodes.flatMap(({ invoke }) =>
+    invoke.flatMap(({ id }) => [
+      ...(outputs?.[id] ?? [undefined]).map((output) => ({
         type: `xstate.done.actor.${id}`,
         output,
         actorId: id,
       })),
-      { type: `xstate.error.actor.${id}`, error: new Error(`${id} failed`), actorId: id },
+      ...(failures?.[id] ?? [new Error(`${id} failed`)]).map((error) => ({
+        type: `xstate.error.actor.${id}`,
+        error,
+        actorId: id,
+      })),
     ]),
-  ])
+  )
 }
 
 function titleOf(steps: { event: EventObject }[]): string {

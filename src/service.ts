@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createActor, fromPromise, waitFor } from 'xstate'
 import {
+  brokerMachine,
   callMachine,
   contactMachine,
   type DialRequest,
@@ -20,17 +21,14 @@ import { createLeg } from './calls/leg.ts'
 import { createPorts, type Ports } from './calls/ports.ts'
 import { createCalls, type Gate } from './calls/registry.ts'
 import { keepRetention } from './calls/retention.ts'
-import {
-  createLoopbackDialer,
-  createManualDialer,
-  createNoDialer,
-  type Dialer,
-  type Telephone,
-} from './clicktocall/dialer.ts'
+import { openClickToCall, reachable } from './click-to-call.ts'
+import { createBrokerPorts } from './clicktocall/broker.ts'
+import { createNoDialer, type Telephone } from './clicktocall/dialer.ts'
+import type { Link } from './clicktocall/link.ts'
 import type { Config } from './config.ts'
-import { reasonOf } from './errors.ts'
+import { type PorteiroError, reasonOf } from './errors.ts'
 import { openHttp } from './http/server.ts'
-import type { Logger } from './log.ts'
+import { type Logger, silentLog } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { createTelephone } from './simulator/telephone.ts'
 import { endedSince, writeBatch } from './store/calls.ts'
@@ -45,6 +43,9 @@ const PAUSE_MS = 3000
 const TALK_MS = 120_000
 /** How far back a restarted node remembers ended calls; a PBX that reconnects does so within seconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000
+/** ms that calls have, once nobody can be rung any more, before they are told goodbye; then ms before they are cut. */
+const LAST_WORDS_MS = 5000
+const CUT_MS = 15_000
 /** The tenant of the main port pair. */
 export const MAIN_TENANT = 'default'
 
@@ -65,6 +66,8 @@ export interface RunningService extends Parts {
   stop(): Promise<void>
   /** Resolves when nothing is left, whoever asked for it. */
   readonly stopped: Promise<void>
+  /** Resolves with the reason when the service cannot go on: it has begun to drain, and its process should end with `exit`. */
+  readonly failed: Promise<PorteiroError>
 }
 
 /**
@@ -76,14 +79,14 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const owner = new AsyncDisposableStack()
   let parts: Parts | undefined
   let failure: unknown
-  const { deadline } = createPorts({ find: () => undefined, ...NO_DIRECTORY, dialer: createNoDialer(), log })
+  const running = () => actor.getSnapshot().matches('running')
   const actor = createActor(
     serviceMachine.provide({
       actors: {
         deadline,
         start: fromPromise(async () => {
           try {
-            parts = await openParts(options, owner)
+            parts = await openParts({ ...options, running }, owner)
           } catch (error) {
             failure = error
             throw error
@@ -108,19 +111,39 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     timeout: Infinity,
   })
   if (failure) throw failure
+  const { calls, broker } = parts!
+  const stop = () => {
+    actor.send({ type: 'service.stop' })
+    return stopped
+  }
+  const failed = Promise.withResolvers<PorteiroError>()
+  void broker?.failed.then((error) => {
+    log.fatal({ code: error.code, ...calls.counts() }, 'nobody can be rung any more: the service ends')
+    actor.send({ type: 'service.drain' })
+    const lastWords = setTimeout(() => {
+      for (const call of calls.list()) call.actor.send({ type: 'call.end', reason: 'closing' })
+    }, LAST_WORDS_MS)
+    const cut = setTimeout(stop, LAST_WORDS_MS + CUT_MS)
+    void stopped.finally(() => {
+      clearTimeout(lastWords)
+      clearTimeout(cut)
+    })
+    failed.resolve(error)
+  })
   return {
     ...parts!,
     stopped,
+    failed: failed.promise,
     drain: () => actor.send({ type: 'service.drain' }),
-    stop: () => {
-      actor.send({ type: 'service.stop' })
-      return stopped
-    },
+    stop,
   }
 }
 
 /** Opens every part in the order in which the data flows; `owner` closes them in reverse. */
-async function openParts({ config, log, telephone }: ServiceOptions, owner: AsyncDisposableStack) {
+async function openParts(
+  { config, log, telephone, running }: ServiceOptions & { running: () => boolean },
+  owner: AsyncDisposableStack,
+) {
   const { audiosocket, call, clickToCall } = config
   const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
   owner.defer(() => database.close())
@@ -141,7 +164,22 @@ async function openParts({ config, log, telephone }: ServiceOptions, owner: Asyn
   const courtesy = createCourtesy({ prompts: kit.prompts[config.locale], graceMs: call.hangupGraceMs })
 
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }
-  const dialer = openDialer()
+  const residentPort = () => bound.resident
+  const { dialer, broker } = await openClickToCall({
+    config,
+    provide: provideBroker,
+    wanted,
+    residentPort,
+    telephone: () =>
+      telephone?.(residentPort, kit) ??
+      createTelephone({
+        host: reachable(audiosocket.host),
+        port: residentPort,
+        keys: clickToCall.loopbackKeys,
+        prompts: kit.prompts[config.locale],
+      }),
+    log,
+  })
   owner.defer(() => dialer.close())
   const ports = createPorts({
     find: (callId) => calls.find(callId),
@@ -204,7 +242,13 @@ async function openParts({ config, log, telephone }: ServiceOptions, owner: Asyn
     journal: journal.counts(),
     database: database.embedded ? 'embedded' : 'external',
     clickToCall: clickToCall.mode,
+    broker: broker?.describe() ?? null,
   })
+  /** What keeps this node from taking calls; empty when it is ready. */
+  const lacks = () => [
+    ...(running() ? [] : ['not running']),
+    ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
+  ]
   const http = await openHttp({
     host: config.api.host,
     port: config.api.port,
@@ -214,6 +258,7 @@ async function openParts({ config, log, telephone }: ServiceOptions, owner: Asyn
     calls,
     flush: () => journal.flush(),
     status,
+    lacks,
   })
   owner.defer(() => http.close())
   log.info(
@@ -228,22 +273,7 @@ async function openParts({ config, log, telephone }: ServiceOptions, owner: Asyn
     kit,
     firstKey,
     status,
-  }
-
-  function openDialer(): Dialer {
-    if (clickToCall.mode === 'manual') return createManualDialer({ wanted })
-    if (clickToCall.mode === 'off') return createNoDialer()
-    const residentPort = () => bound.resident
-    return createLoopbackDialer({
-      telephone:
-        telephone?.(residentPort, kit) ??
-        createTelephone({
-          host: reachable(audiosocket.host),
-          port: residentPort,
-          keys: clickToCall.loopbackKeys,
-          prompts: kit.prompts[config.locale],
-        }),
-    })
+    broker,
   }
 
   function wanted({ callId, attemptId, contact, unit, ringMs }: DialRequest): void {
@@ -271,7 +301,18 @@ function provideCall(ports: Ports) {
   })
 }
 
-const NO_DIRECTORY = { findUnit: async () => undefined }
+/** Its port needs no calls. */
+const { deadline } = createPorts({
+  find: () => undefined,
+  findUnit: async () => undefined,
+  dialer: createNoDialer(),
+  log: silentLog(),
+})
+
+/** The broker's machine on a real connection. */
+export function provideBroker(link: Link): typeof brokerMachine {
+  return brokerMachine.provide({ actors: { deadline, ...createBrokerPorts(link) } })
+}
 
 /** The gates of the extensions table: a port pair and a tenant each. The main port pair is the gate without a name. */
 async function readGates(database: Database, config: Config) {
@@ -308,10 +349,4 @@ async function makeFirstKey(database: Database, { api }: Config): Promise<string
   if (api.key !== undefined || (await countKeys(database)) > 0) return undefined
   const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
   return plain
-}
-
-/** An address to connect to for one that is listened on. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1'
-  return host === '::' ? '::1' : host
 }

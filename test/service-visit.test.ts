@@ -116,7 +116,7 @@ test('the resident leaves without deciding', async (rig) => {
   const { rung, resident, ending } = await openService(rig)
   const visitor = await rung()
   const answer = resident(visitor.id)
-  await answer.hearing('menu')
+  await answer.hearing('resident-greeting')
   answer.hangUp()
   assert.is(goodbyeOf(await visitor.ended), 'farewell-visitor-unanswered, whole, server-hangup')
   assert.equal(await ending(visitor.id).then(({ outcome, reason }) => [outcome, reason]), [
@@ -150,7 +150,7 @@ test('LOCALE=en speaks English', async (rig) => {
   const { rung, resident } = await openService(rig, { settings: { LOCALE: 'en' } })
   const visitor = await rung()
   const answer = resident(visitor.id)
-  await answer.heard('menu')
+  await answer.heard('resident-greeting')
   await answer.press('1')
   assert.equal((await Promise.all([visitor.ended, answer.ended])).map(goodbyeOf), [
     'farewell-visitor-authorized, whole, server-hangup',

@@ -47,16 +47,29 @@ const all = paths(visitorMachine, {
   ],
 })
 
+/** How a port that was called is answered; the path knows the type of the output. */
+interface Answer {
+  resolve(output: never): void
+  reject(error: unknown): void
+}
+
 /** Plays a path for real: events are sent, and each port's answer is given when the path says so. */
 async function play({ steps, title, input }: Path<typeof visitorMachine>): Promise<void> {
-  const waiting = new Map<string, PromiseWithResolvers<never>>()
-  const standIn = fromPromise<never, never>(({ self }) => {
-    const answer = Promise.withResolvers<never>()
-    waiting.set(self.id, answer)
-    return answer.promise
-  })
+  const waiting = new Map<string, Answer>()
+  const standIn = <Output, Input>() =>
+    fromPromise<Output, Input>(({ self }) => {
+      const answer = Promise.withResolvers<Output>()
+      waiting.set(self.id, answer)
+      return answer.promise
+    })
   const machine = visitorMachine.provide({
-    actors: { say: standIn, record: standIn, deadline: standIn, findUnit: standIn, listen: standIn },
+    actors: {
+      say: standIn(),
+      record: standIn(),
+      deadline: standIn(),
+      findUnit: standIn(),
+      listen: standIn(),
+    },
   })
   const actor = createActor(machine, { input: input! }).start()
   for (const { event, state } of steps.slice(1)) {

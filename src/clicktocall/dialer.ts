@@ -11,7 +11,7 @@ export interface Reachable {
 export interface Dialer {
   /** Who can be rung for a unit, in order. */
   contacts(unit: Reachable): Contact[]
-  /** Resolves when the request was accepted. Errors: DIAL_FAILED, DIAL_UNAVAILABLE. */
+  /** Resolves when the request was accepted. Errors: DIAL_UNAVAILABLE, those of the broker, those of ARI. */
   dial(request: DialRequest): Promise<void>
   /** Stops the ringing of an attempt; nothing happens when it rings no more. */
   cancel(request: DialRequest): void
@@ -34,7 +34,7 @@ export function createNoDialer(): Dialer {
  */
 export function createManualDialer({ wanted }: { wanted: (request: DialRequest) => void }): Dialer {
   return {
-    contacts: (unit) => withNumber(unit) ?? [{ residentId: '', name: '', number: unit.number }],
+    contacts: numbersOrUnit,
     dial: async (request) => wanted(request),
     cancel: () => {},
     close: async () => {},
@@ -48,7 +48,7 @@ export type Telephone = (request: DialRequest, signal: AbortSignal) => Promise<v
 export function createLoopbackDialer({ telephone }: { telephone: Telephone }): Dialer {
   const ringing = new Map<string, { stop: AbortController; over: Promise<void> }>()
   return {
-    contacts: (unit) => withNumber(unit) ?? [{ residentId: '', name: '', number: unit.number }],
+    contacts: numbersOrUnit,
     async dial(request) {
       if (ringing.has(request.attemptId)) return
       const stop = new AbortController()
@@ -64,11 +64,16 @@ export function createLoopbackDialer({ telephone }: { telephone: Telephone }): D
   }
 }
 
-function withNumber({ residents }: Reachable): Contact[] | undefined {
-  const contacts = residents.flatMap(({ id, name, phone }) =>
+/** The residents who have a number, in order. */
+export function numbersOf({ residents }: Reachable): Contact[] {
+  return residents.flatMap(({ id, name, phone }) =>
     phone === null ? [] : [{ residentId: id, name, number: extensionOf(phone) }],
   )
-  return contacts.length > 0 ? contacts : undefined
+}
+
+function numbersOrUnit(unit: Reachable): Contact[] {
+  const contacts = numbersOf(unit)
+  return contacts.length > 0 ? contacts : [{ residentId: '', name: '', number: unit.number }]
 }
 
 /** `sip:101@host` is the extension 101; everything else is dialled as it stands. */

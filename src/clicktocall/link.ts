@@ -34,57 +34,81 @@ export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions)
   const facts = factsOf(url, queue)
   const address = withHeartbeat(url)
   let session: Session | undefined
+  let connecting: Promise<unknown> = Promise.resolve()
   let releasing: Promise<void> = Promise.resolve()
 
   const open = async (signal: AbortSignal): Promise<Session> => {
     const ending = new AbortController()
-    const limit = AbortSignal.any([signal, ending.signal])
-    const model = await connect(address, { noDelay: true, timeout: connectMs, signal: limit })
-    const opened = createSession(model, ending, facts, log)
+    const stop = () => ending.abort()
+    let expired = false
+    const limit = setTimeout(() => {
+      expired = true
+      stop()
+    }, connectMs)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    // net.connect takes the signal, which amqplib's types do not know; aborting it destroys the socket at any time
+    const options = { noDelay: true, timeout: connectMs, signal: ending.signal }
+    let opened: Session | undefined
     try {
-      await expiring(connectMs, limit, async () => {
-        opened.channel = await model.createConfirmChannel()
-        opened.watch(opened.channel)
-        await prepare(opened.channel, model)
-      })
+      const model = await connect(address, options)
+      opened = createSession(model, ending, facts, log)
+      opened.channel = await model.createConfirmChannel()
+      opened.watch(opened.channel)
+      await prepare(opened.channel, model)
+      if (opened.error !== undefined) throw opened.error
       return opened
     } catch (error) {
-      await opened.close()
-      throw opened.failure === undefined ? error : (opened.failure.details['cause'] ?? error)
+      await opened?.close()
+      throw expired ? new Error('connect ETIMEDOUT') : (opened?.error ?? error)
+    } finally {
+      clearTimeout(limit)
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  const tryOnce = async (signal: AbortSignal): Promise<void> => {
+    await releasing
+    log.debug(facts, 'connecting to RabbitMQ')
+    try {
+      session = await open(signal)
+    } catch (error) {
+      throw failureOf(error, facts)
     }
   }
 
   return {
     facts,
-    /** The channel to publish on; undefined while there is none. */
-    channel: (): ConfirmChannel | undefined => session?.channel,
     /** One try. Rejects with a BrokerFailure. */
-    async connect(signal: AbortSignal): Promise<void> {
-      await releasing
-      log.debug(facts, 'connecting to RabbitMQ')
-      try {
-        session = await open(signal)
-      } catch (error) {
-        throw failureOf(error, facts)
-      }
+    connect(signal: AbortSignal): Promise<void> {
+      const trying = tryOnce(signal)
+      connecting = trying.catch(() => {})
+      return trying
     },
     /** Reports what becomes of the connection, until the returned function is called, which lets go of it. */
     hold(tell: (report: LinkReport) => void): () => void {
-      const held = session
-      held?.listen(tell)
-      return () => {
-        session = undefined
-        if (held) releasing = held.close()
-      }
+      session?.listen(tell)
+      return () => letGo()
     },
-    /** Resolves when the last connection is gone. */
-    release: () => releasing,
+    /** Resolves when no connection is left, nor one on its way. */
+    async release(): Promise<void> {
+      await connecting
+      letGo()
+      await releasing
+    },
+  }
+
+  function letGo(): void {
+    const held = session
+    session = undefined
+    if (held) releasing = held.close()
   }
 }
 
 interface Session {
   channel: ConfirmChannel | undefined
-  failure: BrokerFailure | undefined
+  /** What broke it. */
+  error: unknown
   watch(channel: ConfirmChannel): void
   listen(tell: (report: LinkReport) => void): void
   close(): Promise<void>
@@ -102,20 +126,21 @@ function createSession(
   let blocked: string | undefined
 
   const lost = (error: unknown) => {
-    if (closing || session.failure) return
-    session.failure = failureOf(error, facts)
-    listener?.({ type: 'broker.lost', failure: session.failure })
+    if (closing || session.error !== undefined) return
+    session.error = error
+    listener?.({ type: 'broker.lost', failure: failureOf(error, facts) })
   }
   const session: Session = {
     channel: undefined,
-    failure: undefined,
+    error: undefined,
     watch(channel) {
       channel.on('error', (error) => lost(error))
-      channel.on('close', () => lost(new Error('Channel closed by server')))
+      // a connection closes its channels first; its own reason comes in the same turn
+      channel.on('close', () => queueMicrotask(() => lost(new Error('Channel closed by server'))))
     },
     listen(tell) {
       listener = tell
-      if (session.failure) tell({ type: 'broker.lost', failure: session.failure })
+      if (session.error !== undefined) tell({ type: 'broker.lost', failure: failureOf(session.error, facts) })
       else if (blocked !== undefined) tell({ type: 'broker.blocked', reason: blocked })
     },
     async close() {
@@ -153,17 +178,4 @@ function withHeartbeat(url: string): string {
   const address = new URL(url)
   if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(HEARTBEAT_S))
   return address.href
-}
-
-async function expiring(ms: number, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error('connect ETIMEDOUT')), ms)
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    await Promise.race([work(), promise])
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', abort)
-  }
 }

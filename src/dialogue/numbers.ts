@@ -46,7 +46,7 @@ export function numbersIn(said: string | Word[], locale: Locale = 'pt-BR'): Spok
   let run: Token[] = []
   const close = () => {
     // what cannot be added to the part before an "e" begins another number: 101 e 102
-    for (let rest = run; rest.length > 0; ) {
+    for (let rest = withHundreds(run); rest.length > 0; ) {
       const { readings, taken } = read(rest)
       const used = rest.slice(0, taken)
       const from = used[0]!.from
@@ -102,6 +102,21 @@ function tokenAt(words: Word[], at: number, locale: Locale): Token | undefined {
   return { ...known, digits: String(known.value), written: false, ...place }
 }
 
+/** `two hundred` as one token, so that a thousand before it takes both. */
+function withHundreds(run: Token[]): Token[] {
+  return run.flatMap((token, at) => {
+    const [before, after] = [run[at - 1], run[at + 1]]
+    if (before && multiplies(token, before)) return []
+    if (!after || !multiplies(after, token)) return [token]
+    const value = token.value * 100
+    return [{ ...token, value, room: 100, digits: String(value), to: after.to }]
+  })
+}
+
+function multiplies(hundred: Token, { value }: Token): boolean {
+  return hundred.scale === 100 && hundred.joint === 'none' && value >= 1 && value < 100
+}
+
 interface Piece {
   value: number
   room: number
@@ -120,7 +135,12 @@ function read(run: Token[]): { readings: string[]; taken: number } {
   const { taken } = ways[0]!
   const readings = ways
     .filter((way) => way.taken === taken)
-    .map(({ pieces }) => pieces.map(({ digits }) => digits).join('').slice(0, DIGITS))
+    .map(({ pieces }) =>
+      pieces
+        .map(({ digits }) => digits)
+        .join('')
+        .slice(0, DIGITS),
+    )
   return { readings: [...new Set(readings)].slice(0, READINGS), taken }
 }
 
@@ -134,12 +154,13 @@ function extend(run: Token[], at: number, pieces: Piece[], ways: Reading[]): voi
     return
   }
   const own: Piece = { value: token.value, room: token.room, digits: token.digits }
-  const apart = () => extend(run, at + 1, [...pieces, own], ways)
-  const together = () => extend(run, at + 1, [...pieces.slice(0, -1), sum!], ways)
-  if (!sum) return apart()
-  if (token.joint === 'and' || token.scale) return together()
+  const apart = [...pieces, own]
+  const together = sum && [...pieces.slice(0, -1), sum]
+  const next = (way: Piece[]) => extend(run, at + 1, way, ways)
+  if (!together) next(apart)
+  else if (token.joint === 'and' || token.scale) next(together)
   // "vinte um" is rather 21, but a recogniser that writes 20 1 heard two numbers
-  for (const way of token.written ? [apart, together] : [together, apart]) way()
+  else for (const way of token.written ? [apart, together] : [together, apart]) next(way)
 }
 
 /** `last` and `token` as one number, where grammar allows it. */

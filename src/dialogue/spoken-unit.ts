@@ -49,19 +49,21 @@ const LETTERS: ReadonlyMap<string, string> = new Map(
 export function unitIn(said: string | Word[], locale: Locale = 'pt-BR'): SpokenUnit | undefined {
   const words = typeof said === 'string' ? wordsOf(said) : said
   const block = blockIn(words, locale)
-  const numbers = numbersIn(words, locale).filter(
-    (number) => number.from >= (block?.to ?? 0) || number.to <= (block?.from ?? words.length),
-  )
+  const numbers = block
+    ? [
+        ...numbersIn(words.slice(0, block.from), locale),
+        ...numbersIn(words.slice(block.to), locale).map((number) => shifted(number, block.to)),
+      ]
+    : numbersIn(words, locale)
   const named = numbers.filter((number) => follows(words, number.from, UNIT_WORDS))
-  const bare = numbers.filter(
-    (number) =>
-      !number.weak &&
-      !COUNTED.has(words[number.to]?.plain ?? '') &&
-      !(number.to === block?.from && follows(words, number.from, BLOCK_WORDS)),
-  )
+  const bare = numbers.filter((number) => !number.weak && !COUNTED.has(words[number.to]?.plain ?? ''))
   const number = named.at(-1) ?? bare.at(-1)
   if (!number) return block && { readings: [], block: block.name }
   return { readings: number.readings, block: block?.name ?? letterAt(words, number) }
+}
+
+function shifted(number: SpokenNumber, by: number): SpokenNumber {
+  return { ...number, from: number.from + by, to: number.to + by }
 }
 
 interface Block {
@@ -77,7 +79,10 @@ function blockIn(words: Word[], locale: Locale): Block | undefined {
   if (at < 0 || !word) return undefined
   const block = (name: string, to: number) => ({ name: name.toUpperCase(), from: at, to })
   const letter = LETTERS.get(word.plain)
-  if (letter) return block(letter, at + 2)
+  const after = words[at + 2]
+  const preposition =
+    word.plain === 'de' && after && !UNIT_WORDS.has(after.plain) && numbersIn([after], locale).length === 0
+  if (letter && !preposition) return block(letter, at + 2)
   const [number] = numbersIn(words.slice(at + 1), locale)
   if (number?.from === 0) {
     const elsewhere = numbersIn(words.slice(0, at), locale).some(({ weak }) => !weak)

@@ -9,6 +9,8 @@ export interface Word {
   breaks: boolean
   /** Nothing stands before it: the B of `501B`. */
   glued: boolean
+  /** A question mark stands after it. */
+  asked: boolean
 }
 
 /** Characters of a transcript that are read. People at a gate say less; a recogniser gone wild says more. */
@@ -20,16 +22,17 @@ const WORD = /\d+(?:\.\d{3})*(?!\d)|\d+|\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*/gu
 /** The words of a transcript, of its first TEXT_LIMIT characters. */
 export function wordsOf(text: string): Word[] {
   const bounded = text.slice(0, TEXT_LIMIT).normalize('NFC')
-  let end = 0
-  return Array.from(bounded.matchAll(WORD), ({ 0: raw, index }) => {
-    const between = bounded.slice(end, index)
-    const first = end === 0
-    end = index + raw.length
+  const matches = [...bounded.matchAll(WORD)]
+  return matches.map(({ 0: raw, index }, at) => {
+    const before = matches[at - 1]
+    const between = bounded.slice(before ? before.index + before[0].length : 0, index)
+    const after = bounded.slice(index + raw.length, matches[at + 1]?.index)
     return {
       raw,
       plain: plain(raw).replace(/['’.]/g, ''),
-      breaks: /[.,;:!?…\n]/.test(between),
-      glued: !first && between === '',
+      breaks: at > 0 && /[.,;:!?…\n]/.test(between),
+      glued: at > 0 && between === '',
+      asked: after.includes('?'),
     }
   })
 }

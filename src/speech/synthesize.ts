@@ -1,6 +1,17 @@
-import type { Locale } from '../audio.ts'
+import { createHash } from 'node:crypto'
+import { FRAME_BYTES, type Locale } from '../audio.ts'
+import { fail } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { AzureAccess, OpenAiAccess, SpeechStatus, TtsProvider } from './provider.ts'
+import { createAzureVoice } from './azure.ts'
+import { openCache } from './cache.ts'
+import { within } from './deadline.ts'
+import { createEspeak, hasEspeak } from './espeak.ts'
+import { createGuard } from './guard.ts'
+import { level } from './loudness.ts'
+import { createOpenAiVoice } from './openai.ts'
+import type { AzureAccess, OpenAiAccess, Speak, SpeechStatus, TtsProvider } from './provider.ts'
+import { pcmFrom, samplesOf } from './resample.ts'
+import { createShared } from './shared.ts'
 
 export interface SynthesizerOptions {
   /** auto: espeak where it is installed, else none. */
@@ -41,7 +52,94 @@ export interface Synthesizer {
   close(): Promise<void>
 }
 
-/** Throws CONFIG_INVALID when espeak is asked for and not installed. */
-export async function createSynthesizer(_options: SynthesizerOptions): Promise<Synthesizer> {
-  throw new Error('not yet')
+/** Some 70 s of speech; nobody at a gate listens longer. */
+export const MAX_TEXT = 1000
+/** The longest wait for a place: after it a prompt is better than nothing. */
+const PLACE_MS = 2000
+/** Changes when the same words would sound different: another level, another cut. */
+const CACHE_VERSION = 1
+const NEVER = new AbortController().signal
+
+/** Opens the cache and looks for espeak. Throws CONFIG_INVALID when what the provider needs is absent. */
+export async function createSynthesizer(options: SynthesizerOptions): Promise<Synthesizer> {
+  const { timeoutMs, concurrency, log } = options
+  const provider = await choose(options.provider)
+  const speak = voiceOf(provider, options)
+  const cache = await openCache({ directory: options.cacheDir, maxBytes: options.cacheBytes, log })
+  const guard = createGuard({ provider, variable: 'TTS', concurrency, log })
+  const shared = createShared<Buffer>()
+  const closing = new AbortController()
+
+  async function produce(key: string, text: string, locale: Locale, signal: AbortSignal): Promise<Buffer> {
+    const kept = await cache.get(key)
+    if (kept) return kept
+    const pcm = await guard.run(
+      async () => {
+        const spoken = await within(timeoutMs, provider, signal, (ending) => speak(text, locale, ending))
+        const levelled = pcmFrom(await level(samplesOf(spoken)))
+        if (levelled.length < FRAME_BYTES) throw fail('SPEECH_INVALID', { provider, reason: 'no sound' })
+        return levelled
+      },
+      Math.min(PLACE_MS, timeoutMs),
+      signal,
+    )
+    cache.put(key, pcm)
+    return pcm
+  }
+
+  return {
+    provider,
+    async synthesize(text, { locale, signal = NEVER }) {
+      if (provider === 'none') throw fail('SPEECH_OFF', { variable: 'TTS' })
+      const words = plain(text)
+      if (words === '' || words.length > MAX_TEXT) {
+        throw fail('SPEECH_TEXT', { length: words.length, max: MAX_TEXT })
+      }
+      const key = keyOf([CACHE_VERSION, provider, options.model, options.voice, locale, words])
+      const recent = cache.recent(key)
+      if (recent) return recent
+      return shared.join(key, signal, (leaving) =>
+        produce(key, words, locale, AbortSignal.any([leaving, closing.signal])),
+      )
+    },
+    get ready() {
+      return guard.ready
+    },
+    status: guard.status,
+    async close() {
+      closing.abort(fail('SPEECH_CANCELLED'))
+      await shared.idle()
+      await cache.close()
+    },
+  }
+}
+
+async function choose(wanted: TtsProvider | 'auto'): Promise<TtsProvider> {
+  if (wanted !== 'auto' && wanted !== 'espeak') return wanted
+  if (await hasEspeak()) return 'espeak'
+  if (wanted === 'auto') return 'none'
+  const problem = 'TTS is espeak, but espeak-ng cannot be run; install it (Debian: apt install espeak-ng)'
+  throw fail('CONFIG_INVALID', { count: 1, problems: [problem] })
+}
+
+function voiceOf(provider: TtsProvider, { voice, model, openai, azure }: SynthesizerOptions): Speak {
+  if (provider === 'espeak') return createEspeak({ voice })
+  if (provider === 'openai' && openai && model) return createOpenAiVoice({ ...openai, model, voice })
+  if (provider === 'azure' && azure) return createAzureVoice({ ...azure, voice })
+  if (provider !== 'none') {
+    throw fail('CONFIG_INVALID', { count: 1, problems: [`TTS is ${provider}, which has no access`] })
+  }
+  return () => Promise.reject(fail('SPEECH_OFF', { variable: 'TTS' }))
+}
+
+/** One line of text: no control characters, which voices stumble over, and equal texts have one key. */
+function plain(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+}
+
+function keyOf(parts: unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 }

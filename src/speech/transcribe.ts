@@ -1,6 +1,20 @@
 import type { Locale } from '../audio.ts'
+import { fail, type PorteiroError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { AzureAccess, OpenAiAccess, SpeechStatus, SttProvider, Transcript } from './provider.ts'
+import { createAzureRecogniser } from './azure.ts'
+import { endingOf } from './deadline.ts'
+import { createGuard, type Guard } from './guard.ts'
+import { createOpenAiRecogniser } from './openai.ts'
+import type {
+  AzureAccess,
+  OpenAiAccess,
+  Recogniser,
+  SpeechStatus,
+  SttProvider,
+  Transcript,
+} from './provider.ts'
+import { createHeard } from './utterance.ts'
+import { createVosk } from './vosk.ts'
 
 export interface TranscriberOptions {
   provider: SttProvider
@@ -46,6 +60,146 @@ export interface Transcriber {
   close(): Promise<void>
 }
 
-export function createTranscriber(_options: TranscriberOptions): Transcriber {
-  throw new Error('not yet')
+/** The longest answer that is heard, ms: so much memory one costs, 16 bytes a ms. */
+export const MAX_HEARD_MS = 10_000
+/** A longer transcript of ten seconds is not what somebody said. */
+export const MAX_TRANSCRIPT = 2000
+/** An answer that nobody finishes is given up after this, ms. */
+const ABANDONED_MS = 60_000
+
+/** Throws CONFIG_INVALID when what the provider needs is absent. */
+export function createTranscriber(options: TranscriberOptions): Transcriber {
+  const { provider, timeoutMs, concurrency, log } = options
+  const recogniser = recogniserOf(options)
+  const guard = createGuard({ provider, variable: 'STT', concurrency, log })
+  const live = new Set<Running>()
+
+  return {
+    provider,
+    open(request) {
+      const running = createTranscription({ request, recogniser, guard, provider, timeoutMs, concurrency })
+      live.add(running)
+      running.over.finally(() => live.delete(running))
+      return running
+    },
+    get ready() {
+      return guard.ready
+    },
+    status: guard.status,
+    async close() {
+      for (const { cancel } of live) cancel(fail('SPEECH_CANCELLED'))
+      await Promise.all([...live].map(({ over }) => over))
+    },
+  }
+}
+
+interface Running extends Transcription {
+  cancel(reason: PorteiroError): void
+  /** Resolves when everything is let go; never rejects. */
+  readonly over: Promise<void>
+}
+
+interface Parts {
+  request: TranscriptionRequest
+  recogniser: Recogniser
+  guard: Guard
+  provider: SttProvider
+  timeoutMs: number
+  concurrency: number
+}
+
+function createTranscription({
+  request: { locale, signal, hints = [], closed = false },
+  recogniser,
+  guard,
+  provider,
+  timeoutMs,
+  concurrency,
+}: Parts): Running {
+  const heard = createHeard(MAX_HEARD_MS)
+  const ending = new AbortController()
+  const { promise: over, resolve: letGo } = Promise.withResolvers<void>()
+  const cancel = (reason: PorteiroError) => {
+    ending.abort(reason)
+    heard.end()
+    if (!answer) release()
+  }
+  const left = () => cancel(endingOf(signal))
+  let timer = setTimeout(() => cancel(fail('SPEECH_CANCELLED')), ABANDONED_MS)
+  let served = false
+  let answer: Promise<Transcript> | undefined
+  let finished: Promise<Transcript> | undefined
+
+  function release(): void {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', left)
+    letGo()
+  }
+
+  /** Asks the provider; a wait for a place ends with the answer's own deadline. */
+  function begin(): Promise<Transcript> {
+    const utterance = { locale, hints, closed, audio: heard.audio }
+    const task = () => {
+      served = true
+      return recogniser.recognise(utterance, ending.signal)
+    }
+    answer = guard.run(task, ABANDONED_MS, ending.signal)
+    // it may fail long before somebody asks for it
+    answer.then(release, release)
+    return answer
+  }
+
+  async function conclude(): Promise<Transcript> {
+    heard.end()
+    if (ending.signal.aborted) throw endingOf(ending.signal)
+    if (heard.samples === 0 && guard.ready) {
+      cancel(fail('SPEECH_CANCELLED'))
+      return { text: '' }
+    }
+    const asked = answer ?? begin()
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      const late = fail('SPEECH_TIMEOUT', { provider, ms: timeoutMs })
+      ending.abort(served ? late : fail('SPEECH_BUSY', { provider, max: concurrency }))
+    }, timeoutMs)
+    try {
+      return bounded(await asked)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  signal.addEventListener('abort', left, { once: true })
+  if (signal.aborted) left()
+  else if (recogniser.streams) begin()
+
+  return {
+    push: heard.push,
+    finish: () => {
+      finished ??= conclude()
+      return finished
+    },
+    cancel,
+    over,
+  }
+}
+
+function recogniserOf({ provider, model, voskUrl, openai, azure }: TranscriberOptions): Recogniser {
+  if (provider === 'vosk' && voskUrl) return createVosk({ url: voskUrl })
+  if (provider === 'openai' && openai && model) return createOpenAiRecogniser({ ...openai, model })
+  if (provider === 'azure' && azure) return createAzureRecogniser(azure)
+  if (provider !== 'none') {
+    throw fail('CONFIG_INVALID', { count: 1, problems: [`STT is ${provider}, which has no access`] })
+  }
+  return { streams: false, recognise: () => Promise.reject(fail('SPEECH_OFF', { variable: 'STT' })) }
+}
+
+function bounded({ text, confidence }: Transcript): Transcript {
+  const line = text
+    .toWellFormed()
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+  // a cut through a pair of surrogates would leave half a character
+  const cut = line.slice(0, MAX_TRANSCRIPT).toWellFormed()
+  return confidence === undefined ? { text: cut } : { text: cut, confidence }
 }

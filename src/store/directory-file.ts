@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { fail } from '../errors.ts'
 import type { Directory, UnitEntry } from './directory.ts'
 import { duplicatesOf } from './directory-duplicates.ts'
+import type { DirectoryRules } from './directory-rules.ts'
+import { type EntryRules, entryRules } from './entry-rules.ts'
 import { locateSyntaxError } from './json-syntax.ts'
 
 /** People write 101 as readily as "101". */
@@ -33,11 +35,19 @@ const resident = z.strictObject({
   notify: z.boolean().nullish(),
 })
 
+/** Rules stand beside what they are for. */
+const rules = {
+  plan: entryRules.shape.plan.nullish(),
+  blocked: entryRules.shape.blocked.nullish(),
+  windows: entryRules.shape.windows.nullish(),
+}
+
 const unit = z.strictObject({
   number,
   block: filled.nullish(),
   label: filled.nullish(),
   residents: z.array(resident),
+  ...rules,
 })
 
 const port = z.number().int().min(1).max(65535)
@@ -56,6 +66,7 @@ const own = z.strictObject({
       id: text.refine((value) => /^[\w-]{1,64}$/.test(value), 'must be 1 to 64 letters, digits, - or _'),
       name: filled,
       locale: z.enum(['pt-BR', 'en']).nullish(),
+      ...rules,
     })
     .nullish(),
   units: z.array(unit),
@@ -76,12 +87,17 @@ const legacy = z.array(
   }),
 )
 
+/** A directory and, where the file has any, its rules. */
+export interface DirectoryFile extends Directory {
+  rules?: DirectoryRules
+}
+
 /**
  * A directory from a file's bytes: `{tenant?, units, extensions?}` (examples/condominium.json) or the legacy list of
  * `{apartment_number, residents, voip_number}`. Throws DIRECTORY_INVALID with every problem in `details.problems`, each
  * with its line or path: `units[3].number: must be 1 to 16 digits or letters`.
  */
-export function parseDirectory(bytes: Uint8Array): Directory {
+export function parseDirectory(bytes: Uint8Array): DirectoryFile {
   const json = parseJson(decode(bytes))
   const duplicates = duplicatesOf(json)
   return Array.isArray(json)
@@ -89,12 +105,36 @@ export function parseDirectory(bytes: Uint8Array): Directory {
     : fromOwn(check(own, json, duplicates))
 }
 
-function fromOwn({ tenant, units, extensions }: z.infer<typeof own>): Directory {
+function fromOwn({ tenant, units, extensions }: z.infer<typeof own>): DirectoryFile {
+  const [owner, tenantRules] = withoutRules(tenant ?? {})
+  const parted = units.map((unit) => [unit.number, ...withoutRules(unit)] as const)
+  const unitRules = parted.flatMap(([number, , rules]) => (rules ? [[number, rules]] : []))
+  const rules = withoutNothing({
+    tenant: tenantRules,
+    units: unitRules.length > 0 ? Object.fromEntries(unitRules) : undefined,
+  })
   return withoutNothing({
-    tenant: tenant && withoutNothing(tenant),
-    units: units.map(entryOf),
+    tenant: tenant && withoutNothing(owner),
+    units: parted.map(([, unit]) => entryOf(unit as LooseUnit)),
     extensions,
-  }) as Directory
+    rules: Object.keys(rules).length > 0 ? rules : undefined,
+  }) as DirectoryFile
+}
+
+/** What an entry is, and the rules that stand beside it. */
+function withoutRules<T extends object>(entry: T): [entry: object, rules: EntryRules | undefined] {
+  const { plan, blocked, windows, ...rest } = entry as T & z.infer<z.ZodObject<typeof rules>>
+  const found = withoutNothing({ plan, blocked, windows }) as EntryRules
+  return [rest, Object.keys(found).length > 0 ? found : undefined]
+}
+
+/** The file's form of a directory and its rules: what parseDirectory reads back as both. */
+export function directoryFile(directory: Directory, { tenant, units = {} }: DirectoryRules = {}): object {
+  return {
+    ...directory,
+    ...(directory.tenant && { tenant: { ...directory.tenant, ...tenant } }),
+    units: directory.units.map((unit) => ({ ...unit, ...units[unit.number] })),
+  }
 }
 
 function fromLegacy(list: z.infer<typeof legacy>): Directory {

@@ -1,0 +1,84 @@
+import { createActor, type EventObject, fromCallback, fromPromise } from 'xstate'
+import {
+  callMachine,
+  contactMachine,
+  type Deadline,
+  type LegEvent,
+  type LegRef,
+  legMachine,
+  residentMachine,
+  type Said,
+  type Saying,
+  type Unit,
+  visitorMachine,
+} from '../machines/index.ts'
+import { observeStates } from '../src/calls/observer.ts'
+import { SCENE_SETTINGS } from '../src/testing.ts'
+import type { Drivable } from './drivable.ts'
+
+const UNIT: Unit = { id: '1', number: '101', label: '101' }
+const CONTACTS = [{ residentId: '1', name: 'Ana', number: '1101' }]
+
+const ears = new Map<string, (fact: LegEvent) => void>()
+const earOf = ({ callId, role }: LegRef) => `${callId} ${role}`
+let made = 0
+
+const never = <Output>() => new Promise<Output>(() => {})
+/** Only a deadline that has passed is ever over. */
+const deadline = fromPromise<void, Deadline>(({ input }) =>
+  input.at <= Date.now() ? Promise.resolve() : never(),
+)
+const say = fromPromise<Said, Saying>(async () => ({ ms: 1000, interrupted: false }))
+const lasting = <Input>() => fromCallback<EventObject, Input>(() => () => {})
+
+const machine = callMachine.provide({
+  actors: {
+    say,
+    deadline,
+    leg: legMachine.provide({
+      actors: {
+        deadline,
+        hear: fromCallback<EventObject, LegRef, LegEvent>(({ input, sendBack }) => {
+          ears.set(earOf(input), sendBack)
+          return () => ears.delete(earOf(input))
+        }),
+        hangUp: fromPromise<void, LegRef>(async ({ input }) =>
+          ears.get(earOf(input))?.({ type: 'hungUp', how: 'fin' }),
+        ),
+        release: fromPromise<void, LegRef>(async () => {}),
+      },
+    }),
+    visitor: visitorMachine.provide({
+      actors: {
+        say,
+        deadline,
+        listen: fromPromise(() => never()),
+        record: fromPromise(async ({ input }) => ({ name: input.name, heard: true, ms: 1500 })),
+        findUnit: fromPromise(async (): Promise<Unit | null> => UNIT),
+      },
+    }),
+    contact: contactMachine.provide({
+      actors: { say, deadline, dial: fromPromise(async () => {}), ring: lasting() },
+    }),
+    resident: residentMachine.provide({ actors: { say, deadline, listen: fromPromise(() => never()) } }),
+    match: fromPromise(async () => CONTACTS),
+    tone: lasting(),
+    bridge: lasting(),
+    sayBoth: fromPromise(async () => ({ beganAt: 0 })),
+  },
+})
+
+/** A call as the service makes it, watched by the observer that every call has, on ports that answer at once. */
+export function createStubbedCall(): Drivable {
+  const callId = `call-${made++}`
+  const actor = createActor(machine, {
+    id: callId,
+    input: { callId, startedAt: Date.now(), settings: SCENE_SETTINGS },
+    inspect: observeStates(() => {}),
+  })
+  return {
+    actor,
+    press: (role, key) => ears.get(earOf({ callId, role }))!({ type: 'key.pressed', key }),
+    join: () => actor.send({ type: 'resident.joined' }),
+  }
+}

@@ -1,0 +1,112 @@
+/** Any number of telephones, as cheap as they can be: one frame out every 20 ms each, and a look at what comes back. */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createConnection, type Socket } from 'node:net'
+import { createHistogram } from 'node:perf_hooks'
+import { FRAME_BYTES } from '../src/audio.ts'
+import { audioFrame, SILENCE, uuidMessage } from '../src/audiosocket/frame.ts'
+import { cutFrames } from '../src/media/frames.ts'
+import { createPhoneClock } from '../src/simulator/clock.ts'
+import { readPrompts } from '../src/testing.ts'
+import { answer } from './child.ts'
+
+/** Connections that are made at a time: fewer than a server lets wait for their UUID. */
+const AT_ONCE = 50
+/** A room's noise, -50 dBFS: nobody who listens at a gate is digitally silent. */
+const NOISE_PEAK = 150
+
+const clock = createPhoneClock()
+const gaps = createHistogram()
+const sounds = { speech: await speech(), noise: cutFrames(noise(500), audioFrame) }
+let phones: { socket: Socket; leave: () => void }[] = []
+let measuring = false
+let sent = 0
+let receivedBytes = 0
+
+answer(
+  {
+    async connect({ port, legs, sound }: { port: number; legs: number; sound: keyof typeof sounds }) {
+      for (let made = 0; made < legs; made += AT_ONCE) {
+        const count = Math.min(AT_ONCE, legs - made)
+        phones.push(...(await Promise.all(Array.from({ length: count }, () => dial(port, sounds[sound])))))
+      }
+    },
+    /** Counts for so long. `gapP99Ms` is undefined where less than a frame a leg and second came back. */
+    async measure({ ms }: { ms: number }) {
+      gaps.reset()
+      sent = 0
+      receivedBytes = 0
+      measuring = true
+      const began = performance.now()
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      measuring = false
+      const received = Math.round(receivedBytes / SILENCE.length)
+      const flowing = received > sent / 2
+      return {
+        seconds: (performance.now() - began) / 1000,
+        sent,
+        received,
+        ...(flowing && { gapP99Ms: gaps.percentile(99) / 1000 }),
+      }
+    },
+    async hangUp() {
+      const left = phones
+      phones = []
+      await Promise.all(
+        left.map(({ socket, leave }) => {
+          leave()
+          const closed = once(socket, 'close')
+          socket.destroy()
+          return closed
+        }),
+      )
+    },
+  },
+  () => {
+    for (const { socket, leave } of phones) {
+      leave()
+      socket.destroy()
+    }
+  },
+)
+
+async function dial(port: number, frames: readonly Buffer[]) {
+  const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+  socket.write(uuidMessage(randomUUID()))
+  await once(socket, 'connect')
+  // each phone is elsewhere in what it says
+  let at = Math.floor(Math.random() * frames.length)
+  let last = 0
+  socket.on('data', (chunk: Buffer) => {
+    const now = performance.now()
+    if (measuring) {
+      receivedBytes += chunk.length
+      if (last > 0) gaps.record(Math.max(1, Math.round((now - last) * 1000)))
+    }
+    last = now
+  })
+  socket.on('error', () => socket.destroy())
+  const leave = clock.add({
+    tick() {
+      socket.write(frames[at++]!)
+      if (at === frames.length) at = 0
+      if (measuring) sent++
+    },
+  })
+  return { socket, leave }
+}
+
+/** Somebody who talks on and on, with the pauses of the samples. */
+async function speech(): Promise<readonly Buffer[]> {
+  const prompts = await readPrompts('pt-BR')
+  return ['sample-visitor-name', 'sample-visitor-purpose', 'sample-resident-talk'].flatMap((id) => [
+    ...prompts.frames(id),
+  ])
+}
+
+function noise(frames: number): Uint8Array {
+  const pcm = Buffer.alloc(frames * FRAME_BYTES)
+  for (let at = 0; at < pcm.length; at += 2)
+    pcm.writeInt16LE(Math.round((Math.random() - 0.5) * 2 * NOISE_PEAK), at)
+  return pcm
+}

@@ -1,0 +1,86 @@
+/**
+ * The service itself, whole, with every call held in one state for as long as is measured: `listening` (the unit was asked
+ * for and the visitor is waited for) or `playing` (a greeting that goes on for minutes).
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { SnapshotFrom } from 'xstate'
+import { type callMachine, VISITOR_PATIENCE } from '../machines/index.ts'
+import { FRAME_BYTES } from '../src/audio.ts'
+import { stateName } from '../src/calls/observer.ts'
+import { parseConfig } from '../src/config.ts'
+import { silentLog } from '../src/log.ts'
+import { writeWav } from '../src/media/wav.ts'
+import { startService } from '../src/service.ts'
+import { createScratch } from '../src/store/scratch.ts'
+import { readPrompts } from '../src/testing.ts'
+import { answer, createMeter } from './child.ts'
+
+/** What became of the calls. */
+export interface Look {
+  /** How many are in each state of the visitor's dialogue. */
+  states: Record<string, number>
+  /** How many broke off, by code of the error. */
+  refused: Record<string, number>
+}
+
+/** Longer than any measurement; the visitor is asked again only after it. */
+const HELD_MS = 600_000
+const LONG_GREETING_MS = 120_000
+
+const used = createMeter()
+const owner = new AsyncDisposableStack()
+let look: (() => Look) | undefined
+
+answer(
+  {
+    async start({ state, legs }: { state: 'listening' | 'playing'; legs: number }) {
+      const scratch = await createScratch('porteiro-bench-')
+      owner.defer(() => scratch.remove())
+      await writePrompts(join(scratch.path, 'prompts', 'pt-BR'), state)
+      VISITOR_PATIENCE.silenceMs = HELD_MS
+      const config = parseConfig({
+        DATA_DIR: scratch.path,
+        AUDIOSOCKET_VISITOR_PORT: '0',
+        AUDIOSOCKET_RESIDENT_PORT: '0',
+        API_PORT: '0',
+        API_KEY: 'bench',
+        MAX_CALLS: String(legs + 1),
+        CALL_MAX_SECONDS: '7200',
+      })
+      const service = await startService({ config, log: silentLog() })
+      owner.defer(() => service.stop())
+      look = () => {
+        const states: Record<string, number> = {}
+        for (const { actor } of service.calls.list()) {
+          const state = stateOf(actor.getSnapshot())
+          states[state] = (states[state] ?? 0) + 1
+        }
+        return { states, refused: service.status().audiosocket.refused }
+      }
+      return service.ports.visitor
+    },
+    look: () => look?.(),
+    used,
+  },
+  () => owner.disposeAsync(),
+)
+
+/** Of the visitor's dialogue. */
+function stateOf({ children }: SnapshotFrom<typeof callMachine>): string {
+  const dialogue = children['visitor']?.getSnapshot() as { value?: unknown } | undefined
+  return stateName(dialogue?.value)
+}
+
+async function writePrompts(directory: string, state: 'listening' | 'playing'): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  if (state === 'listening') {
+    const moment = Buffer.alloc(FRAME_BYTES * 5)
+    for (const id of ['greeting', 'ask-unit']) await writeWav(join(directory, `${id}.wav`), moment)
+    return
+  }
+  const prompts = await readPrompts('pt-BR')
+  const once = Buffer.concat([prompts.pcm('greeting'), prompts.pcm('ask-unit')])
+  const times = Math.ceil(LONG_GREETING_MS / (prompts.ms('greeting') + prompts.ms('ask-unit')))
+  await writeWav(join(directory, 'greeting.wav'), Buffer.concat(Array.from({ length: times }, () => once)))
+}

@@ -1,0 +1,52 @@
+/**
+ * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media` or
+ * `-- actors` runs one; `--json` prints nothing but JSON.
+ */
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { benchActors } from './actors.ts'
+import { benchMedia } from './media.ts'
+import { reaches, table } from './result.ts'
+
+const BENCHES = ['media', 'actors']
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    legs: { type: 'string', default: '200' },
+    calls: { type: 'string', default: '2000' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    profile: { type: 'string' },
+  },
+})
+const wanted = positionals.length > 0 ? positionals : BENCHES
+const unknown = wanted.filter((name) => !BENCHES.includes(name))
+const [legs, calls, rounds, seconds] = [values.legs, values.calls, values.rounds, values.seconds].map(Number)
+if (
+  unknown.length > 0 ||
+  ![legs, calls, rounds, seconds].every((count) => Number.isInteger(count) && count! > 0)
+) {
+  process.stderr.write(
+    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--rounds 5] [--seconds 4] [--json] [--profile DIRECTORY]\n`,
+  )
+  process.exit(64)
+}
+
+const progress = (doing: string) => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${doing}`)
+}
+const options = { rounds: rounds!, profile: values.profile, progress }
+const results = [
+  ...(wanted.includes('media') ? await benchMedia({ ...options, legs: legs!, seconds: seconds! }) : []),
+  ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
+]
+progress('')
+if (values.json) {
+  const { model } = cpus()[0]!
+  const told = results.map((result) => ({ ...result, reached: reaches(result) }))
+  console.log(
+    JSON.stringify({ node: process.version, cpu: model, cores: cpus().length, results: told }, null, 2),
+  )
+} else console.log(table(results))

@@ -1,0 +1,99 @@
+import type { BrokerSettings, brokerMachine, DialRequest } from '../../machines/index.ts'
+import { asPorteiroError, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { type Broker, createBroker } from './broker.ts'
+import { factsOf } from './broker-error.ts'
+import { type Dialer, numbersOf } from './dialer.ts'
+import { createLink, type Link } from './link.ts'
+import { composeMessage, type MessageType } from './message.ts'
+import { createPublisher, type Publisher } from './publisher.ts'
+
+export interface AmqpDialerOptions {
+  broker: Broker
+  publisher: Publisher
+  license: string
+  /** host:port at which the PBX reaches the resident port; asked at each message. */
+  audiosocket: () => string
+  log: Logger
+}
+
+/**
+ * `CLICKTOCALL=amqp`: a message to the queue, for a PBX side (or our own role `dialer`) to ring. Resolves when the broker
+ * has it. A failure is the broker's, and it may cost the process: see AMQP_FAILURE.
+ */
+export function createAmqpDialer({
+  broker,
+  publisher,
+  license,
+  audiosocket,
+  log,
+}: AmqpDialerOptions): Dialer {
+  const publish = (request: DialRequest, type: MessageType) =>
+    publisher.publish({
+      messageId: request.attemptId,
+      type,
+      body: composeMessage(request, { type, license, audiosocket: audiosocket(), now: Date.now() }),
+    })
+
+  return {
+    contacts: numbersOf,
+    async dial(request) {
+      try {
+        await publish(request, 'clicktocall')
+      } catch (error) {
+        broker.fault(asPorteiroError(error))
+        throw error
+      }
+      log.debug({ call_id: request.callId, message_id: request.attemptId }, 'the resident is being rung')
+    },
+    cancel(request) {
+      publish(request, 'cancel').catch((error) =>
+        log.warn(
+          { call_id: request.callId, message_id: request.attemptId, reason: reasonOf(error) },
+          'the ringing could not be stopped; it ends by itself',
+        ),
+      )
+    },
+    async close() {
+      // what stops a ringing still goes out; each message has its own time limit
+      if (broker.state() === 'open') await publisher.settled()
+      await broker.close()
+      publisher.close()
+    },
+  }
+}
+
+export interface AmqpDialerSettings extends Omit<AmqpDialerOptions, 'broker' | 'publisher'> {
+  amqp: AmqpSettings
+  queue: string
+  provide: (link: Link) => typeof brokerMachine
+}
+
+/** As src/config.ts reads it. Times in ms. */
+export interface AmqpSettings {
+  url: string
+  connectMs: number
+  settings: BrokerSettings
+}
+
+/** A dialer with a connection that stands. Errors: every BROKER_ code, when the last try failed. */
+export async function openAmqpDialer({ amqp, queue, provide, ...options }: AmqpDialerSettings) {
+  const { url, connectMs, settings } = amqp
+  const { log } = options
+  const publisher = createPublisher({
+    facts: factsOf(url, queue),
+    queue,
+    confirmMs: settings.blockedMs,
+    patient: settings.onFailure === 'crash',
+  })
+  const link = createLink({ url, queue, connectMs, prepare: publisher.prepare, log })
+  const broker = createBroker({ machine: provide(link), link, settings, log })
+  publisher.follow(broker)
+  try {
+    await broker.opened()
+  } catch (error) {
+    await broker.close()
+    throw error
+  }
+  return { broker, dialer: createAmqpDialer({ broker, publisher, ...options }) }
+}

@@ -1,0 +1,52 @@
+import type { DialRequest } from '../../machines/index.ts'
+import { reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Ari } from './ari.ts'
+import { type Dialer, numbersOf } from './dialer.ts'
+
+export interface AriDialerOptions {
+  ari: Ari
+  /** host:port at which Asterisk reaches the resident port; asked at each attempt. */
+  audiosocket: () => string
+  log: Logger
+}
+
+/** `CLICKTOCALL=ari`: Asterisk rings the resident itself, without a broker between. */
+export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Dialer {
+  const closing = new AbortController()
+  const asked = new Set<Promise<unknown>>()
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    asked.add(work)
+    return work.finally(() => asked.delete(work))
+  }
+
+  const stop = async ({ callId, attemptId }: DialRequest) => {
+    try {
+      await ari.hangUp(attemptId)
+    } catch (error) {
+      log.warn(
+        { call_id: callId, message_id: attemptId, reason: reasonOf(error) },
+        'the ringing could not be stopped; it ends by itself',
+      )
+    }
+  }
+
+  return {
+    contacts: numbersOf,
+    async dial({ callId, attemptId, contact, ringMs }) {
+      const originate = {
+        channelId: attemptId,
+        callId,
+        number: contact.number,
+        ringMs,
+        audiosocket: audiosocket(),
+      }
+      await track(ari.originate(originate, closing.signal))
+    },
+    cancel: (request) => void track(stop(request)),
+    async close() {
+      closing.abort()
+      await Promise.allSettled(asked)
+    },
+  }
+}

@@ -1,0 +1,122 @@
+import { fail, type PorteiroError, reasonOf } from '../errors.ts'
+
+export interface AriOptions {
+  /** As http://pbx:8088/ari; the path may be left out. */
+  url: string
+  user: string
+  password: string
+  /** `{number}` becomes the number. */
+  endpoint: string
+  context: string
+  callerId: string
+  /** ms for one answer. */
+  timeoutMs: number
+}
+
+export interface Originate {
+  /** Makes it happen once: Asterisk refuses a second channel of the same id. */
+  channelId: string
+  callId: string
+  number: string
+  ringMs: number
+  /** host:port for the dialplan's AudioSocket(). */
+  audiosocket: string | undefined
+}
+
+export type Ari = ReturnType<typeof createAri>
+
+/** Characters of Asterisk's explanation that are kept. */
+const REASON_LENGTH = 200
+/** Answers that say that Asterisk is not there rather than no. */
+const AWAY = new Set([502, 503, 504])
+
+/** Asterisk's REST interface, as far as ringing goes. Errors: ARI_UNREACHABLE, ARI_TIMEOUT, ARI_AUTHENTICATION, ARI_REJECTED. */
+export function createAri({ url, user, password, endpoint, context, callerId, timeoutMs }: AriOptions) {
+  const base = baseOf(url)
+  const { host } = new URL(base)
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+  /** The status of an answer that is one of `fine`. */
+  const ask = async (
+    method: string,
+    path: string,
+    fine: readonly number[],
+    { signal, body, endpoint: rung }: { signal?: AbortSignal; body?: unknown; endpoint?: string } = {},
+  ): Promise<number> => {
+    const expiring = AbortSignal.timeout(timeoutMs)
+    try {
+      const response = await fetch(`${base}${path}`, {
+        method,
+        // an attempt is a rare thing: a kept connection would only be one more to find broken
+        headers: { authorization, connection: 'close', 'content-type': 'application/json' },
+        redirect: 'manual',
+        signal: signal ? AbortSignal.any([signal, expiring]) : expiring,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      const { status } = response
+      const words = await wordsOf(response)
+      if (fine.includes(status)) return status
+      if (status === 401 || status === 403) throw fail('ARI_AUTHENTICATION', { host, user })
+      if (AWAY.has(status)) throw fail('ARI_UNREACHABLE', { host, reason: `${status} ${words}` })
+      throw fail('ARI_REJECTED', { host, endpoint: rung ?? path, answer: status, reason: words })
+    } catch (error) {
+      if (expiring.aborted) throw fail('ARI_TIMEOUT', { host, ms: timeoutMs }, error)
+      if (error instanceof Error && error.name === 'PorteiroError') throw error
+      const reason = reasonOf((error as Error).cause ?? error)
+      throw fail('ARI_UNREACHABLE', { host, reason }, error)
+    }
+  }
+
+  return {
+    host,
+    /** Resolves when Asterisk rings, `false` when it has been ringing for this id before. */
+    async originate({ channelId, callId, number, ringMs, audiosocket }: Originate, signal?: AbortSignal) {
+      const rung = endpoint.replaceAll('{number}', number)
+      const query = new URLSearchParams({
+        endpoint: rung,
+        context,
+        extension: 's',
+        priority: '1',
+        timeout: String(Math.ceil(ringMs / 1000)),
+        callerId,
+        channelId,
+      })
+      const variables = { CALL: callId, ...(audiosocket && { AUDIOSOCKET: audiosocket }) }
+      const status = await ask('POST', `/channels?${query}`, [200, 409], {
+        body: { variables },
+        endpoint: rung,
+        ...(signal && { signal }),
+      })
+      return status === 200
+    },
+    /** Stops the ringing; one that is over already is fine. */
+    async hangUp(channelId: string): Promise<void> {
+      await ask('DELETE', `/channels/${encodeURIComponent(channelId)}`, [200, 204, 404])
+    },
+    /** Resolves when Asterisk answers and knows us. */
+    async check(): Promise<void> {
+      await ask('GET', '/asterisk/info?only=status', [200])
+    },
+  }
+}
+
+/** Whether another try may go better: Asterisk was away, which is not a no. */
+export function isAway({ code }: PorteiroError): boolean {
+  return code === 'ARI_UNREACHABLE' || code === 'ARI_TIMEOUT'
+}
+
+function baseOf(url: string): string {
+  const trimmed = url.replace(/[/?#]+$/, '')
+  return new URL(trimmed).pathname === '/' ? `${trimmed}/ari` : trimmed
+}
+
+/** Asterisk explains itself in `message` or `error`. */
+async function wordsOf(response: Response): Promise<string> {
+  const text = await response.text()
+  try {
+    const { message, error } = JSON.parse(text) as { message?: unknown; error?: unknown }
+    return String(message ?? error ?? text).slice(0, REASON_LENGTH)
+  } catch {
+    return text.slice(0, REASON_LENGTH)
+  }
+}

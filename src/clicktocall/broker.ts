@@ -1,0 +1,114 @@
+import { createActor, type EventObject, fromCallback, fromPromise, waitFor } from 'xstate'
+import type { BrokerEvent, BrokerFailure, BrokerSettings, brokerMachine } from '../../machines/index.ts'
+import type { PorteiroError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { brokerError, failureWith } from './broker-error.ts'
+import type { Link } from './link.ts'
+
+export type BrokerState =
+  | 'connecting'
+  | 'open'
+  | 'blocked'
+  | 'stuck'
+  | 'recovering'
+  | 'failed'
+  | 'closing'
+  | 'closed'
+
+export interface BrokerOptions {
+  /** Provided with the ports of the same link. */
+  machine: typeof brokerMachine
+  link: Link
+  settings: BrokerSettings
+  log: Logger
+}
+
+export type Broker = ReturnType<typeof createBroker>
+
+/** The machine's ports on a real connection. */
+export function createBrokerPorts(link: Link) {
+  return {
+    connect: fromPromise<void, void>(({ signal }) => link.connect(signal)),
+    hold: fromCallback<EventObject, void, BrokerEvent>(({ sendBack }) => link.hold(sendBack)),
+    release: fromPromise<void, void>(() => link.release()),
+  }
+}
+
+/** The connection's root actor: begins to connect at once. Whoever creates it closes it. */
+export function createBroker({ machine, link, settings, log }: BrokerOptions) {
+  const { facts } = link
+  const actor = createActor(machine, { id: 'broker', input: { settings } })
+  const failed = Promise.withResolvers<PorteiroError>()
+  let state: BrokerState = 'connecting'
+  let since = Date.now()
+
+  const enter = (next: BrokerState, failure: BrokerFailure | null) => {
+    if (next === state) return
+    const former = state
+    state = next
+    since = Date.now()
+    if (next === 'open') log.info({ ...facts, after: former }, 'RabbitMQ is open')
+    else if (next === 'blocked' || next === 'stuck') log.warn(facts, 'RabbitMQ takes no messages')
+    else if (next === 'failed' && failure) failed.resolve(brokerError(failure))
+  }
+
+  let known: BrokerFailure | null = null
+  actor.subscribe({
+    next: (snapshot) => {
+      const { failure, tries, losses } = snapshot.context
+      const next = stateOf(snapshot)
+      if (failure && failure !== known) {
+        const { message, code } = brokerError(failure)
+        const line = { ...facts, code, state: next, tries, losses }
+        log[next === 'failed' ? 'error' : 'warn'](line, message)
+      }
+      known = failure
+      enter(next, failure)
+    },
+    error: (error) => log.error({ err: error, code: 'BUG' }, 'the broker machine broke'),
+  })
+  actor.start()
+
+  return {
+    /** Resolves when the connection stands. Errors: every BROKER_ code. */
+    async opened(): Promise<void> {
+      const snapshot = await waitFor(
+        actor,
+        (now) => now.matches('established') || now.matches('failed') || now.status !== 'active',
+        { timeout: Infinity },
+      )
+      if (!snapshot.matches('established')) throw failureNow()
+    },
+    /** Why it failed; undefined while there is hope. */
+    failure: (): PorteiroError | undefined => (state === 'failed' ? failureNow() : undefined),
+    /** Resolves, with the reason, once nobody can be rung any more. */
+    failed: failed.promise,
+    state: () => state,
+    /** For the status. */
+    describe: () => ({
+      state,
+      since: new Date(since).toISOString(),
+      losses: actor.getSnapshot().context.losses,
+    }),
+    /** A publisher saw that something is wrong; what follows is the machine's to say. */
+    fault(error: PorteiroError): void {
+      const { code, details } = error
+      actor.send({ type: 'broker.faulted', failure: { code, details, final: false } })
+    },
+    async close(): Promise<void> {
+      actor.send({ type: 'broker.close' })
+      await waitFor(actor, (snapshot) => snapshot.matches('closed'), { timeout: Infinity })
+    },
+  }
+
+  function failureNow(): PorteiroError {
+    const { failure } = actor.getSnapshot().context
+    return brokerError(failure ?? failureWith('BROKER_CLOSED', facts, { reason: 'it was closed by us' }))
+  }
+}
+
+function stateOf({ value }: { value: unknown }): BrokerState {
+  if (typeof value === 'string') return value as BrokerState
+  const [[outer, inner]] = Object.entries(value as Record<string, string>) as [[string, string]]
+  return (outer === 'established' ? inner : outer) as BrokerState
+}

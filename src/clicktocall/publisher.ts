@@ -1,0 +1,172 @@
+import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
+import { fail, type PorteiroError } from '../errors.ts'
+import type { Broker } from './broker.ts'
+import type { BrokerFacts } from './broker-error.ts'
+import { ensureQueue } from './queue.ts'
+
+export interface Outgoing {
+  messageId: string
+  /** AMQP's `type`; with the messageId it tells one message from another. */
+  type: string
+  body: Buffer
+  headers?: Record<string, unknown>
+}
+
+export interface PublisherOptions {
+  facts: BrokerFacts
+  /** The queue, which is also the routing key on the default exchange. */
+  queue: string
+  /** ms that one message may stay unconfirmed. */
+  confirmMs: number
+  /** Wait for a lost connection as long as the broker has not failed, instead of `confirmMs`. */
+  patient: boolean
+}
+
+interface Pending {
+  message: Outgoing
+  resolve: () => void
+  reject: (error: PorteiroError) => void
+  promise: Promise<void>
+  timer: NodeJS.Timeout | undefined
+  sentOn: ConfirmChannel | undefined
+  returned: string | undefined
+}
+
+export type Publisher = ReturnType<typeof createPublisher>
+
+/**
+ * Persistent, mandatory, confirmed messages to one queue. What was not confirmed when the connection broke is sent again
+ * on the next one with the same messageId: nothing is lost, and who consumes tells the second copy by its id.
+ */
+export function createPublisher({ facts, queue, confirmMs, patient }: PublisherOptions) {
+  const pending = new Map<string, Pending>()
+  let channel: ConfirmChannel | undefined
+  let model: ChannelModel | undefined
+  let broker: Broker | undefined
+
+  const settle = (one: Pending, error?: PorteiroError) => {
+    if (!pending.delete(keyOf(one.message))) return
+    clearTimeout(one.timer)
+    if (error) one.reject(error)
+    else one.resolve()
+  }
+
+  const arm = (one: Pending) => {
+    clearTimeout(one.timer)
+    one.timer = setTimeout(() => {
+      const held = broker?.state() === 'blocked' || broker?.state() === 'stuck'
+      const error = held
+        ? fail('BROKER_BLOCKED', { ...facts, ms: confirmMs })
+        : fail('BROKER_TIMEOUT', { ...facts, reason: `no confirm within ${confirmMs} ms` })
+      settle(one, error)
+      // silence on an open connection is the connection's fault; without one the broker knows already
+      if (channel) broker?.fault(error)
+    }, confirmMs)
+  }
+
+  /** The queue was deleted: this message has failed, and the next one finds it again. */
+  const bringBack = async (one: Pending, reason: string) => {
+    clearTimeout(one.timer)
+    await ensureQueue(model!, queue).catch(() => {})
+    settle(one, fail('BROKER_UNROUTABLE', { ...facts, queue, reason }))
+  }
+
+  const send = (one: Pending) => {
+    const to = channel!
+    const { messageId, type, body, headers } = one.message
+    one.sentOn = to
+    one.returned = undefined
+    const confirmed = (error: Error | null) => {
+      if (one.sentOn !== to) return
+      if (!error) {
+        // an unroutable message comes back first and is confirmed all the same
+        if (one.returned === undefined) settle(one)
+        else void bringBack(one, one.returned)
+      } else if (/nacked/.test(error.message)) settle(one, fail('BROKER_NACKED', { ...facts, queue }))
+    }
+    const options = {
+      persistent: true,
+      mandatory: true,
+      contentType: 'application/json',
+      messageId,
+      type,
+      headers,
+    }
+    try {
+      to.publish('', queue, body, options, confirmed)
+    } catch {
+      // the channel is closing; the next one takes the message
+      one.sentOn = undefined
+    }
+  }
+
+  const returned = ({ fields, properties }: Message) => {
+    const one = pending.get(keyOf(properties as Pick<Outgoing, 'messageId' | 'type'>))
+    if (one) one.returned = String((fields as { replyText?: string }).replyText ?? 'returned')
+  }
+
+  return {
+    /** Makes ready a new connection: the queue, and what waits for it. */
+    async prepare(next: ConfirmChannel, on: ChannelModel): Promise<void> {
+      await ensureQueue(on, queue)
+      channel = next
+      model = on
+      next.on('return', returned)
+      next.on('close', () => {
+        if (channel !== next) return
+        channel = undefined
+        if (patient) for (const one of pending.values()) clearTimeout(one.timer)
+      })
+      for (const one of pending.values()) {
+        if (patient) arm(one)
+        send(one)
+      }
+    },
+    /** Whose failure ends all waiting. */
+    follow(followed: Broker): void {
+      broker = followed
+      void followed.failed.then((error) => {
+        for (const one of [...pending.values()]) settle(one, error)
+      })
+    },
+    /** Resolves when the broker has it on disk. Errors: BROKER_UNROUTABLE, _NACKED, _BLOCKED, _TIMEOUT, and why it failed. */
+    publish(message: Outgoing): Promise<void> {
+      const failure = broker?.failure()
+      if (failure) return Promise.reject(failure)
+      if (broker?.state() === 'stuck') {
+        return Promise.reject(fail('BROKER_BLOCKED', { ...facts, ms: confirmMs }))
+      }
+      const key = keyOf(message)
+      const same = pending.get(key)
+      if (same) return same.promise
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const one: Pending = {
+        message,
+        promise,
+        resolve,
+        reject,
+        timer: undefined,
+        sentOn: undefined,
+        returned: undefined,
+      }
+      pending.set(key, one)
+      if (channel || !patient) arm(one)
+      if (channel) send(one)
+      return promise
+    },
+    /** Resolves when nothing waits any more. */
+    async settled(): Promise<void> {
+      await Promise.allSettled([...pending.values()].map(({ promise }) => promise))
+    },
+    /** Gives up what waits. */
+    close(): void {
+      for (const one of [...pending.values()]) {
+        settle(one, fail('BROKER_CLOSED', { ...facts, reason: 'the service is closing' }))
+      }
+    },
+  }
+}
+
+function keyOf({ type, messageId }: Pick<Outgoing, 'messageId' | 'type'>): string {
+  return `${type} ${messageId}`
+}

@@ -1,0 +1,92 @@
+import { asPorteiroError, fail } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { type Ari, isAway } from './ari.ts'
+import type { ClickToCall } from './message.ts'
+import { createRecent } from './recent.ts'
+
+/** Ids that are remembered; a gatehouse rings a few thousand times a day. */
+const REMEMBERED = 10_000
+
+export interface RingerOptions {
+  ari: Pick<Ari, 'originate' | 'hangUp'>
+  /** How long a telephone rings. */
+  ringMs: number
+  /** Age at which nobody waits for a message any more. */
+  staleMs: number
+  /** Tries while Asterisk is away. */
+  attempts: number
+  log: Logger
+}
+
+/** What shall become of a message: it is done, it is to come again, or it goes to the dead letters. */
+export type Verdict = { what: 'done' } | { what: 'again' } | { what: 'dead'; error: ReturnType<typeof fail> }
+
+/** Has Asterisk ring what messages ask for: each attempt once, however often its message comes. */
+export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOptions) {
+  const rung = createRecent(REMEMBERED)
+  const cancelled = createRecent(REMEMBERED)
+  const ringing = new Map<string, Promise<Verdict>>()
+  const misses = new Map<string, number>()
+
+  const ring = async (message: ClickToCall): Promise<Verdict> => {
+    const { callId, attemptId, number, audiosocket, sentAt, ownId } = message
+    const facts = { call_id: callId, message_id: attemptId }
+    if (rung.has(attemptId)) {
+      log.info(facts, 'this attempt has been rung already')
+      return { what: 'done' }
+    }
+    if (cancelled.has(attemptId)) {
+      log.info(facts, 'this attempt was cancelled before it rang')
+      return { what: 'done' }
+    }
+    const age = Date.now() - sentAt
+    if (age > staleMs)
+      return { what: 'dead', error: fail('MESSAGE_STALE', { seconds: Math.round(age / 1000) }) }
+    try {
+      const fresh = await ari.originate({ channelId: attemptId, callId, number, ringMs, audiosocket })
+      // without an id of its own a later attempt of the same call looks the same, so it is forgotten when it has rung
+      rung.add(attemptId, ownId ? undefined : ringMs)
+      misses.delete(attemptId)
+      log.info({ ...facts, fresh }, 'Asterisk rings')
+      return { what: 'done' }
+    } catch (thrown) {
+      const error = asPorteiroError(thrown)
+      const missed = (misses.get(attemptId) ?? 0) + 1
+      const again = isAway(error) && missed < attempts
+      if (again) misses.set(attemptId, missed)
+      else misses.delete(attemptId)
+      log.warn({ ...facts, code: error.code, missed, again }, error.message)
+      return again ? { what: 'again' } : { what: 'dead', error }
+    }
+  }
+
+  return {
+    /** Never rejects. */
+    async ring(message: ClickToCall): Promise<Verdict> {
+      const { attemptId } = message
+      const same = ringing.get(attemptId)
+      if (same) return same
+      const work = ring(message).finally(() => ringing.delete(attemptId))
+      ringing.set(attemptId, work)
+      return work
+    },
+    /** Stops the ringing, also of what has not begun to ring. */
+    async cancel({ callId, attemptId, ownId }: ClickToCall): Promise<Verdict> {
+      cancelled.add(attemptId, ownId ? undefined : ringMs)
+      await ringing.get(attemptId)
+      try {
+        await ari.hangUp(attemptId)
+        log.info({ call_id: callId, message_id: attemptId }, 'the ringing was stopped')
+      } catch (error) {
+        // it rings out by itself; a cancel that is kept would come too late
+        const { code, message } = asPorteiroError(error)
+        log.warn({ call_id: callId, message_id: attemptId, code }, message)
+      }
+      return { what: 'done' }
+    },
+    /** Resolves when nothing is under way. */
+    async settled(): Promise<void> {
+      await Promise.allSettled(ringing.values())
+    },
+  }
+}

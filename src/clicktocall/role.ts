@@ -1,0 +1,57 @@
+import type { brokerMachine } from '../../machines/index.ts'
+import type { Logger } from '../log.ts'
+import type { AmqpSettings } from './amqp-dialer.ts'
+import { type AriOptions, createAri } from './ari.ts'
+import { createBroker } from './broker.ts'
+import { factsOf } from './broker-error.ts'
+import { createConsumer } from './consumer.ts'
+import { createLink, type Link } from './link.ts'
+import { createRinger } from './ringer.ts'
+
+/** Tries to reach an Asterisk that is away, with a pause between; by then the visitor has waited long enough. */
+const ATTEMPTS = 5
+
+export interface DialerRoleOptions {
+  amqp: AmqpSettings
+  ari: AriOptions
+  queue: string
+  /** How long a telephone rings. */
+  ringMs: number
+  /** ms before a message that found Asterisk away comes again. */
+  pauseMs?: number
+  provide: (link: Link) => typeof brokerMachine
+  log: Logger
+}
+
+/** The role `dialer`, consuming. Errors: every BROKER_ code, when the last try to connect failed. */
+export async function openDialerRole({ amqp, ari, queue, ringMs, pauseMs, provide, log }: DialerRoleOptions) {
+  const { url, connectMs, settings } = amqp
+  const ringer = createRinger({
+    ari: createAri(ari),
+    ringMs,
+    // who was rung for this message has heard that nobody answered, twice over
+    staleMs: 2 * ringMs + 60_000,
+    attempts: ATTEMPTS,
+    log,
+  })
+  const consumer = createConsumer({
+    facts: factsOf(url, queue),
+    queue,
+    ringer,
+    log,
+    ...(pauseMs !== undefined && { pauseMs }),
+  })
+  const link = createLink({ url, queue, connectMs, prepare: consumer.prepare, log })
+  const broker = createBroker({ machine: provide(link), link, settings, log })
+  const close = async () => {
+    await consumer.close()
+    await broker.close()
+  }
+  try {
+    await broker.opened()
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { broker, close }
+}

@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { type Locale, SAMPLE_RATE } from '../audio.ts'
+import { fail } from '../errors.ts'
+import { ask, jsonOf, soundOf } from './answer.ts'
+import type { AzureAccess, Recogniser, Speak } from './provider.ts'
+import { pcmFrom, resample, samplesOf } from './resample.ts'
+import { writeRiff } from './riff.ts'
+import { wholeOf } from './utterance.ts'
+
+const provider = 'azure'
+const LANGUAGES: Record<Locale, string> = { 'pt-BR': 'pt-BR', en: 'en-US' }
+const VOICES: Record<Locale, string> = { 'pt-BR': 'pt-BR-FranciscaNeural', en: 'en-US-JennyNeural' }
+/** 90 s at 8 kHz. */
+const MAX_SOUND_BYTES = SAMPLE_RATE * 2 * 90
+const MAX_JSON_BYTES = 256 * 1024
+/** The one PCM rate that the short audio service documents, Hz. */
+const HEARD_RATE = 16_000
+/** Azure refuses requests without a name. */
+const USER_AGENT = 'porteiro'
+/** Answers in which nothing was understood, but nothing went wrong either. */
+const NOTHING = ['NoMatch', 'InitialSilenceTimeout', 'BabbleTimeout']
+
+const heard = z.object({
+  RecognitionStatus: z.string(),
+  DisplayText: z.string().optional(),
+  NBest: z.array(z.object({ Confidence: z.number().optional(), Display: z.string().optional() })).optional(),
+})
+
+export interface AzureVoiceOptions extends Pick<AzureAccess, 'ttsUrl' | 'key'> {
+  voice?: string | undefined
+}
+
+/** Speaks by the text to speech REST API, which delivers 8 kHz itself. */
+export function createAzureVoice({ ttsUrl, key, voice }: AzureVoiceOptions): Speak {
+  return async (text, locale, signal) => {
+    const answer = await ask({
+      provider,
+      url: ttsUrl,
+      headers: {
+        'ocp-apim-subscription-key': key,
+        'content-type': 'application/ssml+xml',
+        'x-microsoft-outputformat': 'raw-8khz-16bit-mono-pcm',
+        'user-agent': USER_AGENT,
+      },
+      body: ssml(text, LANGUAGES[locale], voice ?? VOICES[locale]),
+      maxBytes: MAX_SOUND_BYTES,
+      signal,
+    })
+    const pcm = soundOf(provider, answer)
+    return pcm.subarray(0, pcm.length & ~1)
+  }
+}
+
+/** Understands by the REST API for short audio: the whole answer as a WAV of 16 kHz, when it is over. */
+export function createAzureRecogniser({ sttUrl, key }: Pick<AzureAccess, 'sttUrl' | 'key'>): Recogniser {
+  return {
+    streams: false,
+    async recognise({ locale, audio }, signal) {
+      const samples = await resample(samplesOf(await wholeOf(audio)), SAMPLE_RATE, HEARD_RATE)
+      const { bytes } = await ask({
+        provider,
+        url: `${sttUrl}?language=${LANGUAGES[locale]}&format=detailed`,
+        headers: {
+          'ocp-apim-subscription-key': key,
+          'content-type': `audio/wav; codecs=audio/pcm; samplerate=${HEARD_RATE}`,
+          accept: 'application/json',
+          'user-agent': USER_AGENT,
+        },
+        body: writeRiff(pcmFrom(samples), HEARD_RATE),
+        maxBytes: MAX_JSON_BYTES,
+        signal,
+      })
+      const answer = heard.safeParse(jsonOf(provider, bytes))
+      if (!answer.success) throw fail('SPEECH_INVALID', { provider, reason: 'JSON of another form' })
+      const { RecognitionStatus: status, DisplayText, NBest: [best] = [] } = answer.data
+      if (NOTHING.includes(status)) return { text: '' }
+      const text = best?.Display ?? DisplayText
+      if (status !== 'Success' || text === undefined) {
+        throw fail('SPEECH_INVALID', { provider, reason: `status ${status.slice(0, 40)}` })
+      }
+      return { text, ...(best?.Confidence !== undefined && { confidence: best.Confidence }) }
+    },
+  }
+}
+
+const ENTITIES: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+}
+
+function ssml(text: string, language: string, voice: string): string {
+  const plain = (value: string) => value.replace(/[&<>"']/g, (character) => ENTITIES[character]!)
+  return `<speak version="1.0" xmlns="http://www.w3.org/2001/10/synthesis" xml:lang="${language}"><voice name="${plain(voice)}">${plain(text)}</voice></speak>`
+}

@@ -1,0 +1,27 @@
+import { fail, PorteiroError } from '../errors.ts'
+
+/** Why a signal ended what it guards: the coded error it was aborted with, else SPEECH_CANCELLED. */
+export function endingOf(signal: AbortSignal): PorteiroError {
+  const reason: unknown = signal.reason
+  return reason instanceof PorteiroError ? reason : fail('SPEECH_CANCELLED', {}, reason)
+}
+
+/** Runs `task` with a signal that also ends after `ms`, with SPEECH_TIMEOUT. */
+export async function within<T>(
+  ms: number,
+  provider: string,
+  signal: AbortSignal,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const ending = new AbortController()
+  const cancel = () => ending.abort(signal.reason)
+  const timer = setTimeout(() => ending.abort(fail('SPEECH_TIMEOUT', { provider, ms })), ms)
+  signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
+  try {
+    return await task(ending.signal)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', cancel)
+  }
+}

@@ -1,0 +1,24 @@
+import { parsePhoneNumberFromString } from 'libphonenumber-js/min'
+
+/** Numbers without a country code are read as this country's. */
+const COUNTRY = 'BR'
+/** Shorter ones are extensions of the building. */
+const SUBSCRIBER_DIGITS = 8
+
+/**
+ * E.164 of a number as people and carriers write it, an extension as its digits, undefined for what is neither. A
+ * Brazilian mobile number has its ninth digit whether or not it was written.
+ */
+export function phoneNumber(written: string): string | undefined {
+  const digits = written
+    .replace(/^sips?:/, '')
+    .replace(/@.*$/, '')
+    .replace(/[\s().-]/g, '')
+  if (!/^\+?\d{1,15}$/.test(digits)) return undefined
+  if (!digits.startsWith('+') && digits.length < SUBSCRIBER_DIGITS) return digits
+  const parsed = parsePhoneNumberFromString(digits, COUNTRY)
+  if (!parsed?.isPossible()) return digits
+  // eight digits that begin with 6 to 9 were a mobile number before 2016
+  const old = parsed.country === COUNTRY && /^(\d\d)([6-9]\d{7})$/.exec(parsed.nationalNumber)
+  return old ? `+55${old[1]}9${old[2]}` : parsed.number
+}

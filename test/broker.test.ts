@@ -1,0 +1,191 @@
+import * as assert from 'uvu/assert'
+import { PorteiroError } from '../src/errors.ts'
+import {
+  BROKER_URL,
+  openPeer,
+  openProxy,
+  openPublisher,
+  openStranger,
+  queueName,
+  withBroker,
+} from './broker-rig.ts'
+import { eventually, suite } from './rig.ts'
+
+const test = suite('broker')
+const testReal = withBroker(test)
+
+/** The error with which opening fails. */
+async function failureOf(opened: Promise<void>): Promise<PorteiroError> {
+  const error = await opened.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  assert.instance(error, PorteiroError)
+  return error as PorteiroError
+}
+
+function urlWith(change: (url: URL) => void): string {
+  const url = new URL(BROKER_URL)
+  change(url)
+  return url.href
+}
+
+test('a port where nothing listens is tried AMQP_CONNECTION_ATTEMPTS times, then the broker has failed', async (rig) => {
+  const begun = performance.now()
+  const { broker, lines } = openPublisher(rig, 'q', { AMQP_URL: 'amqp://u:secret-word@127.0.0.1:1/some' })
+  const error = await failureOf(broker.opened())
+  assert.is(error.code, 'BROKER_REFUSED')
+  assert.is(error.exit, 69)
+  const { reason, ...facts } = error.details
+  assert.equal(facts, { host: '127.0.0.1:1', vhost: 'some', user: 'u', queue: 'q' })
+  assert.match(String(reason), 'ECONNREFUSED')
+  assert.ok(performance.now() - begun >= 100, 'two pauses of 50 ms')
+  assert.is(lines.filter(({ msg }) => msg === 'connecting to RabbitMQ').length, 3)
+  assert.is(broker.state(), 'failed')
+  assert.is((await broker.failed).code, 'BROKER_REFUSED')
+  assert.not.match(JSON.stringify(lines), 'secret-word')
+})
+
+test('a name without an address is told from a host that refuses', async (rig) => {
+  const { broker } = openPublisher(rig, 'q', { AMQP_URL: 'amqp://no-such-host.invalid' })
+  assert.is((await failureOf(broker.opened())).code, 'BROKER_DNS')
+})
+
+test('who hangs up in the handshake has reset the connection', async (rig) => {
+  for (const way of ['destroy', 'resetAndDestroy'] as const) {
+    const url = await openStranger(rig, (socket) => socket.once('data', () => socket[way]()))
+    const { broker } = openPublisher(rig, 'q', { AMQP_URL: url })
+    assert.is((await failureOf(broker.opened())).code, 'BROKER_RESET', way)
+  }
+})
+
+test('who says nothing, or drips, is given AMQP_SOCKET_TIMEOUT_MS for the whole handshake', async (rig) => {
+  const drips = new Set<NodeJS.Timeout>()
+  rig.defer(() => drips.forEach(clearInterval))
+  const silent = await openStranger(rig, () => {})
+  const dripping = await openStranger(rig, (socket) => {
+    drips.add(setInterval(() => socket.write(Buffer.of(1)), 20))
+  })
+  for (const url of [silent, dripping]) {
+    const begun = performance.now()
+    const { broker, lines } = openPublisher(rig, 'q', {
+      AMQP_URL: url,
+      AMQP_CONNECTION_ATTEMPTS: '1',
+      AMQP_SOCKET_TIMEOUT_MS: '200',
+    })
+    assert.is((await failureOf(broker.opened())).code, 'BROKER_TIMEOUT')
+    assert.ok(performance.now() - begun < 1500)
+    assert.not.match(JSON.stringify(lines), 'secret-word')
+  }
+})
+
+test('who speaks another protocol is refused, whatever it says', async (rig) => {
+  const url = await openStranger(rig, (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  const { broker } = openPublisher(rig, 'q', { AMQP_URL: url, AMQP_SOCKET_TIMEOUT_MS: '200' })
+  assert.match((await failureOf(broker.opened())).code, /^BROKER_/)
+})
+
+testReal('a wrong password is a matter of the login, and is tried once', async (rig) => {
+  const url = urlWith((it) => {
+    it.password = 'wrong-word'
+  })
+  const { broker, lines } = openPublisher(rig, 'q', { AMQP_URL: url })
+  const error = await failureOf(broker.opened())
+  assert.is(error.code, 'BROKER_AUTHENTICATION')
+  assert.is(lines.filter(({ msg }) => msg === 'connecting to RabbitMQ').length, 1)
+  assert.not.match(JSON.stringify([lines, error.message, error.details]), 'wrong-word')
+})
+
+testReal('a virtual host that does not exist is named', async (rig) => {
+  const url = urlWith((it) => {
+    it.pathname = '/no-such-vhost'
+  })
+  const { broker } = openPublisher(rig, 'q', { AMQP_URL: url })
+  const error = await failureOf(broker.opened())
+  assert.is(error.code, 'BROKER_VHOST')
+  assert.match(error.message, '"no-such-vhost"')
+})
+
+testReal('a queue that is exclusive to another connection is a matter of the channel', async (rig) => {
+  const queue = await queueName(rig)
+  const channel = await (await openPeer(rig)).createChannel()
+  await channel.assertQueue(queue, { exclusive: true })
+  const { broker } = openPublisher(rig, queue)
+  const error = await failureOf(broker.opened())
+  assert.is(error.code, 'BROKER_CHANNEL')
+  assert.match(error.message, '405')
+})
+
+testReal('a queue that exists with other arguments is used as it is', async (rig) => {
+  const queue = await queueName(rig)
+  const channel = await (await openPeer(rig)).createChannel()
+  await channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
+  const { broker, publisher } = openPublisher(rig, queue)
+  await broker.opened()
+  await publisher.publish({ messageId: 'one', type: 'clicktocall', body: Buffer.from('{}') })
+  assert.is((await channel.checkQueue(queue)).messageCount, 1)
+})
+
+testReal('a lost connection is made anew under crash, and the state tells', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  await broker.opened()
+  assert.is(broker.state(), 'open')
+  proxy.cut()
+  await eventually(() => broker.describe().losses === 1 || undefined)
+  await broker.opened()
+  assert.is(broker.state(), 'open')
+})
+
+testReal('under crash a broker that stays away has failed after its attempts', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  await broker.opened()
+  const begun = performance.now()
+  proxy.fail()
+  const error = await broker.failed
+  assert.is(error.code, 'BROKER_RESET')
+  assert.ok(performance.now() - begun < 3 * 50 + 2000)
+})
+
+testReal('under recover tries come at growing distances, and the last one is the end', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker, lines } = openPublisher(rig, await queueName(rig), {
+    AMQP_URL: proxy.url,
+    AMQP_FAILURE: 'recover',
+    AMQP_RECOVERY_ATTEMPTS: '4',
+    AMQP_RETRY_DELAY_MS: '20',
+  })
+  await broker.opened()
+  lines.length = 0
+  const begun = performance.now()
+  proxy.fail()
+  await broker.failed
+  // 20 + 40 + 80 + 160
+  assert.ok(performance.now() - begun >= 300)
+  assert.is(lines.filter(({ msg }) => msg === 'connecting to RabbitMQ').length, 4)
+})
+
+testReal('under recover a broker that comes back is open again', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker } = openPublisher(rig, await queueName(rig), {
+    AMQP_URL: proxy.url,
+    AMQP_FAILURE: 'recover',
+  })
+  await broker.opened()
+  proxy.fail()
+  await eventually(() => broker.state() === 'recovering' || undefined)
+  proxy.restore()
+  await eventually(() => broker.state() === 'open' || undefined)
+})
+
+testReal('closing while connecting leaves nothing', async (rig) => {
+  const url = await openStranger(rig, () => {})
+  const { broker } = openPublisher(rig, 'q', { AMQP_URL: url })
+  const begun = performance.now()
+  await broker.close()
+  assert.ok(performance.now() - begun < 500)
+  assert.is(broker.state(), 'closed')
+})
+
+test.run()

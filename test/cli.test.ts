@@ -1,0 +1,262 @@
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as assert from 'uvu/assert'
+import { VARIABLES } from '../src/config.ts'
+import { createPhone } from '../src/simulator/phone.ts'
+import { createScratch } from '../src/store/scratch.ts'
+import { run, start } from './command.ts'
+import { isAlive } from './embedded-server.ts'
+import { type Rig, suite } from './rig.ts'
+import { openDatabaseUrl } from './service-rig.ts'
+
+const test = suite('cli', { timeout: 30_000 })
+
+const EXAMPLE = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
+const SYSTEM_NODE = '/usr/bin/node'
+
+const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
+
+/** A port that is taken while the test runs, or with `free` one that nobody listens on any more. */
+async function port(rig: Rig, { free = false } = {}): Promise<string> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port: number } = server.address() as { port: number }
+  const close = () => new Promise((resolve) => server.close(resolve))
+  if (free) await close()
+  else rig.defer(close)
+  return String(number)
+}
+
+test('every wrong variable is named at once, and the code is 78', async (rig) => {
+  // a name, a folder and a key may be any text
+  const names = Object.entries(VARIABLES).flatMap(([name, { schema }]) =>
+    schema.safeParse('§').success ? [] : [name],
+  )
+  assert.ok(names.includes('DATABASE_URL') && names.includes('LOG_LEVEL') && names.length > 15)
+  const { code, out, err } = await run(rig, ['serve'], Object.fromEntries(names.map((name) => [name, '§'])))
+  assert.is(code, 78)
+  assert.is(out, '')
+  assert.match(err, /CONFIG_INVALID/)
+  for (const name of names) assert.match(err, new RegExp(`^  ${name} `, 'm'))
+})
+
+test('wrong usage is 64, help is 0', async (rig) => {
+  const wrong = [
+    ['answer'],
+    ['serve', '--loud'],
+    ['call'],
+    ['call', '--port', '70000'],
+    ['call', '--port', '1', '--keys', 'xyz'],
+    ['call', '--port', '1', '--uuid', '1'],
+    ['directory', 'import'],
+    ['directory', 'import', '/nowhere.json'],
+    ['demo', '--scenario', 'x'],
+  ]
+  const [help, version, ...results] = await Promise.all(
+    [['--help'], ['--version'], ...wrong].map((args) => run(rig, args)),
+  )
+  for (const [index, { code, out, err }] of results.entries()) {
+    assert.is(code, 64, wrong[index]!.join(' '))
+    assert.is(out, '')
+    assert.not.match(err, /\n\s+at /)
+  }
+  assert.is(help!.code, 0)
+  assert.match(help!.out, /serve/)
+  assert.is(version!.code, 0)
+  assert.match(version!.out, /^\d+\.\d+\.\d+\n$/)
+})
+
+test('a database that cannot be reached, and a port that is taken, are 69', async (rig) => {
+  const nowhere = `postgres://porteiro:secret@127.0.0.1:${await port(rig, { free: true })}/porteiro`
+  const url = await openDatabaseUrl(rig)
+  const taken = await port(rig)
+  const [away, migration, voice, api, call] = await Promise.all([
+    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: nowhere }),
+    run(rig, ['migrate'], { DATABASE_URL: nowhere }),
+    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', AUDIOSOCKET_VISITOR_PORT: taken }),
+    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', API_PORT: taken }),
+    run(rig, ['call', '--port', await port(rig, { free: true }), '--json']),
+  ])
+  for (const { code, err } of [away!, migration!]) {
+    assert.is(code, 69)
+    assert.match(err, /DATABASE_UNREACHABLE/)
+    assert.not.match(err, /secret/)
+  }
+  for (const { code, err } of [voice!, api!]) {
+    assert.is(code, 69)
+    assert.match(err, new RegExp(`Port ${taken} .*PORT_IN_USE`))
+  }
+  assert.is(call!.code, 69)
+  assert.is(JSON.parse(call!.out.trim().split('\n').at(-1)!).by, 'refused')
+})
+
+test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', async (rig) => {
+  const data = await createScratch('porteiro-serve-')
+  rig.defer(() => data.remove())
+  const env = { ...FREE_PORTS, DATA_DIR: data.path }
+  const first = await start(rig, ['serve'], env)
+  const { visitor, resident, api } = await first.logged('ready')
+  assert.match(first.err(), /^API key, shown this once.*: ptr_[\w-]{43}\n$/)
+  const key = first.err().match(/ptr_\S+/)![0]
+  assert.not.match(first.out(), new RegExp(key))
+  const answer = await fetch(`http://127.0.0.1:${api}/api/status`, {
+    headers: { authorization: `Bearer ${key}`, connection: 'close' },
+  })
+  const status = (await answer.json()) as Record<string, unknown>
+  assert.equal([status['status'], status['database']], ['running', 'embedded'])
+  const postgres = await postmasterOf(data.path)
+  assert.ok(isAlive(postgres))
+
+  const [visit, over] = await Promise.all([
+    run(rig, ['call', '--port', String(visitor), '--keys', '101#', '--hangup-after', '1500', '--json']),
+    run(rig, ['call', '--port', String(resident), '--answer', '1', '--uuid', randomUUID(), '--json']),
+  ])
+  for (const { code, out, err } of [visit!, over!]) {
+    assert.is(code, 0, err)
+    assert.equal(lastOf(out)['violations'], [])
+  }
+  const said = visit!.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.ok(said.every(({ type, at }) => typeof type === 'string' && typeof at === 'number'))
+  assert.equal(
+    said.filter(({ type }) => type === 'key').map(({ key: pressed }) => pressed),
+    ['1', '0', '1', '#'],
+  )
+  assert.ok(said.some(({ type, prompt }) => type === 'hearing' && prompt === 'greeting'))
+  assert.is(lastOf(visit!.out)['by'], 'us')
+  const { by, goodbye } = lastOf(over!.out) as { by: string; goodbye: { prompt: string; complete: boolean } }
+  assert.equal([by, goodbye.prompt, goodbye.complete], ['server-hangup', 'visit-over', true])
+
+  first.child.kill('SIGTERM')
+  const { code, err } = await first.ended
+  assert.is(code, 0, err)
+  assert.not.ok(isAlive(postgres), 'Postgres was left behind')
+
+  const second = await start(rig, ['serve'], env)
+  await second.logged('ready')
+  assert.is(second.err(), '')
+  second.child.kill('SIGINT')
+  assert.is((await second.ended).code, 0)
+})
+
+test('SIGTERM waits for the call that goes on, a second one does not', async (rig) => {
+  const url = await openDatabaseUrl(rig)
+  const serving = await start(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k' })
+  const { visitor } = await serving.logged('ready')
+  const phone = createPhone({ port: visitor! })
+  rig.defer(() => phone.close())
+  await phone.hearing(() => true)
+  serving.child.kill('SIGTERM')
+  await serving.logged('ending; once more ends at once')
+  const late = createPhone({ port: visitor! })
+  rig.defer(() => late.close())
+  assert.is((await late.ended).by, 'server-hangup')
+  assert.not.ok(phone.transcript.some(({ type }) => type === 'hangup'))
+  serving.child.kill('SIGTERM')
+  assert.is((await phone.ended).by, 'server-hangup')
+  assert.is((await serving.ended).code, 0)
+})
+
+test('migrate, import and export', async (rig) => {
+  const env = { DATABASE_URL: await openDatabaseUrl(rig) }
+  const migrated = await run(rig, ['migrate', '--json'], env)
+  assert.is(migrated.code, 0)
+  assert.ok(JSON.parse(migrated.out).applied.length > 0)
+  assert.equal(JSON.parse((await run(rig, ['migrate', '--json'], env)).out), { applied: [] })
+
+  const imported = await run(rig, ['directory', 'import', EXAMPLE, '--json'], env)
+  assert.is(imported.code, 0, imported.err)
+  const example = JSON.parse(await readFile(EXAMPLE, 'utf8'))
+  const report = JSON.parse(imported.out)
+  assert.equal(
+    [report.tenant, report.units, report.added],
+    ['default', example.units.length, example.units.length],
+  )
+
+  const exported = await run(rig, ['directory', 'export'], env)
+  assert.is(exported.code, 0)
+  const copy = await fileOf(rig, 'copy.json', exported.out)
+  const again = JSON.parse((await run(rig, ['directory', 'import', copy, '--replace', '--json'], env)).out)
+  assert.equal([again.units, again.added, again.changed, again.removed], [report.units, 0, 0, 0])
+
+  const legacy = await fileOf(
+    rig,
+    'legacy.json',
+    JSON.stringify([
+      { apartment_number: '501', residents: ['Daniela', 'Renato'], voip_number: '1501' },
+      { apartment_number: 502, residents: [], voip_number: '1502' },
+    ]),
+  )
+  const old = JSON.parse((await run(rig, ['directory', 'import', legacy, '--json'], env)).out)
+  assert.equal([old.units, old.residents, old.added, old.removed], [2, 3, 2, 0])
+
+  const broken = await fileOf(
+    rig,
+    'broken.json',
+    JSON.stringify({
+      units: [
+        { number: '601', residents: [{ name: 'Ana', phone: '1601' }] },
+        { number: 'six hundred', residents: [] },
+        { number: '603', residents: [{ name: '', phone: 'nobody' }] },
+      ],
+    }),
+  )
+  const before = (await run(rig, ['directory', 'export', '--json'], env)).out
+  const refused = await run(rig, ['directory', 'import', broken], env)
+  assert.is(refused.code, 64)
+  assert.match(refused.err, /nothing was loaded/)
+  for (const place of ['units[1].number', 'units[2].residents[0].name', 'units[2].residents[0].phone']) {
+    assert.ok(refused.err.includes(`  ${place}: `), `${place} in\n${refused.err}`)
+  }
+  assert.is((await run(rig, ['directory', 'export', '--json'], env)).out, before)
+  assert.is((await run(rig, ['directory', 'export', '--tenant', 'nobody'], env)).code, 64)
+})
+
+const isOlder = existsSync(SYSTEM_NODE) && (await versionOf(SYSTEM_NODE)) < 24
+if (isOlder) {
+  test('an older Node hands over to the one that was installed with us, and passes its code on', async (rig) => {
+    const [version, wrong] = await Promise.all([
+      run(rig, ['--version'], {}, SYSTEM_NODE),
+      run(rig, ['answer'], {}, SYSTEM_NODE),
+    ])
+    assert.is(version!.code, 0, version!.err)
+    assert.match(version!.out, /^\d+\.\d+\.\d+\n$/)
+    assert.is(wrong!.code, 64)
+  })
+} else test.skip('an older Node hands over to the one that was installed with us', 'no older Node is here')
+
+async function versionOf(node: string): Promise<number> {
+  const child = spawn(node, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let out = ''
+  child.stdout.on('data', (part) => {
+    out += part
+  })
+  await once(child, 'close')
+  return Number(out.match(/^v(\d+)/)?.[1] ?? Number.POSITIVE_INFINITY)
+}
+
+async function postmasterOf(dataDir: string): Promise<number> {
+  const lines = await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')
+  return Number(lines.split('\n')[0])
+}
+
+function lastOf(out: string): Record<string, unknown> {
+  return JSON.parse(out.trim().split('\n').at(-1)!)
+}
+
+async function fileOf(rig: Rig, name: string, content: string): Promise<string> {
+  const { path, remove } = await createScratch('porteiro-file-')
+  rig.defer(remove)
+  await writeFile(join(path, name), content)
+  return join(path, name)
+}
+
+test.run()

@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import type { DialRequest } from '../machines/index.ts'
+import { createAmqpDialer } from '../src/clicktocall/amqp-dialer.ts'
+import { numbersOf } from '../src/clicktocall/dialer.ts'
+import { PorteiroError } from '../src/errors.ts'
+import { silentLog } from '../src/log.ts'
+import {
+  openConsumer,
+  openPeer,
+  openProxy,
+  openPublisher,
+  openStranger,
+  queueName,
+  withBroker,
+} from './broker-rig.ts'
+import { eventually, suite } from './rig.ts'
+
+const test = suite('clicktocall-amqp')
+const testReal = withBroker(test)
+
+const CALL = '9f1c2a44-5a1e-4c1b-9d7e-0a1b2c3d4e5f'
+
+function requestFor(number: string, callId = CALL): DialRequest {
+  return {
+    callId,
+    attemptId: `${callId}-1`,
+    contact: { residentId: 'r', name: 'Ana', number },
+    unit: { id: 'u', number: '101', label: '101' },
+    ringMs: 30_000,
+  } as DialRequest
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => 'nothing',
+    (error) => (error instanceof PorteiroError ? error.code : String(error)),
+  )
+}
+
+test('a SIP address in the directory is dialled as its extension', () => {
+  const residents = ['sip:101@pbx.local', 'sips:102;x=1@pbx', '+55 11 99999-0000', null].map((phone, at) => ({
+    id: String(at),
+    name: '',
+    phone,
+  }))
+  assert.equal(
+    numbersOf({ number: '1', residents }).map(({ number }) => number),
+    ['101', '102', '+55 11 99999-0000'],
+  )
+})
+
+testReal(
+  'the message is to the letter what PBX sides expect, and so is the one that stops it',
+  async (rig) => {
+    const queue = await queueName(rig)
+    const consumer = await openConsumer(rig, queue)
+    const { broker, publisher } = openPublisher(rig, queue)
+    await broker.opened()
+    const dialer = createAmqpDialer({
+      broker,
+      publisher,
+      license: 'L-1',
+      audiosocket: () => '10.0.0.5:8081',
+      log: silentLog(),
+    })
+    const before = Math.floor(Date.now() / 1000)
+    await dialer.dial(requestFor('101'))
+    dialer.cancel(requestFor('101'))
+    const [ring, stop] = await consumer.count(2)
+    const bodies = [ring!, stop!].map(({ content }) => content.toString())
+    const stamp = Number(bodies[0]!.match(/"timestamp":(\d+)/)?.[1])
+    assert.ok(stamp >= before && stamp <= Date.now() / 1000)
+    const expected = (type: string, at: number) =>
+      `{"data":{"destiny":"IA","guid":"${CALL}","license":"L-1","origin":"101","audiosocket":"10.0.0.5:8081"},` +
+      `"operation":{"eventcode":"8001","guid":"cmd-${CALL}","msg":"","timestamp":${at},"type":"${type}"}}`
+    assert.is(bodies[0], expected('clicktocall', stamp))
+    assert.is(bodies[1], expected('cancel', Number(bodies[1]!.match(/"timestamp":(\d+)/)?.[1])))
+    assert.is(ring!.properties.deliveryMode, 2)
+    assert.is(ring!.properties.messageId, `${CALL}-1`)
+    assert.is(stop!.properties.messageId, `${CALL}-1`)
+    await dialer.close()
+  },
+)
+
+testReal('a queue that was deleted gives the message back', async (rig) => {
+  for (const mode of ['crash', 'recover']) {
+    const queue = await queueName(rig)
+    const { broker, publisher } = openPublisher(rig, queue, { AMQP_FAILURE: mode })
+    await broker.opened()
+    const channel = await (await openPeer(rig)).createChannel()
+    await channel.deleteQueue(queue)
+    const dialer = createAmqpDialer({
+      broker,
+      publisher,
+      license: '',
+      audiosocket: () => '',
+      log: silentLog(),
+    })
+    assert.is(await codeOf(dialer.dial(requestFor('101'))), 'BROKER_UNROUTABLE', mode)
+    if (mode === 'crash') assert.is((await broker.failed).code, 'BROKER_UNROUTABLE')
+    else assert.is(await codeOf(dialer.dial(requestFor('101', randomUUID()))), 'nothing', 'made anew')
+    await dialer.close()
+  }
+})
+
+testReal('a queue that is full refuses', async (rig) => {
+  const queue = await queueName(rig)
+  const channel = await (await openPeer(rig)).createChannel()
+  await channel.assertQueue(queue, {
+    durable: true,
+    arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+  })
+  const { broker, publisher } = openPublisher(rig, queue)
+  await broker.opened()
+  const publish = (messageId: string) =>
+    publisher.publish({ messageId, type: 'clicktocall', body: Buffer.from('{}') })
+  assert.is(await codeOf(publish('1')), 'nothing')
+  assert.is(await codeOf(publish('2')), 'BROKER_NACKED')
+})
+
+testReal('no confirm within AMQP_BLOCKED_TIMEOUT_MS is a failure of the connection', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker, publisher } = openPublisher(rig, await queueName(rig), {
+    AMQP_URL: proxy.url,
+    AMQP_FAILURE: 'recover',
+  })
+  await broker.opened()
+  proxy.stall()
+  const begun = performance.now()
+  assert.is(
+    await codeOf(publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })),
+    'BROKER_TIMEOUT',
+  )
+  assert.ok(performance.now() - begun < 1500)
+  await eventually(() => broker.state() === 'recovering' || undefined)
+  proxy.restore()
+  await eventually(() => broker.state() === 'open' || undefined)
+})
+
+test('while the broker is away under recover, a message is given up after AMQP_BLOCKED_TIMEOUT_MS', async (rig) => {
+  const url = await openStranger(rig, () => {})
+  const { publisher } = openPublisher(rig, 'q', { AMQP_URL: url, AMQP_FAILURE: 'recover' })
+  const begun = performance.now()
+  assert.is(
+    await codeOf(publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })),
+    'BROKER_TIMEOUT',
+  )
+  assert.ok(performance.now() - begun < 1500)
+})
+
+testReal('under crash an alarm fails what is sent after AMQP_BLOCKED_TIMEOUT_MS, and all', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker, publisher } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  await broker.opened()
+  proxy.block()
+  await eventually(() => broker.state() === 'blocked' || undefined)
+  const sent = publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })
+  assert.is(await codeOf(sent), 'BROKER_BLOCKED')
+  assert.is((await broker.failed).code, 'BROKER_BLOCKED')
+})
+
+testReal('under recover an alarm is waited out, and messages fail at once meanwhile', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker, publisher } = openPublisher(rig, await queueName(rig), {
+    AMQP_URL: proxy.url,
+    AMQP_FAILURE: 'recover',
+  })
+  await broker.opened()
+  const publish = (messageId: string) => publisher.publish({ messageId, type: 't', body: Buffer.from('{}') })
+  proxy.block()
+  await eventually(() => broker.state() === 'stuck' || undefined)
+  const begun = performance.now()
+  assert.is(await codeOf(publish('1')), 'BROKER_BLOCKED')
+  assert.ok(performance.now() - begun < 100)
+  proxy.unblock()
+  await eventually(() => broker.state() === 'open' || undefined)
+  assert.is(await codeOf(publish('2')), 'nothing')
+})
+
+testReal('an alarm that passes in time fails nothing', async (rig) => {
+  const proxy = await openProxy(rig)
+  const { broker, publisher } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  await broker.opened()
+  proxy.block()
+  await eventually(() => broker.state() === 'blocked' || undefined)
+  proxy.unblock()
+  await publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })
+  assert.is(broker.state(), 'open')
+})
+
+testReal('1,000 messages, 200 at once, over two cuts: none lost, copies have their id', async (rig) => {
+  const queue = await queueName(rig)
+  const consumer = await openConsumer(rig, queue)
+  const proxy = await openProxy(rig)
+  const { broker, publisher } = openPublisher(rig, queue, {
+    AMQP_URL: proxy.url,
+    AMQP_FAILURE: 'recover',
+    AMQP_BLOCKED_TIMEOUT_MS: '10000',
+  })
+  await broker.opened()
+  const ids = Array.from({ length: 1000 }, () => randomUUID())
+  let at = 0
+  let failed = 0
+  const worker = async () => {
+    for (let id = ids[at++]; id !== undefined; id = ids[at++]) {
+      if (at === 300) proxy.cut()
+      if (at === 700) {
+        proxy.fail()
+        setTimeout(() => proxy.restore(), 100)
+      }
+      const body = Buffer.from(JSON.stringify({ id }))
+      await publisher.publish({ messageId: id, type: 'clicktocall', body }).catch(() => failed++)
+    }
+  }
+  await Promise.all(Array.from({ length: 200 }, worker))
+  assert.is(failed, 0)
+  assert.is(broker.describe().losses, 2)
+  const seen = () => new Set(consumer.messages.map(({ properties }) => properties.messageId))
+  await eventually(() => seen().size === 1000 || undefined)
+  console.log(`  ${consumer.messages.length - 1000} copies after two cuts, all with their id`)
+})
+
+test.run()

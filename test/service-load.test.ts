@@ -1,0 +1,116 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Worker } from 'node:worker_threads'
+import * as assert from 'uvu/assert'
+import { FRAME_MS } from '../src/audio.ts'
+import { PACKAGE_ROOT } from '../src/root.ts'
+import type { PhonesAnswer, PhonesData, PhonesOrder } from './load-phones.ts'
+import { eventually, type Rig, suite } from './rig.ts'
+import { quickPack } from './service-pack.ts'
+import { goodbyeOf, type House, openService } from './service-rig.ts'
+
+const test = suite('service: load')
+
+const CALLS = 100
+/** ms between two frames at p99, where the machine leaves the service and the telephones a core each. */
+const SPACING_MS = 25
+/** Of a heap of about 30 MB; each call kept by mistake would be 100 kB and more, with its recordings. */
+const HEAP_BYTES = 6 * 1024 * 1024
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+/** Places so many visits at once on another thread; resolves when the service has none left. */
+async function openPhones(rig: Rig, { service }: House) {
+  const { visitor, resident } = service.ports
+  const directories = [join(PACKAGE_ROOT, 'prompts'), await quickPack()]
+  const workerData: PhonesData = { visitor, resident, directories }
+  const worker = new Worker(new URL('load-phones.ts', import.meta.url), { workerData })
+  rig.defer(() => worker.terminate())
+  const order = (message: PhonesOrder) => worker.postMessage(message)
+  rig.defer(
+    service.journal.subscribe(({ callId, kind }) => {
+      if (kind === 'resident.wanted') order({ wanted: callId })
+    }),
+  )
+  return async (count: number): Promise<PhonesAnswer> => {
+    order({ visits: count })
+    const [answer] = (await once(worker, 'message')) as [PhonesAnswer]
+    await eventually(() => (service.calls.counts().calls === 0 ? true : undefined))
+    return answer
+  }
+}
+
+/** Bytes in use when nothing is left that nobody holds; what the test itself kept of the calls is dropped before. */
+async function heapOf({ service, events, lines }: House): Promise<number> {
+  await service.journal.flush()
+  events.length = 0
+  lines.length = 0
+  collect()
+  return process.memoryUsage().heapUsed
+}
+
+/** ms at p99 that this thread was late for want of a core and not for its own work: asked as often as a frame is due. */
+function watchStolen(rig: Rig) {
+  const stolen: number[] = []
+  let at = performance.now()
+  let cpu = process.threadCpuUsage()
+  const timer = setInterval(() => {
+    const { user, system } = process.threadCpuUsage(cpu)
+    stolen.push(Math.max(0, performance.now() - at - FRAME_MS - (user + system) / 1000))
+    at = performance.now()
+    cpu = process.threadCpuUsage()
+  }, FRAME_MS)
+  rig.defer(() => clearInterval(timer))
+  return () => stolen.toSorted((a, b) => a - b)[Math.floor(stolen.length * 0.99)]!
+}
+
+function middle(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
+}
+
+test(`${CALLS} calls at once all hear everything, evenly, and leave nothing behind`, async (rig) => {
+  const house = await openService(rig)
+  const { service } = house
+  const visits = await openPhones(rig, house)
+  await visits(10)
+  const before = await heapOf(house)
+
+  let most = 0
+  const off = service.journal.subscribe(() => {
+    most = Math.max(most, service.calls.counts().legs)
+  })
+  const stolen = watchStolen(rig)
+  const { ends, loopMs } = await visits(CALLS)
+  const stolenMs = stolen()
+  off()
+  const p50 = middle(ends.map(({ spacing }) => spacing.p50))
+  const p99 = middle(ends.map(({ spacing }) => spacing.p99))
+  const worst = Math.max(...ends.map(({ spacing }) => spacing.p99))
+  const { p99: late } = service.status().frameLateness
+  console.log(
+    `${CALLS} calls, ${most} legs: frames p50 ${p50} ms, p99 ${p99} ms, p99 of the worst telephone ${worst} ms apart; ` +
+      `late at p99: the service ${late} ms, the machine ${stolenMs.toFixed(1)} ms, the telephones ${loopMs.toFixed(1)} ms`,
+  )
+  assert.is(most, 2 * CALLS)
+  assert.equal([...new Set(ends.map(goodbyeOf))].sort(), [
+    'farewell-resident-authorized, whole, server-hangup',
+    'farewell-visitor-authorized, whole, server-hangup',
+  ])
+  assert.equal(
+    ends.flatMap(({ violations }) => violations),
+    [],
+  )
+  assert.ok(p99 - loopMs - stolenMs < SPACING_MS, `frames are p99 ${p99} ms apart`)
+  assert.equal(service.calls.counts(), { calls: 0, legs: 0, outcomes: { authorized: CALLS + 10 } })
+  assert.is(service.kit.vad.count, 0)
+  const { open, handshaking, refused } = service.status().audiosocket
+  assert.equal({ open, handshaking, refused }, { open: 0, handshaking: 0, refused: {} })
+
+  const grown = (await heapOf(house)) - before
+  assert.ok(grown < HEAP_BYTES, `the heap grew by ${Math.round(grown / 1024)} kB`)
+}, 60_000)
+
+test.run()
