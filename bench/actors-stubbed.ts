@@ -1,11 +1,13 @@
 import { createActor, type EventObject, fromCallback, fromPromise } from 'xstate'
 import {
+  type Attempt,
   callMachine,
   contactMachine,
   type Deadline,
   type LegEvent,
   type LegRef,
   legMachine,
+  type Matched,
   residentMachine,
   type Said,
   type Saying,
@@ -17,7 +19,11 @@ import { SCENE_SETTINGS } from '../src/testing.ts'
 import type { Drivable } from './drivable.ts'
 
 const UNIT: Unit = { id: '1', number: '101', label: '101' }
-const CONTACTS = [{ residentId: '1', name: 'Ana', number: '1101' }]
+const ATTEMPTS: Attempt[] = [1, 2].map(() => ({
+  kind: 'call',
+  contact: { residentId: '1', name: 'Ana', number: '1101' },
+  ringMs: 30_000,
+}))
 
 const ears = new Map<string, (fact: LegEvent) => void>()
 const earOf = ({ callId, role }: LegRef) => `${callId} ${role}`
@@ -61,7 +67,7 @@ const machine = callMachine.provide({
       actors: { say, deadline, dial: fromPromise(async () => {}), ring: lasting() },
     }),
     resident: residentMachine.provide({ actors: { say, deadline, listen: fromPromise(() => never()) } }),
-    match: fromPromise(async () => CONTACTS),
+    match: fromPromise(async (): Promise<Matched> => ({ verdict: 'contact', attempts: ATTEMPTS })),
     tone: lasting(),
     bridge: lasting(),
     sayBoth: fromPromise(async () => ({ beganAt: 0 })),

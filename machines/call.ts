@@ -1,5 +1,5 @@
-import { assign, enqueueActions, sendTo, setup, spawnChild, stopChild } from 'xstate'
-import { type Contact, type ContactSettings, contactMachine, type Missed } from './contact.ts'
+import { assign, enqueueActions, not, sendTo, setup, spawnChild, stopChild } from 'xstate'
+import { type Attempt, type ContactFact, contactMachine, type Missed } from './contact.ts'
 import { deadline, inMs } from './deadline.ts'
 import { type LegFact, legMachine } from './leg.ts'
 import { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'
@@ -9,14 +9,21 @@ import { type Piece, type Recording, type Role, say } from './speech.ts'
 import { type Unit, type VisitorOutput, visitorMachine } from './visitor.ts'
 
 /** Times in ms, fixed when the call starts. */
-export interface CallSettings extends ContactSettings {
+export interface CallSettings {
   /** Whether speech is transcribed; otherwise only keys count. */
   transcribes: boolean
+  /** Between two attempts to reach the resident. */
+  pauseMs: number
   talkMs: number
   callMaxMs: number
   hangupDelayMs: number
   hangupGraceMs: number
 }
+
+/** What the rules say of a visit before anybody is rung, and whom to ring where they leave it open. */
+export type Matched =
+  | { verdict: 'contact'; attempts: Attempt[] }
+  | { verdict: 'blocked' | 'authorized'; attempts?: undefined }
 
 export interface CallInput {
   callId: string
@@ -31,7 +38,9 @@ export interface CallContext extends CallInput {
   unit: Unit | null
   identity: Recording | null
   purpose: Recording | null
-  contacts: Contact[]
+  attempts: Attempt[]
+  /** Whom the last attempt rang, and so who answers. */
+  ringing: Attempt['kind']
   ending: Ending | null
   decision: Decision | null
   answeredAt: number | null
@@ -41,6 +50,7 @@ export interface CallContext extends CallInput {
 
 export type CallEvent =
   | LegFact
+  | ContactFact
   | { type: 'resident.joined' }
   | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
   | { type: 'leg.hangUp'; role: Role }
@@ -72,8 +82,8 @@ export const callMachine = setup({
     resident: residentMachine,
     say,
     deadline,
-    /** Who may be rung for the unit, in order; nobody is an empty list. */
-    match: port<Contact[], { callId: string; unit: Unit }>('match'),
+    /** What the rules say, and who may be rung for the unit; nobody is an empty list. */
+    match: port<Matched, { callId: string; unit: Unit }>('match'),
     tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
     bridge: lastingPort<{ callId: string }>('bridge'),
     /** Speaks to both legs; resolves when all was played out, with the moment (ms since the epoch) both had begun. */
@@ -107,6 +117,8 @@ export const callMachine = setup({
     residentIsHere: ({ context }) => context.legs.includes('resident'),
     nobodyIsHere: ({ context }) => context.legs.length === 0,
     isHere: ({ context }, role: Role) => context.legs.includes(role),
+    isBlocked: (_, { verdict }: Matched) => verdict === 'blocked',
+    isOpen: (_, { verdict }: Matched) => verdict === 'authorized',
     visitorIsSilent: (_, { gaveUp }: VisitorOutput) => gaveUp === 'silent',
     unitIsUnknown: (_, { gaveUp }: VisitorOutput) => gaveUp === 'unknown-unit',
     rangInVain: (_, missed: Missed) => missed === 'unanswered',
@@ -124,7 +136,8 @@ export const callMachine = setup({
     unit: null,
     identity: null,
     purpose: null,
-    contacts: [],
+    attempts: [],
+    ringing: 'call',
     ending: null,
     decision: null,
     answeredAt: null,
@@ -144,7 +157,10 @@ export const callMachine = setup({
       target: '.concluding',
       actions: ['removeVisitor', 'stopVisitorLeg', end('abandoned', 'visitor-left')],
     },
-    'resident.joined': { actions: ['connectResident', 'addResident'] },
+    'resident.joined': {
+      guard: not('residentIsHere'),
+      actions: ['connectResident', 'addResident'],
+    },
     'resident.hungUp': { actions: ['removeResident', 'stopResidentLeg'] },
     'decision.given': {
       target: '.concluding',
@@ -198,12 +214,28 @@ export const callMachine = setup({
         src: 'match',
         id: 'match',
         input: ({ context }) => ({ callId: context.callId, unit: context.unit! }),
-        onDone: { target: 'contacting', actions: assign({ contacts: ({ event }) => event.output }) },
+        onDone: [
+          {
+            guard: { type: 'isBlocked', params: ({ event }) => event.output },
+            target: 'concluding',
+            actions: end('blocked', 'rule'),
+          },
+          {
+            guard: { type: 'isOpen', params: ({ event }) => event.output },
+            target: 'concluding',
+            actions: { type: 'decide', params: { verdict: 'authorized', by: 'rule', via: 'rule' } },
+          },
+          {
+            target: 'contacting',
+            actions: assign({ attempts: ({ event }) => event.output.attempts ?? [] }),
+          },
+        ],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
     },
     contacting: {
       always: { guard: 'residentIsHere', target: 'consulting' },
+      on: { 'contact.ringing': { actions: assign({ ringing: ({ event }) => event.kind }) } },
       invoke: [
         {
           src: 'tone',
@@ -213,11 +245,11 @@ export const callMachine = setup({
         {
           src: 'contact',
           id: 'contact',
-          input: ({ context: { callId, unit, contacts, settings } }) => ({
+          input: ({ context: { callId, unit, attempts, settings } }) => ({
             callId,
             unit: unit!,
-            contacts,
-            settings,
+            attempts,
+            pauseMs: settings.pauseMs,
           }),
           onDone: [
             {
@@ -244,7 +276,7 @@ export const callMachine = setup({
           input: ({ context }) => ({
             callId: context.callId,
             role: 'visitor',
-            pieces: ['resident-answered'],
+            pieces: [context.ringing === 'operator' ? 'operator-answered' : 'resident-answered'],
           }),
         },
         {
@@ -263,7 +295,11 @@ export const callMachine = setup({
               target: 'concluding',
               actions: {
                 type: 'decide',
-                params: ({ event }) => ({ verdict: 'authorized', by: 'resident', via: event.output.via }),
+                params: ({ context, event }) => ({
+                  verdict: 'authorized',
+                  by: answering(context),
+                  via: event.output.via,
+                }),
               },
             },
             {
@@ -271,7 +307,11 @@ export const callMachine = setup({
               target: 'concluding',
               actions: {
                 type: 'decide',
-                params: ({ event }) => ({ verdict: 'denied', by: 'resident', via: event.output.via }),
+                params: ({ context, event }) => ({
+                  verdict: 'denied',
+                  by: answering(context),
+                  via: event.output.via,
+                }),
               },
             },
             { guard: { type: 'wantsTalk', params: ({ event }) => event.output.answer }, target: 'talking' },
@@ -301,12 +341,18 @@ export const callMachine = setup({
           {
             guard: { type: 'isAuthorizeKey', params: ({ event }) => event.key },
             target: 'concluding',
-            actions: decide('authorized'),
+            actions: {
+              type: 'decide',
+              params: ({ context }) => ({ verdict: 'authorized', by: answering(context), via: 'key' }),
+            },
           },
           {
             guard: { type: 'isDenyKey', params: ({ event }) => event.key },
             target: 'concluding',
-            actions: decide('denied'),
+            actions: {
+              type: 'decide',
+              params: ({ context }) => ({ verdict: 'denied', by: answering(context), via: 'key' }),
+            },
           },
         ],
         'resident.hungUp': {
@@ -390,8 +436,9 @@ function end(outcome: Outcome, reason: Reason) {
   return { type: 'end', params: { outcome, reason } } as const
 }
 
-function decide(verdict: Verdict) {
-  return { type: 'decide', params: { verdict, by: 'resident', via: 'key' } } as const
+/** Who is on the resident's leg. */
+function answering({ ringing }: CallContext): string {
+  return ringing === 'operator' ? 'operator' : 'resident'
 }
 
 function legInput({ callId, settings }: CallContext, role: Role) {

@@ -1,4 +1,4 @@
-import { assign, setup } from 'xstate'
+import { assign, sendParent, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
 import { say } from './speech.ts'
@@ -11,20 +11,27 @@ export interface Contact {
   number: string
 }
 
-/** Times in ms. */
-export interface ContactSettings {
-  /** How often each contact is rung. */
-  attempts: number
+/** One time that somebody is rung: the tenant's contact plan, written out. */
+export interface Attempt {
+  /** Who it is: somebody of the unit, or the operator in their place. */
+  kind: 'call' | 'operator'
+  contact: Contact
   ringMs: number
-  /** Between two attempts. */
-  pauseMs: number
 }
 
 export interface ContactInput {
   callId: string
   unit: Unit
-  contacts: Contact[]
-  settings: ContactSettings
+  /** In their order. */
+  attempts: Attempt[]
+  /** ms between two attempts. */
+  pauseMs: number
+}
+
+/** What the call learns: who is being rung now. */
+export interface ContactFact {
+  type: 'contact.ringing'
+  kind: Attempt['kind']
 }
 
 export interface DialRequest {
@@ -36,8 +43,9 @@ export interface DialRequest {
   ringMs: number
 }
 
-interface ContactContext extends ContactInput {
-  attempt: number
+export interface ContactContext extends ContactInput {
+  /** How many attempts were begun. */
+  begun: number
   /** How many attempts rang; none at all means that the resident cannot be reached. */
   rings: number
 }
@@ -46,7 +54,7 @@ interface ContactContext extends ContactInput {
 export type Missed = 'unanswered' | 'unreachable'
 
 /**
- * Rings the contacts of a unit in turn, each so many times. An answer is not its business: the resident's leg arrives at
+ * Rings one after the other whom the contact plan names. An answer is not its business: the resident's leg arrives at
  * the call, which then leaves this machine and so stops whatever still rings.
  */
 export const contactMachine = setup({
@@ -64,15 +72,18 @@ export const contactMachine = setup({
     ring: lastingPort<DialRequest>('ring'),
   },
   actions: {
-    nextAttempt: assign({ attempt: ({ context }) => context.attempt + 1 }),
+    nextAttempt: assign({ begun: ({ context }) => context.begun + 1 }),
+    tellRinging: sendParent(
+      ({ context }): ContactFact => ({ type: 'contact.ringing', kind: current(context).kind }),
+    ),
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
   },
   guards: {
-    mayRing: ({ context }) => context.attempt < context.contacts.length * context.settings.attempts,
+    mayRing: ({ context }) => context.begun < context.attempts.length,
   },
 }).createMachine({
   id: 'contact',
-  context: ({ input }) => ({ ...input, attempt: 0, rings: 0 }),
+  context: ({ input }) => ({ ...input, begun: 0, rings: 0 }),
   initial: 'choosing',
   states: {
     choosing: { always: [{ guard: 'mayRing', target: 'call' }, { target: 'missed' }] },
@@ -92,18 +103,19 @@ export const contactMachine = setup({
             {
               src: 'deadline',
               id: 'dialDeadline',
-              input: ({ context }) => inMs(context.settings.ringMs),
+              input: ({ context }) => inMs(current(context).ringMs),
               onDone: 'unheard',
             },
           ],
         },
         ringing: {
+          entry: 'tellRinging',
           invoke: [
             { src: 'ring', id: 'ring', input: ({ context }) => dialRequest(context) },
             {
               src: 'deadline',
               id: 'ringDeadline',
-              input: ({ context }) => inMs(context.settings.ringMs),
+              input: ({ context }) => inMs(current(context).ringMs),
               onDone: 'unheard',
             },
           ],
@@ -114,12 +126,16 @@ export const contactMachine = setup({
             {
               src: 'say',
               id: 'tellVisitor',
-              input: ({ context }) => ({ callId: context.callId, role: 'visitor', pieces: ['trying-again'] }),
+              input: ({ context }) => ({
+                callId: context.callId,
+                role: 'visitor',
+                pieces: [upcoming(context)],
+              }),
             },
             {
               src: 'deadline',
               id: 'pauseDeadline',
-              input: ({ context }) => inMs(context.settings.pauseMs),
+              input: ({ context }) => inMs(context.pauseMs),
               onDone: 'dialing',
             },
           ],
@@ -131,8 +147,17 @@ export const contactMachine = setup({
   output: ({ context }) => ({ missed: context.rings > 0 ? 'unanswered' : 'unreachable' }),
 })
 
-function dialRequest({ callId, attempt, contacts, unit, settings }: ContactContext): DialRequest {
-  // the contacts are rung in turn, so that a second round begins only when everybody had one
-  const contact = contacts[(attempt - 1) % contacts.length]!
-  return { callId, attemptId: `${callId}-${attempt}`, contact, unit, ringMs: settings.ringMs }
+function current({ attempts, begun }: ContactContext): Attempt {
+  return attempts[begun - 1]!
+}
+
+/** What the visitor is told before the next attempt. */
+function upcoming({ attempts, begun }: ContactContext): string {
+  return attempts[begun]!.kind === 'operator' ? 'calling-operator' : 'trying-again'
+}
+
+function dialRequest(context: ContactContext): DialRequest {
+  const { callId, unit, begun } = context
+  const { contact, ringMs } = current(context)
+  return { callId, attemptId: `${callId}-${begun}`, contact, unit, ringMs }
 }

@@ -13,8 +13,9 @@ export {
   type CallOutput,
   type CallSettings,
   callMachine,
+  type Matched,
 } from './call.ts'
-export { type Contact, type ContactInput, contactMachine, type DialRequest } from './contact.ts'
+export { type Attempt, type Contact, type ContactInput, contactMachine, type DialRequest } from './contact.ts'
 export { type Deadline, deadline, inMs } from './deadline.ts'
 export { type HungUp, type LegEvent, type LegInput, type LegRef, legMachine } from './leg.ts'
 export { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'

@@ -17,6 +17,7 @@ export type Reason =
   | 'visitor-silent'
   | 'unknown-unit'
   | 'no-contact'
+  | 'rule'
   | 'no-answer'
   | 'resident-left'
   | 'undecided'
@@ -26,9 +27,9 @@ export type Reason =
 
 export interface Decision {
   verdict: Verdict
-  /** Who decided: `resident`, or the name of the API key. */
+  /** Who decided: `resident`, `operator`, `rule`, or the name of the API key. */
   by: string
-  via: 'key' | 'voice' | 'whatsapp' | 'api'
+  via: 'key' | 'voice' | 'whatsapp' | 'api' | 'rule'
   /** Milliseconds since the epoch. */
   at: number
 }

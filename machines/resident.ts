@@ -35,7 +35,7 @@ export interface ResidentOutput {
   via: 'key' | 'voice'
 }
 
-interface ResidentContext extends ResidentInput, ResidentOutput {
+export interface ResidentContext extends ResidentInput, ResidentOutput {
   asked: number
   transcribes: boolean
 }

@@ -46,7 +46,7 @@ export interface VisitorOutput {
   gaveUp: GaveUp | null
 }
 
-interface VisitorContext extends VisitorOutput {
+export interface VisitorContext extends VisitorOutput {
   callId: string
   transcribes: boolean
   purposeSaid: boolean

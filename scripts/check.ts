@@ -1,8 +1,8 @@
 /** `npm run check`: everything that can be said of the tree without running it. Quiet where all is well. */
 import { spawn } from 'node:child_process'
 import { glob, readFile } from 'node:fs/promises'
-import { VARIABLES } from '../src/config.ts'
 import { ERRORS } from '../src/errors.ts'
+import { VARIABLES } from '../src/variables.ts'
 import { staleCharts } from './charts.ts'
 
 /** Places that may put real ports in a machine's place. */

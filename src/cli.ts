@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MACHINES } from '../machines/index.ts'
+import { MAIN_TENANT } from './calls/gates.ts'
 import { mermaid } from './chart.ts'
 import { loadConfig } from './config.ts'
 import { runDemo, SCENARIO_NAMES } from './demo.ts'
@@ -11,11 +12,11 @@ import { asPorteiroError, fail, reasonOf } from './errors.ts'
 import { createLog, silentLog } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { parseRoles, ROLES, serve } from './serve.ts'
-import { MAIN_TENANT } from './service.ts'
 import { runCallCommand } from './simulator/call-command.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { exportDirectory, importDirectory } from './store/directory.ts'
-import { parseDirectory } from './store/directory-file.ts'
+import { directoryFile, parseDirectory } from './store/directory-file.ts'
+import { exportRules } from './store/directory-rules.ts'
 import { migrate } from './store/migrate.ts'
 
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
@@ -134,13 +135,14 @@ function createProgram(exit: (code: number) => void): Command {
     .option('--replace', 'also remove the units that the file does not name', false)
     .option('--json', 'one JSON object', false)
     .action(async (file, { tenant: wanted, replace, json }) => {
-      const { tenant, units, extensions } = parseDirectory(await readInput(file))
+      const { tenant, units, extensions, rules } = parseDirectory(await readInput(file))
       const tenantId = wanted ?? tenant?.id ?? MAIN_TENANT
       await withDatabase(async (database) => {
         const result = await importDirectory(database, tenantId, units, {
           replace,
           ...(tenant && { tenant }),
           ...(extensions && { extensions }),
+          ...(rules && { rules }),
         })
         if (json) return print(JSON.stringify({ tenant: tenantId, ...result }))
         print(
@@ -158,7 +160,7 @@ function createProgram(exit: (code: number) => void): Command {
       withDatabase(async (database) => {
         const found = await exportDirectory(database, tenant)
         if (!found) throw fail('USAGE_WRONG', { problem: `There is no tenant "${tenant}".` })
-        print(JSON.stringify(found, null, json ? 0 : 2))
+        print(JSON.stringify(directoryFile(found, await exportRules(database, tenant)), null, json ? 0 : 2))
       }),
     )
 

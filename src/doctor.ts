@@ -74,6 +74,7 @@ const data: Check = async ({ dataDir }) => {
   const there = await nearest(dataDir)
   try {
     await access(there, constants.W_OK)
+    if (!(await stat(there)).isDirectory()) throw new Error(`${there} is not a folder`)
     if (there === dataDir) {
       const probe = join(dataDir, `.doctor-${process.pid}`)
       await writeFile(probe, '')

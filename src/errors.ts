@@ -80,6 +80,7 @@ export const ERRORS = {
   CALL_DUPLICATE: { status: 409, message: 'Call {callId} already has a {role} leg.' },
   CALLS_EXHAUSTED: { status: 503, message: 'All {max} calls are in use.' },
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
+  DIALER_FAILED: { status: 503, exit: 69, message: 'Nobody can be rung any more: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
 
   // click-to-call: every message of the broker has its host, virtual host and queue as details

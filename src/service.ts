@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createActor, fromPromise, waitFor } from 'xstate'
 import {
   brokerMachine,
+  type Contact,
   callMachine,
   contactMachine,
   type DialRequest,
@@ -13,27 +14,36 @@ import {
 import type { Role } from './audio.ts'
 import { createPacer } from './audiosocket/pacer.ts'
 import { createAudioSocketServer } from './audiosocket/server.ts'
+import type { LiveCall } from './calls/call.ts'
 import { createCourtesy } from './calls/courtesy.ts'
+import { deadline } from './calls/deadline.ts'
 import { createEndedCalls } from './calls/ended.ts'
+import { readGates } from './calls/gates.ts'
+import { createHearing, type Hearing } from './calls/hearing.ts'
 import { createJournal } from './calls/journal.ts'
 import { loadMediaKit, type MediaKit } from './calls/kit.ts'
 import { createLeg } from './calls/leg.ts'
 import { createPorts, type Ports } from './calls/ports.ts'
-import { createCalls, type Gate } from './calls/registry.ts'
+import { createCalls } from './calls/registry.ts'
 import { keepRetention } from './calls/retention.ts'
 import { openClickToCall, reachable } from './click-to-call.ts'
 import { createBrokerPorts } from './clicktocall/broker.ts'
-import { createNoDialer, type Telephone } from './clicktocall/dialer.ts'
+import type { Telephone } from './clicktocall/dialer.ts'
 import type { Link } from './clicktocall/link.ts'
 import type { Config } from './config.ts'
+import { createMatcher } from './dialogue/matcher.ts'
+import { createUnderstanding } from './dialogue/understand.ts'
 import { type PorteiroError, reasonOf } from './errors.ts'
 import { openHttp } from './http/server.ts'
-import { type Logger, silentLog } from './log.ts'
+import type { Logger } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { createTelephone } from './simulator/telephone.ts'
+import { createTranscriber } from './speech/transcribe.ts'
 import { endedSince, writeBatch } from './store/calls.ts'
 import { type Database, openDatabase } from './store/database.ts'
-import { findTenant, findUnit, listExtensions } from './store/directory.ts'
+import { findUnit, listUnits, type Unit } from './store/directory.ts'
+import { directoryRevision } from './store/directory-revision.ts'
+import { decideEarly, resolvePlan } from './store/directory-rules.ts'
 import { countKeys, createKey } from './store/keys.ts'
 import { migrate } from './store/migrate.ts'
 
@@ -43,12 +53,8 @@ const PAUSE_MS = 3000
 const TALK_MS = 120_000
 /** How far back a restarted node remembers ended calls; a PBX that reconnects does so within seconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000
-/** ms that calls have, once nobody can be rung any more, before they are told goodbye; then ms before they are cut. */
+/** ms that calls have, once nobody can be rung any more, before they are told goodbye; after four times that they are cut. */
 const LAST_WORDS_MS = 5000
-const CUT_MS = 15_000
-/** The tenant of the main port pair. */
-export const MAIN_TENANT = 'default'
-
 export interface ServiceOptions {
   config: Config
   log: Logger
@@ -120,14 +126,20 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   void broker?.failed.then((error) => {
     log.fatal({ code: error.code, ...calls.counts() }, 'nobody can be rung any more: the service ends')
     actor.send({ type: 'service.drain' })
-    const lastWords = setTimeout(() => {
-      for (const call of calls.list()) call.actor.send({ type: 'call.end', reason: 'closing' })
-    }, LAST_WORDS_MS)
-    const cut = setTimeout(stop, LAST_WORDS_MS + CUT_MS)
-    void stopped.finally(() => {
-      clearTimeout(lastWords)
-      clearTimeout(cut)
-    })
+    const conclude = (which: (call: LiveCall) => boolean) => {
+      for (const call of calls.list().filter(which)) call.actor.send({ type: 'call.end', reason: 'closing' })
+    }
+    const timers = [
+      // who is being told that nobody can be reached has better words coming
+      setTimeout(
+        conclude,
+        LAST_WORDS_MS,
+        (call: LiveCall) => !call.actor.getSnapshot().matches('contacting'),
+      ),
+      setTimeout(conclude, 2 * LAST_WORDS_MS, () => true),
+      setTimeout(stop, 4 * LAST_WORDS_MS),
+    ]
+    void stopped.finally(() => timers.forEach(clearTimeout))
     failed.resolve(error)
   })
   return {
@@ -181,20 +193,40 @@ async function openParts(
     log,
   })
   owner.defer(() => dialer.close())
+  const find = (callId: string) => calls.find(callId)
+  const transcriber = createTranscriber({ ...config.speech.stt, log })
+  owner.defer(() => transcriber.close())
   const ports = createPorts({
-    find: (callId) => calls.find(callId),
+    find,
     findUnit: (tenantId, number) => findUnit(database, tenantId, number),
     dialer,
+    rules: {
+      decideEarly: (tenantId, unitId, visitor) =>
+        decideEarly(database, tenantId, unitId, visitor, new Date()),
+      resolvePlan: (tenantId, unitId) => resolvePlan(database, tenantId, unitId),
+    },
+    operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
+    defaults: clickToCall,
     log,
   })
-  const gates = await readGates(database, config)
-  const machine = provideCall(ports)
+  const matcher = createMatcher<Unit>({
+    load: (tenantId) => listUnits(database, tenantId),
+    revision: (tenantId) => directoryRevision(database, tenantId),
+    onStale: (tenant, error) => log.warn({ tenant, reason: reasonOf(error) }, 'an older directory serves'),
+  })
+  const hearing = createHearing({
+    find,
+    transcriber,
+    understanding: createUnderstanding(config.understanding),
+    match: matcher.match,
+    log,
+  })
+  const gates = await readGates(database, { ...audiosocket, locale: config.locale })
+  const machine = provideCall(ports, hearing)
   const calls = createCalls({
     machine,
     settings: {
-      transcribes: false,
-      attempts: clickToCall.attempts,
-      ringMs: clickToCall.ringMs,
+      transcribes: transcriber.provider !== 'none',
       pauseMs: PAUSE_MS,
       talkMs: TALK_MS,
       callMaxMs: call.maxMs,
@@ -205,7 +237,7 @@ async function openParts(
     maxCalls: config.maxCalls,
     gate: gates.of,
     openLeg: (live, connection) =>
-      createLeg({ call: live, connection, kit, locale: gates.of(live.gate).locale, log }),
+      createLeg({ call: live, connection, kit, transcriber, locale: gates.of(live.gate).locale, log }),
     dismiss: courtesy.dismiss,
     ended: createEndedCalls((await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed()),
     journal,
@@ -286,62 +318,28 @@ async function openParts(
 }
 
 /** The call machine and every machine below it with real ports. */
-function provideCall(ports: Ports) {
-  const { say, record, deadline, findUnit: find, dial, ring, hear, hangUp, release, ...own } = ports
+function provideCall(ports: Ports, { listen, listenToAnswer }: Hearing) {
+  const { say, record, findUnit: find, dial, ring, hear, hangUp, release, ...own } = ports
   return callMachine.provide({
     actors: {
       ...own,
       say,
       deadline,
       leg: legMachine.provide({ actors: { hear, hangUp, release, deadline } }),
-      visitor: visitorMachine.provide({ actors: { say, record, deadline, findUnit: find } }),
+      visitor: visitorMachine.provide({ actors: { say, record, listen, deadline, findUnit: find } }),
       contact: contactMachine.provide({ actors: { say, deadline, dial, ring } }),
-      resident: residentMachine.provide({ actors: { say, deadline } }),
+      resident: residentMachine.provide({ actors: { say, listen: listenToAnswer, deadline } }),
     },
   })
 }
-
-/** Its port needs no calls. */
-const { deadline } = createPorts({
-  find: () => undefined,
-  findUnit: async () => undefined,
-  dialer: createNoDialer(),
-  log: silentLog(),
-})
 
 /** The broker's machine on a real connection. */
 export function provideBroker(link: Link): typeof brokerMachine {
   return brokerMachine.provide({ actors: { deadline, ...createBrokerPorts(link) } })
 }
 
-/** The gates of the extensions table: a port pair and a tenant each. The main port pair is the gate without a name. */
-async function readGates(database: Database, config: Config) {
-  const known = new Map<string, Gate & { locale: Config['locale'] }>()
-  const gateOf = async (tenantId: string) => {
-    const tenant = await findTenant(database, tenantId)
-    return { tenantId, locale: tenant?.locale ?? config.locale }
-  }
-  let main = await gateOf(MAIN_TENANT)
-  const { visitorPort, residentPort } = config.audiosocket
-  const taken = new Set([visitorPort, residentPort])
-  const ports: { gate: string; role: Role; port: number }[] = []
-  for (const row of await listExtensions(database)) {
-    const gate = await gateOf(row.condominio_id)
-    known.set(row.id, gate)
-    if (row.porta_ia === visitorPort) main = gate
-    for (const [role, port] of [
-      ['visitor', row.porta_ia],
-      ['resident', row.porta_retorno],
-    ] as const) {
-      // several extensions of one gate share its ports
-      if (!taken.has(port)) ports.push({ gate: row.id, role, port })
-      taken.add(port)
-    }
-  }
-  return {
-    ports,
-    of: (gate: string | undefined) => (gate === undefined ? undefined : known.get(gate)) ?? main,
-  }
+function operatorOf(number: string | undefined): Contact | undefined {
+  return number === undefined ? undefined : { residentId: 'operator', name: '', number }
 }
 
 /** Where nobody has a key yet, one is made; it is shown once and only its hash is kept. */

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import type { CallEvent, CallOutput, Role } from '../machines/index.ts'
+import type { Attempt, CallEvent, CallOutput, Role } from '../machines/index.ts'
 import { createStage, type Scene } from '../src/simulator/stage.ts'
 import { simulateTime } from './clock.ts'
 import { type Rig, suite } from './rig.ts'
@@ -73,6 +73,10 @@ async function ring(v: Visit) {
 async function answer(v: Visit) {
   await ring(v)
   await v.join()
+}
+
+function attempt(kind: Attempt['kind'], ringMs: number): Attempt {
+  return { kind, contact: { residentId: kind, name: kind, number: '1' }, ringMs }
 }
 
 test('a visitor keys the unit, the resident authorizes, both hear it and are hung up', async (t) => {
@@ -231,10 +235,41 @@ test('an attempt that cannot be dialled is tried again, then unreachable', async
 })
 
 test('a dial that never answers is given up after the ring time', async (t) => {
-  const v = visit(t, { dial: () => new Promise(() => {}), settings: { attempts: 1 } })
+  const v = visit(t, { dial: () => new Promise(() => {}), attempts: [attempt('call', 30_000)] })
   await ring(v)
   await v.wait(30_000 + 6000)
   assert.equal(v.output()?.outcome, 'unreachable')
+})
+
+test('the operator is rung when nobody of the unit answers, and decides in their place', async (t) => {
+  const v = visit(t, { attempts: [attempt('call', 30_000), attempt('operator', 20_000)] })
+  await ring(v)
+  await v.wait(30_000)
+  assert.equal(v.heard('visitor').at(-1), 'calling-operator')
+  await v.wait(3000)
+  assert.is(v.stage.dialled.at(-1)!.contact.residentId, 'operator')
+  await v.join()
+  assert.ok(v.heard('visitor').includes('operator-answered'))
+  await v.press('resident', '1')
+  await v.wait(6000)
+  assert.is(v.output()?.decision?.by, 'operator')
+})
+
+test('a visit that the rules block is told so, and nobody is rung', async (t) => {
+  const v = visit(t, { rules: { verdict: 'blocked' } })
+  await ring(v)
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-blocked')
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'blocked', reason: 'rule', decision: null })
+  assert.equal(v.stage.dialled, [])
+})
+
+test('a visit in a window that opens by itself is authorized by the rule', async (t) => {
+  const v = visit(t, { rules: { verdict: 'authorized' } })
+  await ring(v)
+  await v.wait(6000)
+  assert.is(v.output()?.outcome, 'authorized')
+  assert.is(v.output()?.decision?.via, 'rule')
 })
 
 test('silence: asked twice, then let go', async (t) => {
@@ -376,7 +411,7 @@ test('a leg that does not close after 0x00 is closed by us', async (t) => {
 })
 
 test('a call that lasts too long ends with a goodbye', async (t) => {
-  const v = visit(t, { settings: { ringMs: 600_000 } })
+  const v = visit(t, { attempts: [attempt('call', 600_000)] })
   await ring(v)
   await v.wait(300_000)
   assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-expired')

@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert'
-import { parseConfig, VARIABLES } from '../src/config.ts'
+import { parseConfig } from '../src/config.ts'
 import { PorteiroError } from '../src/errors.ts'
+import { VARIABLES } from '../src/variables.ts'
 import { suite } from './rig.ts'
 
 const test = suite('config')

@@ -31,8 +31,12 @@ const { visitor: visitorPort, resident: residentPort, directories } = workerData
 const prompts = await loadPrompts({ directories, locale: 'pt-BR', frame: audioFrame })
 const answering = new Map<string, () => void>()
 
+/** Nobody rings at a hundred gates in the same millisecond; what is measured is that all of them talk at once. */
+const APART_MS = 7
+
 /** A whole visit by two phones that are gone when it resolves. */
-async function visit(): Promise<Ended[]> {
+async function visit(index: number): Promise<Ended[]> {
+  await new Promise((resolve) => setTimeout(resolve, index * APART_MS))
   const visitor = createPhone({ port: visitorPort, role: 'visitor', prompts })
   const { promise: wanted, resolve } = Promise.withResolvers<void>()
   answering.set(visitor.id, resolve)
@@ -49,7 +53,7 @@ const RESOLUTION_MS = 1
 async function visits(count: number): Promise<PhonesAnswer> {
   const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   loop.enable()
-  const ends = await Promise.all(Array.from({ length: count }, visit))
+  const ends = await Promise.all(Array.from({ length: count }, (_, index) => visit(index)))
   loop.disable()
   return { ends: ends.flat(), loopMs: Math.max(0, loop.percentile(99) / 1e6 - RESOLUTION_MS) }
 }

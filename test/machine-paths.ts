@@ -1,4 +1,5 @@
 import {
+  type Attempt,
   type BrokerFailure,
   brokerMachine,
   callMachine,
@@ -38,8 +39,12 @@ const recorded = (name: RecordingName): Recording[] =>
 const UNSAID = { ...NOBODY, purposeSaid: false }
 const SAID_UNIT = { ...UNSAID, unit: UNIT }
 const SAID_NAME = { ...SAID_UNIT, identity: { name: 'identity', heard: true, ms: 1500 } }
-const contacts = (count: number) =>
-  Array.from({ length: count }, (_, at) => ({ residentId: `${at}`, name: 'Ana', number: `110${at}` }))
+const attempts = (count: number): Attempt[] =>
+  Array.from({ length: count }, (_, at) => ({
+    kind: at === 0 ? 'call' : 'operator',
+    contact: { residentId: `${at}`, name: 'Ana', number: `110${at}` },
+    ringMs: 30_000,
+  }))
 
 export const walkVisitor = (each: Each) =>
   paths(visitorMachine, {
@@ -66,7 +71,7 @@ export const walkContact = (each: Each) =>
   [0, 1, 2].flatMap((count) =>
     paths(contactMachine, {
       each,
-      input: { callId: 'c', unit: UNIT, contacts: contacts(count), settings: SCENE_SETTINGS },
+      input: { callId: 'c', unit: UNIT, attempts: attempts(count), pauseMs: 3000 },
     }),
   )
 
@@ -142,6 +147,7 @@ export const walkCall = (each: Each) =>
     events: [
       ...ROLES.flatMap(fromLeg),
       { type: 'resident.joined' },
+      { type: 'contact.ringing', kind: 'operator' },
       { type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' },
       { type: 'call.end', reason: 'closing' },
     ],
@@ -151,7 +157,12 @@ export const walkCall = (each: Each) =>
         { ...NOBODY, gaveUp: 'silent' },
         { ...NOBODY, gaveUp: 'unknown-unit' },
       ],
-      match: [[], contacts(1)],
+      match: [
+        { verdict: 'contact', attempts: [] },
+        { verdict: 'contact', attempts: attempts(1) },
+        { verdict: 'blocked' },
+        { verdict: 'authorized' },
+      ],
       contact: [{ missed: 'unanswered' }, { missed: 'unreachable' }],
       resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
       introduce: [{ beganAt: 0 }],

@@ -1,6 +1,13 @@
 import type { Actor } from 'xstate'
-import type { CallOutput, callMachine, Role } from '../../machines/index.ts'
+import type { CallOutput, callMachine, Role, Unit } from '../../machines/index.ts'
+import type { Intent } from '../store/entry-rules.ts'
 import type { Leg, LegOwner } from './leg.ts'
+
+/** A unit with the people who may be rung for it. */
+export interface FoundUnit extends Unit {
+  block: string | null
+  residents: readonly { id: string; name: string; phone: string | null }[]
+}
 
 /** A call that lives on this node: its actor, and the plain objects the actor's ports work on. */
 export interface LiveCall extends LegOwner {
@@ -9,6 +16,8 @@ export interface LiveCall extends LegOwner {
   readonly startedAt: Date
   readonly actor: Actor<typeof callMachine>
   readonly legs: Map<Role, Leg>
+  /** What the visitor said of themselves, for the rules; null where nothing was said or understood. */
+  visitor: { name: string | null; intent: Intent | null }
   /** Resolves when the call has ended and everything of it is released. */
   readonly ended: Promise<CallOutput | undefined>
 }

@@ -26,5 +26,10 @@ export async function loadMediaKit({ directories, recordings }: MediaKitOptions)
     loadPrompts({ directories, locale: 'en', frame: audioFrame }),
     loadVad(),
   ])
-  return { prompts: { 'pt-BR': portuguese, en: english }, tones: createTones(audioFrame), vad, recordings }
+  return {
+    prompts: { 'pt-BR': portuguese, en: english },
+    tones: createTones(audioFrame),
+    vad,
+    recordings,
+  }
 }

@@ -9,7 +9,9 @@ import { createEar, type EarFact } from '../media/ear.ts'
 import { cutFrames } from '../media/frames.ts'
 import { createPlayer } from '../media/player.ts'
 import { createRecorder, type Recorder, saveRecording } from '../media/recording.ts'
+import type { Transcriber } from '../speech/transcribe.ts'
 import type { MediaKit } from './kit.ts'
+import { type ListeningOptions, listenTo, type Utterance } from './listening.ts'
 
 export type LegConnection = Connection
 
@@ -23,17 +25,22 @@ const BEEP = 'beep'
 export interface Leg {
   readonly role: Role
   readonly connection: LegConnection
+  readonly locale: Locale
   /** Resolves when all was played out, was interrupted by `signal`, or the leg is gone. */
   say(pieces: readonly Piece[], signal: AbortSignal): Promise<Said & { beganAt: number }>
   /** A tone below everything that is said, until the returned function is called. */
   loop(tone: 'ringback' | 'hold'): () => void
   record(name: RecordingName, signal: AbortSignal): Promise<Recording>
+  /** One utterance as text and sound; rejects with SPEECH_… where it cannot be transcribed. */
+  listen(options: Omit<ListeningOptions, 'locale'>): Promise<Utterance>
+  /** Keeps sound that was heard as the call's recording of that name. */
+  keep(name: RecordingName, pcm: Buffer): void
   /** Both legs hear each other until the returned function is called. */
   bridge(other: Leg): () => void
   /** What comes in goes to `out`, what `back` has is heard; null for neither. */
   carry(out: BridgeLine | null, back: BridgeLine | null): void
   /** One listener; returns its end. */
-  listen(listener: (fact: LegEvent) => void): () => void
+  subscribe(listener: (fact: LegEvent) => void): () => void
   /** dBFS of the last 100 ms. */
   level(): number
   hangUp(): void
@@ -53,12 +60,13 @@ export interface LegOptions {
   call: LegOwner
   connection: LegConnection
   kit: MediaKit
+  transcriber: Transcriber
   locale: Locale
   log: Logger
 }
 
 /** Puts ears and a voice on a connection. It releases both by itself when the connection closes. */
-export function createLeg({ call, connection, kit, locale, log }: LegOptions): Leg {
+export function createLeg({ call, connection, kit, transcriber, locale, log }: LegOptions): Leg {
   const { role } = connection
   const prompts = kit.prompts[locale]
   const facts = { call_id: call.id, leg: role }
@@ -82,7 +90,10 @@ export function createLeg({ call, connection, kit, locale, log }: LegOptions): L
         facts,
         'the PBX sends raw µ-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)',
       )
-    } else call.note(fact.type, role, { at: fact.at, ...('ms' in fact && { ms: fact.ms }) })
+    } else {
+      if (fact.type === 'speech.started') listener?.({ type: 'speech.started' })
+      call.note(fact.type, role, { at: fact.at, ...('ms' in fact && { ms: fact.ms }) })
+    }
   }
 
   const stillness = setInterval(() => {
@@ -123,6 +134,7 @@ export function createLeg({ call, connection, kit, locale, log }: LegOptions): L
   return {
     role,
     connection,
+    locale,
     async say(pieces, signal) {
       const utterance = prompts.compose(pieces.map(playable), soundOf)
       listener?.({ type: 'saying' })
@@ -139,12 +151,11 @@ export function createLeg({ call, connection, kit, locale, log }: LegOptions): L
       untap()
       recorder = undefined
       call.note('recorded', role, { name, ms, heard, endedBy })
-      if (heard && endedBy !== 'cancelled') {
-        call.recordings.set(name, cutFrames(pcm, audioFrame))
-        void keep(name, pcm)
-      }
+      if (heard && endedBy !== 'cancelled') keep(name, pcm)
       return { name, heard, ms }
     },
+    listen: (options) => listenTo(ear, transcriber, { ...options, locale }),
+    keep,
     bridge(other) {
       const there = createBridgeLine({
         frame: audioFrame,
@@ -170,7 +181,7 @@ export function createLeg({ call, connection, kit, locale, log }: LegOptions): L
       outgoing = out
       player.live(back)
     },
-    listen(to) {
+    subscribe(to) {
       listener = to
       return () => {
         listener = undefined
@@ -188,13 +199,12 @@ export function createLeg({ call, connection, kit, locale, log }: LegOptions): L
     return name === BEEP ? kit.tones.beep : call.recordings.get(name)
   }
 
-  /** On disk for the journal; the call itself plays it from memory and does not wait. */
-  async function keep(name: RecordingName, pcm: Buffer): Promise<void> {
-    try {
-      await saveRecording(kit.recordings, call.id, name, pcm)
-    } catch (error) {
+  function keep(name: RecordingName, pcm: Buffer): void {
+    call.recordings.set(name, cutFrames(pcm, audioFrame))
+    // on disk for the journal; the call plays it from memory and does not wait
+    saveRecording(kit.recordings, call.id, name, pcm).catch((error) => {
       log.error({ ...facts, code: 'RECORDING_FAILED', reason: reasonOf(error) }, 'a recording was not kept')
-    }
+    })
   }
 }
 

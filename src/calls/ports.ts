@@ -1,10 +1,10 @@
 import { type EventObject, fromCallback, fromPromise } from 'xstate'
 import type {
   Contact,
-  Deadline,
   DialRequest,
   LegEvent,
   LegRef,
+  Matched,
   Piece,
   Recording,
   RecordingName,
@@ -16,15 +16,12 @@ import type {
 import { FRAME_MS } from '../audio.ts'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { LiveCall } from './call.ts'
+import type { EarlyDecision, ResolvedPlan } from '../store/directory-rules.ts'
+import type { FoundUnit, LiveCall } from './call.ts'
+import { attemptsOf, type PlanDefaults } from './plan.ts'
 
 /** ms that the directory may take; the visitor waits on the line meanwhile. */
 const DIRECTORY_MS = 5000
-
-/** A unit with the people who may be rung for it. */
-export interface FoundUnit extends Unit {
-  residents: readonly { id: string; name: string; phone: string | null }[]
-}
 
 export interface PortOptions {
   find: (callId: string) => LiveCall | undefined
@@ -34,13 +31,20 @@ export interface PortOptions {
     dial(request: DialRequest): Promise<void>
     cancel(request: DialRequest): void
   }
+  rules: {
+    decideEarly(tenantId: string, unitId: string, visitor: LiveCall['visitor']): Promise<EarlyDecision>
+    resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
+  }
+  operator: Contact | undefined
+  /** For steps of a plan that do not say. */
+  defaults: PlanDefaults
   log: Logger
 }
 
 export type Ports = ReturnType<typeof createPorts>
 
 /** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
-export function createPorts({ find, findUnit, dialer, log }: PortOptions) {
+export function createPorts({ find, findUnit, dialer, rules, operator, defaults, log }: PortOptions) {
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
 
   const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
@@ -67,8 +71,6 @@ export function createPorts({ find, findUnit, dialer, log }: PortOptions) {
   }
 
   return {
-    deadline: fromPromise<void, Deadline>(({ input, signal }) => until(input.at, signal)),
-
     say: fromPromise<Said, Saying>(({ input: { callId, role, pieces }, signal }) =>
       sayTo(callId, role, pieces, signal),
     ),
@@ -99,9 +101,25 @@ export function createPorts({ find, findUnit, dialer, log }: PortOptions) {
       },
     ),
 
-    match: fromPromise<Contact[], { callId: string; unit: Unit }>(async ({ input: { callId, unit } }) => {
+    match: fromPromise<Matched, { callId: string; unit: Unit }>(async ({ input: { callId, unit } }) => {
+      const call = find(callId)
       const found = await unitOf(callId, unit.number)
-      return found ? dialer.contacts(found) : []
+      if (!call || !found) return { verdict: 'contact', attempts: [] }
+      const { decision, rule } = await within(
+        DIRECTORY_MS,
+        rules.decideEarly(call.tenantId, found.id, call.visitor),
+      )
+      if (rule) call.note('rule', null, { decision, ...rule })
+      if (decision !== 'contact') return { verdict: decision }
+      const plan = await within(DIRECTORY_MS, rules.resolvePlan(call.tenantId, found.id))
+      if (plan.problem) {
+        log.error(
+          { call_id: callId, tenant: call.tenantId, plan: plan.problem },
+          'a contact plan cannot be read',
+        )
+      }
+      const attempts = attemptsOf(plan.steps, { contacts: dialer.contacts(found), operator }, defaults)
+      return { verdict: 'contact', attempts }
     }),
 
     dial: fromPromise<void, DialRequest>(async ({ input, signal }) => {
@@ -136,7 +154,7 @@ export function createPorts({ find, findUnit, dialer, log }: PortOptions) {
     hear: fromCallback<EventObject, LegRef, LegEvent>(({ input: { callId, role }, sendBack }) => {
       const leg = legOf(callId, role)
       if (!leg) sendBack({ type: 'hungUp', how: 'us' })
-      return leg?.listen(sendBack)
+      return leg?.subscribe(sendBack)
     }),
 
     hangUp: fromPromise<void, LegRef>(async ({ input: { callId, role } }) => {
@@ -147,21 +165,6 @@ export function createPorts({ find, findUnit, dialer, log }: PortOptions) {
       await legOf(callId, role)?.destroy()
     }),
   }
-}
-
-/** Resolves at an absolute time (ms since the epoch), however far; forgets it when aborted. */
-function until(at: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    let timer: NodeJS.Timeout
-    const wait = () => {
-      const left = at - Date.now()
-      // setTimeout may fire up to 1 ms early, and holds no more than 2^31 ms
-      if (left <= 0) resolve()
-      else timer = setTimeout(wait, Math.min(left, 2 ** 31 - 1))
-    }
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
-    wait()
-  })
 }
 
 function within<T>(ms: number, promise: Promise<T>): Promise<T> {

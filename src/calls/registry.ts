@@ -5,21 +5,17 @@ import type { Logger } from '../log.ts'
 import type { CallRow } from '../store/calls.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
+import type { Gate } from './gates.ts'
 import type { Journal } from './journal.ts'
 import type { Leg, LegConnection } from './leg.ts'
 import { observeStates, stateName } from './observer.ts'
-
-/** What an attended connection needs to know of its gate. */
-export interface Gate {
-  tenantId: string
-}
 
 export interface CallsOptions {
   machine: typeof callMachine
   settings: CallSettings
   nodeId: string
   maxCalls: number
-  gate: (name: string | undefined) => Gate
+  gate: (name: string | undefined) => Pick<Gate, 'tenantId'>
   /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
   openLeg: (call: LiveCall, connection: LegConnection) => Leg
   /** Says one prompt to a connection that belongs to no call and hangs it up. */
@@ -110,6 +106,7 @@ export function createCalls(options: CallsOptions) {
       actor,
       legs: new Map(),
       recordings: new Map(),
+      visitor: { name: null, intent: null },
       ended: promise,
       finish: resolve,
       note,

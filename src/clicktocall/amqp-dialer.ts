@@ -1,5 +1,5 @@
 import type { BrokerSettings, brokerMachine, DialRequest } from '../../machines/index.ts'
-import { asPorteiroError, reasonOf } from '../errors.ts'
+import { asPorteiroError, fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { factsOf } from './broker-error.ts'
@@ -40,9 +40,11 @@ export function createAmqpDialer({
     async dial(request) {
       try {
         await publish(request, 'clicktocall')
-      } catch (error) {
-        broker.fault(asPorteiroError(error))
-        throw error
+      } catch (thrown) {
+        const error = asPorteiroError(thrown)
+        broker.fault(error)
+        // under crash another attempt is in vain, and the visitor should not wait for it
+        throw broker.failure() ? fail('DIALER_FAILED', { reason: error.message }, error) : error
       }
       log.debug({ call_id: request.callId, message_id: request.attemptId }, 'the resident is being rung')
     },

@@ -1,5 +1,6 @@
 import { type Actor, createActor, type EventObject, fromCallback, fromPromise, type Snapshot } from 'xstate'
 import {
+  type Attempt,
   type CallSettings,
   type Contact,
   callMachine,
@@ -9,6 +10,7 @@ import {
   type LegEvent,
   type LegRef,
   legMachine,
+  type Matched,
   type Piece,
   type RecordingName,
   type Role,
@@ -19,6 +21,7 @@ import {
   type VisitorSpeech,
   visitorMachine,
 } from '../../machines/index.ts'
+import { attemptsOf } from '../calls/plan.ts'
 import { passed } from '../wait.ts'
 
 /** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */
@@ -30,7 +33,11 @@ export interface Scene {
   /** The directory by number. */
   units?: Record<string, Unit>
   findUnit?: (number: string) => Promise<Unit | null>
+  /** Everybody is rung twice for 30 s, unless `attempts` says otherwise. */
   contacts?: Contact[]
+  attempts?: Attempt[]
+  /** What the rules say before anybody is rung. */
+  rules?: Matched
   /** Whether something is said into a recording. */
   speaks?: (name: RecordingName) => boolean
   /** What is said into each listening in turn, after 2 s; an Error cannot be transcribed. Afterwards nobody speaks. */
@@ -49,10 +56,10 @@ export interface Line {
   interrupted: boolean
 }
 
+const ROUNDS = { attempts: 2, ringMs: 30_000 }
+
 export const SCENE_SETTINGS: CallSettings = {
   transcribes: false,
-  attempts: 2,
-  ringMs: 30_000,
   pauseMs: 3000,
   talkMs: 120_000,
   callMaxMs: 300_000,
@@ -70,6 +77,7 @@ export function createStage(scene: Scene = {}) {
   const units = scene.units ?? { '101': unit }
   const find = scene.findUnit ?? (async (number: string) => units[number] ?? null)
   const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
+  const attempts = scene.attempts ?? attemptsOf([{ kind: 'call' }], { contacts, operator: undefined }, ROUNDS)
   const lines: Line[] = []
   const dialled: DialRequest[] = []
   const ringing = new Set<string>()
@@ -155,7 +163,7 @@ export function createStage(scene: Scene = {}) {
       resident: residentMachine.provide({
         actors: { say, deadline, listen: listenTo<SpokenAnswer>('resident', scene.residentSays) },
       }),
-      match: fromPromise(async () => contacts),
+      match: fromPromise(async () => scene.rules ?? { verdict: 'contact', attempts }),
       tone: fromCallback<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>(
         ({ input }) => {
           tones.add(`${input.role}:${input.tone}`)

@@ -1,5 +1,6 @@
 import { fail } from '../errors.ts'
 import type { Database, Querier } from './database.ts'
+import { type DirectoryRules, importRules } from './directory-rules.ts'
 
 export interface ResidentEntry {
   name: string
@@ -125,6 +126,8 @@ export interface ImportOptions {
   tenant?: Tenant
   /** Given: written by id. */
   extensions?: Directory['extensions']
+  /** Given: written in the same transaction. */
+  rules?: DirectoryRules
 }
 
 export interface ImportReport {
@@ -142,7 +145,7 @@ export function importDirectory(
   database: Database,
   tenantId: string,
   entries: readonly UnitEntry[],
-  { replace = false, tenant, extensions = [] }: ImportOptions = {},
+  { replace = false, tenant, extensions = [], rules }: ImportOptions = {},
 ): Promise<ImportReport> {
   return database.transaction(async (transaction) => {
     await transaction.query(
@@ -165,6 +168,7 @@ export function importDirectory(
       removed,
     ])
     await writeExtensions(transaction, tenantId, extensions)
+    if (rules) await importRules(transaction, tenantId, rules)
     return {
       units: entries.length,
       residents: entries.reduce((sum, entry) => sum + entry.residents.length, 0),

@@ -1,0 +1,47 @@
+import type { Locale, Role } from '../audio.ts'
+import type { Querier } from '../store/database.ts'
+import { findTenant, listExtensions } from '../store/directory.ts'
+
+/** The tenant of the main port pair. */
+export const MAIN_TENANT = 'default'
+
+/** Whose gate it is, and what is spoken there. */
+export interface Gate {
+  tenantId: string
+  locale: Locale
+}
+
+export interface GateOptions {
+  /** The main port pair; it is the gate without a name. */
+  visitorPort: number
+  residentPort: number
+  /** For tenants that have none of their own. */
+  locale: Locale
+}
+
+/** The gates of the extensions table, a port pair and a tenant each. */
+export async function readGates(database: Querier, { visitorPort, residentPort, locale }: GateOptions) {
+  const known = new Map<string, Gate>()
+  const gateOf = async (tenantId: string): Promise<Gate> => {
+    const tenant = await findTenant(database, tenantId)
+    return { tenantId, locale: tenant?.locale ?? locale }
+  }
+  let main = await gateOf(MAIN_TENANT)
+  const taken = new Set([visitorPort, residentPort])
+  const ports: { gate: string; role: Role; port: number }[] = []
+  for (const row of await listExtensions(database)) {
+    const gate = await gateOf(row.condominio_id)
+    known.set(row.id, gate)
+    if (row.porta_ia === visitorPort) main = gate
+    for (const [role, port] of [
+      ['visitor', row.porta_ia],
+      ['resident', row.porta_retorno],
+    ] as const) {
+      // several extensions of one gate share its ports
+      if (!taken.has(port)) ports.push({ gate: row.id, role, port })
+      taken.add(port)
+    }
+  }
+  const of = (gate: string | undefined): Gate => (gate === undefined ? undefined : known.get(gate)) ?? main
+  return { ports, of }
+}

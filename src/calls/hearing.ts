@@ -1,0 +1,122 @@
+import { fromPromise } from 'xstate'
+import type { Recording, RecordingName, SpokenAnswer, Unit, VisitorSpeech } from '../../machines/index.ts'
+import type { Locale } from '../audio.ts'
+import { readAnswer } from '../dialogue/answer.ts'
+import type { Match, WantedUnit } from '../dialogue/match.ts'
+import type { Understanding } from '../dialogue/understand.ts'
+import { reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Transcriber } from '../speech/transcribe.ts'
+import type { FoundUnit, LiveCall } from './call.ts'
+import type { Leg } from './leg.ts'
+
+/** Silence, ms, that ends what a visitor says: they think of the number. */
+const VISITOR_END_MS = 1500
+/** A resident answers in a word. */
+const RESIDENT_END_MS = 600
+/** The longest utterance, ms. */
+const LONGEST_MS = 10_000
+
+/** What a resident may say, for recognisers that take a list. */
+const ANSWERS: Record<Locale, readonly string[]> = {
+  'pt-BR': [
+    'sim',
+    'não',
+    'pode entrar',
+    'pode',
+    'autorizo',
+    'não autorizo',
+    'quem é',
+    'quero falar',
+    'repete',
+  ],
+  en: ['yes', 'no', 'let them in', 'do not', 'who is it', 'talk', 'repeat'],
+}
+
+export interface HearingOptions {
+  find: (callId: string) => LiveCall | undefined
+  transcriber: Transcriber
+  understanding: Understanding
+  match: (tenantId: string, wanted: WantedUnit) => Promise<Match<FoundUnit>>
+  log: Logger
+}
+
+export type Hearing = ReturnType<typeof createHearing>
+
+/** The ports through which the dialogues hear speech. Where nothing is transcribed they wait until they are stopped. */
+export function createHearing({ find, transcriber, understanding, match, log }: HearingOptions) {
+  const hear = async (callId: string, role: 'visitor' | 'resident', signal: AbortSignal) => {
+    const call = find(callId)
+    const leg = call?.legs.get(role)
+    if (!call || !leg || !transcriber.ready) return never()
+    const utterance = await leg
+      .listen({
+        silenceMs: role === 'visitor' ? VISITOR_END_MS : RESIDENT_END_MS,
+        maxMs: LONGEST_MS,
+        ...(role === 'resident' && { hints: ANSWERS[leg.locale], closed: true }),
+        signal,
+      })
+      .catch((error) => {
+        if (!signal.aborted) {
+          log.warn(
+            { call_id: callId, leg: role, reason: reasonOf(error) },
+            'speech was not transcribed; keys count',
+          )
+          call.note('speech.failed', role, { reason: reasonOf(error) })
+        }
+        throw error
+      })
+    return { call, leg, utterance }
+  }
+
+  return {
+    listen: fromPromise<VisitorSpeech, { callId: string }>(async ({ input: { callId }, signal }) => {
+      const { call, leg, utterance } = await hear(callId, 'visitor', signal)
+      const { locale } = leg
+      const { slots, plainIntent, source } = await understanding.understand(utterance.text, {
+        locale,
+        asked: 'unit',
+        signal,
+      })
+      const found = await match(call.tenantId, {
+        unit: slots.unit,
+        block: slots.block,
+        resident: slots.resident,
+        locale,
+      })
+      const unit = found.kind === 'found' ? unitOf(found.unit) : null
+      call.visitor = { name: slots.name, intent: plainIntent }
+      // what was said stays out: the journal says what was understood
+      call.note('understood', 'visitor', {
+        unit: unit?.number ?? null,
+        match: found.kind,
+        intent: slots.intent,
+        source,
+      })
+      const identity = unit && slots.name ? keep(leg, 'identity', utterance.pcm, utterance.ms) : null
+      const why = unit !== null && slots.intent !== null
+      const purpose = why && !identity ? keep(leg, 'purpose', utterance.pcm, utterance.ms) : null
+      return { unit, identity, purpose, purposeSaid: why }
+    }),
+
+    listenToAnswer: fromPromise<SpokenAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {
+      const { call, leg, utterance } = await hear(callId, 'resident', signal)
+      const { answer, confidence } = readAnswer(utterance.text, leg.locale)
+      call.note('understood', 'resident', { answer, confidence })
+      return answer
+    }),
+  }
+}
+
+function keep(leg: Leg, name: RecordingName, pcm: Buffer, ms: number): Recording {
+  leg.keep(name, pcm)
+  return { name, heard: true, ms }
+}
+
+function unitOf({ id, number, label }: Unit): Unit {
+  return { id, number, label }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {})
+}

@@ -1,3 +1,0 @@
-import {unitIn} from './spoken-unit.ts'
-for (const t of ['apto 501 bloco B','bloco b apartamento quinhentos e um','501B','B501','501 b','501 a pizza','torre dois trezentos e um','torre 2, apartamento 34','apartamento um','um pacote para o 501','duas pizzas pro apartamento trinta e quatro','apartamento 101, não, apartamento 102','bloco jasmim apartamento 12','casa dois','sou do bloco C','é no quinto andar','301 bloco 2','apt five oh one block b','entrega de duas caixas','quinhentos e um bloco bê', 'apartamento número três zero um','bloco de 12', 'visita para o bloco a 23', '501', 'eu moro no prédio azul 12'])
- console.log(t, JSON.stringify(unitIn(t)))

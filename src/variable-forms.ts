@@ -1,0 +1,82 @@
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+
+/** One environment variable: its form, its default as it would be written, its unit, and what it is for. */
+export interface Variable<Value> {
+  schema: z.ZodType<Value, string>
+  default: string | undefined
+  unit?: string
+  about: string
+}
+
+export const variable = <Value>(
+  schema: z.ZodType<Value, string>,
+  byDefault: string | undefined,
+  about: string,
+  unit?: string,
+): Variable<Value> => ({ schema, default: byDefault, about, ...(unit && { unit }) })
+
+export const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^-?\d+$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be from ${min} to ${max}`)
+
+export const oneOf = <const Names extends readonly [string, ...string[]]>(names: Names) =>
+  z.enum(names, { error: `must be one of ${names.join(', ')}` }) as unknown as z.ZodType<
+    Names[number],
+    string
+  >
+
+export const port = () => integer(0, 65_535)
+
+export const host = () => z.string().regex(/^[A-Za-z0-9.:_-]+$/, 'must be an address or a host name')
+
+export const text = () => z.string() as z.ZodType<string, string>
+
+export const cidrs = () =>
+  z.string().transform((value, context) => {
+    const ranges = value.split(/[\s,]+/).filter((part) => part !== '')
+    for (const range of ranges) {
+      const whole = range.includes('/') ? range : `${range}/${range.includes(':') ? 128 : 32}`
+      if (!ipaddr.isValidCIDR(whole)) {
+        context.addIssue({ code: 'custom', message: `has "${range}", which is not an address or CIDR range` })
+      }
+    }
+    return ranges
+  })
+
+export const postgresUrl = () =>
+  z.string().regex(/^postgres(ql)?:\/\//, 'must start with postgres:// or postgresql://') as z.ZodType<
+    string,
+    string
+  >
+
+export const amqpUrl = () =>
+  z.string().refine((value) => /^amqps?:$/.test(URL.parse(value)?.protocol ?? ''), {
+    message: 'must be a URL such as amqp://user:password@host:5672/vhost',
+  }) as z.ZodType<string, string>
+
+export const httpUrl = () =>
+  z.string().refine((value) => /^https?:$/.test(URL.parse(value)?.protocol ?? ''), {
+    message: 'must start with http:// or https://',
+  }) as z.ZodType<string, string>
+
+export const name = () => z.string().regex(/^[\w.:-]{1,200}$/, 'must be letters, digits and . : _ -')
+
+/** Without user and password: requests refuse such URLs, and errors would show them. */
+export const openUrl = () =>
+  httpUrl().refine((value) => !/^[^/]*\/\/[^/]*@/.test(value), 'must not hold a user or password')
+
+export const voskUrl = () =>
+  z
+    .string()
+    .refine((value) => /^wss?:$/.test(URL.parse(value.replaceAll('{locale}', 'en'))?.protocol ?? ''), {
+      message: 'must be a URL such as ws://host:2700',
+    }) as z.ZodType<string, string>
+
+export const secret = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable and without spaces')
+
+/** A voice or a model, in the words of its provider. */
+export const voice = () => z.string().regex(/^[\w.:+/ -]{1,100}$/, 'must be letters, digits and . : + / _ -')

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process'
+import { readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as assert from 'uvu/assert'
+import { MAIN_TENANT } from '../src/calls/gates.ts'
+import { loadMediaKit } from '../src/calls/kit.ts'
+import { type Environment, parseConfig } from '../src/config.ts'
+import { silentLog } from '../src/log.ts'
+import { createPhone } from '../src/simulator/phone.ts'
+import { playVisitor } from '../src/simulator/script.ts'
+import { openDatabase } from '../src/store/database.ts'
+import { importDirectory } from '../src/store/directory.ts'
+import { parseDirectory } from '../src/store/directory-file.ts'
+import { migrate } from '../src/store/migrate.ts'
+import { createScratch } from '../src/store/scratch.ts'
+import { type Line, openProxy, queueName, withBroker } from './broker-rig.ts'
+import { MIGRATIONS } from './database.ts'
+import { type Rig, suite } from './rig.ts'
+import { quickPack } from './service-pack.ts'
+import { openDatabaseUrl } from './service-rig.ts'
+
+const test = suite('clicktocall-crash', { timeout: 40_000 })
+const testReal = withBroker(test)
+
+const BIN = fileURLToPath(new URL('../bin/porteiro.js', import.meta.url))
+const DIRECTORY = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
+
+/** The command in a process of its own, with nothing of this environment. */
+function run(rig: Rig, args: string[], environment: Environment = {}) {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env: { PATH: process.env['PATH'], ...environment },
+    cwd: environment['DATA_DIR'],
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: Line[] = []
+  const ready = Promise.withResolvers<Line>()
+  const texts = { out: '', err: '' }
+  child.stderr.on('data', (part) => {
+    texts.err += part
+  })
+  child.stdout.on('data', (part) => {
+    texts.out += part
+    for (let end = texts.out.indexOf('\n'); end >= 0; end = texts.out.indexOf('\n')) {
+      const line = JSON.parse(texts.out.slice(0, end)) as Line
+      texts.out = texts.out.slice(end + 1)
+      lines.push(line)
+      if (line.msg === 'ready') ready.resolve(line)
+    }
+  })
+  const ended = new Promise<{ code: number | null; at: number; err: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, at: performance.now(), err: texts.err })),
+  )
+  rig.defer(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return { lines, ready: ready.promise, ended }
+}
+
+testReal(
+  'a broker that dies before the dial: the visitor is told, then the process exits 69',
+  async (rig) => {
+    const proxy = await openProxy(rig)
+    const scratch = await createScratch('porteiro-crash-')
+    rig.defer(() => scratch.remove())
+    await symlink(await quickPack(), join(scratch.path, 'prompts'))
+    const environment = {
+      DATABASE_URL: await openDatabaseUrl(rig),
+      DATA_DIR: scratch.path,
+      API_PORT: '0',
+      AUDIOSOCKET_VISITOR_PORT: '0',
+      AUDIOSOCKET_RESIDENT_PORT: '0',
+      CLICKTOCALL: 'amqp',
+      CLICKTOCALL_QUEUE: await queueName(rig),
+      AMQP_URL: proxy.url,
+      AMQP_RETRY_DELAY_MS: '500',
+      HANGUP_DELAY_MS: '500',
+    }
+    const { dataDir, databaseUrl } = parseConfig(environment)
+    const database = await openDatabase({ url: databaseUrl, dataDir, log: silentLog() })
+    await migrate(database, { directory: MIGRATIONS })
+    await importDirectory(database, MAIN_TENANT, parseDirectory(await readFile(DIRECTORY)).units)
+    await database.close()
+    const kit = await loadMediaKit({
+      directories: [fileURLToPath(new URL('../prompts', import.meta.url)), join(dataDir, 'prompts')],
+      recordings: join(dataDir, 'recordings'),
+    })
+
+    const service = run(rig, ['serve'], environment)
+    const { visitor: port } = await service.ready
+    const phone = createPhone({ port: Number(port), role: 'visitor', prompts: kit.prompts['pt-BR'] })
+    rig.defer(() => phone.close())
+    const off = phone.on((happening) => {
+      if (happening.type === 'hearing' && happening.prompt === 'calling-unit') proxy.fail()
+    })
+    rig.defer(off)
+    let toldAt = 0
+    void phone
+      .heard('farewell-visitor-unreachable', { timeout: 30_000 })
+      .then(() => {
+        toldAt = performance.now()
+      })
+      .catch(() => {})
+    await playVisitor(phone, { keys: '101#' })
+    const { code, at, err } = await service.ended
+    assert.is(code, 69)
+    assert.match(err, /BROKER_(REFUSED|RESET)/)
+    assert.ok(toldAt > 0, 'the visitor heard it to the end')
+    console.log(`  exit ${Math.round(at - toldAt)} ms after the announcement was played out`)
+    assert.ok(at - toldAt < 3 * 500 + 2000)
+    const last = service.lines.find(({ level }) => level === 'fatal')
+    assert.match(String(last?.['code']), /^BROKER_/)
+  },
+)
+
+test('a broker that is not there at the start: exit 69 after the attempts', async (rig) => {
+  const scratch = await createScratch('porteiro-crash-')
+  rig.defer(() => scratch.remove())
+  const begun = performance.now()
+  const { code, err, at } = await run(rig, ['serve', '--role', 'dialer'], {
+    DATA_DIR: scratch.path,
+    AMQP_URL: 'amqp://u:secret-word@127.0.0.1:1',
+    AMQP_RETRY_DELAY_MS: '100',
+    ARI_URL: 'http://127.0.0.1:1',
+  }).ended
+  assert.is(code, 69)
+  assert.match(err, 'BROKER_REFUSED')
+  assert.not.match(err, 'secret-word')
+  assert.ok(at - begun < 10_000)
+})
+
+test('roles that do not exist, or not yet, or lack their settings, are told apart', async (rig) => {
+  const results = await Promise.all(
+    ['nurse', 'worker', 'dialer'].map((role) => run(rig, ['serve', '--role', role]).ended),
+  )
+  assert.equal(
+    results.map(({ code }) => code),
+    [64, 64, 78],
+  )
+  assert.match(results[0]!.err, 'no role "nurse"')
+  assert.match(results[1]!.err, 'not in this version')
+  assert.match(results[2]!.err, /AMQP_URL is needed[\s\S]*ARI_URL is needed/)
+})
+
+test.run()
