@@ -2,19 +2,19 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
 /** One environment variable: its form, its default as it would be written, its unit, and what it is for. */
-export interface Variable<Value> {
+export interface Variable<Value, Default extends string | undefined = string | undefined> {
   schema: z.ZodType<Value, string>
-  default: string | undefined
+  default: Default
   unit?: string
   about: string
 }
 
-export const variable = <Value>(
+export const variable = <Value, const Default extends string | undefined>(
   schema: z.ZodType<Value, string>,
-  byDefault: string | undefined,
+  byDefault: Default,
   about: string,
   unit?: string,
-): Variable<Value> => ({ schema, default: byDefault, about, ...(unit && { unit }) })
+): Variable<Value, Default> => ({ schema, default: byDefault, about, ...(unit && { unit }) })
 
 export const integer = (min: number, max: number) =>
   z
@@ -72,9 +72,14 @@ export const openUrl = () =>
 export const voskUrl = () =>
   z
     .string()
-    .refine((value) => /^wss?:$/.test(URL.parse(value.replaceAll('{locale}', 'en'))?.protocol ?? ''), {
-      message: 'must be a URL such as ws://host:2700',
-    }) as z.ZodType<string, string>
+    // a fragment is not allowed in such a URL (RFC 6455, 3)
+    .refine(
+      (value) =>
+        !value.includes('#') && /^wss?:$/.test(URL.parse(value.replaceAll('{locale}', 'en'))?.protocol ?? ''),
+      {
+        message: 'must be a URL such as ws://host:2700',
+      },
+    ) as z.ZodType<string, string>
 
 export const secret = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable and without spaces')
 

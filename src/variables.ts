@@ -24,12 +24,29 @@ const DIAL_MODES = ['amqp', 'ari', 'manual', 'loopback', 'off'] as const
 
 /** Every variable that Porteiro reads. `.env.example` lists the same ones with the same defaults; `npm run check` compares. */
 export const VARIABLES = {
+  // process
+  NODE_ID: variable(text(), undefined, 'name of this node in the journal; unset: the host name'),
+  LOG_LEVEL: variable(
+    oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    'info',
+    'fatal, error, warn, info, debug, trace or silent',
+  ),
+
+  // store
   DATABASE_URL: variable(
     postgresUrl(),
     undefined,
     'Postgres to use; unset: an embedded Postgres 18 in DATA_DIR',
   ),
   DATA_DIR: variable(text(), './data', 'folder of the embedded Postgres and the recordings'),
+  RETENTION_DAYS: variable(
+    integer(1, 3650),
+    '90',
+    'how long ended calls and their recordings are kept',
+    'days',
+  ),
+
+  // AudioSocket
   AUDIOSOCKET_HOST: variable(host(), '127.0.0.1', 'address on which Asterisk reaches both AudioSocket ports'),
   AUDIOSOCKET_VISITOR_PORT: variable(port(), '8080', 'visitors: a connection here starts a call'),
   AUDIOSOCKET_RESIDENT_PORT: variable(
@@ -42,6 +59,13 @@ export const VARIABLES = {
     '127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7',
     'addresses and CIDR ranges that may connect to the AudioSocket ports',
   ),
+  AUDIOSOCKET_ADVERTISE: variable(
+    z.string().regex(/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$/, 'must be host:port'),
+    undefined,
+    'host:port at which the PBX reaches the resident port; unset: the address it listens on',
+  ),
+
+  // HTTP
   API_HOST: variable(host(), '127.0.0.1', 'address of the HTTP API'),
   API_PORT: variable(port(), '8082', 'port of the HTTP API'),
   API_KEY: variable(
@@ -49,19 +73,8 @@ export const VARIABLES = {
     undefined,
     'admin key of the API; unset: one is made and printed at the first start',
   ),
-  LOCALE: variable(oneOf(['pt-BR', 'en']), 'pt-BR', 'language that callers hear: pt-BR or en'),
-  NODE_ID: variable(text(), undefined, 'name of this node in the journal; unset: the host name'),
-  MAX_CALLS: variable(
-    integer(1, 100_000),
-    '500',
-    'calls at once; one more hears that the lines are busy',
-    'calls',
-  ),
-  AUDIOSOCKET_ADVERTISE: variable(
-    z.string().regex(/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$/, 'must be host:port'),
-    undefined,
-    'host:port at which the PBX reaches the resident port; unset: the address it listens on',
-  ),
+
+  // click-to-call
   CLICKTOCALL: variable(
     oneOf(DIAL_MODES),
     undefined,
@@ -139,6 +152,8 @@ export const VARIABLES = {
     "what the resident's telephone shows",
   ),
   ARI_TIMEOUT_MS: variable(integer(100, 600_000), '5000', 'for one answer of ARI', 'ms'),
+
+  // speech
   TTS: variable(
     oneOf(['espeak', 'openai', 'azure', 'none']),
     undefined,
@@ -185,6 +200,8 @@ export const VARIABLES = {
     'requests at once to the TTS provider, and as many to the STT provider',
     'requests',
   ),
+
+  // dialogue
   LLM_BASE_URL: variable(
     openUrl(),
     undefined,
@@ -197,6 +214,15 @@ export const VARIABLES = {
     '3000',
     'for one answer of the model; then rules read what was said',
     'ms',
+  ),
+
+  // calls
+  LOCALE: variable(oneOf(['pt-BR', 'en']), 'pt-BR', 'language that callers hear: pt-BR or en'),
+  MAX_CALLS: variable(
+    integer(1, 100_000),
+    '500',
+    'calls at once; one more hears that the lines are busy',
+    'calls',
   ),
   HANGUP_DELAY_MS: variable(
     integer(0, 60_000),
@@ -217,39 +243,11 @@ export const VARIABLES = {
     'how long live calls may go on after SIGTERM; a second signal ends them at once',
     's',
   ),
-  RETENTION_DAYS: variable(
-    integer(1, 3650),
-    '90',
-    'how long ended calls and their recordings are kept',
-    'days',
-  ),
-  LOG_LEVEL: variable(
-    oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
-    'info',
-    'fatal, error, warn, info, debug, trace or silent',
-  ),
 } satisfies Record<string, Variable<unknown>>
 
-type Values = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['schema']> }
-type Optional =
-  | 'DATABASE_URL'
-  | 'API_KEY'
-  | 'NODE_ID'
-  | 'AUDIOSOCKET_ADVERTISE'
-  | 'CLICKTOCALL'
-  | 'CLICKTOCALL_LICENSE'
-  | 'OPERATOR_EXTENSION'
-  | 'AMQP_URL'
-  | 'ARI_URL'
-  | 'ARI_USER'
-  | 'ARI_PASSWORD'
-  | 'TTS'
-  | 'VOSK_URL'
-  | 'OPENAI_API_KEY'
-  | 'TTS_VOICE'
-  | 'AZURE_SPEECH_REGION'
-  | 'AZURE_SPEECH_KEY'
-  | 'LLM_BASE_URL'
-  | 'LLM_API_KEY'
-  | 'LLM_MODEL'
-export type Read = Omit<Values, Optional> & { [Name in Optional]: Values[Name] | undefined }
+/** The variables as read: those without a default may be absent. */
+export type Read = {
+  [Name in keyof typeof VARIABLES]:
+    | z.output<(typeof VARIABLES)[Name]['schema']>
+    | ((typeof VARIABLES)[Name]['default'] extends string ? never : undefined)
+}

@@ -8,7 +8,6 @@ import { loadMediaKit } from '../src/calls/kit.ts'
 import { type Environment, parseConfig } from '../src/config.ts'
 import { silentLog } from '../src/log.ts'
 import { createPhone } from '../src/simulator/phone.ts'
-import { playVisitor } from '../src/simulator/script.ts'
 import { openDatabase } from '../src/store/database.ts'
 import { importDirectory } from '../src/store/directory.ts'
 import { parseDirectory } from '../src/store/directory-file.ts'
@@ -92,7 +91,9 @@ testReal(
     const phone = createPhone({ port: Number(port), role: 'visitor', prompts: kit.prompts['pt-BR'] })
     rig.defer(() => phone.close())
     const off = phone.on((happening) => {
-      if (happening.type === 'hearing' && happening.prompt === 'calling-unit') proxy.fail()
+      if (happening.type !== 'hearing') return
+      if (happening.prompt === 'beep') void phone.press('#')
+      if (happening.prompt === 'calling-unit') proxy.fail()
     })
     rig.defer(off)
     let toldAt = 0
@@ -102,7 +103,8 @@ testReal(
         toldAt = performance.now()
       })
       .catch(() => {})
-    await playVisitor(phone, { keys: '101#' })
+    await phone.press('101#')
+    await phone.ended
     const { code, at, err } = await service.ended
     assert.is(code, 69)
     assert.match(err, /BROKER_(REFUSED|RESET)/)

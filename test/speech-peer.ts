@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { pino } from 'pino'
+import { WebSocketServer } from 'ws'
 import { FRAME_SAMPLES, SAMPLE_RATE } from '../src/audio.ts'
 import type { Logger } from '../src/log.ts'
 import type { Rig } from './rig.ts'
@@ -87,12 +87,13 @@ export async function startVoskPeer(rig: Rig, script: VoskScript = {}) {
   const sessions: VoskSession[] = []
   const sockets = new Set<Socket>()
   const server = createServer((_request, response) => response.writeHead(404).end())
+  const upgrades = new WebSocketServer({ noServer: true })
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
     socket.once('close', () => sockets.delete(socket))
   })
-  server.on('upgrade', (request, duplex) => {
+  server.on('upgrade', (request, duplex, head) => {
     const socket = duplex as Socket
     // node:http leaves its sockets half open when the client has gone
     socket.once('end', () => socket.destroy())
@@ -101,38 +102,35 @@ export async function startVoskPeer(rig: Rig, script: VoskScript = {}) {
       script.handshake(socket, request)
       return
     }
-    const proof = createHash('sha1')
-      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-      .digest('base64')
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${proof}\r\n\r\n`,
-    )
-    const session: VoskSession = {
-      texts: [],
-      sound: Buffer.alloc(0),
-      pieces: 0,
-      send: (message) => socket.write(serverFrame(1, Buffer.from(textOf(message)))),
-      raw: (bytes) => socket.write(bytes),
-      close: () => socket.end(serverFrame(8, Buffer.from([0x03, 0xe8]))),
-      socket,
-    }
-    sessions.push(session)
-    readClient(socket, (opcode, payload) => {
-      if (opcode === 1) {
-        const text = payload.toString()
-        session.texts.push(text)
-        if (text !== '{"eof" : 1}') return
+    upgrades.handleUpgrade(request, socket, head, (client) => {
+      const session: VoskSession = {
+        texts: [],
+        sound: Buffer.alloc(0),
+        pieces: 0,
+        send: (message) => client.send(textOf(message)),
+        raw: (bytes) => socket.write(bytes),
+        close: () => client.close(),
+        socket,
+      }
+      sessions.push(session)
+      client.on('error', () => {})
+      client.on('pong', (payload) => session.texts.push(`pong ${payload}`))
+      client.on('message', (data: Buffer, isBinary) => {
+        if (isBinary) {
+          session.pieces++
+          session.sound = Buffer.concat([session.sound, data])
+          if (script.piece) script.piece(session)
+          else session.send({ partial: '' })
+          return
+        }
+        session.texts.push(data.toString())
+        if (data.toString() !== '{"eof" : 1}') return
         if (script.eof) return script.eof(session)
         session.send({ text: '' })
         session.close()
-      } else if (opcode === 2) {
-        session.pieces++
-        session.sound = Buffer.concat([session.sound, payload])
-        if (script.piece) script.piece(session)
-        else session.send({ partial: '' })
-      } else if (opcode === 10) session.texts.push(`pong ${payload}`)
+      })
+      script.opened?.(session)
     })
-    script.opened?.(session)
   })
   const port = await listen(server)
   rig.defer(() => {
@@ -144,33 +142,9 @@ export async function startVoskPeer(rig: Rig, script: VoskScript = {}) {
 
 const textOf = (message: unknown) => (typeof message === 'string' ? message : JSON.stringify(message))
 
+/** One frame of at most 125 bytes as a server sends it. */
 export function serverFrame(opcode: number, payload: Buffer, fin = true): Buffer {
-  const head = payload.length < 126 ? Buffer.alloc(2) : Buffer.alloc(payload.length < 65_536 ? 4 : 10)
-  head[0] = (fin ? 0x80 : 0) | opcode
-  head[1] = payload.length < 126 ? payload.length : payload.length < 65_536 ? 126 : 127
-  if (head.length === 4) head.writeUInt16BE(payload.length, 2)
-  if (head.length === 10) head.writeBigUInt64BE(BigInt(payload.length), 2)
-  return Buffer.concat([head, payload])
-}
-
-function readClient(socket: Socket, onFrame: (opcode: number, payload: Buffer) => void): void {
-  let pending: Buffer = Buffer.alloc(0)
-  socket.on('data', (bytes: Buffer) => {
-    pending = Buffer.concat([pending, bytes])
-    while (pending.length >= 6) {
-      if ((pending[1]! & 0x80) === 0) throw new Error('a client must mask')
-      const short = pending[1]! & 0x7f
-      const start = short < 126 ? 2 : short === 126 ? 4 : 10
-      const length = short < 126 ? short : short === 126 ? pending.readUInt16BE(2) : pending.readUInt32BE(6)
-      if (pending.length < start + 4 + length) return
-      const mask = pending.subarray(start, start + 4)
-      const payload = Buffer.from(pending.subarray(start + 4, start + 4 + length))
-      for (let i = 0; i < length; i++) payload[i]! ^= mask[i & 3]!
-      const opcode = pending[0]! & 0x0f
-      pending = pending.subarray(start + 4 + length)
-      onFrame(opcode, payload)
-    }
-  })
+  return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | opcode, payload.length]), payload])
 }
 
 /** A sine of so many Hz, s16le, at half of full scale. */

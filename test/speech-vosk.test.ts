@@ -105,6 +105,30 @@ test('a server that answers but does not close is let go when the last message h
   await eventually(() => (peer.sockets.size === 0 ? true : undefined))
 })
 
+test('a server that is deaf to the goodbye, or says its own and then stays, costs no answer and no socket', async (rig) => {
+  const scripts: VoskScript[] = [
+    {
+      eof: (session) => {
+        session.socket.removeAllListeners('data').resume()
+        session.send({ text: 'sim' })
+      },
+    },
+    {
+      eof: (session) => {
+        session.socket.removeAllListeners('data').resume()
+        session.raw(
+          Buffer.concat([serverFrame(1, Buffer.from('{"text":"sim"}')), serverFrame(8, Buffer.alloc(0))]),
+        )
+      },
+    },
+  ]
+  for (const script of scripts) {
+    const { peer, transcript } = await hear(rig, script)
+    assert.equal(await transcript, { text: 'sim' })
+    await eventually(() => (peer.sockets.size === 0 ? true : undefined))
+  }
+})
+
 test('a transcript of 100 kB comes in one long message and is cut', async (rig) => {
   const { transcript } = await hear(rig, {
     eof: (session) => {
