@@ -1,4 +1,4 @@
-import { assign, sendParent, setup } from 'xstate'
+import { assign, type ErrorActorEvent, sendParent, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
 import { say } from './speech.ts'
@@ -79,6 +79,9 @@ export const contactMachine = setup({
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
   },
   guards: {
+    /** Nobody can be rung any more: the code that a dialer rejects with once it has failed for good. */
+    isHopeless: (_, error: unknown) =>
+      typeof error === 'object' && error !== null && 'code' in error && error.code === 'DIALER_FAILED',
     mayRing: ({ context }) => context.begun < context.attempts.length,
   },
 }).createMachine({
@@ -98,7 +101,16 @@ export const contactMachine = setup({
               id: 'dial',
               input: ({ context }) => dialRequest(context),
               onDone: { target: 'ringing', actions: 'countRing' },
-              onError: 'unheard',
+              onError: [
+                {
+                  guard: {
+                    type: 'isHopeless',
+                    params: ({ event }: { event: ErrorActorEvent }) => event.error,
+                  },
+                  target: '#contact.missed',
+                },
+                { target: 'unheard' },
+              ],
             },
             {
               src: 'deadline',

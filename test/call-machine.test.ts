@@ -234,6 +234,14 @@ test('an attempt that cannot be dialled is tried again, then unreachable', async
   assert.equal(v.output()?.outcome, 'unreachable')
 })
 
+test('a dialer that has failed for good is not tried again', async (t) => {
+  const hopeless = Object.assign(new Error('no broker'), { code: 'DIALER_FAILED' })
+  const v = visit(t, { dial: () => Promise.reject(hopeless) })
+  await ring(v)
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-unreachable')
+  assert.is(v.stage.dialled.length, 1)
+})
+
 test('a dial that never answers is given up after the ring time', async (t) => {
   const v = visit(t, { dial: () => new Promise(() => {}), attempts: [attempt('call', 30_000)] })
   await ring(v)

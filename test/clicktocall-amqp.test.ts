@@ -158,7 +158,9 @@ testReal('under crash an alarm fails what is sent after AMQP_BLOCKED_TIMEOUT_MS,
   await eventually(() => broker.state() === 'blocked' || undefined)
   const sent = publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })
   assert.is(await codeOf(sent), 'BROKER_BLOCKED')
-  assert.is((await broker.failed).code, 'BROKER_BLOCKED')
+  const { code, message } = await broker.failed
+  assert.is(code, 'BROKER_BLOCKED')
+  assert.not.match(message, '?')
 })
 
 testReal('under recover an alarm is waited out, and messages fail at once meanwhile', async (rig) => {

@@ -33,7 +33,7 @@ function run(rig: Rig, args: string[], environment: Environment = {}) {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: Line[] = []
-  const ready = Promise.withResolvers<Line>()
+  const listeners = new Set<(line: Line) => void>()
   const texts = { out: '', err: '' }
   child.stderr.on('data', (part) => {
     texts.err += part
@@ -44,7 +44,7 @@ function run(rig: Rig, args: string[], environment: Environment = {}) {
       const line = JSON.parse(texts.out.slice(0, end)) as Line
       texts.out = texts.out.slice(end + 1)
       lines.push(line)
-      if (line.msg === 'ready') ready.resolve(line)
+      for (const listener of listeners) listener(line)
     }
   })
   const ended = new Promise<{ code: number | null; at: number; err: string }>((resolve) =>
@@ -54,7 +54,10 @@ function run(rig: Rig, args: string[], environment: Environment = {}) {
     child.kill('SIGKILL')
     await ended
   })
-  return { lines, ready: ready.promise, ended }
+  /** The first line that says so. */
+  const said = (msg: string) =>
+    new Promise<Line>((resolve) => listeners.add((line) => line.msg === msg && resolve(line)))
+  return { lines, said, ended }
 }
 
 testReal(
@@ -87,7 +90,7 @@ testReal(
     })
 
     const service = run(rig, ['serve'], environment)
-    const { visitor: port } = await service.ready
+    const { visitor: port } = await service.said('ready')
     const phone = createPhone({ port: Number(port), role: 'visitor', prompts: kit.prompts['pt-BR'] })
     rig.defer(() => phone.close())
     const off = phone.on((happening) => {
@@ -130,6 +133,24 @@ test('a broker that is not there at the start: exit 69 after the attempts', asyn
   assert.match(err, 'BROKER_REFUSED')
   assert.not.match(err, 'secret-word')
   assert.ok(at - begun < 10_000)
+})
+
+testReal('the dialer alone takes messages until its broker is gone, then exits 69', async (rig) => {
+  const proxy = await openProxy(rig)
+  const scratch = await createScratch('porteiro-crash-')
+  rig.defer(() => scratch.remove())
+  const dialer = run(rig, ['serve', '--role', 'dialer'], {
+    DATA_DIR: scratch.path,
+    AMQP_URL: proxy.url,
+    AMQP_RETRY_DELAY_MS: '50',
+    CLICKTOCALL_QUEUE: await queueName(rig),
+    ARI_URL: 'http://127.0.0.1:4',
+  })
+  await dialer.said('the dialer takes messages')
+  proxy.fail()
+  const { code, err } = await dialer.ended
+  assert.is(code, 69)
+  assert.match(err, /BROKER_(REFUSED|RESET)/)
 })
 
 test('roles that do not exist, or not yet, or lack their settings, are told apart', async (rig) => {

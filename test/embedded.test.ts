@@ -21,7 +21,7 @@ import {
   temporary,
 } from './embedded-server.ts'
 import { failure } from './failure.ts'
-import { suite } from './rig.ts'
+import { eventually, suite } from './rig.ts'
 
 const test = suite('embedded Postgres', { timeout: 60_000 })
 
@@ -88,6 +88,8 @@ test('starts again after the server itself was killed with clients on it', async
   await client.connect()
   await client.query('create table kept as select 1 as n')
   process.kill(first.pid, 'SIGKILL')
+  // the signal is on its way; until it has arrived the server is as alive as any
+  await eventually(() => (isAlive(first.pid) ? undefined : true))
   const second = await open(rig, dataDir)
   assert.is(second.adopted, false)
   assert.equal(await ask(second.url, 'select n from kept'), [{ n: 1 }])

@@ -72,6 +72,7 @@ export const walkContact = (each: Each) =>
     paths(contactMachine, {
       each,
       input: { callId: 'c', unit: UNIT, attempts: attempts(count), pauseMs: 3000 },
+      failures: { dial: [new Error('busy'), Object.assign(new Error('gone'), { code: 'DIALER_FAILED' })] },
     }),
   )
 

@@ -30,9 +30,12 @@ if (!process.env.DATABASE_URL) {
   process.env.PORTEIRO_TEST_DATABASE_URL = postgres.url
 }
 
+/** These measure how evenly frames come, which needs both cores. */
+const ALONE = /^(service-load|audiosocket-pacing)/
+
 const total = { passed: 0, failed: 0, skipped: 0 }
 const skips: string[] = []
-const queue = [...files]
+const queue = files.filter((file) => !ALONE.test(file))
 const terminal = process.stdout.isTTY
 
 await Promise.all(
@@ -40,6 +43,8 @@ await Promise.all(
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file)
   }),
 )
+
+for (const file of files) if (ALONE.test(file)) await runFile(file)
 
 for (const skip of skips) console.log(skip)
 if (files.length === 0) console.log(`No test file has ${wanted.join(' or ')} in its name.`)

@@ -99,8 +99,10 @@ test(`${CALLS} calls at once all hear everything, evenly, and leave nothing behi
     'farewell-resident-authorized, whole, server-hangup',
     'farewell-visitor-authorized, whole, server-hangup',
   ])
+  // a service that got no core for longer than a frame lasts has to catch up
+  const broken = ends.flatMap(({ violations }) => violations)
   assert.equal(
-    ends.flatMap(({ violations }) => violations),
+    broken.filter(({ code }) => code !== 'BURST' || stolenMs < FRAME_MS),
     [],
   )
   assert.ok(p99 - loopMs - stolenMs < SPACING_MS, `frames are p99 ${p99} ms apart`)

@@ -149,6 +149,9 @@ export function goodbyeOf({ by, goodbye }: Ended): string {
   return `${goodbye?.prompt}, ${goodbye?.complete ? 'whole' : 'cut'}, ${by}`
 }
 
+/** ms. Asterisk has no playout buffer: 0x00 before the last frame's 20 ms are over cuts it. Clocks may be a little off. */
+export const LAST_FRAME_MS = 15
+
 /** ms between two frames that a phone may hear at p99; what the phone's own clock was late is not the service's doing. */
 const SPACING_MS = 25
 

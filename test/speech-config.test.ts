@@ -46,6 +46,9 @@ test("a service of one's own needs no key, and its URL no last slash", () => {
 
 test('a password in OPENAI_BASE_URL is refused, one Vosk server a language allowed', () => {
   assert.is(problemsOf({ OPENAI_BASE_URL: 'https://me:secret@host/v1' }).length, 1)
+  assert.equal(problemsOf({ STT: 'vosk', VOSK_URL: 'ws://vosk:2700/#en' }), [
+    'VOSK_URL must be a URL such as ws://host:2700',
+  ])
   assert.equal(problemsOf({ STT: 'vosk', VOSK_URL: 'ws://vosk-{locale}:2700' }), [])
 })
 

@@ -14,11 +14,11 @@ import type {
   Unit,
 } from '../../machines/index.ts'
 import { FRAME_MS } from '../audio.ts'
+import { attemptsOf, type PlanDefaults } from '../clicktocall/plan.ts'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { EarlyDecision, ResolvedPlan } from '../store/directory-rules.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
-import { attemptsOf, type PlanDefaults } from './plan.ts'
 
 /** ms that the directory may take; the visitor waits on the line meanwhile. */
 const DIRECTORY_MS = 5000

@@ -39,6 +39,9 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
   const { facts } = link
   const actor = createActor(machine, { id: 'broker', input: { settings } })
   const failed = Promise.withResolvers<PorteiroError>()
+  // what the machine itself finds wrong does not know the host
+  const errorOf = (failure: BrokerFailure) =>
+    brokerError({ ...failure, details: { ...facts, ...failure.details } })
   let state: BrokerState = 'connecting'
   let since = Date.now()
 
@@ -49,7 +52,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
     since = Date.now()
     if (next === 'open') log.info({ ...facts, after: former }, 'RabbitMQ is open')
     else if (next === 'blocked' || next === 'stuck') log.warn(facts, 'RabbitMQ takes no messages')
-    else if (next === 'failed' && failure) failed.resolve(brokerError(failure))
+    else if (next === 'failed' && failure) failed.resolve(errorOf(failure))
   }
 
   let known: BrokerFailure | null = null
@@ -58,7 +61,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
       const { failure, tries, losses } = snapshot.context
       const next = stateOf(snapshot)
       if (failure && failure !== known) {
-        const { message, code } = brokerError(failure)
+        const { message, code } = errorOf(failure)
         const line = { ...facts, code, state: next, tries, losses }
         log[next === 'failed' ? 'error' : 'warn'](line, message)
       }
@@ -103,7 +106,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
 
   function failureNow(): PorteiroError {
     const { failure } = actor.getSnapshot().context
-    return brokerError(failure ?? failureWith('BROKER_CLOSED', facts, { reason: 'it was closed by us' }))
+    return errorOf(failure ?? failureWith('BROKER_CLOSED', facts, { reason: 'it was closed by us' }))
   }
 }
 

@@ -10,6 +10,8 @@ import type { createRinger, Verdict } from './ringer.ts'
 const PREFETCH = 10
 /** ms before a message that found Asterisk away goes back to the queue. */
 const PAUSE_MS = 1000
+/** ms that the broker has to stop sending. */
+const CANCEL_MS = 1000
 
 export interface ConsumerOptions {
   facts: BrokerFacts
@@ -46,7 +48,7 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
     }
     try {
       if (verdict.what === 'dead') await bury(channel, delivery, verdict.error)
-      if (verdict.what === 'again') await pause()
+      if (verdict.what === 'again' && !closing) await pause(pauseMs)
       if (verdict.what === 'again') channel.nack(delivery, false, true)
       else channel.ack(delivery)
     } catch (error) {
@@ -68,15 +70,14 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
     return promise
   }
 
-  const pause = () =>
+  const pause = (ms: number) =>
     new Promise<void>((resolve) => {
-      if (closing) return resolve()
       const end = () => {
         clearTimeout(timer)
         pauses.delete(timer)
         resolve()
       }
-      const timer = setTimeout(end, pauseMs)
+      const timer = setTimeout(end, ms)
       pauses.set(timer, end)
     })
 
@@ -97,7 +98,8 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
     /** Takes no more, and resolves when what was taken is answered for. */
     async close(): Promise<void> {
       closing = true
-      await consuming?.channel.cancel(consuming.tag).catch(() => {})
+      // a connection that hangs is the broker's to close; what it gave us comes again
+      await Promise.race([consuming?.channel.cancel(consuming.tag).catch(() => {}), pause(CANCEL_MS)])
       for (const end of pauses.values()) end()
       await Promise.allSettled(work)
     },

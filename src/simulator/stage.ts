@@ -21,7 +21,7 @@ import {
   type VisitorSpeech,
   visitorMachine,
 } from '../../machines/index.ts'
-import { attemptsOf } from '../calls/plan.ts'
+import { attemptsOf } from '../clicktocall/plan.ts'
 import { passed } from '../wait.ts'
 
 /** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */

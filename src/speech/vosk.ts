@@ -50,8 +50,7 @@ async function converse(socket: WebSocketClient, utterance: Utterance, results: 
     socket.send(piece)
     sent++
   }
-  socket.send(EOF)
-  results.complete()
+  if (socket.send(EOF)) results.complete()
   await Promise.race([results.count(sent + 1), socket.closed])
 }
 

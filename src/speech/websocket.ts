@@ -4,8 +4,8 @@ import { endingOf } from './deadline.ts'
 
 /** A connection to a WebSocket server, with the errors of speech. */
 export interface WebSocketClient {
-  /** A string goes as text, bytes as binary. Does nothing once it is closed. */
-  send(data: string | Uint8Array): void
+  /** A string goes as text, bytes as binary. False, and nothing goes, once either side has said goodbye. */
+  send(data: string | Uint8Array): boolean
   /** Resolves when the server has closed in good order; rejects with SPEECH_UNREACHABLE, SPEECH_INVALID or the signal's reason. */
   readonly closed: Promise<void>
   /** Says goodbye; the socket is gone a second later at most, whatever the server does. */
@@ -67,7 +67,11 @@ export function openWebSocket({ provider, url, signal, onText }: WebSocketOption
   })
   socket.once('open', () =>
     opening.resolve({
-      send: (data) => socket.send(data),
+      send(data) {
+        const open = socket.readyState === WebSocket.OPEN
+        if (open) socket.send(data)
+        return open
+      },
       closed: closing.promise,
       close: () => socket.close(),
     }),
