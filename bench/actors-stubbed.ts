@@ -79,7 +79,7 @@ export function createStubbedCall(): Drivable {
   const callId = `call-${made++}`
   const actor = createActor(machine, {
     id: callId,
-    input: { callId, startedAt: Date.now(), settings: SCENE_SETTINGS },
+    input: { callId, welcome: null, startedAt: Date.now(), settings: SCENE_SETTINGS },
     inspect: observeStates(() => {}),
   })
   return {

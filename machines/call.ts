@@ -12,6 +12,8 @@ import { type Unit, type VisitorOutput, visitorMachine } from './visitor.ts'
 export interface CallSettings {
   /** Whether speech is transcribed; otherwise only keys count. */
   transcribes: boolean
+  /** Whether speech interrupts what is said; a setting of the tenant. */
+  bargesIn: boolean
   /** Between two attempts to reach the resident. */
   pauseMs: number
   talkMs: number
@@ -29,6 +31,8 @@ export interface CallInput {
   callId: string
   /** Milliseconds since the epoch. */
   startedAt: number
+  /** The condominium's name, if it is to be spoken. */
+  welcome: string | null
   settings: CallSettings
 }
 
@@ -181,7 +185,12 @@ export const callMachine = setup({
       invoke: {
         src: 'visitor',
         id: 'visitor',
-        input: ({ context: { callId, settings } }) => ({ callId, transcribes: settings.transcribes }),
+        input: ({ context: { callId, welcome, settings } }) => ({
+          callId,
+          welcome,
+          transcribes: settings.transcribes,
+          bargesIn: settings.bargesIn,
+        }),
         onDone: [
           {
             guard: { type: 'visitorIsSilent', params: ({ event }) => event.output },
@@ -288,6 +297,7 @@ export const callMachine = setup({
             identity,
             purpose,
             transcribes: settings.transcribes,
+            bargesIn: settings.bargesIn,
           }),
           onDone: [
             {

@@ -28,6 +28,8 @@ export interface ResidentInput {
   purpose: Recording | null
   /** Whether speech is transcribed; otherwise only keys decide. */
   transcribes?: boolean
+  /** Whether speech interrupts the announcement; otherwise only a key does. */
+  bargesIn?: boolean
 }
 
 export interface ResidentOutput {
@@ -38,6 +40,7 @@ export interface ResidentOutput {
 export interface ResidentContext extends ResidentInput, ResidentOutput {
   asked: number
   transcribes: boolean
+  bargesIn: boolean
 }
 
 export type ResidentEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' }
@@ -65,6 +68,7 @@ export const residentMachine = setup({
     isTalk: ({ event }) => keyOf(event) === RESIDENT_KEYS.talk,
     isRepeat: ({ event }) => keyOf(event) === RESIDENT_KEYS.repeat,
     transcribes: ({ context }) => context.transcribes,
+    bargesIn: ({ context }) => context.transcribes && context.bargesIn,
     saysYes: (_, answer: SpokenAnswer) => answer === 'yes',
     saysNo: (_, answer: SpokenAnswer) => answer === 'no',
     saysTalk: (_, answer: SpokenAnswer) => answer === 'talk',
@@ -76,6 +80,7 @@ export const residentMachine = setup({
   context: ({ input }) => ({
     ...input,
     transcribes: input.transcribes ?? false,
+    bargesIn: input.bargesIn ?? false,
     asked: 0,
     answer: 'undecided',
     via: 'key',
@@ -111,6 +116,7 @@ export const residentMachine = setup({
         input: ({ context }) => saying(context, announcement(context)),
         onDone: 'deciding',
       },
+      on: { 'speech.started': { guard: 'bargesIn', target: 'deciding.waiting.hearing' } },
     },
     deciding: {
       initial: 'waiting',

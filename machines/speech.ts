@@ -3,10 +3,16 @@ import { port } from './port.ts'
 export type Role = 'visitor' | 'resident'
 
 /**
- * One part of what is said: a prompt's id, a number or code spelt out, a recording of this call, or a silence in ms.
+ * One part of what is said: a prompt's id, a number or code spelt out, a text that is synthesised (left out where nothing
+ * can), a recording of this call, or a silence in ms.
  * Plain data, so that a snapshot and the journal can hold it.
  */
-export type Piece = string | { spell: string } | { recording: RecordingName } | { pause: number }
+export type Piece =
+  | string
+  | { spell: string }
+  | { speak: string }
+  | { recording: RecordingName }
+  | { pause: number }
 
 export type RecordingName = 'identity' | 'purpose'
 

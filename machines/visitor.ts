@@ -49,6 +49,8 @@ export interface VisitorOutput {
 export interface VisitorContext extends VisitorOutput {
   callId: string
   transcribes: boolean
+  bargesIn: boolean
+  welcome: string | null
   purposeSaid: boolean
   digits: string
   /** The question as it is asked next. */
@@ -61,6 +63,10 @@ export interface VisitorInput {
   callId: string
   /** Whether speech is transcribed; otherwise only keys name a unit. */
   transcribes?: boolean
+  /** Whether speech interrupts the question; otherwise only a key does. */
+  bargesIn?: boolean
+  /** The condominium's name, spoken after the greeting. */
+  welcome?: string | null
 }
 
 export type VisitorEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' }
@@ -107,6 +113,7 @@ export const visitorMachine = setup({
     isStar: ({ event }) => keyOf(event) === '*',
     isHash: ({ event }) => keyOf(event) === '#',
     transcribes: ({ context }) => context.transcribes,
+    bargesIn: ({ context }) => context.transcribes && context.bargesIn,
     namesUnit: (_, speech: VisitorSpeech) => speech.unit !== null,
     isIdentified: ({ context }) => context.identity !== null,
     saidPurpose: ({ context }) => context.purposeSaid,
@@ -120,6 +127,8 @@ export const visitorMachine = setup({
   context: ({ input }) => ({
     callId: input.callId,
     transcribes: input.transcribes ?? false,
+    bargesIn: input.bargesIn ?? false,
+    welcome: input.welcome ?? null,
     purposeSaid: false,
     digits: '',
     question: ['ask-unit'],
@@ -136,7 +145,7 @@ export const visitorMachine = setup({
       invoke: {
         src: 'say',
         id: 'greet',
-        input: ({ context }) => saying(context, ['greeting']),
+        input: ({ context }) => saying(context, greeting(context)),
         onDone: 'unit',
       },
       on: {
@@ -163,6 +172,7 @@ export const visitorMachine = setup({
             input: ({ context }) => saying(context, context.question),
             onDone: 'waiting',
           },
+          on: { 'speech.started': { guard: 'bargesIn', target: 'waiting.hearing' } },
         },
         waiting: {
           invoke: {
@@ -351,6 +361,10 @@ export const visitorMachine = setup({
   },
   output: ({ context: { unit, identity, purpose, gaveUp } }) => ({ unit, identity, purpose, gaveUp }),
 })
+
+function greeting({ welcome }: VisitorContext): Piece[] {
+  return welcome === null ? ['greeting'] : ['greeting', { speak: welcome }]
+}
 
 function keyOf(event: VisitorEvent): string {
   return event.type === 'key.pressed' ? event.key : ''

@@ -38,6 +38,7 @@ import { openHttp } from './http/server.ts'
 import type { Logger } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { createTelephone } from './simulator/telephone.ts'
+import { createSynthesizer } from './speech/synthesize.ts'
 import { createTranscriber } from './speech/transcribe.ts'
 import { endedSince, writeBatch } from './store/calls.ts'
 import { type Database, openDatabase } from './store/database.ts'
@@ -196,6 +197,8 @@ async function openParts(
   const find = (callId: string) => calls.find(callId)
   const transcriber = createTranscriber({ ...config.speech.stt, log })
   owner.defer(() => transcriber.close())
+  const synthesizer = await createSynthesizer({ ...config.speech.tts, log })
+  owner.defer(() => synthesizer.close())
   const ports = createPorts({
     find,
     findUnit: (tenantId, number) => findUnit(database, tenantId, number),
@@ -237,7 +240,15 @@ async function openParts(
     maxCalls: config.maxCalls,
     gate: gates.of,
     openLeg: (live, connection) =>
-      createLeg({ call: live, connection, kit, transcriber, locale: gates.of(live.gate).locale, log }),
+      createLeg({
+        call: live,
+        connection,
+        kit,
+        transcriber,
+        synthesizer,
+        locale: gates.of(live.gate).locale,
+        log,
+      }),
     dismiss: courtesy.dismiss,
     ended: createEndedCalls((await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed()),
     journal,
@@ -274,6 +285,7 @@ async function openParts(
     journal: journal.counts(),
     database: database.embedded ? 'embedded' : 'external',
     clickToCall: clickToCall.mode,
+    speech: { tts: synthesizer.status(), stt: transcriber.status() },
     broker: broker?.describe() ?? null,
   })
   /** What keeps this node from taking calls; empty when it is ready. */

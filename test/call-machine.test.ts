@@ -469,6 +469,22 @@ const UNIT = { id: '1', number: '101', label: '101' }
 const NOBODY_SAID = { unit: UNIT, identity: null, purpose: null, purposeSaid: false }
 const UTTERANCE = { name: 'identity' as const, heard: true, ms: 4000 }
 
+for (const bargesIn of [true, false]) {
+  test(`speech ${bargesIn ? 'interrupts' : 'does not interrupt'} the question, as the tenant has it`, async (t) => {
+    const v = visit(t, { settings: { transcribes: true, bargesIn }, visitorSays: [NOBODY_SAID] })
+    await v.wait(1500)
+    assert.is(v.child('visitor'), 'unit.asking')
+    v.stage.report('visitor', { type: 'speech.started' })
+    await v.wait(1)
+    assert.is(v.child('visitor'), bargesIn ? 'unit.waiting.hearing' : 'unit.asking')
+  })
+}
+
+test('the greeting names the condominium', async (t) => {
+  const v = visit(t, { welcome: 'Edifício Ipê Amarelo' })
+  assert.equal(v.heard('visitor'), ['greeting', { speak: 'Edifício Ipê Amarelo' }])
+})
+
 test('one sentence that names unit, visitor and purpose goes straight to the resident', async (t) => {
   const v = visit(t, {
     settings: { transcribes: true },

@@ -49,7 +49,7 @@ const attempts = (count: number): Attempt[] =>
 export const walkVisitor = (each: Each) =>
   paths(visitorMachine, {
     each,
-    input: { callId: 'c', transcribes: true },
+    input: { callId: 'c', transcribes: true, bargesIn: true },
     events: [...press('1*#'), { type: 'speech.started' }],
     outputs: {
       findUnit: [UNIT, null],
@@ -79,7 +79,7 @@ export const walkContact = (each: Each) =>
 export const walkResident = (each: Each) =>
   paths(residentMachine, {
     each,
-    input: { callId: 'c', ...NOBODY, transcribes: true },
+    input: { callId: 'c', ...NOBODY, transcribes: true, bargesIn: true },
     events: [...press('12349'), { type: 'speech.started' }],
     outputs: { listen: ['yes', 'no', 'talk', 'who', 'unclear'] },
     tellApart: ({ answer, via, asked, transcribes }) => [answer, via, asked, transcribes],
@@ -144,7 +144,7 @@ const fromLeg = (role: Role) => [
 export const walkCall = (each: Each) =>
   paths(callMachine, {
     each,
-    input: { callId: 'c', startedAt: 0, settings: SCENE_SETTINGS },
+    input: { callId: 'c', startedAt: 0, welcome: null, settings: SCENE_SETTINGS },
     events: [
       ...ROLES.flatMap(fromLeg),
       { type: 'resident.joined' },

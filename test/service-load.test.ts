@@ -16,6 +16,8 @@ const test = suite('service: load')
 const CALLS = 100
 /** ms between two frames at p99, where the machine leaves the service and the telephones a core each. */
 const SPACING_MS = 25
+/** ms at p99 that others may take of our core; on a machine of our own it is 0.1. */
+const JUDGED_MS = 2
 /** Of a heap of about 30 MB; each call kept by mistake would be 100 kB and more, with its recordings. */
 const HEAP_BYTES = 6 * 1024 * 1024
 
@@ -99,13 +101,15 @@ test(`${CALLS} calls at once all hear everything, evenly, and leave nothing behi
     'farewell-resident-authorized, whole, server-hangup',
     'farewell-visitor-authorized, whole, server-hangup',
   ])
-  // a service that got no core for longer than a frame lasts has to catch up
+  // a service that got no core has to catch up, and what then comes late or together is not its doing
+  const judged = stolenMs < JUDGED_MS
+  if (!judged) console.log('the machine was too busy to judge the spacing')
   const broken = ends.flatMap(({ violations }) => violations)
   assert.equal(
-    broken.filter(({ code }) => code !== 'BURST' || stolenMs < FRAME_MS),
+    broken.filter(({ code }) => judged || code !== 'BURST'),
     [],
   )
-  assert.ok(p99 - loopMs - stolenMs < SPACING_MS, `frames are p99 ${p99} ms apart`)
+  if (judged) assert.ok(p99 - loopMs < SPACING_MS, `frames are p99 ${p99} ms apart`)
   assert.equal(service.calls.counts(), { calls: 0, legs: 0, outcomes: { authorized: CALLS + 10 } })
   assert.is(service.kit.vad.count, 0)
   const { open, handshaking, refused } = service.status().audiosocket

@@ -73,6 +73,8 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
     API_PORT: '0',
     API_KEY: key,
     CLICKTOCALL: 'manual',
+    // whether espeak-ng is installed must not decide what is heard
+    TTS: 'none',
     HANGUP_DELAY_MS: '0',
     ...settings,
   })

@@ -4,11 +4,17 @@ import { findTenant, listExtensions } from '../store/directory.ts'
 
 /** The tenant of the main port pair. */
 export const MAIN_TENANT = 'default'
+/** As the first migration writes it. */
+const UNNAMED = 'Default'
 
 /** Whose gate it is, and what is spoken there. */
 export interface Gate {
   tenantId: string
   locale: Locale
+  /** Spoken after the greeting, where speech is synthesised. */
+  name: string | null
+  /** Whether callers may speak into what is said. */
+  bargesIn: boolean
 }
 
 export interface GateOptions {
@@ -24,7 +30,13 @@ export async function readGates(database: Querier, { visitorPort, residentPort, 
   const known = new Map<string, Gate>()
   const gateOf = async (tenantId: string): Promise<Gate> => {
     const tenant = await findTenant(database, tenantId)
-    return { tenantId, locale: tenant?.locale ?? locale }
+    return {
+      tenantId,
+      locale: tenant?.locale ?? locale,
+      // a tenant that nobody named bears its id, and the main one its first name
+      name: tenant && tenant.name !== tenantId && tenant.name !== UNNAMED ? tenant.name : null,
+      bargesIn: tenant?.bargeIn ?? false,
+    }
   }
   let main = await gateOf(MAIN_TENANT)
   const taken = new Set([visitorPort, residentPort])

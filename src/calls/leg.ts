@@ -9,6 +9,7 @@ import { createEar, type EarFact } from '../media/ear.ts'
 import { cutFrames } from '../media/frames.ts'
 import { createPlayer } from '../media/player.ts'
 import { createRecorder, type Recorder, saveRecording } from '../media/recording.ts'
+import type { Synthesizer } from '../speech/synthesize.ts'
 import type { Transcriber } from '../speech/transcribe.ts'
 import type { MediaKit } from './kit.ts'
 import { type ListeningOptions, listenTo, type Utterance } from './listening.ts'
@@ -61,12 +62,13 @@ export interface LegOptions {
   connection: LegConnection
   kit: MediaKit
   transcriber: Transcriber
+  synthesizer: Synthesizer
   locale: Locale
   log: Logger
 }
 
 /** Puts ears and a voice on a connection. It releases both by itself when the connection closes. */
-export function createLeg({ call, connection, kit, transcriber, locale, log }: LegOptions): Leg {
+export function createLeg({ call, connection, kit, transcriber, synthesizer, locale, log }: LegOptions): Leg {
   const { role } = connection
   const prompts = kit.prompts[locale]
   const facts = { call_id: call.id, leg: role }
@@ -136,7 +138,10 @@ export function createLeg({ call, connection, kit, transcriber, locale, log }: L
     connection,
     locale,
     async say(pieces, signal) {
-      const utterance = prompts.compose(pieces.map(playable), soundOf)
+      const texts = pieces.flatMap((piece) => (isSpoken(piece) ? [piece.speak] : []))
+      // prompts alone, the rule, are said in this very turn
+      const spoken = texts.length > 0 ? await synthesized(texts, signal) : undefined
+      const utterance = prompts.compose(pieces.map(playable), (name) => spoken?.get(name) ?? soundOf(name))
       listener?.({ type: 'saying' })
       const { playedMs: ms, interrupted, beganAt } = await player.play(utterance, signal)
       listener?.({ type: 'said' })
@@ -195,6 +200,23 @@ export function createLeg({ call, connection, kit, transcriber, locale, log }: L
     },
   }
 
+  /** What cannot be synthesised is left out of what is said. */
+  async function synthesized(texts: string[], signal: AbortSignal) {
+    const sounds = new Map<string, readonly Buffer[]>()
+    if (!synthesizer.ready) return sounds
+    await Promise.all(
+      texts.map(async (text) => {
+        try {
+          const pcm = await synthesizer.synthesize(text, { locale, signal })
+          sounds.set(text, cutFrames(pcm, audioFrame))
+        } catch (error) {
+          if (!signal.aborted) log.warn({ ...facts, reason: reasonOf(error) }, 'a text was not spoken')
+        }
+      }),
+    )
+    return sounds
+  }
+
   function soundOf(name: string): readonly Buffer[] | undefined {
     return name === BEEP ? kit.tones.beep : call.recordings.get(name)
   }
@@ -208,6 +230,11 @@ export function createLeg({ call, connection, kit, transcriber, locale, log }: L
   }
 }
 
-function playable(piece: Piece): Piece | { recording: string } {
+function playable(piece: Piece) {
+  if (isSpoken(piece)) return { recording: piece.speak }
   return piece === BEEP ? { recording: BEEP } : piece
+}
+
+function isSpoken(piece: Piece): piece is { speak: string } {
+  return typeof piece === 'object' && 'speak' in piece
 }

@@ -12,10 +12,10 @@ import { observeStates, stateName } from './observer.ts'
 
 export interface CallsOptions {
   machine: typeof callMachine
-  settings: CallSettings
+  settings: Omit<CallSettings, 'bargesIn'>
   nodeId: string
   maxCalls: number
-  gate: (name: string | undefined) => Pick<Gate, 'tenantId'>
+  gate: (name: string | undefined) => Gate
   /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
   openLeg: (call: LiveCall, connection: LegConnection) => Leg
   /** Says one prompt to a connection that belongs to no call and hangs it up. */
@@ -84,7 +84,7 @@ export function createCalls(options: CallsOptions) {
   const start = (connection: LegConnection) => {
     const startedAt = new Date()
     const { id } = connection
-    const { tenantId } = options.gate(connection.gate)
+    const { tenantId, name: welcome, bargesIn } = options.gate(connection.gate)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
     let seq = 0
     const note: LiveCall['note'] = (kind, leg, data) => {
@@ -92,7 +92,7 @@ export function createCalls(options: CallsOptions) {
     }
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
       id,
-      input: { callId: id, startedAt: startedAt.getTime(), settings },
+      input: { callId: id, startedAt: startedAt.getTime(), welcome, settings: { ...settings, bargesIn } },
       inspect: observeStates((change) => {
         note('state', null, { ...change })
         if (change.actor === 'call') journal.call(rowOf(call))

@@ -27,6 +27,7 @@ import { passed } from '../wait.ts'
 /** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */
 export interface Scene {
   callId?: string
+  welcome?: string
   settings?: Partial<CallSettings>
   /** How long each piece that is said lasts. */
   pieceMs?: number
@@ -60,6 +61,7 @@ const ROUNDS = { attempts: 2, ringMs: 30_000 }
 
 export const SCENE_SETTINGS: CallSettings = {
   transcribes: false,
+  bargesIn: false,
   pauseMs: 3000,
   talkMs: 120_000,
   callMaxMs: 300_000,
@@ -192,7 +194,12 @@ export function createStage(scene: Scene = {}) {
     createActor(machine, {
       id: callId,
       ...(snapshot && { snapshot }),
-      input: { callId, startedAt: Date.now(), settings: { ...SCENE_SETTINGS, ...scene.settings } },
+      input: {
+        callId,
+        startedAt: Date.now(),
+        welcome: scene.welcome ?? null,
+        settings: { ...SCENE_SETTINGS, ...scene.settings },
+      },
     })
 
   return {

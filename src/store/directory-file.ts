@@ -66,6 +66,7 @@ const own = z.strictObject({
       id: text.refine((value) => /^[\w-]{1,64}$/.test(value), 'must be 1 to 64 letters, digits, - or _'),
       name: filled,
       locale: z.enum(['pt-BR', 'en']).nullish(),
+      bargeIn: z.boolean().nullish(),
       ...rules,
     })
     .nullish(),

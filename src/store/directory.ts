@@ -36,6 +36,8 @@ export interface Tenant {
   id: string
   name: string
   locale?: 'pt-BR' | 'en'
+  /** Whether callers may interrupt prompts by voice; not unless it says so. */
+  bargeIn?: boolean
 }
 
 /** A whole directory, as files hold it. */
@@ -90,11 +92,22 @@ export function listUnits(database: Querier, tenantId: string): Promise<Unit[]> 
 }
 
 export async function findTenant(database: Querier, tenantId: string): Promise<Tenant | undefined> {
-  const [row] = await database.query<{ id: string; name: string; locale: Tenant['locale'] | null }>(
-    'select id, name, locale from tenants where id = $1',
-    [tenantId],
+  const [row] = await database.query<{
+    id: string
+    name: string
+    locale: Tenant['locale'] | null
+    bargeIn: boolean | null
+  }>(`select id, name, locale, (settings -> 'bargeIn')::boolean as "bargeIn" from tenants where id = $1`, [
+    tenantId,
+  ])
+  return (
+    row && {
+      id: row.id,
+      name: row.name,
+      ...(row.locale && { locale: row.locale }),
+      ...(row.bargeIn !== null && { bargeIn: row.bargeIn }),
+    }
   )
-  return row && { id: row.id, name: row.name, ...(row.locale && { locale: row.locale }) }
 }
 
 /** The form that importDirectory and directory files take; undefined for an unknown tenant. */
@@ -149,9 +162,15 @@ export function importDirectory(
 ): Promise<ImportReport> {
   return database.transaction(async (transaction) => {
     await transaction.query(
-      `insert into tenants (id, name, locale) values ($1, coalesce($2, $1), $3)
-       on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale)`,
-      [tenantId, tenant?.name ?? null, tenant?.locale ?? null],
+      `insert into tenants (id, name, locale, settings) values ($1, coalesce($2, $1), $3, $4::jsonb)
+       on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale),
+         settings = tenants.settings || $4::jsonb`,
+      [
+        tenantId,
+        tenant?.name ?? null,
+        tenant?.locale ?? null,
+        JSON.stringify(tenant?.bargeIn === undefined ? {} : { bargeIn: tenant.bargeIn }),
+      ],
     )
     // the row just written is locked: a second import of this tenant waits here
     const present = new Map((await listUnits(transaction, tenantId)).map((unit) => [unit.number, unit]))
