@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallOutput } from '../machines/index.ts'
 import { MAIN_TENANT } from './calls/gates.ts'
-import { parseConfig } from './config.ts'
+import { loadConfig, parseConfig } from './config.ts'
+import { openDemoPbx } from './demo-pbx.ts'
 import { silentLog } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { type RunningService, startService } from './service.ts'
@@ -21,6 +23,8 @@ interface Scenario {
   /** What the resident does once on the line; nobody answers without it. */
   resident?: (phone: Phone, visitor: Phone) => Promise<unknown>
   ringSeconds?: string
+  /** Nobody can be rung at all. */
+  cutOff?: boolean
 }
 
 const SCENARIOS: Record<string, Scenario> = {
@@ -43,6 +47,11 @@ const SCENARIOS: Record<string, Scenario> = {
     about: 'the resident presses 3, both talk, then 1',
     outcome: 'authorized',
     resident: talk,
+  },
+  unreachable: {
+    about: 'there is no way to ring the resident',
+    outcome: 'unreachable',
+    cutOff: true,
   },
   impatient: {
     about: 'the visitor hangs up while it rings',
@@ -94,34 +103,46 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
   let visitor: Phone | undefined
   const begun = performance.now()
   const tell = createTeller(write, () => performance.now() - begun)
+  const ring = async (callId: string, stop: AbortSignal) => {
+    tell('resident', 'the telephone rings')
+    if (!scenario.resident) return aborted(stop)
+    await passed(1500, stop)
+    if (stop.aborted) return
+    const { ports, kit } = service
+    const phone = createPhone({
+      port: ports.resident,
+      id: callId,
+      role: 'resident',
+      prompts: kit.prompts['pt-BR'],
+    })
+    phone.on((happening) => tellHappening(tell, 'resident', happening))
+    await scenario.resident(phone, visitor!).finally(() => phone.close())
+  }
+  const broker = scenario.cutOff ? undefined : loadConfig().amqp
+  const queue = `porteiro-demo-${randomUUID()}`
   const service = await startService({
     config: parseConfig({
       DATA_DIR: scratch.path,
       AUDIOSOCKET_VISITOR_PORT: '0',
       AUDIOSOCKET_RESIDENT_PORT: '0',
       API_PORT: '0',
-      CLICKTOCALL: 'loopback',
+      CLICKTOCALL: scenario.cutOff ? 'off' : broker ? 'amqp' : 'loopback',
+      CLICKTOCALL_QUEUE: queue,
+      AMQP_URL: broker?.url,
       CLICKTOCALL_RING_SECONDS: scenario.ringSeconds ?? '30',
     }),
     log: silentLog(),
     telephone:
-      (port, kit) =>
-      async ({ callId }, stop) => {
-        tell('resident', 'the telephone rings')
-        if (!scenario.resident) return aborted(stop)
-        await passed(1500, stop)
-        if (stop.aborted) return
-        const phone = createPhone({
-          port: port(),
-          id: callId,
-          role: 'resident',
-          prompts: kit.prompts['pt-BR'],
-        })
-        phone.on((happening) => tellHappening(tell, 'resident', happening))
-        await scenario.resident(phone, visitor!).finally(() => phone.close())
-      },
+      () =>
+      ({ callId }, stop) =>
+        ring(callId, stop),
   })
   owner.defer(() => service.stop())
+  if (broker) {
+    const onMessage = (body: string) => tell('broker', body)
+    const pbx = await openDemoPbx({ url: broker.url, queue, ring, onMessage })
+    owner.defer(() => pbx.close())
+  }
   const units = await loadDirectory(service)
   const { ports } = service
   write(
