@@ -46,7 +46,13 @@ module.exports = {
       name: 'http-imports-down-only',
       severity: 'error',
       from: { path: '^src/http/' },
-      to: { path: '^src/', pathNot: [`^src/(http|calls|${siblings}|store)/`, leaves] },
+      to: { path: '^src/', pathNot: [`^src/(http|calls|observe|${siblings}|store)/`, leaves] },
+    },
+    {
+      name: 'observe-reads-what-it-is-handed',
+      severity: 'error',
+      from: { path: '^src/observe/' },
+      to: { path: '^(src|machines)/', pathNot: ['^src/observe/', leaves] },
     },
     {
       name: 'service-is-below-the-commands',

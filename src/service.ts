@@ -36,6 +36,7 @@ import { createUnderstanding } from './dialogue/understand.ts'
 import { type PorteiroError, reasonOf } from './errors.ts'
 import { openHttp } from './http/server.ts'
 import type { Logger } from './log.ts'
+import { createMetrics } from './observe/metrics.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { createTelephone } from './simulator/telephone.ts'
 import { createSynthesizer } from './speech/synthesize.ts'
@@ -293,6 +294,15 @@ async function openParts(
     ...(running() ? [] : ['not running']),
     ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
   ]
+  const metrics = createMetrics({
+    callStates: Object.keys(machine.states),
+    calls,
+    pacer,
+    audiosocket: server,
+    journal,
+    pool: database.pool,
+    broker,
+  })
   const http = await openHttp({
     host: config.api.host,
     port: config.api.port,
@@ -303,6 +313,7 @@ async function openParts(
     flush: () => journal.flush(),
     status,
     lacks,
+    metrics,
   })
   owner.defer(() => http.close())
   log.info(

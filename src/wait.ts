@@ -19,3 +19,12 @@ export function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
+
+/** What `work` comes to, or undefined when it takes longer; it is not stopped then. */
+export async function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  return Promise.race([work, expired]).finally(() => clearTimeout(timer))
+}

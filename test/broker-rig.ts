@@ -144,6 +144,7 @@ export async function openProxy(rig: Rig) {
   const nears = new Set<Socket>()
   let refusing = false
   let stalled = false
+  let muted = false
   const server = createServer((near) => {
     if (refusing) return near.resetAndDestroy()
     const far = connectTcp(BROKER)
@@ -156,7 +157,7 @@ export async function openProxy(rig: Rig) {
       pairs.add(from)
       from.on('error', () => {})
       from.on('data', (bytes) => {
-        if (!stalled) to.write(bytes)
+        if (!stalled && !(muted && from === far)) to.write(bytes)
       })
       from.on('end', () => to.end())
       from.on('close', () => {
@@ -187,6 +188,10 @@ export async function openProxy(rig: Rig) {
     stall() {
       stalled = true
     },
+    /** What is sent arrives, and no word comes back. */
+    mute() {
+      muted = true
+    },
     /** As under a memory or disk alarm: told so, and nothing is taken. */
     block() {
       stalled = true
@@ -199,6 +204,7 @@ export async function openProxy(rig: Rig) {
     restore() {
       refusing = false
       stalled = false
+      muted = false
     },
   }
 }

@@ -5,7 +5,6 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
-import { FRAME_MS } from '../src/audio.ts'
 import { PACKAGE_ROOT } from '../src/root.ts'
 import type { PhonesAnswer, PhonesData, PhonesOrder } from './load-phones.ts'
 import { eventually, type Rig, suite } from './rig.ts'
@@ -18,7 +17,7 @@ const CALLS = 100
 /** ms between two frames at p99, where the machine leaves the service and the telephones a core each. */
 const SPACING_MS = 25
 /** Of all cores, what other processes may take while we judge; the journal's Postgres is one of them. */
-const OTHERS_SHARE = 0.1
+const OTHERS_SHARE = 0.05
 /** Of a heap of about 30 MB; each call kept by mistake would be 100 kB and more, with its recordings. */
 const HEAP_BYTES = 6 * 1024 * 1024
 

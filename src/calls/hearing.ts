@@ -73,11 +73,17 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
     listen: fromPromise<VisitorSpeech, { callId: string }>(async ({ input: { callId }, signal }) => {
       const { call, leg, utterance } = await hear(callId, 'visitor', signal)
       const { locale } = leg
-      const { slots, plainIntent, source } = await understanding.understand(utterance.text, {
+      const { slots, plainIntent, source, problem } = await understanding.understand(utterance.text, {
         locale,
         asked: 'unit',
         signal,
       })
+      // a visitor who left, or took to the keys, is no problem of the model
+      if (problem !== null && !signal.aborted)
+        log.warn(
+          { call_id: callId, leg: 'visitor', code: problem },
+          'the language model was not heard; rules answered',
+        )
       const found = await match(call.tenantId, {
         unit: slots.unit,
         block: slots.block,
@@ -92,6 +98,7 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
         match: found.kind,
         intent: slots.intent,
         source,
+        problem,
       })
       const identity = unit && slots.name ? keep(leg, 'identity', utterance.pcm, utterance.ms) : null
       const why = unit !== null && slots.intent !== null

@@ -1,6 +1,7 @@
 import { asPorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { CallRow, EventRow } from '../store/calls.ts'
+import { atMost } from '../wait.ts'
 
 /** ms that a row may wait for company. */
 const BATCH_MS = 100
@@ -120,12 +121,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       closed = true
       clearTimeout(timer)
       timer = undefined
-      let limit: NodeJS.Timeout | undefined
-      const expired = new Promise<void>((resolve) => {
-        limit = setTimeout(resolve, CLOSE_MS)
-      })
-      await Promise.race([Promise.resolve(writing).then(writeAll), expired])
-      clearTimeout(limit)
+      await atMost(CLOSE_MS, Promise.resolve(writing).then(writeAll))
       if (events.length > 0) log.error({ events: events.length }, 'events of the journal were not written')
     },
   }

@@ -3,6 +3,7 @@ import type { CallOutput, CallSettings, callMachine, Role } from '../../machines
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { CallRow } from '../store/calls.ts'
+import { atMost } from '../wait.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Gate } from './gates.ts'
@@ -238,12 +239,4 @@ function closed({ actor, startedAt }: LiveCall): CallOutput {
       toDecision: since(decision?.at),
     },
   }
-}
-
-function atMost(ms: number, work: Promise<unknown>): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const expired = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  return Promise.race([work, expired]).finally(() => clearTimeout(timer))
 }

@@ -7,9 +7,12 @@ import type { Calls } from '../calls/registry.ts'
 import { fail } from '../errors.ts'
 import { eventsOf, findCall } from '../store/calls.ts'
 import type { Database } from '../store/database.ts'
+import { atMost } from '../wait.ts'
 
 /** Events of a call that one answer holds; a long call has a few hundred. */
 const JOURNAL_LIMIT = 2000
+/** ms that an answer waits for the latest to be written. */
+const FLUSH_MS = 1000
 
 export interface CallRoutesOptions {
   calls: Calls
@@ -43,7 +46,7 @@ export async function callRoutes(instance: FastifyInstance, { calls, database, f
     async (request) => {
       const { id } = request.params
       const live = calls.find(id)
-      await flush().catch(() => {})
+      await atMost(FLUSH_MS, flush()).catch(() => {})
       const row = await findCall(database, id)
       const tenantId = live?.tenantId ?? row?.tenantId
       if (tenantId === undefined || !maySee(request, tenantId)) throw fail('CALL_UNKNOWN', { callId: id })

@@ -4,6 +4,7 @@ import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
 import { type CallRoutesOptions, callRoutes } from './call-routes.ts'
+import { type MetricsRoutesOptions, metricsRoutes } from './metrics-routes.ts'
 import { replyError, replyUnknownRoute } from './replies.ts'
 import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
 
@@ -12,7 +13,11 @@ const BODY_LIMIT = 64 * 1024
 /** ms for a whole request to arrive, against peers that drip. */
 const REQUEST_MS = 15_000
 
-export interface HttpOptions extends AuthOptions, CallRoutesOptions, StatusRoutesOptions {
+export interface HttpOptions
+  extends AuthOptions,
+    CallRoutesOptions,
+    StatusRoutesOptions,
+    MetricsRoutesOptions {
   host: string
   port: number
   log: Logger
@@ -43,6 +48,7 @@ export async function openHttp(options: HttpOptions) {
   app.setNotFoundHandler(replyUnknownRoute)
   app.register(callRoutes, options)
   app.register(statusRoutes, options)
+  app.register(metricsRoutes, options)
   try {
     await app.listen({ host, port })
   } catch (error) {

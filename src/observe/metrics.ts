@@ -1,0 +1,173 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import type { Role } from '../audio.ts'
+import { processRegistry } from './process-metrics.ts'
+
+/** Told as 0 as long as they have not come to be, so that a rate begins with the first. */
+export const OUTCOMES = [
+  'authorized',
+  'denied',
+  'unanswered',
+  'unreachable',
+  'abandoned',
+  'blocked',
+  'expired',
+] as const
+/** One of them is 1 and the others are 0. */
+export const BROKER_STATES = [
+  'connecting',
+  'open',
+  'blocked',
+  'stuck',
+  'recovering',
+  'failed',
+  'closing',
+  'closed',
+] as const
+const ROLES: readonly Role[] = ['visitor', 'resident']
+
+/** A live call as far as it is counted. */
+interface CountedCall {
+  readonly actor: { getSnapshot(): { value: unknown } }
+  readonly legs: ReadonlyMap<Role, unknown>
+}
+
+/** Where the values are read, at each scrape. */
+export interface MetricsSources {
+  /** The outer states of a call. */
+  callStates: readonly string[]
+  calls: { list(): readonly CountedCall[]; counts(): { outcomes: Readonly<Record<string, number>> } }
+  pacer: { lateness(): { p50: number; p99: number; max: number } }
+  audiosocket: { counts(): { refused: Readonly<Record<string, number>> } }
+  journal: { counts(): { waiting: number; lost: number } }
+  pool: { readonly totalCount: number; readonly idleCount: number; readonly waitingCount: number }
+  broker: { describe(): { state: string; losses: number } } | undefined
+}
+
+export interface Metrics {
+  readonly contentType: string
+  /** Everything in Prometheus' text format. */
+  text(): Promise<string>
+}
+
+type Values = Readonly<Record<string, number>>
+
+/** What one service tells Prometheus. Nothing is counted on the way of a call or a frame: all is read when it is asked for. */
+export function createMetrics({
+  callStates,
+  calls,
+  pacer,
+  audiosocket,
+  journal,
+  pool,
+  broker,
+}: MetricsSources): Metrics {
+  const own = new Registry()
+
+  /** One gauge with a value for each of a label's values. */
+  const gauges = (name: string, help: string, label: string, read: () => Values) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [own],
+      collect() {
+        this.reset()
+        for (const [key, value] of Object.entries(read())) this.set({ [label]: key }, value)
+      },
+    })
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [own],
+      collect() {
+        this.set(read())
+      },
+    })
+  const counters = (name: string, help: string, label: string, read: () => Values) =>
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [own],
+      collect() {
+        this.reset()
+        for (const [key, value] of Object.entries(read())) this.inc({ [label]: key }, value)
+      },
+    })
+  const counter = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers: [own],
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+
+  gauges('porteiro_calls', 'Live calls by their outer state.', 'state', () =>
+    counted(
+      callStates,
+      calls.list().map(({ actor }) => outerState(actor.getSnapshot().value)),
+    ),
+  )
+  gauges('porteiro_legs', 'Live legs by role.', 'role', () =>
+    counted(
+      ROLES,
+      calls.list().flatMap(({ legs }) => [...legs.keys()]),
+    ),
+  )
+  counters('porteiro_calls_ended_total', 'Ended calls by outcome.', 'outcome', () => ({
+    ...counted(OUTCOMES, []),
+    ...calls.counts().outcomes,
+  }))
+  gauges(
+    'porteiro_frame_lateness_ms',
+    'How late frames left since the start, in ms; quantile 1 is the latest one.',
+    'quantile',
+    () => {
+      const { p50, p99, max } = pacer.lateness()
+      return { '0.5': p50, '0.99': p99, '1': max }
+    },
+  )
+  counters(
+    'porteiro_audiosocket_refused_total',
+    'AudioSocket connections turned away or broken off, by the code of the error.',
+    'code',
+    () => audiosocket.counts().refused,
+  )
+  gauge('porteiro_journal_waiting', 'Events that wait to be written.', () => journal.counts().waiting)
+  counter(
+    'porteiro_journal_lost_total',
+    'Events dropped because the database was away too long.',
+    () => journal.counts().lost,
+  )
+  gauge('porteiro_database_connections', 'Connections of the pool.', () => pool.totalCount)
+  gauge('porteiro_database_connections_idle', 'Connections that nobody uses.', () => pool.idleCount)
+  gauge('porteiro_database_waiting', 'Queries that wait for a connection.', () => pool.waitingCount)
+  if (broker) {
+    gauges('porteiro_broker_state', '1 for the state that the broker is in.', 'state', () =>
+      counted(BROKER_STATES, [broker.describe().state]),
+    )
+    counter(
+      'porteiro_broker_losses_total',
+      'How often the connection to RabbitMQ was lost.',
+      () => broker.describe().losses,
+    )
+  }
+
+  const all = Registry.merge([own, processRegistry()])
+  return { contentType: all.contentType, text: () => all.metrics() }
+}
+
+/** How many there are of each; 0 for those known that are not among them. */
+function counted(known: readonly string[], found: readonly string[]): Values {
+  const counts: Record<string, number> = Object.fromEntries(known.map((key) => [key, 0]))
+  for (const key of found) counts[key] = (counts[key] ?? 0) + 1
+  return counts
+}
+
+function outerState(value: unknown): string {
+  return typeof value === 'string' ? value : (Object.keys(value as object)[0] ?? '')
+}

@@ -1,0 +1,59 @@
+import * as assert from 'uvu/assert'
+import { createActor, toPromise } from 'xstate'
+import type { LiveCall } from '../src/calls/call.ts'
+import { createHearing } from '../src/calls/hearing.ts'
+import type { Leg } from '../src/calls/leg.ts'
+import { createUnderstanding, type Understanding } from '../src/dialogue/understand.ts'
+import type { Transcriber } from '../src/speech/transcribe.ts'
+import { captureLog } from './broker-rig.ts'
+import { suite } from './rig.ts'
+
+const test = suite('hearing')
+
+const WORDS = 'Ricardo, apartamento cento e um'
+
+/** A call whose visitor says WORDS, and what was noted and logged of it. */
+async function visitorSpeaks(understanding: Understanding) {
+  const notes: { kind: string; data: Record<string, unknown> }[] = []
+  const { lines, log } = captureLog()
+  const leg = {
+    locale: 'pt-BR',
+    listen: async () => ({ text: WORDS, pcm: Buffer.alloc(0), ms: 0 }),
+    keep: () => {},
+  } as unknown as Leg
+  const call = {
+    id: 'one',
+    tenantId: 'default',
+    legs: new Map([['visitor', leg]]),
+    note: (kind: string, _: unknown, data: Record<string, unknown>) => notes.push({ kind, data }),
+  } as unknown as LiveCall
+  const { listen } = createHearing({
+    find: () => call,
+    transcriber: { ready: true } as Transcriber,
+    understanding,
+    match: async () => ({ kind: 'unknown', reason: 'no-such-unit' }),
+    log,
+  })
+  await toPromise(createActor(listen, { input: { callId: 'one' } }).start())
+  assert.not.match(JSON.stringify([notes, lines]), /Ricardo|cento/)
+  return { understood: notes.find(({ kind }) => kind === 'understood')!.data, lines }
+}
+
+test('a language model that is not heard is noted and warned of by its code, without a word of what was said', async () => {
+  const { understood, lines } = await visitorSpeaks(
+    createUnderstanding({ baseUrl: 'http://127.0.0.1:1', model: 'm' }),
+  )
+  assert.equal([understood['source'], understood['problem']], ['rules', 'MODEL_FAILED'])
+  assert.equal(
+    lines.filter(({ level }) => level === 'warn').map(({ call_id, leg, code }) => [call_id, leg, code]),
+    [['one', 'visitor', 'MODEL_FAILED']],
+  )
+})
+
+test('understanding by rules alone is no problem', async () => {
+  const { understood, lines } = await visitorSpeaks(createUnderstanding())
+  assert.equal([understood['source'], understood['problem']], ['rules', null])
+  assert.equal(lines, [])
+})
+
+test.run()
