@@ -24,7 +24,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
 export async function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, ms)
+    timer = setTimeout(() => resolve(undefined), ms)
   })
   return Promise.race([work, expired]).finally(() => clearTimeout(timer))
 }
