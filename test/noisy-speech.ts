@@ -1,0 +1,157 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { FRAME_BYTES } from '../src/audio.ts'
+import { listenTo } from '../src/calls/listening.ts'
+import { createEar } from '../src/media/ear.ts'
+import { dbfs } from '../src/media/level.ts'
+import { readWav } from '../src/media/wav.ts'
+import type { Transcriber } from '../src/speech/transcribe.ts'
+import { capture, energyBounds, engine, random, silence, soundOf } from './media-stream.ts'
+
+const PROMPTS = join(import.meta.dirname, '..', 'prompts')
+const LOCALES = ['pt-BR', 'en'] as const
+const SAMPLES = ['sample-visitor-name', 'sample-visitor-purpose', 'sample-resident-talk']
+const CAPTURES = ['visitor-app', 'resident-app']
+/** So many at once are a murmur in which no word can be told. */
+const TALKERS = 8
+const BYTES_MS = 16
+
+/** s16le speech without what is before and after it: its first and last 10 ms are within 40 dB of the loudest. */
+export interface Spoken {
+  name: string
+  pcm: Buffer
+}
+
+/** What people say in the prompt packs and in the recorded connections. */
+export async function utterances(): Promise<Spoken[]> {
+  const samples = LOCALES.flatMap((locale) =>
+    SAMPLES.map(async (id) => ({ name: `${locale} ${id}`, pcm: await readWav(join(PROMPTS, locale, `${id}.wav`)) })),
+  )
+  const captures = CAPTURES.map((name) => ({ name, pcm: soundOf(capture(name)) }))
+  return [...(await Promise.all(samples)), ...captures].map(({ name, pcm }) => {
+    const [from, to] = energyBounds(pcm)
+    return { name, pcm: pcm.subarray(from * BYTES_MS, to * BYTES_MS) }
+  })
+}
+
+/** Noise of so many ms at a level in dBFS (RMS). */
+export type Noise = (ms: number, level: number, seed: number) => Buffer
+
+export const white: Noise = (ms, level, seed) => {
+  const next = random(seed)
+  return atLevel(Float64Array.from({ length: ms * 8 }, () => next() - 0.5), level)
+}
+
+/** A room full of people: the prompts of both languages, eight at a time. */
+export async function loadBabble(): Promise<Noise> {
+  const voices = await Promise.all(
+    LOCALES.map(async (locale) => {
+      const directory = join(PROMPTS, locale)
+      const files = (await readdir(directory)).filter((file) => !file.startsWith('sample-')).sort()
+      return Buffer.concat(await Promise.all(files.map((file) => readWav(join(directory, file)))))
+    }),
+  )
+  return (ms, level, seed) => {
+    const next = random(seed)
+    const sum = new Float64Array(ms * 8)
+    for (let talker = 0; talker < TALKERS; talker++) {
+      const voice = voices[talker % voices.length]!
+      const samples = voice.length >> 1
+      const from = Math.floor(next() * samples)
+      for (let i = 0; i < sum.length; i++) sum[i]! += voice.readInt16LE(((from + i) % samples) * 2)
+    }
+    return atLevel(sum, level)
+  }
+}
+
+function atLevel(samples: Float64Array, level: number): Buffer {
+  const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length
+  const gain = (10 ** (level / 20) * 32768) / Math.sqrt(power)
+  return fromSamples(samples.length, (i) => samples[i]! * gain)
+}
+
+/** dBFS of the 20 ms stretches that are within 20 dB of the loudest: pauses do not make speech softer. */
+export function speechLevel(pcm: Buffer): number {
+  const powers: number[] = []
+  for (let at = 0; at + FRAME_BYTES <= pcm.length; at += FRAME_BYTES) {
+    let sum = 0
+    for (let i = 0; i < FRAME_BYTES; i += 2) sum += pcm.readInt16LE(at + i) ** 2
+    powers.push(sum / (FRAME_BYTES / 2))
+  }
+  const loud = powers.filter((power) => power > Math.max(...powers) / 100)
+  return dbfs(loud.reduce((sum, power) => sum + power, 0) / loud.length)
+}
+
+/** Both at once; as long as the first. */
+export function mix(one: Buffer, other: Buffer): Buffer {
+  return fromSamples(one.length >> 1, (i) => one.readInt16LE(i * 2) + other.readInt16LE(i * 2))
+}
+
+function fromSamples(length: number, sample: (index: number) => number): Buffer {
+  const pcm = Buffer.alloc(length * 2)
+  for (let i = 0; i < length; i++) {
+    pcm.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(sample(i)))), i * 2)
+  }
+  return pcm
+}
+
+/** What is around an utterance. `snr` in dB against the level of the speech; null: silence. */
+export interface Surroundings {
+  noise: Noise | null
+  snr: number
+  seed: number
+}
+
+/** Parts of an utterance with pauses of so many ms between them, `LEAD_MS` of the line before and `TAIL_MS` after it. */
+export function onTheLine(parts: readonly Spoken[], pauseMs: number, { noise, snr, seed }: Surroundings) {
+  const said = Buffer.concat(
+    parts.flatMap(({ pcm }, index) => (index === 0 ? [pcm] : [silence(pauseMs), pcm])),
+  )
+  const whole = Buffer.concat([silence(LEAD_MS), said, silence(TAIL_MS)])
+  const frames = whole.subarray(0, whole.length - (whole.length % FRAME_BYTES))
+  const ms = frames.length / BYTES_MS
+  const level = Math.min(...parts.map(({ pcm }) => speechLevel(pcm)))
+  const sound = noise ? mix(frames, noise(ms, level - snr, seed)) : frames
+  return { sound, startMs: LEAD_MS, endMs: LEAD_MS + said.length / BYTES_MS }
+}
+
+/** ms of the line before somebody speaks; listening begins in the middle of it, the ear hears all of it. */
+export const LEAD_MS = 2000
+const TAIL_MS = 3500
+const LISTEN_AT_MS = LEAD_MS / 2
+/** As in src/calls/hearing.ts. */
+const LONGEST_MS = 10_000
+
+const TRANSCRIBER = {
+  open: () => ({ push: () => {}, finish: async () => ({ text: '' }) }),
+} as unknown as Transcriber
+
+/**
+ * The ms at which a leg that listens takes the utterance in this sound for ended; undefined when nothing was heard, or its
+ * end was not. Every frame of 20 ms takes the way it takes in a call.
+ */
+export async function utteranceEnd(sound: Buffer, silenceMs: number): Promise<number | undefined> {
+  const stop = new AbortController()
+  const ear = createEar({ vad: engine, onFact: () => {} })
+  let endedAt: number | undefined
+  let listening: Promise<unknown> | undefined
+  for (let at = 0; at < sound.length && endedAt === undefined; at += FRAME_BYTES) {
+    ear.audio(sound, at, at + FRAME_BYTES, 8000)
+    if (ear.clock === LISTEN_AT_MS) {
+      listening = listenTo(ear, TRANSCRIBER, {
+        locale: 'pt-BR',
+        silenceMs,
+        maxMs: LONGEST_MS,
+        signal: stop.signal,
+      }).then(() => {
+        if (!stop.signal.aborted) endedAt = ear.clock
+      })
+    }
+    if (listening) await nextTurn()
+  }
+  stop.abort()
+  await listening
+  ear.close()
+  return endedAt
+}
