@@ -87,7 +87,7 @@ export const visitorMachine = setup({
     findUnit: port<Unit | null, { callId: string; number: string }>('findUnit'),
   },
   actions: {
-    askUnit: assign({ question: ['ask-unit'], digits: '' }),
+    askUnit: assign({ question: ['ask-unit'], digits: '', asked: 0 }),
     askUnitAgain: assign({ question: ['ask-unit-again'], digits: '' }),
     tellUnknown: assign({
       question: ['unit-unknown', 'ask-unit'],

@@ -251,6 +251,7 @@ async function openParts(
         log,
       }),
     dismiss: courtesy.dismiss,
+    turnAway: courtesy.turnAway,
     ended: createEndedCalls((await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed()),
     journal,
     log,

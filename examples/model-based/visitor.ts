@@ -18,7 +18,7 @@ const understood = { unit: null, identity: null, purpose: null, purposeSaid: fal
 
 const all = paths(visitorMachine, {
   each: 'transition',
-  input: { callId: '00000000-0000-4000-8000-000000000001', transcribes: true },
+  input: { callId: '00000000-0000-4000-8000-000000000001', transcribes: true, bargesIn: true },
   // one digit stands for all of them
   events: [
     ...['1', '*', '#'].map((key) => ({ type: 'key.pressed' as const, key })),

@@ -25,6 +25,8 @@ export function createCourtesy({ prompts, graceMs }: CourtesyOptions) {
   }
 
   return {
+    /** 0x00 at once; the socket is closed after the grace. */
+    turnAway: leave,
     dismiss(connection: LegConnection, prompt: string) {
       if (open.size >= AT_ONCE) return leave(connection)
       open.add(connection)

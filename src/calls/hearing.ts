@@ -91,7 +91,8 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
         locale,
       })
       const unit = found.kind === 'found' ? unitOf(found.unit) : null
-      call.visitor = { name: slots.name, intent: plainIntent }
+      // what a second sentence does not say again still holds
+      call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? call.visitor.intent }
       // what was said stays out: the journal says what was understood
       call.note('understood', 'visitor', {
         unit: unit?.number ?? null,

@@ -9,6 +9,8 @@ const BATCH_MS = 100
 const BATCH_ROWS = 500
 /** Events kept while the database is away; beyond it the oldest go, counted. About 20 minutes of 500 busy calls. */
 const KEPT_ROWS = 100_000
+/** Rows beyond KEPT_ROWS before they are dropped at once. */
+const TRIM_ROWS = 100
 /** ms between two tries while the database is away. */
 const RETRY_MS = 1000
 /** ms that closing waits for the last batch. */
@@ -43,6 +45,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
   let events: EventRow[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
+  let inFlight = 0
   let lost = 0
   let away = false
   let closed = false
@@ -76,6 +79,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     if (batch.calls.length === 0 && batch.events.length === 0) return
     calls.clear()
     events = []
+    inFlight = batch.events.length
     try {
       await write(batch)
       if (away) log.info({ events: batch.events.length, lost }, 'the journal is written again')
@@ -90,12 +94,18 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       // a newer row of the same call has come meanwhile
       for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)
       events = [...batch.events, ...events]
-      const surplus = events.length - KEPT_ROWS
-      if (surplus > 0) {
-        events.splice(0, surplus)
-        lost += surplus
-      }
+      inFlight = 0
+      trim()
+    } finally {
+      inFlight = 0
     }
+  }
+
+  /** The oldest go first; trimmed by the hundred, because each trim moves the rest. */
+  const trim = () => {
+    const surplus = events.length + inFlight - KEPT_ROWS
+    if (surplus <= TRIM_ROWS) return
+    lost += events.splice(0, surplus).length
   }
 
   return {
@@ -105,6 +115,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     },
     event(row) {
       events.push(row)
+      trim()
       for (const listener of listeners) listener(row)
       noted()
     },
@@ -116,13 +127,14 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       await writing
       await drain()
     },
-    counts: () => ({ waiting: events.length, lost }),
+    counts: () => ({ waiting: events.length + inFlight, lost }),
     async close() {
       closed = true
       clearTimeout(timer)
       timer = undefined
       await atMost(CLOSE_MS, Promise.resolve(writing).then(writeAll))
-      if (events.length > 0) log.error({ events: events.length }, 'events of the journal were not written')
+      const left = events.length + inFlight
+      if (left > 0) log.error({ events: left }, 'events of the journal were not written')
     },
   }
 }

@@ -15,7 +15,7 @@ import type {
 } from '../../machines/index.ts'
 import { FRAME_MS } from '../audio.ts'
 import { attemptsOf, type PlanDefaults } from '../clicktocall/plan.ts'
-import { fail, reasonOf } from '../errors.ts'
+import { asPorteiroError, fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { EarlyDecision, ResolvedPlan } from '../store/directory-rules.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
@@ -126,12 +126,15 @@ export function createPorts({ find, findUnit, dialer, rules, operator, defaults,
       const facts = { attempt: input.attemptId, contact: input.contact.residentId }
       try {
         await dialer.dial(input)
-        // the visitor left while the request was on its way
-        if (signal.aborted) return dialer.cancel(input)
+        // left while the request was on its way; but whoever has answered by now must not be hung up
+        if (signal.aborted && !legOf(input.callId, 'resident')) return dialer.cancel(input)
         find(input.callId)?.note('dial', 'resident', facts)
       } catch (error) {
         find(input.callId)?.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
         log.warn({ call_id: input.callId, reason: reasonOf(error) }, 'the resident could not be rung')
+        // no answer is not a no: it may ring all the same, and the next attempt would ring a second time
+        if (/_(TIMEOUT|BLOCKED)$/.test(asPorteiroError(error).code) && !legOf(input.callId, 'resident'))
+          dialer.cancel(input)
         throw error
       }
     }),

@@ -21,6 +21,8 @@ export interface CallsOptions {
   openLeg: (call: LiveCall, connection: LegConnection) => Leg
   /** Says one prompt to a connection that belongs to no call and hangs it up. */
   dismiss: (connection: LegConnection, prompt: string) => void
+  /** Hangs such a connection up without a word, and closes it when the other side does not. */
+  turnAway: (connection: LegConnection) => void
   ended: EndedCalls
   journal: Journal
   log: Logger
@@ -30,7 +32,7 @@ export type Calls = ReturnType<typeof createCalls>
 
 /** Every call of this node: starts, finds and ends them. A call is a root actor of its own. */
 export function createCalls(options: CallsOptions) {
-  const { settings, nodeId, maxCalls, ended, journal, log, openLeg, dismiss } = options
+  const { settings, nodeId, maxCalls, ended, journal, log, openLeg, dismiss, turnAway } = options
   const live = new Map<string, Entry>()
   const outcomes = new Map<string, number>()
   let draining = false
@@ -38,6 +40,8 @@ export function createCalls(options: CallsOptions) {
 
   interface Entry extends LiveCall {
     readonly finish: (output: CallOutput | undefined) => void
+    /** It has ended, and what it held is being released. */
+    releasing: boolean
   }
 
   /** A connection on the visitor port starts a call. */
@@ -46,11 +50,11 @@ export function createCalls(options: CallsOptions) {
     const facts = { call_id: callId, leg: 'visitor', remote: connection.remote }
     if (ended.has(callId)) {
       log.info({ ...facts, code: 'CALL_ENDED' }, 'an ended call connected again and was hung up')
-      return connection.hangUp()
+      return turnAway(connection)
     }
     if (live.has(callId)) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second visitor leg was hung up')
-      return connection.hangUp()
+      return turnAway(connection)
     }
     if (draining) {
       log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
@@ -68,7 +72,7 @@ export function createCalls(options: CallsOptions) {
     const { id: callId } = connection
     const facts = { call_id: callId, leg: 'resident', remote: connection.remote }
     const call = live.get(callId)
-    if (!call || call.actor.getSnapshot().matches('concluding')) {
+    if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) {
       const code = call || ended.has(callId) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
       call?.note('leg.late', 'resident', {})
       log.info({ ...facts, code }, 'a resident leg came for no call')
@@ -110,6 +114,7 @@ export function createCalls(options: CallsOptions) {
       visitor: { name: null, intent: null },
       ended: promise,
       finish: resolve,
+      releasing: false,
       note,
     }
     live.set(id, call)
@@ -139,8 +144,11 @@ export function createCalls(options: CallsOptions) {
   }
 
   const release = async (call: Entry, output: CallOutput | undefined) => {
-    if (!live.has(call.id)) return
+    if (call.releasing) return
+    call.releasing = true
     ended.add(call.id)
+    // a call that broke still owes its legs the 0x00: an older Asterisk takes a closed socket for silence
+    for (const leg of call.legs.values()) leg.hangUp()
     await Promise.all([...call.legs.values()].map((leg) => leg.destroy()))
     call.actor.stop()
     call.recordings.clear()

@@ -71,9 +71,8 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
     host,
     /** Resolves when Asterisk rings, `false` when it has been ringing for this id before. */
     async originate({ channelId, callId, number, ringMs, audiosocket }: Originate, signal?: AbortSignal) {
-      const rung = endpoint.replaceAll('{number}', number)
       const query = new URLSearchParams({
-        endpoint: rung,
+        endpoint: endpoint.replaceAll('{number}', number),
         context,
         extension: 's',
         priority: '1',
@@ -84,7 +83,8 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
       const variables = { CALL: callId, ...(audiosocket && { AUDIOSOCKET: audiosocket }) }
       const status = await ask('POST', `/channels?${query}`, [200, 409], {
         body: { variables },
-        endpoint: rung,
+        // errors are logged, and a whole telephone number is nobody's business there
+        endpoint: endpoint.replaceAll('{number}', `…${number.slice(-2)}`),
         ...(signal && { signal }),
       })
       return status === 200

@@ -51,7 +51,7 @@ export interface ClickToCall {
 const NUMBER = /^[\w+*#.@-]{1,80}$/
 const body = z.object({
   data: z.object({
-    guid: z.uuid().transform((id) => id.toLowerCase()),
+    guid: z.guid().transform((id) => id.toLowerCase()),
     origin: z.string().regex(NUMBER, 'must be a telephone number or extension'),
     audiosocket: z
       .string()

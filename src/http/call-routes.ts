@@ -21,7 +21,7 @@ export interface CallRoutesOptions {
   flush: () => Promise<void>
 }
 
-const callId = z.uuid('must be the UUID of a call').transform((id) => id.toLowerCase())
+const callId = z.guid('must be the UUID of a call').transform((id) => id.toLowerCase())
 const hangupBody = z.object({ call_id: callId, role: z.enum(['visitor', 'resident']) })
 
 /** `POST /api/hangup` and `GET /api/calls/:id`. */

@@ -15,6 +15,8 @@ const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) 
   FST_ERR_CTP_EMPTY_JSON_BODY: () => fail('BODY_NOT_JSON'),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => fail('BODY_INVALID'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => fail('BODY_TYPE'),
+  FST_ERR_BAD_URL: (_, request) => unknownRoute(request),
+  FST_ERR_MAX_PARAM_LENGTH: (_, request) => unknownRoute(request),
 }
 
 /** The one form of an error: `{ error: { code, message, details } }`. */
@@ -27,6 +29,10 @@ export function replyError(thrown: FastifyError, request: FastifyRequest, reply:
   reply.status(status).send({ error: { code, message, details: bug ? {} : details } })
 }
 
-export function replyUnknownRoute({ method, url }: FastifyRequest): never {
-  throw fail('ROUTE_UNKNOWN', { method, path: url.split('?')[0]?.slice(0, 200) })
+export function replyUnknownRoute(request: FastifyRequest): never {
+  throw unknownRoute(request)
+}
+
+function unknownRoute({ method, url }: FastifyRequest): PorteiroError {
+  return fail('ROUTE_UNKNOWN', { method, path: url.split('?')[0]?.slice(0, 200) })
 }

@@ -34,6 +34,8 @@ export async function openHttp(options: HttpOptions) {
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,
     genReqId: () => crypto.randomUUID(),
+    // paths that no router can read get the same form of error
+    frameworkErrors: (error, request, reply) => replyError(error, request, reply),
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
