@@ -7,11 +7,12 @@ import { MAIN_TENANT } from './calls/gates.ts'
 import { mermaid } from './chart.ts'
 import { loadConfig } from './config.ts'
 import { runDemo, SCENARIO_NAMES } from './demo.ts'
-import { examine, exitOf, type Finding } from './doctor.ts'
+import { examine, exitOf } from './doctor.ts'
 import { asPorteiroError, fail, reasonOf } from './errors.ts'
+import type { Finding } from './finding.ts'
 import { createLog, silentLog } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
-import { parseRoles, ROLES, serve } from './serve.ts'
+import { hearSignals, parseRoles, ROLES, serve } from './serve.ts'
 import { runCallCommand } from './simulator/call-command.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { exportDirectory, importDirectory } from './store/directory.ts'
@@ -198,23 +199,29 @@ async function withDatabase(
   const config = loadConfig()
   // on a terminal the first start of the embedded server tells what it does
   const log = process.stderr.isTTY ? createLog('warn') : silentLog()
-  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
-  try {
-    await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') }))
-  } finally {
-    await database.close()
-  }
+  // the work is short and is not cut off: what counts is that the embedded server is stopped after it
+  await interruptible(async () => {
+    const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
+    try {
+      await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') }))
+    } finally {
+      await database.close()
+    }
+  })
 }
 
 /** The first Ctrl-C or SIGTERM asks the work to end in order; a second one ends the process. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController()
-  const end = () => ending.abort()
-  process.once('SIGINT', end).once('SIGTERM', end)
+  const unhear = hearSignals((signal) => {
+    if (!ending.signal.aborted) return ending.abort()
+    unhear()
+    process.kill(process.pid, signal)
+  })
   try {
     return await work(ending.signal)
   } finally {
-    process.off('SIGINT', end).off('SIGTERM', end)
+    unhear()
   }
 }
 

@@ -7,23 +7,14 @@ import { createAri } from './clicktocall/ari.ts'
 import { brokerError } from './clicktocall/broker-error.ts'
 import { createLink } from './clicktocall/link.ts'
 import type { Config } from './config.ts'
+import { examineSpeech } from './doctor-speech.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from './errors.ts'
+import type { Finding } from './finding.ts'
 import { silentLog } from './log.ts'
 import { loadPrompts } from './media/prompts.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { openDatabase } from './store/database.ts'
 import { appliedMigrations } from './store/migrate.ts'
-
-/** What was found of one dependency. `off`: the configuration does not ask for it. */
-export interface Finding {
-  name: string
-  state: 'ok' | 'warning' | 'failed' | 'off'
-  /** What it is, or what is wrong with it. */
-  detail: string
-  code?: ErrorCode
-  /** What to do, where something is to do. */
-  remedy?: string
-}
 
 /** Bytes free in DATA_DIR below which it is time to act, and below which Postgres stops soon. */
 const DISK_LOW = 1024 ** 3
@@ -60,6 +51,7 @@ export async function examine(load: () => Config): Promise<Finding[]> {
     node,
     { name: 'configuration', state: 'ok', detail: `CLICKTOCALL=${config.clickToCall.mode}` },
     ...found,
+    ...(await examineSpeech(config)),
   ]
 }
 

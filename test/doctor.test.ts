@@ -2,7 +2,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type Environment, parseConfig } from '../src/config.ts'
-import { examine, exitOf, type Finding } from '../src/doctor.ts'
+import { examine, exitOf } from '../src/doctor.ts'
+import type { Finding } from '../src/finding.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { openAri } from './ari-peer.ts'
 import { BROKER_URL, withBroker } from './broker-rig.ts'
@@ -21,6 +22,7 @@ async function look(rig: Rig, environment: Environment = {}) {
       AUDIOSOCKET_VISITOR_PORT: '0',
       AUDIOSOCKET_RESIDENT_PORT: '0',
       API_PORT: '0',
+      TTS: 'none',
       ...environment,
     }),
   )
@@ -30,6 +32,14 @@ async function look(rig: Rig, environment: Environment = {}) {
     findings,
   }
 }
+
+test('a provider of speech that is away is a warning: keys go on without it', async (rig) => {
+  const { of, exit } = await look(rig, { STT: 'vosk', VOSK_URL: 'ws://127.0.0.1:1' })
+  assert.is(of('stt').state, 'warning')
+  assert.is(of('stt').code, 'SPEECH_UNREACHABLE')
+  assert.match(of('stt').detail, /ECONNREFUSED/)
+  assert.is(exit, 0)
+})
 
 test('on a bare machine everything is well or not asked for', async (rig) => {
   const { findings, exit } = await look(rig)
@@ -46,6 +56,9 @@ test('on a bare machine everything is well or not asked for', async (rig) => {
       'prompts ok',
       'rabbitmq off',
       'ari off',
+      'tts off',
+      'stt off',
+      'llm off',
     ],
   )
 })
