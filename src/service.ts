@@ -277,7 +277,7 @@ async function openParts(
 
   const startedAt = new Date()
   const status = () => ({
-    status: 'running',
+    status: running() ? 'running' : 'draining',
     node: config.nodeId,
     startedAt: startedAt.toISOString(),
     ...calls.counts(),
@@ -293,6 +293,7 @@ async function openParts(
   /** What keeps this node from taking calls; empty when it is ready. */
   const lacks = () => [
     ...(running() ? [] : ['not running']),
+    ...(journal.isAway() ? ['database away'] : []),
     ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
   ]
   const metrics = createMetrics({

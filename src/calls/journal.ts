@@ -33,6 +33,8 @@ export interface Journal {
   flush(): Promise<void>
   /** Events that wait, and events lost because the database was away too long. */
   counts(): { waiting: number; lost: number }
+  /** The last batch could not be written. */
+  isAway(): boolean
   close(): Promise<void>
 }
 
@@ -127,6 +129,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       await writing
       await drain()
     },
+    isAway: () => away,
     counts: () => ({ waiting: events.length + inFlight, lost }),
     async close() {
       closed = true
