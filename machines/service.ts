@@ -2,6 +2,9 @@ import { setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { port } from './port.ts'
 
+/** ms in which all closes that closes in order: 10 s for a last query, the rest for what else is open. */
+const CLOSE_MS = 15_000
+
 export interface ServiceInput {
   /** ms that live calls have to finish once the service drains. */
   drainMs: number
@@ -46,7 +49,13 @@ export const serviceMachine = setup({
       ],
       on: { 'service.drain': 'closing', 'service.stop': 'closing' },
     },
-    closing: { invoke: { src: 'close', id: 'close', onDone: 'stopped', onError: 'stopped' } },
+    closing: {
+      invoke: [
+        { src: 'close', id: 'close', onDone: 'stopped', onError: 'stopped' },
+        // a database or a peer that hangs must not keep the service from ending
+        { src: 'deadline', id: 'closeDeadline', input: () => inMs(CLOSE_MS), onDone: 'stopped' },
+      ],
+    },
     stopped: { type: 'final' },
   },
 })

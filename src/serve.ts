@@ -7,6 +7,9 @@ import { type RunningService, startService } from './service.ts'
 export const ROLES = ['voice', 'dialer'] as const
 export type ServiceRole = (typeof ROLES)[number]
 
+/** ms in which a second signal is the first one once more. */
+const SAME_SIGNAL_MS = 1000
+
 export interface ServeOptions {
   /** Every role that is configured, unless given. */
   roles?: readonly ServiceRole[]
@@ -20,26 +23,59 @@ export interface ServeOptions {
 export async function serve({ roles, announce }: ServeOptions): Promise<number> {
   const config = loadConfig()
   const log = createLog(config.logLevel, { readable: process.stdout.isTTY })
-  const running = await start(config, log, roles ?? configured(config))
-  // not in the log: logs are kept and read by others
-  const firstKey = running.voice?.firstKey
-  if (firstKey) announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
-
   const told = Promise.withResolvers<void>()
-  const end = (signal: NodeJS.Signals) => {
-    log.info({ signal, ...running.voice?.calls.counts() }, 'ending; once more ends at once')
-    running.voice?.drain()
-    told.resolve()
-  }
-  process.on('SIGTERM', end).on('SIGINT', end)
+  let running: Running | undefined
+  let signals = 0
+  // before the start: a process that dies in the midst of it leaves its Postgres behind
+  const unhear = hearSignals((signal) => {
+    signals++
+    if (running) {
+      log.info({ signal, ...running.voice?.calls.counts() }, 'ending; once more ends at once')
+      running.voice?.drain()
+      told.resolve()
+    } else if (signals === 1) {
+      log.info({ signal }, 'ending when the start is over; once more ends at once')
+    } else {
+      unhear()
+      process.kill(process.pid, signal)
+    }
+  })
   try {
+    running = await start(config, log, roles ?? configured(config))
+    announceKey(running, announce)
+    if (signals > 0) {
+      running.voice?.drain()
+      told.resolve()
+    }
     const failure = await ending(running, told.promise)
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
     if (failure) announce(`porteiro: ${failure.message} (${failure.code})`)
     return failure?.exit ?? 0
   } finally {
-    process.off('SIGTERM', end).off('SIGINT', end)
+    unhear()
   }
+}
+
+/**
+ * Hears SIGTERM and Ctrl-C until the returned function is called. What comes within SAME_SIGNAL_MS of the first counts as
+ * the first: a terminal signals the whole process group, and bin/porteiro.js of an older Node passes its own on.
+ */
+export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void {
+  let first: number | undefined
+  const hear = (signal: NodeJS.Signals) => {
+    const now = performance.now()
+    if (first !== undefined && now - first < SAME_SIGNAL_MS) return
+    first ??= now
+    heard(signal)
+  }
+  process.on('SIGTERM', hear).on('SIGINT', hear)
+  return () => void process.off('SIGTERM', hear).off('SIGINT', hear)
+}
+
+function announceKey({ voice }: Running, announce: ServeOptions['announce']): void {
+  // not in the log: logs are kept and read by others
+  const firstKey = voice?.firstKey
+  if (firstKey) announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
 }
 
 /** The roles of `--role`, as written. */

@@ -10,9 +10,10 @@ import * as assert from 'uvu/assert'
 import { createPhone } from '../src/simulator/phone.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { VARIABLES } from '../src/variables.ts'
+import { passed } from '../src/wait.ts'
 import { run, start } from './command.ts'
 import { isAlive } from './embedded-server.ts'
-import { type Rig, suite } from './rig.ts'
+import { eventually, type Rig, suite } from './rig.ts'
 import { openDatabaseUrl } from './service-rig.ts'
 
 const test = suite('cli', { timeout: 30_000 })
@@ -147,6 +148,24 @@ test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', 
   assert.is((await second.ended).code, 0)
 })
 
+test('a signal during the start lets it end and leaves no Postgres behind', async (rig) => {
+  const data = await createScratch('porteiro-start-')
+  rig.defer(() => data.remove())
+  const env = { ...FREE_PORTS, DATA_DIR: data.path }
+  for (const [args, signal] of [
+    [['serve'], 'SIGTERM'],
+    [['migrate'], 'SIGINT'],
+  ] as const) {
+    const starting = await start(rig, [...args], env)
+    const postmaster = () => postmasterOf(data.path).catch(() => undefined)
+    await eventually(postmaster, 20_000)
+    starting.child.kill(signal)
+    const { code, err } = await starting.ended
+    assert.is(code, 0, err)
+    assert.is(await postmaster(), undefined, `${args[0]} left Postgres behind`)
+  }
+})
+
 test('SIGTERM waits for the call that goes on, a second one does not', async (rig) => {
   const url = await openDatabaseUrl(rig)
   const serving = await start(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k' })
@@ -156,9 +175,12 @@ test('SIGTERM waits for the call that goes on, a second one does not', async (ri
   await phone.hearing(() => true)
   serving.child.kill('SIGTERM')
   await serving.logged('ending; once more ends at once')
+  // the same signal twice, as where a launcher passes on what the terminal sent to both
+  serving.child.kill('SIGTERM')
   const late = createPhone({ port: visitor! })
   rig.defer(() => late.close())
   assert.is((await late.ended).by, 'server-hangup')
+  await passed(1100, rig.signal)
   assert.not.ok(phone.transcript.some(({ type }) => type === 'hangup'))
   serving.child.kill('SIGTERM')
   assert.is((await phone.ended).by, 'server-hangup')

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { silentLog } from '../src/log.ts'
 import { type DatabaseOptions, openDatabase } from '../src/store/database.ts'
 import { appliedMigrations, migrate } from '../src/store/migrate.ts'
+import { simulateTime } from './clock.ts'
 import { MIGRATIONS, openEmptyDatabase, openTestDatabase } from './database.ts'
 import { failure } from './failure.ts'
 import { type Rig, suite } from './rig.ts'
@@ -56,6 +57,49 @@ test('waits for a server that is starting up', async (rig) => {
   const port = await startingServer(rig, (count, socket) => refuse(socket, states[count - 1]!))
   const error = await failure(open({ url: `postgresql://ana@127.0.0.1:${port}/gate` }))
   assert.is((error.cause as { code: string }).code, '28P01')
+})
+
+/** Lets everybody in and then says nothing any more; `asked` is called with the bytes of each query. */
+async function hangingServer(rig: Rig, asked: (socket: Socket) => void) {
+  const port = await startingServer(rig, (_, socket) => {
+    rig.defer(() => socket.destroy())
+    socket.on('data', () => asked(socket))
+    // AuthenticationOk, ReadyForQuery
+    socket.write(Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1'))
+  })
+  return `postgresql://ana@127.0.0.1:${port}/gate`
+}
+
+test('a query that is never answered is given up, in a transaction too', async (rig) => {
+  const clock = simulateTime(rig)
+  let asked = Promise.withResolvers<Socket>()
+  const database = await open({ url: await hangingServer(rig, (socket) => asked.resolve(socket)) })
+  rig.defer(() => database.close())
+  const commands = [
+    () => database.query('select 1'),
+    () => database.transaction((transaction) => transaction.query('select 1')),
+  ]
+  for (const run of commands) {
+    asked = Promise.withResolvers()
+    const failed = failure(run())
+    const cut = once(await asked.promise, 'close')
+    await clock.tickAsync(10_000)
+    assert.is((await failed).code, 'DATABASE_UNREACHABLE')
+    await cut
+  }
+})
+
+test('closes within seconds when a query is never answered', async (rig) => {
+  const clock = simulateTime(rig)
+  const asked = Promise.withResolvers<Socket>()
+  const database = await open({ url: await hangingServer(rig, asked.resolve) })
+  const failed = failure(database.query('select 1'))
+  const cut = once(await asked.promise, 'close')
+  const closed = database.close()
+  await clock.tickAsync(3000)
+  await closed
+  assert.is((await failed).code, 'DATABASE_UNREACHABLE')
+  await cut
 })
 
 test('gives a transaction back whole or not at all', async (rig) => {

@@ -19,6 +19,12 @@ export type LegConnection = Connection
 /** ms without audio after which the stream's clock goes on by our own: a phone may send nothing while nobody speaks. */
 const STILL_MS = 300
 
+/**
+ * ms after a tone on the visitor's line, or the end of a recording on the resident's, within which the same key in the
+ * resident's sound is taken for its echo. The way there and back is a few hundred ms; the key is told at the tone's end.
+ */
+const ECHO_MS = 1000
+
 /** A sound of ours among the prompts. */
 const BEEP = 'beep'
 
@@ -40,6 +46,11 @@ export interface Leg {
   bridge(other: Leg): () => void
   /** What comes in goes to `out`, what `back` has is heard; null for neither. */
   carry(out: BridgeLine | null, back: BridgeLine | null): void
+  /**
+   * Whether this key in the other leg's sound may be an echo of ours: its tones were heard here a moment ago or, where what
+   * was said here is `carried` there, at any time since the first recording.
+   */
+  echoes(key: string, carried: boolean): boolean
   /** One listener; returns its end. */
   subscribe(listener: (fact: LegEvent) => void): () => void
   /** dBFS of the last 100 ms. */
@@ -54,6 +65,7 @@ export interface LegOwner {
   readonly id: string
   /** What the visitor said, as whole frames, by name. */
   readonly recordings: Map<string, readonly Buffer[]>
+  readonly legs: ReadonlyMap<Role, Leg>
   note(kind: string, leg: Role | null, data: Record<string, unknown>): void
 }
 
@@ -76,12 +88,18 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
   let outgoing: BridgeLine | null = null
   let recorder: Recorder | undefined
   let heardAt = performance.now()
+  let recordedFrom = Number.POSITIVE_INFINITY
+  let reciting = 0
+  let recitedAt = Number.NEGATIVE_INFINITY
 
   const player = createPlayer({ wake: () => connection.wake() })
   const ear = createEar({ vad: kit.vad, onFact: (fact) => tell(fact) })
 
   const tell = (fact: EarFact) => {
-    if (fact.type === 'key.pressed') {
+    if (fact.type === 'key.pressed' && fact.via === 'inband' && isEcho(fact.key)) {
+      call.note('key.echoed', role, { key: fact.key })
+      log.warn(facts, "a key in the resident's sound was not counted: it came from the visitor's line")
+    } else if (fact.type === 'key.pressed') {
       recorder?.stop()
       call.note('key', role, { key: fact.key, via: fact.via })
       listener?.({ type: 'key.pressed', key: fact.key })
@@ -98,6 +116,12 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
     }
   }
 
+  const isEcho = (key: string) => {
+    if (role !== 'resident') return false
+    const carried = outgoing !== null || reciting > 0 || performance.now() - recitedAt < ECHO_MS
+    return call.legs.get('visitor')?.echoes(key, carried) ?? false
+  }
+
   const stillness = setInterval(() => {
     const still = performance.now() - heardAt
     if (still < STILL_MS) return
@@ -111,7 +135,8 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
         heardAt = performance.now()
         const rate = rateOf(kind)!
         ear.audio(bytes, start, end, rate)
-        outgoing?.audio(bytes, start, end, rate)
+        if (ear.sounding()) outgoing?.hush(start, end, rate)
+        else outgoing?.audio(bytes, start, end, rate)
       },
       key: (key) => ear.key(key),
       gone: (how) => gone(how),
@@ -143,7 +168,13 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
       const spoken = texts.length > 0 ? await synthesized(texts, signal) : undefined
       const utterance = prompts.compose(pieces.map(playable), (name) => spoken?.get(name) ?? soundOf(name))
       listener?.({ type: 'saying' })
+      const recites = pieces.some((piece) => typeof piece === 'object' && 'recording' in piece)
+      if (recites) reciting++
       const { playedMs: ms, interrupted, beganAt } = await player.play(utterance, signal)
+      if (recites) {
+        reciting--
+        recitedAt = performance.now()
+      }
       listener?.({ type: 'said' })
       call.note('said', role, { pieces, ms, of: utterance.ms, interrupted })
       return { ms, interrupted, beganAt: beganAt ?? Date.now() }
@@ -151,6 +182,7 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
     loop: (tone) => player.loop(kit.tones[tone]),
     async record(name, signal) {
       recorder = createRecorder({ signal })
+      recordedFrom = Math.min(recordedFrom, ear.clock)
       const untap = ear.tap(recorder.tap)
       const { pcm, ms, heard, endedBy } = await recorder.done
       untap()
@@ -185,6 +217,11 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
       if (ear.ulaw) out?.ulaw()
       outgoing = out
       player.live(back)
+    },
+    echoes(key, carried) {
+      const at = ear.toned(key)
+      if (at === undefined) return false
+      return ear.clock - at <= ECHO_MS || (carried && at > recordedFrom)
     },
     subscribe(to) {
       listener = to

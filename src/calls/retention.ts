@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -7,6 +7,9 @@ import type { Querier } from '../store/database.ts'
 
 /** ms between two sweeps. */
 const EVERY_MS = 60 * 60 * 1000
+const DAY_MS = 24 * 60 * 60 * 1000
+/** What a call's folder is called; anything else in there, such as a disk's lost+found, is not ours. */
+const CALL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 export interface RetentionOptions {
   database: Querier
@@ -16,7 +19,7 @@ export interface RetentionOptions {
   log: Logger
 }
 
-/** Deletes ended calls, their journal and their recordings after so many days: at the start and once an hour. */
+/** Deletes ended calls, their journal and all recordings after so many days: at the start and once an hour. */
 export function keepRetention({ database, days, recordings, log }: RetentionOptions) {
   let sweeping: Promise<void> | undefined
   let stopped = false
@@ -30,6 +33,29 @@ export function keepRetention({ database, days, recordings, log }: RetentionOpti
       calls += ids.length
     }
     if (calls > 0) log.info({ calls, days }, 'old calls were deleted')
+    const folders = await sweepFolders()
+    if (folders > 0) log.info({ folders, days }, 'old recordings without a call were deleted')
+  }
+
+  /** A call whose row was lost, as with a database that was set up anew, leaves voices that no row leads to. */
+  const sweepFolders = async () => {
+    const before = Date.now() - days * DAY_MS
+    let folders = 0
+    // there is none before the first recording
+    const names = await readdir(recordings).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return []
+      throw error
+    })
+    for (const name of names) {
+      if (stopped) break
+      if (!CALL_ID.test(name)) continue
+      const folder = join(recordings, name)
+      const { mtimeMs } = await stat(folder)
+      if (mtimeMs >= before) continue
+      await rm(folder, { recursive: true, force: true })
+      folders++
+    }
+    return folders
   }
 
   const begin = () => {

@@ -1,11 +1,17 @@
+import { Socket } from 'node:net'
 import pg from 'pg'
-import { fail, reasonOf } from '../errors.ts'
+import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { atMost } from '../wait.ts'
 import { openEmbedded } from './embedded.ts'
 import { isStartingUp, translate } from './sqlstate.ts'
 
 /** ms in which a connection must stand; longer means the server is away, and callers have their own fallback. */
 const CONNECT_MS = 10_000
+/** ms for one query of a Querier; a server that hangs says nothing, and its connection is then given up. */
+const QUERY_MS = 10_000
+/** ms that closing waits for queries that run and for the server's goodbye. */
+const CLOSE_MS = 3000
 const DEFAULT_SCHEMA = 'porteiro'
 /** Connections a process; Postgres allows 100 in all by default and several roles share it. */
 const DEFAULT_MAX = 10
@@ -57,23 +63,28 @@ export async function openDatabase({
   }
   const server = given === undefined ? await openEmbedded({ dataDir, log }) : undefined
   const url = given ?? server!.url
-  let pool: pg.Pool | undefined
+  let opened: ReturnType<typeof createPool> | undefined
   try {
-    pool = createPool(url, schema, max, log)
-    await firstConnection(pool)
+    opened = createPool(url, schema, max, log)
+    await firstConnection(opened.pool)
   } catch (error) {
-    await pool?.end()
+    await opened?.end()
     await server?.close()
-    throw translate(error, pool === undefined ? {} : targetOf(pool))
+    throw translate(error, opened === undefined ? {} : targetOf(opened.pool))
   }
-  return fromPool(pool, { schema, url, embedded: server !== undefined, release: () => server?.close() })
+  const { pool, end } = opened
+  const release = async () => {
+    await end()
+    await server?.close()
+  }
+  return fromPool(pool, { schema, url, embedded: server !== undefined, release })
 }
 
 interface Origin {
   schema: string
   url: string
   embedded: boolean
-  release: () => Promise<void> | undefined
+  release: () => Promise<void>
 }
 
 function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Database {
@@ -83,7 +94,8 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
   const querier = (runner: pg.Pool | pg.PoolClient): Querier['query'] => {
     return async <T>(text: string, values?: readonly unknown[]) => {
       try {
-        return (await runner.query(text, values as unknown[] | undefined)).rows as T[]
+        const { rows } = await runner.query(timed(text, values))
+        return rows as T[]
       } catch (error) {
         throw translate(error, target)
       }
@@ -107,19 +119,18 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
       await query('commit')
       return result
     } catch (error) {
-      await client.query('rollback').catch((failed) => {
-        broken = failed
-      })
+      // behind a query that was given up nothing is answered either; ending the connection rolls back too
+      if (error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE') broken ??= error
+      else {
+        await client.query(timed('rollback')).catch((failed) => {
+          broken = failed
+        })
+      }
       throw error
     } finally {
       client.off('error', onError)
       client.release(broken)
     }
-  }
-
-  const close = async () => {
-    await pool.end()
-    await release()
   }
 
   return {
@@ -129,17 +140,29 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
     embedded,
     query: querier(pool),
     transaction,
-    close: () => (closing ??= close()),
+    close: () => (closing ??= release()),
   }
 }
 
-function createPool(url: string, schema: string, max: number, log: Logger): pg.Pool {
+/** A time limit a query and not on the pool: a migration, and its wait for another's, may take as long as it takes. */
+function timed(text: string, values?: readonly unknown[]): pg.QueryConfig & { query_timeout: number } {
+  return { text, query_timeout: QUERY_MS, ...(values && { values: values as unknown[] }) }
+}
+
+/** The pool, and its end: in order within CLOSE_MS, then by cutting what is left. */
+function createPool(url: string, schema: string, max: number, log: Logger) {
+  const sockets = new Set<Socket>()
   const pool = new pg.Pool({
     connectionString: withSearchPath(url, schema),
     max,
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
     application_name: 'porteiro',
+    stream: () => {
+      const socket = new Socket()
+      sockets.add(socket)
+      return socket.once('close', () => sockets.delete(socket))
+    },
   })
   // an idle connection that breaks is replaced by the pool; without a listener it would end the process
   pool.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'an idle database connection was lost'))
@@ -149,7 +172,13 @@ function createPool(url: string, schema: string, max: number, log: Logger): pg.P
   } catch (error) {
     throw fail('DATABASE_UNREACHABLE', { reason: 'DATABASE_URL is not a Postgres URL' }, error)
   }
-  return pool
+  const end = async () => {
+    // the pool forgets an idle connection before its socket is closed
+    const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await atMost(CLOSE_MS, Promise.all([pool.end(), ...closed]))
+    for (const socket of sockets) socket.destroy()
+  }
+  return { pool, end }
 }
 
 /** Waits out a server that is still starting; anything else that is wrong will not mend by waiting. */
@@ -178,6 +207,7 @@ function withSearchPath(url: string, schema: string): string {
 }
 
 function targetOf(pool: pg.Pool): { host: string; port: number; database: string | undefined } {
-  const { host, port, database } = new pg.Client(pool.options)
+  const { stream: _, ...options } = pool.options
+  const { host, port, database } = new pg.Client(options)
   return { host, port, database }
 }
