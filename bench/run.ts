@@ -1,14 +1,15 @@
 /**
- * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media` or
- * `-- actors` runs one; `--json` prints nothing but JSON.
+ * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
+ * `-- actors` or `-- endpointing` runs one; `--json` prints nothing but JSON.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
+import { benchEndpointing } from './endpointing.ts'
 import { benchMedia } from './media.ts'
 import { reaches, table } from './result.ts'
 
-const BENCHES = ['media', 'actors']
+const BENCHES = ['media', 'actors', 'endpointing']
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -41,6 +42,7 @@ const options = { rounds: rounds!, profile: values.profile, progress }
 const results = [
   ...(wanted.includes('media') ? await benchMedia({ ...options, legs: legs!, seconds: seconds! }) : []),
   ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
+  ...(wanted.includes('endpointing') ? await benchEndpointing(options) : []),
 ]
 progress('')
 if (values.json) {

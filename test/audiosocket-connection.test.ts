@@ -62,6 +62,16 @@ test('a peer that left before there was a listener is told to the listener', asy
   await connection.closed
 })
 
+test('audio that is read lets a frame that is nearly due leave in the same turn; a key does not', async (t) => {
+  const { pacer, touches } = createHandPacer()
+  const { peer, connection } = await pair(t, { pacer })
+  const ear = createEar()
+  connection.attach(ear.listener, mute)
+  peer.socket.write(Buffer.concat([SPEECH, dtmfMessage('1'), SPEECH]))
+  await eventually(() => ear.told.length === 3 || undefined)
+  assert.is(touches(), 2)
+})
+
 test('the rate is that of the last audio, and empty audio is not heard', async (t) => {
   const { peer, connection } = await pair(t)
   assert.is(connection.rate, 8000)

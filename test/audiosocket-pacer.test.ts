@@ -149,6 +149,51 @@ test('lanes that come and go within a slot do not disturb the others', () => {
   })
 })
 
+test('a touched lane takes up the rhythm of its peer, a millisecond a frame, and then leaves with each touch', () => {
+  for (const phase of [0, 5, 11, 16]) {
+    simulate(({ pacer, now, run }) => {
+      const times: number[] = []
+      const lane = pacer.add(createTune(200), (frame) => frame !== SILENCE && times.push(now()))
+      run(phase)
+      const touches: number[] = []
+      for (let touch = 0; touch < 210; touch++) {
+        touches.push(now())
+        lane.touch()
+        run(20)
+      }
+      assert.is(times.length, 200)
+      for (let index = 1; index < 200; index++) {
+        const gap = times[index]! - times[index - 1]!
+        assert.ok(gap >= 13 && gap <= 21, `${gap} ms before frame ${index} in phase ${phase}`)
+      }
+      assert.ok(times.slice(12).every((at) => touches.includes(at)))
+      assert.ok(Math.abs(times.at(-1)! - times[0]! - 199 * 20) <= 16)
+    })
+  }
+})
+
+test('a touch sends nothing of an idle lane, nor a frame long before its time', () => {
+  simulate(({ pacer, run }) => {
+    const tune = createTune(0)
+    let sent = 0
+    const lane = pacer.add(tune, () => sent++)
+    run(100)
+    lane.touch()
+    assert.is(sent, 0)
+    tune.left = 5
+    lane.wake()
+    run(1)
+    assert.is(sent, 1)
+    run(9)
+    lane.touch()
+    assert.is(sent, 1)
+    lane.remove()
+    run(8)
+    lane.touch()
+    assert.is(sent, 1)
+  })
+})
+
 test('a lane that throws is removed and told, the others play on', async () => {
   const errors: unknown[] = []
   simulate(({ pacer, run }) => {

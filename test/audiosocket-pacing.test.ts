@@ -106,6 +106,31 @@ test('whatever the stalls, never more than three frames leave back to back and n
   )
 })
 
+test('however a peer is read, it neither speeds audio up nor makes it burst', () => {
+  const peer = fc.record({
+    every: fc.integer({ min: 1, max: 45 }),
+    jitter: fc.integer({ min: 0, max: 30 }),
+    stall: fc.integer({ min: 0, max: 300 }),
+  })
+  fc.assert(
+    fc.property(peer, ({ every, jitter, stall }) => {
+      simulate(({ pacer, now, run, stall: sleep }) => {
+        const times: number[] = []
+        const lane = pacer.add(createTune(500), keepTimes(times, now))
+        for (let touch = 0; now() < 12_000; touch++) {
+          run(every + ((touch * 7919) % (jitter + 1)))
+          if (touch === 100) sleep(stall)
+          lane.touch()
+        }
+        assert.is(times.length, 500)
+        assert.ok(longestBurst(times) <= 3, `${longestBurst(times)} back to back`)
+        assert.ok(drift(times) >= -26 && drift(times) < 41, `${drift(times)} ms off`)
+      })
+    }),
+    { numRuns: 40 },
+  )
+})
+
 test('lateness is told frame by frame and summed up', () => {
   const told: number[] = []
   simulate(

@@ -40,6 +40,7 @@ export const mute: FrameSource = { next: () => null }
 /** A pacer whose slots come when the test says so. */
 export function createHandPacer() {
   const lanes = new Set<() => void>()
+  let touches = 0
   const pacer: Pacer = {
     add(source, write, failed = () => {}) {
       const slot = () => {
@@ -52,7 +53,7 @@ export function createHandPacer() {
         }
       }
       lanes.add(slot)
-      return { remove: () => lanes.delete(slot), wake: () => {} }
+      return { remove: () => lanes.delete(slot), wake: () => {}, touch: () => touches++ }
     },
     lateness: () => ({ p50: 0, p99: 0, max: 0, count: 0 }),
     close: () => lanes.clear(),
@@ -60,6 +61,7 @@ export function createHandPacer() {
   return {
     pacer,
     lanes,
+    touches: () => touches,
     slot: () => {
       for (const slot of lanes) slot()
     },

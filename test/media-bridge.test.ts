@@ -129,4 +129,28 @@ test('ends the frame that a short last packet began', () => {
   assert.is(numberOf(one.next()), 7)
 })
 
+test('has as long a silence for what must not be heard', () => {
+  const one = line()
+  one.audio(numbered(1), 3, 323, 8000)
+  one.hush(3, 323, 8000)
+  assert.is(numberOf(one.next()), 1)
+  assert.is(one.next(), silence)
+  for (const [bytes, rate] of [
+    [160, 8000],
+    [640, 16_000],
+    [882, 44_100],
+  ] as const) {
+    const other = line()
+    let ms = 0
+    for (; ms < 40; ms += (bytes * 500) / rate) other.hush(0, bytes, rate)
+    assert.equal([other.next(), other.next()], [silence, silence], `${rate} Hz`)
+    assert.is(other.dropped, 0)
+  }
+  const ulaw = line()
+  ulaw.ulaw()
+  ulaw.hush(0, 160, 8000)
+  ulaw.hush(0, 160, 8000)
+  assert.equal([ulaw.next(), ulaw.next()], [silence, silence])
+})
+
 test.run()

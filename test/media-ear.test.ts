@@ -244,4 +244,71 @@ test('keeps a thousand detectors apart', () => {
   assert.ok(ears.every(({ facts }, index) => facts.length === (index % 2 === 0 ? 2 : 0)))
 })
 
+/** What a resident's ear makes of this sound of another leg, 25 dB down, at any place of its frames. */
+const echoed = (sound: Buffer): string =>
+  [0, 2.5, 5, 7.5, 10, 12.5, 15, 17.5]
+    .map((shift) => {
+      const quiet = synth(sound.length / 16, (i) => sound.readInt16LE(i * 2) / 32767 / 17.8)
+      const late = Buffer.concat([silence(shift), quiet, silence(100 - shift)])
+      return keysOf(listen((ear) => ear.audio(late, 0, late.length, 8000)))
+    })
+    .join('')
+
+for (const reported of [false, true]) {
+  test(`gives the tones of keys to taps as silence${reported ? ', also once the PBX reports keys' : ''}`, () => {
+    const words = soundOf(capture('resident-app')).subarray(0, 1000 * 16)
+    const sound = Buffer.concat([
+      words,
+      silence(7),
+      tone('1', 200),
+      silence(93),
+      words,
+      tone('1', 60),
+      silence(40),
+    ])
+    const kept: Buffer[] = []
+    listen((ear) => {
+      if (reported) ear.key('#')
+      ear.tap((samples) => kept.push(Buffer.from(samples.slice().buffer)))
+      ear.audio(sound, 0, sound.length, 8000)
+    })
+    const heard = Buffer.concat(kept)
+    assert.match(echoed(sound), '1')
+    assert.is(echoed(heard), '')
+    assert.equal(heard.subarray(0, words.length), words)
+    assert.equal(heard.subarray(1020 * 16, 1200 * 16), silence(180))
+  })
+}
+
+test('tells of each message whether it may be passed on, and when a tone was last heard', () => {
+  const sound = Buffer.concat([addNoise(silence(400), -40), tone('1', 200), addNoise(silence(400), -40)])
+  for (const size of [80, 160, 320, 480, 960]) {
+    const passed = Buffer.from(sound)
+    listen((ear) => {
+      ear.key('#')
+      for (let at = 0; at < sound.length; at += size) {
+        const end = Math.min(sound.length, at + size)
+        ear.audio(sound, at, end, 8000)
+        if (ear.sounding()) passed.fill(0, at, end)
+      }
+      assert.is(ear.toned('1'), 600)
+      assert.is(ear.toned('2'), undefined)
+    })
+    assert.is(echoed(passed), '', `${size} bytes`)
+    assert.equal(passed.subarray(700 * 16), sound.subarray(700 * 16))
+  }
+})
+
+test('lets nothing pass on while it holds back what may be µ-law', () => {
+  const stream = soundOf(capture('dial-ulaw-trap'))
+  listen((ear) => {
+    for (let at = 0; !ear.ulaw; at += 160) {
+      const before = ear.clock
+      ear.audio(stream, at, at + 160, 8000)
+      if (ear.clock === before) assert.ok(ear.sounding())
+    }
+    assert.not.ok(ear.sounding())
+  })
+})
+
 test.run()

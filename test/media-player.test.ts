@@ -124,7 +124,7 @@ test('wakes the transport when there is something to play, and tells when there 
     wake: () => said.push('wake'),
     onIdleChange: (idle) => said.push(idle ? 'idle' : 'busy'),
   })
-  assert.ok(player.idle)
+  assert.ok(player.idle())
   const playing = player.play(utterance('a', 1))
   slots(player, 2)
   await playing

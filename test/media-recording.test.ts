@@ -10,7 +10,7 @@ import {
   type Recording,
   saveRecording,
 } from '../src/media/recording.ts'
-import { capture, energyBounds, listen, silence, soundOf } from './media-stream.ts'
+import { capture, energyBounds, keysOf, listen, silence, soundOf, tone } from './media-stream.ts'
 import { suite } from './rig.ts'
 
 const test = suite('recordings')
@@ -117,6 +117,21 @@ test('that cannot be kept or read are an error of ours', async ({ defer }) => {
   const file = await saveRecording(directory, 'call-2', 'name', WORDS)
   await writeFile(file, 'damaged')
   await failed(loadRecording(directory, 'call-2', 'name'))
+})
+
+test('hold no tones of keys, whoever reports the keys', async () => {
+  const sound = Buffer.concat([WORDS, tone('1', 300), WORDS.subarray(0, 8000), silence(2000)])
+  const recorder = createRecorder()
+  listen((ear) => {
+    ear.key('#')
+    ear.tap(recorder.tap)
+    ear.audio(sound, 0, sound.length, 8000)
+  })
+  const { pcm, heard } = await recorder.done
+  assert.ok(heard)
+  assert.is(keysOf(listen((ear) => ear.audio(pcm, 0, pcm.length, 8000))), '')
+  const alone = await record(Buffer.concat([tone('1', 3000), silence(2000)]))
+  assert.equal([alone.heard, alone.ms], [false, 0])
 })
 
 test.run()

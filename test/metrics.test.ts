@@ -45,19 +45,20 @@ test('every value is told as it is when it is asked for', async () => {
   const pool = { totalCount: 4, idleCount: 1, waitingCount: 2 }
   const refused: Record<string, number> = { UUID_NIL: 2 }
   const broker = { state: 'open', losses: 0 }
+  const live: ReturnType<MetricsSources['calls']['list']>[number][] = [
+    {
+      actor: { getSnapshot: () => ({ value: { contacting: { call: 'ringing' } } }) },
+      legs: new Map([
+        ['visitor', 0],
+        ['resident', 0],
+      ]),
+    },
+    { actor: { getSnapshot: () => ({ value: 'attending' }) }, legs: new Map([['visitor', 0]]) },
+  ]
   const metrics = createMetrics(
     quiet({
       calls: {
-        list: () => [
-          {
-            actor: { getSnapshot: () => ({ value: { contacting: { call: 'ringing' } } }) },
-            legs: new Map([
-              ['visitor', 0],
-              ['resident', 0],
-            ]),
-          },
-          { actor: { getSnapshot: () => ({ value: 'attending' }) }, legs: new Map([['visitor', 0]]) },
-        ],
+        list: () => live,
         counts: () => ({ outcomes: { authorized: 7 } }),
       },
       pacer: { lateness: () => ({ p50: 0.25, p99: 3.5, max: 41.125 }) },
@@ -88,11 +89,14 @@ test('every value is told as it is when it is asked for', async () => {
   assert.is(first.value('porteiro_database_waiting'), 2)
   assert.is(first.value('porteiro_broker_state', 'state=open'), 1)
 
+  live.length = 0
   Object.assign(journal, { waiting: 0, lost: 5 })
   Object.assign(pool, { waitingCount: 0 })
   Object.assign(refused, { ADDRESS_REFUSED: 1 })
   Object.assign(broker, { state: 'recovering', losses: 1 })
   const second = readExposition(await metrics.text())
+  assert.equal(second.of('porteiro_calls'), { 'state=attending': 0, 'state=ended': 0 })
+  assert.equal(second.of('porteiro_legs'), { 'role=visitor': 0, 'role=resident': 0 })
   assert.is(second.value('porteiro_journal_waiting'), 0)
   assert.is(second.value('porteiro_journal_lost_total'), 5)
   assert.is(second.value('porteiro_database_waiting'), 0)

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FRAME_BYTES } from '../src/audio.ts'
+import { FRAME_BYTES, SAMPLE_RATE } from '../src/audio.ts'
 import { listenTo } from '../src/calls/listening.ts'
 import { createEar } from '../src/media/ear.ts'
 import { dbfs } from '../src/media/level.ts'
@@ -26,7 +26,10 @@ export interface Spoken {
 /** What people say in the prompt packs and in the recorded connections. */
 export async function utterances(): Promise<Spoken[]> {
   const samples = LOCALES.flatMap((locale) =>
-    SAMPLES.map(async (id) => ({ name: `${locale} ${id}`, pcm: await readWav(join(PROMPTS, locale, `${id}.wav`)) })),
+    SAMPLES.map(async (id) => ({
+      name: `${locale} ${id}`,
+      pcm: await readWav(join(PROMPTS, locale, `${id}.wav`)),
+    })),
   )
   const captures = CAPTURES.map((name) => ({ name, pcm: soundOf(capture(name)) }))
   return [...(await Promise.all(samples)), ...captures].map(({ name, pcm }) => {
@@ -35,12 +38,22 @@ export async function utterances(): Promise<Spoken[]> {
   })
 }
 
+/** Utterances in two parts: each with the next one, as long as both and a pause are no longer than an utterance may be. */
+export function pairsOf(spoken: readonly Spoken[]): Spoken[][] {
+  return spoken
+    .map((one, index) => [one, spoken[(index + 1) % spoken.length]!])
+    .filter((parts) => parts.reduce((sum, { pcm }) => sum + pcm.length / BYTES_MS, 0) < LONGEST_MS - 2000)
+}
+
 /** Noise of so many ms at a level in dBFS (RMS). */
 export type Noise = (ms: number, level: number, seed: number) => Buffer
 
 export const white: Noise = (ms, level, seed) => {
   const next = random(seed)
-  return atLevel(Float64Array.from({ length: ms * 8 }, () => next() - 0.5), level)
+  return atLevel(
+    Float64Array.from({ length: ms * 8 }, () => next() - 0.5),
+    level,
+  )
 }
 
 /** A room full of people: the prompts of both languages, eight at a time. */
@@ -96,55 +109,66 @@ function fromSamples(length: number, sample: (index: number) => number): Buffer 
   return pcm
 }
 
-/** What is around an utterance. `snr` in dB against the level of the speech; null: silence. */
-export interface Surroundings {
+/** How it sounds on the line. Levels in dBFS. */
+export interface Line {
+  /** Of the speech. */
+  level: number
+  /** null: silence around it. */
   noise: Noise | null
+  /** dB of the speech above the noise. */
   snr: number
   seed: number
 }
 
-/** Parts of an utterance with pauses of so many ms between them, `LEAD_MS` of the line before and `TAIL_MS` after it. */
-export function onTheLine(parts: readonly Spoken[], pauseMs: number, { noise, snr, seed }: Surroundings) {
+/** ms of the line before somebody speaks. */
+const LEAD_MS = 2000
+/** Listening begins before the speech, and the ear has heard the line before that. */
+const LISTEN_AT_MS = LEAD_MS / 2
+/** As in src/calls/hearing.ts: the longest utterance. */
+const LONGEST_MS = 10_000
+/** Longer than any utterance may still go on. */
+const TAIL_MS = 9000
+
+/** Parts of one utterance with a pause of so many ms between them, on a line that goes on before and after it. */
+export function onTheLine(parts: readonly Spoken[], pauseMs: number, { level, noise, snr, seed }: Line) {
   const said = Buffer.concat(
-    parts.flatMap(({ pcm }, index) => (index === 0 ? [pcm] : [silence(pauseMs), pcm])),
+    parts.flatMap(({ pcm }, index) => {
+      const loud = amplified(pcm, level - speechLevel(pcm))
+      return index === 0 ? [loud] : [silence(pauseMs), loud]
+    }),
   )
   const whole = Buffer.concat([silence(LEAD_MS), said, silence(TAIL_MS)])
   const frames = whole.subarray(0, whole.length - (whole.length % FRAME_BYTES))
-  const ms = frames.length / BYTES_MS
-  const level = Math.min(...parts.map(({ pcm }) => speechLevel(pcm)))
-  const sound = noise ? mix(frames, noise(ms, level - snr, seed)) : frames
+  const sound = noise ? mix(frames, noise(frames.length / BYTES_MS, level - snr, seed)) : frames
   return { sound, startMs: LEAD_MS, endMs: LEAD_MS + said.length / BYTES_MS }
 }
 
-/** ms of the line before somebody speaks; listening begins in the middle of it, the ear hears all of it. */
-export const LEAD_MS = 2000
-const TAIL_MS = 3500
-const LISTEN_AT_MS = LEAD_MS / 2
-/** As in src/calls/hearing.ts. */
-const LONGEST_MS = 10_000
-
-const TRANSCRIBER = {
-  open: () => ({ push: () => {}, finish: async () => ({ text: '' }) }),
-} as unknown as Transcriber
+function amplified(pcm: Buffer, decibel: number): Buffer {
+  const gain = 10 ** (decibel / 20)
+  return fromSamples(pcm.length >> 1, (i) => pcm.readInt16LE(i * 2) * gain)
+}
 
 /**
- * The ms at which a leg that listens takes the utterance in this sound for ended; undefined when nothing was heard, or its
- * end was not. Every frame of 20 ms takes the way it takes in a call.
+ * What a leg that listens makes of this sound: whether somebody spoke, and the ms at which their utterance was taken for
+ * ended. Every frame of 20 ms takes the way it takes in a call.
  */
-export async function utteranceEnd(sound: Buffer, silenceMs: number): Promise<number | undefined> {
+export async function listenOnce(sound: Buffer, silenceMs: number) {
   const stop = new AbortController()
   const ear = createEar({ vad: engine, onFact: () => {} })
+  let heard = false
   let endedAt: number | undefined
   let listening: Promise<unknown> | undefined
-  for (let at = 0; at < sound.length && endedAt === undefined; at += FRAME_BYTES) {
-    ear.audio(sound, at, at + FRAME_BYTES, 8000)
+  const transcriber = {
+    open() {
+      heard = true
+      return { push: () => {}, finish: async () => ({ text: '' }) }
+    },
+  } as unknown as Transcriber
+  for (let at = 0; at + FRAME_BYTES <= sound.length && endedAt === undefined; at += FRAME_BYTES) {
+    ear.audio(sound, at, at + FRAME_BYTES, SAMPLE_RATE)
     if (ear.clock === LISTEN_AT_MS) {
-      listening = listenTo(ear, TRANSCRIBER, {
-        locale: 'pt-BR',
-        silenceMs,
-        maxMs: LONGEST_MS,
-        signal: stop.signal,
-      }).then(() => {
+      const options = { locale: 'pt-BR', silenceMs, maxMs: LONGEST_MS, signal: stop.signal } as const
+      listening = listenTo(ear, transcriber, options).then(() => {
         if (!stop.signal.aborted) endedAt = ear.clock
       })
     }
@@ -153,5 +177,5 @@ export async function utteranceEnd(sound: Buffer, silenceMs: number): Promise<nu
   stop.abort()
   await listening
   ear.close()
-  return endedAt
+  return { heard, endedAt }
 }

@@ -164,6 +164,7 @@ export function createConnection(options: ConnectionOptions): ConnectionFeed {
         framesIn++
         rate = sampleRate
         inbox.audio(bytes, start, stop, kind)
+        lane?.touch()
       } else if (kind === KIND.dtmf) inbox.key(String.fromCharCode(bytes[start]!))
       else if (kind === KIND.hangup) end('hangup')
       else if (kind === KIND.uuid) breakOff(fail('UUID_REPEATED', { callId: options.id }))

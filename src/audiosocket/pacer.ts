@@ -13,11 +13,19 @@ const CATCH_UP_SLOTS = 5
 const REBASE_FRAMES = 1000 / FRAME_MS
 /** After more than one frame, and while catching up, the next leaves no sooner: two bursts never touch. */
 const REST_MS = FRAME_MS / 2
+/** A frame may leave so much before its deadline when the peer is being served anyway: it costs no wake-up of its own. */
+const EARLY_MS = 6
+/** How long before its deadline a lane is best touched; the deadlines of a run of audio are moved by that, 1 ms a frame. */
+const LEAD_MS = 3
+/** ms that a touch may be off without moving deadlines. */
+const TOLERANCE_MS = 2
+/** Moves in a run of audio: enough to get anywhere, too few for a peer with a wrong clock to carry us along. */
+const MOVES = FRAME_MS
 
 export interface FrameSource {
   /**
    * The next whole message, or null when there is nothing to play. Asked once for each frame slot, so the null after the
-   * last frame comes when that frame's 20 ms are over (after a stall, up to 40 ms sooner).
+   * last frame comes when that frame's 20 ms are over (up to 7 ms sooner when touched; after a stall, up to 40 ms).
    */
   next(): Buffer | null
 }
@@ -26,6 +34,8 @@ export interface Lane {
   remove(): void
   /** The source has something now; without it an idle source is asked again within a second. */
   wake(): void
+  /** Something was read from the peer: a frame that is nearly due leaves in the same turn. */
+  touch(): void
 }
 
 export interface Pacer {
@@ -54,8 +64,10 @@ interface Track extends Waiting {
   idle: boolean
   /** Tick of the next silent frame if the source stays idle. */
   keepAliveAt: number
-  /** A new run of audio starts no sooner, or it would touch the frames before it. */
+  /** A new run of audio starts no sooner, and no frame leaves before its time any sooner, or they would touch what was before. */
   earliest: number
+  /** How often the deadlines of this run may still be moved. */
+  moves: number
   woken: boolean
   removed: boolean
 }
@@ -109,8 +121,9 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       track.due = Math.floor(elapsed)
       track.expected = 1
       track.slotsBehind = 0
+      track.moves = MOVES
     }
-    let owed = Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1
+    let owed = Math.max(1, Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1)
     if (owed > REBASE_FRAMES) {
       track.due += (owed - 1) * FRAME_MS
       owed = 1
@@ -128,7 +141,8 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       onLateness?.(late)
       track.due += FRAME_MS
     }
-    const clear = owed === 1 ? track.due : elapsed + REST_MS
+    track.earliest = elapsed + REST_MS
+    const clear = owed === 1 ? track.due : track.earliest
     const slots = Math.max(0, Math.ceil((clear - track.due) / FRAME_MS))
     track.expected = slots + 1
     wheel.put(track, track.due + slots * FRAME_MS)
@@ -148,6 +162,24 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
     }
     wheel.put(track, track.keepAliveAt)
     if (track.woken) start(track)
+  }
+
+  const touch = (track: Track) => {
+    if (track.idle || track.removed || track.expected > 1 || serving !== undefined || closed) return
+    const elapsed = now() - origin
+    if (track.moves > 0) approach(track, elapsed)
+    if (elapsed >= track.due - EARLY_MS && elapsed >= track.earliest) visit(track)
+  }
+
+  /** Moves the deadlines a little towards the rhythm in which the peer is heard. */
+  const approach = (track: Track, elapsed: number) => {
+    const far = track.due - elapsed - LEAD_MS
+    if (Math.abs(far) <= TOLERANCE_MS) return
+    const later = far < 0 || far > FRAME_MS / 2
+    track.due += later ? 1 : -1
+    track.moves--
+    wheel.put(track, track.due)
+    arm(track.at)
   }
 
   const start = (track: Track) => {
@@ -176,6 +208,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
         idle: true,
         keepAliveAt: at + KEEP_ALIVE_MS,
         earliest: at,
+        moves: MOVES,
         woken: false,
         removed: false,
       })
@@ -183,6 +216,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       arm(track.at)
       return {
         remove: () => remove(track),
+        touch: () => touch(track),
         wake() {
           if (track === serving) track.woken = true
           else if (track.idle && !track.removed) start(track)

@@ -1,4 +1,4 @@
-import { FRAME_BYTES, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../audio.ts'
 import type { FrameMaker, FrameSource } from './frames.ts'
 import { createReframer } from './reframe.ts'
 
@@ -9,6 +9,8 @@ export interface BridgeLine extends FrameSource {
    * guarantees before `start`; any other is cut anew, by copying.
    */
   audio(bytes: Buffer, start: number, end: number, rate: number): void
+  /** Payload that the other leg must not hear: as long a silence. */
+  hush(start: number, end: number, rate: number): void
   /** From now on what comes under the label of 8 kHz slin is raw µ-law. */
   ulaw(): void
   /** Frames that were dropped because the other leg did not take them, and slots that had to be filled with silence. */
@@ -46,6 +48,7 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
   let dropped = 0
   let filled = 0
   let isUlaw = false
+  let owedMs = 0
   const reframer = createReframer((samples) => {
     queue(frame(new Uint8Array(samples.buffer, samples.byteOffset, FRAME_BYTES)))
   })
@@ -93,6 +96,11 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
         if (reframer.partial) reframer.flush()
         queue(bytes.subarray(start - HEADER_BYTES, end))
       } else reframer.push(bytes, start, end, rate)
+    },
+    hush(start, end, rate) {
+      if (reframer.partial) reframer.flush()
+      owedMs += ((end - start) * 1000) / (rate * (rate === SAMPLE_RATE && isUlaw ? 1 : 2))
+      for (; owedMs >= FRAME_MS; owedMs -= FRAME_MS) queue(silence)
     },
     ulaw() {
       isUlaw = true

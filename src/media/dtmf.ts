@@ -21,6 +21,7 @@ const TWIST = 10 ** 0.9
 const HINT = 0.42
 const PRESENT = 0.55
 const PURE = 0.75
+const powers = new Float64Array(8)
 const TONE_FRAMES = 2
 const GAP_FRAMES = 2
 
@@ -31,13 +32,12 @@ export interface DtmfDetector {
   flush(): void
   /** Forgets a tone that sounds and returns its key, if it was one. */
   drop(): string | undefined
-  /** True while the last frame held two tones. */
-  readonly sounding: boolean
+  /** The key whose two tones the last frame held, from its first frame on: long before it is known to be one. */
+  sounding(): string | undefined
 }
 
 /** Hears keys as pairs of tones: at least 40 ms of tone and 40 ms between two. Each is told once, at the tone's end. */
 export function createDtmfDetector(onKey: (key: string) => void): DtmfDetector {
-  const powers = new Float64Array(8)
   let candidate: string | undefined
   let previous: string | undefined
   let hits = 0
@@ -48,9 +48,10 @@ export function createDtmfDetector(onKey: (key: string) => void): DtmfDetector {
   function hear(samples: Int16Array, power: number): string | undefined {
     share = 0
     if (power < FAINT) return undefined
-    for (let tone = 0; tone < 8; tone++) powers[tone] = goertzel(samples, TUNING[tone]!)
-    const row = strongest(powers, 0)
-    const column = strongest(powers, 4)
+    goertzel(samples, 0)
+    goertzel(samples, 4)
+    const row = strongest(0)
+    const column = strongest(4)
     const low = powers[row]!
     const high = powers[column]!
     if (low > high * TWIST || high > low * TWIST) return undefined
@@ -101,25 +102,38 @@ export function createDtmfDetector(onKey: (key: string) => void): DtmfDetector {
       previous = undefined
     },
     drop,
-    get sounding() {
-      return previous !== undefined
-    },
+    sounding: () => previous,
   }
 }
 
-function goertzel(samples: Int16Array, tuning: number): number {
-  let last = 0
-  let before = 0
+/** The powers of the four tones that begin at `first`. Side by side, since each alone waits for its own last result: a third of the time. */
+function goertzel(samples: Int16Array, first: number): void {
+  const [a, b, c, d] = [TUNING[first]!, TUNING[first + 1]!, TUNING[first + 2]!, TUNING[first + 3]!]
+  let [a1, b1, c1, d1] = [0, 0, 0, 0]
+  let [a2, b2, c2, d2] = [0, 0, 0, 0]
   for (let i = 0; i < FRAME_SAMPLES; i++) {
-    const now = samples[i]! + tuning * last - before
-    before = last
-    last = now
+    const sample = samples[i]!
+    const a0 = sample + a * a1 - a2
+    const b0 = sample + b * b1 - b2
+    const c0 = sample + c * c1 - c2
+    const d0 = sample + d * d1 - d2
+    a2 = a1
+    b2 = b1
+    c2 = c1
+    d2 = d1
+    a1 = a0
+    b1 = b0
+    c1 = c0
+    d1 = d0
   }
-  return last * last + before * before - tuning * last * before
+  powers[first] = a1 * a1 + a2 * a2 - a * a1 * a2
+  powers[first + 1] = b1 * b1 + b2 * b2 - b * b1 * b2
+  powers[first + 2] = c1 * c1 + c2 * c2 - c * c1 * c2
+  powers[first + 3] = d1 * d1 + d2 * d2 - d * d1 * d2
 }
 
 /** The strongest tone of the four that begin at `first`. */
-function strongest(powers: Float64Array, first: number): number {
+function strongest(first: number): number {
   let best = first
   for (let tone = first + 1; tone < first + 4; tone++) if (powers[tone]! > powers[best]!) best = tone
   return best

@@ -2,7 +2,7 @@ import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
 import { createDtmfDetector } from './dtmf.ts'
 import { dbfs, powerOf } from './level.ts'
 import { createReframer } from './reframe.ts'
-import { AMBIGUOUS_BYTES, createUlawTrap } from './ulaw.ts'
+import { AMBIGUOUS_BYTES, createUlawTrap, type Verdict } from './ulaw.ts'
 import type { VadEngine, VadOptions } from './vad.ts'
 
 /** What a leg's sound says. `at` is ms on the stream's own clock, which the frames and `idle` move. */
@@ -13,7 +13,10 @@ export type EarFact =
   | { type: 'key.pressed'; key: string; via: 'dtmf' | 'inband' }
   | { type: 'ulaw.detected' }
 
-/** Gets each frame of 160 samples, only to be read until it returns, and the ms since speech (0: in it; Infinity: none yet). */
+/**
+ * Gets each frame of 160 samples, only to be read until it returns, and the ms since speech (0: in it; Infinity: none yet).
+ * A frame with a key's tones is silence here: what is kept of a leg must never press keys on another.
+ */
 export type Tap = (samples: Int16Array, quietMs: number) => void
 
 export interface Ear {
@@ -27,6 +30,10 @@ export interface Ear {
   tap(tap: Tap): () => void
   /** dBFS of the last 100 ms; -100 is silence. */
   level(): number
+  /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
+  sounding(): boolean
+  /** `clock` when two frames in a row last held this key's tones, whether or not they were told as a key; undefined: never. */
+  toned(key: string): number | undefined
   /** ms on the stream's own clock. */
   readonly clock: number
   /** What is heard is raw µ-law under the label of slin. */
@@ -55,9 +62,12 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
   const trap = createUlawTrap()
   const held = new Uint8Array(HELD_BYTES)
   let heldBytes = 0
-  let frames = 0
+  let verdict: Verdict = 'undecided'
   let inband = true
   let closed = false
+  let sounding = false
+  let lastTone: string | undefined
+  const toned = new Map<string, number>()
   let lastInband = { key: '', at: Number.NEGATIVE_INFINITY }
 
   const vad = engine.create({
@@ -66,35 +76,44 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
     ended: ({ startMs, endMs }) => onFact({ type: 'speech.ended', at: endMs, ms: endMs - startMs }),
   })
   const dtmf = createDtmfDetector((key) => {
-    lastInband = { key, at: frames * FRAME_MS }
+    if (!inband) return
+    lastInband = { key, at: ear.clock }
     onFact({ type: 'key.pressed', key, via: 'inband' })
   })
-  const reframer = createReframer(take)
+  const { push, pushUlaw, flush } = createReframer(take)
 
   function take(samples: Int16Array): void {
     const power = powerOf(samples)
-    powers[frames % LEVEL_FRAMES] = power
-    frames++
-    if (inband) dtmf.push(samples, power)
+    powers[(ear.clock / FRAME_MS) % LEVEL_FRAMES] = power
+    ear.clock += FRAME_MS
+    // also where the PBX tells the keys: a tone that is played or carried to the other leg is a key there
+    dtmf.push(samples, power)
+    const tone = dtmf.sounding()
+    if (tone !== undefined && tone === lastTone) toned.set(tone, ear.clock)
+    lastTone = tone
     // a key's tone is voiced sound to the VAD, but nobody speaks
-    if (inband && dtmf.sounding) vad.skip()
-    else vad.push(samples, power)
-    pass(samples)
+    if (tone === undefined) vad.push(samples, power)
+    else vad.skip()
+    sounding ||= tone !== undefined
+    pass(tone === undefined ? samples : SILENT_FRAME)
   }
 
   function pass(samples: Int16Array): void {
-    for (const tap of taps) tap(samples, vad.quietMs)
+    for (const tap of taps) tap(samples, vad.quietMs())
   }
 
   /** Holds back what may be µ-law until that is known, so that its first words are heard right: at most 200 ms. */
   function hold(bytes: Uint8Array, start: number, end: number): boolean {
-    const verdict = trap.judge(bytes, start, end)
+    verdict = trap.judge(bytes, start, end)
     if (verdict === 'undecided' && trap.heard && heldBytes + end - start <= HELD_BYTES) {
       held.set(bytes.subarray(start, end), heldBytes)
       heldBytes += end - start
       return true
     }
-    if (verdict === 'ulaw') onFact({ type: 'ulaw.detected' })
+    if (verdict === 'ulaw') {
+      ear.ulaw = true
+      onFact({ type: 'ulaw.detected' })
+    }
     release()
     return false
   }
@@ -102,16 +121,21 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
   function release(): void {
     const bytes = heldBytes
     heldBytes = 0
-    if (trap.verdict === 'ulaw') reframer.pushUlaw(held, 0, bytes)
-    else reframer.push(held, 0, bytes, SAMPLE_RATE)
+    if (verdict === 'ulaw') pushUlaw(held, 0, bytes)
+    else push(held, 0, bytes, SAMPLE_RATE)
   }
 
-  return {
+  // fields, and what is asked for each frame in variables: V8 makes a dictionary of every literal with a getter
+  const ear: { -readonly [Name in keyof Ear]: Ear[Name] } = {
+    clock: 0,
+    ulaw: false,
     audio(bytes, start, end, rate) {
       if (closed) return
-      if (rate === SAMPLE_RATE && trap.verdict === 'undecided' && hold(bytes, start, end)) return
-      if (rate === SAMPLE_RATE && trap.verdict === 'ulaw') reframer.pushUlaw(bytes, start, end)
-      else reframer.push(bytes, start, end, rate)
+      // the end of a tone, and what is too short for a frame, go the way of the frame before
+      sounding = lastTone !== undefined
+      if (rate === SAMPLE_RATE && verdict === 'undecided' && hold(bytes, start, end)) return
+      if (rate === SAMPLE_RATE && verdict === 'ulaw') pushUlaw(bytes, start, end)
+      else push(bytes, start, end, rate)
     },
     key(key) {
       if (closed) return
@@ -122,18 +146,19 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
       }
       inband = false
       vad.finish()
-      const known = lastInband.key === key && frames * FRAME_MS - lastInband.at <= SAME_KEY_MS
+      const known = lastInband.key === key && ear.clock - lastInband.at <= SAME_KEY_MS
       lastInband.key = ''
       if (!known) onFact({ type: 'key.pressed', key, via: 'dtmf' })
     },
     idle(ms) {
       if (closed) return
       release()
-      reframer.flush()
+      flush()
       dtmf.flush()
+      lastTone = undefined
       for (let left = Math.floor(ms / FRAME_MS); left > 0; left--) {
-        powers[frames % LEVEL_FRAMES] = 0
-        frames++
+        powers[(ear.clock / FRAME_MS) % LEVEL_FRAMES] = 0
+        ear.clock += FRAME_MS
         vad.skip()
         pass(SILENT_FRAME)
       }
@@ -142,13 +167,9 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
       taps.add(tap)
       return () => taps.delete(tap)
     },
+    sounding: () => sounding || heldBytes > 0,
+    toned: (key) => toned.get(key),
     level: () => dbfs(powers.reduce((sum, power) => sum + power, 0) / LEVEL_FRAMES),
-    get clock() {
-      return frames * FRAME_MS
-    },
-    get ulaw() {
-      return trap.verdict === 'ulaw'
-    },
     close() {
       if (closed) return
       closed = true
@@ -156,4 +177,5 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
       vad.free()
     },
   }
+  return ear
 }

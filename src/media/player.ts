@@ -27,7 +27,7 @@ export interface Player extends FrameSource {
   /** The other leg's sound, or null when they are no longer bridged. What comes during an utterance is not kept. */
   live(source: FrameSource | null): void
   /** True when no utterance, tone or bridge is set. */
-  readonly idle: boolean
+  idle(): boolean
   /** Interrupts and forgets everything; whatever is asked afterwards is interrupted at once. */
   close(): void
 }
@@ -133,9 +133,7 @@ export function createPlayer({ wake, onIdleChange }: PlayerOptions = {}): Player
       changed()
       if (source !== null) wake?.()
     },
-    get idle() {
-      return isIdle()
-    },
+    idle: isIdle,
     close() {
       if (closed) return
       closed = true

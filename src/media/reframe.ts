@@ -1,6 +1,9 @@
 import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
 import { ULAW } from './ulaw.ts'
 
+/** Frames that lie whole in what is pushed pass through this one: shared by all, it stays in the processor's cache. */
+const shared = createFrame()
+
 export interface Reframer {
   /** s16le sound of 8 kHz or more, any even number of bytes. */
   push(bytes: Uint8Array, start: number, end: number, rate: number): void
@@ -20,28 +23,31 @@ export interface Reframer {
  * averaging and for 12 and 44.1 kHz weighs the samples at both ends. Good enough for detectors and an intercom's ear.
  */
 export function createReframer(onFrame: (samples: Int16Array) => void): Reframer {
-  const frame = new Int16Array(FRAME_SAMPLES)
-  // Node runs on little-endian machines only, so the bytes of s16le are the array's own
-  const frameBytes = new Uint8Array(frame.buffer)
+  const frame = createFrame()
   let filled = 0
   let lastRate = SAMPLE_RATE
   let sum = 0
   let missing = 1
 
   function put(sample: number): void {
-    frame[filled++] = sample
+    frame.samples[filled++] = sample
     if (filled === FRAME_SAMPLES) emit()
   }
 
   function emit(): void {
     filled = 0
-    onFrame(frame)
+    onFrame(frame.samples)
   }
 
   function copy(bytes: Uint8Array, start: number, end: number): void {
-    for (let at = start; at < end; ) {
+    let at = start
+    for (; filled === 0 && end - at >= FRAME_BYTES; at += FRAME_BYTES) {
+      shared.bytes.set(bytes.subarray(at, at + FRAME_BYTES))
+      onFrame(shared.samples)
+    }
+    while (at < end) {
       const length = Math.min(end - at, FRAME_BYTES - filled * 2)
-      frameBytes.set(bytes.subarray(at, at + length), filled * 2)
+      frame.bytes.set(bytes.subarray(at, at + length), filled * 2)
       at += length
       filled += length >> 1
       if (filled === FRAME_SAMPLES) emit()
@@ -81,11 +87,17 @@ export function createReframer(onFrame: (samples: Int16Array) => void): Reframer
     },
     flush() {
       if (filled === 0) return
-      frame.fill(0, filled)
+      frame.samples.fill(0, filled)
       emit()
     },
     get partial() {
       return filled > 0
     },
   }
+}
+
+function createFrame() {
+  const samples = new Int16Array(FRAME_SAMPLES)
+  // Node runs on little-endian machines only, so the bytes of s16le are the array's own
+  return { samples, bytes: new Uint8Array(samples.buffer) }
 }

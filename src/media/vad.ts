@@ -25,9 +25,8 @@ export interface Vad {
   skip(): void
   /** Ends speech at once, without the hangover. */
   finish(): void
-  readonly speaking: boolean
   /** ms since the last frame of speech, 0 for this one; Infinity before the first speech. */
-  readonly quietMs: number
+  quietMs(): number
   /** Releases its memory; nothing may be pushed afterwards. */
   free(): void
 }
@@ -60,6 +59,7 @@ export async function loadVad(): Promise<VadEngine> {
     glue._fvad_set_mode(handle, mode)
     count++
     let freed = false
+    let skipped = true
     let frames = 0
     let run = 0
     let speaking = false
@@ -87,6 +87,9 @@ export async function loadVad(): Promise<VadEngine> {
 
     return {
       push(samples, power = powerOf(samples)) {
+        // in a quiet line every second frame is asked: speech is found up to 20 ms later, and its end where it was
+        skipped = !skipped && !speaking && run === 0
+        if (skipped) return take(false)
         // the memory moves when more detectors than ever before are created
         if (view.buffer !== memory.buffer) view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
         view.set(samples)
@@ -95,12 +98,7 @@ export async function loadVad(): Promise<VadEngine> {
       },
       skip: () => take(false),
       finish,
-      get speaking() {
-        return speaking
-      },
-      get quietMs() {
-        return (frames - last) * FRAME_MS
-      },
+      quietMs: () => (frames - last) * FRAME_MS,
       free() {
         if (freed) return
         freed = true
