@@ -29,6 +29,7 @@ async function bothSpeak(understanding: Understanding) {
   const call = {
     id: 'one',
     tenantId: 'default',
+    visitor: { name: null, intent: null },
     legs: new Map([
       ['visitor', legOf('visitor', WORDS)],
       ['resident', legOf('resident', 'pode entrar')],
