@@ -149,7 +149,7 @@ test('lanes that come and go within a slot do not disturb the others', () => {
   })
 })
 
-test('a touched lane takes up the rhythm of its peer, a millisecond a frame, and then leaves with each touch', () => {
+test('a touched lane takes up the rhythm of its peer, a millisecond a time, and then leaves with each touch', () => {
   for (const phase of [0, 5, 11, 16]) {
     simulate(({ pacer, now, run }) => {
       const times: number[] = []

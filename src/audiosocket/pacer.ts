@@ -15,7 +15,7 @@ const REBASE_FRAMES = 1000 / FRAME_MS
 const REST_MS = FRAME_MS / 2
 /** A frame may leave so much before its deadline when the peer is being served anyway: it costs no wake-up of its own. */
 const EARLY_MS = 6
-/** How long before its deadline a lane is best touched; the deadlines of a run of audio are moved by that, 1 ms a frame. */
+/** How long before its deadline a lane is best touched; the deadlines of a run of audio are moved there, 1 ms a touch. */
 const LEAD_MS = 3
 /** ms that a touch may be off without moving deadlines. */
 const TOLERANCE_MS = 2
@@ -64,7 +64,7 @@ interface Track extends Waiting {
   idle: boolean
   /** Tick of the next silent frame if the source stays idle. */
   keepAliveAt: number
-  /** A new run of audio starts no sooner, and no frame leaves before its time any sooner, or they would touch what was before. */
+  /** Neither a new run of audio nor a touched lane's frame leaves sooner, or it would be one burst with what was before. */
   earliest: number
   /** How often the deadlines of this run may still be moved. */
   moves: number
@@ -123,6 +123,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       track.slotsBehind = 0
       track.moves = MOVES
     }
+    // a touched lane's frame is not owed yet
     let owed = Math.max(1, Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1)
     if (owed > REBASE_FRAMES) {
       track.due += (owed - 1) * FRAME_MS
