@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const WANTED = [24, 4]
+// short collections, so that frames leave on time: docs/adr/0025-heap-of-the-service.md
+const HEAP = ['--max-semi-space-size=2', '--initial-old-space-size=256']
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -27,7 +29,7 @@ if (major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1])) {
     )
     process.exit(78)
   }
-  const child = spawn(bundled, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  const child = spawn(bundled, [...HEAP, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))

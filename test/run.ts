@@ -32,9 +32,12 @@ if (!process.env.DATABASE_URL) {
 
 /** These measure how evenly frames come, which needs both cores. */
 const ALONE = /^(service-load|audiosocket-pacing)/
+/** As the service runs; see docs/adr/0025-heap-of-the-service.md. */
+const HEAP = ['--max-semi-space-size=2', '--initial-old-space-size=256']
 
 const total = { passed: 0, failed: 0, skipped: 0 }
-const skips: string[] = []
+/** What the files want said at the end: what they left out, and what they measured. */
+const notes: string[] = []
 const queue = files.filter((file) => !ALONE.test(file))
 const terminal = process.stdout.isTTY
 
@@ -46,14 +49,14 @@ await Promise.all(
 
 for (const file of files) if (ALONE.test(file)) await runFile(file)
 
-for (const skip of skips) console.log(skip)
+for (const note of notes) console.log(note)
 if (files.length === 0) console.log(`No test file has ${wanted.join(' or ')} in its name.`)
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed > 0 || files.length === 0 ? 1 : 0
 
 async function runFile(file: string): Promise<void> {
   const begun = performance.now()
-  const { output, code } = await run(join(import.meta.dirname, file))
+  const { output, code } = await run(join(import.meta.dirname, file), ALONE.test(file) ? HEAP : [])
   const count = (name: string) => Number(output.match(new RegExp(`^\\s+${name}:\\s+(\\d+)`, 'm'))?.[1] ?? 0)
   const [all, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')]
   // a file that died before its summary, or ran nothing at all, is one failure
@@ -61,14 +64,14 @@ async function runFile(file: string): Promise<void> {
   total.passed += passed
   total.failed += failed
   total.skipped += skipped
-  skips.push(...(output.match(/^SKIPPED .*$/gm) ?? []))
+  notes.push(...(output.match(/^(SKIPPED|MEASURED) .*$/gm) ?? []))
   if (failed > 0) console.log(`FAILED ${file}\n${output}`)
   else if (terminal) console.log(`${file}: ${passed} in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
 }
 
-function run(path: string): Promise<{ output: string; code: number | null }> {
+function run(path: string, flags: string[]): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [path], {
+    const child = spawn(process.execPath, [...flags, path], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
     })

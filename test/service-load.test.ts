@@ -90,7 +90,7 @@ test(`${CALLS} calls at once all hear everything, evenly, and leave nothing behi
   const worst = Math.max(...ends.map(({ spacing }) => spacing.p99))
   const { p99: late } = service.status().frameLateness
   console.log(
-    `${CALLS} calls, ${most} legs: frames p50 ${p50} ms, p99 ${p99} ms, p99 of the worst telephone ${worst} ms apart; ` +
+    `\nMEASURED ${CALLS} calls, ${most} legs: frames p50 ${p50} ms, p99 ${p99} ms, p99 of the worst telephone ${worst} ms apart; ` +
       `late at p99: the service ${late} ms, the telephones ${loopMs.toFixed(1)} ms; ` +
       `others took ${Math.round(others * 100)} % of the machine`,
   )
