@@ -35,44 +35,58 @@ const leg = setup({
   },
 })
 
-const visitor = setup({ types: { events: {} as Key }, actors }).createMachine({
+const listening = setup({ actors }).createMachine({
+  invoke: { src: 'pending' },
+  initial: 'quiet',
+  states: { quiet: { invoke: { src: 'pending' } } },
+})
+
+const unit = setup({ types: { events: {} as Key }, actors: { ...actors, listening } }).createMachine({
+  initial: 'beginning',
+  on: { digit: '.collecting' },
+  states: {
+    beginning: { always: 'asking' },
+    asking: { invoke: { src: 'soon', onDone: 'waiting' } },
+    waiting: { invoke: { src: 'listening' } },
+    collecting: {
+      invoke: { src: 'pending' },
+      on: { digit: { target: 'collecting', reenter: true }, enter: 'checking' },
+    },
+    checking: { invoke: { src: 'soon', onDone: 'named' } },
+    named: { type: 'final' },
+  },
+})
+
+const question = setup({ types: { events: {} as Key }, actors }).createMachine({
+  initial: 'asking',
+  states: {
+    asking: { invoke: { src: 'soon', onDone: 'inviting' } },
+    inviting: { invoke: { src: 'soon', onDone: 'recording' } },
+    recording: { invoke: { src: 'soon', onDone: 'answered' } },
+    answered: { type: 'final' },
+  },
+})
+
+const visitor = setup({
+  types: { events: {} as Key },
+  actors: { ...actors, unit, question },
+}).createMachine({
   initial: 'greeting',
   states: {
     greeting: { invoke: { src: 'soon', onDone: 'unit' } },
     unit: {
-      initial: 'asking',
-      on: { digit: '.collecting' },
-      states: {
-        asking: { invoke: { src: 'soon', onDone: 'waiting' } },
-        waiting: {
-          invoke: { src: 'pending' },
-          initial: 'quiet',
-          states: { quiet: { invoke: { src: 'pending' } } },
-        },
-        collecting: {
-          invoke: { src: 'pending' },
-          on: { digit: { target: 'collecting', reenter: true }, enter: 'checking' },
-        },
-        checking: { invoke: { src: 'soon', onDone: '#name' } },
+      invoke: { src: 'unit', id: 'unit', onDone: 'identity' },
+      on: {
+        digit: { actions: sendTo('unit', { type: 'digit' }) },
+        enter: { actions: sendTo('unit', { type: 'enter' }) },
       },
     },
-    identity: { id: 'name', ...question('#purpose') },
-    purpose: { id: 'purpose', ...question('#confirming') },
-    confirming: { id: 'confirming', invoke: { src: 'soon', onDone: 'ready' } },
+    identity: { invoke: { src: 'question', onDone: 'purpose' } },
+    purpose: { invoke: { src: 'question', onDone: 'confirming' } },
+    confirming: { invoke: { src: 'soon', onDone: 'ready' } },
     ready: { type: 'final' },
   },
 })
-
-function question<Next extends string>(next: Next) {
-  return {
-    initial: 'asking',
-    states: {
-      asking: { invoke: { src: 'soon', onDone: 'inviting' } },
-      inviting: { invoke: { src: 'soon', onDone: 'recording' } },
-      recording: { invoke: { src: 'soon', onDone: next } },
-    },
-  } as const
-}
 
 const contact = setup({ actors }).createMachine({
   initial: 'choosing',
@@ -88,7 +102,7 @@ const contact = setup({ actors }).createMachine({
   },
 })
 
-const resident = setup({ types: { events: {} as Key }, actors }).createMachine({
+const resident = setup({ types: { events: {} as Key }, actors: { ...actors, listening } }).createMachine({
   initial: 'announcing',
   on: { digit: '.decided' },
   states: {
@@ -96,20 +110,25 @@ const resident = setup({ types: { events: {} as Key }, actors }).createMachine({
     deciding: {
       initial: 'waiting',
       states: {
-        waiting: {
-          invoke: { src: 'pending' },
-          initial: 'quiet',
-          states: { quiet: { invoke: { src: 'pending' } } },
-        },
+        waiting: { invoke: { src: 'listening' } },
       },
     },
     decided: { type: 'final' },
   },
 })
 
+const concluding = setup({ actors }).createMachine({
+  initial: 'farewell',
+  states: {
+    farewell: { invoke: { src: 'soon', onDone: 'lingering' } },
+    lingering: { invoke: { src: 'soon', onDone: 'hangingUp' } },
+    hangingUp: { entry: sendParent({ type: 'hangUp' }) },
+  },
+})
+
 const call = setup({
-  types: { events: {} as Key | { type: 'joined' } | { type: 'left' } },
-  actors: { ...actors, leg, visitor, contact, resident },
+  types: { events: {} as Key | { type: 'joined' } | { type: 'left' } | { type: 'hangUp' } },
+  actors: { ...actors, leg, visitor, contact, resident, concluding },
 }).createMachine({
   invoke: [{ src: 'leg', id: 'visitorLeg' }, { src: 'pending' }],
   on: { joined: { target: '.consulting', actions: spawnChild('leg', { id: 'residentLeg' }) } },
@@ -133,16 +152,15 @@ const call = setup({
       on: { digit: { actions: sendTo('resident', { type: 'digit' }) } },
     },
     concluding: {
-      initial: 'farewell',
-      states: {
-        farewell: { invoke: { src: 'soon', onDone: 'lingering' } },
-        lingering: { invoke: { src: 'soon', onDone: 'hangingUp' } },
-        hangingUp: {
-          entry: [sendTo('visitorLeg', { type: 'hangUp' }), sendTo('residentLeg', { type: 'hangUp' })],
-          on: { left: 'oneLeft' },
+      invoke: { src: 'concluding' },
+      on: {
+        hangUp: {
+          actions: [sendTo('visitorLeg', { type: 'hangUp' }), sendTo('residentLeg', { type: 'hangUp' })],
         },
-        oneLeft: { on: { left: '#ended' } },
+        left: '.oneLeft',
       },
+      initial: 'both',
+      states: { both: {}, oneLeft: { on: { left: '#ended' } } },
     },
     ended: { id: 'ended', type: 'final' },
   },

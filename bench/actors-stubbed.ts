@@ -1,18 +1,14 @@
 import { createActor, type EventObject, fromCallback, fromPromise } from 'xstate'
 import {
   type Attempt,
-  callMachine,
-  contactMachine,
   type Deadline,
   type LegEvent,
   type LegRef,
-  legMachine,
   type Matched,
-  residentMachine,
+  provideCall,
   type Said,
   type Saying,
   type Unit,
-  visitorMachine,
 } from '../machines/index.ts'
 import { observeStates } from '../src/calls/observer.ts'
 import { SCENE_SETTINGS } from '../src/testing.ts'
@@ -37,41 +33,27 @@ const deadline = fromPromise<void, Deadline>(({ input }) =>
 const say = fromPromise<Said, Saying>(async () => ({ ms: 1000, interrupted: false }))
 const lasting = <Input>() => fromCallback<EventObject, Input>(() => () => {})
 
-const machine = callMachine.provide({
-  actors: {
-    say,
-    deadline,
-    leg: legMachine.provide({
-      actors: {
-        deadline,
-        hear: fromCallback<EventObject, LegRef, LegEvent>(({ input, sendBack }) => {
-          ears.set(earOf(input), sendBack)
-          return () => ears.delete(earOf(input))
-        }),
-        hangUp: fromPromise<void, LegRef>(async ({ input }) =>
-          ears.get(earOf(input))?.({ type: 'hungUp', how: 'fin' }),
-        ),
-        release: fromPromise<void, LegRef>(async () => {}),
-      },
-    }),
-    visitor: visitorMachine.provide({
-      actors: {
-        say,
-        deadline,
-        listen: fromPromise(() => never()),
-        record: fromPromise(async ({ input }) => ({ name: input.name, heard: true, ms: 1500 })),
-        findUnit: fromPromise(async (): Promise<Unit | null> => UNIT),
-      },
-    }),
-    contact: contactMachine.provide({
-      actors: { say, deadline, dial: fromPromise(async () => {}), ring: lasting() },
-    }),
-    resident: residentMachine.provide({ actors: { say, deadline, listen: fromPromise(() => never()) } }),
-    match: fromPromise(async (): Promise<Matched> => ({ verdict: 'contact', attempts: ATTEMPTS })),
-    tone: lasting(),
-    bridge: lasting(),
-    sayBoth: fromPromise(async () => ({ beganAt: 0 })),
-  },
+const machine = provideCall({
+  say,
+  deadline,
+  hear: fromCallback(({ input, sendBack }) => {
+    ears.set(earOf(input), sendBack)
+    return () => ears.delete(earOf(input))
+  }),
+  hangUp: fromPromise(async ({ input }) => ears.get(earOf(input))?.({ type: 'hungUp', how: 'fin' })),
+  release: fromPromise(async () => {}),
+  listen: fromPromise(() => never()),
+  listenToAnswer: fromPromise(() => never()),
+  record: fromPromise(async ({ input }) => ({ name: input.name, heard: true, ms: 1500 })),
+  findUnit: fromPromise(async (): Promise<Unit | null> => UNIT),
+  dial: fromPromise(async () => {}),
+  ring: lasting(),
+  ask: fromPromise(async () => {}),
+  await: lasting(),
+  match: fromPromise(async (): Promise<Matched> => ({ verdict: 'contact', attempts: ATTEMPTS })),
+  tone: lasting(),
+  bridge: lasting(),
+  sayBoth: fromPromise(async () => ({ beganAt: 0 })),
 })
 
 /** A call as the service makes it, watched by the observer that every call has, on ports that answer at once. */

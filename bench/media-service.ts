@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SnapshotFrom } from 'xstate'
+import type { AnyActorRef, SnapshotFrom } from 'xstate'
 import { type callMachine, VISITOR_PATIENCE } from '../machines/index.ts'
 import { FRAME_BYTES } from '../src/audio.ts'
 import { stateName } from '../src/calls/observer.ts'
@@ -31,6 +31,7 @@ const LONG_GREETING_MS = 120_000
 const used = createMeter()
 const owner = new AsyncDisposableStack()
 let look: (() => Look) | undefined
+let api: number | undefined
 
 answer(
   {
@@ -50,6 +51,7 @@ answer(
       })
       const service = await startService({ config, log: silentLog() })
       owner.defer(() => service.stop())
+      api = service.ports.api
       look = () => {
         const states: Record<string, number> = {}
         for (const { actor } of service.calls.list()) {
@@ -61,15 +63,21 @@ answer(
       return service.ports.visitor
     },
     look: () => look?.(),
+    api: () => api,
     used,
   },
   () => owner.disposeAsync(),
 )
 
-/** Of the visitor's dialogue. */
-function stateOf({ children }: SnapshotFrom<typeof callMachine>): string {
-  const dialogue = children['visitor']?.getSnapshot() as { value?: unknown } | undefined
-  return stateName(dialogue?.value)
+/** Of the visitor's dialogue, and of the question which unit while it is open. */
+function stateOf(snapshot: SnapshotFrom<typeof callMachine>): string {
+  const names: string[] = []
+  let at: { children?: Record<string, AnyActorRef | undefined>; value?: unknown } | undefined = snapshot
+  for (const id of ['visitor', 'unit']) {
+    at = at?.children?.[id]?.getSnapshot()
+    if (at) names.push(stateName(at.value))
+  }
+  return names.join('.')
 }
 
 async function writePrompts(directory: string, state: 'listening' | 'playing'): Promise<void> {

@@ -1,15 +1,17 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- actors` or `-- endpointing` runs one; `--json` prints nothing but JSON.
+ * `-- actors`, `-- endpointing`, `-- inspector` or `-- queue` runs one; `--json` prints nothing but JSON.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
 import { benchEndpointing } from './endpointing.ts'
+import { benchInspector } from './inspector.ts'
 import { benchMedia } from './media.ts'
+import { benchQueue } from './queue.ts'
 import { reaches, table } from './result.ts'
 
-const BENCHES = ['media', 'actors', 'endpointing']
+const BENCHES = ['media', 'actors', 'endpointing', 'inspector', 'queue']
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +19,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     legs: { type: 'string', default: '200' },
     calls: { type: 'string', default: '2000' },
+    messages: { type: 'string', default: '5000' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     profile: { type: 'string' },
@@ -24,13 +27,19 @@ const { values, positionals } = parseArgs({
 })
 const wanted = positionals.length > 0 ? positionals : BENCHES
 const unknown = wanted.filter((name) => !BENCHES.includes(name))
-const [legs, calls, rounds, seconds] = [values.legs, values.calls, values.rounds, values.seconds].map(Number)
+const [legs, calls, rounds, seconds, messages] = [
+  values.legs,
+  values.calls,
+  values.rounds,
+  values.seconds,
+  values.messages,
+].map(Number)
 if (
   unknown.length > 0 ||
-  ![legs, calls, rounds, seconds].every((count) => Number.isInteger(count) && count! > 0)
+  ![legs, calls, rounds, seconds, messages].every((count) => Number.isInteger(count) && count! > 0)
 ) {
   process.stderr.write(
-    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--rounds 5] [--seconds 4] [--json] [--profile DIRECTORY]\n`,
+    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--rounds 5] [--seconds 4] [--messages 5000] [--json] [--profile DIRECTORY]\n`,
   )
   process.exit(64)
 }
@@ -43,6 +52,10 @@ const results = [
   ...(wanted.includes('media') ? await benchMedia({ ...options, legs: legs!, seconds: seconds! }) : []),
   ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
   ...(wanted.includes('endpointing') ? await benchEndpointing(options) : []),
+  ...(wanted.includes('inspector')
+    ? await benchInspector({ ...options, legs: legs!, seconds: seconds! })
+    : []),
+  ...(wanted.includes('queue') ? await benchQueue({ ...options, messages: messages! }) : []),
 ]
 progress('')
 if (values.json) {

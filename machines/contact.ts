@@ -1,8 +1,9 @@
 import { assign, type ErrorActorEvent, sendParent, setup } from 'xstate'
+import { type AskingOutput, type AskRequest, askingMachine } from './asking.ts'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
-import { say } from './speech.ts'
-import type { Unit } from './visitor.ts'
+import { type Role, say } from './speech.ts'
+import type { Unit } from './unit.ts'
 
 /** Somebody who may be rung for a unit. */
 export interface Contact {
@@ -11,13 +12,23 @@ export interface Contact {
   number: string
 }
 
-/** One time that somebody is rung: the tenant's contact plan, written out. */
-export interface Attempt {
+/** One time that somebody is rung. */
+export interface RingAttempt {
   /** Who it is: somebody of the unit, or the operator in their place. */
   kind: 'call' | 'operator'
   contact: Contact
   ringMs: number
 }
+
+/** One time that everybody of the unit who reads messages is asked in writing. */
+export interface AskAttempt {
+  kind: 'whatsapp'
+  /** How long the visitor waits for an answer before the next step. */
+  waitMs: number
+}
+
+/** The tenant's contact plan, written out. */
+export type Attempt = RingAttempt | AskAttempt
 
 export interface ContactInput {
   callId: string
@@ -28,7 +39,7 @@ export interface ContactInput {
   pauseMs: number
 }
 
-/** What the call learns: who is being rung now. */
+/** What the call learns: who is being rung or asked now. */
 export interface ContactFact {
   type: 'contact.ringing'
   kind: Attempt['kind']
@@ -46,16 +57,17 @@ export interface DialRequest {
 export interface ContactContext extends ContactInput {
   /** How many attempts were begun. */
   begun: number
-  /** How many attempts rang; none at all means that the resident cannot be reached. */
+  /** How many attempts rang, or were asked; none at all means that the resident cannot be reached. */
   rings: number
 }
 
-/** Nobody came on the line: it rang in vain, or it could not ring. */
+/** Nobody came on the line or answered: it rang in vain, or it could not ring. */
 export type Missed = 'unanswered' | 'unreachable'
 
 /**
- * Rings one after the other whom the contact plan names. An answer is not its business: the resident's leg arrives at
- * the call, which then leaves this machine and so stops whatever still rings.
+ * Rings or asks one after the other whom the contact plan names. An answer is not its business: the resident's leg, or the
+ * decision of somebody who was asked in writing, arrives at the call, which then leaves this machine and so stops
+ * whatever still rings. Whoever was asked in writing may answer as long as anybody is looked for.
  */
 export const contactMachine = setup({
   types: {
@@ -70,6 +82,10 @@ export const contactMachine = setup({
     dial: port<void, DialRequest>('dial'),
     /** Lasts while the telephone rings; on exit what still rings is stopped. */
     ring: lastingPort<DialRequest>('ring'),
+    tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
+    asking: askingMachine,
+    /** Lasts while answers in writing count; on exit whoever was asked is asked no more. */
+    await: lastingPort<{ callId: string; asks: boolean }>('await'),
   },
   actions: {
     nextAttempt: assign({ begun: ({ context }) => context.begun + 1 }),
@@ -82,15 +98,32 @@ export const contactMachine = setup({
     /** Nobody can be rung any more: the code that a dialer rejects with once it has failed for good. */
     isHopeless: (_, error: unknown) =>
       typeof error === 'object' && error !== null && 'code' in error && error.code === 'DIALER_FAILED',
-    mayRing: ({ context }) => context.begun < context.attempts.length,
+    goesOn: ({ context }) => context.begun < context.attempts.length,
+    wasAsked: (_, { asked }: AskingOutput) => asked,
+    asksNext: ({ context }) => context.attempts[context.begun]?.kind === 'whatsapp',
   },
 }).createMachine({
   id: 'contact',
   context: ({ input }) => ({ ...input, begun: 0, rings: 0 }),
+  invoke: {
+    src: 'await',
+    id: 'await',
+    input: ({ context: { callId, attempts } }) => ({
+      callId,
+      asks: attempts.some(({ kind }) => kind === 'whatsapp'),
+    }),
+  },
   initial: 'choosing',
   states: {
-    choosing: { always: [{ guard: 'mayRing', target: 'call' }, { target: 'missed' }] },
+    choosing: {
+      always: [
+        { guard: 'asksNext', target: 'whatsapp' },
+        { guard: 'goesOn', target: 'call' },
+        { target: 'missed' },
+      ],
+    },
     call: {
+      invoke: { src: 'tone', id: 'ringback', input: ({ context }) => sounding(context, 'ringback') },
       initial: 'dialing',
       states: {
         dialing: {
@@ -115,7 +148,7 @@ export const contactMachine = setup({
             {
               src: 'deadline',
               id: 'dialDeadline',
-              input: ({ context }) => inMs(current(context).ringMs),
+              input: ({ context }) => inMs(rung(context).ringMs),
               onDone: 'unheard',
             },
           ],
@@ -127,12 +160,18 @@ export const contactMachine = setup({
             {
               src: 'deadline',
               id: 'ringDeadline',
-              input: ({ context }) => inMs(current(context).ringMs),
+              input: ({ context }) => inMs(rung(context).ringMs),
               onDone: 'unheard',
             },
           ],
         },
-        unheard: { always: [{ guard: 'mayRing', target: 'pausing' }, { target: '#contact.missed' }] },
+        unheard: {
+          always: [
+            { guard: 'asksNext', target: '#contact.whatsapp' },
+            { guard: 'goesOn', target: 'pausing' },
+            { target: '#contact.missed' },
+          ],
+        },
         pausing: {
           invoke: [
             {
@@ -154,6 +193,26 @@ export const contactMachine = setup({
         },
       },
     },
+    whatsapp: {
+      entry: ['nextAttempt', 'tellRinging'],
+      invoke: [
+        // nothing rings anywhere
+        { src: 'tone', id: 'hold', input: ({ context }) => sounding(context, 'hold') },
+        {
+          src: 'asking',
+          id: 'asking',
+          input: ({ context }) => askRequest(context),
+          onDone: [
+            {
+              guard: { type: 'wasAsked', params: ({ event }) => event.output },
+              target: '#contact.call.unheard',
+              actions: 'countRing',
+            },
+            { target: '#contact.call.unheard' },
+          ],
+        },
+      ],
+    },
     missed: { type: 'final' },
   },
   output: ({ context }) => ({ missed: context.rings > 0 ? 'unanswered' : 'unreachable' }),
@@ -163,13 +222,26 @@ function current({ attempts, begun }: ContactContext): Attempt {
   return attempts[begun - 1]!
 }
 
+function rung(context: ContactContext): RingAttempt {
+  return current(context) as RingAttempt
+}
+
 /** What the visitor is told before the next attempt. */
 function upcoming({ attempts, begun }: ContactContext): string {
   return attempts[begun]!.kind === 'operator' ? 'calling-operator' : 'trying-again'
 }
 
+function sounding({ callId }: ContactContext, tone: 'ringback' | 'hold') {
+  return { callId, role: 'visitor' as const, tone }
+}
+
 function dialRequest(context: ContactContext): DialRequest {
   const { callId, unit, begun } = context
-  const { contact, ringMs } = current(context)
+  const { contact, ringMs } = rung(context)
   return { callId, attemptId: `${callId}-${begun}`, contact, unit, ringMs }
+}
+
+function askRequest(context: ContactContext): AskRequest {
+  const { callId, unit } = context
+  return { callId, unit, waitMs: (current(context) as AskAttempt).waitMs }
 }

@@ -1,4 +1,5 @@
 export { MACHINES } from './all.ts'
+export { ASKING_PATIENCE_MS, type AskingOutput, type AskRequest, askingMachine } from './asking.ts'
 export {
   type BrokerContext,
   type BrokerEvent,
@@ -6,20 +7,25 @@ export {
   type BrokerSettings,
   brokerMachine,
 } from './broker.ts'
+export { callMachine } from './call.ts'
+export { type ConcludingInput, concludingMachine } from './concluding.ts'
 export {
-  type CallContext,
-  type CallEvent,
-  type CallInput,
-  type CallOutput,
-  type CallSettings,
-  callMachine,
-  type Matched,
-} from './call.ts'
-export { type Attempt, type Contact, type ContactInput, contactMachine, type DialRequest } from './contact.ts'
+  type AskAttempt,
+  type Attempt,
+  type Contact,
+  type ContactInput,
+  contactMachine,
+  type DialRequest,
+  type RingAttempt,
+} from './contact.ts'
 export { type Deadline, deadline, inMs } from './deadline.ts'
+export { type DeliveryContext, type DeliveryEvent, type DeliveryInput, deliveryMachine } from './delivery.ts'
 export { type HungUp, type LegEvent, type LegInput, type LegRef, legMachine } from './leg.ts'
+export { type ListeningInput, type ListeningOutput, listeningMachine } from './listening.ts'
 export { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'
 export { lastingPort, port } from './port.ts'
+export { type CallPorts, provideCall } from './provide.ts'
+export { type QuestionInput, type QuestionOutput, questionMachine } from './question.ts'
 export {
   type Answer,
   RESIDENT_KEYS,
@@ -30,10 +36,15 @@ export {
 } from './resident.ts'
 export { type ServiceEvent, serviceMachine } from './service.ts'
 export type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
+export { type TalkInput, talkMachine } from './talk.ts'
 export {
+  type GaveUp,
   type Unit,
+  type UnitInput,
+  type UnitOutput,
+  unitMachine,
   VISITOR_PATIENCE,
-  type VisitorOutput,
   type VisitorSpeech,
-  visitorMachine,
-} from './visitor.ts'
+} from './unit.ts'
+export type { CallContext, CallEvent, CallInput, CallOutput, CallSettings, Matched } from './visit.ts'
+export { type VisitorOutput, visitorMachine } from './visitor.ts'

@@ -1,5 +1,7 @@
+import type { Missed } from './contact.ts'
 import type { Verdict } from './resident.ts'
 import type { Piece, Role } from './speech.ts'
+import type { GaveUp } from './unit.ts'
 
 /** How a call ended. */
 export type Outcome =
@@ -37,6 +39,18 @@ export interface Decision {
 export interface Ending {
   outcome: Outcome
   reason: Reason | null
+}
+
+/** How a visit ends whose visitor said too little. */
+export const BY_GIVING_UP: Record<GaveUp, Ending> = {
+  silent: { outcome: 'abandoned', reason: 'visitor-silent' },
+  'unknown-unit': { outcome: 'unreachable', reason: 'unknown-unit' },
+}
+
+/** How it ends when nobody came on the line. */
+export const BY_MISSING: Record<Missed, Ending> = {
+  unanswered: { outcome: 'unanswered', reason: 'no-answer' },
+  unreachable: { outcome: 'unreachable', reason: 'no-contact' },
 }
 
 /** The goodbye that each leg hears for an ending. */

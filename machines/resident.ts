@@ -1,7 +1,7 @@
-import { assign, setup } from 'xstate'
-import { deadline, inMs } from './deadline.ts'
-import { listening, type Piece, type Recording, say } from './speech.ts'
-import type { Unit } from './visitor.ts'
+import { assign, sendTo, setup } from 'xstate'
+import { type ListeningFact, type ListeningOutput, listeningMachine } from './listening.ts'
+import { type Piece, type Recording, say } from './speech.ts'
+import type { Unit } from './unit.ts'
 
 /** ms and counts of the resident's dialogue. */
 export const RESIDENT_PATIENCE = {
@@ -43,12 +43,27 @@ export interface ResidentContext extends ResidentInput, ResidentOutput {
   bargesIn: boolean
 }
 
-export type ResidentEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' }
+export type ResidentEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' } | ListeningFact
 
 /** The keys of the menu, and nothing else, decide. */
 export const RESIDENT_KEYS = { authorize: '1', deny: '2', talk: '3', repeat: '4' } as const
 
-/** The resident's dialogue: hears who is there, then decides by key. */
+const BY_KEY: Record<string, Answer> = {
+  [RESIDENT_KEYS.authorize]: 'authorized',
+  [RESIDENT_KEYS.deny]: 'denied',
+  [RESIDENT_KEYS.talk]: 'talk',
+}
+/** The verdict that a key of the menu gives. */
+export function verdictOf(key: string): Verdict | undefined {
+  const answer = BY_KEY[key]
+  return answer === 'authorized' || answer === 'denied' ? answer : undefined
+}
+
+const BY_WORD: Partial<Record<SpokenAnswer, Answer>> = { yes: 'authorized', no: 'denied', talk: 'talk' }
+
+type Heard = ListeningOutput<SpokenAnswer>
+
+/** The resident's dialogue: hears who is there, then decides by key or by a clear word. */
 export const residentMachine = setup({
   types: {
     input: {} as ResidentInput,
@@ -56,23 +71,19 @@ export const residentMachine = setup({
     events: {} as ResidentEvent,
     output: {} as ResidentOutput,
   },
-  actors: { say, deadline, listen: listening<SpokenAnswer>('listenToAnswer') },
+  actors: { say, listening: listeningMachine<SpokenAnswer>('listenToAnswer') },
   actions: {
     countMenu: assign({ asked: ({ context }) => context.asked + 1 }),
     startOver: assign({ asked: 0 }),
-    decide: assign((_, { answer, via }: { answer: Answer; via: 'key' | 'voice' }) => ({ answer, via })),
+    decide: assign((_, { answer, via }: ResidentOutput) => ({ answer, via })),
   },
   guards: {
-    isAuthorize: ({ event }) => keyOf(event) === RESIDENT_KEYS.authorize,
-    isDeny: ({ event }) => keyOf(event) === RESIDENT_KEYS.deny,
-    isTalk: ({ event }) => keyOf(event) === RESIDENT_KEYS.talk,
+    isDecision: ({ event }) => keyOf(event) in BY_KEY,
     isRepeat: ({ event }) => keyOf(event) === RESIDENT_KEYS.repeat,
-    transcribes: ({ context }) => context.transcribes,
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
-    saysYes: (_, answer: SpokenAnswer) => answer === 'yes',
-    saysNo: (_, answer: SpokenAnswer) => answer === 'no',
-    saysTalk: (_, answer: SpokenAnswer) => answer === 'talk',
-    asksWho: (_, answer: SpokenAnswer) => answer === 'who',
+    decides: (_, { heard }: Heard) => heard !== null && heard in BY_WORD,
+    asksWho: (_, { heard }: Heard) => heard === 'who',
+    isUnclear: (_, { heard }: Heard) => heard !== null,
     askedEnough: ({ context }) => context.asked >= RESIDENT_PATIENCE.asks,
   },
 }).createMachine({
@@ -89,19 +100,9 @@ export const residentMachine = setup({
   on: {
     'key.pressed': [
       {
-        guard: 'isAuthorize',
+        guard: 'isDecision',
         target: '.decided',
-        actions: { type: 'decide', params: { answer: 'authorized', via: 'key' } },
-      },
-      {
-        guard: 'isDeny',
-        target: '.decided',
-        actions: { type: 'decide', params: { answer: 'denied', via: 'key' } },
-      },
-      {
-        guard: 'isTalk',
-        target: '.decided',
-        actions: { type: 'decide', params: { answer: 'talk', via: 'key' } },
+        actions: { type: 'decide', params: ({ event }) => ({ answer: BY_KEY[event.key]!, via: 'key' }) },
       },
       { guard: 'isRepeat', target: '.announcing', actions: 'startOver', reenter: true },
       { target: '.deciding.explaining', reenter: true },
@@ -116,65 +117,47 @@ export const residentMachine = setup({
         input: ({ context }) => saying(context, announcement(context)),
         onDone: 'deciding',
       },
-      on: { 'speech.started': { guard: 'bargesIn', target: 'deciding.waiting.hearing' } },
+      on: { 'speech.started': { guard: 'bargesIn', target: 'deciding' } },
     },
     deciding: {
       initial: 'waiting',
       states: {
         waiting: {
           invoke: {
-            src: 'listen',
-            id: 'listen',
-            input: ({ context }) => ({ callId: context.callId }),
+            src: 'listening',
+            id: 'listening',
+            input: ({ context: { callId, transcribes }, event }) => ({
+              callId,
+              transcribes,
+              speaks: event.type === 'speech.started',
+              silenceMs: RESIDENT_PATIENCE.silenceMs,
+              speechMs: RESIDENT_PATIENCE.speechMs,
+            }),
             onDone: [
               {
-                guard: { type: 'saysYes', params: ({ event }) => event.output },
+                guard: { type: 'decides', params: ({ event }) => event.output },
                 target: '#resident.decided',
-                actions: { type: 'decide', params: { answer: 'authorized', via: 'voice' } },
-              },
-              {
-                guard: { type: 'saysNo', params: ({ event }) => event.output },
-                target: '#resident.decided',
-                actions: { type: 'decide', params: { answer: 'denied', via: 'voice' } },
-              },
-              {
-                guard: { type: 'saysTalk', params: ({ event }) => event.output },
-                target: '#resident.decided',
-                actions: { type: 'decide', params: { answer: 'talk', via: 'voice' } },
+                actions: {
+                  type: 'decide',
+                  params: ({ event }) => ({ answer: BY_WORD[event.output.heard!]!, via: 'voice' }),
+                },
               },
               {
                 guard: { type: 'asksWho', params: ({ event }) => event.output },
                 target: '#resident.announcing',
                 actions: 'startOver',
               },
-              { target: 'explaining' },
+              {
+                guard: { type: 'isUnclear', params: ({ event }) => event.output },
+                target: 'explaining',
+              },
+              { guard: 'askedEnough', target: '#resident.decided' },
+              { target: 'reminding' },
             ],
-            // speech that cannot be transcribed leaves the keys
-            onError: { target: '.quiet', actions: assign({ transcribes: false }) },
           },
-          initial: 'quiet',
-          states: {
-            quiet: {
-              invoke: {
-                src: 'deadline',
-                id: 'silence',
-                input: () => inMs(RESIDENT_PATIENCE.silenceMs),
-                onDone: [
-                  { guard: 'askedEnough', target: '#resident.decided' },
-                  { target: '#resident.deciding.reminding' },
-                ],
-              },
-              on: { 'speech.started': { guard: 'transcribes', target: 'hearing' } },
-            },
-            hearing: {
-              description: 'somebody speaks; the silence is counted anew afterwards',
-              invoke: {
-                src: 'deadline',
-                id: 'speechDeadline',
-                input: () => inMs(RESIDENT_PATIENCE.speechMs),
-                onDone: 'quiet',
-              },
-            },
+          on: {
+            'speech.started': { actions: sendTo('listening', { type: 'speech.started' }) },
+            'speech.failed': { actions: assign({ transcribes: false }) },
           },
         },
         reminding: {

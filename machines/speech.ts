@@ -38,6 +38,9 @@ export interface Recording {
 /** Resolves when all was played out, or at once when the leg is gone. Never rejects for want of a listener. */
 export const say = port<Said, Saying>('say')
 
+/** Speaks to both legs; resolves when all was played out, with the moment (ms since the epoch) both had begun. */
+export const sayBoth = port<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>('sayBoth')
+
 /** Resolves when the speaker fell silent, pressed a key, said nothing for a while, or reached the limit. */
 export const record = port<Recording, { callId: string; role: Role; name: RecordingName }>('record')
 

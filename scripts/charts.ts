@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { MACHINES } from '../machines/index.ts'
-import { mermaid } from '../src/chart.ts'
+import { mermaid } from '../src/charts/mermaid.ts'
 
 const DOCUMENT = 'ARCHITECTURE.md'
 

@@ -6,7 +6,7 @@ import { VARIABLES } from '../src/variables.ts'
 import { staleCharts } from './charts.ts'
 
 /** Places that may put real ports in a machine's place. */
-const PROVIDERS = ['src/service.ts', 'src/simulator/stage.ts']
+const PROVIDERS = ['machines/provide.ts', 'src/provide.ts', 'src/service.ts']
 
 type Check = () => Promise<string[]>
 

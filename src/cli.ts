@@ -1,23 +1,24 @@
-import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { MACHINES } from '../machines/index.ts'
 import { MAIN_TENANT } from './calls/gates.ts'
-import { mermaid } from './chart.ts'
 import { loadConfig } from './config.ts'
 import { runDemo, SCENARIO_NAMES } from './demo.ts'
 import { examine, exitOf } from './doctor.ts'
 import { asPorteiroError, fail, reasonOf } from './errors.ts'
 import type { Finding } from './finding.ts'
+import { registerKeysCommand } from './keys-command.ts'
 import { createLog, silentLog } from './log.ts'
-import { PACKAGE_ROOT } from './root.ts'
+import { registerMachinesCommand } from './machines-command.ts'
+import { registerQueueCommand } from './queue-command.ts'
+import { PACKAGE_ROOT, VERSION } from './root.ts'
 import { hearSignals, parseRoles, ROLES, serve } from './serve.ts'
 import { runCallCommand } from './simulator/call-command.ts'
 import { type Database, openDatabase } from './store/database.ts'
 import { exportDirectory, importDirectory } from './store/directory.ts'
 import { directoryFile, parseDirectory } from './store/directory-file.ts'
 import { exportRules } from './store/directory-rules.ts'
+import { directoryWarnings } from './store/directory-warnings.ts'
 import { migrate } from './store/migrate.ts'
 
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
@@ -51,10 +52,9 @@ function report(thrown: unknown): number {
 }
 
 function createProgram(exit: (code: number) => void): Command {
-  const { version } = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8'))
   const program = new Command('porteiro')
     .description('Gatehouse calls for Asterisk: AudioSocket in, one XState actor a call, a decision out.')
-    .version(version)
+    .version(VERSION)
     .exitOverride()
     .showHelpAfterError('(--help tells more)')
 
@@ -145,7 +145,10 @@ function createProgram(exit: (code: number) => void): Command {
           ...(extensions && { extensions }),
           ...(rules && { rules }),
         })
-        if (json) return print(JSON.stringify({ tenant: tenantId, ...result }))
+        const transcribes = loadConfig().speech.stt.provider !== 'none'
+        const warnings = directoryWarnings(rules ?? {}, { transcribes })
+        for (const warning of warnings) complain(`porteiro: ${warning}`)
+        if (json) return print(JSON.stringify({ tenant: tenantId, ...result, warnings }))
         print(
           `${tenantId}: ${result.units} units, ${result.residents} residents ` +
             `(${result.added} added, ${result.changed} changed, ${result.removed} removed)`,
@@ -165,24 +168,13 @@ function createProgram(exit: (code: number) => void): Command {
       }),
     )
 
-  program
-    .command('machines')
-    .description('print the statecharts of a call')
-    .addOption(
-      new Option('--format <format>', 'of the output').choices(['mermaid', 'json']).default('mermaid'),
-    )
-    .option('--json', 'the same as --format json', false)
-    .action(({ format, json }) => {
-      if (json || format === 'json') {
-        print(
-          JSON.stringify(
-            Object.fromEntries(MACHINES.map((machine) => [machine.id, machine.definition])),
-            null,
-            2,
-          ),
-        )
-      } else for (const machine of MACHINES) print(`%% ${machine.id}\n${mermaid(machine)}`)
-    })
+  registerKeysCommand(program, { withDatabase, print })
+  registerMachinesCommand(program, print)
+  registerQueueCommand(program, {
+    withDatabase,
+    print,
+    ...(process.stderr.isTTY && { progress: (text: string) => void process.stderr.write(`\r${text}\x1b[K`) }),
+  })
 
   return program
 }

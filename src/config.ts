@@ -10,6 +10,12 @@ import { OPENAI_URL, type Read, VARIABLES } from './variables.ts'
 export type Config = ReturnType<typeof shape>
 export type Environment = Record<string, string | undefined>
 
+/** Names by which other systems of the field have the same setting. */
+const ALIASES: Record<string, string> = {
+  MESSAGE_RETRY_LIMIT: 'UNOAPI_MESSAGE_RETRY_LIMIT',
+  MESSAGE_RETRY_DELAY: 'UNOAPI_MESSAGE_RETRY_DELAY',
+}
+
 /**
  * The configuration from an environment.
  * @throws CONFIG_INVALID with every problem at once in `details.problems`
@@ -19,7 +25,8 @@ export function parseConfig(environment: Environment): Config {
   const values: Record<string, unknown> = {}
   for (const [name, { schema, default: byDefault }] of Object.entries<Variable<unknown>>(VARIABLES)) {
     // an empty variable counts as unset: that is what compose files pass on
-    const written = environment[name]?.trim() || byDefault
+    const alias = ALIASES[name]
+    const written = environment[name]?.trim() || (alias && environment[alias]?.trim()) || byDefault
     if (written === undefined) continue
     const result = schema.safeParse(written)
     if (result.success) values[name] = result.data
@@ -39,6 +46,7 @@ export function parseConfig(environment: Environment): Config {
   if (environment['LLM_BASE_URL']?.trim() && !environment['LLM_MODEL']?.trim()) {
     problems.push('LLM_MODEL is needed for LLM_BASE_URL')
   }
+  problems.push(...channelProblems(environment))
   if (problems.length > 0) throw fail('CONFIG_INVALID', { count: problems.length, problems })
   return shape(read)
 }
@@ -60,7 +68,13 @@ function shape(read: Read) {
       allow: read.AUDIOSOCKET_ALLOW,
       advertise: read.AUDIOSOCKET_ADVERTISE,
     },
-    api: { host: read.API_HOST, port: read.API_PORT, key: read.API_KEY },
+    api: {
+      host: read.API_HOST,
+      port: read.API_PORT,
+      key: read.API_KEY,
+      trustProxy: read.API_TRUST_PROXY ?? [],
+    },
+    healthPort: read.HEALTH_PORT,
     locale: read.LOCALE as Locale,
     nodeId: read.NODE_ID ?? hostname(),
     maxCalls: read.MAX_CALLS,
@@ -71,11 +85,19 @@ function shape(read: Read) {
       operator: read.OPERATOR_EXTENSION,
       attempts: read.CLICKTOCALL_ATTEMPTS,
       ringMs: read.CLICKTOCALL_RING_SECONDS * 1000,
+      answerMs: read.WHATSAPP_REPLY_SECONDS * 1000,
       loopbackKeys: read.LOOPBACK_KEYS,
     },
     amqp: read.AMQP_URL === undefined ? undefined : amqpOf(read, read.AMQP_URL),
     ari: read.ARI_URL === undefined ? undefined : ariOf(read, read.ARI_URL),
     speech: speechOf(read),
+    channels: channelsOf(read),
+    messages: {
+      retryLimit: read.MESSAGE_RETRY_LIMIT,
+      retryDelayMs: read.MESSAGE_RETRY_DELAY,
+      rates: { whatsapp: read.MESSAGE_RATE, twilio: read.MESSAGE_RATE },
+    },
+    publicUrl: read.PUBLIC_URL?.replace(/\/+$/, ''),
     understanding: {
       baseUrl: read.LLM_BASE_URL,
       apiKey: read.LLM_API_KEY,
@@ -90,6 +112,7 @@ function shape(read: Read) {
     drainMs: read.DRAIN_SECONDS * 1000,
     retentionDays: read.RETENTION_DAYS,
     logLevel: read.LOG_LEVEL,
+    sentryDsn: read.SENTRY_DSN,
   }
 }
 
@@ -172,5 +195,57 @@ function azureOf(region: string | undefined, key: string | undefined) {
     ttsUrl: `${own ? `${own}/tts` : `https://${region}.tts.speech.microsoft.com`}/cognitiveservices/v1`,
     sttUrl: `${own ? `${own}/stt` : `https://${region}.stt.speech.microsoft.com`}/speech/recognition/conversation/cognitiveservices/v1`,
     key,
+  }
+}
+
+/** Accounts that are whole or absent: half of one would fail at the first message instead of now. */
+function channelProblems(environment: Environment): string[] {
+  const accounts = [
+    ['WHATSAPP_TOKEN', 'WHATSAPP_PHONE_ID'],
+    ['TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN', 'TWILIO_FROM'],
+  ]
+  const problems = accounts.flatMap((names) => {
+    const absent = names.filter((name) => !environment[name]?.trim())
+    if (absent.length === names.length) return []
+    return absent.map((name) => `${name} is needed with ${names.find((other) => !absent.includes(other))}`)
+  })
+  if (environment['WEBHOOK_TOKEN']?.trim() && !environment['WEBHOOK_URL']?.trim()) {
+    problems.push('WEBHOOK_URL is needed for WEBHOOK_TOKEN')
+  }
+  return problems
+}
+
+/** What leaves by the word of the environment; what tenants have of their own is in the database. */
+function channelsOf(read: Read) {
+  const bare = (url: string) => url.replace(/\/+$/, '')
+  return {
+    egressAllow: read.EGRESS_ALLOW ?? [],
+    statusFailedUrl: read.STATUS_FAILED_WEBHOOK_URL,
+    webhook:
+      read.WEBHOOK_URL === undefined ? undefined : { url: read.WEBHOOK_URL, token: read.WEBHOOK_TOKEN },
+    whatsapp:
+      read.WHATSAPP_TOKEN === undefined || read.WHATSAPP_PHONE_ID === undefined
+        ? undefined
+        : {
+            provider: read.WHATSAPP_PROVIDER,
+            url: bare(read.WHATSAPP_URL),
+            token: read.WHATSAPP_TOKEN,
+            phoneId: read.WHATSAPP_PHONE_ID,
+            appSecret: read.WHATSAPP_APP_SECRET,
+            verifyToken: read.WHATSAPP_VERIFY_TOKEN,
+            template: read.WHATSAPP_TEMPLATE,
+            questionTemplate: read.WHATSAPP_QUESTION_TEMPLATE,
+          },
+    twilio:
+      read.TWILIO_ACCOUNT_SID === undefined ||
+      read.TWILIO_AUTH_TOKEN === undefined ||
+      read.TWILIO_FROM === undefined
+        ? undefined
+        : {
+            url: bare(read.TWILIO_URL),
+            accountSid: read.TWILIO_ACCOUNT_SID,
+            authToken: read.TWILIO_AUTH_TOKEN,
+            from: read.TWILIO_FROM,
+          },
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { CallOutput } from '../machines/index.ts'
 import { MAIN_TENANT } from './calls/gates.ts'
 import { loadConfig, parseConfig } from './config.ts'
+import { type DemoMessages, openDemoMessages } from './demo-messages.ts'
 import { openDemoPbx } from './demo-pbx.ts'
 import { silentLog } from './log.ts'
 import { PACKAGE_ROOT } from './root.ts'
@@ -14,7 +15,7 @@ import type { Happening } from './simulator/transcript.ts'
 import { importDirectory } from './store/directory.ts'
 import { parseDirectory } from './store/directory-file.ts'
 import { createScratch } from './store/scratch.ts'
-import { aborted, passed } from './wait.ts'
+import { aborted, atMost, passed } from './wait.ts'
 
 interface Scenario {
   about: string
@@ -25,6 +26,8 @@ interface Scenario {
   ringSeconds?: string
   /** Nobody can be rung at all. */
   cutOff?: boolean
+  /** The unit is asked in writing, and the gate is told to open. */
+  written?: boolean
 }
 
 const SCENARIOS: Record<string, Scenario> = {
@@ -47,6 +50,12 @@ const SCENARIOS: Record<string, Scenario> = {
     about: 'the resident presses 3, both talk, then 1',
     outcome: 'authorized',
     resident: talk,
+  },
+  whatsapp: {
+    about: 'the resident is asked by WhatsApp and writes SIM; the gate is told to open',
+    outcome: 'authorized',
+    cutOff: true,
+    written: true,
   },
   unreachable: {
     about: 'there is no way to ring the resident',
@@ -118,6 +127,8 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
     phone.on((happening) => tellHappening(tell, 'resident', happening))
     await scenario.resident(phone, visitor!).finally(() => phone.close())
   }
+  const messages = scenario.written ? await openDemoMessages(tell) : undefined
+  if (messages) owner.defer(() => messages.close())
   const broker = scenario.cutOff ? undefined : loadConfig().amqp
   const queue = `porteiro-demo-${randomUUID()}`
   const service = await startService({
@@ -130,6 +141,7 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
       CLICKTOCALL_QUEUE: queue,
       AMQP_URL: broker?.url,
       CLICKTOCALL_RING_SECONDS: scenario.ringSeconds ?? '30',
+      ...messages?.settings,
     }),
     log: silentLog(),
     telephone:
@@ -144,6 +156,7 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
     owner.defer(() => pbx.close())
   }
   const units = await loadDirectory(service)
+  if (messages) owner.defer(await messages.join(service, '101'))
   const { ports } = service
   write(
     `Up after ${seconds(performance.now() - begun)}: visitors on ${ports.visitor}, residents on ${ports.resident}, API on ${ports.api}, ${units} units.`,
@@ -179,12 +192,23 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
   write(
     `In the journal: ${stored.events} events, outcome ${stored.outcome}, ${seconds(durations?.total ?? 0)} in all.`,
   )
+  const isOpen = messages === undefined || (await wasOpenedOnce(messages, write))
   if (keep && !signal.aborted) {
     write(`The service stays up; its API key is ${service.firstKey}. Ctrl-C ends it.`)
     await aborted(signal)
   }
   write(`Outcome: ${outcome}`)
-  return outcome === scenario.outcome && stored.outcome === scenario.outcome ? 0 : 1
+  return outcome === scenario.outcome && stored.outcome === scenario.outcome && isOpen ? 0 : 1
+}
+
+/** ms in which a gate opens, or never. */
+const GATE_MS = 5000
+
+async function wasOpenedOnce({ opened, commands }: DemoMessages, write: (line: string) => void) {
+  await atMost(GATE_MS, opened)
+  const count = commands().length
+  write(`The gate was told to open ${count === 1 ? 'once' : `${count} times`}.`)
+  return count === 1
 }
 
 async function loadDirectory({ database }: RunningService): Promise<number> {

@@ -2,7 +2,7 @@ import { openDialerRole } from './clicktocall/role.ts'
 import type { Config } from './config.ts'
 import { fail, type PorteiroError } from './errors.ts'
 import type { Logger } from './log.ts'
-import { provideBroker } from './service.ts'
+import { provideBroker } from './provide.ts'
 
 /** The role `dialer` while it runs. */
 export interface RunningDialer {

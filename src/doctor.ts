@@ -7,6 +7,7 @@ import { createAri } from './clicktocall/ari.ts'
 import { brokerError } from './clicktocall/broker-error.ts'
 import { createLink } from './clicktocall/link.ts'
 import type { Config } from './config.ts'
+import { examineChannels } from './doctor-channels.ts'
 import { examineSpeech } from './doctor-speech.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from './errors.ts'
 import type { Finding } from './finding.ts'
@@ -52,6 +53,7 @@ export async function examine(load: () => Config): Promise<Finding[]> {
     { name: 'configuration', state: 'ok', detail: `CLICKTOCALL=${config.clickToCall.mode}` },
     ...found,
     ...(await examineSpeech(config)),
+    ...(await examineChannels(config)),
   ]
 }
 
@@ -108,11 +110,12 @@ const database: Check = async ({ databaseUrl, dataDir }) => {
   }
 }
 
-const ports: Check = async ({ audiosocket, api }) => {
+const ports: Check = async ({ audiosocket, api, healthPort = 0 }) => {
   const wanted = [
     { host: audiosocket.host, port: audiosocket.visitorPort },
     { host: audiosocket.host, port: audiosocket.residentPort },
     { host: api.host, port: api.port },
+    { host: api.host, port: healthPort },
   ].filter(({ port }) => port > 0)
   const refused = (await Promise.all(wanted.map(refusal))).filter((error) => error !== undefined)
   const detail = wanted.map(({ port }) => port).join(', ')

@@ -38,6 +38,7 @@ export const ERRORS = {
   FRAME_MALFORMED: { status: 400, message: 'AudioSocket message of kind {kind} with {length} bytes.' },
   FRAME_OVERSIZED: { status: 400, message: 'AudioSocket audio of {length} bytes is more than a second.' },
   FRAME_EMPTY: { status: 400, message: 'AudioSocket messages without content, {count} in a row.' },
+  FRAME_KEY_UNKNOWN: { status: 400, message: 'A key that no telephone has was ignored: {byte}.' },
   HANDSHAKE_TIMEOUT: { status: 408, message: 'No call UUID arrived within {ms} ms.' },
   HANDSHAKE_INVALID: {
     status: 400,
@@ -61,6 +62,7 @@ export const ERRORS = {
   // media
   PROMPT_MISSING: { status: 500, exit: 78, message: 'Prompt {prompt} is missing for {locale}: {file}' },
   PROMPT_FORMAT: { status: 500, exit: 78, message: '{file} is not 8 kHz, mono, 16-bit PCM WAV: {reason}' },
+  RECORDING_UNKNOWN: { status: 404, message: 'Call {callId} has no recording "{name}".' },
   RECORDING_FAILED: { status: 500, message: 'A recording could not be kept: {reason}' },
 
   // speech
@@ -79,6 +81,11 @@ export const ERRORS = {
   CALL_ENDED: { status: 404, message: 'Call {callId} has ended.' },
   CALL_DUPLICATE: { status: 409, message: 'Call {callId} already has a {role} leg.' },
   CALLS_EXHAUSTED: { status: 503, message: 'All {max} calls are in use.' },
+  CALL_ELSEWHERE_SILENT: {
+    status: 503,
+    message: 'Node {node} takes calls, but did not answer.',
+  },
+  CALL_DECIDED: { status: 409, message: 'Call {callId} has been decided already: {outcome}.' },
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
   DIALER_FAILED: { status: 503, exit: 69, message: 'Nobody can be rung any more: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
@@ -123,15 +130,133 @@ export const ERRORS = {
   MODEL_TIMEOUT: { status: 504, message: 'The language model did not answer within {ms} ms.' },
   MODEL_ANSWER_INVALID: { status: 502, message: 'The language model answered in another form: {reason}' },
 
+  // what leaves
+  EGRESS_REFUSED: {
+    status: 403,
+    message: '{host} leads to {address}, which is not public and not in EGRESS_ALLOW.',
+  },
+  EGRESS_URL: { status: 400, message: 'This URL cannot be used: {reason}' },
+  DELIVERY_TIMEOUT: { status: 504, message: '{host} did not answer within {ms} ms.' },
+  DELIVERY_DNS: { status: 502, message: '{host} has no address: {reason}' },
+  DELIVERY_TLS: { status: 502, message: '{host} has no TLS that can be trusted: {reason}' },
+  DELIVERY_RESET: { status: 502, message: 'The connection to {host} failed: {reason}' },
+  DELIVERY_STATUS: { status: 502, message: '{host} answered with status {status}.' },
+  DELIVERY_TOO_LARGE: { status: 502, message: 'The answer of {host} was longer than {limit} bytes.' },
+  DELIVERY_REDIRECT: { status: 502, message: '{host} sent us elsewhere, where we do not go: {reason}' },
+  DELIVERY_CANCELLED: { status: 409, message: 'The try was given up before {host} answered.' },
+  ENDPOINT_UNKNOWN: { status: 404, message: 'There is no endpoint {endpoint}.' },
+  ENDPOINT_DISABLED: { status: 409, message: 'Endpoint {endpoint} is disabled: {reason}' },
+  ENDPOINT_PAUSED: {
+    status: 503,
+    message: 'Endpoint {endpoint} failed {failures} times in a row and is left alone for {seconds} s.',
+  },
+  INSTANCE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no {carrier} account "{instance}".' },
+  INSTANCE_INVALID: {
+    status: 500,
+    message: 'The {carrier} account "{instance}" of {tenant} is not in order: {problem}',
+  },
+  CONTENT_INVALID: { status: 400, message: 'The channel {channel} cannot send this: {problem}' },
+  MEDIA_ABSENT: { status: 404, message: 'The recording {recording} of call {callId} is not here.' },
+  MEDIA_UNSUPPORTED: { status: 501, message: '{carrier} takes no recording from here: {reason}' },
+  WHATSAPP_REFUSED: { status: 502, message: 'WhatsApp refused ({number}): {reason}' },
+  WHATSAPP_LIMITED: { status: 429, message: 'WhatsApp takes no more just now ({number}).' },
+  WHATSAPP_WINDOW: {
+    status: 409,
+    message: 'The person wrote more than a day ago, and there is no template (131047).',
+  },
+  WHATSAPP_WARNED: { status: 502, message: 'UnoAPI took the message and did not send it: {reason}' },
+  WHATSAPP_GARBLED: { status: 502, message: '{host} gave an answer without the id of a message.' },
+  TWILIO_REFUSED: { status: 502, message: 'Twilio refused ({number}): {reason}' },
+  TWILIO_LIMITED: { status: 429, message: 'Twilio takes no more just now ({number}).' },
+  TWILIO_GARBLED: { status: 502, message: '{host} gave an answer without the id of a message.' },
+  GATE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no gate {gate} that is enabled.' },
+  GATE_LATE: { status: 410, message: 'The command for call {callId} is {ms} ms too old.' },
+  GATE_OFF: { status: 503, message: 'Gates over AMQP need AMQP_URL.' },
+  GATE_UNREACHABLE: { status: 503, message: 'RabbitMQ did not take the command for the gate: {reason}' },
+  GATE_UNROUTABLE: {
+    status: 502,
+    message: 'No queue is bound to exchange {exchange} with the key {routingKey}.',
+  },
+
+  // messages
+  MESSAGE_INVALID: { status: 400, message: 'The message is not in order: {problem}' },
+  MESSAGE_UNKNOWN: { status: 404, message: 'There is no message {messageId}.' },
+  MESSAGE_STATE: { status: 409, message: 'Message {messageId} is {status}; it cannot be {event}.' },
+  MESSAGE_TIMEOUT: { status: 504, message: 'The try took longer than {ms} ms.' },
+  MESSAGE_EXPIRED: { status: 410, message: 'The time of the message passed before it could be sent.' },
+  MESSAGE_UNCERTAIN: {
+    status: 502,
+    message: 'The worker ended during the try, and {channel} does not recognise a message that comes twice.',
+  },
+  MESSAGE_BOUNCED: { status: 502, message: 'The provider could not deliver it: {reason}' },
+  CHANNEL_UNAVAILABLE: { status: 503, message: 'No way to send by {channel} is configured.' },
+  JOB_UNKNOWN: { status: 500, message: 'Nobody handles jobs of type "{type}" in queue {queue}.' },
+  FALLBACK_UNWRITABLE: { status: 500, message: 'The fallback journal cannot be written: {reason}' },
+
+  // what comes in
+  WEBHOOK_UNKNOWN: { status: 404, message: 'No account for {channel} has the webhook "{instance}".' },
+  WEBHOOK_SIGNATURE: { status: 401, message: 'The signature in {header} is not the one of this body.' },
+  WEBHOOK_TOKEN: { status: 403, message: 'The token of this webhook is another one.' },
+  WEBHOOK_UNREADY: {
+    status: 503,
+    message: 'Nobody can be let in by this webhook: {lacks} is not configured.',
+  },
+  INBOUND_BUSY: { status: 503, message: '{waiting} posts wait to be stored; post it again.' },
+  INBOUND_JOB: { status: 400, message: 'A job for what came in is not in order: {problem}' },
+  WHATSAPP_UNAVAILABLE: {
+    status: 503,
+    message: 'Tenant {tenantId} has no account by which residents can be asked.',
+  },
+  WHATSAPP_NOBODY: { status: 404, message: 'Nobody of unit {unit} can be asked in writing.' },
+
   // HTTP
   KEY_MISSING: { status: 401, message: 'Send the API key as "Authorization: Bearer KEY".' },
   KEY_INVALID: { status: 401, message: 'This API key is not known or has been revoked.' },
   KEY_SCOPE: { status: 403, message: 'This API key lacks the scope {scope}.' },
+  REQUEST_MALFORMED: { status: 400, message: 'This is no HTTP request.' },
   BODY_INVALID: { status: 400, message: 'The request does not have the expected form.' },
   BODY_NOT_JSON: { status: 400, message: 'The body is not JSON.' },
   BODY_TYPE: { status: 415, message: 'Send the body as application/json.' },
   BODY_TOO_LARGE: { status: 413, message: 'The body is larger than {limit} bytes.' },
+  MACHINE_UNKNOWN: { status: 404, message: 'There is no machine "{machine}".' },
+  CHART_FAILED: { status: 500, message: 'A chart could not be drawn: {reason}' },
+  VIEWER_SLOW: {
+    status: 408,
+    message: 'The viewer did not take what it asked for; {waiting} messages waited.',
+  },
+  VIEWERS_EXHAUSTED: { status: 503, message: 'All {max} places of the inspector are in use.' },
+  VIEWER_GARBLED: { status: 400, message: 'A message of the inspector is not in order: {problem}' },
+  ORIGIN_REFUSED: { status: 403, message: 'A page of {origin} may not open this.' },
+  PHONE_UNAVAILABLE: { status: 503, message: 'This node has no port for a telephone of the page.' },
+  PHONES_EXHAUSTED: { status: 503, message: 'All {max} telephones of the page are in use.' },
+  TICKET_INVALID: { status: 401, message: 'This ticket is not known, was used, or is too old.' },
+  ACTOR_UNKNOWN: { status: 404, message: 'There is no such actor now.' },
+  EVENT_REFUSED: { status: 400, message: 'An event {event} cannot be sent to {machine}.' },
   ROUTE_UNKNOWN: { status: 404, message: 'There is no {method} {path}.' },
+  KEY_TENANT: {
+    status: 403,
+    message: 'This API key is bound to one tenant; this needs a key of all tenants.',
+  },
+  KEY_UNKNOWN: { status: 404, message: 'There is no API key {id}.' },
+  CSRF_REFUSED: {
+    status: 403,
+    message: 'Send the session\'s csrf token in the header "x-csrf-token".',
+  },
+  AUTH_RATE_LIMITED: {
+    status: 429,
+    message: 'Too many wrong API keys came from this address; wait {retryAfterSeconds} s.',
+  },
+  AUTH_UNAVAILABLE: { status: 503, message: 'API keys cannot be checked at the moment; try again.' },
+  CURSOR_INVALID: { status: 400, message: 'The cursor is not one of this list.' },
+  STREAMS_EXHAUSTED: { status: 503, message: 'All {max} event streams are in use.' },
+  TENANT_UNKNOWN: { status: 404, message: 'There is no tenant "{tenant}".' },
+  TENANT_TAKEN: { status: 409, message: 'There is a tenant "{tenant}" already.' },
+  TENANT_MAIN: { status: 409, message: 'The main tenant "{tenant}" cannot be deleted.' },
+  UNIT_UNKNOWN: { status: 404, message: 'There is no unit {unit}.' },
+  UNIT_TAKEN: { status: 409, message: 'There is a unit {number} already.' },
+  RULE_UNKNOWN: { status: 404, message: 'There is no rule {id}.' },
+  EXTENSION_UNKNOWN: { status: 404, message: 'There is no extension "{id}".' },
+  EXTENSION_TAKEN: { status: 409, message: 'The extension "{id}" belongs to another tenant.' },
 } as const satisfies Record<string, { status: number; message: string; exit?: number }>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -1,8 +1,10 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 /** The folder of the package, whether it runs from its sources or from dist/: where migrations and prompts lie. */
 export const PACKAGE_ROOT = find(import.meta.dirname)
+
+export const VERSION: string = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json'), 'utf8')).version
 
 function find(directory: string): string {
   const parent = dirname(directory)

@@ -2,17 +2,17 @@ import { type Config, loadConfig } from './config.ts'
 import { dialerLacks, type RunningDialer, startDialer } from './dialer-service.ts'
 import { fail, type PorteiroError } from './errors.ts'
 import { createLog, type Logger } from './log.ts'
-import { type RunningService, startService } from './service.ts'
+import { type RunningRoles, SERVICE_ROLES, type ServiceRole, startRoles } from './service.ts'
 
-export const ROLES = ['voice', 'dialer'] as const
-export type ServiceRole = (typeof ROLES)[number]
+export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
+export type ServedRole = (typeof ROLES)[number]
 
 /** ms in which a second signal is the first one once more. */
 const SAME_SIGNAL_MS = 1000
 
 export interface ServeOptions {
   /** Every role that is configured, unless given. */
-  roles?: readonly ServiceRole[]
+  roles?: readonly ServedRole[]
   announce: (line: string) => void
 }
 
@@ -26,13 +26,16 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
   const told = Promise.withResolvers<void>()
   let running: Running | undefined
   let signals = 0
+  const end = ({ service }: Running) => {
+    service?.drain()
+    told.resolve()
+  }
   // before the start: a process that dies in the midst of it leaves its Postgres behind
   const unhear = hearSignals((signal) => {
     signals++
     if (running) {
-      log.info({ signal, ...running.voice?.calls.counts() }, 'ending; once more ends at once')
-      running.voice?.drain()
-      told.resolve()
+      log.info({ signal, ...running.service?.voice?.calls.counts() }, 'ending; once more ends at once')
+      end(running)
     } else if (signals === 1) {
       log.info({ signal }, 'ending when the start is over; once more ends at once')
     } else {
@@ -43,10 +46,7 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
   try {
     running = await start(config, log, roles ?? configured(config))
     announceKey(running, announce)
-    if (signals > 0) {
-      running.voice?.drain()
-      told.resolve()
-    }
+    if (signals > 0) end(running)
     const failure = await ending(running, told.promise)
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
     if (failure) announce(`porteiro: ${failure.message} (${failure.code})`)
@@ -72,42 +72,39 @@ export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void
   return () => void process.off('SIGTERM', hear).off('SIGINT', hear)
 }
 
-function announceKey({ voice }: Running, announce: ServeOptions['announce']): void {
+function announceKey({ service }: Running, announce: ServeOptions['announce']): void {
   // not in the log: logs are kept and read by others
-  const firstKey = voice?.firstKey
+  const firstKey = service?.web?.firstKey
   if (firstKey) announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
 }
 
 /** The roles of `--role`, as written. */
-export function parseRoles(written: string): ServiceRole[] {
+export function parseRoles(written: string): ServedRole[] {
   const names = written.split(',').map((name) => name.trim())
   for (const name of names) {
     if (ROLES.some((role) => role === name)) continue
-    const planned = name === 'web' || name === 'worker'
-    const problem = planned
-      ? `The role ${name} is not in this version; there are ${ROLES.join(', ')} (the API is part of voice).`
-      : `There is no role "${name}"; there are ${ROLES.join(', ')}.`
-    throw fail('USAGE_WRONG', { problem })
+    throw fail('USAGE_WRONG', { problem: `There is no role "${name}"; there are ${ROLES.join(', ')}.` })
   }
-  return [...new Set(names)] as ServiceRole[]
+  return [...new Set(names)] as ServedRole[]
 }
 
 interface Running {
-  voice: RunningService | undefined
+  service: RunningRoles | undefined
   dialer: RunningDialer | undefined
 }
 
-function configured(config: Config): ServiceRole[] {
+function configured(config: Config): ServedRole[] {
   const dials = config.clickToCall.mode === 'amqp' && dialerLacks(config).length === 0
-  return dials ? ['voice', 'dialer'] : ['voice']
+  return dials ? [...ROLES] : [...SERVICE_ROLES]
 }
 
-async function start(config: Config, log: Logger, roles: readonly ServiceRole[]): Promise<Running> {
+async function start(config: Config, log: Logger, roles: readonly ServedRole[]): Promise<Running> {
   // the dialer first: whoever is rung by the first call is rung at once
   const dialer = roles.includes('dialer') ? await startDialer({ config, log }) : undefined
   try {
-    const voice = roles.includes('voice') ? await startService({ config, log }) : undefined
-    return { voice, dialer }
+    const shared = roles.filter((role): role is ServiceRole => role !== 'dialer')
+    const service = shared.length > 0 ? await startRoles({ config, log }, shared) : undefined
+    return { service, dialer }
   } catch (error) {
     await dialer?.stop()
     throw error
@@ -115,16 +112,16 @@ async function start(config: Config, log: Logger, roles: readonly ServiceRole[])
 }
 
 /** Resolves when all has stopped, with what forced it to. */
-async function ending({ voice, dialer }: Running, told: Promise<void>): Promise<PorteiroError | undefined> {
+async function ending({ service, dialer }: Running, told: Promise<void>): Promise<PorteiroError | undefined> {
   let failure: PorteiroError | undefined
-  void voice?.failed.then((error) => {
+  void service?.failed.then((error) => {
     failure ??= error
   })
   void dialer?.failed.then((error) => {
     failure ??= error
-    voice?.drain()
+    service?.drain()
   })
-  if (voice) await voice.stopped
+  if (service) await service.stopped
   else await Promise.race([told, dialer?.failed])
   // it rings until the last call is over, and what stops a ringing comes last
   await dialer?.stop()

@@ -1,62 +1,25 @@
-import { join } from 'node:path'
 import { createActor, fromPromise, waitFor } from 'xstate'
-import {
-  brokerMachine,
-  type Contact,
-  callMachine,
-  contactMachine,
-  type DialRequest,
-  legMachine,
-  residentMachine,
-  serviceMachine,
-  visitorMachine,
-} from '../machines/index.ts'
-import type { Role } from './audio.ts'
-import { createPacer } from './audiosocket/pacer.ts'
-import { createAudioSocketServer } from './audiosocket/server.ts'
-import type { LiveCall } from './calls/call.ts'
-import { createCourtesy } from './calls/courtesy.ts'
+import { serviceMachine } from '../machines/index.ts'
+import { type Base, openBase } from './base.ts'
 import { deadline } from './calls/deadline.ts'
-import { createEndedCalls } from './calls/ended.ts'
-import { readGates } from './calls/gates.ts'
-import { createHearing, type Hearing } from './calls/hearing.ts'
-import { createJournal } from './calls/journal.ts'
-import { loadMediaKit, type MediaKit } from './calls/kit.ts'
-import { createLeg } from './calls/leg.ts'
-import { createPorts, type Ports } from './calls/ports.ts'
-import { createCalls } from './calls/registry.ts'
-import { keepRetention } from './calls/retention.ts'
-import { openClickToCall, reachable } from './click-to-call.ts'
-import { createBrokerPorts } from './clicktocall/broker.ts'
+import type { MediaKit } from './calls/kit.ts'
 import type { Telephone } from './clicktocall/dialer.ts'
-import type { Link } from './clicktocall/link.ts'
 import type { Config } from './config.ts'
-import { createMatcher } from './dialogue/matcher.ts'
-import { createUnderstanding } from './dialogue/understand.ts'
-import { type PorteiroError, reasonOf } from './errors.ts'
-import { openHttp } from './http/server.ts'
+import type { PorteiroError } from './errors.ts'
+import { openHealth } from './http/health.ts'
+import { sayLastWords } from './last-words.ts'
 import type { Logger } from './log.ts'
+import { createRoster } from './observe/inspection.ts'
 import { createMetrics } from './observe/metrics.ts'
-import { PACKAGE_ROOT } from './root.ts'
-import { createTelephone } from './simulator/telephone.ts'
-import { createSynthesizer } from './speech/synthesize.ts'
-import { createTranscriber } from './speech/transcribe.ts'
-import { endedSince, writeBatch } from './store/calls.ts'
-import { type Database, openDatabase } from './store/database.ts'
-import { findUnit, listUnits, type Unit } from './store/directory.ts'
-import { directoryRevision } from './store/directory-revision.ts'
-import { decideEarly, resolvePlan } from './store/directory-rules.ts'
-import { countKeys, createKey } from './store/keys.ts'
-import { migrate } from './store/migrate.ts'
+import { countMessages } from './store/message-statistics.ts'
+import { openVoice, type Voice } from './voice-service.ts'
+import { openWeb, type Web } from './web-service.ts'
+import { openWorker, type WorkerRole } from './worker-service.ts'
 
-/** ms between two attempts to reach a resident. */
-const PAUSE_MS = 3000
-/** ms of a talk; CALL_MAX_SECONDS bounds the whole call. */
-const TALK_MS = 120_000
-/** How far back a restarted node remembers ended calls; a PBX that reconnects does so within seconds. */
-const REMEMBER_MS = 24 * 60 * 60 * 1000
-/** ms that calls have, once nobody can be rung any more, before they are told goodbye; after four times that they are cut. */
-const LAST_WORDS_MS = 5000
+/** The parts of the service that share a database; each runs in a process of its own or beside the others. */
+export const SERVICE_ROLES = ['voice', 'worker', 'web'] as const
+export type ServiceRole = (typeof SERVICE_ROLES)[number]
+
 export interface ServiceOptions {
   config: Config
   log: Logger
@@ -64,11 +27,19 @@ export interface ServiceOptions {
   telephone?: (port: () => number, kit: MediaKit) => Telephone
 }
 
-export type Parts = Awaited<ReturnType<typeof openParts>>
+interface Parts {
+  base: Base
+  voice: Voice | undefined
+  worker: WorkerRole | undefined
+  web: Web | undefined
+  /** Of the health routes, where there is no web; undefined where they are not wanted. */
+  healthPort: number | undefined
+  status: () => Record<string, unknown>
+}
 
-/** A service that runs, and the two ways to end it. */
-export interface RunningService extends Parts {
-  /** Takes no new calls, lets live ones finish within DRAIN_SECONDS, then closes. A second time: closes now. */
+/** Roles that run, and the two ways to end them. */
+export interface RunningRoles extends Parts {
+  /** Takes no new calls, lets live ones and jobs in hand finish within DRAIN_SECONDS, then closes. A second time: closes now. */
   drain(): void
   /** Closes now; resolves when nothing is left. */
   stop(): Promise<void>
@@ -78,29 +49,60 @@ export interface RunningService extends Parts {
   readonly failed: Promise<PorteiroError>
 }
 
+export type RunningService = Awaited<ReturnType<typeof startService>>
+
+/** Starts the whole service in this process. */
+export async function startService(options: ServiceOptions) {
+  const running = await startRoles(options, SERVICE_ROLES)
+  const { base, drain, stop, stopped, failed, status } = running
+  const voice = running.voice!
+  const web = running.web!
+  return {
+    ports: { ...voice.ports, api: web.port },
+    calls: voice.calls,
+    kit: voice.kit,
+    broker: voice.broker,
+    database: base.database,
+    journal: base.journal,
+    outbound: base.messages.outbound,
+    firstKey: web.firstKey,
+    status: () => ({ ...status(), ...voice.status() }),
+    drain,
+    stop,
+    stopped,
+    failed,
+  }
+}
+
 /**
- * Starts the whole service; rejects with the first error, with everything released that was opened before it. The only
- * place that puts real ports into the machines.
+ * Starts these roles; rejects with the first error, with everything released that was opened before it. The only place that
+ * puts real ports into the machine of the service itself.
  */
-export async function startService(options: ServiceOptions): Promise<RunningService> {
+export async function startRoles(
+  options: ServiceOptions,
+  roles: readonly ServiceRole[],
+): Promise<RunningRoles> {
   const { config, log } = options
   const owner = new AsyncDisposableStack()
   let parts: Parts | undefined
   let failure: unknown
-  const running = () => actor.getSnapshot().matches('running')
   const actor = createActor(
     serviceMachine.provide({
       actors: {
         deadline,
         start: fromPromise(async () => {
           try {
-            parts = await openParts({ ...options, running }, owner)
+            parts = await openParts({ ...options, roles, self: () => actor }, owner)
           } catch (error) {
             failure = error
             throw error
           }
         }),
-        drain: fromPromise(async () => parts?.calls.drain()),
+        drain: fromPromise(async () => {
+          await parts?.voice?.calls.drain()
+          // what the last calls left to do is done before
+          await parts?.worker?.close()
+        }),
         close: fromPromise(async () => {
           await owner
             .disposeAsync()
@@ -119,29 +121,18 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     timeout: Infinity,
   })
   if (failure) throw failure
-  const { calls, broker } = parts!
+  const { voice, base } = parts!
   const stop = () => {
     actor.send({ type: 'service.stop' })
     return stopped
   }
   const failed = Promise.withResolvers<PorteiroError>()
-  void broker?.failed.then((error) => {
+  void voice?.broker?.failed.then((error) => {
+    const { calls } = voice
     log.fatal({ code: error.code, ...calls.counts() }, 'nobody can be rung any more: the service ends')
+    base.reports.report(error)
     actor.send({ type: 'service.drain' })
-    const conclude = (which: (call: LiveCall) => boolean) => {
-      for (const call of calls.list().filter(which)) call.actor.send({ type: 'call.end', reason: 'closing' })
-    }
-    const timers = [
-      // who is being told that nobody can be reached has better words coming
-      setTimeout(
-        conclude,
-        LAST_WORDS_MS,
-        (call: LiveCall) => !call.actor.getSnapshot().matches('contacting'),
-      ),
-      setTimeout(conclude, 2 * LAST_WORDS_MS, () => true),
-      setTimeout(stop, 4 * LAST_WORDS_MS),
-    ]
-    void stopped.finally(() => timers.forEach(clearTimeout))
+    sayLastWords({ calls, stop, stopped })
     failed.resolve(error)
   })
   return {
@@ -153,223 +144,77 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   }
 }
 
+type Self = ReturnType<typeof createActor<typeof serviceMachine>>
+
 /** Opens every part in the order in which the data flows; `owner` closes them in reverse. */
 async function openParts(
-  { config, log, telephone, running }: ServiceOptions & { running: () => boolean },
+  options: ServiceOptions & { roles: readonly ServiceRole[]; self: () => Self },
   owner: AsyncDisposableStack,
-) {
-  const { audiosocket, call, clickToCall } = config
-  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
-  owner.defer(() => database.close())
-  await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') })
-  const firstKey = await makeFirstKey(database, config)
-
-  const recordings = join(config.dataDir, 'recordings')
-  const directories = [join(PACKAGE_ROOT, 'prompts'), join(config.dataDir, 'prompts')]
-  const kit = await loadMediaKit({ directories, recordings })
-
-  const retention = keepRetention({ database, days: config.retentionDays, recordings, log })
-  owner.defer(() => retention.stop())
-  const journal = createJournal({ write: (batch) => writeBatch(database, batch), log })
-  owner.defer(() => journal.close())
-
-  const pacer = createPacer()
-  owner.defer(() => pacer.close())
-  const courtesy = createCourtesy({ prompts: kit.prompts[config.locale], graceMs: call.hangupGraceMs })
-
-  const bound: Record<Role, number> = { visitor: 0, resident: 0 }
-  const residentPort = () => bound.resident
-  const { dialer, broker } = await openClickToCall({
-    config,
-    provide: provideBroker,
-    wanted,
-    residentPort,
-    telephone: () =>
-      telephone?.(residentPort, kit) ??
-      createTelephone({
-        host: reachable(audiosocket.host),
-        port: residentPort,
-        keys: clickToCall.loopbackKeys,
-        prompts: kit.prompts[config.locale],
-      }),
-    log,
-  })
-  owner.defer(() => dialer.close())
-  const find = (callId: string) => calls.find(callId)
-  const transcriber = createTranscriber({ ...config.speech.stt, log })
-  owner.defer(() => transcriber.close())
-  const synthesizer = await createSynthesizer({ ...config.speech.tts, log })
-  owner.defer(() => synthesizer.close())
-  const ports = createPorts({
-    find,
-    findUnit: (tenantId, number) => findUnit(database, tenantId, number),
-    dialer,
-    rules: {
-      decideEarly: (tenantId, unitId, visitor) =>
-        decideEarly(database, tenantId, unitId, visitor, new Date()),
-      resolvePlan: (tenantId, unitId) => resolvePlan(database, tenantId, unitId),
-    },
-    operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
-    defaults: clickToCall,
-    log,
-  })
-  const matcher = createMatcher<Unit>({
-    load: (tenantId) => listUnits(database, tenantId),
-    revision: (tenantId) => directoryRevision(database, tenantId),
-    onStale: (tenant, error) => log.warn({ tenant, reason: reasonOf(error) }, 'an older directory serves'),
-  })
-  const hearing = createHearing({
-    find,
-    transcriber,
-    understanding: createUnderstanding(config.understanding),
-    match: matcher.match,
-    log,
-  })
-  const gates = await readGates(database, { ...audiosocket, locale: config.locale })
-  const machine = provideCall(ports, hearing)
-  const calls = createCalls({
-    machine,
-    settings: {
-      transcribes: transcriber.provider !== 'none',
-      pauseMs: PAUSE_MS,
-      talkMs: TALK_MS,
-      callMaxMs: call.maxMs,
-      hangupDelayMs: call.hangupDelayMs,
-      hangupGraceMs: call.hangupGraceMs,
-    },
-    nodeId: config.nodeId,
-    maxCalls: config.maxCalls,
-    gate: gates.of,
-    openLeg: (live, connection) =>
-      createLeg({
-        call: live,
-        connection,
-        kit,
-        transcriber,
-        synthesizer,
-        locale: gates.of(live.gate).locale,
-        log,
-      }),
-    dismiss: courtesy.dismiss,
-    turnAway: courtesy.turnAway,
-    ended: createEndedCalls((await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed()),
-    journal,
-    log,
-  })
-  const server = createAudioSocketServer({
-    log,
-    pacer,
-    allow: audiosocket.allow,
-    onConnection: (connection) => calls[connection.role === 'visitor' ? 'attend' : 'join'](connection),
-  })
-  owner.defer(() => server.close())
-  owner.defer(() => calls.close())
-  owner.defer(() => courtesy.close())
-  const { host } = audiosocket
-  bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
-  bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
-  for (const { gate, role, port } of gates.ports) {
-    await server
-      .listen({ host, port, role, gate })
-      // one gate that cannot be opened must not keep the others from working
-      .catch((error) => log.error({ gate, leg: role, code: error.code, port }, reasonOf(error)))
-  }
-
+): Promise<Parts> {
+  const { config, log, roles, telephone, self } = options
   const startedAt = new Date()
+  const running = () => self().getSnapshot().matches('running')
+  const has = (role: ServiceRole) => roles.includes(role)
+  const base = await openBase({ config, log, roles }, owner)
+  const { database } = base
+  const worker = has('worker') ? openWorker(base, owner) : undefined
+  const voice = has('voice') ? await openVoice({ base, telephone }, owner) : undefined
   const status = () => ({
     status: running() ? 'running' : 'draining',
     node: config.nodeId,
+    roles,
     startedAt: startedAt.toISOString(),
-    ...calls.counts(),
-    maxCalls: config.maxCalls,
-    audiosocket: server.counts(),
-    frameLateness: pacer.lateness(),
-    journal: journal.counts(),
+    ...voice?.status(),
+    ...(worker && { worker: worker.counts() }),
     database: database.embedded ? 'embedded' : 'external',
-    clickToCall: clickToCall.mode,
-    speech: { tts: synthesizer.status(), stt: transcriber.status() },
-    broker: broker?.describe() ?? null,
   })
-  /** What keeps this node from taking calls; empty when it is ready. */
+  /** What keeps this process from its work; empty when it is ready. */
   const lacks = () => [
     ...(running() ? [] : ['not running']),
-    ...(journal.isAway() ? ['database away'] : []),
-    ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
+    ...(base.presence.isAway() && !base.journal.isAway() ? ['database away'] : []),
+    ...(voice?.lacks() ?? []),
   ]
   const metrics = createMetrics({
-    callStates: Object.keys(machine.states),
-    calls,
-    pacer,
-    audiosocket: server,
-    journal,
     pool: database.pool,
-    broker,
+    journal: base.journal,
+    ...(voice && {
+      callStates: Object.keys(voice.machine.states),
+      calls: voice.calls,
+      pacer: voice.pacer,
+      audiosocket: voice.server,
+      broker: voice.broker,
+      speech: voice.speech,
+    }),
+    ...(worker && { queue: { counts: () => countMessages(database) } }),
+    timings: base.timings,
   })
-  const http = await openHttp({
-    host: config.api.host,
-    port: config.api.port,
-    adminKey: config.api.key,
-    log,
-    database,
-    calls,
-    flush: () => journal.flush(),
-    status,
-    lacks,
-    metrics,
-  })
-  owner.defer(() => http.close())
+  const roster = createRoster()
+  const common = { status, lacks, metrics }
+  const web = has('web') ? await openWeb({ base, voice, roster, ...common }, owner) : undefined
+  const health =
+    !web && config.healthPort !== undefined
+      ? await openHealth({
+          ...config.api,
+          port: config.healthPort,
+          adminKey: config.api.key,
+          database,
+          log,
+          calls: voice?.calls,
+          ...common,
+        })
+      : undefined
+  if (health) owner.defer(() => health.close())
+  roster.add({ root: self(), kind: 'service', name: 'service', tenantId: null })
+  if (voice?.broker) roster.add({ root: voice.broker.actor, kind: 'broker', name: 'broker', tenantId: null })
+  const { host } = config.audiosocket
   log.info(
-    { visitor: bound.visitor, resident: bound.resident, api: http.port, host, clicktocall: clickToCall.mode },
+    {
+      roles,
+      ...(voice && { ...voice.ports, host, clicktocall: config.clickToCall.mode }),
+      ...(web && { api: web.port }),
+      ...(health && { health: health.port }),
+    },
     'ready',
   )
-  return {
-    ports: { ...bound, api: http.port },
-    calls,
-    database,
-    journal,
-    kit,
-    firstKey,
-    status,
-    broker,
-  }
-
-  function wanted({ callId, attemptId, contact, unit, ringMs }: DialRequest): void {
-    calls.find(callId)?.note('resident.wanted', 'resident', { attempt: attemptId, unit: unit.number, ringMs })
-    log.info(
-      { call_id: callId, unit: unit.number, resident: contact.residentId, ring_ms: ringMs },
-      'resident wanted',
-    )
-  }
-}
-
-/** The call machine and every machine below it with real ports. */
-function provideCall(ports: Ports, { listen, listenToAnswer }: Hearing) {
-  const { say, record, findUnit: find, dial, ring, hear, hangUp, release, ...own } = ports
-  return callMachine.provide({
-    actors: {
-      ...own,
-      say,
-      deadline,
-      leg: legMachine.provide({ actors: { hear, hangUp, release, deadline } }),
-      visitor: visitorMachine.provide({ actors: { say, record, listen, deadline, findUnit: find } }),
-      contact: contactMachine.provide({ actors: { say, deadline, dial, ring } }),
-      resident: residentMachine.provide({ actors: { say, listen: listenToAnswer, deadline } }),
-    },
-  })
-}
-
-/** The broker's machine on a real connection. */
-export function provideBroker(link: Link): typeof brokerMachine {
-  return brokerMachine.provide({ actors: { deadline, ...createBrokerPorts(link) } })
-}
-
-function operatorOf(number: string | undefined): Contact | undefined {
-  return number === undefined ? undefined : { residentId: 'operator', name: '', number }
-}
-
-/** Where nobody has a key yet, one is made; it is shown once and only its hash is kept. */
-async function makeFirstKey(database: Database, { api }: Config): Promise<string | undefined> {
-  if (api.key !== undefined || (await countKeys(database)) > 0) return undefined
-  const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
-  return plain
+  return { base, voice, worker, web, healthPort: health?.port, status }
 }

@@ -85,3 +85,25 @@ export const secret = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printabl
 
 /** A voice or a model, in the words of its provider. */
 export const voice = () => z.string().regex(/^[\w.:+/ -]{1,100}$/, 'must be letters, digits and . : + / _ -')
+
+/** The value of a header. */
+export const line = () => z.string().regex(/^[\x20-\x7e]+$/, 'must be one line of printable characters')
+
+/** A template of WhatsApp and the language it is approved in. */
+export const template = () =>
+  z
+    .string()
+    .regex(/^[a-z0-9_]{1,512}:[a-z]{2,3}(_[A-Z]{2})?$/, 'must be name:language, as visita:pt_BR')
+    .transform((value) => {
+      const [name = '', language = ''] = value.split(':')
+      return { name, language }
+    })
+
+/** Where Sentry takes errors: its key as the user, the number of the project as the end of the path. */
+export const sentryDsn = () =>
+  z
+    .string()
+    .regex(
+      /^https?:\/\/[\w-]+(:[\w-]+)?@[^\s/@]+(\/[^\s]*)?\/\d+$/,
+      'must have the form https://KEY@HOST/PROJECT',
+    )

@@ -5,12 +5,15 @@ import {
   host,
   httpUrl,
   integer,
+  line,
   name,
   oneOf,
   openUrl,
   port,
   postgresUrl,
   secret,
+  sentryDsn,
+  template,
   text,
   type Variable,
   variable,
@@ -30,6 +33,11 @@ export const VARIABLES = {
     oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
     'info',
     'fatal, error, warn, info, debug, trace or silent',
+  ),
+  SENTRY_DSN: variable(
+    sentryDsn(),
+    undefined,
+    'where errors are reported, as https://KEY@HOST/PROJECT; unset: in the log alone',
   ),
 
   // store
@@ -73,6 +81,16 @@ export const VARIABLES = {
     undefined,
     'admin key of the API; unset: one is made and printed at the first start',
   ),
+  HEALTH_PORT: variable(
+    port(),
+    undefined,
+    'port on API_HOST of /healthz, /readyz and /metrics in a process without the role web; unset: none',
+  ),
+  API_TRUST_PROXY: variable(
+    cidrs(),
+    undefined,
+    'addresses and CIDR ranges of reverse proxies whose X-Forwarded-For and -Proto are believed; unset: none',
+  ),
 
   // click-to-call
   CLICKTOCALL: variable(
@@ -92,6 +110,12 @@ export const VARIABLES = {
   CLICKTOCALL_LICENSE: variable(text(), undefined, 'licence that each click-to-call message carries'),
   CLICKTOCALL_ATTEMPTS: variable(integer(1, 20), '2', 'how often each contact of a unit is rung', 'attempts'),
   CLICKTOCALL_RING_SECONDS: variable(integer(1, 600), '30', 'how long one attempt rings', 's'),
+  WHATSAPP_REPLY_SECONDS: variable(
+    integer(5, 600),
+    '60',
+    'how long the visitor waits for the answer to a WhatsApp step before the next one',
+    's',
+  ),
   LOOPBACK_KEYS: variable(
     z
       .string()
@@ -214,6 +238,86 @@ export const VARIABLES = {
     '3000',
     'for one answer of the model; then rules read what was said',
     'ms',
+  ),
+
+  // what leaves
+  EGRESS_ALLOW: variable(
+    cidrs(),
+    undefined,
+    'private addresses and CIDR ranges that webhooks and gates may lead to; unset: public addresses only',
+  ),
+  PUBLIC_URL: variable(
+    openUrl(),
+    undefined,
+    'how the world reaches the HTTP API, as https://portaria.example.com; Twilio signs it and reports to it',
+  ),
+  WEBHOOK_URL: variable(httpUrl(), undefined, 'gets every event of every tenant'),
+  WEBHOOK_TOKEN: variable(
+    line(),
+    undefined,
+    'sent to WEBHOOK_URL as it stands in the header Authorization; write "Bearer TOKEN" where that is wanted',
+  ),
+  MESSAGE_RETRY_LIMIT: variable(
+    integer(0, 100),
+    '5',
+    'tries of a message after the first one; UNOAPI_MESSAGE_RETRY_LIMIT is the same',
+  ),
+  MESSAGE_RETRY_DELAY: variable(
+    integer(0, 3_600_000),
+    '10000',
+    'before the first of them, doubling with each; UNOAPI_MESSAGE_RETRY_DELAY is the same',
+    'ms',
+  ),
+  MESSAGE_RATE: variable(
+    integer(1, 10_000),
+    '40',
+    'messages of one account by WhatsApp, and by Twilio, all workers together',
+    'messages/s',
+  ),
+  STATUS_FAILED_WEBHOOK_URL: variable(httpUrl(), undefined, 'is told of each message that was given up'),
+  WHATSAPP_PROVIDER: variable(
+    oneOf(['cloud', 'unoapi']),
+    'cloud',
+    "whose API WHATSAPP_URL is: cloud (Meta's) or unoapi",
+  ),
+  WHATSAPP_URL: variable(
+    openUrl(),
+    'https://graph.facebook.com/v23.0',
+    'the API up to its version; for UnoAPI as http://unoapi:9876/v15.0',
+  ),
+  WHATSAPP_TOKEN: variable(
+    secret(),
+    undefined,
+    'its token; WhatsApp is used where this and the next are set',
+  ),
+  WHATSAPP_PHONE_ID: variable(
+    secret(),
+    undefined,
+    'id of the phone number that sends; for UnoAPI the session',
+  ),
+  WHATSAPP_APP_SECRET: variable(secret(), undefined, 'with it Meta signs what it posts to us'),
+  WHATSAPP_VERIFY_TOKEN: variable(
+    secret(),
+    undefined,
+    'what Meta shows once to prove a webhook is meant, and UnoAPI sends with each post',
+  ),
+  WHATSAPP_TEMPLATE: variable(
+    template(),
+    undefined,
+    'name:language of an approved template with one text, used where the last word of the person is older than a day',
+  ),
+  WHATSAPP_QUESTION_TEMPLATE: variable(
+    template(),
+    undefined,
+    'the same for questions; its quick replies are yes and no in this order',
+  ),
+  TWILIO_URL: variable(openUrl(), 'https://api.twilio.com', 'API of Twilio, or of one of its regions'),
+  TWILIO_ACCOUNT_SID: variable(secret(), undefined, 'account; Twilio is used where all three are set'),
+  TWILIO_AUTH_TOKEN: variable(secret(), undefined, 'its token; Twilio signs with it too'),
+  TWILIO_FROM: variable(
+    secret(),
+    undefined,
+    'sender, as +5511987654321, whatsapp:+5511987654321, or a messaging service (MG…)',
   ),
 
   // calls

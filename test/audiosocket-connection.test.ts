@@ -32,6 +32,18 @@ test('audio that shared the read of the UUID waits for its listener', async (t) 
   assert.equal(ear.told, [{ audio: SPEECH, kind: 0x10 }, { key: '7' }, { audio: SPEECH, kind: 0x10 }])
 })
 
+test('a key that no telephone has is ignored and counted, and the call goes on', async (t) => {
+  const { peer, connection, server } = await pair(t)
+  const ear = createEar()
+  connection.attach(ear.listener, mute)
+  const strange = ['E', '!', '\0'].map((key) => message(KIND.dtmf, Buffer.from(key)))
+  peer.socket.write(Buffer.concat([...strange, dtmfMessage('5'), SPEECH]))
+  await eventually(() => ear.told.length === 2 || undefined)
+  assert.equal(ear.told, [{ key: '5' }, { audio: SPEECH, kind: 0x10 }])
+  assert.is(connection.state, 'open')
+  assert.equal(server.counts().refused, { FRAME_KEY_UNKNOWN: 3 })
+})
+
 test('what a peer sends before there is a listener is bounded, and none of it is lost', async (t) => {
   const { peer, connection } = await pair(t)
   const count = 10_000

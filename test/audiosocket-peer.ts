@@ -56,6 +56,7 @@ export function createHandPacer() {
       return { remove: () => lanes.delete(slot), wake: () => {}, touch: () => touches++ }
     },
     lateness: () => ({ p50: 0, p99: 0, max: 0, count: 0 }),
+    latenessWithin: (limits) => ({ within: limits.map(() => 0), count: 0, sum: 0 }),
     close: () => lanes.clear(),
   }
   return {

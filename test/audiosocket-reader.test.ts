@@ -140,10 +140,6 @@ test('a length that its kind cannot have is refused at the header', () => {
   }
 })
 
-test('a key that no telephone has is refused', () => {
-  assert.throws(() => decode([message(KIND.dtmf, Buffer.from('E'))]), coded('FRAME_MALFORMED'))
-})
-
 test('more than a second of audio is refused before it arrives', () => {
   assert.throws(() => decode([headerOf(KIND.slin8, 65534)]), coded('FRAME_OVERSIZED'))
   assert.throws(() => decode([headerOf(KIND.slin8, 16002)]), coded('FRAME_OVERSIZED'))

@@ -7,7 +7,7 @@ import { createLink } from '../src/clicktocall/link.ts'
 import { createPublisher } from '../src/clicktocall/publisher.ts'
 import { type Environment, parseConfig } from '../src/config.ts'
 import type { Logger } from '../src/log.ts'
-import { provideBroker } from '../src/service.ts'
+import { provideBroker } from '../src/provide.ts'
 import type { Rig, suite } from './rig.ts'
 
 export const BROKER_URL = process.env['AMQP_URL'] || 'amqp://guest:guest@127.0.0.1:5672'
@@ -124,7 +124,7 @@ export function openPublisher(rig: Rig, queue: string, environment: Environment 
     publisher.close()
     await broker.close()
   })
-  return { broker, publisher, lines }
+  return { broker, publisher, lines, log }
 }
 
 const CONNECTION_BLOCKED = 60
@@ -145,6 +145,8 @@ export async function openProxy(rig: Rig) {
   let refusing = false
   let stalled = false
   let muted = false
+  let blocked = false
+  const held: (() => void)[] = []
   const server = createServer((near) => {
     if (refusing) return near.resetAndDestroy()
     const far = connectTcp(BROKER)
@@ -157,7 +159,8 @@ export async function openProxy(rig: Rig) {
       pairs.add(from)
       from.on('error', () => {})
       from.on('data', (bytes) => {
-        if (!stalled && !(muted && from === far)) to.write(bytes)
+        if (blocked && from === near) held.push(() => to.write(bytes))
+        else if (!stalled && !(muted && from === far)) to.write(bytes)
       })
       from.on('end', () => to.end())
       from.on('close', () => {
@@ -192,17 +195,19 @@ export async function openProxy(rig: Rig) {
     mute() {
       muted = true
     },
-    /** As under a memory or disk alarm: told so, and nothing is taken. */
+    /** As under a memory or disk alarm: told so, and what is sent lies in the socket until it is over. */
     block() {
-      stalled = true
+      blocked = true
       for (const socket of nears) socket.write(methodFrame(CONNECTION_BLOCKED, 'low on memory'))
     },
     unblock() {
-      stalled = false
+      blocked = false
+      for (const pass of held.splice(0)) pass()
       for (const socket of nears) socket.write(methodFrame(CONNECTION_UNBLOCKED))
     },
     restore() {
       refusing = false
+      blocked = false
       stalled = false
       muted = false
     },

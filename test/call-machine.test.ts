@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
-import type { Attempt, CallEvent, CallOutput, Role } from '../machines/index.ts'
+import type { AnyActorRef } from 'xstate'
+import type { Attempt, CallEvent, CallOutput, RingAttempt, Role } from '../machines/index.ts'
 import { createStage, type Scene } from '../src/simulator/stage.ts'
 import { simulateTime } from './clock.ts'
 import { type Rig, suite } from './rig.ts'
@@ -25,11 +26,11 @@ function visit(rig: Rig, scene: Scene = {}) {
       : Object.entries(value as object)
           .map(([name, inner]) => `${name}.${leaf(inner)}`)
           .join(' ')
-  const child = (id: string) => {
-    const snapshot = actor.getSnapshot().children[id as 'visitor']?.getSnapshot() as
-      | { value?: unknown }
-      | undefined
-    return snapshot?.value === undefined ? undefined : leaf(snapshot.value)
+  /** The state of a machine below the call, by the ids on the way to it. */
+  const child = (...path: string[]) => {
+    let at: { children?: Record<string, AnyActorRef | undefined>; value?: unknown } = actor.getSnapshot()
+    for (const id of path) at = at.children?.[id]?.getSnapshot() ?? {}
+    return at.value === undefined ? undefined : leaf(at.value)
   }
   return {
     stage,
@@ -75,7 +76,7 @@ async function answer(v: Visit) {
   await v.join()
 }
 
-function attempt(kind: Attempt['kind'], ringMs: number): Attempt {
+function attempt(kind: RingAttempt['kind'], ringMs: number): Attempt {
   return { kind, contact: { residentId: kind, name: kind, number: '1' }, ringMs }
 }
 
@@ -104,13 +105,13 @@ test('a visitor keys the unit, the resident authorizes, both hear it and are hun
     { recording: 'purpose' },
   ])
   await v.press('resident', '1')
-  assert.is(v.state(), 'concluding.farewell')
+  assert.is(v.child('concluding'), 'farewell')
   assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-authorized')
   assert.equal(v.heard('resident').at(-1), 'farewell-resident-authorized')
   assert.equal([...v.stage.tones], [])
 
   await v.wait(1000)
-  assert.is(v.state(), 'concluding.lingering')
+  assert.is(v.child('concluding'), 'lingering')
   await v.wait(3998)
   assert.equal(v.stage.hungUp, [], 'not before the delay is over')
   await v.wait(2)
@@ -145,9 +146,9 @@ test('a resident who talks first, then decides', async (t) => {
   const v = visit(t)
   await answer(v)
   await v.press('resident', '3')
-  assert.is(v.state(), 'talking.introducing')
+  assert.is(v.child('talk'), 'introducing')
   await v.wait(1000)
-  assert.is(v.state(), 'talking.bridged')
+  assert.is(v.child('talk'), 'bridged')
   assert.ok(v.stage.isBridged())
   await v.press('resident', '91')
   assert.not.ok(v.stage.isBridged())
@@ -182,7 +183,7 @@ test('a resident who presses nothing hears the menu once more and is let go', as
   await v.wait(8000 + 8000)
   assert.is(v.child('resident'), 'deciding.reminding')
   await v.wait(1000 + 8000)
-  assert.is(v.state(), 'concluding.farewell')
+  assert.is(v.child('concluding'), 'farewell')
   await v.wait(6000)
   assert.equal(v.output()?.reason, 'undecided')
   assert.equal(v.output()?.outcome, 'unanswered')
@@ -249,6 +250,83 @@ test('a dial that never answers is given up after the ring time', async (t) => {
   assert.equal(v.output()?.outcome, 'unreachable')
 })
 
+test('the unit is asked in writing while the visitor hears that we wait, and the answer decides', async (t) => {
+  const v = visit(t, { attempts: [{ kind: 'whatsapp', waitMs: 60_000 }] })
+  await ring(v)
+  assert.is(v.child('contact'), 'whatsapp')
+  assert.equal(v.stage.asked.length, 1)
+  assert.is(v.stage.asked[0]!.waitMs, 60_000)
+  assert.ok(v.stage.isAwaiting())
+  assert.equal([...v.stage.tones], ['visitor:hold'])
+  assert.equal(v.heard('visitor').at(-1), 'message-sent')
+  await v.wait(1000 + 20_000)
+  assert.equal(v.heard('visitor').at(-1), 'message-waiting')
+  v.send({ type: 'decision.given', verdict: 'authorized', by: 'resident', via: 'whatsapp' })
+  await v.wait(1)
+  assert.not.ok(v.stage.isAwaiting(), 'answers count no more')
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-authorized')
+  await v.wait(6000)
+  assert.equal(v.output()?.outcome, 'authorized')
+  assert.is(v.output()?.decision?.via, 'whatsapp')
+  assert.is(v.stage.dialled.length, 0)
+})
+
+test('nobody answers in writing: the next step begins, and an answer still counts until the search is over', async (t) => {
+  const v = visit(t, { attempts: [{ kind: 'whatsapp', waitMs: 60_000 }, attempt('operator', 20_000)] })
+  await ring(v)
+  await v.wait(59_000)
+  assert.is(v.child('contact'), 'whatsapp')
+  await v.wait(1000)
+  assert.is(v.child('contact'), 'call.pausing')
+  assert.equal(v.heard('visitor').at(-1), 'calling-operator')
+  await v.wait(3000)
+  assert.is(v.child('contact'), 'call.ringing')
+  assert.equal([...v.stage.tones], ['visitor:ringback'])
+  assert.ok(v.stage.isAwaiting())
+  v.send({ type: 'decision.given', verdict: 'denied', by: 'resident', via: 'whatsapp' })
+  await v.wait(1)
+  assert.is(v.stage.ringing.size, 0, 'the operator is rung no more')
+  await v.wait(6000)
+  assert.equal(v.output()?.outcome, 'denied')
+})
+
+test('where nobody can be asked in writing the next step begins at once', async (t) => {
+  const v = visit(t, {
+    ask: () => Promise.reject(new Error('no account')),
+    attempts: [{ kind: 'whatsapp', waitMs: 60_000 }, attempt('call', 30_000)],
+  })
+  await ring(v)
+  assert.is(v.child('contact'), 'call.pausing')
+  await v.wait(3000)
+  assert.is(v.stage.dialled.length, 1)
+})
+
+test('a plan that only asks in writing ends unanswered when nobody answers', async (t) => {
+  const attempts: Attempt[] = [{ kind: 'whatsapp', waitMs: 60_000 }]
+  const silent = visit(t, { attempts })
+  await ring(silent)
+  await silent.wait(60_000 + 7000)
+  assert.equal(silent.output()?.outcome, 'unanswered')
+})
+
+test('a question that cannot be put within its time is given up', async (t) => {
+  const v = visit(t, { ask: () => new Promise(() => {}), attempts: [{ kind: 'whatsapp', waitMs: 60_000 }] })
+  await ring(v)
+  assert.is(v.child('contact'), 'whatsapp')
+  await v.wait(60_000 + 7000)
+  assert.equal(v.output()?.outcome, 'unreachable')
+})
+
+test('a telephone that is answered while we wait for an answer in writing takes over', async (t) => {
+  const v = visit(t, { attempts: [attempt('call', 30_000), { kind: 'whatsapp', waitMs: 60_000 }] })
+  await ring(v)
+  await v.wait(30_000)
+  assert.is(v.child('contact'), 'whatsapp')
+  await v.join()
+  assert.is(v.state(), 'consulting')
+  assert.not.ok(v.stage.isAwaiting())
+})
+
 test('the operator is rung when nobody of the unit answers, and decides in their place', async (t) => {
   const v = visit(t, { attempts: [attempt('call', 30_000), attempt('operator', 20_000)] })
   await ring(v)
@@ -303,7 +381,7 @@ test('an unknown unit is asked for again, a second one ends the call', async (t)
 test('an unknown unit, then the right one, goes on', async (t) => {
   const v = visit(t)
   await v.press('visitor', '999#101#')
-  assert.is(v.child('visitor'), 'identity.asking')
+  assert.is(v.child('visitor'), 'identity')
 })
 
 test('# is not needed: the last digit is waited for', async (t) => {
@@ -312,20 +390,20 @@ test('# is not needed: the last digit is waited for', async (t) => {
   await v.wait(3500)
   await v.press('visitor', '1')
   await v.wait(3500)
-  assert.is(v.child('visitor'), 'unit.collecting')
+  assert.is(v.child('visitor', 'unit'), 'collecting')
   await v.wait(600)
-  assert.is(v.child('visitor'), 'identity.asking')
+  assert.is(v.child('visitor'), 'identity')
 })
 
 test('a star corrects: while keying, and when the unit is read back', async (t) => {
   const v = visit(t)
   await v.press('visitor', '99*')
-  assert.is(v.child('visitor'), 'unit.asking')
+  assert.is(v.child('visitor', 'unit'), 'asking')
   await v.press('visitor', '101#')
   await v.wait(8000)
   assert.is(v.child('visitor'), 'confirming')
   await v.press('visitor', '*')
-  assert.is(v.child('visitor'), 'unit.asking')
+  assert.is(v.child('visitor', 'unit'), 'asking')
 })
 
 test('somebody who does not speak is announced without a name', async (t) => {
@@ -401,7 +479,7 @@ test('both leave during the goodbye: the decision stands and the call ends at on
   await answer(v)
   await v.press('resident', '1')
   await v.hangUp('resident')
-  assert.is(v.state(), 'concluding.farewell')
+  assert.is(v.child('concluding'), 'farewell')
   await v.hangUp('visitor')
   assert.is(v.state(), 'ended')
   assert.equal(v.output()?.outcome, 'authorized')
@@ -412,7 +490,7 @@ test('a leg that does not close after 0x00 is closed by us', async (t) => {
   await answer(v)
   await v.press('resident', '1')
   await v.wait(5010)
-  assert.is(v.state(), 'concluding.hangingUp')
+  assert.is(v.child('concluding'), 'hangingUp')
   await v.wait(1000)
   assert.equal(v.stage.released, ['visitor'])
   assert.is(v.state(), 'ended')
@@ -442,7 +520,7 @@ test('a leg that is hung up by command: the resident leaves, the call goes on to
   v.send({ type: 'leg.hangUp', role: 'resident' })
   await v.wait(1)
   assert.equal(v.stage.hungUp, ['resident'])
-  assert.is(v.state(), 'concluding.farewell')
+  assert.is(v.child('concluding'), 'farewell')
   v.send({ type: 'leg.hangUp', role: 'resident' })
   await v.wait(6000)
   assert.equal(v.stage.hungUp, ['resident', 'visitor'])
@@ -460,7 +538,7 @@ test('a resident who is there before the unit is known is consulted as soon as i
 test('a fault in a dialogue ends the call with a goodbye, not the process', async (t) => {
   const v = visit(t, { findUnit: () => Promise.reject(new Error('the directory is away')) })
   await v.press('visitor', '101#')
-  assert.is(v.state(), 'concluding.farewell')
+  assert.is(v.child('concluding'), 'farewell')
   await v.wait(6000)
   assert.equal(v.output(), { ...v.output()!, outcome: 'unreachable', reason: 'fault' })
 })
@@ -473,10 +551,11 @@ for (const bargesIn of [true, false]) {
   test(`speech ${bargesIn ? 'interrupts' : 'does not interrupt'} the question, as the tenant has it`, async (t) => {
     const v = visit(t, { settings: { transcribes: true, bargesIn }, visitorSays: [NOBODY_SAID] })
     await v.wait(1500)
-    assert.is(v.child('visitor'), 'unit.asking')
+    assert.is(v.child('visitor', 'unit'), 'asking')
     v.stage.report('visitor', { type: 'speech.started' })
     await v.wait(1)
-    assert.is(v.child('visitor'), bargesIn ? 'unit.waiting.hearing' : 'unit.asking')
+    assert.is(v.child('visitor', 'unit'), bargesIn ? 'waiting' : 'asking')
+    assert.is(v.child('visitor', 'unit', 'listening'), bargesIn ? 'hearing' : undefined)
   })
 }
 
@@ -491,9 +570,9 @@ test('one sentence that names unit, visitor and purpose goes straight to the res
     visitorSays: [{ unit: UNIT, identity: UTTERANCE, purpose: null, purposeSaid: true }],
   })
   await v.wait(2000)
-  assert.is(v.child('visitor'), 'unit.waiting.quiet')
+  assert.is(v.child('visitor', 'unit', 'listening'), 'quiet')
   await v.wait(501)
-  assert.is(v.child('visitor'), 'unit.waiting.hearing')
+  assert.is(v.child('visitor', 'unit', 'listening'), 'hearing')
   await v.wait(1500)
   assert.is(v.child('visitor'), 'confirming')
   await v.wait(3000)
@@ -504,7 +583,7 @@ test('one sentence that names unit, visitor and purpose goes straight to the res
 test('a sentence that names only the unit leaves name and purpose to be asked', async (t) => {
   const v = visit(t, { settings: { transcribes: true }, visitorSays: [NOBODY_SAID] })
   await v.wait(4001)
-  assert.is(v.child('visitor'), 'identity.asking')
+  assert.is(v.child('visitor'), 'identity')
 })
 
 test('a sentence without a unit is asked again, then keys still count', async (t) => {
@@ -512,15 +591,15 @@ test('a sentence without a unit is asked again, then keys still count', async (t
   await v.wait(4001)
   assert.equal(v.heard('visitor').at(-1), 'ask-unit-again')
   await v.press('visitor', '101#')
-  assert.is(v.child('visitor'), 'identity.asking')
+  assert.is(v.child('visitor'), 'identity')
 })
 
 test('speech that cannot be transcribed leaves the keys', async (t) => {
   const v = visit(t, { settings: { transcribes: true }, visitorSays: [new Error('away')] })
   await v.wait(4001)
-  assert.is(v.child('visitor'), 'unit.waiting.quiet')
+  assert.is(v.child('visitor', 'unit', 'listening'), 'quiet')
   await v.press('visitor', '101#')
-  assert.is(v.child('visitor'), 'identity.asking')
+  assert.is(v.child('visitor'), 'identity')
 })
 
 for (const [says, outcome] of [
@@ -549,7 +628,7 @@ test('a resident who wants to talk is connected', async (t) => {
   const v = visit(t, { settings: { transcribes: true }, residentSays: ['talk'] })
   await answer(v)
   await v.wait(8000 + 2001)
-  assert.is(v.state(), 'talking.introducing')
+  assert.is(v.child('talk'), 'introducing')
 })
 
 test('a snapshot taken while it rings goes on after a restore, with the time that remained', async (t) => {

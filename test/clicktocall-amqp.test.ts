@@ -192,6 +192,60 @@ testReal('an alarm that passes in time fails nothing', async (rig) => {
   assert.is(broker.state(), 'open')
 })
 
+for (const last of ['the next attempt', 'nothing more']) {
+  testReal(`what an alarm held back is stopped when it is over, before ${last} rings`, async (rig) => {
+    const proxy = await openProxy(rig)
+    const queue = await queueName(rig)
+    const consumer = await openConsumer(rig, queue)
+    const { broker, publisher, lines, log } = openPublisher(rig, queue, {
+      AMQP_URL: proxy.url,
+      AMQP_FAILURE: 'recover',
+    })
+    await broker.opened()
+    const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
+    const [first, second] = [requestFor('101'), { ...requestFor('101'), attemptId: `${CALL}-2` }]
+    proxy.block()
+    await eventually(() => broker.state() === 'blocked' || undefined)
+    assert.is(await codeOf(dialer.dial(first)), 'BROKER_BLOCKED')
+    dialer.cancel(first)
+    await eventually(() => lines.find(({ msg }) => /is stopped when RabbitMQ is back/.test(msg)))
+    assert.is(await codeOf(dialer.dial(second)), 'BROKER_BLOCKED', 'and another one fails at once')
+    assert.equal(consumer.messages, [])
+
+    proxy.unblock()
+    await eventually(() => broker.state() === 'open' || undefined)
+    if (last === 'the next attempt') assert.is(await codeOf(dialer.dial(second)), 'nothing')
+    const wanted = last === 'the next attempt' ? 3 : 2
+    const told = (await consumer.count(wanted)).map(({ properties }) => properties)
+    assert.equal(
+      told.map(({ type, messageId }) => `${type} ${messageId}`),
+      [`clicktocall ${CALL}-1`, `cancel ${CALL}-1`, `clicktocall ${CALL}-2`].slice(0, wanted),
+    )
+    await dialer.close()
+    assert.is(consumer.messages.length, wanted, 'each once')
+  })
+}
+
+testReal('what stops a ringing waits no longer than anybody would ring, nor beyond the end', async (rig) => {
+  const proxy = await openProxy(rig)
+  const queue = await queueName(rig)
+  const { broker, publisher, lines, log } = openPublisher(rig, queue, {
+    AMQP_URL: proxy.url,
+    AMQP_FAILURE: 'recover',
+  })
+  await broker.opened()
+  const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
+  proxy.block()
+  await eventually(() => broker.state() === 'stuck' || undefined)
+  const given = () => lines.filter(({ msg }) => /could not be stopped/.test(msg)).length
+  // a message of an attempt that long ago is a dead letter at the dialer
+  dialer.cancel({ ...requestFor('101'), ringMs: -30_000 + 100 })
+  await eventually(() => given() === 1 || undefined)
+  dialer.cancel(requestFor('102', randomUUID()))
+  await dialer.close()
+  await eventually(() => given() === 2 || undefined)
+})
+
 testReal('1,000 messages, 200 at once, over two cuts: none lost, copies have their id', async (rig) => {
   const queue = await queueName(rig)
   const consumer = await openConsumer(rig, queue)

@@ -63,8 +63,7 @@ async function openPlace(rig: Rig, blockedMs: number) {
     const off = house.service.journal.subscribe(({ callId, kind, data }) => {
       if (callId !== phone.id || kind !== 'state') return
       const { actor, state } = data as { actor: string; state: string }
-      if (/^visitor (identity|purpose)\.(asking|recording)|^visitor confirming/.test(`${actor} ${state}`))
-        void phone.press('#')
+      if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
     })
     rig.defer(off)
     await phone.hearing('greeting')

@@ -36,6 +36,7 @@ test('everything wrong is reported at once, each with its variable', () => {
     'ARI_USER',
     'ARI_PASSWORD',
     'ARI_CALLER_ID',
+    'WEBHOOK_TOKEN',
   ]
   const wrong = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '~ ~']))
   const problems = problemsOf(wrong)

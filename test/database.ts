@@ -21,7 +21,9 @@ export async function openEmptyDatabase(rig: Rig): Promise<Database> {
   const schema = `test_${randomBytes(6).toString('hex')}`
   const database = await openDatabase({ url: testUrl(), schema, dataDir: DATA_DIR, log: silentLog() })
   rig.defer(async () => {
-    await database.query(`drop schema if exists ${schema} cascade`).finally(() => database.close())
+    // the queue's tables have a schema of their own beside it
+    const schemas = `${schema}, ${schema}_jobs`
+    await database.query(`drop schema if exists ${schemas} cascade`).finally(() => database.close())
   })
   return database
 }

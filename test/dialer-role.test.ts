@@ -4,7 +4,7 @@ import type { DialRequest } from '../machines/index.ts'
 import { composeMessage, type MessageType } from '../src/clicktocall/message.ts'
 import { openDialerRole } from '../src/clicktocall/role.ts'
 import type { Environment } from '../src/config.ts'
-import { provideBroker } from '../src/service.ts'
+import { provideBroker } from '../src/provide.ts'
 import { type AriPeerOptions, ariSettings, openAri } from './ari-peer.ts'
 import { brokerConfig, captureLog, openPeer, openProxy, queueName, withBroker } from './broker-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
@@ -112,6 +112,23 @@ testReal('a cancel that overtakes its originate still stops it', async (rig) => 
   await Promise.all([ring('attempt-1', { callId }), ring('attempt-1', { callId, type: 'cancel' })])
   await ari.count('DELETE', 1)
   assert.is(ari.ringing.size, 0)
+})
+
+testReal('without ids of their own a stopped attempt does not stop the next one', async (rig) => {
+  const { ari, ring, lines, emptied } = await openRole(rig)
+  const callId = randomUUID()
+  const now = Date.now() - 10_000
+  await ring(undefined, { callId, now })
+  await ari.count('POST', 1)
+  await ring(undefined, { callId, type: 'cancel', now: now + 4000 })
+  await ari.count('DELETE', 1)
+  await ring(undefined, { callId, now: now + 7000 })
+  await ari.count('POST', 2)
+  // what was sent before the cancel, and comes once more, is still stopped
+  await ring(undefined, { callId, now })
+  await eventually(() => lines.find(({ msg }) => /cancelled before|rung already/.test(msg)))
+  await emptied()
+  assert.is(ari.asked.filter(({ method }) => method === 'POST').length, 2)
 })
 
 for (const [status, reason, code] of [

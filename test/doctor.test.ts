@@ -59,6 +59,10 @@ test('on a bare machine everything is well or not asked for', async (rig) => {
       'tts off',
       'stt off',
       'llm off',
+      'whatsapp off',
+      'twilio off',
+      'webhook off',
+      'failures off',
     ],
   )
 })

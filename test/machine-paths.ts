@@ -1,17 +1,25 @@
 import {
   type Attempt,
+  askingMachine,
   type BrokerFailure,
   brokerMachine,
   callMachine,
+  concludingMachine,
   contactMachine,
+  deliveryMachine,
   legMachine,
+  listeningMachine,
+  questionMachine,
   RESIDENT_KEYS,
   type Recording,
   type RecordingName,
   type Role,
   residentMachine,
+  type SpokenAnswer,
   serviceMachine,
+  talkMachine,
   type Unit,
+  unitMachine,
   VISITOR_PATIENCE,
   visitorMachine,
 } from '../machines/index.ts'
@@ -33,6 +41,9 @@ const BROKER_SETTINGS = {
   recoveryMaxMs: 4000,
 }
 
+/** The same machine waits for the visitor's words and for the resident's. */
+export const listening = listeningMachine<SpokenAnswer>('listen')
+
 const press = (keys: string) => [...keys].map((key) => ({ type: 'key.pressed' as const, key }))
 const recorded = (name: RecordingName): Recording[] =>
   [true, false].map((heard) => ({ name, heard, ms: heard ? 1500 : 0 }))
@@ -52,14 +63,19 @@ export const walkVisitor = (each: Each) =>
     input: { callId: 'c', transcribes: true, bargesIn: true },
     events: [...press('1*#'), { type: 'speech.started' }],
     outputs: {
-      findUnit: [UNIT, null],
-      listen: [UNSAID, SAID_UNIT, SAID_NAME, { ...SAID_NAME, purposeSaid: true }],
-      recordName: recorded('identity'),
-      recordPurpose: recorded('purpose'),
+      unit: [
+        { ...SAID_UNIT, gaveUp: null, transcribes: true },
+        { ...SAID_NAME, gaveUp: null, transcribes: true },
+        { ...SAID_NAME, purposeSaid: true, gaveUp: null, transcribes: true },
+        { ...UNSAID, gaveUp: 'silent', transcribes: false },
+      ],
+      question: [
+        { recording: recorded('identity')[0], corrects: false },
+        { recording: null, corrects: false },
+        { recording: null, corrects: true },
+      ],
     },
-    tellApart: ({ asked, missed, gaveUp, transcribes, purposeSaid, ...said }) => [
-      Math.min(asked, VISITOR_PATIENCE.asks),
-      missed,
+    tellApart: ({ gaveUp, transcribes, purposeSaid, ...said }) => [
       gaveUp,
       transcribes,
       purposeSaid,
@@ -67,22 +83,87 @@ export const walkVisitor = (each: Each) =>
     ],
   })
 
+export const walkUnit = (each: Each) =>
+  ['', '1'].flatMap((digits) =>
+    paths(unitMachine, {
+      each,
+      input: { callId: 'c', transcribes: true, bargesIn: true, digits },
+      events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }],
+      outputs: {
+        findUnit: [UNIT, null],
+        listening: [{ heard: null }, ...[UNSAID, SAID_UNIT, SAID_NAME].map((heard) => ({ heard }))],
+      },
+      tellApart: ({ asked, missed, gaveUp, transcribes, unit, identity }) => [
+        Math.min(asked, VISITOR_PATIENCE.asks),
+        missed,
+        gaveUp,
+        transcribes,
+        unit !== null,
+        identity !== null,
+      ],
+    }),
+  )
+
+export const walkListening = (each: Each) =>
+  [true, false].flatMap((speaks) =>
+    paths(listening, {
+      each,
+      input: { callId: 'c', transcribes: true, speaks, silenceMs: 7000, speechMs: 15_000 },
+      events: [{ type: 'speech.started' }],
+      outputs: { listen: ['yes'] },
+    }),
+  )
+
+export const walkQuestion = (each: Each) =>
+  paths(questionMachine, {
+    each,
+    input: { callId: 'c', name: 'identity', asks: [['ask-name'], ['ask-name-again']] },
+    events: press('1*'),
+    outputs: { record: recorded('identity') },
+  })
+
+const ASK: Attempt = { kind: 'whatsapp', waitMs: 60_000 }
+
 export const walkContact = (each: Each) =>
-  [0, 1, 2].flatMap((count) =>
+  [[], attempts(1), attempts(2), [ASK], [ASK, ...attempts(1)], [...attempts(1), ASK]].flatMap((plan) =>
     paths(contactMachine, {
       each,
-      input: { callId: 'c', unit: UNIT, attempts: attempts(count), pauseMs: 3000 },
+      input: { callId: 'c', unit: UNIT, attempts: plan, pauseMs: 3000 },
+      outputs: { asking: [{ asked: true }, { asked: false }] },
       failures: { dial: [new Error('busy'), Object.assign(new Error('gone'), { code: 'DIALER_FAILED' })] },
     }),
   )
+
+export const walkAsking = (each: Each) =>
+  paths(askingMachine, {
+    each,
+    input: { callId: 'c', unit: UNIT, waitMs: 60_000 },
+    failures: { ask: [new Error('nobody reads')] },
+  })
 
 export const walkResident = (each: Each) =>
   paths(residentMachine, {
     each,
     input: { callId: 'c', ...NOBODY, transcribes: true, bargesIn: true },
-    events: [...press('12349'), { type: 'speech.started' }],
-    outputs: { listen: ['yes', 'no', 'talk', 'who', 'unclear'] },
+    events: [...press('12349'), { type: 'speech.started' }, { type: 'speech.failed' }],
+    outputs: { listening: ['yes', 'no', 'talk', 'who', 'unclear', null].map((heard) => ({ heard })) },
     tellApart: ({ answer, via, asked, transcribes }) => [answer, via, asked, transcribes],
+  })
+
+export const walkTalk = (each: Each) =>
+  paths(talkMachine, {
+    each,
+    input: { callId: 'c', talkMs: 120_000 },
+    events: press('129'),
+    outputs: { introduce: [{ beganAt: 0 }] },
+  })
+
+export const walkConcluding = (each: Each) =>
+  paths(concludingMachine, {
+    each,
+    input: { callId: 'c', ending: { outcome: 'authorized', reason: null }, hangupDelayMs: 5000 },
+    events: [{ type: 'leg.forced' }],
+    outputs: { sayGoodbye: [{ beganAt: 0 }] },
   })
 
 export const walkLeg = (each: Each) =>
@@ -105,6 +186,25 @@ export const walkService = (each: Each) =>
     input: { drainMs: 1000 },
     events: [{ type: 'service.drain' }, { type: 'service.stop' }],
   })
+
+export const walkDelivery = (each: Each) =>
+  [0, 2].flatMap((maxRetries) =>
+    paths(deliveryMachine, {
+      each,
+      input: { maxRetries },
+      events: [
+        { type: 'message.taken' },
+        { type: 'message.accepted' },
+        { type: 'message.refused', final: false },
+        { type: 'message.refused', final: true },
+        { type: 'message.released' },
+        { type: 'message.expired' },
+        { type: 'message.cancelled' },
+        { type: 'message.redriven' },
+        { type: 'message.bounced' },
+      ],
+    }),
+  )
 
 const fault = (code: string, final = false): BrokerFailure => ({ code, details: {}, final })
 
@@ -151,6 +251,7 @@ export const walkCall = (each: Each) =>
       { type: 'contact.ringing', kind: 'operator' },
       { type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' },
       { type: 'call.end', reason: 'closing' },
+      { type: 'legs.hangUp' },
     ],
     outputs: {
       visitor: [
@@ -166,8 +267,7 @@ export const walkCall = (each: Each) =>
       ],
       contact: [{ missed: 'unanswered' }, { missed: 'unreachable' }],
       resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
-      introduce: [{ beganAt: 0 }],
-      sayGoodbye: [{ beganAt: 0 }],
+      talk: ['authorized', 'denied', 'undecided'].map((answer) => ({ answer, via: 'key' })),
     },
     tellApart: ({ legs, ending, decision }) => [
       ROLES.filter((role) => legs.includes(role)),

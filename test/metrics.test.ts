@@ -1,8 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import * as assert from 'uvu/assert'
-import { brokerMachine, callMachine } from '../machines/index.ts'
+import { brokerMachine, callMachine, type Outcome } from '../machines/index.ts'
+import { createLatenessRecord } from '../src/audiosocket/lateness.ts'
 import type { BrokerState } from '../src/clicktocall/broker.ts'
+import type { QueueCount } from '../src/observe/depths.ts'
 import { BROKER_STATES, createMetrics, type MetricsSources, OUTCOMES } from '../src/observe/metrics.ts'
-import type { Outcome } from '../src/store/calls.ts'
+import { createTimings } from '../src/observe/timings.ts'
 import { createKey } from '../src/store/keys.ts'
 import { openProxy, queueName, withBroker } from './broker-rig.ts'
 import { type Exposition, readExposition } from './exposition.ts'
@@ -17,7 +20,10 @@ function quiet(change: Partial<MetricsSources> = {}): MetricsSources {
   return {
     callStates: ['attending', 'ended'],
     calls: { list: () => [], counts: () => ({ outcomes: {} }) },
-    pacer: { lateness: () => ({ p50: 0, p99: 0, max: 0 }) },
+    pacer: {
+      lateness: () => ({ p50: 0, p99: 0, max: 0 }),
+      latenessWithin: (limits) => ({ within: limits.map(() => 0), count: 0, sum: 0 }),
+    },
     audiosocket: { counts: () => ({ refused: {} }) },
     journal: { counts: () => ({ waiting: 0, lost: 0 }) },
     pool: { totalCount: 0, idleCount: 0, waitingCount: 0 },
@@ -61,7 +67,7 @@ test('every value is told as it is when it is asked for', async () => {
         list: () => live,
         counts: () => ({ outcomes: { authorized: 7 } }),
       },
-      pacer: { lateness: () => ({ p50: 0.25, p99: 3.5, max: 41.125 }) },
+      pacer: { ...quiet().pacer, lateness: () => ({ p50: 0.25, p99: 3.5, max: 41.125 }) },
       audiosocket: { counts: () => ({ refused }) },
       journal: { counts: () => journal },
       pool,
@@ -121,6 +127,144 @@ test('two services in one process tell each its own, and both the process', asyn
     assert.ok(value('process_cpu_seconds_total') > 0)
     assert.type(value('nodejs_eventloop_lag_p99_seconds'), 'number')
   }
+})
+
+test('frame lateness is a histogram of what the pacer counted', async () => {
+  const record = createLatenessRecord()
+  for (const ms of [0, 0.1, 0.9, 3, 19.9, 300]) record.add(ms)
+  const told = await scrape(quiet({ pacer: { ...quiet().pacer, latenessWithin: record.counts } }))
+  const buckets = told.of('porteiro_frame_lateness_seconds_bucket')
+  assert.equal(Object.values(buckets), [3, 3, 4, 4, 5, 5, 5, 5, 5, 6])
+  assert.equal(Object.keys(buckets).slice(0, 2), ['le=0.001', 'le=0.0025'])
+  assert.is(told.value('porteiro_frame_lateness_seconds_count'), 6)
+  assert.ok(Math.abs(told.value('porteiro_frame_lateness_seconds_sum') - 0.3239) < 1e-9)
+})
+
+test('speech is told by kind, the time of an answer by provider', async () => {
+  const timings = createTimings()
+  timings.speech('stt', 'vosk', 250)
+  timings.speech('stt', 'vosk', 4000)
+  const status = { provider: 'vosk', ready: true, active: 2, waiting: 1, requests: 9, failures: 3 }
+  const none = { provider: 'none', ready: false, active: 0, waiting: 0, requests: 0, failures: 0 }
+  const told = await scrape(quiet({ timings, speech: { tts: () => none, stt: () => status } }))
+  assert.equal(told.of('porteiro_speech_ready'), { 'kind=tts': 0, 'kind=stt': 1 })
+  assert.is(told.value('porteiro_speech_active', 'kind=stt'), 2)
+  assert.is(told.value('porteiro_speech_waiting', 'kind=stt'), 1)
+  assert.is(told.value('porteiro_speech_requests_total', 'kind=stt'), 9)
+  assert.is(told.value('porteiro_speech_failures_total', 'kind=stt'), 3)
+  const bucket = (le: string) =>
+    told.value('porteiro_speech_seconds_bucket', `le=${le},kind=stt,provider=vosk`)
+  assert.equal([bucket('0.2'), bucket('0.3'), bucket('+Inf')], [0, 1, 2])
+})
+
+test('a delivery is timed from when it was enqueued, and each try by itself', async () => {
+  let clock = 100_000
+  const timings = createTimings({ now: () => clock })
+  let fails = true
+  const [gate] = timings.measured([
+    {
+      channel: 'gate',
+      async send(_: { priority: number; createdAt: Date }) {
+        clock += 40
+        if (fails) throw new Error('away')
+        return { providerId: 'x' }
+      },
+      close: async () => {},
+    },
+  ])
+  const message = { priority: 10, createdAt: new Date(99_000) }
+  await gate!.send(message, undefined).then(
+    () => assert.unreachable(),
+    ({ message: text }) => assert.is(text, 'away'),
+  )
+  fails = false
+  assert.equal(await gate!.send(message, undefined), { providerId: 'x' })
+  const told = await scrape(quiet({ timings }))
+  assert.equal(told.of('porteiro_delivery_tries_total'), {
+    'channel=gate,outcome=failed': 1,
+    'channel=gate,outcome=accepted': 1,
+  })
+  assert.is(told.value('porteiro_delivery_try_seconds_count', 'channel=gate'), 2)
+  assert.ok(Math.abs(told.value('porteiro_delivery_seconds_sum', 'channel=gate,priority=10') - 1.08) < 1e-9)
+  assert.is(told.value('porteiro_delivery_seconds_count', 'channel=gate,priority=10'), 1)
+})
+
+test('the depth of the queues is asked for at most once for many scrapes, and left out while nobody answers', async () => {
+  let asked = 0
+  let answer: () => Promise<readonly QueueCount[]> = async () => [
+    { queue: 'outgoing', priority: 0, status: 'pending', count: 3, oldestSeconds: 7 },
+    { queue: 'outgoing', priority: 0, status: 'pending', count: 2, oldestSeconds: 90 },
+    { queue: 'outgoing', priority: 10, status: 'failed', count: 1, oldestSeconds: 4000 },
+  ]
+  const queue = {
+    counts: () => {
+      asked++
+      return answer()
+    },
+  }
+  const metrics = createMetrics(quiet({ queue }))
+  for (let times = 0; times < 5; times++) {
+    const told = readExposition(await metrics.text())
+    assert.equal(told.of('porteiro_queue_messages'), {
+      'queue=outgoing,priority=0,status=pending': 5,
+      'queue=outgoing,priority=10,status=failed': 1,
+    })
+    assert.equal(told.of('porteiro_queue_oldest_seconds'), { 'queue=outgoing': 90 })
+  }
+  assert.is(asked, 1)
+
+  answer = () => Promise.reject(new Error('the database is away'))
+  const without = await scrape(quiet({ queue }))
+  assert.equal(without.of('porteiro_queue_messages'), {})
+  assert.is(without.value('porteiro_journal_waiting'), 0, 'the rest is told')
+  answer = () => new Promise(() => {})
+  const hanging = createMetrics(quiet({ queue }))
+  const before = asked
+  const both = await Promise.all([hanging.text(), hanging.text()])
+  assert.equal(readExposition(both[0]!).of('porteiro_queue_messages'), {})
+  assert.is(asked, before + 1)
+})
+
+test('the dashboard has a panel for every metric of ours, and asks for none that is not there', async () => {
+  const { panels, templating } = JSON.parse(
+    await readFile(new URL('../examples/grafana/porteiro.json', import.meta.url), 'utf8'),
+  ) as {
+    panels: { id: number; type: string; title: string; targets?: { expr: string }[] }[]
+    templating: { list: { name: string }[] }
+  }
+  const broker = { describe: () => ({ state: 'open', losses: 0 }) }
+  const idle = { provider: 'none', ready: false, active: 0, waiting: 0, requests: 0, failures: 0 }
+  const text = await createMetrics(
+    quiet({
+      broker,
+      speech: { tts: () => idle, stt: () => idle },
+      queue: { counts: async () => [] },
+      timings: createTimings(),
+    }),
+  ).text()
+  const metrics = new Map(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name!, type!]),
+  )
+  const asked = new Set<string>()
+  for (const { title, targets = [] } of panels) {
+    for (const { expr } of targets) {
+      const names = expr.match(/\b(porteiro|nodejs|process)_[a-z0-9_]+/g) ?? []
+      assert.ok(names.length > 0, `${title} asks for something`)
+      for (const name of names) {
+        const base = name.replace(/_(bucket|sum|count)$/, '')
+        const known = metrics.get(name) ?? (metrics.get(base) === 'histogram' ? 'histogram' : undefined)
+        assert.ok(known, `${title}: ${name} is told`)
+        asked.add(metrics.has(name) ? name : base)
+        if (known === 'counter' && !/lost_total/.test(name)) assert.match(expr, new RegExp(`rate\\(${name}`))
+      }
+      for (const [, name] of expr.matchAll(/\$(\w+)/g)) {
+        assert.ok(name === '__rate_interval' || templating.list.some((one) => one.name === name), `$${name}`)
+      }
+    }
+  }
+  const untold = [...metrics.keys()].filter((name) => name.startsWith('porteiro_') && !asked.has(name))
+  assert.equal(untold, [])
+  assert.is(new Set(panels.map(({ id }) => id)).size, panels.length, 'each has its own id')
 })
 
 test('the outcomes and the states of the broker are all there are', async () => {

@@ -37,4 +37,23 @@ test('recordings whose call is not in the database go too when they are old', as
   assert.equal((await readdir(recordings)).sort(), [recent, 'lost+found'].sort())
 })
 
+test('messages and what came in are swept with the same days, and at the start', async (rig) => {
+  const { path: recordings, remove } = await createScratch('porteiro-retention-')
+  rig.defer(remove)
+  const swept: [string, number][] = []
+  const retention = keepRetention({
+    database: { query: async () => [] },
+    days: 30,
+    recordings,
+    others: ['messages', 'inbound'].map((name) => async (days: number) => swept.push([name, days])),
+    log: silentLog(),
+  })
+  rig.defer(() => retention.stop())
+  await eventually(() => (swept.length === 2 ? true : undefined))
+  assert.equal(swept, [
+    ['messages', 30],
+    ['inbound', 30],
+  ])
+})
+
 test.run()

@@ -112,7 +112,7 @@ test('what Asterisk sent, at the times it sent it', async (rig) => {
     assert.equal(facts.slice(0, 2), ['speech.started', 'speech.ended'], name)
   }
   for (const name of ['visitor-app', 'visitor-dial-slin']) {
-    await house.noted(idOf(capture(name)), 'state', { actor: 'visitor', state: 'identity.asking' })
+    await house.noted(idOf(capture(name)), 'state', { actor: 'visitor', state: 'identity' })
   }
 })
 

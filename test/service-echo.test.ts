@@ -28,7 +28,7 @@ test('neither reach the resident nor authorise by an echo, in a recording or in 
   await answered.say(ECHO)
   await noted(phone.id, 'key.echoed', { key: '1' })
   await answered.say(Buffer.concat([tone('3', 100), silence(100)]))
-  await noted(phone.id, 'state', { actor: 'call', state: 'talking.bridged' })
+  await noted(phone.id, 'state', { actor: 'talk', state: 'bridged' })
 
   await phone.say(Buffer.concat([silence(200), tone('2', 300), silence(100)]))
   await answered.say(Buffer.concat([tone('2', 300, -35), silence(200)]))

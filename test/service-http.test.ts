@@ -183,7 +183,7 @@ test('a call is told while it lives and after its end', async (rig) => {
   const { body: live } = await ask(`/api/calls/${phone.id}`)
   assert.is(live.snapshot.state, 'attending')
   assert.equal(live.snapshot.legs, ['visitor'])
-  assert.match(live.snapshot.children.visitor, /^purpose\./)
+  assert.match(live.snapshot.children.visitor, /^purpose/)
   assert.match(live.snapshot.children.visitorLeg, /^connected\./)
   assert.equal([live.call.id, live.call.tenantId, live.call.endedAt], [phone.id, 'default', null])
   phone.hangUp()

@@ -43,7 +43,7 @@ test('in a talk each hears every frame of the other, and a key still decides', a
   const answer = resident(visitor.id)
   await answer.press('3')
   await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
-  await noted(visitor.id, 'state', { actor: 'call', state: 'talking.bridged' })
+  await noted(visitor.id, 'state', { actor: 'talk', state: 'bridged' })
   await Promise.all([visitor.heard('sample-resident-talk'), answer.say({ prompt: 'sample-resident-talk' })])
   await Promise.all([
     answer.heard('sample-visitor-purpose'),

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Logger, pino } from 'pino'
 import * as assert from 'uvu/assert'
+import type { Outcome } from '../machines/index.ts'
 import { FRAME_MS } from '../src/audio.ts'
 import { MAIN_TENANT } from '../src/calls/gates.ts'
 import { type Environment, parseConfig } from '../src/config.ts'
 import { type RunningService, startService } from '../src/service.ts'
 import { createPhone, type Phone, type PhoneOptions } from '../src/simulator/phone.ts'
 import type { Ended } from '../src/simulator/transcript.ts'
-import type { EventRow, Outcome } from '../src/store/calls.ts'
+import type { EventRow } from '../src/store/calls.ts'
 import { importDirectory } from '../src/store/directory.ts'
 import { parseDirectory } from '../src/store/directory-file.ts'
 import { createScratch } from '../src/store/scratch.ts'
@@ -125,10 +126,7 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
       const off = service.journal.subscribe(({ callId, kind, data }) => {
         if (callId !== phone.id || kind !== 'state') return
         const { actor, state } = data as { actor: string; state: string }
-        if (
-          actor === 'visitor' &&
-          /^identity\.(asking|recording)|^purpose\.(asking|recording)|^confirming/.test(state)
-        )
+        if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`))
           void phone.press('#')
       })
       await phone.press(`${unit}#`)

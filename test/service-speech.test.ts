@@ -76,7 +76,7 @@ test('a transcription service that fails leaves the keys', async (t) => {
   await visitor.say(await sample('sample-visitor-name'))
   await house.noted(visitor.id, 'speech.failed')
   await visitor.press('101#')
-  await house.noted(visitor.id, 'state', { actor: 'visitor', state: 'identity.asking' })
+  await house.noted(visitor.id, 'state', { actor: 'visitor', state: 'identity' })
   visitor.hangUp()
   assert.is((await house.ending(visitor.id)).outcome, 'abandoned')
 })
@@ -94,11 +94,11 @@ test('a resident who refuses with many words is understood while he speaks, by a
     const phone = house.visitor()
     await phone.heard('ask-unit')
     await phone.say(await sample('sample-visitor-name'))
-    await house.noted(phone.id, 'state', { actor: 'visitor', state: 'identity.asking' })
+    await house.noted(phone.id, 'state', { actor: 'visitor', state: 'identity' })
     const off = house.service.journal.subscribe(({ callId, kind, data }) => {
       const { actor, state } = data as { actor?: string; state?: string }
-      if (callId !== phone.id || kind !== 'state' || actor !== 'visitor') return
-      if (/recording|asking|confirming/.test(state ?? '')) void phone.press('#')
+      if (callId !== phone.id || kind !== 'state') return
+      if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
     })
     void phone.press('#')
     await house.noted(phone.id, 'resident.wanted').finally(off)

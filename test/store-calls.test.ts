@@ -7,7 +7,6 @@ import {
   endedSince,
   eventsOf,
   findCall,
-  hasEnded,
   listCalls,
   writeBatch,
 } from '../src/store/calls.ts'
@@ -65,9 +64,6 @@ test('reads back the calls and events of a batch as they were given', async (rig
   assert.is(await findCall(database, randomUUID()), undefined)
   assert.equal(await eventsOf(database, live.id, 10), [events[1], { ...events[0], data: {} }])
   assert.equal(await eventsOf(database, live.id, 1), [events[1]])
-  assert.is(await hasEnded(database, ended.id), true)
-  assert.is(await hasEnded(database, live.id), false)
-  assert.is(await hasEnded(database, randomUUID()), false)
 })
 
 test('takes a batch again after a failure, and the last state of a call in it', async (rig) => {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { type Role, SAMPLE_RATE } from '../audio.ts'
 import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../errors.ts'
-import { HANGUP, KIND, rateOf } from './frame.ts'
+import { HANGUP, isKey, KIND, kindText, rateOf } from './frame.ts'
 import { type ConnectionListener, createInbox, type Gone } from './inbox.ts'
 import type { FrameSource, Lane, Pacer } from './pacer.ts'
 
@@ -49,7 +49,7 @@ export interface ConnectionOptions {
   gate: string | undefined
   remote: string
   pacer: Pacer
-  /** Told of whatever went wrong on the connection, listener or not. */
+  /** Told of whatever went wrong on the connection, listener or not; also of what was ignored. */
   onError(error: PorteiroError): void
 }
 
@@ -95,6 +95,12 @@ export function createConnection(options: ConnectionOptions): ConnectionFeed {
     socket.write(frame)
     const bytes = socket.writableLength
     if (bytes > WAITING_LIMIT) breakOff(fail('PEER_STALLED', { bytes }))
+  }
+
+  const press = (key: number) => {
+    if (isKey(key)) inbox.key(String.fromCharCode(key))
+    // such as a telephone's flash, which a PBX may pass on: no reason to end a call
+    else onError(fail('FRAME_KEY_UNKNOWN', { byte: kindText(key) }))
   }
 
   // until somebody listens, what the inbox holds is bounded by the one read that brought the UUID
@@ -165,7 +171,7 @@ export function createConnection(options: ConnectionOptions): ConnectionFeed {
         rate = sampleRate
         inbox.audio(bytes, start, stop, kind)
         lane?.touch()
-      } else if (kind === KIND.dtmf) inbox.key(String.fromCharCode(bytes[start]!))
+      } else if (kind === KIND.dtmf) press(bytes[start]!)
       else if (kind === KIND.hangup) end('hangup')
       else if (kind === KIND.uuid) breakOff(fail('UUID_REPEATED', { callId: options.id }))
       else breakOff(fail('PEER_ERROR', { number: bytes[start] ?? 0 }))

@@ -10,11 +10,21 @@ export interface Lateness {
   count: number
 }
 
+/** Frames that were no later than each of the limits, and how late they were in all. */
+export interface LatenessCounts {
+  /** By limit, each including those before it. */
+  within: number[]
+  count: number
+  /** ms */
+  sum: number
+}
+
 /** A histogram that costs an increment a frame and allocates nothing. */
 export function createLatenessRecord() {
   const buckets = new Uint32Array(BUCKETS)
   let count = 0
   let max = 0
+  let sum = 0
 
   const percentile = (share: number) => {
     const wanted = count * share
@@ -29,12 +39,23 @@ export function createLatenessRecord() {
   return {
     add(ms: number): void {
       count++
+      sum += ms
       if (ms > max) max = ms
       const index = (ms / BUCKET_MS) | 0
       buckets[index < BUCKETS ? index : BUCKETS - 1]!++
     },
     read(): Lateness {
       return { p50: percentile(0.5), p99: percentile(0.99), max, count }
+    },
+    /** `limits` in ms, growing, multiples of 0.25 below 256. */
+    counts(limits: readonly number[]): LatenessCounts {
+      let index = 0
+      let seen = 0
+      const within = limits.map((limit) => {
+        for (; index < BUCKETS - 1 && index < limit / BUCKET_MS; index++) seen += buckets[index]!
+        return seen
+      })
+      return { within, count, sum }
     },
   }
 }

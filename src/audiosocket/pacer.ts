@@ -1,6 +1,6 @@
 import { FRAME_MS } from '../audio.ts'
 import { SILENCE } from './frame.ts'
-import { createLatenessRecord, type Lateness } from './lateness.ts'
+import { createLatenessRecord, type Lateness, type LatenessCounts } from './lateness.ts'
 import { createLink, createWheel, type Waiting } from './wheel.ts'
 
 /** Asterisk's AudioSocket() drops a call after 2 s without audio either way; half of that leaves room for a stall. */
@@ -42,6 +42,8 @@ export interface Pacer {
   /** `failed` gets what `source` or `write` threw, once, the lane being removed; without it the error is thrown on. */
   add(source: FrameSource, write: (frame: Buffer) => void, failed?: (error: unknown) => void): Lane
   lateness(): Lateness
+  /** For a histogram: limits in ms, growing, multiples of 0.25 below 256. */
+  latenessWithin(limits: readonly number[]): LatenessCounts
   close(): void
 }
 
@@ -225,6 +227,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       }
     },
     lateness: () => record.read(),
+    latenessWithin: (limits) => record.counts(limits),
     close() {
       closed = true
       clearTimeout(timer)

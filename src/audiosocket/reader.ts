@@ -1,5 +1,5 @@
 import { fail } from '../errors.ts'
-import { HEADER_BYTES, isKey, KIND, kindText, rateOf, UUID_BYTES } from './frame.ts'
+import { HEADER_BYTES, KIND, kindText, rateOf, UUID_BYTES } from './frame.ts'
 
 /** Asterisk sends none; fifty are 1 s of frames, and a peer that sends only headers must not keep us busy for ever. */
 const EMPTY_LIMIT = 50
@@ -18,8 +18,7 @@ export interface Reader {
 /**
  * The one reader of a socket. A message that lies whole in its chunk is handed on in place; one that is cut is gathered
  * in a fresh buffer of its own size, at most 64 kB, which is all the memory a reader ever holds. Errors:
- * FRAME_UNKNOWN_KIND, FRAME_MALFORMED, FRAME_OVERSIZED (all decided at the header, but for the value of a key) and
- * FRAME_EMPTY.
+ * FRAME_UNKNOWN_KIND, FRAME_MALFORMED, FRAME_OVERSIZED (all decided at the header) and FRAME_EMPTY.
  */
 export function createReader(onMessage: MessageListener): Reader {
   const header = Buffer.alloc(HEADER_BYTES)
@@ -29,7 +28,6 @@ export function createReader(onMessage: MessageListener): Reader {
   let empties = 0
 
   const deliver = (kind: number, bytes: Buffer, start: number, end: number) => {
-    if (kind === KIND.dtmf && !isKey(bytes[start]!)) throw malformed(kind, 1)
     if (start < end) empties = 0
     else if (++empties > EMPTY_LIMIT) throw fail('FRAME_EMPTY', { count: empties })
     onMessage(kind, bytes, start, end)

@@ -15,10 +15,14 @@ export interface Refusals {
 }
 
 /**
- * Counts what was refused, and logs it as `audiosocket refused` without letting a scanner fill the disk: the first lines
- * of a code in each window, then one line with how many more there were.
+ * Counts what was refused, and logs it as `audiosocket refused`, or by another name, without letting a scanner fill the disk:
+ * the first lines of a code in each window, then one line with how many more there were.
  */
-export function createRefusals(log: Logger, { lines, windowMs }: RefusalLimit): Refusals {
+export function createRefusals(
+  log: Logger,
+  { lines, windowMs }: RefusalLimit,
+  what = 'audiosocket',
+): Refusals {
   const totals: Partial<Record<ErrorCode, number>> = {}
   const window = new Map<ErrorCode, number>()
   let timer: NodeJS.Timeout | undefined
@@ -27,7 +31,7 @@ export function createRefusals(log: Logger, { lines, windowMs }: RefusalLimit): 
     clearTimeout(timer)
     timer = undefined
     for (const [code, count] of window) {
-      if (count > lines) log.warn({ code, more: count - lines }, `audiosocket refused ${count - lines} more`)
+      if (count > lines) log.warn({ code, more: count - lines }, `${what} refused ${count - lines} more`)
     }
     window.clear()
   }
@@ -39,7 +43,7 @@ export function createRefusals(log: Logger, { lines, windowMs }: RefusalLimit): 
       const seen = (window.get(code) ?? 0) + 1
       window.set(code, seen)
       timer ??= setTimeout(settle, windowMs).unref()
-      if (seen <= lines) log.warn({ code, ...facts, reason: error.message }, 'audiosocket refused')
+      if (seen <= lines) log.warn({ code, ...facts, reason: error.message }, `${what} refused`)
     },
     counts: () => ({ ...totals }),
     close: settle,

@@ -41,9 +41,15 @@ export interface AudioSocketCounts {
   refused: Partial<Record<ErrorCode, number>>
 }
 
+export interface AudioSocketListener {
+  readonly port: number
+  /** Takes no more connections here; those that came stay as they are. */
+  close(): void
+}
+
 export interface AudioSocketServer {
   /** Errors: PORT_IN_USE, PORT_FORBIDDEN. */
-  listen(port: AudioSocketPort): Promise<{ port: number }>
+  listen(port: AudioSocketPort): Promise<AudioSocketListener>
   /** Stops listening, destroys the connections that are left and resolves when all are closed. */
   close(): Promise<void>
   counts(): AudioSocketCounts
@@ -136,7 +142,13 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
       server.on('error', (error) => log.error({ err: error }, 'audiosocket cannot accept'))
       servers.add(server)
       const address = server.address()
-      return { port: typeof address === 'object' && address !== null ? address.port : port.port }
+      return {
+        port: typeof address === 'object' && address !== null ? address.port : port.port,
+        close() {
+          servers.delete(server)
+          server.close()
+        },
+      }
     },
 
     async close() {

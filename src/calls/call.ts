@@ -6,7 +6,13 @@ import type { Leg, LegOwner } from './leg.ts'
 /** A unit with the people who may be rung for it. */
 export interface FoundUnit extends Unit {
   block: string | null
-  residents: readonly { id: string; name: string; phone: string | null }[]
+  residents: readonly {
+    id: string
+    name: string
+    phone: string | null
+    whatsapp: string | null
+    notify: boolean
+  }[]
 }
 
 /** A call that lives on this node: its actor, and the plain objects the actor's ports work on. */

@@ -25,7 +25,14 @@ export interface GateOptions {
   locale: Locale
 }
 
-/** The gates of the extensions table, a port pair and a tenant each. */
+export interface GatePort {
+  /** Id of the extension. */
+  gate: string
+  role: Role
+  port: number
+}
+
+/** The gates of the extensions table now: a tenant and a port pair each. `ports` are those beside the main pair, once each. */
 export async function readGates(database: Querier, { visitorPort, residentPort, locale }: GateOptions) {
   const known = new Map<string, Gate>()
   const gateOf = async (tenantId: string): Promise<Gate> => {
@@ -40,10 +47,12 @@ export async function readGates(database: Querier, { visitorPort, residentPort, 
   }
   let main = await gateOf(MAIN_TENANT)
   const taken = new Set([visitorPort, residentPort])
-  const ports: { gate: string; role: Role; port: number }[] = []
+  const ports: GatePort[] = []
+  const pairs = new Map<string, Record<Role, number>>()
   for (const row of await listExtensions(database)) {
     const gate = await gateOf(row.condominio_id)
     known.set(row.id, gate)
+    pairs.set(row.id, { visitor: row.porta_ia, resident: row.porta_retorno })
     if (row.porta_ia === visitorPort) main = gate
     for (const [role, port] of [
       ['visitor', row.porta_ia],
@@ -54,6 +63,5 @@ export async function readGates(database: Querier, { visitorPort, residentPort, 
       taken.add(port)
     }
   }
-  const of = (gate: string | undefined): Gate => (gate === undefined ? undefined : known.get(gate)) ?? main
-  return { ports, of }
+  return { main, known, pairs, ports }
 }

@@ -1,11 +1,8 @@
-import { FRAME_MS, FRAME_SAMPLES, type Locale } from '../audio.ts'
-import type { Ear } from '../media/ear.ts'
+import { FRAME_MS, type Locale } from '../audio.ts'
+import { type Ear, KEPT_MS } from '../media/ear.ts'
 import { createRecorder } from '../media/recording.ts'
 import type { Transcriber, Transcription } from '../speech/transcribe.ts'
 
-/** ms from the beginning of speech until it is known to be speech; they are part of the first word. */
-const LEAD_MS = 260
-const LEAD_FRAMES = LEAD_MS / FRAME_MS
 /** ms until somebody speaks; whoever listens has a shorter patience of its own. */
 const PATIENCE_MS = 60_000
 
@@ -38,25 +35,26 @@ export async function listenTo(
   { locale, silenceMs, maxMs, hints, closed, signal }: ListeningOptions,
 ): Promise<Utterance> {
   const recorder = createRecorder({ maxMs, silenceMs, startMs: PATIENCE_MS, signal })
-  const lead = new Int16Array(LEAD_FRAMES * FRAME_SAMPLES)
-  let kept = 0
   let transcription: Transcription | undefined
   let begun = 0
 
+  // the provider's place is taken when somebody speaks, not while they think
   const begin = (): Transcription => {
     const opened = transcriber.open({ locale, signal, ...(hints && { hints }), ...(closed && { closed }) })
-    for (let at = 0; at < kept; at++) opened.push(lead.subarray(at * FRAME_SAMPLES, (at + 1) * FRAME_SAMPLES))
+    ear.kept((samples) => opened.push(samples))
     return opened
+  }
+  // who speaks into our words has begun before we listen: their first word is in what the ear kept
+  if (ear.quietMs() < KEPT_MS) {
+    ear.kept(recorder.tap)
+    begun = KEPT_MS
   }
   const untap = ear.tap((samples, quietMs) => {
     recorder.tap(samples, quietMs)
     begun += FRAME_MS
     // speech that was over before we listened is not meant for us
     if (!transcription && quietMs < begun) transcription = begin()
-    if (transcription) return transcription.push(samples)
-    if (kept === LEAD_FRAMES) lead.copyWithin(0, FRAME_SAMPLES)
-    else kept++
-    lead.set(samples, (kept - 1) * FRAME_SAMPLES)
+    transcription?.push(samples)
   })
   try {
     const { pcm, ms } = await recorder.done

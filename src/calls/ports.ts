@@ -1,5 +1,6 @@
 import { type EventObject, fromCallback, fromPromise } from 'xstate'
 import type {
+  AskRequest,
   Contact,
   DialRequest,
   LegEvent,
@@ -16,8 +17,10 @@ import type {
 import { FRAME_MS } from '../audio.ts'
 import { attemptsOf, type PlanDefaults } from '../clicktocall/plan.ts'
 import { asPorteiroError, fail, reasonOf } from '../errors.ts'
+import type { Asking } from '../inbound/asking.ts'
 import type { Logger } from '../log.ts'
 import type { EarlyDecision, ResolvedPlan } from '../store/directory-rules.ts'
+import { atMost } from '../wait.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
 
 /** ms that the directory may take; the visitor waits on the line meanwhile. */
@@ -36,6 +39,8 @@ export interface PortOptions {
     resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
   }
   operator: Contact | undefined
+  /** Asks the residents of a unit in writing. */
+  asking: Pick<Asking, 'ask' | 'close'>
   /** For steps of a plan that do not say. */
   defaults: PlanDefaults
   log: Logger
@@ -44,7 +49,7 @@ export interface PortOptions {
 export type Ports = ReturnType<typeof createPorts>
 
 /** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
-export function createPorts({ find, findUnit, dialer, rules, operator, defaults, log }: PortOptions) {
+export function createPorts({ find, findUnit, dialer, rules, operator, asking, defaults, log }: PortOptions) {
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
 
   const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
@@ -118,7 +123,9 @@ export function createPorts({ find, findUnit, dialer, rules, operator, defaults,
           'a contact plan cannot be read',
         )
       }
-      const attempts = attemptsOf(plan.steps, { contacts: dialer.contacts(found), operator }, defaults)
+      const reads = found.residents.some(({ whatsapp, notify }) => whatsapp !== null && notify)
+      const reach = { contacts: dialer.contacts(found), operator, reads }
+      const attempts = attemptsOf(plan.steps, reach, defaults)
       return { verdict: 'contact', attempts }
     }),
 
@@ -142,6 +149,37 @@ export function createPorts({ find, findUnit, dialer, rules, operator, defaults,
     ring: fromCallback<EventObject, DialRequest>(({ input }) => () => {
       // an answered telephone rings no more; cancelling it would hang up on the resident
       if (!legOf(input.callId, 'resident')) dialer.cancel(input)
+    }),
+
+    ask: fromPromise<void, AskRequest>(async ({ input: { callId, unit, waitMs }, signal }) => {
+      const call = find(callId)
+      const found = await unitOf(callId, unit.number)
+      if (!call || !found) return
+      try {
+        const asked = await asking.ask({
+          callId,
+          tenantId: call.tenantId,
+          unit: found,
+          residents: found.residents,
+          visitor: call.visitor,
+          recorded: call.recordings.has('identity'),
+          waitMs,
+        })
+        call.note('asked', null, { residents: asked, via: 'whatsapp', waitMs })
+        // the call left while the questions were written
+        if (signal.aborted) asking.close(callId)
+      } catch (error) {
+        const { code } = asPorteiroError(error)
+        call.note('ask.failed', null, { via: 'whatsapp', code })
+        log.warn({ call_id: callId, code, reason: reasonOf(error) }, 'nobody could be asked in writing')
+        throw error
+      }
+    }),
+
+    await: fromCallback<EventObject, { callId: string; asks: boolean }>(({ input: { callId, asks } }) => {
+      return () => {
+        if (asks) asking.close(callId)
+      }
     }),
 
     tone: fromCallback<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>(({ input }) =>
@@ -170,10 +208,12 @@ export function createPorts({ find, findUnit, dialer, rules, operator, defaults,
   }
 }
 
-function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(fail('DATABASE_UNREACHABLE', { reason: `no answer in ${ms} ms` })), ms)
-  })
-  return Promise.race([promise, expired]).finally(() => clearTimeout(timer))
+/** What a query comes to; rejects with DATABASE_UNREACHABLE when that takes longer. */
+async function within<T>(ms: number, query: Promise<T>): Promise<T> {
+  const done = await atMost(
+    ms,
+    query.then((value) => ({ value })),
+  )
+  if (!done) throw fail('DATABASE_UNREACHABLE', { reason: `no answer in ${ms} ms` })
+  return done.value
 }

@@ -25,6 +25,8 @@ export interface CallsOptions {
   turnAway: (connection: LegConnection) => void
   ended: EndedCalls
   journal: Journal
+  /** Hears of calls that broke. */
+  report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
   log: Logger
 }
 
@@ -42,6 +44,8 @@ export function createCalls(options: CallsOptions) {
     readonly finish: (output: CallOutput | undefined) => void
     /** It has ended, and what it held is being released. */
     releasing: boolean
+    /** The journal has its decision. */
+    decided: boolean
   }
 
   /** A connection on the visitor port starts a call. */
@@ -100,7 +104,9 @@ export function createCalls(options: CallsOptions) {
       input: { callId: id, startedAt: startedAt.getTime(), welcome, settings: { ...settings, bargesIn } },
       inspect: observeStates((change) => {
         note('state', null, { ...change })
-        if (change.actor === 'call') journal.call(rowOf(call))
+        if (change.actor !== 'call') return
+        noteDecision(call)
+        journal.call(rowOf(call))
       }),
     })
     const call: Entry = {
@@ -115,15 +121,17 @@ export function createCalls(options: CallsOptions) {
       ended: promise,
       finish: resolve,
       releasing: false,
+      decided: false,
       note,
     }
     live.set(id, call)
-    note('started', null, { gate: call.gate ?? null, node: nodeId })
+    note('started', null, { tenant: tenantId, gate: call.gate ?? null, node: nodeId })
     connect(call, connection)
     actor.subscribe({
       complete: () => void release(call, actor.getSnapshot().output),
       error: (error) => {
         log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
+        options.report?.(error, { call_id: id, tenant: tenantId })
         note('fault', null, { reason: reasonOf(error) })
         void release(call, undefined)
       },
@@ -155,7 +163,7 @@ export function createCalls(options: CallsOptions) {
     const outcome = output?.outcome ?? 'unreachable'
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     const { reason = 'fault', decision = null, durations = null } = output ?? {}
-    call.note('ended', null, { outcome, reason, durations })
+    call.note('ended', null, { ...placeOf(call), outcome, reason, durations })
     journal.call({
       ...rowOf(call),
       state: 'ended',
@@ -169,6 +177,15 @@ export function createCalls(options: CallsOptions) {
     live.delete(call.id)
     call.finish(output)
     if (live.size === 0) emptied?.()
+  }
+
+  /** At its moment, which is long before the end: a gate opens by it. */
+  const noteDecision = (call: Entry) => {
+    const { decision } = call.actor.getSnapshot().context
+    if (!decision || call.decided) return
+    call.decided = true
+    const { verdict, by, via } = decision
+    call.note('decided', null, { ...placeOf(call), verdict, by, via })
   }
 
   const rowOf = (call: LiveCall): CallRow => {
@@ -192,15 +209,22 @@ export function createCalls(options: CallsOptions) {
 
   const find = (callId: string): LiveCall | undefined => live.get(callId)
 
+  const get = (callId: string): LiveCall => {
+    const call = live.get(callId)
+    if (!call) throw fail(ended.has(callId) ? 'CALL_ENDED' : 'CALL_UNKNOWN', { callId })
+    return call
+  }
+
   return {
     attend,
     join,
     find,
+    /** Errors: CALL_UNKNOWN, CALL_ENDED. */
+    get,
     list: (): LiveCall[] => [...live.values()],
     /** Sends 0x00 to one leg. Errors: CALL_UNKNOWN, CALL_ENDED, LEG_ABSENT. */
     hangUp(callId: string, role: Role) {
-      const call = live.get(callId)
-      if (!call) throw fail(ended.has(callId) ? 'CALL_ENDED' : 'CALL_UNKNOWN', { callId })
+      const call = get(callId)
       if (!call.legs.has(role)) throw fail('LEG_ABSENT', { callId, role })
       call.note('leg.hangUp', role, {})
       call.actor.send({ type: 'leg.hangUp', role })
@@ -231,6 +255,12 @@ export function createCalls(options: CallsOptions) {
       await Promise.all(calls.map((call) => release(call, closed(call))))
     },
   }
+}
+
+/** Whose gate it is and which unit is wanted: what those need who follow the journal. */
+function placeOf({ tenantId, gate, actor }: LiveCall) {
+  const { unit } = actor.getSnapshot().context
+  return { tenant: tenantId, gate: gate ?? null, unit: unit && { id: unit.id, number: unit.number } }
 }
 
 /** What a call comes to whose PBX did not close in time. */

@@ -16,11 +16,13 @@ export interface RetentionOptions {
   days: number
   /** Holds a folder for each call. */
   recordings: string
+  /** Delete what else is older than so many days, and resolve with how much that was: messages, what came in. */
+  others?: readonly ((days: number) => Promise<number>)[]
   log: Logger
 }
 
-/** Deletes ended calls, their journal and all recordings after so many days: at the start and once an hour. */
-export function keepRetention({ database, days, recordings, log }: RetentionOptions) {
+/** Deletes ended calls, their journal, all recordings and what else there is after so many days: at the start and once an hour. */
+export function keepRetention({ database, days, recordings, others = [], log }: RetentionOptions) {
   let sweeping: Promise<void> | undefined
   let stopped = false
 
@@ -35,6 +37,9 @@ export function keepRetention({ database, days, recordings, log }: RetentionOpti
     if (calls > 0) log.info({ calls, days }, 'old calls were deleted')
     const folders = await sweepFolders()
     if (folders > 0) log.info({ folders, days }, 'old recordings without a call were deleted')
+    let rows = 0
+    for (const other of others) if (!stopped) rows += await other(days)
+    if (rows > 0) log.info({ rows, days }, 'old messages were deleted')
   }
 
   /** A call whose row was lost, as with a database that was set up anew, leaves voices that no row leads to. */

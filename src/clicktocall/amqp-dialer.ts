@@ -1,5 +1,5 @@
 import type { BrokerSettings, brokerMachine, DialRequest } from '../../machines/index.ts'
-import { asPorteiroError, fail, reasonOf } from '../errors.ts'
+import { asPorteiroError, fail } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Broker, createBroker } from './broker.ts'
 import { factsOf } from './broker-error.ts'
@@ -7,6 +7,7 @@ import { type Dialer, numbersOf } from './dialer.ts'
 import { createLink, type Link } from './link.ts'
 import { composeMessage, type MessageType } from './message.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
+import { createStops } from './stops.ts'
 
 export interface AmqpDialerOptions {
   broker: Broker
@@ -34,10 +35,13 @@ export function createAmqpDialer({
       type,
       body: composeMessage(request, { type, license, audiosocket: audiosocket(), now: Date.now() }),
     })
+  const stops = createStops({ broker, publish: (request) => publish(request, 'cancel'), log })
 
   return {
     contacts: numbersOf,
     async dial(request) {
+      // before it in the queue: a call never has two telephones ring
+      stops.hasten(request.callId)
       try {
         await publish(request, 'clicktocall')
       } catch (thrown) {
@@ -48,17 +52,11 @@ export function createAmqpDialer({
       }
       log.debug({ call_id: request.callId, message_id: request.attemptId }, 'the resident is being rung')
     },
-    cancel(request) {
-      publish(request, 'cancel').catch((error) =>
-        log.warn(
-          { call_id: request.callId, message_id: request.attemptId, reason: reasonOf(error) },
-          'the ringing could not be stopped; it ends by itself',
-        ),
-      )
-    },
+    cancel: (request) => stops.stop(request),
     async close() {
       // what stops a ringing still goes out; each message has its own time limit
       if (broker.state() === 'open') await publisher.settled()
+      stops.close()
       await broker.close()
       publisher.close()
     },

@@ -73,6 +73,8 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
   actor.start()
 
   return {
+    /** For the inspector. */
+    actor,
     /** Resolves when the connection stands. Errors: every BROKER_ code. */
     async opened(): Promise<void> {
       const snapshot = await waitFor(
@@ -81,6 +83,16 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
         { timeout: Infinity },
       )
       if (!snapshot.matches('established')) throw failureNow()
+    },
+    /** Resolves true as soon as messages are taken, false when that will not be: `signal`, or it has failed or closed. */
+    async ready(signal: AbortSignal): Promise<boolean> {
+      const over = ['failed', 'closing', 'closed']
+      const settled = await waitFor(
+        actor,
+        (now) => now.matches({ established: 'open' }) || over.includes(stateOf(now)),
+        { timeout: Infinity, signal },
+      ).catch(() => undefined)
+      return settled?.matches({ established: 'open' }) ?? false
     },
     /** Why it failed; undefined while there is hope. */
     failure: (): PorteiroError | undefined => (state === 'failed' ? failureNow() : undefined),

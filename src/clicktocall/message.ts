@@ -14,6 +14,14 @@ export interface MessageFacts {
   now: number
 }
 
+/**
+ * ms after which nobody waits for a message any more, so that it neither rings nor needs to be stopped: who was rung for
+ * it has heard that nobody answered, twice over.
+ */
+export function staleAfter(ringMs: number): number {
+  return 2 * ringMs + 60_000
+}
+
 /** The PBX side's number for a ring command. */
 const EVENT_CODE = '8001'
 

@@ -1,17 +1,21 @@
-/** A bounded memory of ids, the oldest forgotten first; each for so many ms at most. */
-export interface Recent {
-  has(id: string): boolean
-  add(id: string, ms?: number): void
+/** A bounded memory of ids with a fact about each, the oldest forgotten first; each for so many ms at most. */
+export interface Recent<Fact> {
+  /** Undefined when it is not known, or not any more. */
+  get(id: string): Fact | undefined
+  add(id: string, fact: Fact, ms?: number): void
 }
 
-export function createRecent(limit: number): Recent {
-  const until = new Map<string, number>()
+export function createRecent<Fact>(limit: number): Recent<Fact> {
+  const known = new Map<string, { fact: Fact; until: number }>()
   return {
-    has: (id) => (until.get(id) ?? 0) > performance.now(),
-    add(id, ms = Infinity) {
-      until.delete(id)
-      until.set(id, performance.now() + ms)
-      if (until.size > limit) until.delete(until.keys().next().value!)
+    get(id) {
+      const one = known.get(id)
+      return one && one.until > performance.now() ? one.fact : undefined
+    },
+    add(id, fact, ms = Infinity) {
+      known.delete(id)
+      known.set(id, { fact, until: performance.now() + ms })
+      if (known.size > limit) known.delete(known.keys().next().value!)
     },
   }
 }

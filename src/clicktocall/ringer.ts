@@ -23,19 +23,23 @@ export type Verdict = { what: 'done' } | { what: 'again' } | { what: 'dead'; err
 
 /** Has Asterisk ring what messages ask for: each attempt once, however often its message comes. */
 export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOptions) {
-  const rung = createRecent(REMEMBERED)
-  const cancelled = createRecent(REMEMBERED)
+  // when the message was sent, or for ever: without ids of their own the attempts of a call are told apart by that alone
+  const rung = createRecent<number>(REMEMBERED)
+  const cancelled = createRecent<number>(REMEMBERED)
   const ringing = new Map<string, Promise<Verdict>>()
   const misses = new Map<string, number>()
 
   const ring = async (message: ClickToCall): Promise<Verdict> => {
     const { callId, attemptId, number, audiosocket, sentAt, ownId } = message
     const facts = { call_id: callId, message_id: attemptId }
-    if (rung.has(attemptId)) {
+    const stopped = cancelled.get(attemptId)
+    const before = rung.get(attemptId)
+    // what was stopped is over: what was sent after that is another attempt
+    if (before !== undefined && !(stopped !== undefined && before <= stopped && stopped < sentAt)) {
       log.info(facts, 'this attempt has been rung already')
       return { what: 'done' }
     }
-    if (cancelled.has(attemptId)) {
+    if (stopped !== undefined && sentAt <= stopped) {
       log.info(facts, 'this attempt was cancelled before it rang')
       return { what: 'done' }
     }
@@ -44,8 +48,8 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       return { what: 'dead', error: fail('MESSAGE_STALE', { seconds: Math.round(age / 1000) }) }
     try {
       const fresh = await ari.originate({ channelId: attemptId, callId, number, ringMs, audiosocket })
-      // without an id of its own a later attempt of the same call looks the same, so it is forgotten when it has rung
-      rung.add(attemptId, ownId ? undefined : ringMs)
+      if (ownId) rung.add(attemptId, Infinity)
+      else rung.add(attemptId, sentAt, ringMs)
       misses.delete(attemptId)
       log.info({ ...facts, fresh }, 'Asterisk rings')
       return { what: 'done' }
@@ -71,8 +75,8 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       return work
     },
     /** Stops the ringing, also of what has not begun to ring. */
-    async cancel({ callId, attemptId, ownId }: ClickToCall): Promise<Verdict> {
-      cancelled.add(attemptId, ownId ? undefined : ringMs)
+    async cancel({ callId, attemptId, ownId, sentAt }: ClickToCall): Promise<Verdict> {
+      cancelled.add(attemptId, ownId ? Infinity : sentAt)
       await ringing.get(attemptId)
       try {
         await ari.hangUp(attemptId)
@@ -83,10 +87,6 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
         log.warn({ call_id: callId, message_id: attemptId, code }, message)
       }
       return { what: 'done' }
-    },
-    /** Resolves when nothing is under way. */
-    async settled(): Promise<void> {
-      await Promise.allSettled(ringing.values())
     },
   }
 }

@@ -6,6 +6,7 @@ import { createBroker } from './broker.ts'
 import { factsOf } from './broker-error.ts'
 import { createConsumer } from './consumer.ts'
 import { createLink, type Link } from './link.ts'
+import { staleAfter } from './message.ts'
 import { createRinger } from './ringer.ts'
 
 /** Tries to reach an Asterisk that is away, with a pause between; by then the visitor has waited long enough. */
@@ -29,8 +30,7 @@ export async function openDialerRole({ amqp, ari, queue, ringMs, pauseMs, provid
   const ringer = createRinger({
     ari: createAri(ari),
     ringMs,
-    // who was rung for this message has heard that nobody answered, twice over
-    staleMs: 2 * ringMs + 60_000,
+    staleMs: staleAfter(ringMs),
     attempts: ATTEMPTS,
     log,
   })

@@ -1,23 +1,12 @@
 import { z } from 'zod'
-import { fail, PorteiroError, reasonOf } from '../errors.ts'
+import { askChatModel, type ChatModelOptions } from '../chat-model.ts'
+import { fail } from '../errors.ts'
 import { INTENTS } from '../store/entry-rules.ts'
 import type { Slots } from './slots.ts'
 import { TEXT_LIMIT } from './words.ts'
 
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+export type LanguageModelOptions = ChatModelOptions
 
-export interface LanguageModelOptions {
-  /** Of an OpenAI-compatible API, up to its version: `https://api.openai.com/v1`. */
-  baseUrl: string
-  apiKey?: string | undefined
-  model: string
-  /** For the whole exchange; the visitor waits on the line. */
-  timeoutMs: number
-  fetch?: Fetch
-}
-
-/** Bytes of an answer; ours has a few hundred. */
-const ANSWER_BYTES = 64 * 1024
 /** Tokens; the six slots take about eighty. */
 const ANSWER_TOKENS = 200
 
@@ -61,61 +50,29 @@ const responseFormat = {
   },
 } as const
 
-const completionSchema = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1),
-})
-
 /**
  * The slots as a language model reads them: of the right form, and not to be believed yet (understand.ts checks them
  * against the words).
  * @throws MODEL_TIMEOUT, MODEL_FAILED, MODEL_ANSWER_INVALID; the message never holds what was said
  */
 export async function askModel(
-  { baseUrl, apiKey, model, timeoutMs, fetch = globalThis.fetch }: LanguageModelOptions,
+  options: LanguageModelOptions,
   text: string,
   signal?: AbortSignal,
 ): Promise<Slots> {
-  const expired = new AbortController()
-  const timer = setTimeout(() => expired.abort(), timeoutMs)
-  try {
-    const response = await fetch(`${baseUrl.replace(/\/+$/, '')}/chat/completions`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-      },
-      body: JSON.stringify({
-        model,
-        temperature: 0,
-        max_tokens: ANSWER_TOKENS,
-        response_format: responseFormat,
-        messages: [
-          { role: 'system', content: INSTRUCTIONS },
-          { role: 'user', content: JSON.stringify({ said: text.slice(0, TEXT_LIMIT) }) },
-        ],
-      }),
-      // a key is never carried to where a redirect leads
-      redirect: 'error',
-      signal: signal ? AbortSignal.any([signal, expired.signal]) : expired.signal,
-    })
-    if (!response.ok) {
-      await response.body?.cancel()
-      throw fail('MODEL_FAILED', { reason: `HTTP ${response.status}` })
-    }
-    return parseAnswer(await boundedText(response))
-  } catch (error) {
-    if (error instanceof PorteiroError) throw error
-    if (expired.signal.aborted) throw fail('MODEL_TIMEOUT', { ms: timeoutMs }, error)
-    throw fail('MODEL_FAILED', { reason: reasonOf(error) }, error)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function parseAnswer(body: string): Slots {
-  const completion = completionSchema.safeParse(json(body))
-  if (!completion.success) throw fail('MODEL_ANSWER_INVALID', { reason: 'it is no chat completion' })
-  const answer = answerSchema.safeParse(json(completion.data.choices[0]!.message.content))
+  const content = await askChatModel(
+    options,
+    {
+      max_tokens: ANSWER_TOKENS,
+      response_format: responseFormat,
+      messages: [
+        { role: 'system', content: INSTRUCTIONS },
+        { role: 'user', content: JSON.stringify({ said: text.slice(0, TEXT_LIMIT) }) },
+      ],
+    },
+    signal,
+  )
+  const answer = answerSchema.safeParse(json(content))
   if (answer.success) return answer.data
   const [issue] = answer.error.issues
   throw fail('MODEL_ANSWER_INVALID', { reason: `${issue!.path.join('.') || 'the answer'}: ${issue!.code}` })
@@ -127,18 +84,4 @@ function json(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > ANSWER_BYTES) {
-      throw fail('MODEL_ANSWER_INVALID', { reason: `more than ${ANSWER_BYTES} bytes` })
-    }
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
 }

@@ -1,11 +1,14 @@
-import { timingSafeEqual } from 'node:crypto'
-import type { FastifyRequest } from 'fastify'
-import { fail } from '../errors.ts'
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { asPorteiroError, fail, reasonOf } from '../errors.ts'
 import type { Database } from '../store/database.ts'
-import { findKey, hashKey, type Scope } from '../store/keys.ts'
+import { findKey, hashKey, type Scope, touchKey } from '../store/keys.ts'
+import { createAttempts } from './attempts.ts'
 
 /** Who asks: `tenantId` null sees every tenant. */
 export interface Caller {
+  /** Null for the key of the configuration. */
+  id: string | null
   name: string
   tenantId: string | null
   scopes: readonly Scope[]
@@ -18,10 +21,18 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the route demands; a route without it is open to anybody. */
     scope?: Scope
+    /** A key that is bound to one tenant is not enough. */
+    everyTenant?: boolean
   }
 }
 
-const ADMIN: Caller = { name: 'API_KEY', tenantId: null, scopes: ['read', 'operate', 'admin'] }
+/** Holds the key itself: whoever has a key may as well send it, and a revoked one ends every session at once. */
+export const SESSION_COOKIE = 'porteiro_session'
+/** ms between two notes that a key was used. */
+const TOUCH_MS = 60_000
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+const ADMIN: Caller = { id: null, name: 'API_KEY', tenantId: null, scopes: ['read', 'operate', 'admin'] }
 
 /** Admin may operate, and who operates may read. */
 const IMPLIED: Record<Scope, readonly Scope[]> = {
@@ -36,25 +47,100 @@ export interface AuthOptions {
   adminKey: string | undefined
 }
 
-/** Checks the bearer key before anything of the body is read. */
+export type Auth = ReturnType<typeof createAuth>
+
+/** Checks keys, by header or by session cookie, before anything of the body is read. */
 export function createAuth({ database, adminKey }: AuthOptions) {
   const adminHash = adminKey === undefined ? undefined : hashKey(adminKey)
+  const attempts = createAttempts()
+  const touched = new Map<string, number>()
+  const asked = new Map<string, Promise<Caller | undefined>>()
 
-  const callerOf = async (plain: string): Promise<Caller | undefined> => {
+  const look = async (plain: string): Promise<Caller | undefined> => {
     if (adminHash && timingSafeEqual(hashKey(plain), adminHash)) return ADMIN
     const key = await findKey(database, plain)
-    return key && { name: key.name, tenantId: key.tenantId, scopes: key.scopes }
+    if (!key) return undefined
+    const now = performance.now()
+    if (now - (touched.get(key.id) ?? Number.NEGATIVE_INFINITY) >= TOUCH_MS) {
+      touched.set(key.id, now)
+      // nobody waits for it, and a note that is lost is no harm
+      void touchKey(database, key.id).catch(() => {})
+    }
+    return { id: key.id, name: key.name, tenantId: key.tenantId, scopes: key.scopes }
   }
 
-  /** Errors: KEY_MISSING, KEY_INVALID, KEY_SCOPE. */
-  return async (request: FastifyRequest): Promise<void> => {
-    const { scope } = request.routeOptions.config
-    if (scope === undefined) return
-    const plain = request.headers.authorization?.match(/^Bearer ([\x21-\x7e]{1,200})$/i)?.[1]
-    if (plain === undefined) throw fail('KEY_MISSING')
-    const caller = await callerOf(plain)
+  /**
+   * Whose key this is. Requests that bring the same key at once count, and ask the database, once. Errors: KEY_INVALID,
+   * AUTH_RATE_LIMITED, AUTH_UNAVAILABLE.
+   */
+  const check = async (request: FastifyRequest, plain: string): Promise<Caller> => {
+    const id = `${request.ip} ${hashKey(plain).toString('base64url')}`
+    let answer = asked.get(id)
+    if (!answer) {
+      answer = attempts.run(request.ip, id, () => look(plain)).finally(() => asked.delete(id))
+      asked.set(id, answer)
+    }
+    const caller = await answer.catch((error) => {
+      const { status, code } = asPorteiroError(error)
+      if (status < 500) throw error
+      // before a key is known nobody is told where the database is
+      request.log.error({ code, reason: reasonOf(error) }, 'API keys cannot be checked')
+      throw fail('AUTH_UNAVAILABLE', {}, error)
+    })
     if (!caller) throw fail('KEY_INVALID')
+    return caller
+  }
+
+  /** Errors: KEY_MISSING, KEY_SCOPE, KEY_TENANT, CSRF_REFUSED, and those of check. */
+  const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const { scope, everyTenant } = request.routeOptions.config
+    if (scope === undefined) return
+    const sent = keyOf(request)
+    if (sent === undefined) throw fail('KEY_MISSING')
+    const caller = await check(request, sent.plain).catch((error) => {
+      // a browser would go on sending it
+      if (sent.byCookie && asPorteiroError(error).code === 'KEY_INVALID') {
+        reply.clearCookie(SESSION_COOKIE, { path: '/' })
+      }
+      throw error
+    })
+    if (sent.byCookie) demandIntent(request, sent.plain)
     if (!IMPLIED[scope].some((held) => caller.scopes.includes(held))) throw fail('KEY_SCOPE', { scope })
+    if (everyTenant && caller.tenantId !== null) throw fail('KEY_TENANT')
     request.caller = caller
+  }
+
+  return { authenticate, check }
+}
+
+/** The header goes before the cookie. */
+export function keyOf({
+  headers,
+  cookies,
+}: FastifyRequest): { plain: string; byCookie: boolean } | undefined {
+  const byCookie = headers.authorization === undefined
+  const plain = byCookie
+    ? cookies[SESSION_COOKIE]?.match(/^[\x21-\x7e]{1,200}$/)?.[0]
+    : headers.authorization?.match(/^Bearer ([\x21-\x7e]{1,200})$/i)?.[1]
+  return plain === undefined ? undefined : { plain, byCookie }
+}
+
+/** What a page of ours knows and a page of somebody else's does not: derived, so that every node knows it. */
+export function csrfOf(plain: string): string {
+  return createHmac('sha256', plain).update('porteiro csrf').digest('base64url')
+}
+
+/**
+ * A browser sends the cookie along whoever made it ask. SameSite=Strict keeps other sites out, but a page on another port
+ * of this host is the same site.
+ */
+function demandIntent({ method, headers }: FastifyRequest, plain: string): void {
+  if (headers.upgrade !== undefined) {
+    const origin = headers.origin === undefined ? undefined : URL.parse(headers.origin)
+    if (origin?.host !== headers.host) throw fail('CSRF_REFUSED')
+  } else if (!SAFE.has(method)) {
+    const wanted = Buffer.from(csrfOf(plain))
+    const given = Buffer.from(String(headers['x-csrf-token'] ?? ''))
+    if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) throw fail('CSRF_REFUSED')
   }
 }

@@ -5,9 +5,12 @@ export interface MetricsRoutesOptions {
   metrics: Metrics
 }
 
-/** `GET /metrics` for Prometheus, with a key that may read: `authorization` in its scrape_config. */
+/**
+ * `GET /metrics` for Prometheus, with a key that may read: `authorization` in its scrape_config. It counts what all tenants
+ * do, so the key must be one of all.
+ */
 export async function metricsRoutes(app: FastifyInstance, { metrics }: MetricsRoutesOptions) {
-  app.get('/metrics', { config: { scope: 'read' } }, async (_, reply) => {
+  app.get('/metrics', { config: { scope: 'read', everyTenant: true } }, async (_, reply) => {
     reply.type(metrics.contentType)
     return metrics.text()
   })

@@ -1,12 +1,13 @@
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { asPorteiroError, fail, type PorteiroError } from '../errors.ts'
+import { asPorteiroError, fail, PorteiroError } from '../errors.ts'
 
 /** Fastify's own errors in the words of our table. */
 const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) => PorteiroError> = {
   FST_ERR_VALIDATION: (error) =>
     fail('BODY_INVALID', {
       problems: (error.validation ?? []).map(({ instancePath, message }) =>
-        `${instancePath.replace(/^\//, '') || 'body'}: ${message}`.trim(),
+        `${instancePath.replace(/^\//, '') || 'body'}: ${plain(message)}`.trim(),
       ),
     }),
   FST_ERR_CTP_BODY_TOO_LARGE: (_, request) =>
@@ -21,12 +22,63 @@ const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) 
 
 /** The one form of an error: `{ error: { code, message, details } }`. */
 export function replyError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const error = BY_FASTIFY[thrown.code]?.(thrown, request) ?? asPorteiroError(thrown)
+  const error = BY_FASTIFY[thrown.code]?.(thrown, request) ?? foreign(thrown, request)
   const bug = error.code === 'BUG'
   if (bug) request.log.error({ err: thrown, code: error.code }, 'a request failed')
   const { code, message, details, status } = error
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="porteiro"')
-  reply.status(status).send({ error: { code, message, details: bug ? {} : details } })
+  const { retryAfterSeconds } = details
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
+  // who has no key is not told what the service is made of
+  const hidden = status >= 500 && request.caller === null && code !== 'AUTH_UNAVAILABLE'
+  reply.status(status).send({
+    error: {
+      code,
+      message: hidden ? 'The service cannot do this at the moment.' : message,
+      details: bug || hidden ? {} : details,
+    },
+  })
+}
+
+/** What a request that no route was found for is answered with: the hooks did not run. */
+export function replyUnread(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  reply.headers({
+    'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'SAMEORIGIN',
+    'referrer-policy': 'no-referrer',
+    'cache-control': 'no-store',
+    'x-request-id': request.id,
+  })
+  replyError(thrown, request, reply)
+}
+
+/** What is no HTTP gets an answer in the same form, and the end of its connection. */
+export function replyMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code !== 'ECONNRESET' && socket.writable) {
+    const { code, message, details } = fail('REQUEST_MALFORMED')
+    const body = JSON.stringify({ error: { code, message, details } })
+    socket.write(
+      `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\nx-content-type-options: nosniff\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    )
+  }
+  socket.destroy(error)
+}
+
+/** An error of a library: what it calls the request's fault is one. */
+function foreign(thrown: FastifyError, request: FastifyRequest): PorteiroError {
+  if (thrown.statusCode === 403 || thrown.statusCode === 404) return unknownRoute(request)
+  const { statusCode = 500 } = thrown
+  return statusCode >= 400 && statusCode < 500 && !(thrown instanceof PorteiroError)
+    ? fail('BODY_INVALID', { problems: [thrown.message] }, thrown)
+    : asPorteiroError(thrown)
+}
+
+/** Without the words of the library that checked. */
+function plain(message = ''): string {
+  if (/received undefined$/.test(message)) return 'is missing'
+  return message.replace(/^Invalid input: /, '')
 }
 
 export function replyUnknownRoute(request: FastifyRequest): never {

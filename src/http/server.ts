@@ -1,31 +1,35 @@
-import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import cookie from '@fastify/cookie'
+import helmet from '@fastify/helmet'
+import websocket from '@fastify/websocket'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { type ApiOptions, apiRoutes } from './api.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
-import { type CallRoutesOptions, callRoutes } from './call-routes.ts'
-import { type MetricsRoutesOptions, metricsRoutes } from './metrics-routes.ts'
-import { replyError, replyUnknownRoute } from './replies.ts'
-import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
+import { collectRoutes, documentRoutes } from './openapi.ts'
+import { replyError, replyMalformed, replyUnknownRoute, replyUnread } from './replies.ts'
 
-/** Bytes; the largest body that any route of today needs is a small object. */
+/** Bytes; what is larger, such as a directory, says so at its route. */
 const BODY_LIMIT = 64 * 1024
 /** ms for a whole request to arrive, against peers that drip. */
 const REQUEST_MS = 15_000
+/** Bytes of one message of a WebSocket; a frame of sound or a key press is far below it. */
+const MESSAGE_LIMIT = 16 * 1024
 
-export interface HttpOptions
-  extends AuthOptions,
-    CallRoutesOptions,
-    StatusRoutesOptions,
-    MetricsRoutesOptions {
+export interface HttpOptions extends AuthOptions, Omit<ApiOptions, 'auth'> {
   host: string
   port: number
+  /** Reverse proxies whose word on address and protocol counts, as CIDRs. */
+  trustProxy: readonly string[]
   log: Logger
+  /** Pages, webhooks and sockets beside the API, in their order; with cookies, keys and WebSockets ready for them. */
+  extras: readonly ((app: FastifyInstance) => Promise<unknown>)[]
 }
 
-/** The HTTP API. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+/** The HTTP server. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openHttp(options: HttpOptions) {
-  const { host, port, log } = options
+  const { host, port, log, trustProxy, extras } = options
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // one line a request would drown the calls; what acts on a call logs it
@@ -33,34 +37,59 @@ export async function openHttp(options: HttpOptions) {
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,
+    trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     genReqId: () => crypto.randomUUID(),
+    clientErrorHandler: replyMalformed,
     // paths that no router can read get the same form of error
-    frameworkErrors: (error, request, reply) => replyError(error, request, reply),
+    frameworkErrors: (error, request, reply) => replyUnread(error, request, reply),
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.decorateRequest('caller', null)
-  app.addHook('onRequest', createAuth(options))
-  app.addHook('onSend', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-    reply.header('cache-control', 'no-store')
-    reply.header('x-content-type-options', 'nosniff')
-  })
   app.setErrorHandler(replyError)
   app.setNotFoundHandler(replyUnknownRoute)
-  app.register(callRoutes, options)
-  app.register(statusRoutes, options)
-  app.register(metricsRoutes, options)
   try {
+    await prepare(app)
+    const auth = createAuth(options)
+    app.addHook('onRequest', auth.authenticate)
+    await app.register(apiRoutes, { ...options, auth })
+    for (const extra of extras) await app.register(extra)
+    await documentRoutes(app)
     await app.listen({ host, port })
   } catch (error) {
     await app.close()
-    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-    throw fail(taken ? 'PORT_IN_USE' : 'PORT_FORBIDDEN', { host, port, reason: reasonOf(error) }, error)
+    const { code } = error as NodeJS.ErrnoException
+    if (!/^E[A-Z]+$/.test(code ?? '')) throw error
+    throw fail(
+      code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'PORT_FORBIDDEN',
+      { host, port, reason: reasonOf(error) },
+      error,
+    )
   }
   const address = app.server.address()
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,
     close: () => app.close(),
   }
+}
+
+/** What every route finds in place: headers, cookies, WebSockets, and the document that it becomes part of. */
+async function prepare(app: FastifyInstance): Promise<void> {
+  await app.register(helmet, {
+    // of answers that no browser shows; pages bring a policy of their own
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    referrerPolicy: { policy: 'no-referrer' },
+    // TLS ends at a proxy, which knows better
+    strictTransportSecurity: false,
+  })
+  await app.register(cookie)
+  await app.register(websocket, { options: { maxPayload: MESSAGE_LIMIT } })
+  await collectRoutes(app)
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  })
 }

@@ -28,6 +28,10 @@ export interface Ear {
   idle(ms: number): void
   /** Passes every frame on, until the returned function is called. */
   tap(tap: Tap): () => void
+  /** The last 300 ms before this frame as taps got them, the oldest first: where a word begins that is known only now. */
+  kept(tap: Tap): void
+  /** ms since the last frame of speech, 0 for this one; Infinity before the first speech. */
+  quietMs(): number
   /** dBFS of the last 100 ms; -100 is silence. */
   level(): number
   /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
@@ -54,6 +58,9 @@ const LEVEL_FRAMES = 5
 /** Ten ambiguous payloads: within them the trap has its verdict. */
 const HELD_BYTES = AMBIGUOUS_BYTES * 10
 const SILENT_FRAME = new Int16Array(FRAME_SAMPLES)
+/** The onset after which speech is speech, what a weak first sound takes, and the turn in which somebody begins to listen. */
+export const KEPT_MS = 300
+const KEPT_FRAMES = KEPT_MS / FRAME_MS
 
 /** One leg's listener: brings its sound to frames of 8 kHz and finds speech and keys in them. */
 export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear {
@@ -61,6 +68,9 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
   const powers = new Float64Array(LEVEL_FRAMES)
   const trap = createUlawTrap()
   const held = new Uint8Array(HELD_BYTES)
+  const kept = new Int16Array(KEPT_FRAMES * FRAME_SAMPLES)
+  const keptQuiet = new Float64Array(KEPT_FRAMES)
+  let passed = 0
   let heldBytes = 0
   let verdict: Verdict = 'undecided'
   let inband = true
@@ -99,7 +109,12 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
   }
 
   function pass(samples: Int16Array): void {
-    for (const tap of taps) tap(samples, vad.quietMs())
+    const quietMs = vad.quietMs()
+    for (const tap of taps) tap(samples, quietMs)
+    // the one copy of a frame that nobody listens to, in a ring
+    const slot = passed++ % KEPT_FRAMES
+    kept.set(samples, slot * FRAME_SAMPLES)
+    keptQuiet[slot] = quietMs
   }
 
   /** Holds back what may be µ-law until that is known, so that its first words are heard right: at most 200 ms. */
@@ -167,6 +182,13 @@ export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear
       taps.add(tap)
       return () => taps.delete(tap)
     },
+    kept(tap) {
+      for (let at = Math.max(0, passed - KEPT_FRAMES); at < passed; at++) {
+        const slot = at % KEPT_FRAMES
+        tap(kept.subarray(slot * FRAME_SAMPLES, (slot + 1) * FRAME_SAMPLES), keptQuiet[slot]!)
+      }
+    },
+    quietMs: () => vad.quietMs(),
     sounding: () => sounding || heldBytes > 0,
     toned: (key) => toned.get(key),
     level: () => dbfs(powers.reduce((sum, power) => sum + power, 0) / LEVEL_FRAMES),

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import fvad from '@echogarden/fvad-wasm'
 import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { createForeground } from './foreground.ts'
 import { powerAt, powerOf } from './level.ts'
 
 export interface VadOptions {
@@ -58,6 +59,7 @@ export async function loadVad(): Promise<VadEngine> {
     glue._fvad_set_sample_rate(handle, SAMPLE_RATE)
     glue._fvad_set_mode(handle, mode)
     count++
+    const foreground = createForeground()
     let freed = false
     let skipped = true
     let frames = 0
@@ -89,12 +91,17 @@ export async function loadVad(): Promise<VadEngine> {
       push(samples, power = powerOf(samples)) {
         // in a quiet line every second frame is asked: speech is found up to 20 ms later, and its end where it was
         skipped = !skipped && !speaking && run === 0
-        if (skipped) return take(false)
+        if (skipped) {
+          foreground.push(power, false)
+          return take(false)
+        }
         // the memory moves when more detectors than ever before are created
         if (view.buffer !== memory.buffer) view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
         view.set(samples)
         // asked for silence too: it learns the line's noise from it
-        take(glue._fvad_process(handle, buffer, FRAME_SAMPLES) === 1 && power > INAUDIBLE)
+        const voiced = glue._fvad_process(handle, buffer, FRAME_SAMPLES) === 1 && power > INAUDIBLE
+        // libfvad takes loud noise, and voices behind the caller, for speech without end
+        take(foreground.push(power, voiced))
       },
       skip: () => take(false),
       finish,

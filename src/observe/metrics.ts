@@ -1,6 +1,8 @@
-import { Counter, Gauge, Registry } from 'prom-client'
+import { Counter, Gauge, type Histogram, Registry } from 'prom-client'
 import type { Role } from '../audio.ts'
+import { createDepths, type QueueCount } from './depths.ts'
 import { processRegistry } from './process-metrics.ts'
+import type { Timings } from './timings.ts'
 
 /** Told as 0 as long as they have not come to be, so that a rate begins with the first. */
 export const OUTCOMES = [
@@ -23,6 +25,8 @@ export const BROKER_STATES = [
   'closing',
   'closed',
 ] as const
+/** ms. A phone's jitter buffer makes up for 60, a good one for 100. */
+const LATENESS_MS = [1, 2.5, 5, 10, 20, 40, 60, 100, 200]
 const ROLES: readonly Role[] = ['visitor', 'resident']
 
 /** A live call as far as it is counted. */
@@ -31,17 +35,37 @@ interface CountedCall {
   readonly legs: ReadonlyMap<Role, unknown>
 }
 
-/** Where the values are read, at each scrape. */
+/** A speech provider as far as it is counted. */
+interface CountedSpeech {
+  provider: string
+  ready: boolean
+  active: number
+  waiting: number
+  requests: number
+  failures: number
+}
+
+/** Where the values are read, at each scrape. What a node has not got is left out: its metrics are then not told. */
 export interface MetricsSources {
   /** The outer states of a call. */
   callStates: readonly string[]
   calls: { list(): readonly CountedCall[]; counts(): { outcomes: Readonly<Record<string, number>> } }
-  pacer: { lateness(): { p50: number; p99: number; max: number } }
+  pacer: {
+    lateness(): { p50: number; p99: number; max: number }
+    latenessWithin(limits: readonly number[]): { within: number[]; count: number; sum: number }
+  }
   audiosocket: { counts(): { refused: Readonly<Record<string, number>> } }
   journal: { counts(): { waiting: number; lost: number } }
   pool: { readonly totalCount: number; readonly idleCount: number; readonly waitingCount: number }
   broker: { describe(): { state: string; losses: number } } | undefined
+  speech?: { tts(): CountedSpeech; stt(): CountedSpeech } | undefined
+  /** Messages that are not simply sent; asked at most every 5 s. */
+  queue?: { counts(): Promise<readonly QueueCount[]> } | undefined
+  timings?: Timings | undefined
 }
+
+/** What only a node has that takes calls. */
+type OfVoice = 'callStates' | 'calls' | 'pacer' | 'audiosocket' | 'broker'
 
 export interface Metrics {
   readonly contentType: string
@@ -60,7 +84,10 @@ export function createMetrics({
   journal,
   pool,
   broker,
-}: MetricsSources): Metrics {
+  speech,
+  queue,
+  timings,
+}: Omit<MetricsSources, OfVoice> & Partial<Pick<MetricsSources, OfVoice>>): Metrics {
   const own = new Registry()
 
   /** One gauge with a value for each of a label's values. */
@@ -106,37 +133,43 @@ export function createMetrics({
       },
     })
 
-  gauges('porteiro_calls', 'Live calls by their outer state.', 'state', () =>
-    counted(
-      callStates,
-      calls.list().map(({ actor }) => outerState(actor.getSnapshot().value)),
-    ),
-  )
-  gauges('porteiro_legs', 'Live legs by role.', 'role', () =>
-    counted(
-      ROLES,
-      calls.list().flatMap(({ legs }) => [...legs.keys()]),
-    ),
-  )
-  counters('porteiro_calls_ended_total', 'Ended calls by outcome.', 'outcome', () => ({
-    ...counted(OUTCOMES, []),
-    ...calls.counts().outcomes,
-  }))
-  gauges(
-    'porteiro_frame_lateness_ms',
-    'How late frames left since the start, in ms; quantile 1 is the latest one.',
-    'quantile',
-    () => {
-      const { p50, p99, max } = pacer.lateness()
-      return { '0.5': p50, '0.99': p99, '1': max }
-    },
-  )
-  counters(
-    'porteiro_audiosocket_refused_total',
-    'AudioSocket connections turned away or broken off, by the code of the error.',
-    'code',
-    () => audiosocket.counts().refused,
-  )
+  if (calls && callStates)
+    gauges('porteiro_calls', 'Live calls by their outer state.', 'state', () =>
+      counted(
+        callStates,
+        calls.list().map(({ actor }) => outerState(actor.getSnapshot().value)),
+      ),
+    )
+  if (calls)
+    gauges('porteiro_legs', 'Live legs by role.', 'role', () =>
+      counted(
+        ROLES,
+        calls.list().flatMap(({ legs }) => [...legs.keys()]),
+      ),
+    )
+  if (calls)
+    counters('porteiro_calls_ended_total', 'Ended calls by outcome.', 'outcome', () => ({
+      ...counted(OUTCOMES, []),
+      ...calls.counts().outcomes,
+    }))
+  if (pacer)
+    gauges(
+      'porteiro_frame_lateness_ms',
+      'How late frames left since the start, in ms; quantile 1 is the latest one.',
+      'quantile',
+      () => {
+        const { p50, p99, max } = pacer.lateness()
+        return { '0.5': p50, '0.99': p99, '1': max }
+      },
+    )
+  if (pacer) registerLateness(own, pacer)
+  if (audiosocket)
+    counters(
+      'porteiro_audiosocket_refused_total',
+      'AudioSocket connections turned away or broken off, by the code of the error.',
+      'code',
+      () => audiosocket.counts().refused,
+    )
   gauge('porteiro_journal_waiting', 'Events that wait to be written.', () => journal.counts().waiting)
   counter(
     'porteiro_journal_lost_total',
@@ -156,8 +189,45 @@ export function createMetrics({
       () => broker.describe().losses,
     )
   }
+  if (speech) {
+    const read = (pick: (status: CountedSpeech) => number) => () => ({
+      tts: pick(speech.tts()),
+      stt: pick(speech.stt()),
+    })
+    gauges(
+      'porteiro_speech_ready',
+      '1 when the speech provider can be asked; 0: none is configured, or it is left alone.',
+      'kind',
+      read(({ ready }) => Number(ready)),
+    )
+    gauges(
+      'porteiro_speech_active',
+      'Requests under way.',
+      'kind',
+      read(({ active }) => active),
+    )
+    gauges(
+      'porteiro_speech_waiting',
+      'Requests that wait for a place.',
+      'kind',
+      read(({ waiting }) => waiting),
+    )
+    counters(
+      'porteiro_speech_requests_total',
+      'Requests to the speech provider.',
+      'kind',
+      read(({ requests }) => requests),
+    )
+    counters(
+      'porteiro_speech_failures_total',
+      'Requests that failed.',
+      'kind',
+      read(({ failures }) => failures),
+    )
+  }
+  if (queue) createDepths(own, queue)
 
-  const all = Registry.merge([own, processRegistry()])
+  const all = Registry.merge([own, processRegistry(), ...(timings ? [timings.registry] : [])])
   return { contentType: all.contentType, text: () => all.metrics() }
 }
 
@@ -170,4 +240,27 @@ function counted(known: readonly string[], found: readonly string[]): Values {
 
 function outerState(value: unknown): string {
   return typeof value === 'string' ? value : (Object.keys(value as object)[0] ?? '')
+}
+
+/** The pacer counts by itself, an increment a frame; here it is only written down. */
+function registerLateness(registry: Registry, pacer: MetricsSources['pacer']): void {
+  const name = 'porteiro_frame_lateness_seconds'
+  const help = 'How late frames left.'
+  const bucket = (le: number | '+Inf', value: number) => ({
+    metricName: `${name}_bucket`,
+    value,
+    labels: { le },
+  })
+  const get = async () => {
+    const { within, count, sum } = pacer.latenessWithin(LATENESS_MS)
+    const values = [
+      ...within.map((value, at) => bucket(LATENESS_MS[at]! / 1000, value)),
+      bucket('+Inf', count),
+      { metricName: `${name}_sum`, value: sum / 1000, labels: {} },
+      { metricName: `${name}_count`, value: count, labels: {} },
+    ]
+    return { name, help, type: 'histogram', aggregator: 'sum', values }
+  }
+  // prom-client's own histogram can only observe one value at a time; a registry needs no more of a metric than this
+  registry.registerMetric({ name, get } as unknown as Histogram)
 }

@@ -1,25 +1,21 @@
-import { type Actor, createActor, type EventObject, fromCallback, fromPromise, type Snapshot } from 'xstate'
+import { type Actor, createActor, fromCallback, fromPromise, type Snapshot } from 'xstate'
 import {
+  type AskRequest,
   type Attempt,
   type CallSettings,
   type Contact,
-  callMachine,
-  contactMachine,
   type Deadline,
   type DialRequest,
   type LegEvent,
-  type LegRef,
-  legMachine,
   type Matched,
   type Piece,
+  provideCall,
   type RecordingName,
   type Role,
-  residentMachine,
   type Saying,
   type SpokenAnswer,
   type Unit,
   type VisitorSpeech,
-  visitorMachine,
 } from '../../machines/index.ts'
 import { attemptsOf } from '../clicktocall/plan.ts'
 import { passed } from '../wait.ts'
@@ -46,6 +42,8 @@ export interface Scene {
   residentSays?: (SpokenAnswer | Error)[]
   /** Rejecting means that it cannot be rung. */
   dial?: (request: DialRequest) => Promise<void>
+  /** Rejecting means that nobody can be asked in writing. */
+  ask?: (request: AskRequest) => Promise<void>
   /** Whether the other side closes its socket after our 0x00. */
   closes?: (role: Role) => boolean
 }
@@ -57,7 +55,7 @@ export interface Line {
   interrupted: boolean
 }
 
-const ROUNDS = { attempts: 2, ringMs: 30_000 }
+const ROUNDS = { attempts: 2, ringMs: 30_000, answerMs: 60_000 }
 
 export const SCENE_SETTINGS: CallSettings = {
   transcribes: false,
@@ -79,7 +77,8 @@ export function createStage(scene: Scene = {}) {
   const units = scene.units ?? { '101': unit }
   const find = scene.findUnit ?? (async (number: string) => units[number] ?? null)
   const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
-  const attempts = scene.attempts ?? attemptsOf([{ kind: 'call' }], { contacts, operator: undefined }, ROUNDS)
+  const attempts =
+    scene.attempts ?? attemptsOf([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
   const lines: Line[] = []
   const dialled: DialRequest[] = []
   const ringing = new Set<string>()
@@ -87,6 +86,8 @@ export function createStage(scene: Scene = {}) {
   const hungUp: Role[] = []
   const released: Role[] = []
   const ears = new Map<Role, (fact: LegEvent) => void>()
+  const asked: AskRequest[] = []
+  let awaiting = false
   let bridged = false
 
   const utter = async (role: Role, pieces: Piece[], signal: AbortSignal) => {
@@ -114,79 +115,65 @@ export function createStage(scene: Scene = {}) {
     })
   }
 
-  const leg = legMachine.provide({
-    actors: {
-      deadline,
-      hear: fromCallback<EventObject, LegRef, LegEvent>(({ input, sendBack }) => {
-        ears.set(input.role, sendBack)
-        return () => ears.delete(input.role)
-      }),
-      hangUp: fromPromise<void, LegRef>(async ({ input: { role } }) => {
-        hungUp.push(role)
-        if (scene.closes?.(role) ?? true) ears.get(role)?.({ type: 'hungUp', how: 'fin' })
-      }),
-      release: fromPromise<void, LegRef>(async ({ input: { role } }) => {
-        released.push(role)
-      }),
-    },
-  })
-  const machine = callMachine.provide({
-    actors: {
-      leg,
-      say,
-      deadline,
-      visitor: visitorMachine.provide({
-        actors: {
-          say,
-          deadline,
-          record: fromPromise(async ({ input, signal }) => {
-            const heard = scene.speaks?.(input.name) ?? true
-            await passed(heard ? 2000 : 4000, signal)
-            return { name: input.name, heard, ms: heard ? 1500 : 0 }
-          }),
-          listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
-          findUnit: fromPromise(async ({ input }) => find(input.number)),
-        },
-      }),
-      contact: contactMachine.provide({
-        actors: {
-          say,
-          deadline,
-          dial: fromPromise<void, DialRequest>(async ({ input }) => {
-            dialled.push(input)
-            await scene.dial?.(input)
-          }),
-          ring: fromCallback<EventObject, DialRequest>(({ input }) => {
-            ringing.add(input.attemptId)
-            return () => ringing.delete(input.attemptId)
-          }),
-        },
-      }),
-      resident: residentMachine.provide({
-        actors: { say, deadline, listen: listenTo<SpokenAnswer>('resident', scene.residentSays) },
-      }),
-      match: fromPromise(async () => scene.rules ?? { verdict: 'contact', attempts }),
-      tone: fromCallback<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>(
-        ({ input }) => {
-          tones.add(`${input.role}:${input.tone}`)
-          return () => tones.delete(`${input.role}:${input.tone}`)
-        },
-      ),
-      bridge: fromCallback(() => {
-        bridged = true
-        return () => {
-          bridged = false
-        }
-      }),
-      sayBoth: fromPromise(async ({ input, signal }) => {
-        const beganAt = Date.now()
-        await Promise.all([
-          utter('visitor', input.words.visitor, signal),
-          utter('resident', input.words.resident, signal),
-        ])
-        return { beganAt }
-      }),
-    },
+  const machine = provideCall({
+    deadline,
+    say,
+    hear: fromCallback(({ input, sendBack }) => {
+      ears.set(input.role, sendBack)
+      return () => ears.delete(input.role)
+    }),
+    hangUp: fromPromise(async ({ input: { role } }) => {
+      hungUp.push(role)
+      if (scene.closes?.(role) ?? true) ears.get(role)?.({ type: 'hungUp', how: 'fin' })
+    }),
+    release: fromPromise(async ({ input: { role } }) => {
+      released.push(role)
+    }),
+    record: fromPromise(async ({ input, signal }) => {
+      const heard = scene.speaks?.(input.name) ?? true
+      await passed(heard ? 2000 : 4000, signal)
+      return { name: input.name, heard, ms: heard ? 1500 : 0 }
+    }),
+    listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
+    listenToAnswer: listenTo<SpokenAnswer>('resident', scene.residentSays),
+    findUnit: fromPromise(async ({ input }) => find(input.number)),
+    dial: fromPromise(async ({ input }) => {
+      dialled.push(input)
+      await scene.dial?.(input)
+    }),
+    ring: fromCallback(({ input }) => {
+      ringing.add(input.attemptId)
+      return () => ringing.delete(input.attemptId)
+    }),
+    ask: fromPromise(async ({ input }) => {
+      asked.push(input)
+      await scene.ask?.(input)
+    }),
+    await: fromCallback(({ input: { asks } }) => {
+      awaiting = asks
+      return () => {
+        awaiting = false
+      }
+    }),
+    match: fromPromise(async () => scene.rules ?? { verdict: 'contact', attempts }),
+    tone: fromCallback(({ input }) => {
+      tones.add(`${input.role}:${input.tone}`)
+      return () => tones.delete(`${input.role}:${input.tone}`)
+    }),
+    bridge: fromCallback(() => {
+      bridged = true
+      return () => {
+        bridged = false
+      }
+    }),
+    sayBoth: fromPromise(async ({ input, signal }) => {
+      const beganAt = Date.now()
+      await Promise.all([
+        utter('visitor', input.words.visitor, signal),
+        utter('resident', input.words.resident, signal),
+      ])
+      return { beganAt }
+    }),
   })
 
   /** The call, or the call that goes on from a persisted snapshot. */
@@ -216,6 +203,10 @@ export function createStage(scene: Scene = {}) {
     /** Legs whose socket we closed ourselves. */
     released,
     isBridged: () => bridged,
+    /** How often the unit was asked in writing, in order. */
+    asked,
+    /** Whether answers in writing count now. */
+    isAwaiting: () => awaiting,
     /** What a leg's media would report. */
     report: (role: Role, fact: LegEvent) => ears.get(role)?.(fact),
   }

@@ -30,6 +30,8 @@ export interface SynthesizerOptions {
   timeoutMs: number
   /** Requests at once. */
   concurrency: number
+  /** Told of every text that was synthesised and not found in the cache, with the ms it took once there was a place. */
+  onAnswer?: ((ms: number) => void) | undefined
   log: Logger
 }
 
@@ -62,7 +64,7 @@ const NEVER = new AbortController().signal
 
 /** Opens the cache and looks for espeak. Throws CONFIG_INVALID when what the provider needs is absent. */
 export async function createSynthesizer(options: SynthesizerOptions): Promise<Synthesizer> {
-  const { timeoutMs, concurrency, log } = options
+  const { timeoutMs, concurrency, onAnswer, log } = options
   const provider = await choose(options.provider)
   const speak = voiceOf(provider, options)
   const cache = await openCache({ directory: options.cacheDir, maxBytes: options.cacheBytes, log })
@@ -75,9 +77,11 @@ export async function createSynthesizer(options: SynthesizerOptions): Promise<Sy
     if (kept) return kept
     const pcm = await guard.run(
       async () => {
+        const began = performance.now()
         const spoken = await within(timeoutMs, provider, signal, (ending) => speak(text, locale, ending))
         const levelled = pcmFrom(await level(samplesOf(spoken)))
         if (levelled.length < FRAME_BYTES) throw fail('SPEECH_INVALID', { provider, reason: 'no sound' })
+        onAnswer?.(performance.now() - began)
         return levelled
       },
       Math.min(PLACE_MS, timeoutMs),

@@ -28,6 +28,8 @@ export interface TranscriberOptions {
   timeoutMs: number
   /** Requests at once. */
   concurrency: number
+  /** Told of every text, with the ms from `finish` until it was there. */
+  onAnswer?: ((ms: number) => void) | undefined
   log: Logger
 }
 
@@ -69,7 +71,7 @@ const ABANDONED_MS = 60_000
 
 /** Throws CONFIG_INVALID when what the provider needs is absent. */
 export function createTranscriber(options: TranscriberOptions): Transcriber {
-  const { provider, timeoutMs, concurrency, log } = options
+  const { provider, timeoutMs, concurrency, onAnswer, log } = options
   const recogniser = recogniserOf(options)
   const guard = createGuard({ provider, variable: 'STT', concurrency, log })
   const live = new Set<Running>()
@@ -77,7 +79,15 @@ export function createTranscriber(options: TranscriberOptions): Transcriber {
   return {
     provider,
     open(request) {
-      const running = createTranscription({ request, recogniser, guard, provider, timeoutMs, concurrency })
+      const running = createTranscription({
+        request,
+        recogniser,
+        guard,
+        provider,
+        timeoutMs,
+        concurrency,
+        onAnswer,
+      })
       live.add(running)
       running.over.finally(() => live.delete(running))
       return running
@@ -106,6 +116,7 @@ interface Parts {
   provider: SttProvider
   timeoutMs: number
   concurrency: number
+  onAnswer: ((ms: number) => void) | undefined
 }
 
 function createTranscription({
@@ -115,6 +126,7 @@ function createTranscription({
   provider,
   timeoutMs,
   concurrency,
+  onAnswer,
 }: Parts): Running {
   const heard = createHeard(MAX_HEARD_MS)
   const ending = new AbortController()
@@ -156,6 +168,7 @@ function createTranscription({
       cancel(fail('SPEECH_CANCELLED'))
       return { text: '' }
     }
+    const said = performance.now()
     const asked = answer ?? begin()
     clearTimeout(timer)
     timer = setTimeout(() => {
@@ -163,7 +176,9 @@ function createTranscription({
       ending.abort(served ? late : fail('SPEECH_BUSY', { provider, max: concurrency }))
     }, timeoutMs)
     try {
-      return bounded(await asked)
+      const transcript = bounded(await asked)
+      onAnswer?.(performance.now() - said)
+      return transcript
     } finally {
       clearTimeout(timer)
     }

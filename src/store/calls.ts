@@ -1,13 +1,5 @@
+import type { Outcome } from '../../machines/index.ts'
 import type { Querier } from './database.ts'
-
-export type Outcome =
-  | 'authorized'
-  | 'denied'
-  | 'unanswered'
-  | 'unreachable'
-  | 'abandoned'
-  | 'blocked'
-  | 'expired'
 
 export interface CallRow {
   /** The AudioSocket UUID, lower case with dashes. */
@@ -53,8 +45,11 @@ export async function writeBatch(
     const latest = [...new Map(calls.map((call) => [call.id, call])).values()]
     await database.query(UPSERT_CALLS, [asJson(latest)])
   }
-  if (events.length > 0) await database.query(INSERT_EVENTS, [asJson(events)])
+  if (events.length > 0) await database.query(INSERT_EVENTS, [asJson(events), EVENTS_LOCK])
 }
+
+/** First half of an advisory lock's key ("pevt" in ASCII); the second is a hash of the schema. */
+const EVENTS_LOCK = 0x70657674
 
 const UPSERT_CALLS = `
   insert into calls (id, tenant_id, node_id, gate, unit_id, unit_number, state, started_at, ended_at, outcome, reason,
@@ -71,10 +66,12 @@ const UPSERT_CALLS = `
     durations = excluded.durations
   where calls.ended_at is null or excluded.ended_at is not null`
 
+// one batch at a time, over all nodes: ids are then seen in their order, and who has read up to one missed none before it
 const INSERT_EVENTS = `
+  with turn as materialized (select pg_advisory_xact_lock($2, hashtext(current_schema())))
   insert into call_events (call_id, seq, at, kind, leg, data)
   select "callId", seq, at, kind, leg, coalesce(data, '{}')
-  from jsonb_to_recordset($1::jsonb) as batch ("callId" uuid, seq int, at timestamptz, kind text, leg text, data jsonb)
+  from turn, jsonb_to_recordset($1::jsonb) as batch ("callId" uuid, seq int, at timestamptz, kind text, leg text, data jsonb)
   on conflict do nothing`
 
 export async function findCall(database: Querier, id: string): Promise<CallRow | undefined> {
@@ -82,18 +79,44 @@ export async function findCall(database: Querier, id: string): Promise<CallRow |
   return row
 }
 
-/** Newest first. `live`: those that have not ended, or only those that have. `before` pages by `startedAt`. */
+export interface CallFilter {
+  tenantId?: string | undefined
+  /** Those that have not ended, or only those that have. */
+  live?: boolean | undefined
+  /** The outer state, such as `contacting`. */
+  state?: string | undefined
+  outcome?: Outcome | undefined
+  unit?: string | undefined
+  /** Pages: only what started before; with `beforeId`, also what started in that very moment and has a lower id. */
+  before?: Date | undefined
+  beforeId?: string | undefined
+  limit: number
+}
+
+/** Newest first. */
 export function listCalls(
   database: Querier,
-  { tenantId, live, before, limit }: { tenantId?: string; live?: boolean; before?: Date; limit: number },
+  { tenantId, live, state, outcome, unit, before, beforeId, limit }: CallFilter,
 ): Promise<CallRow[]> {
   return database.query<CallRow>(
     `select ${COLUMNS} from calls
      where ($1::text is null or tenant_id = $1)
        and ($2::boolean is null or (ended_at is null) = $2)
-       and ($3::timestamptz is null or started_at < $3)
-     order by started_at desc limit $4`,
-    [tenantId ?? null, live ?? null, before ?? null, limit],
+       and ($3::timestamptz is null or started_at < $3 or started_at = $3 and id < $4::uuid)
+       and ($5::text is null or split_part(state, '.', 1) = $5)
+       and ($6::text is null or outcome = $6)
+       and ($7::text is null or unit_number = $7)
+     order by started_at desc, id desc limit $8`,
+    [
+      tenantId ?? null,
+      live ?? null,
+      before ?? null,
+      beforeId ?? null,
+      state ?? null,
+      outcome ?? null,
+      unit ?? null,
+      limit,
+    ],
   )
 }
 
@@ -113,11 +136,6 @@ export async function endedSince(database: Querier, since: Date, limit = 10_000)
     [since, limit],
   )
   return rows.map((row) => row.id)
-}
-
-export async function hasEnded(database: Querier, id: string): Promise<boolean> {
-  const rows = await database.query('select from calls where id = $1 and ended_at is not null', [id])
-  return rows.length > 0
 }
 
 /**

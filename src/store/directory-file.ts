@@ -11,8 +11,11 @@ import { locateSyntaxError } from './json-syntax.ts'
 const text = z
   .union([z.string(), z.number().int().nonnegative().transform(String)])
   .transform((value) => value.trim())
-const filled = text.refine((value) => value !== '', 'is empty')
-const number = text.refine((value) => /^[0-9A-Za-z]{1,16}$/.test(value), 'must be 1 to 16 digits or letters')
+export const filled = text.refine((value) => value !== '', 'is empty')
+export const unitNumber = text.refine(
+  (value) => /^[0-9A-Za-z]{1,16}$/.test(value),
+  'must be 1 to 16 digits or letters',
+)
 
 /** An extension, `sip:101@host` or E.164, the spaces and dashes of print removed. */
 const phone = text
@@ -28,7 +31,7 @@ const whatsapp = text
   .refine((value) => /^\d{10,15}$/.test(value), 'must be a number with country code, like +5511987654321')
   .transform((digits) => `+${digits}`)
 
-const resident = z.strictObject({
+export const resident = z.strictObject({
   name: filled,
   phone: phone.nullish(),
   whatsapp: whatsapp.nullish(),
@@ -43,7 +46,7 @@ const rules = {
 }
 
 const unit = z.strictObject({
-  number,
+  number: unitNumber,
   block: filled.nullish(),
   label: filled.nullish(),
   residents: z.array(resident),
@@ -51,7 +54,7 @@ const unit = z.strictObject({
 })
 
 const port = z.number().int().min(1).max(65535)
-const extension = z.strictObject({
+export const extension = z.strictObject({
   id: filled,
   ramal_ia: filled,
   ramal_retorno: filled,
@@ -60,13 +63,19 @@ const extension = z.strictObject({
   porta_retorno: port,
 })
 
+export const tenantId = text.refine(
+  (value) => /^[\w-]{1,64}$/.test(value),
+  'must be 1 to 64 letters, digits, - or _',
+)
+
 const own = z.strictObject({
   tenant: z
     .strictObject({
-      id: text.refine((value) => /^[\w-]{1,64}$/.test(value), 'must be 1 to 64 letters, digits, - or _'),
+      id: tenantId,
       name: filled,
       locale: z.enum(['pt-BR', 'en']).nullish(),
       bargeIn: z.boolean().nullish(),
+      notifyUnreached: z.boolean().nullish(),
       ...rules,
     })
     .nullish(),
@@ -77,7 +86,7 @@ const own = z.strictObject({
 /** The list that older systems of the field keep; what else they note in it is ignored. */
 const legacy = z.array(
   z.object({
-    apartment_number: number,
+    apartment_number: unitNumber,
     residents: z.array(
       z.union([
         filled.transform((name) => ({ name })),
@@ -177,7 +186,7 @@ function describe(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): 
     if (best.length > 0) return best.flatMap((inner) => describe(inner, path))
   }
   const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
-  const message = issue.message.replace(/^Invalid input: /, '')
+  const message = issue.message.replace(/^Invalid input: /, '').replace(/, received undefined$/, '')
   return [`${place.replace(/^\./, '') || 'the file'}: ${message}`]
 }
 

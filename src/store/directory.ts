@@ -38,6 +38,8 @@ export interface Tenant {
   locale?: 'pt-BR' | 'en'
   /** Whether callers may interrupt prompts by voice; not unless it says so. */
   bargeIn?: boolean
+  /** Whether residents are written to about a visit that did not reach them; not unless it says so. */
+  notifyUnreached?: boolean
 }
 
 /** A whole directory, as files hold it. */
@@ -97,15 +99,19 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
     name: string
     locale: Tenant['locale'] | null
     bargeIn: boolean | null
-  }>(`select id, name, locale, (settings -> 'bargeIn')::boolean as "bargeIn" from tenants where id = $1`, [
-    tenantId,
-  ])
+    notifyUnreached: boolean | null
+  }>(
+    `select id, name, locale, (settings -> 'bargeIn')::boolean as "bargeIn",
+       (settings -> 'notifyUnreached')::boolean as "notifyUnreached" from tenants where id = $1`,
+    [tenantId],
+  )
   return (
     row && {
       id: row.id,
       name: row.name,
       ...(row.locale && { locale: row.locale }),
       ...(row.bargeIn !== null && { bargeIn: row.bargeIn }),
+      ...(row.notifyUnreached !== null && { notifyUnreached: row.notifyUnreached }),
     }
   )
 }
@@ -169,7 +175,7 @@ export function importDirectory(
         tenantId,
         tenant?.name ?? null,
         tenant?.locale ?? null,
-        JSON.stringify(tenant?.bargeIn === undefined ? {} : { bargeIn: tenant.bargeIn }),
+        JSON.stringify({ bargeIn: tenant?.bargeIn, notifyUnreached: tenant?.notifyUnreached }),
       ],
     )
     // the row just written is locked: a second import of this tenant waits here

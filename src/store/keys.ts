@@ -62,16 +62,35 @@ export async function countKeys(database: Querier): Promise<number> {
   return row!.count
 }
 
-/** Revoked ones too, oldest first. */
-export function listKeys(database: Querier): Promise<KeyRow[]> {
-  return database.query<KeyRow>(`select ${COLUMNS} from api_keys order by created_at, id`)
+/** Of one tenant, or of all; revoked ones too, oldest first. */
+export function listKeys(database: Querier, tenantId?: string): Promise<KeyRow[]> {
+  return database.query<KeyRow>(
+    `select ${COLUMNS} from api_keys where $1::text is null or tenant_id = $1 order by created_at, id`,
+    [tenantId ?? null],
+  )
 }
 
-/** False when there is no such key, or it was revoked before. */
-export async function revokeKey(database: Querier, id: string): Promise<boolean> {
+/** By its id, revoked or not. */
+export async function readKey(database: Querier, id: string): Promise<KeyRow | undefined> {
+  const [row] = await database.query<KeyRow>(`select ${COLUMNS} from api_keys where id = $1`, [id])
+  return row
+}
+
+/** Those of `ids` that still open something. */
+export async function validKeys(database: Querier, ids: readonly string[]): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
+    'select id from api_keys where id = any($1::uuid[]) and revoked_at is null',
+    [ids],
+  )
+  return rows.map((row) => row.id)
+}
+
+/** False when there is no such key (of the tenant, where one is given), or it was revoked before. */
+export async function revokeKey(database: Querier, id: string, tenantId?: string): Promise<boolean> {
   const rows = await database.query(
-    'update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning id',
-    [id],
+    `update api_keys set revoked_at = now()
+     where id = $1 and revoked_at is null and ($2::text is null or tenant_id = $2) returning id`,
+    [id, tenantId ?? null],
   )
   return rows.length > 0
 }

@@ -1,4 +1,5 @@
 import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import { labelOf, transitionsOf } from './label.ts'
 
 /** A machine's chart as a Mermaid `stateDiagram-v2`, drawn from the machine itself. */
 export function mermaid(machine: AnyStateMachine): string {
@@ -25,30 +26,16 @@ function states(node: AnyStateNode, depth: number): string[] {
 }
 
 function transitions(node: AnyStateNode): string[] {
-  const own = [...node.transitions.values(), node.always ?? []].flat().flatMap((transition) => {
-    const targets = transition.target ?? []
-    const label = [eventName(transition.eventType), guardName(transition.guard)].filter(Boolean).join(' ')
+  const own = transitionsOf(node).flatMap((transition) => {
+    const label = labelOf(transition)
     // Mermaid has no arrow from the whole diagram: what the root handles in any state is drawn from a state called "any"
     const source = node.parent ? idOf(node) : 'any'
-    return targets.map((target) => `  ${source} --> ${idOf(target)}${label === '' ? '' : ` : ${label}`}`)
+    return (transition.target ?? []).map(
+      (target) => `  ${source} --> ${idOf(target)}${label === '' ? '' : ` : ${label}`}`,
+    )
   })
   const any = !node.parent && own.length > 0 ? ['  state "any state" as any'] : []
   return [...new Set([...any, ...own]), ...Object.values(node.states).flatMap(transitions)]
-}
-
-/** `xstate.done.actor.silence` is what happens when `silence` is over. */
-function eventName(type: string): string {
-  return type
-    .replace(/^xstate\.done\.actor\.(.+)$/, '$1 over')
-    .replace(/^xstate\.error\.actor\.(.+)$/, '$1 failed')
-    .replace(/^xstate\.done\.state\..+$/, 'done')
-}
-
-function guardName(guard: unknown): string {
-  if (guard === undefined) return ''
-  if (typeof guard === 'string') return `[${guard}]`
-  if (typeof guard === 'object' && guard !== null && 'type' in guard) return `[${String(guard.type)}]`
-  return '[by result]'
 }
 
 function idOf(node: AnyStateNode): string {

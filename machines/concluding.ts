@@ -1,0 +1,65 @@
+import { assign, sendParent, setup } from 'xstate'
+import { deadline } from './deadline.ts'
+import { type Ending, goodbye } from './outcome.ts'
+import { sayBoth } from './speech.ts'
+
+export interface ConcludingInput {
+  callId: string
+  ending: Ending
+  /** ms from the moment both goodbyes began until the legs are hung up, at the earliest. */
+  hangupDelayMs: number
+}
+
+export interface ConcludingContext extends ConcludingInput {
+  /** When both goodbyes had begun, ms since the epoch. */
+  farewellAt: number
+}
+
+/** A leg that closed itself because the other side did not. */
+export type ConcludingEvent = { type: 'leg.forced' }
+
+/** What it asks of its call. */
+export type ConcludingCommand = { type: 'legs.hangUp' }
+
+/**
+ * The end of a call: both hear their goodbye whole, then 0x00 goes to the legs. It is over for the call when the legs are
+ * gone, wherever this machine stands.
+ */
+export const concludingMachine = setup({
+  types: {
+    input: {} as ConcludingInput,
+    context: {} as ConcludingContext,
+    events: {} as ConcludingEvent,
+  },
+  actors: { sayBoth, deadline },
+  actions: {
+    hangUpLegs: sendParent((): ConcludingCommand => ({ type: 'legs.hangUp' })),
+  },
+}).createMachine({
+  id: 'concluding',
+  context: ({ input }) => ({ ...input, farewellAt: 0 }),
+  initial: 'farewell',
+  states: {
+    farewell: {
+      invoke: {
+        src: 'sayBoth',
+        id: 'sayGoodbye',
+        input: ({ context }) => ({ callId: context.callId, words: goodbye(context.ending) }),
+        onDone: { target: 'lingering', actions: assign({ farewellAt: ({ event }) => event.output.beganAt }) },
+      },
+    },
+    lingering: {
+      invoke: {
+        src: 'deadline',
+        id: 'hangupDelay',
+        input: ({ context }) => ({ at: context.farewellAt + context.hangupDelayMs }),
+        onDone: 'hangingUp',
+      },
+    },
+    hangingUp: { entry: 'hangUpLegs', on: { 'leg.forced': 'forcing' } },
+    forcing: {
+      description: 'a leg did not close after 0x00; it closes itself and tells',
+      type: 'final',
+    },
+  },
+})

@@ -1,0 +1,78 @@
+import type { CallbackActorLogic, EventObject, PromiseActorLogic } from 'xstate'
+import { type AskRequest, askingMachine } from './asking.ts'
+import { callMachine } from './call.ts'
+import { concludingMachine } from './concluding.ts'
+import { contactMachine, type DialRequest } from './contact.ts'
+import type { Deadline } from './deadline.ts'
+import { type LegEvent, type LegRef, legMachine } from './leg.ts'
+import { listeningMachine } from './listening.ts'
+import { questionMachine } from './question.ts'
+import { residentMachine, type SpokenAnswer } from './resident.ts'
+import type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
+import { talkMachine } from './talk.ts'
+import { type Unit, unitMachine, type VisitorSpeech } from './unit.ts'
+import type { Matched } from './visit.ts'
+import { visitorMachine } from './visitor.ts'
+
+/** Every place where a call and the machines below it touch the world. */
+export interface CallPorts {
+  deadline: PromiseActorLogic<void, Deadline>
+  say: PromiseActorLogic<Said, Saying>
+  sayBoth: PromiseActorLogic<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>
+  record: PromiseActorLogic<Recording, { callId: string; role: Role; name: RecordingName }>
+  listen: PromiseActorLogic<VisitorSpeech, { callId: string }>
+  listenToAnswer: PromiseActorLogic<SpokenAnswer, { callId: string }>
+  findUnit: PromiseActorLogic<Unit | null, { callId: string; number: string }>
+  match: PromiseActorLogic<Matched, { callId: string; unit: Unit }>
+  dial: PromiseActorLogic<void, DialRequest>
+  ring: CallbackActorLogic<EventObject, DialRequest>
+  ask: PromiseActorLogic<void, AskRequest>
+  await: CallbackActorLogic<EventObject, { callId: string; asks: boolean }>
+  tone: CallbackActorLogic<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>
+  bridge: CallbackActorLogic<EventObject, { callId: string }>
+  hear: CallbackActorLogic<EventObject, LegRef, LegEvent>
+  hangUp: PromiseActorLogic<void, LegRef>
+  release: PromiseActorLogic<void, LegRef>
+}
+
+/** The call machine and every machine below it on these ports. */
+export function provideCall(ports: CallPorts): typeof callMachine {
+  const { deadline, say, sayBoth, record, listen, listenToAnswer, findUnit } = ports
+  const { match, dial, ring, ask, tone, bridge, hear, hangUp, release } = ports
+  const unit = unitMachine.provide({
+    actors: {
+      say,
+      deadline,
+      findUnit,
+      listening: listeningMachine<VisitorSpeech>('listen').provide({ actors: { listen, deadline } }),
+    },
+  })
+  const question = questionMachine.provide({ actors: { say, record } })
+  const answer = listeningMachine<SpokenAnswer>('listenToAnswer')
+  return callMachine.provide({
+    actors: {
+      say,
+      deadline,
+      match,
+      tone,
+      leg: legMachine.provide({ actors: { hear, hangUp, release, deadline } }),
+      visitor: visitorMachine.provide({ actors: { say, unit, question } }),
+      contact: contactMachine.provide({
+        actors: {
+          say,
+          deadline,
+          tone,
+          dial,
+          ring,
+          await: ports.await,
+          asking: askingMachine.provide({ actors: { say, deadline, ask } }),
+        },
+      }),
+      resident: residentMachine.provide({
+        actors: { say, listening: answer.provide({ actors: { listen: listenToAnswer, deadline } }) },
+      }),
+      talk: talkMachine.provide({ actors: { sayBoth, bridge, deadline } }),
+      concluding: concludingMachine.provide({ actors: { sayBoth, deadline } }),
+    },
+  })
+}

@@ -1,0 +1,91 @@
+import { assign, setup } from 'xstate'
+import { type Piece, type Recording, type RecordingName, record, say } from './speech.ts'
+
+export interface QuestionInput {
+  callId: string
+  /** What the answer is kept as. */
+  name: RecordingName
+  /** The question in the words of each time that it is asked. */
+  asks: Piece[][]
+}
+
+export interface QuestionContext extends QuestionInput, QuestionOutput {
+  asked: number
+}
+
+export interface QuestionOutput {
+  /** What was said; null when nothing was. */
+  recording: Recording | null
+  /** The visitor goes back to the unit instead. */
+  corrects: boolean
+}
+
+export type QuestionEvent = { type: 'key.pressed'; key: string }
+
+/** One question that the visitor answers in their own voice: it is asked, a tone sounds, and what is said is recorded. */
+export const questionMachine = setup({
+  types: {
+    input: {} as QuestionInput,
+    context: {} as QuestionContext,
+    events: {} as QuestionEvent,
+    output: {} as QuestionOutput,
+  },
+  actors: { say, record },
+  actions: { countAsking: assign({ asked: ({ context }) => context.asked + 1 }) },
+  guards: {
+    isStar: ({ event }) => event.key === '*',
+    wasHeard: (_, recording: Recording) => recording.heard,
+    mayAsk: ({ context }) => context.asked < context.asks.length,
+  },
+}).createMachine({
+  id: 'question',
+  context: ({ input }) => ({ ...input, asked: 0, recording: null, corrects: false }),
+  initial: 'asking',
+  states: {
+    asking: {
+      entry: 'countAsking',
+      invoke: {
+        src: 'say',
+        id: 'ask',
+        input: ({ context }) => saying(context, context.asks[context.asked - 1]!),
+        onDone: 'inviting',
+      },
+      on: {
+        'key.pressed': [
+          { guard: 'isStar', target: 'answered', actions: assign({ corrects: true }) },
+          { target: 'inviting' },
+        ],
+      },
+    },
+    inviting: {
+      invoke: {
+        src: 'say',
+        id: 'beep',
+        input: ({ context }) => saying(context, ['beep']),
+        onDone: 'recording',
+      },
+    },
+    recording: {
+      invoke: {
+        src: 'record',
+        id: 'record',
+        input: ({ context: { callId, name } }) => ({ callId, role: 'visitor', name }),
+        onDone: [
+          {
+            guard: { type: 'wasHeard', params: ({ event }) => event.output },
+            target: 'answered',
+            actions: assign({ recording: ({ event }) => event.output }),
+          },
+          { guard: 'mayAsk', target: 'asking' },
+          { target: 'answered' },
+        ],
+      },
+    },
+    answered: { type: 'final' },
+  },
+  output: ({ context: { recording, corrects } }) => ({ recording, corrects }),
+})
+
+function saying({ callId }: QuestionContext, pieces: Piece[]) {
+  return { callId, role: 'visitor' as const, pieces }
+}

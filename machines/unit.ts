@@ -1,0 +1,229 @@
+import { assign, sendTo, setup } from 'xstate'
+import { deadline, inMs } from './deadline.ts'
+import { type ListeningFact, type ListeningOutput, listeningMachine } from './listening.ts'
+import { port } from './port.ts'
+import { type Piece, type Recording, say } from './speech.ts'
+
+/** A unit of the directory, as the visitor named it. */
+export interface Unit {
+  id: string
+  number: string
+  label: string
+}
+
+/** ms and counts of the visitor's dialogue; people at a gate are in the wind and look for their glasses. */
+export const VISITOR_PATIENCE = {
+  /** Silence after a question before it is asked again. */
+  silenceMs: 7000,
+  /** After the last digit, for those who do not press #. */
+  digitMs: 4000,
+  /** How often a question is asked before we give up on it. */
+  asks: 2,
+  /** How many unknown units end the dialogue. */
+  misses: 2,
+  /** The longest that somebody may speak without a pause. */
+  speechMs: 15_000,
+  /** More digits than any unit has; the rest is ignored. */
+  digits: 8,
+}
+
+/** What free speech said, as far as it could be understood; what was not said is null. */
+export interface VisitorSpeech {
+  unit: Unit | null
+  /** The utterance itself, where it says who is there; it is played to the resident. */
+  identity: Recording | null
+  /** The same, where it says only why. */
+  purpose: Recording | null
+  /** Whether it says why, be it beside the name. */
+  purposeSaid: boolean
+}
+
+export type GaveUp = 'silent' | 'unknown-unit'
+
+export interface UnitInput {
+  callId: string
+  /** Whether speech is transcribed; otherwise only keys name a unit. */
+  transcribes: boolean
+  /** Whether speech interrupts the question; otherwise only a key does. */
+  bargesIn: boolean
+  /** The digit that interrupted the greeting, or nothing. */
+  digits: string
+}
+
+/** The unit, with what else was said beside it. */
+export interface UnitOutput extends VisitorSpeech {
+  gaveUp: GaveUp | null
+  /** False once speech could not be transcribed. */
+  transcribes: boolean
+}
+
+export interface UnitContext extends UnitInput, UnitOutput {
+  /** The question as it is asked next. */
+  question: Piece[]
+  asked: number
+  missed: number
+}
+
+export type UnitEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' } | ListeningFact
+
+type Heard = ListeningOutput<VisitorSpeech>
+
+/** Which unit the visitor wants: by keys, or in words where they are transcribed. */
+export const unitMachine = setup({
+  types: {
+    input: {} as UnitInput,
+    context: {} as UnitContext,
+    events: {} as UnitEvent,
+    output: {} as UnitOutput,
+  },
+  actors: {
+    say,
+    deadline,
+    listening: listeningMachine<VisitorSpeech>('listen'),
+    findUnit: port<Unit | null, { callId: string; number: string }>('findUnit'),
+  },
+  actions: {
+    startOver: assign({ question: ['ask-unit'], digits: '', asked: 0 }),
+    askAgain: assign({ question: ['ask-unit-again'], digits: '' }),
+    tellUnknown: assign({
+      question: ['unit-unknown', 'ask-unit'],
+      digits: '',
+      missed: ({ context }) => context.missed + 1,
+    }),
+    countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
+    keepSpeech: assign((_, { heard }: Heard) => ({ ...heard })),
+    keepDigit: assign({
+      digits: ({ context, event }) => (context.digits + keyOf(event)).slice(0, VISITOR_PATIENCE.digits),
+      asked: 0,
+    }),
+    giveUp: assign((_, gaveUp: GaveUp) => ({ gaveUp })),
+  },
+  guards: {
+    hasDigits: ({ context }) => context.digits !== '',
+    isDigit: ({ event }) => isDigit(keyOf(event)),
+    isStar: ({ event }) => keyOf(event) === '*',
+    isHash: ({ event }) => keyOf(event) === '#',
+    bargesIn: ({ context }) => context.transcribes && context.bargesIn,
+    namesUnit: (_, { heard }: Heard) => heard !== null && heard.unit !== null,
+    isKnown: (_, unit: Unit | null) => unit !== null,
+    askedEnough: ({ context }) => context.asked >= VISITOR_PATIENCE.asks,
+    missedEnough: ({ context }) => context.missed + 1 >= VISITOR_PATIENCE.misses,
+  },
+}).createMachine({
+  id: 'unit',
+  context: ({ input }) => ({
+    ...input,
+    question: ['ask-unit'],
+    asked: 0,
+    missed: 0,
+    unit: null,
+    identity: null,
+    purpose: null,
+    purposeSaid: false,
+    gaveUp: null,
+  }),
+  initial: 'beginning',
+  on: {
+    'key.pressed': [
+      { guard: 'isDigit', target: '.collecting', actions: 'keepDigit' },
+      { target: '.asking', actions: 'startOver' },
+    ],
+  },
+  states: {
+    beginning: { always: [{ guard: 'hasDigits', target: 'collecting' }, { target: 'asking' }] },
+    asking: {
+      entry: 'countAsking',
+      invoke: {
+        src: 'say',
+        id: 'ask',
+        input: ({ context: { callId, question } }) => ({ callId, role: 'visitor', pieces: question }),
+        onDone: 'waiting',
+      },
+      on: { 'speech.started': { guard: 'bargesIn', target: 'waiting' } },
+    },
+    waiting: {
+      invoke: {
+        src: 'listening',
+        id: 'listening',
+        input: ({ context: { callId, transcribes }, event }) => ({
+          callId,
+          transcribes,
+          speaks: event.type === 'speech.started',
+          silenceMs: VISITOR_PATIENCE.silenceMs,
+          speechMs: VISITOR_PATIENCE.speechMs,
+        }),
+        onDone: [
+          {
+            guard: { type: 'namesUnit', params: ({ event }) => event.output },
+            target: 'named',
+            actions: { type: 'keepSpeech', params: ({ event }) => event.output },
+          },
+          {
+            guard: 'askedEnough',
+            target: 'gaveUp',
+            actions: {
+              type: 'giveUp',
+              params: ({ event }) => (event.output.heard ? 'unknown-unit' : 'silent'),
+            },
+          },
+          { target: 'asking', actions: 'askAgain' },
+        ],
+      },
+      on: {
+        'speech.started': { actions: sendTo('listening', { type: 'speech.started' }) },
+        'speech.failed': { actions: assign({ transcribes: false }) },
+      },
+    },
+    collecting: {
+      invoke: {
+        src: 'deadline',
+        id: 'digit',
+        input: () => inMs(VISITOR_PATIENCE.digitMs),
+        onDone: 'checking',
+      },
+      on: {
+        'key.pressed': [
+          { guard: 'isDigit', target: 'collecting', actions: 'keepDigit', reenter: true },
+          { guard: 'isHash', target: 'checking' },
+          { guard: 'isStar', target: 'asking', actions: 'startOver' },
+        ],
+      },
+    },
+    checking: {
+      invoke: {
+        src: 'findUnit',
+        id: 'findUnit',
+        input: ({ context }) => ({ callId: context.callId, number: context.digits }),
+        onDone: [
+          {
+            guard: { type: 'isKnown', params: ({ event }) => event.output },
+            target: 'named',
+            actions: assign({ unit: ({ event }) => event.output }),
+          },
+          { guard: 'missedEnough', target: 'gaveUp', actions: { type: 'giveUp', params: 'unknown-unit' } },
+          { target: 'asking', actions: 'tellUnknown' },
+        ],
+      },
+      // keys that come while we look are part of the next question, not of this one
+      on: { 'key.pressed': {} },
+    },
+    named: { type: 'final' },
+    gaveUp: { type: 'final' },
+  },
+  output: ({ context: { unit, identity, purpose, purposeSaid, gaveUp, transcribes } }) => ({
+    unit,
+    identity,
+    purpose,
+    purposeSaid,
+    gaveUp,
+    transcribes,
+  }),
+})
+
+export function isDigit(key: string): boolean {
+  return /^[0-9A-D]$/.test(key)
+}
+
+function keyOf(event: UnitEvent): string {
+  return event.type === 'key.pressed' ? event.key : ''
+}

@@ -1,0 +1,95 @@
+import type { Attempt, ContactFact } from './contact.ts'
+import type { LegFact } from './leg.ts'
+import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
+import type { Verdict } from './resident.ts'
+import type { Recording, Role } from './speech.ts'
+import type { Unit } from './unit.ts'
+
+/** Times in ms, fixed when the call starts. */
+export interface CallSettings {
+  /** Whether speech is transcribed; otherwise only keys count. */
+  transcribes: boolean
+  /** Whether speech interrupts what is said; a setting of the tenant. */
+  bargesIn: boolean
+  /** Between two attempts to reach the resident. */
+  pauseMs: number
+  talkMs: number
+  callMaxMs: number
+  hangupDelayMs: number
+  hangupGraceMs: number
+}
+
+/** What the rules say of a visit before anybody is rung, and whom to ring where they leave it open. */
+export type Matched =
+  | { verdict: 'contact'; attempts: Attempt[] }
+  | { verdict: 'blocked' | 'authorized'; attempts?: undefined }
+
+export interface CallInput {
+  callId: string
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  /** The condominium's name, if it is to be spoken. */
+  welcome: string | null
+  settings: CallSettings
+}
+
+/** What is known of a visit so far. */
+export interface CallContext extends CallInput {
+  /** The legs that are connected now. */
+  legs: Role[]
+  unit: Unit | null
+  identity: Recording | null
+  purpose: Recording | null
+  attempts: Attempt[]
+  /** Whom the last attempt rang, and so who answers. */
+  ringing: Attempt['kind']
+  ending: Ending | null
+  decision: Decision | null
+  answeredAt: number | null
+}
+
+export type CallEvent =
+  | LegFact
+  | ContactFact
+  | { type: 'resident.joined' }
+  | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
+  | { type: 'leg.hangUp'; role: Role }
+  | { type: 'legs.hangUp' }
+  | { type: 'call.end'; reason: 'closing' | 'fault' }
+
+export interface CallOutput {
+  outcome: Outcome
+  reason: Reason | null
+  decision: Decision | null
+  /** ms since the call started, and all in all. */
+  durations: { total: number; toAnswer: number | null; toDecision: number | null }
+}
+
+export function newVisit(input: CallInput): CallContext {
+  return {
+    ...input,
+    legs: ['visitor'],
+    unit: null,
+    identity: null,
+    purpose: null,
+    attempts: [],
+    ringing: 'call',
+    ending: null,
+    decision: null,
+    answeredAt: null,
+  }
+}
+
+/** What it comes to; the ending is known by then. */
+export function resultOf({ ending, decision, answeredAt, startedAt }: CallContext): CallOutput {
+  const since = (at: number | null) => (at === null ? null : at - startedAt)
+  return {
+    ...ending!,
+    decision,
+    durations: {
+      total: Date.now() - startedAt,
+      toAnswer: since(answeredAt),
+      toDecision: since(decision?.at ?? null),
+    },
+  }
+}

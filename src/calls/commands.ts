@@ -1,0 +1,54 @@
+import type { Verdict } from '../../machines/index.ts'
+import type { Role } from '../audio.ts'
+import { fail } from '../errors.ts'
+import type { Synthesizer } from '../speech/synthesize.ts'
+import type { Calls } from './registry.ts'
+
+/** What people do to a call from outside of it. Plain data: it may travel to the node on which the call lives. */
+export type CallCommand =
+  | { type: 'hangUp'; role: Role }
+  /** `by` is the name of the key, or the resident who wrote. */
+  | { type: 'decide'; verdict: Verdict; by: string; via: 'api' | 'whatsapp' }
+  | { type: 'say'; role: Role; text: string; by: string }
+
+export interface CommandsOptions {
+  calls: Calls
+  /** Speaks the texts of `say`. */
+  synthesizer: Pick<Synthesizer, 'ready'>
+}
+
+export type Command = (callId: string, command: CallCommand) => Promise<void>
+
+/**
+ * Carries a command out on a call of this node. Errors: CALL_UNKNOWN, CALL_ENDED, CALL_DECIDED (the first decision stands;
+ * the later one is in the journal), LEG_ABSENT, SPEECH_OFF.
+ */
+export function createCommands({ calls, synthesizer }: CommandsOptions): Command {
+  const decide = (callId: string, verdict: Verdict, by: string, via: 'api' | 'whatsapp') => {
+    const call = calls.get(callId)
+    const snapshot = call.actor.getSnapshot()
+    if (snapshot.context.ending !== null) {
+      call.note('decision.late', null, { verdict, by, via })
+      throw fail('CALL_DECIDED', { callId, outcome: snapshot.context.ending.outcome })
+    }
+    call.actor.send({ type: 'decision.given', verdict, by, via })
+  }
+
+  const say = (callId: string, role: Role, text: string, by: string) => {
+    const call = calls.get(callId)
+    const leg = call.legs.get(role)
+    if (!leg) throw fail('LEG_ABSENT', { callId, role })
+    // a goodbye that is cut would hang up too early
+    if (call.actor.getSnapshot().context.ending !== null) throw fail('CALL_ENDED', { callId })
+    if (!synthesizer.ready) throw fail('SPEECH_OFF', { variable: 'TTS' })
+    call.note('announced', role, { by })
+    // how long it takes to be heard is not the caller's business, and what fails is in the log
+    void leg.say([{ speak: text }], new AbortController().signal)
+  }
+
+  return async (callId, command) => {
+    if (command.type === 'hangUp') calls.hangUp(callId, command.role)
+    else if (command.type === 'decide') decide(callId, command.verdict, command.by, command.via)
+    else say(callId, command.role, command.text, command.by)
+  }
+}

@@ -1,0 +1,124 @@
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { AnyStateMachine } from 'xstate'
+import { fail } from '../errors.ts'
+import { definitionOf } from './definition.ts'
+import type { Job, Laid } from './layout-worker.ts'
+import { mermaid } from './mermaid.ts'
+import { statechart } from './statechart.ts'
+
+export const CHART_FORMATS = ['svg', 'mermaid', 'json'] as const
+export type ChartFormat = (typeof CHART_FORMATS)[number]
+
+export type Charts = ReturnType<typeof createCharts>
+
+/** The charts of these machines, each drawn when it is first asked for and kept: machines do not change while we run. */
+export function createCharts(machines: readonly AnyStateMachine[]) {
+  const byName = new Map(machines.map((machine) => [machine.id, machine]))
+  const drawn = new Map<string, Promise<string>>()
+  const waiting = new Map<number, PromiseWithResolvers<string>>()
+  let worker: Worker | undefined
+  let asked = 0
+
+  const machineOf = (name: string): AnyStateMachine => {
+    const machine = byName.get(name)
+    if (!machine) throw fail('MACHINE_UNKNOWN', { machine: name.slice(0, 100) })
+    return machine
+  }
+
+  const layOut = (machine: AnyStateMachine): Promise<string> => {
+    const job: Job = { id: asked++, chart: statechart(machine) }
+    const laid = Promise.withResolvers<string>()
+    waiting.set(job.id, laid)
+    worker ??= open()
+    worker.postMessage(job)
+    return laid.promise.then(coloured).finally(() => {
+      waiting.delete(job.id)
+      // every chart is laid out once: neither the thread nor its wasm need stay
+      if (waiting.size === 0) void close()
+    })
+  }
+
+  const open = (): Worker => {
+    // beside this file as .ts, or as .js in dist/
+    const opened = new Worker(new URL(`./layout-worker${extname(import.meta.filename)}`, import.meta.url))
+    const lose = (error: Error) => {
+      // one that was closed may end when another already draws
+      if (worker !== opened) return
+      worker = undefined
+      abandon(error)
+    }
+    opened.on('message', (laid: Laid) => {
+      const one = waiting.get(laid.id)
+      if ('svg' in laid) one?.resolve(laid.svg)
+      else one?.reject(fail('CHART_FAILED', { reason: laid.reason }))
+    })
+    opened.on('error', lose)
+    opened.on('exit', () => lose(fail('CHART_FAILED', { reason: 'its thread ended' })))
+    return opened
+  }
+
+  const abandon = (error: Error) => {
+    for (const { reject } of waiting.values()) reject(error)
+  }
+
+  const close = async (): Promise<void> => {
+    const closing = worker
+    worker = undefined
+    abandon(fail('CHART_FAILED', { reason: 'closed' }))
+    await closing?.terminate()
+  }
+
+  /** An `<svg>` that takes its colour from `color`. Errors: MACHINE_UNKNOWN, CHART_FAILED. */
+  const svg = (name: string): Promise<string> => {
+    const machine = machineOf(name)
+    let chart = drawn.get(name)
+    if (!chart) {
+      chart = layOut(machine)
+      drawn.set(name, chart)
+      // the next who asks tries again
+      chart.catch(() => drawn.delete(name))
+    }
+    return chart
+  }
+
+  return {
+    names: [...byName.keys()],
+    svg,
+    /** Of the machine as it is configured. Errors: MACHINE_UNKNOWN. */
+    definition: (name: string) => definitionOf(machineOf(name)),
+    /** Any of the formats as text. Errors: MACHINE_UNKNOWN, CHART_FAILED. */
+    async render(name: string, format: ChartFormat): Promise<string> {
+      const machine = machineOf(name)
+      if (format === 'svg') return svg(name)
+      if (format === 'mermaid') return mermaid(machine)
+      return JSON.stringify(definitionOf(machine), null, 2)
+    },
+    /** Ends the thread, if one is drawing; whoever waits for it gets CHART_FAILED. */
+    close,
+  }
+}
+
+/**
+ * Graphviz writes black on white in Helvetica; a page has its own font, in two schemes. System fonts are wider than what it
+ * measured, so they are set a little smaller.
+ */
+function coloured(svg: string): string {
+  return svg
+    .replace(/^[\s\S]*?(?=<svg)/, '')
+    .replaceAll(/(fill|stroke)="(black|#000000)"/g, '$1="currentColor"')
+    .replaceAll('<text ', '<text fill="currentColor" ')
+    .replaceAll(/ font-family="[^"]*"/g, '')
+    .replaceAll('font-size="12.00"', 'font-size="11"')
+    .replaceAll('font-size="10.00"', 'font-size="9"')
+    .replace('<svg ', '<svg font-family="system-ui, sans-serif" ')
+    .replaceAll('&#45;', '-')
+    .trimEnd()
+}
+
+/** The same as a file of its own: dark on light or light on dark, as its reader prefers. */
+export function standalone(svg: string): string {
+  const style =
+    '<style>svg{color:#1b1d1f}.final path{stroke-dasharray:4 2}@media (prefers-color-scheme:dark){svg{color:#e8eaec}}</style>'
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${svg.replace(/(<svg[^>]*>)/, `$1\n${style}`)}\n`
+}

@@ -1,0 +1,29 @@
+import type { AnyStateMachine } from 'xstate'
+
+/**
+ * A machine's configuration as plain JSON, in the form that Stately Studio imports and its viewer draws. Implementations
+ * are no part of a chart: a function becomes `{ type }` with its name, and what has none is left out.
+ */
+export function definitionOf(machine: AnyStateMachine): Record<string, unknown> {
+  const { context: _, input: _input, output: _output, ...config } = machine.config as Record<string, unknown>
+  return { ...(plain(config) as Record<string, unknown>), id: machine.id }
+}
+
+function plain(value: unknown, key = ''): unknown {
+  if (typeof value === 'function') return named(value, key)
+  if (Array.isArray(value)) return value.map((item) => plain(item, key)).filter((item) => item !== undefined)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, inner]) => {
+      const told = plain(inner, name)
+      return told === undefined ? [] : [[name, told]]
+    }),
+  )
+}
+
+/** Inline actions and guards keep a place in the chart; what computes an input or parameters has none there. */
+function named(from: { name: string }, key: string): { type: string } | undefined {
+  if (!/^(actions|entry|exit|guard)$/.test(key)) return undefined
+  const type = 'type' in from && typeof from.type === 'string' ? from.type : from.name
+  return { type: type || 'inline' }
+}

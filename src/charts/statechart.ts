@@ -1,0 +1,91 @@
+import type { IState, IStateMachine, ITransition } from 'state-machine-cat'
+import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import { labelOf, transitionsOf } from './label.ts'
+
+/** The state that stands for the whole machine: what the root handles in any state leaves from it. */
+const ANY = 'any state'
+
+/**
+ * A machine's chart as state-machine-cat's own model. Each state's class is its path, `state-concluding-farewell`, so that
+ * a page can light it; each transition's are `from-` and `to-` with the same paths.
+ */
+export function statechart(machine: AnyStateMachine): IStateMachine {
+  const transitions = merged(transitionsBelow(machine.root))
+  const any = transitions.some(({ from }) => from === ANY)
+  const states = statesOf(machine.root)
+  return {
+    states: any ? [...states, { name: ANY, type: 'regular', class: 'any' }] : states,
+    transitions: [...initialsBelow(machine.root), ...transitions].map((transition, id) => ({
+      ...transition,
+      id,
+    })),
+  }
+}
+
+/** `concluding.farewell` as the class of its state: `state-concluding-farewell`. */
+export function classOf(path: string): string {
+  return `state-${path.replaceAll('.', '-')}`
+}
+
+function statesOf(node: AnyStateNode): IState[] {
+  const children = Object.values(node.states)
+  const initial = node.initial?.target?.[0]
+  const begin: IState[] = initial ? [{ name: initialName(node), type: 'initial' }] : []
+  return [...begin, ...children.map(stateOf)]
+}
+
+function stateOf(node: AnyStateNode): IState {
+  const path = pathOf(node)
+  const inner = Object.keys(node.states).length > 0
+  return {
+    name: path,
+    label: node.key,
+    // Graphviz draws final and parallel pseudo states without their names; a class tells them
+    type: 'regular',
+    class: node.type === 'final' ? `${classOf(path)} final` : classOf(path),
+    ...(inner && { statemachine: { states: statesOf(node) } }),
+  }
+}
+
+type Arrow = Omit<ITransition, 'id'>
+
+function initialsBelow(node: AnyStateNode): Arrow[] {
+  const target = node.initial?.target?.[0]
+  const own = target ? [{ from: initialName(node), to: pathOf(target) }] : []
+  return [...own, ...Object.values(node.states).flatMap(initialsBelow)]
+}
+
+function transitionsBelow(node: AnyStateNode): Arrow[] {
+  const own = transitionsOf(node).flatMap((transition) =>
+    (transition.target ?? []).map((target) => ({
+      from: node.parent ? pathOf(node) : ANY,
+      to: pathOf(target),
+      label: labelOf(transition),
+    })),
+  )
+  return [...own, ...Object.values(node.states).flatMap(transitionsBelow)]
+}
+
+/** One arrow between two states, with a line for each way to take it. */
+function merged(arrows: readonly Arrow[]): Arrow[] {
+  const byEnds = Map.groupBy(arrows, ({ from, to }) => `${from} ${to}`)
+  return [...byEnds.values()].map((group) => {
+    const { from, to } = group[0]!
+    const labels = [...new Set(group.flatMap(({ label }) => label || []))]
+    return {
+      from,
+      to,
+      label: labels.join('\n'),
+      class: `${from === ANY ? 'from-any' : classOf(from).replace('state-', 'from-')} ${classOf(to).replace('state-', 'to-')}`,
+    }
+  })
+}
+
+function initialName(node: AnyStateNode): string {
+  return `${pathOf(node)}.initial`
+}
+
+/** Below the root, as snapshots name it: `concluding.farewell`. */
+function pathOf(node: AnyStateNode): string {
+  return node.path.join('.')
+}

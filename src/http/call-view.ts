@@ -1,0 +1,48 @@
+import type { AnyActorRef } from 'xstate'
+import type { LiveCall } from '../calls/call.ts'
+import { stateName } from '../calls/observer.ts'
+import type { EventRow } from '../store/calls.ts'
+
+export interface Snapshot {
+  state: string
+  legs: ('visitor' | 'resident')[]
+  children: Record<string, string>
+}
+
+/** The states of a call of this node and of all machines below it that are at work. */
+export function snapshotOf({ actor, legs }: LiveCall): Snapshot {
+  const snapshot = actor.getSnapshot()
+  return {
+    state: stateName(snapshot.value),
+    legs: [...legs.keys()],
+    children: statesBelow(snapshot.children),
+  }
+}
+
+function statesBelow(children: Readonly<Record<string, AnyActorRef | undefined>>): Record<string, string> {
+  const states: Record<string, string> = {}
+  for (const [name, child] of Object.entries(children)) {
+    const inner = child?.getSnapshot()
+    // a child that is over stays where it was until its parent moves on
+    if (inner?.status !== 'active' || !('value' in inner)) continue
+    Object.assign(states, { [name]: stateName(inner.value) }, statesBelow(inner.children ?? {}))
+  }
+  return states
+}
+
+/** The same of a call that lives on another node, as its journal tells; children that have ended are still among them. */
+export function snapshotBy(events: readonly EventRow[]): Snapshot {
+  const legs = new Set<'visitor' | 'resident'>()
+  const children: Record<string, string> = {}
+  let state = ''
+  for (const { kind, leg, data } of events) {
+    if (kind === 'leg.connected' && leg) legs.add(leg)
+    else if (kind === 'leg.closed' && leg) legs.delete(leg)
+    else if (kind === 'state') {
+      const change = data as { actor: string; state: string }
+      if (change.actor === 'call') state = change.state
+      else children[change.actor] = change.state
+    }
+  }
+  return { state, legs: [...legs], children }
+}

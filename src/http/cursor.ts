@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { fail } from '../errors.ts'
+
+/** What every list takes: how many, and where the part before ended. */
+export const paging = {
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(500).optional(),
+}
+
+/** Where a part of a list ended, as clients carry it around. */
+export function writeCursor(place: readonly (string | number | Date)[]): string {
+  return Buffer.from(JSON.stringify(place)).toString('base64url')
+}
+
+/** A place that writeCursor wrote, in the form of `schema`. Errors: CURSOR_INVALID. */
+export function readCursor<Place>(cursor: string | undefined, schema: z.ZodType<Place>): Place | undefined {
+  if (cursor === undefined) return undefined
+  const place = schema.safeParse(parse(cursor))
+  if (!place.success) throw fail('CURSOR_INVALID')
+  return place.data
+}
+
+/** A part of `limit` rows out of at most one more, with the cursor behind its last. */
+export function pageOf<Row>(rows: Row[], limit: number, placeOf: (last: Row) => (string | number | Date)[]) {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return { items, next: rows.length > limit && last !== undefined ? writeCursor(placeOf(last)) : null }
+}
+
+function parse(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,139 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { fail } from '../errors.ts'
+import { endpointChange, endpointInput, rotation } from '../outbound/forms.ts'
+import type { Database } from '../store/database.ts'
+import {
+  createEndpoint,
+  deleteEndpoint,
+  type EndpointInput,
+  findEndpoint,
+  listEndpoints,
+  rotateSecret,
+  updateEndpoint,
+} from '../store/endpoints.ts'
+import { isOrphan } from '../store/tenants.ts'
+import { createdEndpoint, endpoint, listOf } from './schemas.ts'
+import { tenantOf } from './tenancy.ts'
+
+export interface EndpointRoutesOptions {
+  database: Database
+}
+
+const querystring = z.object({ tenant: z.string().max(64).optional() })
+const params = z.object({ id: z.guid('must be the id of an endpoint') })
+
+/** `/api/endpoints`: who is told by webhook. A secret is shown once, when it is made; lists never show one. */
+export async function endpointRoutes(instance: FastifyInstance, { database }: EndpointRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const unknown = (id: string) => fail('ENDPOINT_UNKNOWN', { endpoint: id })
+
+  app.get(
+    '/api/endpoints',
+    {
+      config: { scope: 'read' },
+      schema: { summary: 'The endpoints of a tenant', querystring, response: { 200: listOf(endpoint) } },
+    },
+    async (request) => ({ items: await listEndpoints(database, tenantOf(request, request.query.tenant)) }),
+  )
+
+  app.post(
+    '/api/endpoints',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Makes an endpoint; its secret is in this answer only',
+        querystring,
+        body: endpointInput,
+        response: { 201: createdEndpoint },
+      },
+    },
+    async (request, reply) => {
+      const tenant = tenantOf(request, request.query.tenant)
+      const made = await createEndpoint(database, tenant, request.body as EndpointInput).catch((error) => {
+        throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant }, error) : error
+      })
+      request.log.info(
+        { endpoint: made.endpoint.id, tenant, by: request.caller?.name },
+        'an endpoint was made',
+      )
+      return reply.status(201).send(made)
+    },
+  )
+
+  app.get(
+    '/api/endpoints/:id',
+    {
+      config: { scope: 'read' },
+      schema: { summary: 'An endpoint', params, querystring, response: { 200: endpoint } },
+    },
+    async (request) => {
+      const { id } = request.params
+      const found = await findEndpoint(database, tenantOf(request, request.query.tenant), id)
+      if (!found) throw unknown(id)
+      return found
+    },
+  )
+
+  app.patch(
+    '/api/endpoints/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Changes what is given; enabling forgets its failures',
+        params,
+        querystring,
+        body: endpointChange,
+        response: { 200: endpoint },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const tenant = tenantOf(request, request.query.tenant)
+      const change = request.body as Omit<Partial<EndpointInput>, 'kind'>
+      const changed = await updateEndpoint(database, tenant, id, change)
+      if (!changed) throw unknown(id)
+      return changed
+    },
+  )
+
+  app.post(
+    '/api/endpoints/:id/rotate',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Makes a new secret, beside which the old one signs for a while',
+        params,
+        querystring,
+        body: rotation,
+        response: { 200: createdEndpoint },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const tenant = tenantOf(request, request.query.tenant)
+      const rotated = await rotateSecret(database, tenant, id, request.body.overlapMs)
+      if (!rotated) throw unknown(id)
+      request.log.info(
+        { endpoint: id, tenant, by: request.caller?.name },
+        'the secret of an endpoint was rotated',
+      )
+      return rotated
+    },
+  )
+
+  app.delete(
+    '/api/endpoints/:id',
+    {
+      config: { scope: 'admin' },
+      schema: { summary: 'Deletes an endpoint', params, querystring, response: { 204: z.null() } },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      const tenant = tenantOf(request, request.query.tenant)
+      if (!(await deleteEndpoint(database, tenant, id))) throw unknown(id)
+      return reply.status(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,53 @@
+import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { fail, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { type AuthOptions, createAuth } from './auth.ts'
+import { type MetricsRoutesOptions, metricsRoutes } from './metrics-routes.ts'
+import { replyError, replyUnknownRoute } from './replies.ts'
+import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
+
+/** ms for a whole request to arrive. */
+const REQUEST_MS = 5000
+/** Bytes; no route here reads a body. */
+const BODY_LIMIT = 1024
+
+export interface HealthOptions extends AuthOptions, StatusRoutesOptions, MetricsRoutesOptions {
+  host: string
+  port: number
+  log: Logger
+}
+
+/** `/healthz`, `/readyz`, `/metrics` and `/api/status` of a process without the API. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+export async function openHealth(options: HealthOptions) {
+  const { host, port, log } = options
+  const app = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_MS,
+    forceCloseConnections: true,
+    frameworkErrors: (error, request, reply) => replyError(error, request, reply),
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.decorateRequest('caller', null)
+  app.setErrorHandler(replyError)
+  app.setNotFoundHandler(replyUnknownRoute)
+  const auth = createAuth(options)
+  app.addHook('onRequest', auth.authenticate)
+  app.register(statusRoutes, options)
+  app.register(metricsRoutes, options)
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+    throw fail(taken ? 'PORT_IN_USE' : 'PORT_FORBIDDEN', { host, port, reason: reasonOf(error) }, error)
+  }
+  const address = app.server.address()
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close: () => app.close(),
+  }
+}

@@ -1,0 +1,227 @@
+import '@fastify/websocket'
+import { readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Calls } from '../calls/registry.ts'
+import { fail } from '../errors.ts'
+import type { Inspection } from '../observe/inspection.ts'
+import { eventsOf, findCall, listCalls } from '../store/calls.ts'
+import type { Database } from '../store/database.ts'
+import { atMost } from '../wait.ts'
+import { machineOfActor, replay } from './inspector-replay.ts'
+import { mayOperate, servePage, serveStately } from './inspector-session.ts'
+import { createTickets } from './inspector-tickets.ts'
+
+/** Viewers at once on a node. */
+const VIEWERS = 20
+/** ms after which a viewer has to come again: a key that was revoked sees no more than that. */
+const RENEW_MS = 15 * 60_000
+/** Ended calls in the list. */
+const LISTED = 50
+/** Events of a call that a replay holds. */
+const STEPS = 5000
+/** ms that an answer waits for the latest to be written. */
+const FLUSH_MS = 1000
+
+const WEB = join(import.meta.dirname, '..', 'web', 'inspector')
+/** What a browser may have, by path; no path of a request ever names a file. */
+const FILES: Record<string, string> = {
+  '/inspector': 'index.html',
+  ...Object.fromEntries(
+    [
+      'inspector.css',
+      ...['inspector', 'feed', 'live', 'replay', 'sequence', 'tree', 'stately'].map((name) => `${name}.js`),
+    ].map((file) => [`/inspector/${file}`, file]),
+  ),
+}
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+}
+
+/** Where Stately's own viewer is, for those who have internet. */
+export const STATELY = 'https://stately.ai'
+const policy = (frames: string) =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    `frame-src ${frames}`,
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+
+export interface InspectorRoutesOptions {
+  inspection: Inspection
+  calls: Pick<Calls, 'find'>
+  database: Database
+  /** Writes what waits, so that a replay has the latest. */
+  flush: () => Promise<void>
+}
+
+const callId = z.guid('must be the UUID of a call').transform((id) => id.toLowerCase())
+const moment = z.date()
+const endedCall = z.object({
+  id: z.string(),
+  unitNumber: z.string().nullable(),
+  gate: z.string().nullable(),
+  startedAt: moment,
+  endedAt: moment.nullable(),
+  outcome: z.string().nullable(),
+})
+const step = z.object({
+  seq: z.number(),
+  at: moment,
+  kind: z.string(),
+  leg: z.enum(['visitor', 'resident']).nullable(),
+  data: z.unknown(),
+  states: z.record(z.string(), z.string()),
+})
+
+/**
+ * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls, and the
+ * same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`. `@fastify/websocket` must be registered before.
+ */
+export async function inspectorRoutes(
+  instance: FastifyInstance,
+  options: InspectorRoutesOptions,
+): Promise<void> {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const { inspection, calls, database, flush } = options
+  const tickets = createTickets()
+
+  const admit = async () => {
+    if (inspection.counts().viewers >= VIEWERS) throw fail('VIEWERS_EXHAUSTED', { max: VIEWERS })
+  }
+
+  for (const [path, file] of Object.entries(FILES)) {
+    app.get(path, { schema: { hide: true } }, (_, reply) => sendFile(reply, file, "'none'"))
+  }
+
+  app.get(
+    '/api/inspector',
+    { websocket: true, config: { scope: 'read' }, preHandler: admit, schema: { hide: true } },
+    (socket, request) => {
+      const caller = request.caller!
+      renew(socket)
+      servePage({
+        socket,
+        inspection,
+        caller,
+        log: request.log,
+        note: (id, data) => calls.find(id)?.note('sent.byHand', null, data),
+        issueTicket: (wanted) => tickets.issue({ ...wanted, caller }),
+      })
+    },
+  )
+
+  app.post(
+    '/api/inspector/tickets',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: "One connection to the feed in Stately's protocol, for clients that send no headers",
+        tags: ['inspector'],
+        body: z.strictObject({ call: callId.nullable().default(null), masked: z.boolean().default(true) }),
+        response: { 200: z.object({ ticket: z.string(), url: z.string(), expiresAt: moment }) },
+      },
+    },
+    async (request) => {
+      const caller = request.caller!
+      const { call, masked } = request.body
+      const issued = tickets.issue({ caller, call, masked: masked || !mayOperate(caller) })
+      return { ...issued, url: `/inspector/stately?ticket=${issued.ticket}` }
+    },
+  )
+
+  app.route({
+    method: 'GET',
+    url: '/inspector/stately',
+    schema: { hide: true, querystring: z.object({ ticket: z.string().max(100).optional() }) },
+    // before the upgrade, so that a refusal is an answer with a code
+    preHandler: async (request) => {
+      if (!request.ws) return
+      await admit()
+      redeemed.set(request, tickets.redeem(request.query.ticket ?? ''))
+    },
+    handler: (_, reply) => sendFile(reply, 'stately.html', STATELY),
+    wsHandler: (socket, request) => {
+      renew(socket)
+      serveStately({ socket, inspection, log: request.log }, redeemed.get(request)!)
+    },
+  })
+  const redeemed = new WeakMap<FastifyRequest, ReturnType<typeof tickets.redeem>>()
+
+  app.get(
+    '/api/inspector/calls',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'The latest calls that ended, for replay',
+        tags: ['inspector'],
+        response: { 200: z.object({ items: z.array(endedCall) }) },
+      },
+    },
+    async ({ caller }) => {
+      const tenantId = caller?.tenantId
+      const filter = { live: false, limit: LISTED, ...(tenantId != null && { tenantId }) }
+      return { items: await listCalls(database, filter) }
+    },
+  )
+
+  app.get(
+    '/api/inspector/calls/:id',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'A call as it went, step by step, with the state of each machine',
+        tags: ['inspector'],
+        params: z.object({ id: callId }),
+        response: {
+          200: z.object({
+            call: endedCall,
+            machines: z.record(z.string(), z.string()),
+            masked: z.boolean(),
+            steps: z.array(step),
+          }),
+        },
+      },
+    },
+    async ({ params: { id }, caller }) => {
+      await atMost(FLUSH_MS, flush()).catch(() => {})
+      const call = await findCall(database, id)
+      if (!call || (caller?.tenantId !== null && caller?.tenantId !== call.tenantId))
+        throw fail('CALL_UNKNOWN', { callId: id })
+      const masked = !mayOperate(caller!)
+      const steps = replay(await eventsOf(database, id, STEPS), masked)
+      const actors = Object.keys(steps.at(-1)?.states ?? {})
+      const machines = actors.flatMap((actor) => {
+        const machine = machineOfActor(actor)
+        return machine === undefined ? [] : [[actor, machine]]
+      })
+      return { call, machines: Object.fromEntries(machines), masked, steps }
+    },
+  )
+}
+
+/** A viewer whose time is over is closed with 1012; pages come again by themselves. */
+function renew(socket: {
+  close(code: number, reason: string): void
+  once(event: 'close', then: () => void): void
+}) {
+  const timer = setTimeout(() => socket.close(1012, 'come again'), RENEW_MS)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+async function sendFile(reply: FastifyReply, file: string, frames: string): Promise<FastifyReply> {
+  reply.header('content-security-policy', policy(frames))
+  reply.header('cross-origin-opener-policy', 'same-origin')
+  reply.header('referrer-policy', 'no-referrer')
+  return reply.type(TYPES[extname(file)]!).send(await readFile(join(WEB, file)))
+}

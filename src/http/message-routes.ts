@@ -1,0 +1,239 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { fail } from '../errors.ts'
+import type { MessageStatus, NewMessage } from '../outbound/message.ts'
+import type { QueueStatistics } from '../outbound/statistics.ts'
+import type { Database } from '../store/database.ts'
+import { attemptsOf } from '../store/message-tries.ts'
+import { findMessage, listMessages, type MessageFilter, type MessageRow } from '../store/messages.ts'
+import { pageOf, paging, readCursor } from './cursor.ts'
+import * as schemas from './schemas.ts'
+import { maySee, tenantOf, tenantsOf } from './tenancy.ts'
+
+/** Bytes: a body of 256 kB and what belongs to it. */
+const MESSAGE_LIMIT = 300 * 1024
+
+/** What the API does with messages; src/outbound gives it. */
+export interface Outbox {
+  /** Errors: MESSAGE_INVALID. */
+  enqueue(message: NewMessage): Promise<{ id: string; status: MessageStatus; duplicate: boolean }>
+  /** Once more from the beginning, now. Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
+  retry(id: string): Promise<{ id: string; status: MessageStatus }>
+  /** Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
+  cancel(id: string): Promise<{ id: string; status: MessageStatus }>
+  /** Those that match and are dead; resolves with how many live again. */
+  redrive(filter: MessageFilter & { ids?: readonly string[] | undefined }): Promise<number>
+  /** What waits, what was done, who works; of one tenant or of all. */
+  statistics(tenantId?: string): Promise<QueueStatistics>
+}
+
+export interface MessageRoutesOptions {
+  database: Database
+  outbox: Outbox
+}
+
+const messageId = z.guid('must be the id of a message')
+const params = z.object({ id: messageId })
+const common = {
+  tenant: z.string().max(64).optional(),
+  channel: schemas.channel.optional(),
+  call: z.string().max(200).optional(),
+  since: z.iso
+    .datetime({ offset: true })
+    .transform((moment) => new Date(moment))
+    .optional(),
+}
+const place = z.tuple([z.iso.datetime(), messageId])
+const newMessage = z.strictObject({
+  tenant: z.string().max(64).optional(),
+  instanceId: z.string().optional(),
+  channel: schemas.channel,
+  /** E.164 for telephones, the id of an endpoint or a gate otherwise. */
+  to: z.string(),
+  body: z.record(z.string(), z.unknown()),
+  /** 0 to 10; higher goes first. */
+  priority: z.number().optional(),
+  maxRetries: z.number().optional(),
+  retryDelayMs: z.number().optional(),
+  expiresAt: z.iso
+    .datetime({ offset: true })
+    .transform((moment) => new Date(moment))
+    .optional(),
+  idempotencyKey: z.string().optional(),
+  callId: z.string().optional(),
+})
+
+/** `/api/messages` and `/api/queue`: what leaves, what became of it, and what is dead. */
+export async function messageRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  /** A foreign message looks like one that does not exist. */
+  const read = async (request: FastifyRequest, id: string): Promise<MessageRow> => {
+    const message = await findMessage(database, id)
+    if (!message || !maySee(request, message.tenantId)) throw fail('MESSAGE_UNKNOWN', { messageId: id })
+    return message
+  }
+
+  const list = async (
+    request: FastifyRequest,
+    {
+      tenant,
+      call,
+      limit,
+      cursor,
+      ...filter
+    }: {
+      tenant?: string | undefined
+      call?: string | undefined
+      limit: number
+      cursor?: string | undefined
+    } & Pick<MessageFilter, 'channel' | 'since' | 'status'>,
+  ) => {
+    const [createdAt, id] = readCursor(cursor, place) ?? []
+    const rows = await listMessages(database, {
+      ...filter,
+      tenantId: tenantsOf(request, tenant),
+      callId: call,
+      limit: limit + 1,
+      before: createdAt && id ? { createdAt: new Date(createdAt), id } : undefined,
+    })
+    return pageOf(rows.map(messageOf), limit, (last) => [last.createdAt, last.id])
+  }
+
+  app.post(
+    '/api/messages',
+    {
+      config: { scope: 'operate' },
+      bodyLimit: MESSAGE_LIMIT,
+      schema: {
+        summary: 'Enqueues a message; the same idempotency key is the same message',
+        body: newMessage,
+        response: { 202: schemas.enqueued },
+      },
+    },
+    async (request, reply) => {
+      const { tenant, ...message } = request.body
+      const tenantId = tenantOf(request, tenant)
+      const enqueued = await outbox.enqueue({ ...message, tenantId } as NewMessage)
+      return reply.status(202).send(enqueued)
+    },
+  )
+
+  app.get(
+    '/api/messages',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Messages, the newest first',
+        querystring: z.object({ ...common, status: schemas.messageStatus.optional(), ...paging }),
+        response: { 200: schemas.pageOf(schemas.message) },
+      },
+    },
+    (request) => list(request, request.query),
+  )
+
+  app.get(
+    '/api/messages/:id',
+    {
+      config: { scope: 'read' },
+      schema: { summary: 'A message with its tries', params, response: { 200: schemas.messageView } },
+    },
+    async (request) => {
+      const message = await read(request, request.params.id)
+      return { message: messageOf(message), attempts: await attemptsOf(database, message.id) }
+    },
+  )
+
+  for (const action of ['retry', 'cancel'] as const) {
+    app.post(
+      `/api/messages/:id/${action}`,
+      {
+        config: { scope: 'operate' },
+        schema: {
+          summary:
+            action === 'retry' ? 'Sends it once more, from the beginning' : 'Takes it back, while it can be',
+          params,
+          response: { 200: schemas.changedMessage },
+        },
+      },
+      async (request) => {
+        const { id, tenantId } = await read(request, request.params.id)
+        const changed = await outbox[action](id)
+        request.log.info(
+          { message_id: id, tenant: tenantId, by: request.caller?.name, action },
+          'a message was changed',
+        )
+        return changed
+      },
+    )
+  }
+
+  app.get(
+    '/api/queue/stats',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'What waits, what was done, who works',
+        querystring: z.object({ tenant: common.tenant }),
+        response: { 200: schemas.queueStatistics },
+      },
+    },
+    async (request) => {
+      const all = await outbox.statistics(tenantsOf(request, request.query.tenant))
+      return request.caller!.tenantId === null ? all : ownOf(all)
+    },
+  )
+
+  app.get(
+    '/api/queue/dead',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Messages that failed for good, the newest first',
+        querystring: z.object({ ...common, ...paging }),
+        response: { 200: schemas.pageOf(schemas.message) },
+      },
+    },
+    (request) => list(request, { ...request.query, status: 'failed' }),
+  )
+
+  app.post(
+    '/api/queue/dead/redrive',
+    {
+      config: { scope: 'operate' },
+      schema: {
+        summary: 'Lets dead messages live again: those named, or all that match',
+        body: z.strictObject({ ...common, ids: z.array(messageId).min(1).max(1000).optional() }),
+        response: { 200: schemas.redriven },
+      },
+    },
+    async (request) => {
+      const { tenant, call, ...filter } = request.body
+      const redriven = await outbox.redrive({
+        ...filter,
+        callId: call,
+        tenantId: tenantsOf(request, tenant),
+      })
+      request.log.info({ redriven, by: request.caller?.name }, 'dead messages were redriven')
+      return { redriven }
+    },
+  )
+}
+
+/** Without what tells of the other tenants' work: totals, workers, and the queues whose jobs are nobody's messages. */
+function ownOf({ queues, tenants, ...all }: QueueStatistics): z.output<typeof schemas.queueStatistics> {
+  return {
+    ...all,
+    tenants,
+    processed: null,
+    failed: null,
+    processing: tenants.reduce((sum, { processing }) => sum + processing, 0),
+    queues: queues.filter(({ waiting }) => waiting !== undefined),
+    workers: [],
+  }
+}
+
+function messageOf({ lastError, ...message }: MessageRow) {
+  return { ...message, lastError: lastError as Record<string, unknown> | null }
+}

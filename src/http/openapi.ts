@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { PACKAGE_ROOT } from '../root.ts'
+import { SESSION_COOKIE } from './auth.ts'
+import { errorReply } from './schemas.ts'
+
+/** What swagger-ui needs: its own files, its picture, and the styles that it sets itself. */
+const DOCS_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** What programs ask for; pages and their files are for browsers. */
+const DOCUMENTED = /^\/(api\/|webhooks\/|healthz$|readyz$|metrics$)/
+
+/**
+ * Collects the routes that are registered after it. Each of the API gets the form of its errors and, where it demands a
+ * key, says so; the document cannot differ from what is checked.
+ */
+export async function collectRoutes(app: FastifyInstance): Promise<void> {
+  const { version, license } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8'))
+  app.addHook('onRoute', (route) => {
+    route.schema ??= {}
+    if (!DOCUMENTED.test(route.url)) route.schema.hide = true
+    if (!route.url.startsWith('/api/')) return
+    route.schema.tags ??= [route.url.split('/')[2]!]
+    if (route.config?.scope) route.schema.security ??= [{ key: [] }, { session: [] }]
+    route.schema.response = { ...Object(route.schema.response), '4xx': errorReply, '5xx': errorReply }
+  })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Porteiro',
+        version,
+        license: { name: license, identifier: license },
+        description:
+          'Calls, directory, messages and keys of a gatehouse. Every error has a code: docs/errors.md.',
+      },
+      components: {
+        securitySchemes: {
+          key: { type: 'http', scheme: 'bearer', description: 'An API key' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: SESSION_COOKIE,
+            description: 'Of POST /api/session; a change also needs its token in the header x-csrf-token.',
+          },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (document) => withoutInputs(jsonSchemaTransformObject(document)),
+  })
+}
+
+/** Every schema that has a name is of an answer; the same as it would be read is nobody's. */
+function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
+  const { schemas = {} } = 'components' in document ? (document.components ?? {}) : {}
+  const names = Object.keys(schemas)
+  for (const name of names) {
+    if (name.endsWith('Input') && names.includes(name.slice(0, -'Input'.length))) delete schemas[name]
+  }
+  return document
+}
+
+/** `GET /openapi.json`, and `/docs` to read it and try it out. Neither tells a secret, so they need no key. */
+export async function documentRoutes(app: FastifyInstance): Promise<void> {
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: DOCS_POLICY,
+    uiConfig: { docExpansion: 'none', persistAuthorization: false, deepLinking: false },
+  })
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { extname, join, relative, sep } from 'node:path'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+/** Where the page lies, beside the compiled files too. */
+const WEB = join(import.meta.dirname, '..', 'web')
+/** A page of its own, with routes of its own. */
+const NOT_OURS = 'inspector'
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+}
+
+/** Scripts, styles, worklets and connections of our own origin and nothing inline; recordings are played from it too. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "media-src 'self' blob:",
+  "worker-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/**
+ * The page at `/` and its files at `/assets/…`. Each is a route of its own, listed when the server starts, so that a path can
+ * only ever name one of them. They are read at each request: what was edited is served.
+ */
+export async function pageRoutes(app: FastifyInstance): Promise<void> {
+  app.addHook('onSend', async (_, reply) => {
+    reply.header('content-security-policy', POLICY)
+    reply.header('cross-origin-opener-policy', 'same-origin')
+    reply.header('permissions-policy', 'microphone=(self), camera=(), geolocation=()')
+    reply.header('referrer-policy', 'no-referrer')
+    reply.header('x-content-type-options', 'nosniff')
+    // asked for each time, and answered with 304: a new version is seen at once
+    reply.header('cache-control', 'no-cache')
+  })
+  for (const file of await filesOf(WEB)) {
+    const path = file === 'index.html' ? '/' : `/assets/${file}`
+    app.get(path, async (request, reply) => sendFile(request, reply, file))
+  }
+}
+
+async function sendFile(request: FastifyRequest, reply: FastifyReply, file: string): Promise<FastifyReply> {
+  const bytes = await readFile(join(WEB, file))
+  const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}"`
+  reply.header('etag', etag)
+  if (request.headers['if-none-match'] === etag) return reply.status(304).send()
+  return reply.type(TYPES[extname(file)]!).send(bytes)
+}
+
+/** The files that a browser may have, as paths with slashes. */
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter((file) => file.split('/')[0] !== NOT_OURS)
+    .sort()
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import { facts, moment, outcome, role, verdict } from './common.ts'
+
+export const call = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    nodeId: z.string(),
+    /** Id of the extension; null for the main port pair. */
+    gate: z.string().nullable(),
+    unitId: z.string().nullable(),
+    unitNumber: z.string().nullable(),
+    /** As `contacting` or `concluding.farewell`; `ended` when it is over. */
+    state: z.string(),
+    startedAt: moment,
+    /** Null while the call lives. */
+    endedAt: moment.nullable(),
+    outcome: outcome.nullable(),
+    reason: z.string().nullable(),
+    /** `at` in ms since the epoch. */
+    decision: z.object({ verdict, by: z.string(), via: z.string(), at: z.number() }).nullable(),
+    /** ms since the start. */
+    durations: z
+      .object({ total: z.number(), toAnswer: z.number().nullable(), toDecision: z.number().nullable() })
+      .nullable(),
+  })
+  .meta({ id: 'Call' })
+
+/** The states of a call's machines now. */
+export const snapshot = z
+  .object({
+    /** Of the call's own machine. */
+    state: z.string(),
+    /** The legs that are connected. */
+    legs: z.array(role),
+    /** Of its children by id: visitor, contact, resident, visitorLeg, residentLeg. */
+    children: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'Snapshot' })
+
+/** In a list, a live call brings its snapshot along. */
+export const listedCall = call.extend({ snapshot: snapshot.nullable() }).meta({ id: 'ListedCall' })
+
+export const journalEvent = z
+  .object({
+    /** Counts from 0 within the call. */
+    seq: z.number(),
+    at: moment,
+    /** started, state, key, said, recorded, understood, resident.wanted, dial, leg.connected, leg.closed, ended, … */
+    kind: z.string(),
+    leg: role.nullable(),
+    data: facts,
+  })
+  .meta({ id: 'JournalEvent' })
+
+/** What was said and pressed, as it would be told. */
+export const turn = z
+  .object({
+    seq: z.number(),
+    at: moment,
+    /** On whose line. */
+    leg: role,
+    who: z.enum(['porteiro', 'visitor', 'resident']),
+    kind: z.enum(['said', 'key', 'recorded', 'understood']),
+    /** What Porteiro said, in its language; the keys that were pressed; what was understood. */
+    text: z.string(),
+    /** The recording that was made or played, for GET /api/calls/:id/recordings/:name. */
+    recording: z.string().nullable(),
+    ms: z.number().nullable(),
+    interrupted: z.boolean(),
+  })
+  .meta({ id: 'Turn' })
+
+export const recording = z
+  .object({ name: z.string(), ms: z.number(), bytes: z.number() })
+  .meta({ id: 'Recording' })
+
+export const callView = z
+  .object({
+    /** Null in the moment before the first row of a call is written. */
+    call: call.nullable(),
+    snapshot: snapshot.nullable(),
+    journal: z.array(journalEvent),
+    conversation: z.array(turn),
+    recordings: z.array(recording),
+  })
+  .meta({ id: 'CallView' })
+
+export const hungUp = z.object({ call_id: z.string(), role, hungUp: z.literal(true) })
+export const decided = z.object({ callId: z.string(), verdict, decided: z.literal(true) })
+export const spoken = z.object({ callId: z.string(), role, accepted: z.literal(true) })
+
+/**
+ * GET /api/events, server-sent. `event: call` has an id, behind which Last-Event-ID or ?after= goes on; so has `event:
+ * open`, which says that from here on nothing is missed. Without an id: `event: levels`, five times a second where
+ * ?levels=true asks for it, and `event: reset` when more was missed than is sent again: read the lists anew.
+ */
+export const callEvent = journalEvent
+  .extend({ id: z.string(), callId: z.string(), tenantId: z.string().nullable() })
+  .meta({ id: 'CallEvent' })
+
+/** dBFS of the last 100 ms of each leg that is connected; -100 is silence. */
+export const levels = z
+  .object({
+    calls: z.array(
+      z.object({ callId: z.string(), visitor: z.number().nullable(), resident: z.number().nullable() }),
+    ),
+  })
+  .meta({ id: 'Levels' })

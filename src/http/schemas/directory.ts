@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { planStep } from '../../store/contact-plan.ts'
+import { INTENTS } from '../../store/entry-rules.ts'
+import { locale, moment, role } from './common.ts'
+
+const plan = z.array(planStep).nullable()
+
+export const tenant = z
+  .object({ id: z.string(), name: z.string(), locale: locale.nullable(), bargeIn: z.boolean(), plan })
+  .meta({ id: 'Tenant' })
+
+export const resident = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    phone: z.string().nullable(),
+    whatsapp: z.string().nullable(),
+    notify: z.boolean(),
+  })
+  .meta({ id: 'Resident' })
+
+export const unit = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    number: z.string(),
+    label: z.string(),
+    block: z.string().nullable(),
+    /** Null: the tenant's. */
+    plan,
+    /** In the order in which they are rung. */
+    residents: z.array(resident),
+  })
+  .meta({ id: 'Unit' })
+
+export const listedBlock = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    /** Its number; null: for every unit. */
+    unit: z.string().nullable(),
+    phone: z.string().nullable(),
+    name: z.string().nullable(),
+    reason: z.string().nullable(),
+    until: moment.nullable(),
+    createdAt: moment,
+  })
+  .meta({ id: 'BlockedVisitor' })
+
+export const listedWindow = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    unit: z.string().nullable(),
+    /** 1 is Monday, 7 is Sunday. */
+    weekdays: z.array(z.number()),
+    /** As 08:30. */
+    from: z.string(),
+    to: z.string(),
+    timezone: z.string(),
+    intent: z.enum(INTENTS).nullable(),
+    createdAt: moment,
+  })
+  .meta({ id: 'AutoOpenWindow' })
+
+export const extension = z
+  .object({
+    id: z.string(),
+    ramal_ia: z.string(),
+    ramal_retorno: z.string(),
+    ip_servidor: z.string(),
+    porta_ia: z.number(),
+    porta_retorno: z.number(),
+    condominio_id: z.string(),
+    /** Whether its ports are open on the node that answers; null where that node takes no calls. */
+    open: z.object({ visitor: z.boolean(), resident: z.boolean() }).nullable(),
+  })
+  .meta({ id: 'Extension' })
+
+export const imported = z.object({
+  tenant: z.string(),
+  units: z.number(),
+  residents: z.number(),
+  added: z.number(),
+  changed: z.number(),
+  removed: z.number(),
+})
+
+const portChange = z.object({ gate: z.string(), role, port: z.number() })
+export const refreshed = z
+  .object({
+    opened: z.array(portChange),
+    closed: z.array(portChange),
+    /** Ports that could not be opened, each with the code of its error. */
+    failed: z.array(portChange.extend({ code: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'Refreshed' })

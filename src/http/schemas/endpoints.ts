@@ -1,0 +1,76 @@
+import { z } from 'zod'
+import { facts, moment } from './common.ts'
+
+export const endpoint = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    url: z.string(),
+    /** Empty: all. */
+    events: z.array(z.string()),
+    kind: z.enum(['standard', 'token']),
+    /** Their names; the values never leave. */
+    headers: z.array(z.string()),
+    enabled: z.boolean(),
+    disabledReason: z.string().nullable(),
+    /** Those that sign now; the one without an end is the present one. */
+    secrets: z.array(z.object({ createdAt: z.string(), expiresAt: z.string().nullable() })),
+    /** In a row. */
+    failures: z.number(),
+    pausedUntil: moment.nullable(),
+    createdAt: moment,
+    updatedAt: moment,
+  })
+  .meta({ id: 'Endpoint' })
+/** `secret` is shown in this one answer and never again; null for an endpoint with a token. */
+export const createdEndpoint = z
+  .object({ endpoint, secret: z.string().nullable() })
+  .meta({ id: 'CreatedEndpoint' })
+
+export const instance = z
+  .object({
+    tenantId: z.string(),
+    id: z.string(),
+    channel: z.enum(['whatsapp', 'unoapi', 'twilio']),
+    settings: facts,
+    /** Their names. */
+    secrets: z.array(z.string()),
+    enabled: z.boolean(),
+    createdAt: moment,
+    updatedAt: moment,
+  })
+  .meta({ id: 'Instance' })
+
+export const gate = z
+  .object({
+    tenantId: z.string(),
+    /** Id of the extension, or `default` for all that have none of their own. */
+    id: z.string(),
+    kind: z.enum(['amqp', 'webhook']),
+    exchange: z.string().nullable(),
+    routingKey: z.string().nullable(),
+    url: z.string().nullable(),
+    enabled: z.boolean(),
+    createdAt: moment,
+    updatedAt: moment,
+  })
+  .meta({ id: 'Gate' })
+/** `secret` only where this request made one. */
+export const savedGate = z.object({ gate, secret: z.string().nullable() }).meta({ id: 'SavedGate' })
+
+export const gateCommand = z
+  .object({
+    callId: z.string(),
+    tenantId: z.string(),
+    gateId: z.string(),
+    unitNumber: z.string().nullable(),
+    by: z.string(),
+    via: z.string(),
+    decidedAt: moment,
+    expiresAt: moment,
+    status: z.enum(['wanted', 'sent', 'acknowledged', 'refused']),
+    sentAt: moment.nullable(),
+    acknowledgedAt: moment.nullable(),
+    audit: z.array(facts),
+  })
+  .meta({ id: 'GateCommand' })

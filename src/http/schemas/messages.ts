@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { channel, facts, messageStatus, moment } from './common.ts'
+
+export const message = z
+  .object({
+    id: z.string(),
+    tenantId: z.string(),
+    instanceId: z.string(),
+    channel,
+    to: z.string(),
+    body: facts,
+    priority: z.number(),
+    status: messageStatus,
+    maxRetries: z.number(),
+    retryDelayMs: z.number(),
+    /** Tries so far. */
+    attempts: z.number(),
+    expiresAt: moment.nullable(),
+    idempotencyKey: z.string().nullable(),
+    callId: z.string().nullable(),
+    providerId: z.string().nullable(),
+    createdAt: moment,
+    updatedAt: moment.nullable(),
+    nextAttemptAt: moment.nullable(),
+    sentAt: moment.nullable(),
+    deliveredAt: moment.nullable(),
+    readAt: moment.nullable(),
+    /** `{ code, message, … }` of the last try. */
+    lastError: facts.nullable(),
+  })
+  .meta({ id: 'Message' })
+
+export const attempt = z
+  .object({
+    number: z.number(),
+    startedAt: moment,
+    endedAt: moment.nullable(),
+    node: z.string(),
+    /** sent, retrying, failed, expired, cancelled or released; null while it is under way. */
+    outcome: z.string().nullable(),
+    httpStatus: z.number().nullable(),
+    errorCode: z.string().nullable(),
+    error: z.string().nullable(),
+    retryAfterMs: z.number().nullable(),
+  })
+  .meta({ id: 'Attempt' })
+
+export const messageView = z.object({ message, attempts: z.array(attempt) }).meta({ id: 'MessageView' })
+/** `duplicate`: the idempotency key was known, and this is the first message with it. */
+export const enqueued = z.object({ id: z.string(), status: messageStatus, duplicate: z.boolean() })
+export const changedMessage = z.object({ id: z.string(), status: messageStatus })
+const owed = {
+  size: z.number(),
+  waiting: z.number(),
+  processing: z.number(),
+  retrying: z.number(),
+  failed: z.number(),
+  expired: z.number(),
+  cancelled: z.number(),
+  /** Within the last hour. */
+  sent: z.number(),
+  died: z.number(),
+}
+
+/** What concerns the whole service is left out for a key of one tenant: null, or an empty list. */
+export const queueStatistics = z
+  .object({
+    /** Tries that ended, and messages that died, over all workers that are remembered. */
+    processed: z.number().nullable(),
+    failed: z.number().nullable(),
+    /** Messages that are owed: waiting, retrying or processing. */
+    size: z.number(),
+    processing: z.number(),
+    /** s that the oldest one which waits has waited; null where none does. */
+    oldestSeconds: z.number().nullable(),
+    queues: z.array(
+      z
+        .object({ name: z.string(), dead: z.number(), ...owed })
+        .partial()
+        .required({ name: true, dead: true }),
+    ),
+    tenants: z.array(z.object({ tenantId: z.string(), ...owed })),
+    priorities: z.array(z.object({ priority: z.number(), ...owed })),
+    workers: z.array(
+      z.object({
+        id: z.string(),
+        node: z.string(),
+        role: z.string(),
+        startedAt: moment,
+        seenAt: moment,
+        processed: z.number(),
+        failed: z.number(),
+        processing: z.number(),
+        waiting: z.number(),
+      }),
+    ),
+  })
+  .meta({ id: 'QueueStatistics' })
+export const redriven = z.object({ redriven: z.number() })

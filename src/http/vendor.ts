@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import type { FastifyInstance } from 'fastify'
+
+/** What the pages import, by the path it is served at; exact files of installed packages and nothing else. */
+const FILES = {
+  '/vendor/preact.js': 'preact',
+  '/vendor/preact-hooks.js': 'preact/hooks',
+  '/vendor/htm.js': 'htm',
+  '/vendor/signals.js': '@preact/signals',
+  '/vendor/signals-core.js': '@preact/signals-core',
+  '/vendor/uplot.js': 'uplot/dist/uPlot.esm.js',
+  '/vendor/uplot.css': 'uplot/dist/uPlot.min.css',
+} as const
+
+const PATHS = new Map<string, string>(Object.entries(FILES).map(([path, name]) => [name, path]))
+
+/**
+ * The libraries of the pages, out of node_modules. They name each other by package, which a browser resolves only with an
+ * import map, and that would have to be an inline script: so the names are replaced by the paths.
+ */
+export async function vendorRoutes(app: FastifyInstance): Promise<void> {
+  for (const [path, name] of Object.entries(FILES)) {
+    const text = await readFile(new URL(import.meta.resolve(name)), 'utf8')
+    const style = path.endsWith('.css')
+    const body = style ? text : linked(text)
+    const type = style ? 'text/css; charset=utf-8' : 'text/javascript; charset=utf-8'
+    app.get(path, (_, reply) => reply.type(type).send(body))
+  }
+}
+
+/** Imports by path, and no address of a source map, which is not served. */
+function linked(text: string): string {
+  return text
+    .replace(/\b(from|import)\s*"([^"]+)"/g, (whole, word, name) => {
+      const path = PATHS.get(name)
+      return path === undefined ? whole : `${word} "${path}"`
+    })
+    .replace(/\/\/# sourceMappingURL=\S+\s*$/, '')
+}

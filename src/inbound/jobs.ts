@@ -1,0 +1,17 @@
+import type { Transaction } from '../store/database.ts'
+
+/** Job types of the queue `incoming`: a message of a person, receipts that wait, and an answer to a conversation. */
+export const INBOUND_MESSAGE = 'inbound_message'
+export const INBOUND_RECEIPTS = 'inbound_receipts'
+export const PROCESS_AI_RESPONSE = 'process_ai_response'
+
+/** Work for whoever registered for the type. */
+export interface Job {
+  type: string
+  data: Record<string, unknown>
+  /** Not before so many ms. */
+  startAfterMs?: number
+}
+
+/** Puts jobs into the queue `incoming` as part of a transaction. */
+export type EnqueueJobs = (transaction: Transaction, jobs: readonly Job[]) => Promise<void>

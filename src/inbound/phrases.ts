@@ -1,0 +1,108 @@
+import type { Locale } from '../audio.ts'
+import type { ApprovalVerdict } from '../store/approvals.ts'
+
+/** What residents read. `unit` and `visitor` come from outside and are cleaned by `clean` before they get in here. */
+export interface Phrases {
+  /** Asks about a visitor; `visitor` and `purpose` are known only where speech was understood. */
+  question(facts: { unit: string; visitor: string | null; purpose: string | null }): string
+  /** Titles of the buttons: at most 20 characters. */
+  yes: string
+  no: string
+  accepted: Record<ApprovalVerdict, string>
+  /** To those who were asked too, when somebody else was quicker. */
+  decidedByOther: Record<ApprovalVerdict, string>
+  late: string
+  /** Several visits wait for the same person. */
+  ambiguous(units: readonly string[]): string
+  /** An answer that is neither yes nor no. */
+  explain: string
+  /** Talking is done by telephone. */
+  talk: string
+  /** Somebody answers who was never asked. */
+  foreign: string
+  /** Where no model is configured, or it fails. */
+  greeting: string
+  /** A voice message, a picture. */
+  textOnly: string
+}
+
+const PURPOSES: Record<Locale, Record<string, string>> = {
+  'pt-BR': { delivery: 'entrega', visit: 'visita', service: 'serviço' },
+  en: { delivery: 'delivery', visit: 'visit', service: 'service' },
+}
+
+export const PHRASES: Record<Locale, Phrases> = {
+  'pt-BR': {
+    question: ({ unit, visitor, purpose }) =>
+      [
+        `Portaria: há ${visitor === null ? 'um visitante' : `uma pessoa que se apresentou como “${visitor}”`} para a unidade ${unit}.`,
+        purpose === null ? '' : ` Motivo: ${PURPOSES['pt-BR'][purpose] ?? purpose}.`,
+        ' Autoriza a entrada? Responda SIM ou NÃO.',
+      ].join(''),
+    yes: 'Sim, autorizar',
+    no: 'Não',
+    accepted: {
+      authorized: 'Entrada autorizada. Já avisei o visitante.',
+      denied: 'Entrada negada. Já avisei o visitante.',
+    },
+    decidedByOther: {
+      authorized: 'Outra pessoa da unidade já autorizou a entrada. Não é preciso responder.',
+      denied: 'Outra pessoa da unidade já negou a entrada. Não é preciso responder.',
+    },
+    late: 'Obrigado pela resposta, mas essa visita já está sendo atendida, foi decidida ou terminou. Nada mudou.',
+    ambiguous: (units) =>
+      `Há mais de um visitante à espera (unidades ${units.join(', ')}). Para responder, use os botões da mensagem ou responda citando a mensagem da visita.`,
+    explain: 'Não entendi. Responda SIM para autorizar a entrada ou NÃO para negar.',
+    talk: 'Por aqui não consigo colocar você na linha com o visitante. Responda SIM para autorizar a entrada ou NÃO para negar.',
+    foreign: 'Não há nenhuma visita à espera de uma resposta deste número. Nada foi alterado.',
+    greeting:
+      'Olá! Aqui é o atendimento automático da portaria. Quando houver um visitante para você, eu escrevo por aqui. Para outros assuntos, fale com a administração do condomínio.',
+    textOnly: 'Por aqui só consigo ler texto. Por favor, escreva a sua mensagem.',
+  },
+  en: {
+    question: ({ unit, visitor, purpose }) =>
+      [
+        `Gatehouse: there is ${visitor === null ? 'a visitor' : `somebody who gave the name “${visitor}”`} for unit ${unit}.`,
+        purpose === null ? '' : ` Reason: ${PURPOSES.en[purpose] ?? purpose}.`,
+        ' May they come in? Please answer YES or NO.',
+      ].join(''),
+    yes: 'Yes, let them in',
+    no: 'No',
+    accepted: {
+      authorized: 'The visitor may come in and has been told so.',
+      denied: 'The visitor has been turned away and told so.',
+    },
+    decidedByOther: {
+      authorized: 'Somebody else of the unit has already let the visitor in. No answer is needed.',
+      denied: 'Somebody else of the unit has already turned the visitor away. No answer is needed.',
+    },
+    late: 'Thank you for your answer, but this visit is already being dealt with, was decided, or is over. Nothing has changed.',
+    ambiguous: (units) =>
+      `More than one visitor is waiting (units ${units.join(', ')}). Please use the buttons of the message, or answer by quoting the message of the visit.`,
+    explain: 'I did not understand. Please answer YES to let the visitor in, or NO to turn them away.',
+    talk: 'I cannot put you through to the visitor from here. Please answer YES to let them in, or NO to turn them away.',
+    foreign: 'No visit is waiting for an answer from this number. Nothing has changed.',
+    greeting:
+      'Hello! This is the automatic service of the gatehouse. When there is a visitor for you, I will write here. For anything else, please contact the management of the building.',
+    textOnly: 'I can only read text here. Please write your message.',
+  },
+}
+
+/** Characters of a name within a question; longer ones are no names. */
+const NAME_LIMIT = 60
+
+/**
+ * Words from outside as part of a sentence of ours: one line, short, and without what a messenger takes for formatting or
+ * for an address, so that nobody at the gate can make a question say something else. Null where nothing is left.
+ */
+export function clean(words: string | null): string | null {
+  const kept = (words ?? '')
+    .normalize('NFC')
+    .replace(/[^\p{L}\p{M}\p{N} .'-]/gu, ' ')
+    .replace(/\.(?=\S)/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, NAME_LIMIT)
+    .trim()
+  return kept === '' ? null : kept
+}

@@ -1,0 +1,235 @@
+import type { ActorRefLike, AnyActorRef, AnyEventObject, InspectionEvent, Snapshot } from 'xstate'
+import { stateName } from './inspection-state.ts'
+
+export const INSPECTED_KINDS = ['call', 'broker', 'service', 'delivery'] as const
+export type InspectedKind = (typeof INSPECTED_KINDS)[number]
+
+/** A root actor that may be looked at, with what belongs to it. */
+export interface Inspected {
+  readonly root: AnyActorRef
+  readonly kind: InspectedKind
+  /** The call's UUID, the message's id, or the name of a part of the service. */
+  readonly name: string
+  /** Null: of the whole service, and only for those who see every tenant. */
+  readonly tenantId: string | null
+  /** What a list of actors tells besides the state; plain data without names and numbers of people. */
+  readonly facts?: () => Record<string, unknown>
+}
+
+/** Where root actors come from. `subscribe` hears of each that begins, before its first event; it is called only while somebody watches. */
+export interface Source {
+  list(): Iterable<Inspected>
+  subscribe(begun: (one: Inspected) => void): () => void
+}
+
+/** What a viewer is told. `detail`: it watches this root; otherwise only the beginning, state and end of the root itself are told. */
+export type Happening = { at: number; of: Inspected; detail: boolean } & (
+  | { type: 'actor'; actor: AnyActorRef; from: string | undefined }
+  | { type: 'event'; actor: AnyActorRef; source: AnyActorRef | undefined; event: AnyEventObject }
+  | { type: 'snapshot'; actor: AnyActorRef; event: AnyEventObject; snapshot: Snapshot<unknown> }
+  | { type: 'ended' }
+)
+
+export interface ViewerOptions {
+  sees: (one: Inspected) => boolean
+  kinds: readonly InspectedKind[]
+  /** Everything of every root that it sees, as Stately's protocol has it. */
+  everything?: boolean
+  /** Must be quick: it is called inside the actors' own turns. What it throws is reported, never passed on. */
+  tell: (happening: Happening) => void
+}
+
+export interface Viewing {
+  /** Tells the tree of this root and all that happens in it, instead of the one before; null is none. False: there is no such root. */
+  watch(name: string | null): boolean
+  /** An actor of a root that the viewer sees. */
+  find(name: string, sessionId: string): { of: Inspected; actor: AnyActorRef } | undefined
+  close(): void
+}
+
+export type Inspection = ReturnType<typeof createInspection>
+
+/**
+ * The hub between live actors and those who look at them. An observer is put on an actor's system when the first viewer
+ * comes and taken off when the last one goes: while nobody watches, nothing is called at all.
+ */
+export function createInspection({
+  sources,
+  report,
+}: {
+  sources: readonly Source[]
+  report: (error: unknown) => void
+}) {
+  interface Viewer extends ViewerOptions {
+    watched: Inspected | undefined
+  }
+  interface Entry {
+    readonly of: Inspected
+    readonly off: () => void
+    state: string
+  }
+  const viewers = new Set<Viewer>()
+  const entries = new Map<AnyActorRef, Entry>()
+  let offs: (() => void)[] = []
+
+  const sees = (viewer: Viewer, of: Inspected) => viewer.kinds.includes(of.kind) && viewer.sees(of)
+  const watches = (viewer: Viewer, of: Inspected) => viewer.everything === true || viewer.watched === of
+
+  const attach = (of: Inspected): Entry | undefined => {
+    const known = entries.get(of.root)
+    if (known || of.root.getSnapshot()?.status !== 'active') return known
+    const { unsubscribe } = of.root.system.inspect((event: InspectionEvent) => {
+      // what an observer throws, XState throws at whoever sent the event
+      try {
+        pass(entry, event)
+      } catch (error) {
+        report(error)
+      }
+    })
+    const entry: Entry = { of, off: unsubscribe, state: stateOf(of.root) }
+    entries.set(of.root, entry)
+    return entry
+  }
+
+  const begin = (of: Inspected) => {
+    try {
+      if (!attach(of)) return
+      for (const viewer of viewers) if (sees(viewer, of)) introduce(viewer, of)
+    } catch (error) {
+      report(error)
+    }
+  }
+
+  const introduce = (viewer: Viewer, of: Inspected) => {
+    const detail = watches(viewer, of)
+    const at = Date.now()
+    for (const actor of detail ? actorsOf(of.root) : [of.root])
+      viewer.tell({ type: 'actor', at, of, detail, actor, from: parentOf(actor)?.sessionId })
+  }
+
+  const pass = (entry: Entry, inspected: InspectionEvent) => {
+    const { of } = entry
+    const actor = inspected.actorRef as AnyActorRef
+    const isRoot = actor === of.root
+    const at = Date.now()
+    let changed = false
+    if (isRoot && inspected.type === '@xstate.snapshot') {
+      const state = stateOf(inspected.snapshot)
+      changed = state !== entry.state
+      entry.state = state
+    }
+    for (const viewer of viewers) {
+      if (!sees(viewer, of)) continue
+      const detail = watches(viewer, of)
+      if (!detail && !changed) continue
+      const base = { at, of, detail }
+      if (inspected.type === '@xstate.actor') {
+        viewer.tell({ ...base, type: 'actor', actor, from: parentOf(actor)?.sessionId })
+      } else if (inspected.type === '@xstate.event') {
+        const source = inspected.sourceRef as AnyActorRef | undefined
+        viewer.tell({ ...base, type: 'event', actor, source, event: inspected.event })
+      } else if (inspected.type === '@xstate.snapshot') {
+        viewer.tell({
+          ...base,
+          type: 'snapshot',
+          actor,
+          event: inspected.event,
+          snapshot: inspected.snapshot,
+        })
+      }
+    }
+    if (isRoot && inspected.type === '@xstate.snapshot' && inspected.snapshot.status !== 'active')
+      end(entry, at)
+  }
+
+  const end = (entry: Entry, at: number) => {
+    entry.off()
+    entries.delete(entry.of.root)
+    for (const viewer of viewers) {
+      if (sees(viewer, entry.of))
+        viewer.tell({ type: 'ended', at, of: entry.of, detail: watches(viewer, entry.of) })
+      if (viewer.watched === entry.of) viewer.watched = undefined
+    }
+  }
+
+  const start = () => {
+    for (const source of sources) {
+      for (const one of source.list()) attach(one)
+      offs.push(source.subscribe(begin))
+    }
+  }
+
+  const stop = () => {
+    for (const off of offs) off()
+    offs = []
+    for (const { off } of entries.values()) off()
+    entries.clear()
+  }
+
+  const named = (viewer: Viewer, name: string): Inspected | undefined => {
+    for (const { of } of entries.values()) if (of.name === name && sees(viewer, of)) return of
+    return undefined
+  }
+
+  return {
+    /** Roots that are observed now: none while nobody watches. */
+    counts: () => ({ viewers: viewers.size, observed: entries.size }),
+    open(options: ViewerOptions): Viewing {
+      const viewer: Viewer = { ...options, watched: undefined }
+      if (viewers.size === 0) start()
+      viewers.add(viewer)
+      for (const { of } of entries.values()) if (sees(viewer, of)) introduce(viewer, of)
+      return {
+        watch(name) {
+          viewer.watched = name === null ? undefined : named(viewer, name)
+          if (viewer.watched) introduce(viewer, viewer.watched)
+          return name === null || viewer.watched !== undefined
+        },
+        find(name, sessionId) {
+          const of = named(viewer, name)
+          if (!of) return undefined
+          for (const actor of actorsOf(of.root)) if (actor.sessionId === sessionId) return { of, actor }
+          return undefined
+        },
+        close() {
+          if (viewers.delete(viewer) && viewers.size === 0) stop()
+        },
+      }
+    },
+  }
+}
+
+/** A source for what begins and ends one by one: whoever creates a root actor adds it before it starts. */
+export function createRoster(): Source & { add(one: Inspected): () => void } {
+  const live = new Set<Inspected>()
+  const listeners = new Set<(one: Inspected) => void>()
+  return {
+    list: () => live,
+    subscribe(begun) {
+      listeners.add(begun)
+      return () => listeners.delete(begun)
+    },
+    /** Returns its end. */
+    add(one) {
+      live.add(one)
+      for (const begun of listeners) begun(one)
+      return () => live.delete(one)
+    },
+  }
+}
+
+/** An actor and all below it. */
+function* actorsOf(actor: AnyActorRef): Generator<AnyActorRef> {
+  yield actor
+  const snapshot = actor.getSnapshot() as { children?: Record<string, AnyActorRef | undefined> } | undefined
+  for (const child of Object.values(snapshot?.children ?? {})) if (child) yield* actorsOf(child)
+}
+
+function parentOf(actor: ActorRefLike): AnyActorRef | undefined {
+  return (actor as AnyActorRef)._parent
+}
+
+function stateOf(from: AnyActorRef | Snapshot<unknown>): string {
+  const snapshot = 'getSnapshot' in from ? from.getSnapshot() : from
+  return `${snapshot?.status} ${stateName(snapshot?.value)}`
+}

@@ -1,0 +1,50 @@
+import type { ErrorEvent } from '@sentry/node'
+
+/** In this order: what stands behind a key, what is addressed to a person, then every long number. */
+const MASKS: [RegExp, string][] = [
+  [/\b(Bearer|Basic|token)\s+[\w.~+/=-]+/gi, '$1 [secret]'],
+  [/\b(password|secret|token|api[_-]?key)(["']?\s*[:=]\s*["']?)[^\s"',;&]+/gi, '$1$2[secret]'],
+  [/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1[secret]@'],
+  [/\b(?:ptr|sk|whsec|EAA)[_-]?[\w-]{16,}/g, '[secret]'],
+  [/[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}/gi, '[address]'],
+  // telephone numbers in any way of writing; a UUID is none
+  [/(?<![\w-])\+?\(?\d(?:[\s().-]{0,2}\d){7,14}(?![\w-])/g, '[number]'],
+]
+/** Characters of a text that leave; what a provider answered may be pages. */
+const LONGEST = 1000
+
+/** A text without telephone numbers, mail addresses, secrets and logins in URLs. */
+export function masked(text: string): string {
+  return MASKS.reduce((left, [pattern, mask]) => left.replace(pattern, mask), text.slice(0, LONGEST))
+}
+
+/** What leaves of an error: its kind, message and stack, its tags, release and time. A whitelist: what a later SDK adds stays. */
+export function scrubbed(event: ErrorEvent): ErrorEvent {
+  const { event_id, timestamp, platform, level, release, environment, sdk, tags, exception } = event
+  const values = (exception?.values ?? []).map(({ type, value, mechanism, stacktrace }) => ({
+    type,
+    value: value === undefined ? value : masked(value),
+    mechanism,
+    stacktrace: stacktrace && {
+      frames: (stacktrace.frames ?? []).map((frame) => ({
+        filename: frame.filename,
+        function: frame.function,
+        lineno: frame.lineno,
+        colno: frame.colno,
+        in_app: frame.in_app,
+      })),
+    },
+  }))
+  return {
+    type: event.type,
+    event_id,
+    timestamp,
+    platform,
+    level,
+    release,
+    environment,
+    sdk,
+    tags,
+    exception: { values },
+  } as ErrorEvent
+}

@@ -1,0 +1,162 @@
+import { asPorteiroError } from '../errors.ts'
+import type { Querier } from '../store/database.ts'
+import {
+  type Carrier,
+  carrierOf,
+  findInstance,
+  findInstanceByHook,
+  type InstanceChannel,
+  listInstances,
+  MAIN_INSTANCE,
+  MAIN_TENANT,
+} from '../store/instances.ts'
+import {
+  INSTANCE_FORMS,
+  type TwilioSecrets,
+  type TwilioSettings,
+  type WhatsAppSecrets,
+  type WhatsAppSettings,
+} from './forms.ts'
+import { undelivered } from './undelivered.ts'
+
+interface Place {
+  tenantId: string
+  /** Of the instance. */
+  id: string
+  /** It is the environment's: what it says was said by the operator. */
+  trusted: boolean
+}
+
+export interface WhatsAppAccount extends Place {
+  channel: 'whatsapp' | 'unoapi'
+  settings: WhatsAppSettings
+  secrets: WhatsAppSecrets
+}
+
+export interface TwilioAccount extends Place {
+  channel: 'twilio'
+  settings: TwilioSettings
+  secrets: TwilioSecrets
+}
+
+export type Account<C extends Carrier = Carrier> = C extends 'twilio' ? TwilioAccount : WhatsAppAccount
+
+/** The accounts of the environment, as the configuration has them. */
+export interface OwnAccounts {
+  whatsapp?:
+    | {
+        provider: 'cloud' | 'unoapi'
+        url: string
+        phoneId: string
+        token: string
+        appSecret: string | undefined
+        verifyToken: string | undefined
+        template: { name: string; language: string } | undefined
+        questionTemplate: { name: string; language: string } | undefined
+      }
+    | undefined
+  twilio?: { url: string; accountSid: string; authToken: string; from: string } | undefined
+}
+
+export type Accounts = ReturnType<typeof createAccounts>
+
+/**
+ * The messenger accounts of tenants. That of the environment is the instance `default` of the tenant `default`, unless a row
+ * of that name stands in its place.
+ */
+export function createAccounts({ database, own }: { database: Querier; own: OwnAccounts }) {
+  const environment: { [C in Carrier]: Account<C> | undefined } = {
+    whatsapp: own.whatsapp && {
+      tenantId: MAIN_TENANT,
+      id: MAIN_INSTANCE,
+      trusted: true,
+      channel: own.whatsapp.provider === 'unoapi' ? 'unoapi' : 'whatsapp',
+      settings: {
+        url: own.whatsapp.url,
+        phoneId: own.whatsapp.phoneId,
+        ...given({ template: own.whatsapp.template, questionTemplate: own.whatsapp.questionTemplate }),
+      },
+      secrets: {
+        token: own.whatsapp.token,
+        ...given({ appSecret: own.whatsapp.appSecret, verifyToken: own.whatsapp.verifyToken }),
+      },
+    },
+    twilio: own.twilio && {
+      tenantId: MAIN_TENANT,
+      id: MAIN_INSTANCE,
+      trusted: true,
+      channel: 'twilio',
+      settings: { url: own.twilio.url, accountSid: own.twilio.accountSid, from: own.twilio.from },
+      secrets: { authToken: own.twilio.authToken },
+    },
+  }
+
+  const ownOf = <C extends Carrier>(tenantId: string, carrier: C, id: string): Account<C> | undefined =>
+    tenantId === MAIN_TENANT && id === MAIN_INSTANCE ? environment[carrier] : undefined
+
+  return {
+    /** Undefined where there is none, or it is disabled. Throws INSTANCE_INVALID, and DATABASE_… as a DeliveryError. */
+    async find<C extends Carrier>(tenantId: string, carrier: C, id: string): Promise<Account<C> | undefined> {
+      const known = ownOf(tenantId, carrier, id)
+      const row = await findInstance(database, tenantId, carrier, id).catch((error) => {
+        // what the environment says is known without the database
+        if (known) return undefined
+        throw undelivered(asPorteiroError(error).code, asPorteiroError(error).details, { cause: error })
+      })
+      if (!row) return known
+      return row.enabled ? read<C>(row) : undefined
+    },
+    /** The main one, else the first that is enabled: by which a tenant is spoken for when nobody says. */
+    async main<C extends Carrier>(tenantId: string, carrier: C): Promise<Account<C> | undefined> {
+      const main = await this.find(tenantId, carrier, MAIN_INSTANCE)
+      if (main) return main
+      const rows = await listInstances(database, tenantId)
+      const other = rows.find(({ channel, enabled }) => enabled && carrierOf(channel) === carrier)
+      return other && this.find(tenantId, carrier, other.id)
+    },
+    /** For what comes in, by the name in the path of its webhook. */
+    async findByHook<C extends Carrier>(carrier: C, hook: string): Promise<Account<C> | undefined> {
+      const row = await findInstanceByHook(database, carrier, hook)
+      if (!row) return ownOf(MAIN_TENANT, carrier, hook)
+      return row.enabled ? read<C>(row) : undefined
+    },
+  }
+}
+
+function read<C extends Carrier>(row: {
+  tenantId: string
+  id: string
+  channel: InstanceChannel
+  settings: unknown
+  secrets: unknown
+}): Account<C> {
+  const { tenantId, id, channel } = row
+  const forms = INSTANCE_FORMS[channel]
+  const settings = forms.settings.safeParse(row.settings)
+  const secrets = forms.secrets.safeParse(row.secrets)
+  const [issue] = [...(settings.error?.issues ?? []), ...(secrets.error?.issues ?? [])]
+  if (issue) {
+    const problem = `${issue.path.join('.')}: ${issue.message}`
+    throw undelivered(
+      'INSTANCE_INVALID',
+      { carrier: channel, instance: id, tenant: tenantId, problem },
+      { final: true },
+    )
+  }
+  // the forms above are those of this channel
+  return {
+    tenantId,
+    id,
+    trusted: false,
+    channel,
+    settings: settings.data,
+    secrets: secrets.data,
+  } as Account<C>
+}
+
+/** Without what is undefined. */
+function given<T extends object>(facts: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof given<T>
+  >
+}

@@ -1,0 +1,76 @@
+export interface BatchOptions<Item, Result> {
+  /** All or nothing; results in the order of the items. */
+  run: (items: readonly Item[]) => Promise<readonly Result[]>
+  /** Items at most in one run. */
+  max: number
+  /** What an item weighs, and what a run may weigh; one item may always go. */
+  weight?: { of: (item: Item) => number; max: number }
+  /** A batch that failed so is tried item by item: one that is at fault must not fail the others. */
+  splitsAfter: (error: unknown) => boolean
+}
+
+export interface Batcher<Item, Result> {
+  add(item: Item): Promise<Result>
+  /** Items that wait or are being written. */
+  size(): number
+}
+
+/**
+ * What is asked for at the same time is done at once: while one run is under way, the next one gathers. A transaction for
+ * twenty costs little more than one for one.
+ */
+export function createBatcher<Item, Result>({
+  run,
+  max,
+  weight,
+  splitsAfter,
+}: BatchOptions<Item, Result>): Batcher<Item, Result> {
+  type Entry = { item: Item } & Pick<PromiseWithResolvers<Result>, 'resolve' | 'reject'>
+  const waiting: Entry[] = []
+  let inFlight = 0
+  let running = false
+
+  const write = async (entries: readonly Entry[]): Promise<void> => {
+    try {
+      const results = await run(entries.map(({ item }) => item))
+      for (const [at, { resolve }] of entries.entries()) resolve(results[at]!)
+    } catch (error) {
+      if (entries.length > 1 && splitsAfter(error)) {
+        for (const entry of entries) await write([entry])
+      } else for (const { reject } of entries) reject(error)
+    }
+  }
+
+  const countOfRun = () => {
+    if (!weight) return max
+    let sum = 0
+    for (const [at, { item }] of waiting.entries()) {
+      sum += weight.of(item)
+      if (at === max || (sum > weight.max && at > 0)) return at
+    }
+    return max
+  }
+
+  const drain = async () => {
+    running = true
+    // whoever asks in this turn of the loop comes along
+    await new Promise((resolve) => setImmediate(resolve))
+    while (waiting.length > 0) {
+      const entries = waiting.splice(0, countOfRun())
+      inFlight = entries.length
+      await write(entries)
+      inFlight = 0
+    }
+    running = false
+  }
+
+  return {
+    add(item) {
+      const { promise, resolve, reject } = Promise.withResolvers<Result>()
+      waiting.push({ item, resolve, reject })
+      if (!running) void drain()
+      return promise
+    },
+    size: () => waiting.length + inFlight,
+  }
+}

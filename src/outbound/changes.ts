@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto'
+import { fail } from '../errors.ts'
+import type { Database, Transaction } from '../store/database.ts'
+import {
+  changeMessages,
+  findByProviderId,
+  lockMatching,
+  lockMessages,
+  type MessageFilter,
+  type MessageRow,
+} from '../store/messages.ts'
+import type { Boss } from './boss.ts'
+import { jobOf } from './enqueue.ts'
+import { advance } from './life.ts'
+import type { Queue } from './queue.ts'
+import { deadOf, isQueue } from './queues.ts'
+import { MESSAGE_DIED } from './settle.ts'
+
+/** Messages changed in one transaction. */
+const BATCH = 500
+
+export interface RedriveFilter extends Pick<MessageFilter, 'tenantId' | 'channel' | 'since'> {
+  /** Only this one. */
+  id?: string | undefined
+}
+
+export interface ChangesOptions {
+  database: Database
+  queue: Queue
+  boss: Boss
+  announcesDeaths: boolean
+}
+
+/** What people and providers make of messages, each within what `deliveryMachine` allows. */
+export function createChanges({ database, queue, boss, announcesDeaths }: ChangesOptions) {
+  const lockOne = async (transaction: Transaction, id: string, tenantId: string | undefined) => {
+    const [message] = isUuid(id) ? await lockMessages(transaction, [id]) : []
+    // another tenant's message is not even there
+    if (!message || (tenantId !== undefined && message.tenantId !== tenantId))
+      throw fail('MESSAGE_UNKNOWN', { messageId: id })
+    return message
+  }
+
+  const redriveAll = async (transaction: Transaction, messages: readonly MessageRow[]) => {
+    const changes = messages.map((message) => ({
+      id: message.id,
+      status: advance(message, { type: 'message.redriven' }),
+      jobId: randomUUID(),
+      attemptsBefore: message.attempts,
+    }))
+    await changeMessages(transaction, changes)
+    for (const [name, some] of Map.groupBy(messages, (message) => message.queue)) {
+      for (const [old, of] of Map.groupBy(some, ({ status }) =>
+        status === 'failed' ? deadName(name) : name,
+      ))
+        await queue.remove(
+          old,
+          of.map(({ jobId }) => jobId),
+          transaction,
+        )
+      const jobs = some.map((message) => jobOf(message, changes.find(({ id }) => id === message.id)!.jobId))
+      await queue.enqueue(name, jobs, transaction)
+    }
+  }
+
+  return {
+    /** A dead message begins anew, one that waits for its next try need not wait. Throws MESSAGE_UNKNOWN, MESSAGE_STATE. */
+    retry: (id: string, tenantId?: string): Promise<MessageRow> =>
+      database.transaction(async (transaction) => {
+        const message = await lockOne(transaction, id, tenantId)
+        await redriveAll(transaction, [message])
+        return (await lockMessages(transaction, [id]))[0]!
+      }),
+
+    /**
+     * Takes back what matches and is still owed, the oldest first, in transactions of a few hundred. Resolves with their
+     * number.
+     */
+    async cancelMatching(
+      filter: Omit<RedriveFilter, 'id'>,
+      onProgress: (done: number) => void = () => {},
+    ): Promise<number> {
+      const until = new Date()
+      let done = 0
+      for (;;) {
+        const count = await database.transaction(async (transaction) => {
+          const status = ['pending', 'retrying', 'processing'] as const
+          const found = await lockMatching(transaction, { ...filter, status, until, limit: BATCH })
+          const changes = found.map((message) => ({
+            ...message,
+            status: advance(message, { type: 'message.cancelled' }),
+          }))
+          await changeMessages(
+            transaction,
+            changes.map(({ id, status, jobId, attemptsBefore }) => ({ id, status, jobId, attemptsBefore })),
+          )
+          for (const { id } of changes) await boss.notice(transaction, `cancelled ${id}`)
+          return found.length
+        })
+        done += count
+        onProgress(done)
+        if (count < BATCH) return done
+      }
+    },
+
+    /** Nobody sends it any more; a try that is under way is told to stop. Throws MESSAGE_UNKNOWN, MESSAGE_STATE. */
+    cancel: (id: string, tenantId?: string): Promise<MessageRow> =>
+      database.transaction(async (transaction) => {
+        const message = await lockOne(transaction, id, tenantId)
+        const { jobId, attemptsBefore } = message
+        const status = advance(message, { type: 'message.cancelled' })
+        await changeMessages(transaction, [{ id, status, jobId, attemptsBefore }])
+        await boss.notice(transaction, `cancelled ${id}`)
+        return (await lockMessages(transaction, [id]))[0]!
+      }),
+
+    /**
+     * Dead messages that match begin anew, the oldest first, in transactions of a few hundred. `onProgress` hears how many
+     * did so far. Resolves with their number.
+     */
+    async redrive(filter: RedriveFilter, onProgress: (done: number) => void = () => {}): Promise<number> {
+      const { id, ...match } = filter
+      // one that dies again meanwhile stays dead
+      const until = new Date()
+      let done = 0
+      for (;;) {
+        const count = await database.transaction(async (transaction) => {
+          const found =
+            id === undefined
+              ? await lockMatching(transaction, { ...match, status: 'failed', until, limit: BATCH })
+              : [await lockOne(transaction, id, match.tenantId)]
+          if (found.length > 0) await redriveAll(transaction, found)
+          return found.length
+        })
+        done += count
+        onProgress(done)
+        if (id !== undefined || count < BATCH) return done
+      }
+    },
+
+    /** The provider tells that a message it had taken cannot be delivered. `false`: it is none of ours, or is known already. */
+    bounce: (
+      providerId: string,
+      { code = 'MESSAGE_BOUNCED', reason, tenantId }: { code?: string; reason: string; tenantId?: string },
+    ): Promise<boolean> =>
+      database.transaction(async (transaction) => {
+        const known = await findByProviderId(transaction, providerId, tenantId)
+        const [message] = known ? await lockMessages(transaction, [known.id]) : []
+        if (message?.status !== 'sent') return false
+        const { id, attemptsBefore } = message
+        const status = advance(message, { type: 'message.bounced' })
+        const jobId = randomUUID()
+        const error = { code, message: reason.slice(0, 500) }
+        await changeMessages(transaction, [{ id, status, jobId, attemptsBefore, error }])
+        const letter = { message: id, tenant: message.tenantId, channel: message.channel, error }
+        await queue.enqueue(deadName(message.queue), [{ id: jobId, data: letter }], transaction)
+        if (announcesDeaths) {
+          const data = { type: MESSAGE_DIED, data: { message: id } }
+          await queue.enqueue(
+            'webhook.status.failed',
+            [{ id: randomUUID(), data, group: message.tenantId }],
+            transaction,
+          )
+        }
+        return true
+      }),
+  }
+}
+
+function deadName(name: string): string {
+  return isQueue(name) ? deadOf(name) : `${name}.dead`
+}
+
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
+}

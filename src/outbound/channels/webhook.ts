@@ -1,0 +1,149 @@
+import { asPorteiroError, reasonOf } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import type { Querier } from '../../store/database.ts'
+import { disableEndpoint, type EndpointTarget, findTarget } from '../../store/endpoints.ts'
+import type { Breaker } from '../breaker.ts'
+import { contentOf, webhookContent } from '../content.ts'
+import { DeliveryError } from '../delivery-error.ts'
+import type { HttpClient } from '../egress.ts'
+import type { ChannelSender, Message, Try } from '../message.ts'
+import { signatureHeaders } from '../signature.ts'
+import { refusalOf, undelivered } from '../undelivered.ts'
+
+/** The `to` of messages for WEBHOOK_URL. */
+export const OWN_ENDPOINT = 'environment'
+/** ms for one post. */
+const POST_MS = 10_000
+
+export interface WebhookOptions {
+  database: Querier
+  http: HttpClient
+  breaker: Breaker
+  /** WEBHOOK_URL and WEBHOOK_TOKEN. */
+  own: { url: string; token: string | undefined } | undefined
+  /** An endpoint of a tenant is left alone for a while, or for good (410). */
+  onTrouble?: ((type: Trouble, endpoint: TroubledEndpoint) => void) | undefined
+  log: Logger
+}
+
+export type Trouble = 'endpoint.paused' | 'endpoint.disabled'
+export interface TroubledEndpoint {
+  tenantId: string
+  id: string
+  [fact: string]: unknown
+}
+
+type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets'> & { trusted: boolean }
+
+/**
+ * Posts events to endpoints. The id of the message is `webhook-id`, so that a receiver knows a second copy: a try whose end
+ * is unknown may be repeated. A status of 2xx is a delivery, whatever follows it; 410 disables the endpoint.
+ */
+export function createWebhookSender({
+  database,
+  http,
+  breaker,
+  own,
+  onTrouble,
+  log,
+}: WebhookOptions): ChannelSender {
+  const targetOf = async ({ tenantId, to }: Message): Promise<Target> => {
+    if (to === OWN_ENDPOINT) {
+      if (!own) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
+      return { url: own.url, token: own.token ?? null, headers: {}, secrets: [], trusted: true }
+    }
+    const found = await findTarget(database, tenantId, to)
+    if (!found) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
+    if (!found.enabled) {
+      const reason = found.disabledReason ?? 'by its tenant'
+      throw undelivered('ENDPOINT_DISABLED', { endpoint: to, reason }, { final: true })
+    }
+    return { ...found, trusted: false }
+  }
+
+  const disable = async ({ id, tenantId, to }: Message, reason: string): Promise<void> => {
+    try {
+      if (to === OWN_ENDPOINT || !(await disableEndpoint(database, tenantId, to, reason))) return
+      log.warn(
+        { message_id: id, tenant: tenantId, endpoint: to, code: 'ENDPOINT_DISABLED' },
+        'an endpoint is disabled',
+      )
+      onTrouble?.('endpoint.disabled', { tenantId, id: to, reason })
+    } catch (error) {
+      log.error(
+        { message_id: id, endpoint: to, reason: reasonOf(error) },
+        'an endpoint could not be disabled',
+      )
+    }
+  }
+
+  const post = async (target: Target, message: Message, attempt: Try) => {
+    const body = JSON.stringify(contentOf(webhookContent, message))
+    const answer = await http.post(target.url, {
+      headers: {
+        ...target.headers,
+        'content-type': 'application/json',
+        'user-agent': 'porteiro',
+        ...signatureHeaders(message.id, body, target.secrets),
+        ...(target.token !== null && { authorization: target.token }),
+      },
+      body,
+      timeoutMs: POST_MS,
+      signal: attempt.signal,
+      trusted: target.trusted,
+      wants: 'status',
+      secrets: Object.keys(target.headers),
+    })
+    const refused = refusalOf(new URL(target.url).host, answer)
+    if (refused) throw refused
+    if (!answer.whole) {
+      const facts = { message_id: message.id, tenant: message.tenantId, endpoint: message.to }
+      log.warn(
+        { ...facts, code: 'DELIVERY_TOO_LARGE' },
+        'the answer of an endpoint was cut; its status counts',
+      )
+    }
+    return { status: answer.status }
+  }
+
+  return {
+    channel: 'webhook',
+    async send(message, attempt) {
+      try {
+        const target = await targetOf(message)
+        return await breaker.run(
+          message.to,
+          () => post(target, message, attempt),
+          ({ failures, pauseMs, code }) => {
+            if (message.to === OWN_ENDPOINT) return
+            const { tenantId, to: id } = message
+            onTrouble?.('endpoint.paused', { tenantId, id, failures, pause_ms: pauseMs, code })
+          },
+        )
+      } catch (error) {
+        if (error instanceof DeliveryError && error.gone) await disable(message, 'its receiver answered 410')
+        throw repeatable(error)
+      }
+    },
+    async close() {},
+  }
+}
+
+/** A second copy does no harm where the other side knows the first by its id. */
+export function repeatable(error: unknown): DeliveryError {
+  if (!(error instanceof DeliveryError)) {
+    const { code, details } = asPorteiroError(error)
+    return undelivered(code, details, { cause: error })
+  }
+  if (!error.uncertain) return error
+  const { code, message, final, retryAfterMs, status, gone, cause } = error
+  return new DeliveryError({
+    code,
+    message,
+    final,
+    gone,
+    cause,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(status !== undefined && { status }),
+  })
+}

@@ -1,0 +1,134 @@
+import type { Logger } from '../../log.ts'
+import type { Accounts, WhatsAppAccount } from '../accounts.ts'
+import { contentOf, type RecordingName, type WhatsAppContent, whatsappContent } from '../content.ts'
+import { DeliveryError } from '../delivery-error.ts'
+import type { HttpClient } from '../egress.ts'
+import type { Accepted, ChannelSender, Message, Try } from '../message.ts'
+import { undelivered } from '../undelivered.ts'
+import { multipart } from './multipart.ts'
+import { mediaIdOf, messageIdOf } from './whatsapp-answer.ts'
+import { asTemplate, payloadOf } from './whatsapp-payload.ts'
+
+/** ms for one request; Meta answers within a second, uploads take longer. */
+const SEND_MS = 10_000
+const UPLOAD_MS = 20_000
+
+export interface WhatsAppOptions {
+  accounts: Accounts
+  http: HttpClient
+  /** WAV of what a visitor said; undefined where it is not here. */
+  recording: (callId: string, name: RecordingName) => Promise<Buffer | undefined>
+  /** Ogg/Opus of a WAV; undefined where nothing on this machine can encode it (src/outbound/voice.ts). */
+  encode: (wav: Buffer, signal: AbortSignal) => Promise<Buffer | undefined>
+  /**
+   * Whether the person wrote within the last day. Meta tells of a closed window only after it took the message, so whoever
+   * has a template does better to know before. Left out: taken to be open.
+   */
+  windowOpen?: ((message: Message) => Promise<boolean>) | undefined
+  log: Logger
+}
+
+/** Messages to WhatsApp by the Cloud API, or by UnoAPI, which speaks it in its own accent. */
+export function createWhatsAppSender({
+  accounts,
+  http,
+  recording,
+  encode,
+  windowOpen,
+  log,
+}: WhatsAppOptions): ChannelSender {
+  const accountOf = async ({ tenantId, instanceId }: Message): Promise<WhatsAppAccount> => {
+    const account = await accounts.find(tenantId, 'whatsapp', instanceId)
+    if (account) return account
+    const facts = { tenant: tenantId, carrier: 'whatsapp', instance: instanceId }
+    throw undelivered('INSTANCE_UNKNOWN', facts, { final: true })
+  }
+
+  const upload = async (
+    account: WhatsAppAccount,
+    { callId, recording: name }: Extract<WhatsAppContent, { type: 'audio' }>,
+    { signal }: Try,
+  ): Promise<string> => {
+    if (account.channel === 'unoapi') {
+      const facts = { carrier: 'UnoAPI', reason: 'it has no uploads' }
+      throw undelivered('MEDIA_UNSUPPORTED', facts, { final: true })
+    }
+    const wav = await recording(callId, name)
+    if (!wav) throw undelivered('MEDIA_ABSENT', { callId, recording: name }, { final: true })
+    const ogg = await encode(wav, signal)
+    if (!ogg) {
+      const facts = { carrier: 'WhatsApp', reason: 'ffmpeg with libopus is not installed' }
+      throw undelivered('MEDIA_UNSUPPORTED', facts, { final: true })
+    }
+    const form = multipart(
+      { messaging_product: 'whatsapp', type: 'audio/ogg' },
+      { name: 'file', filename: `${name}.ogg`, type: 'audio/ogg; codecs=opus', bytes: ogg },
+    )
+    const url = `${account.settings.url}/${account.settings.phoneId}/media`
+    const answer = await http
+      .post(url, {
+        headers: { ...headersOf(account), 'content-type': form.type },
+        body: form.body,
+        timeoutMs: UPLOAD_MS,
+        signal,
+        trusted: account.trusted,
+      })
+      // nothing was said yet
+      .catch((error) => {
+        throw certain(error)
+      })
+    return mediaIdOf(new URL(url).host, answer)
+  }
+
+  const post = async (account: WhatsAppAccount, payload: object, { signal }: Try): Promise<Accepted> => {
+    const url = `${account.settings.url}/${account.settings.phoneId}/messages`
+    const answer = await http.post(url, {
+      headers: { ...headersOf(account), 'content-type': 'application/json' },
+      body: JSON.stringify(payload),
+      timeoutMs: SEND_MS,
+      signal,
+      trusted: account.trusted,
+    })
+    return { providerId: messageIdOf(new URL(url).host, answer), status: answer.status }
+  }
+
+  return {
+    channel: 'whatsapp',
+    async send(message, attempt) {
+      const content = contentOf(whatsappContent, message)
+      const account = await accountOf(message)
+      const speak = (spoken: Parameters<typeof payloadOf>[1]) =>
+        post(account, payloadOf(message.to, spoken, account), attempt)
+      if (content.type === 'audio') {
+        return speak({ type: 'audio', mediaId: await upload(account, content, attempt) })
+      }
+      const template = asTemplate(content, account.settings)
+      if (template && windowOpen && !(await windowOpen(message))) return speak(template)
+      try {
+        return await speak(content)
+      } catch (error) {
+        if (!template || !(error instanceof DeliveryError) || error.code !== 'WHATSAPP_WINDOW') throw error
+        log.info(
+          { message_id: message.id, tenant: message.tenantId },
+          'sent as a template: the last word is a day old',
+        )
+        return speak(template)
+      }
+    },
+    async close() {},
+  }
+}
+
+/** Meta's is a bearer token; UnoAPI wants the bare one. */
+function headersOf({ channel, secrets }: WhatsAppAccount): Record<string, string> {
+  return {
+    authorization: channel === 'unoapi' ? secrets.token : `Bearer ${secrets.token}`,
+    'user-agent': 'porteiro',
+  }
+}
+
+function certain(error: unknown): unknown {
+  if (!(error instanceof DeliveryError) || !error.uncertain) return error
+  const { code, message, final, cause } = error
+  return new DeliveryError({ code, message, final, cause })
+}

@@ -1,0 +1,224 @@
+import { fail, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Database } from '../store/database.ts'
+import { findMessages, type MessageRow } from '../store/messages.ts'
+import { attempt, type Stopped, type TryResult } from './attempt.ts'
+import { DeliveryError } from './delivery-error.ts'
+import { groupOf } from './enqueue.ts'
+import { insist } from './insist.ts'
+import { advance, mayHappen } from './life.ts'
+import type { Marks } from './marks.ts'
+import type { Channel, ChannelSender } from './message.ts'
+import { type Begun, expired, type Outcome, outcomeOf, uncertain } from './outcome.ts'
+import { recognises } from './policy.ts'
+import type { Job, Queue } from './queue.ts'
+import type { RateLimits } from './rate-limit.ts'
+import type { Task } from './shares.ts'
+
+/** ms before a try that could not be put on record is begun again. */
+const AWAY_MS = 500
+
+export interface CourierOptions {
+  database: Database
+  queue: Queue
+  senders: ReadonlyMap<Channel, ChannelSender>
+  limits: RateLimits
+  marks: () => Marks
+  settle: (outcome: Outcome) => Promise<boolean>
+  onTrying: (message: MessageRow, number: number) => void
+  onOutcome: (outcome: Outcome) => void
+  onSettled: () => void
+  log: Logger
+  /** Aborted when the worker must end, come what may. */
+  signal: AbortSignal
+  now: () => number
+  random: () => number
+  timeoutMs?: number | undefined
+}
+
+/** A message that this process has taken. */
+interface Hand {
+  message: MessageRow
+  job: Job
+  readonly controller: AbortController
+  /** The try is over; what came of it is being written. */
+  settling: boolean
+}
+
+/** Takes messages from jobs to their outcome. What a try may lead to is the machine's word, when it comes next the policy's. */
+export function createCourier(options: CourierOptions) {
+  const { database, queue, senders, limits, settle, log, signal, now, random } = options
+  const hands = new Map<string, Hand>()
+  let settling = 0
+
+  /** Tasks for those messages that are still owed; the other jobs are acknowledged. */
+  const take = async (jobs: readonly Job[]): Promise<Task[]> => {
+    const reading = { what: 'messages', log, signal }
+    const rows = await insist(() => findMessages(database, jobs.map(messageOf)), reading)
+    const messages = new Map(rows.map((row) => [row.id, row]))
+    const stale: Job[] = []
+    const tasks: Task[] = []
+    for (const job of jobs) {
+      const message = messages.get(messageOf(job))
+      const hand = hands.get(messageOf(job))
+      // our claim had lapsed and came back to us: what is under way goes on under the new one
+      if (hand) hand.job = job
+      else if (!message || message.jobId !== job.id || !isOwed(message)) stale.push(job)
+      else tasks.push(taskOf(message, job))
+    }
+    if (stale.length > 0) await insist(() => queue.ack(stale), reading)
+    return tasks
+  }
+
+  const taskOf = (message: MessageRow, job: Job): Task => {
+    const hand: Hand = { message, job, controller: new AbortController(), settling: false }
+    hands.set(message.id, hand)
+    return {
+      group: groupOf(message),
+      priority: message.priority,
+      drop: () => {
+        hands.delete(message.id)
+        return hand.job
+      },
+      run: async () => {
+        try {
+          const waitMs = await next(hand)
+          if (waitMs !== undefined) return waitMs
+        } catch (error) {
+          giveUp(hand, error)
+        }
+        if (!hand.settling) hands.delete(message.id)
+        return undefined
+      },
+    }
+  }
+
+  const giveUp = ({ message }: Hand, error: unknown) => {
+    // what is not settled is taken over once our claim lapses
+    log.error({ ...facts(message), reason: reasonOf(error) }, 'a message was given up by its worker')
+  }
+
+  const next = async (hand: Hand): Promise<number | undefined> => {
+    const { message } = hand
+    if (hand.controller.signal.aborted) {
+      await drop(hand)
+      return undefined
+    }
+    if (message.expiresAt && message.expiresAt.getTime() <= now()) {
+      record(expired(taken(hand)))
+      return undefined
+    }
+    if (message.status === 'processing' && !recognises(message.channel)) {
+      record(uncertain(taken(hand)))
+      return undefined
+    }
+    const sender = senders.get(message.channel)
+    if (!sender) {
+      const error = fail('CHANNEL_UNAVAILABLE', { channel: message.channel })
+      const refused = new DeliveryError({ code: error.code, message: error.message, final: true })
+      conclude(hand, begin(hand), { ok: false, error: refused, stopped: undefined })
+      return undefined
+    }
+    const waitMs = await limits.take(message).catch(() => AWAY_MS)
+    if (waitMs > 0) return waitMs
+    return send(hand, sender)
+  }
+
+  /** The message as it is during the try. */
+  const begin = (hand: Hand) => {
+    const { message } = hand
+    const number = message.attempts + 1
+    // one that was under way when its worker died begins again
+    const before = message.status === 'processing' ? 'retrying' : message.status
+    const status = advance({ ...message, status: before }, { type: 'message.taken' })
+    hand.message = { ...message, status, attempts: number }
+    return { number, startedAt: new Date(now()) }
+  }
+
+  const send = async (hand: Hand, sender: ChannelSender): Promise<number | undefined> => {
+    const untouched = hand.message
+    const begun = begin(hand)
+    const { message, job } = hand
+    const mark = { id: message.id, jobId: job.id, ...begun }
+    if (recognises(message.channel)) options.marks().note(mark)
+    else {
+      try {
+        // from here on it may have left: that must be known before it does
+        if (!(await options.marks().begin(mark))) {
+          await drop(hand)
+          return undefined
+        }
+      } catch {
+        hand.message = untouched
+        return AWAY_MS
+      }
+    }
+    options.onTrying(message, begun.number)
+    const { timeoutMs } = options
+    const result = await attempt({
+      sender,
+      message,
+      number: begun.number,
+      controller: hand.controller,
+      now: now(),
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    })
+    options.marks().forget(message.id)
+    conclude(hand, begun, result)
+    return undefined
+  }
+
+  const conclude = (hand: Hand, attempt: Begun, result: TryResult) => {
+    const outcome = outcomeOf({ ...taken(hand), attempt }, result, random)
+    if (outcome) record(outcome)
+  }
+
+  const taken = ({ message, job }: Hand) => ({ message, job, at: new Date(now()) })
+
+  /** Nobody's place is taken while this is written: the next try need not wait for it. */
+  const record = (outcome: Outcome) => {
+    const hand = hands.get(outcome.message.id)!
+    hand.settling = true
+    settling++
+    settle(outcome)
+      .then((counted) => {
+        if (counted) options.onOutcome(outcome)
+      })
+      .catch((error) => giveUp(hand, error))
+      .finally(() => {
+        settling--
+        hands.delete(outcome.message.id)
+        // whole batches end together
+        if (settling % 32 === 0) options.onSettled()
+      })
+  }
+
+  /** Cancelled before anything was begun, or no longer ours. */
+  const drop = (hand: Hand) => insist(() => queue.ack([hand.job]), { what: 'acknowledgements', log, signal })
+
+  return {
+    take,
+    /** Jobs in hand, to be held on to. */
+    jobs: () => [...hands.values()].map(({ job }) => job),
+    /** Messages whose outcome is being written. */
+    settling: () => settling,
+    messageIds: () => [...hands.keys()],
+    stop(messageId: string, reason: Stopped) {
+      hands.get(messageId)?.controller.abort(reason)
+    },
+    stopAll(reason: Stopped) {
+      for (const { controller } of hands.values()) controller.abort(reason)
+    },
+  }
+}
+
+const isOwed = (message: MessageRow) =>
+  message.status === 'processing' || mayHappen(message, { type: 'message.taken' })
+
+function messageOf({ data }: Job): string {
+  return (data as { message: string }).message
+}
+
+const facts = ({ id, tenantId, channel }: MessageRow) => ({ message_id: id, tenant: tenantId, channel })
+
+export type Courier = ReturnType<typeof createCourier>

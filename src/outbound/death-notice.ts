@@ -1,0 +1,52 @@
+import type { Database } from '../store/database.ts'
+import { findMessage } from '../store/messages.ts'
+import type { JobHandler } from './handlers.ts'
+import { undelivered } from './undelivered.ts'
+
+/** ms for the answer. */
+const TIMEOUT_MS = 10_000
+
+/** One HTTP request that is not redirected and whose response is bounded, as the channels make theirs. */
+export type Post = (
+  url: string,
+  request: { headers: Record<string, string>; body: string; timeoutMs: number; signal: AbortSignal },
+) => Promise<{ status: number }>
+
+/**
+ * Tells STATUS_FAILED_WEBHOOK_URL of a dead message: `{message_id, tenant, channel, status, attempts, last_error, call_id,
+ * created_at, died_at}`. Nothing of what the message said. Tried again by its queue; `webhook-id` is the message's id.
+ */
+export function createDeathNotice({
+  database,
+  url,
+  post,
+}: {
+  database: Database
+  url: string
+  post: Post
+}): JobHandler {
+  return async (data, { signal }) => {
+    const { message: id } = data as { message: string }
+    const message = await findMessage(database, id)
+    // redriven and deleted since, or alive again
+    if (!message || (message.status !== 'failed' && message.status !== 'expired')) return
+    const { status } = await post(url, {
+      headers: { 'content-type': 'application/json', 'webhook-id': id },
+      body: JSON.stringify({
+        message_id: id,
+        tenant: message.tenantId,
+        channel: message.channel,
+        status: message.status,
+        attempts: message.attempts,
+        last_error: message.lastError,
+        call_id: message.callId,
+        created_at: message.createdAt,
+        died_at: message.updatedAt,
+      }),
+      timeoutMs: TIMEOUT_MS,
+      signal,
+    })
+    if (status >= 200 && status < 300) return
+    throw undelivered('DELIVERY_STATUS', { host: new URL(url).host, status }, { status })
+  }
+}

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import { fail, PorteiroError, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Database } from '../store/database.ts'
+import { type Settled, writeSettled } from '../store/message-tries.ts'
+import type { FreshMessage } from '../store/messages.ts'
+import { attempt } from './attempt.ts'
+import { type Enqueued, writeMessages } from './enqueue.ts'
+import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
+import type { ChannelSender, Message } from './message.ts'
+import { refusalOf } from './policy.ts'
+import type { Queue } from './queue.ts'
+
+/** ms between two looks for something to reconcile. */
+const EVERY_MS = 5000
+/** ms for a direct try: somebody waits for it. */
+const TRY_MS = 10_000
+
+export interface FallbackOptions {
+  database: Database
+  queue: Queue
+  /** DATA_DIR/fallback */
+  directory: string
+  senders: () => readonly ChannelSender[]
+  node: string
+  log: Logger
+}
+
+/**
+ * Sends past the queue while Postgres is away. What is sent is on the disk before it leaves, and becomes a message like
+ * the others when Postgres is back: sent, or enqueued for what is owed. Rate limits do not hold meanwhile.
+ */
+export function createFallback({ database, queue, directory, senders, node, log }: FallbackOptions) {
+  const journal = createFallbackJournal(directory)
+
+  const sendDirectly = async (fresh: FreshMessage): Promise<Enqueued> => {
+    const sender = senders().find(({ channel }) => channel === fresh.channel)
+    if (!sender) throw fail('CHANNEL_UNAVAILABLE', { channel: fresh.channel })
+    const message: Message = { ...fresh, status: 'processing', attempts: 1, providerId: null }
+    const entry = await journal.during(fresh, async () => {
+      const controller = new AbortController()
+      const now = Date.now()
+      const result = await attempt({ sender, message, number: 1, controller, now, timeoutMs: TRY_MS })
+      const common = { id: fresh.id, at: new Date().toISOString() }
+      if (result.ok) return { kind: 'sent', ...common, ...result.accepted }
+      const { code, message: reason, status, final } = refusalOf(result.error, message)
+      return { kind: 'refused', ...common, code, reason, status, final }
+    })
+    log.warn(
+      { message_id: fresh.id, tenant: fresh.tenantId, channel: fresh.channel, result: entry.kind },
+      'the database is away: a message was sent past the queue',
+    )
+    const status = entry.kind === 'sent' ? 'sent' : 'retrying'
+    return { id: fresh.id, status, duplicate: false }
+  }
+
+  const reconcileFile = async (file: string): Promise<number> => {
+    const entries = await readJournal(file)
+    const messages = entries.flatMap((entry) => (entry.kind === 'message' ? [entry.message] : []))
+    if (messages.length > 0) {
+      await database.transaction(async (transaction) => {
+        // one whose enqueue did arrive although nobody heard of it is there already
+        const results = await writeMessages(queue, transaction, messages)
+        // one whose key was there before is another message, and its own try went past all of this
+        const own = messages.filter((message, at) => results[at]!.id === message.id)
+        const settled = entries.flatMap((entry) => settledOf(entry, own))
+        await writeSettled(transaction, node, settled)
+        const dead = settled.filter(({ status }) => status === 'sent' || status === 'failed')
+        for (const name of new Set(messages.map((message) => message.queue)))
+          await queue.remove(
+            name,
+            dead.map(({ id }) => id),
+            transaction,
+          )
+        for (const [name, some] of Map.groupBy(
+          settled.filter(({ status }) => status === 'failed'),
+          ({ id }) => messages.find((message) => message.id === id)!.queue,
+        ))
+          await queue.enqueue(
+            `${name}.dead`,
+            some.map(({ id, nextJobId, error }) => ({ id: nextJobId!, data: { message: id, error } })),
+            transaction,
+          )
+      })
+    }
+    await removeJournal(file)
+    return messages.length
+  }
+
+  let running: Promise<number> | undefined
+  const reconcile = (): Promise<number> => {
+    running ??= (async () => {
+      let count = 0
+      for (const file of await journal.closed()) count += await reconcileFile(file)
+      if (count > 0) log.info({ messages: count }, 'messages sent past the queue are known to it now')
+      return count
+    })().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+  const timer = setInterval(() => {
+    reconcile().catch((error) => {
+      const away = error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE'
+      if (!away) log.warn({ reason: reasonOf(error) }, 'messages sent past the queue cannot be reconciled')
+    })
+  }, EVERY_MS)
+
+  return {
+    sendDirectly,
+    /** Makes messages of what was sent past the queue. Resolves with their number. */
+    reconcile,
+    async close() {
+      clearInterval(timer)
+      await running?.catch(() => {})
+      await journal.close()
+    },
+  }
+}
+
+function settledOf(entry: Entry, messages: readonly FreshMessage[]): Settled[] {
+  if (entry.kind === 'message') return []
+  const message = messages.find(({ id }) => id === entry.id)
+  if (!message) return []
+  const common = {
+    id: entry.id,
+    jobId: entry.id,
+    nextAttemptAt: null,
+    at: new Date(entry.at),
+    number: 1,
+    startedAt: new Date(entry.at),
+    retryAfterMs: null,
+  }
+  if (entry.kind === 'sent') {
+    const { providerId = null } = entry
+    return [
+      {
+        ...common,
+        httpStatus: entry.status ?? null,
+        status: 'sent',
+        outcome: 'sent',
+        nextJobId: null,
+        providerId,
+        error: null,
+      },
+    ]
+  }
+  const { code, reason, status, final } = entry
+  const error = { code, message: reason, ...(status !== undefined && { status }) }
+  const refused = { ...common, httpStatus: status ?? null, providerId: null, error }
+  // what may go on does so with the job it was enqueued with just now
+  return final
+    ? [{ ...refused, status: 'failed', outcome: 'failed', nextJobId: randomUUID() }]
+    : [{ ...refused, status: 'retrying', outcome: 'retrying', nextJobId: null }]
+}

@@ -1,0 +1,136 @@
+import { z } from 'zod'
+import { ENDPOINT_KINDS } from '../store/endpoints.ts'
+
+/** Headers that are ours, or that say how the bytes are sent: nobody else's to set. */
+const RESERVED =
+  /^(host|connection|content-length|content-type|transfer-encoding|upgrade|te|trailer|expect|keep-alive|proxy-.*|webhook-.*|authorization)$/i
+
+const url = z
+  .string()
+  .max(2000)
+  .refine(
+    (value) => /^https?:$/.test(URL.parse(value)?.protocol ?? ''),
+    'must start with http:// or https://',
+  )
+  .refine((value) => !/^[^/]*\/\/[^/]*@/.test(value), 'must not hold a user or password')
+
+const headerValue = z.string().regex(/^[\x20-\x7e]{0,2000}$/, 'must be one line of printable characters')
+const headers = z
+  .record(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9-]{1,100}$/, 'must be letters, digits and -')
+      .refine((name) => !RESERVED.test(name), 'is set by the service'),
+    headerValue,
+  )
+  .refine((all) => Object.keys(all).length <= 20, 'must be at most 20 headers')
+
+/** call.ended, or whatever is to come: unknown types do no harm. */
+const eventType = z.string().regex(/^[a-z_]+(\.[a-z_]+)*$/, 'must be a type such as call.ended')
+
+const endpoint = {
+  url,
+  events: z.array(eventType).max(50),
+  token: headerValue.min(1),
+  headers,
+  enabled: z.boolean(),
+}
+
+/** What createEndpoint takes. */
+export const endpointInput = z
+  .strictObject({ ...endpoint, kind: z.enum(ENDPOINT_KINDS) })
+  .partial()
+  .required({ url: true })
+  .refine(
+    ({ kind, token }) => (kind === 'token') === (token !== undefined),
+    'token belongs to kind "token", which needs it',
+  )
+
+/** What updateEndpoint takes; the kind stays. */
+export const endpointChange = z.strictObject(endpoint).partial()
+
+/** ms for which the old secret signs beside the new one: none to a month, by default a day. */
+export const rotation = z.strictObject({
+  overlapMs: z.number().int().min(0).max(2_592_000_000).default(86_400_000),
+})
+
+const template = z.strictObject({ name: z.string().min(1), language: z.string().min(2) })
+const whatsappSettings = z.strictObject({
+  /** The API up to its version. */
+  url: url.transform((value) => value.replace(/\/+$/, '')),
+  /** Id of the phone number; for UnoAPI the session. */
+  phoneId: z.string().regex(/^[\w.+-]{1,100}$/),
+  /** Of one text: where the person's last word is older than a day. */
+  template: template.optional(),
+  /** The same with two quick replies: yes and no. */
+  questionTemplate: template.optional(),
+  /** UnoAPI: send real buttons, which many phones do not show, instead of numbered lines. */
+  buttons: z.boolean().optional(),
+})
+const whatsappSecrets = z.strictObject({
+  token: headerValue.min(1),
+  appSecret: z.string().min(1).optional(),
+  verifyToken: z.string().min(1).optional(),
+})
+const twilioSettings = z.strictObject({
+  url: url.default('https://api.twilio.com').transform((value) => value.replace(/\/+$/, '')),
+  accountSid: z.string().regex(/^\w{1,64}$/),
+  /** Number, whatsapp:number, or a messaging service (MG…). */
+  from: z.string().regex(/^(whatsapp:)?\+?[\w]{1,64}$/),
+})
+const twilioSecrets = z.strictObject({ authToken: headerValue.min(1) })
+
+/** What is stored of an instance, a channel each. UnoAPI's `verifyToken` is the token it sends with each post to us. */
+export const INSTANCE_FORMS = {
+  whatsapp: { settings: whatsappSettings, secrets: whatsappSecrets },
+  unoapi: { settings: whatsappSettings, secrets: whatsappSecrets },
+  twilio: { settings: twilioSettings, secrets: twilioSecrets },
+} as const
+
+const instanceId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be letters, digits and . _ -')
+
+/** What saveInstance takes. Secrets may be left out where they are kept. */
+export const instanceInput = z.discriminatedUnion('channel', [
+  z.strictObject({
+    id: instanceId,
+    channel: z.literal('whatsapp'),
+    settings: whatsappSettings,
+    secrets: whatsappSecrets.partial().default({}),
+    enabled: z.boolean().optional(),
+  }),
+  z.strictObject({
+    id: instanceId,
+    channel: z.literal('unoapi'),
+    settings: whatsappSettings,
+    secrets: whatsappSecrets.partial().default({}),
+    enabled: z.boolean().optional(),
+  }),
+  z.strictObject({
+    id: instanceId,
+    channel: z.literal('twilio'),
+    settings: twilioSettings,
+    secrets: twilioSecrets.partial().default({}),
+    enabled: z.boolean().optional(),
+  }),
+])
+
+/** Printable, as AMQP's short strings. */
+const amqpName = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 printable characters without spaces')
+
+/** What saveGate takes. */
+export const gateInput = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('amqp'),
+    exchange: amqpName,
+    routingKey: amqpName,
+    enabled: z.boolean().optional(),
+  }),
+  z.strictObject({ kind: z.literal('webhook'), url, enabled: z.boolean().optional() }),
+])
+
+export type WhatsAppSettings = z.output<typeof whatsappSettings>
+export type WhatsAppSecrets = z.output<typeof whatsappSecrets>
+export type TwilioSettings = z.output<typeof twilioSettings>
+export type TwilioSecrets = z.output<typeof twilioSecrets>

@@ -1,0 +1,88 @@
+import { lookup as dnsLookup } from 'node:dns'
+import { isIP, type LookupFunction } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { fail } from '../errors.ts'
+import { undelivered } from './undelivered.ts'
+
+type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
+
+/** IPv4 inside IPv6 without a mark (RFC 4291, 2.5.5.1): deprecated, and ipaddr.js takes it for unicast. */
+const COMPATIBLE = ipaddr.parseCIDR('::/96')
+
+export interface Guard {
+  /** Whether we may connect to this address. */
+  allows(address: string): boolean
+  /** Throws EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
+  checkHost(hostname: string): void
+  /** For net.connect: what it returns has been checked, and what is connected is what it returned. */
+  readonly lookup: LookupFunction
+}
+
+/**
+ * Lets connections through to public addresses, and to those in `allow` (addresses and CIDR ranges). An address that only
+ * contains a private one (mapped, NAT64, 6to4, Teredo) is not public. Throws CONFIG_INVALID for an entry that is neither.
+ */
+export function createGuard({
+  allow,
+  resolve = dnsLookup as unknown as LookupFunction,
+}: {
+  allow: readonly string[]
+  /** In place of the system's resolver. */
+  resolve?: LookupFunction
+}): Guard {
+  const ranges = allow.map(parseRange)
+
+  const allows = (address: string): boolean => {
+    if (!ipaddr.isValid(address)) return false
+    const candidate = ipaddr.process(address)
+    if (ranges.some((range) => contains(range, candidate))) return true
+    return candidate.range() === 'unicast' && !contains(COMPATIBLE, candidate)
+  }
+
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, found) => {
+      if (error) return callback(error, '', 4)
+      const addresses = Array.isArray(found) ? found : [{ address: found, family: isIP(found) }]
+      const allowed = addresses.filter(({ address }) => allows(address))
+      const [first] = allowed
+      if (!first) {
+        const address = addresses.map((one) => one.address).join(', ') || 'nothing'
+        const refused: NodeJS.ErrnoException = undelivered(
+          'EGRESS_REFUSED',
+          { host: hostname, address },
+          { final: true },
+        )
+        return callback(refused, '', 4)
+      }
+      if (options.all) callback(null, allowed)
+      else callback(null, first.address, first.family)
+    })
+  }
+
+  return {
+    allows,
+    checkHost(hostname) {
+      const address = hostname.replace(/^\[|\]$/g, '')
+      if (isIP(address) && !allows(address)) {
+        throw undelivered('EGRESS_REFUSED', { host: hostname, address }, { final: true })
+      }
+    },
+    lookup,
+  }
+}
+
+function contains([network, bits]: Range, candidate: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (candidate instanceof ipaddr.IPv4)
+    return network instanceof ipaddr.IPv4 && candidate.match(network, bits)
+  return network instanceof ipaddr.IPv6 && candidate.match(network, bits)
+}
+
+function parseRange(entry: string): Range {
+  try {
+    if (entry.includes('/')) return ipaddr.parseCIDR(entry.trim())
+    const address = ipaddr.process(entry.trim())
+    return [address, address instanceof ipaddr.IPv4 ? 32 : 128]
+  } catch (error) {
+    throw fail('CONFIG_INVALID', { count: 1, variable: 'EGRESS_ALLOW', entry }, error)
+  }
+}

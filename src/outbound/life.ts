@@ -1,0 +1,43 @@
+import { transition } from 'xstate'
+import { type DeliveryEvent, deliveryMachine } from '../../machines/index.ts'
+import { fail } from '../errors.ts'
+import type { MessageRow } from '../store/messages.ts'
+import type { MessageStatus } from './message.ts'
+
+export type Living = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
+
+/** What the machine said, by situation: it is pure, and a few dozen situations are all there are. */
+const answers = new Map<string, MessageStatus | undefined>()
+
+/**
+ * The status that a message has after something happened to it, by `deliveryMachine`. `attempts` are those before the
+ * event. Throws MESSAGE_STATE where the machine knows no such way.
+ */
+export function advance(message: Living, event: DeliveryEvent): MessageStatus {
+  const after = ask(message, event)
+  if (after !== undefined) return after
+  const { id: messageId, status } = message
+  throw fail('MESSAGE_STATE', { messageId, status, event: event.type.slice('message.'.length) })
+}
+
+export function mayHappen(message: Living, event: DeliveryEvent): boolean {
+  return ask(message, event) !== undefined
+}
+
+function ask({ status, attempts, attemptsBefore, maxRetries }: Living, event: DeliveryEvent) {
+  const tries = attempts - attemptsBefore
+  // all that its guards look at
+  const situation = [
+    status,
+    event.type,
+    'final' in event && event.final,
+    tries <= maxRetries,
+    tries > 1,
+  ].join()
+  if (!answers.has(situation)) {
+    const before = deliveryMachine.resolveState({ value: status, context: { maxRetries, tries } })
+    const [after] = before.can(event) ? transition(deliveryMachine, before, event) : [undefined]
+    answers.set(situation, after?.value)
+  }
+  return answers.get(situation)
+}

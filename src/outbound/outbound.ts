@@ -1,0 +1,281 @@
+import { randomUUID } from 'node:crypto'
+import { fail, PorteiroError, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { Database, Transaction } from '../store/database.ts'
+import { type AttemptRow, attemptsOf } from '../store/message-tries.ts'
+import {
+  deleteOldMessages,
+  findByProviderId,
+  findMessage,
+  type LastError,
+  listMessages,
+  type MessageFilter,
+  type MessageRow,
+  writeReceipt,
+} from '../store/messages.ts'
+import { openBoss } from './boss.ts'
+import { createChanges, isUuid } from './changes.ts'
+import { createDeathNotice, type Post } from './death-notice.ts'
+import { createEnqueuer, type Enqueued, writeMessages } from './enqueue.ts'
+import { createFallback } from './fallback.ts'
+import type { JobHandler } from './handlers.ts'
+import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
+import { prepare } from './new-message.ts'
+import { createPostgresQueue } from './postgres-queue.ts'
+import { deadOf, MESSAGE_QUEUES, type QueueName } from './queues.ts'
+import type { Rates } from './rate-limit.ts'
+import { MESSAGE_DIED } from './settle.ts'
+import { readStatistics } from './statistics.ts'
+
+export interface OutboundOptions {
+  database: Database
+  log: Logger
+  /** Of this process, for tries that it makes itself. */
+  node: string
+  /** Listens and looks after the queues: true wherever a worker runs. */
+  works: boolean
+  /** Tries after the first one, where a message says nothing. */
+  retryLimit: number
+  /** ms before the first of them. */
+  retryDelayMs: number
+  /** Messages a second of one account, by channel; one that is not named has no limit. */
+  rates?: Rates | undefined
+  /** Who hears of dead messages; undefined: nobody. */
+  statusFailedUrl?: string | undefined
+  /** Needed with `statusFailedUrl` where a worker runs. */
+  post?: Post | undefined
+  /** For direct sends while Postgres is away; without it there are none. */
+  fallback?: { directory: string; senders: () => readonly ChannelSender[] } | undefined
+  now?: () => number
+}
+
+/** Something that happened to a message, in this process. */
+export interface DeliveryFact {
+  messageId: string
+  tenantId: string
+  channel: Channel
+  callId: string | null
+  status: MessageStatus
+  attempts: number
+  at?: Date
+  error?: LastError | undefined
+  nextAttemptAt?: Date | undefined
+}
+
+export interface NewJobRequest {
+  queue: Exclude<QueueName, 'outgoing' | 'webhook'>
+  /** Which handler does it. */
+  type: string
+  /** With a `tenantId`, the tenants' jobs take turns. */
+  data: Record<string, unknown>
+  /** 0 to 10. */
+  priority?: number
+  /** A second job with the same id is left out. */
+  id?: string
+  startAfter?: Date
+  transaction?: Transaction
+}
+
+export interface MessagePage {
+  messages: MessageRow[]
+  /** For the next page; null: this was the last. */
+  next: string | null
+}
+
+export type Outbound = Awaited<ReturnType<typeof createOutbound>>
+
+/**
+ * What leaves through the queue. Throws DATABASE_UNREACHABLE. Close it after the workers that use it, and before the
+ * database.
+ */
+export async function createOutbound(options: OutboundOptions) {
+  const { database, log, node, works, retryLimit, retryDelayMs, statusFailedUrl, post } = options
+  const { now = Date.now } = options
+  const opened = await openBoss({ database, log, works, retryLimit, retryDelayMs })
+  const { boss } = opened
+  const queue = createPostgresQueue(opened)
+  const announcesDeaths = statusFailedUrl !== undefined
+  const enqueuer = createEnqueuer({ database, queue })
+  const changes = createChanges({ database, queue, boss: opened, announcesDeaths })
+  const fallback = options.fallback && createFallback({ database, queue, node, log, ...options.fallback })
+  const listeners = new Set<(fact: DeliveryFact) => void>()
+  const handlers = new Map<string, JobHandler>()
+
+  const tell = (fact: DeliveryFact) => {
+    for (const listener of listeners) {
+      try {
+        listener(fact)
+      } catch (error) {
+        log.error({ reason: reasonOf(error) }, 'a listener of deliveries failed')
+      }
+    }
+  }
+
+  const enqueue = async (
+    message: NewMessage,
+    { transaction, fallback: way }: { transaction?: Transaction; fallback?: 'direct' } = {},
+  ): Promise<Enqueued> => {
+    const prepared = prepare(message, { maxRetries: retryLimit, retryDelayMs }, now())
+    const fresh = prepared.message
+    let enqueued: Enqueued
+    try {
+      enqueued = transaction
+        ? (await writeMessages(queue, transaction, [fresh]))[0]!
+        : await enqueuer.add(prepared)
+    } catch (error) {
+      const away = error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE'
+      if (way !== 'direct' || !away || !fallback) throw error
+      enqueued = await fallback.sendDirectly(fresh)
+    }
+    if (!enqueued.duplicate) {
+      const { id: messageId, tenantId, channel, callId } = fresh
+      const attempts = enqueued.status === 'pending' ? 0 : 1
+      tell({ messageId, tenantId, channel, callId, status: enqueued.status, attempts })
+    }
+    return enqueued
+  }
+
+  handlers.set('send_message', async (data) => {
+    const { expiresAt, ...message } = data as unknown as NewMessage & { expiresAt?: string }
+    await enqueue({ ...message, ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt) }) })
+  })
+  if (statusFailedUrl !== undefined && post)
+    handlers.set(MESSAGE_DIED, createDeathNotice({ database, url: statusFailedUrl, post }))
+
+  const close = async () => {
+    await fallback?.close()
+    await opened.close()
+  }
+  let closing: Promise<void> | undefined
+
+  return {
+    database,
+    queue,
+    boss,
+    handlers: handlers as ReadonlyMap<string, JobHandler>,
+    announcesDeaths,
+    rates: options.rates ?? {},
+
+    /**
+     * Resolves once the message is committed, or, with a transaction, once it is part of that. What is enqueued at the same
+     * time is written together. `fallback: 'direct'` sends at once when Postgres is away. Throws MESSAGE_INVALID,
+     * DATABASE_UNREACHABLE, and with the fallback CHANNEL_UNAVAILABLE, FALLBACK_UNWRITABLE.
+     */
+    enqueue,
+
+    /** A job for the handler of that type. Resolves with its id. */
+    async enqueueJob(request: NewJobRequest): Promise<string> {
+      const { queue: name, type, data, id = randomUUID(), priority, startAfter, transaction } = request
+      const job = {
+        id,
+        data: { type, data },
+        ...(priority !== undefined && { priority }),
+        ...(startAfter && { startAfter }),
+      }
+      await queue.enqueue(name, [job], transaction)
+      return id
+    },
+
+    /** Who does jobs of this type, in every worker of this process. */
+    registerHandler(type: string, handler: JobHandler): void {
+      handlers.set(type, handler)
+    },
+
+    /** Hears what happens to messages in this process. Returns its end. */
+    subscribe(listener: (fact: DeliveryFact) => void): () => void {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    tell,
+
+    /** Hears the id of each message that somebody cancelled, in any process; only where it works. */
+    onCancelled: (listener: (messageId: string) => void) =>
+      opened.onNotice((notice) => {
+        const [what, messageId] = notice.split(' ')
+        if (what === 'cancelled' && messageId) listener(messageId)
+      }),
+
+    /** A message with its tries. Throws MESSAGE_UNKNOWN. */
+    async get(id: string, tenantId?: string): Promise<MessageRow & { tries: AttemptRow[] }> {
+      const message = isUuid(id) ? await findMessage(database, id) : undefined
+      if (!message || (tenantId !== undefined && message.tenantId !== tenantId))
+        throw fail('MESSAGE_UNKNOWN', { messageId: id })
+      return { ...message, tries: await attemptsOf(database, id) }
+    },
+
+    /** Newest first. `after` is the `next` of the page before. Throws MESSAGE_INVALID for one that is none. */
+    async list({
+      after,
+      limit = 50,
+      ...filter
+    }: MessageFilter & { after?: string | undefined; limit?: number }): Promise<MessagePage> {
+      const before = after === undefined ? undefined : readCursor(after)
+      const rows = await listMessages(database, { ...filter, before, limit: limit + 1 })
+      const messages = rows.slice(0, limit)
+      const last = messages.at(-1)
+      return { messages, next: rows.length > limit && last ? writeCursor(last) : null }
+    },
+
+    /** Dead messages, newest first, in pages as of `list`. */
+    dead(filter: Omit<MessageFilter, 'status'> & { after?: string | undefined; limit?: number }) {
+      return this.list({ ...filter, status: 'failed' })
+    },
+
+    ...changes,
+
+    /** Dead jobs of a queue whose jobs are no messages go back into it. Resolves with their number. */
+    async redriveJobs(name: NewJobRequest['queue']): Promise<number> {
+      let done = 0
+      const createdBefore = new Date()
+      for (;;) {
+        const count = await boss.redrive(deadOf(name), { destination: name, createdBefore })
+        done += count
+        if (count === 0) return done
+      }
+    },
+
+    /** A delivery receipt. `false`: no message of ours has this id (yet). */
+    receipt: (receipt: { providerId: string; tenantId?: string; kind: 'delivered' | 'read'; at: Date }) =>
+      writeReceipt(database, receipt),
+    findByProviderId: (providerId: string, tenantId?: string) =>
+      findByProviderId(database, providerId, tenantId),
+
+    /** How the queue stands, of one tenant or of all. */
+    stats: (tenantId?: string) => readStatistics(database, opened, tenantId),
+
+    /** What was sent past the queue becomes messages; done by itself every few seconds. */
+    reconcile: async () => (await fallback?.reconcile()) ?? 0,
+
+    /** Deletes messages that came to their end so many days ago; what is owed stays. Resolves with their number. */
+    async sweep(days: number): Promise<number> {
+      let deleted = 0
+      for (;;) {
+        const gone = await deleteOldMessages(database, days)
+        deleted += gone.length
+        if (gone.length === 0) return deleted
+        for (const name of MESSAGE_QUEUES) {
+          const dead = gone.filter(({ queue: of, status }) => of === name && status === 'failed')
+          await queue.remove(
+            deadOf(name),
+            dead.map(({ jobId }) => jobId),
+          )
+        }
+      }
+    },
+
+    close: () => (closing ??= close()),
+  }
+}
+
+function writeCursor({ createdAt, id }: MessageRow): string {
+  return Buffer.from(`${createdAt.getTime()} ${id}`).toString('base64url')
+}
+
+function readCursor(cursor: string): { createdAt: Date; id: string } {
+  const [ms, id] = Buffer.from(cursor, 'base64url').toString().split(' ')
+  if (!/^\d{1,15}$/.test(ms ?? '') || !isUuid(id ?? '')) {
+    const problem = 'after: it is not the end of a page'
+    throw fail('MESSAGE_INVALID', { problem, problems: [problem] })
+  }
+  return { createdAt: new Date(Number(ms)), id: id! }
+}

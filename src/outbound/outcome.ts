@@ -1,0 +1,97 @@
+import { fail } from '../errors.ts'
+import type { Settled } from '../store/message-tries.ts'
+import type { LastError, MessageRow } from '../store/messages.ts'
+import type { TryResult } from './attempt.ts'
+import { advance } from './life.ts'
+import type { MessageStatus } from './message.ts'
+import { type Refusal, refusalOf, retryDelay } from './policy.ts'
+import type { Job } from './queue.ts'
+
+/** The try that an outcome is of. */
+export interface Begun {
+  number: number
+  startedAt: Date
+}
+
+/** What became of a message that was taken. */
+export interface Outcome {
+  message: MessageRow
+  job: Job
+  status: MessageStatus
+  at: Date
+  outcome: Settled['outcome']
+  /** Undefined where no try was made. */
+  attempt?: Begun | undefined
+  nextAttemptAt?: Date | undefined
+  providerId?: string | undefined
+  error?: LastError | undefined
+  /** Of the try, well or not. */
+  httpStatus?: number | undefined
+  retryAfterMs?: number | undefined
+}
+
+interface Taken {
+  /** As it is during the try. */
+  message: MessageRow
+  job: Job
+  at: Date
+}
+
+/** What a try led to: the machine says where to, the policy when again. Undefined: somebody else has the message by now. */
+export function outcomeOf(
+  taken: Taken & { attempt: Begun },
+  result: TryResult,
+  random: () => number,
+): Outcome | undefined {
+  const { message, at } = taken
+  if (result.ok) {
+    const status = advance(message, { type: 'message.accepted' })
+    const { providerId, status: httpStatus } = result.accepted
+    return { ...taken, status, outcome: 'sent', providerId, httpStatus }
+  }
+  const { stopped } = result
+  const refusal = refusalOf(result.error, message)
+  const { code, message: text, status: httpStatus, retryAfterMs } = refusal
+  const error = { code, message: text, ...(httpStatus !== undefined && { status: httpStatus }) }
+  if (stopped === 'lost') return undefined
+  if (stopped === 'expired') return expired(taken)
+  if (stopped === 'cancelled')
+    return { ...taken, status: advance(message, { type: 'message.cancelled' }), outcome: stopped }
+  if (stopped === 'closing' && !refusal.final)
+    return { ...taken, status: advance(message, { type: 'message.released' }), outcome: 'released', error }
+  return { ...taken, ...afterRefusal(message, refusal, at, random), error, httpStatus, retryAfterMs }
+}
+
+function afterRefusal(message: MessageRow, refusal: Refusal, at: Date, random: () => number) {
+  const status = advance(message, { type: 'message.refused', final: refusal.final })
+  if (status !== 'retrying') return { status, outcome: 'failed' as const }
+  const { retryDelayMs, attempts, attemptsBefore, expiresAt } = message
+  const { retryAfterMs } = refusal
+  const delayMs = retryDelay(retryDelayMs, attempts - attemptsBefore, { retryAfterMs, random })
+  const nextAttemptAt = new Date(at.getTime() + delayMs)
+  // nobody needs to wait for a try that will not be made
+  if (expiresAt && nextAttemptAt >= expiresAt)
+    return { status: advance(message, { type: 'message.expired' }), outcome: 'expired' as const }
+  return { status, outcome: 'retrying' as const, nextAttemptAt }
+}
+
+/** Its time passed, before a try or during one. */
+export function expired(taken: Taken & { attempt?: Begun }): Outcome {
+  const { code, message: text } = fail('MESSAGE_EXPIRED')
+  const status = advance(taken.message, { type: 'message.expired' })
+  return { ...taken, status, outcome: 'expired', error: { code, message: text } }
+}
+
+/** Its worker was killed during the try, nobody can tell how far it came, and the other side would take it twice. */
+export function uncertain(taken: Taken): Outcome {
+  const { channel, attempts: number, updatedAt: startedAt } = taken.message
+  const { code, message: text } = fail('MESSAGE_UNCERTAIN', { channel })
+  const status = advance(taken.message, { type: 'message.refused', final: true })
+  return {
+    ...taken,
+    status,
+    outcome: 'failed',
+    attempt: { number, startedAt },
+    error: { code, message: text },
+  }
+}

@@ -1,0 +1,68 @@
+import type { ErrorCode } from '../errors.ts'
+import { asPorteiroError, reasonOf } from '../errors.ts'
+import { DeliveryError } from './delivery-error.ts'
+import type { Channel, Message } from './message.ts'
+
+/** ms: no pause between two tries is longer, whatever its power of two. */
+const MAX_DELAY_MS = 60 * 60 * 1000
+/** ms: an hour of Retry-After is heeded, a year is not. */
+const MAX_RETRY_AFTER_MS = 24 * 60 * 60 * 1000
+/** Bytes of an error's text that are kept, as the table has it. */
+const MAX_ERROR_BYTES = 1024
+
+/** Their other side knows a message by its id: it may get one twice without harm. A telephone shows both. */
+const RECOGNISES: readonly Channel[] = ['webhook', 'gate']
+
+export const recognises = (channel: Channel) => RECOGNISES.includes(channel)
+
+/**
+ * ms to wait after try `tries` (1 for the first): between half and all of `retryDelayMs`, doubled with each, so that what
+ * failed together does not come back together; at least what the other side asked for.
+ */
+export function retryDelay(
+  retryDelayMs: number,
+  tries: number,
+  {
+    retryAfterMs = 0,
+    random = Math.random,
+  }: { retryAfterMs?: number | undefined; random?: () => number } = {},
+): number {
+  const whole = Math.min(MAX_DELAY_MS, retryDelayMs * 2 ** Math.min(tries - 1, 30))
+  return Math.max(Math.round(whole * (0.5 + random() / 2)), Math.min(retryAfterMs, MAX_RETRY_AFTER_MS))
+}
+
+/** What went wrong, as the queue needs it. */
+export interface Refusal {
+  code: string
+  message: string
+  status: number | undefined
+  final: boolean
+  retryAfterMs: number | undefined
+}
+
+/** What a try's rejection means: a channel that throws something else may have sent the message all the same. */
+export function refusalOf(error: unknown, { channel }: Pick<Message, 'channel'>): Refusal {
+  const facts =
+    error instanceof DeliveryError
+      ? error
+      : new DeliveryError({ code: codeOf(error), message: reasonOf(error), uncertain: true })
+  return {
+    code: facts.code,
+    message: cut(facts.message),
+    status: facts.status,
+    final: facts.final || facts.gone || (facts.uncertain && !recognises(channel)),
+    retryAfterMs: facts.retryAfterMs,
+  }
+}
+
+function codeOf(error: unknown): ErrorCode {
+  return asPorteiroError(error).code
+}
+
+function cut(text: string): string {
+  const bytes = Buffer.from(text)
+  if (bytes.length <= MAX_ERROR_BYTES) return text
+  // a character that was cut in two would become three bytes
+  const whole = new TextDecoder().decode(bytes.subarray(0, MAX_ERROR_BYTES - 4)).replace(/\uFFFD+$/, '')
+  return `${whole}…`
+}

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto'
+import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Database } from '../store/database.ts'
+import { translate } from '../store/sqlstate.ts'
+import type { Channel, Message } from './message.ts'
+
+/** s of one window. */
+const WINDOW_SECONDS = 1
+/** ms to wait at least, so that a window which ends this instant is not asked for again and again. */
+const MIN_WAIT_MS = 20
+
+/** Messages a second of one tenant's account; a channel that is not named has no limit. */
+export type Rates = Partial<Record<Channel, number>>
+
+export interface RateLimits {
+  /** ms to wait before the message may be sent; 0: now, and it counts. Throws DATABASE_UNREACHABLE. */
+  take(message: Pick<Message, 'tenantId' | 'instanceId' | 'channel'>): Promise<number>
+}
+
+/** Counted in Postgres, so that all workers together keep to the limit of an account. */
+export function createRateLimits({ database, rates }: { database: Database; rates: Rates }): RateLimits {
+  const limiters = new Map(
+    Object.entries(rates).map(([channel, points]) => [
+      channel,
+      new RateLimiterPostgres({
+        storeClient: database.pool,
+        storeType: 'pool',
+        schemaName: database.schema,
+        tableName: 'rate_limits',
+        keyPrefix: channel,
+        points,
+        duration: WINDOW_SECONDS,
+        // the migration made it, and it has a row an account: nothing to clear
+        tableCreated: true,
+        clearExpiredByTimeout: false,
+      }),
+    ]),
+  )
+  return {
+    async take({ tenantId, instanceId, channel }) {
+      const limiter = limiters.get(channel)
+      if (!limiter) return 0
+      try {
+        await limiter.consume(keyOf(tenantId, instanceId))
+        return 0
+      } catch (refused) {
+        if (refused instanceof RateLimiterRes) return Math.max(MIN_WAIT_MS, refused.msBeforeNext)
+        throw translate(refused, {})
+      }
+    },
+  }
+}
+
+/** Short enough for the table, whatever ids people choose. */
+function keyOf(tenantId: string, instanceId: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([tenantId, instanceId]))
+    .digest('base64url')
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '../log.ts'
+import type { Querier } from '../store/database.ts'
+import { createAccounts, type OwnAccounts } from './accounts.ts'
+import { createBreaker } from './breaker.ts'
+import { createGateReplies, createGateSender } from './channels/gate.ts'
+import { createGatePublisher } from './channels/gate-amqp.ts'
+import { createTwilioSender } from './channels/twilio.ts'
+import { createWebhookSender, type WebhookOptions } from './channels/webhook.ts'
+import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.ts'
+import type { RecordingName } from './content.ts'
+import { createHttpClient } from './egress.ts'
+import { createGateBook } from './gate-book.ts'
+import type { ChannelSender } from './message.ts'
+import { encodeVoice } from './voice.ts'
+
+export interface SendersOptions {
+  database: Querier
+  /** `channels` of the configuration. */
+  channels: OwnAccounts & {
+    egressAllow: readonly string[]
+    webhook: { url: string; token: string | undefined } | undefined
+  }
+  publicUrl: string | undefined
+  /** For gates over AMQP. */
+  amqpUrl: string | undefined
+  /** Where the recordings of calls lie. */
+  recordings: string
+  windowOpen?: WhatsAppOptions['windowOpen']
+  onTrouble?: WebhookOptions['onTrouble']
+  log: Logger
+}
+
+export type Senders = ReturnType<typeof createSenders>
+
+/** Every way out, and what they share. Close it after those who send. */
+export function createSenders(options: SendersOptions) {
+  const { database, channels, publicUrl, amqpUrl, recordings, windowOpen, onTrouble, log } = options
+  const http = createHttpClient({ allow: channels.egressAllow })
+  const accounts = createAccounts({ database, own: channels })
+  const book = createGateBook({ database })
+  const publisher =
+    amqpUrl === undefined
+      ? undefined
+      : createGatePublisher({ url: amqpUrl, onReply: createGateReplies({ database, log }), log })
+  const recording = (callId: string, name: RecordingName): Promise<Buffer | undefined> =>
+    // the form of the message has checked both
+    readFile(join(recordings, callId, `${name}.wav`)).catch(() => undefined)
+  const senders: readonly ChannelSender[] = [
+    createWebhookSender({
+      database,
+      http,
+      breaker: createBreaker({ database, log }),
+      own: channels.webhook,
+      onTrouble,
+      log,
+    }),
+    createWhatsAppSender({ accounts, http, recording, encode: encodeVoice, windowOpen, log }),
+    createTwilioSender({ accounts, http, publicUrl }),
+    createGateSender({ database, book, http, publisher, log }),
+  ]
+  return {
+    senders,
+    http,
+    accounts,
+    book,
+    async close(): Promise<void> {
+      await Promise.all(senders.map((sender) => sender.close()))
+      await http.close()
+    },
+  }
+}

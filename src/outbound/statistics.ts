@@ -1,0 +1,120 @@
+import type { Database } from '../store/database.ts'
+import { countMessages, countRecent, countWork } from '../store/message-statistics.ts'
+import { liveWorkers, type WorkerRow } from '../store/workers.ts'
+import type { Boss } from './boss.ts'
+import { deadOf, MESSAGE_QUEUES, QUEUES, type QueueName } from './queues.ts'
+
+/** s without a sign of life after which a worker is not counted as one. */
+const LIVE_SECONDS = 30
+/** s over which what was sent and what died is counted. */
+const RECENT_SECONDS = 3600
+
+export interface Owed {
+  /** Ready or due later. */
+  waiting: number
+  processing: number
+  /** Waiting for their next try. */
+  retrying: number
+  failed: number
+  expired: number
+  cancelled: number
+}
+
+export interface Recent {
+  /** Within the last hour. */
+  sent: number
+  died: number
+}
+
+export interface QueueStatistics {
+  /** Tries and jobs that ended, over all workers that are remembered. */
+  processed: number
+  failed: number
+  /** Messages that are owed: waiting, retrying or processing. */
+  size: number
+  processing: number
+  /** s that the oldest message which waits has waited; null where none does. */
+  oldestSeconds: number | null
+  queues: ({ name: QueueName; size: number; processing: number; dead: number } & Partial<Owed & Recent>)[]
+  tenants: ({ tenantId: string; size: number } & Owed & Recent)[]
+  priorities: ({ priority: number; size: number } & Owed & Recent)[]
+  workers: WorkerRow[]
+}
+
+/** How the queue stands, of one tenant or of all. */
+export async function readStatistics(
+  database: Database,
+  { boss }: Boss,
+  tenantId?: string,
+): Promise<QueueStatistics> {
+  const since = new Date(Date.now() - RECENT_SECONDS * 1000)
+  const [messages, recent, work, workers, jobs] = await Promise.all([
+    countMessages(database, tenantId),
+    countRecent(database, since, tenantId),
+    countWork(database),
+    liveWorkers(database, LIVE_SECONDS),
+    boss.getQueues(),
+  ])
+  const group = (key: 'queue' | 'tenantId' | 'priority') => {
+    const groups = new Map<string | number, { size: number } & Owed & Recent>()
+    const of = (name: string | number) => {
+      const found = groups.get(name) ?? nothing()
+      groups.set(name, found)
+      return found
+    }
+    for (const row of messages) {
+      const counts = of(row[key])
+      counts[row.status === 'pending' ? 'waiting' : row.status] += row.count
+      if (isOwed(row.status)) counts.size += row.count
+    }
+    for (const row of recent) {
+      const counts = of(row[key])
+      counts.sent += row.sent
+      counts.died += row.died
+    }
+    return groups
+  }
+  const queues = group('queue')
+  const owed = messages.filter(({ status }) => isOwed(status))
+  const oldest = owed.filter(({ status }) => status !== 'processing').map((row) => row.oldestSeconds)
+  return {
+    ...work,
+    size: owed.reduce((sum, { count }) => sum + count, 0),
+    oldestSeconds: oldest.length === 0 ? null : Math.max(...oldest),
+    queues: QUEUES.map((name) => {
+      const counts = queues.get(name) ?? nothing()
+      if ((MESSAGE_QUEUES as readonly string[]).includes(name))
+        return { name, dead: counts.failed, ...counts }
+      const job = jobs.find((queue) => queue.name === name)
+      const dead = jobs.find((queue) => queue.name === deadOf(name))
+      return {
+        name,
+        size: (job?.queuedCount ?? 0) + (job?.activeCount ?? 0),
+        processing: job?.activeCount ?? 0,
+        dead: dead?.queuedCount ?? 0,
+      }
+    }),
+    tenants: [...group('tenantId')].map(([tenantId, counts]) => ({ tenantId: String(tenantId), ...counts })),
+    priorities: [...group('priority')].map(([priority, counts]) => ({
+      priority: Number(priority),
+      ...counts,
+    })),
+    workers,
+  }
+}
+
+const isOwed = (status: string) => ['pending', 'processing', 'retrying'].includes(status)
+
+function nothing(): { size: number } & Owed & Recent {
+  return {
+    size: 0,
+    waiting: 0,
+    processing: 0,
+    retrying: 0,
+    failed: 0,
+    expired: 0,
+    cancelled: 0,
+    sent: 0,
+    died: 0,
+  }
+}

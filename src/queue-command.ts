@@ -1,0 +1,235 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { loadConfig } from './config.ts'
+import { fail, PorteiroError } from './errors.ts'
+import { silentLog } from './log.ts'
+import { CHANNELS } from './outbound/message.ts'
+import { createOutbound, type Outbound } from './outbound/outbound.ts'
+import { isQueue, QUEUES } from './outbound/queues.ts'
+import type { QueueStatistics } from './outbound/statistics.ts'
+import type { Database } from './store/database.ts'
+import type { MessageRow } from './store/messages.ts'
+
+export interface QueueCommandOptions {
+  /** Opens the database that is configured, migrated, and closes it afterwards. */
+  withDatabase: (work: (database: Database) => Promise<void>) => Promise<void>
+  print: (line: string) => void
+  /** Shows how far long work is, where somebody watches; undefined elsewhere. */
+  progress?: ((text: string) => void) | undefined
+}
+
+interface Filter {
+  tenant?: string
+  channel?: string
+  since?: Date
+  json: boolean
+}
+
+const SIZES = { m: 60, h: 3600, d: 86_400 } as const
+
+/** `porteiro queue stats | dead | redrive | cancel`: beside a running service, on the same database. */
+export function registerQueueCommand(
+  program: Command,
+  { withDatabase, print, progress }: QueueCommandOptions,
+): void {
+  const queue = program.command('queue').description('messages that leave: how they stand, and what to do')
+
+  const withOutbound = (work: (outbound: Outbound) => Promise<void>) =>
+    withDatabase(async (database) => {
+      const { messages } = loadConfig()
+      const outbound = await createOutbound({
+        database,
+        log: silentLog(),
+        node: 'command',
+        works: false,
+        ...messages,
+      })
+      try {
+        await work(outbound)
+      } finally {
+        await outbound.close()
+      }
+    })
+
+  const filtered = (name: string, description: string) =>
+    queue
+      .command(name)
+      .description(description)
+      .option('--tenant <id>', 'of this condominium only')
+      .addOption(new Option('--channel <channel>', 'by this way only').choices(CHANNELS))
+      .option('--since <time>', 'enqueued since then: 2026-11-21T15:00Z, or 30m, 12h, 7d ago', time)
+      .option('--json', 'one JSON object', false)
+
+  queue
+    .command('stats')
+    .description('what waits, runs and died, by queue, tenant and priority, and who works')
+    .option('--tenant <id>', 'of this condominium only')
+    .option('--json', 'one JSON object', false)
+    .action(({ tenant, json }: Filter) =>
+      withOutbound(async (outbound) => {
+        const statistics = await outbound.stats(tenant)
+        print(json ? JSON.stringify(statistics) : describe(statistics))
+      }),
+    )
+
+  filtered('dead', 'dead messages, newest first')
+    .option('--id <id>', 'this one, with each of its tries')
+    .option('--limit <count>', 'at most so many', count, 20)
+    .action(({ id, limit, tenant, channel, since, json }: Filter & { id?: string; limit: number }) =>
+      withOutbound(async (outbound) => {
+        if (id !== undefined) {
+          const message = await outbound.get(id, tenant)
+          return print(json ? JSON.stringify(shown(message)) : trace(message))
+        }
+        const { messages, next } = await outbound.dead({ tenantId: tenant, channel, since, limit })
+        if (json) return print(JSON.stringify({ messages: messages.map(shown), more: next !== null }))
+        if (messages.length === 0) return print('No message is dead.')
+        for (const message of messages) print(line(message))
+        if (next !== null) print(`… and more: --limit ${limit * 5}`)
+      }),
+    )
+
+  filtered('redrive', 'dead messages begin anew')
+    .option('--id <id>', 'this one only')
+    .option(
+      '--queue <name>',
+      `dead jobs of a queue whose jobs are no messages: ${QUEUES.filter((name) => name !== 'outgoing' && name !== 'webhook').join(', ')}`,
+    )
+    .action(({ id, queue: name, tenant, channel, since, json }: Filter & { id?: string; queue?: string }) =>
+      withOutbound(async (outbound) => {
+        const done = (count: number) => progress?.(`${count} redriven`)
+        const redriven =
+          name === undefined
+            ? await outbound.redrive({ id, tenantId: tenant, channel, since }, done)
+            : await outbound.redriveJobs(jobQueue(name))
+        print(json ? JSON.stringify({ redriven }) : `${redriven} redriven.`)
+      }),
+    )
+
+  filtered('cancel', 'take messages back that were not sent yet')
+    .argument('[ids...]', 'these; else a filter is needed')
+    .action((ids: string[], { tenant, channel, since, json }: Filter) =>
+      withOutbound(async (outbound) => {
+        if (ids.length === 0 && tenant === undefined && channel === undefined && since === undefined) {
+          throw fail('USAGE_WRONG', { problem: 'Name the messages, or a --tenant, --channel or --since.' })
+        }
+        const refused: { id: string; code: string }[] = []
+        let cancelled = 0
+        for (const id of ids) {
+          try {
+            await outbound.cancel(id, tenant)
+            cancelled++
+          } catch (error) {
+            if (!(error instanceof PorteiroError) || !/^MESSAGE_/.test(error.code)) throw error
+            refused.push({ id, code: error.code })
+            if (!json) print(error.message)
+          }
+        }
+        if (ids.length === 0) {
+          cancelled = await outbound.cancelMatching({ tenantId: tenant, channel, since }, (count) =>
+            progress?.(`${count} cancelled`),
+          )
+        }
+        print(json ? JSON.stringify({ cancelled, refused }) : `${cancelled} cancelled.`)
+      }),
+    )
+}
+
+function jobQueue(name: string) {
+  if (!isQueue(name) || name === 'outgoing' || name === 'webhook')
+    throw fail('USAGE_WRONG', { problem: `"${name}" is no queue of jobs.` })
+  return name
+}
+
+/** What a message said and to whom stays out of a terminal. */
+function shown({ body: _, to, ...message }: MessageRow): object {
+  return { ...message, to: masked(to) }
+}
+
+function masked(to: string): string {
+  return /^\+?\d{7,}$/.test(to) ? `${to.slice(0, -8)}****${to.slice(-4)}` : to
+}
+
+function line({ id, createdAt, tenantId, channel, attempts, lastError }: MessageRow): string {
+  const error = lastError ? `${lastError.code}: ${lastError.message}` : ''
+  return `${createdAt.toISOString()}  ${id}  ${tenantId}  ${channel}  ${attempts} tries  ${error}`
+}
+
+function trace(message: Awaited<ReturnType<Outbound['get']>>): string {
+  return [
+    line(message),
+    ...message.tries.map(({ number, startedAt, node, outcome, errorCode, error }) =>
+      [`  ${number}. ${startedAt.toISOString()}`, node, outcome ?? 'under way', errorCode, error]
+        .filter((part) => part !== null)
+        .join('  '),
+    ),
+  ].join('\n')
+}
+
+function describe(statistics: QueueStatistics): string {
+  const { processed, failed, size, processing, oldestSeconds, queues, tenants, priorities, workers } =
+    statistics
+  const oldest = oldestSeconds === null ? '' : `, the oldest for ${Math.round(oldestSeconds)} s`
+  return [
+    `${size} owed${oldest}; ${processing} under way; ${processed} done, ${failed} of them dead.`,
+    '',
+    ...table(
+      ['queue', 'owed', 'running', 'dead', 'sent (1 h)'],
+      queues.map(({ name, size, processing, dead, sent = '' }) => [name, size, processing, dead, sent]),
+    ),
+    '',
+    ...table(
+      ['tenant', 'owed', 'retrying', 'dead', 'sent (1 h)'],
+      tenants.map(({ tenantId, size, retrying, failed, sent }) => [tenantId, size, retrying, failed, sent]),
+    ),
+    '',
+    ...table(
+      ['priority', 'owed', 'retrying', 'dead', 'sent (1 h)'],
+      priorities.map(({ priority, size, retrying, failed, sent }) => [
+        priority,
+        size,
+        retrying,
+        failed,
+        sent,
+      ]),
+    ),
+    '',
+    ...(workers.length === 0
+      ? ['No worker is running.']
+      : table(
+          ['worker', 'role', 'since', 'done', 'dead', 'running', 'held'],
+          workers.map((worker) => [
+            worker.node,
+            worker.role,
+            worker.startedAt.toISOString(),
+            worker.processed,
+            worker.failed,
+            worker.processing,
+            worker.waiting,
+          ]),
+        )),
+  ].join('\n')
+}
+
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => String(row[at]).length)))
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, at) => String(cell).padEnd(widths[at]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+function time(written: string): Date {
+  const ago = /^(\d{1,6})([mhd])$/.exec(written)
+  if (ago) return new Date(Date.now() - Number(ago[1]) * SIZES[ago[2] as keyof typeof SIZES] * 1000)
+  const date = new Date(written)
+  if (!/^\d{4}-\d\d-\d\d/.test(written) || Number.isNaN(date.getTime()))
+    throw new InvalidArgumentError('It must be a time such as 2026-11-21T15:00Z, or 30m, 12h, 7d.')
+  return date
+}
+
+function count(written: string): number {
+  if (/^\d{1,5}$/.test(written) && Number(written) > 0) return Number(written)
+  throw new InvalidArgumentError('It must be a whole number from 1 to 99999.')
+}

@@ -1,0 +1,39 @@
+import type { Querier } from './database.ts'
+import type { ExtensionRow } from './directory.ts'
+
+/**
+ * Writes one extension by its id. False when the id is another tenant's; an unknown tenant rejects (isOrphan of tenants.ts).
+ */
+export async function writeExtension(database: Querier, row: ExtensionRow): Promise<boolean> {
+  const written = await database.query(
+    `insert into extensions (id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, condominio_id)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (id) do update set ramal_ia = excluded.ramal_ia, ramal_retorno = excluded.ramal_retorno,
+       ip_servidor = excluded.ip_servidor, porta_ia = excluded.porta_ia, porta_retorno = excluded.porta_retorno
+     where extensions.condominio_id = excluded.condominio_id
+     returning id`,
+    [
+      row.id,
+      row.ramal_ia,
+      row.ramal_retorno,
+      row.ip_servidor,
+      row.porta_ia,
+      row.porta_retorno,
+      row.condominio_id,
+    ],
+  )
+  return written.length > 0
+}
+
+/** False when there is none, or it is another tenant's. */
+export async function deleteExtension(
+  database: Querier,
+  id: string,
+  tenantId: string | null,
+): Promise<boolean> {
+  const rows = await database.query(
+    'delete from extensions where id = $1 and ($2::text is null or condominio_id = $2) returning id',
+    [id, tenantId],
+  )
+  return rows.length > 0
+}

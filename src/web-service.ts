@@ -1,0 +1,135 @@
+import { MACHINES } from '../machines/index.ts'
+import type { Base } from './base.ts'
+import type { PortChanges } from './calls/gate-ports.ts'
+import { createCharts } from './charts/charts.ts'
+import { reachable } from './click-to-call.ts'
+import { inboundRoutes } from './http/inbound-routes.ts'
+import { inspectorRoutes } from './http/inspector-routes.ts'
+import { callSource } from './http/inspector-sources.ts'
+import type { MessageRoutesOptions } from './http/message-routes.ts'
+import { pageRoutes } from './http/page-routes.ts'
+import { phoneRoute } from './http/phone-route.ts'
+import { openHttp } from './http/server.ts'
+import { vendorRoutes } from './http/vendor.ts'
+import { createIntake } from './inbound/intake.ts'
+import { createInspection, type Source } from './observe/inspection.ts'
+import type { Metrics } from './observe/metrics.ts'
+import type { Outbound } from './outbound/outbound.ts'
+import { findCall } from './store/calls.ts'
+import { countKeys, createKey } from './store/keys.ts'
+import type { Voice } from './voice-service.ts'
+
+export interface WebOptions {
+  base: Base
+  /** Where this process takes calls too. */
+  voice: Voice | undefined
+  /** The root actors of this process beside its calls. */
+  roster: Source
+  status: () => Record<string, unknown>
+  lacks: () => string[]
+  metrics: Metrics
+}
+
+export type Web = Awaited<ReturnType<typeof openWeb>>
+
+/** The role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
+  const { base, voice, roster, status, lacks, metrics } = options
+  const { config, log, database, journal, routing, messages, reports } = base
+  const { api } = config
+  const firstKey = await makeFirstKey()
+  const charts = createCharts(MACHINES)
+  owner.defer(() => charts.close())
+  const intake = createIntake({ database, enqueueJobs: messages.enqueueJobs })
+  owner.defer(() => intake.close())
+  const flush = () => journal.flush()
+  const inspection = createInspection({
+    sources: [...(voice ? [callSource(voice.calls, journal)] : []), roster],
+    report: (error) => reports.report(error),
+  })
+  const http = await openHttp({
+    host: api.host,
+    port: api.port,
+    adminKey: api.key,
+    trustProxy: api.trustProxy,
+    log,
+    database,
+    calls: voice?.calls,
+    command: routing.command,
+    flush,
+    recordings: base.recordings,
+    locale: config.locale,
+    gates: {
+      refresh: () => everywhere('refresh', null),
+      restart: (id) => everywhere('restart', id),
+      isOpen: (id) => voice?.gates.isOpen(id),
+    },
+    outbox: outboxOf(messages.outbound),
+    charts,
+    status,
+    lacks,
+    metrics,
+    extras: [
+      vendorRoutes,
+      pageRoutes,
+      (app) => phoneRoute(app, { phonePorts, liveCall }),
+      (app) =>
+        inspectorRoutes(app, {
+          inspection,
+          calls: voice?.calls ?? { find: () => undefined },
+          database,
+          flush,
+        }),
+      (app) => inboundRoutes(app, { intake, accounts: messages.accounts, publicUrl: config.publicUrl, log }),
+    ],
+  })
+  owner.defer(() => http.close())
+  return { port: http.port, firstKey }
+
+  /** Where nobody has a key yet, one is made; it is shown once and only its hash is kept. */
+  async function makeFirstKey(): Promise<string | undefined> {
+    if (api.key !== undefined || (await countKeys(database)) > 0) return undefined
+    const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
+    return plain
+  }
+
+  /** A change of the gates, on every node that takes calls. */
+  async function everywhere(task: 'refresh' | 'restart', input: unknown): Promise<PortChanges> {
+    const changes = await routing.everywhere<PortChanges>(task, input)
+    return {
+      opened: changes.flatMap(({ opened }) => opened),
+      closed: changes.flatMap(({ closed }) => closed),
+      failed: changes.flatMap(({ failed }) => failed),
+    }
+  }
+
+  /** The ports of this process for the telephones of the page. */
+  function phonePorts(gate: string | undefined) {
+    const ports = voice?.gates.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
+    if (!voice || !ports) return undefined
+    return { host: reachable(config.audiosocket.host), tenantId: voice.gates.of(gate).tenantId, ...ports }
+  }
+
+  async function liveCall(callId: string) {
+    const live = voice?.calls.find(callId)
+    if (live) return { tenantId: live.tenantId, gate: live.gate }
+    const row = await findCall(database, callId)
+    return row && row.endedAt === null ? { tenantId: row.tenantId, gate: row.gate ?? undefined } : undefined
+  }
+}
+
+/** What the API does with messages. */
+function outboxOf(outbound: Outbound): MessageRoutesOptions['outbox'] {
+  return {
+    enqueue: (message) => outbound.enqueue(message),
+    retry: (id) => outbound.retry(id),
+    cancel: (id) => outbound.cancel(id),
+    async redrive({ ids, ...filter }) {
+      if (ids === undefined) return outbound.redrive(filter)
+      let count = 0
+      for (const id of ids) count += await outbound.redrive({ id, tenantId: filter.tenantId })
+      return count
+    },
+    statistics: async (tenantId) => ({ ...(await outbound.stats(tenantId)) }),
+  }
+}

@@ -1,0 +1,126 @@
+import { logout, resume, session } from './api.js'
+import { effect, html, render, useEffect, useState } from './lib.js'
+import { calls } from './live.js'
+import { problems } from './parts/dependencies.js'
+import { Icon } from './parts/icons.js'
+import { Failure, Question, Toast } from './parts/notice.js'
+import { route } from './route.js'
+import { Calls } from './views/calls.js'
+import { Directory } from './views/directory.js'
+import { Endpoints } from './views/endpoints.js'
+import { Health } from './views/health.js'
+import { Keys } from './views/keys.js'
+import { Login } from './views/login.js'
+import { Phone } from './views/phone.js'
+import { Queue } from './views/queue.js'
+import { chooseLocale, chooseTheme, locale, theme, tr } from './words.js'
+
+const VIEWS = {
+  calls: { view: Calls, name: () => tr('Chamadas', 'Calls') },
+  queue: { view: Queue, name: () => tr('Fila', 'Queue') },
+  directory: { view: Directory, name: () => tr('Cadastro', 'Directory') },
+  endpoints: { view: Endpoints, name: () => tr('Destinos', 'Endpoints') },
+  keys: { view: Keys, name: () => tr('Chaves', 'Keys') },
+  health: { view: Health, name: () => tr('Saúde', 'Health') },
+  phone: { view: Phone, name: () => tr('Telefone', 'Phone') },
+}
+
+function App() {
+  const [error, setError] = useState(undefined)
+  const begin = () => {
+    setError(undefined)
+    resume().catch(setError)
+  }
+  useEffect(begin, [])
+  if (error) return html`<main class="alone"><${Failure} error=${error} again=${begin} /></main>`
+  if (session.value === undefined) return html`<main class="alone" aria-busy="true"></main>`
+  if (session.value === null) return html`<${Login} /><${Toast} />`
+  const { view: name } = route.value
+  const { view: View } = VIEWS[name] ?? VIEWS.calls
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>${tr('Ir para o conteúdo', 'Skip to the content')}</a>
+    <header class="top">
+      <a class="brand" href="#/calls"><img src="/assets/mark.svg" alt="" width="28" height="28" /><span>Porteiro</span></a>
+      <${Nav} current=${VIEWS[name] ? name : 'calls'} />
+      <${Wellness} />
+      <${Tools} />
+    </header>
+    <main id="main" tabindex="-1" class="view-${VIEWS[name] ? name : 'calls'}"><${View} /></main>
+    <${Toast} />
+    <${Question} />
+  `
+}
+
+function skip(event) {
+  event.preventDefault()
+  document.getElementById('main')?.focus()
+}
+
+function Nav({ current }) {
+  return html`<nav aria-label=${tr('Principal', 'Main')}>
+    ${Object.entries(VIEWS).map(
+      ([name, { name: title }]) => html`<a
+        href="#/${name}"
+        aria-current=${name === current ? 'page' : undefined}
+      >
+        <${Icon} name=${name} /><span>${title()}</span>
+      </a>`,
+    )}
+  </nav>`
+}
+
+/** One glance: is all well? */
+function Wellness() {
+  const found = problems.value
+  const [worst] = found
+  const word = !worst
+    ? tr('Tudo em ordem', 'All is well')
+    : found.length === 1
+      ? worst.text
+      : tr(`${found.length} problemas`, `${found.length} problems`)
+  return html`<a class="wellness ${worst?.tone ?? 'ok'}" href=${worst?.to ?? '#/health'} aria-live="polite">
+    <${Icon} name=${worst ? 'warning' : 'check'} /><span>${word}</span>
+  </a>`
+}
+
+/** What comes after each choice of colours. */
+const NEXT_THEME = { undefined: 'light', light: 'dark', dark: undefined }
+
+function Tools() {
+  const chosen = theme.value
+  const icon = { light: 'sun', dark: 'moon' }[chosen] ?? 'contrast'
+  const word =
+    { light: tr('claras', 'light'), dark: tr('escuras', 'dark') }[chosen] ?? tr('do sistema', 'as the system')
+  return html`<div class="tools">
+    <button
+      type="button"
+      class="tool"
+      lang=${locale.value === 'en' ? 'pt-BR' : 'en'}
+      title=${locale.value === 'en' ? 'Português' : 'English'}
+      aria-label=${locale.value === 'en' ? 'Português' : 'English'}
+      onClick=${() => chooseLocale(locale.value === 'en' ? 'pt-BR' : 'en')}
+    >${locale.value === 'en' ? 'PT' : 'EN'}</button>
+    <button
+      type="button"
+      class="tool"
+      title=${`${tr('Cores', 'Colours')}: ${word}`}
+      aria-label=${`${tr('Cores', 'Colours')}: ${word}`}
+      onClick=${() => chooseTheme(NEXT_THEME[chosen])}
+    ><${Icon} name=${icon} /></button>
+    <button
+      type="button"
+      class="tool"
+      title=${`${tr('Sair', 'Log out')} (${session.value.name})`}
+      aria-label=${tr('Sair', 'Log out')}
+      onClick=${logout}
+    ><${Icon} name="leave" /></button>
+  </div>`
+}
+
+render(html`<${App} />`, document.getElementById('app'))
+
+// a tab in the background tells how many are at the gate
+effect(() => {
+  const live = calls.value.filter(({ endedAt }) => !endedAt).length
+  document.title = live > 0 ? `(${live}) Porteiro` : 'Porteiro'
+})

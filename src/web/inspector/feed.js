@@ -1,0 +1,127 @@
+import { signal } from '/assets/lib.js'
+
+/** Events of the watched root that are kept. */
+const KEPT = 500
+/** ms before the feed is tried again, and the longest that grows to. */
+const AGAIN_MS = 1000
+const AGAIN_MAX_MS = 15_000
+
+/** connecting, open, lost */
+export const connection = signal('connecting')
+/** What the feed said of us: whether texts are masked, and what we may. */
+export const hello = signal(null)
+/** Root actors that live, by name. */
+export const roots = signal(new Map())
+/** The root that is watched, its actors by id, and its events, the latest last. */
+export const watched = signal(null)
+export const actors = signal(new Map())
+export const events = signal([])
+/** The last refusal. */
+export const refusal = signal(null)
+
+let socket
+let again = AGAIN_MS
+let refs = 0
+const waiting = new Map()
+
+export function connect() {
+  connection.value = 'connecting'
+  socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/inspector`)
+  socket.addEventListener('message', ({ data }) => {
+    // one frame is many messages, and one drawing
+    for (const message of JSON.parse(data)) take(message)
+    publish()
+  })
+  socket.addEventListener('close', ({ code, reason }) => {
+    connection.value = 'lost'
+    if (code >= 4000) refusal.value = { code: reason }
+    for (const { reject } of waiting.values()) reject({ code: 'OFFLINE', message: '' })
+    waiting.clear()
+    setTimeout(connect, again)
+    again = Math.min(AGAIN_MAX_MS, again * 2)
+  })
+}
+
+/** Follows all of one root, or of none. */
+export function watch(name) {
+  watched.value = name
+  fresh.actors = new Map()
+  fresh.events = []
+  publish(true)
+  say({ type: 'watch', name })
+}
+
+/** Resolves when it was sent; rejects with the error that refused it. */
+export function send(name, id, event) {
+  const ref = ++refs
+  return new Promise((resolve, reject) => {
+    waiting.set(ref, { resolve, reject })
+    say({ type: 'send', ref, name, id, event })
+  })
+}
+
+function say(message) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message))
+}
+
+const fresh = { roots: new Map(), actors: new Map(), events: [] }
+
+function publish() {
+  roots.value = new Map(fresh.roots)
+  actors.value = new Map(fresh.actors)
+  events.value = fresh.events.slice()
+}
+
+function take(message) {
+  switch (message.type) {
+    case 'hello':
+      again = AGAIN_MS
+      connection.value = 'open'
+      hello.value = message
+      fresh.roots = new Map()
+      if (watched.value !== null) watch(watched.value)
+      return
+    case 'actor':
+      if (message.parent === null)
+        fresh.roots.set(message.name, { ...fresh.roots.get(message.name), ...message })
+      if (message.name === watched.value) fresh.actors.set(message.id, { ...message, was: undefined })
+      return
+    case 'event':
+      if (message.name === watched.value) keep(message)
+      return
+    case 'snapshot':
+      return move(message)
+    case 'ended': {
+      const root = fresh.roots.get(message.name)
+      if (!root) return
+      fresh.roots.delete(message.name)
+      if (message.name === watched.value)
+        fresh.actors.set(root.id, { ...fresh.actors.get(root.id), ended: true })
+      return
+    }
+    case 'sent':
+    case 'refused': {
+      const asked = waiting.get(message.ref)
+      waiting.delete(message.ref)
+      if (message.type === 'sent') asked?.resolve()
+      else if (asked) asked.reject(message.error)
+      return
+    }
+  }
+}
+
+function keep(event) {
+  fresh.events.push(event)
+  if (fresh.events.length > KEPT) fresh.events.splice(0, fresh.events.length - KEPT)
+}
+
+function move({ id, name, state, status, context, output, on }) {
+  const root = fresh.roots.get(name)
+  if (root?.id === id) fresh.roots.set(name, { ...root, state, status })
+  const actor = fresh.actors.get(id)
+  if (!actor || name !== watched.value) return
+  const changed = actor.state !== state
+  fresh.actors.set(id, { ...actor, state, status, context, output, was: changed ? actor.state : actor.was })
+  const cause = fresh.events.findLast((event) => event.id === id && event.event.type === on)
+  if (cause && changed) cause.state = state
+}

@@ -1,0 +1,165 @@
+import { get, resume, session } from '/assets/api.js'
+import { html, render, useEffect, useState } from '/assets/lib.js'
+import { Chart } from '/assets/parts/chart.js'
+import { Icon } from '/assets/parts/icons.js'
+import { useLoad } from '/assets/parts/load.js'
+import { Empty, Failure, Toast } from '/assets/parts/notice.js'
+import { go, route } from '/assets/route.js'
+import { Login } from '/assets/views/login.js'
+import { chooseLocale, chooseTheme, lasted, locale, moment, outcomeOf, theme, tr } from '/assets/words.js'
+import { connect, connection, refusal, roots, watch, watched } from './feed.js'
+import { Live } from './live.js'
+import { Replay } from './replay.js'
+import { Tree } from './tree.js'
+
+/** Ended calls are asked for anew so often, in ms. */
+const ENDED_MS = 10_000
+
+function App() {
+  const [error, setError] = useState(undefined)
+  const begin = () => {
+    setError(undefined)
+    resume().catch(setError)
+  }
+  useEffect(begin, [])
+  const known = session.value
+  useEffect(() => {
+    if (known) connect()
+  }, [Boolean(known)])
+  if (error) return html`<main class="alone"><${Failure} error=${error} again=${begin} /></main>`
+  if (known === undefined) return html`<main class="alone" aria-busy="true"></main>`
+  if (known === null) return html`<${Login} /><${Toast} />`
+  const { view, rest } = route.value
+  return html`
+    <header class="top">
+      <a class="brand" href="/"><img src="/assets/mark.svg" alt="" width="28" height="28" /><span>Porteiro</span></a>
+      <h1 class="inspector-title">${tr('Inspetor', 'Inspector')}</h1>
+      <${Connection} />
+      <a class="stately-link" href="/inspector/stately">Stately</a>
+      <${Tools} />
+    </header>
+    <main id="main" class="inspector">
+      <aside class="panel roots"><${Roots} /><${Ended} /><${Delivery} /></aside>
+      <div class="look">${content(view, rest[0])}</div>
+    </main>
+    <${Toast} />
+  `
+}
+
+function content(view, name) {
+  if (view === 'live' && name) return html`<${Watching} key=${name} name=${name} />`
+  if (view === 'replay' && name) return html`<${Replay} key=${name} id=${name} />`
+  if (view === 'delivery' && name) return html`<${Message} key=${name} id=${name} />`
+  return html`<section class="panel"><${Empty} icon="search" title=${tr('Escolha um ator à esquerda.', 'Choose an actor on the left.')}>
+    ${tr(
+      'Chamadas ao vivo aparecem sozinhas. As encerradas podem ser revistas passo a passo.',
+      'Live calls appear by themselves. Ended ones can be replayed step by step.',
+    )}
+  <//></section>`
+}
+
+function Watching({ name }) {
+  useEffect(() => {
+    watch(name)
+    return () => watch(null)
+  }, [name])
+  return watched.value === name && html`<${Live} name=${name} />`
+}
+
+function Connection() {
+  const word = {
+    open: tr('ao vivo', 'live'),
+    connecting: tr('conectando', 'connecting'),
+    lost: tr('sem conexão', 'not connected'),
+  }[connection.value]
+  const tone = connection.value === 'open' ? 'ok' : 'warn'
+  return html`<span class="mark ${tone}" role="status"><${Icon} name=${tone === 'ok' ? 'check' : 'warning'} />
+    <span class="word">${word}${refusal.value && tone !== 'ok' ? ` (${refusal.value.code})` : ''}</span></span>`
+}
+
+function Roots() {
+  const all = [...roots.value.values()]
+  const calls = all
+    .filter(({ kind }) => kind === 'call')
+    .sort((a, b) => a.facts.startedAt - b.facts.startedAt)
+  const others = all.filter(({ kind }) => kind !== 'call')
+  return html`
+    <h2>${tr('Chamadas ao vivo', 'Live calls')} <span class="number">${calls.length}</span></h2>
+    ${calls.length === 0 && html`<p class="help">${tr('Ninguém está na portaria.', 'Nobody is at the gate.')}</p>`}
+    <ul class="choices">${calls.map((one) => entry(one, one.facts.unit ? `${tr('Unidade', 'Unit')} ${one.facts.unit}` : one.name.slice(0, 8)))}</ul>
+    ${others.length > 0 && html`<h2>${tr('Serviço', 'Service')}</h2>`}
+    <ul class="choices">${others.map((one) => entry(one, one.name))}</ul>
+  `
+}
+
+function entry(one, title) {
+  return html`<li key=${one.name}>
+    <a href="#/live/${encodeURIComponent(one.name)}" aria-current=${watched.value === one.name ? 'true' : undefined}>
+      <span>${title}</span><span class="actor-state">${one.state}</span>
+    </a>
+  </li>`
+}
+
+function Ended() {
+  const { value, error } = useLoad(() => get('/api/inspector/calls'), [roots.value.size], ENDED_MS)
+  return html`
+    <h2>${tr('Encerradas', 'Ended')}</h2>
+    ${error && html`<p class="error-line">${error.code}</p>`}
+    ${value?.items.length === 0 && html`<p class="help">${tr('Ainda nenhuma.', 'None yet.')}</p>`}
+    <ul class="choices">
+      ${(value?.items ?? []).map((call) => {
+        const { word } = outcomeOf(call.outcome)
+        const took = call.endedAt ? lasted(new Date(call.endedAt) - new Date(call.startedAt)) : ''
+        return html`<li key=${call.id}>
+          <a href="#/replay/${call.id}" aria-current=${route.value.rest[0] === call.id ? 'true' : undefined}>
+            <span>${call.unitNumber ? `${tr('Unidade', 'Unit')} ${call.unitNumber}` : call.id.slice(0, 8)} <small>${moment(call.startedAt)} · ${took}</small></span>
+            <span class="actor-state">${word}</span>
+          </a>
+        </li>`
+      })}
+    </ul>
+  `
+}
+
+/** A delivery lives in the database, not in an actor: it is looked at on request. */
+function Delivery() {
+  const [id, setId] = useState('')
+  const look = (event) => {
+    event.preventDefault()
+    if (id.trim()) go(`#/delivery/${encodeURIComponent(id.trim())}`)
+  }
+  return html`<form class="send" onSubmit=${look}>
+    <label class="field"><span>${tr('Entrega (id da mensagem)', 'Delivery (id of the message)')}</span>
+      <input value=${id} spellcheck="false" onInput=${(event) => setId(event.currentTarget.value)} />
+    </label>
+    <button class="button">${tr('Ver', 'Look')}</button>
+  </form>`
+}
+
+function Message({ id }) {
+  const { value, error, again } = useLoad(() => get(`/api/messages/${encodeURIComponent(id)}`), [id], 2000)
+  if (error) return html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`
+  const message = value?.message ?? value
+  if (!message) return html`<section class="panel" aria-busy="true"></section>`
+  return html`<section class="panel">
+      <div class="spread"><h2>${tr('Entrega', 'Delivery')}</h2><span class="state-word">${message.status}</span></div>
+      <${Chart} machine="delivery" state=${message.status} />
+    </section>
+    <section class="panel"><${Tree} value=${value} /></section>`
+}
+
+const NEXT_THEME = { undefined: 'light', light: 'dark', dark: undefined }
+
+function Tools() {
+  const other = locale.value === 'en' ? 'pt-BR' : 'en'
+  return html`<div class="tools">
+    <button type="button" class="tool" lang=${other} aria-label=${other === 'en' ? 'English' : 'Português'} onClick=${() => chooseLocale(other)}>
+      ${other === 'en' ? 'EN' : 'PT'}
+    </button>
+    <button type="button" class="tool" aria-label=${tr('Cores', 'Colours')} onClick=${() => chooseTheme(NEXT_THEME[theme.value])}>
+      <${Icon} name=${{ light: 'sun', dark: 'moon' }[theme.value] ?? 'contrast'} />
+    </button>
+  </div>`
+}
+
+render(html`<${App} />`, document.getElementById('app'))

@@ -1,0 +1,28 @@
+import { useCallback, useEffect, useRef, useState } from '../lib.js'
+
+/**
+ * What `ask` resolves with, asked at once and each `every` ms while somebody looks: `{ value, error, again }`. An error keeps
+ * the last value.
+ */
+export function useLoad(ask, wanted, every) {
+  const [state, setState] = useState({ value: undefined, error: undefined })
+  const turn = useRef(0)
+  const again = useCallback(async () => {
+    const mine = ++turn.current
+    try {
+      const value = await ask()
+      if (mine === turn.current) setState({ value, error: undefined })
+    } catch (error) {
+      if (mine === turn.current) setState((before) => ({ value: before.value, error }))
+    }
+  }, wanted)
+  useEffect(() => {
+    void again()
+    if (!every) return
+    const timer = setInterval(() => document.visibilityState === 'visible' && again(), every)
+    return () => clearInterval(timer)
+  }, [again, every])
+  // what is on its way when the view closes must not come to it any more
+  useEffect(() => () => void turn.current++, [])
+  return { ...state, again }
+}

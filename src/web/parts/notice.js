@@ -1,0 +1,122 @@
+import { html, signal, useState } from '../lib.js'
+import { adviceOn, tr } from '../words.js'
+import { Icon } from './icons.js'
+
+/** What was done or went wrong last, for a few seconds at the edge of the page. */
+const told = signal(null)
+let fading
+
+/** Says that something is done. */
+export function tell(text, tone = 'ok') {
+  clearTimeout(fading)
+  told.value = { text, tone }
+  fading = setTimeout(() => {
+    told.value = null
+  }, 6000)
+}
+
+/** Says what went wrong and what to do. */
+export function complain(error) {
+  const problems = error?.details?.problems
+  const more =
+    Array.isArray(problems) && problems.length > 0
+      ? problems.slice(0, 3).map(textOf).join('; ')
+      : error?.message
+  tell(`${adviceOn(error)} ${more ? `(${more})` : ''}`, 'bad')
+}
+
+function textOf(problem) {
+  if (typeof problem === 'string') return problem
+  return [problem.path, problem.line, problem.message ?? problem.problem].filter(Boolean).join(' ')
+}
+
+export function Toast() {
+  const shown = told.value
+  return html`<div class="toast-place" role="status" aria-live="polite">
+    ${
+      shown &&
+      html`<div class="toast ${shown.tone}">
+      <${Icon} name=${shown.tone === 'ok' ? 'check' : 'warning'} /><span>${shown.text}</span>
+    </div>`
+    }
+  </div>`
+}
+
+/** Nothing is there, and what would bring something. */
+export function Empty({ icon = 'dot', title, children }) {
+  return html`<div class="empty">
+    <${Icon} name=${icon} />
+    <p class="empty-title">${title}</p>
+    <p>${children}</p>
+  </div>`
+}
+
+/** It could not be had, why, and again. */
+export function Failure({ error, again }) {
+  return html`<div class="empty failure" role="alert">
+    <${Icon} name="warning" />
+    <p class="empty-title">${adviceOn(error)}</p>
+    <p><code>${error.code}</code> ${error.message}</p>
+    ${again && html`<button type="button" onClick=${again}>${tr('Tentar de novo', 'Try again')}</button>`}
+  </div>`
+}
+
+/** A button that does one thing at a time and says when it could not. `sure` asks before. */
+export function Do({ act, sure, tone, icon, children, disabled, label, done }) {
+  const [busy, setBusy] = useState(false)
+  const go = async () => {
+    if (sure && !(await ask(sure, tone))) return
+    setBusy(true)
+    try {
+      await act()
+      if (done) tell(done)
+    } catch (error) {
+      complain(error)
+    } finally {
+      setBusy(false)
+    }
+  }
+  return html`<button
+    type="button"
+    class="button ${tone ?? ''}"
+    aria-label=${label}
+    disabled=${disabled || busy}
+    aria-busy=${busy}
+    onClick=${go}
+  >
+    ${icon && html`<${Icon} name=${icon} />`}<span>${children}</span>
+  </button>`
+}
+
+const question = signal(null)
+
+/** Asks in a dialog; resolves with the answer. `{ title, text, yes }`. */
+export function ask({ title, text, yes }, tone = 'accent') {
+  question.value?.answer(false)
+  return new Promise((resolve) => {
+    question.value = {
+      title,
+      text,
+      yes,
+      tone,
+      answer(answer) {
+        question.value = null
+        resolve(answer)
+      },
+    }
+  })
+}
+
+export function Question() {
+  const asked = question.value
+  if (!asked) return null
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<dialog ref=${opened} aria-labelledby="asked" onCancel=${() => asked.answer(false)}>
+    <h2 id="asked">${asked.title}</h2>
+    <p>${asked.text}</p>
+    <div class="row end">
+      <button type="button" class="button" onClick=${() => asked.answer(false)}>${tr('Voltar', 'Go back')}</button>
+      <button type="button" class="button solid ${asked.tone}" autofocus onClick=${() => asked.answer(true)}>${asked.yes}</button>
+    </div>
+  </dialog>`
+}

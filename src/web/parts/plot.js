@@ -1,0 +1,72 @@
+import uPlot from '/vendor/uplot.js'
+import { html, useEffect, useRef } from '../lib.js'
+import { locale, theme } from '../words.js'
+
+/**
+ * A small plot over time: `times` in seconds, and for each of `lines` `{ label, tone, values }`. `summary` says the same in words
+ * for those who do not see it.
+ */
+export function Plot({ times, lines, summary }) {
+  const place = useRef(null)
+  const plot = useRef(null)
+  const labels = lines.map(({ label }) => label).join()
+
+  useEffect(() => {
+    const { current } = place
+    const style = getComputedStyle(current)
+    const colour = (name) => style.getPropertyValue(name).trim()
+    const axis = {
+      stroke: colour('--muted'),
+      grid: { stroke: colour('--line'), width: 1 },
+      ticks: { show: false },
+      font: '11px system-ui',
+    }
+    const room = () => ({ width: Math.max(120, current.clientWidth), height: current.clientHeight })
+    plot.current = new uPlot(
+      {
+        ...room(),
+        legend: { show: false },
+        cursor: { show: false },
+        scales: { y: { range: (_, __, high) => [0, Math.max(4, high)] } },
+        axes: [
+          { ...axis, size: 24, values: (_, ticks) => ticks.map((at) => clock(at)) },
+          { ...axis, size: 36 },
+        ],
+        series: [
+          {},
+          ...lines.map(({ label, tone, dash }) => ({
+            label,
+            stroke: colour(`--${tone}`),
+            width: 2,
+            ...(dash && { dash }),
+            points: { show: false },
+          })),
+        ],
+      },
+      [times, ...lines.map(({ values }) => values)],
+      current,
+    )
+    const sizes = new ResizeObserver(() => plot.current?.setSize(room()))
+    sizes.observe(current)
+    return () => {
+      sizes.disconnect()
+      plot.current.destroy()
+      plot.current = null
+    }
+  }, [labels, theme.value, locale.value])
+
+  useEffect(() => {
+    plot.current?.setData([times, ...lines.map(({ values }) => values)])
+  }, [times])
+
+  return html`<div class="plot" role="img" aria-label=${summary} ref=${place}></div>`
+}
+
+function clock(at) {
+  return new Date(at * 1000).toLocaleTimeString(locale.value, {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  })
+}

@@ -1,0 +1,20 @@
+import { computed, signal } from './lib.js'
+
+const hash = signal(location.hash)
+addEventListener('hashchange', () => {
+  hash.value = location.hash
+})
+
+/** Where the reader is: `#/calls/ID` is `{ view: 'calls', rest: ['ID'] }`. */
+export const route = computed(() => {
+  const [view = 'calls', ...rest] = hash.value
+    .replace(/^#\/?/, '')
+    .split('/')
+    .filter(Boolean)
+    .map(decodeURIComponent)
+  return { view, rest }
+})
+
+export function go(to) {
+  location.hash = to
+}

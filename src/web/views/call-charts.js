@@ -1,0 +1,83 @@
+import { html, useState } from '../lib.js'
+import { Chart } from '../parts/chart.js'
+import { Empty } from '../parts/notice.js'
+import { tr } from '../words.js'
+
+/** The machine of an actor: the legs share one, every other has that of its name. */
+const MACHINES = { visitorLeg: 'leg', residentLeg: 'leg' }
+/** In the order of a call's way. */
+const ORDER = [
+  'call',
+  'visitor',
+  'unit',
+  'question',
+  'contact',
+  'resident',
+  'talk',
+  'concluding',
+  'visitorLeg',
+  'residentLeg',
+]
+
+/** The machines of a call, one at a time: `states` has for each actor where it is and was. */
+export function Charts({ states }) {
+  const [picked, setPicked] = useState(undefined)
+  const actors = Object.keys(states).sort((one, other) => rank(one) - rank(other))
+  const shown = picked && states[picked] ? picked : 'call'
+  const onKeyDown = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
+    if (!step) return
+    const next = actors[(actors.indexOf(shown) + step + actors.length) % actors.length]
+    setPicked(next)
+    document.getElementById(`tab-${next}`)?.focus()
+  }
+  return html`<section class="panel charts" aria-labelledby="charts-title">
+    <div class="spread">
+      <h2 id="charts-title">${tr('Máquinas', 'Machines')}</h2>
+      <a href="/inspector">${tr('Inspetor', 'Inspector')}</a>
+    </div>
+    <div class="tabs" role="tablist" onKeyDown=${onKeyDown}>
+      ${actors.map(
+        (actor) => html`<button
+          type="button"
+          role="tab"
+          id="tab-${actor}"
+          aria-selected=${actor === shown}
+          aria-controls="chart"
+          tabindex=${actor === shown ? 0 : -1}
+          onClick=${() => setPicked(actor)}
+        >
+          <span>${actorName(actor)}</span><small>${states[actor].state}</small>
+        </button>`,
+      )}
+    </div>
+    <div id="chart" role="tabpanel" aria-labelledby="tab-${shown}">
+      ${
+        states[shown]
+          ? html`<${Chart} machine=${MACHINES[shown] ?? shown} state=${states[shown].state} was=${states[shown].was} />`
+          : html`<${Empty} title=${tr('Ainda sem estados', 'No states yet')} />`
+      }
+    </div>
+  </section>`
+}
+
+function rank(actor) {
+  const at = ORDER.indexOf(actor)
+  return at === -1 ? ORDER.length : at
+}
+
+function actorName(actor) {
+  const names = {
+    call: tr('Chamada', 'Call'),
+    visitor: tr('Visitante', 'Visitor'),
+    contact: tr('Contato', 'Contact'),
+    resident: tr('Morador', 'Resident'),
+    talk: tr('Conversa', 'Talk'),
+    concluding: tr('Despedida', 'Goodbye'),
+    unit: tr('Unidade', 'Unit'),
+    question: tr('Pergunta', 'Question'),
+    visitorLeg: tr('Linha do visitante', "Visitor's line"),
+    residentLeg: tr('Linha do morador', "Resident's line"),
+  }
+  return names[actor] ?? actor
+}

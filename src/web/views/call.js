@@ -1,0 +1,117 @@
+import { get, may } from '../api.js'
+import { html, useEffect, useRef, useState } from '../lib.js'
+import { calls, now, onCallEvent } from '../live.js'
+import { Icon, Mark } from '../parts/icons.js'
+import { Failure } from '../parts/notice.js'
+import { lasted, moment, stateOf, tr } from '../words.js'
+import { Decide, Legs } from './call-actions.js'
+import { Charts } from './call-charts.js'
+import { Conversation } from './conversation.js'
+import { Journal } from './journal.js'
+
+/** ms that the answer to an event waits for more events. */
+const SETTLE_MS = 300
+
+/** One call in whole: who is on the line, where its machines are, what was said, and what can be done. */
+export function Call({ id }) {
+  const { view, error, events, states, again } = useCall(id)
+  const listed = calls.value.find((one) => one.id === id)
+  if (error && !view) {
+    return html`<section class="panel"><${Back} /><${Failure} error=${error} again=${again} /></section>`
+  }
+  if (!view) return html`<section class="panel" aria-busy="true"><${Back} /></section>`
+  const call = {
+    ...view.call,
+    ...(listed && { ...listed, unitNumber: listed.unitNumber ?? view.call?.unitNumber }),
+  }
+  const ended = Boolean(call.endedAt) || states.call?.state === 'ended'
+  const state = stateOf({
+    ...call,
+    state: states.call?.state ?? call.state,
+    endedAt: ended ? (call.endedAt ?? true) : null,
+  })
+  const startedAt = call.startedAt ?? view.journal[0]?.at
+  const endedAt = call.endedAt ?? (ended ? events.at(-1)?.at : undefined)
+  return html`<article class="call" aria-labelledby="call-title">
+    <header class="panel call-head">
+      <${Back} />
+      <div class="call-title">
+        <h1 id="call-title">${call.unitNumber ? `${tr('Unidade', 'Unit')} ${call.unitNumber}` : tr('Unidade não informada', 'No unit yet')}</h1>
+        <${Mark} ...${state} />
+        <span class="age" title=${startedAt && moment(startedAt)}>${startedAt && lasted((endedAt ? Date.parse(endedAt) : now.value) - Date.parse(startedAt))}</span>
+      </div>
+      <p class="facts">
+        <span>${startedAt && moment(startedAt)}</span>
+        ${call.gate && html`<span>${tr('Portão', 'Gate')} ${call.gate}</span>`}
+        ${call.decision && html`<span>${tr('Decidido por', 'Decided by')} ${call.decision.by} · ${call.decision.via}</span>`}
+        ${call.reason && html`<span>${call.reason}</span>`}
+        <code title=${tr('Identificação da chamada', 'Id of the call')}>${id}</code>
+      </p>
+      ${!ended && html`<${Legs} id=${id} legs=${listed?.snapshot?.legs ?? view.snapshot?.legs ?? []} />`}
+      ${!ended && may('operate') && html`<${Decide} id=${id} decided=${Boolean(call.decision)} />`}
+    </header>
+    <div class="call-body">
+      <${Charts} states=${states} />
+      <${Conversation} id=${id} turns=${view.conversation} recordings=${view.recordings} live=${!ended} />
+    </div>
+    <${Journal} events=${events} />
+  </article>`
+}
+
+function Back() {
+  return html`<a class="back" href="#/calls"><${Icon} name="back" />${tr('Chamadas', 'Calls')}</a>`
+}
+
+/** The view of a call, kept current by its events. */
+function useCall(id) {
+  const [view, setView] = useState(undefined)
+  const [error, setError] = useState(undefined)
+  const [events, setEvents] = useState([])
+  const settling = useRef(undefined)
+
+  const read = async () => {
+    clearTimeout(settling.current)
+    settling.current = undefined
+    try {
+      const fresh = await get(`/api/calls/${encodeURIComponent(id)}`)
+      setError(undefined)
+      setView(fresh)
+      setEvents((known) => joined(fresh.journal, known))
+    } catch (failed) {
+      setError(failed)
+    }
+  }
+
+  useEffect(() => {
+    void read()
+    const off = onCallEvent((event) => {
+      if (event.callId !== id) return
+      setEvents((known) => joined(known, [event]))
+      // words and recordings are told by the service
+      settling.current ??= setTimeout(read, SETTLE_MS)
+    })
+    return () => {
+      off()
+      clearTimeout(settling.current)
+    }
+  }, [id])
+
+  return { view, error, events, states: statesIn(events, view?.snapshot), again: read }
+}
+
+/** Two parts of a journal as one, in order. */
+function joined(one, other) {
+  const bySeq = new Map([...one, ...other].map((event) => [event.seq, event]))
+  return [...bySeq.values()].sort((first, second) => first.seq - second.seq)
+}
+
+/** Where each actor is and was before, as the journal tells. */
+function statesIn(events, snapshot) {
+  const states = {}
+  for (const { kind, data } of events) {
+    if (kind !== 'state') continue
+    states[data.actor] = { state: data.state, was: states[data.actor]?.state }
+  }
+  if (snapshot && !states.call) states.call = { state: snapshot.state }
+  return states
+}

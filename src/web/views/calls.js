@@ -1,0 +1,185 @@
+import { health } from '../health.js'
+import { html, useEffect } from '../lib.js'
+import { calls, connection, levels, now, readOlder, recent, watchLevels } from '../live.js'
+import { dependencies, problems } from '../parts/dependencies.js'
+import { Icon, Mark } from '../parts/icons.js'
+import { List } from '../parts/list.js'
+import { Meter } from '../parts/meter.js'
+import { Empty } from '../parts/notice.js'
+import { route } from '../route.js'
+import { amount, count, lasted, moment, roleName, stateOf, tr } from '../words.js'
+import { Call } from './call.js'
+
+const LIVE_ROW = 76
+const RECENT_ROW = 48
+
+/** Who is at the gate now, what was, and one call of them in whole. */
+export function Calls() {
+  const [chosen] = route.value.rest
+  useEffect(watchLevels, [])
+  return html`<div class="calls ${chosen ? 'one' : ''}">
+    <div class="calls-lists">
+      <${Glance} />
+      <${AtTheGate} chosen=${chosen} />
+      <${Before} chosen=${chosen} />
+    </div>
+    <div class="calls-detail">
+      ${chosen ? html`<${Call} key=${chosen} id=${chosen} />` : html`<${Overview} />`}
+    </div>
+  </div>`
+}
+
+/** Three numbers for somebody who passes by. */
+function Glance() {
+  const live = calls.value.filter(({ endedAt }) => !endedAt)
+  const { dead } = health.value
+  const failed = dead?.items ? dead.items.length > 0 : undefined
+  const found = problems.value
+  return html`<ul class="glance">
+    <li class=${found.length > 0 ? found[0].tone : 'ok'}>
+      <a href="#/health">
+        <${Icon} name=${found.length > 0 ? 'warning' : 'check'} />
+        <b>${found.length > 0 ? amount(found.length) : 'OK'}</b>
+        <span>${found.length > 0 ? tr('a verificar', 'to look at') : tr('tudo em ordem', 'all is well')}</span>
+      </a>
+    </li>
+    <li class=${live.length > 0 ? 'busy' : 'calm'}>
+      <a href="#/calls"><${Icon} name="calls" /><b>${amount(live.length)}</b><span>${tr('no portão agora', 'at the gate now')}</span></a>
+    </li>
+    <li class=${failed ? 'warn' : 'calm'}>
+      <a href="#/queue">
+        <${Icon} name="queue" />
+        <b>${failed === undefined ? '–' : failed ? tr('Sim', 'Yes') : tr('Não', 'No')}</b>
+        <span>${tr('mensagens falharam', 'messages have failed')}</span>
+      </a>
+    </li>
+  </ul>`
+}
+
+function AtTheGate({ chosen }) {
+  const items = calls.value
+  return html`<section class="panel live" aria-labelledby="live-title">
+    <h2 id="live-title">${tr('No portão agora', 'At the gate now')} <span class="number">${amount(items.filter(({ endedAt }) => !endedAt).length)}</span></h2>
+    <${List}
+      items=${items}
+      height=${LIVE_ROW}
+      label=${tr('Chamadas ao vivo', 'Live calls')}
+      row=${(call) => html`<${LiveRow} call=${call} chosen=${call.id === chosen} />`}
+      empty=${html`<${Empty} icon="calls" title=${tr('Ninguém no portão', 'Nobody at the gate')}>
+        ${tr('Uma chamada aparece aqui assim que chega.', 'A call appears here as soon as it comes.')}
+        ${' '}<a href="#/phone">${tr('Experimente pelo telefone da página', 'Try one with the phone of this page')}</a>
+      <//>`}
+    />
+  </section>`
+}
+
+function LiveRow({ call, chosen }) {
+  const state = stateOf(call)
+  const measured = levels.value.get(call.id)
+  const legs = call.snapshot?.legs ?? []
+  const age = call.endedAt
+    ? Date.parse(call.endedAt) - Date.parse(call.startedAt)
+    : now.value - Date.parse(call.startedAt)
+  return html`<a
+    class="live-row ${chosen ? 'chosen' : ''} ${call.endedAt ? 'over' : ''}"
+    href="#/calls/${call.id}"
+    data-row
+    data-call=${call.id}
+    aria-current=${chosen ? 'true' : undefined}
+  >
+    <span class="unit">${call.unitNumber ?? '–'}</span>
+    <span class="what"><${Mark} ...${state} /></span>
+    <span class="age">${lasted(age)}</span>
+    <span class="legs">
+      ${['visitor', 'resident'].map(
+        (role) => html`<span class="leg ${legs.includes(role) ? 'on' : 'off'}">
+          <span class="leg-name">${roleName(role)}</span>
+          ${
+            legs.includes(role)
+              ? html`<${Meter} level=${measured?.[role]} label=${roleName(role)} />`
+              : html`<span class="off-word">${tr('fora', 'away')}</span>`
+          }
+        </span>`,
+      )}
+    </span>
+  </a>`
+}
+
+function Before({ chosen }) {
+  const items = recent.value
+  return html`<section class="panel recent" aria-labelledby="recent-title">
+    <h2 id="recent-title">${tr('Encerradas', 'Ended')}</h2>
+    <${List}
+      items=${items}
+      height=${RECENT_ROW}
+      more=${readOlder}
+      label=${tr('Chamadas encerradas', 'Ended calls')}
+      row=${(call) => html`<a
+        class="recent-row ${call.id === chosen ? 'chosen' : ''}"
+        href="#/calls/${call.id}"
+        data-row
+        data-call=${call.id}
+        aria-current=${call.id === chosen ? 'true' : undefined}
+      >
+        <span class="unit">${call.unitNumber ?? '–'}</span>
+        <${Mark} ...${stateOf(call)} />
+        <time datetime=${call.startedAt}>${moment(call.startedAt)}</time>
+      </a>`}
+      empty=${html`<${Empty} icon="clock" title=${tr('Nada ainda', 'Nothing yet')}>
+        ${tr('Chamadas encerradas ficam aqui.', 'Calls that have ended stay here.')}
+      <//>`}
+    />
+  </section>`
+}
+
+/** What is shown while no call is chosen: what wants a look, and how the calls of today went. */
+function Overview() {
+  const found = problems.value
+  const { outcomes = {} } = health.value.status ?? {}
+  const total = Object.values(outcomes).reduce((sum, one) => sum + one, 0)
+  return html`<section class="panel overview">
+    <h2 class="hidden">${tr('Visão geral', 'Overview')}</h2>
+    ${
+      found.length > 0
+        ? html`<ul class="problems">
+            ${found.map(({ tone, text, to }) => html`<li><a class=${tone} href=${to}><${Icon} name="warning" />${text}</a></li>`)}
+          </ul>`
+        : html`<div class="verdict ok">
+            <${Icon} name="check" />
+            <div>
+              ${tr('Tudo em ordem', 'All is well')}
+              <p>${
+                connection.value === 'open'
+                  ? tr(
+                      'O serviço responde e esta página recebe tudo ao vivo.',
+                      'The service answers and this page hears of everything as it happens.',
+                    )
+                  : tr('Conectando…', 'Connecting…')
+              }</p>
+            </div>
+          </div>`
+    }
+    <h3>${tr('Do que o serviço depende', 'What the service depends on')}</h3>
+    <ul class="dependencies">
+      ${dependencies().map(({ title, state }) => html`<li><a href="#/health">${title}</a><${Mark} ...${state} /></li>`)}
+    </ul>
+    <h3>${tr('Desde o início do serviço', 'Since the service started')}</h3>
+    ${
+      total === 0
+        ? html`<p class="help">${tr('Nenhuma chamada encerrada ainda.', 'No call has ended yet.')}</p>`
+        : html`<ul class="outcomes">
+            ${Object.entries(outcomes)
+              .sort(([, one], [, other]) => other - one)
+              .map(
+                ([outcome, number]) => html`<li>
+                  <${Mark} ...${stateOf({ state: 'ended', outcome })} />
+                  <span class="bar"><i class="share" style=${{ width: `${Math.max(2, (100 * number) / total)}%` }}></i></span>
+                  <span class="number">${amount(number)}</span>
+                </li>`,
+              )}
+          </ul>
+          <p class="help">${count(total, 'chamada', 'chamadas', 'call', 'calls')}</p>`
+    }
+    <p class="help">${tr('Escolha uma chamada para vê-la inteira.', 'Choose a call to see all of it.')}</p>
+  </section>`
+}

@@ -1,0 +1,76 @@
+import { html, useEffect, useRef } from '../lib.js'
+import { Icon } from '../parts/icons.js'
+import { Empty } from '../parts/notice.js'
+import { lasted, moment, roleName, tr } from '../words.js'
+
+/** What was said and pressed on both lines, as it would be told, with what was recorded. */
+export function Conversation({ id, turns, recordings, live }) {
+  const end = useRef(null)
+  const known = new Set(recordings.map(({ name }) => name))
+  // follows a live call; an ended one is read from its beginning
+  useEffect(() => {
+    const list = end.current
+    if (live && list && list.scrollHeight - list.scrollTop - list.clientHeight < 200)
+      list.scrollTop = list.scrollHeight
+  }, [turns.length, live])
+  return html`<section class="panel conversation" aria-labelledby="conversation-title">
+    <h2 id="conversation-title">${tr('Conversa', 'Conversation')}</h2>
+    ${turns.length === 0 && html`<${Empty} icon="talk" title=${tr('Ainda nada dito', 'Nothing said yet')} />`}
+    <ol class="turns" ref=${end} tabindex="0" aria-label=${tr('Conversa', 'Conversation')}>
+      ${together(turns).map((turn) => html`<${Turn} key=${turn.seq} turn=${turn} id=${id} known=${known} />`)}
+    </ol>
+    ${
+      recordings.length > 0 &&
+      html`<div class="recordings">
+        <h3>${tr('Gravações', 'Recordings')}</h3>
+        <ul>
+          ${recordings.map(
+            ({ name, ms }) => html`<li key=${name}>
+              <span>${recordingName(name)} <small>${lasted(ms)}</small></span>
+              <audio controls preload="none" src=${`/api/calls/${id}/recordings/${encodeURIComponent(name)}`}></audio>
+            </li>`,
+          )}
+        </ul>
+      </div>`
+    }
+  </section>`
+}
+
+/** ms since the epoch at which it began; what was said is told when it is over. */
+function beganAt({ at, ms }) {
+  return Date.parse(at) - (ms ?? 0)
+}
+
+/** In the order in which they began; keys pressed one after the other on a line are one turn. */
+function together(turns) {
+  const told = []
+  for (const turn of turns.toSorted((one, other) => beganAt(one) - beganAt(other) || one.seq - other.seq)) {
+    const last = told.at(-1)
+    if (turn.kind === 'key' && last?.kind === 'key' && last.leg === turn.leg)
+      told[told.length - 1] = { ...last, text: last.text + turn.text }
+    else told.push(turn)
+  }
+  return told
+}
+
+function Turn({ turn, id, known }) {
+  const { leg, who, kind, text, recording, interrupted } = turn
+  const began = beganAt(turn)
+  const speaker = who === 'porteiro' ? `Porteiro → ${roleName(leg)}` : roleName(who)
+  return html`<li class="turn ${who} on-${leg}">
+    <span class="who">${speaker} <time datetime=${new Date(began).toISOString()}>${moment(began)}</time></span>
+    ${kind === 'key' && html`<span class="keys"><${Icon} name="phone" label=${tr('Teclas', 'Keys')} />${[...text].map((key) => html`<kbd>${key}</kbd>`)}</span>`}
+    ${kind !== 'key' && text && html`<span class="text">${text}</span>`}
+    ${interrupted && html`<span class="cut">${tr('interrompido', 'interrupted')}</span>`}
+    ${
+      recording &&
+      html`<span class="clip"><${Icon} name="mic" />${
+        kind === 'recorded' ? tr('gravou', 'recorded') : tr('tocou', 'played')
+      } ${recordingName(recording)}${kind === 'recorded' && known.has(recording) && html`<audio controls preload="none" src=${`/api/calls/${id}/recordings/${encodeURIComponent(recording)}`}></audio>`}</span>`
+    }
+  </li>`
+}
+
+function recordingName(name) {
+  return { name: tr('o nome', 'the name'), purpose: tr('o motivo', 'the purpose') }[name] ?? name
+}

@@ -1,0 +1,167 @@
+import { ApiError, get, may, session, withQuery } from '../api.js'
+import { html, useEffect, useState } from '../lib.js'
+import { List } from '../parts/list.js'
+import { useLoad } from '../parts/load.js'
+import { complain, Do, Empty, Failure, tell } from '../parts/notice.js'
+import { tr } from '../words.js'
+import { Extensions } from './extensions.js'
+import { Unit } from './unit.js'
+
+const ROW = 44
+
+/** Units and residents, and the gates' ports. */
+export function Directory() {
+  const tenants = useLoad(() => get('/api/tenants'), [])
+  const [tenant, setTenant] = useState(undefined)
+  const chosen = tenant ?? session.value.tenantId ?? 'default'
+  const many = (tenants.value?.items ?? []).length > 1
+  return html`
+    <div class="view-head">
+      <h1>${tr('Cadastro', 'Directory')}</h1>
+      ${
+        many &&
+        html`<div class="row"><label for="tenant">${tr('Condomínio', 'Tenant')}</label>
+          <select id="tenant" style=${{ width: 'auto' }} value=${chosen} onChange=${(event) => setTenant(event.currentTarget.value)}>
+            ${tenants.value.items.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
+          </select></div>`
+      }
+    </div>
+    <div class="stack" key=${chosen}>
+      <${Units} tenant=${chosen} />
+      <${Extensions} tenant=${chosen} />
+    </div>
+  `
+}
+
+function Units({ tenant }) {
+  const [search, setSearch] = useState('')
+  const [wanted, setWanted] = useState('')
+  const [open, setOpen] = useState(undefined)
+  const [pages, setPages] = useState({ items: [], next: undefined })
+  const path = (cursor) => withQuery('/api/units', { tenant, search: wanted, limit: 100, cursor })
+  const { error, again } = useLoad(async () => setPages(await get(path())), [tenant, wanted])
+  useEffect(() => {
+    const timer = setTimeout(() => setWanted(search.trim()), 250)
+    return () => clearTimeout(timer)
+  }, [search])
+  const more = async () => {
+    const { next } = pages
+    if (!next) return
+    setPages({ ...pages, next: null })
+    const page = await get(path(next)).catch(() => undefined)
+    setPages((known) =>
+      page ? { items: [...known.items, ...page.items], next: page.next } : { ...known, next },
+    )
+  }
+  const { items, next } = pages
+  return html`<section class="panel tall" aria-labelledby="units-title">
+    <div class="spread">
+      <h2 id="units-title">${tr('Unidades', 'Units')}</h2>
+      <div class="row">
+        <label class="hidden" for="search">${tr('Procurar', 'Search')}</label>
+        <input id="search" type="search" style=${{ width: '14rem' }} placeholder=${tr('Unidade ou morador…', 'Unit or resident…')} value=${search} onInput=${(event) => setSearch(event.currentTarget.value)} />
+        ${
+          may('admin') &&
+          html`<button type="button" class="button" onClick=${() => setOpen({ number: '', block: '', residents: [{ name: '' }] })}>${tr('Nova unidade', 'New unit')}</button>
+            <${Import} tenant=${tenant} done=${again} />`
+        }
+        <${Do} act=${() => save(tenant)}>${tr('Exportar', 'Export')}<//>
+      </div>
+    </div>
+    ${
+      error
+        ? html`<${Failure} error=${error} again=${again} />`
+        : html`<${List}
+            items=${items}
+            height=${ROW}
+            more=${more}
+            label=${tr('Unidades', 'Units')}
+            row=${(
+              unit,
+            ) => html`<button type="button" class="unit-row" data-row data-unit=${unit.number} onClick=${() => setOpen(unit)}>
+              <b>${unit.number}</b>
+              <span class="wide-only">${unit.block ?? ''}</span>
+              <span>${unit.residents.map(({ name }) => name).join(', ') || tr('sem moradores', 'no residents')}</span>
+              <span class="number">${unit.residents.length}</span>
+            </button>`}
+            empty=${
+              next !== undefined &&
+              html`<${Empty} icon="directory" title=${wanted ? tr('Nada encontrado', 'Nothing found') : tr('Nenhuma unidade', 'No unit yet')}>
+              ${wanted ? tr('Tente o número ou parte do nome.', 'Try the number or a part of the name.') : tr('Importe um arquivo como examples/condominium.json, ou crie a primeira.', 'Import a file such as examples/condominium.json, or make the first.')}
+            <//>`
+            }
+          />`
+    }
+    ${
+      open &&
+      html`<${Unit}
+        unit=${open}
+        tenant=${tenant}
+        close=${(changed) => {
+          setOpen(undefined)
+          if (changed) again()
+        }}
+      />`
+    }
+  </section>`
+}
+
+/** A directory file: all of it is loaded, or nothing. */
+function Import({ tenant, done }) {
+  const [problems, setProblems] = useState(undefined)
+  const load = async ({ currentTarget: field }) => {
+    const [file] = field.files
+    field.value = ''
+    if (!file) return
+    try {
+      const text = await file.text()
+      const report = await upload(withQuery('/api/directory/import', { tenant }), text)
+      tell(
+        tr(
+          `${report.units} unidades: ${report.added} novas, ${report.changed} mudadas.`,
+          `${report.units} units: ${report.added} new, ${report.changed} changed.`,
+        ),
+      )
+      await done()
+    } catch (error) {
+      if (Array.isArray(error.details?.problems)) setProblems(error)
+      else complain(error)
+    }
+  }
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<label class="button file">${tr('Importar', 'Import')}<input type="file" class="hidden" accept="application/json,.json" onChange=${load} /></label>
+    ${
+      problems &&
+      html`<dialog class="wide" ref=${opened} aria-labelledby="problems-title" onClose=${() => setProblems(undefined)}>
+        <h2 id="problems-title">${tr('Nada foi importado', 'Nothing was imported')}</h2>
+        <p class="help">${tr('Corrija o arquivo e importe de novo.', 'Correct the file and import it again.')}</p>
+        <ol class="trace">${problems.details.problems.map((problem) => html`<li>${typeof problem === 'string' ? problem : JSON.stringify(problem)}</li>`)}</ol>
+        <div class="row end"><button type="button" class="button" autofocus onClick=${() => setProblems(undefined)}>${tr('Fechar', 'Close')}</button></div>
+      </dialog>`
+    }`
+}
+
+/** The file goes as it is, so that problems are told by its own lines. */
+async function upload(path, text) {
+  const response = await fetch(path, {
+    method: 'POST',
+    credentials: 'same-origin',
+    headers: { 'content-type': 'application/json', 'x-csrf-token': session.value.csrf },
+    body: text,
+  })
+  const answer = await response.json()
+  if (!response.ok) throw new ApiError(answer.error, response.status)
+  return answer
+}
+
+async function save(tenant) {
+  const file = await get(withQuery('/api/directory/export', { tenant }))
+  const address = URL.createObjectURL(
+    new Blob([`${JSON.stringify(file, null, 2)}\n`], { type: 'application/json' }),
+  )
+  const link = document.createElement('a')
+  link.href = address
+  link.download = `${tenant}.json`
+  link.click()
+  URL.revokeObjectURL(address)
+}

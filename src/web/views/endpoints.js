@@ -1,0 +1,127 @@
+import { get, may, patch, post, remove } from '../api.js'
+import { html, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { complain, Do, Empty, Failure } from '../parts/notice.js'
+import { moment, tr } from '../words.js'
+
+const EVENTS = ['call.started', 'call.decided', 'call.ended', 'resident.wanted']
+
+/** Where other systems hear of calls. A secret is shown once. */
+export function Endpoints() {
+  const { value, error, again } = useLoad(() => get('/api/endpoints'), [], 10_000)
+  const [secret, setSecret] = useState(undefined)
+  const show = (answer) => {
+    setSecret(answer.secret ?? undefined)
+    return again()
+  }
+  return html`
+    <div class="view-head"><h1>${tr('Destinos', 'Endpoints')}</h1>
+      <p class="help">${tr('Endereços que recebem os eventos das chamadas, assinados (Standard Webhooks).', 'Addresses that get the events of calls, signed (Standard Webhooks).')}</p>
+    </div>
+    <div class="stack">
+      ${
+        secret &&
+        html`<section class="panel" role="status">
+          <h2>${tr('Segredo de assinatura', 'Signing secret')}</h2>
+          <p class="help">${tr('Copie agora: ele não é mostrado outra vez.', 'Copy it now: it is not shown again.')}</p>
+          <code class="secret">${secret}</code>
+          <p><button type="button" class="button small" onClick=${() => setSecret(undefined)}>${tr('Já copiei', 'I have copied it')}</button></p>
+        </section>`
+      }
+      ${may('admin') && html`<${NewEndpoint} made=${show} />`}
+      <section class="panel">
+        <h2>${tr('Existentes', 'Existing')}</h2>
+        ${error && !value && html`<${Failure} error=${error} again=${again} />`}
+        ${value && value.items.length === 0 && html`<${Empty} icon="endpoints" title=${tr('Nenhum destino', 'No endpoint')}>${tr('Sem destino, ninguém de fora é avisado.', 'Without one, nobody outside is told.')}<//>`}
+        ${value && value.items.length > 0 && html`<${Table} endpoints=${value.items} again=${again} rotated=${show} />`}
+      </section>
+    </div>
+  `
+}
+
+function NewEndpoint({ made }) {
+  const [url, setUrl] = useState('')
+  const [events, setEvents] = useState([])
+  const toggle = (name) =>
+    setEvents(events.includes(name) ? events.filter((one) => one !== name) : [...events, name])
+  const submit = async (event) => {
+    event.preventDefault()
+    try {
+      await made(await post('/api/endpoints', { url: url.trim(), events }))
+      setUrl('')
+      setEvents([])
+    } catch (error) {
+      complain(error)
+    }
+  }
+  return html`<section class="panel">
+    <h2>${tr('Criar destino', 'Make an endpoint')}</h2>
+    <form class="stack" onSubmit=${submit}>
+      <div class="fields">
+        <div class="field"><label for="endpoint-url">URL</label>
+          <input id="endpoint-url" type="url" required placeholder="https://" value=${url} onInput=${(event) => setUrl(event.currentTarget.value)} /></div>
+      </div>
+      <fieldset class="row plain">
+        <legend>${tr('Eventos (nenhum marcado: todos)', 'Events (none chosen: all)')}</legend>
+        ${EVENTS.map((name) => html`<label class="check"><input type="checkbox" checked=${events.includes(name)} onChange=${() => toggle(name)} /><code>${name}</code></label>`)}
+      </fieldset>
+      <div class="row end"><button class="button solid accent" disabled=${url.trim() === ''}>${tr('Criar', 'Make')}</button></div>
+    </form>
+  </section>`
+}
+
+function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
+  if (!enabled)
+    return {
+      word: disabledReason ?? tr('desligado', 'off'),
+      shape: 'block',
+      tone: disabledReason ? 'bad' : 'calm',
+    }
+  if (pausedUntil && Date.parse(pausedUntil) > Date.now())
+    return { word: tr('em pausa após falhas', 'paused after failures'), shape: 'clock', tone: 'warn' }
+  if (failures > 0)
+    return {
+      word: `${failures} ${tr('falhas seguidas', 'failures in a row')}`,
+      shape: 'warning',
+      tone: 'warn',
+    }
+  return { word: tr('recebe', 'receives'), shape: 'check', tone: 'ok' }
+}
+
+function Table({ endpoints, again, rotated }) {
+  return html`<div class="scroll"><table>
+    <thead><tr><th>URL</th><th>${tr('Eventos', 'Events')}</th><th>${tr('Estado', 'State')}</th><th>${tr('Desde', 'Since')}</th><th></th></tr></thead>
+    <tbody>
+      ${endpoints.map((endpoint) => {
+        const path = `/api/endpoints/${endpoint.id}`
+        return html`<tr key=${endpoint.id}>
+          <td class="wrap">${endpoint.url}</td>
+          <td>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos', 'all')}</td>
+          <td><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
+          <td>${moment(endpoint.createdAt)}</td>
+          <td>
+            ${
+              may('admin') &&
+              html`<div class="row">
+                <${Do} act=${() => patch(path, { enabled: !endpoint.enabled }).then(again)}>${endpoint.enabled ? tr('Desligar', 'Switch off') : tr('Ligar', 'Switch on')}<//>
+                ${
+                  endpoint.kind === 'standard' &&
+                  html`<${Do}
+                  act=${async () => rotated(await post(`${path}/rotate`))}
+                  sure=${{ title: tr('Trocar o segredo?', 'Rotate the secret?'), text: tr('O antigo ainda assina por um dia, ao lado do novo.', 'The old one still signs beside the new one for a while.'), yes: tr('Trocar', 'Rotate') }}
+                >${tr('Trocar segredo', 'Rotate secret')}<//>`
+                }
+                <${Do}
+                  tone="bad"
+                  act=${() => remove(path).then(again)}
+                  sure=${{ title: tr('Apagar o destino?', 'Delete the endpoint?'), text: endpoint.url, yes: tr('Apagar', 'Delete') }}
+                >${tr('Apagar', 'Delete')}<//>
+              </div>`
+            }
+          </td>
+        </tr>`
+      })}
+    </tbody>
+  </table></div>`
+}

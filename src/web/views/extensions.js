@@ -1,0 +1,128 @@
+import { get, may, post, put, remove, withQuery } from '../api.js'
+import { html, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { complain, Do, Empty, Failure, tell } from '../parts/notice.js'
+import { tr } from '../words.js'
+
+const BLANK = {
+  id: '',
+  ramal_ia: '',
+  ramal_retorno: '',
+  ip_servidor: '127.0.0.1',
+  porta_ia: '',
+  porta_retorno: '',
+}
+
+/** A port pair a gate. What is written takes effect when the ports are read again. */
+export function Extensions({ tenant }) {
+  const { value, error, again } = useLoad(() => get(withQuery('/api/extensions', { tenant })), [tenant])
+  const [form, setForm] = useState(undefined)
+  const admin = may('admin')
+  const refresh = async () => {
+    const { opened, closed, failed } = await post('/api/refresh')
+    tell(
+      failed.length > 0
+        ? `${tr('Não abriram', 'Could not be opened')}: ${failed.map(({ port, code }) => `${port} (${code})`).join(', ')}`
+        : tr(
+            `${opened.length} portas abertas, ${closed.length} fechadas.`,
+            `${opened.length} ports opened, ${closed.length} closed.`,
+          ),
+      failed.length > 0 ? 'bad' : 'ok',
+    )
+    await again()
+  }
+  return html`<section class="panel" aria-labelledby="extensions-title">
+    <div class="spread">
+      <h2 id="extensions-title">${tr('Ramais dos portões', 'Extensions of the gates')}</h2>
+      <div class="row">
+        ${admin && html`<button type="button" class="button" onClick=${() => setForm(BLANK)}>${tr('Novo ramal', 'New extension')}</button>`}
+        ${may('operate') && html`<${Do} act=${refresh}>${tr('Reler portas', 'Read ports again')}<//>`}
+      </div>
+    </div>
+    ${error && !value && html`<${Failure} error=${error} again=${again} />`}
+    ${
+      value &&
+      value.items.length === 0 &&
+      html`<${Empty} icon="phone" title=${tr('Só o par de portas principal', 'The main port pair only')}>
+        ${tr('Cada portão a mais tem aqui o seu par de portas.', 'Each further gate has its port pair here.')}
+      <//>`
+    }
+    ${
+      value &&
+      value.items.length > 0 &&
+      html`<div class="scroll"><table>
+        <thead><tr><th>Id</th><th>ramal_ia</th><th>ramal_retorno</th><th>ip_servidor</th><th>porta_ia</th><th>porta_retorno</th><th>${tr('Estado', 'State')}</th><th></th></tr></thead>
+        <tbody>
+          ${value.items.map(
+            (row) => html`<tr key=${row.id}>
+              <td><b>${row.id}</b></td><td>${row.ramal_ia}</td><td>${row.ramal_retorno}</td><td>${row.ip_servidor}</td><td>${row.porta_ia}</td><td>${row.porta_retorno}</td>
+              <td><${Mark} ...${stateOfPorts(row.open)} /></td>
+              <td><div class="row">
+                ${may('operate') && html`<${Do} act=${() => post('/api/restart', { id: row.id }).then(again)} done=${tr('Portas reabertas.', 'Ports opened again.')}>${tr('Reiniciar', 'Restart')}<//>`}
+                ${admin && html`<button type="button" class="button" onClick=${() => setForm({ ...row, known: true })}>${tr('Editar', 'Edit')}</button>`}
+                ${
+                  admin &&
+                  html`<${Do}
+                    tone="bad"
+                    act=${() => remove(`/api/extensions/${encodeURIComponent(row.id)}`).then(again)}
+                    sure=${{ title: `${tr('Apagar o ramal', 'Delete extension')} ${row.id}?`, text: tr('As portas fecham quando forem relidas.', 'Its ports close when they are read again.'), yes: tr('Apagar', 'Delete') }}
+                  >${tr('Apagar', 'Delete')}<//>`
+                }
+              </div></td>
+            </tr>`,
+          )}
+        </tbody>
+      </table></div>`
+    }
+    ${
+      form &&
+      html`<${Form}
+        form=${form}
+        set=${setForm}
+        save=${async () => {
+          const { id, open: _, known: __, condominio_id: ___, ...row } = form
+          await put(withQuery(`/api/extensions/${encodeURIComponent(id.trim())}`, { tenant }), {
+            ...row,
+            porta_ia: Number(row.porta_ia),
+            porta_retorno: Number(row.porta_retorno),
+          })
+          setForm(undefined)
+          tell(tr('Guardado. “Reler portas” as abre.', 'Saved. “Read ports again” opens them.'))
+          await again()
+        }}
+      />`
+    }
+  </section>`
+}
+
+function Form({ form, set, save }) {
+  const field = (name, extra = {}) =>
+    html`<label class="field">${name}<input required ...${extra} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
+  const port = { type: 'number', min: 1, max: 65535 }
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<dialog class="wide" ref=${opened} aria-labelledby="extension-title" onCancel=${() => set(undefined)}>
+    <form
+      class="stack"
+      onSubmit=${(event) => {
+        event.preventDefault()
+        save().catch(complain)
+      }}
+    >
+      <h2 id="extension-title">${form.known ? `${tr('Ramal', 'Extension')} ${form.id}` : tr('Novo ramal', 'New extension')}</h2>
+      <div class="fields">
+        ${field('id', { disabled: form.known })} ${field('ramal_ia')} ${field('ramal_retorno')} ${field('ip_servidor')} ${field('porta_ia', port)} ${field('porta_retorno', port)}
+      </div>
+      <div class="row end">
+        <button type="button" class="button" onClick=${() => set(undefined)}>${tr('Voltar', 'Go back')}</button>
+        <button class="button solid accent">${tr('Guardar', 'Save')}</button>
+      </div>
+    </form>
+  </dialog>`
+}
+
+function stateOfPorts(open) {
+  if (open === null) return { word: tr('em outro nó', 'on another node'), shape: 'dot', tone: 'calm' }
+  if (open.visitor && open.resident) return { word: tr('abertas', 'open'), shape: 'check', tone: 'ok' }
+  return { word: tr('fechadas', 'closed'), shape: 'cross', tone: 'warn' }
+}

@@ -1,0 +1,106 @@
+import { get, may, post, remove } from '../api.js'
+import { html, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { complain, Do, Empty, Failure } from '../parts/notice.js'
+import { moment, tr } from '../words.js'
+
+const SCOPES = {
+  read: () => tr('ver', 'look'),
+  operate: () => tr('operar: desligar, decidir, enviar', 'operate: hang up, decide, send'),
+  admin: () => tr('administrar: cadastro, chaves, destinos', 'admin: directory, keys, endpoints'),
+}
+
+/** Who may do what. A key is shown once. */
+export function Keys() {
+  const { value, error, again } = useLoad(() => get('/api/keys'), [])
+  const [made, setMade] = useState(undefined)
+  if (!may('admin')) {
+    return html`<section class="panel"><${Empty} icon="keys" title=${tr('Só para administradores', 'For administrators only')}>
+      ${tr('Entre com uma chave do escopo admin.', 'Log in with a key of scope admin.')}
+    <//></section>`
+  }
+  return html`
+    <div class="view-head"><h1>${tr('Chaves', 'Keys')}</h1></div>
+    <div class="stack">
+      ${
+        made &&
+        html`<section class="panel" role="status">
+          <h2>${tr('Nova chave', 'New key')}: ${made.name}</h2>
+          <p class="help">${tr('Copie agora: ela não é mostrada outra vez.', 'Copy it now: it is not shown again.')}</p>
+          <code class="secret">${made.key}</code>
+          <p><button type="button" class="button small" onClick=${() => setMade(undefined)}>${tr('Já copiei', 'I have copied it')}</button></p>
+        </section>`
+      }
+      <${NewKey}
+        made=${(key) => {
+          setMade(key)
+          again()
+        }}
+      />
+      <section class="panel">
+        <h2>${tr('Existentes', 'Existing')}</h2>
+        ${error && !value && html`<${Failure} error=${error} again=${again} />`}
+        ${value && html`<${Table} keys=${value.items} again=${again} />`}
+      </section>
+    </div>
+  `
+}
+
+function NewKey({ made }) {
+  const [name, setName] = useState('')
+  const [scope, setScope] = useState('read')
+  const submit = async (event) => {
+    event.preventDefault()
+    try {
+      made(await post('/api/keys', { name: name.trim(), scopes: [scope] }))
+      setName('')
+    } catch (error) {
+      complain(error)
+    }
+  }
+  return html`<section class="panel">
+    <h2>${tr('Criar chave', 'Make a key')}</h2>
+    <form class="fields" onSubmit=${submit}>
+      <div class="field"><label for="key-name">${tr('Para quem', 'For whom')}</label>
+        <input id="key-name" required maxlength="80" value=${name} onInput=${(event) => setName(event.currentTarget.value)} /></div>
+      <div class="field"><label for="key-scope">${tr('Pode', 'May')}</label>
+        <select id="key-scope" value=${scope} onChange=${(event) => setScope(event.currentTarget.value)}>
+          ${Object.entries(SCOPES).map(([value, words]) => html`<option value=${value}>${words()}</option>`)}
+        </select></div>
+      <button class="button solid accent" disabled=${name.trim() === ''}>${tr('Criar', 'Make')}</button>
+    </form>
+  </section>`
+}
+
+function Table({ keys, again }) {
+  return html`<div class="scroll"><table>
+    <thead><tr><th>${tr('Nome', 'Name')}</th><th>${tr('Pode', 'May')}</th><th>${tr('Condomínio', 'Tenant')}</th><th>${tr('Último uso', 'Last used')}</th><th>${tr('Estado', 'State')}</th><th></th></tr></thead>
+    <tbody>
+      ${keys.map(
+        ({ id, name, scopes, tenantId, lastUsedAt, revokedAt }) => html`<tr key=${id}>
+          <td>${name}</td>
+          <td>${scopes.join(', ')}</td>
+          <td>${tenantId ?? tr('todos', 'all')}</td>
+          <td>${lastUsedAt ? moment(lastUsedAt) : tr('nunca', 'never')}</td>
+          <td><${Mark} ...${revokedAt ? { word: tr('revogada', 'revoked'), shape: 'block', tone: 'calm' } : { word: tr('vale', 'valid'), shape: 'check', tone: 'ok' }} /></td>
+          <td>
+            ${
+              !revokedAt &&
+              html`<${Do}
+                tone="bad"
+                act=${() => remove(`/api/keys/${id}`).then(again)}
+                done=${tr('Revogada.', 'Revoked.')}
+                sure=${{
+                  title: `${tr('Revogar a chave', 'Revoke the key')} “${name}”?`,
+                  text: tr('O que a usa deixa de funcionar agora.', 'What uses it stops working now.'),
+                  yes: tr('Revogar', 'Revoke'),
+                }}
+              >${tr('Revogar', 'Revoke')}<//>`
+            }
+          </td>
+        </tr>`,
+      )}
+    </tbody>
+  </table></div>`
+}

@@ -1,0 +1,85 @@
+import { get, may, post } from '../api.js'
+import { html } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { Do, Failure } from '../parts/notice.js'
+import { messageStateOf, moment, tr } from '../words.js'
+
+const CAN_CANCEL = new Set(['pending', 'processing', 'retrying'])
+const CAN_RETRY = new Set(['failed', 'expired', 'cancelled'])
+
+/** One message with every try, and what can be done about it. */
+export function Message({ id, close }) {
+  const path = `/api/messages/${encodeURIComponent(id)}`
+  const { value, error, again } = useLoad(() => get(path), [path], 2000)
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<dialog class="wide" ref=${opened} aria-labelledby="message-title" onClose=${close} onCancel=${close}>
+    <div class="spread">
+      <h2 id="message-title">${tr('Mensagem', 'Message')}</h2>
+      <button type="button" class="button small" autofocus onClick=${close}>${tr('Fechar', 'Close')}</button>
+    </div>
+    ${error && !value && html`<${Failure} error=${error} again=${again} />`}
+    ${value && html`<${Facts} ...${value} path=${path} again=${again} />`}
+  </dialog>`
+}
+
+function Facts({ message, attempts, path, again }) {
+  const { status, lastError } = message
+  const facts = [
+    [tr('Canal', 'Channel'), message.channel],
+    [tr('Para', 'To'), message.to],
+    [tr('Prioridade', 'Priority'), message.priority],
+    [tr('Tentativas', 'Tries'), `${message.attempts} / ${message.maxRetries + 1}`],
+    [tr('Criada', 'Made'), moment(message.createdAt)],
+    [tr('Próxima tentativa', 'Next try'), message.nextAttemptAt && moment(message.nextAttemptAt)],
+    [tr('Vence', 'Expires'), message.expiresAt && moment(message.expiresAt)],
+    [tr('Enviada', 'Sent'), message.sentAt && moment(message.sentAt)],
+    [tr('Entregue', 'Delivered'), message.deliveredAt && moment(message.deliveredAt)],
+    [tr('Lida', 'Read'), message.readAt && moment(message.readAt)],
+  ]
+  return html`
+    <p data-status=${status}><${Mark} ...${messageStateOf(status)} /></p>
+    <dl class="facts-list">
+      ${facts.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
+      ${message.callId && html`<dt>${tr('Chamada', 'Call')}</dt><dd><a href="#/calls/${message.callId}">${message.callId}</a></dd>`}
+    </dl>
+    ${lastError && html`<div><h3>${tr('Último erro', 'Last error')}</h3><p><code>${lastError.code}</code> ${lastError.message}</p></div>`}
+    <div>
+      <h3>${tr('Tentativas', 'Tries')}</h3>
+      ${
+        attempts.length === 0
+          ? html`<p class="help">${tr('Nenhuma ainda.', 'None yet.')}</p>`
+          : html`<div class="trace"><table>
+              <thead><tr><th>#</th><th>${tr('Quando', 'When')}</th><th>HTTP</th><th>${tr('Resultado', 'Result')}</th></tr></thead>
+              <tbody>
+                ${attempts.map(
+                  ({ number, startedAt, httpStatus, outcome, errorCode, error }) => html`<tr>
+                    <td>${number}</td>
+                    <td class="fixed">${moment(startedAt)}</td>
+                    <td>${httpStatus ?? '–'}</td>
+                    <td>${errorCode ? html`<code>${errorCode}</code> ${error}` : (outcome ?? tr('em curso', 'under way'))}</td>
+                  </tr>`,
+                )}
+              </tbody>
+            </table></div>`
+      }
+    </div>
+    ${
+      may('operate') &&
+      html`<div class="row end">
+        ${
+          CAN_CANCEL.has(status) &&
+          html`<${Do} tone="bad" act=${() => post(`${path}/cancel`).then(again)} done=${tr('Cancelada.', 'Cancelled.')}>${tr('Cancelar', 'Cancel')}<//>`
+        }
+        ${
+          CAN_RETRY.has(status) &&
+          html`<${Do} tone="accent" act=${() => redrive(message, path).then(again)} done=${tr('De volta à fila.', 'Back in the queue.')}>${tr('Reenviar', 'Redrive')}<//>`
+        }
+      </div>`
+    }
+  `
+}
+
+function redrive({ id, status }, path) {
+  return status === 'failed' ? post('/api/queue/dead/redrive', { ids: [id] }) : post(`${path}/retry`)
+}

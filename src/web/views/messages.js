@@ -1,0 +1,106 @@
+import { get, may, post, withQuery } from '../api.js'
+import { html, useEffect, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { List } from '../parts/list.js'
+import { useLoad } from '../parts/load.js'
+import { Do, Empty, Failure, tell } from '../parts/notice.js'
+import { count, messageStateOf, moment, tr } from '../words.js'
+
+const ROW = 44
+const STATUSES = ['failed', 'retrying', 'pending', 'processing', 'sent', 'expired', 'cancelled']
+
+/** Messages of one status, those that failed for good first of all. */
+export function Messages({ status, choose, open }) {
+  const path = status === 'failed' ? '/api/queue/dead' : withQuery('/api/messages', { status })
+  const [older, setOlder] = useState([])
+  const [cursor, setCursor] = useState(undefined)
+  const { value, error, again } = useLoad(() => get(paged(path, { limit: 100 })), [path], 5000)
+  useEffect(() => {
+    setOlder([])
+    setCursor(undefined)
+  }, [path])
+  const first = value?.items ?? []
+  const ids = new Set(first.map(({ id }) => id))
+  const items = [...first, ...older.filter(({ id }) => !ids.has(id))]
+  const next = cursor === undefined ? value?.next : cursor
+  const more = async () => {
+    if (!next) return
+    setCursor(null)
+    const page = await get(paged(path, { limit: 100, cursor: next })).catch(() => undefined)
+    if (!page) return setCursor(undefined)
+    setOlder((known) => [...known, ...page.items])
+    setCursor(page.next)
+  }
+  return html`<section class="panel tall" aria-labelledby="messages-title">
+    <div class="spread">
+      <h2 id="messages-title">${status === 'failed' ? tr('Mensagens mortas', 'Dead letters') : tr('Mensagens', 'Messages')}</h2>
+      <div class="row">
+        <label for="status">${tr('Mostrar', 'Show')}</label>
+        <select id="status" style=${{ width: 'auto' }} value=${status} onChange=${(event) => choose(event.currentTarget.value)}>
+          ${STATUSES.map((one) => html`<option value=${one}>${messageStateOf(one).word}</option>`)}
+        </select>
+        ${
+          status === 'failed' &&
+          may('operate') &&
+          html`<${Do}
+            tone="accent"
+            disabled=${items.length === 0}
+            act=${async () => {
+              const { redriven } = await post('/api/queue/dead/redrive', {})
+              tell(
+                count(
+                  redriven,
+                  'mensagem volta à fila.',
+                  'mensagens voltam à fila.',
+                  'message is back in the queue.',
+                  'messages are back in the queue.',
+                ),
+              )
+              await again()
+            }}
+            sure=${{
+              title: tr('Reenviar todas?', 'Redrive all of them?'),
+              text: tr(
+                'Todas as mensagens mortas voltam à fila, do começo.',
+                'Every dead letter goes back to the queue, from the beginning.',
+              ),
+              yes: tr('Reenviar todas', 'Redrive all'),
+            }}
+          >${tr('Reenviar todas', 'Redrive all')}<//>`
+        }
+      </div>
+    </div>
+    ${
+      error && !value
+        ? html`<${Failure} error=${error} again=${again} />`
+        : html`<${List}
+            items=${items}
+            height=${ROW}
+            more=${more}
+            label=${tr('Mensagens', 'Messages')}
+            row=${(
+              message,
+            ) => html`<button type="button" class="message-row" data-row data-message=${message.id} onClick=${() => open(message.id)}>
+              <${Mark} ...${messageStateOf(message.status)} />
+              <span class="wide-only">${message.channel}</span>
+              <span class="wide-only">${message.to}</span>
+              <span class="wide-only">${message.lastError ? `${message.lastError.code ?? ''} ${message.lastError.message ?? ''}` : ''}</span>
+              <span class="wide-only number">${message.attempts}×</span>
+              <time datetime=${message.createdAt}>${moment(message.createdAt)}</time>
+            </button>`}
+            empty=${
+              value &&
+              html`<${Empty} icon=${status === 'failed' ? 'check' : 'queue'} title=${status === 'failed' ? tr('Nada falhou', 'Nothing has failed') : tr('Nenhuma', 'None')}>
+              ${status === 'failed' && tr('O que falhar de vez fica aqui até ser reenviado.', 'What fails for good stays here until it is redriven.')}
+            <//>`
+            }
+          />`
+    }
+  </section>`
+}
+
+/** The path may have a query already. */
+function paged(path, query) {
+  const [bare, known = ''] = path.split('?')
+  return withQuery(bare, { ...Object.fromEntries(new URLSearchParams(known)), ...query })
+}

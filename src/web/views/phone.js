@@ -1,0 +1,192 @@
+import { may } from '../api.js'
+import { html, signal } from '../lib.js'
+import { calls } from '../live.js'
+import { Icon, Mark } from '../parts/icons.js'
+import { Meter } from '../parts/meter.js'
+import { Empty } from '../parts/notice.js'
+import { openLine } from '../phone/line.js'
+import { stateOf, tr } from '../words.js'
+
+const KEYS = [
+  ['1', ''],
+  ['2', 'ABC'],
+  ['3', 'DEF'],
+  ['4', 'GHI'],
+  ['5', 'JKL'],
+  ['6', 'MNO'],
+  ['7', 'PQRS'],
+  ['8', 'TUV'],
+  ['9', 'WXYZ'],
+  ['*', ''],
+  ['0', ''],
+  ['#', ''],
+]
+
+// outlives the view, so that a call goes on while its chart is looked at
+const phones = signal({})
+
+function change(role, fields) {
+  phones.value = { ...phones.value, [role]: { ...phones.value[role], ...fields } }
+}
+
+async function dial(role, call) {
+  change(role, { state: 'calling', call, dialled: '', levels: undefined, note: undefined, muted: false })
+  const line = await openLine(
+    { role, call },
+    {
+      open: (id) => change(role, { state: 'open', call: id }),
+      level: (measured) => change(role, { levels: measured }),
+      microphone: () =>
+        change(role, {
+          note: tr(
+            'Sem microfone: use as teclas. O navegador pode ter negado o acesso.',
+            'No microphone: use the keys. The browser may have denied access.',
+          ),
+        }),
+      ended: (how) => change(role, { state: 'ended', line: undefined, levels: undefined, note: endOf(how) }),
+    },
+  )
+  if (phones.value[role]?.state !== 'ended') change(role, { line })
+}
+
+function endOf({ by, code }) {
+  if (by === 'us') return tr('Você desligou.', 'You hung up.')
+  if (by === 'server-hangup') return tr('O Porteiro desligou.', 'Porteiro hung up.')
+  if (by === 'audio')
+    return tr('Este navegador não toca o som do telefone.', "This browser cannot play the phone's sound.")
+  if (by === 'refused' || code === 4502)
+    return tr(
+      'O serviço não atende nesta porta. Veja a saúde.',
+      'The service does not answer at its port. Look at its health.',
+    )
+  if (code === 1006)
+    return tr(
+      'O serviço recusou: sua chave permite operar? Este nó atende chamadas?',
+      'The service refused: may your key operate, and does this node take calls?',
+    )
+  return tr('A linha caiu.', 'The line was cut.')
+}
+
+/** A telephone to try a call with: at the gate, or in the resident's flat. */
+export function Phone() {
+  if (!may('operate')) {
+    return html`<section class="panel"><${Empty} icon="phone" title=${tr('Telefone fechado', 'The phone is closed')}>
+      ${tr('Ele precisa de uma chave com o escopo operate.', 'It needs a key of scope operate.')}
+    <//></section>`
+  }
+  return html`<div class="view-head"><h1>${tr('Telefone', 'Phone')}</h1>
+      <p class="help">${tr('Faça uma chamada inteira sem central telefônica: ligue do portão e atenda como morador.', 'Make a whole call without a PBX: call from the gate, and answer as the resident.')}</p>
+    </div>
+    <div class="cards">
+      <${Handset} role="visitor" />
+      <${Handset} role="resident" />
+    </div>`
+}
+
+/** Calls that ring, or would, and have no resident on the line. */
+function awaiting() {
+  return calls.value.filter(({ endedAt, snapshot }) => !endedAt && !snapshot?.legs?.includes('resident'))
+}
+
+function Handset({ role }) {
+  const phone = phones.value[role] ?? { state: 'idle' }
+  const busy = phone.state === 'open' || phone.state === 'calling'
+  const waiting = awaiting()
+  const wanted =
+    role === 'resident'
+      ? (waiting.find(({ state }) => state?.startsWith('contacting')) ?? waiting[0])
+      : undefined
+  const press = (key) => {
+    phone.line?.press(key)
+    change(role, { dialled: `${phone.dialled ?? ''}${key}`.slice(-14) })
+  }
+  const onKeyDown = (event) => {
+    if (
+      phone.state !== 'open' ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      !/^[0-9*#]$/.test(event.key)
+    )
+      return
+    event.preventDefault()
+    press(event.key)
+  }
+  const call = calls.value.find(({ id }) => id === phone.call)
+  return html`<section class="panel handset" data-phone=${role} onKeyDown=${onKeyDown} aria-labelledby="phone-${role}">
+    <div class="spread">
+      <h2 id="phone-${role}">${role === 'visitor' ? tr('Visitante, no portão', 'Visitor, at the gate') : tr('Morador, em casa', 'Resident, at home')}</h2>
+      <${Mark} ...${stateOfPhone(phone, call)} />
+    </div>
+    <output class="dialled" aria-label=${tr('Teclas', 'Keys')}>${phone.dialled}</output>
+    <div class="keypad">
+      ${KEYS.map(
+        ([
+          key,
+          letters,
+        ]) => html`<button type="button" disabled=${phone.state !== 'open'} data-key=${key} onClick=${() => press(key)}>
+          ${key}<small aria-hidden="true">${letters}</small>
+        </button>`,
+      )}
+    </div>
+    <div class="phone-meters">
+      <div><${Icon} name="mic" /><span>${tr('Microfone', 'Microphone')}</span><${Meter} level=${phone.levels?.in} label=${tr('Microfone', 'Microphone')} /></div>
+      <div><${Icon} name="speaker" /><span>${tr('Ouvido', 'Earpiece')}</span><${Meter} level=${phone.levels?.out} label=${tr('Ouvido', 'Earpiece')} /></div>
+    </div>
+    ${
+      busy
+        ? html`<div class="row">
+            <button type="button" class="button solid bad" data-action="hangup" onClick=${() => phone.line?.hangUp()}><${Icon} name="hangup" />${tr('Desligar', 'Hang up')}</button>
+            <button
+              type="button"
+              class="button"
+              aria-pressed=${Boolean(phone.muted)}
+              onClick=${() => {
+                phone.line?.mute(!phone.muted)
+                change(role, { muted: !phone.muted })
+              }}
+            ><${Icon} name="mic" />${phone.muted ? tr('Abrir microfone', 'Unmute') : tr('Fechar microfone', 'Mute')}</button>
+          </div>`
+        : html`<button
+            type="button"
+            class="button solid accent wide"
+            data-action="dial"
+            disabled=${role === 'resident' && !wanted}
+            onClick=${() => dial(role, wanted?.id)}
+          ><${Icon} name="phone" />${role === 'visitor' ? tr('Chamar do portão', 'Call from the gate') : tr('Atender', 'Answer')}</button>`
+    }
+    <p class="help" role="status">
+      ${phone.note ?? hintOf(role, phone, wanted)}
+      ${phone.call && html` <a href="#/calls/${phone.call}">${tr('Ver a chamada', 'See the call')}</a>`}
+    </p>
+  </section>`
+}
+
+function stateOfPhone(phone, call) {
+  if (phone.state === 'open' && call) return stateOf(call)
+  const [word, shape, tone] = {
+    idle: [tr('No gancho', 'On the hook'), 'phone', 'calm'],
+    calling: [tr('Ligando', 'Connecting'), 'ring', 'busy'],
+    open: [tr('Na linha', 'On the line'), 'talk', 'ok'],
+    ended: [tr('Encerrada', 'Ended'), 'left', 'calm'],
+  }[phone.state]
+  return { word, shape, tone }
+}
+
+function hintOf(role, phone, wanted) {
+  if (phone.state === 'open')
+    return role === 'visitor'
+      ? tr(
+          'Tecle a unidade e #. Depois do tom diga nome e motivo; # adianta.',
+          'Key the unit and #. After the tone say name and purpose; # goes on.',
+        )
+      : tr('1 autoriza, 2 nega, 3 conversa, 4 repete.', '1 lets in, 2 does not, 3 talks, 4 repeats.')
+  if (role === 'visitor')
+    return tr('O navegador pede acesso ao microfone.', 'The browser asks for the microphone.')
+  return wanted
+    ? tr(
+        `Chamada para a unidade ${wanted.unitNumber ?? '–'}.`,
+        `A call for unit ${wanted.unitNumber ?? '–'}.`,
+      )
+    : tr('Quando alguém chamar do portão, atenda aqui.', 'When somebody calls from the gate, answer here.')
+}

@@ -1,0 +1,155 @@
+import { get } from '../api.js'
+import { html, signal, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { Empty, Failure } from '../parts/notice.js'
+import { Plot } from '../parts/plot.js'
+import { amount, lasted, moment, tr } from '../words.js'
+import { Message } from './message.js'
+import { Messages } from './messages.js'
+
+/** ms between two looks at the queue. */
+const LOOK_MS = 3000
+/** Looks that the plots go back: 10 minutes. */
+const KEPT = 200
+
+// kept while other views are looked at, so that coming back finds the line still there
+const history = signal({ times: [], size: [], processed: [], failed: [] })
+let before
+
+/** What leaves: how much waits, how fast it goes, and what failed for good. */
+export function Queue() {
+  const statistics = useLoad(() => get('/api/queue/stats').then(remember), [], LOOK_MS)
+  const [status, setStatus] = useState('failed')
+  const [open, setOpen] = useState(undefined)
+  const { value, error, again } = statistics
+  return html`
+    <div class="view-head"><h1>${tr('Fila de mensagens', 'Message queue')}</h1></div>
+    <div class="stack">
+      ${error && !value && html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`}
+      ${value && html`<${Numbers} statistics=${value} />`}
+      <${Rates} />
+      <${Messages} status=${status} choose=${setStatus} open=${setOpen} />
+      ${value && value.processed !== null && html`<${Queues} queues=${value.queues} /><${Workers} workers=${value.workers} />`}
+    </div>
+    ${open && html`<${Message} id=${open} close=${() => setOpen(undefined)} />`}
+  `
+}
+
+/** Counts only ever rise, so a rate is what two looks differ by. */
+function remember(statistics) {
+  const at = Date.now() / 1000
+  if (before) {
+    const seconds = Math.max(0.5, at - before.at)
+    const rate = (name) => (60 * Math.max(0, (statistics[name] ?? 0) - (before[name] ?? 0))) / seconds
+    const keep = (list, value) => [...list, value].slice(-KEPT)
+    const { times, size, processed, failed } = history.value
+    history.value = {
+      times: keep(times, at),
+      size: keep(size, statistics.size),
+      processed: keep(processed, rate('processed')),
+      failed: keep(failed, rate('failed')),
+    }
+  }
+  before = { at, processed: statistics.processed, failed: statistics.failed }
+  return statistics
+}
+
+function Numbers({ statistics }) {
+  // the counts of a tenant are there for each key; those of the whole queue are not
+  const sum = (name) => (statistics.tenants ?? []).reduce((all, tenant) => all + tenant[name], 0)
+  const [failed, retrying, sent] = [sum('failed'), sum('retrying'), sum('sent')]
+  const { size, processing, oldestSeconds } = statistics
+  return html`<ul class="tiles">
+    ${[
+      [size, tr('na fila', 'in the queue'), size > 0 ? 'busy' : 'calm'],
+      [processing, tr('sendo enviadas', 'being sent'), processing > 0 ? 'busy' : 'calm'],
+      [retrying, tr('em nova tentativa', 'to be tried again'), retrying > 0 ? 'warn' : 'calm'],
+      [failed, tr('falharam', 'failed'), failed > 0 ? 'bad' : 'ok'],
+      [sent, tr('enviadas na última hora', 'sent in the last hour'), 'calm'],
+    ].map(
+      ([number, words, tone]) =>
+        html`<li class="tile ${tone}"><b>${amount(number ?? 0)}</b><span>${words}</span></li>`,
+    )}
+    <li class="tile ${oldestSeconds > 300 ? 'warn' : 'calm'}">
+      <b>${oldestSeconds === null || oldestSeconds === undefined ? '–' : lasted(oldestSeconds * 1000)}</b>
+      <span>${tr('a mais antiga espera', 'the oldest has waited')}</span>
+    </li>
+  </ul>`
+}
+
+function Rates() {
+  const { times, size, processed, failed } = history.value
+  const latest = (list) => amount(Math.round(list.at(-1) ?? 0))
+  return html`<div class="cards">
+    <section class="panel">
+      <h2>${tr('Na fila', 'In the queue')}</h2>
+      <${Plot} times=${times} lines=${[{ label: 'size', tone: 'accent', values: size }]} summary=${`${tr('Na fila', 'In the queue')}: ${latest(size)}`} />
+    </section>
+    <section class="panel">
+      <h2>${tr('Por minuto', 'A minute')} <small>${tr('linha cheia: tentativas; tracejada: falhas', 'whole line: tries; dashed: failures')}</small></h2>
+      <${Plot}
+        times=${times}
+        lines=${[
+          { label: 'processed', tone: 'ok', values: processed },
+          { label: 'failed', tone: 'bad', values: failed, dash: [6, 4] },
+        ]}
+        summary=${`${tr('Por minuto', 'A minute')}: ${latest(processed)}, ${tr('falhas', 'failures')}: ${latest(failed)}`}
+      />
+    </section>
+  </div>`
+}
+
+function Queues({ queues }) {
+  return html`<section class="panel">
+    <h2>${tr('Filas', 'Queues')}</h2>
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th>${tr('Nome', 'Name')}</th>
+            <th>${tr('Na fila', 'In it')}</th>
+            <th>${tr('Agora', 'Now')}</th>
+            <th>${tr('Mortas', 'Dead')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${queues.map(
+            ({ name, size, processing, dead }) => html`<tr key=${name}>
+              <td><code>${name}</code></td>
+              <td>${amount(size)}</td>
+              <td>${amount(processing)}</td>
+              <td>${dead > 0 ? html`<${Mark} word=${amount(dead)} shape="cross" tone="bad" />` : '0'}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </section>`
+}
+
+function Workers({ workers }) {
+  return html`<section class="panel">
+    <h2>${tr('Quem trabalha', 'Who works')}</h2>
+    ${
+      workers.length === 0
+        ? html`<${Empty} icon="warning" title=${tr('Nenhum trabalhador', 'No worker')}>
+            ${tr('Nada sai enquanto nenhum processo com o papel worker estiver no ar: porteiro serve --role worker.', 'Nothing leaves while no process with the role worker is up: porteiro serve --role worker.')}
+          <//>`
+        : html`<div class="scroll"><table>
+            <thead><tr><th>${tr('Nó', 'Node')}</th><th>${tr('Visto', 'Seen')}</th><th>${tr('Feitas', 'Done')}</th><th>${tr('Falhas', 'Failures')}</th><th>${tr('Agora', 'Now')}</th></tr></thead>
+            <tbody>
+              ${workers.map(
+                (worker) => html`<tr>
+                  <td>${worker.node}</td>
+                  <td>${worker.seenAt ? moment(worker.seenAt) : '–'}</td>
+                  <td>${amount(worker.processed ?? 0)}</td>
+                  <td>${amount(worker.failed ?? 0)}</td>
+                  <td>${amount(worker.processing ?? 0)}</td>
+                </tr>`,
+              )}
+            </tbody>
+          </table></div>`
+    }
+  </section>`
+}

@@ -1,0 +1,130 @@
+import { signal } from './lib.js'
+
+/** The language of the page: `pt-BR` or `en`. */
+export const locale = signal(document.documentElement.lang === 'en' ? 'en' : 'pt-BR')
+
+export function chooseLocale(chosen) {
+  locale.value = chosen
+  document.documentElement.lang = chosen
+  keep('porteiro.locale', chosen)
+}
+
+/** What the reader prefers: `light`, `dark`, or undefined for what the system says. */
+export const theme = signal(document.documentElement.dataset.theme)
+
+export function chooseTheme(chosen) {
+  theme.value = chosen
+  if (chosen === undefined) delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = chosen
+  keep('porteiro.theme', chosen)
+}
+
+function keep(name, value) {
+  try {
+    if (value === undefined) localStorage.removeItem(name)
+    else localStorage.setItem(name, value)
+  } catch {
+    // a browser that forbids storage asks its system again next time
+  }
+}
+
+/** The words in the reader's language. Both stand where they are used, so that neither can be missing. */
+export function tr(portuguese, english) {
+  return locale.value === 'en' ? english : portuguese
+}
+
+/** One thing or several, with its number: `count(2, 'chamada', 'chamadas', 'call', 'calls')`. */
+export function count(number, one, many, oneEnglish, manyEnglish) {
+  return `${amount(number)} ${number === 1 ? tr(one, oneEnglish) : tr(many, manyEnglish)}`
+}
+
+export function amount(number) {
+  return new Intl.NumberFormat(locale.value).format(number)
+}
+
+/** A time of today as a time, an older one with its day. */
+export function moment(at) {
+  const date = new Date(at)
+  const today = date.toDateString() === new Date().toDateString()
+  return new Intl.DateTimeFormat(locale.value, {
+    ...(!today && { day: '2-digit', month: '2-digit' }),
+    hour: '2-digit',
+    minute: '2-digit',
+    ...(today && { second: '2-digit' }),
+    hourCycle: 'h23',
+  }).format(date)
+}
+
+/** ms as `0:42` or `1:02:03`. */
+export function lasted(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000))
+  const parts = [Math.floor(seconds / 60) % 60, seconds % 60].map((part) => String(part).padStart(2, '0'))
+  const hours = Math.floor(seconds / 3600)
+  return hours > 0 ? `${hours}:${parts.join(':')}` : `${Number(parts[0])}:${parts[1]}`
+}
+
+/** The outer state of a call: its word, and the shape and tone that go with it. */
+export function stateOf({ state, outcome, endedAt }) {
+  if (endedAt || state === 'ended') return outcomeOf(outcome)
+  const outer = (state ?? '').split('.')[0]
+  const known = {
+    attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],
+    matching: [tr('Procurando a unidade', 'Finding the unit'), 'search', 'busy'],
+    contacting: [tr('Chamando o morador', 'Ringing the resident'), 'ring', 'busy'],
+    consulting: [tr('Perguntando ao morador', 'Asking the resident'), 'ask', 'busy'],
+    talking: [tr('Em conversa', 'They are talking'), 'talking', 'busy'],
+    concluding: [tr('Despedida', 'Saying goodbye'), 'wave', 'calm'],
+  }[outer]
+  const [word, shape, tone] = known ?? [outer || tr('Começando', 'Starting'), 'dot', 'calm']
+  return { word, shape, tone }
+}
+
+export function outcomeOf(outcome) {
+  const [word, shape, tone] = {
+    authorized: [tr('Autorizado', 'Authorised'), 'check', 'ok'],
+    denied: [tr('Negado', 'Denied'), 'cross', 'bad'],
+    unanswered: [tr('Sem resposta', 'Not answered'), 'missed', 'warn'],
+    unreachable: [tr('Sem contato', 'Could not be reached'), 'missed', 'warn'],
+    abandoned: [tr('Visitante saiu', 'Visitor left'), 'left', 'calm'],
+    blocked: [tr('Bloqueado', 'Blocked'), 'block', 'bad'],
+    expired: [tr('Tempo esgotado', 'Time ran out'), 'clock', 'warn'],
+  }[outcome] ?? [tr('Encerrada', 'Ended'), 'dot', 'calm']
+  return { word, shape, tone }
+}
+
+export function messageStateOf(status) {
+  const [word, shape, tone] = {
+    pending: [tr('Na fila', 'Waiting'), 'dot', 'calm'],
+    processing: [tr('Enviando', 'Being sent'), 'ring', 'busy'],
+    retrying: [tr('Nova tentativa', 'Will be tried again'), 'clock', 'warn'],
+    sent: [tr('Enviada', 'Sent'), 'check', 'ok'],
+    failed: [tr('Falhou', 'Failed'), 'cross', 'bad'],
+    expired: [tr('Vencida', 'Too late'), 'clock', 'warn'],
+    cancelled: [tr('Cancelada', 'Cancelled'), 'left', 'calm'],
+  }[status] ?? [status, 'dot', 'calm']
+  return { word, shape, tone }
+}
+
+export function roleName(role) {
+  return role === 'visitor' ? tr('Visitante', 'Visitor') : tr('Morador', 'Resident')
+}
+
+/** What to do about an error, in words of the reader; the service's own message follows it. */
+export function adviceOn(error) {
+  const known = {
+    OFFLINE: tr(
+      'O serviço não responde. Verifique se ele está no ar.',
+      'The service does not answer. Check that it is up.',
+    ),
+    KEY_INVALID: tr('Esta chave não existe ou foi revogada.', 'This key does not exist or has been revoked.'),
+    KEY_MISSING: tr('A sessão terminou. Entre de novo.', 'The session has ended. Log in again.'),
+    KEY_SCOPE: tr('Sua chave não permite isto.', 'Your key does not allow this.'),
+    AUTH_RATE_LIMITED: tr('Tentativas demais. Espere um minuto.', 'Too many attempts. Wait a minute.'),
+    CALL_ENDED: tr('A chamada já terminou.', 'The call has already ended.'),
+    CALL_UNKNOWN: tr('Esta chamada não existe.', 'There is no such call.'),
+    LEG_ABSENT: tr('Esse lado já não está na linha.', 'That side is not on the line any more.'),
+    DATABASE_UNREACHABLE: tr('O banco de dados não responde.', 'The database does not answer.'),
+    SPEECH_OFF: tr('Falar um texto precisa de TTS configurado.', 'Saying a text needs TTS to be configured.'),
+  }[error?.code]
+  return known ?? tr('Não foi possível.', 'That could not be done.')
+}

@@ -1,0 +1,177 @@
+import * as assert from 'uvu/assert'
+import { inspectorRoutes } from '../src/http/inspector-routes.ts'
+import { createInspection } from '../src/observe/inspection.ts'
+import type { Database } from '../src/store/database.ts'
+import { examples, furnish, NEEDLE } from './http-fixtures.ts'
+import { openSite, refused } from './http-rig.ts'
+import { suite } from './rig.ts'
+import { openStream } from './stream-reader.ts'
+
+const test = suite('http: tenants', { timeout: 40_000 })
+
+interface Operation {
+  parameters?: { in: string; name: string }[]
+}
+
+/** Their answer to what names a foreign thing is no refusal, and is looked at by itself. */
+const ANSWERED = ['post /api/queue/dead/redrive', 'post /api/inspector/tickets']
+/** A stream: its own test below. */
+const STREAMS = ['get /api/events']
+
+async function open(rig: Parameters<typeof openSite>[0]) {
+  // the routes of the inspector are part of the document
+  const late: { database?: Database } = {}
+  const database = new Proxy({} as Database, { get: (_, name) => Reflect.get(late.database!, name) })
+  const site = await openSite(rig, {
+    extras: [
+      (app) =>
+        inspectorRoutes(app, {
+          inspection: createInspection({ sources: [], report: () => {} }),
+          calls: { find: () => undefined },
+          database,
+          flush: async () => {},
+        }),
+    ],
+  })
+  late.database = site.database
+  return site
+}
+
+/** Everything of the tenant as it lies in its tables. */
+async function belongings(database: Database, tenantId: string): Promise<unknown[]> {
+  const tables = {
+    units: 'tenant_id',
+    residents: 'tenant_id',
+    block_list: 'tenant_id',
+    auto_open_windows: 'tenant_id',
+    extensions: 'condominio_id',
+    messages: 'tenant_id',
+    endpoints: 'tenant_id',
+    instances: 'tenant_id',
+    gates: 'tenant_id',
+    gate_commands: 'tenant_id',
+    calls: 'tenant_id',
+    tenants: 'id',
+  }
+  const rows: unknown[] = []
+  for (const [table, owner] of Object.entries(tables)) {
+    rows.push(
+      table,
+      await database.query(`select * from ${table} where ${owner} = $1 order by 1`, [tenantId]),
+    )
+  }
+  rows.push(
+    await database.query('select id, name, revoked_at from api_keys where tenant_id = $1 order by id', [
+      tenantId,
+    ]),
+    await database.query(
+      `select endpoint_id, s.expires_at from endpoint_secrets s join endpoints e on e.id = endpoint_id
+       where tenant_id = $1 order by s.id`,
+      [tenantId],
+    ),
+  )
+  return rows
+}
+
+test("no route of the document shows or touches another tenant's things", async (rig) => {
+  const site = await open(rig)
+  const its = await furnish(site, 'default')
+  const { plain, ask } = await site.as('other', 'read', 'operate', 'admin')
+  const { body: document } = await site.ask('/openapi.json')
+  const paths: Record<string, Record<string, Operation>> = document.paths
+  const all = examples(its, 'default')
+  const before = await belongings(site.database, 'default')
+
+  const documented = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, method, operation })),
+  )
+  for (const { name, method, operation } of documented) {
+    if (STREAMS.includes(name)) continue
+    const example = all[name]
+    assert.ok(example, `${name} has no example: nobody knows whether it shows foreign things`)
+    const { path, body } = example
+    const asked = { method: method.toUpperCase(), ...(body !== undefined && { body }) }
+    const foreign = [...Object.values(its), NEEDLE].filter((id) => id.length > 10 || id === NEEDLE)
+    const isNamed =
+      foreign.some((id) => `${path} ${JSON.stringify(body)}`.includes(id)) ||
+      /\/(units|blocked|windows|tenants)\/\w+/.test(path)
+    const answer = await ask(path, asked)
+    if (isNamed && !ANSWERED.includes(name)) {
+      assert.ok([403, 404, 409].includes(answer.status), `${name} gave ${answer.status}: ${answer.text}`)
+    } else if (name === 'post /api/queue/dead/redrive') {
+      assert.equal([answer.status, answer.body], [200, { redriven: 0 }])
+    }
+    if (answer.status < 300) {
+      for (const id of foreign) assert.not.ok(answer.text.includes(id), `${name} tells ${id}: ${answer.text}`)
+    }
+
+    // by the name of the tenant, in the query or in the body
+    const byQuery = operation.parameters?.some(
+      (parameter) => parameter.in === 'query' && parameter.name === 'tenant',
+    )
+    if (byQuery) {
+      const named = await ask(`${path}${path.includes('?') ? '&' : '?'}tenant=default`, asked)
+      assert.equal([named.status, named.body?.error.code], [404, 'TENANT_UNKNOWN'], `${name}?tenant=default`)
+    }
+    if (/messages$|redrive$|keys$/.test(name) && body !== undefined) {
+      const named = await ask(path, { ...asked, body: { ...(body as object), tenant: 'default' } })
+      refused(named, 404, 'TENANT_UNKNOWN')
+    }
+    // and without any key
+    const open = await site.ask(path, { ...asked, key: null })
+    const free = ['/healthz', '/readyz', '/api/session']
+    if (!free.includes(path)) refused(open, 401, 'KEY_MISSING')
+  }
+
+  assert.equal(site.commands, [], 'a command reached a foreign call')
+  assert.equal(await belongings(site.database, 'default'), before)
+  // what it made is its own
+  const own = await site.database.query(
+    'select tenant_id from units union all select tenant_id from endpoints',
+  )
+  assert.equal(own.filter(({ tenant_id }) => tenant_id === 'other').length, 2)
+
+  const events = await openStream(rig, site.port, { path: '/api/events?after=0', key: plain })
+  await events.until(({ event }) => event === 'open')
+  assert.equal(
+    events.seen.filter(({ event }) => event === 'call'),
+    [],
+  )
+  const admin = await openStream(rig, site.port, { path: '/api/events?after=0' })
+  await admin.until(({ event }) => event === 'open')
+  assert.is(admin.seen.filter(({ event }) => event === 'call').length, 4)
+})
+
+test('a key of one tenant counts its own calls only', async (rig) => {
+  const site = await openSite(rig, {
+    status: () => ({ status: 'running', calls: 12, outcomes: { denied: 3 }, maxCalls: 500, node: 'a' }),
+  })
+  const { ask } = await site.as('other', 'read')
+  const { body } = await ask('/api/status')
+  assert.equal(body, { status: 'running', node: 'a', calls: 0, legs: 0 })
+  assert.is((await site.ask('/api/status')).body.calls, 12)
+  const { body: queue } = await ask('/api/queue/stats')
+  assert.equal([queue.processed, queue.workers, queue.queues], [null, [], []])
+})
+
+test('what a body says of the tenant does not change whose it is', async (rig) => {
+  const site = await openSite(rig)
+  const { ask } = await site.as('other', 'admin')
+  const person = { name: 'Ana', phone: '101' }
+  const file = { tenant: { id: 'default', name: 'Mine now' }, units: [{ number: '1', residents: [person] }] }
+  refused(await ask('/api/directory/import', { body: file }), 404, 'TENANT_UNKNOWN')
+  refused(
+    await ask('/api/units', { body: { number: '1', residents: [], tenantId: 'default' } }),
+    400,
+    'BODY_INVALID',
+  )
+  // an id of another unit's resident is nobody's here
+  const made = await site.ask('/api/units', { body: { number: '7', residents: [person] } })
+  const stolen = { number: '1', residents: [{ ...person, name: 'Eva', id: made.body.residents[0].id }] }
+  const answer = await ask('/api/units', { body: stolen })
+  assert.is(answer.status, 201)
+  assert.not.equal(answer.body.residents[0].id, made.body.residents[0].id)
+  assert.is((await site.ask(`/api/units/${made.body.id}`)).body.residents[0].name, 'Ana')
+})
+
+test.run()

@@ -1,0 +1,85 @@
+import { Command } from 'commander'
+import * as assert from 'uvu/assert'
+import { PorteiroError } from '../src/errors.ts'
+import type { Outbound } from '../src/outbound/outbound.ts'
+import { registerQueueCommand } from '../src/queue-command.ts'
+import { hello, openOutbound, refuse, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
+import { suite } from './rig.ts'
+
+const test = suite('outbound command', { timeout: 60_000 })
+
+/** What `porteiro queue …` prints beside a service that runs. */
+function commands(outbound: Outbound) {
+  return async (...args: string[]): Promise<string> => {
+    const lines: string[] = []
+    const program = new Command('porteiro').exitOverride().configureOutput({ writeErr: () => {} })
+    registerQueueCommand(program, {
+      withDatabase: (work) => work(outbound.database),
+      print: (line) => lines.push(line),
+    })
+    await program.parseAsync(['queue', ...args], { from: 'user' })
+    return lines.join('\n')
+  }
+}
+
+test('the queue is looked at, redriven and emptied from the command line', async (rig) => {
+  const outbound = await openOutbound(rig, { retryLimit: 1, retryDelayMs: 0 })
+  const seen = watch(outbound)
+  const run = commands(outbound)
+  const channel = scriptedChannel('twilio', refuse())
+  const worker = startWorker(rig, outbound, [channel], { node: 'node-7' })
+  const [one, two] = await Promise.all([
+    outbound.enqueue(hello({ channel: 'twilio', to: '+5511999991234', body: { text: 'segredo' } })),
+    outbound.enqueue(hello({ channel: 'twilio', to: '+5511999991234', tenantId: 'other' })),
+  ])
+  await seen.reaches(one.id, 'failed')
+  await seen.reaches(two.id, 'failed')
+
+  const list = await run('dead')
+  assert.ok(list.includes(one.id) && list.includes(two.id) && list.includes('ENDPOINT_REFUSED'), list)
+  assert.not((await run('dead', '--tenant', 'other')).includes(one.id))
+  assert.is(await run('dead', '--channel', 'gate'), 'No message is dead.')
+  const trace = await run('dead', '--id', one.id)
+  assert.ok(/1\. .* node-7|1\. .*retrying/.test(trace) && trace.includes('failed'), trace)
+  const json = await run('dead', '--json')
+  assert.not(json.includes('segredo'), 'nothing of what a message says')
+  assert.not(json.includes('999991234'), 'no whole telephone number')
+  assert.is(JSON.parse(json).messages.length, 2)
+
+  channel.script = () => ({})
+  assert.equal(JSON.parse(await run('redrive', '--id', one.id, '--json')), { redriven: 1 })
+  await seen.reaches(one.id, 'sent')
+  assert.is(await run('redrive', '--since', '1h', '--tenant', 'other'), '1 redriven.')
+  await seen.reaches(two.id, 'sent')
+  assert.is(await run('redrive', '--queue', 'incoming'), '0 redriven.')
+
+  await worker.close()
+  const waiting = await Promise.all([1, 2, 3].map(() => outbound.enqueue(hello())))
+  const stats = JSON.parse(await run('stats', '--json'))
+  assert.is(stats.size, 3)
+  assert.ok((await run('stats')).includes('3 owed'))
+  const cancelled = await run('cancel', waiting[0]!.id, one.id, '--json')
+  assert.equal(JSON.parse(cancelled), { cancelled: 1, refused: [{ id: one.id, code: 'MESSAGE_STATE' }] })
+  assert.is(await run('cancel', '--channel', 'webhook'), '2 cancelled.')
+  assert.is(JSON.parse(await run('stats', '--json')).size, 0)
+})
+
+test('what makes no sense is refused', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const run = commands(outbound)
+  const codeOf = async (...args: string[]) => {
+    try {
+      return await run(...args)
+    } catch (error) {
+      return error instanceof PorteiroError ? error.code : (error as { code: string }).code
+    }
+  }
+  assert.is(await codeOf('cancel'), 'USAGE_WRONG')
+  assert.is(await codeOf('redrive', '--queue', 'webhook'), 'USAGE_WRONG')
+  assert.is(await codeOf('dead', '--since', 'yesterday'), 'commander.invalidArgument')
+  assert.is(await codeOf('dead', '--limit', '0'), 'commander.invalidArgument')
+  assert.is(await codeOf('dead', '--channel', 'pigeon'), 'commander.invalidArgument')
+  assert.is(await codeOf('dead', '--id', '11111111-2222-4333-8444-555555555555'), 'MESSAGE_UNKNOWN')
+})
+
+test.run()
