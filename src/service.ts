@@ -167,6 +167,8 @@ async function openParts(
     ...voice?.status(),
     ...(worker && { worker: worker.counts() }),
     database: database.embedded ? 'embedded' : 'external',
+    /** Every process of this database. */
+    nodes: base.presence.known().map(({ nodeId, roles: its }) => ({ node: nodeId, roles: its })),
   })
   /** What keeps this process from its work; empty when it is ready. */
   const lacks = () => [

@@ -26,13 +26,17 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
   const startedAt = new Date()
   const addresses: Record<string, string> = {}
   let away = false
+  let known: NodeRow[] = []
   let beating: Promise<void> | undefined
 
   const write = () => writeNode(database, { instance, nodeId, roles: [...roles], addresses, startedAt })
 
+  const list = (): Promise<NodeRow[]> => liveNodes(database, LEASE_SECONDS)
+
   const beat = async () => {
     try {
       await write()
+      known = await list()
       await removeLostNodes(database, TRACE_SECONDS)
       await removeOldRequests(database, TRACE_SECONDS)
       away = false
@@ -43,6 +47,7 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
   }
 
   await write()
+  known = await list()
   const timer = setInterval(() => {
     beating ??= beat().finally(() => {
       beating = undefined
@@ -60,7 +65,9 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
     /** The lease could not be renewed the last time. */
     isAway: () => away,
     /** All that are alive, this one too. */
-    list: (): Promise<NodeRow[]> => liveNodes(database, LEASE_SECONDS),
+    list,
+    /** The same as of the last beat. */
+    known: () => known,
     async leave() {
       clearInterval(timer)
       await beating
