@@ -2,7 +2,9 @@ import { openDialerRole } from './clicktocall/role.ts'
 import type { Config } from './config.ts'
 import { fail, type PorteiroError } from './errors.ts'
 import type { Logger } from './log.ts'
+import { createErrorReports } from './observe/error-reports.ts'
 import { provideBroker } from './provide.ts'
+import { VERSION } from './root.ts'
 
 /** The role `dialer` while it runs. */
 export interface RunningDialer {
@@ -26,6 +28,7 @@ export async function startDialer({ config, log }: { config: Config; log: Logger
   const problems = dialerLacks(config)
   if (!config.amqp || !config.ari) throw fail('CONFIG_INVALID', { count: problems.length, problems })
   const { queue, ringMs } = config.clickToCall
+  const reports = await createErrorReports({ dsn: config.sentryDsn, release: VERSION, log })
   const role = await openDialerRole({
     amqp: config.amqp,
     ari: config.ari,
@@ -34,10 +37,14 @@ export async function startDialer({ config, log }: { config: Config; log: Logger
     provide: provideBroker,
     log,
   })
+  void role.broker.failed.then((error) => reports.report(error))
   log.info({ queue, ari: new URL(config.ari.url).host }, 'the dialer takes messages')
   return {
     failed: role.broker.failed,
     status: () => ({ broker: role.broker.describe(), queue }),
-    stop: role.close,
+    async stop() {
+      await role.close()
+      await reports.close()
+    },
   }
 }

@@ -8,6 +8,7 @@ import { isQueue, QUEUES } from './outbound/queues.ts'
 import type { QueueStatistics } from './outbound/statistics.ts'
 import type { Database } from './store/database.ts'
 import type { MessageRow } from './store/messages.ts'
+import type { WorkerRow } from './store/workers.ts'
 
 export interface QueueCommandOptions {
   /** Opens the database that is configured, migrated, and closes it afterwards. */
@@ -169,48 +170,47 @@ function describe(statistics: QueueStatistics): string {
   const { processed, failed, size, processing, oldestSeconds, queues, tenants, priorities, workers } =
     statistics
   const oldest = oldestSeconds === null ? '' : `, the oldest for ${Math.round(oldestSeconds)} s`
-  return [
-    `${size} owed${oldest}; ${processing} under way; ${processed} done, ${failed} of them dead.`,
-    '',
-    ...table(
+  const owing = (
+    name: string,
+    rows: readonly (readonly [
+      string | number,
+      { size: number; retrying: number; failed: number; sent: number },
+    ])[],
+  ) =>
+    table(
+      [name, 'owed', 'retrying', 'dead', 'sent (1 h)'],
+      rows.map(([of, { size, retrying, failed, sent }]) => [of, size, retrying, failed, sent]),
+    )
+  const parts = [
+    [`${size} owed${oldest}; ${processing} under way; ${processed} done, ${failed} of them dead.`],
+    table(
       ['queue', 'owed', 'running', 'dead', 'sent (1 h)'],
       queues.map(({ name, size, processing, dead, sent = '' }) => [name, size, processing, dead, sent]),
     ),
-    '',
-    ...table(
-      ['tenant', 'owed', 'retrying', 'dead', 'sent (1 h)'],
-      tenants.map(({ tenantId, size, retrying, failed, sent }) => [tenantId, size, retrying, failed, sent]),
+    owing(
+      'tenant',
+      tenants.map((row) => [row.tenantId, row]),
     ),
-    '',
-    ...table(
-      ['priority', 'owed', 'retrying', 'dead', 'sent (1 h)'],
-      priorities.map(({ priority, size, retrying, failed, sent }) => [
-        priority,
-        size,
-        retrying,
-        failed,
-        sent,
-      ]),
+    owing(
+      'priority',
+      priorities.map((row) => [row.priority, row]),
     ),
-    '',
-    ...(workers.length === 0
-      ? ['No worker is running.']
-      : table(
-          ['worker', 'role', 'since', 'done', 'dead', 'running', 'held'],
-          workers.map((worker) => [
-            worker.node,
-            worker.role,
-            worker.startedAt.toISOString(),
-            worker.processed,
-            worker.failed,
-            worker.processing,
-            worker.waiting,
-          ]),
-        )),
-  ].join('\n')
+    workers.length === 0 ? ['No worker is running.'] : table(WORKER_COLUMNS, workers.map(cells)),
+  ]
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+}
+
+const WORKER_COLUMNS = ['worker', 'role', 'since', 'done', 'dead', 'running', 'held']
+
+function cells({ node, role, startedAt, processed, failed, processing, waiting }: WorkerRow) {
+  return [node, role, startedAt.toISOString(), processed, failed, processing, waiting]
 }
 
 function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
+  if (rows.length === 0) return []
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => String(row[at]).length)))
   return [head, ...rows].map((row) =>
     row

@@ -137,8 +137,11 @@ test(`${MESSAGES} messages arrive, none twice in effect, through a killed worker
   )
   assert.equal(counts, [{ status: 'sent', count: MESSAGES }])
   assert.is(peer.effects.size, MESSAGES)
-  // what may be repeated is what was under way when its worker or its outcome was lost
-  assert.ok(peer.requests() - MESSAGES <= 3 * 256, `${peer.requests() - MESSAGES} requests were repeated`)
+  // what may be repeated is what was in hand when its worker, its claim or its outcome was lost
+  assert.ok(
+    peer.requests() - MESSAGES <= MESSAGES / 4,
+    `${peer.requests() - MESSAGES} requests were repeated`,
+  )
 })
 
 test.run()

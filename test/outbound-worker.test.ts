@@ -138,6 +138,20 @@ test('a worker that was killed during a try: only what is recognised by its id i
   )
 })
 
+test('of two workers that hold one message, when a claim has lapsed, one sends', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const { id } = await outbound.enqueue(hello({ channel: 'whatsapp', to: '+5511999990000' }))
+  const begun = { id, jobId: id, number: 1, startedAt: new Date() }
+  const first = () => writeBegun(outbound.database, 'one', [begun])
+  assert.equal([...(await first())], [id])
+  // it did not hear of it, and notes it again
+  assert.equal([...(await first())], [id])
+  const startedAt = new Date(begun.startedAt.getTime() + 1)
+  assert.equal([...(await writeBegun(outbound.database, 'two', [{ ...begun, startedAt }]))], [])
+  await outbound.cancel(id)
+  assert.equal([...(await first())], [])
+})
+
 test('a try has a limit, also one that does not listen', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)

@@ -84,7 +84,12 @@ export async function visitIn(browser: Browser, house: House, look: Look = {}): 
     if (message.type() === 'error' && !/the server responded with a status of/.test(message.text()))
       complaints.push(message.text())
   })
-  await page.goto(`http://127.0.0.1:${house.service.ports.api}/`)
+  const address = `http://127.0.0.1:${house.service.ports.api}/`
+  // Chromium may give up the first navigation of a fresh profile when the machine is busy
+  await page.goto(address).catch((error: Error) => {
+    if (!error.message.includes('ERR_ABORTED')) throw error
+    return page.goto(address)
+  })
   return { page, context, complaints }
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { SAMPLE_RATE } from '../src/audio.ts'
 import { type CallRow, writeBatch } from '../src/store/calls.ts'
-import { logIn, picture, visit, withChromium } from './page-rig.ts'
+import { logIn, openBrowser, picture, visit, visitIn, withChromium } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
@@ -417,43 +417,50 @@ inChromium('thousands of calls are a few rows, and one that arrives moves nothin
   }
 })
 
-for (const [name, look] of Object.entries({
-  'wide-light': { width: 1440, height: 900 },
-  'wide-dark': { width: 1440, height: 900, dark: true },
-  'narrow-light': { width: 390, height: 844 },
-  'narrow-dark': { width: 390, height: 844, dark: true },
-})) {
-  inChromium(`every view fits, ${name}`, async (rig) => {
-    const house = await openService(rig)
-    const here = await visit(rig, house, { ...look, locale: 'pt-BR' })
-    const { page, complaints } = here
-    await logIn(here, house.key)
+inChromium(
+  'every view fits, wide and narrow, light and dark',
+  async (rig) => {
+    const house = await openService(rig, { settings: { CLICKTOCALL_RING_SECONDS: '120' } })
     const over = await house.rung({ unit: '203' })
     over.hangUp()
     await house.ending(over.id)
     const live = await house.rung()
-    for (const [view, seen] of Object.entries({
-      calls: `.live [data-call="${live.id}"] .unit:text-is("101")`,
-      [`calls/${live.id}`]: '.chart .state-contacting.lit',
-      queue: '.tiles',
-      directory: '[data-unit="101"]',
-      endpoints: 'form',
-      keys: 'table',
-      health: '.facts-list',
-      phone: '.keypad',
-    })) {
-      await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/${view}`)
-      await page.locator(seen).first().waitFor()
-      const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
-      assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide`)
-      const shot = `${name}-${view.includes('/') ? 'call' : view}`
-      if (PICTURES.has(shot)) await picture(page, shot)
+    const browser = await openBrowser(rig)
+    const looks = {
+      'wide-light': { width: 1440, height: 900 },
+      'wide-dark': { width: 1440, height: 900, dark: true },
+      'narrow-light': { width: 390, height: 844 },
+      'narrow-dark': { width: 390, height: 844, dark: true },
     }
-    assert.equal(complaints, [])
+    for (const [name, look] of Object.entries(looks)) {
+      const here = await visitIn(browser, house, { ...look, locale: 'pt-BR' })
+      const { page, context, complaints } = here
+      await logIn(here, house.key)
+      for (const [view, seen] of Object.entries({
+        calls: `.live [data-call="${live.id}"] .unit:text-is("101")`,
+        [`calls/${live.id}`]: '.chart .state-contacting.lit',
+        queue: '.tiles',
+        directory: '[data-unit="101"]',
+        endpoints: 'form',
+        keys: 'table',
+        health: '.facts-list',
+        phone: '.keypad',
+      })) {
+        await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/${view}`)
+        await page.locator(seen).first().waitFor()
+        const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+        assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide, ${name}`)
+        const shot = `${name}-${view.includes('/') ? 'call' : view}`
+        if (PICTURES.has(shot)) await picture(page, shot)
+      }
+      assert.equal(complaints, [], name)
+      await context.close()
+    }
     live.hangUp()
     await house.ending(live.id)
-  })
-}
+  },
+  90_000,
+)
 
 /** So many seconds of 400 Hz at 8 kHz, near -15 dBFS. */
 function tone(seconds: number): Buffer {

@@ -8,7 +8,7 @@ import { silentLog } from '../src/log.ts'
 import { eventsOf, writeBatch } from '../src/store/calls.ts'
 import type { Database } from '../src/store/database.ts'
 import { openTestDatabase } from './database.ts'
-import { type Rig, suite } from './rig.ts'
+import { eventually, type Rig, suite } from './rig.ts'
 
 const test = suite('routing')
 
@@ -229,6 +229,30 @@ test('a task is done on every node that takes calls', async (rig) => {
   other.routing.serve(serving('none'))
   assert.equal(await web.routing.everywhere('refresh', 1), [{ opened: 1 }, { opened: 1 }])
   assert.equal(await other.routing.everywhere('refresh', 2), [{ opened: 2 }, { opened: 2 }])
+})
+
+test('a listening connection that is cut comes back, and nothing is lost meanwhile', async (rig) => {
+  const { database, voice, web } = await openNodes(rig)
+  const id = await writeCall(database)
+  const calls = serving(id)
+  voice.routing.serve(calls)
+  const heard: (string | undefined)[] = []
+  const signals = await openSignals({ database, log: silentLog() })
+  rig.defer(() => signals.close())
+  signals.on('news', (word) => heard.push(word))
+  const cut = await database.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where query ilike 'listen %' and query like '%' || $1 || '%' and pid <> pg_backend_pid()`,
+    [`${database.schema}_signals`],
+  )
+  assert.is(cut.length, 3)
+  await web.routing.command(id, DECIDE)
+  assert.equal(calls.done, [DECIDE])
+  // the first word after the loss is that something may have been missed
+  await eventually(() => (heard.length > 0 ? true : undefined))
+  assert.is(heard[0], undefined)
+  await signals.tell('news', 'again')
+  await eventually(() => (heard.includes('again') ? true : undefined))
 })
 
 test('a node that ends is not asked any more', async (rig) => {

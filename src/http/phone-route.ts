@@ -186,12 +186,14 @@ function parseControl(data: Buffer): z.infer<typeof control> | undefined {
 }
 
 /** A cookie comes along whoever opens the WebSocket, so the page that does must be ours; a key in the header is no page. */
-function checkOrigin({ headers, protocol }: FastifyRequest, origins: readonly string[]): void {
-  const { origin, host, authorization } = headers
+function checkOrigin(
+  { host, headers: { origin, authorization } }: FastifyRequest,
+  origins: readonly string[],
+): void {
   if (origin === undefined && authorization !== undefined) return
-  const ours =
-    host !== undefined && origin !== undefined && [`http://${host}`, `https://${host}`].includes(origin)
-  if (!ours && !origins.includes(origin ?? '')) throw fail('ORIGIN_REFUSED', { origin: origin ?? protocol })
+  const ours = [`http://${host}`, `https://${host}`, ...origins]
+  if (origin === undefined || !ours.includes(origin))
+    throw fail('ORIGIN_REFUSED', { origin: origin ?? 'no origin' })
 }
 
 function maySee(caller: Caller | null, tenantId: string): boolean {

@@ -103,7 +103,7 @@ export function createWorker(options: WorkerOptions): Worker {
   })
   const marks = createMarks({
     write: (begun) => writeBegun(database, node, begun),
-    onLost: (messageId) => courier.stop(messageId, 'cancelled'),
+    onLost: (messageId) => courier.stop(messageId, 'lost'),
     log,
   })
   const jobs = createJobRunner({

@@ -50,7 +50,14 @@ export async function writeBegun(
          updated_at = batch."startedAt"
        from batch
        where messages.id = batch.id and messages.job_id = batch."jobId"
-         and messages.status in ('pending', 'retrying', 'processing') and messages.attempts <= batch.number
+         and messages.status in ('pending', 'retrying', 'processing')
+         -- two workers may hold one job for a moment, when the claim of one has lapsed: the first to note its try has it,
+         -- and may note it again when nobody told it that it was written
+         and (messages.attempts < batch.number or exists (
+           select from message_attempts own
+           where own.message_id = batch.id and own.number = batch.number and own.node = $2
+             and own.started_at = batch."startedAt" and own.ended_at is null
+         ))
        returning messages.id, batch.number, batch."startedAt"
      ), logged as (
        insert into message_attempts (message_id, number, started_at, node)
