@@ -57,6 +57,7 @@ export const callMachine = setup({
       enqueue.stopChild(`${left}Leg`)
       enqueue.assign({ legs: context.legs.filter((role) => role !== left) })
     }),
+    keepVisitor: assign((_, { unit, identity, purpose }: VisitorOutput) => ({ unit, identity, purpose })),
     end: assign((_, ending: Ending) => ({ ending })),
     decide: assign((_, { verdict, by, via }: Omit<Decision, 'at'>) => ({
       ending: { outcome: verdict, reason: null },
@@ -94,11 +95,8 @@ export const callMachine = setup({
       target: '.concluding',
       actions: [drop('visitor'), end('abandoned', 'visitor-left')],
     },
-    'resident.joined': {
-      guard: not('residentIsHere'),
-      actions: 'connectResident',
-    },
-    'resident.hungUp': { actions: [drop('resident')] },
+    'resident.joined': { guard: not('residentIsHere'), actions: 'connectResident' },
+    'resident.hungUp': { actions: drop('resident') },
     'decision.given': {
       target: '.concluding',
       actions: { type: 'decide', params: ({ event: { verdict, by, via } }) => ({ verdict, by, via }) },
@@ -132,11 +130,7 @@ export const callMachine = setup({
           },
           {
             target: 'matching',
-            actions: assign(({ event: { output } }) => ({
-              unit: output.unit,
-              identity: output.identity,
-              purpose: output.purpose,
-            })),
+            actions: { type: 'keepVisitor', params: ({ event }) => event.output },
           },
         ],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
@@ -162,10 +156,7 @@ export const callMachine = setup({
             target: 'concluding',
             actions: { type: 'decide', params: { verdict: 'authorized', by: 'rule', via: 'rule' } },
           },
-          {
-            target: 'contacting',
-            actions: assign({ attempts: ({ event }) => event.output.attempts ?? [] }),
-          },
+          { target: 'contacting', actions: assign({ attempts: ({ event }) => event.output.attempts ?? [] }) },
         ],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
@@ -275,7 +266,7 @@ export const callMachine = setup({
         'legs.hangUp': { actions: 'hangUpLegs' },
         'visitor.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'resident.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
-        'visitor.hungUp': { actions: [drop('visitor')] },
+        'visitor.hungUp': { actions: drop('visitor') },
         // the first decision stands, and who comes now is told by the service that the visit is over
         'decision.given': {},
         'resident.joined': {},

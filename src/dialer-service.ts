@@ -36,6 +36,10 @@ export async function startDialer({ config, log }: { config: Config; log: Logger
     ringMs,
     provide: provideBroker,
     log,
+  }).catch(async (error) => {
+    reports.report(error)
+    await reports.close()
+    throw error
   })
   void role.broker.failed.then((error) => reports.report(error))
   log.info({ queue, ari: new URL(config.ari.url).host }, 'the dialer takes messages')

@@ -9,6 +9,7 @@ import type { Logger } from './log.ts'
 import type { ErrorReports } from './observe/error-reports.ts'
 import type { Timings } from './observe/timings.ts'
 import { createFailurePost } from './outbound/failure-post.ts'
+import { typedJob } from './outbound/handlers.ts'
 import { createNotices } from './outbound/notices.ts'
 import { createOutbound } from './outbound/outbound.ts'
 import { createSenders } from './outbound/senders.ts'
@@ -101,11 +102,13 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
 
   const enqueueJobs: EnqueueJobs = async (transaction, jobs) => {
     // all in one statement: a burst of posts is one transaction
-    const rows = jobs.map(({ type, data, startAfterMs }) => ({
-      id: randomUUID(),
-      data: { type, data },
-      ...(startAfterMs !== undefined && { startAfter: new Date(Date.now() + startAfterMs) }),
-    }))
+    const rows = jobs.map(({ type, data, startAfterMs }) =>
+      typedJob(
+        randomUUID(),
+        { type, data },
+        startAfterMs === undefined ? undefined : new Date(Date.now() + startAfterMs),
+      ),
+    )
     await outbound.queue.enqueue('incoming', rows, transaction)
   }
   return { outbound, accounts, senders, notices, asking, enqueueJobs }

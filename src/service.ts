@@ -13,12 +13,16 @@ import { createRoster } from './observe/inspection.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { countMessages } from './store/message-statistics.ts'
 import { openVoice, type Voice } from './voice-service.ts'
+import { passed } from './wait.ts'
 import { openWeb, type Web } from './web-service.ts'
 import { openWorker, type WorkerRole } from './worker-service.ts'
 
 /** The parts of the service that share a database; each runs in a process of its own or beside the others. */
 export const SERVICE_ROLES = ['voice', 'worker', 'web'] as const
 export type ServiceRole = (typeof SERVICE_ROLES)[number]
+
+/** ms for a worker to take what was enqueued last; a notification does it in a few. */
+const TAKE_MS = 500
 
 export interface ServiceOptions {
   config: Config
@@ -98,10 +102,16 @@ export async function startRoles(
             throw error
           }
         }),
-        drain: fromPromise(async () => {
-          await parts?.voice?.calls.drain()
-          // what the last calls left to do is done before
-          await parts?.worker?.close()
+        drain: fromPromise(async ({ signal }) => {
+          if (!parts) return
+          const { base, voice, worker } = parts
+          if (voice) {
+            await voice.calls.drain()
+            // what the last calls left to be sent is in the queue, and has a moment to be taken
+            await base.messages.notices.settled()
+            if (worker) await passed(TAKE_MS, signal)
+          }
+          await worker?.close()
         }),
         close: fromPromise(async () => {
           await owner

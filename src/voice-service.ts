@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Contact, type DialRequest, provideCall } from '../machines/index.ts'
 import type { Role } from './audio.ts'
@@ -193,8 +194,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       restart: (id) => gates.restart(String(id)),
     },
   })
-  await presence.open('visitor', `${reachable(host)}:${bound.visitor}`)
-  await presence.open('resident', audiosocket.advertise ?? `${reachable(host)}:${bound.resident}`)
+  const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
+  await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
 
   return {
     ports: bound,

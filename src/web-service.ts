@@ -8,7 +8,7 @@ import { inspectorRoutes } from './http/inspector-routes.ts'
 import { callSource } from './http/inspector-sources.ts'
 import type { MessageRoutesOptions } from './http/message-routes.ts'
 import { pageRoutes } from './http/page-routes.ts'
-import { phoneRoute } from './http/phone-route.ts'
+import { type PhonePorts, phoneRoute } from './http/phone-route.ts'
 import { openHttp } from './http/server.ts'
 import { vendorRoutes } from './http/vendor.ts'
 import { createIntake } from './inbound/intake.ts'
@@ -18,6 +18,9 @@ import type { Outbound } from './outbound/outbound.ts'
 import { findCall } from './store/calls.ts'
 import { countKeys, createKey } from './store/keys.ts'
 import type { Voice } from './voice-service.ts'
+
+/** `host:port` */
+const PLACE = /^(.+):(\d+)$/
 
 export interface WebOptions {
   base: Base
@@ -103,11 +106,22 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     }
   }
 
-  /** The ports of this process for the telephones of the page. */
-  function phonePorts(gate: string | undefined) {
+  /** Where the telephones of the page connect: this process, or the one that takes calls where this one does not. */
+  function phonePorts(gate: string | undefined): PhonePorts | undefined {
+    if (!voice) return gate === undefined ? elsewhere() : undefined
     const ports = voice?.gates.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
-    if (!voice || !ports) return undefined
+    if (!ports) return undefined
     return { host: reachable(config.audiosocket.host), tenantId: voice.gates.of(gate).tenantId, ...ports }
+  }
+
+  /** The main port pair of the one other process that takes calls; of several, none can be known to be meant. */
+  function elsewhere(): PhonePorts | undefined {
+    const nodes = base.presence.known().filter(({ roles }) => roles.includes('voice'))
+    const [, host, visitor] = PLACE.exec(nodes[0]?.addresses['visitor'] ?? '') ?? []
+    const [, , resident] = PLACE.exec(nodes[0]?.addresses['resident'] ?? '') ?? []
+    if (nodes.length !== 1 || !host || !visitor || !resident) return undefined
+    // whose gate it is, is known there: only keys of all tenants may call it from here
+    return { host, tenantId: '', visitor: Number(visitor), resident: Number(resident) }
   }
 
   async function liveCall(callId: string) {

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { Webhook } from 'standardwebhooks'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../src/log.ts'
@@ -199,7 +200,40 @@ test('a gate that was read before opens while the database is away', async (rig)
   const sender = createGateSender({ database: flaky, book, http, publisher: undefined, log: silentLog() })
   assert.equal(await sender.send(message, first), { providerId: message.callId, status: 204 })
   assert.is(peer.received.length, 1)
+  away = 'hangs'
+  assert.equal(await sender.send(message, first), { providerId: message.callId, status: 204 })
+  assert.is(peer.received.length, 2)
 })
+
+/** Before the broker, and cuts the first connection on which a channel is asked for. */
+async function openCutter(rig: Rig) {
+  const channelOpen = Buffer.of(0, 20, 0, 10)
+  const { hostname, port } = new URL(BROKER_URL)
+  const sockets = new Set<Socket>()
+  let cuts = 0
+  const server = createServer((client) => {
+    const broker = connect({ host: hostname, port: Number(port || 5672) })
+    for (const socket of [client, broker]) sockets.add(socket.on('error', () => {}))
+    client.on('close', () => broker.destroy())
+    broker.on('close', () => client.destroy())
+    broker.pipe(client)
+    client.on('data', (bytes) => {
+      if (cuts === 0 && bytes.includes(channelOpen)) {
+        cuts++
+        client.destroy()
+      } else broker.write(bytes)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  rig.defer(async () => {
+    for (const socket of sockets) socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  const url = new URL(BROKER_URL)
+  url.hostname = '127.0.0.1'
+  url.port = String((server.address() as AddressInfo).port)
+  return { url: url.href, cuts: () => cuts }
+}
 
 /** An exchange and a queue of the test's own. */
 async function openExchange(rig: Rig) {
@@ -258,7 +292,8 @@ broker('what nobody fetches in time is dropped by the broker', async (rig) => {
   const { channel, exchange, queue, bind } = await openExchange(rig)
   await bind()
   const publisher = openPublisher(rig, database)
-  const options = { messageId: randomUUID(), expirationMs: 30 }
+  // the time that is left bounds the try as well: enough of it for a busy machine
+  const options = { messageId: randomUUID(), expirationMs: 1500 }
   await publisher.publish(exchange, 'gate.front', Buffer.from('{}'), options)
   await eventually(async () => ((await channel.checkQueue(queue)).messageCount === 0 ? true : undefined))
 })
@@ -297,6 +332,41 @@ broker('a broken connection is made again by the next try', async (rig) => {
   proxy.restore()
   await eventually(() => sender.send(message, { ...first, number: 2 }).catch(() => undefined))
   assert.is((await findGateCommand(database, message.callId))!.status, 'sent')
+})
+
+broker('a connection that breaks while it is being opened is a failed try, and no more', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const { exchange, bind } = await openExchange(rig)
+  await bind()
+  const proxy = await openCutter(rig)
+  await saveGate(database, TENANT, 'default', { kind: 'amqp', exchange, routingKey: 'gate.front' })
+  const sender = openSender(rig, database, openPublisher(rig, database, proxy.url))
+  const message = await decide(database)
+  const error = await undeliveredBy(sender.send(message, first))
+  assert.equal([error.code, error.final], ['GATE_UNREACHABLE', false])
+  assert.is(proxy.cuts(), 1)
+  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.callId })
+})
+
+broker('what a broker under an alarm has not read opens nothing when the alarm is over', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const proxy = await openProxy(rig)
+  const { channel, exchange, queue, bind } = await openExchange(rig)
+  await bind()
+  await saveGate(database, TENANT, 'default', { kind: 'amqp', exchange, routingKey: 'gate.front' })
+  const sender = openSender(rig, database, openPublisher(rig, database, proxy.url))
+  await sender.send(await decide(database), first)
+  await channel.purgeQueue(queue)
+  proxy.block()
+  const blocked = await decide(database, { leftMs: 2000 })
+  assert.is((await undeliveredBy(sender.send(blocked, first))).code, 'GATE_UNREACHABLE')
+  proxy.unblock()
+  const message = await decide(database)
+  await eventually(() => sender.send(message, first).catch(() => undefined))
+  const got = await channel.get(queue, { noAck: true })
+  assert.ok(got)
+  if (got) assert.is(got.properties.messageId, message.callId)
+  assert.not.ok(await channel.get(queue, { noAck: true }))
 })
 
 broker('a broker that says nothing gets so much time as the command has', async (rig) => {

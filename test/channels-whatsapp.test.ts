@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { fail } from '../src/errors.ts'
 import { silentLog } from '../src/log.ts'
 import { createAccounts, type OwnAccounts } from '../src/outbound/accounts.ts'
 import { createTwilioSender } from '../src/outbound/channels/twilio.ts'
@@ -233,6 +234,11 @@ test('a closed window is answered with the template, or known before', async (ri
   await knowing.send(text(), first)
   assert.equal(asked, [TO])
   assert.is(peer.received.length, 5)
+  // the database is away: nobody knows, and it is sent all the same
+  const lost = openWhatsApp(rig, database, own, {
+    windowOpen: () => Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })),
+  })
+  assert.is((await lost.send(text(), first)).providerId, 'wamid.t')
 })
 
 test('a recording goes up as Ogg/Opus and out as a voice message', async (rig) => {

@@ -221,10 +221,27 @@ test('a receipt whose message is not known yet is looked for again for a minute,
   )
   world.jobs.splice(0)
   await handlers['inbound_receipts']!({})
-  assert.equal(world.jobs.splice(0), [{ type: 'inbound_receipts', data: {}, startAfterMs: 2000 }])
+  assert.equal(world.jobs.splice(0), [{ type: 'inbound_receipts', data: { looks: 1 }, startAfterMs: 2000 }])
   await world.database.query("update receipts set received_at = now() - interval '2 minutes'")
   await handlers['inbound_receipts']!({})
   assert.equal(world.jobs, [])
+})
+
+test('where others send by the same number there is always a receipt that waits: the looks for it end all the same', async (t) => {
+  const world = await openWorld(t)
+  await createIntake(world).accept(
+    { ...ACCOUNT, channel: 'whatsapp' },
+    readWhatsApp(cloudBody({ statuses: [{ id: 'wamid.theirs', status: 'delivered' }] }))!,
+  )
+  let waitedMs = 0
+  let runs = 0
+  for (let job = world.jobs.shift(); job && runs < 20; job = world.jobs.shift()) {
+    runs++
+    waitedMs += job.startAfterMs ?? 0
+    await world.handlers[job.type]!(job.data)
+  }
+  assert.is(runs, 6)
+  assert.ok(waitedMs >= 60_000, 'its message has a minute to become known')
 })
 
 test('what is old is swept', async (t) => {

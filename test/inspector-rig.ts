@@ -30,7 +30,11 @@ export type Inspector = Awaited<ReturnType<typeof openInspector>>
 /** A whole service with an inspector on a server beside it, whose keys are the names above, as a header or as the cookie `key`. */
 export async function openInspector(
   rig: Rig,
-  { pages, ...scene }: Scene & { pages?: (app: FastifyInstance) => Promise<void> } = {},
+  {
+    pages,
+    keysMs,
+    ...scene
+  }: Scene & { pages?: (app: FastifyInstance) => Promise<void>; keysMs?: number } = {},
 ) {
   const house = await openService(rig, scene)
   const { calls, journal, database } = house.service
@@ -58,7 +62,13 @@ export async function openInspector(
     request.caller = caller
   })
   await pages?.(app)
-  await app.register(inspectorRoutes, { inspection, calls, database, flush: () => journal.flush() })
+  await app.register(inspectorRoutes, {
+    inspection,
+    calls,
+    database,
+    flush: () => journal.flush(),
+    ...(keysMs !== undefined && { keysMs }),
+  })
   await app.listen({ host: '127.0.0.1', port: 0 })
   rig.defer(() => app.close())
   const address = app.server.address() as { port: number }

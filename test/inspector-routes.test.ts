@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { createWebSocketReceiver, type StatelyInspectionEvent } from '@statelyai/inspect'
 import * as assert from 'uvu/assert'
 import { createActor, createMachine } from 'xstate'
 import { machineOfActor, replay } from '../src/http/inspector-replay.ts'
-import { type Inspector, openInspector } from './inspector-rig.ts'
+import { createKey, revokeKey } from '../src/store/keys.ts'
+import { CALLERS, type Inspector, openInspector } from './inspector-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
 const test = suite('inspector: routes', { timeout: 20_000 })
@@ -159,6 +161,25 @@ test('garbage is answered, and too much of it ends the viewer alone', async (rig
   assert.is(house.service.calls.list().length, 1)
   visitor.hangUp()
   await house.ending(visitor.id)
+})
+
+test('a key that is revoked loses its views', async (rig) => {
+  const inspector = await openInspector(rig, { keysMs: 20 })
+  const { database } = inspector.house.service
+  const key = await createKey(database, { tenantId: null, name: 'night', scopes: ['operate'] })
+  CALLERS[key.id] = { id: key.id, tenantId: null, name: 'night', scopes: ['operate'] }
+  rig.defer(() => delete CALLERS[key.id])
+  const stays = inspector.view('operator')
+  const leaves = inspector.view(key.id)
+  await Promise.all([stays, leaves].map(({ saw }) => saw(({ type }) => type === 'hello')))
+  const { body } = await inspector.ask('/api/inspector/tickets', key.id, {})
+  const stately = inspector.connect(body.url)
+  const cut = new Promise((resolve) => stately.once('close', resolve))
+  await once(stately, 'open')
+  await revokeKey(database, key.id)
+  assert.equal(await leaves.closed, { code: 4401, reason: 'KEY_INVALID' })
+  assert.is(await cut, 4401)
+  assert.is(stays.socket.readyState, stays.socket.OPEN)
 })
 
 test('there are places for 20 viewers', async (rig) => {

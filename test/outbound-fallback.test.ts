@@ -119,6 +119,33 @@ test('a journal is reconciled once, also when it was cut, and when its message d
   )
 })
 
+test('what died is told, and what may have arrived is not sent to a telephone twice', async (rig) => {
+  const directory = await temporary(rig)
+  const outbound = await openOutbound(rig, {
+    statusFailedUrl: 'http://127.0.0.1/dead',
+    fallback: { directory, senders: () => [] },
+  })
+  const template = await outbound.get((await outbound.enqueue(hello())).id)
+  const whatsapp = {
+    ...template,
+    id: '22222222-2222-4333-8444-555555555555',
+    channel: 'whatsapp',
+    queue: 'outgoing',
+  }
+  const line = JSON.stringify({ kind: 'message', message: whatsapp })
+  // its process was killed during the try
+  await writeFile(join(directory, 'a.closed.jsonl'), `${line}\n`)
+  assert.is(await outbound.reconcile(), 1)
+  const { status, lastError } = await outbound.get(whatsapp.id)
+  assert.equal([status, lastError?.code], ['failed', 'MESSAGE_UNCERTAIN'])
+  assert.equal(await outbound.queue.dequeue('outgoing', { limit: 10 }), [])
+  const told = await outbound.queue.dequeue('webhook.status.failed', { limit: 10 })
+  assert.equal(
+    told.map(({ data }) => (data as { data: { message: string } }).data.message),
+    [whatsapp.id],
+  )
+})
+
 test('without a disk nothing leaves', async (rig) => {
   const { database, stop } = await openServer(rig)
   const file = join(await temporary(rig), 'file')

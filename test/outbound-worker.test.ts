@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as assert from 'uvu/assert'
 import { fail } from '../src/errors.ts'
 import { DeliveryError } from '../src/outbound/delivery-error.ts'
+import { typedJob } from '../src/outbound/handlers.ts'
 import { createShares } from '../src/outbound/shares.ts'
+import type { Database } from '../src/store/database.ts'
 import { writeBegun } from '../src/store/message-tries.ts'
 import { openTestDatabase } from './database.ts'
 import {
@@ -152,6 +155,25 @@ test('of two workers that hold one message, when a claim has lapsed, one sends',
   assert.equal([...(await first())], [])
 })
 
+test('a try whose record was written although nobody heard of it goes on', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const seen = watch(outbound)
+  const whatsapp = scriptedChannel('whatsapp')
+  let failures = 1
+  const database: Database = {
+    ...outbound.database,
+    async query<T>(text: string, values?: readonly unknown[]) {
+      const rows = await outbound.database.query<T>(text, values)
+      if (text.includes('message_attempts own') && failures-- > 0) throw fail('DATABASE_UNREACHABLE')
+      return rows
+    },
+  }
+  startWorker(rig, { ...outbound, database }, [whatsapp])
+  const { id } = await outbound.enqueue(hello({ channel: 'whatsapp', to: '+5511999990000' }))
+  const { attempts } = await seen.reaches(id, 'sent')
+  assert.equal([attempts, whatsapp.sent.length], [1, 1])
+})
+
 test('a try has a limit, also one that does not listen', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
@@ -236,6 +258,44 @@ test('jobs go to the handler of their type; what fails is tried again, what cann
   outbound.registerHandler('hopeless', async () => void seen.push(['hopeless', null, 0]))
   assert.is(await outbound.redriveJobs('incoming'), 3)
   await eventually(() => seen.some(([type]) => type === 'hopeless') || undefined)
+})
+
+test('a tenant with more jobs than a worker holds uses up none of them, and delays nobody else', async (rig) => {
+  const outbound = await openOutbound(rig, { retryDelayMs: 1000, retryLimit: 0 })
+  const { database } = outbound
+  const goOn = Promise.withResolvers<void>()
+  const done: string[] = []
+  outbound.registerHandler('slow', async (data) => {
+    const { tenantId } = data as { tenantId: string }
+    if (tenantId === 'a') await goOn.promise
+    done.push(tenantId)
+  })
+  const rows = Array.from({ length: 400 }, () =>
+    typedJob(randomUUID(), { type: 'slow', data: { tenantId: 'a' } }),
+  )
+  await outbound.queue.enqueue('incoming', rows)
+  const worker = startWorker(rig, outbound, [], { queues: ['incoming'] })
+  await eventually(() => worker.counts().waiting > 0 || undefined)
+  await outbound.enqueueJob({ queue: 'incoming', type: 'slow', data: { tenantId: 'b' } })
+  await eventually(() => done.includes('b') || undefined)
+  goOn.resolve()
+  await eventually(() => done.length === 401 || undefined, 15_000)
+  const dead = await database.query(
+    `select from ${database.schema}_jobs.job where name = 'incoming.dead' and state < 'completed'`,
+  )
+  assert.is(dead.length, 0)
+})
+
+test('a job that was given back has not failed', async (rig) => {
+  const outbound = await openOutbound(rig, { retryLimit: 0 })
+  const attempts: number[] = []
+  outbound.registerHandler('slow', async (_, { attempt }) => void attempts.push(attempt))
+  await outbound.enqueueJob({ queue: 'incoming', type: 'slow', data: {} })
+  const taken = await outbound.queue.dequeue('incoming', { limit: 1 })
+  await outbound.queue.nack(taken, 'released')
+  startWorker(rig, outbound, [])
+  await eventually(() => attempts.length > 0 || undefined)
+  assert.equal(attempts, [1])
 })
 
 test('send_message makes a message of a job', async (rig) => {
@@ -345,7 +405,7 @@ test('the statistics tell what waits, runs and died, by queue, tenant and priori
 test('groups take turns, none has more than its share, and a pause is the whole group’s', async () => {
   const order: string[] = []
   const ends: (() => void)[] = []
-  const shares = createShares({ total: 3, perGroup: 2, onFree: () => {} })
+  const shares = createShares({ total: 3, perGroup: 2, onFree: () => {}, onLeft: () => {} })
   const task = (group: string, name: string, priority = 0, pauses: number[] = []) => ({
     group,
     priority,
@@ -379,17 +439,25 @@ test('groups take turns, none has more than its share, and a pause is the whole 
   assert.equal(shares.counts(), { running: 0, held: 0 })
 
   const again = Promise.withResolvers<void>()
+  const left: string[] = []
   const paused = createShares({
     total: 3,
     perGroup: 1,
     onFree: () => order.includes('c1') && again.resolve(),
+    onLeft: (task) => left.push(task.drop().id),
   })
   order.length = 0
   paused.add([task('c', 'c1', 0, [5]), task('c', 'c2')])
   await again.promise
   await eventually(() => order.length === 2 || undefined)
   assert.equal(order, ['c1', 'c1'])
-  paused.empty()
+  paused.add([task('d', 'd1', 0, [5])])
+  assert.equal(
+    paused.empty().map((held) => held.drop().id),
+    ['c2'],
+  )
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(left, ['d1'], 'one that wants to wait when all is over goes back too')
   ends.shift()!()
 })
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { SAMPLE_RATE } from '../src/audio.ts'
 import { type CallRow, writeBatch } from '../src/store/calls.ts'
+import { createKey } from '../src/store/keys.ts'
 import { logIn, openBrowser, picture, visit, visitIn, withChromium } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
@@ -276,6 +277,18 @@ inChromium(
     await page.locator('input[type="file"]').setInputFiles(file([good]))
     await page.locator('[data-unit="707"]', { hasText: 'Rosa' }).waitFor()
 
+    const blocked = page.getByRole('region', { name: 'Blocked visitors' })
+    await blocked.getByLabel('Name').fill('Fulano de Tal')
+    await blocked.getByRole('button', { name: 'Block', exact: true }).click()
+    await blocked.getByRole('listitem').filter({ hasText: 'Fulano de Tal' }).waitFor()
+    const windows = page.getByRole('region', { name: 'Let in by themselves' })
+    await windows.getByLabel('Unit').fill('707')
+    await windows.getByRole('button', { name: 'Let in' }).click()
+    const window = windows.getByRole('listitem').filter({ hasText: '08:00–18:00' })
+    await window.getByRole('button', { name: 'Delete' }).click()
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    await windows.getByText('The resident is always asked.').waitFor()
+
     await page.getByRole('button', { name: 'New extension' }).click()
     for (const [name, value] of Object.entries({
       id: 'garage',
@@ -332,6 +345,42 @@ inChromium('keys and endpoints are made here, and each secret is shown once', as
   await page.getByText('No endpoint', { exact: true }).waitFor()
   assert.equal(complaints, [])
 })
+
+inChromium(
+  'a key that may only look is offered nothing else, and told nothing of other tenants',
+  async (rig) => {
+    const house = await openService(rig)
+    const key = await createKey(house.service.database, {
+      tenantId: 'default',
+      name: 'guard',
+      scopes: ['read'],
+    })
+    const here = await visit(rig, house)
+    const { page, complaints } = here
+    await logIn(here, key.plain)
+    const visitor = house.visitor()
+    await page.locator(`.live [data-call="${visitor.id}"]`).click()
+    await page.locator('.chart .state-attending.lit').waitFor()
+    assert.is(await page.getByRole('button', { name: /Authorise|Deny|Hang up|Say/ }).count(), 0)
+    await page.getByRole('link', { name: 'Phone', exact: true }).click()
+    await page.getByText('It needs a key of scope operate.').waitFor()
+    await page.getByRole('link', { name: 'Keys' }).click()
+    await page.getByText('For administrators only').waitFor()
+    await page.getByRole('link', { name: 'Directory' }).click()
+    await page.locator('[data-unit="101"]').waitFor()
+    assert.is(await page.getByRole('button', { name: /New|Import|Delete/ }).count(), 0)
+    await page.getByRole('link', { name: 'Health' }).click()
+    await page.getByRole('heading', { name: 'Service' }).waitFor()
+    assert.is(
+      await page.getByRole('heading', { name: 'Postgres' }).count(),
+      0,
+      'what it was not told is not shown',
+    )
+    assert.equal(complaints, [])
+    visitor.hangUp()
+    await house.ending(visitor.id)
+  },
+)
 
 inChromium('a key that does not open says so, and a session that ends leads to the login', async (rig) => {
   const house = await openService(rig)

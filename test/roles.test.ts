@@ -3,11 +3,15 @@ import { once } from 'node:events'
 import { symlink } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { WebSocket } from 'ws'
 import type { Environment } from '../src/config.ts'
+import { silentLog } from '../src/log.ts'
 import { parseRoles } from '../src/serve.ts'
 import { createPhone, type Phone } from '../src/simulator/phone.ts'
+import { openDatabase } from '../src/store/database.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { readPrompts } from '../src/testing.ts'
 import { type Running, start } from './command.ts'
@@ -101,7 +105,19 @@ async function openSite(rig: Rig) {
     rig.defer(resolve)
     return resolve
   }
-  return { open, call, events, hold }
+  /** Ends every connection to the database at once. */
+  const cut = async () => {
+    const own = await openDatabase({ url, dataDir: tmpdir(), log: silentLog(), max: 1 })
+    try {
+      const rows = await own.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      )
+      return rows.length
+    } finally {
+      await own.close()
+    }
+  }
+  return { open, call, events, hold, cut, key }
 }
 
 interface Process extends Running {
@@ -130,7 +146,7 @@ test('voice, web and worker apart: a decision at one reaches the call on another
   // the call's row follows within a tenth of a second
   const seen = await eventually(async () => {
     const { status, body } = await web!.ask(`/api/calls/${phone.id}`)
-    return status === 200 && body.call ? body : undefined
+    return status === 200 && body.call && body.journal.length > 1 ? body : undefined
   })
   assert.is(seen.call.nodeId, 'voice')
   assert.equal(seen.snapshot.legs, ['visitor'])
@@ -234,6 +250,36 @@ test('what is asked of gates at the API is done where calls are taken', async (r
   assert.equal([alone.status, alone.body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
 })
 
+test('all in one process: what the last call leaves to be sent has left before the end', async (rig) => {
+  const { open, call, events } = await openSite(rig)
+  const all = await open('voice,worker,web')
+  const phone = await call(all)
+  all.child.kill('SIGTERM')
+  await eventually(async () => ((await all.ask('/readyz')).status === 503 ? true : undefined))
+  phone.hangUp()
+  assert.is((await all.ended).code, 0)
+  assert.equal(events.map(({ type }) => type).sort(), ['call.ended', 'call.started'])
+})
+
+test('every role survives that all of its connections to Postgres are cut', async (rig) => {
+  const { open, call, events, cut } = await openSite(rig)
+  const [voice, web, worker] = await Promise.all([open('voice'), open('web'), open('worker')])
+  const phone = await call(voice)
+  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
+  assert.ok((await cut()) > 6)
+  // the first question may still be asked on a connection that is gone
+  await eventually(async () => {
+    const { status } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
+    return status < 500 ? true : undefined
+  }, 20_000)
+  await phone.heard('farewell-visitor-authorized')
+  await eventually(() => (events.some(({ type }) => type === 'call.ended') ? true : undefined), 20_000)
+  for (const process of [voice, web, worker]) {
+    await eventually(async () => ((await process.ask('/healthz')).status === 200 ? true : undefined))
+    assert.is((await process.end()).code, 0)
+  }
+})
+
 test('a call whose process was killed: the API says so instead of waiting', async (rig) => {
   const { open, call } = await openSite(rig)
   const [voice, web] = await Promise.all([open('voice'), open('web')])
@@ -243,6 +289,25 @@ test('a call whose process was killed: the API says so instead of waiting', asyn
   await voice.ended
   const { status, body } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
   assert.equal([status, body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
+})
+
+test('the telephone of the page calls from a process that takes no calls', async (rig) => {
+  const { open, key } = await openSite(rig)
+  const voice = await open('voice')
+  const web = await open('web')
+  const socket = new WebSocket(`ws://127.0.0.1:${web.ready['api']}/api/phone?role=visitor`, {
+    headers: { authorization: `Bearer ${key}` },
+  })
+  rig.defer(() => socket.terminate())
+  const [told] = await once(socket, 'message')
+  const { type, call: id } = JSON.parse(String(told))
+  assert.is(type, 'open')
+  const seen = await eventually(async () => (await web.ask(`/api/calls/${id}`)).body.call ?? undefined)
+  assert.is(seen.nodeId, 'voice')
+  socket.close()
+  await once(socket, 'close')
+  await eventually(async () => ((await web.ask(`/api/calls/${id}`)).body.call.endedAt ? true : undefined))
+  await voice.end()
 })
 
 test('any set of roles in one process', async (rig) => {

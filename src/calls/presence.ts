@@ -58,8 +58,8 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
     instance,
     nodeId,
     /** Tells the others where something of this process is to be found. */
-    async open(what: string, address: string) {
-      addresses[what] = address
+    async open(found: Record<string, string>) {
+      Object.assign(addresses, found)
       await write()
     },
     /** The lease could not be renewed the last time. */

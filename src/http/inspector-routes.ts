@@ -3,20 +3,25 @@ import { readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Calls } from '../calls/registry.ts'
 import { fail } from '../errors.ts'
 import type { Inspection } from '../observe/inspection.ts'
 import { eventsOf, findCall, listCalls } from '../store/calls.ts'
 import type { Database } from '../store/database.ts'
+import { validKeys } from '../store/keys.ts'
 import { atMost } from '../wait.ts'
+import type { Caller } from './auth.ts'
 import { machineOfActor, replay } from './inspector-replay.ts'
 import { mayOperate, servePage, serveStately } from './inspector-session.ts'
 import { createTickets } from './inspector-tickets.ts'
 
 /** Viewers at once on a node. */
 const VIEWERS = 20
-/** ms after which a viewer has to come again: a key that was revoked sees no more than that. */
+/** ms between two looks at the viewers' keys: one that was revoked sees and sends nothing after it. */
+const KEYS_MS = 10_000
+/** ms after which a viewer has to come again, also while the database that knows the keys is away. */
 const RENEW_MS = 15 * 60_000
 /** Ended calls in the list. */
 const LISTED = 50
@@ -63,6 +68,8 @@ export interface InspectorRoutesOptions {
   database: Database
   /** Writes what waits, so that a replay has the latest. */
   flush: () => Promise<void>
+  /** ms; KEYS_MS unless given. */
+  keysMs?: number
 }
 
 const callId = z.guid('must be the UUID of a call').transform((id) => id.toLowerCase())
@@ -93,8 +100,24 @@ export async function inspectorRoutes(
   options: InspectorRoutesOptions,
 ): Promise<void> {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { inspection, calls, database, flush } = options
+  const { inspection, calls, database, flush, keysMs = KEYS_MS } = options
   const tickets = createTickets()
+
+  const viewers = new Map<WebSocket, string>()
+  const checkKeys = async () => {
+    if (viewers.size === 0) return
+    const valid = await validKeys(database, [...new Set(viewers.values())])
+    for (const [socket, key] of viewers) if (!valid.includes(key)) socket.close(4401, 'KEY_INVALID')
+  }
+  const checking = setInterval(() => void checkKeys().catch(() => {}), keysMs)
+  app.addHook('preClose', async () => clearInterval(checking))
+
+  const hold = (socket: WebSocket, { id }: Caller) => {
+    renew(socket)
+    if (id === null) return
+    viewers.set(socket, id)
+    socket.once('close', () => viewers.delete(socket))
+  }
 
   const admit = async () => {
     if (inspection.counts().viewers >= VIEWERS) throw fail('VIEWERS_EXHAUSTED', { max: VIEWERS })
@@ -109,7 +132,7 @@ export async function inspectorRoutes(
     { websocket: true, config: { scope: 'read' }, preHandler: admit, schema: { hide: true } },
     (socket, request) => {
       const caller = request.caller!
-      renew(socket)
+      hold(socket, caller)
       servePage({
         socket,
         inspection,
@@ -152,8 +175,9 @@ export async function inspectorRoutes(
     },
     handler: (_, reply) => sendFile(reply, 'stately.html', STATELY),
     wsHandler: (socket, request) => {
-      renew(socket)
-      serveStately({ socket, inspection, log: request.log }, redeemed.get(request)!)
+      const ticket = redeemed.get(request)!
+      hold(socket, ticket.caller)
+      serveStately({ socket, inspection, log: request.log }, ticket)
     },
   })
   const redeemed = new WeakMap<FastifyRequest, ReturnType<typeof tickets.redeem>>()
@@ -211,10 +235,7 @@ export async function inspectorRoutes(
 }
 
 /** A viewer whose time is over is closed with 1012; pages come again by themselves. */
-function renew(socket: {
-  close(code: number, reason: string): void
-  once(event: 'close', then: () => void): void
-}) {
+function renew(socket: WebSocket) {
   const timer = setTimeout(() => socket.close(1012, 'come again'), RENEW_MS)
   socket.once('close', () => clearTimeout(timer))
 }

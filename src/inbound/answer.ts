@@ -11,13 +11,18 @@ export interface Reply {
   approvalId: string | null
 }
 
-/** Signs that everybody reads alike. Skin tones and the like are taken off first. */
+/** Signs and single words that everybody reads alike, in either language. Skin tones and the like are taken off first. */
 const SIGNS: Record<string, 'yes' | 'no'> = {
   '1': 'yes',
   '2': 'no',
   s: 'yes',
   n: 'no',
   y: 'yes',
+  sim: 'yes',
+  yes: 'yes',
+  não: 'no',
+  nao: 'no',
+  no: 'no',
   '👍': 'yes',
   '👎': 'no',
   '✅': 'yes',
@@ -54,10 +59,13 @@ export function readReply(
 
 function readText(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
   const bare = text.replace(MODIFIERS, '').trim().toLowerCase()
-  const signs = [...new Set(bare.replace(/[\s.,!)]+$/, '').split(/\s+/))].map((sign) => SIGNS[repeated(sign)])
+  const said = bare.split(/[\s.,;:!()/-]+/).filter((part) => part !== '')
+  const signs = [...new Set(said)].map((sign) => SIGNS[repeated(sign)])
   if (signs.length > 0 && signs.every((sign) => sign !== undefined)) {
     return signs.every((sign) => sign === signs[0]) ? signs[0]! : 'unclear'
   }
+  // in Portuguese `no` is no answer, and beside `yes` it would not be heard
+  if (said.includes('yes') && said.includes('no')) return 'unclear'
   // a sign beside words counts only where both say the same
   const signed = [...bare].map((sign) => (/\p{Extended_Pictographic}/u.test(sign) ? SIGNS[sign] : undefined))
   const wanted = signed.find((sign) => sign !== undefined)

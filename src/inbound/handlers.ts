@@ -23,8 +23,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
     [INBOUND_MESSAGE]: async ({ id }) => {
       await replies.handle(textOf(id))
     },
-    [INBOUND_RECEIPTS]: async () => {
-      await receipts.apply()
+    [INBOUND_RECEIPTS]: async ({ looks }) => {
+      await receipts.apply(typeof looks === 'number' ? looks : 0)
     },
     [PROCESS_AI_RESPONSE]: async ({ id, phone }) => {
       await conversing.handle(textOf(id), textOf(phone))

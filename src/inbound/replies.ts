@@ -70,9 +70,16 @@ export function createReplies(options: RepliesOptions) {
   const localeOf = async (tenantId: string) =>
     (await findTenant(database, tenantId))?.locale ?? options.locale
 
-  const write = (message: InboundRow, to: string, text: string, key: string, callId?: string) =>
+  const write = (
+    message: InboundRow,
+    to: string,
+    text: string,
+    key: string,
+    callId?: string,
+    carrier = carrierOf(message),
+  ) =>
     enqueue({
-      ...carrierOf(message),
+      ...carrier,
       tenantId: message.tenantId,
       to,
       body: textBody(text),
@@ -138,7 +145,10 @@ export function createReplies(options: RepliesOptions) {
     for (const other of await approvalsOf(database, callId)) {
       // who was late has been told
       if (other.id === approval.id || other.status === 'late') continue
-      await write(message, other.phone, phrases.decidedByOther[verdict], `other:${other.id}`, callId)
+      // as they were asked, whatever the answer came by
+      const { channel, instanceId } = other
+      const text = phrases.decidedByOther[verdict]
+      await write(message, other.phone, text, `other:${other.id}`, callId, { channel, instanceId })
     }
     return 'decided'
   }

@@ -12,7 +12,9 @@ const list = z.array(z.unknown()).catch([])
 
 const envelope = z.object({
   object: z.literal('whatsapp_business_account'),
-  entry: z.array(z.object({ changes: list }).catch({ changes: [] })).catch([]),
+  entry: z
+    .array(z.object({ id: z.string().optional().catch(undefined), changes: list }).catch({ changes: [] }))
+    .catch([]),
 })
 
 const change = z.object({
@@ -20,7 +22,15 @@ const change = z.object({
   value: z.object({
     metadata: z.object({ display_phone_number: z.string().optional() }).catch({}),
     contacts: z
-      .array(z.object({ wa_id: z.string().optional(), user_id: z.string().optional() }).catch({}))
+      .array(
+        z
+          .object({
+            wa_id: z.string().optional(),
+            user_id: z.string().optional(),
+            group_id: z.string().optional(),
+          })
+          .catch({}),
+      )
       .catch([]),
     messages: list,
     statuses: list,
@@ -63,6 +73,9 @@ const status = z.object({
     .catch([]),
 })
 
+/** UnoAPI names the chat as the entry's id: groups, status posts and channels are read by many, and answer nothing of ours. */
+const SHARED_CHAT = /@(g\.us|broadcast|newsletter)$/
+
 const MEDIA = new Set(['audio', 'voice', 'image', 'video', 'document'])
 
 /** Undefined for a body that is no post of the Cloud API at all. */
@@ -70,7 +83,8 @@ export function readWhatsApp(body: unknown): Posted | undefined {
   const posted = envelope.safeParse(body)
   if (!posted.success) return undefined
   const found: Posted = { messages: [], receipts: [], ignored: 0 }
-  for (const raw of posted.data.entry.flatMap(({ changes }) => changes)) {
+  const changes = posted.data.entry.flatMap((entry) => entry.changes.map((raw) => ({ raw, chat: entry.id })))
+  for (const { raw, chat = '' } of changes) {
     const read = change.safeParse(raw)
     if (!read.success || (read.data.field ?? 'messages') !== 'messages') {
       found.ignored += 1
@@ -78,8 +92,9 @@ export function readWhatsApp(body: unknown): Posted | undefined {
     }
     const { metadata, contacts, messages, statuses } = read.data.value
     const own = personOf(metadata.display_phone_number).phone
+    const isShared = SHARED_CHAT.test(chat) || contacts.some(({ group_id }) => group_id !== undefined)
     for (const part of messages) {
-      const said = saidIn(part, contacts.length === 1 ? contacts[0] : undefined)
+      const said = isShared ? undefined : saidIn(part, contacts.length === 1 ? contacts[0] : undefined)
       // who sits at the number itself writes to residents too, and UnoAPI tells of it
       if (said && (said.phone === null || said.phone !== own)) found.messages.push(said)
       else found.ignored += 1

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { translate } from '../store/sqlstate.ts'
 import { openListener } from './listener.ts'
-import { deadOf, MESSAGE_QUEUES, QUEUES } from './queues.ts'
+import { deadOf, QUEUES } from './queues.ts'
 
 /** s: ten years. pg-boss deletes what waits longer without a word, and nothing that is owed may go. */
 const RETENTION_SECONDS = 10 * 365 * 86_400
@@ -14,7 +14,7 @@ const FINISHED_SECONDS = 3600
 const HEARTBEAT_SECONDS = 15
 /** s that a job may be held at most; the heartbeat is what counts. */
 const EXPIRE_SECONDS = 12 * 3600
-/** Tries of ours are counted in `messages`: pg-boss's only count lost claims, which must never use up a message. */
+/** Tries are counted by us: pg-boss's are claims, and one that was lost or given back must never use up a message or a job. */
 const CLAIMS = 1_000_000
 /** ms for one statement; a server that hangs says nothing. */
 const STATEMENT_MS = 15_000
@@ -29,10 +29,6 @@ export interface BossOptions {
    * enqueues need not.
    */
   works: boolean
-  /** For the queues whose jobs are no messages. */
-  retryLimit: number
-  /** ms */
-  retryDelayMs: number
 }
 
 export interface Boss {
@@ -52,13 +48,7 @@ export interface Boss {
  * pg-boss on our own pool, in a schema beside the database's, with every queue there. We take jobs ourselves
  * (src/outbound/lane.ts), so pg-boss has no worker; its notifications wake ours.
  */
-export async function openBoss({
-  database,
-  log,
-  works,
-  retryLimit,
-  retryDelayMs,
-}: BossOptions): Promise<Boss> {
+export async function openBoss({ database, log, works }: BossOptions): Promise<Boss> {
   const ready = new Set<(queue: string | undefined) => void>()
   const notices = new Set<(notice: string) => void>()
   const noticeChannel = `${bossSchema(database)}_notices`
@@ -101,7 +91,7 @@ export async function openBoss({
   const close = () => boss.stop({ graceful: true, timeout: STOP_MS, close: false })
   try {
     await boss.start()
-    await createQueues(boss, { retryLimit, retryDelayMs })
+    await createQueues(boss)
   } catch (error) {
     await close().catch(() => {})
     throw translate(error, {})
@@ -132,10 +122,7 @@ export function bossSchema({ schema }: Pick<Database, 'schema'>): string {
 }
 
 /** Neither partition nor policy can be changed later, and createQueue leaves a queue that is there alone. */
-async function createQueues(
-  boss: PgBoss,
-  { retryLimit, retryDelayMs }: { retryLimit: number; retryDelayMs: number },
-): Promise<void> {
+async function createQueues(boss: PgBoss): Promise<void> {
   const there = new Set((await boss.getQueues()).map(({ name }) => name))
   const shared = {
     retentionSeconds: RETENTION_SECONDS,
@@ -146,13 +133,12 @@ async function createQueues(
     const dead = deadOf(queue)
     // dead letters are looked up by id and never drained in order: they can do without a table of their own
     if (!there.has(dead)) await boss.createQueue(dead, { ...shared, retryLimit: CLAIMS })
-    const retries = (MESSAGE_QUEUES as readonly string[]).includes(queue)
-      ? { retryLimit: CLAIMS, retryDelay: 0, retryBackoff: false }
-      : { retryLimit, retryDelay: Math.max(1, Math.round(retryDelayMs / 1000)), retryBackoff: true }
     if (!there.has(queue)) {
       await boss.createQueue(queue, {
         ...shared,
-        ...retries,
+        retryLimit: CLAIMS,
+        retryDelay: 0,
+        retryBackoff: false,
         partition: true,
         heartbeatSeconds: HEARTBEAT_SECONDS,
         deadLetter: dead,

@@ -14,7 +14,7 @@ import { jobOf } from './enqueue.ts'
 import { advance } from './life.ts'
 import type { Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
-import { MESSAGE_DIED } from './settle.ts'
+import { deathOf } from './settle.ts'
 
 /** Messages changed in one transaction. */
 const BATCH = 500
@@ -154,14 +154,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
         await changeMessages(transaction, [{ id, status, jobId, attemptsBefore, error }])
         const letter = { message: id, tenant: message.tenantId, channel: message.channel, error }
         await queue.enqueue(deadName(message.queue), [{ id: jobId, data: letter }], transaction)
-        if (announcesDeaths) {
-          const data = { type: MESSAGE_DIED, data: { message: id } }
-          await queue.enqueue(
-            'webhook.status.failed',
-            [{ id: randomUUID(), data, group: message.tenantId }],
-            transaction,
-          )
-        }
+        if (announcesDeaths) await queue.enqueue('webhook.status.failed', [deathOf(message)], transaction)
         return true
       }),
   }

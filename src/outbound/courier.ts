@@ -41,6 +41,8 @@ interface Hand {
   message: MessageRow
   job: Job
   readonly controller: AbortController
+  /** When the try began that could not be put on record: should that have arrived after all, it is this one. */
+  unrecorded?: Date
   /** The try is over; what came of it is being written. */
   settling: boolean
 }
@@ -62,7 +64,7 @@ export function createCourier(options: CourierOptions) {
       const message = messages.get(messageOf(job))
       const hand = hands.get(messageOf(job))
       // our claim had lapsed and came back to us: what is under way goes on under the new one
-      if (hand) hand.job = job
+      if (hand && !(hand.settling && hand.job.id !== job.id)) hand.job = job
       else if (!message || message.jobId !== job.id || !isOwed(message)) stale.push(job)
       else tasks.push(taskOf(message, job))
     }
@@ -77,7 +79,7 @@ export function createCourier(options: CourierOptions) {
       group: groupOf(message),
       priority: message.priority,
       drop: () => {
-        hands.delete(message.id)
+        forget(hand)
         return hand.job
       },
       run: async () => {
@@ -87,10 +89,15 @@ export function createCourier(options: CourierOptions) {
         } catch (error) {
           giveUp(hand, error)
         }
-        if (!hand.settling) hands.delete(message.id)
+        if (!hand.settling) forget(hand)
         return undefined
       },
     }
+  }
+
+  /** The next job of a message may be here before what came of the one before is known to be written. */
+  const forget = (hand: Hand) => {
+    if (hands.get(hand.message.id) === hand) hands.delete(hand.message.id)
   }
 
   const giveUp = ({ message }: Hand, error: unknown) => {
@@ -101,7 +108,7 @@ export function createCourier(options: CourierOptions) {
   const next = async (hand: Hand): Promise<number | undefined> => {
     const { message } = hand
     if (hand.controller.signal.aborted) {
-      await drop(hand)
+      await leave(hand, hand.controller.signal.reason)
       return undefined
     }
     if (message.expiresAt && message.expiresAt.getTime() <= now()) {
@@ -132,7 +139,7 @@ export function createCourier(options: CourierOptions) {
     const before = message.status === 'processing' ? 'retrying' : message.status
     const status = advance({ ...message, status: before }, { type: 'message.taken' })
     hand.message = { ...message, status, attempts: number }
-    return { number, startedAt: new Date(now()) }
+    return { number, startedAt: hand.unrecorded ?? new Date(now()) }
   }
 
   const send = async (hand: Hand, sender: ChannelSender): Promise<number | undefined> => {
@@ -150,6 +157,7 @@ export function createCourier(options: CourierOptions) {
         }
       } catch {
         hand.message = untouched
+        hand.unrecorded = begun.startedAt
         return AWAY_MS
       }
     }
@@ -187,7 +195,7 @@ export function createCourier(options: CourierOptions) {
       .catch((error) => giveUp(hand, error))
       .finally(() => {
         settling--
-        hands.delete(outcome.message.id)
+        forget(hand)
         // whole batches end together
         if (settling % 32 === 0) options.onSettled()
       })
@@ -195,6 +203,12 @@ export function createCourier(options: CourierOptions) {
 
   /** Cancelled before anything was begun, or no longer ours. */
   const drop = (hand: Hand) => insist(() => queue.ack([hand.job]), { what: 'acknowledgements', log, signal })
+
+  /** Nothing was begun. What the closing of this worker alone keeps from leaving is still owed. */
+  const leave = async (hand: Hand, reason: Stopped) => {
+    if (reason === 'closing') await queue.nack([hand.job], 'released')
+    else await drop(hand)
+  }
 
   return {
     take,

@@ -46,7 +46,9 @@ export function createFallbackJournal(directory: string) {
         await handle.appendFile(`${JSON.stringify(entry)}\n`)
         await handle.sync()
       } catch (error) {
+        const broken = file
         file = undefined
+        await broken?.then((handle) => handle.close()).catch(() => {})
         throw fail('FALLBACK_UNWRITABLE', { reason: reasonOf(error) }, error)
       }
     })

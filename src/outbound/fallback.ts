@@ -8,8 +8,9 @@ import { attempt } from './attempt.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
 import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
 import type { ChannelSender, Message } from './message.ts'
-import { refusalOf } from './policy.ts'
+import { recognises, refusalOf } from './policy.ts'
 import type { Queue } from './queue.ts'
+import { deathOf } from './settle.ts'
 
 /** ms between two looks for something to reconcile. */
 const EVERY_MS = 5000
@@ -23,6 +24,8 @@ export interface FallbackOptions {
   directory: string
   senders: () => readonly ChannelSender[]
   node: string
+  /** Whether somebody wants to hear of deaths. */
+  announcesDeaths: boolean
   log: Logger
 }
 
@@ -30,7 +33,8 @@ export interface FallbackOptions {
  * Sends past the queue while Postgres is away. What is sent is on the disk before it leaves, and becomes a message like
  * the others when Postgres is back: sent, or enqueued for what is owed. Rate limits do not hold meanwhile.
  */
-export function createFallback({ database, queue, directory, senders, node, log }: FallbackOptions) {
+export function createFallback(options: FallbackOptions) {
+  const { database, queue, directory, senders, node, announcesDeaths, log } = options
   const journal = createFallbackJournal(directory)
 
   const sendDirectly = async (fresh: FreshMessage): Promise<Enqueued> => {
@@ -63,24 +67,27 @@ export function createFallback({ database, queue, directory, senders, node, log 
         const results = await writeMessages(queue, transaction, messages)
         // one whose key was there before is another message, and its own try went past all of this
         const own = messages.filter((message, at) => results[at]!.id === message.id)
-        const settled = entries.flatMap((entry) => settledOf(entry, own))
-        await writeSettled(transaction, node, settled)
-        const dead = settled.filter(({ status }) => status === 'sent' || status === 'failed')
+        const settled = [...entries, ...uncertainties(entries)].flatMap((entry) => settledOf(entry, own))
+        const written = await writeSettled(transaction, node, settled)
+        const over = settled.filter(({ status }) => status === 'sent' || status === 'failed')
+        const dead = settled.filter(({ id, status }) => status === 'failed' && written.has(id))
         for (const name of new Set(messages.map((message) => message.queue)))
           await queue.remove(
             name,
-            dead.map(({ id }) => id),
+            over.map(({ id }) => id),
             transaction,
           )
-        for (const [name, some] of Map.groupBy(
-          settled.filter(({ status }) => status === 'failed'),
-          ({ id }) => messages.find((message) => message.id === id)!.queue,
-        ))
+        const messageOf = (id: string) => messages.find((message) => message.id === id)!
+        for (const [name, some] of Map.groupBy(dead, ({ id }) => messageOf(id).queue))
           await queue.enqueue(
             `${name}.dead`,
             some.map(({ id, nextJobId, error }) => ({ id: nextJobId!, data: { message: id, error } })),
             transaction,
           )
+        if (announcesDeaths) {
+          const deaths = dead.map(({ id }) => deathOf(messageOf(id)))
+          await queue.enqueue('webhook.status.failed', deaths, transaction)
+        }
       })
     }
     await removeJournal(file)
@@ -116,6 +123,18 @@ export function createFallback({ database, queue, directory, senders, node, log 
       await journal.close()
     },
   }
+}
+
+/** The process ended during these tries, and the other side would take a second one for another message. */
+function uncertainties(entries: readonly Entry[]): Entry[] {
+  const known = new Set(entries.flatMap((entry) => (entry.kind === 'message' ? [] : [entry.id])))
+  return entries.flatMap((entry) => {
+    if (entry.kind !== 'message' || known.has(entry.message.id)) return []
+    const { id, channel } = entry.message
+    if (recognises(channel)) return []
+    const { code, message: reason } = fail('MESSAGE_UNCERTAIN', { channel })
+    return [{ kind: 'refused', id, at: new Date().toISOString(), code, reason, final: true } as const]
+  })
 }
 
 function settledOf(entry: Entry, messages: readonly FreshMessage[]): Settled[] {

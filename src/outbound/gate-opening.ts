@@ -1,11 +1,12 @@
 import { asPorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database, Transaction } from '../store/database.ts'
-import { addGateCommand, type GateTarget } from '../store/gates.ts'
+import { addGateCommand, type GateTarget, noteGateCommand } from '../store/gates.ts'
 import { atMost } from '../wait.ts'
 import type { GateContent } from './content.ts'
 import type { GateBook } from './gate-book.ts'
-import { type NewMessage, PRIORITY } from './message.ts'
+import { type MessageStatus, type NewMessage, PRIORITY } from './message.ts'
+import type { Owed } from './owed.ts'
 
 /** ms from the decision; a gate that opens later opens for somebody else. */
 const GATE_MS = 30_000
@@ -17,7 +18,7 @@ const GATE_PATIENCE_MS = 2000
 export type Enqueue = (
   message: NewMessage,
   options?: { transaction?: Transaction; fallback?: 'direct' },
-) => Promise<unknown>
+) => Promise<{ status: MessageStatus }>
 
 /** Where something happened, as the journal tells it. */
 export interface Place {
@@ -43,11 +44,14 @@ export function createGateOpening({
   outbound,
   database,
   book,
+  owed,
   log,
 }: {
   outbound: { enqueue: Enqueue }
   database: Database
   book: GateBook
+  /** For the audit of what went past the queue. */
+  owed: Pick<Owed, 'add'>
   log: Logger
 }): (decided: Decided) => Promise<void> {
   return async ({ callId, at, place, by, via }: Decided): Promise<void> => {
@@ -113,7 +117,14 @@ export function createGateOpening({
       if (await atMost(GATE_PATIENCE_MS, written)) return
       // the same id: should the transaction arrive after all, the gate knows the second for the first
       log.warn(facts, 'the database is away: the command for the gate goes past the queue')
-      await outbound.enqueue(message, { fallback: 'direct' })
+      const { status } = await outbound.enqueue(message, { fallback: 'direct' })
+      owed.add(facts, () =>
+        database.transaction(async (transaction) => {
+          await addGateCommand(transaction, command)
+          const known = status === 'sent' ? status : undefined
+          await noteGateCommand(transaction, callId, 'past the queue', { status }, known)
+        }),
+      )
     } catch (error) {
       const { code } = asPorteiroError(error)
       log.error({ ...facts, code, reason: reasonOf(error) }, 'the gate could not be told to open')

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { asPorteiroError, fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { DeliveryError } from './delivery-error.ts'
 import { insist } from './insist.ts'
-import type { Job, Queue } from './queue.ts'
+import { retryDelay } from './policy.ts'
+import type { Job, NewJob, Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
 import type { Task } from './shares.ts'
 
@@ -18,7 +20,7 @@ export interface JobContext {
 }
 
 /**
- * Does what a job asks for. Whatever it throws is tried again after the queue's delay; a DeliveryError that is final, and a
+ * Does what a job asks for. Whatever it throws is tried again, as a message would be; a DeliveryError that is final, and a
  * PorteiroError of status 400 to 499, go to the dead letters at once. It may be called twice for one job, when a worker dies.
  */
 export type JobHandler = (data: unknown, context: JobContext) => Promise<void>
@@ -27,23 +29,48 @@ export interface JobRunnerOptions {
   database: Database
   queue: Queue
   handlers: ReadonlyMap<string, JobHandler>
+  /** Tries after the first one, and ms before the first of them; it doubles with each. */
+  retries: { limit: number; delayMs: number }
   onDone: (job: Job, ok: boolean) => void
   log: Logger
   signal: AbortSignal
 }
 
-/** Jobs that are no messages: each names its handler, `{type, data}`. */
-export function createJobRunner({ database, queue, handlers, onDone, log, signal }: JobRunnerOptions) {
+/** What a job that is no message carries. */
+interface Typed {
+  /** Names its handler. */
+  type: string
+  data: unknown
+  priority?: number | undefined
+  /** Tries that failed. A job that is given back, or whose worker dies, has not failed. */
+  failures?: number | undefined
+}
+
+/** Jobs take turns by tenant where they name one. */
+export function typedJob(id: string, data: Typed, startAfter?: Date): NewJob {
+  const { priority } = data
+  return {
+    id,
+    data,
+    group: groupOf(data),
+    ...(priority !== undefined && { priority }),
+    ...(startAfter && { startAfter }),
+  }
+}
+
+/** Jobs that are no messages: each names its handler. */
+export function createJobRunner(options: JobRunnerOptions) {
+  const { database, queue, handlers, retries, onDone, log, signal } = options
   const hands = new Set<Job>()
   const ending = new AbortController()
   const writing = { what: 'acknowledgements', log, signal }
 
   const handle = async (job: Job): Promise<void> => {
-    const { type, data } = job.data as { type: string; data: unknown }
+    const { type, data, failures = 0 } = job.data as Typed
     const handler = handlers.get(type)
     if (!handler) throw fail('JOB_UNKNOWN', { type, queue: job.queue })
-    const { id: jobId, queue: name, claims } = job
-    await handler(data, { jobId, queue: name, attempt: claims + 1, signal: ending.signal })
+    const { id: jobId, queue: name } = job
+    await handler(data, { jobId, queue: name, attempt: failures + 1, signal: ending.signal })
   }
 
   const run = async (job: Job): Promise<void> => {
@@ -55,17 +82,37 @@ export function createJobRunner({ database, queue, handlers, onDone, log, signal
       const { code } = error instanceof DeliveryError ? error : asPorteiroError(error)
       const type = (job.data as { type?: string }).type
       log.warn({ queue: job.queue, job: job.id, type, code, reason: reasonOf(error) }, 'a job failed')
-      if (isFinal(error)) await insist(() => bury(job, code, reasonOf(error)), writing)
-      else await insist(() => queue.nack([job], `${code}: ${reasonOf(error)}`.slice(0, 1000)), writing)
+      const failures = ((job.data as Typed).failures ?? 0) + 1
+      if (isFinal(error) || failures > retries.limit)
+        await insist(() => bury(job, code, reasonOf(error)), writing)
+      else {
+        const next = afterFailure(job, failures, error)
+        await insist(() => replace(job, next), writing)
+      }
       onDone(job, false)
     }
   }
 
+  const afterFailure = ({ data }: Job, failures: number, error: unknown): NewJob => {
+    const retryAfterMs = error instanceof DeliveryError ? error.retryAfterMs : undefined
+    const delayMs = retryDelay(retries.delayMs, failures, { retryAfterMs })
+    return typedJob(randomUUID(), { ...(data as Typed), failures }, new Date(Date.now() + delayMs))
+  }
+
+  /** May be repeated: the next one is known by its id. */
+  const replace = (job: Job, next: NewJob) =>
+    database.transaction(async (transaction) => {
+      await queue.enqueue(job.queue, [next], transaction)
+      await queue.ack([job], transaction)
+    })
+
   const bury = (job: Job, code: string, reason: string) =>
     database.transaction(async (transaction) => {
       if (isQueue(job.queue)) {
-        const data = { ...(job.data as object), error: { code, message: reason.slice(0, 1000) } }
-        await queue.enqueue(deadOf(job.queue), [{ id: job.id, data }], transaction)
+        // a redrive begins anew
+        const { failures: _, ...typed } = job.data as Typed
+        const data = { ...typed, error: { code, message: reason.slice(0, 1000) } }
+        await queue.enqueue(deadOf(job.queue), [typedJob(job.id, data)], transaction)
       }
       await queue.ack([job], transaction)
     })
@@ -75,8 +122,8 @@ export function createJobRunner({ database, queue, handlers, onDone, log, signal
       jobs.map((job) => {
         hands.add(job)
         return {
-          group: groupOf(job),
-          priority: 0,
+          group: groupOf(job.data as Typed),
+          priority: (job.data as Typed).priority ?? 0,
           drop: () => {
             hands.delete(job)
             return job
@@ -101,10 +148,8 @@ function isFinal(error: unknown): boolean {
   return code === 'JOB_UNKNOWN' || (status >= 400 && status < 500)
 }
 
-/** Jobs take turns by tenant where they name one. */
-function groupOf({ data }: Job): string {
-  const { type, data: inner } = data as { type?: string; data?: { tenantId?: string } | null }
-  return inner?.tenantId ?? type ?? ''
+function groupOf({ type, data }: Typed): string {
+  return (data as { tenantId?: string } | null | undefined)?.tenantId ?? type
 }
 
 export type JobRunner = ReturnType<typeof createJobRunner>

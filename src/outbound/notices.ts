@@ -16,6 +16,9 @@ import { WORDS } from './words.ts'
 
 /** ms after which a note of a visit helps nobody. */
 const NOTE_MS = 60 * 60 * 1000
+/** Outcomes of visits that reached nobody, unless somebody was on the line and left it undecided: they know. */
+const UNREACHED = ['unanswered', 'unreachable']
+const WAS_ANSWERED = ['undecided', 'resident-left']
 
 export interface NoticesOptions {
   journal: { subscribe(listener: (event: EventRow) => void): () => void }
@@ -52,7 +55,7 @@ export type Notices = ReturnType<typeof createNotices>
 export function createNotices(options: NoticesOptions) {
   const { outbound, database, book, accounts, ownEndpoint, locale, log, now = Date.now } = options
   const owed = createOwed({ log })
-  const openGate = createGateOpening({ outbound, database, book, log })
+  const openGate = createGateOpening({ outbound, database, book, owed, log })
   const opening = new Set<Promise<void>>()
 
   const tell = (
@@ -145,7 +148,8 @@ export function createNotices(options: NoticesOptions) {
     } else if (kind === 'ended') {
       const { tenant, gate, unit, outcome, reason, durations } = data
       tellOfCall('call.ended', event, { tenant, gate, unit, outcome, reason, durations })
-      if (outcome === 'unanswered' || outcome === 'unreachable') noteUnreached(event, data)
+      if (UNREACHED.includes(String(outcome)) && !WAS_ANSWERED.includes(String(reason)))
+        noteUnreached(event, data)
     }
   }
 

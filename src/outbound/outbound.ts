@@ -18,7 +18,7 @@ import { createChanges, isUuid } from './changes.ts'
 import { createDeathNotice, type Post } from './death-notice.ts'
 import { createEnqueuer, type Enqueued, writeMessages } from './enqueue.ts'
 import { createFallback } from './fallback.ts'
-import type { JobHandler } from './handlers.ts'
+import { type JobHandler, typedJob } from './handlers.ts'
 import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
 import { prepare } from './new-message.ts'
 import { createPostgresQueue } from './postgres-queue.ts'
@@ -91,13 +91,14 @@ export type Outbound = Awaited<ReturnType<typeof createOutbound>>
 export async function createOutbound(options: OutboundOptions) {
   const { database, log, node, works, retryLimit, retryDelayMs, statusFailedUrl, post } = options
   const { now = Date.now } = options
-  const opened = await openBoss({ database, log, works, retryLimit, retryDelayMs })
+  const opened = await openBoss({ database, log, works })
   const { boss } = opened
   const queue = createPostgresQueue(opened)
   const announcesDeaths = statusFailedUrl !== undefined
   const enqueuer = createEnqueuer({ database, queue })
   const changes = createChanges({ database, queue, boss: opened, announcesDeaths })
-  const fallback = options.fallback && createFallback({ database, queue, node, log, ...options.fallback })
+  const fallback =
+    options.fallback && createFallback({ database, queue, node, announcesDeaths, log, ...options.fallback })
   const listeners = new Set<(fact: DeliveryFact) => void>()
   const handlers = new Map<string, JobHandler>()
 
@@ -155,6 +156,8 @@ export async function createOutbound(options: OutboundOptions) {
     handlers: handlers as ReadonlyMap<string, JobHandler>,
     announcesDeaths,
     rates: options.rates ?? {},
+    /** Of jobs that are no messages. */
+    retries: { limit: retryLimit, delayMs: retryDelayMs },
 
     /**
      * Resolves once the message is committed, or, with a transaction, once it is part of that. What is enqueued at the same
@@ -166,13 +169,7 @@ export async function createOutbound(options: OutboundOptions) {
     /** A job for the handler of that type. Resolves with its id. */
     async enqueueJob(request: NewJobRequest): Promise<string> {
       const { queue: name, type, data, id = randomUUID(), priority, startAfter, transaction } = request
-      const job = {
-        id,
-        data: { type, data },
-        ...(priority !== undefined && { priority }),
-        ...(startAfter && { startAfter }),
-      }
-      await queue.enqueue(name, [job], transaction)
+      await queue.enqueue(name, [typedJob(id, { type, data, priority }, startAfter)], transaction)
       return id
     },
 

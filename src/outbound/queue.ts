@@ -40,7 +40,7 @@ export interface Queue {
   dequeue(queue: string, demand: Demand): Promise<Job[]>
   /** Done with; a claim that has lapsed is left alone. */
   ack(jobs: readonly Job[], transaction?: Transaction): Promise<void>
-  /** Back into the queue; after the queue's own delay and number of tries, or to its dead letters when they are used up. */
+  /** Back into the queue as if it had not been taken. */
   nack(jobs: readonly Job[], reason: string): Promise<void>
   /** Still being worked on. */
   hold(jobs: readonly Job[]): Promise<void>

@@ -5,9 +5,10 @@ import type { Database, Transaction } from '../store/database.ts'
 import { type Settled, writeSettled } from '../store/message-tries.ts'
 import { createBatcher } from './batch.ts'
 import { jobOf } from './enqueue.ts'
+import { typedJob } from './handlers.ts'
 import { insist } from './insist.ts'
 import type { Outcome } from './outcome.ts'
-import type { Queue } from './queue.ts'
+import type { NewJob, Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
 
 /** Outcomes in one transaction at most. */
@@ -26,6 +27,9 @@ export interface SettlerOptions {
 
 /** The name of the job that tells of a death. */
 export const MESSAGE_DIED = 'message_died'
+
+export const deathOf = ({ id, tenantId }: { id: string; tenantId: string }): NewJob =>
+  typedJob(randomUUID(), { type: MESSAGE_DIED, data: { message: id, tenantId } })
 
 /**
  * Writes what came of tries: the message, the try, the next job or the dead letter, and the acknowledgement of this one, in
@@ -131,11 +135,7 @@ async function announceDeaths(
   const dead = counted.filter(({ status }) => status === 'failed' || status === 'expired')
   await queue.enqueue(
     'webhook.status.failed',
-    dead.map(({ message }) => ({
-      id: randomUUID(),
-      data: { type: MESSAGE_DIED, data: { message: message.id } },
-      group: message.tenantId,
-    })),
+    dead.map(({ message }) => deathOf(message)),
     transaction,
   )
 }

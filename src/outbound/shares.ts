@@ -17,6 +17,8 @@ export interface SharesOptions {
   perGroup: number
   /** Something ended or may go on: there may be room for more. */
   onFree: () => void
+  /** A task that was under way when all else was taken wants to wait: it is not kept any more. */
+  onLeft: (task: Task) => void
 }
 
 interface Group {
@@ -32,11 +34,12 @@ const LEAST = 2
  * Who may go next. Groups take turns and none has more than its share under way, the less the more groups there are, so
  * that a group that hangs, or one with a hundred thousand tasks, holds up nobody but itself.
  */
-export function createShares({ total, perGroup, onFree }: SharesOptions) {
+export function createShares({ total, perGroup, onFree, onLeft }: SharesOptions) {
   // in the order of their turns: who had one goes to the end
   const groups = new Map<string, Group>()
   let running = 0
   let held = 0
+  let ended = false
 
   // one share is left for whoever comes next
   const share = () => Math.min(perGroup, Math.max(LEAST, Math.floor(total / (groups.size + 1))))
@@ -66,7 +69,8 @@ export function createShares({ total, perGroup, onFree }: SharesOptions) {
     const pauseMs = await task.run()
     running--
     group.running--
-    if (pauseMs !== undefined) {
+    if (pauseMs !== undefined && ended) onLeft(task)
+    else if (pauseMs !== undefined) {
       group.held.unshift(task)
       held++
       group.pause ??= setTimeout(() => {
@@ -110,8 +114,9 @@ export function createShares({ total, perGroup, onFree }: SharesOptions) {
       held -= surplus.length
       return surplus
     },
-    /** Takes everything that is held. */
+    /** Takes everything that is held, for good: nothing is begun any more. */
     empty(): Task[] {
+      ended = true
       return [...groups.values()].flatMap((group) => {
         clearTimeout(group.pause)
         group.pause = undefined

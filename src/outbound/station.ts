@@ -51,6 +51,7 @@ export function createStation(options: StationOptions) {
     perGroup,
     // a fetch for each one that ends would be many fetches of one
     onFree: () => refill(),
+    onLeft: (task) => void giveBack([task]),
   })
   const room = () => inHand - size() - unsettled()
   // a fetch for each one that ends would be many fetches of one

@@ -110,6 +110,7 @@ export function createWorker(options: WorkerOptions): Worker {
     database,
     queue,
     handlers: outbound.handlers,
+    retries: outbound.retries,
     onDone: (_, ok) => {
       processed++
       if (!ok) failed++

@@ -38,7 +38,11 @@ interface Session {
   known: Set<string>
   /** Ids of messages that came back unrouted. */
   returned: Set<string>
-  broken: boolean
+  isBroken: () => boolean
+  /** Under an alarm the broker reads nothing: what is written waits, and would open gates when it is over. */
+  isBlocked: () => boolean
+  /** Cuts the connection, with all that was written and not sent. */
+  drop(reason: unknown): void
 }
 
 interface Command {
@@ -49,11 +53,14 @@ interface Command {
   /** By performance.now(). */
   until: number
   givenUp: boolean
+  /** Where it was written to. */
+  session?: Session
 }
 
 /**
  * Commands to gates over RabbitMQ: mandatory, confirmed, expiring. The connection is made at the first command and again
- * after it broke; nothing is kept for later, because a command that is late means nothing.
+ * after it broke. Nothing is kept for later, because a command that is late means nothing: `expiration` counts from when the
+ * broker reads it, so one that was not confirmed in time takes its connection along.
  */
 export function createGatePublisher({
   url,
@@ -68,39 +75,62 @@ export function createGatePublisher({
   let session: Promise<Session> | undefined
   let closed = false
 
-  const open = async (): Promise<Session> => {
-    const model = await connect(withHeartbeat(url), { timeout: CONNECT_MS, noDelay: true })
+  /** `onGone`: it broke, perhaps while it was being opened. */
+  const open = async (onGone: () => void): Promise<Session> => {
+    const ending = new AbortController()
+    // net.connect takes the signal, which amqplib's types do not know; aborting it destroys the socket at any time
+    const options = { noDelay: true, timeout: CONNECT_MS, signal: ending.signal }
+    const model = await connect(withHeartbeat(url), options).catch((error) => {
+      onGone()
+      throw error
+    })
+    let broken = false
+    let blocked = false
     const drop = (error?: unknown) => {
-      if (opened.broken) return
-      opened.broken = true
-      session = undefined
+      if (broken) return
+      broken = true
+      onGone()
       if (!closed)
         log.warn({ reason: error ? reasonOf(error) : 'closed' }, 'the connection for gates is gone')
-      model.close().catch(() => {})
+      ending.abort()
     }
     model.on('error', drop).on('close', drop)
-    const channel = await model.createConfirmChannel()
-    const opened: Session = { model, channel, known: new Set(), returned: new Set(), broken: false }
-    channel.on('error', drop).on('close', drop)
-    channel.on('return', ({ properties }) => opened.returned.add(String(properties.messageId)))
-    // must be consumed before the first command, on the same channel
-    await channel.consume(
-      REPLIES,
-      (reply) => {
-        const id: unknown = reply?.properties.correlationId
-        if (reply && typeof id === 'string') onReply?.(id, reply.content.toString('utf8'))
-      },
-      { noAck: true },
-    )
-    return opened
+    model.on('blocked', () => {
+      blocked = true
+    })
+    model.on('unblocked', () => {
+      blocked = false
+    })
+    try {
+      const channel = await model.createConfirmChannel()
+      const returned = new Set<string>()
+      channel.on('error', drop).on('close', drop)
+      channel.on('return', ({ properties }) => returned.add(String(properties.messageId)))
+      // must be consumed before the first command, on the same channel
+      await channel.consume(
+        REPLIES,
+        (reply) => {
+          const id: unknown = reply?.properties.correlationId
+          if (reply && typeof id === 'string') onReply?.(id, reply.content.toString('utf8'))
+        },
+        { noAck: true },
+      )
+      const state = { isBroken: () => broken, isBlocked: () => blocked, drop }
+      return { model, channel, known: new Set(), returned, ...state }
+    } catch (error) {
+      drop(error)
+      throw error
+    }
   }
 
   const current = (): Promise<Session> => {
-    session ??= open().catch((error) => {
-      session = undefined
-      throw error
+    if (session) return session
+    const opening: Promise<Session> = open(() => {
+      // another may have been opened in its place
+      if (session === opening) session = undefined
     })
-    return session
+    session = opening
+    return opening
   }
 
   /** On a channel of its own: RabbitMQ closes the one that names an exchange which is not there. */
@@ -137,9 +167,12 @@ export function createGatePublisher({
 
   const send = async (command: Command): Promise<true> => {
     const opened = await current()
+    if (opened.isBlocked()) throw new Error('the broker takes nothing for now')
     await check(opened, command.exchange)
     // whoever gave it up has another try on its way by now
-    if (!command.givenUp && performance.now() < command.until) await confirmed(opened, command)
+    if (command.givenUp || performance.now() >= command.until) return true
+    command.session = opened
+    await confirmed(opened, command)
     return true
   }
 
@@ -151,7 +184,9 @@ export function createGatePublisher({
       try {
         if (await atMost(limit, send(command))) return
         command.givenUp = true
-        throw new Error(`no confirmation within ${Math.round(limit)} ms`)
+        const silent = new Error(`no confirmation within ${Math.round(limit)} ms`)
+        command.session?.drop(silent)
+        throw silent
       } catch (error) {
         if ((error as { code?: unknown }).code === 'GATE_UNROUTABLE') throw error
         throw undelivered('GATE_UNREACHABLE', { reason: reasonOf(error).slice(0, 200) }, { cause: error })
@@ -160,8 +195,7 @@ export function createGatePublisher({
     async close() {
       closed = true
       const opened = await session?.catch(() => undefined)
-      if (!opened || opened.broken) return
-      opened.broken = true
+      if (!opened || opened.isBroken()) return
       let timer: NodeJS.Timeout | undefined
       const limit = new Promise((resolve) => {
         timer = setTimeout(resolve, CLOSE_MS)

@@ -1,7 +1,8 @@
-import { asPorteiroError, reasonOf } from '../../errors.ts'
+import { asPorteiroError, fail, reasonOf } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Querier } from '../../store/database.ts'
 import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from '../../store/gates.ts'
+import { atMost } from '../../wait.ts'
 import { contentOf, type GateContent, gateContent } from '../content.ts'
 import type { HttpClient } from '../egress.ts'
 import type { GateBook } from '../gate-book.ts'
@@ -13,6 +14,8 @@ import { repeatable } from './webhook.ts'
 
 /** ms for one post; a controller answers at once or not at all. */
 const POST_MS = 5000
+/** ms that the audit may take; a database that hangs must use up neither the command's time nor its try. */
+const AUDIT_MS = 1000
 
 export interface GateOptions {
   database: Querier
@@ -139,7 +142,12 @@ function openedBy(body: string): boolean | undefined {
 function createAudit({ database, log }: { database: Querier; log: Logger }) {
   const quiet = async <T>(callId: string, work: Promise<T>): Promise<T | undefined> => {
     try {
-      return await work
+      const answer = await atMost(
+        AUDIT_MS,
+        work.then((value) => ({ value })),
+      )
+      if (!answer) throw fail('DATABASE_UNREACHABLE', { reason: `no answer in ${AUDIT_MS} ms` })
+      return answer.value
     } catch (error) {
       log.error(
         { call_id: callId, code: asPorteiroError(error).code, reason: reasonOf(error) },

@@ -103,7 +103,9 @@ export function createWhatsAppSender({
         return speak({ type: 'audio', mediaId: await upload(account, content, attempt) })
       }
       const template = asTemplate(content, account.settings)
-      if (template && windowOpen && !(await windowOpen(message))) return speak(template)
+      // not to know it keeps nothing back: a closed window is answered with the template below
+      const isOpen = template && windowOpen ? await windowOpen(message).catch(() => true) : true
+      if (template && !isOpen) return speak(template)
       try {
         return await speak(content)
       } catch (error) {

@@ -16,6 +16,7 @@ export function dependencies() {
   const { audiosocket, frameLateness, journal, broker, speech } = status
   const lateness = frameLateness?.count >= ENOUGH_FRAMES ? frameLateness.p99 : 0
   const refused = Object.entries(audiosocket?.refused ?? {}).filter(([, number]) => number > 0)
+  // a key of one tenant, or a node without calls, is told less: what is not known is not shown
   return [
     {
       title: tr('Serviço', 'Service'),
@@ -26,7 +27,11 @@ export function dependencies() {
         [tr('Desde', 'Since'), status.startedAt && moment(status.startedAt)],
         [
           tr('Chamadas', 'Calls'),
-          status.calls !== undefined && `${amount(status.calls)} / ${amount(status.maxCalls ?? 0)}`,
+          status.calls !== undefined &&
+            [status.calls, status.maxCalls]
+              .filter((number) => number !== undefined)
+              .map(amount)
+              .join(' / '),
         ],
         [tr('Linhas', 'Legs'), status.legs],
         [
@@ -35,7 +40,7 @@ export function dependencies() {
         ],
       ],
     },
-    {
+    journal && {
       title: 'Postgres',
       state:
         journal?.lost > 0
@@ -52,7 +57,7 @@ export function dependencies() {
         [tr('Eventos perdidos', 'Events lost'), amount(journal?.lost ?? 0)],
       ],
     },
-    {
+    audiosocket && {
       title: 'AudioSocket',
       state:
         refused.length > 0
@@ -64,7 +69,7 @@ export function dependencies() {
         ...refused.map(([code, number]) => [html`<code>${code}</code>`, amount(number)]),
       ],
     },
-    {
+    frameLateness && {
       title: tr('Som', 'Sound'),
       state:
         lateness > GAPS_MS
@@ -78,7 +83,7 @@ export function dependencies() {
         [tr('Maior atraso', 'Latest'), milliseconds(frameLateness?.max)],
       ],
     },
-    {
+    status.clickToCall && {
       title: tr('Tocar o morador', 'Ringing residents'),
       lack: 'broker',
       state: broker
@@ -90,11 +95,11 @@ export function dependencies() {
           : fine(status.clickToCall),
       facts: [
         ['CLICKTOCALL', status.clickToCall],
-        ['RabbitMQ', broker ? broker.state : tr('não usado', 'not used')],
+        ['RabbitMQ', broker ? broker.state : broker === null ? tr('não usado', 'not used') : undefined],
         [tr('Quedas', 'Losses'), broker?.losses],
       ],
     },
-    {
+    speech && {
       title: tr('Voz', 'Speech'),
       state: speechState(speech),
       facts: [
@@ -111,7 +116,7 @@ export function dependencies() {
           : fine(tr('nada falhou', 'nothing failed')),
       facts: [[tr('Fila', 'Queue'), html`<a href="#/queue">${tr('ver', 'see it')}</a>`]],
     },
-  ]
+  ].filter(Boolean)
 }
 
 function speechState(speech) {

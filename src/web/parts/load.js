@@ -7,21 +7,24 @@ import { useCallback, useEffect, useRef, useState } from '../lib.js'
 export function useLoad(ask, wanted, every) {
   const [state, setState] = useState({ value: undefined, error: undefined })
   const turn = useRef(0)
+  const latest = useRef(ask)
+  latest.current = ask
+  // always what is wanted now, also for whoever took `again` before that changed
   const again = useCallback(async () => {
     const mine = ++turn.current
     try {
-      const value = await ask()
+      const value = await latest.current()
       if (mine === turn.current) setState({ value, error: undefined })
     } catch (error) {
       if (mine === turn.current) setState((before) => ({ value: before.value, error }))
     }
-  }, wanted)
+  }, [])
   useEffect(() => {
     void again()
     if (!every) return
     const timer = setInterval(() => document.visibilityState === 'visible' && again(), every)
     return () => clearInterval(timer)
-  }, [again, every])
+  }, [...wanted, every])
   // what is on its way when the view closes must not come to it any more
   useEffect(() => () => void turn.current++, [])
   return { ...state, again }

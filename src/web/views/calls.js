@@ -135,8 +135,8 @@ function Before({ chosen }) {
 /** What is shown while no call is chosen: what wants a look, and how the calls of today went. */
 function Overview() {
   const found = problems.value
-  const { outcomes = {} } = health.value.status ?? {}
-  const total = Object.values(outcomes).reduce((sum, one) => sum + one, 0)
+  const { outcomes } = health.value.status ?? {}
+  const total = Object.values(outcomes ?? {}).reduce((sum, one) => sum + one, 0)
   return html`<section class="panel overview">
     <h2 class="hidden">${tr('Visão geral', 'Overview')}</h2>
     ${
@@ -163,23 +163,28 @@ function Overview() {
     <ul class="dependencies">
       ${dependencies().map(({ title, state }) => html`<li><a href="#/health">${title}</a><${Mark} ...${state} /></li>`)}
     </ul>
-    <h3>${tr('Desde o início do serviço', 'Since the service started')}</h3>
-    ${
-      total === 0
-        ? html`<p class="help">${tr('Nenhuma chamada encerrada ainda.', 'No call has ended yet.')}</p>`
-        : html`<ul class="outcomes">
-            ${Object.entries(outcomes)
-              .sort(([, one], [, other]) => other - one)
-              .map(
-                ([outcome, number]) => html`<li>
-                  <${Mark} ...${stateOf({ state: 'ended', outcome })} />
-                  <span class="bar"><i class="share" style=${{ width: `${Math.max(2, (100 * number) / total)}%` }}></i></span>
-                  <span class="number">${amount(number)}</span>
-                </li>`,
-              )}
-          </ul>
-          <p class="help">${count(total, 'chamada', 'chamadas', 'call', 'calls')}</p>`
-    }
+    ${outcomes && html`<${Outcomes} outcomes=${outcomes} total=${total} />`}
     <p class="help">${tr('Escolha uma chamada para vê-la inteira.', 'Choose a call to see all of it.')}</p>
   </section>`
+}
+
+/** How the calls of this node ended since it started. */
+function Outcomes({ outcomes, total }) {
+  return html`<h3>${tr('Desde o início do serviço', 'Since the service started')}</h3>
+      ${
+        total === 0
+          ? html`<p class="help">${tr('Nenhuma chamada encerrada ainda.', 'No call has ended yet.')}</p>`
+          : html`<ul class="outcomes">
+              ${Object.entries(outcomes)
+                .sort(([, one], [, other]) => other - one)
+                .map(
+                  ([outcome, number]) => html`<li>
+                    <${Mark} ...${stateOf({ state: 'ended', outcome })} />
+                    <span class="bar"><i class="share" style=${{ width: `${Math.max(2, (100 * number) / total)}%` }}></i></span>
+                    <span class="number">${amount(number)}</span>
+                  </li>`,
+                )}
+            </ul>
+            <p class="help">${count(total, 'chamada', 'chamadas', 'call', 'calls')}</p>`
+      }`
 }

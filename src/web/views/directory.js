@@ -5,6 +5,7 @@ import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure, tell } from '../parts/notice.js'
 import { tr } from '../words.js'
 import { Extensions } from './extensions.js'
+import { Rules } from './rules.js'
 import { Unit } from './unit.js'
 
 const ROW = 44
@@ -28,6 +29,7 @@ export function Directory() {
     </div>
     <div class="stack" key=${chosen}>
       <${Units} tenant=${chosen} />
+      <${Rules} tenant=${chosen} />
       <${Extensions} tenant=${chosen} />
     </div>
   `
@@ -39,19 +41,24 @@ function Units({ tenant }) {
   const [open, setOpen] = useState(undefined)
   const [pages, setPages] = useState({ items: [], next: undefined })
   const path = (cursor) => withQuery('/api/units', { tenant, search: wanted, limit: 100, cursor })
-  const { error, again } = useLoad(async () => setPages(await get(path())), [tenant, wanted])
+  const { value, error, again } = useLoad(() => get(path()), [tenant, wanted])
+  useEffect(() => {
+    if (value) setPages(value)
+  }, [value])
   useEffect(() => {
     const timer = setTimeout(() => setWanted(search.trim()), 250)
     return () => clearTimeout(timer)
   }, [search])
   const more = async () => {
-    const { next } = pages
-    if (!next) return
-    setPages({ ...pages, next: null })
-    const page = await get(path(next)).catch(() => undefined)
-    setPages((known) =>
-      page ? { items: [...known.items, ...page.items], next: page.next } : { ...known, next },
-    )
+    if (!pages.next) return
+    const asking = { ...pages, next: null }
+    setPages(asking)
+    const page = await get(path(pages.next)).catch(() => undefined)
+    // another search may have begun meanwhile
+    setPages((known) => {
+      if (known !== asking) return known
+      return page ? { items: [...known.items, ...page.items], next: page.next } : pages
+    })
   }
   const { items, next } = pages
   return html`<section class="panel tall" aria-labelledby="units-title">

@@ -13,13 +13,17 @@ const SCOPES = {
 
 /** Who may do what. A key is shown once. */
 export function Keys() {
-  const { value, error, again } = useLoad(() => get('/api/keys'), [])
-  const [made, setMade] = useState(undefined)
   if (!may('admin')) {
     return html`<section class="panel"><${Empty} icon="keys" title=${tr('Só para administradores', 'For administrators only')}>
       ${tr('Entre com uma chave do escopo admin.', 'Log in with a key of scope admin.')}
     <//></section>`
   }
+  return html`<${AllKeys} />`
+}
+
+function AllKeys() {
+  const { value, error, again } = useLoad(() => get('/api/keys'), [])
+  const [made, setMade] = useState(undefined)
   return html`
     <div class="view-head"><h1>${tr('Chaves', 'Keys')}</h1></div>
     <div class="stack">

@@ -1,5 +1,5 @@
 import { get, may, post, withQuery } from '../api.js'
-import { html, useEffect, useState } from '../lib.js'
+import { html, useEffect, useRef, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { List } from '../parts/list.js'
 import { useLoad } from '../parts/load.js'
@@ -23,10 +23,14 @@ export function Messages({ status, choose, open }) {
   const ids = new Set(first.map(({ id }) => id))
   const items = [...first, ...older.filter(({ id }) => !ids.has(id))]
   const next = cursor === undefined ? value?.next : cursor
+  const shown = useRef(path)
+  shown.current = path
   const more = async () => {
     if (!next) return
     setCursor(null)
     const page = await get(paged(path, { limit: 100, cursor: next })).catch(() => undefined)
+    // another status may have been chosen meanwhile
+    if (shown.current !== path) return
     if (!page) return setCursor(undefined)
     setOlder((known) => [...known, ...page.items])
     setCursor(page.next)

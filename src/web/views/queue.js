@@ -28,7 +28,7 @@ export function Queue() {
     <div class="stack">
       ${error && !value && html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`}
       ${value && html`<${Numbers} statistics=${value} />`}
-      <${Rates} />
+      <${Rates} whole=${value?.processed !== null} />
       <${Messages} status=${status} choose=${setStatus} open=${setOpen} />
       ${value && value.processed !== null && html`<${Queues} queues=${value.queues} /><${Workers} workers=${value.workers} />`}
     </div>
@@ -78,7 +78,7 @@ function Numbers({ statistics }) {
   </ul>`
 }
 
-function Rates() {
+function Rates({ whole }) {
   const { times, size, processed, failed } = history.value
   const latest = (list) => amount(Math.round(list.at(-1) ?? 0))
   return html`<div class="cards">
@@ -86,7 +86,9 @@ function Rates() {
       <h2>${tr('Na fila', 'In the queue')}</h2>
       <${Plot} times=${times} lines=${[{ label: 'size', tone: 'accent', values: size }]} summary=${`${tr('Na fila', 'In the queue')}: ${latest(size)}`} />
     </section>
-    <section class="panel">
+    ${
+      whole &&
+      html`<section class="panel">
       <h2>${tr('Por minuto', 'A minute')} <small>${tr('linha cheia: tentativas; tracejada: falhas', 'whole line: tries; dashed: failures')}</small></h2>
       <${Plot}
         times=${times}
@@ -96,7 +98,8 @@ function Rates() {
         ]}
         summary=${`${tr('Por minuto', 'A minute')}: ${latest(processed)}, ${tr('falhas', 'failures')}: ${latest(failed)}`}
       />
-    </section>
+    </section>`
+    }
   </div>`
 }
 

@@ -1,0 +1,147 @@
+import { get, may, post, remove, withQuery } from '../api.js'
+import { html, useState } from '../lib.js'
+import { useLoad } from '../parts/load.js'
+import { complain, Do, Empty, Failure } from '../parts/notice.js'
+import { locale, moment, tr } from '../words.js'
+
+const BLANK = { name: '', phone: '', unit: '', reason: '' }
+
+/** What decides before anybody is rung: who is turned away, and when visitors are let in by themselves. */
+export function Rules({ tenant }) {
+  return html`<div class="cards">
+    <${Blocked} tenant=${tenant} />
+    <${Windows} tenant=${tenant} />
+  </div>`
+}
+
+function Blocked({ tenant }) {
+  const path = withQuery('/api/blocked', { tenant })
+  const list = useLoad(() => get(path), [path])
+  const [form, setForm] = useState(BLANK)
+  const add = async (event) => {
+    event.preventDefault()
+    try {
+      await post(path, Object.fromEntries(Object.entries(form).filter(([, text]) => text.trim() !== '')))
+      setForm(BLANK)
+      await list.again()
+    } catch (error) {
+      complain(error)
+    }
+  }
+  return html`<section class="panel" aria-labelledby="blocked-title">
+    <h2 id="blocked-title">${tr('Visitantes bloqueados', 'Blocked visitors')}</h2>
+    <${Rows}
+      list=${list}
+      path="/api/blocked"
+      none=${tr('Ninguém é recusado de antemão.', 'Nobody is turned away beforehand.')}
+      told=${({
+        name,
+        phone,
+        unit,
+        reason,
+        until,
+      }) => html`<b>${[name, phone].filter(Boolean).join(' · ')}</b> ${whereOf(unit)}
+        ${reason} ${until && html`<small>${tr('até', 'until')} ${moment(until)}</small>`}`}
+    />
+    ${
+      may('admin') &&
+      html`<form class="fields" onSubmit=${add}>
+        <${Text} label=${tr('Nome', 'Name')} name="name" form=${form} set=${setForm} />
+        <${Text} label=${tr('Telefone', 'Phone')} name="phone" form=${form} set=${setForm} />
+        <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
+        <${Text} label=${tr('Motivo', 'Reason')} name="reason" form=${form} set=${setForm} />
+        <button class="button" disabled=${form.name.trim() === '' && form.phone.trim() === ''}>${tr('Bloquear', 'Block')}</button>
+      </form>`
+    }
+  </section>`
+}
+
+function Windows({ tenant }) {
+  const path = withQuery('/api/windows', { tenant })
+  const list = useLoad(() => get(path), [path])
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+  const [form, setForm] = useState({ from: '08:00', to: '18:00', unit: '' })
+  const [weekdays, setWeekdays] = useState([1, 2, 3, 4, 5])
+  const add = async (event) => {
+    event.preventDefault()
+    const { from, to, unit } = form
+    try {
+      await post(path, { weekdays, from, to, timezone: timeZone, ...(unit.trim() && { unit: unit.trim() }) })
+      await list.again()
+    } catch (error) {
+      complain(error)
+    }
+  }
+  const toggle = (day) =>
+    setWeekdays(weekdays.includes(day) ? weekdays.filter((one) => one !== day) : [...weekdays, day])
+  return html`<section class="panel" aria-labelledby="windows-title">
+    <h2 id="windows-title">${tr('Entrada livre', 'Let in by themselves')}</h2>
+    <${Rows}
+      list=${list}
+      path="/api/windows"
+      none=${tr('O morador é sempre perguntado.', 'The resident is always asked.')}
+      told=${({
+        weekdays: days,
+        from,
+        to,
+        timezone,
+        unit,
+        intent,
+      }) => html`<b>${days.map(dayName).join(', ')} ${from}–${to}</b> ${whereOf(unit)}
+        ${intent} <small>${timezone}</small>`}
+    />
+    ${
+      may('admin') &&
+      html`<form class="stack" onSubmit=${add}>
+        <fieldset class="row plain">
+          <legend>${tr('Dias', 'Days')} (${timeZone})</legend>
+          ${[1, 2, 3, 4, 5, 6, 7].map(
+            (day) =>
+              html`<label class="check"><input type="checkbox" checked=${weekdays.includes(day)} onChange=${() => toggle(day)} />${dayName(day)}</label>`,
+          )}
+        </fieldset>
+        <div class="fields">
+          <${Text} label=${tr('Das', 'From')} name="from" type="time" form=${form} set=${setForm} />
+          <${Text} label=${tr('Até', 'To')} name="to" type="time" form=${form} set=${setForm} />
+          <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
+          <button class="button" disabled=${weekdays.length === 0}>${tr('Liberar', 'Let in')}</button>
+        </div>
+      </form>`
+    }
+  </section>`
+}
+
+/** The rules there are, each with a way to take it back. */
+function Rows({ list: { value, error, again }, path, none, told }) {
+  if (error && !value) return html`<${Failure} error=${error} again=${again} />`
+  if (!value) return null
+  if (value.items.length === 0) return html`<${Empty} title=${none} />`
+  return html`<ul class="rules">
+    ${value.items.map(
+      (rule) => html`<li key=${rule.id}>
+        <span>${told(rule)}</span>
+        ${
+          may('admin') &&
+          html`<${Do}
+            tone="bad"
+            act=${() => remove(`${path}/${rule.id}`).then(again)}
+            sure=${{ title: tr('Apagar a regra?', 'Delete the rule?'), text: tr('Ela deixa de valer agora.', 'It no longer holds from now on.'), yes: tr('Apagar', 'Delete') }}
+          >${tr('Apagar', 'Delete')}<//>`
+        }
+      </li>`,
+    )}
+  </ul>`
+}
+
+function Text({ label, name, form, set, type = 'text' }) {
+  return html`<label class="field">${label}<input type=${type} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
+}
+
+function whereOf(unit) {
+  return unit === null ? '' : `${tr('unidade', 'unit')} ${unit}`
+}
+
+/** 1 is Monday; 1 January 2024 was one. */
+function dayName(day) {
+  return new Date(2024, 0, day).toLocaleDateString(locale.value, { weekday: 'short' })
+}
