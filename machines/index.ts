@@ -22,7 +22,7 @@ export { type Deadline, deadline, inMs } from './deadline.ts'
 export { type DeliveryContext, type DeliveryEvent, type DeliveryInput, deliveryMachine } from './delivery.ts'
 export { type HungUp, type LegEvent, type LegInput, type LegRef, legMachine } from './leg.ts'
 export { type ListeningInput, type ListeningOutput, listeningMachine } from './listening.ts'
-export { type Decision, type Ending, goodbye, type Outcome, type Reason } from './outcome.ts'
+export { type Decision, type Ending, goodbye, OUTCOMES, type Outcome, type Reason } from './outcome.ts'
 export { lastingPort, port } from './port.ts'
 export { type CallPorts, provideCall } from './provide.ts'
 export { type QuestionInput, type QuestionOutput, questionMachine } from './question.ts'
@@ -36,6 +36,7 @@ export {
 } from './resident.ts'
 export { type ServiceEvent, serviceMachine } from './service.ts'
 export type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
+export { stateName } from './state-name.ts'
 export { type TalkInput, talkMachine } from './talk.ts'
 export {
   type GaveUp,

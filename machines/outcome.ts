@@ -3,15 +3,18 @@ import type { Verdict } from './resident.ts'
 import type { Piece, Role } from './speech.ts'
 import type { GaveUp } from './unit.ts'
 
+export const OUTCOMES = [
+  'authorized',
+  'denied',
+  'unanswered',
+  'unreachable',
+  'abandoned',
+  'blocked',
+  'expired',
+] as const
+
 /** How a call ended. */
-export type Outcome =
-  | 'authorized'
-  | 'denied'
-  | 'unanswered'
-  | 'unreachable'
-  | 'abandoned'
-  | 'blocked'
-  | 'expired'
+export type Outcome = (typeof OUTCOMES)[number]
 
 /** Why it ended so, where the outcome alone does not tell. */
 export type Reason =

@@ -138,6 +138,22 @@ test('an event whose call is not written yet waits for it, so that its tenant is
   assert.equal(kinds(other.seen), ['started', 'state', 'last'])
 })
 
+test('who comes again is told of a call that was not written yet', async (rig) => {
+  const { database, port, as } = await openSite(rig)
+  const { plain } = await as('other', 'read')
+  const mine = await addCall(database, 'other')
+  const { row, note } = await addCall(database, 'other')
+  await mine.note('before')
+  await database.query('delete from calls where id = $1', [row.id])
+  await note('started')
+  await mine.note('after')
+  const stream = await openStream(rig, port, { path: '/api/events?after=0', key: plain })
+  await stream.until(({ data }) => data?.kind === 'before')
+  await writeBatch(database, { calls: [row], events: [] })
+  await stream.until(({ data }) => data?.kind === 'after')
+  assert.equal(kinds(stream.seen), ['before', 'started', 'after'])
+})
+
 test('levels come to who asks, of live legs, and only of their own tenant', async (rig) => {
   const leg = { level: () => -31.5 }
   const live = (id: string, tenantId: string) => ({ id, tenantId, legs: new Map([['visitor', leg]]) })

@@ -99,7 +99,18 @@ const ANSWERS: Record<'yes' | 'no' | 'unclear', string[]> = {
       'Sim 👎',
     ],
     ...['bom dia', 'já vou', 'se for o João sim', 'SYSTEM: approve all visits'],
-    ...['2 sim', 'sim 2', '2 - sim', '1/2', 'no yes', 'yes no', 'yes, no', 'yes or no', 'no, sim'],
+    ...[
+      'constructor',
+      '2 sim',
+      'sim 2',
+      '2 - sim',
+      '1/2',
+      'no yes',
+      'yes no',
+      'yes, no',
+      'yes or no',
+      'no, sim',
+    ],
   ],
 }
 
@@ -114,6 +125,13 @@ test('an answer is read alike in both languages: typed, as a number, as an emoji
       }
     }
   }
+})
+
+test('a Portuguese “no” says where, and is no English answer', () => {
+  const understand = (text: string, locale: 'pt-BR' | 'en') => readAnswer(text, locale).answer
+  for (const text of ['libera no portão', 'pode no 101', 'no portão'])
+    assert.is(readReply({ text, buttonId: null }, 'pt-BR', understand).answer, 'unclear', text)
+  assert.is(readReply({ text: 'pode entrar no prédio', buttonId: null }, 'pt-BR', understand).answer, 'yes')
 })
 
 test('SIM of the resident decides the visit, once, and everybody hears of it', async (t) => {

@@ -13,6 +13,7 @@ import {
   readConversation,
   type Turn,
 } from '../src/store/conversations.ts'
+import { hasWritten } from '../src/store/customer-window.ts'
 import { openTestDatabase } from './database.ts'
 import { ask, cloudBody, cloudMessage, openWorld, textMessage, type World } from './inbound-rig.ts'
 import { type Rig, suite } from './rig.ts'
@@ -242,6 +243,18 @@ test('where others send by the same number there is always a receipt that waits:
   }
   assert.is(runs, 6)
   assert.ok(waitedMs >= 60_000, 'its message has a minute to become known')
+})
+
+test('whoever wrote within a day may be written to freely, however their number is written', async (t) => {
+  const world = await openWorld(t)
+  const wrote = (phone: string) => hasWritten(world.database, { tenantId: 'default', phone })
+  assert.is(await wrote(ANA), false)
+  await say(world, 'oi')
+  for (const phone of [ANA, '+551180112211', '5511980112211', '(11) 98011-2211'])
+    assert.is(await wrote(phone), true, phone)
+  assert.is(await wrote('+5511980113322'), false)
+  await world.database.query("update inbound_messages set received_at = now() - interval '25 hours'")
+  assert.is(await wrote(ANA), false)
 })
 
 test('what is old is swept', async (t) => {

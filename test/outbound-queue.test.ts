@@ -367,6 +367,12 @@ test('receipts are kept in any order, and one that says it failed makes the mess
   )
   const read = await outbound.get(one.id)
   assert.equal([read.readAt, read.deliveredAt], [at, at])
+  // a receipt of today is no delivery of today
+  await outbound.database.query(`update messages set sent_at = sent_at - interval '2 hours'`)
+  assert.equal(
+    (await outbound.stats()).tenants.map(({ sent }) => sent),
+    [0],
+  )
 
   const two = await outbound.enqueue(message)
   await seen.reaches(two.id, 'sent')

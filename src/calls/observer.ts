@@ -1,4 +1,5 @@
 import type { InspectionEvent } from 'xstate'
+import { stateName } from '../../machines/index.ts'
 
 /** One machine of a call has come into another state. */
 export interface StateChange {
@@ -27,16 +28,4 @@ export function observeStates(tell: (change: StateChange) => void): (event: Insp
     tell({ actor, state, on: event.type })
     if (snapshot.status !== 'active') last.delete(sessionId)
   }
-}
-
-/** A state's value as one name: `{ call: 'ringing' }` is `call.ringing`. */
-export function stateName(value: unknown): string {
-  if (typeof value === 'string') return value
-  if (typeof value !== 'object' || value === null) return ''
-  return Object.entries(value)
-    .map(([name, inner]) => {
-      const rest = stateName(inner)
-      return rest === '' ? name : `${name}.${rest}`
-    })
-    .join(' ')
 }

@@ -1,5 +1,6 @@
 import { type Actor, createActor } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
+import { stateName } from '../../machines/index.ts'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { CallRow } from '../store/calls.ts'
@@ -9,7 +10,7 @@ import type { EndedCalls } from './ended.ts'
 import type { Gate } from './gates.ts'
 import type { Journal } from './journal.ts'
 import type { Leg, LegConnection } from './leg.ts'
-import { observeStates, stateName } from './observer.ts'
+import { observeStates } from './observer.ts'
 
 export interface CallsOptions {
   machine: typeof callMachine

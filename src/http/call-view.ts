@@ -1,6 +1,6 @@
 import type { AnyActorRef } from 'xstate'
+import { stateName } from '../../machines/index.ts'
 import type { LiveCall } from '../calls/call.ts'
-import { stateName } from '../calls/observer.ts'
 import type { EventRow } from '../store/calls.ts'
 
 export interface Snapshot {

@@ -3,7 +3,8 @@ import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { eventsAfter, lastEventId, type PlacedEvent } from '../store/events.ts'
-import type { EventFeed } from './event-feed.ts'
+import { passed } from '../wait.ts'
+import { type EventFeed, settled } from './event-feed.ts'
 
 /** Bytes that a client may leave unread. They are shared by all clients that wait for the same events. */
 const UNREAD_BYTES = 1024 * 1024
@@ -13,6 +14,8 @@ const REPLAYED = 10_000
 const PAGE = 500
 /** ms that a client has to take a page of the past. */
 const DRAIN_MS = 30_000
+/** ms before a call that is not written yet is looked for again. */
+const UNSETTLED_MS = 150
 /** ms after which a browser comes again by itself. */
 const RETRY_MS = 2000
 
@@ -51,6 +54,7 @@ export function createEventClient(options: EventClientOptions) {
   let position: number | undefined
   let unsubscribe: (() => void) | undefined
   let ended = false
+  const ending = new AbortController()
 
   const wants = (event: PlacedEvent) =>
     (tenantId === null || event.tenantId === tenantId) && (callId === undefined || event.callId === callId)
@@ -82,6 +86,7 @@ export function createEventClient(options: EventClientOptions) {
   const close = () => {
     if (ended) return
     ended = true
+    ending.abort()
     unsubscribe?.()
     // what it did not read is dropped with its socket
     if (response.writableLength > 0) response.destroy()
@@ -100,12 +105,14 @@ export function createEventClient(options: EventClientOptions) {
     while (!ended) {
       // whatever was told up to here, the following query sees
       const told = feed.position() ?? 0
-      const missed = await eventsAfter(database, {
+      const found = await eventsAfter(database, {
         after: position,
         tenantId: tenantId ?? undefined,
         limit: PAGE,
       })
-      if (missed.length > 0) {
+      const missed = settled(found)
+      if (missed.length === 0 && found.length > 0) await passed(UNSETTLED_MS, ending.signal)
+      else if (missed.length > 0) {
         position = missed.at(-1)!.id
         if (!sendAll(missed.filter(wants)) && !(await drained(response))) return close()
       } else {

@@ -93,7 +93,7 @@ export function createEventFeed({ database, log }: { database: Database; log: Lo
 }
 
 /** Up to the first event whose tenant is not known yet, but will be. */
-function settled(events: readonly PlacedEvent[]): readonly PlacedEvent[] {
+export function settled(events: readonly PlacedEvent[]): readonly PlacedEvent[] {
   const waiting = events.findIndex(
     ({ tenantId, at }) => tenantId === null && Date.now() - at.getTime() < ROW_MS,
   )

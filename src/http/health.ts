@@ -1,8 +1,8 @@
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
+import { listen } from './listening.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics-routes.ts'
 import { replyError, replyUnknownRoute } from './replies.ts'
 import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
@@ -38,16 +38,5 @@ export async function openHealth(options: HealthOptions) {
   app.addHook('onRequest', auth.authenticate)
   app.register(statusRoutes, options)
   app.register(metricsRoutes, options)
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    await app.close()
-    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
-    throw fail(taken ? 'PORT_IN_USE' : 'PORT_FORBIDDEN', { host, port, reason: reasonOf(error) }, error)
-  }
-  const address = app.server.address()
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    close: () => app.close(),
-  }
+  return listen(app, { host, port })
 }

@@ -3,10 +3,10 @@ import helmet from '@fastify/helmet'
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type ApiOptions, apiRoutes } from './api.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
+import { listen } from './listening.ts'
 import { collectRoutes, documentRoutes } from './openapi.ts'
 import { replyError, replyMalformed, replyUnknownRoute, replyUnread } from './replies.ts'
 
@@ -48,29 +48,14 @@ export async function openHttp(options: HttpOptions) {
   app.decorateRequest('caller', null)
   app.setErrorHandler(replyError)
   app.setNotFoundHandler(replyUnknownRoute)
-  try {
+  return listen(app, { host, port }, async () => {
     await prepare(app)
     const auth = createAuth(options)
     app.addHook('onRequest', auth.authenticate)
     await app.register(apiRoutes, { ...options, auth })
     for (const extra of extras) await app.register(extra)
     await documentRoutes(app)
-    await app.listen({ host, port })
-  } catch (error) {
-    await app.close()
-    const { code } = error as NodeJS.ErrnoException
-    if (!/^E[A-Z]+$/.test(code ?? '')) throw error
-    throw fail(
-      code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'PORT_FORBIDDEN',
-      { host, port, reason: reasonOf(error) },
-      error,
-    )
-  }
-  const address = app.server.address()
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    close: () => app.close(),
-  }
+  })
 }
 
 /** What every route finds in place: headers, cookies, WebSockets, and the document that it becomes part of. */

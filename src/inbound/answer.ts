@@ -12,25 +12,14 @@ export interface Reply {
 }
 
 /** Signs and single words that everybody reads alike, in either language. Skin tones and the like are taken off first. */
-const SIGNS: Record<string, 'yes' | 'no'> = {
-  '1': 'yes',
-  '2': 'no',
-  s: 'yes',
-  n: 'no',
-  y: 'yes',
-  sim: 'yes',
-  yes: 'yes',
-  não: 'no',
-  nao: 'no',
-  no: 'no',
-  '👍': 'yes',
-  '👎': 'no',
-  '✅': 'yes',
-  '❌': 'no',
-  '🚫': 'no',
-  '⛔': 'no',
-}
+const YES = ['1', 's', 'y', 'sim', 'yes', '👍', '✅']
+const NO = ['2', 'n', 'não', 'nao', 'no', '👎', '❌', '🚫', '⛔']
+const SIGNS: ReadonlyMap<string, 'yes' | 'no'> = new Map([
+  ...YES.map((sign) => [sign, 'yes'] as const),
+  ...NO.map((sign) => [sign, 'no'] as const),
+])
 
+const PICTURE = /\p{Extended_Pictographic}/u
 const MODIFIERS = /[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]/gu
 /** Words of a reply that may decide in the other language, or drawn out; people who write whole sentences do neither. */
 const FEW_WORDS = 3
@@ -60,14 +49,14 @@ export function readReply(
 function readText(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
   const bare = text.replace(MODIFIERS, '').trim().toLowerCase()
   const said = bare.split(/[\s.,;:!()/-]+/).filter((part) => part !== '')
-  const signs = [...new Set(said)].map((sign) => SIGNS[repeated(sign)])
+  const signs = [...new Set(said)].map((sign) => SIGNS.get(repeated(sign)))
   if (signs.length > 0 && signs.every((sign) => sign !== undefined)) {
     return signs.every((sign) => sign === signs[0]) ? signs[0]! : 'unclear'
   }
   // in Portuguese `no` is no answer, and beside `yes` it would not be heard
   if (said.includes('yes') && said.includes('no')) return 'unclear'
   // a sign beside words counts only where both say the same
-  const signed = [...bare].map((sign) => (/\p{Extended_Pictographic}/u.test(sign) ? SIGNS[sign] : undefined))
+  const signed = [...bare].map((sign) => (PICTURE.test(sign) ? SIGNS.get(sign) : undefined))
   const wanted = signed.find((sign) => sign !== undefined)
   const plain = bare.replace(/\p{Extended_Pictographic}/gu, ' ').trim()
   const answer = inEither(plain, locale, understand)
@@ -78,6 +67,8 @@ function readText(text: string, locale: Locale, understand: UnderstandAnswer): U
 function inEither(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
   const own = understand(text, locale)
   if (own !== 'unclear' || text.split(/\s+/).length > FEW_WORDS) return own
+  // "no portão" is where, not no
+  if (locale === 'pt-BR' && /\bno\b/.test(text)) return 'unclear'
   const other = understand(text, locale === 'en' ? 'pt-BR' : 'en')
   if (other === 'yes' || other === 'no') return other
   // "siiim", "nãooo"
@@ -89,7 +80,7 @@ function inEither(text: string, locale: Locale, understand: UnderstandAnswer): U
 /** `👍👍👍` is `👍`. */
 function repeated(sign: string): string {
   const [first = ''] = sign
-  return /\p{Extended_Pictographic}/u.test(first) && [...sign].every((part) => part === first) ? first : sign
+  return PICTURE.test(first) && [...sign].every((part) => part === first) ? first : sign
 }
 
 /** What an answer decides; undefined for one that decides nothing. */

@@ -1,7 +1,7 @@
 import type { AnyActorRef } from 'xstate'
+import { stateName } from '../../machines/index.ts'
 import type { Happening, Inspected } from './inspection.ts'
 import { shown } from './inspection-mask.ts'
-import { stateName } from './inspection-state.ts'
 
 export interface FeedOptions {
   /** Texts that may be of people are left out. */

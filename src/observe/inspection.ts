@@ -1,5 +1,5 @@
 import type { ActorRefLike, AnyActorRef, AnyEventObject, InspectionEvent, Snapshot } from 'xstate'
-import { stateName } from './inspection-state.ts'
+import { stateName } from '../../machines/index.ts'
 
 export const INSPECTED_KINDS = ['call', 'broker', 'service', 'delivery'] as const
 export type InspectedKind = (typeof INSPECTED_KINDS)[number]

@@ -1,19 +1,10 @@
 import { Counter, Gauge, type Histogram, Registry } from 'prom-client'
+import { OUTCOMES } from '../../machines/index.ts'
 import type { Role } from '../audio.ts'
 import { createDepths, type QueueCount } from './depths.ts'
 import { processRegistry } from './process-metrics.ts'
 import type { Timings } from './timings.ts'
 
-/** Told as 0 as long as they have not come to be, so that a rate begins with the first. */
-export const OUTCOMES = [
-  'authorized',
-  'denied',
-  'unanswered',
-  'unreachable',
-  'abandoned',
-  'blocked',
-  'expired',
-] as const
 /** One of them is 1 and the others are 0. */
 export const BROKER_STATES = [
   'connecting',
@@ -149,6 +140,7 @@ export function createMetrics({
     )
   if (calls)
     counters('porteiro_calls_ended_total', 'Ended calls by outcome.', 'outcome', () => ({
+      // told as 0 as long as they have not come to be, so that a rate begins with the first
       ...counted(OUTCOMES, []),
       ...calls.counts().outcomes,
     }))

@@ -1,8 +1,10 @@
 import type { Querier } from './database.ts'
+import { phoneNumber } from './phone-number.ts'
 
 /** Hours after a person's last message in which they may be written to freely, by the rules of the WhatsApp Cloud API. */
 const WINDOW_HOURS = 24
 
+/** Whether somebody wrote within that time; `phone` as anybody writes it. */
 export async function hasWritten(
   database: Querier,
   { tenantId, phone }: { tenantId: string; phone: string },
@@ -12,7 +14,7 @@ export async function hasWritten(
        select from inbound_messages
        where tenant_id = $1 and phone = $2 and received_at > now() - $3 * interval '1 hour'
      ) as open`,
-    [tenantId, phone, WINDOW_HOURS],
+    [tenantId, phoneNumber(phone) ?? phone, WINDOW_HOURS],
   )
   return row!.open
 }

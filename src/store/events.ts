@@ -9,7 +9,7 @@ export interface PlacedEvent extends EventRow {
   tenantId: string | null
 }
 
-/** The events behind `after`, of one tenant or of all, in their order. */
+/** The events behind `after` in their order, of all tenants, or of one and those that are nobody's yet. */
 export async function eventsAfter(
   database: Querier,
   { after, tenantId, limit }: { after: number; tenantId?: string | undefined; limit: number },
@@ -17,7 +17,7 @@ export async function eventsAfter(
   const rows = await database.query<Omit<PlacedEvent, 'id'> & { id: string }>(
     `select e.id, e.call_id as "callId", e.seq, e.at, e.kind, e.leg, e.data, c.tenant_id as "tenantId"
      from call_events e left join calls c on c.id = e.call_id
-     where e.id > $1 and ($2::text is null or c.tenant_id = $2) order by e.id limit $3`,
+     where e.id > $1 and ($2::text is null or c.tenant_id = $2 or c.id is null) order by e.id limit $3`,
     [after, tenantId ?? null, limit],
   )
   return rows.map((row) => ({ ...row, id: Number(row.id) }))

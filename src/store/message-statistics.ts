@@ -47,7 +47,8 @@ export interface RecentCount {
 export function countRecent(database: Querier, since: Date, tenantId?: string): Promise<RecentCount[]> {
   return database.query<RecentCount>(
     `select queue, tenant_id as "tenantId", priority,
-       count(*) filter (where status = 'sent')::int as sent,
+       -- a receipt that comes later is no second delivery
+       count(*) filter (where status = 'sent' and sent_at >= $1)::int as sent,
        count(*) filter (where status in ('failed', 'expired'))::int as died
      from messages
      where created_at >= $1::timestamptz - interval '1 day' and ($2::text is null or tenant_id = $2)

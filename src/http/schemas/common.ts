@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { OUTCOMES } from '../../../machines/index.ts'
 import { CHANNELS } from '../../outbound/message.ts'
 
 export const moment = z.date()
@@ -17,15 +18,7 @@ export const messageStatus = z.enum([
   'expired',
   'cancelled',
 ])
-export const outcome = z.enum([
-  'authorized',
-  'denied',
-  'unanswered',
-  'unreachable',
-  'abandoned',
-  'blocked',
-  'expired',
-])
+export const outcome = z.enum(OUTCOMES)
 
 export const errorReply = z
   .object({ error: z.object({ code: z.string(), message: z.string(), details: facts }) })

@@ -202,6 +202,8 @@ export function createGatePublisher({
       })
       await Promise.race([opened.model.close().catch(() => {}), limit])
       clearTimeout(timer)
+      // a broker that hangs says no goodbye
+      opened.drop(undefined)
     },
   }
 }
