@@ -256,7 +256,10 @@ export const ERRORS = {
   UNIT_TAKEN: { status: 409, message: 'There is a unit {number} already.' },
   RULE_UNKNOWN: { status: 404, message: 'There is no rule {id}.' },
   EXTENSION_UNKNOWN: { status: 404, message: 'There is no extension "{id}".' },
-  EXTENSION_TAKEN: { status: 409, message: 'The extension "{id}" belongs to another tenant.' },
+  EXTENSION_TAKEN: {
+    status: 409,
+    message: 'The extension "{id}", or a port of it, belongs to another tenant.',
+  },
 } as const satisfies Record<string, { status: number; message: string; exit?: number }>
 
 export type ErrorCode = keyof typeof ERRORS

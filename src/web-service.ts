@@ -75,7 +75,12 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     extras: [
       vendorRoutes,
       pageRoutes,
-      (app) => phoneRoute(app, { phonePorts, liveCall }),
+      (app) =>
+        phoneRoute(app, {
+          phonePorts,
+          liveCall,
+          origins: config.publicUrl ? [new URL(config.publicUrl).origin] : [],
+        }),
       (app) =>
         inspectorRoutes(app, {
           inspection,
@@ -144,6 +149,8 @@ function outboxOf(outbound: Outbound): MessageRoutesOptions['outbox'] {
       for (const id of ids) count += await outbound.redrive({ id, tenantId: filter.tenantId })
       return count
     },
+    pause: (scope) => outbound.pause(scope),
+    resume: (scope) => outbound.resume(scope),
     statistics: async (tenantId) => ({ ...(await outbound.stats(tenantId)) }),
   }
 }

@@ -9,6 +9,9 @@ import { createWorker } from './outbound/worker.ts'
 /** ms for what is under way; with what is then told to stop it fits into the closing of the service. */
 const DRAIN_MS = 5000
 
+/** ms that the language model may take for a reply in writing: nobody stands at the gate for it. */
+const REPLY_MS = 20_000
+
 export type WorkerRole = ReturnType<typeof openWorker>
 
 /** The role `worker`: sends what leaves and works on what came in. `owner` closes it: it finishes the jobs it has in hand. */
@@ -25,7 +28,7 @@ export function openWorker({ config, log, database, routing, messages }: Base, o
     respond:
       baseUrl === undefined || model === undefined
         ? undefined
-        : createResponder({ baseUrl, apiKey, model, timeoutMs }),
+        : createResponder({ baseUrl, apiKey, model, timeoutMs: Math.max(timeoutMs, REPLY_MS) }),
     locale: config.locale,
     log,
   })

@@ -42,6 +42,7 @@ test('addresses that are not public are refused, however they are written', () =
     '10.1.2.3',
     '172.16.0.1',
     '192.168.1.1',
+    '168.63.129.16',
     '169.254.169.254',
     '100.64.0.1',
     '192.0.2.1',

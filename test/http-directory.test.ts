@@ -173,6 +173,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     name: 'Vila',
     locale: null,
     bargeIn: false,
+    notifyUnreached: false,
     plan: [{ kind: 'operator' }],
   })
   refused(await ask('/api/tenants', { body: { id: 'vila', name: 'Again' } }), 409, 'TENANT_TAKEN')
@@ -180,11 +181,25 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
   const admin = await as('vila', 'admin')
   const own = await admin.ask('/api/tenants/vila', {
     method: 'PATCH',
-    body: { locale: 'en', bargeIn: true, plan: null },
+    body: { locale: 'en', bargeIn: true, notifyUnreached: true, plan: null },
   })
-  assert.equal(own.body, { id: 'vila', name: 'Vila', locale: 'en', bargeIn: true, plan: null })
+  assert.equal(own.body, {
+    id: 'vila',
+    name: 'Vila',
+    locale: 'en',
+    bargeIn: true,
+    notifyUnreached: true,
+    plan: null,
+  })
   const kept = await admin.ask('/api/tenants/vila', { method: 'PATCH', body: { name: 'Vila Nova' } })
-  assert.equal(kept.body, { id: 'vila', name: 'Vila Nova', locale: 'en', bargeIn: true, plan: null })
+  assert.equal(kept.body, {
+    id: 'vila',
+    name: 'Vila Nova',
+    locale: 'en',
+    bargeIn: true,
+    notifyUnreached: true,
+    plan: null,
+  })
   assert.equal((await admin.ask('/api/tenants')).body.items.length, 1)
   refused(await admin.ask('/api/tenants/vila', { method: 'DELETE' }), 403, 'KEY_TENANT')
   refused(await ask('/api/tenants/default', { method: 'DELETE' }), 409, 'TENANT_MAIN')

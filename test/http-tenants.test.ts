@@ -174,4 +174,35 @@ test('what a body says of the tenant does not change whose it is', async (rig) =
   assert.is((await site.ask(`/api/units/${made.body.id}`)).body.residents[0].name, 'Ana')
 })
 
+test('what tenants share, ports and the broker, is not taken from one by another', async (rig) => {
+  const site = await openSite(rig)
+  const { ask } = await site.as('other', 'admin')
+  const pair = { ramal_ia: '1', ramal_retorno: '2', ip_servidor: '127.0.0.1' }
+  const write = (id: string, porta_ia: number, porta_retorno: number) => ({
+    method: 'PUT',
+    body: { ...pair, porta_ia, porta_retorno },
+    path: `/api/extensions/${id}`,
+  })
+  const first = write('z', 18080, 18081)
+  assert.is((await site.ask(first.path, first)).status, 200)
+  for (const taken of [write('a', 18080, 18091), write('a', 18090, 18081), write('a', 18081, 18080)])
+    refused(await ask(taken.path, taken), 409, 'EXTENSION_TAKEN')
+  const free = write('a', 18090, 18091)
+  assert.is((await ask(free.path, free)).status, 200)
+  const moved = write('a', 18080, 18091)
+  refused(await ask(moved.path, moved), 409, 'EXTENSION_TAKEN')
+
+  const file = { units: [], extensions: [{ ...first.body, id: 'b' }] }
+  const imported = await ask('/api/directory/import', { body: file })
+  assert.is(imported.body.error?.code, 'DIRECTORY_INVALID')
+  assert.equal(imported.body.error.details.problems, [
+    'extensions: b, or a port of it, belongs to another tenant',
+  ])
+
+  const gate = { kind: 'amqp', exchange: 'gates', routingKey: 'open' }
+  refused(await ask('/api/gates/front', { method: 'PUT', body: gate }), 403, 'KEY_TENANT')
+  const own = { kind: 'webhook', url: 'https://gate.example/open' }
+  assert.is((await ask('/api/gates/front', { method: 'PUT', body: own })).status, 200)
+})
+
 test.run()

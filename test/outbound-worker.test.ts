@@ -76,6 +76,23 @@ test('critical messages have workers of their own', async (rig) => {
   await seen.reaches(id, 'sent')
 })
 
+test('who waits for a paused endpoint spends no try on it', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const seen = watch(outbound)
+  let looks = 0
+  const channel = scriptedChannel('webhook', () => {
+    if (++looks > 3) return {}
+    throw new DeliveryError({ code: 'ENDPOINT_PAUSED', message: 'left alone for now', retryAfterMs: 10 })
+  })
+  const { id } = await outbound.enqueue(hello({ maxRetries: 0 }))
+  startWorker(rig, outbound, [channel])
+  await seen.reaches(id, 'sent')
+  assert.equal(
+    (await outbound.get(id)).tries.map(({ outcome }) => outcome),
+    ['released', 'released', 'released', 'sent'],
+  )
+})
+
 test('higher priorities go first', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)

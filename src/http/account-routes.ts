@@ -96,7 +96,8 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Writes a gate, new or anew; with ?rotate=true its webhook gets another secret',
+        summary:
+          'Writes a gate, new or anew; with ?rotate=true its webhook gets another secret. One on the broker needs a key of all tenants',
         params: z.object({ id: name }),
         querystring: querystring.extend({ rotate: z.stringbool().default(false) }),
         body: gateInput,
@@ -107,6 +108,8 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
       const { tenant: named, rotate } = request.query
       const tenant = tenantOf(request, named)
       const input = request.body as GateInput
+      // the broker is shared: whoever names an exchange in it may name that of a foreign gate
+      if (input.kind === 'amqp' && request.caller!.tenantId !== null) throw fail('KEY_TENANT')
       return saveGate(database, tenant, request.params.id, input, { rotate }).catch(orphaned(tenant))
     },
   )

@@ -17,6 +17,7 @@ export interface TenantRoutesOptions {
 const change = {
   locale: locale.nullable().optional(),
   bargeIn: z.boolean().optional(),
+  notifyUnreached: z.boolean().optional(),
   /** Null: the service's own way. */
   plan: contactPlan.nullable().optional(),
 }
@@ -68,7 +69,8 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Changes what is given: name, language, barge-in, contact plan',
+        summary:
+          'Changes what is given: name, language, barge-in, notes to residents who were not reached, contact plan',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },

@@ -25,6 +25,8 @@ export interface CourierOptions {
   limits: RateLimits
   marks: () => Marks
   settle: (outcome: Outcome) => Promise<boolean>
+  /** Whether a message must wait, however long. */
+  isHeld: (message: MessageRow) => boolean
   onTrying: (message: MessageRow, number: number) => void
   onOutcome: (outcome: Outcome) => void
   onSettled: () => void
@@ -59,6 +61,7 @@ export function createCourier(options: CourierOptions) {
     const rows = await insist(() => findMessages(database, jobs.map(messageOf)), reading)
     const messages = new Map(rows.map((row) => [row.id, row]))
     const stale: Job[] = []
+    const held: Job[] = []
     const tasks: Task[] = []
     for (const job of jobs) {
       const message = messages.get(messageOf(job))
@@ -66,9 +69,11 @@ export function createCourier(options: CourierOptions) {
       // our claim had lapsed and came back to us: what is under way goes on under the new one
       if (hand && !(hand.settling && hand.job.id !== job.id)) hand.job = job
       else if (!message || message.jobId !== job.id || !isOwed(message)) stale.push(job)
+      else if (options.isHeld(message)) held.push(job)
       else tasks.push(taskOf(message, job))
     }
     if (stale.length > 0) await insist(() => queue.ack(stale), reading)
+    if (held.length > 0) await giveBack(held)
     return tasks
   }
 
@@ -100,6 +105,9 @@ export function createCourier(options: CourierOptions) {
     if (hands.get(hand.message.id) === hand) hands.delete(hand.message.id)
   }
 
+  /** Those that cannot be given back now come back by themselves when our claim lapses. */
+  const giveBack = (jobs: readonly Job[]) => queue.nack(jobs, 'released').catch(() => {})
+
   const giveUp = ({ message }: Hand, error: unknown) => {
     // what is not settled is taken over once our claim lapses
     log.error({ ...facts(message), reason: reasonOf(error) }, 'a message was given up by its worker')
@@ -113,6 +121,10 @@ export function createCourier(options: CourierOptions) {
     }
     if (message.expiresAt && message.expiresAt.getTime() <= now()) {
       record(expired(taken(hand)))
+      return undefined
+    }
+    if (options.isHeld(message)) {
+      await giveBack([hand.job])
       return undefined
     }
     if (message.status === 'processing' && !recognises(message.channel)) {
@@ -216,6 +228,14 @@ export function createCourier(options: CourierOptions) {
     jobs: () => [...hands.values()].map(({ job }) => job),
     /** Messages whose outcome is being written. */
     settling: () => settling,
+    /** The time of a message passed that nobody may take. */
+    async expire(message: MessageRow): Promise<void> {
+      if (hands.has(message.id)) return
+      // its job stays behind, until somebody takes it and finds nothing to do
+      const job = { id: message.jobId, queue: message.queue, data: undefined, claims: 0 }
+      const outcome = expired({ message, job, at: new Date(now()) })
+      if (await settle(outcome)) options.onOutcome(outcome)
+    },
     messageIds: () => [...hands.keys()],
     stop(messageId: string, reason: Stopped) {
       hands.get(messageId)?.controller.abort(reason)

@@ -6,8 +6,13 @@ import { undelivered } from './undelivered.ts'
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
-/** IPv4 inside IPv6 without a mark (RFC 4291, 2.5.5.1): deprecated, and ipaddr.js takes it for unicast. */
-const COMPATIBLE = ipaddr.parseCIDR('::/96')
+/** What ipaddr.js takes for unicast. */
+const RESERVED = [
+  // IPv4 inside IPv6 without a mark (RFC 4291, 2.5.5.1), deprecated
+  '::/96',
+  // Azure's own services of each virtual machine, its metadata among them
+  '168.63.129.16/32',
+].map((range) => ipaddr.parseCIDR(range))
 
 export interface Guard {
   /** Whether we may connect to this address. */
@@ -36,7 +41,7 @@ export function createGuard({
     if (!ipaddr.isValid(address)) return false
     const candidate = ipaddr.process(address)
     if (ranges.some((range) => contains(range, candidate))) return true
-    return candidate.range() === 'unicast' && !contains(COMPATIBLE, candidate)
+    return candidate.range() === 'unicast' && !RESERVED.some((range) => contains(range, candidate))
   }
 
   const lookup: LookupFunction = (hostname, options, callback) => {

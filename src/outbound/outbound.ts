@@ -21,6 +21,7 @@ import { createFallback } from './fallback.ts'
 import { type JobHandler, typedJob } from './handlers.ts'
 import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
 import { prepare } from './new-message.ts'
+import { createPauses, PAUSES_CHANGED } from './pauses.ts'
 import { createPostgresQueue } from './postgres-queue.ts'
 import { deadOf, MESSAGE_QUEUES, type QueueName } from './queues.ts'
 import type { Rates } from './rate-limit.ts'
@@ -97,6 +98,7 @@ export async function createOutbound(options: OutboundOptions) {
   const announcesDeaths = statusFailedUrl !== undefined
   const enqueuer = createEnqueuer({ database, queue })
   const changes = createChanges({ database, queue, boss: opened, announcesDeaths })
+  const pauses = createPauses({ database, boss: opened })
   const fallback =
     options.fallback && createFallback({ database, queue, node, announcesDeaths, log, ...options.fallback })
   const listeners = new Set<(fact: DeliveryFact) => void>()
@@ -192,6 +194,12 @@ export async function createOutbound(options: OutboundOptions) {
         if (what === 'cancelled' && messageId) listener(messageId)
       }),
 
+    /** Hears that pauses have changed, in any process; only where it works. */
+    onPauses: (listener: () => void) =>
+      opened.onNotice((notice) => {
+        if (notice === PAUSES_CHANGED) listener()
+      }),
+
     /** A message with its tries. Throws MESSAGE_UNKNOWN. */
     async get(id: string, tenantId?: string): Promise<MessageRow & { tries: AttemptRow[] }> {
       const message = isUuid(id) ? await findMessage(database, id) : undefined
@@ -219,6 +227,7 @@ export async function createOutbound(options: OutboundOptions) {
     },
 
     ...changes,
+    ...pauses,
 
     /** Dead jobs of a queue whose jobs are no messages go back into it. Resolves with their number. */
     async redriveJobs(name: NewJobRequest['queue']): Promise<number> {

@@ -7,6 +7,9 @@ import type { MessageStatus } from './message.ts'
 import { type Refusal, refusalOf, retryDelay } from './policy.ts'
 import type { Job } from './queue.ts'
 
+/** ms from its beginning that a message waits for a paused endpoint at no cost; after a day each look is a try, so that it ends. */
+const PATIENCE_MS = 24 * 60 * 60 * 1000
+
 /** The try that an outcome is of. */
 export interface Begun {
   number: number
@@ -59,7 +62,25 @@ export function outcomeOf(
     return { ...taken, status: advance(message, { type: 'message.cancelled' }), outcome: stopped }
   if (stopped === 'closing' && !refusal.final)
     return { ...taken, status: advance(message, { type: 'message.released' }), outcome: 'released', error }
+  if (
+    code === 'ENDPOINT_PAUSED' &&
+    !refusal.final &&
+    at.getTime() - message.createdAt.getTime() < PATIENCE_MS
+  )
+    return { ...taken, ...afterPause(message, at, retryAfterMs ?? 0), error, retryAfterMs }
   return { ...taken, ...afterRefusal(message, refusal, at, random), error, httpStatus, retryAfterMs }
+}
+
+/** Nothing was tried, so nothing is counted: the message waits until the endpoint is asked again. */
+function afterPause(message: MessageRow, at: Date, waitMs: number) {
+  const nextAttemptAt = new Date(at.getTime() + waitMs)
+  if (message.expiresAt && nextAttemptAt >= message.expiresAt)
+    return { status: advance(message, { type: 'message.expired' }), outcome: 'expired' as const }
+  return {
+    status: advance(message, { type: 'message.released' }),
+    outcome: 'released' as const,
+    nextAttemptAt,
+  }
 }
 
 function afterRefusal(message: MessageRow, refusal: Refusal, at: Date, random: () => number) {

@@ -1,4 +1,5 @@
 import type { Logger } from '../log.ts'
+import type { Hold } from './holds.ts'
 import { createLane } from './lane.ts'
 import type { Job, Queue } from './queue.ts'
 import { createShares, type Task } from './shares.ts'
@@ -25,6 +26,8 @@ export interface StationOptions {
   minPriority?: number | undefined
   maxPriority?: number | undefined
   limits: StationLimits
+  /** What must wait; undefined: nothing ever. */
+  hold?: Hold | undefined
   /** Jobs that are over but not yet acknowledged. */
   unsettled: () => number
   /** What is to be done for these jobs; those that need nothing more it has acknowledged. */
@@ -38,7 +41,7 @@ export interface StationOptions {
  * more of it is fetched for a while: what went back is older than what others wait for.
  */
 export function createStation(options: StationOptions) {
-  const { queue, name, minPriority, maxPriority, limits, unsettled, take, log } = options
+  const { queue, name, minPriority, maxPriority, limits, hold, unsettled, take, log } = options
   const { batch, pollMs, inHand, total, perGroup } = limits
   let stopped = false
   const tooMuch = new Map<string, number>()
@@ -53,7 +56,7 @@ export function createStation(options: StationOptions) {
     onFree: () => refill(),
     onLeft: (task) => void giveBack([task]),
   })
-  const room = () => inHand - size() - unsettled()
+  const room = () => (hold?.all() ? 0 : inHand - size() - unsettled())
   // a fetch for each one that ends would be many fetches of one
   const refill = () => {
     if (size() === 0 || room() >= batch / 2) lane.wake()
@@ -84,7 +87,7 @@ export function createStation(options: StationOptions) {
       const busy = new Set(shares.groupsOf(shares.share()))
       for (const [group, since] of tooMuch)
         if (now - since > AWHILE_MS && !busy.has(group)) tooMuch.delete(group)
-      return [...new Set([...shares.groupsOf(batch), ...tooMuch.keys()])]
+      return [...new Set([...shares.groupsOf(batch), ...tooMuch.keys(), ...(hold?.groups() ?? [])])]
     },
     take: async (jobs) => {
       const tasks = await take(jobs)

@@ -1,5 +1,6 @@
 import type { Database } from '../store/database.ts'
 import { countMessages, countRecent, countWork } from '../store/message-statistics.ts'
+import { listPauses, type PauseRow } from '../store/pauses.ts'
 import { liveWorkers, type WorkerRow } from '../store/workers.ts'
 import type { Boss } from './boss.ts'
 import { deadOf, MESSAGE_QUEUES, QUEUES, type QueueName } from './queues.ts'
@@ -39,6 +40,8 @@ export interface QueueStatistics {
   tenants: ({ tenantId: string; size: number } & Owed & Recent)[]
   priorities: ({ priority: number; size: number } & Owed & Recent)[]
   workers: WorkerRow[]
+  /** What holds messages back. */
+  pauses: PauseRow[]
 }
 
 /** How the queue stands, of one tenant or of all. */
@@ -48,11 +51,12 @@ export async function readStatistics(
   tenantId?: string,
 ): Promise<QueueStatistics> {
   const since = new Date(Date.now() - RECENT_SECONDS * 1000)
-  const [messages, recent, work, workers, jobs] = await Promise.all([
+  const [messages, recent, work, workers, pauses, jobs] = await Promise.all([
     countMessages(database, tenantId),
     countRecent(database, since, tenantId),
     countWork(database),
     liveWorkers(database, LIVE_SECONDS),
+    listPauses(database, tenantId),
     boss.getQueues(),
   ])
   const group = (key: 'queue' | 'tenantId' | 'priority') => {
@@ -100,6 +104,7 @@ export async function readStatistics(
       ...counts,
     })),
     workers,
+    pauses,
   }
 }
 

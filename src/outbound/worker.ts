@@ -6,6 +6,7 @@ import { deleteOldWorkers, writeWorker } from '../store/workers.ts'
 import { atMost } from '../wait.ts'
 import { createCourier } from './courier.ts'
 import { createJobRunner } from './handlers.ts'
+import { createHolds } from './holds.ts'
 import { createMarks } from './marks.ts'
 import { type ChannelSender, PRIORITY } from './message.ts'
 import type { Outbound } from './outbound.ts'
@@ -79,6 +80,7 @@ export function createWorker(options: WorkerOptions): Worker {
     limits: createRateLimits({ database, rates }),
     marks: () => marks,
     settle: settler.add,
+    isHeld: (message) => holds.has(message),
     onTrying: (message, number) =>
       outbound.tell({ ...factsOf(message), status: 'processing', attempts: number }),
     onOutcome: ({ message, status, attempt, error, outcome, at, nextAttemptAt }) => {
@@ -100,6 +102,16 @@ export function createWorker(options: WorkerOptions): Worker {
     now,
     random,
     timeoutMs: options.tryMs,
+  })
+  const holds = createHolds({
+    database,
+    onPauses: outbound.onPauses,
+    onChange: () => {
+      for (const station of stations) station.wake()
+    },
+    expire: (message) => courier.expire(message),
+    now,
+    log,
   })
   const marks = createMarks({
     write: (begun) => writeBegun(database, node, begun),
@@ -126,7 +138,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const station = { queue, name, unsettled: courier.settling, take: courier.take, log }
     return [
       // one that took a critical message could only hold it where all its places are taken
-      createStation({ ...station, limits: GENERAL, maxPriority: PRIORITY.critical - 1 }),
+      createStation({ ...station, limits: GENERAL, hold: holds, maxPriority: PRIORITY.critical - 1 }),
       createStation({ ...station, limits: RESERVED, minPriority: PRIORITY.critical }),
     ]
   })
@@ -181,7 +193,7 @@ export function createWorker(options: WorkerOptions): Worker {
       await drained(ABORT_MS)
     }
     givingUp.abort()
-    await Promise.all([stopping, drained(ABORT_MS)])
+    await Promise.all([stopping, drained(ABORT_MS), holds.close()])
     clearInterval(timer)
     marks.close()
     await beating

@@ -235,12 +235,16 @@ async function writeExtensions(
   extensions: NonNullable<Directory['extensions']>,
 ): Promise<void> {
   if (extensions.length === 0) return
-  // an id that another tenant owns is left alone by the condition, and then counted as missing
+  // an id or a port that another tenant owns is left alone by the conditions, and then counted as missing
   const written = await transaction.query(
     `insert into extensions (id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, condominio_id)
      select id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, $1
      from jsonb_to_recordset($2::jsonb) as entry (id text, ramal_ia text, ramal_retorno text, ip_servidor text,
        porta_ia int, porta_retorno int)
+     where not exists (
+       select from extensions other where other.condominio_id <> $1
+         and (other.porta_ia in (entry.porta_ia, entry.porta_retorno)
+           or other.porta_retorno in (entry.porta_ia, entry.porta_retorno)))
      on conflict (id) do update set ramal_ia = excluded.ramal_ia, ramal_retorno = excluded.ramal_retorno,
        ip_servidor = excluded.ip_servidor, porta_ia = excluded.porta_ia, porta_retorno = excluded.porta_retorno
      where extensions.condominio_id = $1
@@ -249,7 +253,7 @@ async function writeExtensions(
   )
   const missing = extensions.filter(({ id }) => !written.some((row) => row['id'] === id))
   if (missing.length > 0) {
-    const problems = missing.map(({ id }) => `extensions: ${id} belongs to another tenant`)
+    const problems = missing.map(({ id }) => `extensions: ${id}, or a port of it, belongs to another tenant`)
     throw fail('DIRECTORY_INVALID', { count: problems.length, problems })
   }
 }

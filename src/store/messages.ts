@@ -170,6 +170,20 @@ export function lockMatching(
   )
 }
 
+/** At most `limit` that wait, whose time passed before `at`; of these tenants, or of all. */
+export function findOverdue(
+  database: Querier,
+  wanted: { tenantIds: readonly string[] | undefined; belowPriority: number; at: Date; limit: number },
+): Promise<MessageRow[]> {
+  return database.query<MessageRow>(
+    `select ${COLUMNS} from messages
+     where expires_at <= $1 and status in ('pending', 'retrying') and priority < $2
+       and ($3::text[] is null or tenant_id = any($3))
+     order by expires_at limit $4`,
+    [wanted.at, wanted.belowPriority, wanted.tenantIds ?? null, wanted.limit],
+  )
+}
+
 /** What a person or the API made of messages: their new status, and their new job. */
 export async function changeMessages(
   transaction: Querier,

@@ -7,6 +7,8 @@ export interface TenantRow {
   name: string
   locale: 'pt-BR' | 'en' | null
   bargeIn: boolean
+  /** Residents whom a visitor did not reach are written to. */
+  notifyUnreached: boolean
   /** Null: none of its own, or none that can be read. */
   plan: ContactPlan | null
 }
@@ -16,11 +18,12 @@ export interface TenantChange {
   /** Null: the service's. */
   locale?: 'pt-BR' | 'en' | null | undefined
   bargeIn?: boolean | undefined
+  notifyUnreached?: boolean | undefined
   plan?: ContactPlan | null | undefined
 }
 
 const COLUMNS = `id, name, locale, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
-  settings -> 'plan' as plan`
+  coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached", settings -> 'plan' as plan`
 
 /** By id; of one tenant it is the list of that one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
@@ -47,9 +50,13 @@ export async function createTenant(
 export async function changeTenant(
   database: Querier,
   id: string,
-  { name, locale, bargeIn, plan }: TenantChange,
+  { name, locale, bargeIn, notifyUnreached, plan }: TenantChange,
 ): Promise<boolean> {
-  const settings = { ...(bargeIn !== undefined && { bargeIn }), ...(plan && { plan }) }
+  const settings = {
+    ...(bargeIn !== undefined && { bargeIn }),
+    ...(notifyUnreached !== undefined && { notifyUnreached }),
+    ...(plan && { plan }),
+  }
   const rows = await database.query(
     `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
        settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb

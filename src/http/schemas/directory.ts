@@ -6,7 +6,14 @@ import { locale, moment, role } from './common.ts'
 const plan = z.array(planStep).nullable()
 
 export const tenant = z
-  .object({ id: z.string(), name: z.string(), locale: locale.nullable(), bargeIn: z.boolean(), plan })
+  .object({
+    id: z.string(),
+    name: z.string(),
+    locale: locale.nullable(),
+    bargeIn: z.boolean(),
+    notifyUnreached: z.boolean(),
+    plan,
+  })
   .meta({ id: 'Tenant' })
 
 export const resident = z
