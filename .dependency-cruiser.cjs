@@ -52,7 +52,7 @@ module.exports = {
       name: 'observe-reads-what-it-is-handed',
       severity: 'error',
       from: { path: '^src/observe/' },
-      to: { path: '^(src|machines)/', pathNot: ['^src/observe/', leaves] },
+      to: { path: '^src/', pathNot: ['^src/observe/', leaves] },
     },
     {
       name: 'service-is-below-the-commands',

@@ -8,6 +8,7 @@ import { isQueue, QUEUES } from './outbound/queues.ts'
 import type { QueueStatistics } from './outbound/statistics.ts'
 import type { Database } from './store/database.ts'
 import type { MessageRow } from './store/messages.ts'
+import type { PauseRow } from './store/pauses.ts'
 import type { WorkerRow } from './store/workers.ts'
 
 export interface QueueCommandOptions {
@@ -27,7 +28,7 @@ interface Filter {
 
 const SIZES = { m: 60, h: 3600, d: 86_400 } as const
 
-/** `porteiro queue stats | dead | redrive | cancel`: beside a running service, on the same database. */
+/** `porteiro queue stats | pause | resume | dead | redrive | cancel`: beside a running service, on the same database. */
 export function registerQueueCommand(
   program: Command,
   { withDatabase, print, progress }: QueueCommandOptions,
@@ -71,6 +72,23 @@ export function registerQueueCommand(
         print(json ? JSON.stringify(statistics) : describe(statistics))
       }),
     )
+
+  const paused = (name: 'pause' | 'resume', description: string) =>
+    queue
+      .command(name)
+      .description(description)
+      .option('--tenant <id>', 'of this condominium only; else everybody’s')
+      .option('--json', 'one JSON object', false)
+      .action(({ tenant, json }: Filter) =>
+        withOutbound(async (outbound) => {
+          const scope = { tenantId: tenant ?? null, byTenant: false }
+          const pauses = await outbound[name]({ ...scope, by: 'command line' })
+          if (json) return print(JSON.stringify({ pauses }))
+          print(pauses.length === 0 ? 'Nothing is paused.' : holding(pauses).join('\n'))
+        }),
+      )
+  paused('pause', 'messages wait in the queue, and still expire; priority 10 (gates) goes on')
+  paused('resume', 'they leave again')
 
   filtered('dead', 'dead messages, newest first')
     .option('--id <id>', 'this one, with each of its tries')
@@ -167,7 +185,7 @@ function trace(message: Awaited<ReturnType<Outbound['get']>>): string {
 }
 
 function describe(statistics: QueueStatistics): string {
-  const { processed, failed, size, processing, oldestSeconds, queues, tenants, priorities, workers } =
+  const { processed, failed, size, processing, oldestSeconds, queues, tenants, priorities, workers, pauses } =
     statistics
   const oldest = oldestSeconds === null ? '' : `, the oldest for ${Math.round(oldestSeconds)} s`
   const owing = (
@@ -183,6 +201,7 @@ function describe(statistics: QueueStatistics): string {
     )
   const parts = [
     [`${size} owed${oldest}; ${processing} under way; ${processed} done, ${failed} of them dead.`],
+    holding(pauses),
     table(
       ['queue', 'owed', 'running', 'dead', 'sent (1 h)'],
       queues.map(({ name, size, processing, dead, sent = '' }) => [name, size, processing, dead, sent]),
@@ -201,6 +220,13 @@ function describe(statistics: QueueStatistics): string {
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')
+}
+
+function holding(pauses: readonly PauseRow[]): string[] {
+  return pauses.map(
+    ({ tenantId, by, since }) =>
+      `Paused since ${since.toISOString()} by ${by}: ${tenantId === null ? 'everybody' : `tenant ${tenantId}`}.`,
+  )
 }
 
 const WORKER_COLUMNS = ['worker', 'role', 'since', 'done', 'dead', 'running', 'held']

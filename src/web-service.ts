@@ -62,6 +62,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     flush,
     recordings: base.recordings,
     locale: config.locale,
+    mainPorts: [config.audiosocket.visitorPort, config.audiosocket.residentPort],
     gates: {
       refresh: () => everywhere('refresh', null),
       restart: (id) => everywhere('restart', id),

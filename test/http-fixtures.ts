@@ -214,6 +214,8 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     'post /api/messages/{id}/cancel': { path: `/api/messages/${its.message}/cancel`, body: {} },
     'post /api/messages/{id}/retry': { path: `/api/messages/${its.message}/retry`, body: {} },
     'get /api/queue/stats': { path: '/api/queue/stats' },
+    'post /api/queue/pause': { path: '/api/queue/pause' },
+    'post /api/queue/resume': { path: '/api/queue/resume' },
     'get /api/queue/dead': { path: '/api/queue/dead' },
     'post /api/queue/dead/redrive': { path: '/api/queue/dead/redrive', body: { ids: [its.dead] } },
     'get /api/endpoints': { path: '/api/endpoints' },

@@ -10,6 +10,7 @@ import { type HttpOptions, openHttp } from '../src/http/server.ts'
 import { silentLog } from '../src/log.ts'
 import { createKey, type Scope } from '../src/store/keys.ts'
 import { changeMessages, findMessage, lockMatching } from '../src/store/messages.ts'
+import { addPause, deletePause, listPauses } from '../src/store/pauses.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { createTenant } from '../src/store/tenants.ts'
 import { openTestDatabase } from './database.ts'
@@ -107,6 +108,7 @@ export async function openSite(rig: Rig, options: Partial<HttpOptions> = {}) {
     flush: async () => {},
     recordings,
     locale: 'pt-BR',
+    mainPorts: [18180, 18181],
     gates: {
       refresh: async () => ({ opened: [], closed: [], failed: [] }),
       restart: async () => ({ opened: [], closed: [], failed: [] }),
@@ -172,7 +174,15 @@ function outboxOn(database: TestDatabase): Outbox {
         )
         return dead.length
       }),
-    statistics: async () => ({
+    async pause(scope) {
+      await addPause(database, scope)
+      return listPauses(database, scope.tenantId ?? undefined)
+    },
+    async resume(scope) {
+      await deletePause(database, scope)
+      return listPauses(database, scope.tenantId ?? undefined)
+    },
+    statistics: async (tenantId) => ({
       processed: 7,
       failed: 1,
       size: 0,
@@ -182,6 +192,7 @@ function outboxOn(database: TestDatabase): Outbox {
       tenants: [],
       priorities: [],
       workers: [],
+      pauses: await listPauses(database, tenantId),
     }),
   }
 }

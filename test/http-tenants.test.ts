@@ -46,6 +46,7 @@ async function belongings(database: Database, tenantId: string): Promise<unknown
     auto_open_windows: 'tenant_id',
     extensions: 'condominio_id',
     messages: 'tenant_id',
+    pauses: 'tenant_id',
     endpoints: 'tenant_id',
     instances: 'tenant_id',
     gates: 'tenant_id',
@@ -191,6 +192,13 @@ test('what tenants share, ports and the broker, is not taken from one by another
   assert.is((await ask(free.path, free)).status, 200)
   const moved = write('a', 18080, 18091)
   refused(await ask(moved.path, moved), 409, 'EXTENSION_TAKEN')
+
+  // whoever had the main pair would get every call that comes in there
+  const main = write('c', 18180, 18092)
+  refused(await ask(main.path, main), 403, 'KEY_TENANT')
+  const brought = { units: [], extensions: [{ ...main.body, id: 'c' }] }
+  refused(await ask('/api/directory/import', { body: brought }), 403, 'KEY_TENANT')
+  assert.is((await site.ask(main.path, main)).status, 200)
 
   const file = { units: [], extensions: [{ ...first.body, id: 'b' }] }
   const imported = await ask('/api/directory/import', { body: file })

@@ -64,6 +64,25 @@ test('the queue is looked at, redriven and emptied from the command line', async
   assert.is(JSON.parse(await run('stats', '--json')).size, 0)
 })
 
+test('messages are paused and resumed from the command line, and the statistics say so', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const run = commands(outbound)
+  assert.match(await run('pause'), /^Paused since \S+ by command line: everybody\.$/)
+  const pausesOf = async (answer: Promise<string>) =>
+    JSON.parse(await answer).pauses.map(({ tenantId, by }: { tenantId: string; by: string }) => [
+      tenantId,
+      by,
+    ])
+  const tenant = ['--tenant', 'default']
+  const everybody = [null, 'command line']
+  assert.equal(await pausesOf(run('pause', ...tenant, '--json')), [everybody, ['default', 'command line']])
+  assert.match(await run('stats'), /everybody\.\nPaused since \S+ by command line: tenant default\./)
+  assert.equal(await pausesOf(run('resume', ...tenant, '--json')), [everybody])
+  assert.equal(await pausesOf(run('stats', '--json')), [everybody])
+  assert.is(await run('resume'), 'Nothing is paused.')
+  assert.not.match(await run('stats'), /Paused/)
+})
+
 test('what makes no sense is refused', async (rig) => {
   const outbound = await openOutbound(rig)
   const run = commands(outbound)
@@ -75,6 +94,7 @@ test('what makes no sense is refused', async (rig) => {
     }
   }
   assert.is(await codeOf('cancel'), 'USAGE_WRONG')
+  assert.is(await codeOf('pause', '--tenant', 'nobody'), 'TENANT_UNKNOWN')
   assert.is(await codeOf('redrive', '--queue', 'webhook'), 'USAGE_WRONG')
   assert.is(await codeOf('dead', '--since', 'yesterday'), 'commander.invalidArgument')
   assert.is(await codeOf('dead', '--limit', '0'), 'commander.invalidArgument')

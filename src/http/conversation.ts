@@ -35,8 +35,7 @@ export function conversationOf(events: readonly EventRow[], locale: Locale): Tur
     if (kind === 'said') {
       const { pieces = [], ms = null, interrupted = false } = data
       const recording = pieces.map(recordingOf).find((name) => name !== null) ?? null
-      const text = pieces.map((piece) => wordsOf(piece, locale)).join(' ')
-      const said = text.replace(/\s+/g, ' ').trim()
+      const said = textOf(pieces, locale)
       // a beep or a pause alone says nothing
       if (said === '' && recording === null) return []
       return [{ ...turn, who: 'porteiro', kind, text: said, recording, ms, interrupted } as const]
@@ -52,6 +51,17 @@ export function conversationOf(events: readonly EventRow[], locale: Locale): Tur
     }
     return []
   })
+}
+
+/** What was said as one text. A prompt is a sentence of its own when it begins with a capital. */
+function textOf(pieces: readonly unknown[], locale: Locale): string {
+  let text = ''
+  for (const piece of pieces) {
+    const words = wordsOf(piece, locale)
+    const begins = typeof piece === 'string' && /^\p{Lu}/u.test(words) && /[\p{L}\p{N}]\s*$/u.test(text)
+    text += begins ? `. ${words}` : ` ${words}`
+  }
+  return text.replace(/\s+/g, ' ').replace(/ \./g, '.').trim()
 }
 
 function recordingOf(piece: unknown): string | null {

@@ -6,18 +6,22 @@ import type { Database } from '../store/database.ts'
 import { exportDirectory, importDirectory } from '../store/directory.ts'
 import { directoryFile, parseDirectory } from '../store/directory-file.ts'
 import { exportRules } from '../store/directory-rules.ts'
+import { checkPorts, type ExtensionRoutesOptions } from './extension-routes.ts'
 import { imported } from './schemas.ts'
 import { tenantOf } from './tenancy.ts'
 
 /** Bytes; ten thousand units with their residents. */
 const FILE_LIMIT = 5 * 1024 * 1024
 
-export interface DirectoryRoutesOptions {
+export interface DirectoryRoutesOptions extends Pick<ExtensionRoutesOptions, 'mainPorts'> {
   database: Database
 }
 
 /** `GET /api/directory/export` and `POST /api/directory/import`, in the form of examples/condominium.json. */
-export async function directoryRoutes(instance: FastifyInstance, { database }: DirectoryRoutesOptions) {
+export async function directoryRoutes(
+  instance: FastifyInstance,
+  { database, mainPorts }: DirectoryRoutesOptions,
+) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   // as bytes: problems are told by their line, and a name that stands twice is one
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
@@ -60,6 +64,7 @@ export async function directoryRoutes(instance: FastifyInstance, { database }: D
       const { tenant: named, replace } = request.query
       const { tenant, units, extensions, rules } = parseDirectory(request.body)
       const tenantId = tenantOf(request, named ?? tenant?.id)
+      checkPorts(request, extensions ?? [], mainPorts)
       const report = await importDirectory(database, tenantId, units, {
         replace,
         ...(tenant && { tenant }),

@@ -13,6 +13,8 @@ import { maySee, tenantOf, tenantsOf } from './tenancy.ts'
 
 export interface ExtensionRoutesOptions {
   database: Database
+  /** The port pair of the configuration, whose calls come in for the service itself. */
+  mainPorts: readonly number[]
   /** The ports of every node that takes calls; `isOpen` tells of this one, undefined where it takes none. */
   gates:
     | (Pick<Gates, 'refresh' | 'restart'> & { isOpen(id: string): ReturnType<Gates['isOpen']> | undefined })
@@ -32,7 +34,7 @@ const body = entry.omit({ id: true }).refine((row) => row.porta_ia !== row.porta
  */
 export async function extensionRoutes(
   instance: FastifyInstance,
-  { database, gates }: ExtensionRoutesOptions,
+  { database, gates, mainPorts }: ExtensionRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const shown = (row: ExtensionRow) => ({ ...row, open: gates?.isOpen(row.id) ?? null })
@@ -80,6 +82,7 @@ export async function extensionRoutes(
     async (request) => {
       const { id } = request.params
       const tenantId = tenantOf(request, request.query.tenant)
+      checkPorts(request, [request.body], mainPorts)
       const row = { id: filled.parse(id), ...request.body, condominio_id: tenantId }
       const written = await writeExtension(database, row).catch((error) => {
         throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant: tenantId }, error) : error
@@ -141,4 +144,14 @@ export async function extensionRoutes(
       return changes
     },
   )
+}
+
+/** Whoever has the main port pair gets all calls that come in there. Errors: KEY_TENANT. */
+export function checkPorts(
+  { caller }: FastifyRequest,
+  rows: readonly Pick<ExtensionRow, 'porta_ia' | 'porta_retorno'>[],
+  mainPorts: readonly number[],
+): void {
+  const takes = rows.some((row) => mainPorts.includes(row.porta_ia) || mainPorts.includes(row.porta_retorno))
+  if (takes && caller!.tenantId !== null) throw fail('KEY_TENANT')
 }

@@ -7,6 +7,7 @@ import type { QueueStatistics } from '../outbound/statistics.ts'
 import type { Database } from '../store/database.ts'
 import { attemptsOf } from '../store/message-tries.ts'
 import { findMessage, listMessages, type MessageFilter, type MessageRow } from '../store/messages.ts'
+import type { PauseRow, PauseScope } from '../store/pauses.ts'
 import { pageOf, paging, readCursor } from './cursor.ts'
 import * as schemas from './schemas.ts'
 import { maySee, tenantOf, tenantsOf } from './tenancy.ts'
@@ -24,6 +25,10 @@ export interface Outbox {
   cancel(id: string): Promise<{ id: string; status: MessageStatus }>
   /** Those that match and are dead; resolves with how many live again. */
   redrive(filter: MessageFilter & { ids?: readonly string[] | undefined }): Promise<number>
+  /** Messages of that scope wait. Resolves with the pauses that hold them. Errors: TENANT_UNKNOWN. */
+  pause(scope: PauseScope & { by: string }): Promise<PauseRow[]>
+  /** They go on, where no other pause holds them: it resolves with those. */
+  resume(scope: PauseScope): Promise<PauseRow[]>
   /** What waits, what was done, who works; of one tenant or of all. */
   statistics(tenantId?: string): Promise<QueueStatistics>
 }
@@ -185,6 +190,30 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
     },
   )
 
+  for (const action of ['pause', 'resume'] as const) {
+    app.post(
+      `/api/queue/${action}`,
+      {
+        config: { scope: 'operate' },
+        schema: {
+          summary:
+            action === 'pause'
+              ? 'Messages wait: everybody’s, or one tenant’s; priority 10 does not'
+              : 'Messages leave again, where nothing else holds them',
+          querystring: z.object({ tenant: common.tenant }),
+          response: { 200: schemas.queuePauses },
+        },
+      },
+      async (request) => {
+        const { name: by, tenantId: own } = request.caller!
+        const tenantId = tenantsOf(request, request.query.tenant) ?? null
+        const pauses = await outbox[action]({ tenantId, byTenant: own !== null, by })
+        request.log.info({ tenant: tenantId, by, action }, 'the queue was paused or resumed')
+        return { pauses: own === null ? pauses : pauses.map(seenFromBelow) }
+      },
+    )
+  }
+
   app.get(
     '/api/queue/dead',
     {
@@ -222,7 +251,12 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
 }
 
 /** Without what tells of the other tenants' work: totals, workers, and the queues whose jobs are nobody's messages. */
-function ownOf({ queues, tenants, ...all }: QueueStatistics): z.output<typeof schemas.queueStatistics> {
+function ownOf({
+  queues,
+  tenants,
+  pauses,
+  ...all
+}: QueueStatistics): z.output<typeof schemas.queueStatistics> {
   return {
     ...all,
     tenants,
@@ -231,7 +265,13 @@ function ownOf({ queues, tenants, ...all }: QueueStatistics): z.output<typeof sc
     processing: tenants.reduce((sum, { processing }) => sum + processing, 0),
     queues: queues.filter(({ waiting }) => waiting !== undefined),
     workers: [],
+    pauses: pauses.map(seenFromBelow),
   }
+}
+
+/** Who paused what a tenant cannot lift is not for the tenant to know. */
+function seenFromBelow(pause: PauseRow): z.output<typeof schemas.queuePause> {
+  return pause.byTenant ? pause : { ...pause, by: null }
 }
 
 function messageOf({ lastError, ...message }: MessageRow) {

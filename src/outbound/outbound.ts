@@ -13,6 +13,7 @@ import {
   type MessageRow,
   writeReceipt,
 } from '../store/messages.ts'
+import { atMost } from '../wait.ts'
 import { openBoss } from './boss.ts'
 import { createChanges, isUuid } from './changes.ts'
 import { createDeathNotice, type Post } from './death-notice.ts'
@@ -22,6 +23,7 @@ import { type JobHandler, typedJob } from './handlers.ts'
 import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
 import { prepare } from './new-message.ts'
 import { createPauses, PAUSES_CHANGED } from './pauses.ts'
+import { recognises } from './policy.ts'
 import { createPostgresQueue } from './postgres-queue.ts'
 import { deadOf, MESSAGE_QUEUES, type QueueName } from './queues.ts'
 import type { Rates } from './rate-limit.ts'
@@ -83,6 +85,9 @@ export interface MessagePage {
   next: string | null
 }
 
+/** ms that a hanging database may hold up a direct send, where the other side knows a second copy by its id. */
+const DIRECT_PATIENCE_MS = 1000
+
 export type Outbound = Awaited<ReturnType<typeof createOutbound>>
 
 /**
@@ -122,9 +127,16 @@ export async function createOutbound(options: OutboundOptions) {
     const fresh = prepared.message
     let enqueued: Enqueued
     try {
-      enqueued = transaction
-        ? (await writeMessages(queue, transaction, [fresh]))[0]!
-        : await enqueuer.add(prepared)
+      if (transaction) enqueued = (await writeMessages(queue, transaction, [fresh]))[0]!
+      else if (way !== 'direct' || !fallback || !recognises(fresh.channel))
+        enqueued = await enqueuer.add(prepared)
+      else {
+        const stored = enqueuer.add(prepared)
+        const inTime = await atMost(DIRECT_PATIENCE_MS, stored)
+        // should it arrive after all, it has the same id, and the journal of the direct send is joined to it
+        if (!inTime) stored.catch(() => {})
+        enqueued = inTime ?? (await fallback.sendDirectly(fresh))
+      }
     } catch (error) {
       const away = error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE'
       if (way !== 'direct' || !away || !fallback) throw error

@@ -1,6 +1,6 @@
 import { fail } from '../errors.ts'
 import type { Querier } from './database.ts'
-import { stateOf } from './sqlstate.ts'
+import { isOrphan } from './tenants.ts'
 
 export interface PauseScope {
   /** Null: everybody's messages. */
@@ -26,8 +26,8 @@ export async function addPause(
       [tenantId, byTenant, by],
     )
   } catch (error) {
-    // the foreign key: a pause of a tenant that is misspelt would hold nothing
-    if (stateOf(error) === '23503') throw fail('TENANT_UNKNOWN', { tenant: tenantId }, error)
+    // a pause of a tenant that is misspelt would hold nothing
+    if (isOrphan(error)) throw fail('TENANT_UNKNOWN', { tenant: tenantId }, error)
     throw error
   }
 }

@@ -62,6 +62,21 @@ const owed = {
   died: z.number(),
 }
 
+/** Messages below priority 10 that it covers stay in the queue, are not tried, and still expire. */
+export const queuePause = z
+  .object({
+    /** Null: everybody's messages. */
+    tenantId: z.string().nullable(),
+    /** By a key of the tenant itself, which may lift it; what was put above a tenant it may not. */
+    byTenant: z.boolean(),
+    /** Name of the key, or of the command line; null for a key of one tenant where it was none of its own. */
+    by: z.string().nullable(),
+    since: moment,
+  })
+  .meta({ id: 'QueuePause' })
+/** Those that hold now what was asked about; of all tenants, where none was named. */
+export const queuePauses = z.object({ pauses: z.array(queuePause) })
+
 /** What concerns the whole service is left out for a key of one tenant: null, or an empty list. */
 export const queueStatistics = z
   .object({
@@ -94,6 +109,7 @@ export const queueStatistics = z
         waiting: z.number(),
       }),
     ),
+    pauses: z.array(queuePause),
   })
   .meta({ id: 'QueueStatistics' })
 export const redriven = z.object({ redriven: z.number() })

@@ -49,8 +49,8 @@ function Glance() {
     <li class=${failed ? 'warn' : 'calm'}>
       <a href="#/queue">
         <${Icon} name="queue" />
-        <b>${failed === undefined ? '–' : failed ? tr('Sim', 'Yes') : tr('Não', 'No')}</b>
-        <span>${tr('mensagens falharam', 'messages have failed')}</span>
+        <b>${failed === undefined ? '–' : failed ? tr('Há', 'Some') : tr('Sem', 'No')}</b>
+        <span>${tr('mensagens com falha', 'failed messages')}</span>
       </a>
     </li>
   </ul>`
