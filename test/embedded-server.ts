@@ -18,7 +18,7 @@ const MODULE = new URL('../src/store/embedded.ts', import.meta.url).href
 
 export async function temporary(rig: Rig, mode = 0o755): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'porteiro-'))
-  rig.defer(() => rm(directory, { recursive: true, force: true }))
+  rig.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 10 }))
   await chmod(directory, mode)
   return directory
 }

@@ -155,6 +155,49 @@ test('a key of one tenant counts its own calls only', async (rig) => {
   assert.equal([queue.processed, queue.workers, queue.queues], [null, [], []])
 })
 
+test('a key of one tenant pauses its own messages, and lifts nothing that was put above it', async (rig) => {
+  const site = await openSite(rig)
+  const { ask } = await site.as('other', 'operate')
+  const reading = await site.as('other', 'read')
+  const post = { method: 'POST' }
+  const pausesIn = ({ status, body }: Awaited<ReturnType<typeof ask>>) => {
+    assert.is(status, 200)
+    return body.pauses.map((pause: { tenantId: string | null; byTenant: boolean; by: string | null }) => [
+      pause.tenantId,
+      pause.byTenant,
+      pause.by,
+    ])
+  }
+  for (const action of ['pause', 'resume']) {
+    refused(await reading.ask(`/api/queue/${action}`, post), 403, 'KEY_SCOPE')
+    refused(await ask(`/api/queue/${action}?tenant=default`, post), 404, 'TENANT_UNKNOWN')
+  }
+  refused(await site.ask('/api/queue/pause?tenant=nobody', post), 404, 'TENANT_UNKNOWN')
+  assert.equal(pausesIn(await site.ask('/api/queue/stats')), [])
+
+  const own = ['other', true, 'key of other']
+  const above = ['other', false, 'API_KEY']
+  assert.equal(pausesIn(await ask('/api/queue/pause', post)), [own])
+  assert.equal(pausesIn(await site.ask('/api/queue/stats?tenant=default')), [])
+  assert.equal(pausesIn(await site.ask('/api/queue/pause?tenant=other', post)), [above, own])
+  assert.equal(pausesIn(await ask('/api/queue/resume', post)), [['other', false, null]])
+  assert.equal(pausesIn(await site.ask('/api/queue/pause?tenant=default', post)), [
+    ['default', false, 'API_KEY'],
+  ])
+  assert.equal(pausesIn(await reading.ask('/api/queue/stats')), [['other', false, null]])
+  assert.equal(pausesIn(await site.ask('/api/queue/resume?tenant=other', post)), [])
+  assert.equal(pausesIn(await site.ask('/api/queue/pause', post)), [
+    [null, false, 'API_KEY'],
+    ['default', false, 'API_KEY'],
+  ])
+  assert.equal(
+    pausesIn(await ask('/api/queue/resume', post)),
+    [[null, false, null]],
+    'everybody is everybody',
+  )
+  assert.equal(pausesIn(await site.ask('/api/queue/resume', post)), [['default', false, 'API_KEY']])
+})
+
 test('what a body says of the tenant does not change whose it is', async (rig) => {
   const site = await openSite(rig)
   const { ask } = await site.as('other', 'admin')

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { SAMPLE_RATE } from '../src/audio.ts'
 import { type CallRow, writeBatch } from '../src/store/calls.ts'
 import { createKey } from '../src/store/keys.ts'
+import { listPauses } from '../src/store/pauses.ts'
 import { logIn, openBrowser, picture, visit, visitIn, withChromium } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
@@ -396,6 +397,32 @@ inChromium('a key that does not open says so, and a session that ends leads to t
   await here.context.clearCookies()
   await page.getByRole('link', { name: 'Keys' }).click()
   await page.locator('#key').waitFor()
+})
+
+inChromium('messages are paused and resumed, which a word and a shape tell', async (rig) => {
+  const house = await openService(rig)
+  const here = await visit(rig, house, { locale: 'pt-BR' })
+  const { page } = here
+  await logIn(here, house.key)
+  await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/queue`)
+  const mark = page.locator('#pauses .mark')
+  const shape = () => mark.locator('path').getAttribute('d')
+  await mark.getByText('Enviando normalmente').waitFor()
+  const leaving = await shape()
+  await page.getByRole('button', { name: 'Pausar envios' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Pausar envios' }).click()
+  await mark.getByText('Envios pausados').waitFor()
+  assert.is.not(await shape(), leaving)
+  assert.equal(
+    (await listPauses(house.service.database)).map(({ tenantId }) => tenantId),
+    [null],
+  )
+  await page.getByRole('button', { name: 'English' }).click()
+  await mark.getByText('Sending is paused').waitFor()
+  await page.getByRole('button', { name: 'Resume sending' }).click()
+  await mark.getByText('Messages leave').waitFor()
+  assert.equal(await listPauses(house.service.database), [])
+  assert.equal(here.complaints, [])
 })
 
 inChromium(

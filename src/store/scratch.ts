@@ -6,5 +6,6 @@ import { join } from 'node:path'
 export async function createScratch(prefix: string): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), prefix))
   await chmod(path, 0o711)
-  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+  // workers of a Postgres that was killed write for a moment more
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 10 }) }
 }
