@@ -5,7 +5,7 @@ export interface DemoPbxOptions {
   url: string
   queue: string
   /** Rings one attempt until `signal` is aborted. */
-  ring: (callId: string, signal: AbortSignal) => Promise<void>
+  ring: (callId: string, number: string, signal: AbortSignal) => Promise<void>
   /** Told of each message as it comes. */
   onMessage: (body: string) => void
 }
@@ -24,11 +24,11 @@ export async function openDemoPbx({ url, queue, ring, onMessage }: DemoPbxOption
   await channel.consume(queue, (message) => {
     if (message === null) return
     onMessage(message.content.toString())
-    const { type, callId, attemptId } = parseMessage(message.content, message.properties.messageId)
+    const { type, callId, number, attemptId } = parseMessage(message.content, message.properties.messageId)
     channel.ack(message)
     if (type === 'cancel') return ringing.get(attemptId)?.stop.abort()
     const stop = new AbortController()
-    const over = ring(callId, stop.signal).finally(() => ringing.delete(attemptId))
+    const over = ring(callId, number, stop.signal).finally(() => ringing.delete(attemptId))
     ringing.set(attemptId, { stop, over })
   })
   return {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallOutput } from '../machines/index.ts'
 import { MAIN_TENANT } from './calls/gates.ts'
+import { extensionOf } from './clicktocall/dialer.ts'
 import { loadConfig, parseConfig } from './config.ts'
 import { type DemoMessages, openDemoMessages } from './demo-messages.ts'
 import { openDemoPbx } from './demo-pbx.ts'
@@ -42,7 +43,7 @@ const SCENARIOS: Record<string, Scenario> = {
     resident: (phone) => playResident(phone, { keys: '2' }),
   },
   'no-answer': {
-    about: 'it rings twice and nobody answers',
+    about: 'it rings each resident twice and nobody answers',
     outcome: 'unanswered',
     ringSeconds: '6',
   },
@@ -109,11 +110,13 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
   write('Starting Postgres and the service …')
   const scratch = await createScratch('porteiro-demo-')
   owner.defer(() => scratch.remove())
+  /** The example's residents by extension. */
+  const residents = new Map<string, string>()
   let visitor: Phone | undefined
   const begun = performance.now()
   const tell = createTeller(write, () => performance.now() - begun)
-  const ring = async (callId: string, stop: AbortSignal) => {
-    tell('resident', 'the telephone rings')
+  const ring = async (callId: string, number: string, stop: AbortSignal) => {
+    tell('resident', `the telephone of ${residents.get(number) ?? number} rings`)
     if (!scenario.resident) return aborted(stop)
     await passed(1500, stop)
     if (stop.aborted) return
@@ -146,8 +149,8 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
     log: silentLog(),
     telephone:
       () =>
-      ({ callId }, stop) =>
-        ring(callId, stop),
+      ({ callId, contact }, stop) =>
+        ring(callId, contact.number, stop),
   })
   owner.defer(() => service.stop())
   if (broker) {
@@ -156,10 +159,12 @@ export async function runDemo({ scenario: name, keep, write, signal }: DemoOptio
     owner.defer(() => pbx.close())
   }
   const units = await loadDirectory(service)
+  for (const { residents: listed } of units)
+    for (const { name, phone } of listed) if (phone) residents.set(extensionOf(phone), name)
   if (messages) owner.defer(await messages.join(service, '101'))
   const { ports } = service
   write(
-    `Up after ${seconds(performance.now() - begun)}: visitors on ${ports.visitor}, residents on ${ports.resident}, API on ${ports.api}, ${units} units.`,
+    `Up after ${seconds(performance.now() - begun)}: visitors on ${ports.visitor}, residents on ${ports.resident}, API on ${ports.api}, ${units.length} units.`,
   )
   write('')
 
@@ -211,10 +216,10 @@ async function wasOpenedOnce({ opened, commands }: DemoMessages, write: (line: s
   return count === 1
 }
 
-async function loadDirectory({ database }: RunningService): Promise<number> {
+async function loadDirectory({ database }: RunningService) {
   const { units, tenant } = parseDirectory(await readFile(join(PACKAGE_ROOT, 'examples', 'condominium.json')))
-  const report = await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
-  return report.units
+  await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  return units
 }
 
 async function storedOutcome({ database, journal }: RunningService, callId: string) {

@@ -132,8 +132,8 @@ export const ERRORS = {
 
   // what leaves
   EGRESS_REFUSED: {
-    status: 403,
-    message: '{host} leads to {address}, which is not public and not in EGRESS_ALLOW.',
+    status: 400,
+    message: '{place} is not public and not in EGRESS_ALLOW.',
   },
   EGRESS_URL: { status: 400, message: 'This URL cannot be used: {reason}' },
   DELIVERY_TIMEOUT: { status: 504, message: '{host} did not answer within {ms} ms.' },
@@ -180,8 +180,12 @@ export const ERRORS = {
 
   // messages
   MESSAGE_INVALID: { status: 400, message: 'The message is not in order: {problem}' },
-  MESSAGE_UNKNOWN: { status: 404, message: 'There is no message {messageId}.' },
-  MESSAGE_STATE: { status: 409, message: 'Message {messageId} is {status}; it cannot be {event}.' },
+  MESSAGE_UNKNOWN: { status: 404, exit: 64, message: 'There is no message {messageId}.' },
+  MESSAGE_STATE: {
+    status: 409,
+    exit: 64,
+    message: 'Message {messageId} {state}; it cannot be {event}.',
+  },
   MESSAGE_TIMEOUT: { status: 504, message: 'The try took longer than {ms} ms.' },
   MESSAGE_EXPIRED: { status: 410, message: 'The time of the message passed before it could be sent.' },
   MESSAGE_UNCERTAIN: {
@@ -249,7 +253,7 @@ export const ERRORS = {
   AUTH_UNAVAILABLE: { status: 503, message: 'API keys cannot be checked at the moment; try again.' },
   CURSOR_INVALID: { status: 400, message: 'The cursor is not one of this list.' },
   STREAMS_EXHAUSTED: { status: 503, message: 'All {max} event streams are in use.' },
-  TENANT_UNKNOWN: { status: 404, message: 'There is no tenant "{tenant}".' },
+  TENANT_UNKNOWN: { status: 404, exit: 64, message: 'There is no tenant "{tenant}".' },
   TENANT_TAKEN: { status: 409, message: 'There is a tenant "{tenant}" already.' },
   TENANT_MAIN: { status: 409, message: 'The main tenant "{tenant}" cannot be deleted.' },
   UNIT_UNKNOWN: { status: 404, message: 'There is no unit {unit}.' },
@@ -304,6 +308,11 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message || error.name : String(error)
 }
 
+/** `{count} problem(s)` becomes `1 problem` or `2 problems`. */
 function fill(template: string, details: Details): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? '?'))
+  const filled = template.replace(/\{(\w+)\} (\w+)\(s\)/g, (_, name: string, thing: string) => {
+    const number = details[name] ?? '?'
+    return `${number} ${thing}${number === 1 ? '' : 's'}`
+  })
+  return filled.replace(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? '?'))
 }

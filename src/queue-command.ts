@@ -9,6 +9,7 @@ import type { QueueStatistics } from './outbound/statistics.ts'
 import type { Database } from './store/database.ts'
 import type { MessageRow } from './store/messages.ts'
 import type { PauseRow } from './store/pauses.ts'
+import { listTenants } from './store/tenants.ts'
 import type { WorkerRow } from './store/workers.ts'
 
 export interface QueueCommandOptions {
@@ -26,6 +27,7 @@ interface Filter {
   json: boolean
 }
 
+const JOB_QUEUES = QUEUES.filter((name) => name !== 'outgoing' && name !== 'webhook')
 const SIZES = { m: 60, h: 3600, d: 86_400 } as const
 
 /** `porteiro queue stats | pause | resume | dead | redrive | cancel`: beside a running service, on the same database. */
@@ -35,8 +37,11 @@ export function registerQueueCommand(
 ): void {
   const queue = program.command('queue').description('messages that leave: how they stand, and what to do')
 
-  const withOutbound = (work: (outbound: Outbound) => Promise<void>) =>
+  const withOutbound = (tenant: string | undefined, work: (outbound: Outbound) => Promise<void>) =>
     withDatabase(async (database) => {
+      // one that is misspelt would be answered like one that has nothing
+      if (tenant !== undefined && (await listTenants(database, tenant)).length === 0)
+        throw fail('TENANT_UNKNOWN', { tenant })
       const { messages } = loadConfig()
       const outbound = await createOutbound({
         database,
@@ -67,7 +72,7 @@ export function registerQueueCommand(
     .option('--tenant <id>', 'of this condominium only')
     .option('--json', 'one JSON object', false)
     .action(({ tenant, json }: Filter) =>
-      withOutbound(async (outbound) => {
+      withOutbound(tenant, async (outbound) => {
         const statistics = await outbound.stats(tenant)
         print(json ? JSON.stringify(statistics) : describe(statistics))
       }),
@@ -80,7 +85,7 @@ export function registerQueueCommand(
       .option('--tenant <id>', 'of this condominium only; else everybody’s')
       .option('--json', 'one JSON object', false)
       .action(({ tenant, json }: Filter) =>
-        withOutbound(async (outbound) => {
+        withOutbound(tenant, async (outbound) => {
           const scope = { tenantId: tenant ?? null, byTenant: false }
           const pauses = await outbound[name]({ ...scope, by: 'command line' })
           if (json) return print(JSON.stringify({ pauses }))
@@ -94,7 +99,7 @@ export function registerQueueCommand(
     .option('--id <id>', 'this one, with each of its tries')
     .option('--limit <count>', 'at most so many', count, 20)
     .action(({ id, limit, tenant, channel, since, json }: Filter & { id?: string; limit: number }) =>
-      withOutbound(async (outbound) => {
+      withOutbound(tenant, async (outbound) => {
         if (id !== undefined) {
           const message = await outbound.get(id, tenant)
           return print(json ? JSON.stringify(shown(message)) : trace(message))
@@ -109,12 +114,9 @@ export function registerQueueCommand(
 
   filtered('redrive', 'dead messages begin anew')
     .option('--id <id>', 'this one only')
-    .option(
-      '--queue <name>',
-      `dead jobs of a queue whose jobs are no messages: ${QUEUES.filter((name) => name !== 'outgoing' && name !== 'webhook').join(', ')}`,
-    )
+    .option('--queue <name>', `dead jobs of a queue whose jobs are no messages: ${JOB_QUEUES.join(', ')}`)
     .action(({ id, queue: name, tenant, channel, since, json }: Filter & { id?: string; queue?: string }) =>
-      withOutbound(async (outbound) => {
+      withOutbound(tenant, async (outbound) => {
         const done = (count: number) => progress?.(`${count} redriven`)
         const redriven =
           name === undefined
@@ -127,12 +129,13 @@ export function registerQueueCommand(
   filtered('cancel', 'take messages back that were not sent yet')
     .argument('[ids...]', 'these; else a filter is needed')
     .action((ids: string[], { tenant, channel, since, json }: Filter) =>
-      withOutbound(async (outbound) => {
+      withOutbound(tenant, async (outbound) => {
         if (ids.length === 0 && tenant === undefined && channel === undefined && since === undefined) {
           throw fail('USAGE_WRONG', { problem: 'Name the messages, or a --tenant, --channel or --since.' })
         }
         const refused: { id: string; code: string }[] = []
         let cancelled = 0
+        let first: PorteiroError | undefined
         for (const id of ids) {
           try {
             await outbound.cancel(id, tenant)
@@ -140,7 +143,8 @@ export function registerQueueCommand(
           } catch (error) {
             if (!(error instanceof PorteiroError) || !/^MESSAGE_/.test(error.code)) throw error
             refused.push({ id, code: error.code })
-            if (!json) print(error.message)
+            first ??= error
+            if (!json && ids.length > 1) print(error.message)
           }
         }
         if (ids.length === 0) {
@@ -148,6 +152,8 @@ export function registerQueueCommand(
             progress?.(`${count} cancelled`),
           )
         }
+        // what was named and left as it was is an error, and the first of them says why
+        if (first && cancelled === 0) throw first
         print(json ? JSON.stringify({ cancelled, refused }) : `${cancelled} cancelled.`)
       }),
     )
@@ -155,7 +161,9 @@ export function registerQueueCommand(
 
 function jobQueue(name: string) {
   if (!isQueue(name) || name === 'outgoing' || name === 'webhook')
-    throw fail('USAGE_WRONG', { problem: `"${name}" is no queue of jobs.` })
+    throw fail('USAGE_WRONG', {
+      problem: `"${name}" is no queue of jobs; those are ${JOB_QUEUES.join(', ')}.`,
+    })
   return name
 }
 
@@ -170,7 +178,7 @@ function masked(to: string): string {
 
 function line({ id, createdAt, tenantId, channel, attempts, lastError }: MessageRow): string {
   const error = lastError ? `${lastError.code}: ${lastError.message}` : ''
-  return `${createdAt.toISOString()}  ${id}  ${tenantId}  ${channel}  ${attempts} tries  ${error}`
+  return `${createdAt.toISOString()}  ${id}  ${tenantId}  ${channel}  ${attempts} ${attempts === 1 ? 'try' : 'tries'}  ${error}`
 }
 
 function trace(message: Awaited<ReturnType<Outbound['get']>>): string {

@@ -45,7 +45,7 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
   })
   try {
     running = await start(config, log, roles ?? configured(config))
-    announceKey(running, announce)
+    announceKey(running, config, announce)
     if (signals > 0) end(running)
     const failure = await ending(running, told.promise)
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
@@ -72,10 +72,18 @@ export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void
   return () => void process.off('SIGTERM', hear).off('SIGINT', hear)
 }
 
-function announceKey({ service }: Running, announce: ServeOptions['announce']): void {
+function announceKey({ service }: Running, { api }: Config, announce: ServeOptions['announce']): void {
   // not in the log: logs are kept and read by others
-  const firstKey = service?.web?.firstKey
-  if (firstKey) announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
+  const { firstKey, port } = service?.web ?? {}
+  if (!firstKey) return
+  announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
+  announce(`log in at http://${placeOf(api.host)}:${port}/`)
+}
+
+/** A host that a browser can be sent to: where all addresses are listened on, this machine's own. */
+function placeOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
 }
 
 /** The roles of `--role`, as written. */

@@ -14,6 +14,8 @@ import { vendorRoutes } from './http/vendor.ts'
 import { createIntake } from './inbound/intake.ts'
 import { createInspection, type Source } from './observe/inspection.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { createAdmission } from './outbound/admission.ts'
+import { createGuard } from './outbound/guard.ts'
 import type { Outbound } from './outbound/outbound.ts'
 import { findCall } from './store/calls.ts'
 import { countKeys, createKey } from './store/keys.ts'
@@ -68,7 +70,15 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       restart: (id) => everywhere('restart', id),
       isOpen: (id) => voice?.gates.isOpen(id),
     },
-    outbox: outboxOf(messages.outbound),
+    outbox: outboxOf(
+      messages.outbound,
+      createAdmission({
+        database,
+        accounts: messages.accounts,
+        ownEndpoint: config.channels.webhook !== undefined,
+      }),
+    ),
+    refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
     charts,
     status,
     lacks,
@@ -139,9 +149,15 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
 }
 
 /** What the API does with messages. */
-function outboxOf(outbound: Outbound): MessageRoutesOptions['outbox'] {
+function outboxOf(
+  outbound: Outbound,
+  admit: ReturnType<typeof createAdmission>,
+): MessageRoutesOptions['outbox'] {
   return {
-    enqueue: (message) => outbound.enqueue(message),
+    async enqueue(message) {
+      await admit(message)
+      return outbound.enqueue(message)
+    },
     retry: (id) => outbound.retry(id),
     cancel: (id) => outbound.cancel(id),
     async redrive({ ids, ...filter }) {

@@ -5,7 +5,7 @@ import { fail } from '../src/errors.ts'
 import { silentLog } from '../src/log.ts'
 import { createAccounts } from '../src/outbound/accounts.ts'
 import { OWN_ENDPOINT } from '../src/outbound/channels/webhook.ts'
-import { problemOf } from '../src/outbound/content.ts'
+import { problemsOf } from '../src/outbound/content.ts'
 import { createGateBook } from '../src/outbound/gate-book.ts'
 import type { NewMessage } from '../src/outbound/message.ts'
 import { createNotices, type NoticesOptions } from '../src/outbound/notices.ts'
@@ -44,7 +44,7 @@ function openNotices(rig: Rig, database: Database, options: Partial<NoticesOptio
     message: NewMessage,
     { transaction, fallback }: { transaction?: Transaction; fallback?: 'direct' } = {},
   ) => {
-    assert.is(problemOf(message.channel, message.body), undefined)
+    assert.equal(problemsOf(message.channel, message.body), [])
     messages.push({ ...message, joined: transaction !== undefined, fallback })
     return { status: fallback ? ('sent' as const) : ('pending' as const) }
   }

@@ -104,8 +104,11 @@ test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', 
   const first = await start(rig, ['serve'], env)
   const { visitor, resident, api } = await first.logged('ready')
   // it is told when the start is over, which is after the log's `ready`
-  await eventually(() => first.err().includes('\n') || undefined)
-  assert.match(first.err(), /^API key, shown this once.*: ptr_[\w-]{43}\n$/)
+  await eventually(() => first.err().includes('log in at') || undefined)
+  assert.match(
+    first.err(),
+    /^API key, shown this once.*: ptr_[\w-]{43}\nlog in at http:\/\/127\.0\.0\.1:\d+\/\n$/,
+  )
   const key = first.err().match(/ptr_\S+/)![0]
   assert.not.match(first.out(), new RegExp(key))
   const answer = await fetch(`http://127.0.0.1:${api}/api/status`, {

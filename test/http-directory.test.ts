@@ -165,6 +165,47 @@ test('rules are written for a unit or for all, in the words of the directory fil
   assert.equal(body.tenant.blocked, [{ phone: '+5511*' }])
 })
 
+test('messages and endpoints that can never work are refused to whoever wrote them', async (rig) => {
+  const site = await openSite(rig)
+  const { ask } = site
+  const its = await furnish(site, 'default')
+  const wrong = await ask('/api/messages', {
+    body: { channel: 'webhook', to: its.endpoint, priority: 11, body: { type: 'A b', data: 1 } },
+  })
+  refused(wrong, 400, 'MESSAGE_INVALID')
+  assert.equal(wrong.body.error.details.problems, [
+    'priority: must be at most 10',
+    'body.type: must be a name such as call.ended',
+    'body.timestamp: is missing',
+    'body.data: must be an object',
+  ])
+  const typeless = await ask('/api/messages', { body: { channel: 'twilio', to: '+55', body: {} } })
+  assert.equal(typeless.body.error.details.problems, ['body.type: must be one of text, buttons'])
+  const event = { type: 'call.ended', timestamp: new Date().toISOString(), data: {} }
+  const webhook = (to: string) => ask('/api/messages', { body: { channel: 'webhook', to, body: event } })
+  assert.is((await webhook(its.endpoint)).status, 202)
+  refused(await webhook('nope'), 404, 'ENDPOINT_UNKNOWN')
+  refused(await webhook('environment'), 404, 'ENDPOINT_UNKNOWN')
+  const text = { channel: 'twilio', to: '+5511987654321', body: { type: 'text', text: 'oi' } }
+  refused(await ask('/api/messages', { body: text }), 404, 'INSTANCE_UNKNOWN')
+
+  const events = await ask('/api/endpoints', {
+    body: { url: 'https://example.org/', events: ['call.endet'] },
+  })
+  refused(events, 400, 'BODY_INVALID')
+  assert.match(events.text, /call\.started, call\.decided, call\.ended/)
+  for (const host of ['127.0.0.1', '2130706433', '[::1]', '169.254.169.254']) {
+    const answer = await ask('/api/endpoints', { body: { url: `http://${host}:1/` } })
+    refused(answer, 400, 'EGRESS_REFUSED')
+    assert.not.match(answer.body.error.message, /leads to/)
+    refused(
+      await ask(`/api/endpoints/${its.endpoint}`, { method: 'PATCH', body: { url: `http://${host}/` } }),
+      400,
+      'EGRESS_REFUSED',
+    )
+  }
+})
+
 test('tenants are made, changed and deleted by a key of all of them', async (rig) => {
   const { ask, as } = await openSite(rig)
   const made = await ask('/api/tenants', { body: { id: 'vila', name: 'Vila', plan: [{ kind: 'operator' }] } })

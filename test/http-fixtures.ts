@@ -206,7 +206,12 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     'delete /api/extensions/{id}': { path: `/api/extensions/${its.extension}`, status: 204 },
     'post /api/messages': {
       path: '/api/messages',
-      body: { channel: 'whatsapp', to: '+5511987654321', body: { text: 'oi' } },
+      body: {
+        channel: 'twilio',
+        instanceId: NEEDLE,
+        to: '+5511987654321',
+        body: { type: 'text', text: 'oi' },
+      },
       status: 202,
     },
     'get /api/messages': { path: '/api/messages?limit=1' },

@@ -8,6 +8,9 @@ import { fail } from '../src/errors.ts'
 import type { Outbox } from '../src/http/message-routes.ts'
 import { type HttpOptions, openHttp } from '../src/http/server.ts'
 import { silentLog } from '../src/log.ts'
+import { createAccounts } from '../src/outbound/accounts.ts'
+import { createAdmission } from '../src/outbound/admission.ts'
+import { createGuard } from '../src/outbound/guard.ts'
 import { createKey, type Scope } from '../src/store/keys.ts'
 import { changeMessages, findMessage, lockMatching } from '../src/store/messages.ts'
 import { addPause, deletePause, listPauses } from '../src/store/pauses.ts'
@@ -115,6 +118,7 @@ export async function openSite(rig: Rig, options: Partial<HttpOptions> = {}) {
       isOpen: () => ({ visitor: true, resident: true }),
     },
     outbox: outboxOn(database),
+    refusalOf: createGuard({ allow: [] }).refusalOf,
     charts,
     status: () => ({ status: 'running' }),
     lacks: () => [],
@@ -144,6 +148,8 @@ type TestDatabase = Awaited<ReturnType<typeof openTestDatabase>>
 
 /** Moves rows as the queue does, without a queue: these tests are about who may ask for it. */
 function outboxOn(database: TestDatabase): Outbox {
+  const accounts = createAccounts({ database, own: {} })
+  const admit = createAdmission({ database, accounts, ownEndpoint: false })
   const change = async (id: string, status: 'pending' | 'cancelled') => {
     const found = await findMessage(database, id)
     if (!found) throw fail('MESSAGE_UNKNOWN', { messageId: id })
@@ -151,7 +157,9 @@ function outboxOn(database: TestDatabase): Outbox {
     return { id, status }
   }
   return {
-    async enqueue({ tenantId, channel, to }) {
+    async enqueue(message) {
+      await admit(message)
+      const { tenantId, channel, to } = message
       return {
         id: await addMessage(database, { tenantId, channel, to }),
         status: 'pending',

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { PorteiroError } from '../src/errors.ts'
 import type { Outbound } from '../src/outbound/outbound.ts'
 import { registerQueueCommand } from '../src/queue-command.ts'
+import { createTenant } from '../src/store/tenants.ts'
 import { hello, openOutbound, refuse, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
 import { suite } from './rig.ts'
 
@@ -24,6 +25,7 @@ function commands(outbound: Outbound) {
 
 test('the queue is looked at, redriven and emptied from the command line', async (rig) => {
   const outbound = await openOutbound(rig, { retryLimit: 1, retryDelayMs: 0 })
+  await createTenant(outbound.database, { id: 'other', name: 'Other' })
   const seen = watch(outbound)
   const run = commands(outbound)
   const channel = scriptedChannel('twilio', refuse())
@@ -93,9 +95,30 @@ test('what makes no sense is refused', async (rig) => {
       return error instanceof PorteiroError ? error.code : (error as { code: string }).code
     }
   }
+  const failureOf = (...args: string[]): Promise<PorteiroError> =>
+    run(...args).then(
+      (said) => assert.unreachable(said) as never,
+      (error) => error,
+    )
   assert.is(await codeOf('cancel'), 'USAGE_WRONG')
   assert.is(await codeOf('pause', '--tenant', 'nobody'), 'TENANT_UNKNOWN')
   assert.is(await codeOf('redrive', '--queue', 'webhook'), 'USAGE_WRONG')
+  for (const command of [['dead'], ['stats'], ['redrive'], ['cancel']])
+    assert.is(await codeOf(...command, '--tenant', 'nobody'), 'TENANT_UNKNOWN')
+  assert.match(await failureOf('redrive', '--queue', 'nope').then(({ message }) => message), /incoming, /)
+  for (const command of [
+    ['redrive', '--id', 'nope'],
+    ['dead', '--id', 'nope'],
+    ['cancel', 'nope'],
+  ]) {
+    const { code, exit } = await failureOf(...command)
+    assert.equal([code, exit], ['MESSAGE_UNKNOWN', 64], command.join(' '))
+  }
+  const { id } = await outbound.enqueue(hello())
+  await run('cancel', id)
+  const again = await failureOf('cancel', id)
+  assert.is(again.exit, 64)
+  assert.is(again.message, `Message ${id} was cancelled before; it cannot be cancelled.`)
   assert.is(await codeOf('dead', '--since', 'yesterday'), 'commander.invalidArgument')
   assert.is(await codeOf('dead', '--limit', '0'), 'commander.invalidArgument')
   assert.is(await codeOf('dead', '--channel', 'pigeon'), 'commander.invalidArgument')

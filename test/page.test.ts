@@ -38,6 +38,23 @@ const WATCH_CHART = `
   }).observe(document.body, { subtree: true, childList: true, attributes: true, attributeFilter: ['class'] })
 `
 
+/** What of the head is over something else of it, cut, or out of the page. */
+const OVERLAPS = `
+  (() => {
+    const parts = [...document.querySelectorAll('.top .brand, .top nav a, .top .wellness, .top .tool')]
+    const boxes = parts.map((part) => ({ name: part.textContent.trim(), ...part.getBoundingClientRect().toJSON() }))
+    const found = boxes.filter(({ left, right }) => left < 0 || right > innerWidth).map(({ name }) => name + ' is out')
+    for (const part of parts)
+      if (part.matches('nav a') && part.scrollWidth > part.clientWidth + 1) found.push(part.textContent.trim() + ' is cut')
+    boxes.forEach((one, index) => {
+      for (const other of boxes.slice(index + 1))
+        if (one.left < other.right - 0.5 && other.left < one.right - 0.5 && one.top < other.bottom - 0.5 && other.top < one.bottom - 0.5)
+          found.push(one.name + ' over ' + other.name)
+    })
+    return found
+  })()
+`
+
 inChromium('a call arrives, its chart lights up, it is decided here, and its end is seen', async (rig) => {
   const house = await openService(rig)
   const here = await visit(rig, house)
@@ -502,6 +519,7 @@ inChromium(
     await house.ending(over.id)
     const live = await house.rung()
     const browser = await openBrowser(rig)
+    const address = `http://127.0.0.1:${house.service.ports.api}/`
     const looks = {
       'wide-light': { width: 1440, height: 900 },
       'wide-dark': { width: 1440, height: 900, dark: true },
@@ -522,7 +540,7 @@ inChromium(
         health: '.facts-list',
         phone: '.keypad',
       })) {
-        await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/${view}`)
+        await page.goto(`${address}#/${view}`)
         await page.locator(seen).first().waitFor()
         const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
         assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide, ${name}`)
@@ -537,6 +555,36 @@ inChromium(
   },
   90_000,
 )
+
+inChromium('the head of the page holds at every width, with a message that failed', async (rig) => {
+  const peer = await openPeer(rig)
+  const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' }, mayFail: true })
+  const { endpoint } = await ask<{ endpoint: { id: string } }>(house, '/api/endpoints', { url: peer.url })
+  await ask(house, '/api/messages', {
+    channel: 'webhook',
+    to: endpoint.id,
+    body: { type: 'call.ended', timestamp: new Date().toISOString(), data: {} },
+  })
+  const { database } = house.service
+  await eventually(async () => {
+    const failed = await database.query("select 1 from messages where status = 'failed'")
+    return failed.length > 0 || undefined
+  }, 15_000)
+  const browser = await openBrowser(rig)
+  for (const locale of ['pt-BR', 'en-US'] as const) {
+    const here = await visitIn(browser, house, { width: 1280, locale })
+    const { page, context } = here
+    await logIn(here, house.key)
+    const words = locale === 'en-US' ? 'Some messages have failed' : 'Há mensagens que falharam'
+    await page.locator(`.wellness.warn[title="${words}"]`).waitFor()
+    assert.is(await page.getByText(words).count(), 1, 'it is said once')
+    for (const width of [390, 481, 600, 861, 1024, 1180, 1181, 1280, 1366, 1439, 1440]) {
+      await page.setViewportSize({ width, height: 900 })
+      assert.equal(await page.evaluate(OVERLAPS), [], `${width} px, ${locale}`)
+    }
+    await context.close()
+  }
+})
 
 /** So many seconds of 400 Hz at 8 kHz, near -15 dBFS. */
 function tone(seconds: number): Buffer {

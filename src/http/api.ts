@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { accountRoutes } from './account-routes.ts'
 import { type CallRoutesOptions, callRoutes } from './call-routes.ts'
 import { directoryRoutes } from './directory-routes.ts'
-import { endpointRoutes } from './endpoint-routes.ts'
+import { type EndpointRoutesOptions, endpointRoutes } from './endpoint-routes.ts'
 import { type EventRoutesOptions, eventRoutes } from './event-routes.ts'
 import { type ExtensionRoutesOptions, extensionRoutes } from './extension-routes.ts'
 import { keyRoutes } from './key-routes.ts'
@@ -20,6 +20,7 @@ export interface ApiOptions
   extends SessionRoutesOptions,
     CallRoutesOptions,
     EventRoutesOptions,
+    EndpointRoutesOptions,
     ExtensionRoutesOptions,
     MetricsRoutesOptions,
     StatusRoutesOptions {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { fail } from '../errors.ts'
+import { type Details, fail } from '../errors.ts'
 import { endpointChange, endpointInput, rotation } from '../outbound/forms.ts'
 import type { Database } from '../store/database.ts'
 import {
@@ -19,15 +19,25 @@ import { tenantOf } from './tenancy.ts'
 
 export interface EndpointRoutesOptions {
   database: Database
+  /** Details of EGRESS_REFUSED for a host that is an address which messages do not go to. */
+  refusalOf: (hostname: string) => Details | undefined
 }
 
 const querystring = z.object({ tenant: z.string().max(64).optional() })
 const params = z.object({ id: z.guid('must be the id of an endpoint') })
 
 /** `/api/endpoints`: who is told by webhook. A secret is shown once, when it is made; lists never show one. */
-export async function endpointRoutes(instance: FastifyInstance, { database }: EndpointRoutesOptions) {
+export async function endpointRoutes(
+  instance: FastifyInstance,
+  { database, refusalOf }: EndpointRoutesOptions,
+) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const unknown = (id: string) => fail('ENDPOINT_UNKNOWN', { endpoint: id })
+  /** A name may lead elsewhere tomorrow, and is looked at when it is connected; an address stays what it is. */
+  const checkUrl = (url: string | undefined): void => {
+    const refusal = url === undefined ? undefined : refusalOf(new URL(url).hostname)
+    if (refusal) throw fail('EGRESS_REFUSED', refusal)
+  }
 
   app.get(
     '/api/endpoints',
@@ -51,6 +61,7 @@ export async function endpointRoutes(instance: FastifyInstance, { database }: En
     },
     async (request, reply) => {
       const tenant = tenantOf(request, request.query.tenant)
+      checkUrl(request.body.url)
       const made = await createEndpoint(database, tenant, request.body as EndpointInput).catch((error) => {
         throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant }, error) : error
       })
@@ -92,6 +103,7 @@ export async function endpointRoutes(instance: FastifyInstance, { database }: En
       const { id } = request.params
       const tenant = tenantOf(request, request.query.tenant)
       const change = request.body as Omit<Partial<EndpointInput>, 'kind'>
+      checkUrl(change.url)
       const changed = await updateEndpoint(database, tenant, id, change)
       if (!changed) throw unknown(id)
       return changed

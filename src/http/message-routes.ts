@@ -17,7 +17,7 @@ const MESSAGE_LIMIT = 300 * 1024
 
 /** What the API does with messages; src/outbound gives it. */
 export interface Outbox {
-  /** Errors: MESSAGE_INVALID. */
+  /** Errors: MESSAGE_INVALID, ENDPOINT_UNKNOWN, GATE_UNKNOWN, INSTANCE_UNKNOWN. */
   enqueue(message: NewMessage): Promise<{ id: string; status: MessageStatus; duplicate: boolean }>
   /** Once more from the beginning, now. Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
   retry(id: string): Promise<{ id: string; status: MessageStatus }>
@@ -54,13 +54,41 @@ const newMessage = z.strictObject({
   tenant: z.string().max(64).optional(),
   instanceId: z.string().optional(),
   channel: schemas.channel,
-  /** E.164 for telephones, the id of an endpoint or a gate otherwise. */
-  to: z.string(),
-  body: z.record(z.string(), z.unknown()),
-  /** 0 to 10; higher goes first. */
-  priority: z.number().optional(),
-  maxRetries: z.number().optional(),
-  retryDelayMs: z.number().optional(),
+  to: z.string().meta({
+    description:
+      'whatsapp, twilio: a telephone number in E.164. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
+    examples: ['+5511987654321', '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11', 'environment', 'default'],
+  }),
+  body: z.record(z.string(), z.unknown()).meta({
+    description:
+      'By channel. whatsapp: type text, buttons, template or audio. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
+    examples: [
+      { type: 'text', text: 'Sua encomenda chegou.' },
+      { type: 'buttons', text: 'Posso abrir?', buttons: [{ id: 'yes', title: 'Sim' }] },
+      { type: 'parcel.arrived', timestamp: '2026-11-21T15:00:00Z', data: { unit: '101' } },
+      {
+        type: 'gate.open',
+        id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+        timestamp: '2026-11-21T15:00:00Z',
+        expires_at: '2026-11-21T15:00:30Z',
+        data: {
+          call_id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+          tenant: 'default',
+          gate: 'default',
+          unit: '101',
+          by: 'operator',
+          via: 'api',
+        },
+      },
+    ],
+  }),
+  // said here, and checked by the queue with everything else
+  priority: z
+    .number()
+    .meta({ type: 'integer', minimum: 0, maximum: 10, description: 'Higher goes first.' })
+    .optional(),
+  maxRetries: z.number().meta({ type: 'integer', minimum: 0, maximum: 100 }).optional(),
+  retryDelayMs: z.number().meta({ type: 'integer', minimum: 0, maximum: 86_400_000 }).optional(),
   expiresAt: z.iso
     .datetime({ offset: true })
     .transform((moment) => new Date(moment))

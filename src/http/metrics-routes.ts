@@ -10,7 +10,8 @@ export interface MetricsRoutesOptions {
  * do, so the key must be one of all.
  */
 export async function metricsRoutes(app: FastifyInstance, { metrics }: MetricsRoutesOptions) {
-  app.get('/metrics', { config: { scope: 'read', everyTenant: true } }, async (_, reply) => {
+  const schema = { summary: 'What it measures, in the form of Prometheus; a key of all tenants' }
+  app.get('/metrics', { config: { scope: 'read', everyTenant: true }, schema }, async (_, reply) => {
     reply.type(metrics.contentType)
     return metrics.text()
   })

@@ -78,8 +78,10 @@ function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): 
 /** `GET /openapi.json`, and `/docs` to read it and try it out. Neither tells a secret, so they need no key. */
 export async function documentRoutes(app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  const mark = await readFile(join(import.meta.dirname, '..', 'web', 'mark.svg'))
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    logo: { type: 'image/svg+xml', content: mark, href: '/', target: '_self' },
     staticCSP: DOCS_POLICY,
     uiConfig: { docExpansion: 'none', persistAuthorization: false, deepLinking: false },
   })

@@ -22,7 +22,7 @@ export async function sessionRoutes(instance: FastifyInstance, { auth }: Session
 
   app.post(
     '/api/session',
-    { schema: { body: login, response: { 200: session } } },
+    { schema: { summary: 'Logs in: the key becomes a cookie', body: login, response: { 200: session } } },
     async (request, reply) => {
       const { key } = request.body
       const caller = await auth.check(request, key)
@@ -33,13 +33,19 @@ export async function sessionRoutes(instance: FastifyInstance, { auth }: Session
 
   app.get(
     '/api/session',
-    { config: { scope: 'read' }, schema: { response: { 200: session } } },
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Who is logged in, and the token that a change must bring',
+        response: { 200: session },
+      },
+    },
     async (request) => describe(request.caller!, keyOf(request)!.plain),
   )
 
   app.delete(
     '/api/session',
-    { config: { scope: 'read' }, schema: { response: { 204: z.null() } } },
+    { config: { scope: 'read' }, schema: { summary: 'Logs out', response: { 204: z.null() } } },
     async (request, reply) => {
       reply.clearCookie(SESSION_COOKIE, cookieFor(request)).status(204)
       return null

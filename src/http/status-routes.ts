@@ -46,11 +46,20 @@ export async function statusRoutes(instance: FastifyInstance, { calls, status, l
     },
   )
 
-  app.get('/healthz', async () => ({ status: 'ok' }))
+  app.get('/healthz', { schema: { summary: 'The process answers; no key' } }, async () => ({ status: 'ok' }))
 
-  app.get('/readyz', { schema: { response: { 200: readiness, 503: readiness } } }, async (_, reply) => {
-    const missing = lacks()
-    if (missing.length > 0) reply.status(503)
-    return { ready: missing.length === 0, lacks: missing }
-  })
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'Whether it can do its work, and what it lacks; no key',
+        response: { 200: readiness, 503: readiness },
+      },
+    },
+    async (_, reply) => {
+      const missing = lacks()
+      if (missing.length > 0) reply.status(503)
+      return { ready: missing.length === 0, lacks: missing }
+    },
+  )
 }

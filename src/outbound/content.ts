@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Channel, Message } from './message.ts'
+import { problemsIn } from './problems.ts'
 import { undelivered } from './undelivered.ts'
 
 /** Most characters of a text at WhatsApp, and of the text above buttons. */
@@ -90,17 +91,18 @@ const FORMS: Record<Channel, z.ZodType> = {
   gate: gateContent,
 }
 
-/** The first thing that is wrong with the body of a message for this channel; undefined when it can be sent. */
-export function problemOf(channel: Channel, body: unknown): string | undefined {
-  const result = FORMS[channel].safeParse(body)
-  if (result.success) return undefined
-  const [issue] = result.error.issues
-  return `${issue!.path.join('.') || 'body'}: ${issue!.message}`
+/** All that is wrong with the body of a message for this channel, a field each; empty when it can be sent. */
+export function problemsOf(channel: Channel, body: unknown): string[] {
+  return problemsIn(FORMS[channel], body, 'body')
 }
 
 /** The body of a message in its channel's form. Throws CONTENT_INVALID, final. */
 export function contentOf<Form extends z.ZodType>(form: Form, { channel, body }: Message): z.output<Form> {
   const result = form.safeParse(body)
   if (result.success) return result.data
-  throw undelivered('CONTENT_INVALID', { channel, problem: problemOf(channel, body) }, { final: true })
+  throw undelivered(
+    'CONTENT_INVALID',
+    { channel, problem: problemsOf(channel, body).join('; ') },
+    { final: true },
+  )
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ENDPOINT_KINDS } from '../store/endpoints.ts'
+import { EVENT_TYPES } from './event-types.ts'
 
 /** Headers that are ours, or that say how the bytes are sent: nobody else's to set. */
 const RESERVED =
@@ -25,8 +26,8 @@ const headers = z
   )
   .refine((all) => Object.keys(all).length <= 20, 'must be at most 20 headers')
 
-/** call.ended, or whatever is to come: unknown types do no harm. */
-const eventType = z.string().regex(/^[a-z_]+(\.[a-z_]+)*$/, 'must be a type such as call.ended')
+/** A name that is misspelt would never be told of. */
+const eventType = z.enum(EVENT_TYPES, `must be one of ${EVENT_TYPES.join(', ')}`)
 
 const endpoint = {
   url,

@@ -1,7 +1,7 @@
 import { lookup as dnsLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { fail } from '../errors.ts'
+import { type Details, fail } from '../errors.ts'
 import { undelivered } from './undelivered.ts'
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
@@ -17,6 +17,8 @@ const RESERVED = [
 export interface Guard {
   /** Whether we may connect to this address. */
   allows(address: string): boolean
+  /** The details of EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
+  refusalOf(hostname: string): Details | undefined
   /** Throws EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
   checkHost(hostname: string): void
   /** For net.connect: what it returns has been checked, and what is connected is what it returned. */
@@ -54,7 +56,7 @@ export function createGuard({
         const address = addresses.map((one) => one.address).join(', ') || 'nothing'
         const refused: NodeJS.ErrnoException = undelivered(
           'EGRESS_REFUSED',
-          { host: hostname, address },
+          { place: `${hostname} leads to ${address}, which`, host: hostname, address },
           { final: true },
         )
         return callback(refused, '', 4)
@@ -64,13 +66,17 @@ export function createGuard({
     })
   }
 
+  const refusalOf = (hostname: string): Details | undefined => {
+    const address = hostname.replace(/^\[|\]$/g, '')
+    return isIP(address) && !allows(address) ? { place: address, host: hostname, address } : undefined
+  }
+
   return {
     allows,
+    refusalOf,
     checkHost(hostname) {
-      const address = hostname.replace(/^\[|\]$/g, '')
-      if (isIP(address) && !allows(address)) {
-        throw undelivered('EGRESS_REFUSED', { host: hostname, address }, { final: true })
-      }
+      const refusal = refusalOf(hostname)
+      if (refusal) throw undelivered('EGRESS_REFUSED', refusal, { final: true })
     },
     lookup,
   }

@@ -6,6 +6,17 @@ import type { MessageStatus } from './message.ts'
 
 export type Living = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
 
+/** How an error says it. */
+const STATES: Record<MessageStatus, string> = {
+  pending: 'is waiting',
+  processing: 'is on its way',
+  retrying: 'waits for its next try',
+  sent: 'was sent before',
+  failed: 'is dead',
+  expired: 'expired before',
+  cancelled: 'was cancelled before',
+}
+
 /** What the machine said, by situation: it is pure, and a few dozen situations are all there are. */
 const answers = new Map<string, MessageStatus | undefined>()
 
@@ -17,7 +28,8 @@ export function advance(message: Living, event: DeliveryEvent): MessageStatus {
   const after = ask(message, event)
   if (after !== undefined) return after
   const { id: messageId, status } = message
-  throw fail('MESSAGE_STATE', { messageId, status, event: event.type.slice('message.'.length) })
+  const wanted = event.type.slice('message.'.length)
+  throw fail('MESSAGE_STATE', { messageId, status, state: STATES[status], event: wanted })
 }
 
 export function mayHappen(message: Living, event: DeliveryEvent): boolean {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { fail } from '../errors.ts'
 import type { FreshMessage } from '../store/messages.ts'
 import { CHANNELS, type NewMessage, PRIORITY } from './message.ts'
+import { problemsIn } from './problems.ts'
 import { queueOf } from './queues.ts'
 
 /** Bytes of a body as JSON: sixteen pages of text, or a webhook's event with all its facts. */
@@ -36,6 +37,11 @@ export interface Prepared {
   bytes: number
 }
 
+/** What is wrong with its fields; what its channel makes of the body is not looked at. */
+export function formProblems(message: NewMessage): string[] {
+  return problemsIn(form, message, 'message', '')
+}
+
 /** A message as it will be kept. Throws MESSAGE_INVALID with every problem in `details.problems`. */
 export function prepare(
   message: NewMessage,
@@ -43,9 +49,7 @@ export function prepare(
   now: number,
 ): Prepared {
   const read = form.safeParse(message)
-  const problems = read.success
-    ? []
-    : read.error.issues.map(({ path, message }) => `${path.join('.') || 'message'}: ${message}`)
+  const problems = formProblems(message)
   let bytes = 0
   if (read.success) {
     const { body, expiresAt } = read.data

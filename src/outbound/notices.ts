@@ -8,6 +8,7 @@ import { findUnreached } from '../store/unreached.ts'
 import type { Accounts } from './accounts.ts'
 import { OWN_ENDPOINT, type Trouble, type TroubledEndpoint } from './channels/webhook.ts'
 import type { WebhookContent, WhatsAppContent } from './content.ts'
+import type { EventType } from './event-types.ts'
 import type { GateBook } from './gate-book.ts'
 import { createGateOpening, type Enqueue, type Place } from './gate-opening.ts'
 import { type NewMessage, PRIORITY } from './message.ts'
@@ -60,7 +61,7 @@ export function createNotices(options: NoticesOptions) {
 
   const tell = (
     tenantId: string,
-    content: WebhookContent,
+    content: WebhookContent & { type: EventType },
     extra: { key: string } & Partial<Pick<NewMessage, 'callId' | 'priority' | 'expiresAt'>>,
     except?: string,
   ): void => {
@@ -86,7 +87,7 @@ export function createNotices(options: NoticesOptions) {
   }
 
   const tellOfCall = (
-    type: string,
+    type: EventType,
     { callId, at }: EventRow,
     data: Place & Record<string, unknown>,
   ): void => {
@@ -165,7 +166,7 @@ export function createNotices(options: NoticesOptions) {
     residentWanted({ callId, tenantId, attemptId, unit, number, ringMs }: WantedResident): void {
       const at = now()
       const content = {
-        type: 'resident.wanted',
+        type: 'resident.wanted' as const,
         timestamp: new Date(at).toISOString(),
         data: { call_id: callId, tenant: tenantId, unit, attempt: attemptId, number, ring_ms: ringMs },
       }

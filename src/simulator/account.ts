@@ -85,7 +85,8 @@ function endedWords(outcome: Ended): string {
   if (by !== 'refused') {
     parts.push(`${framesIn} frames in, ${framesOut} out`)
     if (spacing.count > 0) parts.push(`spacing p50 ${spacing.p50} p99 ${spacing.p99} max ${spacing.max} ms`)
-    parts.push(violations.length === 0 ? 'no violations' : `${violations.length} violation(s)`)
+    const { length: broken } = violations
+    parts.push(broken === 0 ? 'no violations' : `${broken} violation${broken === 1 ? '' : 's'}`)
   }
   return parts.join('; ')
 }

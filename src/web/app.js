@@ -13,7 +13,7 @@ import { Keys } from './views/keys.js'
 import { Login } from './views/login.js'
 import { Phone } from './views/phone.js'
 import { Queue } from './views/queue.js'
-import { chooseLocale, chooseTheme, locale, theme, tr } from './words.js'
+import { amount, chooseLocale, chooseTheme, locale, theme, tr } from './words.js'
 
 const VIEWS = {
   calls: { view: Calls, name: () => tr('Chamadas', 'Calls') },
@@ -78,8 +78,9 @@ function Wellness() {
     : found.length === 1
       ? worst.text
       : tr(`${found.length} problemas`, `${found.length} problems`)
-  return html`<a class="wellness ${worst?.tone ?? 'ok'}" href=${worst?.to ?? '#/health'} aria-live="polite">
-    <${Icon} name=${worst ? 'warning' : 'check'} /><span>${word}</span>
+  return html`<a class="wellness ${worst?.tone ?? 'ok'}" href=${worst?.to ?? '#/health'} title=${word} aria-live="polite">
+    <${Icon} name=${worst ? 'warning' : 'check'} /><span class="word">${word}</span>
+    ${worst && html`<span class="few" aria-hidden="true">${amount(found.length)}</span>`}
   </a>`
 }
 

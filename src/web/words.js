@@ -1,4 +1,5 @@
 import { signal } from './lib.js'
+import { disabledInPortuguese, inPortuguese } from './reasons.js'
 
 /** The language of the page: `pt-BR` or `en`. */
 export const locale = signal(document.documentElement.lang === 'en' ? 'en' : 'pt-BR')
@@ -42,12 +43,14 @@ export function amount(number) {
   return new Intl.NumberFormat(locale.value).format(number)
 }
 
-/** A time of today as a time, an older one with its day. */
+/** A time of today as a time, of another day with its date, of another year with that too. */
 export function moment(at) {
   const date = new Date(at)
   const today = date.toDateString() === new Date().toDateString()
+  const thisYear = date.getFullYear() === new Date().getFullYear()
   return new Intl.DateTimeFormat(locale.value, {
     ...(!today && { day: '2-digit', month: '2-digit' }),
+    ...(!thisYear && { year: 'numeric' }),
     hour: '2-digit',
     minute: '2-digit',
     ...(today && { second: '2-digit' }),
@@ -103,6 +106,16 @@ export function messageStateOf(status) {
     cancelled: [tr('Cancelada', 'Cancelled'), 'left', 'calm'],
   }[status] ?? [status, 'dot', 'calm']
   return { word, shape, tone }
+}
+
+/** Why a message or a try failed. */
+export function failureOf(code, message) {
+  return tr(inPortuguese(code, message ?? ''), message ?? '')
+}
+
+/** Why an endpoint is disabled. */
+export function disabledFor(reason) {
+  return tr(disabledInPortuguese(reason), reason)
 }
 
 export function roleName(role) {

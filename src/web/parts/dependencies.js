@@ -128,7 +128,7 @@ function speechState(speech) {
     : { word: tr('só teclas', 'keys only'), shape: 'dot', tone: 'calm' }
 }
 
-/** Everything that somebody should look at, worst first: `{ tone, text, to }`. What is merely not in use is not among it. */
+/** Everything that somebody should look at, worst first: `{ tone, text, to, ask }`, `ask` what the link of a list says instead. What is merely not in use is not among it. */
 export const problems = computed(() => {
   const { ready, dead, status } = health.value
   const lacks = ready?.lacks ?? []
@@ -159,6 +159,7 @@ export const problems = computed(() => {
       tone: 'warn',
       text: tr('Há mensagens que falharam', 'Some messages have failed'),
       to: '#/queue',
+      ask: tr('Ler as mensagens mortas e reenviá-las', 'Read the dead letters and redrive them'),
     })
   return found
 })

@@ -142,7 +142,7 @@ function Overview() {
     ${
       found.length > 0
         ? html`<ul class="problems">
-            ${found.map(({ tone, text, to }) => html`<li><a class=${tone} href=${to}><${Icon} name="warning" />${text}</a></li>`)}
+            ${found.map(({ tone, text, to, ask }) => html`<li><a class=${tone} href=${to}><${Icon} name="warning" />${ask ?? text}</a></li>`)}
           </ul>`
         : html`<div class="verdict ok">
             <${Icon} name="check" />

@@ -72,5 +72,5 @@ function Turn({ turn, id, known }) {
 }
 
 function recordingName(name) {
-  return { name: tr('o nome', 'the name'), purpose: tr('o motivo', 'the purpose') }[name] ?? name
+  return { identity: tr('o nome', 'the name'), purpose: tr('o motivo', 'the purpose') }[name] ?? name
 }

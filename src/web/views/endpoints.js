@@ -3,7 +3,7 @@ import { html, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure } from '../parts/notice.js'
-import { moment, tr } from '../words.js'
+import { count, disabledFor, moment, tr } from '../words.js'
 
 const EVENTS = ['call.started', 'call.decided', 'call.ended', 'resident.wanted']
 
@@ -74,7 +74,7 @@ function NewEndpoint({ made }) {
 function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
   if (!enabled)
     return {
-      word: disabledReason ?? tr('desligado', 'off'),
+      word: disabledReason ? disabledFor(disabledReason) : tr('desligado', 'off'),
       shape: 'block',
       tone: disabledReason ? 'bad' : 'calm',
     }
@@ -82,7 +82,7 @@ function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
     return { word: tr('em pausa após falhas', 'paused after failures'), shape: 'clock', tone: 'warn' }
   if (failures > 0)
     return {
-      word: `${failures} ${tr('falhas seguidas', 'failures in a row')}`,
+      word: count(failures, 'falha', 'falhas seguidas', 'failure', 'failures in a row'),
       shape: 'warning',
       tone: 'warn',
     }

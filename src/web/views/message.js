@@ -3,7 +3,7 @@ import { html } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { Do, Failure } from '../parts/notice.js'
-import { messageStateOf, moment, tr } from '../words.js'
+import { failureOf, messageStateOf, moment, tr } from '../words.js'
 
 const CAN_CANCEL = new Set(['pending', 'processing', 'retrying'])
 const CAN_RETRY = new Set(['failed', 'expired', 'cancelled'])
@@ -43,7 +43,7 @@ function Facts({ message, attempts, path, again }) {
       ${facts.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
       ${message.callId && html`<dt>${tr('Chamada', 'Call')}</dt><dd><a href="#/calls/${message.callId}">${message.callId}</a></dd>`}
     </dl>
-    ${lastError && html`<div><h3>${tr('Último erro', 'Last error')}</h3><p><code>${lastError.code}</code> ${lastError.message}</p></div>`}
+    ${lastError && html`<div><h3>${tr('Último erro', 'Last error')}</h3><p><code>${lastError.code}</code> ${failureOf(lastError.code, lastError.message)}</p></div>`}
     <div>
       <h3>${tr('Tentativas', 'Tries')}</h3>
       ${
@@ -57,7 +57,7 @@ function Facts({ message, attempts, path, again }) {
                     <td>${number}</td>
                     <td class="fixed">${moment(startedAt)}</td>
                     <td>${httpStatus ?? '–'}</td>
-                    <td>${errorCode ? html`<code>${errorCode}</code> ${error}` : (outcome ?? tr('em curso', 'under way'))}</td>
+                    <td>${errorCode ? html`<code>${errorCode}</code> ${failureOf(errorCode, error)}` : (outcome ?? tr('em curso', 'under way'))}</td>
                   </tr>`,
                 )}
               </tbody>

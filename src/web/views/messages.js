@@ -4,7 +4,7 @@ import { Mark } from '../parts/icons.js'
 import { List } from '../parts/list.js'
 import { useLoad } from '../parts/load.js'
 import { Do, Empty, Failure, tell } from '../parts/notice.js'
-import { count, messageStateOf, moment, tr } from '../words.js'
+import { count, failureOf, messageStateOf, moment, tr } from '../words.js'
 
 const ROW = 44
 const STATUSES = ['failed', 'retrying', 'pending', 'processing', 'sent', 'expired', 'cancelled']
@@ -88,7 +88,7 @@ export function Messages({ status, choose, open }) {
               <${Mark} ...${messageStateOf(message.status)} />
               <span class="wide-only">${message.channel}</span>
               <span class="wide-only">${message.to}</span>
-              <span class="wide-only">${message.lastError ? `${message.lastError.code ?? ''} ${message.lastError.message ?? ''}` : ''}</span>
+              <span class="wide-only">${message.lastError ? `${message.lastError.code ?? ''} ${failureOf(message.lastError.code, message.lastError.message)}` : ''}</span>
               <span class="wide-only number">${message.attempts}×</span>
               <time datetime=${message.createdAt}>${moment(message.createdAt)}</time>
             </button>`}
