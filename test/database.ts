@@ -23,7 +23,8 @@ export async function openEmptyDatabase(rig: Rig): Promise<Database> {
   rig.defer(async () => {
     // the queue's tables have a schema of their own beside it
     const schemas = `${schema}, ${schema}_jobs`
-    await database.query(`drop schema if exists ${schemas} cascade`).finally(() => database.close())
+    // past the time limit of our own queries: hundreds of tables take their time where others want the disk
+    await database.pool.query(`drop schema if exists ${schemas} cascade`).finally(() => database.close())
   })
   return database
 }
