@@ -23,6 +23,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
+/** The value that so great a part of them stays below. */
+export function percentile(values: readonly number[], part: number): number {
+  return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]!
+}
+
 export function reaches({ measured, ratio, goal }: Result): boolean {
   return ratio <= (goal.ratio ?? Infinity) && measured <= (goal.measured ?? Infinity)
 }
@@ -57,8 +62,8 @@ export function table(results: readonly Result[]): string {
 
 function goalText({ goal, unit }: Result): string {
   return [
-    ...(goal.ratio === undefined ? [] : [`≤ ${goal.ratio} ×`]),
-    ...(goal.measured === undefined ? [] : [`≤ ${goal.measured} ${unit}`]),
+    ...(goal.ratio === undefined ? [] : [`≤ ${round(goal.ratio)} ×`]),
+    ...(goal.measured === undefined ? [] : [`≤ ${round(goal.measured)} ${unit}`]),
   ].join(', ')
 }
 

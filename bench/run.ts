@@ -1,17 +1,21 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- actors`, `-- endpointing`, `-- inspector` or `-- queue` runs one; `--json` prints nothing but JSON.
+ * `-- actors`, `-- endpointing`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound` or `-- recovery` runs one; `--json`
+ * prints nothing but JSON. The last four use the Postgres of DATABASE_URL, else an embedded one.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
 import { benchEndpointing } from './endpointing.ts'
+import { benchInbound } from './inbound.ts'
 import { benchInspector } from './inspector.ts'
 import { benchMedia } from './media.ts'
+import { benchPriority } from './priority.ts'
 import { benchQueue } from './queue.ts'
+import { benchRecovery } from './recovery.ts'
 import { reaches, table } from './result.ts'
 
-const BENCHES = ['media', 'actors', 'endpointing', 'inspector', 'queue']
+const BENCHES = ['media', 'actors', 'endpointing', 'inspector', 'queue', 'priority', 'inbound', 'recovery']
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,6 +24,7 @@ const { values, positionals } = parseArgs({
     legs: { type: 'string', default: '200' },
     calls: { type: 'string', default: '2000' },
     messages: { type: 'string', default: '5000' },
+    backlog: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     profile: { type: 'string' },
@@ -27,19 +32,20 @@ const { values, positionals } = parseArgs({
 })
 const wanted = positionals.length > 0 ? positionals : BENCHES
 const unknown = wanted.filter((name) => !BENCHES.includes(name))
-const [legs, calls, rounds, seconds, messages] = [
+const [legs, calls, rounds, seconds, messages, backlog] = [
   values.legs,
   values.calls,
   values.rounds,
   values.seconds,
   values.messages,
+  values.backlog,
 ].map(Number)
 if (
   unknown.length > 0 ||
-  ![legs, calls, rounds, seconds, messages].every((count) => Number.isInteger(count) && count! > 0)
+  ![legs, calls, rounds, seconds, messages, backlog].every((count) => Number.isInteger(count) && count! > 0)
 ) {
   process.stderr.write(
-    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--rounds 5] [--seconds 4] [--messages 5000] [--json] [--profile DIRECTORY]\n`,
+    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--rounds 5] [--seconds 4] [--messages 5000] [--backlog 100000] [--json] [--profile DIRECTORY]\n`,
   )
   process.exit(64)
 }
@@ -56,6 +62,9 @@ const results = [
     ? await benchInspector({ ...options, legs: legs!, seconds: seconds! })
     : []),
   ...(wanted.includes('queue') ? await benchQueue({ ...options, messages: messages! }) : []),
+  ...(wanted.includes('priority') ? await benchPriority({ ...options, backlog: backlog! }) : []),
+  ...(wanted.includes('inbound') ? await benchInbound({ ...options, seconds: seconds! }) : []),
+  ...(wanted.includes('recovery') ? await benchRecovery({ ...options, legs: legs! }) : []),
 ]
 progress('')
 if (values.json) {

@@ -2,7 +2,7 @@ import { assign, enqueueActions, not, sendTo, setup } from 'xstate'
 import { concludingMachine } from './concluding.ts'
 import { contactMachine } from './contact.ts'
 import { deadline } from './deadline.ts'
-import { legMachine } from './leg.ts'
+import { type HungUp, legMachine } from './leg.ts'
 import { BY_GIVING_UP, BY_MISSING, type Decision, type Ending, type Outcome, type Reason } from './outcome.ts'
 import { lastingPort, port } from './port.ts'
 import { type ResidentOutput, residentMachine, type Verdict } from './resident.ts'
@@ -19,6 +19,8 @@ import {
   resultOf,
 } from './visit.ts'
 import { type VisitorOutput, visitorMachine } from './visitor.ts'
+
+const RESTORE_LEGS = { type: 'tellLegs', params: 'call.restored' } as const
 
 /**
  * One visit, from the visitor's first frame until both legs are hung up by us. A root actor whose id is the AudioSocket
@@ -59,18 +61,20 @@ export const callMachine = setup({
     }),
     keepVisitor: assign((_, { unit, identity, purpose }: VisitorOutput) => ({ unit, identity, purpose })),
     end: assign((_, ending: Ending) => ({ ending })),
+    searchAgain: assign({ searches: ({ context }) => context.searches + 1 }),
     decide: assign((_, { verdict, by, via }: Omit<Decision, 'at'>) => ({
       ending: { outcome: verdict, reason: null },
       decision: { verdict, by, via, at: Date.now() },
     })),
-    hangUpLegs: enqueueActions(({ context, enqueue }) => {
-      for (const role of context.legs) enqueue.sendTo(`${role}Leg`, { type: 'leg.hangUp' })
+    tellLegs: enqueueActions(({ context, enqueue }, type: 'leg.hangUp' | 'call.restored') => {
+      for (const role of context.legs) enqueue.sendTo(`${role}Leg`, { type })
     }),
   },
   guards: {
     goesOn: ({ context }) => context.ending === null,
     residentIsHere: ({ context }) => context.legs.includes('resident'),
     nobodyIsHere: ({ context }) => context.legs.length === 0,
+    wasLost: (_, { how }: { how: HungUp }) => how === 'lost',
     isHere: ({ context }, role: Role) => context.legs.includes(role),
     isBlocked: (_, { verdict }: Matched) => verdict === 'blocked',
     isOpen: (_, { verdict }: Matched) => verdict === 'authorized',
@@ -95,6 +99,7 @@ export const callMachine = setup({
       target: '.concluding',
       actions: [drop('visitor'), end('abandoned', 'visitor-left')],
     },
+    'call.restored': { actions: RESTORE_LEGS },
     'resident.joined': { guard: not('residentIsHere'), actions: 'connectResident' },
     'resident.hungUp': { actions: drop('resident') },
     'decision.given': {
@@ -136,6 +141,8 @@ export const callMachine = setup({
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
       on: {
+        'call.restored': { actions: [RESTORE_LEGS, sendTo('visitor', ({ event }) => event)] },
+        'visitor.chose': { actions: assign({ unit: ({ event }) => event.unit }) },
         'visitor.key.pressed': { actions: sendTo('visitor', ({ event }) => pressed(event)) },
         'visitor.speech.started': { actions: sendTo('visitor', { type: 'speech.started' }) },
       },
@@ -167,10 +174,11 @@ export const callMachine = setup({
       invoke: {
         src: 'contact',
         id: 'contact',
-        input: ({ context: { callId, unit, attempts, settings } }) => ({
+        input: ({ context: { callId, unit, attempts, searches, settings } }) => ({
           callId,
           unit: unit!,
           attempts,
+          searches,
           pauseMs: settings.pauseMs,
         }),
         onDone: {
@@ -222,10 +230,14 @@ export const callMachine = setup({
       on: {
         'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
         'resident.speech.started': { actions: sendTo('resident', { type: 'speech.started' }) },
-        'resident.hungUp': {
-          target: 'concluding',
-          actions: [drop('resident'), end('unanswered', 'resident-left')],
-        },
+        'resident.hungUp': [
+          {
+            guard: { type: 'wasLost', params: ({ event }) => event },
+            target: 'contacting',
+            actions: [drop('resident'), 'searchAgain'],
+          },
+          { target: 'concluding', actions: [drop('resident'), end('unanswered', 'resident-left')] },
+        ],
       },
     },
     talking: {
@@ -245,10 +257,14 @@ export const callMachine = setup({
       },
       on: {
         'resident.key.pressed': { actions: sendTo('talk', ({ event }) => pressed(event)) },
-        'resident.hungUp': {
-          target: 'concluding',
-          actions: [drop('resident'), end('unanswered', 'resident-left')],
-        },
+        'resident.hungUp': [
+          {
+            guard: { type: 'wasLost', params: ({ event }) => event },
+            target: 'contacting',
+            actions: [drop('resident'), 'searchAgain'],
+          },
+          { target: 'concluding', actions: [drop('resident'), end('unanswered', 'resident-left')] },
+        ],
       },
     },
     concluding: {
@@ -263,7 +279,7 @@ export const callMachine = setup({
         }),
       },
       on: {
-        'legs.hangUp': { actions: 'hangUpLegs' },
+        'legs.hangUp': { actions: { type: 'tellLegs', params: 'leg.hangUp' } },
         'visitor.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'resident.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'visitor.hungUp': { actions: drop('visitor') },

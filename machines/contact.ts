@@ -37,6 +37,8 @@ export interface ContactInput {
   attempts: Attempt[]
   /** ms between two attempts. */
   pauseMs: number
+  /** How many searches there were before in this call. */
+  searches?: number
 }
 
 /** What the call learns: who is being rung or asked now. */
@@ -100,6 +102,7 @@ export const contactMachine = setup({
       typeof error === 'object' && error !== null && 'code' in error && error.code === 'DIALER_FAILED',
     goesOn: ({ context }) => context.begun < context.attempts.length,
     wasAsked: (_, { asked }: AskingOutput) => asked,
+    nothingRang: ({ context }) => context.rings === 0,
     asksNext: ({ context }) => context.attempts[context.begun]?.kind === 'whatsapp',
   },
 }).createMachine({
@@ -208,6 +211,8 @@ export const contactMachine = setup({
               target: '#contact.call.unheard',
               actions: 'countRing',
             },
+            // the visitor would hear of a first time that there was not
+            { guard: 'nothingRang', target: '#contact.choosing' },
             { target: '#contact.call.unheard' },
           ],
         },
@@ -236,9 +241,11 @@ function sounding({ callId }: ContactContext, tone: 'ringback' | 'hold') {
 }
 
 function dialRequest(context: ContactContext): DialRequest {
-  const { callId, unit, begun } = context
+  const { callId, unit, begun, searches = 0 } = context
   const { contact, ringMs } = rung(context)
-  return { callId, attemptId: `${callId}-${begun}`, contact, unit, ringMs }
+  // an id that was rung once rings no more
+  const search = searches > 0 ? `r${searches}-` : ''
+  return { callId, attemptId: `${callId}-${search}${begun}`, contact, unit, ringMs }
 }
 
 function askRequest(context: ContactContext): AskRequest {

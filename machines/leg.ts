@@ -10,7 +10,7 @@ export interface LegInput {
   graceMs: number
 }
 
-/** Facts that the leg's media reports, and the two commands that a call gives. */
+/** Facts that the leg's media reports, and what its call tells it. */
 export type LegEvent =
   | { type: 'key.pressed'; key: string }
   | { type: 'speech.started' }
@@ -18,9 +18,13 @@ export type LegEvent =
   | { type: 'said' }
   | { type: 'hungUp'; how: HungUp }
   | { type: 'leg.hangUp' }
+  | { type: 'call.restored' }
 
-/** `fin`, `rst`, `hangup` (0x00) and `error` come from the other side; `us` when we closed it. */
-export type HungUp = 'fin' | 'rst' | 'hangup' | 'error' | 'us'
+/**
+ * `fin`, `rst`, `hangup` (0x00) and `error` come from the other side; `us` when we closed it; `lost` when a restored call finds
+ * that the leg ended with the process that had it.
+ */
+export type HungUp = 'fin' | 'rst' | 'hangup' | 'error' | 'us' | 'lost'
 
 export interface LegRef {
   callId: string
@@ -79,6 +83,8 @@ export const legMachine = setup({
     },
     hangingUp: {
       description: '0x00 is on its way; Asterisk answers by closing the socket',
+      // the 0x00 went to a connection that is gone
+      on: { 'call.restored': { target: 'hangingUp', reenter: true } },
       invoke: [
         { src: 'hangUp', id: 'hangUp', input: ({ context }) => refOf(context) },
         { src: 'deadline', id: 'grace', input: ({ context }) => inMs(context.graceMs), onDone: 'forcing' },

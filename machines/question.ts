@@ -20,7 +20,7 @@ export interface QuestionOutput {
   corrects: boolean
 }
 
-export type QuestionEvent = { type: 'key.pressed'; key: string }
+export type QuestionEvent = { type: 'key.pressed'; key: string } | { type: 'call.restored' }
 
 /** One question that the visitor answers in their own voice: it is asked, a tone sounds, and what is said is recorded. */
 export const questionMachine = setup({
@@ -31,9 +31,13 @@ export const questionMachine = setup({
     output: {} as QuestionOutput,
   },
   actors: { say, record },
-  actions: { countAsking: assign({ asked: ({ context }) => context.asked + 1 }) },
+  actions: {
+    countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
+    /** The one that was cut off does not count. */
+    askAnew: assign({ asked: ({ context }) => context.asked - 1 }),
+  },
   guards: {
-    isStar: ({ event }) => event.key === '*',
+    isStar: ({ event }) => event.type === 'key.pressed' && event.key === '*',
     wasHeard: (_, recording: Recording) => recording.heard,
     mayAsk: ({ context }) => context.asked < context.asks.length,
   },
@@ -41,6 +45,7 @@ export const questionMachine = setup({
   id: 'question',
   context: ({ input }) => ({ ...input, asked: 0, recording: null, corrects: false }),
   initial: 'asking',
+  on: { 'call.restored': { target: '.asking', actions: 'askAnew' } },
   states: {
     asking: {
       entry: 'countAsking',

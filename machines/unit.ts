@@ -64,7 +64,11 @@ export interface UnitContext extends UnitInput, UnitOutput {
   missed: number
 }
 
-export type UnitEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' } | ListeningFact
+export type UnitEvent =
+  | { type: 'key.pressed'; key: string }
+  | { type: 'speech.started' }
+  | { type: 'call.restored' }
+  | ListeningFact
 
 type Heard = ListeningOutput<VisitorSpeech>
 
@@ -128,6 +132,7 @@ export const unitMachine = setup({
       { guard: 'isDigit', target: '.collecting', actions: 'keepDigit' },
       { target: '.asking', actions: 'startOver' },
     ],
+    'call.restored': { target: '.asking', actions: 'startOver' },
   },
   states: {
     beginning: { always: [{ guard: 'hasDigits', target: 'collecting' }, { target: 'asking' }] },
@@ -205,7 +210,7 @@ export const unitMachine = setup({
         ],
       },
       // keys that come while we look are part of the next question, not of this one
-      on: { 'key.pressed': {} },
+      on: { 'key.pressed': {}, 'call.restored': {} },
     },
     named: { type: 'final' },
     gaveUp: { type: 'final' },

@@ -4,6 +4,7 @@ import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
 import type { Verdict } from './resident.ts'
 import type { Recording, Role } from './speech.ts'
 import type { Unit } from './unit.ts'
+import type { VisitorFact } from './visitor.ts'
 
 /** Times in ms, fixed when the call starts. */
 export interface CallSettings {
@@ -43,6 +44,8 @@ export interface CallContext extends CallInput {
   attempts: Attempt[]
   /** Whom the last attempt rang, and so who answers. */
   ringing: Attempt['kind']
+  /** How often the search for the resident began anew, because whoever had answered was lost with a process. */
+  searches: number
   ending: Ending | null
   decision: Decision | null
   answeredAt: number | null
@@ -50,8 +53,11 @@ export interface CallContext extends CallInput {
 
 export type CallEvent =
   | LegFact
+  | VisitorFact
   | ContactFact
   | { type: 'resident.joined' }
+  /** Once, when the visitor has come back to a call that was kept: what was being said or heard was cut off. */
+  | { type: 'call.restored' }
   | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
   | { type: 'leg.hangUp'; role: Role }
   | { type: 'legs.hangUp' }
@@ -74,6 +80,7 @@ export function newVisit(input: CallInput): CallContext {
     purpose: null,
     attempts: [],
     ringing: 'call',
+    searches: 0,
     ending: null,
     decision: null,
     answeredAt: null,

@@ -1,4 +1,4 @@
-import { assign, sendTo, setup } from 'xstate'
+import { assign, sendParent, sendTo, setup } from 'xstate'
 import { type QuestionOutput, questionMachine } from './question.ts'
 import { type Piece, type Recording, say } from './speech.ts'
 import { type GaveUp, isDigit, type Unit, type UnitOutput, unitMachine } from './unit.ts'
@@ -28,7 +28,17 @@ export interface VisitorInput {
   welcome?: string | null
 }
 
-export type VisitorEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' }
+export type VisitorEvent =
+  | { type: 'key.pressed'; key: string }
+  | { type: 'speech.started' }
+  /** The visitor is back on the line: what was asked last is asked again. */
+  | { type: 'call.restored' }
+
+/** What the call learns before the dialogue is over: whatever ends it from here on, its record says whom it was for. */
+export interface VisitorFact {
+  type: 'visitor.chose'
+  unit: Unit
+}
 
 /** The visitor's dialogue: which unit, who is there, and why. */
 export const visitorMachine = setup({
@@ -49,6 +59,7 @@ export const visitorMachine = setup({
       transcribes: said.transcribes,
       gaveUp: said.gaveUp,
     })),
+    tellUnit: sendParent(({ context }): VisitorFact => ({ type: 'visitor.chose', unit: context.unit! })),
   },
   guards: {
     isStar: ({ event }) => event.type === 'key.pressed' && event.key === '*',
@@ -99,11 +110,15 @@ export const visitorMachine = setup({
             target: 'gaveUp',
             actions: { type: 'keepUnit', params: ({ event }) => event.output },
           },
-          { target: 'identity', actions: { type: 'keepUnit', params: ({ event }) => event.output } },
+          {
+            target: 'identity',
+            actions: [{ type: 'keepUnit', params: ({ event }) => event.output }, 'tellUnit'],
+          },
         ],
       },
       on: {
         'key.pressed': { actions: sendTo('unit', ({ event }) => event) },
+        'call.restored': { actions: sendTo('unit', ({ event }) => event) },
         'speech.started': { actions: sendTo('unit', ({ event }) => event) },
       },
     },
@@ -128,7 +143,10 @@ export const visitorMachine = setup({
           { target: 'confirming' },
         ],
       },
-      on: { 'key.pressed': { actions: sendTo('question', ({ event }) => event) } },
+      on: {
+        'key.pressed': { actions: sendTo('question', ({ event }) => event) },
+        'call.restored': { actions: sendTo('question', ({ event }) => event) },
+      },
     },
     purpose: {
       always: { guard: 'saidPurpose', target: 'confirming' },
@@ -141,7 +159,10 @@ export const visitorMachine = setup({
           { target: 'confirming', actions: assign({ purpose: ({ event }) => event.output.recording }) },
         ],
       },
-      on: { 'key.pressed': { actions: sendTo('question', ({ event }) => event) } },
+      on: {
+        'key.pressed': { actions: sendTo('question', ({ event }) => event) },
+        'call.restored': { actions: sendTo('question', ({ event }) => event) },
+      },
     },
     confirming: {
       invoke: {

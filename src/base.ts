@@ -4,6 +4,7 @@ import { createJournal, type Journal } from './calls/journal.ts'
 import { enterNodes, type Presence } from './calls/presence.ts'
 import { createRouting, type Routing } from './calls/routing.ts'
 import { openSignals } from './calls/signals.ts'
+import { createStreams, type Streams } from './calls/streams.ts'
 import type { Config } from './config.ts'
 import type { Logger } from './log.ts'
 import { type Messages, openMessages } from './messages-service.ts'
@@ -12,6 +13,7 @@ import { createTimings, type Timings } from './observe/timings.ts'
 import { PACKAGE_ROOT, VERSION } from './root.ts'
 import { writeBatch } from './store/calls.ts'
 import { type Database, openDatabase } from './store/database.ts'
+import { makeDataDir } from './store/folder.ts'
 import { migrate } from './store/migrate.ts'
 
 /** Connections to Postgres that the first role of a process may open, and each further one. */
@@ -25,6 +27,7 @@ export interface Base {
   journal: Journal
   presence: Presence
   routing: Routing
+  streams: Streams
   messages: Messages
   reports: ErrorReports
   timings: Timings
@@ -38,13 +41,14 @@ export interface BaseOptions {
   roles: readonly string[]
 }
 
-/** Opens what every role needs; `owner` closes it in reverse. Errors: those of the database, of migrations and of the queue. */
+/** Opens what every role needs; `owner` closes it in reverse. Errors: DATA_DIR_UNUSABLE, those of the database, of migrations and of the queue. */
 export async function openBase(
   { config, log, roles }: BaseOptions,
   owner: AsyncDisposableStack,
 ): Promise<Base> {
   const reports = await createErrorReports({ dsn: config.sentryDsn, release: VERSION, log })
   owner.defer(() => reports.close())
+  await makeDataDir(config.dataDir)
   const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
@@ -53,13 +57,19 @@ export async function openBase(
   })
   owner.defer(() => database.close())
   await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') })
-  const signals = await openSignals({ database, log })
+  const instance = randomUUID()
+  const signals = await openSignals({ database, instance, log })
   owner.defer(() => signals.close())
-  const presence = await enterNodes({ database, instance: randomUUID(), nodeId: config.nodeId, roles, log })
+  const presence = await enterNodes({ database, instance, nodeId: config.nodeId, roles, log })
   owner.defer(() => presence.leave())
   const routing = createRouting({ database, signals, presence, log })
   owner.defer(() => routing.close())
-  const journal = createJournal({ write: (batch) => writeBatch(database, batch), log })
+  const streams = createStreams({ signals, presence, routing, log })
+  owner.defer(() => streams.close())
+  const journal = createJournal({
+    write: (batch) => database.transaction((transaction) => writeBatch(transaction, { ...batch, instance })),
+    log,
+  })
   owner.defer(() => journal.close())
   const timings = createTimings()
   const recordings = join(config.dataDir, 'recordings')
@@ -68,5 +78,17 @@ export async function openBase(
     { config, log, database, journal, timings, reports, recordings, works },
     owner,
   )
-  return { config, log, database, journal, presence, routing, messages, reports, timings, recordings }
+  return {
+    config,
+    log,
+    database,
+    journal,
+    presence,
+    routing,
+    streams,
+    messages,
+    reports,
+    timings,
+    recordings,
+  }
 }

@@ -88,6 +88,7 @@ function createProgram(exit: (code: number) => void): Command {
     .option('--wav <file>', 'spoken at each beep instead of the sample (8 kHz, mono, 16-bit)')
     .option('--record <file>', 'write what was heard as WAV')
     .option('--answer <keys>', 'be the resident and press these keys after the menu, such as 1 or 31', keys)
+    .option('--reconnect', 'connect again when the service is lost, as the dialplan with Dial does')
     .option('--inband', 'send keys as tones in the audio, as an old Asterisk does')
     .option('--hangup-after <ms>', 'hang up so long after connecting', integer(0, 3_600_000))
     .addOption(
@@ -153,6 +154,11 @@ function createProgram(exit: (code: number) => void): Command {
           `${tenantId}: ${result.units} units, ${result.residents} residents ` +
             `(${result.added} added, ${result.changed} changed, ${result.removed} removed)`,
         )
+        if (extensions?.length)
+          print(
+            `${tenantId}: ${extensions.length} extensions; a service that runs opens their ports on POST /api/refresh, ` +
+              'or with "Read ports again" in the page',
+          )
       })
     })
   directory

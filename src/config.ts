@@ -106,10 +106,12 @@ function shape(read: Read) {
     },
     call: {
       maxMs: read.CALL_MAX_SECONDS * 1000,
+      reattachSeconds: read.REATTACH_SECONDS,
       hangupDelayMs: read.HANGUP_DELAY_MS,
       hangupGraceMs: read.HANGUP_GRACE_MS,
     },
     drainMs: read.DRAIN_SECONDS * 1000,
+    recordCalls: read.RECORD_CALLS === 'on',
     retentionDays: read.RETENTION_DAYS,
     logLevel: read.LOG_LEVEL,
     sentryDsn: read.SENTRY_DSN,

@@ -13,6 +13,7 @@ export const ERRORS = {
   SHUTTING_DOWN: { status: 503, message: 'The service is shutting down and takes no new calls.' },
 
   // store
+  DATA_DIR_UNUSABLE: { status: 500, exit: 78, message: 'DATA_DIR {directory} cannot be used: {reason}' },
   DATABASE_UNREACHABLE: { status: 503, exit: 69, message: 'Postgres cannot be reached: {reason}' },
   DATABASE_UNSUPPORTED: {
     status: 500,
@@ -52,6 +53,7 @@ export const ERRORS = {
   PEER_LOST: { status: 502, message: 'The connection to the PBX broke: {reason}' },
   PEER_ERROR: { status: 502, message: 'The PBX reported AudioSocket error {number}.' },
   PEER_STALLED: { status: 504, message: 'The PBX stopped reading; {bytes} bytes were waiting.' },
+  RELAY_FAILED: { status: 502, message: 'The node at {host}:{port} could not have the leg: {reason}' },
   PORT_IN_USE: { status: 500, exit: 69, message: 'Port {port} on {host} is taken by another process.' },
   PORT_FORBIDDEN: { status: 500, exit: 69, message: 'Port {port} on {host} cannot be opened: {reason}' },
 
@@ -85,10 +87,13 @@ export const ERRORS = {
     status: 503,
     message: 'Node {node} takes calls, but did not answer.',
   },
+  STREAM_OVER: { status: 503, message: 'The process that told of it tells no more; ask again.' },
   CALL_DECIDED: { status: 409, message: 'Call {callId} has been decided already: {outcome}.' },
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
   DIALER_FAILED: { status: 503, exit: 69, message: 'Nobody can be rung any more: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
+  CONTACT_NOBODY: { status: 404, message: 'Nobody of the unit has a telephone that could be rung.' },
+  OPERATOR_UNAVAILABLE: { status: 503, message: 'There is no operator to ring (OPERATOR_EXTENSION).' },
 
   // click-to-call: every message of the broker has its host, virtual host and queue as details
   BROKER_REFUSED: { status: 503, exit: 69, message: 'RabbitMQ at {host} refused the connection: {reason}' },

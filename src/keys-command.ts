@@ -3,6 +3,7 @@ import { fail } from './errors.ts'
 import type { Database } from './store/database.ts'
 import { createKey, type KeyRow, listKeys, revokeKey, type Scope } from './store/keys.ts'
 import { isOrphan } from './store/tenants.ts'
+import { table } from './table.ts'
 
 const SCOPES: readonly Scope[] = ['read', 'operate', 'admin']
 
@@ -45,7 +46,7 @@ export function registerKeysCommand(program: Command, { withDatabase, print }: K
         const found = await listKeys(database, tenant)
         if (json) return print(JSON.stringify({ keys: found }))
         if (found.length === 0) return print('There are no keys.')
-        for (const key of found) print(describe(key))
+        for (const row of table(COLUMNS, found.map(cells))) print(row)
       }),
     )
 
@@ -64,19 +65,15 @@ export function registerKeysCommand(program: Command, { withDatabase, print }: K
     )
 }
 
-function describe({ id, name, tenantId, scopes, lastUsedAt, revokedAt }: KeyRow): string {
+const COLUMNS = ['id', 'scopes', 'tenant', 'state', 'name']
+
+function cells({ id, name, tenantId, scopes, lastUsedAt, revokedAt }: KeyRow): string[] {
   const state = revokedAt
     ? `revoked ${day(revokedAt)}`
     : lastUsedAt
       ? `used ${day(lastUsedAt)}`
       : 'never used'
-  return [
-    id,
-    scopes.join(',').padEnd(18),
-    (tenantId ?? 'every tenant').padEnd(16),
-    state.padEnd(20),
-    name,
-  ].join('  ')
+  return [id, scopes.join(','), tenantId ?? 'every tenant', state, name]
 }
 
 function day(at: Date): string {

@@ -11,6 +11,7 @@ import type { MessageRow } from './store/messages.ts'
 import type { PauseRow } from './store/pauses.ts'
 import { listTenants } from './store/tenants.ts'
 import type { WorkerRow } from './store/workers.ts'
+import { table } from './table.ts'
 
 export interface QueueCommandOptions {
   /** Opens the database that is configured, migrated, and closes it afterwards. */
@@ -25,6 +26,12 @@ interface Filter {
   channel?: string
   since?: Date
   json: boolean
+}
+
+interface Redrive extends Filter {
+  id?: string
+  queue?: string
+  all?: boolean
 }
 
 const JOB_QUEUES = QUEUES.filter((name) => name !== 'outgoing' && name !== 'webhook')
@@ -107,7 +114,7 @@ export function registerQueueCommand(
         const { messages, next } = await outbound.dead({ tenantId: tenant, channel, since, limit })
         if (json) return print(JSON.stringify({ messages: messages.map(shown), more: next !== null }))
         if (messages.length === 0) return print('No message is dead.')
-        for (const message of messages) print(line(message))
+        for (const row of table(DEAD_COLUMNS, messages.map(dead))) print(row)
         if (next !== null) print(`… and more: --limit ${limit * 5}`)
       }),
     )
@@ -115,8 +122,14 @@ export function registerQueueCommand(
   filtered('redrive', 'dead messages begin anew')
     .option('--id <id>', 'this one only')
     .option('--queue <name>', `dead jobs of a queue whose jobs are no messages: ${JOB_QUEUES.join(', ')}`)
-    .action(({ id, queue: name, tenant, channel, since, json }: Filter & { id?: string; queue?: string }) =>
+    .option('--all', 'every one that is dead; needed where nothing else says which')
+    .action(({ id, queue: name, all, tenant, channel, since, json }: Redrive) =>
       withOutbound(tenant, async (outbound) => {
+        if (!all && [id, name, tenant, channel, since].every((given) => given === undefined))
+          throw fail('USAGE_WRONG', {
+            problem:
+              'Say which with --id, --tenant, --channel, --since or --queue, or --all: porteiro queue redrive --all',
+          })
         const done = (count: number) => progress?.(`${count} redriven`)
         const redriven =
           name === undefined
@@ -176,14 +189,16 @@ function masked(to: string): string {
   return /^\+?\d{7,}$/.test(to) ? `${to.slice(0, -8)}****${to.slice(-4)}` : to
 }
 
-function line({ id, createdAt, tenantId, channel, attempts, lastError }: MessageRow): string {
+const DEAD_COLUMNS = ['enqueued', 'id', 'tenant', 'channel', 'tries', 'last error']
+
+function dead({ id, createdAt, tenantId, channel, attempts, lastError }: MessageRow) {
   const error = lastError ? `${lastError.code}: ${lastError.message}` : ''
-  return `${createdAt.toISOString()}  ${id}  ${tenantId}  ${channel}  ${attempts} ${attempts === 1 ? 'try' : 'tries'}  ${error}`
+  return [createdAt.toISOString(), id, tenantId, channel, attempts, error]
 }
 
 function trace(message: Awaited<ReturnType<Outbound['get']>>): string {
   return [
-    line(message),
+    ...table(DEAD_COLUMNS, [dead(message)]),
     ...message.tries.map(({ number, startedAt, node, outcome, errorCode, error }) =>
       [`  ${number}. ${startedAt.toISOString()}`, node, outcome ?? 'under way', errorCode, error]
         .filter((part) => part !== null)
@@ -241,17 +256,6 @@ const WORKER_COLUMNS = ['worker', 'role', 'since', 'done', 'dead', 'running', 'h
 
 function cells({ node, role, startedAt, processed, failed, processing, waiting }: WorkerRow) {
   return [node, role, startedAt.toISOString(), processed, failed, processing, waiting]
-}
-
-function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
-  if (rows.length === 0) return []
-  const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => String(row[at]).length)))
-  return [head, ...rows].map((row) =>
-    row
-      .map((cell, at) => String(cell).padEnd(widths[at]!))
-      .join('  ')
-      .trimEnd(),
-  )
 }
 
 function time(written: string): Date {

@@ -46,6 +46,7 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
   try {
     running = await start(config, log, roles ?? configured(config))
     announceKey(running, config, announce)
+    if (running.service?.voice) warnOfRinging(config, log)
     if (signals > 0) end(running)
     const failure = await ending(running, told.promise)
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
@@ -70,6 +71,13 @@ export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void
   }
   process.on('SIGTERM', hear).on('SIGINT', hear)
   return () => void process.off('SIGTERM', hear).off('SIGINT', hear)
+}
+
+/** What a newcomer would find out from the first visitor. */
+function warnOfRinging({ clickToCall: { mode } }: Config, log: Logger): void {
+  if (mode === 'off') log.warn('nobody can be rung: CLICKTOCALL is off, and every visitor will hear so')
+  if (mode === 'loopback')
+    log.warn('CLICKTOCALL=loopback is for trying: a simulated resident answers each ringing, and decides')
 }
 
 function announceKey({ service }: Running, { api }: Config, announce: ServeOptions['announce']): void {

@@ -1,15 +1,18 @@
-import { createActor, fromPromise, waitFor } from 'xstate'
+import { type AnyActorRef, createActor, fromPromise, waitFor } from 'xstate'
 import { serviceMachine } from '../machines/index.ts'
 import { type Base, openBase } from './base.ts'
 import { deadline } from './calls/deadline.ts'
 import type { MediaKit } from './calls/kit.ts'
+import { endLost } from './calls/lost.ts'
 import type { Telephone } from './clicktocall/dialer.ts'
 import type { Config } from './config.ts'
 import type { PorteiroError } from './errors.ts'
 import { openHealth } from './http/health.ts'
+import { createLooks } from './http/inspector-looks.ts'
+import { callSource } from './http/inspector-sources.ts'
 import { sayLastWords } from './last-words.ts'
 import type { Logger } from './log.ts'
-import { createRoster } from './observe/inspection.ts'
+import { createInspection, createRoster } from './observe/inspection.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { countMessages } from './store/message-statistics.ts'
 import { openVoice, type Voice } from './voice-service.ts'
@@ -106,7 +109,7 @@ export async function startRoles(
           if (!parts) return
           const { base, voice, worker } = parts
           if (voice) {
-            await voice.calls.drain()
+            await voice.drain()
             // what the last calls left to be sent is in the queue, and has a moment to be taken
             await base.messages.notices.settled()
             if (worker) await passed(TAKE_MS, signal)
@@ -169,7 +172,16 @@ async function openParts(
   const { database } = base
   const worker = has('worker') ? openWorker(base, owner) : undefined
   const voice = has('voice') ? await openVoice({ base, telephone }, owner) : undefined
-  const status = () => ({
+  // whoever is left tells of the calls of a process that is gone
+  const lost = endLost({
+    ...base,
+    asking: base.messages.asking,
+    callMaxMs: config.call.maxMs,
+    reattachSeconds: config.call.reattachSeconds,
+    living: () => voice?.calls.list().map(({ id }) => id) ?? [],
+  })
+  owner.defer(() => lost.stop())
+  const own = () => ({
     status: running() ? 'running' : 'draining',
     node: config.nodeId,
     roles,
@@ -177,8 +189,18 @@ async function openParts(
     ...voice?.status(),
     ...(worker && { worker: worker.counts() }),
     database: database.embedded ? 'embedded' : 'external',
-    /** Every process of this database. */
-    nodes: base.presence.known().map(({ nodeId, roles: its }) => ({ node: nodeId, roles: its })),
+  })
+  const status = () => ({
+    ...own(),
+    /** Every process of this database, as it was seconds ago, and those that ended without a word. */
+    nodes: base.presence.seen().map(({ instance, nodeId, roles: its, seenAt, status: told, isSilent }) => ({
+      ...told,
+      node: nodeId,
+      roles: its,
+      seenAt,
+      isSilent,
+      isThis: instance === base.presence.instance,
+    })),
   })
   /** What keeps this process from its work; empty when it is ready. */
   const lacks = () => [
@@ -201,8 +223,18 @@ async function openParts(
     timings: base.timings,
   })
   const roster = createRoster()
+  const looks = createLooks({
+    streams: base.streams,
+    inspection: createInspection({
+      sources: [...(voice ? [callSource(voice.calls, base.journal)] : []), roster],
+      report: (error) => base.reports.report(error),
+    }),
+    note: (callId, data) => voice?.calls.find(callId)?.note('sent.byHand', null, data),
+    log,
+  })
+  looks.serve()
   const common = { status, lacks, metrics }
-  const web = has('web') ? await openWeb({ base, voice, roster, ...common }, owner) : undefined
+  const web = has('web') ? await openWeb({ base, voice, looks, ...common }, owner) : undefined
   const health =
     !web && config.healthPort !== undefined
       ? await openHealth({
@@ -216,8 +248,17 @@ async function openParts(
         })
       : undefined
   if (health) owner.defer(() => health.close())
-  roster.add({ root: self(), kind: 'service', name: 'service', tenantId: null })
-  if (voice?.broker) roster.add({ root: voice.broker.actor, kind: 'broker', name: 'broker', tenantId: null })
+  const part = (kind: 'service' | 'broker', root: AnyActorRef) =>
+    roster.add({
+      root,
+      kind,
+      name: `${kind}@${base.presence.name}`,
+      tenantId: null,
+      facts: () => ({ roles }),
+    })
+  part('service', self())
+  if (voice?.broker) part('broker', voice.broker.actor)
+  await base.presence.describe(() => ({ ...own(), lacks: lacks() }))
   const { host } = config.audiosocket
   log.info(
     {

@@ -47,6 +47,11 @@ export const VARIABLES = {
     'Postgres to use; unset: an embedded Postgres 18 in DATA_DIR',
   ),
   DATA_DIR: variable(text(), './data', 'folder of the embedded Postgres and the recordings'),
+  RECORD_CALLS: variable(
+    oneOf(['off', 'on']),
+    'off',
+    'whole calls, a stereo WAV for each leg, beside the name and purpose of the visitor that are always kept; tell callers of it',
+  ),
   RETENTION_DAYS: variable(
     integer(1, 3650),
     '90',
@@ -341,6 +346,12 @@ export const VARIABLES = {
     'ms',
   ),
   CALL_MAX_SECONDS: variable(integer(5, 7200), '300', 'longest call; then it ends with a goodbye', 's'),
+  REATTACH_SECONDS: variable(
+    integer(0, 600),
+    '15',
+    'how long the calls of a killed process wait for their visitors to connect again; 0: nothing is kept of calls, and none is known to other nodes',
+    's',
+  ),
   DRAIN_SECONDS: variable(
     integer(0, 7200),
     '60',

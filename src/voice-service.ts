@@ -11,13 +11,16 @@ import { deadline } from './calls/deadline.ts'
 import { createEndedCalls } from './calls/ended.ts'
 import { createGates } from './calls/gate-ports.ts'
 import { createHearing } from './calls/hearing.ts'
+import { createKeeping } from './calls/keeping.ts'
 import { loadMediaKit, type MediaKit } from './calls/kit.ts'
 import { createLeg } from './calls/leg.ts'
-import { endLost } from './calls/lost.ts'
+import { giveLevels, LEVELS } from './calls/levels.ts'
 import { createPorts } from './calls/ports.ts'
 import { createCalls } from './calls/registry.ts'
+import { createRelays } from './calls/relays.ts'
 import { keepRetention } from './calls/retention.ts'
-import { openClickToCall, reachable } from './click-to-call.ts'
+import { machinesVersion } from './charts/version.ts'
+import { isLoopback, openClickToCall, reachable } from './click-to-call.ts'
 import type { Telephone } from './clicktocall/dialer.ts'
 import { createMatcher } from './dialogue/matcher.ts'
 import { createUnderstanding } from './dialogue/understand.ts'
@@ -40,6 +43,9 @@ const PAUSE_MS = 3000
 const TALK_MS = 120_000
 /** How far back a restarted node remembers ended calls; a PBX that reconnects does so within seconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000
+
+/** Connections that may wait for their UUID at a time, at the least. */
+const MIN_HANDSHAKES = 200
 
 export interface VoiceOptions {
   base: Base
@@ -68,11 +74,15 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => retention.stop())
-  const lost = endLost({ database, callMaxMs: call.maxMs, log })
-  owner.defer(() => lost.stop())
   const pacer = createPacer()
   owner.defer(() => pacer.close())
   const courtesy = createCourtesy({ prompts: kit.prompts[config.locale], graceMs: call.hangupGraceMs })
+
+  const relays = createRelays({
+    graceMs: call.hangupGraceMs,
+    dismiss: (connection) => courtesy.dismiss(connection, 'visit-over'),
+    log,
+  })
 
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }
   const residentPort = () => bound.resident
@@ -115,6 +125,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       resolvePlan: (tenantId, unitId) => resolvePlan(database, tenantId, unitId),
     },
     operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
+    rings: clickToCall.mode !== 'off',
     asking: messages.asking,
     defaults: clickToCall,
     log,
@@ -139,6 +150,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
     pacer,
     allow: audiosocket.allow,
+    // all of them come at once when a service that was down is back
+    maxHandshakes: Math.max(MIN_HANDSHAKES, config.maxCalls),
     onConnection: (connection) => calls[connection.role === 'visitor' ? 'attend' : 'join'](connection),
   })
   owner.defer(() => server.close())
@@ -149,6 +162,17 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     listen: (port) => server.listen(port),
     log,
   })
+  const keeping =
+    call.reattachSeconds > 0
+      ? createKeeping({
+          database,
+          instance: presence.instance,
+          machines: machinesVersion(),
+          recordings,
+          isAway: journal.isAway,
+          log,
+        })
+      : undefined
   const calls = createCalls({
     machine,
     settings: {
@@ -170,17 +194,21 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
         transcriber,
         synthesizer,
         locale: gates.of(live.gate).locale,
+        records: config.recordCalls,
         log,
       }),
     dismiss: courtesy.dismiss,
     turnAway: courtesy.turnAway,
+    relay: relays.carry,
     ended,
     journal,
+    keeping,
     report: base.reports.report,
     log,
   })
   owner.defer(() => calls.close())
   owner.defer(() => courtesy.close())
+  owner.defer(() => relays.close())
   const { host } = audiosocket
   bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
   bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
@@ -194,6 +222,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       restart: (id) => gates.restart(String(id)),
     },
   })
+  base.streams.serve(LEVELS, giveLevels(calls))
   const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
   await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
 
@@ -206,6 +235,11 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     machine,
     pacer,
     server,
+    /** Takes no new calls; resolves when the last live one has ended, and the last leg that is carried elsewhere. */
+    async drain() {
+      await calls.drain()
+      await relays.drained()
+    },
     speech: { tts: synthesizer.status, stt: transcriber.status },
     status: () => ({
       ...calls.counts(),
@@ -214,6 +248,12 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       frameLateness: pacer.lateness(),
       journal: journal.counts(),
       clickToCall: clickToCall.mode,
+      loopback: isLoopback(audiosocket.host),
+      closedGates: gates.closed(),
+      steps: {
+        operator: clickToCall.operator !== undefined,
+        whatsapp: config.channels.whatsapp !== undefined || config.channels.twilio !== undefined,
+      },
       speech: { tts: synthesizer.status(), stt: transcriber.status() },
       broker: broker?.describe() ?? null,
     }),

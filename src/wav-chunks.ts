@@ -9,7 +9,7 @@ export interface Wav {
   readonly declared: number
 }
 
-const HEADER_BYTES = 44
+export const HEADER_BYTES = 44
 const PCM = 1
 const EXTENSIBLE = 0xfffe
 
@@ -45,18 +45,18 @@ export function readChunks(bytes: Buffer): Wav | { problem: string } {
   return { problem: format === undefined ? 'it has no fmt chunk' : 'it has no data chunk' }
 }
 
-/** The 44 bytes before `bytes` bytes of mono, s16le sound of `rate` Hz. */
-export function headerOf(bytes: number, rate: number): Buffer {
+/** The 44 bytes before `bytes` bytes of s16le sound of `rate` Hz. */
+export function headerOf(bytes: number, rate: number, channels = 1): Buffer {
   const header = Buffer.alloc(HEADER_BYTES)
   header.write('RIFF', 0, 'latin1')
   header.writeUInt32LE(HEADER_BYTES - 8 + bytes, 4)
   header.write('WAVEfmt ', 8, 'latin1')
   header.writeUInt32LE(16, 16)
   header.writeUInt16LE(PCM, 20)
-  header.writeUInt16LE(1, 22)
+  header.writeUInt16LE(channels, 22)
   header.writeUInt32LE(rate, 24)
-  header.writeUInt32LE(rate * 2, 28)
-  header.writeUInt16LE(2, 32)
+  header.writeUInt32LE(rate * 2 * channels, 28)
+  header.writeUInt16LE(2 * channels, 32)
   header.writeUInt16LE(16, 34)
   header.write('data', 36, 'latin1')
   header.writeUInt32LE(bytes, 40)

@@ -4,15 +4,14 @@ import type { PortChanges } from './calls/gate-ports.ts'
 import { createCharts } from './charts/charts.ts'
 import { reachable } from './click-to-call.ts'
 import { inboundRoutes } from './http/inbound-routes.ts'
+import type { Looks } from './http/inspector-looks.ts'
 import { inspectorRoutes } from './http/inspector-routes.ts'
-import { callSource } from './http/inspector-sources.ts'
 import type { MessageRoutesOptions } from './http/message-routes.ts'
 import { pageRoutes } from './http/page-routes.ts'
 import { type PhonePorts, phoneRoute } from './http/phone-route.ts'
 import { openHttp } from './http/server.ts'
 import { vendorRoutes } from './http/vendor.ts'
 import { createIntake } from './inbound/intake.ts'
-import { createInspection, type Source } from './observe/inspection.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { createAdmission } from './outbound/admission.ts'
 import { createGuard } from './outbound/guard.ts'
@@ -20,16 +19,18 @@ import type { Outbound } from './outbound/outbound.ts'
 import { findCall } from './store/calls.ts'
 import { countKeys, createKey } from './store/keys.ts'
 import type { Voice } from './voice-service.ts'
+import { atMost } from './wait.ts'
 
 /** `host:port` */
 const PLACE = /^(.+):(\d+)$/
+/** ms that the journal may take to be written before a call is looked for. */
+const FLUSH_MS = 1000
 
 export interface WebOptions {
   base: Base
   /** Where this process takes calls too. */
   voice: Voice | undefined
-  /** The root actors of this process beside its calls. */
-  roster: Source
+  looks: Looks
   status: () => Record<string, unknown>
   lacks: () => string[]
   metrics: Metrics
@@ -39,8 +40,8 @@ export type Web = Awaited<ReturnType<typeof openWeb>>
 
 /** The role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
-  const { base, voice, roster, status, lacks, metrics } = options
-  const { config, log, database, journal, routing, messages, reports } = base
+  const { base, voice, looks, status, lacks, metrics } = options
+  const { config, log, database, journal, routing, messages } = base
   const { api } = config
   const firstKey = await makeFirstKey()
   const charts = createCharts(MACHINES)
@@ -48,10 +49,6 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   const intake = createIntake({ database, enqueueJobs: messages.enqueueJobs })
   owner.defer(() => intake.close())
   const flush = () => journal.flush()
-  const inspection = createInspection({
-    sources: [...(voice ? [callSource(voice.calls, journal)] : []), roster],
-    report: (error) => reports.report(error),
-  })
   const http = await openHttp({
     host: api.host,
     port: api.port,
@@ -61,6 +58,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     database,
     calls: voice?.calls,
     command: routing.command,
+    streams: base.streams,
     flush,
     recordings: base.recordings,
     locale: config.locale,
@@ -79,7 +77,9 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       }),
     ),
     refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
+    ownEndpoint: config.channels.webhook,
     charts,
+    hasAccount: messages.asking.hasAccount,
     status,
     lacks,
     metrics,
@@ -89,13 +89,12 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       (app) =>
         phoneRoute(app, {
           phonePorts,
-          liveCall,
+          knownCall,
           origins: config.publicUrl ? [new URL(config.publicUrl).origin] : [],
         }),
       (app) =>
         inspectorRoutes(app, {
-          inspection,
-          calls: voice?.calls ?? { find: () => undefined },
+          looks,
           database,
           flush,
         }),
@@ -140,11 +139,13 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     return { host, tenantId: '', visitor: Number(visitor), resident: Number(resident) }
   }
 
-  async function liveCall(callId: string) {
+  async function knownCall(callId: string) {
     const live = voice?.calls.find(callId)
-    if (live) return { tenantId: live.tenantId, gate: live.gate }
+    if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false }
+    // one that is just over may not be in the database yet, and its UUID is not free
+    await atMost(FLUSH_MS, flush()).catch(() => {})
     const row = await findCall(database, callId)
-    return row && row.endedAt === null ? { tenantId: row.tenantId, gate: row.gate ?? undefined } : undefined
+    return row && { tenantId: row.tenantId, gate: row.gate ?? undefined, ended: row.endedAt !== null }
   }
 }
 

@@ -15,7 +15,10 @@ export interface Simulation {
 }
 
 export function simulate(play: (simulation: Simulation) => void, options: PacerOptions = {}): void {
-  const clock = FakeTimers.install({ toFake: ['setTimeout', 'clearTimeout'], now: 0 })
+  const clock = FakeTimers.install({
+    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'],
+    now: 0,
+  })
   const now = () => clock.now
   const pacer = createPacer({ ...options, now })
   try {

@@ -172,6 +172,26 @@ test('a touched lane takes up the rhythm of its peer, a millisecond a time, and 
   }
 })
 
+test('lanes that are touched in one turn leave together when all have been read, but for one that is removed', () => {
+  simulate(({ pacer, run }) => {
+    const sent = [0, 0, 0]
+    const removed = createTune(5)
+    const tunes = [createTune(5), removed, createTune(5)]
+    const lanes = tunes.map((tune, index) => pacer.add(tune, () => sent[index]!++))
+    run(16)
+    assert.equal(sent, [1, 1, 1])
+    for (const lane of lanes) lane.touch()
+    lanes[0]!.touch()
+    assert.equal(sent, [1, 1, 1])
+    lanes[1]!.remove()
+    run(0)
+    assert.equal(sent, [2, 1, 2])
+    run(100)
+    assert.equal(sent, [5, 1, 5])
+    assert.is(removed.asked, 1)
+  })
+})
+
 test('a touch sends nothing of an idle lane, nor a frame long before its time', () => {
   simulate(({ pacer, run }) => {
     const tune = createTune(0)

@@ -122,6 +122,19 @@ test('a visitor keys the unit, the resident authorizes, both hear it and are hun
   assert.equal(v.stage.released, [])
 })
 
+for (const [how, event] of [
+  ['leaves', { type: 'visitor.hungUp', how: 'hangup' }],
+  ['is let in', { type: 'decision.given', verdict: 'authorized', by: 'porter', via: 'api' }],
+] as const) {
+  test(`a visitor who keyed the unit and ${how} before anybody is rung: the record says whom it was for`, async (t) => {
+    const v = visit(t)
+    await v.press('visitor', '101#')
+    assert.is(v.state(), 'attending')
+    v.send(event)
+    assert.is(v.actor.getSnapshot().context.unit?.number, '101')
+  })
+}
+
 test('the goodbye is heard to its end, however short the hangup delay', async (t) => {
   const v = visit(t, { settings: { hangupDelayMs: 0 }, pieceMs: 6000 })
   await v.press('visitor', '101#')
@@ -296,9 +309,32 @@ test('where nobody can be asked in writing the next step begins at once', async 
     attempts: [{ kind: 'whatsapp', waitMs: 60_000 }, attempt('call', 30_000)],
   })
   await ring(v)
-  assert.is(v.child('contact'), 'call.pausing')
-  await v.wait(3000)
+  assert.is(v.child('contact'), 'call.ringing')
   assert.is(v.stage.dialled.length, 1)
+  assert.not.ok(v.heard('visitor').includes('trying-again'), 'nothing had rung before')
+})
+
+test('a question that nobody can be asked says nothing, but what rang before it is told', async (t) => {
+  const v = visit(t, {
+    ask: () => Promise.reject(new Error('no account')),
+    attempts: [attempt('call', 30_000), { kind: 'whatsapp', waitMs: 60_000 }, attempt('operator', 20_000)],
+  })
+  await ring(v)
+  await v.wait(30_000)
+  assert.is(v.child('contact'), 'call.pausing')
+  assert.equal(v.heard('visitor').at(-1), 'calling-operator')
+  await v.wait(3000)
+  assert.is(v.stage.dialled.at(-1)!.contact.residentId, 'operator')
+})
+
+test('an operator who is the first that rings is rung without a word of those who were not', async (t) => {
+  const v = visit(t, {
+    ask: () => Promise.reject(new Error('no account')),
+    attempts: [{ kind: 'whatsapp', waitMs: 60_000 }, attempt('operator', 20_000)],
+  })
+  await ring(v)
+  assert.is(v.stage.dialled.at(-1)!.contact.residentId, 'operator')
+  assert.not.ok(v.heard('visitor').includes('calling-operator'))
 })
 
 test('a plan that only asks in writing ends unanswered when nobody answers', async (t) => {

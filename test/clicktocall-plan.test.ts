@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { attemptsOf } from '../src/clicktocall/plan.ts'
+import { attemptsOf, passedOver } from '../src/clicktocall/plan.ts'
 import { suite } from './rig.ts'
 
 const test = suite('contact plan')
@@ -31,6 +31,24 @@ test('a step that has nobody to ring or to ask is left out', () => {
   assert.equal(attemptsOf(plan, { contacts: [], operator: undefined, reads: false }, DEFAULTS), [])
   assert.equal(attemptsOf(plan, { contacts: [], operator: undefined, reads: true }, DEFAULTS), [
     { kind: 'whatsapp', waitMs: 60_000 },
+  ])
+})
+
+test('a step that nobody is rung or asked by is told of, with why', () => {
+  const plan = [{ kind: 'whatsapp' as const }, { kind: 'call' as const }, { kind: 'operator' as const }]
+  const nobody = { contacts: [], operator: undefined, reads: false }
+  const told = (...[reach, means]: [typeof nobody | typeof EVERYBODY, { rings: boolean; writes: boolean }]) =>
+    passedOver(plan, reach, means).map(({ step, kind, code }) => `${step} ${kind} ${code}`)
+  assert.equal(told(EVERYBODY, { rings: true, writes: true }), [])
+  assert.equal(told(nobody, { rings: true, writes: true }), [
+    '1 whatsapp WHATSAPP_NOBODY',
+    '2 call CONTACT_NOBODY',
+    '3 operator OPERATOR_UNAVAILABLE',
+  ])
+  assert.equal(told(nobody, { rings: false, writes: false }), [
+    '1 whatsapp WHATSAPP_UNAVAILABLE',
+    '2 call DIAL_UNAVAILABLE',
+    '3 operator DIAL_UNAVAILABLE',
   ])
 })
 

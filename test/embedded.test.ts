@@ -133,8 +133,11 @@ test('says what Postgres said when it cannot start', async (rig) => {
 })
 
 test('says so when the data directory cannot be made', async () => {
-  const error = await failure(openEmbedded({ dataDir: '/dev/null/data', log }))
-  assert.is(error.code, 'DATABASE_UNREACHABLE')
+  // a parent that is no folder, and one in which Node's recursive mkdir never ends
+  for (const dataDir of ['/dev/null/data', '/dev/null', '/proc/self/porteiro/data']) {
+    const error = await failure(openEmbedded({ dataDir, log }))
+    assert.equal([error.code, error.details['directory']], ['DATA_DIR_UNUSABLE', dataDir])
+  }
 })
 
 test('lives with a data directory whose path is too long for a socket, or odd', async (rig) => {

@@ -216,6 +216,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     bargeIn: false,
     notifyUnreached: false,
     plan: [{ kind: 'operator' }],
+    planUnreadable: false,
   })
   refused(await ask('/api/tenants', { body: { id: 'vila', name: 'Again' } }), 409, 'TENANT_TAKEN')
   refused(await ask('/api/tenants', { body: { id: '../x', name: 'x' } }), 400, 'BODY_INVALID')
@@ -231,6 +232,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     bargeIn: true,
     notifyUnreached: true,
     plan: null,
+    planUnreadable: false,
   })
   const kept = await admin.ask('/api/tenants/vila', { method: 'PATCH', body: { name: 'Vila Nova' } })
   assert.equal(kept.body, {
@@ -240,6 +242,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     bargeIn: true,
     notifyUnreached: true,
     plan: null,
+    planUnreadable: false,
   })
   assert.equal((await admin.ask('/api/tenants')).body.items.length, 1)
   refused(await admin.ask('/api/tenants/vila', { method: 'DELETE' }), 403, 'KEY_TENANT')

@@ -89,9 +89,12 @@ export type Site = Awaited<ReturnType<typeof openSite>>
 
 export const ADMIN_KEY = 'the-key-of-the-configuration'
 
-/** The HTTP server by itself, on a database of its own, with tenants `default` and `other`. */
-export async function openSite(rig: Rig, options: Partial<HttpOptions> = {}) {
-  const database = await openTestDatabase(rig)
+/** The HTTP server by itself, on a database of its own or the one that is `furnished`, with tenants `default` and `other`. */
+export async function openSite(
+  rig: Rig,
+  { furnished, ...options }: Partial<HttpOptions> & { furnished?: TestDatabase } = {},
+) {
+  const database = furnished ?? (await openTestDatabase(rig))
   const scratch = await createScratch('porteiro-http-')
   rig.defer(() => scratch.remove())
   await createTenant(database, { id: 'other', name: 'Other' })
@@ -121,6 +124,7 @@ export async function openSite(rig: Rig, options: Partial<HttpOptions> = {}) {
     refusalOf: createGuard({ allow: [] }).refusalOf,
     charts,
     status: () => ({ status: 'running' }),
+    hasAccount: async () => false,
     lacks: () => [],
     metrics: { contentType: 'text/plain', text: async () => 'up 1\n' },
     extras: [],

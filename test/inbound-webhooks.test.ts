@@ -411,6 +411,20 @@ test('Twilio lets nobody in where the public URL is not configured', async (t) =
   assert.is((await post('/webhooks/twilio/tw', 'MessageSid=SM1', {})).code, 'WEBHOOK_UNREADY')
 })
 
+test('what is answered to a post is taken for nothing else, refused or not', async (t) => {
+  const { origin } = await open(t)
+  const body = JSON.stringify(cloudBody({ messages: [textMessage('SIM')] }))
+  for (const [secret, status] of [
+    [APP_SECRET, 200],
+    ['another secret', 401],
+  ] as const) {
+    const answer = await fetch(`${origin}${META}`, { method: 'POST', body, headers: signed(body, secret) })
+    await answer.arrayBuffer()
+    assert.is(answer.status, status)
+    assert.is(answer.headers.get('x-content-type-options'), 'nosniff')
+  }
+})
+
 /** The status of the answer, also where the server answers before it has read the whole body and cuts it off. */
 function statusOf(url: string, body: string): Promise<number | undefined> {
   return new Promise((resolve, reject) => {

@@ -234,6 +234,27 @@ test('an operator sends an event, and the journal says who', async (rig) => {
   assert.is((await viewer.saw(({ ref }) => ref === 2)).error.code, 'ACTOR_UNKNOWN')
 })
 
+test('what waits for other processes when its viewer goes is not done any more', async (rig) => {
+  const { promise: others, resolve: answer } = Promise.withResolvers<void>()
+  const { house, view } = await openInspector(rig, { others })
+  // somebody else goes on looking: the actors are observed all the time
+  const [viewer, other] = [view('operator'), view('reader')]
+  const visitor = house.visitor()
+  await other.saw((said) => said.type === 'actor' && said.kind === 'call')
+  const { id, name } = await viewer.saw((said) => said.type === 'actor' && said.kind === 'call')
+  viewer.say({ type: 'watch', name: 'elsewhere' })
+  const event = { type: 'decision.given', verdict: 'denied' }
+  for (let ref = 1; ref <= 20; ref++) viewer.say({ type: 'send', ref, name, id, event })
+  // who does not wait for answers is told which one is too many
+  const refused = await viewer.saw(({ type }) => type === 'refused')
+  assert.equal([refused.ref, refused.error.code], [20, 'VIEWER_GARBLED'])
+  viewer.socket.close()
+  await viewer.closed
+  answer()
+  visitor.hangUp()
+  assert.is((await house.ending(visitor.id)).outcome, 'abandoned')
+})
+
 test('what may not be sent is refused, and the call goes on', async (rig) => {
   const { house, view } = await openInspector(rig)
   const [viewer, reader] = [view('operator'), view('reader')]
@@ -271,7 +292,9 @@ test('what may not be sent is refused, and the call goes on', async (rig) => {
   const deadline = house.service.calls.find(name)!.actor.getSnapshot().children['callDeadline'] as {
     sessionId: string
   }
-  assert.is(await refused(viewer, 91, { type: 'key.pressed', key: '1' }, deadline.sessionId), 'EVENT_REFUSED')
+  const [place] = id.split('/')
+  const other = `${place}/${deadline.sessionId}`
+  assert.is(await refused(viewer, 91, { type: 'key.pressed', key: '1' }, other), 'EVENT_REFUSED')
   assert.is(JSON.stringify(house.service.calls.find(name)!.actor.getSnapshot().value), before)
   assert.equal(
     (await house.stored(name)).filter(({ kind }) => kind === 'sent.byHand'),

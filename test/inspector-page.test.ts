@@ -1,7 +1,6 @@
 import { access } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { chromium, type Page } from 'playwright-core'
+import { chromium } from 'playwright-core'
 import * as assert from 'uvu/assert'
 import { MACHINES } from '../machines/index.ts'
 import { createCharts } from '../src/charts/charts.ts'
@@ -9,6 +8,7 @@ import { machineRoutes } from '../src/http/machine-routes.ts'
 import { pageRoutes } from '../src/http/page-routes.ts'
 import { vendorRoutes } from '../src/http/vendor.ts'
 import { CALLERS, openInspector } from './inspector-rig.ts'
+import { picture, snapshot } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
 const test = suite('inspector: page', { timeout: 60_000 })
@@ -21,9 +21,6 @@ const FLAGS = [
   '--no-first-run',
   '--disable-background-networking',
 ]
-/** A folder for pictures, for who wants to look at the page. */
-const PICTURES = process.env['PORTEIRO_PICTURES']
-
 const installed = await access(CHROMIUM).then(
   () => true,
   () => process.env['CI'] === 'true',
@@ -36,6 +33,15 @@ const VIEWER = `<script>
   parent.postMessage({ type: '@statelyai.connected' }, '*')
 </script>`
 
+/** Whether the step that is looked at is in sight in its list. */
+const SEEN = `
+  (() => {
+    const [list, step] = [document.querySelector('.events'), document.querySelector('.events .now')]
+    const [frame, box] = [list.getBoundingClientRect(), step.getBoundingClientRect()]
+    return box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1
+  })()
+`
+
 /** The inspector in a browser, whoever's key it is. */
 async function openPage(rig: Rig, key: string) {
   const charts = createCharts(MACHINES)
@@ -46,6 +52,7 @@ async function openPage(rig: Rig, key: string) {
     await app.register(pageRoutes)
     await app.register(machineRoutes, { charts })
     app.get('/api/session', async () => ({ name, tenantId, scopes, csrf: '' }))
+    app.get('/api/messages', async () => ({ items: [], next: null }))
   }
   const inspector = await openInspector(rig, { pages })
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
@@ -58,10 +65,6 @@ async function openPage(rig: Rig, key: string) {
   page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()))
   await page.goto(`http://${inspector.at}/inspector`)
   return { ...inspector, page, wrong }
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (PICTURES) await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true })
 }
 
 if (!installed) test.skip('all', 'no Chromium')
@@ -82,17 +85,31 @@ else {
     await resident.hearing('menu')
     await page.getByRole('tab', { name: 'Sequence' }).click()
     await page.locator('.sequence .arrow').first().waitFor()
-    await picture(page, 'sequence')
+    await snapshot(page, 'sequence')
     await page.getByRole('tab', { name: 'Context' }).click()
     await page.getByText('startedAt').first().waitFor()
     await page.getByRole('tab', { name: 'Events' }).click()
     await page.locator('.events li').first().waitFor()
-    await picture(page, 'live')
+    await snapshot(page, 'live')
+    await picture(page, 'inspector')
     await page.emulateMedia({ colorScheme: 'dark' })
-    await picture(page, 'dark')
+    await snapshot(page, 'dark')
 
     await page.locator('.send select').selectOption('decision.given')
-    await page.getByRole('button', { name: 'Send', exact: true }).click()
+    const send = page.getByRole('button', { name: 'Send', exact: true })
+    const dialog = page.getByRole('dialog', { name: 'Send decision.given authorized?' })
+    await send.press('Enter')
+    await dialog.getByText(`It goes to the actor call (call ${name.slice(0, 8)}, unit 101)`).waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    await page.locator('.chart[data-machine=call] .state-consulting.lit').waitFor()
+    assert.equal(
+      (await house.stored(name)).filter(({ kind }) => kind === 'sent.byHand'),
+      [],
+    )
+    await send.press('Enter')
+    await dialog.waitFor()
+    await page.keyboard.press('Enter')
     assert.is((await house.ending(name)).outcome, 'authorized')
     assert.ok((await house.stored(name)).some(({ kind }) => kind === 'sent.byHand'))
 
@@ -102,14 +119,15 @@ else {
     await slider.focus()
     await page.keyboard.press('End')
     await page.locator('.chart[data-machine=call] .state-ended.lit').waitFor()
+    assert.ok(await page.evaluate(SEEN), 'the last step is out of sight')
     await page.keyboard.press('Home')
     for (let step = 0; step < 5; step++) await page.getByRole('button', { name: 'Step on' }).click()
     await page.locator('.chart[data-machine=call] .state-attending.lit').waitFor()
-    await picture(page, 'replay')
+    await snapshot(page, 'replay')
     await page.getByRole('button', { name: 'Português' }).click()
     await page.getByText('Encerradas').waitFor()
     await page.setViewportSize({ width: 390, height: 844 })
-    await picture(page, 'phone')
+    await snapshot(page, 'phone')
     const { scroll, client } = (await page.evaluate(
       '({ scroll: document.documentElement.scrollWidth, client: document.documentElement.clientWidth })',
     )) as { scroll: number; client: number }

@@ -4,10 +4,14 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { WebSocket } from 'ws'
 import { fail } from '../src/errors.ts'
 import type { Caller } from '../src/http/auth.ts'
+import { createLooks, type LooksOptions } from '../src/http/inspector-looks.ts'
 import { inspectorRoutes } from '../src/http/inspector-routes.ts'
 import { callSource } from '../src/http/inspector-sources.ts'
 import { replyError } from '../src/http/replies.ts'
+import { silentLog } from '../src/log.ts'
 import { createInspection, createRoster } from '../src/observe/inspection.ts'
+import { openTestDatabase } from './database.ts'
+import { openSite } from './http-rig.ts'
 import type { Rig } from './rig.ts'
 import { openService, type Scene } from './service-rig.ts'
 
@@ -16,6 +20,17 @@ import { openService, type Scene } from './service-rig.ts'
 export type Said = any
 
 const ALL = { id: null, tenantId: null }
+/** As in a process that shares its database with no other. */
+const ALONE = {
+  instance: '00000000-alone',
+  serve() {},
+  take: () => ({
+    ready: Promise.resolve(),
+    instances: () => [],
+    ask: () => Promise.reject(fail('STREAM_OVER')),
+    close() {},
+  }),
+} satisfies LooksOptions['streams']
 /** Who may come, by key. */
 export const CALLERS: Record<string, Caller> = {
   admin: { ...ALL, name: 'admin', scopes: ['admin'] },
@@ -23,6 +38,17 @@ export const CALLERS: Record<string, Caller> = {
   reader: { ...ALL, name: 'reader', scopes: ['read'] },
   own: { id: '1', tenantId: 'default', name: 'own', scopes: ['operate'] },
   foreign: { id: '2', tenantId: 'other', name: 'foreign', scopes: ['operate'] },
+}
+
+/** The HTTP server with the inspector beside it, whose routes are part of the document; it has no actor to show. */
+export async function openWhole(rig: Rig) {
+  const database = await openTestDatabase(rig)
+  const inspection = createInspection({ sources: [], report: () => {} })
+  const looks = createLooks({ streams: ALONE, inspection, note: () => {}, log: silentLog() })
+  return openSite(rig, {
+    furnished: database,
+    extras: [(app) => inspectorRoutes(app, { looks, database, flush: async () => {} })],
+  })
 }
 
 export type Inspector = Awaited<ReturnType<typeof openInspector>>
@@ -33,8 +59,14 @@ export async function openInspector(
   {
     pages,
     keysMs,
+    others = Promise.resolve(),
     ...scene
-  }: Scene & { pages?: (app: FastifyInstance) => Promise<void>; keysMs?: number } = {},
+  }: Scene & {
+    pages?: (app: FastifyInstance) => Promise<void>
+    keysMs?: number
+    /** When every other process has answered. */
+    others?: Promise<void>
+  } = {},
 ) {
   const house = await openService(rig, scene)
   const { calls, journal, database } = house.service
@@ -62,9 +94,14 @@ export async function openInspector(
     request.caller = caller
   })
   await pages?.(app)
-  await app.register(inspectorRoutes, {
+  const looks = createLooks({
+    streams: { ...ALONE, take: () => ({ ...ALONE.take(), ready: others }) },
     inspection,
-    calls,
+    log: silentLog(),
+    note: (id, data) => calls.find(id)?.note('sent.byHand', null, data),
+  })
+  await app.register(inspectorRoutes, {
+    looks,
     database,
     flush: () => journal.flush(),
     ...(keysMs !== undefined && { keysMs }),

@@ -33,7 +33,7 @@ function addCounter(rig: Rig, { roster }: Inspector) {
     states: { counting: { on: { tick: {} } } },
   })
   const actor = createActor(machine)
-  rig.defer(roster.add({ root: actor, kind: 'delivery', name: 'counter', tenantId: null }))
+  rig.defer(roster.add({ root: actor, kind: 'service', name: 'counter', tenantId: null }))
   actor.start()
   rig.defer(() => actor.stop())
   return actor

@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert'
 import { type Batch, createJournal } from '../src/calls/journal.ts'
 import { silentLog } from '../src/log.ts'
 import type { CallRow, EventRow } from '../src/store/calls.ts'
+import type { KeptCall } from '../src/store/kept-calls.ts'
 import { simulateTime } from './clock.ts'
 import { type Rig, suite } from './rig.ts'
 
@@ -133,6 +134,54 @@ test('what was noted before closing is written', async (t) => {
   journal.event(event(0))
   await journal.close()
   assert.equal(written(), [0])
+})
+
+/** A live call that counts how often it was taken. */
+function live(callId: string) {
+  const taken = { times: 0 }
+  const take = () => {
+    taken.times++
+    return { callId } as KeptCall
+  }
+  return { callId, take, taken }
+}
+
+test('a call is kept once a batch, as it is when the batch is made', async (t) => {
+  const { journal, batches, clock } = open(t)
+  const one = live('one')
+  const older = live('one')
+  journal.keep('one', older.take)
+  journal.keep('one', one.take)
+  journal.keep('over', () => undefined)
+  assert.is(one.taken.times, 0)
+  await clock.tickAsync(100)
+  assert.equal(
+    batches.map(({ kept }) => kept),
+    [[{ callId: 'one' }]],
+  )
+  await clock.tickAsync(1000)
+  assert.is(batches.length, 1)
+  assert.is(older.taken.times, 0)
+})
+
+test('while the database is away calls are kept one at a time, and ended ones are forgotten', async (t) => {
+  let away = true
+  const { journal, batches, clock } = open(t, async () => {
+    if (away) throw new Error('away')
+  })
+  const calls = ['a', 'b', 'c', 'd'].map(live)
+  for (const { callId, take } of calls) journal.keep(callId, take)
+  await clock.tickAsync(100)
+  await clock.tickAsync(3000)
+  assert.equal(
+    calls.map(({ taken }) => taken.times > 1),
+    [true, true, true, false],
+    'each second another one',
+  )
+  journal.call({ ...call('ended'), id: 'd', endedAt: new Date() })
+  away = false
+  await clock.tickAsync(1200)
+  assert.equal(batches.flatMap(({ kept }) => kept.map(({ callId }) => callId)).sort(), ['a', 'b', 'c'])
 })
 
 test.run()

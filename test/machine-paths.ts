@@ -44,6 +44,8 @@ const BROKER_SETTINGS = {
 /** The same machine waits for the visitor's words and for the resident's. */
 export const listening = listeningMachine<SpokenAnswer>('listen')
 
+/** The visitor is back after the process was lost. */
+const RESTORED = { type: 'call.restored' as const }
 const press = (keys: string) => [...keys].map((key) => ({ type: 'key.pressed' as const, key }))
 const recorded = (name: RecordingName): Recording[] =>
   [true, false].map((heard) => ({ name, heard, ms: heard ? 1500 : 0 }))
@@ -61,7 +63,7 @@ export const walkVisitor = (each: Each) =>
   paths(visitorMachine, {
     each,
     input: { callId: 'c', transcribes: true, bargesIn: true },
-    events: [...press('1*#'), { type: 'speech.started' }],
+    events: [...press('1*#'), { type: 'speech.started' }, RESTORED],
     outputs: {
       unit: [
         { ...SAID_UNIT, gaveUp: null, transcribes: true },
@@ -88,7 +90,7 @@ export const walkUnit = (each: Each) =>
     paths(unitMachine, {
       each,
       input: { callId: 'c', transcribes: true, bargesIn: true, digits },
-      events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }],
+      events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }, RESTORED],
       outputs: {
         findUnit: [UNIT, null],
         listening: [{ heard: null }, ...[UNSAID, SAID_UNIT, SAID_NAME].map((heard) => ({ heard }))],
@@ -118,7 +120,7 @@ export const walkQuestion = (each: Each) =>
   paths(questionMachine, {
     each,
     input: { callId: 'c', name: 'identity', asks: [['ask-name'], ['ask-name-again']] },
-    events: press('1*'),
+    events: [...press('1*'), RESTORED],
     outputs: { record: recorded('identity') },
   })
 
@@ -177,6 +179,7 @@ export const walkLeg = (each: Each) =>
       { type: 'said' },
       { type: 'hungUp', how: 'fin' },
       { type: 'leg.hangUp' },
+      RESTORED,
     ],
   })
 
@@ -247,8 +250,11 @@ export const walkCall = (each: Each) =>
     input: { callId: 'c', startedAt: 0, welcome: null, settings: SCENE_SETTINGS },
     events: [
       ...ROLES.flatMap(fromLeg),
+      RESTORED,
       { type: 'resident.joined' },
+      { type: 'resident.hungUp', how: 'lost' },
       { type: 'contact.ringing', kind: 'operator' },
+      { type: 'visitor.chose', unit: UNIT },
       { type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' },
       { type: 'call.end', reason: 'closing' },
       { type: 'legs.hangUp' },

@@ -39,6 +39,8 @@ test('the queue is looked at, redriven and emptied from the command line', async
 
   const list = await run('dead')
   assert.ok(list.includes(one.id) && list.includes(two.id) && list.includes('ENDPOINT_REFUSED'), list)
+  assert.match(list, /^enqueued +id +tenant +channel +tries +last error\n/)
+  assert.is(list.split('\n').length, 3)
   assert.not((await run('dead', '--tenant', 'other')).includes(one.id))
   assert.is(await run('dead', '--channel', 'gate'), 'No message is dead.')
   const trace = await run('dead', '--id', one.id)
@@ -54,6 +56,19 @@ test('the queue is looked at, redriven and emptied from the command line', async
   assert.is(await run('redrive', '--since', '1h', '--tenant', 'other'), '1 redriven.')
   await seen.reaches(two.id, 'sent')
   assert.is(await run('redrive', '--queue', 'incoming'), '0 redriven.')
+  channel.script = refuse()
+  const three = await outbound.enqueue(hello({ channel: 'twilio', to: '+5511999991234' }))
+  await seen.reaches(three.id, 'failed')
+  const { exit, message } = await run('redrive').then(
+    (said) => assert.unreachable(said) as never,
+    (error: PorteiroError) => error,
+  )
+  assert.is(exit, 64)
+  assert.match(message, /--tenant.*porteiro queue redrive --all$/)
+  assert.is((await outbound.get(three.id)).status, 'failed', 'nothing was redriven')
+  channel.script = () => ({})
+  assert.is(await run('redrive', '--all'), '1 redriven.')
+  await seen.reaches(three.id, 'sent')
 
   await worker.close()
   const waiting = await Promise.all([1, 2, 3].map(() => outbound.enqueue(hello())))

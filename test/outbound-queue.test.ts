@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert'
 import { PorteiroError } from '../src/errors.ts'
 import type { DeliveryFacts } from '../src/outbound/delivery-error.ts'
 import type { NewMessage } from '../src/outbound/message.ts'
+import { applyReceipts, insertReceipts } from '../src/store/receipts.ts'
 import { openTestDatabase } from './database.ts'
 import { hello, openOutbound, pass, refuse, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
 import { eventually, suite } from './rig.ts'
@@ -360,11 +361,13 @@ test('receipts are kept in any order, and one that says it failed makes the mess
   const one = await outbound.enqueue(message)
   await seen.reaches(one.id, 'sent')
   const at = new Date()
-  assert.not(await outbound.receipt({ providerId: 'wamid.x', kind: 'read', at }))
-  assert.ok(await outbound.receipt({ providerId: 'wamid.1', kind: 'read', at }))
-  assert.ok(
-    await outbound.receipt({ providerId: 'wamid.1', kind: 'delivered', at: new Date(at.getTime() + 5) }),
-  )
+  const { tenantId, instanceId } = await outbound.get(one.id)
+  const receipt = { tenantId, instanceId, providerId: 'wamid.1', error: null }
+  await insertReceipts(outbound.database, [
+    { ...receipt, status: 'read', at },
+    { ...receipt, status: 'delivered', at: new Date(at.getTime() + 5) },
+  ])
+  assert.is(await applyReceipts(outbound.database, 60_000), 0)
   const read = await outbound.get(one.id)
   assert.equal([read.readAt, read.deliveredAt], [at, at])
   // a receipt of today is no delivery of today

@@ -69,6 +69,12 @@ test('every file that a file names is there, and of the right type', async (rig)
     for (const [, name] of named) await follow(new URL(name!, base).pathname)
   }
   await follow('/')
+  const styles = (await readdir(WEB)).filter((file) => file.endsWith('.css'))
+  for (const file of styles) assert.ok(seen.has(`/assets/${file}`), `the page leaves out ${file}`)
+  for (const file of ['index.html', 'stately.html']) {
+    const text = await readFile(join(WEB, 'inspector', file), 'utf8')
+    for (const [, name] of text.matchAll(/"(\/assets\/[^"]+)"/g)) await follow(name!)
+  }
   assert.ok(seen.has('/assets/phone/microphone-worklet.js'))
   assert.ok(seen.has('/vendor/preact.js'))
 })
@@ -119,6 +125,19 @@ test('no file of the page makes markup of text', async () => {
       `${file} would`,
     )
   }
+})
+
+test('every field says in two languages what belongs there', async () => {
+  const files = await readdir(WEB, { recursive: true })
+  let fields = 0
+  for (const file of files.filter((name) => name.endsWith('.js'))) {
+    const text = await readFile(join(WEB, file), 'utf8')
+    for (const [field] of text.matchAll(/<\$\{Field\}.*?\/>/gs)) {
+      assert.match(field, /\bexpects=\$\{tr\(/, `${file}: ${field}`)
+      fields++
+    }
+  }
+  assert.ok(fields > 0)
 })
 
 test('every text has enough contrast on every ground, in both schemes', async () => {

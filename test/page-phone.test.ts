@@ -185,6 +185,44 @@ test('who may not is told so before a line is opened', async (rig) => {
   await house.ending(live.id)
 })
 
+test("a visitor's phone takes no UUID of a call, and tells nothing of another tenant's", async (rig) => {
+  const house = await openService(rig)
+  const { database } = house.service
+  await database.query("insert into tenants (id, name) values ('other', 'Other')")
+  const foreign = await createKey(database, { tenantId: 'other', name: 'foreign', scopes: ['operate'] })
+  const over = pick(rig, house)
+  const overId = await over.opened
+  over.socket.close()
+  await house.ending(overId)
+  const live = await house.rung()
+  const started = house.events.filter(({ kind }) => kind === 'started').length
+
+  // whether it lives or lived is not for another tenant to know
+  for (const call of [live.id, live.id.toUpperCase(), overId])
+    for (const role of ['visitor', 'resident'] as const)
+      assert.equal(
+        await refusal(rig, house, { role, call, key: foreign.plain }),
+        { status: 404, code: 'CALL_UNKNOWN' },
+        `${role} ${call}`,
+      )
+  assert.equal(await refusal(rig, house, { call: live.id }), { status: 409, code: 'CALL_DUPLICATE' })
+  assert.equal(await refusal(rig, house, { call: overId }), { status: 404, code: 'CALL_ENDED' })
+  assert.equal(await refusal(rig, house, { role: 'resident', call: overId }), {
+    status: 404,
+    code: 'CALL_UNKNOWN',
+  })
+  assert.is(house.events.filter(({ kind }) => kind === 'started').length, started, 'no call was begun')
+  assert.is(house.events.filter(({ callId, kind }) => callId === live.id && kind === 'leg.closed').length, 0)
+
+  const id = crypto.randomUUID()
+  const own = pick(rig, house, { call: id })
+  assert.is(await own.opened, id, 'a UUID of no call is the new one')
+  own.socket.close()
+  await house.ending(id)
+  live.hangUp()
+  await house.ending(live.id)
+})
+
 test('only so many phones are open at once', async (rig) => {
   const house = await openService(rig)
   const phones = await Promise.all(

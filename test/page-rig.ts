@@ -1,4 +1,5 @@
 import { access, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import type { Rig, suite } from './rig.ts'
@@ -105,4 +106,10 @@ export async function picture(page: Page, name: string): Promise<void> {
   if (!process.env['PORTEIRO_SCREENSHOTS']) return
   await mkdir(SCREENSHOTS, { recursive: true })
   await page.screenshot({ path: `${SCREENSHOTS}${name}.png`, animations: 'disabled' })
+}
+
+/** The whole page, written into the folder that PORTEIRO_PICTURES names, for who wants to look at it. */
+export async function snapshot(page: Page, name: string): Promise<void> {
+  const folder = process.env['PORTEIRO_PICTURES']
+  if (folder) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }

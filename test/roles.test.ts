@@ -1,139 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { symlink } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
-import type { Environment } from '../src/config.ts'
-import { silentLog } from '../src/log.ts'
 import { parseRoles } from '../src/serve.ts'
-import { createPhone, type Phone } from '../src/simulator/phone.ts'
-import { openDatabase } from '../src/store/database.ts'
-import { createScratch } from '../src/store/scratch.ts'
-import { readPrompts } from '../src/testing.ts'
-import { type Running, start } from './command.ts'
 import { eventually, type Rig, suite } from './rig.ts'
-import { quickPack } from './service-pack.ts'
-import { openDatabaseUrl } from './service-rig.ts'
+import { freePort, openSite, type Process } from './site-rig.ts'
+import { openStream } from './stream-reader.ts'
 
 const test = suite('roles', { timeout: 60_000 })
-
-interface Fact {
-  type: string
-  data: Record<string, unknown>
-}
-
-/** A site of several processes on one database, each with a role. */
-async function openSite(rig: Rig) {
-  const url = await openDatabaseUrl(rig)
-  const key = randomBytes(16).toString('hex')
-  const pack = await quickPack()
-  const prompts = await readPrompts('pt-BR', [pack])
-  const events: Fact[] = []
-  /** While it is set, the receiver takes posts and does not answer. */
-  let held: Promise<void> | undefined
-  const receiver = createServer(async (request, response) => {
-    const parts: Buffer[] = []
-    for await (const part of request) parts.push(part)
-    events.push(JSON.parse(Buffer.concat(parts).toString()))
-    await held
-    response.writeHead(204).end()
-  })
-  receiver.listen(0, '127.0.0.1')
-  await once(receiver, 'listening')
-  rig.defer(() => {
-    receiver.closeAllConnections()
-    return new Promise((resolve) => receiver.close(resolve))
-  })
-  const { port } = receiver.address() as AddressInfo
-
-  const open = async (role: string, settings: Environment = {}): Promise<Process> => {
-    const scratch = await createScratch('porteiro-role-')
-    rig.defer(() => scratch.remove())
-    await symlink(pack, join(scratch.path, 'prompts'))
-    const process = await start(rig, ['serve', '--role', role], {
-      DATABASE_URL: url,
-      DATA_DIR: scratch.path,
-      NODE_ID: role,
-      AUDIOSOCKET_VISITOR_PORT: '0',
-      AUDIOSOCKET_RESIDENT_PORT: '0',
-      API_PORT: '0',
-      HEALTH_PORT: '0',
-      API_KEY: key,
-      CLICKTOCALL: 'manual',
-      TTS: 'none',
-      HANGUP_DELAY_MS: '0',
-      WEBHOOK_URL: `http://127.0.0.1:${port}/`,
-      ...settings,
-    })
-    const ready = await process.logged('ready')
-    const http = ready['api'] ?? ready['health']
-    return {
-      ...process,
-      ready,
-      async ask(path, body, method = body ? 'POST' : 'GET') {
-        const response = await fetch(`http://127.0.0.1:${http}${path}`, {
-          headers: {
-            authorization: `Bearer ${key}`,
-            ...(body ? { 'content-type': 'application/json' } : {}),
-          },
-          method,
-          ...(body && { body: JSON.stringify(body) }),
-          signal: rig.signal,
-        })
-        return { status: response.status, body: await response.json().catch(() => undefined) }
-      },
-      async end() {
-        process.child.kill('SIGTERM')
-        return process.ended
-      },
-    }
-  }
-
-  const call = async ({ ready }: Process): Promise<Phone> => {
-    const phone = createPhone({ port: ready['visitor']!, id: randomUUID(), role: 'visitor', prompts })
-    rig.defer(() => phone.close())
-    await phone.hearing('greeting')
-    return phone
-  }
-  const hold = () => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    held = promise
-    rig.defer(resolve)
-    return resolve
-  }
-  /** Ends every connection to the database at once. */
-  const cut = async () => {
-    const own = await openDatabase({ url, dataDir: tmpdir(), log: silentLog(), max: 1 })
-    try {
-      const rows = await own.query(
-        'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
-      )
-      return rows.length
-    } finally {
-      await own.close()
-    }
-  }
-  return { open, call, events, hold, cut, key }
-}
-
-interface Process extends Running {
-  ready: Record<string, number>
-  // biome-ignore lint/suspicious/noExplicitAny: what the service says is what the test looks at
-  ask(path: string, body?: object, method?: string): Promise<{ status: number; body: any }>
-  end(): Promise<{ code: number | null; err: string }>
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const DECISION = { verdict: 'authorized' }
 
@@ -308,6 +181,104 @@ test('the telephone of the page calls from a process that takes no calls', async
   await once(socket, 'close')
   await eventually(async () => ((await web.ask(`/api/calls/${id}`)).body.call.endedAt ? true : undefined))
   await voice.end()
+})
+
+/** The inspector of a process, as a page has it open. */
+async function openInspector(rig: Rig, { ready }: Process, key: string) {
+  const socket = new WebSocket(`ws://127.0.0.1:${ready['api']}/api/inspector`, {
+    headers: { authorization: `Bearer ${key}` },
+  })
+  rig.defer(() => socket.terminate())
+  // biome-ignore lint/suspicious/noExplicitAny: what it says is what the tests look at
+  const heard: any[] = []
+  socket.on('message', (data) => heard.push(...JSON.parse(String(data))))
+  await once(socket, 'open')
+  return {
+    socket,
+    say: (message: object) => socket.send(JSON.stringify(message)),
+    // biome-ignore lint/suspicious/noExplicitAny: the same
+    saw: (what: (said: any) => unknown) => eventually(() => heard.find(what)),
+  }
+}
+
+test('from a process without calls, the actors of the others are watched, and told something', async (rig) => {
+  const { open, call, key } = await openSite(rig)
+  const [voice, web] = await Promise.all([open('voice'), open('web')])
+  const { socket, say, saw } = await openInspector(rig, web, key)
+  const services = await Promise.all(
+    [['voice'], ['web']].map((roles) =>
+      saw(({ kind, facts }) => kind === 'service' && String(facts.roles) === String(roles)),
+    ),
+  )
+  assert.is(new Set(services.flatMap(({ id, name }) => [id, name])).size, 4)
+
+  // one of its own, while another process is asked in vain
+  say({ type: 'watch', name: services[1].name })
+  await saw(({ name, context }) => name === services[1].name && context !== undefined)
+
+  const phone = await call(voice)
+  const root = await saw(({ type, name, parent }) => type === 'actor' && name === phone.id && parent === null)
+  say({ type: 'watch', name: phone.id })
+  const leg = await saw(({ name, actor }) => name === phone.id && actor === 'visitorLeg')
+  assert.equal([leg.root, leg.parent], [root.id, root.id])
+  await phone.press('1')
+  const pressed = await saw(({ type, event }) => type === 'event' && event.type === 'visitor.key.pressed')
+  assert.equal([pressed.id, pressed.from], [root.id, leg.id])
+
+  say({ type: 'send', ref: 1, name: phone.id, id: leg.id, event: { type: 'resident.joined' } })
+  assert.is((await saw(({ ref }) => ref === 1)).error.code, 'EVENT_REFUSED')
+  say({ type: 'send', ref: 2, name: phone.id, id: 'ffffffff/x:1', event: { type: 'leg.hangUp' } })
+  assert.is((await saw(({ ref }) => ref === 2)).error.code, 'ACTOR_UNKNOWN')
+  say({ type: 'watch', name: 'nobody' })
+  assert.is(
+    (await saw(({ type, ref }) => type === 'refused' && ref === undefined)).error.code,
+    'ACTOR_UNKNOWN',
+  )
+  say({ type: 'send', ref: 3, name: phone.id, id: leg.id, event: { type: 'leg.hangUp' } })
+  assert.is((await saw(({ ref }) => ref === 3)).type, 'sent')
+  assert.is((await phone.ended).by, 'server-hangup')
+  await saw(({ type, name }) => type === 'ended' && name === phone.id)
+  const noted = await eventually(async () => {
+    const { body } = await web.ask(`/api/calls/${phone.id}`)
+    return body.journal.find(({ kind }: { kind: string }) => kind === 'sent.byHand')
+  })
+  assert.equal(noted.data, { actor: 'visitorLeg', event: 'leg.hangUp', by: 'API_KEY' })
+
+  // what it told is not true any more, so the page is sent for it anew
+  const closed = once(socket, 'close')
+  await voice.end()
+  assert.is((await closed)[0], 1012)
+})
+
+test('levels and the state of every process are told by one that takes no calls', async (rig) => {
+  const { open, call, key } = await openSite(rig)
+  const [voice, web] = await Promise.all([open('voice'), open('web')])
+  const stream = await openStream(rig, web.ready['api']!, { path: '/api/events?levels=true', key })
+  const phone = await call(voice)
+  const { data } = await stream.until(({ event, data }) => event === 'levels' && data.calls.length > 0)
+  const [{ callId, visitor, resident }] = data.calls
+  assert.equal([callId, typeof visitor, resident], [phone.id, 'number', null])
+  // a sign of life comes each 5 s
+  const [told] = await eventually(async () => {
+    const { nodes } = (await web.ask('/api/status')).body
+    const taking = nodes.filter((one: { calls?: number }) => one.calls === 1)
+    return taking.length > 0 ? taking : undefined
+  }, 15_000)
+  assert.equal(
+    [told.node, told.roles, told.isThis, told.status, told.lacks, told.clickToCall, told.audiosocket.open],
+    ['voice', ['voice'], false, 'running', [], 'manual', 1],
+  )
+  const others = (await voice.ask('/api/status')).body.nodes
+  assert.equal(others.map(({ isThis }: { isThis: boolean }) => isThis).sort(), [false, true])
+
+  phone.hangUp()
+  // the last that is told of it is that it is over
+  const last = stream.seen.length
+  await eventually(() =>
+    stream.seen.slice(last).some(({ event, data }) => event === 'levels' && data.calls.length === 0)
+      ? true
+      : undefined,
+  )
 })
 
 test('any set of roles in one process', async (rig) => {

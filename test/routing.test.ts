@@ -21,7 +21,7 @@ async function openNodes(
   const log = silentLog()
   const open = async (nodeId: string, roles: string[]) => {
     const instance = randomUUID()
-    const heard = await openSignals({ database, log })
+    const heard = await openSignals({ database, instance, log })
     rig.defer(() => heard.close())
     // as when each signal is lost
     const signals: Signals = deaf ? { ...heard, on: () => () => {} } : heard
@@ -237,7 +237,7 @@ test('a listening connection that is cut comes back, and nothing is lost meanwhi
   const calls = serving(id)
   voice.routing.serve(calls)
   const heard: (string | undefined)[] = []
-  const signals = await openSignals({ database, log: silentLog() })
+  const signals = await openSignals({ database, instance: randomUUID(), log: silentLog() })
   rig.defer(() => signals.close())
   signals.on('news', (word) => heard.push(word))
   const cut = await database.query(

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { suite } from './rig.ts'
-import { goodbyeOf, LAST_FRAME_MS, openService } from './service-rig.ts'
+import { carried, goodbyeOf, LAST_FRAME_MS, openService } from './service-rig.ts'
 
 const test = suite('service: outcome')
 
@@ -44,11 +44,8 @@ test('in a talk each hears every frame of the other, and a key still decides', a
   await answer.press('3')
   await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
   await noted(visitor.id, 'state', { actor: 'talk', state: 'bridged' })
-  await Promise.all([visitor.heard('sample-resident-talk'), answer.say({ prompt: 'sample-resident-talk' })])
-  await Promise.all([
-    answer.heard('sample-visitor-purpose'),
-    visitor.say({ prompt: 'sample-visitor-purpose' }),
-  ])
+  await carried(answer, visitor, 'sample-resident-talk')
+  await carried(visitor, answer, 'sample-visitor-purpose')
   await answer.press('1')
   assert.equal((await Promise.all([visitor.ended, answer.ended])).map(goodbyeOf), [
     'farewell-visitor-authorized, whole, server-hangup',

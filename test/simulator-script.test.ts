@@ -138,6 +138,22 @@ test('the command tells a call in lines for people', async (rig) => {
   assert.ok(heard.includes(frames(pack['farewell-visitor-authorized']!)[0]!.subarray(3)))
 })
 
+test("what is no prompt is told as the visitor's to a resident", async (rig) => {
+  const port = await serve(rig, async (peer) => {
+    const recorded = Buffer.from(purpose.map((byte) => byte ^ 0x15))
+    await peer.play([...frames(recorded), ...said('menu')])
+    await keys(peer, /./)
+    await peer.play(said('farewell-resident-denied'))
+    peer.socket.write(HANGUP)
+  })
+  const directory = await packDirectory(rig)
+  const { lines } = await run({ port, answer: '2', promptDirectories: [directory] })
+  assert.ok(
+    lines.some((line) => /← \(the visitor's recording, or their voice, \d+\.\d\d s\)$/.test(line)),
+    lines.join('\n'),
+  )
+})
+
 test('the command tells a call in JSON lines', async (rig) => {
   const port = await serve(rig, async (peer) => {
     await peer.play(said('menu'))

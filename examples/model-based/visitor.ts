@@ -25,6 +25,8 @@ const all = ['', '1'].flatMap((digits) =>
       ...['1', '*', '#'].map((key) => ({ type: 'key.pressed' as const, key })),
       { type: 'speech.started' as const },
       { type: 'speech.failed' as const },
+      // the visitor is back after the process was lost
+      { type: 'call.restored' as const },
     ],
     // what the invoked ports may come back with, by the id of the invocation
     outputs: {

@@ -62,6 +62,12 @@ export function audioFrame(pcm: Uint8Array): Buffer {
 /** The whole hangup message; shared, never written to. */
 export const HANGUP: Buffer = message(KIND.hangup, new Uint8Array(0))
 
+/**
+ * Audio with nothing in it, ahead of the UUID: another node of ours relays this leg. Asterisk never begins like this, and a
+ * leg that did would only lose being relayed. Shared, never written to.
+ */
+export const RELAYED: Buffer = message(KIND.slin8, new Uint8Array(0))
+
 /** One whole frame of digital silence; shared, never written to. */
 export const SILENCE: Buffer = audioFrame(new Uint8Array(FRAME_BYTES))
 

@@ -23,66 +23,72 @@ export interface Inbox extends ConnectionListener {
  * goes to `onThrow`, and after that it hears of nothing but the end.
  */
 export function createInbox(onThrow: (error: unknown) => void): Inbox {
-  let listener: ConnectionListener | undefined
-  let held: (() => void)[] = []
-  let delivers: 'all' | 'end' | 'nothing' = 'all'
+  return new HeldInbox(onThrow)
+}
 
-  const stumble = (error: unknown) => {
-    inbox.limit('end')
-    onThrow(error)
+class HeldInbox implements Inbox {
+  readonly onThrow: (error: unknown) => void
+  listener: ConnectionListener | undefined = undefined
+  held: (() => void)[] = []
+  delivers: 'all' | 'end' | 'nothing' = 'all'
+
+  constructor(onThrow: (error: unknown) => void) {
+    this.onThrow = onThrow
   }
 
-  const inbox: Inbox = {
-    audio(bytes, start, end, kind) {
-      if (delivers !== 'all') return
-      if (listener === undefined) {
-        held.push(() => inbox.audio(bytes, start, end, kind))
-        return
-      }
-      try {
-        listener.audio(bytes, start, end, kind)
-      } catch (error) {
-        stumble(error)
-      }
-    },
-
-    key(key) {
-      if (delivers !== 'all') return
-      if (listener === undefined) {
-        held.push(() => inbox.key(key))
-        return
-      }
-      try {
-        listener.key(key)
-      } catch (error) {
-        stumble(error)
-      }
-    },
-
-    gone(how, error) {
-      if (delivers === 'nothing') return
-      if (listener === undefined) {
-        held.push(() => inbox.gone(how, error))
-        return
-      }
-      inbox.limit('nothing')
-      try {
-        listener.gone(how, error)
-      } catch (thrown) {
-        stumble(thrown)
-      }
-    },
-
-    open(to) {
-      listener = to
-      const facts = held
-      held = []
-      for (const fact of facts) fact()
-    },
-
-    limit(to) {
-      if (delivers !== 'nothing') delivers = to
-    },
+  audio(bytes: Buffer, start: number, end: number, kind: number): void {
+    if (this.delivers !== 'all') return
+    if (this.listener === undefined) {
+      this.held.push(() => this.audio(bytes, start, end, kind))
+      return
+    }
+    try {
+      this.listener.audio(bytes, start, end, kind)
+    } catch (error) {
+      this.stumble(error)
+    }
   }
-  return inbox
+
+  key(key: string): void {
+    if (this.delivers !== 'all') return
+    if (this.listener === undefined) {
+      this.held.push(() => this.key(key))
+      return
+    }
+    try {
+      this.listener.key(key)
+    } catch (error) {
+      this.stumble(error)
+    }
+  }
+
+  gone(how: Gone, error?: PorteiroError): void {
+    if (this.delivers === 'nothing') return
+    if (this.listener === undefined) {
+      this.held.push(() => this.gone(how, error))
+      return
+    }
+    this.limit('nothing')
+    try {
+      this.listener.gone(how, error)
+    } catch (thrown) {
+      this.stumble(thrown)
+    }
+  }
+
+  open(listener: ConnectionListener): void {
+    this.listener = listener
+    const facts = this.held
+    this.held = []
+    for (const fact of facts) fact()
+  }
+
+  limit(to: 'end' | 'nothing'): void {
+    if (this.delivers !== 'nothing') this.delivers = to
+  }
+
+  stumble(error: unknown): void {
+    this.limit('end')
+    this.onThrow(error)
+  }
 }

@@ -22,30 +22,29 @@ export interface LatenessCounts {
 /** A histogram that costs an increment a frame and allocates nothing. */
 export function createLatenessRecord() {
   const buckets = new Uint32Array(BUCKETS)
-  let count = 0
-  let max = 0
-  let sum = 0
+  // not variables of their own: V8 allocates each fraction that one of those is given, and writes a field's in place
+  const all = { count: 0, max: 0, sum: 0 }
 
   const percentile = (share: number) => {
-    const wanted = count * share
+    const wanted = all.count * share
     let seen = 0
     for (let index = 0; index < BUCKETS - 1; index++) {
       seen += buckets[index]!
-      if (seen >= wanted) return Math.min(max, (index + 1) * BUCKET_MS)
+      if (seen >= wanted) return Math.min(all.max, (index + 1) * BUCKET_MS)
     }
-    return max
+    return all.max
   }
 
   return {
     add(ms: number): void {
-      count++
-      sum += ms
-      if (ms > max) max = ms
+      all.count++
+      all.sum += ms
+      if (ms > all.max) all.max = ms
       const index = (ms / BUCKET_MS) | 0
       buckets[index < BUCKETS ? index : BUCKETS - 1]!++
     },
     read(): Lateness {
-      return { p50: percentile(0.5), p99: percentile(0.99), max, count }
+      return { p50: percentile(0.5), p99: percentile(0.99), max: all.max, count: all.count }
     },
     /** `limits` in ms, growing, multiples of 0.25 below 256. */
     counts(limits: readonly number[]): LatenessCounts {
@@ -55,7 +54,7 @@ export function createLatenessRecord() {
         for (; index < BUCKETS - 1 && index < limit / BUCKET_MS; index++) seen += buckets[index]!
         return seen
       })
-      return { within, count, sum }
+      return { within, count: all.count, sum: all.sum }
     },
   }
 }

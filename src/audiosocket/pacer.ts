@@ -1,7 +1,7 @@
 import { FRAME_MS } from '../audio.ts'
 import { SILENCE } from './frame.ts'
 import { createLatenessRecord, type Lateness, type LatenessCounts } from './lateness.ts'
-import { createLink, createWheel, type Waiting } from './wheel.ts'
+import { createWheel, Waiting } from './wheel.ts'
 
 /** Asterisk's AudioSocket() drops a call after 2 s without audio either way; half of that leaves room for a stall. */
 const KEEP_ALIVE_MS = 1000
@@ -34,7 +34,7 @@ export interface Lane {
   remove(): void
   /** The source has something now; without it an idle source is asked again within a second. */
   wake(): void
-  /** Something was read from the peer: a frame that is nearly due leaves in the same turn. */
+  /** Something was read from the peer: a frame that is nearly due leaves in the same turn, once all peers have been read. */
   touch(): void
 }
 
@@ -54,24 +54,60 @@ export interface PacerOptions {
   onLateness?: (ms: number) => void
 }
 
-interface Track extends Waiting {
+/** What a track asks of its pacer. */
+type Driver = Record<'remove' | 'touch' | 'wake', (track: Track) => void>
+
+/** One lane, all of it in one object: see ADR 27. Times are whole ms, which V8 keeps in the object itself. */
+class Track extends Waiting implements Lane {
+  readonly driver: Driver
   readonly source: FrameSource
   readonly write: (frame: Buffer) => void
   readonly failed: (error: unknown) => void
   /** Tick at which the next frame ought to leave: the start of this run of audio and 20 ms for each frame since. */
   due: number
   /** Frames owed at `at` if it is served in time; more means that we were stalled. */
-  expected: number
-  slotsBehind: number
-  idle: boolean
+  expected = 1
+  slotsBehind = 0
+  idle = true
   /** Tick of the next silent frame if the source stays idle. */
   keepAliveAt: number
   /** Neither a new run of audio nor a touched lane's frame leaves sooner, or it would be one burst with what was before. */
   earliest: number
   /** How often the deadlines of this run may still be moved. */
-  moves: number
-  woken: boolean
-  removed: boolean
+  moves = MOVES
+  woken = false
+  /** Its frame leaves at the end of this turn. */
+  touched = false
+  removed = false
+
+  constructor(
+    driver: Driver,
+    at: number,
+    source: FrameSource,
+    write: Track['write'],
+    failed: Track['failed'],
+  ) {
+    super()
+    this.driver = driver
+    this.source = source
+    this.write = write
+    this.failed = failed
+    this.due = at
+    this.keepAliveAt = at + KEEP_ALIVE_MS
+    this.earliest = at
+  }
+
+  remove() {
+    this.driver.remove(this)
+  }
+
+  wake() {
+    this.driver.wake(this)
+  }
+
+  touch() {
+    this.driver.touch(this)
+  }
 }
 
 /** The one clock of all legs: each is served by absolute deadline, 20 ms apart. It sleeps when no lane waits. */
@@ -79,6 +115,8 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
   const origin = now()
   const wheel = createWheel()
   const record = createLatenessRecord()
+  const touched: Track[] = []
+  let flushing: NodeJS.Immediate | undefined
   let timer: NodeJS.Timeout | undefined
   let timerAt = 0
   let sweeping = false
@@ -107,6 +145,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
     const track = waiting as Track
     serving = track
     track.woken = false
+    track.touched = false
     try {
       serve(track)
     } catch (error) {
@@ -144,7 +183,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       onLateness?.(late)
       track.due += FRAME_MS
     }
-    track.earliest = elapsed + REST_MS
+    track.earliest = Math.ceil(elapsed) + REST_MS
     const clear = owed === 1 ? track.due : track.earliest
     const slots = Math.max(0, Math.ceil((clear - track.due) / FRAME_MS))
     track.expected = slots + 1
@@ -156,7 +195,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
     if (!track.idle) {
       track.idle = true
       track.keepAliveAt = track.due + KEEP_ALIVE_MS
-      track.earliest = justSent ? elapsed + REST_MS : track.due
+      track.earliest = justSent ? Math.ceil(elapsed) + REST_MS : track.due
     } else if (track.due + 1 >= track.keepAliveAt) {
       track.write(SILENCE)
       if (track.removed) return
@@ -168,10 +207,21 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
   }
 
   const touch = (track: Track) => {
-    if (track.idle || track.removed || track.expected > 1 || serving !== undefined || closed) return
+    if (track.idle || track.removed || track.touched || track.expected > 1 || closed) return
     const elapsed = now() - origin
     if (track.moves > 0) approach(track, elapsed)
-    if (elapsed >= track.due - EARLY_MS && elapsed >= track.earliest) visit(track)
+    if (elapsed < track.due - EARLY_MS || elapsed < track.earliest) return
+    track.touched = true
+    touched.push(track)
+    // all that is read in this turn comes first: one work after the other is done faster than both by turns, and a peer
+    // with many lines is woken once
+    flushing ??= setImmediate(flush)
+  }
+
+  const flush = () => {
+    flushing = undefined
+    for (const track of touched) if (track.touched) visit(track)
+    touched.length = 0
   }
 
   /** Moves the deadlines a little towards the rhythm in which the peer is heard. */
@@ -194,43 +244,31 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
 
   const remove = (track: Track) => {
     track.removed = true
+    track.touched = false
     wheel.take(track)
     if (!sweeping) arm(wheel.first())
   }
 
+  const wake = (track: Track) => {
+    if (track === serving) track.woken = true
+    else if (track.idle && !track.removed) start(track)
+  }
+
+  const driver: Driver = { remove, touch, wake }
+
   return {
     add(source, write, failed = rethrow) {
-      const at = Math.floor(now() - origin)
-      const track: Track = Object.assign(createLink(), {
-        source,
-        write,
-        failed,
-        due: at,
-        expected: 1,
-        slotsBehind: 0,
-        idle: true,
-        keepAliveAt: at + KEEP_ALIVE_MS,
-        earliest: at,
-        moves: MOVES,
-        woken: false,
-        removed: false,
-      })
-      wheel.put(track, at)
+      const track = new Track(driver, Math.floor(now() - origin), source, write, failed)
+      wheel.put(track, track.due)
       arm(track.at)
-      return {
-        remove: () => remove(track),
-        touch: () => touch(track),
-        wake() {
-          if (track === serving) track.woken = true
-          else if (track.idle && !track.removed) start(track)
-        },
-      }
+      return track
     },
     lateness: () => record.read(),
     latenessWithin: (limits) => record.counts(limits),
     close() {
       closed = true
       clearTimeout(timer)
+      clearImmediate(flushing)
       timer = undefined
     },
   }

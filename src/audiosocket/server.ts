@@ -81,6 +81,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
       return
     }
     let feed: ConnectionFeed | undefined
+    let relayed = false
     const timer = setTimeout(() => leave(fail('HANDSHAKE_TIMEOUT', { ms: handshakeMs })), handshakeMs)
 
     const finish = () => {
@@ -97,6 +98,10 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
       if (feed !== undefined) return feed.message(kind, bytes, start, end)
       // what follows in the same read as a refused first message
       if (!handshakes.has(socket)) return
+      if (kind === KIND.slin8 && start === end && !relayed) {
+        relayed = true
+        return
+      }
       if (kind !== KIND.uuid) return leave(fail('HANDSHAKE_INVALID', { kind: kindText(kind) }))
       const id = uuidText(bytes, start)
       if (id === NIL_UUID) return leave(fail('UUID_NIL'))
@@ -104,7 +109,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
       open.add(socket)
       accepted++
       const onError = (error: PorteiroError) => refusals.note(error, { remote, leg: role, call_id: id, gate })
-      feed = createConnection({ socket, id, role, gate, remote, pacer, onError })
+      feed = createConnection({ socket, id, role, gate, remote, relayed, pacer, onError })
       onConnection(feed.connection)
     })
 

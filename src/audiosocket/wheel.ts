@@ -2,12 +2,15 @@
 const SLOTS = 1024
 const MASK = SLOTS - 1
 
-/** What waits in a wheel: a link of a ring, so that coming, going and leaving early cost no memory and no search. */
-export interface Waiting {
+/**
+ * What waits in a wheel: a link of a ring, so that coming, going and leaving early cost no memory and no search. A new one
+ * waits for nothing: it is a ring of its own.
+ */
+export class Waiting {
   /** The tick (whole ms) it waits for; set by the wheel. */
-  at: number
-  previous: Waiting
-  next: Waiting
+  at = 0
+  previous: Waiting = this
+  next: Waiting = this
 }
 
 export interface Wheel {
@@ -22,8 +25,8 @@ export interface Wheel {
 
 /** A timer wheel: a thousand legs with a deadline each every 20 ms share one clock at a constant cost. */
 export function createWheel(): Wheel {
-  const slots = Array.from({ length: SLOTS }, createLink)
-  const due = createLink()
+  const slots = Array.from({ length: SLOTS }, () => new Waiting())
+  const due = new Waiting()
   let swept = 0
   let size = 0
 
@@ -72,14 +75,6 @@ export function createWheel(): Wheel {
       return undefined
     },
   }
-}
-
-/** A link that waits for nothing: a ring of its own. */
-export function createLink(): Waiting {
-  const link = { at: 0 } as Waiting
-  link.previous = link
-  link.next = link
-  return link
 }
 
 function append(ring: Waiting, link: Waiting): void {

@@ -1,5 +1,5 @@
 import type { Actor } from 'xstate'
-import type { CallOutput, callMachine, Role, Unit } from '../../machines/index.ts'
+import type { CallOutput, callMachine, Piece, Role, Unit } from '../../machines/index.ts'
 import type { Intent } from '../store/entry-rules.ts'
 import type { Leg, LegOwner } from './leg.ts'
 
@@ -24,6 +24,10 @@ export interface LiveCall extends LegOwner {
   readonly legs: Map<Role, Leg>
   /** What the visitor said of themselves, for the rules; null where nothing was said or understood. */
   visitor: { name: string | null; intent: Intent | null }
+  /** Said to the visitor before whatever is said to them next. */
+  preface: Piece[]
+  /** While a kept call is taken up: resolves when its machines stand where they go on. */
+  resuming: Promise<void> | undefined
   /** Resolves when the call has ended and everything of it is released. */
   readonly ended: Promise<CallOutput | undefined>
 }

@@ -88,6 +88,14 @@ export async function createGates(options: GatesOptions) {
     return openAll(own, changes)
   }
 
+  const isOpen = (id: string): Record<Role, boolean> => {
+    const { visitorPort, residentPort } = options
+    const has = (port: number | undefined) =>
+      port !== undefined && (open.has(port) || port === visitorPort || port === residentPort)
+    const pair = pairs.get(id)
+    return { visitor: has(pair?.visitor), resident: has(pair?.resident) }
+  }
+
   return {
     /** The gate of a connection; without a name it is the main port pair's. */
     of: (gate: string | undefined): Gate => (gate === undefined ? undefined : known.get(gate)) ?? main,
@@ -102,13 +110,13 @@ export async function createGates(options: GatesOptions) {
     portsOf: (id: string | undefined): Record<Role, number> | undefined =>
       id === undefined ? undefined : pairs.get(id),
     /** Whether an extension's ports are open here; those of the main pair always are. */
-    isOpen(id: string): Record<Role, boolean> {
-      const { visitorPort, residentPort } = options
-      const isOpen = (port: number | undefined) =>
-        port !== undefined && (open.has(port) || port === visitorPort || port === residentPort)
-      const pair = pairs.get(id)
-      return { visitor: isOpen(pair?.visitor), resident: isOpen(pair?.resident) }
-    },
+    isOpen,
+    /** The extensions of which a port is not open, such as one that another process has. */
+    closed: (): string[] =>
+      [...pairs.keys()].filter((id) => {
+        const { visitor, resident } = isOpen(id)
+        return !visitor || !resident
+      }),
   }
 }
 

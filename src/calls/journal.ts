@@ -1,6 +1,7 @@
 import { asPorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { CallRow, EventRow } from '../store/calls.ts'
+import type { KeptCall } from '../store/kept-calls.ts'
 import { atMost } from '../wait.ts'
 
 /** ms that a row may wait for company. */
@@ -16,7 +17,10 @@ const RETRY_MS = 1000
 /** ms that closing waits for the last batch. */
 const CLOSE_MS = 5000
 
-export type Batch = { calls: CallRow[]; events: EventRow[] }
+export type Batch = { calls: CallRow[]; events: EventRow[]; kept: KeptCall[] }
+
+/** A call as it is at this moment; undefined where it is over, or cannot be kept. Never throws. */
+export type Keep = () => KeptCall | undefined
 
 export interface JournalOptions {
   write: (batch: Batch) => Promise<void>
@@ -27,6 +31,8 @@ export interface Journal {
   /** The latest of a call's rows replaces the others that wait. */
   call(row: CallRow): void
   event(row: EventRow): void
+  /** The call is kept as it will be when the next batch is made: with exactly those events that are written before or beside it. */
+  keep(callId: string, take: Keep): void
   /** Hears of each event as it happens, before it is written. Returns its end. */
   subscribe(listener: (event: EventRow) => void): () => void
   /** Resolves when all that was noted so far is written, or was given up. */
@@ -44,6 +50,7 @@ export interface Journal {
  */
 export function createJournal({ write, log }: JournalOptions): Journal {
   const calls = new Map<string, CallRow>()
+  const kept = new Map<string, Keep>()
   let events: EventRow[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
@@ -71,14 +78,23 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     timer = undefined
     writing ??= writeAll().finally(() => {
       writing = undefined
-      if (calls.size > 0 || events.length > 0) noted()
+      if (calls.size > 0 || events.length > 0 || kept.size > 0) noted()
     })
     return writing
   }
 
   const writeAll = async () => {
-    const batch: Batch = { calls: [...calls.values()], events }
-    if (batch.calls.length === 0 && batch.events.length === 0) return
+    // a row may have come from within a transition of the call that is to be kept
+    await Promise.resolve()
+    // while the database is away each snapshot would be made in vain, again and again
+    const due = away ? [...kept].slice(0, 1) : [...kept]
+    const taken = due.flatMap(([callId, take]) => {
+      kept.delete(callId)
+      const call = take()
+      return call ? [{ call, take }] : []
+    })
+    const batch: Batch = { calls: [...calls.values()], events, kept: taken.map(({ call }) => call) }
+    if (batch.calls.length === 0 && batch.events.length === 0 && batch.kept.length === 0) return
     calls.clear()
     events = []
     inFlight = batch.events.length
@@ -95,6 +111,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       away = true
       // a newer row of the same call has come meanwhile
       for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)
+      for (const { call, take } of taken) if (!kept.has(call.callId)) kept.set(call.callId, take)
       events = [...batch.events, ...events]
       inFlight = 0
       trim()
@@ -113,12 +130,17 @@ export function createJournal({ write, log }: JournalOptions): Journal {
   return {
     call(row) {
       calls.set(row.id, row)
+      if (row.endedAt !== null) kept.delete(row.id)
       noted()
     },
     event(row) {
       events.push(row)
       trim()
       for (const listener of listeners) listener(row)
+      noted()
+    },
+    keep(callId, take) {
+      kept.set(callId, take)
       noted()
     },
     subscribe(listener) {

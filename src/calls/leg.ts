@@ -1,29 +1,32 @@
 import type { HungUp, LegEvent, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
 import type { Locale, Role } from '../audio.ts'
 import type { Connection } from '../audiosocket/connection.ts'
-import { audioFrame, rateOf, SILENCE } from '../audiosocket/frame.ts'
+import { audioFrame, HEADER_BYTES, SILENCE } from '../audiosocket/frame.ts'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type BridgeLine, createBridgeLine } from '../media/bridge.ts'
 import { createEar, type EarFact } from '../media/ear.ts'
 import { cutFrames } from '../media/frames.ts'
 import { createPlayer } from '../media/player.ts'
-import { createRecorder, type Recorder, saveRecording } from '../media/recording.ts'
+import { createRecorder, type Recorder, recordingFile, saveRecording } from '../media/recording.ts'
+import { createTape, type Tape } from '../media/tape.ts'
 import type { Synthesizer } from '../speech/synthesize.ts'
 import type { Transcriber } from '../speech/transcribe.ts'
+import { atMost } from '../wait.ts'
+import { createIncoming } from './incoming.ts'
 import type { MediaKit } from './kit.ts'
 import { type ListeningOptions, listenTo, type Utterance } from './listening.ts'
 
 export type LegConnection = Connection
-
-/** ms without audio after which the stream's clock goes on by our own: a phone may send nothing while nobody speaks. */
-const STILL_MS = 300
 
 /**
  * ms after a tone on the visitor's line, or the end of a recording on the resident's, within which the same key in the
  * resident's sound is taken for its echo. The way there and back is a few hundred ms; the key is told at the tone's end.
  */
 const ECHO_MS = 1000
+
+/** ms that the end of a call waits for its recording. */
+const TAPE_MS = 2000
 
 /** A sound of ours among the prompts. */
 const BEEP = 'beep'
@@ -56,7 +59,7 @@ export interface Leg {
   /** dBFS of the last 100 ms. */
   level(): number
   hangUp(): void
-  /** Closes the socket and resolves when it is closed. */
+  /** Closes the socket and resolves when it is closed, and its recording kept. */
   destroy(): Promise<void>
 }
 
@@ -76,24 +79,29 @@ export interface LegOptions {
   transcriber: Transcriber
   synthesizer: Synthesizer
   locale: Locale
+  /** Whether all of it is recorded. */
+  records?: boolean
   log: Logger
 }
 
 /** Puts ears and a voice on a connection. It releases both by itself when the connection closes. */
-export function createLeg({ call, connection, kit, transcriber, synthesizer, locale, log }: LegOptions): Leg {
+export function createLeg(options: LegOptions): Leg {
+  const { call, connection, kit, transcriber, synthesizer, locale, records, log } = options
   const { role } = connection
   const prompts = kit.prompts[locale]
   const facts = { call_id: call.id, leg: role }
   let listener: ((fact: LegEvent) => void) | undefined
-  let outgoing: BridgeLine | null = null
   let recorder: Recorder | undefined
-  let heardAt = performance.now()
   let recordedFrom = Number.POSITIVE_INFINITY
   let reciting = 0
   let recitedAt = Number.NEGATIVE_INFINITY
 
   const player = createPlayer({ wake: () => connection.wake() })
-  const ear = createEar({ vad: kit.vad, onFact: (fact) => tell(fact) })
+  const ear = createEar({
+    vad: kit.vad,
+    onFact: (fact) => tell(fact),
+    keeps: transcriber.provider !== 'none',
+  })
 
   const tell = (fact: EarFact) => {
     if (fact.type === 'key.pressed' && fact.via === 'inband' && isEcho(fact.key)) {
@@ -104,7 +112,7 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
       call.note('key', role, { key: fact.key, via: fact.via })
       listener?.({ type: 'key.pressed', key: fact.key })
     } else if (fact.type === 'ulaw.detected') {
-      outgoing?.ulaw()
+      incoming.line?.ulaw()
       call.note('ulaw.detected', role, {})
       log.warn(
         facts,
@@ -118,36 +126,20 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
 
   const isEcho = (key: string) => {
     if (role !== 'resident') return false
-    const carried = outgoing !== null || reciting > 0 || performance.now() - recitedAt < ECHO_MS
+    const carried = incoming.line !== null || reciting > 0 || performance.now() - recitedAt < ECHO_MS
     return call.legs.get('visitor')?.echoes(key, carried) ?? false
   }
 
-  const stillness = setInterval(() => {
-    const still = performance.now() - heardAt
-    if (still < STILL_MS) return
-    heardAt += still
-    ear.idle(still)
-  }, STILL_MS)
-
-  connection.attach(
-    {
-      audio(bytes, start, end, kind) {
-        heardAt = performance.now()
-        const rate = rateOf(kind)!
-        ear.audio(bytes, start, end, rate)
-        if (ear.sounding()) outgoing?.hush(start, end, rate)
-        else outgoing?.audio(bytes, start, end, rate)
-      },
-      key: (key) => ear.key(key),
-      gone: (how) => gone(how),
-    },
-    player,
-  )
-  void connection.closed.then(() => {
-    clearInterval(stillness)
+  const incoming = createIncoming(ear, (how) => gone(how))
+  const tape = records ? createTape(recordingFile(kit.recordings, call.id, `${role}-leg`)) : undefined
+  if (tape) ear.tap(tape.tap)
+  connection.attach(incoming, tape ? tape.hearing(player, HEADER_BYTES) : player)
+  const closed = connection.closed.then(() => {
+    incoming.close()
     player.close()
     ear.close()
     gone('us')
+    return tape && keepTape(tape)
   })
 
   let isGone = false
@@ -215,7 +207,7 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
     },
     carry(out, back) {
       if (ear.ulaw) out?.ulaw()
-      outgoing = out
+      incoming.line = out
       player.live(back)
     },
     echoes(key, carried) {
@@ -234,7 +226,17 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
     async destroy() {
       connection.destroy()
       await connection.closed
+      // nobody waits for a disk that hangs
+      await atMost(TAPE_MS, closed)
     },
+  }
+
+  async function keepTape(tape: Tape): Promise<void> {
+    try {
+      call.note('leg.recorded', role, { ms: await tape.close() })
+    } catch (error) {
+      notKept(error)
+    }
   }
 
   /** What cannot be synthesised is left out of what is said. */
@@ -261,9 +263,11 @@ export function createLeg({ call, connection, kit, transcriber, synthesizer, loc
   function keep(name: RecordingName, pcm: Buffer): void {
     call.recordings.set(name, cutFrames(pcm, audioFrame))
     // on disk for the journal; the call plays it from memory and does not wait
-    saveRecording(kit.recordings, call.id, name, pcm).catch((error) => {
-      log.error({ ...facts, code: 'RECORDING_FAILED', reason: reasonOf(error) }, 'a recording was not kept')
-    })
+    saveRecording(kit.recordings, call.id, name, pcm).catch(notKept)
+  }
+
+  function notKept(error: unknown): void {
+    log.error({ ...facts, code: 'RECORDING_FAILED', reason: reasonOf(error) }, 'a recording was not kept')
   }
 }
 

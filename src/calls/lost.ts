@@ -1,41 +1,98 @@
+import { join } from 'node:path'
 import { reasonOf } from '../errors.ts'
+import type { Asking } from '../inbound/asking.ts'
 import type { Logger } from '../log.ts'
+import { mendTapes } from '../media/tape-file.ts'
 import type { Database } from '../store/database.ts'
-import { endLostCalls } from '../store/lost-calls.ts'
+import { endLostCalls, type LostCall } from '../store/lost-calls.ts'
+import { LEASE_SECONDS } from '../store/nodes.ts'
+import { atMost, passed } from '../wait.ts'
+import type { Journal } from './journal.ts'
 
 /** ms beyond the longest call after which one that is said to live was lost with its process. */
 const LOST_MS = 300_000
 /** ms between two looks for such. */
-const EVERY_MS = 60_000
+const EVERY_MS = 5000
+/** ms that the disk may take for recordings. */
+const MEND_MS = 1000
 
 export interface LostCallsOptions {
   database: Database
+  journal: Pick<Journal, 'event'>
+  asking: Pick<Asking, 'close'>
+  /** Where recordings of the calls are kept. */
+  recordings: string
   /** CALL_MAX_SECONDS, ms. */
   callMaxMs: number
+  /** REATTACH_SECONDS. */
+  reattachSeconds: number
+  /** Ids of the calls that live in this process. */
+  living: () => string[]
   log: Logger
 }
 
-/** Ends what a killed process left as if it lived, on whatever node that was: at the start and each minute. */
-export function endLost({ database, callMaxMs, log }: LostCallsOptions) {
-  let working: Promise<void> | undefined
+/**
+ * Ends what a killed process left and no visitor came back to, on whatever node that was, and has sent what those calls
+ * owe. The first look is REATTACH_SECONDS after the start: the visitors of a service that was down have that long from here.
+ */
+export function endLost(options: LostCallsOptions) {
+  const { database, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
+  const ending = new AbortController()
+
+  const mend = (callId: string) =>
+    mendTapes(join(recordings, callId)).catch((error) =>
+      log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a lost call stays unfinished'),
+    )
+
+  const end = ({ id, tenantId: tenant, gate, unit, decision, outcome, seq }: LostCall) => {
+    const place = { tenant, gate, unit }
+    log.warn(
+      { call_id: id, tenant, outcome },
+      'a call of a lost process was ended: its visitor did not come back',
+    )
+    const note = (after: number, kind: string, at: Date, data: object) =>
+      journal.event({ callId: id, seq: seq + after, at, kind, leg: null, data })
+    const now = new Date()
+    note(0, 'lost', now, {})
+    // whoever acts on it knows a second one by the call's id
+    if (decision) {
+      const { verdict, by, via, at } = decision
+      note(1, 'decided', new Date(at), { ...place, verdict, by, via })
+    }
+    note(2, 'ended', now, { ...place, outcome, reason: 'fault', durations: null })
+    asking.close(id)
+  }
+
   const look = async () => {
     try {
-      const calls = await endLostCalls(database, callMaxMs + LOST_MS)
-      if (calls > 0) log.warn({ calls }, 'lost calls were ended')
+      const lost = await endLostCalls(database, {
+        longestMs: callMaxMs + LOST_MS,
+        reattachSeconds,
+        living: living(),
+      })
+      for (const call of lost) end(call)
+      // what was said is of less use than that it is told
+      await atMost(MEND_MS, Promise.all(lost.map(({ id }) => mend(id))))
+      return true
     } catch (error) {
       log.debug({ reason: reasonOf(error) }, 'lost calls could not be looked for')
+      return false
     }
   }
-  const begin = () => {
-    working ??= look().finally(() => {
-      working = undefined
-    })
+
+  const work = async () => {
+    await passed(reattachSeconds * 1000, ending.signal)
+    while (!ending.signal.aborted) {
+      // while the database was away nobody gave a sign of life
+      const ms = (await look()) ? EVERY_MS : 1000 * Math.max(reattachSeconds, LEASE_SECONDS)
+      await passed(ms, ending.signal)
+    }
   }
-  begin()
-  const timer = setInterval(begin, EVERY_MS)
+  const working = work()
+
   return {
     async stop() {
-      clearInterval(timer)
+      ending.abort()
       await working
     },
   }

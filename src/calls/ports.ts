@@ -15,10 +15,11 @@ import type {
   Unit,
 } from '../../machines/index.ts'
 import { FRAME_MS } from '../audio.ts'
-import { attemptsOf, type PlanDefaults } from '../clicktocall/plan.ts'
+import { attemptsOf, type PlanDefaults, passedOver } from '../clicktocall/plan.ts'
 import { asPorteiroError, fail, reasonOf } from '../errors.ts'
 import type { Asking } from '../inbound/asking.ts'
 import type { Logger } from '../log.ts'
+import type { ContactPlan } from '../store/contact-plan.ts'
 import type { EarlyDecision, ResolvedPlan } from '../store/directory-rules.ts'
 import { atMost } from '../wait.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
@@ -39,8 +40,10 @@ export interface PortOptions {
     resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
   }
   operator: Contact | undefined
+  /** There is a way to ring anybody. */
+  rings: boolean
   /** Asks the residents of a unit in writing. */
-  asking: Pick<Asking, 'ask' | 'close'>
+  asking: Pick<Asking, 'ask' | 'close' | 'hasAccount'>
   /** For steps of a plan that do not say. */
   defaults: PlanDefaults
   log: Logger
@@ -49,14 +52,18 @@ export interface PortOptions {
 export type Ports = ReturnType<typeof createPorts>
 
 /** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
-export function createPorts({ find, findUnit, dialer, rules, operator, asking, defaults, log }: PortOptions) {
+export function createPorts(options: PortOptions) {
+  const { find, findUnit, dialer, rules, operator, rings, asking, defaults, log } = options
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
 
   const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
-    const leg = legOf(callId, role)
-    if (!leg) return { ms: 0, interrupted: true, beganAt: Date.now() }
+    const call = find(callId)
+    if (call?.resuming) await call.resuming
+    const leg = call?.legs.get(role)
+    if (!call || !leg || signal.aborted) return { ms: 0, interrupted: true, beganAt: Date.now() }
+    const before = role === 'visitor' ? call.preface.splice(0) : []
     try {
-      return await leg.say(pieces, signal)
+      return await leg.say([...before, ...pieces], signal)
     } catch (error) {
       // a visitor who hears nothing is better off than one whose call breaks
       log.error({ call_id: callId, leg: role, reason: reasonOf(error) }, 'could not be said')
@@ -73,6 +80,12 @@ export function createPorts({ find, findUnit, dialer, rules, operator, asking, d
       log.error({ call_id: callId, reason: reasonOf(error) }, 'the directory did not answer')
       throw error
     }
+  }
+
+  /** Where that cannot be known now, asking finds out. */
+  const hasAccount = async (tenantId: string, steps: ContactPlan): Promise<boolean> => {
+    if (!steps.some(({ kind }) => kind === 'whatsapp')) return true
+    return within(DIRECTORY_MS, asking.hasAccount(tenantId)).catch(() => true)
   }
 
   return {
@@ -124,9 +137,16 @@ export function createPorts({ find, findUnit, dialer, rules, operator, asking, d
         )
       }
       const reads = found.residents.some(({ whatsapp, notify }) => whatsapp !== null && notify)
-      const reach = { contacts: dialer.contacts(found), operator, reads }
-      const attempts = attemptsOf(plan.steps, reach, defaults)
-      return { verdict: 'contact', attempts }
+      const writes = await hasAccount(call.tenantId, plan.steps)
+      const reach = { contacts: dialer.contacts(found), operator, reads: reads && writes }
+      for (const passed of passedOver(plan.steps, { ...reach, reads }, { rings, writes })) {
+        call.note('step.skipped', null, { ...passed })
+        log.warn(
+          { call_id: callId, tenant: call.tenantId, ...passed },
+          'a step of the contact plan is passed over',
+        )
+      }
+      return { verdict: 'contact', attempts: attemptsOf(plan.steps, reach, defaults) }
     }),
 
     dial: fromPromise<void, DialRequest>(async ({ input, signal }) => {
@@ -194,7 +214,7 @@ export function createPorts({ find, findUnit, dialer, rules, operator, asking, d
 
     hear: fromCallback<EventObject, LegRef, LegEvent>(({ input: { callId, role }, sendBack }) => {
       const leg = legOf(callId, role)
-      if (!leg) sendBack({ type: 'hungUp', how: 'us' })
+      if (!leg) sendBack({ type: 'hungUp', how: 'lost' })
       return leg?.subscribe(sendBack)
     }),
 

@@ -2,13 +2,21 @@ import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { removeOldRequests } from '../store/node-requests.ts'
-import { liveNodes, type NodeRow, removeLostNodes, removeNode, writeNode } from '../store/nodes.ts'
+import {
+  LEASE_SECONDS,
+  liveNodes,
+  type NodeRow,
+  removeLostNodes,
+  removeNode,
+  silentNodes,
+  writeNode,
+} from '../store/nodes.ts'
 
 /** ms between two signs of life. */
 const BEAT_MS = 5000
-/** s after the last one for which a process counts as alive: three are missed. */
-const LEASE_SECONDS = 16
-/** s that the traces of what is over are kept, for whoever looks for a fault. */
+/** s after which a process is said to be silent: two signs of life are missed. Its lease still holds then. */
+const SILENT_SECONDS = 11
+/** s that the traces of what nobody waited for are kept, for whoever looks for a fault. */
 const TRACE_SECONDS = 3600
 
 export interface PresenceOptions {
@@ -27,9 +35,12 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
   const addresses: Record<string, string> = {}
   let away = false
   let known: NodeRow[] = []
+  let silent: NodeRow[] = []
   let beating: Promise<void> | undefined
+  let status = (): Record<string, unknown> | null => null
 
-  const write = () => writeNode(database, { instance, nodeId, roles: [...roles], addresses, startedAt })
+  const write = () =>
+    writeNode(database, { instance, nodeId, roles: [...roles], addresses, startedAt, status: status() })
 
   const list = (): Promise<NodeRow[]> => liveNodes(database, LEASE_SECONDS)
 
@@ -37,6 +48,7 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
     try {
       await write()
       known = await list()
+      silent = await silentNodes(database, { seconds: SILENT_SECONDS, within: TRACE_SECONDS })
       await removeLostNodes(database, TRACE_SECONDS)
       await removeOldRequests(database, TRACE_SECONDS)
       away = false
@@ -57,9 +69,16 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
   return {
     instance,
     nodeId,
+    /** Of this process alone, and fit to be read: NODE_ID may be that of several. */
+    name: `${nodeId}-${instance.slice(0, 4)}`,
     /** Tells the others where something of this process is to be found. */
     async open(found: Record<string, string>) {
       Object.assign(addresses, found)
+      await write()
+    },
+    /** Tells the others, with each sign of life, how this process is. */
+    async describe(how: () => Record<string, unknown>) {
+      status = how
       await write()
     },
     /** The lease could not be renewed the last time. */
@@ -68,6 +87,15 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
     list,
     /** The same as of the last beat. */
     known: () => known,
+    /** Those too that ended without a word, or are about to be taken for it. */
+    seen(): (NodeRow & { isSilent: boolean })[] {
+      const lost = new Set(silent.map((one) => one.instance))
+      const alive = known.filter((one) => !lost.has(one.instance))
+      return [
+        ...alive.map((one) => ({ ...one, isSilent: false })),
+        ...silent.map((one) => ({ ...one, isSilent: true })),
+      ]
+    },
     async leave() {
       clearInterval(timer)
       await beating

@@ -1,14 +1,15 @@
-import { type Actor, createActor } from 'xstate'
+import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
-import { stateName } from '../../machines/index.ts'
 import { fail, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { CallRow } from '../store/calls.ts'
 import { atMost } from '../wait.ts'
+import { type Beginning, createArrivals } from './arrivals.ts'
 import type { LiveCall } from './call.ts'
+import { closedOutput, placeOf, rowOf } from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Gate } from './gates.ts'
 import type { Journal } from './journal.ts'
+import type { Keeping } from './keeping.ts'
 import type { Leg, LegConnection } from './leg.ts'
 import { observeStates } from './observer.ts'
 
@@ -24,8 +25,12 @@ export interface CallsOptions {
   dismiss: (connection: LegConnection, prompt: string) => void
   /** Hangs such a connection up without a word, and closes it when the other side does not. */
   turnAway: (connection: LegConnection) => void
+  /** Has another node go on with a resident's leg; `address` is that of its port for such legs. */
+  relay: (connection: LegConnection, address: string) => void
   ended: EndedCalls
   journal: Journal
+  /** Undefined where calls do not outlive their process. */
+  keeping?: Keeping | undefined
   /** Hears of calls that broke. */
   report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
   log: Logger
@@ -33,12 +38,18 @@ export interface CallsOptions {
 
 export type Calls = ReturnType<typeof createCalls>
 
+/** What a visitor hears who comes back to a call that was cut off. */
+const APOLOGY = 'call-restored'
+/** ms of it from which it counts as heard. */
+const HEARD_MS = 1000
+
 /** Every call of this node: starts, finds and ends them. A call is a root actor of its own. */
 export function createCalls(options: CallsOptions) {
-  const { settings, nodeId, maxCalls, ended, journal, log, openLeg, dismiss, turnAway } = options
+  const { settings, nodeId, maxCalls, ended, journal, keeping, log, openLeg, dismiss, turnAway } = options
   const live = new Map<string, Entry>()
   const outcomes = new Map<string, number>()
   let draining = false
+  const closing = new AbortController()
   let emptied: (() => void) | undefined
 
   interface Entry extends LiveCall {
@@ -47,98 +58,95 @@ export function createCalls(options: CallsOptions) {
     releasing: boolean
     /** The journal has its decision. */
     decided: boolean
+    /** As its row has it. */
+    unitId: string | undefined
   }
 
-  /** A connection on the visitor port starts a call. */
-  const attend = (connection: LegConnection) => {
-    const { id: callId } = connection
-    const facts = { call_id: callId, leg: 'visitor', remote: connection.remote }
-    if (ended.has(callId)) {
-      log.info({ ...facts, code: 'CALL_ENDED' }, 'an ended call connected again and was hung up')
-      return turnAway(connection)
-    }
-    if (live.has(callId)) {
-      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second visitor leg was hung up')
-      return turnAway(connection)
-    }
-    if (draining) {
-      log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
-      return dismiss(connection, 'service-closing')
-    }
-    if (live.size >= maxCalls) {
-      log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was turned away')
-      return dismiss(connection, 'lines-busy')
-    }
-    start(connection)
-  }
-
-  /** A connection on the resident port joins the call of its UUID. */
-  const join = (connection: LegConnection) => {
-    const { id: callId } = connection
-    const facts = { call_id: callId, leg: 'resident', remote: connection.remote }
-    const call = live.get(callId)
-    if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) {
-      const code = call || ended.has(callId) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
-      call?.note('leg.late', 'resident', {})
-      log.info({ ...facts, code }, 'a resident leg came for no call')
-      return dismiss(connection, 'visit-over')
-    }
-    if (call.legs.has('resident')) {
-      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
-      return dismiss(connection, 'already-answered')
-    }
-    connect(call, connection)
-    call.actor.send({ type: 'resident.joined' })
-  }
-
-  const start = (connection: LegConnection) => {
-    const startedAt = new Date()
+  const begin = (connection: LegConnection, { seq: first, kept }: Beginning) => {
     const { id } = connection
-    const { tenantId, name: welcome, bargesIn } = options.gate(connection.gate)
+    const { call: before, recordings } = kept ?? {}
+    const startedAt = before?.startedAt ?? new Date()
+    const name = before ? (before.gate ?? undefined) : connection.gate
+    const { tenantId, name: welcome, bargesIn } = options.gate(name)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
-    let seq = 0
+    let seq = first
     const note: LiveCall['note'] = (kind, leg, data) => {
       journal.event({ callId: id, seq: seq++, at: new Date(), kind, leg, data })
     }
+    const keep = () => (call.releasing ? undefined : keeping?.keep(call))
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
       id,
       input: { callId: id, startedAt: startedAt.getTime(), welcome, settings: { ...settings, bargesIn } },
+      ...(before && { snapshot: before.snapshot as Snapshot<unknown> }),
       inspect: observeStates((change) => {
         note('state', null, { ...change })
-        if (change.actor !== 'call') return
+        if (keeping) journal.keep(id, keep)
+        const { unit } = call.actor.getSnapshot().context
+        // the unit is known before the call itself goes on
+        if (change.actor !== 'call' && unit?.id === call.unitId) return
+        call.unitId = unit?.id
         noteDecision(call)
-        journal.call(rowOf(call))
+        journal.call(rowOf(call, nodeId))
       }),
     })
     const call: Entry = {
       id,
-      tenantId,
-      gate: connection.gate,
+      tenantId: before?.tenantId ?? tenantId,
+      gate: name,
       startedAt,
       actor,
       legs: new Map(),
-      recordings: new Map(),
-      visitor: { name: null, intent: null },
+      recordings: recordings ?? new Map(),
+      visitor: before?.facts.visitor ?? { name: null, intent: null },
+      preface: before ? [APOLOGY] : [],
+      resuming: undefined,
       ended: promise,
       finish: resolve,
       releasing: false,
       decided: false,
+      unitId: undefined,
       note,
     }
     live.set(id, call)
-    note('started', null, { tenant: tenantId, gate: call.gate ?? null, node: nodeId })
+    const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: connection.remote }
+    note(before ? 'restored' : 'started', null, { tenant: call.tenantId, gate: name ?? null, node: nodeId })
     connect(call, connection)
     actor.subscribe({
       complete: () => void release(call, actor.getSnapshot().output),
       error: (error) => {
         log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
-        options.report?.(error, { call_id: id, tenant: tenantId })
+        options.report?.(error, { call_id: id, tenant: call.tenantId })
         note('fault', null, { reason: reasonOf(error) })
         void release(call, undefined)
       },
     })
-    log.info({ call_id: id, leg: 'visitor', tenant: tenantId, remote: connection.remote }, 'call started')
+    log.info(facts, before ? 'call restored' : 'call started')
+    if (before) resume(call)
+    else actor.start()
+  }
+
+  /** Its machines stand where they stood; what was being said or heard there was cut off. */
+  const resume = (call: Entry) => {
+    const { actor } = call
+    const { promise, resolve } = Promise.withResolvers<void>()
+    call.resuming = promise
     actor.start()
+    actor.send({ type: 'call.restored' })
+    call.resuming = undefined
+    resolve()
+    // whoever acts on a decision knows a second word of it by the call's id
+    noteDecision(call)
+    journal.call(rowOf(call, nodeId))
+    // where nothing is to be said, such as under a ringing tone, the visitor hears it all the same
+    setImmediate(() => {
+      const preface = call.preface.splice(0)
+      const leg = call.legs.get('visitor')
+      if (preface.length === 0 || !leg) return
+      void leg.say(preface, new AbortController().signal).then(({ ms, interrupted }) => {
+        // cut off by what came a moment later, before which it is said now
+        if (interrupted && ms < HEARD_MS) call.preface.push(...preface)
+      })
+    })
   }
 
   const connect = (call: Entry, connection: LegConnection) => {
@@ -166,7 +174,7 @@ export function createCalls(options: CallsOptions) {
     const { reason = 'fault', decision = null, durations = null } = output ?? {}
     call.note('ended', null, { ...placeOf(call), outcome, reason, durations })
     journal.call({
-      ...rowOf(call),
+      ...rowOf(call, nodeId),
       state: 'ended',
       endedAt: new Date(),
       outcome,
@@ -177,7 +185,11 @@ export function createCalls(options: CallsOptions) {
     log.info({ call_id: call.id, tenant: call.tenantId, outcome, reason, ms: durations?.total }, 'call ended')
     live.delete(call.id)
     call.finish(output)
-    if (live.size === 0) emptied?.()
+    tellEmpty()
+  }
+
+  const tellEmpty = () => {
+    if (live.size === 0 && arrivals.waiting() === 0) emptied?.()
   }
 
   /** At its moment, which is long before the end: a gate opens by it. */
@@ -189,25 +201,6 @@ export function createCalls(options: CallsOptions) {
     call.note('decided', null, { ...placeOf(call), verdict, by, via })
   }
 
-  const rowOf = (call: LiveCall): CallRow => {
-    const { context, value } = call.actor.getSnapshot()
-    return {
-      id: call.id,
-      tenantId: call.tenantId,
-      nodeId,
-      gate: call.gate ?? null,
-      unitId: context.unit?.id ?? null,
-      unitNumber: context.unit?.number ?? null,
-      state: stateName(value),
-      startedAt: call.startedAt,
-      endedAt: null,
-      outcome: null,
-      reason: null,
-      decision: context.decision,
-      durations: null,
-    }
-  }
-
   const find = (callId: string): LiveCall | undefined => live.get(callId)
 
   const get = (callId: string): LiveCall => {
@@ -216,9 +209,29 @@ export function createCalls(options: CallsOptions) {
     return call
   }
 
+  const arrivals = createArrivals({
+    find: (callId) => live.get(callId),
+    count: () => live.size,
+    maxCalls,
+    ended,
+    keeping,
+    isDraining: () => draining,
+    closing: closing.signal,
+    begin,
+    join(call, connection) {
+      connect(call as Entry, connection)
+      call.actor.send({ type: 'resident.joined' })
+    },
+    relay: options.relay,
+    dismiss,
+    turnAway,
+    onSettled: tellEmpty,
+    log,
+  })
+
   return {
-    attend,
-    join,
+    attend: arrivals.attend,
+    join: arrivals.join,
     find,
     /** Errors: CALL_UNKNOWN, CALL_ENDED. */
     get,
@@ -239,7 +252,7 @@ export function createCalls(options: CallsOptions) {
     /** Takes no new calls; resolves when the last live one has ended. */
     async drain() {
       draining = true
-      if (live.size === 0) return
+      if (live.size === 0 && arrivals.waiting() === 0) return
       await new Promise<void>((resolve) => {
         emptied = resolve
       })
@@ -247,35 +260,14 @@ export function createCalls(options: CallsOptions) {
     /** Ends what still lives: 0x00 to every leg, a moment for the PBX to close, and no goodbyes. */
     async close() {
       draining = true
+      closing.abort()
       const calls = [...live.values()]
       const legs = calls.flatMap((call) => [...call.legs.values()])
       // first, or the leg that closes before the other would look like somebody who left
       for (const { actor } of calls) actor.send({ type: 'call.end', reason: 'closing' })
       for (const leg of legs) leg.hangUp()
       await atMost(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))
-      await Promise.all(calls.map((call) => release(call, closed(call))))
-    },
-  }
-}
-
-/** Whose gate it is and which unit is wanted: what those need who follow the journal. */
-function placeOf({ tenantId, gate, actor }: LiveCall) {
-  const { unit } = actor.getSnapshot().context
-  return { tenant: tenantId, gate: gate ?? null, unit: unit && { id: unit.id, number: unit.number } }
-}
-
-/** What a call comes to whose PBX did not close in time. */
-function closed({ actor, startedAt }: LiveCall): CallOutput {
-  const { ending, decision, answeredAt } = actor.getSnapshot().context
-  const since = (at: number | undefined | null) => (at == null ? null : at - startedAt.getTime())
-  return {
-    outcome: ending?.outcome ?? 'expired',
-    reason: ending ? ending.reason : 'closing',
-    decision,
-    durations: {
-      total: Date.now() - startedAt.getTime(),
-      toAnswer: since(answeredAt),
-      toDecision: since(decision?.at),
+      await Promise.all(calls.map((call) => release(call, closedOutput(call))))
     },
   }
 }

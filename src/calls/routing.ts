@@ -3,18 +3,20 @@ import { asPorteiroError, ERRORS, type ErrorCode, fail, PorteiroError, reasonOf 
 import type { Logger } from '../log.ts'
 import { findCall } from '../store/calls.ts'
 import type { Database } from '../store/database.ts'
+import { isKept } from '../store/kept-calls.ts'
 import { noteLate } from '../store/late-events.ts'
 import {
   type Addressee,
   addRequest,
   answerRequest,
-  findAnswer,
   type OpenRequest,
   openRequests,
   type RequestAnswer,
+  takeAnswer,
   takeRequests,
   withdrawRequest,
 } from '../store/node-requests.ts'
+import type { NodeRow } from '../store/nodes.ts'
 import type { CallCommand, Command } from './commands.ts'
 import type { Presence } from './presence.ts'
 import type { Signals } from './signals.ts'
@@ -30,13 +32,16 @@ const BATCH = 100
 /** What nodes ask of each other. */
 type Request = { type: 'command'; command: CallCommand } | { type: 'task'; name: string; input: unknown }
 
+/** Done for another process; plain data in, plain data out. */
+export type Task = (input: unknown) => Promise<unknown>
+
 /** What a node that takes calls does for the others. */
 export interface Serving {
   /** Whether the call lives here, or did until just now. */
   has(callId: string): boolean
   command: Command
   /** By name; each runs on every node that takes calls. */
-  tasks: Record<string, (input: unknown) => Promise<unknown>>
+  tasks: Record<string, Task>
 }
 
 export interface RoutingOptions {
@@ -58,6 +63,7 @@ export type Routing = ReturnType<typeof createRouting>
 export function createRouting(options: RoutingOptions) {
   const { database, signals, presence, log, patienceMs = PATIENCE_MS } = options
   let serving: Serving | undefined
+  const tasks = new Map<string, Task>()
   let working: Promise<void> | undefined
   let again = false
   let timer: NodeJS.Timeout | undefined
@@ -87,7 +93,7 @@ export function createRouting(options: RoutingOptions) {
       const began = performance.now()
       let isTaken = false
       for (;;) {
-        const answer = await findAnswer(database, id)
+        const answer = await takeAnswer(database, id)
         if (answer || closing.signal.aborted) return answer
         const ms = performance.now() - began
         if (ms > 2 * patienceMs) return undefined
@@ -131,8 +137,11 @@ export function createRouting(options: RoutingOptions) {
       ({ nodeId, roles }) => nodeId === node && roles.includes('voice'),
     )
     if (namesakes.length > 0 && (await ask({ callId }, { type: 'command', command }))) return
-    // a node that was started after the call, and has it not, has lost it with the process before
-    const lost = namesakes.length > 0 && namesakes.every((other) => other.startedAt > startedAt)
+    // a node that was started after the call, and has it not, has lost it with the process before, unless its visitor comes back
+    const lost =
+      namesakes.length > 0 &&
+      namesakes.every((other) => other.startedAt > startedAt) &&
+      !(await isKept(database, callId))
     throw lost ? fail('CALL_ENDED', { callId }) : fail('CALL_ELSEWHERE_SILENT', { callId, node })
   }
 
@@ -166,7 +175,7 @@ export function createRouting(options: RoutingOptions) {
         await serving!.command(callId!, asked.command)
         return { value: null }
       }
-      const task = serving!.tasks[asked.name]
+      const task = tasks.get(asked.name)
       if (!task) throw fail('BUG', { task: asked.name })
       return { value: (await task(asked.input)) ?? null }
     } catch (error) {
@@ -192,7 +201,7 @@ export function createRouting(options: RoutingOptions) {
   }
 
   const work = () => {
-    if (closing.signal.aborted || !serving) return
+    if (closing.signal.aborted || timer === undefined) return
     if (working) again = true
     else {
       working = workOff()
@@ -205,6 +214,12 @@ export function createRouting(options: RoutingOptions) {
           }
         })
     }
+  }
+
+  const offer = (offered: Record<string, Task>) => {
+    for (const [name, task] of Object.entries(offered)) tasks.set(name, task)
+    timer ??= setInterval(work, LOOK_MS)
+    work()
   }
 
   const unheard = [
@@ -220,9 +235,13 @@ export function createRouting(options: RoutingOptions) {
     /** From now on this process takes calls. */
     serve(what: Serving) {
       serving = what
-      timer ??= setInterval(work, LOOK_MS)
-      work()
+      offer(what.tasks)
     },
+    /** From now on this process does these tasks for others that ask it. */
+    offer,
+    /** Has one process do a task. Errors: CALL_ELSEWHERE_SILENT, and those of the task. */
+    askOne: ({ instance, nodeId }: Pick<NodeRow, 'instance' | 'nodeId'>, name: string, input: unknown) =>
+      askNode(instance, nodeId, { type: 'task', name, input }),
     /**
      * Has a task done on every node that takes calls, and resolves with what each came to; a node that is silent is left
      * out. Errors: CALL_ELSEWHERE_SILENT when there is no node or none answered, and the first error of any that did.
@@ -232,7 +251,7 @@ export function createRouting(options: RoutingOptions) {
       const results = await Promise.allSettled(
         nodes.map(async ({ instance, nodeId }) =>
           instance === presence.instance && serving
-            ? await serving.tasks[name]!(input)
+            ? await tasks.get(name)!(input)
             : await askNode(instance, nodeId, { type: 'task', name, input }),
         ),
       )

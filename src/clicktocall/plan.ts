@@ -1,5 +1,6 @@
 import type { Attempt, Contact } from '../../machines/index.ts'
-import type { ContactPlan } from '../store/contact-plan.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { ContactPlan, PlanStep } from '../store/contact-plan.ts'
 
 export interface PlanDefaults {
   attempts: number
@@ -14,6 +15,39 @@ export interface Reach {
   operator: Contact | undefined
   /** Whether anybody of the unit can be asked in writing. */
   reads: boolean
+}
+
+/** What this service has to reach anybody by. */
+export interface Means {
+  /** A way to ring. */
+  rings: boolean
+  /** An account to write by. */
+  writes: boolean
+}
+
+/** A step that nobody is rung or asked by. */
+export interface PassedOver {
+  /** Its place in the plan, from 1. */
+  step: number
+  kind: PlanStep['kind']
+  code: ErrorCode
+}
+
+/** The steps that `attemptsOf` leaves out, each with why. */
+export function passedOver(
+  plan: ContactPlan,
+  { contacts, operator, reads }: Reach,
+  { rings, writes }: Means,
+): PassedOver[] {
+  const codes: Record<PlanStep['kind'], ErrorCode | undefined> = {
+    call: rings ? (contacts.length > 0 ? undefined : 'CONTACT_NOBODY') : 'DIAL_UNAVAILABLE',
+    operator: rings ? (operator ? undefined : 'OPERATOR_UNAVAILABLE') : 'DIAL_UNAVAILABLE',
+    whatsapp: writes ? (reads ? undefined : 'WHATSAPP_NOBODY') : 'WHATSAPP_UNAVAILABLE',
+  }
+  return plan.flatMap(({ kind }, at) => {
+    const code = codes[kind]
+    return code ? [{ step: at + 1, kind, code }] : []
+  })
 }
 
 /**

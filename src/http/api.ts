@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { type AbilityRoutesOptions, abilityRoutes } from './ability-routes.ts'
 import { accountRoutes } from './account-routes.ts'
 import { type CallRoutesOptions, callRoutes } from './call-routes.ts'
 import { directoryRoutes } from './directory-routes.ts'
@@ -9,6 +10,7 @@ import { keyRoutes } from './key-routes.ts'
 import { type MachineRoutesOptions, machineRoutes } from './machine-routes.ts'
 import { type MessageRoutesOptions, messageRoutes } from './message-routes.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics-routes.ts'
+import { queueRoutes } from './queue-routes.ts'
 import { recordingRoutes } from './recording-routes.ts'
 import { ruleRoutes } from './rule-routes.ts'
 import { type SessionRoutesOptions, sessionRoutes } from './session-routes.ts'
@@ -18,6 +20,7 @@ import { unitRoutes } from './unit-routes.ts'
 
 export interface ApiOptions
   extends SessionRoutesOptions,
+    AbilityRoutesOptions,
     CallRoutesOptions,
     EventRoutesOptions,
     EndpointRoutesOptions,
@@ -41,11 +44,15 @@ export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Prom
   await app.register(directoryRoutes, options)
   await app.register(extensionRoutes, options)
   const { database, outbox } = options
-  if (outbox) await app.register(messageRoutes, { database, outbox })
+  if (outbox) {
+    await app.register(messageRoutes, { database, outbox })
+    await app.register(queueRoutes, { database, outbox })
+  }
   await app.register(endpointRoutes, options)
   await app.register(accountRoutes, options)
   await app.register(keyRoutes, options)
   await app.register(machineRoutes, options)
   await app.register(statusRoutes, options)
+  await app.register(abilityRoutes, options)
   await app.register(metricsRoutes, options)
 }

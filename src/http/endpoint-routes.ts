@@ -1,8 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { MAIN_TENANT } from '../calls/gates.ts'
 import { type Details, fail } from '../errors.ts'
+import { OWN_ENDPOINT } from '../outbound/channels/webhook.ts'
 import { endpointChange, endpointInput, rotation } from '../outbound/forms.ts'
+import { readBreaker } from '../store/breakers.ts'
 import type { Database } from '../store/database.ts'
 import {
   createEndpoint,
@@ -14,13 +17,15 @@ import {
   updateEndpoint,
 } from '../store/endpoints.ts'
 import { isOrphan } from '../store/tenants.ts'
-import { createdEndpoint, endpoint, listOf } from './schemas.ts'
-import { tenantOf } from './tenancy.ts'
+import { createdEndpoint, endpoint, endpoints, type environmentEndpoint } from './schemas.ts'
+import { maySee, tenantOf } from './tenancy.ts'
 
 export interface EndpointRoutesOptions {
   database: Database
   /** Details of EGRESS_REFUSED for a host that is an address which messages do not go to. */
   refusalOf: (hostname: string) => Details | undefined
+  /** WEBHOOK_URL, where it is set. */
+  ownEndpoint?: { url: string; token: string | undefined } | undefined
 }
 
 const querystring = z.object({ tenant: z.string().max(64).optional() })
@@ -29,7 +34,7 @@ const params = z.object({ id: z.guid('must be the id of an endpoint') })
 /** `/api/endpoints`: who is told by webhook. A secret is shown once, when it is made; lists never show one. */
 export async function endpointRoutes(
   instance: FastifyInstance,
-  { database, refusalOf }: EndpointRoutesOptions,
+  { database, refusalOf, ownEndpoint }: EndpointRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const unknown = (id: string) => fail('ENDPOINT_UNKNOWN', { endpoint: id })
@@ -39,13 +44,37 @@ export async function endpointRoutes(
     if (refusal) throw fail('EGRESS_REFUSED', refusal)
   }
 
+  const described = async ({
+    url,
+    token,
+  }: NonNullable<typeof ownEndpoint>): Promise<z.output<typeof environmentEndpoint>> => {
+    const { origin, pathname } = new URL(url)
+    const { failures = 0, waitMs = 0 } = (await readBreaker(database, OWN_ENDPOINT)) ?? {}
+    return {
+      id: OWN_ENDPOINT,
+      // a query may be a secret
+      url: origin + pathname,
+      token: token !== undefined,
+      failures,
+      pausedUntil: waitMs > 0 ? new Date(Date.now() + waitMs) : null,
+    }
+  }
+
   app.get(
     '/api/endpoints',
     {
       config: { scope: 'read' },
-      schema: { summary: 'The endpoints of a tenant', querystring, response: { 200: listOf(endpoint) } },
+      schema: {
+        summary: 'The endpoints of a tenant, and that of the environment',
+        querystring,
+        response: { 200: endpoints },
+      },
     },
-    async (request) => ({ items: await listEndpoints(database, tenantOf(request, request.query.tenant)) }),
+    async (request) => ({
+      items: await listEndpoints(database, tenantOf(request, request.query.tenant)),
+      // the events of all tenants go there: it is the operator's
+      environment: ownEndpoint && maySee(request, MAIN_TENANT) ? await described(ownEndpoint) : null,
+    }),
   )
 
   app.post(

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Levels } from '../calls/levels.ts'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
@@ -18,13 +19,6 @@ const DRAIN_MS = 30_000
 const UNSETTLED_MS = 150
 /** ms after which a browser comes again by itself. */
 const RETRY_MS = 2000
-
-export interface Levels {
-  callId: string
-  tenantId: string
-  visitor: number | null
-  resident: number | null
-}
 
 export interface EventClientOptions {
   response: ServerResponse

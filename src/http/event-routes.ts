@@ -2,7 +2,9 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { LEVELS, LEVELS_MS, type Levels, levelsOf } from '../calls/levels.ts'
 import type { Calls } from '../calls/registry.ts'
+import type { Streams, Taking } from '../calls/streams.ts'
 import { fail } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
@@ -16,14 +18,14 @@ import { textOf } from './schemas.ts'
 const MAX_STREAMS = 2000
 /** ms between two signs of life, and two looks at the keys; proxies close what is silent for a minute. */
 const HEARTBEAT_MS = 15_000
-/** ms between two level reports. */
-const LEVELS_MS = 200
 
 export interface EventRoutesOptions {
   database: Database
   log: Logger
   /** The calls of this node, for the levels of their legs. */
   calls: Pick<Calls, 'find' | 'list'> | undefined
+  /** For those of the calls of other processes; undefined where there are none. */
+  streams?: Pick<Streams, 'take'>
   /** ms; HEARTBEAT_MS unless given. */
   heartbeatMs?: number
 }
@@ -40,7 +42,7 @@ const query = z.object({
 /** `GET /api/events`, as schemas.ts tells it. */
 export async function eventRoutes(
   instance: FastifyInstance,
-  { database, log, calls, heartbeatMs = HEARTBEAT_MS }: EventRoutesOptions,
+  { database, log, calls, streams, heartbeatMs = HEARTBEAT_MS }: EventRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const feed = createEventFeed({ database, log })
@@ -55,21 +57,31 @@ export async function eventRoutes(
   }
   // while the database is away nobody can tell; the next beat asks again
   const beating = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
+  /** Of the calls of other processes, by process; asked for while somebody wants them. */
+  const elsewhere = new Map<string, Levels[]>()
+  let others: Taking | undefined
   const measuring = setInterval(() => {
     const wanted = [...clients].filter((client) => client.wantsLevels)
-    if (wanted.length === 0) return
-    const measured = (calls?.list() ?? []).map(({ id, tenantId, legs }) => ({
-      callId: id,
-      tenantId,
-      visitor: legs.get('visitor')?.level() ?? null,
-      resident: legs.get('resident')?.level() ?? null,
-    }))
+    if (wanted.length === 0) {
+      others?.close()
+      others = undefined
+      elsewhere.clear()
+      return
+    }
+    others ??= streams?.take({
+      name: LEVELS,
+      input: null,
+      hear: (messages, instance) => elsewhere.set(instance, JSON.parse(messages.at(-1)!)),
+      lost: (instance) => elsewhere.delete(instance),
+    })
+    const measured = [...(calls ? levelsOf(calls) : []), ...[...elsewhere.values()].flat()]
     for (const client of wanted) client.levels(measured)
   }, LEVELS_MS)
 
   app.addHook('preClose', async () => {
     clearInterval(beating)
     clearInterval(measuring)
+    others?.close()
     feed.close()
     for (const client of clients) client.close()
   })

@@ -5,20 +5,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
-import type { Calls } from '../calls/registry.ts'
 import { fail } from '../errors.ts'
-import type { Inspection } from '../observe/inspection.ts'
 import { eventsOf, findCall, listCalls } from '../store/calls.ts'
 import type { Database } from '../store/database.ts'
 import { validKeys } from '../store/keys.ts'
 import { atMost } from '../wait.ts'
 import type { Caller } from './auth.ts'
+import type { Looks } from './inspector-looks.ts'
+import { inspectorMessageRoutes } from './inspector-messages.ts'
 import { machineOfActor, replay } from './inspector-replay.ts'
-import { mayOperate, servePage, serveStately } from './inspector-session.ts'
+import { comeAgain, mayOperate, servePage, serveStately } from './inspector-session.ts'
 import { createTickets } from './inspector-tickets.ts'
 
-/** Viewers at once on a node. */
-const VIEWERS = 20
 /** ms between two looks at the viewers' keys: one that was revoked sees and sends nothing after it. */
 const KEYS_MS = 10_000
 /** ms after which a viewer has to come again, also while the database that knows the keys is away. */
@@ -36,8 +34,12 @@ const FILES: Record<string, string> = {
   '/inspector': 'index.html',
   ...Object.fromEntries(
     [
+      'actors.css',
       'inspector.css',
-      ...['inspector', 'feed', 'live', 'replay', 'sequence', 'tree', 'stately'].map((name) => `${name}.js`),
+      ...[
+        ...['inspector', 'feed', 'live', 'replay', 'sequence', 'tree', 'stately'],
+        ...['delivery', 'messages', 'steps'],
+      ].map((name) => `${name}.js`),
     ].map((file) => [`/inspector/${file}`, file]),
   ),
 }
@@ -63,8 +65,7 @@ const policy = (frames: string) =>
   ].join('; ')
 
 export interface InspectorRoutesOptions {
-  inspection: Inspection
-  calls: Pick<Calls, 'find'>
+  looks: Looks
   database: Database
   /** Writes what waits, so that a replay has the latest. */
   flush: () => Promise<void>
@@ -92,15 +93,16 @@ const step = z.object({
 })
 
 /**
- * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls, and the
- * same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`. `@fastify/websocket` must be registered before.
+ * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls and of
+ * deliveries, and the same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`. `@fastify/websocket` must be
+ * registered before.
  */
 export async function inspectorRoutes(
   instance: FastifyInstance,
   options: InspectorRoutesOptions,
 ): Promise<void> {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { inspection, calls, database, flush, keysMs = KEYS_MS } = options
+  const { looks, database, flush, keysMs = KEYS_MS } = options
   const tickets = createTickets()
 
   const viewers = new Map<WebSocket, string>()
@@ -119,9 +121,7 @@ export async function inspectorRoutes(
     socket.once('close', () => viewers.delete(socket))
   }
 
-  const admit = async () => {
-    if (inspection.counts().viewers >= VIEWERS) throw fail('VIEWERS_EXHAUSTED', { max: VIEWERS })
-  }
+  const admit = async () => looks.admit()
 
   for (const [path, file] of Object.entries(FILES)) {
     app.get(path, { schema: { hide: true } }, (_, reply) => sendFile(reply, file, "'none'"))
@@ -135,10 +135,9 @@ export async function inspectorRoutes(
       hold(socket, caller)
       servePage({
         socket,
-        inspection,
+        looks,
         caller,
         log: request.log,
-        note: (id, data) => calls.find(id)?.note('sent.byHand', null, data),
         issueTicket: (wanted) => tickets.issue({ ...wanted, caller }),
       })
     },
@@ -177,7 +176,7 @@ export async function inspectorRoutes(
     wsHandler: (socket, request) => {
       const ticket = redeemed.get(request)!
       hold(socket, ticket.caller)
-      serveStately({ socket, inspection, log: request.log }, ticket)
+      serveStately({ socket, looks, log: request.log }, ticket)
     },
   })
   const redeemed = new WeakMap<FastifyRequest, ReturnType<typeof tickets.redeem>>()
@@ -232,11 +231,13 @@ export async function inspectorRoutes(
       return { call, machines: Object.fromEntries(machines), masked, steps }
     },
   )
+
+  await instance.register(inspectorMessageRoutes, { database })
 }
 
 /** A viewer whose time is over is closed with 1012; pages come again by themselves. */
 function renew(socket: WebSocket) {
-  const timer = setTimeout(() => socket.close(1012, 'come again'), RENEW_MS)
+  const timer = setTimeout(() => comeAgain(socket), RENEW_MS)
   socket.once('close', () => clearTimeout(timer))
 }
 

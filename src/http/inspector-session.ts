@@ -2,11 +2,9 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import { asPorteiroError, fail, type PorteiroError } from '../errors.ts'
-import { INSPECTED_KINDS, type Inspection } from '../observe/inspection.ts'
-import { feedMessage, machineOf } from '../observe/inspection-feed.ts'
-import { type StatelyMessage, statelyMessage } from '../observe/inspection-stately.ts'
 import type { Caller } from './auth.ts'
-import { checkedEvent, sendableTo } from './inspector-events.ts'
+import type { LookWanted } from './inspector-look.ts'
+import type { Looks } from './inspector-looks.ts'
 import type { Ticket } from './inspector-tickets.ts'
 import { createViewer } from './inspector-viewer.ts'
 
@@ -14,17 +12,17 @@ import { createViewer } from './inspector-viewer.ts'
 const GARBLED = 10
 /** Characters of a message from a viewer. */
 const MESSAGE_CHARACTERS = 16 * 1024
+/** Messages of a viewer that may wait for an answer of another process. */
+const ASKED = 20
 
 export interface SessionOptions {
   socket: WebSocket
-  inspection: Inspection
+  looks: Looks
   log: FastifyBaseLogger
 }
 
 export interface PageSessionOptions extends SessionOptions {
   caller: Caller
-  /** Notes in a call's journal what was sent to it by hand. */
-  note: (callId: string, data: Record<string, unknown>) => void
   issueTicket: (ticket: Omit<Ticket, 'caller'>) => { ticket: string; expiresAt: Date }
 }
 
@@ -51,11 +49,10 @@ type Request = z.infer<typeof request>
  * it; it may send an event to an actor where its scope is operate. The messages are those
  * of FeedMessage, and the answers hello, watching, sent, refused and ticket; a frame is a list of them.
  */
-export function servePage({ socket, inspection, log, caller, note, issueTicket }: PageSessionOptions): void {
+export function servePage({ socket, looks, log, caller, issueTicket }: PageSessionOptions): void {
   const operates = mayOperate(caller)
   const viewer = createViewer({ socket, batched: true, onCut: (error) => reportCut(log, caller, error) })
   const tell = (message: object) => viewer.tell(JSON.stringify(message))
-  const options = { masked: !operates, sendable: operates ? sendableTo : () => [] }
 
   tell({
     type: 'hello',
@@ -63,87 +60,83 @@ export function servePage({ socket, inspection, log, caller, note, issueTicket }
     caller: { name: caller.name, tenantId: caller.tenantId, scopes: caller.scopes },
     masked: !operates,
   })
-  const viewing = inspection.open({
-    sees: ({ tenantId }) => maySee(caller, tenantId),
-    kinds: INSPECTED_KINDS,
-    tell: (happening) => tell(feedMessage(happening, options)),
-  })
-  socket.once('close', () => viewing.close())
+  const wanted = wantedBy(caller, { protocol: 'page', masked: !operates, call: null })
+  const look = looks.open(wanted, viewer.tell, () => comeAgain(socket))
+  socket.once('close', () => look.close())
 
-  const send = ({ name, id, event, ref }: Extract<Request, { type: 'send' }>) => {
-    if (!operates) throw fail('KEY_SCOPE', { scope: 'operate' })
-    const found = viewing.find(name, id)
-    if (!found) throw fail('ACTOR_UNKNOWN')
-    const { of, actor } = found
-    const machine = machineOf(actor)
-    const checked = checkedEvent(machine, event, caller.name)
-    const sent = { actor: actor === of.root ? machine : actor.id, event: checked.type, by: caller.name }
-    if (of.kind === 'call') note(of.name, sent)
-    log.warn(
-      { ...(of.kind === 'call' && { call_id: of.name }), tenant: of.tenantId, ...sent },
-      'sent by hand',
-    )
-    actor.send(checked)
-    tell({ type: 'sent', ref })
-  }
-
-  const act = (asked: Request) => {
+  let latestWatch: Request | undefined
+  const act = async (asked: Request) => {
+    // who is gone, or whose key was revoked, sends nothing any more
+    if (socket.readyState !== socket.OPEN) return
     if (asked.type === 'watch') {
+      if (asked !== latestWatch) return
       tell({ type: 'watching', name: asked.name })
-      if (!viewing.watch(asked.name)) throw fail('ACTOR_UNKNOWN')
-    } else if (asked.type === 'send') send(asked)
-    else {
-      const { type: _, masked, ...wanted } = asked
-      tell({ type: 'ticket', ...issueTicket({ ...wanted, masked: masked || !operates }) })
+      if (!(await look.watch(asked.name))) throw fail('ACTOR_UNKNOWN')
+    } else if (asked.type === 'send') {
+      const { ref, name, id, event } = asked
+      await look.send({ name, id, event })
+      tell({ type: 'sent', ref })
+    } else {
+      const { type: _, masked, ...rest } = asked
+      tell({ type: 'ticket', ...issueTicket({ ...rest, masked: masked || !operates }) })
     }
   }
 
   let garbled = 0
+  const refuse = (thrown: unknown, ref: number | undefined) => {
+    const error = asPorteiroError(thrown)
+    if (error.code === 'BUG') log.error({ err: thrown, code: error.code }, 'the inspector failed')
+    tell({
+      type: 'refused',
+      ref,
+      error: { code: error.code, message: error.message, details: error.details },
+    })
+    if (error.code === 'VIEWER_GARBLED' && ++garbled === GARBLED) viewer.close(error)
+  }
+
+  // one after the other, as they were asked
+  let acting = Promise.resolve()
+  let waiting = 0
   socket.on('message', (data, binary) => {
     let ref: number | undefined
     try {
       const asked = parse(String(data), binary)
       if (asked.type === 'send') ref = asked.ref
-      act(asked)
-    } catch (thrown) {
-      const error = asPorteiroError(thrown)
-      if (error.code === 'BUG') log.error({ err: thrown, code: error.code }, 'the inspector failed')
-      tell({
-        type: 'refused',
-        ref,
-        error: { code: error.code, message: error.message, details: error.details },
-      })
-      if (error.code === 'VIEWER_GARBLED' && ++garbled === GARBLED) viewer.close(error)
+      if (waiting === ASKED) throw fail('VIEWER_GARBLED', { problem: 'it does not wait for answers' })
+      if (asked.type === 'watch') latestWatch = asked
+      waiting++
+      acting = acting
+        .then(() => act(asked))
+        .catch((error) => refuse(error, ref))
+        .finally(() => {
+          waiting--
+        })
+    } catch (error) {
+      refuse(error, ref)
     }
   })
 }
 
 /** One of Stately's receivers: everything of the calls it may see, in its own protocol. It sends nothing that is read. */
-export function serveStately(
-  { socket, inspection, log }: SessionOptions,
-  { caller, call, masked }: Ticket,
-): void {
+export function serveStately({ socket, looks, log }: SessionOptions, { caller, call, masked }: Ticket): void {
   const viewer = createViewer({ socket, batched: false, onCut: (error) => reportCut(log, caller, error) })
-  const viewing = inspection.open({
-    sees: ({ tenantId, name }) => maySee(caller, tenantId) && (call === null || name === call),
-    kinds: call === null ? INSPECTED_KINDS : ['call'],
-    everything: true,
-    tell: (happening) => {
-      const message: StatelyMessage | undefined = statelyMessage(happening, masked)
-      if (message) viewer.tell(JSON.stringify(message))
-    },
-  })
-  socket.once('close', () => viewing.close())
+  const wanted = wantedBy(caller, { protocol: 'stately', masked, call })
+  const look = looks.open(wanted, viewer.tell, () => comeAgain(socket))
+  socket.once('close', () => look.close())
+}
+
+/** A viewer is closed with 1012, and comes again by itself: what it knows is not true any more. */
+export function comeAgain(socket: WebSocket): void {
+  socket.close(1012, 'come again')
+}
+
+function wantedBy(caller: Caller, what: Pick<LookWanted, 'protocol' | 'masked' | 'call'>): LookWanted {
+  return { ...what, by: caller.name, tenantId: caller.tenantId, operates: mayOperate(caller) }
 }
 
 /** Who may only read is not told what people said, are called, or can be rung at. */
 export function mayOperate({ scopes }: Caller): boolean {
   return scopes.includes('operate') || scopes.includes('admin')
-}
-
-/** What belongs to no tenant is for those who see all of them. */
-function maySee(caller: Caller, tenantId: string | null): boolean {
-  return caller.tenantId === null || caller.tenantId === tenantId
 }
 
 function reportCut(log: FastifyBaseLogger, { name }: Caller, { code, message }: PorteiroError): void {

@@ -38,9 +38,17 @@ export interface MessageRoutesOptions {
   outbox: Outbox
 }
 
-const messageId = z.guid('must be the id of a message')
+interface MessageQuery extends Pick<MessageFilter, 'channel' | 'since' | 'status'> {
+  tenant?: string | undefined
+  call?: string | undefined
+  limit: number
+  cursor?: string | undefined
+}
+
+export const messageId = z.guid('must be the id of a message')
 const params = z.object({ id: messageId })
-const common = {
+/** Of which messages a list or a redrive is. */
+export const messageFilter = {
   tenant: z.string().max(64).optional(),
   channel: schemas.channel.optional(),
   call: z.string().max(200).optional(),
@@ -97,7 +105,7 @@ const newMessage = z.strictObject({
   callId: z.string().optional(),
 })
 
-/** `/api/messages` and `/api/queue`: what leaves, what became of it, and what is dead. */
+/** `/api/messages`: what leaves, and what became of it. */
 export async function messageRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -106,32 +114,6 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
     const message = await findMessage(database, id)
     if (!message || !maySee(request, message.tenantId)) throw fail('MESSAGE_UNKNOWN', { messageId: id })
     return message
-  }
-
-  const list = async (
-    request: FastifyRequest,
-    {
-      tenant,
-      call,
-      limit,
-      cursor,
-      ...filter
-    }: {
-      tenant?: string | undefined
-      call?: string | undefined
-      limit: number
-      cursor?: string | undefined
-    } & Pick<MessageFilter, 'channel' | 'since' | 'status'>,
-  ) => {
-    const [createdAt, id] = readCursor(cursor, place) ?? []
-    const rows = await listMessages(database, {
-      ...filter,
-      tenantId: tenantsOf(request, tenant),
-      callId: call,
-      limit: limit + 1,
-      before: createdAt && id ? { createdAt: new Date(createdAt), id } : undefined,
-    })
-    return pageOf(rows.map(messageOf), limit, (last) => [last.createdAt, last.id])
   }
 
   app.post(
@@ -159,11 +141,11 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
       config: { scope: 'read' },
       schema: {
         summary: 'Messages, the newest first',
-        querystring: z.object({ ...common, status: schemas.messageStatus.optional(), ...paging }),
+        querystring: z.object({ ...messageFilter, status: schemas.messageStatus.optional(), ...paging }),
         response: { 200: schemas.pageOf(schemas.message) },
       },
     },
-    (request) => list(request, request.query),
+    (request) => pageMessages(database, request, request.query),
   )
 
   app.get(
@@ -201,107 +183,30 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
       },
     )
   }
-
-  app.get(
-    '/api/queue/stats',
-    {
-      config: { scope: 'read' },
-      schema: {
-        summary: 'What waits, what was done, who works',
-        querystring: z.object({ tenant: common.tenant }),
-        response: { 200: schemas.queueStatistics },
-      },
-    },
-    async (request) => {
-      const all = await outbox.statistics(tenantsOf(request, request.query.tenant))
-      return request.caller!.tenantId === null ? all : ownOf(all)
-    },
-  )
-
-  for (const action of ['pause', 'resume'] as const) {
-    app.post(
-      `/api/queue/${action}`,
-      {
-        config: { scope: 'operate' },
-        schema: {
-          summary:
-            action === 'pause'
-              ? 'Messages wait: everybody’s, or one tenant’s; priority 10 does not'
-              : 'Messages leave again, where nothing else holds them',
-          querystring: z.object({ tenant: common.tenant }),
-          response: { 200: schemas.queuePauses },
-        },
-      },
-      async (request) => {
-        const { name: by, tenantId: own } = request.caller!
-        const tenantId = tenantsOf(request, request.query.tenant) ?? null
-        const pauses = await outbox[action]({ tenantId, byTenant: own !== null, by })
-        request.log.info({ tenant: tenantId, by, action }, 'the queue was paused or resumed')
-        return { pauses: own === null ? pauses : pauses.map(seenFromBelow) }
-      },
-    )
-  }
-
-  app.get(
-    '/api/queue/dead',
-    {
-      config: { scope: 'read' },
-      schema: {
-        summary: 'Messages that failed for good, the newest first',
-        querystring: z.object({ ...common, ...paging }),
-        response: { 200: schemas.pageOf(schemas.message) },
-      },
-    },
-    (request) => list(request, { ...request.query, status: 'failed' }),
-  )
-
-  app.post(
-    '/api/queue/dead/redrive',
-    {
-      config: { scope: 'operate' },
-      schema: {
-        summary: 'Lets dead messages live again: those named, or all that match',
-        body: z.strictObject({ ...common, ids: z.array(messageId).min(1).max(1000).optional() }),
-        response: { 200: schemas.redriven },
-      },
-    },
-    async (request) => {
-      const { tenant, call, ...filter } = request.body
-      const redriven = await outbox.redrive({
-        ...filter,
-        callId: call,
-        tenantId: tenantsOf(request, tenant),
-      })
-      request.log.info({ redriven, by: request.caller?.name }, 'dead messages were redriven')
-      return { redriven }
-    },
-  )
 }
 
-/** Without what tells of the other tenants' work: totals, workers, and the queues whose jobs are nobody's messages. */
-function ownOf({
-  queues,
-  tenants,
-  pauses,
-  ...all
-}: QueueStatistics): z.output<typeof schemas.queueStatistics> {
-  return {
-    ...all,
-    tenants,
-    processed: null,
-    failed: null,
-    processing: tenants.reduce((sum, { processing }) => sum + processing, 0),
-    queues: queues.filter(({ waiting }) => waiting !== undefined),
-    workers: [],
-    pauses: pauses.map(seenFromBelow),
-  }
-}
-
-/** Who paused what a tenant cannot lift is not for the tenant to know. */
-function seenFromBelow(pause: PauseRow): z.output<typeof schemas.queuePause> {
-  return pause.byTenant ? pause : { ...pause, by: null }
+/** A part of those that the caller may see, the newest first. Errors: TENANT_UNKNOWN, CURSOR_INVALID. */
+export async function pageMessages(
+  database: Database,
+  request: FastifyRequest,
+  { tenant, call, limit, cursor, ...filter }: MessageQuery,
+) {
+  const [createdAt, id] = readCursor(cursor, place) ?? []
+  const rows = await listMessages(database, {
+    ...filter,
+    tenantId: tenantsOf(request, tenant),
+    callId: call,
+    limit: limit + 1,
+    before: createdAt && id ? { createdAt: new Date(createdAt), id } : undefined,
+  })
+  return pageOf(rows.map(messageOf), limit, (last) => [last.createdAt, last.id])
 }
 
 function messageOf({ lastError, ...message }: MessageRow) {
-  return { ...message, lastError: lastError as Record<string, unknown> | null }
+  const { type } = message.body
+  return {
+    ...message,
+    type: typeof type === 'string' ? type : null,
+    lastError: lastError as Record<string, unknown> | null,
+  }
 }

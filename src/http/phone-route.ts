@@ -33,8 +33,10 @@ export interface PhonePorts {
 export interface PhoneRouteOptions {
   /** Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such ports. */
   phonePorts: (gate: string | undefined) => PhonePorts | undefined
-  /** Whose call it is, and at which gate, on whatever node it lives; undefined when it does not live. */
-  liveCall: (callId: string) => Promise<{ tenantId: string; gate: string | undefined } | undefined>
+  /** Whose call it is, at which gate, and whether it is over, on whatever node it lives or lived; undefined for no call. */
+  knownCall: (
+    callId: string,
+  ) => Promise<{ tenantId: string; gate: string | undefined; ended: boolean } | undefined>
   /** Origins beside that of the request's own Host, as `https://gate.example`. */
   origins?: readonly string[]
 }
@@ -64,11 +66,16 @@ interface Placed extends PhonePorts {
  * "call":UUID}` and `{"type":"hangup","by":…}` from us. Behind it is an AudioSocket connection to a port of our own, so a call
  * from the page goes the way that every call goes. `@fastify/websocket` must be registered before.
  *
- * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, PHONE_UNAVAILABLE, PHONES_EXHAUSTED, as an answer instead of a WebSocket.
+ * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given; the UUID
+ * of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the visitor's port would turn it away without
+ * a word, and that of another tenant, in either case, as CALL_UNKNOWN.
+ *
+ * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED, as an
+ * answer instead of a WebSocket.
  */
 export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { phonePorts, liveCall, origins = [] } = options
+  const { phonePorts, knownCall, origins = [] } = options
   const placed = new WeakMap<FastifyRequest, Placed>()
   const phones = new Set<() => void>()
 
@@ -81,10 +88,12 @@ export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteO
     const { role, call, gate } = request.query as z.infer<typeof query>
     if (phones.size >= MAX_PHONES) throw fail('PHONES_EXHAUSTED', { max: MAX_PHONES })
     const callId = call ?? randomUUID()
-    const live = role === 'resident' ? await liveCall(callId) : undefined
-    if (role === 'resident' && (!live || !maySee(request.caller, live.tenantId)))
-      throw fail('CALL_UNKNOWN', { callId })
-    const ports = phonePorts(live ? live.gate : gate)
+    const known = call === undefined ? undefined : await knownCall(callId)
+    if (known && !maySee(request.caller, known.tenantId)) throw fail('CALL_UNKNOWN', { callId })
+    if (role === 'visitor') {
+      if (known) throw fail(known.ended ? 'CALL_ENDED' : 'CALL_DUPLICATE', { callId, role })
+    } else if (!known || known.ended) throw fail('CALL_UNKNOWN', { callId })
+    const ports = phonePorts(known ? known.gate : gate)
     if (!ports || !(role === 'resident' || maySee(request.caller, ports.tenantId)))
       throw fail('PHONE_UNAVAILABLE')
     placed.set(request, { ...ports, callId, role })

@@ -1,10 +1,9 @@
-import { readdir, stat } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { HEADER_BYTES } from '../wav-chunks.ts'
 
-/** Of the header of a WAV file as ours are: RIFF, fmt of 16 bytes, data. */
-const HEADER_BYTES = 44
-/** 8 kHz, 16 bit. */
-const BYTES_A_MS = 16
+/** Where a WAV of ours says how many bytes a second are. */
+const BYTE_RATE_AT = 28
 
 export interface KeptRecording {
   name: string
@@ -23,8 +22,20 @@ export async function listRecordings(directory: string, callId: string): Promise
   for (const file of files.sort()) {
     const name = /^([\w-]+)\.wav$/.exec(file)?.[1]
     if (name === undefined) continue
-    const { size } = await stat(join(folder, file))
-    kept.push({ name, bytes: size, ms: Math.max(0, Math.floor((size - HEADER_BYTES) / BYTES_A_MS)) })
+    kept.push({ name, ...(await lengthOf(join(folder, file))) })
   }
   return kept
+}
+
+async function lengthOf(file: string): Promise<{ bytes: number; ms: number }> {
+  const handle = await open(file)
+  try {
+    const { size } = await handle.stat()
+    const { buffer } = await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
+    const rate = buffer.readUInt32LE(BYTE_RATE_AT)
+    const ms = rate === 0 ? 0 : Math.floor((1000 * (size - HEADER_BYTES)) / rate)
+    return { bytes: size, ms: Math.max(0, ms) }
+  } finally {
+    await handle.close()
+  }
 }

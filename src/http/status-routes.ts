@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import type { CallRoutesOptions } from './call-routes.ts'
-import { readiness } from './schemas.ts'
+import { type RemarkOptions, remarksOf, type Whole } from './remarks.ts'
+import { readiness, status as statusSchema } from './schemas.ts'
 
-export interface StatusRoutesOptions {
+export interface StatusRoutesOptions extends RemarkOptions {
   calls: CallRoutesOptions['calls']
   /** What the service knows of itself now. */
-  status: () => Record<string, unknown>
+  status: () => Whole
   /** What keeps it from taking calls; empty when it is ready. */
   lacks: () => string[]
 }
@@ -16,7 +16,8 @@ export interface StatusRoutesOptions {
  * `GET /api/status`, and two that need no key: `GET /healthz`, which tells nothing but that the process answers, and `GET
  * /readyz`, 503 while calls should go elsewhere.
  */
-export async function statusRoutes(instance: FastifyInstance, { calls, status, lacks }: StatusRoutesOptions) {
+export async function statusRoutes(instance: FastifyInstance, options: StatusRoutesOptions) {
+  const { calls, status, lacks } = options
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   app.get(
@@ -24,24 +25,27 @@ export async function statusRoutes(instance: FastifyInstance, { calls, status, l
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'What this node knows of itself; a key of one tenant counts its own calls only',
-        response: { 200: z.record(z.string(), z.unknown()).meta({ id: 'Status' }) },
+        summary:
+          'What this node knows of itself, and what is worth a look; a key of one tenant is told its own only',
+        response: { 200: statusSchema },
       },
     },
     async ({ caller }) => {
+      const { tenantId } = caller!
       const whole = status()
-      if (caller!.tenantId === null) return whole
-      const own = (calls?.list() ?? []).filter(({ tenantId }) => tenantId === caller!.tenantId)
+      const remarks = await remarksOf(options, whole, tenantId)
+      if (tenantId === null) return { ...whole, remarks }
+      const own = (calls?.list() ?? []).filter((call) => call.tenantId === tenantId)
       // what came of whose calls, and how much there is of everything, is not theirs to know
       const { status: state, node, startedAt, clickToCall, speech } = whole
       return {
-        status: state,
-        node,
-        startedAt,
-        clickToCall,
-        speech,
-        calls: own.length,
-        legs: own.reduce((sum, { legs }) => sum + legs.size, 0),
+        ...({ status: state, node, startedAt, clickToCall, speech } as Whole),
+        // a process without calls knows of none
+        ...(calls && {
+          calls: own.length,
+          legs: own.reduce((sum, { legs }) => sum + legs.size, 0),
+        }),
+        remarks,
       }
     },
   )

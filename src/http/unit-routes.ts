@@ -12,6 +12,7 @@ import {
   deleteUnit,
   pageUnits,
   readUnit,
+  type UnitChange,
   type UnitRow,
   writeResidents,
 } from '../store/units.ts'
@@ -50,10 +51,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
   const save = async (
     tenantId: string,
     given: z.output<typeof body>,
-    write: (
-      transaction: Transaction,
-      change: Omit<UnitRow, 'residents' | 'id' | 'tenantId'>,
-    ) => Promise<string>,
+    write: (transaction: Transaction, change: UnitChange) => Promise<string>,
   ): Promise<string> => {
     const { residents, number, block = null, label = null, plan = null } = given
     try {
@@ -136,9 +134,11 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
       },
     },
     async (request) => {
-      const { id, tenantId } = await read(request, request.params.id)
-      await save(tenantId, request.body, async (transaction, change) => {
-        await changeUnit(transaction, id, change)
+      const { id, tenantId, planUnreadable } = await read(request, request.params.id)
+      // who saw no plan and gives none back did not mean to delete the one that could not be shown
+      const stays = planUnreadable && request.body.plan === undefined
+      await save(tenantId, request.body, async (transaction, { plan, ...change }) => {
+        await changeUnit(transaction, id, { ...change, ...(!stays && { plan }) })
         return id
       })
       return read(request, id)

@@ -57,6 +57,9 @@ export function createAsking(options: AskingOptions) {
   }
 
   return {
+    /** Whether the tenant has an account to ask by. */
+    hasAccount: async (tenantId: string): Promise<boolean> => (await carrierOf(tenantId)) !== undefined,
+
     /**
      * Writes to everybody of the unit who may be written to, all at once; resolves with how many that are when the questions
      * are enqueued. Asking again about the same call is the same question. Errors: WHATSAPP_UNAVAILABLE, WHATSAPP_NOBODY, and

@@ -68,6 +68,8 @@ export function createIntake({ database, enqueueJobs, maxWaiting = MAX_WAITING }
     resolve({ messages: rows.filter(({ id }) => inserted.has(id)).length })
 
   const storeAll = async () => {
+    // whoever posts in this turn of the loop comes along
+    await new Promise((resolve) => setImmediate(resolve))
     while (waiting.length > 0) {
       const batch = waiting.slice(0, BATCH)
       waiting = waiting.slice(BATCH)

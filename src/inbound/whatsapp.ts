@@ -120,7 +120,7 @@ function saidIn(
   if (data.group_id !== undefined || data.from?.endsWith('@g.us')) return undefined
   if (data.type === 'system' || data.type === 'errors') return undefined
   const from = personOf(data.from)
-  const known = personOf(contact?.wa_id)
+  const known = contact?.wa_id === data.from ? from : personOf(contact?.wa_id)
   const { kind, words, buttonId } = contentOf(data)
   return {
     providerId: data.id ?? digestOf(part),

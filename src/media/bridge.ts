@@ -49,8 +49,8 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
   let filled = 0
   let isUlaw = false
   let owedMs = 0
-  const reframer = createReframer((samples) => {
-    queue(frame(new Uint8Array(samples.buffer, samples.byteOffset, FRAME_BYTES)))
+  const reframer = createReframer({
+    take: (samples) => queue(frame(new Uint8Array(samples.buffer, samples.byteOffset, FRAME_BYTES))),
   })
 
   function queue(message: Buffer): void {

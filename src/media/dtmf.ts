@@ -11,6 +11,8 @@ const TUNING = Float64Array.from(
 )
 /** Of the eight tones in the frame under examination; shared by all detectors, so that it stays in the processor's cache. */
 const powers = new Float64Array(8)
+/** Of that frame's energy in its two strongest tones. */
+let share = 0
 /** The quietest key that is one. */
 const FAINT = powerAt(-42)
 /** How much one tone may be stronger than the other: 9 dB, the Brazilian administration's value in ITU-T Q.24. */
@@ -39,72 +41,79 @@ export interface DtmfDetector {
 
 /** Hears keys as pairs of tones: at least 40 ms of tone and 40 ms between two. Each is told once, at the tone's end. */
 export function createDtmfDetector(onKey: (key: string) => void): DtmfDetector {
-  let candidate: string | undefined
-  let previous: string | undefined
-  let hits = 0
-  let misses = 0
-  let pure = false
-  let share = 0
+  return new ToneDetector(onKey)
+}
 
-  function hear(samples: Int16Array, power: number): string | undefined {
-    share = 0
-    if (power < FAINT) return undefined
-    goertzel(samples, 0)
-    goertzel(samples, 4)
-    const row = strongest(0)
-    const column = strongest(4)
-    const low = powers[row]!
-    const high = powers[column]!
-    if (low > high * TWIST || high > low * TWIST) return undefined
-    // a pure sine of n samples has a Goertzel power of energy × n / 2
-    share = ((low + high) * 2) / (power * FRAME_SAMPLES * FRAME_SAMPLES)
-    return share >= HINT ? KEYS[row]![column - 4] : undefined
+class ToneDetector implements DtmfDetector {
+  readonly onKey: (key: string) => void
+  candidate: string | undefined = undefined
+  previous: string | undefined = undefined
+  hits = 0
+  misses = 0
+  pure = false
+
+  constructor(onKey: (key: string) => void) {
+    this.onKey = onKey
   }
 
-  function finish(): void {
-    const key = drop()
-    if (key !== undefined) onKey(key)
+  push(samples: Int16Array, power = powerOf(samples)): void {
+    const key = power < FAINT ? undefined : hear(samples, power)
+    this.candidate ??= key
+    if (this.candidate !== undefined) this.weigh(key)
+    this.previous = key
   }
 
-  function drop(): string | undefined {
-    const key = hits >= TONE_FRAMES && pure ? candidate : undefined
-    candidate = undefined
-    hits = 0
-    misses = 0
-    pure = false
+  flush(): void {
+    this.finish()
+    this.previous = undefined
+  }
+
+  drop(): string | undefined {
+    const key = this.hits >= TONE_FRAMES && this.pure ? this.candidate : undefined
+    this.candidate = undefined
+    this.hits = 0
+    this.misses = 0
+    this.pure = false
     return key
   }
 
-  function push(samples: Int16Array, power = powerOf(samples)): void {
-    const key = hear(samples, power)
-    candidate ??= key
-    if (candidate !== undefined) weigh(key)
-    previous = key
+  sounding(): string | undefined {
+    return this.previous
   }
 
-  function weigh(key: string | undefined): void {
-    if (key === candidate) {
-      hits++
-      pure ||= share >= PURE
+  weigh(key: string | undefined): void {
+    if (key === this.candidate) {
+      this.hits++
+      this.pure ||= share >= PURE
     }
-    if (key === candidate && share >= PRESENT) misses = 0
-    else misses++
-    if (misses < GAP_FRAMES) return
-    finish()
+    if (key === this.candidate && share >= PRESENT) this.misses = 0
+    else this.misses++
+    if (this.misses < GAP_FRAMES) return
+    this.finish()
     // it may be the first or the second frame of the next key
-    candidate = key
-    hits = key === undefined ? 0 : key === previous ? 2 : 1
+    this.candidate = key
+    this.hits = key === undefined ? 0 : key === this.previous ? 2 : 1
   }
 
-  return {
-    push,
-    flush() {
-      finish()
-      previous = undefined
-    },
-    drop,
-    sounding: () => previous,
+  finish(): void {
+    const key = this.drop()
+    if (key !== undefined) this.onKey(key)
   }
+}
+
+/** The key whose tones a frame holds that is not faint; leaves their share of its energy in `share`. */
+function hear(samples: Int16Array, power: number): string | undefined {
+  share = 0
+  goertzel(samples, 0)
+  goertzel(samples, 4)
+  const row = strongest(0)
+  const column = strongest(4)
+  const low = powers[row]!
+  const high = powers[column]!
+  if (low > high * TWIST || high > low * TWIST) return undefined
+  // a pure sine of n samples has a Goertzel power of energy × n / 2
+  share = ((low + high) * 2) / (power * FRAME_SAMPLES * FRAME_SAMPLES)
+  return share >= HINT ? KEYS[row]![column - 4] : undefined
 }
 
 /**

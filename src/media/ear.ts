@@ -1,9 +1,9 @@
 import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
-import { createDtmfDetector } from './dtmf.ts'
-import { dbfs, powerOf } from './level.ts'
-import { createReframer } from './reframe.ts'
+import { createDtmfDetector, type DtmfDetector } from './dtmf.ts'
+import { dbfs } from './level.ts'
+import { createReframer, type FrameTaker, type Reframer } from './reframe.ts'
 import { AMBIGUOUS_BYTES, createUlawTrap, type Verdict } from './ulaw.ts'
-import type { VadEngine, VadOptions } from './vad.ts'
+import type { Vad, VadEngine, VadOptions } from './vad.ts'
 
 /** What a leg's sound says. `at` is ms on the stream's own clock, which the frames and `idle` move. */
 export type EarFact =
@@ -32,7 +32,7 @@ export interface Ear {
   kept(tap: Tap): void
   /** ms since the last frame of speech, 0 for this one; Infinity before the first speech. */
   quietMs(): number
-  /** dBFS of the last 100 ms; -100 is silence. */
+  /** dBFS of the last whole 100 ms; -100 is silence. */
   level(): number
   /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
   sounding(): boolean
@@ -49,12 +49,14 @@ export interface EarOptions {
   vad: VadEngine
   onFact: (fact: EarFact) => void
   speech?: Pick<VadOptions, 'mode' | 'onsetFrames' | 'hangoverMs'>
+  /** Whether `kept` is ever asked for; else no frame is copied for it. */
+  keeps?: boolean
 }
 
 /** A key that was heard in the sound and is then reported by the PBX within this time, ms, is one key. */
 const SAME_KEY_MS = 300
-/** Frames of the level: 100 ms. */
 const LEVEL_FRAMES = 5
+const LEVEL_MS = LEVEL_FRAMES * FRAME_MS
 /** Ten ambiguous payloads: within them the trap has its verdict. */
 const HELD_BYTES = AMBIGUOUS_BYTES * 10
 const SILENT_FRAME = new Int16Array(FRAME_SAMPLES)
@@ -63,141 +65,182 @@ export const KEPT_MS = 300
 const KEPT_FRAMES = KEPT_MS / FRAME_MS
 
 /** One leg's listener: brings its sound to frames of 8 kHz and finds speech and keys in them. */
-export function createEar({ vad: engine, onFact, speech = {} }: EarOptions): Ear {
-  const taps = new Set<Tap>()
-  const powers = new Float64Array(LEVEL_FRAMES)
-  const trap = createUlawTrap()
-  const held = new Uint8Array(HELD_BYTES)
-  const kept = new Int16Array(KEPT_FRAMES * FRAME_SAMPLES)
-  const keptQuiet = new Float64Array(KEPT_FRAMES)
-  let passed = 0
-  let heldBytes = 0
-  let verdict: Verdict = 'undecided'
-  let inband = true
-  let closed = false
-  let sounding = false
-  let lastTone: string | undefined
-  const toned = new Map<string, number>()
-  let lastInband = { key: '', at: Number.NEGATIVE_INFINITY }
+export function createEar(options: EarOptions): Ear {
+  return new LegEar(options)
+}
 
-  const vad = engine.create({
-    ...speech,
-    started: (at) => onFact({ type: 'speech.started', at }),
-    ended: ({ startMs, endMs }) => onFact({ type: 'speech.ended', at: endMs, ms: endMs - startMs }),
-  })
-  const dtmf = createDtmfDetector((key) => {
-    if (!inband) return
-    lastInband = { key, at: ear.clock }
-    onFact({ type: 'key.pressed', key, via: 'inband' })
-  })
-  const { push, pushUlaw, flush } = createReframer(take)
+/** What each frame needs comes first, so that it lies together (ADR 27). */
+class LegEar implements Ear, FrameTaker {
+  clock = 0
+  ulaw = false
+  closed = false
+  verdict: Verdict = 'undecided'
+  lastTone: string | undefined = undefined
+  toneNow = false
+  inband = true
+  readonly keeps: boolean
+  readonly reframer: Reframer
+  readonly dtmf: DtmfDetector
+  readonly vad: Vad
+  readonly onFact: EarOptions['onFact']
+  taps: readonly Tap[] = []
+  /** Sum of the mean squares of the 100 ms under way, and the mean of those before. */
+  loudness = 0
+  lastLoudness = 0
+  readonly trap = createUlawTrap()
+  readonly held = new Uint8Array(HELD_BYTES)
+  heldBytes = 0
+  readonly keptSamples: Int16Array
+  readonly keptQuiet = new Float64Array(KEPT_FRAMES)
+  passed = 0
+  readonly tones = new Map<string, number>()
+  lastInband = { key: '', at: Number.NEGATIVE_INFINITY }
 
-  function take(samples: Int16Array): void {
-    const power = powerOf(samples)
-    powers[(ear.clock / FRAME_MS) % LEVEL_FRAMES] = power
-    ear.clock += FRAME_MS
-    // also where the PBX tells the keys: a tone that is played or carried to the other leg is a key there
-    dtmf.push(samples, power)
-    const tone = dtmf.sounding()
-    if (tone !== undefined && tone === lastTone) toned.set(tone, ear.clock)
-    lastTone = tone
-    // a key's tone is voiced sound to the VAD, but nobody speaks
-    if (tone === undefined) vad.push(samples, power)
-    else vad.skip()
-    sounding ||= tone !== undefined
-    pass(tone === undefined ? samples : SILENT_FRAME)
+  constructor({ vad, onFact, speech = {}, keeps = true }: EarOptions) {
+    this.onFact = onFact
+    this.keeps = keeps
+    this.keptSamples = new Int16Array(keeps ? KEPT_FRAMES * FRAME_SAMPLES : 0)
+    this.vad = vad.create({
+      ...speech,
+      started: (at) => onFact({ type: 'speech.started', at }),
+      ended: ({ startMs, endMs }) => onFact({ type: 'speech.ended', at: endMs, ms: endMs - startMs }),
+    })
+    this.dtmf = createDtmfDetector((key) => {
+      if (!this.inband) return
+      this.lastInband = { key, at: this.clock }
+      onFact({ type: 'key.pressed', key, via: 'inband' })
+    })
+    this.reframer = createReframer(this)
   }
 
-  function pass(samples: Int16Array): void {
-    const quietMs = vad.quietMs()
+  audio(bytes: Uint8Array, start: number, end: number, rate: number): void {
+    if (this.closed) return
+    // the end of a tone, and what is too short for a frame, go the way of the frame before
+    this.toneNow = this.lastTone !== undefined
+    if (rate === SAMPLE_RATE && this.verdict === 'undecided' && this.hold(bytes, start, end)) return
+    if (rate === SAMPLE_RATE && this.verdict === 'ulaw') this.reframer.pushUlaw(bytes, start, end)
+    else this.reframer.push(bytes, start, end, rate)
+  }
+
+  key(key: string): void {
+    if (this.closed) return
+    this.release()
+    const sounding = this.dtmf.drop()
+    if (this.inband && sounding !== undefined && sounding !== key) {
+      this.onFact({ type: 'key.pressed', key: sounding, via: 'inband' })
+    }
+    this.inband = false
+    this.vad.finish()
+    const known = this.lastInband.key === key && this.clock - this.lastInband.at <= SAME_KEY_MS
+    this.lastInband.key = ''
+    if (!known) this.onFact({ type: 'key.pressed', key, via: 'dtmf' })
+  }
+
+  idle(ms: number): void {
+    if (this.closed) return
+    this.release()
+    this.reframer.flush()
+    this.dtmf.flush()
+    this.lastTone = undefined
+    for (let left = Math.floor(ms / FRAME_MS); left > 0; left--) {
+      this.count(0)
+      this.vad.skip()
+      this.pass(SILENT_FRAME)
+    }
+  }
+
+  tap(tap: Tap): () => void {
+    this.taps = [...this.taps, tap]
+    return () => {
+      this.taps = this.taps.filter((other) => other !== tap)
+    }
+  }
+
+  kept(tap: Tap): void {
+    for (let at = Math.max(0, this.passed - KEPT_FRAMES); at < this.passed; at++) {
+      const slot = at % KEPT_FRAMES
+      const samples = this.keptSamples.subarray(slot * FRAME_SAMPLES, (slot + 1) * FRAME_SAMPLES)
+      tap(samples, this.keptQuiet[slot]!)
+    }
+  }
+
+  quietMs(): number {
+    return this.vad.quietMs()
+  }
+
+  level(): number {
+    return dbfs(this.lastLoudness)
+  }
+
+  sounding(): boolean {
+    return this.toneNow || this.heldBytes > 0
+  }
+
+  toned(key: string): number | undefined {
+    return this.tones.get(key)
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.taps = []
+    this.vad.free()
+  }
+
+  take(samples: Int16Array, power: number): void {
+    this.count(power)
+    // also where the PBX tells the keys: a tone that is played or carried to the other leg is a key there
+    this.dtmf.push(samples, power)
+    const tone = this.dtmf.sounding()
+    if (tone !== undefined && tone === this.lastTone) this.tones.set(tone, this.clock)
+    this.lastTone = tone
+    // a key's tone is voiced sound to the VAD, but nobody speaks
+    if (tone === undefined) this.vad.push(samples, power)
+    else this.vad.skip()
+    this.toneNow ||= tone !== undefined
+    this.pass(tone === undefined ? samples : SILENT_FRAME)
+  }
+
+  count(power: number): void {
+    this.clock += FRAME_MS
+    this.loudness += power
+    if (this.clock % LEVEL_MS !== 0) return
+    this.lastLoudness = this.loudness / LEVEL_FRAMES
+    this.loudness = 0
+  }
+
+  pass(samples: Int16Array): void {
+    const { taps, keeps } = this
+    if (taps.length === 0 && !keeps) return
+    const quietMs = this.vad.quietMs()
     for (const tap of taps) tap(samples, quietMs)
+    if (!keeps) return
     // the one copy of a frame that nobody listens to, in a ring
-    const slot = passed++ % KEPT_FRAMES
-    kept.set(samples, slot * FRAME_SAMPLES)
-    keptQuiet[slot] = quietMs
+    const slot = this.passed++ % KEPT_FRAMES
+    this.keptSamples.set(samples, slot * FRAME_SAMPLES)
+    this.keptQuiet[slot] = quietMs
   }
 
   /** Holds back what may be µ-law until that is known, so that its first words are heard right: at most 200 ms. */
-  function hold(bytes: Uint8Array, start: number, end: number): boolean {
-    verdict = trap.judge(bytes, start, end)
-    if (verdict === 'undecided' && trap.heard && heldBytes + end - start <= HELD_BYTES) {
-      held.set(bytes.subarray(start, end), heldBytes)
-      heldBytes += end - start
+  hold(bytes: Uint8Array, start: number, end: number): boolean {
+    this.verdict = this.trap.judge(bytes, start, end)
+    if (this.verdict === 'undecided' && this.trap.heard && this.heldBytes + end - start <= HELD_BYTES) {
+      this.held.set(bytes.subarray(start, end), this.heldBytes)
+      this.heldBytes += end - start
       return true
     }
-    if (verdict === 'ulaw') {
-      ear.ulaw = true
-      onFact({ type: 'ulaw.detected' })
+    if (this.verdict === 'ulaw') {
+      this.ulaw = true
+      this.onFact({ type: 'ulaw.detected' })
     }
-    release()
+    this.release()
     return false
   }
 
-  function release(): void {
-    const bytes = heldBytes
-    heldBytes = 0
-    if (verdict === 'ulaw') pushUlaw(held, 0, bytes)
-    else push(held, 0, bytes, SAMPLE_RATE)
+  release(): void {
+    const bytes = this.heldBytes
+    this.heldBytes = 0
+    if (this.verdict === 'ulaw') this.reframer.pushUlaw(this.held, 0, bytes)
+    else this.reframer.push(this.held, 0, bytes, SAMPLE_RATE)
   }
-
-  // fields, and what is asked for each frame in variables: V8 makes a dictionary of every literal with a getter
-  const ear: { -readonly [Name in keyof Ear]: Ear[Name] } = {
-    clock: 0,
-    ulaw: false,
-    audio(bytes, start, end, rate) {
-      if (closed) return
-      // the end of a tone, and what is too short for a frame, go the way of the frame before
-      sounding = lastTone !== undefined
-      if (rate === SAMPLE_RATE && verdict === 'undecided' && hold(bytes, start, end)) return
-      if (rate === SAMPLE_RATE && verdict === 'ulaw') pushUlaw(bytes, start, end)
-      else push(bytes, start, end, rate)
-    },
-    key(key) {
-      if (closed) return
-      release()
-      const sounding = dtmf.drop()
-      if (inband && sounding !== undefined && sounding !== key) {
-        onFact({ type: 'key.pressed', key: sounding, via: 'inband' })
-      }
-      inband = false
-      vad.finish()
-      const known = lastInband.key === key && ear.clock - lastInband.at <= SAME_KEY_MS
-      lastInband.key = ''
-      if (!known) onFact({ type: 'key.pressed', key, via: 'dtmf' })
-    },
-    idle(ms) {
-      if (closed) return
-      release()
-      flush()
-      dtmf.flush()
-      lastTone = undefined
-      for (let left = Math.floor(ms / FRAME_MS); left > 0; left--) {
-        powers[(ear.clock / FRAME_MS) % LEVEL_FRAMES] = 0
-        ear.clock += FRAME_MS
-        vad.skip()
-        pass(SILENT_FRAME)
-      }
-    },
-    tap(tap) {
-      taps.add(tap)
-      return () => taps.delete(tap)
-    },
-    kept(tap) {
-      for (let at = Math.max(0, passed - KEPT_FRAMES); at < passed; at++) {
-        const slot = at % KEPT_FRAMES
-        tap(kept.subarray(slot * FRAME_SAMPLES, (slot + 1) * FRAME_SAMPLES), keptQuiet[slot]!)
-      }
-    },
-    quietMs: () => vad.quietMs(),
-    sounding: () => sounding || heldBytes > 0,
-    toned: (key) => toned.get(key),
-    level: () => dbfs(powers.reduce((sum, power) => sum + power, 0) / LEVEL_FRAMES),
-    close() {
-      if (closed) return
-      closed = true
-      taps.clear()
-      vad.free()
-    },
-  }
-  return ear
 }

@@ -22,39 +22,47 @@ export interface Foreground {
 }
 
 export function createForeground(): Foreground {
-  const blocks = new Float64Array(BLOCKS).fill(Number.POSITIVE_INFINITY)
-  let block = 0
-  let filled = 0
-  let floor = Number.POSITIVE_INFINITY
-  let peak = 0
-  let before = 0
-  let still = Number.POSITIVE_INFINITY
+  return new Loudness()
+}
 
-  /** The least of the last 3 s: between words there is nothing but the noise. */
-  function learn(power: number): void {
-    if (power < blocks[block]!) blocks[block] = power
-    if (power < floor) floor = power
-    if (++filled < BLOCK_FRAMES) return
-    filled = 0
-    block = (block + 1) % BLOCKS
-    blocks[block] = Number.POSITIVE_INFINITY
-    floor = Math.min(...blocks)
+class Loudness implements Foreground {
+  /** The least of each block that is over. */
+  readonly blocks = new Float64Array(BLOCKS).fill(Number.POSITIVE_INFINITY)
+  block = 0
+  filled = 0
+  /** The least of the block under way. */
+  least = Number.POSITIVE_INFINITY
+  floor = Number.POSITIVE_INFINITY
+  peak = 0
+  before = 0
+  /** Frames since they spoke: so many that it is forgotten. */
+  still = HOLD_FRAMES
+
+  push(power: number, voiced: boolean): boolean {
+    this.learn(power)
+    this.still++
+    this.peak *= this.still > HOLD_FRAMES ? FORGETTING : DECAY
+    // two frames in a row: a click is louder than any speech
+    const steady = Math.min(power, this.before)
+    this.before = power
+    if (!voiced) return false
+    const clear = power > this.floor * ABOVE_FLOOR
+    if (clear && steady > this.peak) this.peak = steady
+    if (clear && power > this.peak * BELOW_PEAK) this.still = 0
+    return this.still <= TRAIL_FRAMES
   }
 
-  return {
-    push(power, voiced) {
-      learn(power)
-      still++
-      peak *= still > HOLD_FRAMES ? FORGETTING : DECAY
-      // two frames in a row: a click is louder than any speech
-      const steady = Math.min(power, before)
-      before = power
-      if (!voiced) return false
-      const clear = power > floor * ABOVE_FLOOR
-      if (clear && steady > peak) peak = steady
-      if (clear && power > peak * BELOW_PEAK) still = 0
-      return still <= TRAIL_FRAMES
-    },
+  /** The least of the last 3 s: between words there is nothing but the noise. */
+  learn(power: number): void {
+    if (power < this.least) this.least = power
+    if (power < this.floor) this.floor = power
+    if (++this.filled < BLOCK_FRAMES) return
+    this.blocks[this.block] = this.least
+    this.filled = 0
+    this.least = Number.POSITIVE_INFINITY
+    this.block = (this.block + 1) % BLOCKS
+    this.blocks[this.block] = Number.POSITIVE_INFINITY
+    this.floor = Math.min(...this.blocks)
   }
 }
 

@@ -45,24 +45,32 @@ interface Running {
   settle(interrupted: boolean): void
 }
 
-export function createPlayer({ wake, onIdleChange }: PlayerOptions = {}): Player {
-  let utterance: Running | null = null
-  let background: { readonly frames: readonly Buffer[]; at: number } | null = null
-  let live: FrameSource | null = null
-  let wasIdle = true
-  let closed = false
+interface Tone {
+  readonly frames: readonly Buffer[]
+  at: number
+}
 
-  const isIdle = () => utterance === null && background === null && live === null
-  const changed = () => {
-    const idle = isIdle()
-    if (idle === wasIdle) return
-    wasIdle = idle
-    onIdleChange?.(idle)
+export function createPlayer(options: PlayerOptions = {}): Player {
+  return new LegPlayer(options)
+}
+
+class LegPlayer implements Player {
+  utterance: Running | null = null
+  line: FrameSource | null = null
+  background: Tone | null = null
+  readonly wake: PlayerOptions['wake']
+  readonly onIdleChange: PlayerOptions['onIdleChange']
+  wasIdle = true
+  closed = false
+
+  constructor({ wake, onIdleChange }: PlayerOptions) {
+    this.wake = wake
+    this.onIdleChange = onIdleChange
   }
 
-  function play({ frames }: Pick<Utterance, 'frames'>, signal?: AbortSignal): Promise<Played> {
-    utterance?.settle(true)
-    if (closed || signal?.aborted)
+  play({ frames }: Pick<Utterance, 'frames'>, signal?: AbortSignal): Promise<Played> {
+    this.utterance?.settle(true)
+    if (this.closed || signal?.aborted)
       return Promise.resolve({ playedMs: 0, interrupted: true, beganAt: undefined })
     return new Promise((resolve) => {
       const interrupt = () => running.settle(true)
@@ -70,77 +78,86 @@ export function createPlayer({ wake, onIdleChange }: PlayerOptions = {}): Player
         frames,
         at: 0,
         beganAt: undefined,
-        settle(interrupted) {
+        settle: (interrupted) => {
           signal?.removeEventListener('abort', interrupt)
-          utterance = null
-          if (background !== null) background.at = 0
+          this.utterance = null
+          if (this.background !== null) this.background.at = 0
           resolve({ playedMs: running.at * FRAME_MS, interrupted, beganAt: running.beganAt })
           // an utterance that replaces this one must not look like a moment of idleness
-          queueMicrotask(changed)
+          queueMicrotask(() => this.changed())
         },
       }
-      utterance = running
+      this.utterance = running
       signal?.addEventListener('abort', interrupt, { once: true })
-      changed()
-      wake?.()
+      this.changed()
+      this.wake?.()
     })
   }
 
-  function next(): Buffer | null {
+  next(): Buffer | null {
+    const { utterance } = this
     if (utterance !== null) {
       if (utterance.at < utterance.frames.length) {
         // drained, so that the bridge begins with the present and not with what was said under the prompt
-        live?.next()
+        this.line?.next()
         if (utterance.at === 0) utterance.beganAt = Date.now()
         return utterance.frames[utterance.at++]!
       }
       // asked again in the slot after the last frame: only now has that one sounded to its end
       utterance.settle(false)
     }
-    const heard = live?.next()
+    const heard = this.line?.next()
     if (heard != null) return heard
+    const { background } = this
     if (background === null) return null
     if (background.at === background.frames.length) background.at = 0
     return background.frames[background.at++]!
   }
 
-  function stop(): number | undefined {
-    const running = utterance
+  stop(): number | undefined {
+    const running = this.utterance
     running?.settle(true)
     return running === null ? undefined : running.at * FRAME_MS
   }
 
-  return {
-    play,
-    next,
-    stop,
-    loop(frames) {
-      if (closed || frames.length === 0) return () => {}
-      const tone = { frames, at: 0 }
-      background = tone
-      changed()
-      wake?.()
-      return () => {
-        // a later tone has its own end
-        if (background !== tone) return
-        background = null
-        changed()
-      }
-    },
-    live(source) {
-      if (closed) return
-      live = source
-      changed()
-      if (source !== null) wake?.()
-    },
-    idle: isIdle,
-    close() {
-      if (closed) return
-      closed = true
-      utterance?.settle(true)
-      background = null
-      live = null
-      changed()
-    },
+  loop(frames: readonly Buffer[]): () => void {
+    if (this.closed || frames.length === 0) return () => {}
+    const tone = { frames, at: 0 }
+    this.background = tone
+    this.changed()
+    this.wake?.()
+    return () => {
+      // a later tone has its own end
+      if (this.background !== tone) return
+      this.background = null
+      this.changed()
+    }
+  }
+
+  live(source: FrameSource | null): void {
+    if (this.closed) return
+    this.line = source
+    this.changed()
+    if (source !== null) this.wake?.()
+  }
+
+  idle(): boolean {
+    return this.utterance === null && this.background === null && this.line === null
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.utterance?.settle(true)
+    this.background = null
+    this.line = null
+    this.changed()
+  }
+
+  changed(): void {
+    const idle = this.idle()
+    if (idle === this.wasIdle) return
+    this.wasIdle = idle
+    this.onIdleChange?.(idle)
   }
 }

@@ -130,7 +130,8 @@ export async function loadRecording(
   }
 }
 
-function recordingFile(directory: string, callId: string, name: string): string {
+/** Throws RECORDING_FAILED where a part of it is no name of a file. */
+export function recordingFile(directory: string, callId: string, name: string): string {
   for (const part of [callId, name]) {
     // both come from outside at times and are parts of a path
     if (!/^[\w-]+$/.test(part)) throw fail('RECORDING_FAILED', { reason: `"${part}" is no name of a file` })

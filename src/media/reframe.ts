@@ -1,8 +1,14 @@
 import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { powerOf } from './level.ts'
 import { ULAW } from './ulaw.ts'
 
 /** Frames that lie whole in what is pushed pass through this one: shared by all, it stays in the processor's cache. */
 const shared = createFrame()
+
+export interface FrameTaker {
+  /** Gets each frame, and its mean square. */
+  take(samples: Int16Array, power: number): void
+}
 
 export interface Reframer {
   /** s16le sound of 8 kHz or more, any even number of bytes. */
@@ -16,84 +22,109 @@ export interface Reframer {
 }
 
 /**
- * Cuts sound of any size and rate into frames of 160 samples at 8 kHz. `onFrame` gets the same Int16Array each time: it
- * must be done with it when it returns.
+ * Cuts sound of any size and rate into frames of 160 samples at 8 kHz. `taker` gets the same Int16Array each time: it must
+ * be done with it when it returns.
  *
  * Higher rates come down by averaging over the length of one new sample, which for whole ratios is plain decimation by
  * averaging and for 12 and 44.1 kHz weighs the samples at both ends. Good enough for detectors and an intercom's ear.
  */
-export function createReframer(onFrame: (samples: Int16Array) => void): Reframer {
-  const frame = createFrame()
-  let filled = 0
-  let lastRate = SAMPLE_RATE
-  let sum = 0
-  let missing = 1
+export function createReframer(taker: FrameTaker): Reframer {
+  return new Cutter(taker)
+}
 
-  function put(sample: number): void {
-    frame.samples[filled++] = sample
-    if (filled === FRAME_SAMPLES) emit()
+class Cutter implements Reframer {
+  readonly taker: FrameTaker
+  filled = 0
+  readonly frame = createFrame()
+  lastRate = SAMPLE_RATE
+  sum = 0
+  missing = 1
+
+  constructor(taker: FrameTaker) {
+    this.taker = taker
   }
 
-  function emit(): void {
-    filled = 0
-    onFrame(frame.samples)
+  get partial(): boolean {
+    return this.filled > 0
   }
 
-  function copy(bytes: Uint8Array, start: number, end: number): void {
+  push(bytes: Uint8Array, start: number, end: number, rate: number): void {
+    if (rate === SAMPLE_RATE) {
+      this.lastRate = rate
+      this.copy(bytes, start, end - ((end - start) % 2))
+    } else this.average(bytes, start, end, rate)
+  }
+
+  pushUlaw(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; at++) this.put(ULAW[bytes[at]!]!)
+  }
+
+  flush(): void {
+    if (this.filled === 0) return
+    this.frame.samples.fill(0, this.filled)
+    this.emit()
+  }
+
+  copy(bytes: Uint8Array, start: number, end: number): void {
     let at = start
-    for (; filled === 0 && end - at >= FRAME_BYTES; at += FRAME_BYTES) {
-      shared.bytes.set(bytes.subarray(at, at + FRAME_BYTES))
-      onFrame(shared.samples)
+    for (; this.filled === 0 && end - at >= FRAME_BYTES; at += FRAME_BYTES) {
+      this.taker.take(shared.samples, decode(bytes, at))
     }
     while (at < end) {
-      const length = Math.min(end - at, FRAME_BYTES - filled * 2)
-      frame.bytes.set(bytes.subarray(at, at + length), filled * 2)
+      const length = Math.min(end - at, FRAME_BYTES - this.filled * 2)
+      this.frame.bytes.set(bytes.subarray(at, at + length), this.filled * 2)
       at += length
-      filled += length >> 1
-      if (filled === FRAME_SAMPLES) emit()
+      this.filled += length >> 1
+      if (this.filled === FRAME_SAMPLES) this.emit()
     }
   }
 
-  function average(bytes: Uint8Array, start: number, end: number, rate: number): void {
+  average(bytes: Uint8Array, start: number, end: number, rate: number): void {
     const span = rate / SAMPLE_RATE
-    if (rate !== lastRate) {
-      lastRate = rate
-      sum = 0
-      missing = span
+    if (rate !== this.lastRate) {
+      this.lastRate = rate
+      this.sum = 0
+      this.missing = span
     }
     for (let at = start; at + 1 < end; at += 2) {
-      const sample = ((bytes[at]! | (bytes[at + 1]! << 8)) << 16) >> 16
+      const sample = sampleAt(bytes, at)
       let left = 1
-      while (missing <= left) {
-        put(Math.round((sum + sample * missing) / span))
-        left -= missing
-        sum = 0
-        missing = span
+      while (this.missing <= left) {
+        this.put(Math.round((this.sum + sample * this.missing) / span))
+        left -= this.missing
+        this.sum = 0
+        this.missing = span
       }
-      sum += sample * left
-      missing -= left
+      this.sum += sample * left
+      this.missing -= left
     }
   }
 
-  return {
-    push(bytes, start, end, rate) {
-      if (rate === SAMPLE_RATE) {
-        lastRate = rate
-        copy(bytes, start, end - ((end - start) % 2))
-      } else average(bytes, start, end, rate)
-    },
-    pushUlaw(bytes, start, end) {
-      for (let at = start; at < end; at++) put(ULAW[bytes[at]!]!)
-    },
-    flush() {
-      if (filled === 0) return
-      frame.samples.fill(0, filled)
-      emit()
-    },
-    get partial() {
-      return filled > 0
-    },
+  put(sample: number): void {
+    this.frame.samples[this.filled++] = sample
+    if (this.filled === FRAME_SAMPLES) this.emit()
   }
+
+  emit(): void {
+    this.filled = 0
+    this.taker.take(this.frame.samples, powerOf(this.frame.samples))
+  }
+}
+
+/** Brings 160 samples from anywhere into the shared frame; returns their mean square. */
+function decode(bytes: Uint8Array, start: number): number {
+  const { samples } = shared
+  let sum = 0
+  for (let i = 0, at = start; i < FRAME_SAMPLES; i++, at += 2) {
+    const sample = sampleAt(bytes, at)
+    samples[i] = sample
+    sum += sample * sample
+  }
+  return sum / FRAME_SAMPLES
+}
+
+function sampleAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! | (bytes[at + 1]! << 8)) << 16) >> 16
 }
 
 function createFrame() {

@@ -53,73 +53,109 @@ export async function loadVad(): Promise<VadEngine> {
   let view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
   let count = 0
 
-  function create(options: VadOptions = {}): Vad {
-    const { mode = 2, onsetFrames = ONSET_FRAMES, hangoverMs = HANGOVER_MS, started, ended } = options
-    const handle = glue._fvad_new()
-    glue._fvad_set_sample_rate(handle, SAMPLE_RATE)
-    glue._fvad_set_mode(handle, mode)
-    count++
-    const foreground = createForeground()
-    let freed = false
-    let skipped = true
-    let frames = 0
-    let run = 0
-    let speaking = false
-    let begun = 0
-    let last = Number.NEGATIVE_INFINITY
-
-    function take(voiced: boolean): void {
-      frames++
-      run = voiced ? run + 1 : 0
-      if (!speaking && run >= onsetFrames) {
-        speaking = true
-        begun = frames - run
-        last = frames
-        started?.(begun * FRAME_MS)
-      } else if (speaking && voiced) last = frames
-      else if (speaking && (frames - last) * FRAME_MS >= hangoverMs) finish()
-    }
-
-    function finish(): void {
-      run = 0
-      if (!speaking) return
-      speaking = false
-      ended?.({ startMs: begun * FRAME_MS, endMs: last * FRAME_MS })
-    }
-
-    return {
-      push(samples, power = powerOf(samples)) {
-        // in a quiet line every second frame is asked: speech is found up to 20 ms later, and its end where it was
-        skipped = !skipped && !speaking && run === 0
-        if (skipped) {
-          foreground.push(power, false)
-          return take(false)
-        }
-        // the memory moves when more detectors than ever before are created
-        if (view.buffer !== memory.buffer) view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
-        view.set(samples)
-        // asked for silence too: it learns the line's noise from it
-        const voiced = glue._fvad_process(handle, buffer, FRAME_SAMPLES) === 1 && power > INAUDIBLE
-        // libfvad takes loud noise, and voices behind the caller, for speech without end
-        take(foreground.push(power, voiced))
-      },
-      skip: () => take(false),
-      finish,
-      quietMs: () => (frames - last) * FRAME_MS,
-      free() {
-        if (freed) return
-        freed = true
-        count--
-        glue._fvad_free(handle)
-      },
-    }
+  const detector: Detector = {
+    open(mode) {
+      count++
+      const handle = glue._fvad_new()
+      glue._fvad_set_sample_rate(handle, SAMPLE_RATE)
+      glue._fvad_set_mode(handle, mode)
+      return handle
+    },
+    isVoiced(handle, samples) {
+      // the memory moves when more detectors than ever before are created
+      if (view.buffer !== memory.buffer) view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
+      view.set(samples)
+      return glue._fvad_process(handle, buffer, FRAME_SAMPLES) === 1
+    },
+    close(handle) {
+      count--
+      glue._fvad_free(handle)
+    },
   }
 
   return {
-    create,
+    create: (options = {}) => new StreamVad(detector, options),
     get count() {
       return count
     },
+  }
+}
+
+/** libfvad, by the handles of its instances. */
+interface Detector {
+  open(mode: number): number
+  isVoiced(handle: number, samples: Int16Array): boolean
+  close(handle: number): void
+}
+
+/** The clock counts whole frames, which V8 keeps in the object itself. */
+class StreamVad implements Vad {
+  readonly detector: Detector
+  readonly handle: number
+  readonly foreground = createForeground()
+  readonly onsetFrames: number
+  readonly hangoverMs: number
+  readonly started: VadOptions['started']
+  readonly ended: VadOptions['ended']
+  freed = false
+  skipped = true
+  frames = 0
+  run = 0
+  speaking = false
+  begun = 0
+  /** The last frame of speech; 0: none yet. */
+  last = 0
+
+  constructor(detector: Detector, options: VadOptions) {
+    const { mode = 2, onsetFrames = ONSET_FRAMES, hangoverMs = HANGOVER_MS, started, ended } = options
+    this.detector = detector
+    this.handle = detector.open(mode)
+    this.onsetFrames = onsetFrames
+    this.hangoverMs = hangoverMs
+    this.started = started
+    this.ended = ended
+  }
+
+  push(samples: Int16Array, power = powerOf(samples)): void {
+    // in a quiet line every second frame is asked: speech is found up to 20 ms later, and its end where it was
+    this.skipped = !this.skipped && !this.speaking && this.run === 0
+    // asked for silence too: it learns the line's noise from it
+    const voiced = !this.skipped && this.detector.isVoiced(this.handle, samples) && power > INAUDIBLE
+    // libfvad takes loud noise, and voices behind the caller, for speech without end
+    this.take(this.foreground.push(power, voiced))
+  }
+
+  skip(): void {
+    this.take(false)
+  }
+
+  finish(): void {
+    this.run = 0
+    if (!this.speaking) return
+    this.speaking = false
+    this.ended?.({ startMs: this.begun * FRAME_MS, endMs: this.last * FRAME_MS })
+  }
+
+  quietMs(): number {
+    return this.last === 0 ? Number.POSITIVE_INFINITY : (this.frames - this.last) * FRAME_MS
+  }
+
+  free(): void {
+    if (this.freed) return
+    this.freed = true
+    this.detector.close(this.handle)
+  }
+
+  take(voiced: boolean): void {
+    this.frames++
+    this.run = voiced ? this.run + 1 : 0
+    if (!this.speaking && this.run >= this.onsetFrames) {
+      this.speaking = true
+      this.begun = this.frames - this.run
+      this.last = this.frames
+      this.started?.(this.begun * FRAME_MS)
+    } else if (this.speaking && voiced) this.last = this.frames
+    else if (this.speaking && (this.frames - this.last) * FRAME_MS >= this.hangoverMs) this.finish()
   }
 }
 

@@ -6,6 +6,8 @@ import { shown } from './inspection-mask.ts'
 export interface FeedOptions {
   /** Texts that may be of people are left out. */
   masked: boolean
+  /** Stands before each id of an actor: those of several processes are told to one viewer. */
+  place: string
   /** Types of events that may be sent to an actor by hand; those of its machine only. */
   sendable: (machine: string) => readonly string[]
 }
@@ -44,7 +46,9 @@ export type FeedMessage = { at: number; name: string } & (
 )
 
 /** A happening in the inspector's own protocol. */
-export function feedMessage(happening: Happening, { masked, sendable }: FeedOptions): FeedMessage {
+export function feedMessage(happening: Happening, options: FeedOptions): FeedMessage {
+  const { masked, place, sendable } = options
+  const placed = (id: string | undefined) => (id === undefined ? null : place + id)
   const { at, of, detail } = happening
   const base = { at, name: of.name }
   switch (happening.type) {
@@ -55,9 +59,9 @@ export function feedMessage(happening: Happening, { masked, sendable }: FeedOpti
       return {
         ...base,
         type: 'actor',
-        id: actor.sessionId,
-        root: of.root.sessionId,
-        parent: from ?? null,
+        id: place + actor.sessionId,
+        root: place + of.root.sessionId,
+        parent: placed(from),
         kind: of.kind,
         tenant: of.tenantId,
         actor: root ? of.name : actor.id,
@@ -70,12 +74,13 @@ export function feedMessage(happening: Happening, { masked, sendable }: FeedOpti
     case 'event': {
       const { actor, source, event } = happening
       const told = shown(event, masked)
-      return { ...base, type: 'event', id: actor.sessionId, from: source?.sessionId ?? null, event: told }
+      const [id, from] = [place + actor.sessionId, placed(source?.sessionId)]
+      return { ...base, type: 'event', id, from, event: told }
     }
     case 'snapshot': {
       const { actor, event, snapshot } = happening
       const told = snapshotOf(snapshot, detail, masked)
-      return { ...base, type: 'snapshot', id: actor.sessionId, on: event.type, ...told }
+      return { ...base, type: 'snapshot', id: place + actor.sessionId, on: event.type, ...told }
     }
     case 'ended':
       return { ...base, type: 'ended' }

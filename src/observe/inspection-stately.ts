@@ -1,5 +1,6 @@
 import type { AnyActorRef } from 'xstate'
 import type { Happening } from './inspection.ts'
+import type { FeedOptions } from './inspection-feed.ts'
 import { shown } from './inspection-mask.ts'
 
 /** Of @statelyai/inspect, whose form this is. */
@@ -11,12 +12,15 @@ export type StatelyMessage = Record<string, unknown> & { type: `@xstate.${string
 const definitions = new WeakMap<object, string>()
 
 /** Undefined for what the protocol has no word for. */
-export function statelyMessage(happening: Happening, masked: boolean): StatelyMessage | undefined {
+export function statelyMessage(
+  happening: Happening,
+  { masked, place }: Pick<FeedOptions, 'masked' | 'place'>,
+): StatelyMessage | undefined {
   if (happening.type === 'ended') return undefined
   const { actor, of } = happening
   const base = {
-    sessionId: actor.sessionId,
-    rootId: of.root.sessionId,
+    sessionId: place + actor.sessionId,
+    rootId: place + of.root.sessionId,
     createdAt: String(happening.at),
     id: null,
     _version: VERSION,
@@ -28,7 +32,7 @@ export function statelyMessage(happening: Happening, masked: boolean): StatelyMe
         ...base,
         name: nameOf(actor),
         definition: definitionOf(actor),
-        parentId: happening.from,
+        parentId: happening.from === undefined ? undefined : place + happening.from,
         snapshot: snapshotOf(actor.getSnapshot(), masked),
       }
     case 'event':
@@ -36,7 +40,7 @@ export function statelyMessage(happening: Happening, masked: boolean): StatelyMe
         type: '@xstate.event',
         ...base,
         event: shown(happening.event, masked),
-        sourceId: happening.source?.sessionId,
+        sourceId: happening.source && place + happening.source.sessionId,
       }
     case 'snapshot':
       return {

@@ -1,7 +1,7 @@
 import type { ActorRefLike, AnyActorRef, AnyEventObject, InspectionEvent, Snapshot } from 'xstate'
 import { stateName } from '../../machines/index.ts'
 
-export const INSPECTED_KINDS = ['call', 'broker', 'service', 'delivery'] as const
+export const INSPECTED_KINDS = ['call', 'broker', 'service'] as const
 export type InspectedKind = (typeof INSPECTED_KINDS)[number]
 
 /** A root actor that may be looked at, with what belongs to it. */

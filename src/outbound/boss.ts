@@ -3,6 +3,7 @@ import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Database, Transaction } from '../store/database.ts'
 import { translate } from '../store/sqlstate.ts'
+import { createClaims } from './claims.ts'
 import { openListener } from './listener.ts'
 import { deadOf, QUEUES } from './queues.ts'
 
@@ -33,7 +34,9 @@ export interface BossOptions {
 
 export interface Boss {
   readonly boss: PgBoss
-  /** Runs pg-boss's statements within a transaction of ours. */
+  /** Runs its statements where jobs are taken. */
+  readonly taking: Db
+  /** Runs its statements within a transaction of ours. */
   within(transaction: Transaction): Db
   /** Hears the name of a queue that has something new, or undefined when any may. Returns its end. */
   onReady(listener: (queue: string | undefined) => void): () => void
@@ -51,6 +54,7 @@ export interface Boss {
 export async function openBoss({ database, log, works }: BossOptions): Promise<Boss> {
   const ready = new Set<(queue: string | undefined) => void>()
   const notices = new Set<(notice: string) => void>()
+  const claims = createClaims({ database, log })
   const noticeChannel = `${bossSchema(database)}_notices`
   const tell = (queue: string | undefined) => {
     for (const listener of ready) listener(queue)
@@ -88,7 +92,10 @@ export async function openBoss({ database, log, works }: BossOptions): Promise<B
   // unheard, one would end the process; all of them are tried again
   boss.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'the queue had an error'))
   boss.on('warning', ({ message }) => log.debug({ warning: message }, 'the queue warns'))
-  const close = () => boss.stop({ graceful: true, timeout: STOP_MS, close: false })
+  const close = async () => {
+    await boss.stop({ graceful: true, timeout: STOP_MS, close: false })
+    await claims.close()
+  }
   try {
     await boss.start()
     await createQueues(boss)
@@ -98,6 +105,7 @@ export async function openBoss({ database, log, works }: BossOptions): Promise<B
   }
   return {
     boss,
+    taking: { executeSql: (text, values) => claims.query(timed(text, values)) },
     within: (transaction) => ({
       executeSql: (text, values) => transaction.client.query(timed(text, values)),
     }),

@@ -8,7 +8,7 @@ import { groupOf } from './enqueue.ts'
 import { insist } from './insist.ts'
 import { advance, mayHappen } from './life.ts'
 import type { Marks } from './marks.ts'
-import type { Channel, ChannelSender } from './message.ts'
+import { type Channel, type ChannelSender, PRIORITY } from './message.ts'
 import { type Begun, expired, type Outcome, outcomeOf, uncertain } from './outcome.ts'
 import { recognises } from './policy.ts'
 import type { Job, Queue } from './queue.ts'
@@ -53,6 +53,8 @@ interface Hand {
 export function createCourier(options: CourierOptions) {
   const { database, queue, senders, limits, settle, log, signal, now, random } = options
   const hands = new Map<string, Hand>()
+  /** Messages whose outcome is being written, by the station that took them. */
+  const unsettled = new Map<string, number>()
   let settling = 0
 
   /** Tasks for those messages that are still owed; the other jobs are acknowledged. */
@@ -198,7 +200,9 @@ export function createCourier(options: CourierOptions) {
   /** Nobody's place is taken while this is written: the next try need not wait for it. */
   const record = (outcome: Outcome) => {
     const hand = hands.get(outcome.message.id)!
+    const station = stationOf(hand.message.queue, hand.message.priority >= PRIORITY.critical)
     hand.settling = true
+    unsettled.set(station, (unsettled.get(station) ?? 0) + 1)
     settling++
     settle(outcome)
       .then((counted) => {
@@ -207,6 +211,7 @@ export function createCourier(options: CourierOptions) {
       .catch((error) => giveUp(hand, error))
       .finally(() => {
         settling--
+        unsettled.set(station, unsettled.get(station)! - 1)
         forget(hand)
         // whole batches end together
         if (settling % 32 === 0) options.onSettled()
@@ -228,6 +233,8 @@ export function createCourier(options: CourierOptions) {
     jobs: () => [...hands.values()].map(({ job }) => job),
     /** Messages whose outcome is being written. */
     settling: () => settling,
+    /** Those of one station: what others have sent takes none of its room. */
+    unsettledOf: (queue: string, critical: boolean) => unsettled.get(stationOf(queue, critical)) ?? 0,
     /** The time of a message passed that nobody may take. */
     async expire(message: MessageRow): Promise<void> {
       if (hands.has(message.id)) return
@@ -245,6 +252,8 @@ export function createCourier(options: CourierOptions) {
     },
   }
 }
+
+const stationOf = (queue: string, critical: boolean) => `${queue} ${critical ? 'critical' : 'general'}`
 
 const isOwed = (message: MessageRow) =>
   message.status === 'processing' || mayHappen(message, { type: 'message.taken' })

@@ -48,3 +48,12 @@ export async function drain(body: Body, signal: AbortSignal): Promise<{ body: st
   }
   return { body: '', whole }
 }
+
+/** What an answer says in JSON; undefined where it is none. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

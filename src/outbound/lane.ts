@@ -24,8 +24,10 @@ export interface LaneOptions {
 }
 
 export interface Lane {
-  /** There may be something to fetch, or room for it. */
+  /** There may be something to fetch. */
   wake(): void
+  /** There may be room: fetches again where the last fetch left something behind for want of it. */
+  refill(): void
   /** Fetches nothing more; resolves when the last batch is handed over. */
   stop(): Promise<void>
 }
@@ -39,6 +41,7 @@ export function createLane(options: LaneOptions): Lane {
   let stopped = false
   let woken = false
   let away = false
+  let leftSome = false
   let resume: (() => void) | undefined
 
   const wake = () => {
@@ -60,8 +63,10 @@ export function createLane(options: LaneOptions): Lane {
 
   const fetchOnce = async (): Promise<boolean> => {
     const limit = Math.min(batch, room())
+    const ignoreGroups = full()
+    leftSome = limit < batch || ignoreGroups.length > 0
     if (limit <= 0) return false
-    const jobs = await queue.dequeue(name, { limit, minPriority, maxPriority, ignoreGroups: full() })
+    const jobs = await queue.dequeue(name, { limit, minPriority, maxPriority, ignoreGroups })
     if (jobs.length > 0) await take(jobs)
     return jobs.length === limit
   }
@@ -88,6 +93,9 @@ export function createLane(options: LaneOptions): Lane {
   const running = run()
   return {
     wake,
+    refill: () => {
+      if (leftSome) wake()
+    },
     async stop() {
       stopped = true
       resume?.()

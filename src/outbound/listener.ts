@@ -17,6 +17,8 @@ const CLOSE_MS = 1000
 export interface ListenerOptions {
   database: Database
   channels: readonly string[]
+  /** Of the connection, as Postgres lists it. */
+  name?: string
   onNotification: (channel: string, payload: string) => void
   /** Each time it listens, the first time too: what came meanwhile was missed. */
   onConnected: () => void
@@ -28,7 +30,7 @@ export interface ListenerOptions {
  * fails. A pooler in transaction mode cannot stand between.
  */
 export async function openListener(options: ListenerOptions): Promise<{ close(): Promise<void> }> {
-  const { database, channels, onNotification, onConnected, log } = options
+  const { database, channels, name, onNotification, onConnected, log } = options
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
   let tries = 0
@@ -44,6 +46,8 @@ export async function openListener(options: ListenerOptions): Promise<{ close():
     try {
       await next.connect()
       next.once('end', () => lost(next, 'the connection ended'))
+      // not as an option: what DATABASE_URL says would win over it
+      if (name) await next.query(`select set_config('application_name', $1, false)`, [name])
       for (const channel of channels) await next.query(`listen ${next.escapeIdentifier(channel)}`)
     } catch (error) {
       next.removeAllListeners('end')

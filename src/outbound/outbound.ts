@@ -11,7 +11,6 @@ import {
   listMessages,
   type MessageFilter,
   type MessageRow,
-  writeReceipt,
 } from '../store/messages.ts'
 import { atMost } from '../wait.ts'
 import { openBoss } from './boss.ts'
@@ -252,9 +251,6 @@ export async function createOutbound(options: OutboundOptions) {
       }
     },
 
-    /** A delivery receipt. `false`: no message of ours has this id (yet). */
-    receipt: (receipt: { providerId: string; tenantId?: string; kind: 'delivered' | 'read'; at: Date }) =>
-      writeReceipt(database, receipt),
     findByProviderId: (providerId: string, tenantId?: string) =>
       findByProviderId(database, providerId, tenantId),
 

@@ -4,7 +4,7 @@ import type { Boss } from './boss.ts'
 import type { Job, Queue } from './queue.ts'
 
 /** The queue behind that face: pg-boss, in the Postgres that has everything else. */
-export function createPostgresQueue({ boss, within, onReady }: Boss): Queue {
+export function createPostgresQueue({ boss, taking, within, onReady }: Boss): Queue {
   const db = (transaction?: Transaction) => (transaction ? { db: within(transaction) } : {})
   return {
     onReady,
@@ -23,6 +23,7 @@ export function createPostgresQueue({ boss, within, onReady }: Boss): Queue {
       const jobs = await translated(
         boss.fetch<unknown>(queue, {
           batchSize: limit,
+          db: taking,
           ...(minPriority !== undefined && { minPriority }),
           ...(maxPriority !== undefined && { maxPriority }),
           ...(ignoreGroups && ignoreGroups.length > 0 && { ignoreGroups: [...ignoreGroups] }),

@@ -59,7 +59,7 @@ export function createStation(options: StationOptions) {
   const room = () => (hold?.all() ? 0 : inHand - size() - unsettled())
   // a fetch for each one that ends would be many fetches of one
   const refill = () => {
-    if (size() === 0 || room() >= batch / 2) lane.wake()
+    if (size() === 0 || room() >= batch / 2) lane.refill()
   }
   const isCrowded = () => size() > inHand - batch
   const giveBack = async (tasks: readonly Task[]) => {

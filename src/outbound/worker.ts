@@ -135,11 +135,22 @@ export function createWorker(options: WorkerOptions): Worker {
     const carriesMessages = (MESSAGE_QUEUES as readonly string[]).includes(name)
     if (!carriesMessages)
       return [createStation({ queue, name, limits: JOBS, unsettled: () => 0, take: jobs.take, log })]
-    const station = { queue, name, unsettled: courier.settling, take: courier.take, log }
+    const station = { queue, name, take: courier.take, log }
     return [
-      // one that took a critical message could only hold it where all its places are taken
-      createStation({ ...station, limits: GENERAL, hold: holds, maxPriority: PRIORITY.critical - 1 }),
-      createStation({ ...station, limits: RESERVED, minPriority: PRIORITY.critical }),
+      createStation({
+        ...station,
+        limits: GENERAL,
+        hold: holds,
+        // one that took a critical message could only hold it where all its places are taken
+        maxPriority: PRIORITY.critical - 1,
+        unsettled: () => courier.unsettledOf(name, false),
+      }),
+      createStation({
+        ...station,
+        limits: RESERVED,
+        minPriority: PRIORITY.critical,
+        unsettled: () => courier.unsettledOf(name, true),
+      }),
     ]
   })
   const unhear = queue.onReady((name) => {

@@ -1,9 +1,10 @@
+import type { Role } from '../audio.ts'
 import type { Ended, Happening, Heard } from './transcript.ts'
 import { isLoop } from './vocabulary.ts'
 
-/** How a call went, a line at a time: for people. `undefined` for what they need not read. */
-export function describe(happening: Happening): string | undefined {
-  const words = wordsOf(happening)
+/** How a call of this role went, a line at a time: for people. `undefined` for what they need not read. */
+export function describe(happening: Happening, role: Role): string | undefined {
+  const words = wordsOf(happening, role)
   return words === undefined ? undefined : `${clockOf(happening.at)}  ${words}`
 }
 
@@ -38,14 +39,14 @@ function goodbyeOf({ prompt, complete, ms, startedAt }: Heard) {
   return { prompt: prompt ?? null, complete, ms, beganAt: startedAt }
 }
 
-function wordsOf(happening: Happening): string | undefined {
+function wordsOf(happening: Happening, role: Role): string | undefined {
   switch (happening.type) {
     case 'connected':
       return `connected as ${happening.id}${happening.connection > 1 ? ', again' : ''}`
     case 'hearing':
-      return happening.prompt === undefined ? '← (something unknown)' : `← ${happening.text}`
+      return happening.prompt === undefined ? `← (${VOICES[role]})` : `← ${happening.text}`
     case 'heard':
-      return heardWords(happening)
+      return heardWords(happening, role)
     case 'key':
       return `→ key ${happening.key}`
     case 'spoke':
@@ -61,10 +62,16 @@ function wordsOf(happening: Happening): string | undefined {
   }
 }
 
+/** What is heard and is no prompt: the resident is played what the visitor recorded, and both may talk. */
+const VOICES: Record<Role, string> = {
+  visitor: 'a voice that is no prompt',
+  resident: "the visitor's recording, or their voice",
+}
+
 /** What came whole needs no second line, and a tone says nothing by its length. */
-function heardWords({ prompt, complete, ms }: Heard): string | undefined {
+function heardWords({ prompt, complete, ms }: Heard, role: Role): string | undefined {
   if (complete || isLoop(prompt)) return undefined
-  return prompt === undefined ? `← (unknown audio, ${seconds(ms)})` : `← … cut after ${seconds(ms)}`
+  return prompt === undefined ? `← (${VOICES[role]}, ${seconds(ms)})` : `← … cut after ${seconds(ms)}`
 }
 
 const ENDINGS: Record<Ended['by'], string> = {

@@ -24,6 +24,8 @@ export interface CallCommand {
   json?: boolean
   locale?: Locale
   inband?: boolean
+  /** Connect again with the same UUID when the service is lost, as the dialplan of examples/asterisk does. */
+  reconnect?: boolean
   /** ms after connecting. */
   hangupAfter?: number
   /** Prompt packs, so that the phone knows what it hears; without any it can only tell sound from silence. */
@@ -45,6 +47,7 @@ export async function runCallCommand(command: CallCommand): Promise<number> {
     uuid,
     locale = 'pt-BR',
     inband,
+    reconnect,
     json,
     record,
     promptDirectories,
@@ -56,19 +59,21 @@ export async function runCallCommand(command: CallCommand): Promise<number> {
     promptDirectories === undefined
       ? undefined
       : await loadPrompts({ directories: promptDirectories, locale, frame: audioFrame })
+  const role = command.answer === undefined ? 'visitor' : 'resident'
   const phone = createPhone({
     port,
-    role: command.answer === undefined ? 'visitor' : 'resident',
+    role,
     record: record !== undefined,
     ...(host !== undefined && { host }),
     ...(uuid !== undefined && { id: uuid }),
     ...(inband !== undefined && { inband }),
+    ...(reconnect && { reconnect, strict: 'dial' as const }),
     ...(prompts && { prompts }),
   })
   const leave = () => phone.hangUp()
   try {
     phone.on((happening) => {
-      const line = json ? toJson(happening) : describe(happening)
+      const line = json ? toJson(happening) : describe(happening, role)
       if (line !== undefined) write(line)
     })
     signal?.addEventListener('abort', leave, { once: true })

@@ -77,6 +77,8 @@ const KEPT_VIOLATIONS = 10
 // the dialplan of examples/asterisk that reconnects: a leg shorter than 2 s was the answer "this call has ended"
 const SHORT_LEG_MS = 2000
 const RETRY_MS = 1000
+/** From a lost leg to the next Dial; a process that is being killed closes its ports meanwhile. */
+const AGAIN_MS = 20
 const MISSES = 15
 
 /** A phone behind an Asterisk: it calls at once. Whoever creates it closes it. Throws USAGE_WRONG for what is no UUID. */
@@ -177,8 +179,7 @@ export function createPhone(options: PhoneOptions): Phone {
     const toldOver = lasted !== undefined && lasted < SHORT_LEG_MS
     if (!reconnect || over || final || toldOver) return finish(by, reason)
     transcript.add({ at: now(), type: 'lost', reason: reason ?? by })
-    if (lasted !== undefined) connect()
-    else retrying = setTimeout(retry, RETRY_MS)
+    retrying = setTimeout(retry, lasted === undefined ? RETRY_MS : AGAIN_MS)
   }
 
   const retry = () => {

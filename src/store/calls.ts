@@ -1,5 +1,7 @@
 import type { Outcome } from '../../machines/index.ts'
 import type { Querier } from './database.ts'
+import { asJsonb } from './jsonb.ts'
+import { forgetCalls, type KeptCall, keepCalls } from './kept-calls.ts'
 
 export interface CallRow {
   /** The AudioSocket UUID, lower case with dashes. */
@@ -32,20 +34,37 @@ export interface EventRow {
 const COLUMNS = `id, tenant_id as "tenantId", node_id as "nodeId", gate, unit_id as "unitId",
   unit_number as "unitNumber", state, started_at as "startedAt", ended_at as "endedAt", outcome, reason, decision, durations`
 
+export interface WrittenBatch {
+  calls: readonly CallRow[]
+  events: readonly EventRow[]
+  kept?: readonly KeptCall[]
+  /** The process that writes: of a call that another one has taken over it changes nothing. */
+  instance?: string | null
+}
+
 /**
- * One statement for the calls, one for the events, however many there are; both may be repeated after a failure. The
- * last row of a call wins, but a call that has ended stays ended: a batch that was retried may arrive late.
+ * One statement for the calls, one for the events, one for what is kept, however many there are; all may be repeated after
+ * a failure. The last row of a call wins, but a call that has ended stays ended: a batch that was retried may arrive late.
+ * In a transaction a call is kept exactly as far as its events tell.
  */
 export async function writeBatch(
   database: Querier,
-  { calls, events }: { calls: readonly CallRow[]; events: readonly EventRow[] },
+  { calls, events, kept = [], instance = null }: WrittenBatch,
 ): Promise<void> {
   if (calls.length > 0) {
     // Postgres refuses to update one row twice in a statement
     const latest = [...new Map(calls.map((call) => [call.id, call])).values()]
-    await database.query(UPSERT_CALLS, [asJson(latest)])
+    await database.query(UPSERT_CALLS, [asJsonb(latest), instance])
+    const ended = latest.filter(({ endedAt }) => endedAt !== null)
+    await forgetCalls(
+      database,
+      ended.map(({ id }) => id),
+      instance,
+    )
   }
-  if (events.length > 0) await database.query(INSERT_EVENTS, [asJson(events), EVENTS_LOCK])
+  await keepCalls(database, kept)
+  // last, for the lock that it takes
+  if (events.length > 0) await database.query(INSERT_EVENTS, [asJsonb(events), EVENTS_LOCK])
 }
 
 /** First half of an advisory lock's key ("pevt" in ASCII); the second is a hash of the schema. */
@@ -59,12 +78,15 @@ const UPSERT_CALLS = `
   from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "nodeId" text, gate text, "unitId" bigint,
     "unitNumber" text, state text, "startedAt" timestamptz, "endedAt" timestamptz, outcome text, reason text,
     decision jsonb, durations jsonb)
+  -- in one order, or two batches that share calls wait for each other
+  order by id
   on conflict (id) do update set
     tenant_id = excluded.tenant_id, node_id = excluded.node_id, gate = excluded.gate, unit_id = excluded.unit_id,
     unit_number = excluded.unit_number, state = excluded.state, started_at = excluded.started_at,
     ended_at = excluded.ended_at, outcome = excluded.outcome, reason = excluded.reason, decision = excluded.decision,
     durations = excluded.durations
-  where calls.ended_at is null or excluded.ended_at is not null`
+  where (calls.ended_at is null or excluded.ended_at is not null)
+    and not exists (select from kept_calls k where k.call_id = excluded.id and k.instance <> $2::uuid)`
 
 // one batch at a time, over all nodes: ids are then seen in their order, and who has read up to one missed none before it
 const INSERT_EVENTS = `
@@ -155,11 +177,4 @@ export async function deleteOlderThan(database: Querier, days: number, limit = 1
     [days, limit],
   )
   return rows.map((row) => row.id)
-}
-
-/** Postgres' jsonb refuses NUL and half surrogate pairs; one such character in a transcript must not lose the batch. */
-function asJson(rows: readonly unknown[]): string {
-  return JSON.stringify(rows, (_, value: unknown) =>
-    typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '') : value,
-  )
 }

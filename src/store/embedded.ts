@@ -1,8 +1,9 @@
-import { chown, mkdir, realpath, rm } from 'node:fs/promises'
+import { chown, realpath, rm } from 'node:fs/promises'
 import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { findPackage, prepareBinaries, type Source } from './binaries.ts'
 import { createCluster, DATABASE, SUPERUSER } from './cluster.ts'
+import { makeDataDir } from './folder.ts'
 import { occupy } from './occupants.ts'
 import { AWAY, findPlace, linkPlace, type Place, socketDirectory } from './place.ts'
 import { findPostmaster, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.ts'
@@ -29,7 +30,7 @@ export interface EmbeddedOptions {
 
 /**
  * The Postgres of `<dataDir>/postgres`, created, started or joined. Listens on no port. Throws DATABASE_UNSUPPORTED
- * (no binaries for this machine), DATABASE_LOCKED (another process has been at it for `patienceMs`),
+ * (no binaries for this machine), DATA_DIR_UNUSABLE, DATABASE_LOCKED (another process has been at it for `patienceMs`),
  * DATABASE_UNREACHABLE (it does not start, or belongs to somebody else).
  */
 export async function openEmbedded({
@@ -39,7 +40,7 @@ export async function openEmbedded({
 }: EmbeddedOptions): Promise<Embedded> {
   try {
     const source = await findPackage()
-    await mkdir(dataDir, { recursive: true })
+    await makeDataDir(dataDir)
     const home = await realpath(dataDir)
     const { stem } = await findPlace(home)
     const lock = `${stem}.lock`

@@ -1,8 +1,7 @@
 import { type EventRow, writeBatch } from './calls.ts'
 import type { Database } from './database.ts'
+import { LATE_SEQ } from './kept-calls.ts'
 
-/** What is noted after a call's end counts from here: its own last events may still be on their way. */
-const LATE_SEQ = 1_000_000
 /** First half of an advisory lock's key ("late" in ASCII); the second is a hash of the call. */
 const LATE_LOCK = 0x6c617465
 

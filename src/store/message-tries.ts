@@ -16,14 +16,34 @@ export interface AttemptRow {
   retryAfterMs: number | null
 }
 
-/** The tries of a message, the first one first. */
-export function attemptsOf(database: Querier, messageId: string): Promise<AttemptRow[]> {
+/** The tries of a message, the first one first; `latest`: no more than so many, the last ones. */
+export function attemptsOf(
+  database: Querier,
+  messageId: string,
+  latest: number | null = null,
+): Promise<AttemptRow[]> {
   return database.query<AttemptRow>(
-    `select message_id as "messageId", number, started_at as "startedAt", ended_at as "endedAt", node, outcome,
-       http_status as "httpStatus", error_code as "errorCode", error, retry_after_ms as "retryAfterMs"
-     from message_attempts where message_id = $1 order by number`,
-    [messageId],
+    `select * from (
+       select message_id as "messageId", number, started_at as "startedAt", ended_at as "endedAt", node, outcome,
+         http_status as "httpStatus", error_code as "errorCode", error, retry_after_ms as "retryAfterMs"
+       from message_attempts where message_id = $1 order by number desc limit $2
+     ) latest order by number`,
+    [messageId, latest],
   )
+}
+
+/** How many of the tries before `number` were refused for now, since the last one that ended the matter. */
+export async function refusedBefore(database: Querier, messageId: string, number: number): Promise<number> {
+  const [row] = await database.query<{ refused: number }>(
+    `with earlier as (
+       select number, outcome from message_attempts
+       where message_id = $1 and number < $2 and outcome in ('retrying', 'sent', 'failed')
+     )
+     select count(*)::int as refused from earlier
+     where number > coalesce((select max(number) from earlier where outcome <> 'retrying'), 0)`,
+    [messageId, number],
+  )
+  return row!.refused
 }
 
 export interface Begun {

@@ -206,23 +206,6 @@ export async function changeMessages(
   )
 }
 
-/** What the provider tells later. The id is the provider's own; `false`: it names no message of ours. */
-export async function writeReceipt(
-  database: Querier,
-  receipt: { providerId: string; tenantId?: string | undefined; kind: 'delivered' | 'read'; at: Date },
-): Promise<boolean> {
-  // a message that was read was delivered; receipts come in any order
-  const rows = await database.query(
-    `update messages set
-       delivered_at = coalesce(delivered_at, $3),
-       read_at = case when $4 = 'read' then coalesce(read_at, $3) else read_at end,
-       updated_at = greatest(updated_at, $3)
-     where provider_id = $1 and ($2::text is null or tenant_id = $2) returning 1`,
-    [receipt.providerId, receipt.tenantId ?? null, receipt.at, receipt.kind],
-  )
-  return rows.length > 0
-}
-
 /** The newest message that the provider knows by this id. */
 export async function findByProviderId(
   database: Querier,

@@ -52,12 +52,13 @@ export async function answerRequest(database: Querier, id: string, answer: Reque
   await database.query('update node_requests set answer = $2 where id = $1', [id, JSON.stringify(answer)])
 }
 
-export async function findAnswer(database: Querier, id: string): Promise<RequestAnswer | undefined> {
-  const [row] = await database.query<{ answer: RequestAnswer | null }>(
-    'select answer from node_requests where id = $1',
+/** Reads an answer, and removes it with its request. */
+export async function takeAnswer(database: Querier, id: string): Promise<RequestAnswer | undefined> {
+  const [row] = await database.query<{ answer: RequestAnswer }>(
+    'delete from node_requests where id = $1 and answer is not null returning answer',
     [id],
   )
-  return row?.answer ?? undefined
+  return row?.answer
 }
 
 /** False when somebody has begun with it already. */

@@ -4,6 +4,8 @@ import { parsePhoneNumberFromString } from 'libphonenumber-js/min'
 const COUNTRY = 'BR'
 /** Shorter ones are extensions of the building. */
 const SUBSCRIBER_DIGITS = 8
+/** As messengers write numbers of this country: what they say is what they are, and reading them took longer than their signature. */
+const PLAIN = /^\+55[1-9]{2}(?:9\d{8}|[2-5]\d{7})$/
 
 /**
  * E.164 of a number as people and carriers write it, an extension as its digits, undefined for what is neither. A
@@ -15,6 +17,7 @@ export function phoneNumber(written: string): string | undefined {
     .replace(/@.*$/, '')
     .replace(/[\s().-]/g, '')
   if (!/^\+?\d{1,15}$/.test(digits)) return undefined
+  if (PLAIN.test(digits)) return digits
   if (!digits.startsWith('+') && digits.length < SUBSCRIBER_DIGITS) return digits
   const parsed = parsePhoneNumberFromString(digits, COUNTRY)
   if (!parsed?.isPossible()) return digits

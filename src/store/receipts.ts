@@ -1,6 +1,7 @@
 import type { Querier } from './database.ts'
 import type { Account } from './inbound.ts'
 import { asJsonb } from './jsonb.ts'
+import type { MessageRow } from './messages.ts'
 
 export type ReceiptStatus = 'sent' | 'delivered' | 'read' | 'failed'
 
@@ -74,6 +75,19 @@ export function listUndelivered(database: Querier): Promise<(ReceiptRow & { mess
        m.id as "messageId"
      from receipts r join messages m on ${IS_FOR}
      where r.applied_at is null and r.status = 'failed' order by r.received_at limit 1000`,
+  )
+}
+
+/** What the provider said of a message, in the order of its clock; of the last time that it was sent, where it was sent again. */
+export async function receiptsOf(
+  database: Querier,
+  { tenantId, instanceId, providerId }: Pick<MessageRow, 'tenantId' | 'instanceId' | 'providerId'>,
+): Promise<ReceiptRow[]> {
+  if (providerId === null) return []
+  return database.query<ReceiptRow>(
+    `select tenant_id as "tenantId", instance_id as "instanceId", provider_id as "providerId", status, at, error
+     from receipts where tenant_id = $1 and instance_id = $2 and provider_id = $3 order by at, received_at`,
+    [tenantId, instanceId, providerId],
   )
 }
 

@@ -11,6 +11,8 @@ export interface TenantRow {
   notifyUnreached: boolean
   /** Null: none of its own, or none that can be read. */
   plan: ContactPlan | null
+  /** One is stored that cannot be read: calls pass it over. */
+  planUnreadable: boolean
 }
 
 export interface TenantChange {
@@ -31,7 +33,7 @@ export async function listTenants(database: Querier, tenantId?: string): Promise
     `select ${COLUMNS} from tenants where $1::text is null or id = $1 order by id`,
     [tenantId ?? null],
   )
-  return rows.map((row) => ({ ...row, plan: readPlan(row.plan) }))
+  return rows.map((row) => ({ ...row, ...readPlan(row.plan) }))
 }
 
 /** False when the id is taken. */
@@ -72,9 +74,9 @@ export async function deleteTenant(database: Querier, id: string): Promise<boole
   return rows.length > 0
 }
 
-/** A plan as it is stored, or null where it cannot be read. */
-export function readPlan(stored: unknown): ContactPlan | null {
-  return contactPlan.safeParse(stored).data ?? null
+export function readPlan(stored: unknown): Pick<TenantRow, 'plan' | 'planUnreadable'> {
+  const plan = contactPlan.safeParse(stored).data ?? null
+  return { plan, planUnreadable: plan === null && stored !== null }
 }
 
 /** Whether Postgres refused a row because another has its key (unique_violation). */

@@ -6,8 +6,10 @@ import { readPlan } from './tenants.ts'
 /** A unit as people edit it, one at a time; whole directories are src/store/directory.ts. */
 export interface UnitRow extends Unit {
   tenantId: string
-  /** Null: the tenant's. */
+  /** Null: the tenant's, or none that can be read. */
   plan: ContactPlan | null
+  /** One is stored that cannot be read: calls pass it over. */
+  planUnreadable: boolean
 }
 
 export interface UnitChange {
@@ -88,15 +90,16 @@ export async function createUnit(
   return row!.id
 }
 
-/** Rejects where the number is taken (isTaken). */
+/** Without a plan the one that is stored stays. Rejects where the number is taken (isTaken). */
 export async function changeUnit(
   database: Querier,
   id: string,
-  { number, block, label, plan }: UnitChange,
+  { number, block, label, plan }: Omit<UnitChange, 'plan'> & Partial<Pick<UnitChange, 'plan'>>,
 ): Promise<void> {
   await database.query(
-    'update units set number = $2, block = $3, label = coalesce($4, $2), plan = $5 where id = $1',
-    [id, number, block, label, plan && JSON.stringify(plan)],
+    `update units set number = $2, block = $3, label = coalesce($4, $2), plan = case when $6 then $5 else plan end
+     where id = $1`,
+    [id, number, block, label, plan ? JSON.stringify(plan) : null, plan !== undefined],
   )
 }
 
@@ -135,5 +138,5 @@ export async function writeResidents(
 }
 
 function readable(row: UnitRow): UnitRow {
-  return { ...row, plan: readPlan(row.plan) }
+  return { ...row, ...readPlan(row.plan) }
 }

@@ -4,6 +4,7 @@ import { calls } from './live.js'
 import { problems } from './parts/dependencies.js'
 import { Icon } from './parts/icons.js'
 import { Failure, Question, Toast } from './parts/notice.js'
+import { remarks, remarkWord } from './parts/remarks.js'
 import { route } from './route.js'
 import { Calls } from './views/calls.js'
 import { Directory } from './views/directory.js'
@@ -73,14 +74,18 @@ function Nav({ current }) {
 function Wellness() {
   const found = problems.value
   const [worst] = found
-  const word = !worst
-    ? tr('Tudo em ordem', 'All is well')
-    : found.length === 1
+  const noted = worst ? 0 : remarks.value.length
+  const word = worst
+    ? found.length === 1
       ? worst.text
       : tr(`${found.length} problemas`, `${found.length} problems`)
-  return html`<a class="wellness ${worst?.tone ?? 'ok'}" href=${worst?.to ?? '#/health'} title=${word} aria-live="polite">
+    : noted > 0
+      ? remarkWord(noted)
+      : tr('Tudo em ordem', 'All is well')
+  const tone = worst?.tone ?? (noted > 0 ? 'calm' : 'ok')
+  return html`<a class="wellness ${tone}" href=${worst?.to ?? '#/health'} title=${word} aria-live="polite">
     <${Icon} name=${worst ? 'warning' : 'check'} /><span class="word">${word}</span>
-    ${worst && html`<span class="few" aria-hidden="true">${amount(found.length)}</span>`}
+    ${(worst || noted > 0) && html`<span class="few" aria-hidden="true">${amount(worst ? found.length : noted)}</span>`}
   </a>`
 }
 

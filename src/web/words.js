@@ -67,8 +67,8 @@ export function lasted(ms) {
 }
 
 /** The outer state of a call: its word, and the shape and tone that go with it. */
-export function stateOf({ state, outcome, endedAt }) {
-  if (endedAt || state === 'ended') return outcomeOf(outcome)
+export function stateOf({ state, outcome, reason, endedAt }) {
+  if (endedAt || state === 'ended') return outcomeOf(outcome, reason)
   const outer = (state ?? '').split('.')[0]
   const known = {
     attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],
@@ -82,7 +82,9 @@ export function stateOf({ state, outcome, endedAt }) {
   return { word, shape, tone }
 }
 
-export function outcomeOf(outcome) {
+export function outcomeOf(outcome, reason) {
+  if (outcome === 'abandoned' && reason === 'fault')
+    return { word: tr('Perdida numa queda', 'Lost in a failure'), shape: 'warning', tone: 'bad' }
   const [word, shape, tone] = {
     authorized: [tr('Autorizado', 'Authorised'), 'check', 'ok'],
     denied: [tr('Negado', 'Denied'), 'cross', 'bad'],
@@ -108,6 +110,37 @@ export function messageStateOf(status) {
   return { word, shape, tone }
 }
 
+/** How one try of a message ended; null while it is under way. */
+export function tryOf(outcome) {
+  if (outcome === null) return tr('em curso', 'under way')
+  return outcome === 'released'
+    ? tr('Devolvida à fila', 'Given back to the queue')
+    : messageStateOf(outcome).word
+}
+
+/** By what a message leaves. */
+export function channelName(channel) {
+  const names = { whatsapp: 'WhatsApp', twilio: 'Twilio', webhook: 'Webhook', gate: tr('Portão', 'Gate') }
+  return names[channel] ?? channel
+}
+
+/** What a message is: the type of an event as its receiver knows it, the form of what people read by its word. */
+export function typeOf({ channel, type }) {
+  if (channel === 'webhook' || channel === 'gate') return type ?? ''
+  const words = {
+    text: tr('texto', 'text'),
+    buttons: tr('botões', 'buttons'),
+    template: tr('modelo', 'template'),
+    audio: tr('áudio', 'audio'),
+  }
+  return words[type] ?? type ?? ''
+}
+
+/** To whom it goes: WEBHOOK_URL has no id. */
+export function recipientOf({ channel, to }) {
+  return channel === 'webhook' && to === 'environment' ? 'WEBHOOK_URL' : to
+}
+
 /** Why a message or a try failed. */
 export function failureOf(code, message) {
   return tr(inPortuguese(code, message ?? ''), message ?? '')
@@ -116,6 +149,29 @@ export function failureOf(code, message) {
 /** Why an endpoint is disabled. */
 export function disabledFor(reason) {
   return tr(disabledInPortuguese(reason), reason)
+}
+
+/** What a process lacks for its work, which readiness tells in English. */
+export function lackOf(lack) {
+  const [part, state] = lack.split(' ')
+  if (part === 'broker') return tr(`RabbitMQ ${brokerState(state)}`, lack)
+  const known = { 'not running': 'não está no ar', 'database away': 'banco de dados sem resposta' }
+  return tr(known[lack] ?? lack, lack)
+}
+
+/** How the connection to RabbitMQ is. */
+export function brokerState(state) {
+  const known = {
+    connecting: 'conectando',
+    open: 'conectado',
+    blocked: 'bloqueado',
+    stuck: 'bloqueado há tempo demais',
+    recovering: 'reconectando',
+    failed: 'falhou',
+    closing: 'fechando',
+    closed: 'fechado',
+  }
+  return tr(known[state] ?? state, state)
 }
 
 export function roleName(role) {

@@ -4,6 +4,10 @@ import { INTENTS } from '../../store/entry-rules.ts'
 import { locale, moment, role } from './common.ts'
 
 const plan = z.array(planStep).nullable()
+const planUnreadable = z.boolean().meta({
+  description:
+    'One is stored that cannot be read: calls pass it over, and it stays until another is written.',
+})
 
 export const tenant = z
   .object({
@@ -13,6 +17,7 @@ export const tenant = z
     bargeIn: z.boolean(),
     notifyUnreached: z.boolean(),
     plan,
+    planUnreadable,
   })
   .meta({ id: 'Tenant' })
 
@@ -35,6 +40,7 @@ export const unit = z
     block: z.string().nullable(),
     /** Null: the tenant's. */
     plan,
+    planUnreadable,
     /** In the order in which they are rung. */
     residents: z.array(resident),
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { facts, moment } from './common.ts'
+import { facts, listOf, moment } from './common.ts'
 
 export const endpoint = z
   .object({
@@ -22,6 +22,24 @@ export const endpoint = z
     updatedAt: moment,
   })
   .meta({ id: 'Endpoint' })
+export const environmentEndpoint = z
+  .object({
+    /** As messages name it. */
+    id: z.literal('environment'),
+    /** Without user, password and query. */
+    url: z.string(),
+    /** WEBHOOK_TOKEN goes along. */
+    token: z.boolean(),
+    /** In a row. */
+    failures: z.number(),
+    pausedUntil: moment.nullable(),
+  })
+  .meta({
+    id: 'EnvironmentEndpoint',
+    description: 'WEBHOOK_URL: it gets every event of every tenant, and is changed in the environment only.',
+  })
+/** `environment` is null where WEBHOOK_URL is not set, and for a key of a tenant other than the main one. */
+export const endpoints = listOf(endpoint).extend({ environment: environmentEndpoint.nullable() })
 /** `secret` is shown in this one answer and never again; null for an endpoint with a token. */
 export const createdEndpoint = z
   .object({ endpoint, secret: z.string().nullable() })

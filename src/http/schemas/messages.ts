@@ -8,6 +8,10 @@ export const message = z
     instanceId: z.string(),
     channel,
     to: z.string(),
+    type: z.string().nullable().meta({
+      description:
+        'Of the body: of a webhook the type of its event, as call.ended; else as text or gate.open.',
+    }),
     body: facts,
     priority: z.number(),
     status: messageStatus,

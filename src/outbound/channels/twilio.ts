@@ -4,6 +4,7 @@ import type { Accounts, TwilioAccount } from '../accounts.ts'
 import { contentOf, twilioContent } from '../content.ts'
 import type { DeliveryError } from '../delivery-error.ts'
 import type { HttpAnswer, HttpClient } from '../egress.ts'
+import { jsonOf } from '../http-body.ts'
 import type { ChannelSender, Message } from '../message.ts'
 import { refusalOf, undelivered } from '../undelivered.ts'
 import { numbered } from './whatsapp-payload.ts'
@@ -96,12 +97,4 @@ function problemOf(host: string, answer: HttpAnswer, body: unknown): DeliveryErr
   // the words quote the number that was written to
   const reason = message.replace(/\+?\d[\d\s().-]{6,}\d/g, '…').slice(0, 300)
   return undelivered('TWILIO_REFUSED', { number, reason }, { status, final: status < 500 && status !== 408 })
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DeliveryError } from '../delivery-error.ts'
 import type { HttpAnswer } from '../egress.ts'
+import { jsonOf } from '../http-body.ts'
 import { refusalOf, undelivered } from '../undelivered.ts'
 
 const accepted = z.object({ messages: z.array(z.object({ id: z.string() })).min(1) })
@@ -80,12 +81,4 @@ function problemOf(host: string, answer: HttpAnswer, body: unknown): DeliveryErr
     { number, reason },
     { status, final: !passing, ...(retryAfterMs !== undefined && { retryAfterMs }) },
   )
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

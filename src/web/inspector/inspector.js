@@ -1,16 +1,15 @@
 import { get, resume, session } from '/assets/api.js'
 import { html, render, useEffect, useState } from '/assets/lib.js'
-import { Chart } from '/assets/parts/chart.js'
 import { Icon } from '/assets/parts/icons.js'
 import { useLoad } from '/assets/parts/load.js'
-import { Empty, Failure, Toast } from '/assets/parts/notice.js'
-import { go, route } from '/assets/route.js'
+import { Empty, Failure, Question, Toast } from '/assets/parts/notice.js'
+import { route } from '/assets/route.js'
 import { Login } from '/assets/views/login.js'
 import { chooseLocale, chooseTheme, lasted, locale, moment, outcomeOf, theme, tr } from '/assets/words.js'
+import { AskDelivery, Delivery } from './delivery.js'
 import { connect, connection, refusal, roots, watch, watched } from './feed.js'
 import { Live } from './live.js'
 import { Replay } from './replay.js'
-import { Tree } from './tree.js'
 
 /** Ended calls are asked for anew so often, in ms. */
 const ENDED_MS = 10_000
@@ -39,21 +38,22 @@ function App() {
       <${Tools} />
     </header>
     <main id="main" class="inspector">
-      <aside class="panel roots"><${Roots} /><${Ended} /><${Delivery} /></aside>
+      <aside class="panel roots"><${Roots} /><${Ended} /><${AskDelivery} /></aside>
       <div class="look">${content(view, rest[0])}</div>
     </main>
     <${Toast} />
+    <${Question} />
   `
 }
 
 function content(view, name) {
   if (view === 'live' && name) return html`<${Watching} key=${name} name=${name} />`
   if (view === 'replay' && name) return html`<${Replay} key=${name} id=${name} />`
-  if (view === 'delivery' && name) return html`<${Message} key=${name} id=${name} />`
+  if (view === 'delivery' && name) return html`<${Delivery} key=${name} id=${name} />`
   return html`<section class="panel"><${Empty} icon="search" title=${tr('Escolha um ator à esquerda.', 'Choose an actor on the left.')}>
     ${tr(
-      'Chamadas ao vivo aparecem sozinhas. As encerradas podem ser revistas passo a passo.',
-      'Live calls appear by themselves. Ended ones can be replayed step by step.',
+      'Chamadas ao vivo aparecem sozinhas. As encerradas, e a entrega de uma mensagem, podem ser revistas passo a passo.',
+      'Live calls appear by themselves. Ended ones, and the delivery of a message, can be replayed step by step.',
     )}
   <//></section>`
 }
@@ -108,7 +108,7 @@ function Ended() {
     ${value?.items.length === 0 && html`<p class="help">${tr('Ainda nenhuma.', 'None yet.')}</p>`}
     <ul class="choices">
       ${(value?.items ?? []).map((call) => {
-        const { word } = outcomeOf(call.outcome)
+        const { word } = outcomeOf(call.outcome, call.reason)
         const took = call.endedAt ? lasted(new Date(call.endedAt) - new Date(call.startedAt)) : ''
         return html`<li key=${call.id}>
           <a href="#/replay/${call.id}" aria-current=${route.value.rest[0] === call.id ? 'true' : undefined}>
@@ -119,33 +119,6 @@ function Ended() {
       })}
     </ul>
   `
-}
-
-/** A delivery lives in the database, not in an actor: it is looked at on request. */
-function Delivery() {
-  const [id, setId] = useState('')
-  const look = (event) => {
-    event.preventDefault()
-    if (id.trim()) go(`#/delivery/${encodeURIComponent(id.trim())}`)
-  }
-  return html`<form class="send" onSubmit=${look}>
-    <label class="field"><span>${tr('Entrega (id da mensagem)', 'Delivery (id of the message)')}</span>
-      <input value=${id} spellcheck="false" onInput=${(event) => setId(event.currentTarget.value)} />
-    </label>
-    <button class="button">${tr('Ver', 'Look')}</button>
-  </form>`
-}
-
-function Message({ id }) {
-  const { value, error, again } = useLoad(() => get(`/api/messages/${encodeURIComponent(id)}`), [id], 2000)
-  if (error) return html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`
-  const message = value?.message ?? value
-  if (!message) return html`<section class="panel" aria-busy="true"></section>`
-  return html`<section class="panel">
-      <div class="spread"><h2>${tr('Entrega', 'Delivery')}</h2><span class="state-word">${message.status}</span></div>
-      <${Chart} machine="delivery" state=${message.status} />
-    </section>
-    <section class="panel"><${Tree} value=${value} /></section>`
 }
 
 const NEXT_THEME = { undefined: 'light', light: 'dark', dark: undefined }

@@ -1,9 +1,10 @@
 import { html, useState } from '/assets/lib.js'
 import { Chart } from '/assets/parts/chart.js'
 import { Icon } from '/assets/parts/icons.js'
-import { complain, Empty, tell } from '/assets/parts/notice.js'
+import { ask, complain, Empty, tell } from '/assets/parts/notice.js'
 import { tr } from '/assets/words.js'
 import { actors, events, hello, send } from './feed.js'
+import { CallMessages } from './messages.js'
 import { Sequence, short } from './sequence.js'
 import { Tree } from './tree.js'
 
@@ -53,7 +54,7 @@ export function Live({ name }) {
           ? html`<p class="help">${tr('Uma espera ou tarefa: não tem estados.', 'A wait or a task: it has no states.')}</p>`
           : html`<${Chart} machine=${actor.machine} state=${actor.state} was=${actor.was} />`
       }
-      <${SendForm} key=${actor.id} name=${name} actor=${actor} />
+      <${SendForm} key=${actor.id} name=${name} actor=${actor} label=${labelled.get(actor.id).label} place=${placeOf(root)} />
     </section>
     <section class="panel" aria-label=${tr('O que acontece', 'What happens')}>
       <div class="tabs" role="tablist">
@@ -78,6 +79,7 @@ export function Live({ name }) {
         ${panel === 'context' && html`<${Context} actor=${actor} />`}
       </div>
     </section>
+    ${root.kind === 'call' && html`<${CallMessages} call=${name} />`}
   `
 }
 
@@ -143,8 +145,17 @@ function Context({ actor }) {
   `
 }
 
+/** What a root is called where it is spoken of. */
+function placeOf({ kind, name, facts }) {
+  if (kind !== 'call') return name ?? kind
+  const id = (name ?? '').slice(0, 8)
+  return facts?.unit
+    ? tr(`chamada ${id}, unidade ${facts.unit}`, `call ${id}, unit ${facts.unit}`)
+    : tr(`chamada ${id}`, `call ${id}`)
+}
+
 /** An event by hand, for who may operate; the call's journal keeps who sent it. */
-function SendForm({ name, actor }) {
+function SendForm({ name, actor, label, place }) {
   const types = actor.sendable ?? []
   const [type, setType] = useState(types[0])
   const form = FORMS[`${actor.machine}:${type}`] ?? FORMS[type] ?? {}
@@ -155,8 +166,21 @@ function SendForm({ name, actor }) {
     setType(next)
     setFacts(FORMS[`${actor.machine}:${next}`] ?? FORMS[next] ?? {})
   }
-  const submit = (event) => {
+  const submit = async (event) => {
     event.preventDefault()
+    const told = [type, ...Object.values(facts)].join(' ')
+    const sure = await ask(
+      {
+        title: tr(`Enviar ${told}?`, `Send ${told}?`),
+        text: tr(
+          `Vai para o ator ${label} (${place}), que age como se tivesse acontecido. Não há como desfazer.`,
+          `It goes to the actor ${label} (${place}), which acts as if it had happened. It cannot be undone.`,
+        ),
+        yes: tr('Enviar', 'Send'),
+      },
+      'bad',
+    )
+    if (!sure) return
     send(name, actor.id, { type, ...facts }).then(
       () => tell(tr('Enviado e anotado no diário da chamada.', "Sent, and noted in the call's journal.")),
       complain,
@@ -176,7 +200,7 @@ function SendForm({ name, actor }) {
 }
 
 /** To the ms: what follows in a chart is often closer than a second. */
-function clock(at) {
+export function clock(at) {
   const date = new Date(at)
   return `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, '0')}`
 }

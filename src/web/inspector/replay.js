@@ -1,36 +1,27 @@
 import { get } from '/assets/api.js'
-import { html, useEffect, useState } from '/assets/lib.js'
+import { html, useState } from '/assets/lib.js'
 import { Chart } from '/assets/parts/chart.js'
 import { useLoad } from '/assets/parts/load.js'
 import { Failure } from '/assets/parts/notice.js'
 import { lasted, outcomeOf, tr } from '/assets/words.js'
+import { CallMessages } from './messages.js'
+import { Steps, useInView } from './steps.js'
 import { Tree } from './tree.js'
-
-/** ms between two steps while it plays. */
-const PLAY_MS = 600
 
 /** An ended call, step by step as its journal has it. */
 export function Replay({ id }) {
   const { value, error, again } = useLoad(() => get(`/api/inspector/calls/${id}`), [id])
   const [at, setAt] = useState(0)
   const [actor, setActor] = useState('call')
-  const [plays, setPlays] = useState(false)
+  const list = useInView(at)
   const last = (value?.steps.length ?? 1) - 1
-  const go = (to) => setAt(Math.max(0, Math.min(last, to)))
-
-  useEffect(() => {
-    if (!plays) return
-    if (at >= last) return setPlays(false)
-    const timer = setTimeout(() => go(at + 1), PLAY_MS)
-    return () => clearTimeout(timer)
-  }, [plays, at, last])
 
   if (error) return html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`
   if (!value || value.steps.length === 0) return html`<section class="panel" aria-busy="true"></section>`
   const step = value.steps[at]
   const began = new Date(value.steps[0].at).getTime()
   const machine = value.machines[actor]
-  const { word } = outcomeOf(value.call.outcome)
+  const { word } = outcomeOf(value.call.outcome, value.call.reason)
   return html`
     <section class="panel actors" aria-label=${tr('Atores', 'Actors')}>
       <ul>
@@ -49,30 +40,22 @@ export function Replay({ id }) {
         <span class="state-word" aria-live="polite">${step.states[actor] ?? '–'}</span>
       </div>
       ${machine && html`<${Chart} machine=${machine} state=${step.states[actor]} was=${value.steps[at - 1]?.states[actor]} />`}
-      <div class="steps">
-        <button type="button" class="button" aria-label=${tr('Primeiro passo', 'First step')} onClick=${() => go(0)}>|◀</button>
-        <button type="button" class="button" aria-label=${tr('Passo anterior', 'Step back')} onClick=${() => go(at - 1)}>◀</button>
-        <button type="button" class="button" onClick=${() => setPlays(!plays)}>${plays ? tr('Parar', 'Stop') : tr('Tocar', 'Play')}</button>
-        <button type="button" class="button" aria-label=${tr('Próximo passo', 'Step on')} onClick=${() => go(at + 1)}>▶</button>
-        <button type="button" class="button" aria-label=${tr('Último passo', 'Last step')} onClick=${() => go(last)}>▶|</button>
-        <input type="range" min="0" max=${last} value=${at} aria-label=${tr('Passo', 'Step')}
-          aria-valuetext=${`${at + 1} / ${last + 1}: ${step.kind}`} onInput=${(event) => go(Number(event.currentTarget.value))} />
-        <span class="number">${at + 1} / ${last + 1}</span>
-      </div>
+      <${Steps} at=${at} last=${last} word=${step.kind} go=${setAt} />
     </section>
     <section class="panel" aria-label=${tr('Diário', 'Journal')}>
       <p><span class="number">${lasted(new Date(step.at).getTime() - began)}</span> <strong>${step.kind}</strong> ${step.leg ?? ''}</p>
       <${Tree} value=${step.data} />
-      <ol class="events" tabindex="0">
+      <ol class="events" tabindex="0" ref=${list}>
         ${value.steps.map(
           ({ seq, kind, leg, data }, index) => html`<li key=${seq} class=${index === at ? 'now' : ''}>
-            <button type="button" class="link" aria-current=${index === at ? 'step' : undefined} onClick=${() => go(index)}>
+            <button type="button" class="link" aria-current=${index === at ? 'step' : undefined} onClick=${() => setAt(index)}>
               ${index + 1} · ${kind}${leg ? ` · ${leg}` : ''}${kind === 'state' ? ` · ${data.actor} → ${data.state}` : ''}
             </button>
           </li>`,
         )}
       </ol>
     </section>
+    <${CallMessages} call=${id} />
   `
 }
 

@@ -37,21 +37,41 @@ export function activeStates(state) {
   })
 }
 
-/** A machine's chart with the active states lit; the state before keeps a trace, so that a quick step is seen. */
+/**
+ * A machine's chart with the active states lit; the state before keeps a trace, so that a quick step is seen. It fits its
+ * frame as long as it can be read, and is scrolled where it cannot; in a window of its own it has the whole screen.
+ */
 export function Chart({ machine, state, was }) {
+  const [isLarge, setLarge] = useState(false)
+  const large = useRef(null)
+  const drawing = { machine, state, was }
+  const show = () => {
+    setLarge(true)
+    large.current.showModal()
+  }
+  return html`<div class="chart-frame">
+    <${Drawing} ...${drawing} />
+    <button type="button" class="link chart-enlarge" onClick=${show}>${tr('Ampliar', 'Enlarge')}</button>
+    <dialog class="chart-dialog" ref=${large} aria-label=${`${tr('Diagrama', 'Chart')} ${machine}`} onClose=${() => setLarge(false)}>
+      <div class="spread">
+        <h2>${machine} <small>${state}</small></h2>
+        <button type="button" class="button" autofocus onClick=${() => large.current.close()}>${tr('Fechar', 'Close')}</button>
+      </div>
+      ${isLarge && html`<${Drawing} ...${drawing} large=${true} />`}
+    </dialog>
+  </div>`
+}
+
+function Drawing({ machine, state, was, large = false }) {
   const place = useRef(null)
   const [error, setError] = useState(undefined)
-  const [ready, setReady] = useState(0)
+  const [svg, setSvg] = useState(undefined)
 
   useEffect(() => {
     let wanted = true
     setError(undefined)
     chartOf(machine).then(
-      (svg) => {
-        if (!wanted) return
-        place.current.replaceChildren(svg.cloneNode(true))
-        setReady((times) => times + 1)
-      },
+      (found) => wanted && setSvg(found),
       (failed) => wanted && setError(failed),
     )
     return () => {
@@ -61,7 +81,24 @@ export function Chart({ machine, state, was }) {
 
   useEffect(() => {
     const { current } = place
-    if (!current || ready === 0) return
+    if (!current || !svg) return
+    current.replaceChildren(svg.cloneNode(true))
+    fit(current, large)
+  }, [svg, error])
+
+  useEffect(() => {
+    const { current } = place
+    if (!current) return
+    const seen = new ResizeObserver(() => {
+      if (fit(current, large)) bringIntoView(current)
+    })
+    seen.observe(current)
+    return () => seen.disconnect()
+  }, [error])
+
+  useEffect(() => {
+    const { current } = place
+    if (!current || !svg) return
     const lit = new Set(activeStates(state))
     const passed = new Set(activeStates(was).filter((path) => !lit.has(path)))
     for (const node of current.querySelectorAll('.state')) {
@@ -71,7 +108,7 @@ export function Chart({ machine, state, was }) {
       node.classList.toggle('passed', passed.has(path))
     }
     bringIntoView(current)
-  }, [ready, state, was])
+  }, [svg, error, state, was])
 
   if (error) return html`<${Failure} error=${error} />`
   return html`<div
@@ -82,6 +119,42 @@ export function Chart({ machine, state, was }) {
     aria-label=${`${tr('Diagrama', 'Chart')} ${machine}: ${state ?? '–'}`}
     ref=${place}
   ></div>`
+}
+
+/** px that the smallest letters of a chart never fall below: then it is scrolled. Enlarged, it can be read; here it is seen whole. */
+const SMALLEST = 6.25
+/** How much larger than drawn a chart is at most, beside a text and by itself. */
+const LARGEST = { beside: 1.35, alone: 2 }
+/** px of a scroll bar that comes and goes must not change the size, or both would take turns. */
+const SCROLLBAR = 16
+
+/** Sizes the drawing to its frame; true when that has changed it. */
+function fit(place, large) {
+  const svg = place.querySelector('svg')
+  // one that is on its way out is told of its size once more
+  if (!svg || place.offsetWidth === 0) return false
+  const { width, height } = svg.viewBox.baseVal
+  const style = getComputedStyle(place)
+  const [left, right, top, bottom] = ['Left', 'Right', 'Top', 'Bottom'].map((side) =>
+    Number.parseFloat(style[`padding${side}`]),
+  )
+  const most = Number.parseFloat(style.maxHeight)
+  const room = {
+    width: place.offsetWidth - left - right - SCROLLBAR,
+    height: (Number.isNaN(most) ? place.offsetHeight : most) - top - bottom,
+  }
+  const letters = [...svg.querySelectorAll('text')].map((text) =>
+    Number(text.getAttribute('font-size') ?? 11),
+  )
+  const scale = Math.max(
+    SMALLEST / Math.min(...letters, 11),
+    Math.min(room.width / width, room.height / height, large ? LARGEST.alone : LARGEST.beside),
+  )
+  const wanted = `${Math.round(width * scale)}`
+  if (svg.getAttribute('width') === wanted) return false
+  svg.setAttribute('width', wanted)
+  svg.setAttribute('height', `${Math.round(height * scale)}`)
+  return true
 }
 
 /** px that a lit state keeps from the edge. */

@@ -1,7 +1,7 @@
 import { health } from '../health.js'
 import { computed, html } from '../lib.js'
 import { connection } from '../live.js'
-import { amount, moment, tr } from '../words.js'
+import { amount, brokerState, lackOf, moment, tr } from '../words.js'
 
 /** Frames since the start, 100 s of sound on one line, before how late they were says anything. */
 const ENOUGH_FRAMES = 5000
@@ -13,10 +13,7 @@ const GAPS_MS = 60
 export function dependencies() {
   const { status, dead } = health.value
   if (!status || status.error) return []
-  const { audiosocket, frameLateness, journal, broker, speech } = status
-  const lateness = frameLateness?.count >= ENOUGH_FRAMES ? frameLateness.p99 : 0
-  const refused = Object.entries(audiosocket?.refused ?? {}).filter(([, number]) => number > 0)
-  // a key of one tenant, or a node without calls, is told less: what is not known is not shown
+  const voices = callTakers(status)
   return [
     {
       title: tr('Serviço', 'Service'),
@@ -24,89 +21,21 @@ export function dependencies() {
       state: status.status === 'running' ? fine(tr('no ar', 'up')) : bad(tr('encerrando', 'shutting down')),
       facts: [
         [tr('Nó', 'Node'), status.node],
-        [tr('Desde', 'Since'), status.startedAt && moment(status.startedAt)],
-        [
-          tr('Chamadas', 'Calls'),
-          status.calls !== undefined &&
-            [status.calls, status.maxCalls]
-              .filter((number) => number !== undefined)
-              .map(amount)
-              .join(' / '),
-        ],
-        [tr('Linhas', 'Legs'), status.legs],
+        ...lifeOf(status),
         [
           tr('Esta página', 'This page'),
           connection.value === 'open' ? tr('ao vivo', 'live') : tr('sem conexão', 'not connected'),
         ],
       ],
     },
-    journal && {
-      title: 'Postgres',
-      state:
-        journal?.lost > 0
-          ? bad(tr('perdeu eventos', 'lost events'))
-          : journal?.waiting > 1000
-            ? careful(tr('atrasado', 'behind'))
-            : fine(tr('escrevendo', 'writing')),
-      facts: [
-        [
-          tr('Banco', 'Database'),
-          status.database === 'embedded' ? tr('embutido', 'embedded') : tr('externo', 'external'),
-        ],
-        [tr('Eventos à espera', 'Events waiting'), amount(journal?.waiting ?? 0)],
-        [tr('Eventos perdidos', 'Events lost'), amount(journal?.lost ?? 0)],
-      ],
-    },
-    audiosocket && {
-      title: 'AudioSocket',
-      state:
-        refused.length > 0
-          ? careful(tr('recusou conexões', 'refused connections'))
-          : fine(tr('escutando', 'listening')),
-      facts: [
-        [tr('Conexões', 'Connections'), amount(audiosocket?.open ?? 0)],
-        [tr('Se apresentando', 'Introducing themselves'), amount(audiosocket?.handshaking ?? 0)],
-        ...refused.map(([code, number]) => [html`<code>${code}</code>`, amount(number)]),
-      ],
-    },
-    frameLateness && {
-      title: tr('Som', 'Sound'),
-      state:
-        lateness > GAPS_MS
-          ? bad(tr('com falhas', 'breaking up'))
-          : lateness > LATE_MS
-            ? careful(tr('atrasa', 'late'))
-            : fine(tr('no tempo', 'on time')),
-      facts: [
-        [tr('Atraso p50', 'Lateness p50'), milliseconds(frameLateness?.p50)],
-        [tr('Atraso p99', 'Lateness p99'), milliseconds(frameLateness?.p99)],
-        [tr('Maior atraso', 'Latest'), milliseconds(frameLateness?.max)],
-      ],
-    },
-    status.clickToCall && {
-      title: tr('Tocar o morador', 'Ringing residents'),
-      lack: 'broker',
-      state: broker
-        ? broker.state === 'open'
-          ? fine(tr('conectado', 'connected'))
-          : bad(broker.state)
-        : status.clickToCall === 'off'
-          ? careful(tr('desligado', 'off'))
-          : fine(status.clickToCall),
-      facts: [
-        ['CLICKTOCALL', status.clickToCall],
-        ['RabbitMQ', broker ? broker.state : broker === null ? tr('não usado', 'not used') : undefined],
-        [tr('Quedas', 'Losses'), broker?.losses],
-      ],
-    },
-    speech && {
-      title: tr('Voz', 'Speech'),
-      state: speechState(speech),
-      facts: [
-        ['TTS', speech?.tts?.provider],
-        ['STT', speech?.stt?.provider],
-      ],
-    },
+    ...(status.nodes ?? []).filter(({ isThis }) => !isThis).map(processPart),
+    ...voices.flatMap((voice) => partsOf(voice, voices.length > 1 ? ` · ${voice.node}` : '')),
+    status.nodes &&
+      voices.length === 0 && {
+        title: tr('Chamadas', 'Calls'),
+        state: bad(tr('nenhum processo as recebe', 'no process takes them')),
+        facts: [[tr('Remédio', 'Remedy'), html`<code>porteiro serve --role voice</code>`]],
+      },
     {
       title: tr('Mensagens', 'Messages'),
       state: !dead?.items
@@ -117,6 +46,139 @@ export function dependencies() {
       facts: [[tr('Fila', 'Queue'), html`<a href="#/queue">${tr('ver', 'see it')}</a>`]],
     },
   ].filter(Boolean)
+}
+
+/** The processes that take calls: this one by its own word, the others by their last. A key of one tenant is told of this one only. */
+function callTakers(status) {
+  const others = (status.nodes ?? []).filter(
+    ({ isThis, isSilent, roles }) => !isThis && !isSilent && roles.includes('voice'),
+  )
+  return status.roles === undefined || status.roles.includes('voice') ? [status, ...others] : others
+}
+
+/** Since when, and what it has to do with calls. */
+function lifeOf({ startedAt, calls, maxCalls, legs }) {
+  return [
+    [tr('Desde', 'Since'), startedAt && moment(startedAt)],
+    [
+      tr('Chamadas', 'Calls'),
+      calls !== undefined &&
+        [calls, maxCalls]
+          .filter((number) => number !== undefined)
+          .map(amount)
+          .join(' / '),
+    ],
+    [tr('Linhas', 'Legs'), legs],
+  ]
+}
+
+/** Another process on the same database, as it told it with its last sign of life. */
+function processPart(node) {
+  const [lack] = node.lacks ?? []
+  if (node.isSilent)
+    return {
+      title: `${tr('Processo', 'Process')} ${node.node}`,
+      state: careful(tr('sem sinal de vida', 'no sign of life')),
+      facts: [
+        [tr('Papéis', 'Roles'), node.roles.join(', ')],
+        [tr('Em silêncio desde', 'Silent since'), moment(node.seenAt)],
+        [tr('Desde', 'Since'), node.startedAt && moment(node.startedAt)],
+      ],
+    }
+  return {
+    title: `${tr('Processo', 'Process')} ${node.node}`,
+    // what it lacks is told as bad by the part that it lacks
+    state: lack
+      ? careful(lackOf(lack))
+      : node.status === undefined
+        ? careful(tr('começando', 'starting'))
+        : node.status === 'running'
+          ? fine(tr('no ar', 'up'))
+          : careful(tr('encerrando', 'shutting down')),
+    facts: [
+      [tr('Papéis', 'Roles'), node.roles.join(', ')],
+      [tr('Visto', 'Seen'), moment(node.seenAt)],
+      ...lifeOf(node),
+    ],
+  }
+}
+
+/** What a process that takes calls depends on; what it does not tell is not shown. */
+function partsOf({ audiosocket, frameLateness, journal, broker, speech, database, clickToCall }, of) {
+  const lateness = frameLateness?.count >= ENOUGH_FRAMES ? frameLateness.p99 : 0
+  const refused = Object.entries(audiosocket?.refused ?? {}).filter(([, number]) => number > 0)
+  return [
+    journal && {
+      title: `Postgres${of}`,
+      state:
+        journal.lost > 0
+          ? bad(tr('perdeu eventos', 'lost events'))
+          : journal.waiting > 1000
+            ? careful(tr('atrasado', 'behind'))
+            : fine(tr('escrevendo', 'writing')),
+      facts: [
+        [
+          tr('Banco', 'Database'),
+          database === 'embedded' ? tr('embutido', 'embedded') : tr('externo', 'external'),
+        ],
+        [tr('Eventos à espera', 'Events waiting'), amount(journal.waiting ?? 0)],
+        [tr('Eventos perdidos', 'Events lost'), amount(journal.lost ?? 0)],
+      ],
+    },
+    audiosocket && {
+      title: `AudioSocket${of}`,
+      state:
+        refused.length > 0
+          ? careful(tr('recusou conexões', 'refused connections'))
+          : fine(tr('escutando', 'listening')),
+      facts: [
+        [tr('Conexões', 'Connections'), amount(audiosocket.open ?? 0)],
+        [tr('Se apresentando', 'Introducing themselves'), amount(audiosocket.handshaking ?? 0)],
+        ...refused.map(([code, number]) => [html`<code>${code}</code>`, amount(number)]),
+      ],
+    },
+    frameLateness && {
+      title: tr('Som', 'Sound') + of,
+      state:
+        lateness > GAPS_MS
+          ? bad(tr('com falhas', 'breaking up'))
+          : lateness > LATE_MS
+            ? careful(tr('atrasa', 'late'))
+            : fine(tr('no tempo', 'on time')),
+      facts: [
+        [tr('Atraso p50', 'Lateness p50'), milliseconds(frameLateness.p50)],
+        [tr('Atraso p99', 'Lateness p99'), milliseconds(frameLateness.p99)],
+        [tr('Maior atraso', 'Latest'), milliseconds(frameLateness.max)],
+      ],
+    },
+    clickToCall && {
+      title: tr('Tocar o morador', 'Ringing residents') + of,
+      lack: 'broker',
+      state: broker
+        ? broker.state === 'open'
+          ? fine(tr('conectado', 'connected'))
+          : bad(brokerState(broker.state))
+        : clickToCall === 'off'
+          ? careful(tr('desligado', 'off'))
+          : fine(clickToCall),
+      facts: [
+        ['CLICKTOCALL', clickToCall],
+        [
+          'RabbitMQ',
+          broker ? brokerState(broker.state) : broker === null ? tr('não usado', 'not used') : undefined,
+        ],
+        [tr('Quedas', 'Losses'), broker?.losses],
+      ],
+    },
+    speech && {
+      title: tr('Voz', 'Speech') + of,
+      state: speechState(speech),
+      facts: [
+        ['TTS', speech.tts?.provider],
+        ['STT', speech.stt?.provider],
+      ],
+    },
+  ]
 }
 
 function speechState(speech) {
@@ -134,7 +196,7 @@ export const problems = computed(() => {
   const lacks = ready?.lacks ?? []
   const found = lacks.map((lack) => ({
     tone: 'bad',
-    text: `${tr('Não pronto', 'Not ready')}: ${lack}`,
+    text: `${tr('Não pronto', 'Not ready')}: ${lackOf(lack)}`,
     to: '#/health',
   }))
   if (connection.value === 'lost')

@@ -1,5 +1,5 @@
 import { html, signal, useState } from '../lib.js'
-import { adviceOn, tr } from '../words.js'
+import { adviceOn, failureOf, tr } from '../words.js'
 import { Icon } from './icons.js'
 
 /** What was done or went wrong last, for a few seconds at the edge of the page. */
@@ -21,7 +21,7 @@ export function complain(error) {
   const more =
     Array.isArray(problems) && problems.length > 0
       ? problems.slice(0, 3).map(textOf).join('; ')
-      : error?.message
+      : failureOf(error?.code, error?.message)
   tell(`${adviceOn(error)} ${more ? `(${more})` : ''}`, 'bad')
 }
 
@@ -30,12 +30,19 @@ function textOf(problem) {
   return [problem.path, problem.line, problem.message ?? problem.problem].filter(Boolean).join(' ')
 }
 
+/** Above a dialog that is open, which covers all else. */
+function raise(toast) {
+  if (!toast?.showPopover) return
+  if (toast.matches(':popover-open')) toast.hidePopover()
+  toast.showPopover()
+}
+
 export function Toast() {
   const shown = told.value
-  return html`<div class="toast-place" role="status" aria-live="polite">
+  return html`<div role="status" aria-live="polite">
     ${
       shown &&
-      html`<div class="toast ${shown.tone}">
+      html`<div class="toast ${shown.tone}" popover="manual" ref=${raise}>
       <${Icon} name=${shown.tone === 'ok' ? 'check' : 'warning'} /><span>${shown.text}</span>
     </div>`
     }
@@ -56,7 +63,7 @@ export function Failure({ error, again }) {
   return html`<div class="empty failure" role="alert">
     <${Icon} name="warning" />
     <p class="empty-title">${adviceOn(error)}</p>
-    <p><code>${error.code}</code> ${error.message}</p>
+    <p><code>${error.code}</code> ${failureOf(error.code, error.message)}</p>
     ${again && html`<button type="button" onClick=${again}>${tr('Tentar de novo', 'Try again')}</button>`}
   </div>`
 }

@@ -1,4 +1,5 @@
 import { get, may } from '../api.js'
+import { decisionOf, endOf } from '../call-words.js'
 import { html, useEffect, useRef, useState } from '../lib.js'
 import { calls, now, onCallEvent } from '../live.js'
 import { Icon, Mark } from '../parts/icons.js'
@@ -43,8 +44,8 @@ export function Call({ id }) {
       <p class="facts">
         <span>${startedAt && moment(startedAt)}</span>
         ${call.gate && html`<span>${tr('Portão', 'Gate')} ${call.gate}</span>`}
-        ${call.decision && html`<span>${tr('Decidido por', 'Decided by')} ${call.decision.by} · ${call.decision.via}</span>`}
-        ${call.reason && html`<span>${call.reason}</span>`}
+        ${call.decision && html`<span>${tr('Decidido por', 'Decided by')} ${decisionOf(call.decision)}</span>`}
+        ${call.reason && html`<span>${endOf(call.reason)}</span>`}
         <code title=${tr('Identificação da chamada', 'Id of the call')}>${id}</code>
       </p>
       ${!ended && html`<${Legs} id=${id} legs=${listed?.snapshot?.legs ?? view.snapshot?.legs ?? []} />`}

@@ -6,6 +6,7 @@ import { Icon, Mark } from '../parts/icons.js'
 import { List } from '../parts/list.js'
 import { Meter } from '../parts/meter.js'
 import { Empty } from '../parts/notice.js'
+import { remarks, remarkWord } from '../parts/remarks.js'
 import { route } from '../route.js'
 import { amount, count, lasted, moment, roleName, stateOf, tr } from '../words.js'
 import { Call } from './call.js'
@@ -40,7 +41,7 @@ function Glance() {
       <a href="#/health">
         <${Icon} name=${found.length > 0 ? 'warning' : 'check'} />
         <b>${found.length > 0 ? amount(found.length) : 'OK'}</b>
-        <span>${found.length > 0 ? tr('a verificar', 'to look at') : tr('tudo em ordem', 'all is well')}</span>
+        <span>${found.length > 0 ? tr('a verificar', 'to look at') : remarks.value.length > 0 ? tr('pronto', 'ready') : tr('tudo em ordem', 'all is well')}</span>
       </a>
     </li>
     <li class=${live.length > 0 ? 'busy' : 'calm'}>
@@ -135,6 +136,7 @@ function Before({ chosen }) {
 /** What is shown while no call is chosen: what wants a look, and how the calls of today went. */
 function Overview() {
   const found = problems.value
+  const noted = remarks.value.length
   const { outcomes } = health.value.status ?? {}
   const total = Object.values(outcomes ?? {}).reduce((sum, one) => sum + one, 0)
   return html`<section class="panel overview">
@@ -147,7 +149,7 @@ function Overview() {
         : html`<div class="verdict ok">
             <${Icon} name="check" />
             <div>
-              ${tr('Tudo em ordem', 'All is well')}
+              ${noted > 0 ? html`<a href="#/health">${remarkWord(noted)}</a>` : tr('Tudo em ordem', 'All is well')}
               <p>${
                 connection.value === 'open'
                   ? tr(

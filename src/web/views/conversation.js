@@ -1,3 +1,4 @@
+import { understoodOf } from '../call-words.js'
 import { html, useEffect, useRef } from '../lib.js'
 import { Icon } from '../parts/icons.js'
 import { Empty } from '../parts/notice.js'
@@ -36,9 +37,12 @@ export function Conversation({ id, turns, recordings, live }) {
   </section>`
 }
 
+/** ms by which the count of frames and the clock may differ: what a key brought about must not come before the key. */
+const SLACK_MS = 80
+
 /** ms since the epoch at which it began; what was said is told when it is over. */
 function beganAt({ at, ms }) {
-  return Date.parse(at) - (ms ?? 0)
+  return Date.parse(at) - Math.max(0, (ms ?? 0) - SLACK_MS)
 }
 
 /** In the order in which they began; keys pressed one after the other on a line are one turn. */
@@ -60,7 +64,7 @@ function Turn({ turn, id, known }) {
   return html`<li class="turn ${who} on-${leg}">
     <span class="who">${speaker} <time datetime=${new Date(began).toISOString()}>${moment(began)}</time></span>
     ${kind === 'key' && html`<span class="keys"><${Icon} name="phone" label=${tr('Teclas', 'Keys')} />${[...text].map((key) => html`<kbd>${key}</kbd>`)}</span>`}
-    ${kind !== 'key' && text && html`<span class="text">${text}</span>`}
+    ${kind !== 'key' && text && html`<span class="text">${kind === 'understood' ? understoodOf(turn) : text}</span>`}
     ${interrupted && html`<span class="cut">${tr('interrompido', 'interrupted')}</span>`}
     ${
       recording &&
@@ -72,5 +76,11 @@ function Turn({ turn, id, known }) {
 }
 
 function recordingName(name) {
-  return { identity: tr('o nome', 'the name'), purpose: tr('o motivo', 'the purpose') }[name] ?? name
+  const names = {
+    identity: tr('o nome', 'the name'),
+    purpose: tr('o motivo', 'the purpose'),
+    'visitor-leg': tr('a ligação do visitante', "the visitor's line"),
+    'resident-leg': tr('a ligação do morador', "the resident's line"),
+  }
+  return names[name] ?? name
 }

@@ -5,37 +5,47 @@ import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure, tell } from '../parts/notice.js'
 import { tr } from '../words.js'
 import { Extensions } from './extensions.js'
+import { Gates } from './gates.js'
 import { Rules } from './rules.js'
+import { Tenants } from './tenants.js'
 import { Unit } from './unit.js'
 
 const ROW = 44
 
-/** Units and residents, and the gates' ports. */
+/** Condominiums, their units and residents, and the gates' ports. */
 export function Directory() {
   const tenants = useLoad(() => get('/api/tenants'), [])
   const [tenant, setTenant] = useState(undefined)
+  const items = tenants.value?.items ?? []
   const chosen = tenant ?? session.value.tenantId ?? 'default'
-  const many = (tenants.value?.items ?? []).length > 1
+  const changed = async (id) => {
+    await tenants.again()
+    setTenant(id ?? undefined)
+  }
   return html`
     <div class="view-head">
       <h1>${tr('Cadastro', 'Directory')}</h1>
       ${
-        many &&
+        items.length > 1 &&
         html`<div class="row"><label for="tenant">${tr('Condomínio', 'Tenant')}</label>
           <select id="tenant" style=${{ width: 'auto' }} value=${chosen} onChange=${(event) => setTenant(event.currentTarget.value)}>
-            ${tenants.value.items.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
+            ${items.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
           </select></div>`
       }
     </div>
-    <div class="stack" key=${chosen}>
-      <${Units} tenant=${chosen} />
-      <${Rules} tenant=${chosen} />
-      <${Extensions} tenant=${chosen} />
+    <div class="stack">
+      ${items.length > 0 && html`<${Tenants} tenants=${items} changed=${changed} />`}
+      <div class="stack" key=${chosen}>
+        <${Units} tenant=${chosen} plan=${items.find(({ id }) => id === chosen)?.plan} />
+        <${Rules} tenant=${chosen} />
+        <${Extensions} tenant=${chosen} />
+        <${Gates} tenant=${chosen} />
+      </div>
     </div>
   `
 }
 
-function Units({ tenant }) {
+function Units({ tenant, plan }) {
   const [search, setSearch] = useState('')
   const [wanted, setWanted] = useState('')
   const [open, setOpen] = useState(undefined)
@@ -104,6 +114,7 @@ function Units({ tenant }) {
       html`<${Unit}
         unit=${open}
         tenant=${tenant}
+        above=${plan}
         close=${(changed) => {
           setOpen(undefined)
           if (changed) again()

@@ -3,9 +3,17 @@ import { html, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure } from '../parts/notice.js'
+import { Secret } from '../parts/secret.js'
 import { count, disabledFor, moment, tr } from '../words.js'
 
-const EVENTS = ['call.started', 'call.decided', 'call.ended', 'resident.wanted']
+const EVENTS = [
+  'call.started',
+  'call.decided',
+  'call.ended',
+  'resident.wanted',
+  'endpoint.paused',
+  'endpoint.disabled',
+]
 
 /** Where other systems hear of calls. A secret is shown once. */
 export function Endpoints() {
@@ -15,26 +23,19 @@ export function Endpoints() {
     setSecret(answer.secret ?? undefined)
     return again()
   }
+  const none = value?.items.length === 0 && !value.environment
   return html`
     <div class="view-head"><h1>${tr('Destinos', 'Endpoints')}</h1>
       <p class="help">${tr('Endereços que recebem os eventos das chamadas, assinados (Standard Webhooks).', 'Addresses that get the events of calls, signed (Standard Webhooks).')}</p>
     </div>
     <div class="stack">
-      ${
-        secret &&
-        html`<section class="panel" role="status">
-          <h2>${tr('Segredo de assinatura', 'Signing secret')}</h2>
-          <p class="help">${tr('Copie agora: ele não é mostrado outra vez.', 'Copy it now: it is not shown again.')}</p>
-          <code class="secret">${secret}</code>
-          <p><button type="button" class="button small" onClick=${() => setSecret(undefined)}>${tr('Já copiei', 'I have copied it')}</button></p>
-        </section>`
-      }
+      ${secret && html`<${Secret} title=${tr('Segredo de assinatura', 'Signing secret')} secret=${secret} copied=${() => setSecret(undefined)} />`}
       ${may('admin') && html`<${NewEndpoint} made=${show} />`}
       <section class="panel">
         <h2>${tr('Existentes', 'Existing')}</h2>
         ${error && !value && html`<${Failure} error=${error} again=${again} />`}
-        ${value && value.items.length === 0 && html`<${Empty} icon="endpoints" title=${tr('Nenhum destino', 'No endpoint')}>${tr('Sem destino, ninguém de fora é avisado.', 'Without one, nobody outside is told.')}<//>`}
-        ${value && value.items.length > 0 && html`<${Table} endpoints=${value.items} again=${again} rotated=${show} />`}
+        ${value && none && html`<${Empty} icon="endpoints" title=${tr('Nenhum destino', 'No endpoint')}>${tr('Sem destino, ninguém de fora é avisado.', 'Without one, nobody outside is told.')}<//>`}
+        ${value && !none && html`<${Table} endpoints=${value.items} environment=${value.environment} again=${again} rotated=${show} />`}
       </section>
     </div>
   `
@@ -89,10 +90,20 @@ function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
   return { word: tr('recebe', 'receives'), shape: 'check', tone: 'ok' }
 }
 
-function Table({ endpoints, again, rotated }) {
+function Table({ endpoints, environment, again, rotated }) {
   return html`<div class="scroll"><table>
     <thead><tr><th>URL</th><th>${tr('Eventos', 'Events')}</th><th>${tr('Estado', 'State')}</th><th>${tr('Desde', 'Since')}</th><th></th></tr></thead>
     <tbody>
+      ${
+        environment &&
+        html`<tr key=${environment.id} data-endpoint=${environment.id}>
+          <td class="wrap">${environment.url}<br /><small class="help">${tr('do ambiente', 'from the environment')} (<code>WEBHOOK_URL</code>)</small></td>
+          <td>${tr('todos', 'all')}</td>
+          <td><${Mark} ...${stateOfEndpoint({ ...environment, enabled: true })} /></td>
+          <td>–</td>
+          <td></td>
+        </tr>`
+      }
       ${endpoints.map((endpoint) => {
         const path = `/api/endpoints/${endpoint.id}`
         return html`<tr key=${endpoint.id}>

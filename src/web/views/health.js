@@ -3,7 +3,8 @@ import { html } from '../lib.js'
 import { dependencies } from '../parts/dependencies.js'
 import { Icon, Mark } from '../parts/icons.js'
 import { Failure } from '../parts/notice.js'
-import { moment, tr } from '../words.js'
+import { Remarks } from '../parts/remarks.js'
+import { lackOf, moment, tr } from '../words.js'
 
 /** Every part the service depends on, with the remedy where one is not well. */
 export function Health() {
@@ -20,22 +21,39 @@ export function Health() {
       </div>
     </div>
     <div class="stack">
-      ${ready && !ready.error && html`<${Ready} ready=${ready} />`}
+      ${ready && !ready.error && html`<${Ready} ready=${ready} calls=${callsOf(status)} />`}
+      <${Remarks} />
       ${failed && html`<section class="panel"><${Failure} error=${failed} again=${look} /></section>`}
       ${status && !failed && html`<${Parts} />`}
     </div>
   `
 }
 
-function Ready({ ready: { ready, lacks } }) {
+/** Who takes calls: this process, another one, or nobody. */
+function callsOf(status) {
+  const takes = ({ roles, isSilent }) => roles?.includes('voice') && !isSilent
+  if (!status?.roles || takes(status)) return 'here'
+  return !status.nodes || status.nodes.some(takes) ? 'elsewhere' : 'nowhere'
+}
+
+function Ready({ ready: { ready, lacks }, calls }) {
+  const well = ready && calls !== 'nowhere'
   return html`<section class="panel">
-    <h2><${Mark} word=${ready ? tr('Pronto para chamadas', 'Ready for calls') : tr('Não recebe chamadas', 'Takes no calls')} shape=${ready ? 'check' : 'cross'} tone=${ready ? 'ok' : 'bad'} /></h2>
+    <h2><${Mark} word=${wordFor(ready, calls)} shape=${well ? 'check' : 'cross'} tone=${well ? 'ok' : 'bad'} /></h2>
     ${
-      lacks.length === 0
-        ? html`<p class="help">${tr('Tudo de que o serviço precisa está lá.', 'Everything that the service needs is there.')}</p>`
-        : html`<ul class="problems">${lacks.map((lack) => html`<li><span class="mark bad"><${Icon} name="warning" />${lack}</span> <span class="help">${remedyFor(lack)}</span></li>`)}</ul>`
+      calls === 'nowhere'
+        ? html`<p class="help">${tr('Nenhum processo com o papel voice dá sinal de vida: quem chama do portão não é atendido.', 'No process of the role voice gives a sign of life: who calls from the gate is not answered.')}</p>`
+        : lacks.length === 0
+          ? html`<p class="help">${tr('Tudo de que o serviço precisa está lá.', 'Everything that the service needs is there.')}</p>`
+          : html`<ul class="problems">${lacks.map((lack) => html`<li><span class="mark bad"><${Icon} name="warning" />${lackOf(lack)}</span> <span class="help">${remedyFor(lack)}</span></li>`)}</ul>`
     }
   </section>`
+}
+
+function wordFor(ready, calls) {
+  if (calls === 'nowhere') return tr('Ninguém recebe chamadas', 'Nobody takes calls')
+  if (calls === 'elsewhere') return ready ? tr('Pronto', 'Ready') : tr('Não está pronto', 'Not ready')
+  return ready ? tr('Pronto para chamadas', 'Ready for calls') : tr('Não recebe chamadas', 'Takes no calls')
 }
 
 function remedyFor(lack) {

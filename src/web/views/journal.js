@@ -1,3 +1,4 @@
+import { factOf } from '../call-words.js'
 import { html, useMemo, useState } from '../lib.js'
 import { List } from '../parts/list.js'
 import { moment, roleName, tr } from '../words.js'
@@ -38,6 +39,6 @@ export function Journal({ events }) {
 function factsOf(kind, data) {
   if (kind === 'state') return `${data.actor} → ${data.state} (${data.on})`
   return Object.entries(data ?? {})
-    .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .map(factOf)
     .join(', ')
 }

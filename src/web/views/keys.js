@@ -3,6 +3,7 @@ import { html, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure } from '../parts/notice.js'
+import { Secret } from '../parts/secret.js'
 import { moment, tr } from '../words.js'
 
 const SCOPES = {
@@ -11,11 +12,15 @@ const SCOPES = {
   admin: () => tr('administrar: cadastro, chaves, destinos', 'admin: directory, keys, endpoints'),
 }
 
+function scopeName(scope) {
+  return tr({ read: 'ver', operate: 'operar', admin: 'administrar' }[scope] ?? scope, scope)
+}
+
 /** Who may do what. A key is shown once. */
 export function Keys() {
   if (!may('admin')) {
     return html`<section class="panel"><${Empty} icon="keys" title=${tr('Só para administradores', 'For administrators only')}>
-      ${tr('Entre com uma chave do escopo admin.', 'Log in with a key of scope admin.')}
+      ${tr('Entre com uma chave que possa administrar.', 'Log in with a key of scope admin.')}
     <//></section>`
   }
   return html`<${AllKeys} />`
@@ -27,15 +32,7 @@ function AllKeys() {
   return html`
     <div class="view-head"><h1>${tr('Chaves', 'Keys')}</h1></div>
     <div class="stack">
-      ${
-        made &&
-        html`<section class="panel" role="status">
-          <h2>${tr('Nova chave', 'New key')}: ${made.name}</h2>
-          <p class="help">${tr('Copie agora: ela não é mostrada outra vez.', 'Copy it now: it is not shown again.')}</p>
-          <code class="secret">${made.key}</code>
-          <p><button type="button" class="button small" onClick=${() => setMade(undefined)}>${tr('Já copiei', 'I have copied it')}</button></p>
-        </section>`
-      }
+      ${made && html`<${Secret} title=${`${tr('Nova chave', 'New key')}: ${made.name}`} secret=${made.key} copied=${() => setMade(undefined)} />`}
       <${NewKey}
         made=${(key) => {
           setMade(key)
@@ -45,7 +42,8 @@ function AllKeys() {
       <section class="panel">
         <h2>${tr('Existentes', 'Existing')}</h2>
         ${error && !value && html`<${Failure} error=${error} again=${again} />`}
-        ${value && html`<${Table} keys=${value.items} again=${again} />`}
+        ${value && value.items.length === 0 && html`<${Empty} icon="keys" title=${tr('Nenhuma chave', 'No key')}>${tr('A do ambiente (API_KEY) não está nesta lista.', 'That of the environment (API_KEY) is not in this list.')}<//>`}
+        ${value && value.items.length > 0 && html`<${Table} keys=${value.items} again=${again} />`}
       </section>
     </div>
   `
@@ -84,7 +82,7 @@ function Table({ keys, again }) {
       ${keys.map(
         ({ id, name, scopes, tenantId, lastUsedAt, revokedAt }) => html`<tr key=${id}>
           <td>${name}</td>
-          <td>${scopes.join(', ')}</td>
+          <td>${scopes.map(scopeName).join(', ')}</td>
           <td>${tenantId ?? tr('todos', 'all')}</td>
           <td>${lastUsedAt ? moment(lastUsedAt) : tr('nunca', 'never')}</td>
           <td><${Mark} ...${revokedAt ? { word: tr('revogada', 'revoked'), shape: 'block', tone: 'calm' } : { word: tr('vale', 'valid'), shape: 'check', tone: 'ok' }} /></td>

@@ -3,14 +3,14 @@ import { html } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { Do, Failure } from '../parts/notice.js'
-import { failureOf, messageStateOf, moment, tr } from '../words.js'
+import { channelName, failureOf, messageStateOf, moment, recipientOf, tr, tryOf, typeOf } from '../words.js'
 
 const CAN_CANCEL = new Set(['pending', 'processing', 'retrying'])
-const CAN_RETRY = new Set(['failed', 'expired', 'cancelled'])
+const CAN_RETRY = new Set(['failed', 'retrying'])
 
 /** One message with every try, and what can be done about it. */
 export function Message({ id, close }) {
-  const path = `/api/messages/${encodeURIComponent(id)}`
+  const path = pathOf(id)
   const { value, error, again } = useLoad(() => get(path), [path], 2000)
   const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="message-title" onClose=${close} onCancel=${close}>
@@ -19,15 +19,17 @@ export function Message({ id, close }) {
       <button type="button" class="button small" autofocus onClick=${close}>${tr('Fechar', 'Close')}</button>
     </div>
     ${error && !value && html`<${Failure} error=${error} again=${again} />`}
-    ${value && html`<${Facts} ...${value} path=${path} again=${again} />`}
+    ${value && html`<${Facts} ...${value} again=${again} />`}
   </dialog>`
 }
 
-function Facts({ message, attempts, path, again }) {
+function Facts({ message, attempts, again }) {
   const { status, lastError } = message
   const facts = [
-    [tr('Canal', 'Channel'), message.channel],
-    [tr('Para', 'To'), message.to],
+    ['Id', html`<code>${message.id}</code>`],
+    [tr('Canal', 'Channel'), channelName(message.channel)],
+    [tr('Tipo', 'Type'), message.type && typeOf(message)],
+    [tr('Para', 'To'), recipientOf(message)],
     [tr('Prioridade', 'Priority'), message.priority],
     [tr('Tentativas', 'Tries'), `${message.attempts} / ${message.maxRetries + 1}`],
     [tr('Criada', 'Made'), moment(message.createdAt)],
@@ -57,29 +59,38 @@ function Facts({ message, attempts, path, again }) {
                     <td>${number}</td>
                     <td class="fixed">${moment(startedAt)}</td>
                     <td>${httpStatus ?? '–'}</td>
-                    <td>${errorCode ? html`<code>${errorCode}</code> ${failureOf(errorCode, error)}` : (outcome ?? tr('em curso', 'under way'))}</td>
+                    <td>${errorCode ? html`<code>${errorCode}</code> ${failureOf(errorCode, error)}` : tryOf(outcome)}</td>
                   </tr>`,
                 )}
               </tbody>
             </table></div>`
       }
     </div>
+    <div class="row end">
+      <a class="button" href="/inspector#/delivery/${message.id}">${tr('Ver no inspetor', 'Look in the inspector')}</a>
+      <${MessageActions} message=${message} again=${again} />
+    </div>
+  `
+}
+
+/** What a person can do with a message as it is, for who may operate. */
+export function MessageActions({ message: { id, status }, again }) {
+  if (!may('operate')) return null
+  const path = pathOf(id)
+  const isDead = status === 'failed'
+  const retry = () => (isDead ? post('/api/queue/dead/redrive', { ids: [id] }) : post(`${path}/retry`))
+  return html`
     ${
-      may('operate') &&
-      html`<div class="row end">
-        ${
-          CAN_CANCEL.has(status) &&
-          html`<${Do} tone="bad" act=${() => post(`${path}/cancel`).then(again)} done=${tr('Cancelada.', 'Cancelled.')}>${tr('Cancelar', 'Cancel')}<//>`
-        }
-        ${
-          CAN_RETRY.has(status) &&
-          html`<${Do} tone="accent" act=${() => redrive(message, path).then(again)} done=${tr('De volta à fila.', 'Back in the queue.')}>${tr('Reenviar', 'Redrive')}<//>`
-        }
-      </div>`
+      CAN_CANCEL.has(status) &&
+      html`<${Do} tone="bad" act=${() => post(`${path}/cancel`).then(again)} done=${tr('Cancelada.', 'Cancelled.')}>${tr('Cancelar', 'Cancel')}<//>`
+    }
+    ${
+      CAN_RETRY.has(status) &&
+      html`<${Do} tone="accent" act=${() => retry().then(again)} done=${tr('De volta à fila.', 'Back in the queue.')}>
+        ${isDead ? tr('Reenviar', 'Redrive') : tr('Tentar agora', 'Try now')}
+      <//>`
     }
   `
 }
 
-function redrive({ id, status }, path) {
-  return status === 'failed' ? post('/api/queue/dead/redrive', { ids: [id] }) : post(`${path}/retry`)
-}
+const pathOf = (id) => `/api/messages/${encodeURIComponent(id)}`

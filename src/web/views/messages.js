@@ -1,40 +1,20 @@
-import { get, may, post, withQuery } from '../api.js'
-import { html, useEffect, useRef, useState } from '../lib.js'
+import { may, post, withQuery } from '../api.js'
+import { html } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { List } from '../parts/list.js'
-import { useLoad } from '../parts/load.js'
 import { Do, Empty, Failure, tell } from '../parts/notice.js'
-import { count, failureOf, messageStateOf, moment, tr } from '../words.js'
+import { usePages } from '../parts/pages.js'
+import { channelName, count, failureOf, messageStateOf, moment, recipientOf, tr, typeOf } from '../words.js'
 
 const ROW = 44
+/** ms between two looks at the list. */
+const LOOK_MS = 5000
 const STATUSES = ['failed', 'retrying', 'pending', 'processing', 'sent', 'expired', 'cancelled']
 
 /** Messages of one status, those that failed for good first of all. */
 export function Messages({ status, choose, open }) {
   const path = status === 'failed' ? '/api/queue/dead' : withQuery('/api/messages', { status })
-  const [older, setOlder] = useState([])
-  const [cursor, setCursor] = useState(undefined)
-  const { value, error, again } = useLoad(() => get(paged(path, { limit: 100 })), [path], 5000)
-  useEffect(() => {
-    setOlder([])
-    setCursor(undefined)
-  }, [path])
-  const first = value?.items ?? []
-  const ids = new Set(first.map(({ id }) => id))
-  const items = [...first, ...older.filter(({ id }) => !ids.has(id))]
-  const next = cursor === undefined ? value?.next : cursor
-  const shown = useRef(path)
-  shown.current = path
-  const more = async () => {
-    if (!next) return
-    setCursor(null)
-    const page = await get(paged(path, { limit: 100, cursor: next })).catch(() => undefined)
-    // another status may have been chosen meanwhile
-    if (shown.current !== path) return
-    if (!page) return setCursor(undefined)
-    setOlder((known) => [...known, ...page.items])
-    setCursor(page.next)
-  }
+  const { items, value, error, again, more } = usePages(path, LOOK_MS)
   return html`<section class="panel tall" aria-labelledby="messages-title">
     <div class="spread">
       <h2 id="messages-title">${status === 'failed' ? tr('Mensagens mortas', 'Dead letters') : tr('Mensagens', 'Messages')}</h2>
@@ -86,8 +66,9 @@ export function Messages({ status, choose, open }) {
               message,
             ) => html`<button type="button" class="message-row" data-row data-message=${message.id} onClick=${() => open(message.id)}>
               <${Mark} ...${messageStateOf(message.status)} />
-              <span class="wide-only">${message.channel}</span>
-              <span class="wide-only">${message.to}</span>
+              <span class="wide-only">${channelName(message.channel)}</span>
+              <span class="type">${typeOf(message)}</span>
+              <span class="wide-only">${recipientOf(message)}</span>
               <span class="wide-only">${message.lastError ? `${message.lastError.code ?? ''} ${failureOf(message.lastError.code, message.lastError.message)}` : ''}</span>
               <span class="wide-only number">${message.attempts}×</span>
               <time datetime=${message.createdAt}>${moment(message.createdAt)}</time>
@@ -101,10 +82,4 @@ export function Messages({ status, choose, open }) {
           />`
     }
   </section>`
-}
-
-/** The path may have a query already. */
-function paged(path, query) {
-  const [bare, known = ''] = path.split('?')
-  return withQuery(bare, { ...Object.fromEntries(new URLSearchParams(known)), ...query })
 }

@@ -1,4 +1,5 @@
 import { may } from '../api.js'
+import { health } from '../health.js'
 import { html, signal } from '../lib.js'
 import { calls } from '../live.js'
 import { Icon, Mark } from '../parts/icons.js'
@@ -61,8 +62,8 @@ function endOf({ by, code }) {
     )
   if (code === 1006)
     return tr(
-      'O serviço recusou: sua chave permite operar? Este nó atende chamadas?',
-      'The service refused: may your key operate, and does this node take calls?',
+      'A ligação caiu ou foi recusada: o serviço está no ar, atende chamadas, e sua chave permite operar?',
+      'The line was cut or refused: is the service up, does it take calls, and may your key operate?',
     )
   return tr('A linha caiu.', 'The line was cut.')
 }
@@ -71,7 +72,7 @@ function endOf({ by, code }) {
 export function Phone() {
   if (!may('operate')) {
     return html`<section class="panel"><${Empty} icon="phone" title=${tr('Telefone fechado', 'The phone is closed')}>
-      ${tr('Ele precisa de uma chave com o escopo operate.', 'It needs a key of scope operate.')}
+      ${tr('Ele precisa de uma chave que possa operar.', 'It needs a key of scope operate.')}
     <//></section>`
   }
   return html`<div class="view-head"><h1>${tr('Telefone', 'Phone')}</h1>
@@ -86,6 +87,14 @@ export function Phone() {
 /** Calls that ring, or would, and have no resident on the line. */
 function awaiting() {
   return calls.value.filter(({ endedAt, snapshot }) => !endedAt && !snapshot?.legs?.includes('resident'))
+}
+
+/** Whether no process that takes calls rings anybody; what a key is not told of, it cannot know. */
+function nobodyRings() {
+  const { status = {} } = health.value
+  const others = (status.nodes ?? []).filter(({ isThis }) => !isThis)
+  const told = [status, ...others].flatMap(({ clickToCall }) => clickToCall ?? [])
+  return told.length > 0 && told.every((mode) => mode === 'off')
 }
 
 function Handset({ role }) {
@@ -181,6 +190,16 @@ function hintOf(role, phone, wanted) {
           'Key the unit and #. After the tone say name and purpose; # goes on.',
         )
       : tr('1 autoriza, 2 nega, 3 conversa, 4 repete.', '1 lets in, 2 does not, 3 talks, 4 repeats.')
+  if (nobodyRings() && !wanted)
+    return role === 'visitor'
+      ? tr(
+          'Com CLICKTOCALL=off nenhum telefone toca: o visitante ouve que ninguém pode ser chamado.',
+          'With CLICKTOCALL=off no phone rings: the visitor hears that nobody can be reached.',
+        )
+      : tr(
+          'Com CLICKTOCALL=off nada toca aqui; com CLICKTOCALL=manual este telefone atende o portão.',
+          'With CLICKTOCALL=off nothing rings here; with CLICKTOCALL=manual this phone answers the gate.',
+        )
   if (role === 'visitor')
     return tr('O navegador pede acesso ao microfone.', 'The browser asks for the microphone.')
   return wanted

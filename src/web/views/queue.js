@@ -1,12 +1,13 @@
-import { get, may, post, session, withQuery } from '../api.js'
+import { get } from '../api.js'
 import { html, signal, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
-import { Do, Empty, Failure } from '../parts/notice.js'
+import { Empty, Failure } from '../parts/notice.js'
 import { Plot } from '../parts/plot.js'
 import { amount, lasted, moment, tr } from '../words.js'
 import { Message } from './message.js'
 import { Messages } from './messages.js'
+import { Pauses } from './pauses.js'
 
 /** ms between two looks at the queue. */
 const LOOK_MS = 3000
@@ -54,63 +55,6 @@ function remember(statistics) {
   }
   before = { at, processed: statistics.processed, failed: statistics.failed }
   return statistics
-}
-
-/** Whether messages leave, who stopped them, and the button that does or undoes it. */
-function Pauses({ pauses, again }) {
-  const own = session.value?.tenantId ?? null
-  // a tenant sees what holds it, and lifts only its own; who may pause any sees all
-  const mine = pauses.filter((pause) => (own === null ? pause.tenantId === null : pause.byTenant))
-  const stopped = own === null ? mine.length > 0 : pauses.length > 0
-  return html`<section class="panel" id="pauses" data-paused=${stopped}>
-    <div class="spread">
-      <h2>
-        ${
-          stopped
-            ? html`<${Mark} word=${tr('Envios pausados', 'Sending is paused')} shape="pause" tone="warn" />`
-            : html`<${Mark} word=${tr('Enviando normalmente', 'Messages leave')} shape="wave" tone="ok" />`
-        }
-      </h2>
-      ${
-        may('operate') &&
-        (mine.length > 0
-          ? html`<${Do} tone="accent" act=${() => post('/api/queue/resume').then(again)} done=${tr('Envios retomados.', 'Sending goes on.')}>${tr('Retomar envios', 'Resume sending')}<//>`
-          : html`<${Do}
-              act=${() => post('/api/queue/pause').then(again)}
-              done=${tr('Envios pausados.', 'Sending is paused.')}
-              sure=${{
-                title: tr('Pausar os envios?', 'Pause sending?'),
-                text: tr(
-                  'As mensagens esperam na fila e vencem no seu prazo. Portões e o que tem prioridade 10 continuam saindo.',
-                  'Messages wait in the queue, and expire in their time. Gates and whatever has priority 10 still leave.',
-                ),
-                yes: tr('Pausar envios', 'Pause sending'),
-              }}
-            >${tr('Pausar envios', 'Pause sending')}<//>`)
-      }
-    </div>
-    ${
-      pauses.length > 0 &&
-      html`<ul>
-        ${pauses.map(
-          (pause) => html`<li class="row" data-pause=${pause.tenantId ?? '*'}>
-            <span>
-              ${pause.tenantId ?? tr('Todos', 'Everybody')}: ${tr('desde', 'since')} <time datetime=${pause.since}>${moment(pause.since)}</time>${pause.by && `, ${pause.by}`}
-            </span>
-            ${
-              own === null &&
-              pause.tenantId !== null &&
-              may('operate') &&
-              html`<${Do}
-                label=${`${tr('Retomar', 'Resume')} ${pause.tenantId}`}
-                act=${() => post(withQuery('/api/queue/resume', { tenant: pause.tenantId })).then(again)}
-              >${tr('Retomar', 'Resume')}<//>`
-            }
-          </li>`,
-        )}
-      </ul>`
-    }
-  </section>`
 }
 
 function Numbers({ statistics }) {

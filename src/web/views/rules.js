@@ -1,5 +1,6 @@
 import { get, may, post, remove, withQuery } from '../api.js'
 import { html, useState } from '../lib.js'
+import { useAbilities } from '../parts/abilities.js'
 import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure } from '../parts/notice.js'
 import { locale, moment, tr } from '../words.js'
@@ -18,6 +19,7 @@ function Blocked({ tenant }) {
   const path = withQuery('/api/blocked', { tenant })
   const list = useLoad(() => get(path), [path])
   const [form, setForm] = useState(BLANK)
+  const { transcription } = useAbilities(tenant)
   const add = async (event) => {
     event.preventDefault()
     try {
@@ -51,6 +53,19 @@ function Blocked({ tenant }) {
         <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
         <${Text} label=${tr('Motivo', 'Reason')} name="reason" form=${form} set=${setForm} />
         <button class="button" disabled=${form.name.trim() === '' && form.phone.trim() === ''}>${tr('Bloquear', 'Block')}</button>
+        <p class="help whole">
+          ${
+            transcription === false &&
+            tr(
+              'Um nome só é entendido com reconhecimento de fala, e este serviço não o tem (STT): por ora, bloquear um nome não tem efeito. ',
+              'A name is only understood with speech recognition, which this service does not have (STT): blocking a name has no effect for now. ',
+            )
+          }
+          ${tr(
+            'Um telefone ainda não tem efeito: as chamadas do portão não trazem o número.',
+            "A telephone has no effect yet: the gate's calls carry no number.",
+          )}
+        </p>
       </form>`
     }
   </section>`
@@ -59,14 +74,17 @@ function Blocked({ tenant }) {
 function Windows({ tenant }) {
   const path = withQuery('/api/windows', { tenant })
   const list = useLoad(() => get(path), [path])
-  const { timeZone } = Intl.DateTimeFormat().resolvedOptions()
+  const items = list.value?.items ?? []
   const [form, setForm] = useState({ from: '08:00', to: '18:00', unit: '' })
+  const [zone, setZone] = useState(undefined)
+  // where this browser is may be elsewhere than the gate
+  const timezone = zone ?? items.at(-1)?.timezone ?? ownZone()
   const [weekdays, setWeekdays] = useState([1, 2, 3, 4, 5])
   const add = async (event) => {
     event.preventDefault()
     const { from, to, unit } = form
     try {
-      await post(path, { weekdays, from, to, timezone: timeZone, ...(unit.trim() && { unit: unit.trim() }) })
+      await post(path, { weekdays, from, to, timezone, ...(unit.trim() && { unit: unit.trim() }) })
       await list.again()
     } catch (error) {
       complain(error)
@@ -88,13 +106,13 @@ function Windows({ tenant }) {
         unit,
         intent,
       }) => html`<b>${days.map(dayName).join(', ')} ${from}–${to}</b> ${whereOf(unit)}
-        ${intent} <small>${timezone}</small>`}
+        ${intent} <small>${tr('hora de', 'time of')} ${timezone}</small>`}
     />
     ${
       may('admin') &&
       html`<form class="stack" onSubmit=${add}>
         <fieldset class="row plain">
-          <legend>${tr('Dias', 'Days')} (${timeZone})</legend>
+          <legend>${tr('Dias', 'Days')}</legend>
           ${[1, 2, 3, 4, 5, 6, 7].map(
             (day) =>
               html`<label class="check"><input type="checkbox" checked=${weekdays.includes(day)} onChange=${() => toggle(day)} />${dayName(day)}</label>`,
@@ -103,12 +121,35 @@ function Windows({ tenant }) {
         <div class="fields">
           <${Text} label=${tr('Das', 'From')} name="from" type="time" form=${form} set=${setForm} />
           <${Text} label=${tr('Até', 'To')} name="to" type="time" form=${form} set=${setForm} />
+          <label class="field">${tr('Fuso horário', 'Time zone')} (${tr('agora', 'now')} ${clockIn(timezone)})
+            <select value=${timezone} onChange=${(event) => setZone(event.currentTarget.value)}>
+              ${zones(timezone).map((name) => html`<option value=${name}>${name}</option>`)}
+            </select>
+          </label>
           <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
           <button class="button" disabled=${weekdays.length === 0}>${tr('Liberar', 'Let in')}</button>
         </div>
       </form>`
     }
   </section>`
+}
+
+function ownZone() {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone
+}
+
+/** All that the browser knows, and those that it does not list. */
+function zones(chosen) {
+  return [...new Set([...Intl.supportedValuesOf('timeZone'), 'UTC', ownZone(), chosen])].sort()
+}
+
+function clockIn(timeZone) {
+  return new Date().toLocaleTimeString(locale.value, {
+    timeZone,
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  })
 }
 
 /** The rules there are, each with a way to take it back. */

@@ -1,19 +1,31 @@
 import { may, post, put, remove, withQuery } from '../api.js'
-import { html, useState } from '../lib.js'
-import { complain, Do, tell } from '../parts/notice.js'
+import { html, useRef, useState } from '../lib.js'
+import { useAbilities } from '../parts/abilities.js'
+import { Check, Field, useWrong } from '../parts/field.js'
+import { Do, tell } from '../parts/notice.js'
+import { Plan } from '../parts/plan.js'
 import { tr } from '../words.js'
 
-/** One unit and who lives there, to be changed. */
-export function Unit({ unit, tenant, close }) {
-  const [form, setForm] = useState(() => structuredClone(unit))
+/** One unit, how it is reached and who lives there, to be changed. `above` is the plan of its tenant. */
+export function Unit({ unit, tenant, above, close }) {
+  const [form, setForm] = useState(() => formOf(unit))
+  const place = useRef(null)
+  const { wrong, refuse, forget } = useWrong(place)
   const fixed = !may('admin')
-  const change = (fields) => setForm({ ...form, ...fields })
+  /** `places` in the body are not any more what the service saw. */
+  const change = (fields, places = Object.keys(fields)) => {
+    forget(places)
+    setForm({ ...form, ...fields })
+  }
   const changeResident = (index, fields) =>
-    change({ residents: form.residents.map((one, at) => (at === index ? { ...one, ...fields } : one)) })
-  const move = (index, step) => {
+    change(
+      { residents: form.residents.map((one, at) => (at === index ? { ...one, ...fields } : one)) },
+      Object.keys(fields).map((name) => `residents/${index}/${name}`),
+    )
+  const move = (index, by) => {
     const residents = [...form.residents]
     const [one] = residents.splice(index, 1)
-    residents.splice(index + step, 0, one)
+    residents.splice(index + by, 0, one)
     change({ residents })
   }
   const submit = async (event) => {
@@ -25,28 +37,34 @@ export function Unit({ unit, tenant, close }) {
       tell(tr('Guardado.', 'Saved.'))
       close(true)
     } catch (error) {
-      complain(error)
+      refuse(error)
     }
   }
+  const able = useAbilities(tenant)
   const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="unit-title" onCancel=${() => close(false)}>
-    <form class="stack" onSubmit=${submit}>
+    <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="unit-title">${unit.id ? `${tr('Unidade', 'Unit')} ${unit.number}` : tr('Nova unidade', 'New unit')}</h2>
-      <div class="fields">
-        <${Field} label=${tr('Número, como se tecla', 'Number, as it is keyed')} value=${form.number} required pattern="[0-9A-Za-z]{1,16}" disabled=${fixed} set=${(number) => change({ number })} />
-        <${Field} label=${tr('Bloco', 'Block')} value=${form.block ?? ''} disabled=${fixed} set=${(block) => change({ block })} />
+      <div class="fields even">
+        <${Field} label=${tr('Número, como se tecla', 'Number, as it is keyed')} value=${form.number} required pattern="[0-9A-Za-z]{1,16}" disabled=${fixed} wrong=${wrong.number} expects=${tr('De 1 a 16 algarismos ou letras.', '1 to 16 digits or letters.')} set=${(number) => change({ number })} />
+        <${Field} label=${tr('Bloco', 'Block')} value=${form.block} disabled=${fixed} wrong=${wrong.block} expects=${tr('O nome do bloco, ou nada.', 'The name of the block, or nothing.')} set=${(block) => change({ block })} />
+        <${Field} label=${tr('Nome, como se diz', 'Name, as it is said')} placeholder=${form.number} value=${form.label} disabled=${fixed} wrong=${wrong.label} expects=${tr('Como se diz o número, ou nada.', 'How the number is said, or nothing.')} set=${(label) => change({ label })} />
       </div>
       <h3>${tr('Moradores, na ordem em que são chamados', 'Residents, in the order in which they are rung')}</h3>
       ${form.residents.map(
-        (resident, index) => html`<div class="resident-fields">
-          <${Field} label=${tr('Nome', 'Name')} value=${resident.name} required disabled=${fixed} set=${(name) => changeResident(index, { name })} />
-          <${Field} label=${tr('Ramal ou telefone', 'Extension or phone')} value=${resident.phone ?? ''} disabled=${fixed} set=${(phone) => changeResident(index, { phone })} />
-          <${Field} label="WhatsApp" value=${resident.whatsapp ?? ''} disabled=${fixed} set=${(whatsapp) => changeResident(index, { whatsapp })} />
-          <button type="button" class="button small" disabled=${fixed || index === 0} aria-label=${`${tr('Antes', 'Earlier')}: ${resident.name}`} onClick=${() => move(index, -1)}>↑</button>
-          <button type="button" class="button small bad" disabled=${fixed} aria-label=${`${tr('Tirar', 'Remove')}: ${resident.name}`} onClick=${() => change({ residents: form.residents.filter((_, at) => at !== index) })}>✕</button>
-        </div>`,
+        (resident, index) => html`<${Resident}
+          resident=${resident}
+          place=${`residents/${index}`}
+          wrong=${wrong}
+          fixed=${fixed}
+          change=${(fields) => changeResident(index, fields)}
+          earlier=${index > 0 && (() => move(index, -1))}
+          later=${index < form.residents.length - 1 && (() => move(index, 1))}
+          remove=${() => change({ residents: form.residents.filter((_, at) => at !== index) })}
+        />`,
       )}
-      ${!fixed && html`<p><button type="button" class="link" onClick=${() => change({ residents: [...form.residents, { name: '' }] })}>${tr('Mais um morador', 'One more resident')}</button></p>`}
+      ${!fixed && html`<p><button type="button" class="link" onClick=${() => change({ residents: [...form.residents, { name: '' }] }, [])}>${tr('Mais um morador', 'One more resident')}</button></p>`}
+      <${Plan} title=${tr('Como a unidade é chamada', 'How the unit is reached')} plan=${form.plan} above=${above} likeAbove=${tr('Como no condomínio', "As the condominium's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
       <div class="spread">
         ${
           unit.id && !fixed
@@ -69,18 +87,59 @@ export function Unit({ unit, tenant, close }) {
   </dialog>`
 }
 
-function Field({ label, value, set, ...rest }) {
-  return html`<label class="field">${label}<input ...${rest} value=${value} onInput=${(event) => set(event.currentTarget.value)} /></label>`
+function Resident({ resident, place, wrong, fixed, change, earlier, later, remove: take }) {
+  const { name, phone, whatsapp, notify } = resident
+  return html`<div class="resident-fields">
+    <${Field} label=${tr('Nome', 'Name')} value=${name} required disabled=${fixed} wrong=${wrong[`${place}/name`]} expects=${tr('Escreva o nome.', 'Write the name.')} set=${(value) => change({ name: value })} />
+    <${Field}
+      label=${tr('Ramal ou telefone', 'Extension or phone')}
+      value=${phone ?? ''}
+      disabled=${fixed}
+      wrong=${wrong[`${place}/phone`]}
+      expects=${tr('Um ramal, sip:ramal@servidor, ou um número como +5511987654321.', 'An extension, sip:extension@host, or a number like +5511987654321.')}
+      set=${(value) => change({ phone: value })}
+    />
+    <${Field}
+      label="WhatsApp"
+      value=${whatsapp ?? ''}
+      disabled=${fixed}
+      wrong=${wrong[`${place}/whatsapp`]}
+      expects=${tr('Um número com o código do país, como +5511987654321.', 'A number with its country code, like +5511987654321.')}
+      set=${(value) => change({ whatsapp: value })}
+    />
+    <div class="spread">
+      <${Check} label=${tr('Pode receber mensagens', 'May be written to')} checked=${notify !== false} disabled=${fixed} set=${(checked) => change({ notify: checked })} />
+      ${
+        !fixed &&
+        html`<div class="row">
+          <button type="button" class="button small" disabled=${!earlier} aria-label=${`${tr('Antes', 'Earlier')}: ${name}`} onClick=${earlier}>↑</button>
+          <button type="button" class="button small" disabled=${!later} aria-label=${`${tr('Depois', 'Later')}: ${name}`} onClick=${later}>↓</button>
+          <button type="button" class="button small bad" aria-label=${`${tr('Tirar', 'Remove')}: ${name}`} onClick=${take}>✕</button>
+        </div>`
+      }
+    </div>
+  </div>`
 }
 
-/** What was left empty is not there. */
+/** A unit without a name of its own is listed with its number as one. */
+function formOf(unit) {
+  const { block, label, plan = null, planUnreadable, number } = unit
+  return {
+    ...structuredClone(unit),
+    block: block ?? '',
+    label: label === number ? '' : (label ?? ''),
+    plan: planUnreadable ? undefined : plan,
+  }
+}
+
+/** What was left empty is not there; a plan that cannot be read is not written over unless another choice is made. */
 function bodyOf({ number, block, label, plan, residents }) {
   const filled = (text) => text?.trim() || undefined
   return {
     number: number.trim(),
     ...(filled(block) && { block: block.trim() }),
-    ...(filled(label) && label !== number && { label }),
-    ...(plan && { plan }),
+    ...(filled(label) && { label: label.trim() }),
+    ...(plan !== undefined && { plan }),
     residents: residents.map(({ id, name, phone, whatsapp, notify }) => ({
       ...(id && { id }),
       name: name.trim(),

@@ -1,0 +1,176 @@
+import type { Role } from '../audio.ts'
+import type { Logger } from '../log.ts'
+import type { Elsewhere } from '../store/kept-calls.ts'
+import { passed } from '../wait.ts'
+import type { LiveCall } from './call.ts'
+import type { EndedCalls } from './ended.ts'
+import type { Arrival, Keeping, KeptVisit } from './keeping.ts'
+import type { LegConnection } from './leg.ts'
+
+/** ms between two looks whether a process that seems to live does. */
+const AGAIN_MS = 1000
+
+/** How a call begins here: where its journal goes on, and what there is of it already. */
+export interface Beginning {
+  seq: number
+  kept?: KeptVisit
+}
+
+export interface ArrivalsOptions {
+  find: (callId: string) => (LiveCall & { readonly releasing: boolean }) | undefined
+  /** Live calls. */
+  count: () => number
+  maxCalls: number
+  ended: EndedCalls
+  keeping: Pick<Keeping, 'recall' | 'locate'> | undefined
+  /** Takes no new calls. */
+  isDraining: () => boolean
+  /** Aborted when nobody is taken any more. */
+  closing: AbortSignal
+  begin: (connection: LegConnection, beginning: Beginning) => void
+  join: (call: LiveCall, connection: LegConnection) => void
+  /** Has another node go on with a resident's leg; `address` is that of its port for such legs. */
+  relay: (connection: LegConnection, address: string) => void
+  dismiss: (connection: LegConnection, prompt: string) => void
+  turnAway: (connection: LegConnection) => void
+  /** What waited to be known has come to something. */
+  onSettled: () => void
+  log: Logger
+}
+
+/** Who connects, and what becomes of them: a new call, one that goes on, a leg of a call that lives here or elsewhere, or nothing. */
+export function createArrivals(options: ArrivalsOptions) {
+  const { find, count, maxCalls, ended, keeping, isDraining, closing, begin, log } = options
+  const { relay, dismiss, turnAway, onSettled } = options
+  /** Visitors of whose call it is not known yet whether it is a new one. */
+  const waiting = new Set<string>()
+
+  const factsOf = (connection: LegConnection, leg: Role) => ({
+    call_id: connection.id,
+    leg,
+    remote: connection.remote,
+  })
+
+  const refuseEnded = (connection: LegConnection) => {
+    log.info(
+      { ...factsOf(connection, 'visitor'), code: 'CALL_ENDED' },
+      'an ended call connected again and was hung up',
+    )
+    turnAway(connection)
+  }
+
+  const refuseSecond = (connection: LegConnection, facts: object = {}) => {
+    log.warn(
+      { ...factsOf(connection, 'visitor'), code: 'CALL_DUPLICATE', ...facts },
+      'a second visitor leg was hung up',
+    )
+    turnAway(connection)
+  }
+
+  /**
+   * What the visitor's UUID stands for. Where its process seems to live, that is asked again until the process has given a
+   * sign of life, or is given up with its lease: Asterisk connects again because that process does not answer, and who is
+   * turned away is not heard of any more.
+   */
+  const recall = async ({ id }: LegConnection) => {
+    const first = await keeping!.recall(id)
+    let arrival = first
+    while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
+      await passed(AGAIN_MS, closing)
+      arrival = await keeping!.recall(id)
+    }
+    return arrival
+  }
+
+  /** Looks whether the visitor comes back to a call, and begins with whatever it is. */
+  const receive = async (connection: LegConnection) => {
+    const arrival = await recall(connection)
+    waiting.delete(connection.id)
+    if (closing.aborted) return turnAway(connection)
+    if (arrival.is === 'kept') return begin(connection, { seq: arrival.seq, kept: arrival.visit })
+    if (arrival.is === 'ended') {
+      ended.add(connection.id)
+      return refuseEnded(connection)
+    }
+    if (arrival.is === 'elsewhere') return refuseSecond(connection, { node: arrival.nodeId })
+    if (isDraining()) return dismiss(connection, 'service-closing')
+    begin(connection, { seq: arrival.seq })
+  }
+
+  /** A leg of the resident whose call is not here. */
+  const seek = async (connection: LegConnection, dismissed: () => void) => {
+    const found = await keeping!.locate(connection.id)
+    const address = found?.addresses.resident
+    if (closing.aborted) return turnAway(connection)
+    // the visitor may have come back meanwhile
+    if (find(connection.id)) return join(connection)
+    if (address !== undefined) return relay(connection, address)
+    dismissed()
+  }
+
+  /** A connection on the resident port joins the call of its UUID. */
+  const join = (connection: LegConnection): void => {
+    const { id } = connection
+    const facts = factsOf(connection, 'resident')
+    const call = find(id)
+    const dismissed = () => {
+      const code = call || ended.has(id) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
+      call?.note('leg.late', 'resident', {})
+      log.info({ ...facts, code }, 'a resident leg came for no call')
+      dismiss(connection, 'visit-over')
+    }
+    // whoever was relayed to here goes no further
+    if (!call && keeping && !ended.has(id) && !connection.relayed) {
+      void seek(connection, dismissed).catch((error) => {
+        log.error({ ...facts, code: 'BUG', err: error }, 'a leg could not be taken')
+        turnAway(connection)
+      })
+    } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) dismissed()
+    else if (call.legs.has('resident')) {
+      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
+      dismiss(connection, 'already-answered')
+    } else options.join(call, connection)
+  }
+
+  return {
+    /** A connection on the visitor port starts a call, or goes on with one. */
+    attend(connection: LegConnection) {
+      const { id } = connection
+      const facts = factsOf(connection, 'visitor')
+      if (ended.has(id)) return refuseEnded(connection)
+      if (find(id) || waiting.has(id)) return refuseSecond(connection)
+      if (isDraining()) {
+        log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
+        return dismiss(connection, 'service-closing')
+      }
+      if (count() + waiting.size >= maxCalls) {
+        log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was turned away')
+        return dismiss(connection, 'lines-busy')
+      }
+      if (!keeping) return begin(connection, { seq: 0 })
+      waiting.add(id)
+      void receive(connection)
+        .catch((error) => {
+          log.error({ ...facts, code: 'BUG', err: error }, 'a call could not begin')
+          turnAway(connection)
+        })
+        .finally(() => {
+          waiting.delete(id)
+          onSettled()
+        })
+    },
+
+    join,
+
+    waiting: () => waiting.size,
+  }
+}
+
+/** Neither another process, nor another sign of life of the same one. */
+function isSilentSince(first: Elsewhere, now: Arrival): boolean {
+  return (
+    now.is === 'elsewhere' &&
+    now.instance === first.instance &&
+    now.seenAt.getTime() === first.seenAt.getTime()
+  )
+}

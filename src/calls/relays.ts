@@ -1,0 +1,71 @@
+import { type Relay, relay } from '../audiosocket/relay.ts'
+import type { Logger } from '../log.ts'
+import type { LegConnection } from './leg.ts'
+
+/** ms for the other node to accept; an Asterisk gives a silent leg two seconds. */
+const CONNECT_MS = 1000
+
+export interface RelaysOptions {
+  /** ms between 0x00 and closing the sockets ourselves. */
+  graceMs: number
+  /** Says that the visit is over to a leg whose node cannot be reached, and hangs it up. */
+  dismiss: (connection: LegConnection) => void
+  log: Logger
+}
+
+export type Relays = ReturnType<typeof createRelays>
+
+/** Legs of calls that live on other nodes, carried there. */
+export function createRelays({ graceMs, dismiss, log }: RelaysOptions) {
+  const open = new Set<Relay>()
+  let closed = false
+
+  const carry = async (connection: LegConnection, address: string) => {
+    const { host, port } = partsOf(address)
+    const facts = { call_id: connection.id, leg: connection.role, address }
+    const carried = relay({ connection, host, port, connectMs: CONNECT_MS, graceMs })
+    open.add(carried)
+    try {
+      await carried.opened
+    } catch (error) {
+      open.delete(carried)
+      log.warn(
+        { ...facts, code: 'RELAY_FAILED', err: error },
+        'a leg could not be relayed to the node of its call',
+      )
+      return dismiss(connection)
+    }
+    log.info({ ...facts, remote: connection.remote }, 'a leg is relayed to the node of its call')
+    if (closed) carried.close()
+    const { by, error } = await carried.done
+    open.delete(carried)
+    if (error) log.warn({ ...facts, by, code: error.code, ...error.details }, 'a relayed leg broke off')
+    else log.info({ ...facts, by }, 'a relayed leg ended')
+  }
+
+  return {
+    /** `address`: host:port of the other node's port for such legs. */
+    carry(connection: LegConnection, address: string): void {
+      void carry(connection, address)
+    },
+    /** Resolves when the last one has ended. */
+    async drained(): Promise<void> {
+      while (open.size > 0) await Promise.all([...open].map(({ done }) => done))
+    },
+    /** Hangs them up; resolves when all are closed. */
+    async close(): Promise<void> {
+      closed = true
+      const ending = [...open].map((one) => {
+        one.close()
+        return one.done
+      })
+      await Promise.all(ending)
+    },
+  }
+}
+
+/** An address of IPv6 is in brackets. */
+function partsOf(address: string): { host: string; port: number } {
+  const end = address.lastIndexOf(':')
+  return { host: address.slice(0, end).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(end + 1)) }
+}

@@ -1,0 +1,118 @@
+import type { z } from 'zod'
+import { MAIN_TENANT } from '../calls/gates.ts'
+import { OWN_ENDPOINT } from '../outbound/channels/webhook.ts'
+import { readBreaker } from '../store/breakers.ts'
+import type { Database } from '../store/database.ts'
+import { listPauses } from '../store/pauses.ts'
+import { countRetrying, pausedEndpoints } from '../store/remarks.ts'
+import { atMost } from '../wait.ts'
+import type { EndpointRoutesOptions } from './endpoint-routes.ts'
+import type { remark } from './schemas.ts'
+
+export type Remark = z.output<typeof remark>
+
+/** What a process says of itself; `nodes` are the others, as they said it last. */
+export type Whole = Record<string, unknown>
+
+/** ms for the database; a status without its remarks is better than none. */
+const LOOK_MS = 1000
+/** Endpoints that are named. */
+const MOST = 20
+
+export interface RemarkOptions extends Pick<EndpointRoutesOptions, 'ownEndpoint'> {
+  database: Database
+}
+
+/** What the processes that take calls say of themselves, this one and others that are heard of. */
+export function voicesOf(whole: Whole): Whole[] {
+  const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
+  return [whole, ...nodes.filter(({ isThis, isSilent }) => !isThis && !isSilent)].filter(
+    ({ clickToCall }) => clickToCall !== undefined,
+  )
+}
+
+/** What works as it is told to and may yet surprise: nothing is broken by it. Of one tenant where `tenantId` is not null. */
+export async function remarksOf(
+  { database, ownEndpoint }: RemarkOptions,
+  whole: Whole,
+  tenantId: string | null,
+): Promise<Remark[]> {
+  // readiness tells of a database that is away
+  const stored = await atMost(LOOK_MS, storedRemarks(database, ownEndpoint, tenantId)).catch(() => undefined)
+  return [...(stored ?? []), ...ownRemarks(whole, tenantId)]
+}
+
+async function storedRemarks(
+  database: Database,
+  ownEndpoint: RemarkOptions['ownEndpoint'],
+  tenantId: string | null,
+): Promise<Remark[]> {
+  const own = tenantId ?? undefined
+  const [pauses, retrying, paused, environment] = await Promise.all([
+    listPauses(database, own),
+    countRetrying(database, own),
+    pausedEndpoints(database, { tenantId: own, limit: MOST }),
+    ownEndpoint && (own === undefined || own === MAIN_TENANT)
+      ? readBreaker(database, OWN_ENDPOINT)
+      : undefined,
+  ])
+  const waitMs = environment?.waitMs ?? 0
+  return [
+    ...pauses.map(
+      (pause): Remark => ({
+        code: 'sending.paused',
+        tenant: pause.tenantId,
+        since: pause.since,
+      }),
+    ),
+    ...(retrying > 0 ? [{ code: 'messages.retrying', count: retrying } as const] : []),
+    ...paused.map(
+      (one): Remark => ({
+        code: 'endpoint.paused',
+        endpoint: one.id,
+        tenant: one.tenantId,
+        host: hostOf(one.url),
+        until: one.until,
+      }),
+    ),
+    ...(waitMs > 0
+      ? [
+          {
+            code: 'endpoint.paused',
+            endpoint: OWN_ENDPOINT,
+            tenant: MAIN_TENANT,
+            host: hostOf(ownEndpoint!.url),
+            until: new Date(Date.now() + waitMs),
+          } as const,
+        ]
+      : []),
+  ]
+}
+
+function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
+  const voices = voicesOf(whole)
+  const remarks: Remark[] = []
+  if (voices.length > 0 && voices.every(({ clickToCall }) => clickToCall === 'off'))
+    remarks.push({ code: 'clicktocall.off' })
+  // how the service stands on its network is the operator's
+  if (tenantId !== null) return remarks
+  // once somebody has come, it is open to whom it should be
+  if (voices.length > 0 && voices.every((voice) => voice['loopback'] === true && acceptedBy(voice) === 0))
+    remarks.push({ code: 'audiosocket.loopback' })
+  for (const { closedGates } of voices)
+    for (const gate of (closedGates as string[] | undefined) ?? [])
+      remarks.push({ code: 'gate.closed', gate })
+  const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
+  for (const { node, seenAt, isSilent } of nodes)
+    if (isSilent) remarks.push({ code: 'process.silent', node: String(node), since: seenAt as Date })
+  return remarks
+}
+
+/** Legs that ever came. */
+function acceptedBy({ audiosocket }: Whole): number {
+  return (audiosocket as { accepted?: number } | undefined)?.accepted ?? 0
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : ''
+}

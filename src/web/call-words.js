@@ -1,0 +1,133 @@
+import { outcomeOf, tr } from './words.js'
+
+/** Who decided: whoever is one of the house by a word, a key by its name. */
+function deciderOf(by) {
+  const words = {
+    resident: tr('morador', 'the resident'),
+    operator: tr('operador', 'the operator'),
+    rule: tr('uma regra', 'a rule'),
+  }
+  return words[by] ?? by
+}
+
+function meansOf(via) {
+  const words = {
+    key: tr('tecla', 'key'),
+    voice: tr('voz', 'voice'),
+    whatsapp: 'WhatsApp',
+    api: 'API',
+    rule: tr('regra', 'rule'),
+    dtmf: 'DTMF',
+    inband: tr('tom', 'tone'),
+  }
+  return words[via] ?? via
+}
+
+/** Who decided, and by what means. */
+export function decisionOf({ by, via }) {
+  return by === via ? deciderOf(by) : `${deciderOf(by)} · ${meansOf(via)}`
+}
+
+/** Why a call ended as it did, where the outcome alone does not tell. */
+export function endOf(reason) {
+  const words = {
+    'visitor-left': tr('o visitante desligou', 'the visitor hung up'),
+    'visitor-silent': tr('o visitante nada disse', 'the visitor said nothing'),
+    'unknown-unit': tr('a unidade não existe', 'there is no such unit'),
+    'no-contact': tr('ninguém pôde ser chamado', 'nobody could be rung'),
+    rule: tr('por uma regra', 'by a rule'),
+    'no-answer': tr('ninguém atendeu', 'nobody answered'),
+    'resident-left': tr('o morador desligou sem decidir', 'the resident hung up undecided'),
+    undecided: tr('ninguém decidiu', 'nobody decided'),
+    'too-long': tr('passou do tempo máximo', 'it took too long'),
+    closing: tr('o serviço encerrou', 'the service closed'),
+    fault: tr('por uma falha', 'by a fault'),
+  }
+  return words[reason] ?? reason
+}
+
+/** What a resident was understood to answer. */
+function answerOf(answer) {
+  const words = {
+    yes: tr('sim', 'yes'),
+    no: tr('não', 'no'),
+    who: tr('quem é?', 'who is it?'),
+    talk: tr('quer falar', 'wants to talk'),
+    unclear: tr('não se entendeu', 'it was not clear'),
+  }
+  return words[answer] ?? answer
+}
+
+/** What a visitor was understood to come for. */
+function intentOf(intent) {
+  const words = {
+    delivery: tr('entrega', 'delivery'),
+    visit: tr('visita', 'visit'),
+    service: tr('serviço', 'service'),
+    other: tr('outro motivo', 'something else'),
+  }
+  return words[intent] ?? intent
+}
+
+/** What was understood, part by part as the service tells it. */
+export function understoodOf({ who, text }) {
+  return text
+    .split(' · ')
+    .map(who === 'resident' ? answerOf : intentOf)
+    .join(' · ')
+}
+
+const verdictOf = (verdict) => outcomeOf(verdict).word.toLowerCase()
+
+/** What the facts of a journal say that are one of a few words. */
+const VALUES = {
+  verdict: verdictOf,
+  decision: (decision) => (decision === 'contact' ? tr('perguntar', 'ask') : verdictOf(decision)),
+  outcome: verdictOf,
+  by: deciderOf,
+  via: meansOf,
+  reason: endOf,
+  answer: answerOf,
+  intent: intentOf,
+}
+
+const PLAIN = { true: 'sim', false: 'não', null: '–' }
+
+const NAMES = {
+  answer: 'resposta',
+  attempt: 'tentativa',
+  by: 'por',
+  code: 'código',
+  confidence: 'certeza',
+  decision: 'decisão',
+  durations: 'durações',
+  endedBy: 'fim',
+  gate: 'portão',
+  heard: 'ouvido',
+  intent: 'motivo',
+  interrupted: 'interrompido',
+  key: 'tecla',
+  match: 'busca',
+  name: 'nome',
+  node: 'nó',
+  number: 'número',
+  of: 'de',
+  outcome: 'resultado',
+  pieces: 'falas',
+  problem: 'problema',
+  reason: 'causa',
+  residents: 'moradores',
+  ringMs: 'toque em ms',
+  source: 'fonte',
+  tenant: 'condomínio',
+  unit: 'unidade',
+  verdict: 'decisão',
+  via: 'meio',
+  waitMs: 'espera em ms',
+}
+
+/** A fact of a journal in the reader's words; what is not known stays as it is kept, and so does English. */
+export function factOf([name, value]) {
+  const kept = typeof value === 'object' ? JSON.stringify(value) : value
+  return tr(`${NAMES[name] ?? name}: ${PLAIN[value] ?? VALUES[name]?.(value) ?? kept}`, `${name}: ${kept}`)
+}

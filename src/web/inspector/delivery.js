@@ -1,0 +1,177 @@
+import { get } from '/assets/api.js'
+import { html, useEffect, useState } from '/assets/lib.js'
+import { Chart } from '/assets/parts/chart.js'
+import { Icon, Mark } from '/assets/parts/icons.js'
+import { useLoad } from '/assets/parts/load.js'
+import { Empty, Failure } from '/assets/parts/notice.js'
+import { go } from '/assets/route.js'
+import { MessageActions } from '/assets/views/message.js'
+import { failureOf, lasted, messageStateOf, moment, tr } from '/assets/words.js'
+import { roots } from './feed.js'
+import { clock } from './live.js'
+import { Steps, useInView } from './steps.js'
+import { Tree } from './tree.js'
+
+/** ms between two looks at a message: while it is owed, and while only a person or its provider can move it. */
+const OWED_MS = 1000
+const RESTING_MS = 3000
+const OWED = new Set(['pending', 'processing', 'retrying'])
+/** What the service answers to an id that is none, or none any more. */
+const ABSENT = new Set(['MESSAGE_UNKNOWN', 'BODY_INVALID'])
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** A delivery lives in the database, not in an actor: it is looked at on request. */
+export function AskDelivery() {
+  const [id, setId] = useState('')
+  const [wrong, setWrong] = useState(false)
+  const look = (event) => {
+    event.preventDefault()
+    const wanted = id.trim()
+    setWrong(!ID.test(wanted))
+    if (ID.test(wanted)) go(`#/delivery/${wanted}`)
+  }
+  return html`<form class="send" onSubmit=${look}>
+    <label class="field"><span>${tr('Entrega (id da mensagem)', 'Delivery (id of the message)')}</span>
+      <input value=${id} spellcheck="false" autocomplete="off" aria-invalid=${wrong} aria-describedby=${wrong ? 'delivery-wrong' : undefined}
+        onInput=${(event) => setId(event.currentTarget.value)} />
+    </label>
+    <button class="button">${tr('Ver', 'Look')}</button>
+    <p id="delivery-wrong" class="error-line" role="alert" hidden=${!wrong}>${tr(
+      'Isto não é o id de uma mensagem. Copie-o do detalhe da mensagem, na Fila.',
+      'This is not the id of a message. Copy it from the details of the message, in the Queue.',
+    )}</p>
+  </form>`
+}
+
+/** One message: its way along the delivery's chart, step by step, and on while it is looked at. */
+export function Delivery({ id }) {
+  const { value, error, again } = useLoad(
+    () => get(`/api/inspector/messages/${encodeURIComponent(id)}`),
+    [id],
+  )
+  // undefined: the latest, whichever that is
+  const [chosen, choose] = useState(undefined)
+  const absent = ABSENT.has(error?.code)
+  const every = absent || value?.over ? undefined : OWED.has(value?.message.status) ? OWED_MS : RESTING_MS
+  useEffect(() => {
+    if (every === undefined) return
+    const timer = setInterval(() => document.visibilityState === 'visible' && again(), every)
+    return () => clearInterval(timer)
+  }, [every, again])
+
+  const steps = value?.steps ?? []
+  const last = steps.length - 1
+  const found = steps.findIndex(({ seq }) => seq === chosen)
+  const at = found === -1 ? last : found
+  const list = useInView(at)
+
+  if (absent) return html`<${Absent} />`
+  if (!value) {
+    return html`<section class="panel" aria-busy=${!error}>${error && html`<${Failure} error=${error} again=${again} />`}</section>`
+  }
+  const { message } = value
+  const show = (index) => choose(index >= last ? undefined : steps[index].seq)
+  const step = steps[at]
+  return html`
+    <section class="panel actors" aria-label=${tr('Mensagem', 'Message')}>
+      <h2>${tr('Entrega', 'Delivery')} <small>${message.channel}</small></h2>
+      <p data-status=${message.status}><${Mark} ...${messageStateOf(message.status)} /></p>
+      <${Following} over=${value.over} error=${error} />
+      <${Facts} message=${message} callId=${value.details.callId} />
+      <${MessageActions} message=${message} again=${again} />
+    </section>
+    <section class="panel" aria-label=${tr('Diagrama', 'Chart')}>
+      <div class="spread">
+        <h2>${step.kind}</h2>
+        <span class="state-word" aria-live="polite">${step.states.delivery}</span>
+      </div>
+      <${Chart} machine=${value.machines.delivery} state=${step.states.delivery} was=${steps[at - 1]?.states.delivery} />
+      <${Steps} at=${at} last=${last} word=${step.kind} go=${show} />
+    </section>
+    <section class="panel" aria-label=${tr('O que aconteceu', 'What happened')}>
+      <${Step} step=${step} began=${message.createdAt} />
+      ${
+        steps[0].seq > 0 &&
+        html`<p class="help">${tr(`Só os últimos ${steps.length} passos.`, `The latest ${steps.length} steps only.`)}</p>`
+      }
+      <ol class="events" tabindex="0" ref=${list} aria-label=${tr('Passos', 'Steps')}>
+        ${steps.map(
+          (
+            { seq, at: moment, atLatest, kind, states, data },
+            index,
+          ) => html`<li key=${seq} class=${index === at ? 'now' : ''}>
+            <time datetime=${moment}>${atLatest ? '≤ ' : ''}${clock(moment)}</time>
+            <button type="button" class="link" aria-current=${index === at ? 'step' : undefined} onClick=${() => show(index)}>
+              ${index + 1} · ${kind}${data.try ? ` · ${data.try}` : ''}
+            </button>
+            <span class="event-state">→ ${states.delivery}</span>
+            ${data.code && html`<code>${data.code}${data.httpStatus ? ` ${data.httpStatus}` : ''}</code>`}
+          </li>`,
+        )}
+      </ol>
+      <h3>${tr('Contexto', 'Context')}</h3>
+      ${
+        value.masked &&
+        html`<p class="help"><${Icon} name="block" /> ${tr(
+          'Destino, conteúdo e textos de erros ficam ocultos aqui: o inspetor os mostra só a quem pode operar.',
+          'Address, content and texts of errors are hidden here: the inspector shows them only to who may operate.',
+        )}</p>`
+      }
+      <${Tree} value=${{ delivery: step.context, message: { ...message, ...value.details } }} open=${1} />
+    </section>
+  `
+}
+
+function Absent() {
+  return html`<section class="panel"><${Empty} icon="search" title=${tr('Não há mensagem com este id.', 'There is no message of this id.')}>
+    ${tr(
+      'Confira o id, ou procure a mensagem na ',
+      'Check the id, or look for the message in the ',
+    )}<a href="/#/queue">${tr('Fila', 'Queue')}</a>${tr(
+      '. As que terminaram são apagadas depois de RETENTION_DAYS.',
+      '. Those that came to their end are deleted after RETENTION_DAYS.',
+    )}
+  <//></section>`
+}
+
+/** Whether what is shown still follows what happens. */
+function Following({ over, error }) {
+  const [word, shape, tone] = error
+    ? [`${tr('sem resposta', 'no answer')} (${error.code})`, 'warning', 'warn']
+    : over
+      ? [tr('encerrada', 'over'), 'dot', 'calm']
+      : [tr('ao vivo', 'live'), 'dot', 'ok']
+  return html`<p role="status"><${Mark} word=${word} shape=${shape} tone=${tone} /></p>`
+}
+
+function Facts({ message, callId }) {
+  const facts = [
+    [tr('Tentativas', 'Tries'), `${message.attempts}`],
+    [tr('Criada', 'Made'), moment(message.createdAt)],
+    [tr('Próxima tentativa', 'Next try'), message.nextAttemptAt && moment(message.nextAttemptAt)],
+    [tr('Vence', 'Expires'), message.expiresAt && moment(message.expiresAt)],
+    [tr('Entregue', 'Delivered'), message.deliveredAt && moment(message.deliveredAt)],
+    [tr('Lida', 'Read'), message.readAt && moment(message.readAt)],
+  ]
+  const isLive = roots.value.has(callId)
+  return html`
+    ${facts.filter(([, fact]) => fact !== null).map(([name, fact]) => html`<p><span class="help">${name}</span> ${fact}</p>`)}
+    ${ID.test(callId) && html`<p><a href=${`#/${isLive ? 'live' : 'replay'}/${callId}`}>${tr('A chamada dela', 'Its call')}</a></p>`}
+  `
+}
+
+function Step({ step, began }) {
+  const after = new Date(step.at).getTime() - new Date(began).getTime()
+  return html`
+    <p><span class="number">${lasted(after)}</span> <strong>${step.kind}</strong></p>
+    ${
+      step.atLatest &&
+      html`<p class="help">${tr(
+        'Ninguém anotou o momento: foi até o que está aqui.',
+        'Nobody noted the moment: it was at this one or before.',
+      )}</p>`
+    }
+    ${step.data.code && html`<p>${failureOf(step.data.code, step.data.error)}</p>`}
+    ${Object.keys(step.data).length > 0 && html`<${Tree} value=${step.data} />`}
+  `
+}

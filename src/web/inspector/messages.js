@@ -1,0 +1,29 @@
+import { get, withQuery } from '/assets/api.js'
+import { html } from '/assets/lib.js'
+import { Mark } from '/assets/parts/icons.js'
+import { useLoad } from '/assets/parts/load.js'
+import { messageStateOf, moment, tr } from '/assets/words.js'
+
+/** ms between two looks; what a call sends goes on after its end. */
+const LOOK_MS = 3000
+/** Messages of a call that are listed, the latest. */
+const LISTED = 50
+
+/** What was or will be sent for a call, each with the way to its delivery. */
+export function CallMessages({ call }) {
+  const path = withQuery('/api/messages', { call, limit: LISTED })
+  const { value, error } = useLoad(() => get(path), [path], LOOK_MS)
+  return html`<section class="panel" aria-label=${tr('Mensagens desta chamada', "This call's messages")} aria-busy=${!value && !error}>
+    <h2>${tr('Mensagens desta chamada', "This call's messages")}</h2>
+    ${error && html`<p class="error-line" role="alert"><code>${error.code}</code> ${error.message}</p>`}
+    ${value?.items.length === 0 && html`<p class="help">${tr('Nada foi enviado por ela ainda.', 'Nothing has been sent for it yet.')}</p>`}
+    <ul class="choices">
+      ${(value?.items ?? []).map(
+        ({ id, channel, status, createdAt }) => html`<li key=${id}>
+          <a href="#/delivery/${id}"><span>${channel} <small>${moment(createdAt)}</small></span><${Mark} ...${messageStateOf(status)} /></a>
+        </li>`,
+      )}
+    </ul>
+    ${value?.next && html`<p class="help">${tr(`Só as últimas ${LISTED}.`, `The latest ${LISTED} only.`)}</p>`}
+  </section>`
+}

@@ -1,0 +1,13 @@
+import { get, withQuery } from '../api.js'
+import { useLoad } from './load.js'
+
+const UNKNOWN = {}
+
+/** What the service can do for a tenant, by `GET /api/abilities`; what it does not tell is not known. Without a tenant nothing is. */
+export function useAbilities(tenant) {
+  const { value } = useLoad(
+    async () => (tenant === undefined ? UNKNOWN : get(withQuery('/api/abilities', { tenant }))),
+    [tenant],
+  )
+  return value ?? UNKNOWN
+}

@@ -1,0 +1,159 @@
+import { html, useRef } from '../lib.js'
+import { amount, tr } from '../words.js'
+import { Field } from './field.js'
+import { Icon } from './icons.js'
+
+/** A plan of more steps would outlast a call. */
+const MOST = 8
+const SECONDS = { min: 5, max: 600 }
+const TIMES = { min: 1, max: 20 }
+/** What the service does where nobody has a plan. */
+const PLAIN = [{ kind: 'call' }]
+
+const KINDS = {
+  call: () => tr('Ligar para os moradores', 'Ring the residents'),
+  whatsapp: () => tr('Perguntar por WhatsApp', 'Ask by WhatsApp'),
+  operator: () => tr('Ligar para o operador', 'Ring the operator'),
+}
+
+/** Why a step is passed over, where the service cannot do it. */
+const LACKS = {
+  call: () =>
+    tr(
+      'CLICKTOCALL=off: nenhum telefone toca, e este passo é pulado.',
+      'CLICKTOCALL=off: no telephone is rung, and this step is passed over.',
+    ),
+  whatsapp: () =>
+    tr('Sem conta de WhatsApp: este passo é pulado.', 'No WhatsApp account: this step is passed over.'),
+  operator: ({ call }) =>
+    call === false
+      ? LACKS.call()
+      : tr(
+          'Sem OPERATOR_EXTENSION: este passo é pulado.',
+          'OPERATOR_EXTENSION is not set: this step is passed over.',
+        ),
+}
+
+/**
+ * How a unit is reached, step by step. `plan` null: as whoever stands above it has it, `above`, whose word is `likeAbove`;
+ * undefined: one is stored that cannot be read. `wrong` has what the service did not take, by its place. `set` hears the plan
+ * and the places that are not any more what they were. `able` has what the service can do.
+ */
+export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able }) {
+  const steps = useRef(null)
+  // what was written comes back when the choice does
+  const own = useRef(plan)
+  if (plan) own.current = plan
+  const change = (index, fields) =>
+    set(
+      plan.map((step, at) => (at === index ? { ...step, ...fields } : step)),
+      Object.keys(fields).map((name) => `plan/${index}/${name}`),
+    )
+  const remove = (index) => {
+    set(
+      plan.filter((_, at) => at !== index),
+      ['plan'],
+    )
+    // the button that had the focus is gone
+    steps.current.focus()
+  }
+  const move = (index, by) => {
+    const moved = [...plan]
+    const [step] = moved.splice(index, 1)
+    moved.splice(index + by, 0, step)
+    set(moved, ['plan'])
+  }
+  const choice = (isChosen, label, chosen) =>
+    html`<label class="check"><input type="radio" name="plan" disabled=${fixed} checked=${isChosen} onChange=${() => set(chosen(), ['plan'])} />${label}</label>`
+  return html`<fieldset class="plain plan">
+    <legend>${title}</legend>
+    <div class="row">
+      ${choice(plan === null, likeAbove, () => null)}
+      ${choice(Boolean(plan), tr('Um plano próprio', 'A plan of its own'), () => structuredClone(own.current ?? above ?? PLAIN))}
+    </div>
+    ${
+      plan === undefined &&
+      html`<p class="help">${tr(
+        'Há um plano guardado que não pode ser lido nem editado aqui; as chamadas o ignoram. Ele fica como está até que se guarde outra escolha.',
+        'A plan is stored that can be neither read nor edited here; calls pass it over. It stays as it is until another choice is saved.',
+      )}</p>`
+    }
+    ${!plan && html`<p class="help">${wordsOf(above ?? PLAIN)}</p>`}
+    ${!plan && notesOn(above ?? PLAIN, able).map((note) => html`<p class="help passed"><${Icon} name="dot" />${note}</p>`)}
+    ${
+      plan &&
+      html`<ol class="steps" ref=${steps} tabindex="-1">
+        ${plan.map(
+          (step, index) => html`<li class="step">
+            <${Step} step=${step} index=${index} change=${(fields) => change(index, fields)} wrong=${wrong} fixed=${fixed} />
+            ${
+              !fixed &&
+              html`<div class="row">
+                <button type="button" class="button small" disabled=${index === 0} aria-label=${nameOf('Antes', 'Earlier', index)} onClick=${() => move(index, -1)}>↑</button>
+                <button type="button" class="button small" disabled=${index === plan.length - 1} aria-label=${nameOf('Depois', 'Later', index)} onClick=${() => move(index, 1)}>↓</button>
+                <button type="button" class="button small bad" disabled=${plan.length === 1} aria-label=${nameOf('Tirar', 'Remove', index)} onClick=${() => remove(index)}>✕</button>
+              </div>`
+            }
+            ${able[step.kind] === false && html`<p class="help passed" role="note"><${Icon} name="dot" />${LACKS[step.kind](able)}</p>`}
+          </li>`,
+        )}
+      </ol>`
+    }
+    ${
+      plan &&
+      !fixed &&
+      (plan.length < MOST
+        ? html`<p><button type="button" class="link" onClick=${() => set([...plan, { kind: 'call' }], [])}>${tr('Mais um passo', 'One more step')}</button></p>`
+        : html`<p class="help">${tr(`No máximo ${MOST} passos.`, `At most ${MOST} steps.`)}</p>`)
+    }
+  </fieldset>`
+}
+
+function Step({ step, index, change, wrong, fixed }) {
+  const { kind, ringSeconds, attempts } = step
+  const number = (name, label, { min, max }, unit) => html`<${Field}
+    label=${label}
+    type="number"
+    ...${{ min, max, step: 1 }}
+    placeholder=${tr('padrão', 'default')}
+    disabled=${fixed}
+    value=${step[name] ?? ''}
+    wrong=${wrong[`plan/${index}/${name}`]}
+    expects=${tr(`De ${min} a ${max} ${unit}.`, `${min} to ${max} ${unit}.`)}
+    set=${(text) => change({ [name]: text === '' ? undefined : Number(text) })}
+  />`
+  // what a kind does not have must not go with it
+  const choose = (chosen) =>
+    change({ kind: chosen, ringSeconds, attempts: chosen === 'whatsapp' ? undefined : attempts })
+  return html`
+    <label class="field">${tr('Passo', 'Step')} ${index + 1}
+      <select disabled=${fixed} value=${kind} onChange=${(event) => choose(event.currentTarget.value)}>
+        ${Object.entries(KINDS).map(([value, words]) => html`<option value=${value}>${words()}</option>`)}
+      </select>
+    </label>
+    ${number('ringSeconds', kind === 'whatsapp' ? tr('Espera (segundos)', 'Waits (seconds)') : tr('Toca (segundos)', 'Rings (seconds)'), SECONDS, tr('segundos', 'seconds'))}
+    ${kind === 'whatsapp' ? html`<span class="once">${tr('uma vez', 'once')}</span>` : number('attempts', tr('Vezes', 'Times'), TIMES, tr('vezes', 'times'))}
+  `
+}
+
+/** Each once, of the steps that are passed over. */
+function notesOn(plan, able) {
+  const lacking = plan.filter(({ kind }) => able[kind] === false).map(({ kind }) => LACKS[kind](able))
+  return [...new Set(lacking)]
+}
+
+/** A plan in one line. */
+function wordsOf(plan) {
+  return plan
+    .map(({ kind, ringSeconds, attempts }) => {
+      const facts = [ringSeconds && `${amount(ringSeconds)} s`, attempts && `${amount(attempts)}×`].filter(
+        Boolean,
+      )
+      return KINDS[kind]() + (facts.length > 0 ? ` (${facts.join(', ')})` : '')
+    })
+    .join(' → ')
+}
+
+function nameOf(portuguese, english, index) {
+  return tr(`${portuguese}: passo ${index + 1}`, `${english}: step ${index + 1}`)
+}

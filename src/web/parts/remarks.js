@@ -1,0 +1,83 @@
+import { health } from '../health.js'
+import { computed, html } from '../lib.js'
+import { count, moment, tr } from '../words.js'
+import { Icon } from './icons.js'
+
+/** What is no problem and may yet surprise: `{ text, to }`, `to` where more of it is. */
+export const remarks = computed(() =>
+  (health.value.status?.remarks ?? [])
+    .map((remark) => ({ code: remark.code, ...WORDS[remark.code]?.(remark) }))
+    .filter(({ text }) => text !== undefined),
+)
+
+/** One glance at them, where there is no problem. */
+export function remarkWord(number) {
+  return `${tr('Pronto', 'Ready')} · ${count(number, 'aviso', 'avisos', 'note', 'notes')}`
+}
+
+const WORDS = {
+  'messages.retrying': ({ count: number }) => ({
+    text: count(
+      number,
+      'mensagem não saiu e será tentada de novo',
+      'mensagens não saíram e serão tentadas de novo',
+      'message did not go out and is being tried again',
+      'messages did not go out and are being tried again',
+    ),
+    to: '#/queue',
+  }),
+  'endpoint.paused': ({ host, until }) => ({
+    text: tr(
+      `O destino ${host} falhou várias vezes e fica em pausa até ${moment(until)}`,
+      `Endpoint ${host} kept failing and is paused until ${moment(until)}`,
+    ),
+    to: '#/endpoints',
+  }),
+  'sending.paused': ({ tenant, since }) => ({
+    text:
+      tenant === null
+        ? tr(`O envio está em pausa desde ${moment(since)}`, `Sending is paused since ${moment(since)}`)
+        : tr(
+            `O envio de ${tenant} está em pausa desde ${moment(since)}`,
+            `Sending of ${tenant} is paused since ${moment(since)}`,
+          ),
+    to: '#/queue',
+  }),
+  'clicktocall.off': () => ({
+    text: tr('CLICKTOCALL=off: nenhum telefone toca', 'CLICKTOCALL=off: no telephone is rung'),
+  }),
+  'audiosocket.loopback': () => ({
+    text: tr(
+      'Ninguém se conectou ainda; só este computador pode (AUDIOSOCKET_HOST), um Asterisk em outro não',
+      'Nobody has connected yet; only this machine can (AUDIOSOCKET_HOST), an Asterisk on another cannot',
+    ),
+  }),
+  'gate.closed': ({ gate }) => ({
+    text: tr(
+      `As portas do ramal ${gate} estão fechadas: outro programa as usa? O registro diz por quê`,
+      `The ports of extension ${gate} are closed: has another program taken them? The log says why`,
+    ),
+  }),
+  'process.silent': ({ node, since }) => ({
+    text: tr(
+      `O processo ${node} não dá sinal de vida desde ${moment(since)}`,
+      `Process ${node} has given no sign of life since ${moment(since)}`,
+    ),
+  }),
+}
+
+/** The list of them; nothing where there is none. */
+export function Remarks() {
+  const found = remarks.value
+  if (found.length === 0) return null
+  return html`<section class="panel" aria-labelledby="remarks-title">
+    <h2 id="remarks-title">${tr('Vale olhar', 'Worth a look')}</h2>
+    <p class="help">${tr('Nada disto impede o serviço de atender.', 'None of this keeps the service from its work.')}</p>
+    <ul class="remarks">
+      ${found.map(
+        ({ code, text, to }) =>
+          html`<li data-remark=${code}><${Icon} name="dot" /><span>${text}${to && html` <a href=${to}>${tr('ver', 'see it')}</a>`}</span></li>`,
+      )}
+    </ul>
+  </section>`
+}

@@ -1,0 +1,12 @@
+import { html } from '../lib.js'
+import { tr } from '../words.js'
+
+/** What the service shows once, until whoever made it says that it is copied. */
+export function Secret({ title, secret, copied }) {
+  return html`<section class="panel" role="status">
+    <h2>${title}</h2>
+    <p class="help">${tr('Copie agora: não é mostrado outra vez.', 'Copy it now: it is not shown again.')}</p>
+    <code class="secret">${secret}</code>
+    <p><button type="button" class="button small" onClick=${copied}>${tr('Já copiei', 'I have copied it')}</button></p>
+  </section>`
+}

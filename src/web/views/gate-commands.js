@@ -1,0 +1,122 @@
+import { withQuery } from '../api.js'
+import { decisionOf } from '../call-words.js'
+import { html, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { List } from '../parts/list.js'
+import { Failure } from '../parts/notice.js'
+import { usePages } from '../parts/pages.js'
+import { moment, tr } from '../words.js'
+
+const ROW = 44
+/** ms between two looks. */
+const LOOK_MS = 5000
+
+/** The last commands to open, and what became of each. */
+export function Commands({ tenant }) {
+  const path = withQuery('/api/gates/commands', { tenant })
+  const { items, value, error, again, more } = usePages(path, LOOK_MS, ({ callId }) => callId)
+  const [open, setOpen] = useState(undefined)
+  const chosen = items.find(({ callId }) => callId === open)
+  return html`<div aria-labelledby="commands-title">
+    <h3 id="commands-title">${tr('Últimos comandos', 'Last commands')}</h3>
+    ${
+      error && !value
+        ? html`<${Failure} error=${error} again=${again} />`
+        : html`<${List}
+            items=${items}
+            height=${ROW}
+            keyOf=${({ callId }) => callId}
+            more=${more}
+            label=${tr('Últimos comandos', 'Last commands')}
+            row=${(
+              command,
+            ) => html`<button type="button" class="command-row" data-row data-command=${command.callId} onClick=${() => setOpen(command.callId)}>
+              <${Mark} ...${stateOf(command)} />
+              <span>${unitWord(command)}</span>
+              <span class="wide-only">${decisionOf(command)}</span>
+              <span class="wide-only">${command.gateId}</span>
+              <time datetime=${command.decidedAt}>${moment(command.decidedAt)}</time>
+            </button>`}
+            empty=${value && html`<p class="help">${tr('Nenhum ainda: o comando sai quando uma visita é autorizada.', 'None yet: the command leaves when a visit is let in.')}</p>`}
+          />`
+    }
+    ${chosen && html`<${Command} command=${chosen} close=${() => setOpen(undefined)} />`}
+  </div>`
+}
+
+function Command({ command, close }) {
+  const { callId, gateId, decidedAt, expiresAt, audit } = command
+  const facts = [
+    [tr('Portão', 'Gate'), gateId],
+    [tr('Unidade', 'Unit'), command.unitNumber ?? '–'],
+    [tr('Decidido por', 'Decided by'), decisionOf(command)],
+    [tr('Decidido', 'Decided'), moment(decidedAt)],
+    [tr('Vence', 'Expires'), moment(expiresAt)],
+    [tr('Chamada', 'Call'), html`<a href="#/calls/${callId}">${callId}</a>`],
+  ]
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<dialog class="wide" ref=${opened} aria-labelledby="command-title" onClose=${close} onCancel=${close}>
+    <div class="spread">
+      <h2 id="command-title">${tr('Comando de abrir', 'Command to open')}</h2>
+      <button type="button" class="button small" autofocus onClick=${close}>${tr('Fechar', 'Close')}</button>
+    </div>
+    <p><${Mark} ...${stateOf(command)} /></p>
+    <dl class="facts-list">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
+    <div>
+      <h3>${tr('O que houve', 'What happened')}</h3>
+      <div class="trace"><table>
+        <thead><tr><th>${tr('Quando', 'When')}</th><th>${tr('O quê', 'What')}</th><th></th></tr></thead>
+        <tbody>
+          ${audit.map(
+            ({ at, what, ...told }) => html`<tr>
+              <td class="fixed">${moment(at)}</td>
+              <td>${stepWord(what)}</td>
+              <td>${toldWord(told)}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table></div>
+    </div>
+  </dialog>`
+}
+
+function unitWord({ unitNumber }) {
+  return unitNumber === null ? '–' : `${tr('unidade', 'unit')} ${unitNumber}`
+}
+
+/** A command that nobody took in its time is over, whatever its status says. */
+function stateOf({ status, expiresAt, audit }) {
+  const isOver = Date.parse(expiresAt) < Date.now()
+  if (status === 'wanted' && !isOver && audit.at(-1)?.what === 'failed')
+    return {
+      word: tr('falhou; não chegou ainda', 'failed; has not arrived yet'),
+      shape: 'warning',
+      tone: 'warn',
+    }
+  const [word, shape, tone] = {
+    wanted: isOver
+      ? [tr('não chegou', 'did not arrive'), 'cross', 'bad']
+      : [tr('a caminho', 'on its way'), 'ring', 'busy'],
+    sent: [tr('entregue', 'handed over'), 'wave', 'calm'],
+    acknowledged: [tr('confirmado', 'confirmed'), 'check', 'ok'],
+    refused: [tr('recusado', 'refused'), 'cross', 'bad'],
+  }[status] ?? [status, 'dot', 'calm']
+  return { word, shape, tone }
+}
+
+function stepWord(what) {
+  const words = {
+    wanted: tr('Decidido', 'Decided'),
+    sent: tr('Entregue ao RabbitMQ', 'Handed to RabbitMQ'),
+    acknowledged: tr('O portão confirmou', 'The gate confirmed'),
+    refused: tr('O portão recusou', 'The gate refused'),
+    failed: tr('Uma tentativa falhou', 'A try failed'),
+    'past the queue': tr('Enviado sem o banco de dados', 'Sent without the database'),
+    'not repeated': tr('Não repetido: já tinha saído', 'Not repeated: it had left already'),
+  }
+  return words[what] ?? what
+}
+
+function toldWord({ code, status, exchange, routing_key: key, attempt }) {
+  return html`${code && html`<code>${code}</code> `}${typeof status === 'number' && `HTTP ${status} `}${exchange && `${exchange} → ${key} `}${attempt !== undefined && `${tr('tentativa', 'try')} ${attempt}`}`
+}

@@ -1,0 +1,179 @@
+import { ApiError, get, may, post, put, remove, session, withQuery } from '../api.js'
+import { html, useRef, useState } from '../lib.js'
+import { Check, Field, useWrong } from '../parts/field.js'
+import { useLoad } from '../parts/load.js'
+import { Do, tell } from '../parts/notice.js'
+import { tr } from '../words.js'
+
+/** The one for all extensions that have none of their own. */
+export const MAIN_GATE = 'default'
+/** ms for which a command is worth something, as the service's own. */
+const COMMAND_MS = 30_000
+
+const KINDS = {
+  webhook: () => tr('a um endereço, por webhook', 'to an address, by webhook'),
+  amqp: () => tr('ao RabbitMQ', 'to RabbitMQ'),
+}
+
+/** One gate, to be made or changed. `close` hears what the service answered; `tried` the id of the message that tries it. */
+export function Gate({ gate, taken, tenant, close, tried }) {
+  const [form, setForm] = useState({ url: '', exchange: '', routingKey: '', ...withoutNull(gate) })
+  const place = useRef(null)
+  const { wrong, refuse, forget } = useWrong(place)
+  const isNew = !gate.known
+  // the broker is everybody's: only a key of all tenants names its exchanges
+  const mayAmqp = session.value.tenantId === null
+  const fixed = !may('admin') || (gate.kind === 'amqp' && !mayAmqp)
+  const change = (fields) => {
+    forget(Object.keys(fields))
+    setForm({ ...form, ...fields })
+  }
+  const save = async (rotate) => close(await put(pathOf(form.id.trim(), { tenant, rotate }), bodyOf(form)))
+  const submit = async (event) => {
+    event.preventDefault()
+    try {
+      if (isNew && taken.includes(form.id.trim())) throw isTaken()
+      await save()
+      tell(tr('Guardado.', 'Saved.'))
+    } catch (error) {
+      refuse(error)
+    }
+  }
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<dialog class="wide" ref=${opened} aria-labelledby="gate-title" onCancel=${() => close()}>
+    <form class="stack" ref=${place} onSubmit=${submit}>
+      <h2 id="gate-title">${isNew ? tr('Novo portão', 'New gate') : `${tr('Portão', 'Gate')} ${gate.id}`}</h2>
+      <div class="fields even">
+        <${Field}
+          label=${tr('Ramal (default: todos os outros)', 'Extension (default: all others)')}
+          value=${form.id}
+          required
+          list=${isNew ? 'gate-ids' : undefined}
+          pattern="[A-Za-z0-9_.\\-]{1,64}"
+          disabled=${fixed || !isNew}
+          wrong=${wrong.id}
+          expects=${tr('De 1 a 64 letras, algarismos, . _ ou -, que nenhum portão tenha ainda.', '1 to 64 letters, digits, . _ or -, which no gate has yet.')}
+          set=${(id) => change({ id })}
+        />
+        ${isNew && html`<${Ids} tenant=${tenant} taken=${taken} />`}
+        <label class="field">${tr('O comando vai', 'The command goes')}
+          <select disabled=${fixed || !mayAmqp} value=${form.kind} onChange=${(event) => change({ kind: event.currentTarget.value })}>
+            ${Object.entries(KINDS).map(([value, words]) => html`<option value=${value}>${words()}</option>`)}
+          </select>
+        </label>
+      </div>
+      <${Target} form=${form} fixed=${fixed} wrong=${wrong} change=${change} />
+      <div class="checks"><${Check} label=${tr('Recebe o comando', 'Gets the command')} checked=${form.enabled} disabled=${fixed} set=${(enabled) => change({ enabled })} /></div>
+      <div class="spread">
+        <div class="row">
+          ${gate.known && may('admin') && html`<${Delete} gate=${gate} tenant=${tenant} close=${close} />`}
+          ${gate.known && gate.kind === 'webhook' && !fixed && html`<${Rotate} act=${() => save(true)} />`}
+          ${gate.known && gate.enabled && may('operate') && html`<${Try} gate=${gate} tenant=${tenant} tried=${tried} />`}
+        </div>
+        <div class="row">
+          <button type="button" class="button" onClick=${() => close()}>${tr('Voltar', 'Go back')}</button>
+          ${!fixed && html`<button class="button solid accent">${tr('Guardar', 'Save')}</button>`}
+        </div>
+      </div>
+    </form>
+  </dialog>`
+}
+
+function Target({ form, fixed, wrong, change }) {
+  if (form.kind === 'webhook')
+    return html`<div class="stack">
+      <${Field} label="URL" type="url" placeholder="https://" value=${form.url} required disabled=${fixed} wrong=${wrong.url} expects=${tr('Um endereço http:// ou https://, sem usuário nem senha.', 'An address of http:// or https://, without user and password.')} set=${(url) => change({ url })} />
+      <p class="help">${tr('Recebe um POST assinado (Standard Webhooks). Endereços privados precisam de EGRESS_ALLOW.', 'It gets a signed POST (Standard Webhooks). Private addresses need EGRESS_ALLOW.')}</p>
+    </div>`
+  return html`<div class="stack">
+    <div class="fields even">
+      <${Field} label="Exchange" value=${form.exchange} required maxlength="255" disabled=${fixed} wrong=${wrong.exchange} expects=${tr('De 1 a 255 caracteres sem espaço nem acento.', '1 to 255 plain characters without spaces.')} set=${(exchange) => change({ exchange })} />
+      <${Field} label=${tr('Chave de roteamento', 'Routing key')} value=${form.routingKey} required maxlength="255" disabled=${fixed} wrong=${wrong.routingKey} expects=${tr('De 1 a 255 caracteres sem espaço nem acento.', '1 to 255 plain characters without spaces.')} set=${(routingKey) => change({ routingKey })} />
+    </div>
+    <p class="help">${tr('No RabbitMQ de AMQP_URL, onde uma fila esteja ligada ao exchange com esta chave.', 'On the RabbitMQ of AMQP_URL, where a queue is bound to the exchange with this key.')}</p>
+  </div>`
+}
+
+/** What a gate can be called that is meant to be used: the extensions' ids. */
+function Ids({ tenant, taken }) {
+  const { value } = useLoad(() => get(withQuery('/api/extensions', { tenant })), [tenant])
+  const ids = [MAIN_GATE, ...(value?.items ?? []).map(({ id }) => id)]
+  return html`<datalist id="gate-ids">${ids.filter((id) => !taken.includes(id)).map((id) => html`<option value=${id}></option>`)}</datalist>`
+}
+
+function Delete({ gate: { id }, tenant, close }) {
+  return html`<${Do}
+    tone="bad"
+    act=${async () => {
+      await remove(pathOf(id, { tenant }))
+      await close({})
+    }}
+    done=${tr('Apagado.', 'Deleted.')}
+    sure=${{ title: `${tr('Apagar o portão', 'Delete gate')} ${id}?`, text: tr('Ele não recebe mais o comando de abrir.', 'It gets the command to open no more.'), yes: tr('Apagar', 'Delete') }}
+  >${tr('Apagar', 'Delete')}<//>`
+}
+
+function Rotate({ act }) {
+  return html`<${Do}
+    act=${act}
+    sure=${{ title: tr('Trocar o segredo?', 'Rotate the secret?'), text: tr('O antigo deixa de assinar agora; o que foi mudado aqui é guardado.', 'The old one signs no more from now on; what was changed here is saved.'), yes: tr('Trocar', 'Rotate') }}
+  >${tr('Trocar segredo', 'Rotate secret')}<//>`
+}
+
+/** The command, now and once, as any other message: what becomes of it is told there. */
+function Try({ gate: { id }, tenant, tried }) {
+  return html`<${Do}
+    act=${async () => tried((await post('/api/messages', await commandTo(id, tenant))).id)}
+    sure=${{ title: `${tr('Abrir o portão', 'Open gate')} ${id}?`, text: tr('O comando sai agora, e o portão se abre de verdade.', 'The command leaves now, and the gate really opens.'), yes: tr('Abrir', 'Open') }}
+  >${tr('Experimentar', 'Try it')}<//>`
+}
+
+async function commandTo(gate, tenant) {
+  // the command's end is looked at by the service's clock, not this one
+  const { headers } = await fetch('/healthz')
+  const at = Date.parse(headers.get('date'))
+  const [timestamp, end] = [at, at + COMMAND_MS].map((ms) => new Date(ms).toISOString())
+  const id = randomId()
+  return {
+    tenant,
+    channel: 'gate',
+    to: gate,
+    priority: 10,
+    maxRetries: 0,
+    expiresAt: end,
+    body: {
+      type: 'gate.open',
+      id,
+      timestamp,
+      expires_at: end,
+      data: { call_id: id, tenant, gate, unit: null, by: session.value.name, via: 'api' },
+    },
+  }
+}
+
+/** A UUID; crypto.randomUUID is there on localhost and HTTPS only. */
+function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  bytes[6] = (bytes[6] & 0x0f) | 0x40
+  bytes[8] = (bytes[8] & 0x3f) | 0x80
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+function pathOf(id, query) {
+  return withQuery(`/api/gates/${encodeURIComponent(id)}`, query)
+}
+
+function bodyOf({ kind, url, exchange, routingKey, enabled }) {
+  return kind === 'webhook'
+    ? { kind, url: url.trim(), enabled }
+    : { kind, exchange: exchange.trim(), routingKey: routingKey.trim(), enabled }
+}
+
+function withoutNull(gate) {
+  return Object.fromEntries(Object.entries(gate).filter(([, value]) => value !== null))
+}
+
+function isTaken() {
+  return new ApiError({ code: 'BODY_INVALID', message: '', details: { problems: ['id: is taken'] } }, 400)
+}

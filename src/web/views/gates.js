@@ -1,0 +1,87 @@
+import { get, may, withQuery } from '../api.js'
+import { html, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { List } from '../parts/list.js'
+import { useLoad } from '../parts/load.js'
+import { Empty, Failure } from '../parts/notice.js'
+import { Secret } from '../parts/secret.js'
+import { tr } from '../words.js'
+import { Gate, MAIN_GATE } from './gate.js'
+import { Commands } from './gate-commands.js'
+import { Message } from './message.js'
+
+const ROW = 44
+
+/** Where a tenant's command to open goes, and what became of the last ones. */
+export function Gates({ tenant }) {
+  const { value, error, again } = useLoad(() => get(withQuery('/api/gates', { tenant })), [tenant])
+  const [open, setOpen] = useState(undefined)
+  const [made, setMade] = useState(undefined)
+  const [tried, setTried] = useState(undefined)
+  const items = value?.items ?? []
+  const fresh = () => setOpen({ id: items.length === 0 ? MAIN_GATE : '', kind: 'webhook', enabled: true })
+  const close = async (saved) => {
+    setOpen(undefined)
+    if (!saved) return
+    if (saved.secret) setMade(saved)
+    await again()
+  }
+  return html`
+    ${
+      made &&
+      html`<${Secret}
+        title=${`${tr('Segredo de assinatura do portão', 'Signing secret of the gate')} ${made.gate.id}`}
+        secret=${made.secret}
+        copied=${() => setMade(undefined)}
+      />`
+    }
+    <section class="panel short" aria-labelledby="gates-title">
+      <div class="spread">
+        <h2 id="gates-title">${tr('Portões: para onde vai o comando de abrir', 'Gates: where the command to open goes')}</h2>
+        ${may('admin') && value && html`<button type="button" class="button" onClick=${fresh}>${tr('Novo portão', 'New gate')}</button>`}
+      </div>
+      ${
+        error && !value
+          ? html`<${Failure} error=${error} again=${again} />`
+          : html`<${List}
+              items=${items}
+              height=${ROW}
+              label=${tr('Portões', 'Gates')}
+              row=${(gate) => html`<${Row} gate=${gate} open=${() => setOpen({ ...gate, known: true })} />`}
+              empty=${
+                value &&
+                html`<${Empty} icon="endpoints" title=${tr('Nenhum portão', 'No gate')}>
+                ${tr('Quem é autorizado ouve que pode entrar, mas nada se abre por si.', 'Whoever is let in hears so, but nothing opens by itself.')}
+              <//>`
+              }
+            />`
+      }
+      <${Commands} tenant=${tenant} />
+    </section>
+    ${
+      open &&
+      html`<${Gate}
+        gate=${open}
+        taken=${items.map(({ id }) => id)}
+        tenant=${tenant}
+        close=${close}
+        tried=${(id) => {
+          setOpen(undefined)
+          setTried(id)
+        }}
+      />`
+    }
+    ${tried && html`<${Message} id=${tried} close=${() => setTried(undefined)} />`}
+  `
+}
+
+function Row({ gate: { id, kind, exchange, routingKey, url, enabled }, open }) {
+  const state = enabled
+    ? { word: tr('ligado', 'on'), shape: 'check', tone: 'ok' }
+    : { word: tr('desligado', 'off'), shape: 'block', tone: 'calm' }
+  return html`<button type="button" class="gate-row" data-row data-gate=${id} onClick=${open}>
+    <span><b>${id}</b> ${id === MAIN_GATE && html`<small class="help wide-only">${tr('todos os que não têm o seu', 'all that have none of their own')}</small>`}</span>
+    <span>${kind === 'webhook' ? url : `${exchange} → ${routingKey}`}</span>
+    <${Mark} ...${state} />
+  </button>`
+}

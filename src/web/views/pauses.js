@@ -1,0 +1,123 @@
+import { get, may, post, session, withQuery } from '../api.js'
+import { html, useState } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { Do } from '../parts/notice.js'
+import { count, moment, tr } from '../words.js'
+
+/** Whether messages leave, who stopped them and since when, and the buttons that do or undo it. */
+export function Pauses({ pauses, again }) {
+  const tenants = useLoad(() => get('/api/tenants'), [])
+  const names = new Map((tenants.value?.items ?? []).map(({ id, name }) => [id, name]))
+  const nameOf = (id) => (id === null ? tr('Todos', 'Everybody') : (names.get(id) ?? id))
+  // a name that came after its row would move what is being read; without names the ids do
+  const named = tenants.value || tenants.error
+  const { everybody, state } = stateOf(pauses)
+  return html`<section class="panel stack" id="pauses" data-paused=${pauses.length > 0} aria-labelledby="pauses-title">
+    <div class="spread">
+      <h2 id="pauses-title"><${Mark} ...${state} /></h2>
+      ${may('operate') && tenants.value && html`<${Stop} pauses=${pauses} names=${names} everybody=${everybody} again=${again} />`}
+    </div>
+    ${
+      named &&
+      pauses.length > 0 &&
+      html`<ul class="rules alone-in-panel">
+        ${together(pauses).map(
+          ([id, held]) => html`<li key=${id ?? '*'} data-pause=${id ?? '*'}>
+            <span>
+              <b>${nameOf(id)}</b>
+              ${held.map(
+                ({ since, by, byTenant }) => html`<span class="pause">
+                  ${tr('desde', 'since')} <time datetime=${since}>${moment(since)}</time>${by && html`, ${tr('por', 'by')} ${by}`}${byTenant && html` (${tr('pelo próprio condomínio', 'by the tenant itself')})`}
+                </span>`,
+              )}
+            </span>
+            ${
+              mayLift(held) &&
+              html`<${Do}
+                tone="accent"
+                label=${`${tr('Retomar envios', 'Resume sending')}: ${nameOf(id)}`}
+                act=${() => post(withQuery('/api/queue/resume', { tenant: id })).then(again)}
+                done=${everybody && id !== null ? tr('Retirada; a pausa de todos continua.', 'Lifted; the pause of everybody still holds.') : tr('Envios retomados.', 'Sending goes on.')}
+              >${tr('Retomar envios', 'Resume sending')}<//>`
+            }
+          </li>`,
+        )}
+      </ul>`
+    }
+  </section>`
+}
+
+/** What is not paused yet can be: everybody's messages, or one tenant's. */
+function Stop({ pauses, names, everybody, again }) {
+  const own = session.value.tenantId
+  const isHeld = (id) =>
+    pauses.some(({ tenantId, byTenant }) => tenantId === id && byTenant === (own !== null))
+  const all = own === null && !everybody ? [['', tr('Todos', 'Everybody')]] : []
+  // of a single tenant everybody's messages are all there are
+  const each = own === null && names.size < 2 ? [] : [...names].filter(([id]) => !isHeld(id))
+  const choices = [...all, ...each]
+  const [chosen, setChosen] = useState('')
+  if (choices.length === 0) return null
+  const [id, name] = choices.find(([one]) => one === chosen) ?? choices[0]
+  return html`<div class="row">
+    ${
+      names.size > 1 &&
+      html`<label class="hidden" for="pause-whose">${tr('Mensagens', 'Messages')}</label>
+        <select id="pause-whose" style=${{ width: 'auto' }} value=${id} onChange=${(event) => setChosen(event.currentTarget.value)}>
+          ${choices.map(([value, words]) => html`<option value=${value}>${words}</option>`)}
+        </select>`
+    }
+    <${Do}
+      act=${() => post(withQuery('/api/queue/pause', { tenant: id })).then(again)}
+      done=${tr('Envios pausados.', 'Sending is paused.')}
+      sure=${{
+        title:
+          id === '' || names.size < 2
+            ? tr('Pausar os envios?', 'Pause sending?')
+            : `${tr('Pausar os envios', 'Pause sending')}: ${name}?`,
+        text: tr(
+          'As mensagens esperam na fila e vencem no seu prazo. Portões e o que tem prioridade 10 continuam saindo.',
+          'Messages wait in the queue, and expire in their time. Gates and whatever has priority 10 still leave.',
+        ),
+        yes: tr('Pausar envios', 'Pause sending'),
+      }}
+    >${tr('Pausar envios', 'Pause sending')}<//>
+  </div>`
+}
+
+/** A tenant lifts its own; who may pause any lifts all. */
+function mayLift(held) {
+  return may('operate') && (session.value.tenantId === null || held.some(({ byTenant }) => byTenant))
+}
+
+/** By whom they hold, in the order in which they came; one resuming lifts all of a tenant. */
+function together(pauses) {
+  return [...Map.groupBy(pauses, ({ tenantId }) => tenantId)]
+}
+
+function stateOf(pauses) {
+  const everybody = pauses.some(({ tenantId }) => tenantId === null)
+  const paused = { shape: 'pause', tone: 'warn' }
+  if (everybody || (pauses.length > 0 && session.value.tenantId !== null))
+    return { everybody, state: { ...paused, word: tr('Envios pausados', 'Sending is paused') } }
+  const tenants = new Set(pauses.map(({ tenantId }) => tenantId)).size
+  if (tenants > 0)
+    return {
+      everybody,
+      state: {
+        ...paused,
+        word: count(
+          tenants,
+          'condomínio pausado',
+          'condomínios pausados',
+          'tenant is paused',
+          'tenants are paused',
+        ),
+      },
+    }
+  return {
+    everybody,
+    state: { word: tr('Enviando normalmente', 'Messages leave'), shape: 'wave', tone: 'ok' },
+  }
+}

@@ -1,0 +1,155 @@
+import { may, patch, post, remove, session } from '../api.js'
+import { html, useRef, useState } from '../lib.js'
+import { useAbilities } from '../parts/abilities.js'
+import { Check, Field, useWrong } from '../parts/field.js'
+import { List } from '../parts/list.js'
+import { Do, tell } from '../parts/notice.js'
+import { Plan } from '../parts/plan.js'
+import { tr } from '../words.js'
+
+const ROW = 44
+/** The one that is always there. */
+const MAIN = 'default'
+const LANGUAGES = { 'pt-BR': 'Português', en: 'English' }
+
+const BLANK = { id: '', name: '', locale: null, bargeIn: false, notifyUnreached: false, plan: null }
+
+/** The condominiums that the key may see. Only a key of all of them makes and deletes one. `changed` hears which there is now. */
+export function Tenants({ tenants, changed }) {
+  const [open, setOpen] = useState(undefined)
+  return html`<section class="panel short" aria-labelledby="tenants-title">
+    <div class="spread">
+      <h2 id="tenants-title">${tenants.length > 1 ? tr('Condomínios', 'Tenants') : tr('Condomínio', 'Tenant')}</h2>
+      ${mayMake() && html`<button type="button" class="button" onClick=${() => setOpen(BLANK)}>${tr('Novo condomínio', 'New tenant')}</button>`}
+    </div>
+    <${List}
+      items=${tenants}
+      height=${ROW}
+      label=${tr('Condomínios', 'Tenants')}
+      row=${(
+        tenant,
+      ) => html`<button type="button" class="tenant-row" data-row data-tenant=${tenant.id} onClick=${() => setOpen(tenant)}>
+        <b>${tenant.name}</b>
+        <code class="wide-only">${tenant.id}</code>
+        <span class="wide-only">${planWord(tenant)}</span>
+        <span>${LANGUAGES[tenant.locale] ?? tr('língua do serviço', "the service's language")}</span>
+      </button>`}
+    />
+    ${
+      open &&
+      html`<${Tenant}
+        tenant=${open}
+        close=${(now) => {
+          setOpen(undefined)
+          if (now !== undefined) changed(now)
+        }}
+      />`
+    }
+  </section>`
+}
+
+function mayMake() {
+  return may('admin') && session.value.tenantId === null
+}
+
+/** One tenant, to be made or changed. `close` hears the id of what was made or changed, null of what was deleted. */
+function Tenant({ tenant, close }) {
+  const [form, setForm] = useState(() => formOf(tenant))
+  const place = useRef(null)
+  const { wrong, refuse, forget } = useWrong(place)
+  const isNew = tenant.id === ''
+  const fixed = !may('admin')
+  const change = (fields, places = Object.keys(fields)) => {
+    forget(places)
+    setForm({ ...form, ...fields })
+  }
+  const submit = async (event) => {
+    event.preventDefault()
+    const written = { ...form, id: form.id.trim(), name: form.name.trim() }
+    try {
+      if (isNew) await post('/api/tenants', written)
+      else await patch(pathOf(tenant), changesOf(formOf(tenant), written))
+      tell(tr('Guardado.', 'Saved.'))
+      close(written.id)
+    } catch (error) {
+      refuse(error)
+    }
+  }
+  const able = useAbilities(isNew ? undefined : tenant.id)
+  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  return html`<dialog class="wide" ref=${opened} aria-labelledby="tenant-title" onCancel=${() => close()}>
+    <form class="stack" ref=${place} onSubmit=${submit}>
+      <h2 id="tenant-title">${isNew ? tr('Novo condomínio', 'New tenant') : tenant.name}</h2>
+      <div class="fields even">
+        <${Field} label=${tr('Nome', 'Name')} value=${form.name} required maxlength="200" disabled=${fixed} wrong=${wrong.name} expects=${tr('Escreva o nome.', 'Write the name.')} set=${(name) => change({ name })} />
+        <${Field}
+          label=${tr('Identificação (não muda)', 'Id (does not change)')}
+          value=${form.id}
+          required
+          pattern="[A-Za-z0-9_\\-]{1,64}"
+          disabled=${fixed || !isNew}
+          hinted=${isNew}
+          wrong=${wrong.id}
+          expects=${tr('De 1 a 64 letras, algarismos, - ou _.', '1 to 64 letters, digits, - or _.')}
+          set=${(id) => change({ id })}
+        />
+        <label class="field">${tr('Língua do que se ouve', 'Language that is heard')}
+          <select disabled=${fixed} value=${form.locale ?? ''} onChange=${(event) => change({ locale: event.currentTarget.value || null })}>
+            <option value="">${tr('A do serviço', "The service's")}</option>
+            ${Object.entries(LANGUAGES).map(([value, word]) => html`<option value=${value}>${word}</option>`)}
+          </select>
+        </label>
+      </div>
+      <div class="checks">
+        <${Check} label=${tr('Quem fala interrompe o aviso', 'Whoever speaks interrupts a prompt')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
+        <${Check} label=${tr('Escrever aos moradores que um visitante não alcançou', 'Write to residents whom a visitor did not reach')} checked=${form.notifyUnreached} disabled=${fixed} set=${(notifyUnreached) => change({ notifyUnreached })} />
+      </div>
+      <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "As the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
+      <div class="spread">
+        ${!isNew && tenant.id !== MAIN && mayMake() ? html`<${Delete} tenant=${tenant} close=${close} />` : html`<span></span>`}
+        <div class="row">
+          <button type="button" class="button" onClick=${() => close()}>${tr('Voltar', 'Go back')}</button>
+          ${!fixed && html`<button class="button solid accent">${tr('Guardar', 'Save')}</button>`}
+        </div>
+      </div>
+    </form>
+  </dialog>`
+}
+
+function Delete({ tenant, close }) {
+  return html`<${Do}
+    tone="bad"
+    act=${async () => {
+      await remove(pathOf(tenant))
+      close(null)
+    }}
+    done=${tr('Apagado.', 'Deleted.')}
+    sure=${{
+      title: `${tr('Apagar', 'Delete')} ${tenant.name}?`,
+      text: tr(
+        'Unidades, moradores, ramais, regras e chaves vão junto. As chamadas ficam até o fim do seu prazo.',
+        'Its units, residents, extensions, rules and keys go with it. Calls stay until their time is over.',
+      ),
+      yes: tr('Apagar', 'Delete'),
+    }}
+  >${tr('Apagar', 'Delete')}<//>`
+}
+
+function planWord({ plan, planUnreadable }) {
+  if (planUnreadable) return tr('plano ilegível', 'plan not readable')
+  return plan ? tr('plano próprio', 'plan of its own') : ''
+}
+
+function formOf({ id, name, locale, bargeIn, notifyUnreached, plan, planUnreadable }) {
+  return { id, name, locale, bargeIn, notifyUnreached, plan: planUnreadable ? undefined : plan }
+}
+
+/** What the form has now and had not before: what is not sent stays as it is. */
+function changesOf(before, now) {
+  const isOther = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])
+  return Object.fromEntries(Object.entries(now).filter(isOther))
+}
+
+function pathOf({ id }) {
+  return `/api/tenants/${encodeURIComponent(id)}`
+}

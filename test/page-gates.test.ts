@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import * as assert from 'uvu/assert'
+import { addGateCommand, listGates, noteGateCommand, saveGate } from '../src/store/gates.ts'
+import { createKey } from '../src/store/keys.ts'
+import { createTenant } from '../src/store/tenants.ts'
+import { logIn, snapshot, type Visit, visit, withChromium } from './page-rig.ts'
+import { type Rig, suite } from './rig.ts'
+import { type House, openService } from './service-rig.ts'
+
+const test = suite('page gates', { timeout: 60_000 })
+const inChromium = withChromium(test)
+
+/** The directory with its gates read. */
+async function openDirectory(here: Visit, house: House, key = house.key) {
+  await logIn(here, key)
+  await here.page.goto(`http://127.0.0.1:${house.service.ports.api}/#/directory`)
+  await here.page.locator('#commands-title').waitFor()
+  return here.page.getByRole('dialog')
+}
+
+/** A controller, and what it was told. */
+async function openController(rig: Rig) {
+  const told: { type: string; data: { gate: string } }[] = []
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = []
+    request.on('data', (part) => parts.push(part))
+    request.on('end', () => {
+      told.push(JSON.parse(Buffer.concat(parts).toString()))
+      response.writeHead(204).end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  rig.defer(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}/open`, told }
+}
+
+/** A command of the past, and what became of it. */
+async function addCommand(house: House, agoMs: number, gateId = 'default') {
+  const callId = randomUUID()
+  const decidedAt = new Date(Date.now() - agoMs)
+  await addGateCommand(house.service.database, {
+    callId,
+    tenantId: 'default',
+    gateId,
+    unitNumber: '101',
+    by: 'resident',
+    via: 'key',
+    decidedAt,
+    expiresAt: new Date(decidedAt.getTime() + 30_000),
+  })
+  return callId
+}
+
+inChromium('a gate is made, its secret shown once, tried, changed and deleted', async (rig) => {
+  const controller = await openController(rig)
+  const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' } })
+  const { database } = house.service
+  const here = await visit(rig, house)
+  const { page } = here
+  const dialog = await openDirectory(here, house)
+  await page.getByText('No gate', { exact: true }).waitFor()
+  await page.getByRole('button', { name: 'New gate' }).click()
+  assert.is(await dialog.getByLabel('Extension (default: all others)').inputValue(), 'default')
+  await dialog.getByLabel('URL').fill(controller.url)
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await page.locator('.secret', { hasText: /^whsec_/ }).waitFor()
+  const secret = await page.locator('.secret').innerText()
+  await page.getByRole('button', { name: 'I have copied it' }).click()
+  await page.locator('.secret').waitFor({ state: 'detached' })
+  const row = page.locator('[data-gate="default"]')
+  await row.getByText(controller.url).waitFor()
+  await row.getByText('on', { exact: true }).waitFor()
+
+  await row.click()
+  await dialog.getByRole('button', { name: 'Try it' }).click()
+  await page.getByText('the gate really opens').waitFor()
+  await page.getByRole('button', { name: 'Open', exact: true }).click()
+  await dialog.locator('[data-status="sent"]').waitFor()
+  await dialog.getByText('gate.open').waitFor()
+  assert.equal(
+    controller.told.map(({ type, data }) => [type, data.gate]),
+    [['gate.open', 'default']],
+  )
+  await dialog.getByRole('button', { name: 'Close' }).click()
+
+  await row.click()
+  assert.not.match(await dialog.innerText(), /whsec_/)
+  await dialog.getByRole('button', { name: 'Rotate secret' }).click()
+  await page.getByRole('button', { name: 'Rotate', exact: true }).click()
+  await page.locator('.secret', { hasNotText: secret }).waitFor()
+  await row.click()
+  await dialog.getByLabel('Gets the command').uncheck()
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await row.getByText('off', { exact: true }).waitFor()
+  await row.click()
+  assert.is(await dialog.getByRole('button', { name: 'Try it' }).count(), 0, 'one that is off opens nothing')
+  await dialog.getByRole('button', { name: 'Delete' }).click()
+  await page.getByText('It gets the command to open no more.').waitFor()
+  await page.getByRole('button', { name: 'Delete', exact: true }).last().click()
+  await page.getByText('No gate', { exact: true }).waitFor()
+  assert.equal(await listGates(database, 'default'), [])
+  assert.equal(here.complaints, [])
+})
+
+inChromium(
+  'what the service does not take is marked at its field, and no gate is written over',
+  async (rig) => {
+    const house = await openService(rig)
+    const { database } = house.service
+    await saveGate(database, 'default', 'default', { kind: 'webhook', url: 'https://gate.example/a' })
+    const here = await visit(rig, house, { locale: 'pt-BR' })
+    const { page } = here
+    const dialog = await openDirectory(here, house)
+    await page.getByRole('button', { name: 'Novo portão' }).click()
+    await dialog.locator('form').evaluate((form) => void Object.assign(form, { noValidate: true }))
+    const save = dialog.getByRole('button', { name: 'Guardar' })
+    const id = dialog.getByLabel('Ramal (default: todos os outros)')
+    await id.fill('default')
+    await dialog.getByLabel('URL').fill('https://gate.example/b')
+    await save.click()
+    await dialog.getByText('que nenhum portão tenha ainda').waitFor()
+    await id.fill('portao-social')
+    await dialog.getByLabel('URL').fill('ftp://gate.example/')
+    await save.click()
+    await dialog.getByText('sem usuário nem senha').waitFor()
+    await dialog.getByLabel('O comando vai').selectOption('amqp')
+    await dialog.getByLabel('Exchange').fill('portões')
+    await dialog.getByLabel('Chave de roteamento').fill('abrir')
+    await save.click()
+    await dialog.getByText('sem espaço nem acento').waitFor()
+    assert.is(await dialog.locator('[aria-invalid="true"]').count(), 1)
+    await dialog.getByLabel('Exchange').fill('gates')
+    await save.click()
+    await page.locator('[data-gate="portao-social"]', { hasText: 'gates → abrir' }).waitFor()
+    assert.equal(
+      (await listGates(database, 'default')).map(({ id: name, url, exchange }) => [name, url ?? exchange]),
+      [
+        ['default', 'https://gate.example/a'],
+        ['portao-social', 'gates'],
+      ],
+    )
+    assert.is(await page.locator('.secret').count(), 0, 'the broker has no secret of ours')
+    assert.equal(here.complaints, [])
+  },
+)
+
+for (const [name, look] of Object.entries({
+  'wide, dark': { dark: true, width: 1440, height: 900 },
+  'narrow, light': { width: 390, height: 844 },
+}))
+  inChromium(`the last commands tell what became of each: ${name}`, async (rig) => {
+    const house = await openService(rig)
+    const { database } = house.service
+    await saveGate(database, 'default', 'default', { kind: 'webhook', url: 'https://gate.example/open' })
+    const lost = await addCommand(house, 3_600_000)
+    await noteGateCommand(database, lost, 'failed', { attempt: 1, code: 'DELIVERY_STATUS', status: 503 })
+    const opened = await addCommand(house, 60_000)
+    await noteGateCommand(database, opened, 'acknowledged', { status: 204 }, 'acknowledged')
+    const here = await visit(rig, house, { ...look, locale: 'pt-BR' })
+    const { page } = here
+    const dialog = await openDirectory(here, house)
+    const row = (id: string) => page.locator(`[data-command="${id}"]`)
+    await row(opened).getByText('confirmado').waitFor()
+    await row(lost).getByText('não chegou').waitFor()
+    assert.is(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
+    await snapshot(page, `gates ${name}`)
+    await row(lost).click()
+    await dialog.getByText('morador · tecla').waitFor()
+    await dialog.getByText('DELIVERY_STATUS').waitFor()
+    await snapshot(page, `gate command ${name}`)
+    await dialog.getByRole('button', { name: 'Fechar' }).click()
+    await page.locator('[data-gate="default"]').click()
+    await dialog.getByLabel('URL').waitFor()
+    await snapshot(page, `gate ${name}`)
+    assert.equal(here.complaints, [])
+  })
+
+inChromium("a key sees its tenant's gates only, and does what its scope allows", async (rig) => {
+  const house = await openService(rig)
+  const { database } = house.service
+  await createTenant(database, { id: 'south', name: 'South Tower' })
+  await saveGate(database, 'default', 'default', { kind: 'webhook', url: 'https://gate.example/main' })
+  await saveGate(database, 'south', 'default', { kind: 'amqp', exchange: 'gates', routingKey: 'south' })
+  const keyOf = async (...scopes: ('read' | 'operate' | 'admin')[]) =>
+    (await createKey(database, { tenantId: 'south', name: scopes.join('-'), scopes })).plain
+  const reader = await visit(rig, house)
+  const dialog = await openDirectory(reader, house, await keyOf('read'))
+  await reader.page.locator('[data-gate="default"]', { hasText: 'gates → south' }).click()
+  await dialog.getByLabel('Exchange').waitFor()
+  assert.not(await dialog.getByLabel('Exchange').isEnabled())
+  assert.is(await dialog.getByRole('button', { name: /Save|Delete|Rotate|Try/ }).count(), 0)
+  assert.is(await reader.page.getByRole('button', { name: 'New gate' }).count(), 0)
+  assert.is(await reader.page.getByText('gate.example').count(), 0)
+
+  const admin = await visit(rig, house)
+  const its = await openDirectory(admin, house, await keyOf('admin'))
+  await admin.page.locator('[data-gate="default"]', { hasText: 'gates → south' }).click()
+  await its.getByLabel('Exchange').waitFor()
+  assert.not(await its.getByLabel('Exchange').isEnabled(), 'exchanges are for keys of all tenants')
+  await its.getByRole('button', { name: 'Go back' }).click()
+  await admin.page.getByRole('button', { name: 'New gate' }).click()
+  assert.not(await its.getByLabel('The command goes').isEnabled())
+  assert.equal([...reader.complaints, ...admin.complaints], [])
+})
+
+test.run()

@@ -1,0 +1,141 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { symlink } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Environment } from '../src/config.ts'
+import { silentLog } from '../src/log.ts'
+import { createPhone, type Phone, type PhoneOptions } from '../src/simulator/phone.ts'
+import { openDatabase } from '../src/store/database.ts'
+import { createScratch } from '../src/store/scratch.ts'
+import { readPrompts } from '../src/testing.ts'
+import { type Running, start } from './command.ts'
+import type { Rig } from './rig.ts'
+import { quickPack } from './service-pack.ts'
+import { openDatabaseUrl } from './service-rig.ts'
+
+export interface Fact {
+  type: string
+  data: Record<string, unknown>
+}
+
+/** A site of several processes on one database, each with a role. */
+export async function openSite(rig: Rig) {
+  const url = await openDatabaseUrl(rig)
+  const key = randomBytes(16).toString('hex')
+  const pack = await quickPack()
+  const prompts = await readPrompts('pt-BR', [pack])
+  const events: Fact[] = []
+  /** While it is set, the receiver takes posts and does not answer. */
+  let held: Promise<void> | undefined
+  const receiver = createServer(async (request, response) => {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part)
+    events.push(JSON.parse(Buffer.concat(parts).toString()))
+    await held
+    response.writeHead(204).end()
+  })
+  receiver.listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  rig.defer(() => {
+    receiver.closeAllConnections()
+    return new Promise((resolve) => receiver.close(resolve))
+  })
+  const { port } = receiver.address() as AddressInfo
+
+  /** A DATA_DIR with short prompts. */
+  const home = async () => {
+    const scratch = await createScratch('porteiro-role-')
+    rig.defer(() => scratch.remove())
+    await symlink(pack, join(scratch.path, 'prompts'))
+    return scratch.path
+  }
+
+  const open = async (role: string, settings: Environment = {}): Promise<Process> => {
+    const process = await start(rig, ['serve', '--role', role], {
+      DATABASE_URL: url,
+      DATA_DIR: settings['DATA_DIR'] ?? (await home()),
+      NODE_ID: role,
+      AUDIOSOCKET_VISITOR_PORT: '0',
+      AUDIOSOCKET_RESIDENT_PORT: '0',
+      API_PORT: '0',
+      HEALTH_PORT: '0',
+      API_KEY: key,
+      CLICKTOCALL: 'manual',
+      TTS: 'none',
+      HANGUP_DELAY_MS: '0',
+      WEBHOOK_URL: `http://127.0.0.1:${port}/`,
+      ...settings,
+    })
+    const ready = await process.logged('ready')
+    const http = ready['api'] ?? ready['health']
+    return {
+      ...process,
+      ready,
+      async ask(path, body, method = body ? 'POST' : 'GET') {
+        const response = await fetch(`http://127.0.0.1:${http}${path}`, {
+          headers: {
+            authorization: `Bearer ${key}`,
+            ...(body ? { 'content-type': 'application/json' } : {}),
+          },
+          method,
+          ...(body && { body: JSON.stringify(body) }),
+          signal: rig.signal,
+        })
+        return { status: response.status, body: await response.json().catch(() => undefined) }
+      },
+      async end() {
+        process.child.kill('SIGTERM')
+        return process.ended
+      },
+    }
+  }
+
+  const phone = (options: PhoneOptions): Phone => {
+    const opened = createPhone({ prompts, ...options })
+    rig.defer(() => opened.close())
+    return opened
+  }
+
+  const call = async ({ ready }: Process): Promise<Phone> => {
+    const visitor = phone({ port: ready['visitor']!, id: randomUUID(), role: 'visitor' })
+    await visitor.hearing('greeting')
+    return visitor
+  }
+  const hold = () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    held = promise
+    rig.defer(resolve)
+    return resolve
+  }
+  /** Ends every connection to the database at once. */
+  const cut = async () => {
+    const own = await openDatabase({ url, dataDir: tmpdir(), log: silentLog(), max: 1 })
+    try {
+      const rows = await own.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+      )
+      return rows.length
+    } finally {
+      await own.close()
+    }
+  }
+  return { open, home, phone, call, events, hold, cut, key, url }
+}
+
+export interface Process extends Running {
+  ready: Record<string, number>
+  // biome-ignore lint/suspicious/noExplicitAny: what the service says is what the test looks at
+  ask(path: string, body?: object, method?: string): Promise<{ status: number; body: any }>
+  end(): Promise<{ code: number | null; err: string }>
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
