@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,6 +13,13 @@ const HEAP = ['--max-semi-space-size=2', '--initial-old-space-size=256']
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+// its older Node has started this one, and tells by the end of the channel that it is gone, were it by kill -9
+if (process.env.PORTEIRO_LAUNCHED && process.channel) {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel.unref()
+}
+delete process.env.PORTEIRO_LAUNCHED
 
 if (major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1])) {
   // Node does not strip types below node_modules: there the built files run
@@ -30,11 +38,12 @@ if (major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1])) {
     process.exit(78)
   }
   const child = spawn(bundled, [...HEAP, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: 'inherit',
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, PORTEIRO_LAUNCHED: '1' },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => {
-    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143)
+    process.exitCode = code ?? 128 + constants.signals[signal]
   })
 }
 

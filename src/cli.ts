@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { MAIN_TENANT } from './calls/gates.ts'
-import { loadConfig } from './config.ts'
+import { reachable } from './click-to-call.ts'
+import { loadConfig, readEnvironment } from './config.ts'
 import { runDemo, SCENARIO_NAMES } from './demo.ts'
 import { examine, exitOf } from './doctor.ts'
 import { asPorteiroError, fail, reasonOf } from './errors.ts'
@@ -81,8 +82,12 @@ function createProgram(exit: (code: number) => void): Command {
   program
     .command('call')
     .description('a telephone that speaks AudioSocket exactly as Asterisk does')
-    .requiredOption('--port <port>', 'AudioSocket port of the service', integer(1, 65_535))
-    .option('--host <host>', 'where the service is', '127.0.0.1')
+    .option(
+      '--port <port>',
+      'AudioSocket port of the service; unless given that of AUDIOSOCKET_VISITOR_PORT, or with --answer of AUDIOSOCKET_RESIDENT_PORT',
+      integer(1, 65_535),
+    )
+    .option('--host <host>', 'where the service is; unless given this machine')
     .option('--uuid <uuid>', 'the call; a new one unless given', uuid)
     .option('--keys <keys>', 'keys of the visitor when asked for the unit, such as 101#', keys)
     .option('--wav <file>', 'spoken at each beep instead of the sample (8 kHz, mono, 16-bit)')
@@ -100,7 +105,13 @@ function createProgram(exit: (code: number) => void): Command {
     .action(async (options) =>
       exit(
         await interruptible((signal) =>
-          runCallCommand({ ...options, promptDirectories: [PROMPTS], write: print, signal }),
+          runCallCommand({
+            ...options,
+            ...destinationOf(options),
+            promptDirectories: [PROMPTS],
+            write: print,
+            signal,
+          }),
         ),
       ),
     )
@@ -121,7 +132,7 @@ function createProgram(exit: (code: number) => void): Command {
     .description('look at everything the configuration names, and say what to do')
     .option('--json', 'one JSON object', false)
     .action(async ({ json }) => {
-      const findings = await examine(loadConfig)
+      const findings = await examine(readEnvironment)
       const code = exitOf(findings)
       if (json) print(JSON.stringify({ ok: code === 0, findings }))
       else for (const finding of findings) print(describe(finding))
@@ -221,6 +232,19 @@ async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Prom
   } finally {
     unhear()
   }
+}
+
+/** Where a call goes: as given, or as the settings of this directory have it for its role. */
+function destinationOf({ port, host, answer }: { port?: number; host?: string; answer?: string }) {
+  if (port !== undefined) return { port, ...(host !== undefined && { host }) }
+  const { audiosocket } = loadConfig()
+  const [setting, set] =
+    answer === undefined
+      ? (['AUDIOSOCKET_VISITOR_PORT', audiosocket.visitorPort] as const)
+      : (['AUDIOSOCKET_RESIDENT_PORT', audiosocket.residentPort] as const)
+  if (set === 0)
+    throw fail('USAGE_WRONG', { problem: `${setting} is 0, so any port may be it; give --port.` })
+  return { port: set, host: host ?? reachable(audiosocket.host), setting }
 }
 
 async function readInput(file: string): Promise<Buffer> {

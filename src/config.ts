@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { Locale } from './audio.ts'
 import { fail } from './errors.ts'
+import { unknownSettings } from './misspelt.ts'
 import type { Variable } from './variable-forms.ts'
 import { OPENAI_URL, type Read, VARIABLES } from './variables.ts'
 
@@ -47,14 +48,23 @@ export function parseConfig(environment: Environment): Config {
     problems.push('LLM_MODEL is needed for LLM_BASE_URL')
   }
   problems.push(...channelProblems(environment))
-  if (problems.length > 0) throw fail('CONFIG_INVALID', { count: problems.length, problems })
+  if (problems.length > 0) {
+    // what is missing may be there under a wrong name
+    problems.push(...unknownSettings(environment).map(({ message }) => message))
+    throw fail('CONFIG_INVALID', { count: problems.length, problems })
+  }
   return shape(read)
 }
 
-/** The configuration of this process: the environment, and below it `.env` in the working directory. */
-export function loadConfig(): Config {
+/** The environment of this process, and below it `.env` in the working directory. */
+export function readEnvironment(): Environment {
   const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
-  return parseConfig({ ...file, ...process.env })
+  return { ...file, ...process.env }
+}
+
+/** The configuration of this process. Errors: CONFIG_INVALID. */
+export function loadConfig(): Config {
+  return parseConfig(readEnvironment())
 }
 
 function shape(read: Read) {

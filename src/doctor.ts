@@ -1,18 +1,18 @@
 import { access, constants, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { audioFrame } from './audiosocket/frame.ts'
-import { reachable } from './click-to-call.ts'
 import { createAri } from './clicktocall/ari.ts'
 import { brokerError } from './clicktocall/broker-error.ts'
 import { createLink } from './clicktocall/link.ts'
-import type { Config } from './config.ts'
+import { type Config, type Environment, parseConfig } from './config.ts'
 import { examineChannels } from './doctor-channels.ts'
+import { examineExtensions, examinePorts } from './doctor-ports.ts'
 import { examineSpeech } from './doctor-speech.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from './errors.ts'
 import type { Finding } from './finding.ts'
 import { silentLog } from './log.ts'
 import { loadPrompts } from './media/prompts.ts'
+import { unknownSettings } from './misspelt.ts'
 import { PACKAGE_ROOT } from './root.ts'
 import { openDatabase } from './store/database.ts'
 import { appliedMigrations } from './store/migrate.ts'
@@ -21,24 +21,24 @@ import { appliedMigrations } from './store/migrate.ts'
 const DISK_LOW = 1024 ** 3
 const DISK_OUT = 100 * 1024 ** 2
 const LOCALES = ['pt-BR', 'en'] as const
-/** ms that the API of a running service has to say that it is ours. */
-const HEALTH_MS = 1000
 
-type Check = (config: Config) => Promise<Finding>
+type Check = (config: Config) => Promise<Finding | Finding[]>
 
 /** Looks at everything the configuration names, changing nothing. A configuration that is wrong is the only finding. */
-export async function examine(load: () => Config): Promise<Finding[]> {
+export async function examine(read: () => Environment): Promise<Finding[]> {
   const node: Finding = { name: 'node', state: 'ok', detail: process.versions.node }
+  let environment: Environment
   let config: Config
   try {
-    config = load()
+    environment = read()
+    config = parseConfig(environment)
   } catch (error) {
     const { message, code, details } = asPorteiroError(error)
     const problems = Array.isArray(details['problems']) ? details['problems'] : []
     const detail = [message, ...problems].join('\n')
     return [node, { name: 'configuration', state: 'failed', detail, code, remedy: remedyOf(code) }]
   }
-  const checks = { data, disk, database, ports, prompts, rabbitmq, ari }
+  const checks = { data, disk, database, ports: examinePorts, prompts, rabbitmq, ari }
   const found = await Promise.all(
     Object.entries<Check>(checks).map(async ([name, check]) => {
       try {
@@ -50,8 +50,9 @@ export async function examine(load: () => Config): Promise<Finding[]> {
   )
   return [
     node,
-    { name: 'configuration', state: 'ok', detail: `CLICKTOCALL=${config.clickToCall.mode}` },
-    ...found,
+    settings(environment),
+    ringing(config),
+    ...found.flat(),
     ...(await examineSpeech(config)),
     ...(await examineChannels(config)),
   ]
@@ -64,21 +65,55 @@ export function exitOf(findings: readonly Finding[]): number {
   return exits.includes(78) ? 78 : exits.length > 0 ? 69 : 0
 }
 
+function settings(environment: Environment): Finding {
+  const name = 'configuration'
+  const unknown = unknownSettings(environment)
+  if (unknown.length === 0) return { name, state: 'ok', detail: 'in order' }
+  const detail = unknown.map(({ message }) => message).join('\n')
+  return { name, state: 'warning', detail, code: 'CONFIG_UNKNOWN', remedy: remedyOf('CONFIG_UNKNOWN') }
+}
+
+/** Who rings residents, and what it means for visitors where nobody does. */
+function ringing({ clickToCall: { mode } }: Config): Finding {
+  const name = 'ringing'
+  const detail = `CLICKTOCALL=${mode}`
+  if (mode === 'off') {
+    const means = `${detail}: nobody can be rung, and every visitor hears that the unit cannot be reached`
+    return {
+      name,
+      state: 'warning',
+      detail: means,
+      code: 'DIAL_UNAVAILABLE',
+      remedy: remedyOf('DIAL_UNAVAILABLE'),
+    }
+  }
+  if (mode === 'loopback') {
+    const means = `${detail}: a simulated resident answers each ringing, and decides`
+    return {
+      name,
+      state: 'warning',
+      detail: means,
+      remedy: 'It is for trying; choose another one before visitors come.',
+    }
+  }
+  return { name, state: 'ok', detail }
+}
+
 const data: Check = async ({ dataDir }) => {
+  const name = 'data'
   const there = await nearest(dataDir)
   try {
     await access(there, constants.W_OK)
     if (!(await stat(there)).isDirectory()) throw new Error(`${there} is not a folder`)
-    if (there === dataDir) {
-      const probe = join(dataDir, `.doctor-${process.pid}`)
-      await writeFile(probe, '')
-      await rm(probe)
-    }
+    // root may write everywhere, and yet nothing can be made in /proc or on a disk that is mounted read-only
+    const probe = join(there, `.porteiro-doctor-${process.pid}`)
+    await writeFile(probe, '')
+    await rm(probe)
   } catch (error) {
-    const remedy = 'Give DATA_DIR to the user of the service, or set DATA_DIR to a folder that is theirs.'
-    return { name: 'data', state: 'failed', detail: reasonOf(error), code: 'CONFIG_INVALID', remedy }
+    const { message, code } = fail('DATA_DIR_UNUSABLE', { directory: dataDir, reason: reasonOf(error) })
+    return { name, state: 'failed', detail: message, code, remedy: remedyOf(code) }
   }
-  return { name: 'data', state: 'ok', detail: there === dataDir ? dataDir : `${dataDir} will be made` }
+  return { name, state: 'ok', detail: there === dataDir ? dataDir : `${dataDir} will be made` }
 }
 
 const disk: Check = async ({ dataDir }) => {
@@ -90,8 +125,9 @@ const disk: Check = async ({ dataDir }) => {
   return { name: 'disk', state: free < DISK_OUT ? 'failed' : 'warning', detail, remedy }
 }
 
-const database: Check = async ({ databaseUrl, dataDir }) => {
+const database: Check = async (config) => {
   const name = 'database'
+  const { databaseUrl, dataDir } = config
   // looking must not make a cluster where none is
   const absent =
     databaseUrl === undefined && (await nearest(join(dataDir, 'postgres'))) !== join(dataDir, 'postgres')
@@ -102,29 +138,15 @@ const database: Check = async ({ databaseUrl, dataDir }) => {
     const files = (await readdir(join(PACKAGE_ROOT, 'migrations'))).filter((file) => file.endsWith('.sql'))
     const open = files.filter((file) => !done.includes(file))
     const kind = opened.embedded ? 'embedded' : 'external'
-    if (open.length === 0) return { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
+    if (open.length === 0) {
+      const found: Finding = { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
+      return [found, await examineExtensions(config, opened)]
+    }
     const detail = `${kind}, ${open.length} of ${files.length} migrations are to do`
     return { name, state: 'warning', detail, remedy: 'The next start does them, or npx porteiro migrate.' }
   } finally {
     await opened.close()
   }
-}
-
-const ports: Check = async ({ audiosocket, api, healthPort = 0 }) => {
-  const wanted = [
-    { host: audiosocket.host, port: audiosocket.visitorPort },
-    { host: audiosocket.host, port: audiosocket.residentPort },
-    { host: api.host, port: api.port },
-    { host: api.host, port: healthPort },
-  ].filter(({ port }) => port > 0)
-  const refused = (await Promise.all(wanted.map(refusal))).filter((error) => error !== undefined)
-  const detail = wanted.map(({ port }) => port).join(', ')
-  if (refused.length === 0) return { name: 'ports', state: 'ok', detail: `${detail} are free` }
-  const taken = refused.every(({ code }) => code === 'PORT_IN_USE')
-  if (taken && (await isOurs(api))) {
-    return { name: 'ports', state: 'ok', detail: `${detail} are in use by a running Porteiro` }
-  }
-  return failed('ports', refused[0]!)
 }
 
 const prompts: Check = async ({ dataDir }) => {
@@ -162,10 +184,11 @@ const ari: Check = async (config) => {
 /** What to do about an error, in one line; docs/errors.md has the rest. */
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'Correct these variables in the environment or in .env; .env.example explains each.',
+  DATA_DIR_UNUSABLE: 'Give DATA_DIR to the user of the service, or set DATA_DIR to a folder that is theirs.',
+  CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; so it has no effect.',
+  DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, as README.md has it; loopback is for trying.',
   DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',
   DATABASE_UNSUPPORTED: 'Set DATABASE_URL, or run npm install without --omit=optional.',
-  PORT_IN_USE: 'End the other process (ss -ltnp shows it), or choose another port.',
-  PORT_FORBIDDEN: 'Choose a port above 1023 and an address of this machine.',
   PROMPT_MISSING: 'Install the package again, or add the file that is named.',
   PROMPT_FORMAT: 'Convert the file: sox in.wav -r 8000 -c 1 -b 16 out.wav',
   BROKER_REFUSED: 'Start RabbitMQ, or correct host and port in AMQP_URL.',
@@ -192,29 +215,4 @@ function failed(name: string, { code, message }: PorteiroError): Finding {
 async function nearest(path: string): Promise<string> {
   const there = await stat(path).catch(() => undefined)
   return there || dirname(path) === path ? path : nearest(dirname(path))
-}
-
-function refusal({ host, port }: { host: string; port: number }): Promise<PorteiroError | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const code = error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'PORT_FORBIDDEN'
-      resolve(fail(code, { host, port, reason: reasonOf(error) }, error))
-    })
-    server.listen({ host, port }, () => server.close(() => resolve(undefined)))
-  })
-}
-
-async function isOurs({ host, port }: Config['api']): Promise<boolean> {
-  try {
-    const address = reachable(host)
-    const authority = address.includes(':') ? `[${address}]` : address
-    const response = await fetch(`http://${authority}:${port}/healthz`, {
-      signal: AbortSignal.timeout(HEALTH_MS),
-      headers: { connection: 'close' },
-    })
-    return ((await response.json()) as { status?: unknown }).status === 'ok'
-  } catch {
-    return false
-  }
 }

@@ -7,6 +7,7 @@
 export const ERRORS = {
   // process
   CONFIG_INVALID: { status: 500, exit: 78, message: 'The configuration has {count} problem(s).' },
+  CONFIG_UNKNOWN: { status: 500, message: '{name} is not a setting; {hint}' },
   USAGE_WRONG: { status: 400, exit: 64, message: '{problem}' },
   NODE_TOO_OLD: { status: 500, exit: 78, message: 'Porteiro needs Node {wanted} or newer; this is {found}.' },
   BUG: { status: 500, exit: 70, message: 'Something went wrong inside Porteiro.' },

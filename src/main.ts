@@ -12,4 +12,11 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   })
 }
 
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // whoever read has what they wanted, as in `porteiro doctor | head -1`
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 process.exitCode = await run(process.argv.slice(2))

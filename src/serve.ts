@@ -1,7 +1,8 @@
-import { type Config, loadConfig } from './config.ts'
+import { type Config, parseConfig, readEnvironment } from './config.ts'
 import { dialerLacks, type RunningDialer, startDialer } from './dialer-service.ts'
 import { fail, type PorteiroError } from './errors.ts'
 import { createLog, type Logger } from './log.ts'
+import { unknownSettings } from './misspelt.ts'
 import { type RunningRoles, SERVICE_ROLES, type ServiceRole, startRoles } from './service.ts'
 
 export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
@@ -21,8 +22,10 @@ export interface ServeOptions {
  * with all released that was started.
  */
 export async function serve({ roles, announce }: ServeOptions): Promise<number> {
-  const config = loadConfig()
+  const environment = readEnvironment()
+  const config = parseConfig(environment)
   const log = createLog(config.logLevel, { readable: process.stdout.isTTY })
+  for (const { code, message } of unknownSettings(environment)) log.warn({ code }, message)
   const told = Promise.withResolvers<void>()
   let running: Running | undefined
   let signals = 0

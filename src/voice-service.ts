@@ -218,8 +218,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     has: (callId) => calls.find(callId) !== undefined || ended.has(callId),
     command: createCommands({ calls, synthesizer }),
     tasks: {
-      refresh: () => gates.refresh(),
-      restart: (id) => gates.restart(String(id)),
+      refresh: () => gates.refresh().finally(presence.renew),
+      restart: (id) => gates.restart(String(id)).finally(presence.renew),
     },
   })
   base.streams.serve(LEVELS, giveLevels(calls))
@@ -250,6 +250,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       clickToCall: clickToCall.mode,
       loopback: isLoopback(audiosocket.host),
       closedGates: gates.closed(),
+      extensionPorts: gates.open(),
       steps: {
         operator: clickToCall.operator !== undefined,
         whatsapp: config.channels.whatsapp !== undefined || config.channels.twilio !== undefined,

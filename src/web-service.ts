@@ -8,7 +8,7 @@ import type { Looks } from './http/inspector-looks.ts'
 import { inspectorRoutes } from './http/inspector-routes.ts'
 import type { MessageRoutesOptions } from './http/message-routes.ts'
 import { pageRoutes } from './http/page-routes.ts'
-import { type PhonePorts, phoneRoute } from './http/phone-route.ts'
+import { type KnownCall, type PhonePorts, phoneRoute } from './http/phone-route.ts'
 import { openHttp } from './http/server.ts'
 import { vendorRoutes } from './http/vendor.ts'
 import { createIntake } from './inbound/intake.ts'
@@ -17,6 +17,7 @@ import { createAdmission } from './outbound/admission.ts'
 import { createGuard } from './outbound/guard.ts'
 import type { Outbound } from './outbound/outbound.ts'
 import { findCall } from './store/calls.ts'
+import { callsAwaitingVisitor } from './store/kept-calls.ts'
 import { countKeys, createKey } from './store/keys.ts'
 import type { Voice } from './voice-service.ts'
 import { atMost } from './wait.ts'
@@ -131,7 +132,9 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
 
   /** The main port pair of the one other process that takes calls; of several, none can be known to be meant. */
   function elsewhere(): PhonePorts | undefined {
-    const nodes = base.presence.known().filter(({ roles }) => roles.includes('voice'))
+    // by name, the latest: one that was killed is still among them when its successor is up
+    const named = new Map(base.presence.known().map((node) => [`${node.nodeId} ${node.roles}`, node]))
+    const nodes = [...named.values()].filter(({ roles }) => roles.includes('voice'))
     const [, host, visitor] = PLACE.exec(nodes[0]?.addresses['visitor'] ?? '') ?? []
     const [, , resident] = PLACE.exec(nodes[0]?.addresses['resident'] ?? '') ?? []
     if (nodes.length !== 1 || !host || !visitor || !resident) return undefined
@@ -139,13 +142,16 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     return { host, tenantId: '', visitor: Number(visitor), resident: Number(resident) }
   }
 
-  async function knownCall(callId: string) {
+  async function knownCall(callId: string): Promise<KnownCall | undefined> {
     const live = voice?.calls.find(callId)
-    if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false }
+    if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false, awaitingVisitor: false }
     // one that is just over may not be in the database yet, and its UUID is not free
     await atMost(FLUSH_MS, flush()).catch(() => {})
     const row = await findCall(database, callId)
-    return row && { tenantId: row.tenantId, gate: row.gate ?? undefined, ended: row.endedAt !== null }
+    if (!row) return undefined
+    const ended = row.endedAt !== null
+    const awaitingVisitor = !ended && (await callsAwaitingVisitor(database, [callId])).has(callId)
+    return { tenantId: row.tenantId, gate: row.gate ?? undefined, ended, awaitingVisitor }
   }
 }
 

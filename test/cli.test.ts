@@ -16,11 +16,12 @@ import { isAlive } from './embedded-server.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { openDatabaseUrl } from './service-rig.ts'
 
-const test = suite('cli', { timeout: 30_000 })
+const test = suite('cli', { timeout: 60_000 })
 
 const EXAMPLE = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
 const SYSTEM_NODE = '/usr/bin/node'
 
+const ENDING = 'ending; once more ends at once'
 const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
 
 /** A port that is taken while the test runs, or with `free` one that nobody listens on any more. */
@@ -51,7 +52,6 @@ test('wrong usage is 64, help is 0', async (rig) => {
   const wrong = [
     ['answer'],
     ['serve', '--loud'],
-    ['call'],
     ['call', '--port', '70000'],
     ['call', '--port', '1', '--keys', 'xyz'],
     ['call', '--port', '1', '--uuid', '1'],
@@ -95,6 +95,23 @@ test('a database that cannot be reached, and a port that is taken, are 69', asyn
   }
   assert.is(call!.code, 69)
   assert.is(JSON.parse(call!.out.trim().split('\n').at(-1)!).by, 'refused')
+})
+
+test('without --port a call goes to the port of its role in the settings, and says so first', async (rig) => {
+  const [visitor, resident] = await Promise.all([port(rig, { free: true }), port(rig, { free: true })])
+  const env = { AUDIOSOCKET_VISITOR_PORT: visitor, AUDIOSOCKET_RESIDENT_PORT: resident }
+  const [called, answered, random] = await Promise.all([
+    run(rig, ['call'], env),
+    run(rig, ['call', '--answer', '1', '--json'], env),
+    run(rig, ['call'], FREE_PORTS),
+  ])
+  assert.is(called!.out.split('\n')[0], `calling 127.0.0.1:${visitor} (AUDIOSOCKET_VISITOR_PORT)`)
+  assert.is(called!.code, 69)
+  const first = JSON.parse(answered!.out.split('\n')[0]!)
+  const setting = 'AUDIOSOCKET_RESIDENT_PORT'
+  assert.equal(first, { type: 'calling', at: 0, host: '127.0.0.1', port: Number(resident), setting })
+  assert.is(random!.code, 64)
+  assert.match(random!.err, '--port')
 })
 
 test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', async (rig) => {
@@ -248,18 +265,92 @@ test('migrate, import and export', async (rig) => {
   assert.is((await run(rig, ['directory', 'export', '--tenant', 'nobody'], env)).code, 64)
 })
 
+test('a service whose launcher is gone drains as on SIGTERM', async (rig) => {
+  const url = await openDatabaseUrl(rig)
+  const env = { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k' }
+  const serving = await start(rig, ['serve'], env, { launched: true })
+  await serving.logged('ready')
+  serving.child.disconnect()
+  const { code, out } = await serving.ended
+  assert.is(code, 0)
+  assert.match(out, ENDING)
+  assert.match(out, /"msg":"stopped"/)
+})
+
+test('a channel of somebody else may end: the service goes on', async (rig) => {
+  const url = await openDatabaseUrl(rig)
+  const env = { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', PORTEIRO_LAUNCHED: '' }
+  const serving = await start(rig, ['serve'], env, { launched: true })
+  const { visitor } = await serving.logged('ready')
+  serving.child.disconnect()
+  const phone = createPhone({ port: visitor! })
+  rig.defer(() => phone.close())
+  await phone.hearing(() => true)
+  phone.hangUp()
+  serving.child.kill('SIGTERM')
+  const { code, out } = await serving.ended
+  assert.is(code, 0)
+  assert.is(out.split(ENDING).length, 2, out)
+})
+
+test('a reader that has enough ends nothing but the reading', async (rig) => {
+  const looking = await start(rig, ['doctor'], { DATABASE_URL: 'postgres://u@127.0.0.1:4/none', TTS: 'none' })
+  looking.child.stdout!.destroy()
+  looking.child.stderr!.destroy()
+  assert.is((await looking.ended).code, 69)
+})
+
 const isOlder = existsSync(SYSTEM_NODE) && (await versionOf(SYSTEM_NODE)) < 24
 if (isOlder) {
   test('an older Node hands over to the one that was installed with us, and passes its code on', async (rig) => {
     const [version, wrong] = await Promise.all([
-      run(rig, ['--version'], {}, SYSTEM_NODE),
-      run(rig, ['answer'], {}, SYSTEM_NODE),
+      run(rig, ['--version'], {}, { node: SYSTEM_NODE }),
+      run(rig, ['answer'], {}, { node: SYSTEM_NODE }),
     ])
     assert.is(version!.code, 0, version!.err)
     assert.match(version!.out, /^\d+\.\d+\.\d+\n$/)
     assert.is(wrong!.code, 64)
   })
+
+  test('a Ctrl-C that reaches both of them drains once, and the call that goes on is waited for', async (rig) => {
+    const serving = await serveOnOlder(rig)
+    const { visitor } = await serving.logged('ready')
+    const phone = createPhone({ port: visitor! })
+    rig.defer(() => phone.close())
+    await phone.hearing(() => true)
+    process.kill(-serving.child.pid!, 'SIGINT')
+    await serving.logged(ENDING)
+    // whoever comes now is turned away, by which time the older Node has passed its own on
+    const late = createPhone({ port: visitor! })
+    rig.defer(() => late.close())
+    assert.is((await late.ended).by, 'server-hangup')
+    phone.hangUp()
+    const { code, out } = await serving.ended
+    assert.is(code, 0)
+    assert.is((await phone.ended).by, 'us')
+    assert.is(out.split(ENDING).length, 2, out)
+  })
+
+  test('kill -9 of the older Node drains the service that it started', async (rig) => {
+    const serving = await serveOnOlder(rig)
+    const { visitor } = await serving.logged('ready')
+    const phone = createPhone({ port: visitor! })
+    rig.defer(() => phone.close())
+    await phone.hearing(() => true)
+    serving.child.kill('SIGKILL')
+    await serving.logged(ENDING)
+    phone.hangUp()
+    // its output is open as long as the service has it
+    const { out } = await serving.ended
+    assert.match(out, /"msg":"stopped"/)
+    assert.is((await phone.ended).by, 'us')
+  })
 } else test.skip('an older Node hands over to the one that was installed with us', 'no older Node is here')
+
+async function serveOnOlder(rig: Rig) {
+  const env = { ...FREE_PORTS, DATABASE_URL: await openDatabaseUrl(rig), API_KEY: 'k' }
+  return start(rig, ['serve'], env, { node: SYSTEM_NODE, group: true })
+}
 
 async function versionOf(node: string): Promise<number> {
   const child = spawn(node, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -23,33 +23,53 @@ export interface Running {
   ended: Promise<Result>
 }
 
+export interface Launch {
+  node?: string
+  /** With a channel to this process, as bin/porteiro.js starts a newer Node. */
+  launched?: boolean
+  /** In a process group of its own, as a terminal starts it; whatever is left of it is killed when the test ends. */
+  group?: boolean
+}
+
 /** The command in a directory of its own, where no `.env` lies, with no more of an environment than is given. */
 export async function start(
   rig: Rig,
   args: string[],
   env: Environment = {},
-  node = process.execPath,
+  { node = process.execPath, launched = false, group = false }: Launch = {},
 ): Promise<Running> {
   const scratch = await createScratch('porteiro-cli-')
   rig.defer(() => scratch.remove())
   const child = spawn(node, [PORTEIRO, ...args], {
     cwd: scratch.path,
-    env: { PATH: process.env['PATH'], NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      NO_COLOR: '1',
+      ...(launched && { PORTEIRO_LAUNCHED: '1' }),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe', ...(launched ? (['ipc'] as const) : [])],
+    detached: group,
   })
   let out = ''
   let err = ''
   const heard = new Set<() => void>()
-  child.stdout.on('data', (part) => {
+  child.stdout!.on('data', (part) => {
     out += part
     for (const listener of heard) listener()
   })
-  child.stderr.on('data', (part) => {
+  child.stderr!.on('data', (part) => {
     err += part
   })
-  const ended = once(child, 'close').then(([code]): Result => ({ code, out, err }))
+  // not its `close`, which never comes where this side has ended the channel
+  const ended = Promise.all([
+    once(child, 'exit'),
+    once(child.stdout!, 'close'),
+    once(child.stderr!, 'close'),
+  ]).then(([[code]]): Result => ({ code, out, err }))
   rig.defer(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    if (group) killGroup(child.pid!)
     await ended
   })
   const logged = (msg: string) =>
@@ -65,6 +85,14 @@ export async function start(
   return { child, out: () => out, err: () => err, logged, ended }
 }
 
-export async function run(rig: Rig, args: string[], env?: Environment, node?: string): Promise<Result> {
-  return (await start(rig, args, env, node)).ended
+function killGroup(id: number): void {
+  try {
+    process.kill(-id, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+export async function run(rig: Rig, args: string[], env?: Environment, launch?: Launch): Promise<Result> {
+  return (await start(rig, args, env, launch)).ended
 }

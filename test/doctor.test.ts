@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { type Environment, parseConfig } from '../src/config.ts'
+import type { Environment } from '../src/config.ts'
 import { examine, exitOf } from '../src/doctor.ts'
 import type { Finding } from '../src/finding.ts'
 import { createScratch } from '../src/store/scratch.ts'
@@ -16,16 +16,14 @@ const testReal = withBroker(test)
 async function look(rig: Rig, environment: Environment = {}) {
   const scratch = await createScratch('porteiro-doctor-')
   rig.defer(() => scratch.remove())
-  const findings = await examine(() =>
-    parseConfig({
-      DATA_DIR: scratch.path,
-      AUDIOSOCKET_VISITOR_PORT: '0',
-      AUDIOSOCKET_RESIDENT_PORT: '0',
-      API_PORT: '0',
-      TTS: 'none',
-      ...environment,
-    }),
-  )
+  const findings = await examine(() => ({
+    DATA_DIR: scratch.path,
+    AUDIOSOCKET_VISITOR_PORT: '0',
+    AUDIOSOCKET_RESIDENT_PORT: '0',
+    API_PORT: '0',
+    TTS: 'none',
+    ...environment,
+  }))
   return {
     exit: exitOf(findings),
     of: (name: string) => findings.find((one) => one.name === name) as Finding,
@@ -49,6 +47,7 @@ test('on a bare machine everything is well or not asked for', async (rig) => {
     [
       'node ok',
       'configuration ok',
+      'ringing warning',
       'data ok',
       'disk ok',
       'database ok',
@@ -65,6 +64,15 @@ test('on a bare machine everything is well or not asked for', async (rig) => {
       'failures off',
     ],
   )
+})
+
+test('it is said what it means that nobody can be rung', async (rig) => {
+  const off = (await look(rig)).of('ringing')
+  assert.match(off.detail, /^CLICKTOCALL=off: nobody can be rung, and every visitor hears/)
+  assert.is(off.code, 'DIAL_UNAVAILABLE')
+  assert.match(off.remedy!, 'CLICKTOCALL')
+  assert.is((await look(rig, { CLICKTOCALL: 'loopback' })).of('ringing').state, 'warning')
+  assert.is((await look(rig, { CLICKTOCALL: 'manual' })).of('ringing').state, 'ok')
 })
 
 test('a wrong configuration is named problem by problem, and is 78', async (rig) => {
@@ -104,9 +112,13 @@ test('a port of another process is told from our own', async (rig) => {
 })
 
 test('a data folder that cannot be made is 78', async (rig) => {
-  const { of, exit } = await look(rig, { DATA_DIR: join(process.execPath, 'data') })
-  assert.is(of('data').state, 'failed')
-  assert.is(exit, 78)
+  // below a file, and where not even root can make one
+  for (const DATA_DIR of [join(process.execPath, 'data'), '/proc/porteiro/data']) {
+    const { of, exit } = await look(rig, { DATA_DIR })
+    assert.equal([of('data').state, of('data').code], ['failed', 'DATA_DIR_UNUSABLE'])
+    assert.ok(of('data').remedy)
+    assert.is(exit, 78)
+  }
 })
 
 test('Asterisk that answers is well, with a wrong login it is not', async (rig) => {

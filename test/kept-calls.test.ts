@@ -4,7 +4,13 @@ import { openSignals } from '../src/calls/signals.ts'
 import { silentLog } from '../src/log.ts'
 import { type CallRow, type EventRow, findCall, writeBatch } from '../src/store/calls.ts'
 import { type Database, openDatabase } from '../src/store/database.ts'
-import { isKept, type KeptCall, locateCall, recallCalls } from '../src/store/kept-calls.ts'
+import {
+  callsAwaitingVisitor,
+  isKept,
+  type KeptCall,
+  locateCall,
+  recallCalls,
+} from '../src/store/kept-calls.ts'
 import { endLostCalls } from '../src/store/lost-calls.ts'
 import { writeNode } from '../src/store/nodes.ts'
 import { openTestDatabase } from './database.ts'
@@ -97,8 +103,25 @@ test('what comes in is new, ended, kept or elsewhere, and many are told apart at
   const kept = found[3]!
   assert.ok(kept.is === 'kept')
   assert.equal(kept.call, keptOf(left, own.instance, { by: 'lost' }))
+  assert.equal([kept.before.instance, kept.before.nodeId], [lost.instance, 'lost'])
   assert.is((await own.locate(held.id))?.addresses.resident, 'alive:8081')
   for (const id of [left.id, over.id, nobody]) assert.is(await own.locate(id), undefined)
+})
+
+test('a call was silent since the last sign of its process, or since it was kept', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const [lost, own] = [await openProcess(rig, database, 'lost'), await openProcess(rig, database, 'own')]
+  const one = call()
+  await lost.write(one)
+  await lost.die()
+  await database.query(`update nodes set seen_at = now() - interval '30 s' where instance = $1`, [
+    lost.instance,
+  ])
+  await database.query(`update kept_calls set kept_at = now() - interval '90 s'`)
+  const [found] = await own.recall(one.id)
+  assert.ok(found?.is === 'kept')
+  const { silentMs } = found.before
+  assert.ok(silentMs >= 30_000 && silentMs < 90_000, `${silentMs}`)
 })
 
 test('of several that ask for a call one gets it', async (rig) => {
@@ -181,6 +204,26 @@ test('what DATABASE_URL says of the connection does not hide that a process live
   const one = call()
   await owner.write(one)
   assert.is((await own.recall(one.id))[0]!.is, 'elsewhere')
+})
+
+test('a call awaits its visitor while no process that lives has it', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const [first, second] = [
+    await openProcess(rig, database, 'first'),
+    await openProcess(rig, database, 'second'),
+  ]
+  const [left, held, over, unkept] = [call(), call(), call(), call()]
+  await first.write(left)
+  await first.write(over)
+  await first.write({ ...over, endedAt: new Date(), outcome: 'abandoned', state: 'ended' })
+  await second.write(held)
+  const ids = [left, held, over, unkept].map(({ id }) => id)
+  assert.equal([...(await callsAwaitingVisitor(database, ids))], [])
+  await first.die()
+  assert.equal([...(await callsAwaitingVisitor(database, ids))], [left.id])
+  assert.equal([...(await callsAwaitingVisitor(database, []))], [])
+  await second.recall(left.id)
+  assert.equal([...(await callsAwaitingVisitor(database, ids))], [], 'its visitor is back')
 })
 
 test.run()

@@ -76,7 +76,7 @@ inChromium(
       porta_ia: '1',
       porta_retorno: '1',
     }))
-      await dialog.getByLabel(name, { exact: true }).fill(value)
+      await dialog.getByLabel(new RegExp(` ${name}$`)).fill(value)
     await dialog.getByRole('button', { name: 'Save' }).click()
     await page.locator('.toast.bad', { hasText: 'must differ' }).waitFor()
     await dialog.getByLabel('porta_retorno').fill('2')

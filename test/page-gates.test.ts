@@ -22,12 +22,13 @@ async function openDirectory(here: Visit, house: House, key = house.key) {
 /** A controller, and what it was told. */
 async function openController(rig: Rig) {
   const told: { type: string; data: { gate: string } }[] = []
+  let status = 204
   const server = createServer((request, response) => {
     const parts: Buffer[] = []
     request.on('data', (part) => parts.push(part))
     request.on('end', () => {
       told.push(JSON.parse(Buffer.concat(parts).toString()))
-      response.writeHead(204).end()
+      response.writeHead(status).end()
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -35,7 +36,13 @@ async function openController(rig: Rig) {
     server.closeAllConnections()
     return new Promise((resolve) => server.close(resolve))
   })
-  return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}/open`, told }
+  return {
+    url: `http://127.0.0.1:${(server.address() as { port: number }).port}/open`,
+    told,
+    answer: (code: number) => {
+      status = code
+    },
+  }
 }
 
 /** A command of the past, and what became of it. */
@@ -205,6 +212,96 @@ inChromium("a key sees its tenant's gates only, and does what its scope allows",
   await admin.page.getByRole('button', { name: 'New gate' }).click()
   assert.not(await its.getByLabel('The command goes').isEnabled())
   assert.equal([...reader.complaints, ...admin.complaints], [])
+})
+
+/** A visitor who was let in by the API. */
+async function letIn(house: House): Promise<string> {
+  const visitor = await house.rung()
+  const response = await fetch(
+    `http://127.0.0.1:${house.service.ports.api}/api/calls/${visitor.id}/decision`,
+    {
+      method: 'POST',
+      headers: { authorization: `Bearer ${house.key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ verdict: 'authorized' }),
+    },
+  )
+  assert.ok(response.ok, await response.text())
+  await house.ending(visitor.id)
+  return visitor.id
+}
+
+inChromium('a call tells what became of its command to open, and leads to the message', async (rig) => {
+  const controller = await openController(rig)
+  const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' }, mayFail: true })
+  const { database, ports } = house.service
+  const here = await visit(rig, house, { locale: 'pt-BR' })
+  const { page } = here
+  const head = page.locator('.call-head')
+  const open = (id: string) => page.goto(`http://127.0.0.1:${ports.api}/#/calls/${id}`)
+  await logIn(here, house.key)
+
+  const untold = await letIn(house)
+  await open(untold)
+  await head.getByText('Nenhum portão foi avisado').waitFor()
+  await head.getByRole('link', { name: 'Ver os portões' }).waitFor()
+
+  await saveGate(database, 'default', 'default', { kind: 'webhook', url: controller.url })
+  const told = await letIn(house)
+  await open(told)
+  await head.getByText('Portão: confirmado').waitFor()
+
+  // 4xx is the gate's refusal, and not tried again
+  controller.answer(403)
+  const refused = await letIn(house)
+  await open(refused)
+  await head.getByText('Portão: recusado pelo portão').waitFor()
+  await head.getByText('respondeu com o status 403').waitFor()
+  await snapshot(page, 'call with a gate that refused')
+  await head.getByRole('link', { name: 'Ver a mensagem' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.locator('[data-status="failed"]').waitFor()
+  assert.match(page.url(), /#\/queue\/[0-9a-f-]{36}$/)
+  await dialog.getByRole('link', { name: refused }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await page.goBack()
+  await dialog.locator('[data-status="failed"]').waitFor()
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'detached' })
+  assert.match(page.url(), /#\/queue$/)
+
+  // the gate answers over AMQP with a word of its own
+  await database.query("update gate_commands set status = 'refused' where call_id = $1", [told])
+  await open(told)
+  await head.getByText('Portão: recusado').waitFor()
+
+  controller.answer(503)
+  const waiting = await letIn(house)
+  await open(waiting)
+  await head.getByText(/Portão: a tentativa \d+ falhou, e outra vem/).waitFor()
+  controller.answer(204)
+  // on a machine that was slow until here the time of the command is over before its next try
+  await head.getByText(/Portão: (confirmado|o comando não chegou a tempo)/).waitFor({ timeout: 45_000 })
+  assert.equal(here.complaints, [])
+})
+
+test('a key of a tenant asks for the command of its own call only', async (rig) => {
+  const house = await openService(rig)
+  const { database, ports } = house.service
+  await createTenant(database, { id: 'south', name: 'South Tower' })
+  const foreign = await createKey(database, { tenantId: 'south', name: 'south', scopes: ['read'] })
+  await saveGate(database, 'default', 'default', { kind: 'webhook', url: 'https://gate.example/open' })
+  const [one] = [await addCommand(house, 60_000), await addCommand(house, 30_000)]
+  const ask = async (key: string, query: string) => {
+    const response = await fetch(`http://127.0.0.1:${ports.api}/api/gates/commands?${query}`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    const { items } = (await response.json()) as { items: { callId: string }[] }
+    return items.map(({ callId }) => callId)
+  }
+  assert.equal(await ask(house.key, `call=${one}`), [one])
+  assert.equal(await ask(house.key, `call=${randomUUID()}`), [])
+  assert.is((await ask(house.key, '')).length, 2)
+  assert.equal(await ask(foreign.plain, `call=${one}`), [])
 })
 
 test.run()

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import type { Rig, suite } from './rig.ts'
-import type { House } from './service-rig.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const SCREENSHOTS = fileURLToPath(new URL('../docs/screenshots/', import.meta.url))
@@ -30,6 +29,11 @@ export interface Look {
   locale?: 'pt-BR' | 'en-US'
   /** A WAV that the microphone hears, over and over. */
   microphone?: string
+}
+
+/** Where the page is: a house, or a process of its own. */
+export interface Place {
+  service: { ports: { api: number } }
 }
 
 export interface Visit {
@@ -63,12 +67,12 @@ export async function openBrowser(rig: Rig, { microphone }: Look = {}): Promise<
 }
 
 /** A page of the service, not yet logged in. */
-export async function visit(rig: Rig, house: House, look: Look = {}): Promise<Visit> {
+export async function visit(rig: Rig, house: Place, look: Look = {}): Promise<Visit> {
   const browser = await openBrowser(rig, look)
   return visitIn(browser, house, look)
 }
 
-export async function visitIn(browser: Browser, house: House, look: Look = {}): Promise<Visit> {
+export async function visitIn(browser: Browser, house: Place, look: Look = {}): Promise<Visit> {
   const { width = 1440, height = 900, dark = false, locale = 'en-US' } = look
   const context = await browser.newContext({
     viewport: { width, height },

@@ -1,85 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import { MAIN_TENANT } from '../src/calls/gates.ts'
-import type { Environment } from '../src/config.ts'
-import { silentLog } from '../src/log.ts'
 import type { Phone } from '../src/simulator/phone.ts'
-import { openDatabase } from '../src/store/database.ts'
-import { importDirectory } from '../src/store/directory.ts'
-import { parseDirectory } from '../src/store/directory-file.ts'
-import { eventually, type Rig, suite } from './rig.ts'
+import { kill, openHouse, pastTwoSeconds } from './recovery-rig.ts'
+import { eventually, suite } from './rig.ts'
 import { carried, goodbyeOf } from './service-rig.ts'
-import { freePort, openSite, type Process } from './site-rig.ts'
+import { freePort } from './site-rig.ts'
 
 const test = suite('recovery', { timeout: 60_000 })
-
-const DIRECTORY = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
-
-/** A house whose processes are killed: its ports stay, its visitors connect again as the dialplan does. */
-async function openHouse(rig: Rig, settings: Environment = {}) {
-  const site = await openSite(rig)
-  const [visitorPort, residentPort] = await Promise.all([freePort(), freePort()])
-  const home = await site.home()
-  const start = (name = 'first', more: Environment = {}) =>
-    site.open('voice,worker,web', {
-      NODE_ID: name,
-      DATA_DIR: home,
-      AUDIOSOCKET_VISITOR_PORT: String(visitorPort),
-      AUDIOSOCKET_RESIDENT_PORT: String(residentPort),
-      ...settings,
-      ...more,
-    })
-  const first = await start()
-  const { url } = site
-  const database = await openDatabase({ url, dataDir: home, log: silentLog(), max: 2 })
-  rig.defer(() => database.close())
-  const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
-  await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
-  return {
-    ...site,
-    first,
-    start,
-    database,
-    /** `id`: the visitor of that call, connecting again. */
-    visitor: (id?: string) => site.phone({ port: visitorPort, role: 'visitor', ...(id && { id }) }),
-    /** Connects again by itself, as the dialplan with Dial does. */
-    dialplan: () => site.phone({ port: visitorPort, role: 'visitor', strict: 'dial', reconnect: true }),
-    resident: (id: string) => site.phone({ port: residentPort, role: 'resident', id }),
-    /** Resolves once a call is kept with one of its machines in this state. */
-    kept: (id: string, actor: string, state: string) =>
-      eventually(async () => {
-        const rows = await database.query(
-          `select from call_events where call_id = $1 and kind = 'state' and data ->> 'actor' = $2 and data ->> 'state' = $3`,
-          [id, actor, state],
-        )
-        return rows.length > 0 ? true : undefined
-      }, 10_000),
-    /** Everybody was heard of last so long ago that their lease is over. */
-    age: async () => {
-      await database.query(`update nodes set seen_at = now() - interval '17 s'`)
-      await database.query(`update kept_calls set kept_at = now() - interval '17 s'`)
-    },
-    journal: (id: string) =>
-      database.query<{ kind: string; seq: number; data: Record<string, unknown> }>(
-        'select kind, seq, data from call_events where call_id = $1 order by seq',
-        [id],
-      ),
-    outcome: (id: string) =>
-      eventually(async () => {
-        const [row] = await database.query<{ outcome: string | null; reason: string | null }>(
-          'select outcome, reason from calls where id = $1 and ended_at is not null',
-          [id],
-        )
-        return row
-      }, 20_000),
-  }
-}
-
-async function kill({ child, ended }: Process): Promise<void> {
-  child.kill('SIGKILL')
-  await ended
-}
 
 /** The visitor keys the unit and says nothing more than # to each question, until it rings. */
 async function ring(
@@ -107,7 +33,7 @@ test('the process is killed in the middle of a question: the visitor hears that 
   await visitor.hearing('ask-name')
   await kept(visitor.id, 'question', 'asking')
   await kill(first)
-  await start()
+  const second = await start()
   const again = dial(visitor.id)
   await again.hearing('call-restored')
   await again.hearing('ask-name')
@@ -123,6 +49,11 @@ test('the process is killed in the middle of a question: the visitor hears that 
     told.map((_, index) => index),
     'nothing is missing, nothing is there twice',
   )
+  const line = await second.logged('call restored')
+  const { before } = told.find(({ kind }) => kind === 'restored')!.data as { before: Record<string, unknown> }
+  assert.is(before['nodeId'], 'first')
+  assert.ok(Number(before['silentMs']) > 0)
+  assert.equal({ instance: line['from_instance'], nodeId: line['from'], silentMs: line['silent_ms'] }, before)
 })
 
 test('killed while it rings: the resident answers afterwards, hears the name that was said before, and decides', async (rig) => {
@@ -130,8 +61,7 @@ test('killed while it rings: the resident answers afterwards, hears the name tha
   const began = performance.now()
   const visitor = dialplan()
   await ring(visitor, kept)
-  // a leg that lasted less than 2 s tells a dialplan that the call has ended
-  await eventually(() => (performance.now() - began > 2200 ? true : undefined))
+  await pastTwoSeconds(began)
   await kill(first)
   await start()
   await visitor.heard('call-restored')

@@ -51,8 +51,9 @@ export type House = Awaited<ReturnType<typeof openService>>
 export async function openDatabaseUrl(rig: Rig): Promise<string> {
   const server = await openEmptyDatabase(rig)
   const name = `service_${randomBytes(6).toString('hex')}`
-  await server.query(`create database ${name}`)
-  rig.defer(() => server.query(`drop database ${name} with (force)`))
+  // past the time limit of our own queries: files are made and removed, and others may want the disk
+  await server.pool.query(`create database ${name}`)
+  rig.defer(() => server.pool.query(`drop database ${name} with (force)`))
   return server.url.replace(/^(\w+:\/\/[^/?]*)(\/[^?]*)?/, `$1/${name}`)
 }
 
@@ -82,10 +83,13 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
   const { lines, log } = captureLog()
   const service = await startService({ config, log })
   rig.defer(async () => {
-    await eventually(() => (isEmpty(service) ? true : undefined)).catch(() => {
-      throw new Error(`the service is not empty: ${JSON.stringify(service.status())}`)
-    })
-    await service.stop()
+    try {
+      await eventually(() => isEmpty(service) || undefined).catch(() => {
+        throw new Error(`the service is not empty: ${JSON.stringify(service.status())}`)
+      })
+    } finally {
+      await service.stop()
+    }
     assert.is(service.kit.vad.count, 0, 'voice activity detectors are left')
     if (!mayFail) assert.equal(linesOf(lines, 'error'), [])
   })

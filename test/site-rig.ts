@@ -122,7 +122,7 @@ export async function openSite(rig: Rig) {
       await own.close()
     }
   }
-  return { open, home, phone, call, events, hold, cut, key, url }
+  return { open, home, phone, call, events, hold, cut, key, url, prompts }
 }
 
 export interface Process extends Running {

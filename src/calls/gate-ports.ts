@@ -111,6 +111,8 @@ export async function createGates(options: GatesOptions) {
       id === undefined ? undefined : pairs.get(id),
     /** Whether an extension's ports are open here; those of the main pair always are. */
     isOpen,
+    /** The ports that are open here beside the main pair. */
+    open: (): number[] => [...open.keys()],
     /** The extensions of which a port is not open, such as one that another process has. */
     closed: (): string[] =>
       [...pairs.keys()].filter((id) => {

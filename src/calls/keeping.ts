@@ -8,6 +8,7 @@ import { mendTapes } from '../media/tape-file.ts'
 import { createBatcher } from '../outbound/batch.ts'
 import type { Database } from '../store/database.ts'
 import {
+  type Before,
   type Elsewhere,
   type KeptCall,
   LATE_SEQ,
@@ -28,6 +29,7 @@ const UNSURE_SEQ = LATE_SEQ / 10
 /** A kept call that is this process's now, with what the visitor had recorded. */
 export interface KeptVisit {
   call: KeptCall
+  before: Before
   recordings: Map<string, readonly Buffer[]>
 }
 
@@ -100,13 +102,13 @@ export function createKeeping(options: KeepingOptions) {
       const found = isAway() ? undefined : await inTime(callId, recalls.add(callId))
       if (!found) return { is: 'new', seq: UNSURE_SEQ }
       if (found.is !== 'kept') return found
-      const { call, seq } = found
+      const { call, before, seq } = found
       await atMost(RECALL_MS, mend(callId))
       if (call.machines === machines)
         return {
           is: 'kept',
           seq,
-          visit: { call, recordings: (await atMost(RECALL_MS, soundsOf(call))) ?? new Map() },
+          visit: { call, before, recordings: (await atMost(RECALL_MS, soundsOf(call))) ?? new Map() },
         }
       log.warn({ call_id: callId }, 'a call that was kept by another version begins anew')
       return { is: 'new', seq }

@@ -81,6 +81,10 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
       status = how
       await write()
     },
+    /** Tells them so before the next sign of life. Never rejects. */
+    renew: async () => {
+      await write().catch((error) => log.debug({ reason: reasonOf(error) }, 'the state of this node waits'))
+    },
     /** The lease could not be renewed the last time. */
     isAway: () => away,
     /** All that are alive, this one too. */

@@ -109,7 +109,9 @@ export function createCalls(options: CallsOptions) {
     }
     live.set(id, call)
     const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: connection.remote }
-    note(before ? 'restored' : 'started', null, { tenant: call.tenantId, gate: name ?? null, node: nodeId })
+    const place = { tenant: call.tenantId, gate: name ?? null, node: nodeId }
+    if (kept) note('restored', null, { ...place, before: kept.before })
+    else note('started', null, place)
     connect(call, connection)
     actor.subscribe({
       complete: () => void release(call, actor.getSnapshot().output),
@@ -120,9 +122,13 @@ export function createCalls(options: CallsOptions) {
         void release(call, undefined)
       },
     })
-    log.info(facts, before ? 'call restored' : 'call started')
-    if (before) resume(call)
-    else actor.start()
+    if (kept) {
+      const { instance, nodeId: node, silentMs } = kept.before
+      log.info({ ...facts, from: node, from_instance: instance, silent_ms: silentMs }, 'call restored')
+      return resume(call)
+    }
+    log.info(facts, 'call started')
+    actor.start()
   }
 
   /** Its machines stand where they stood; what was being said or heard there was cut off. */

@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts'
 import { deleteGate, type GateInput, listGateCommands, listGates, saveGate } from '../store/gates.ts'
 import { deleteInstance, type Instance, listInstances, saveInstance } from '../store/instances.ts'
 import { isOrphan } from '../store/tenants.ts'
+import { callId } from './call-routes.ts'
 import { pageOf, paging, readCursor } from './cursor.ts'
 import * as schemas from './schemas.ts'
 import { tenantOf } from './tenancy.ts'
@@ -139,15 +140,16 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
       config: { scope: 'read' },
       schema: {
         summary: 'Commands to open, the newest first, each with its audit',
-        querystring: querystring.extend(paging),
+        querystring: querystring.extend({ call: callId.optional(), ...paging }),
         response: { 200: schemas.pageOf(schemas.gateCommand) },
       },
     },
     async (request) => {
-      const { tenant, limit, cursor } = request.query
+      const { tenant, call, limit, cursor } = request.query
       const [before] = readCursor(cursor, z.tuple([z.iso.datetime()])) ?? []
       const rows = await listGateCommands(database, tenantOf(request, tenant), {
         ...(before !== undefined && { before: new Date(before) }),
+        callId: call,
         limit: limit + 1,
       })
       return pageOf(rows, limit, ({ decidedAt }) => [decidedAt])

@@ -9,6 +9,7 @@ import { type CallRow, eventsOf, findCall, listCalls } from '../store/calls.ts'
 import type { Database } from '../store/database.ts'
 import { findTenant } from '../store/directory.ts'
 import { stateEventsOf } from '../store/events.ts'
+import { callsAwaitingVisitor } from '../store/kept-calls.ts'
 import { atMost } from '../wait.ts'
 import { snapshotBy, snapshotOf } from './call-view.ts'
 import { conversationOf } from './conversation.ts'
@@ -115,12 +116,17 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       const isElsewhere = ({ id, endedAt }: CallRow) => endedAt === null && !calls?.find(id)
       const elsewhere = page.items.filter(isElsewhere).map(({ id }) => id)
       const told = elsewhere.length > 0 ? await stateEventsOf(database, elsewhere) : undefined
+      const awaiting = await callsAwaitingVisitor(database, elsewhere)
       return {
         ...page,
         items: page.items.map((row) => {
           const live = row.endedAt === null ? calls?.find(row.id) : undefined
           const events = told?.get(row.id)
-          return { ...callOf(row), snapshot: live ? snapshotOf(live) : events ? snapshotBy(events) : null }
+          const isAwaiting = awaiting.has(row.id)
+          return {
+            ...callOf(row, isAwaiting),
+            snapshot: live ? snapshotOf(live) : events ? snapshotBy(events, isAwaiting) : null,
+          }
         }),
       }
     },
@@ -145,10 +151,11 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       if (tenantId === undefined || !maySee(request, tenantId)) throw fail('CALL_UNKNOWN', { callId: id })
       const events = await eventsOf(database, id, JOURNAL_LIMIT)
       const tenant = await findTenant(database, tenantId)
-      const elsewhere = row !== undefined && row.endedAt === null
+      const elsewhere = !live && row !== undefined && row.endedAt === null
+      const isAwaiting = elsewhere && (await callsAwaitingVisitor(database, [id])).has(id)
       return {
-        call: row ? callOf(row) : null,
-        snapshot: live ? snapshotOf(live) : elsewhere ? snapshotBy(events) : null,
+        call: row ? callOf(row, isAwaiting) : null,
+        snapshot: live ? snapshotOf(live) : elsewhere ? snapshotBy(events, isAwaiting) : null,
         journal: events.map(({ callId: _, data, ...event }) => ({
           ...event,
           data: data as Record<string, unknown>,
@@ -202,9 +209,10 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
   )
 }
 
-function callOf({ decision, durations, ...row }: CallRow) {
+function callOf({ decision, durations, ...row }: CallRow, awaitingVisitor: boolean) {
   return {
     ...row,
+    awaitingVisitor,
     decision: schemas.call.shape.decision.safeParse(decision).data ?? null,
     durations: schemas.call.shape.durations.safeParse(durations).data ?? null,
   }

@@ -30,8 +30,11 @@ function statesBelow(children: Readonly<Record<string, AnyActorRef | undefined>>
   return states
 }
 
-/** The same of a call that lives on another node, as its journal tells; children that have ended are still among them. */
-export function snapshotBy(events: readonly EventRow[]): Snapshot {
+/**
+ * The same of a call that lives on another node, as its journal tells; children that have ended are still among them. The legs
+ * of one that no process has are gone, though nobody could note it.
+ */
+export function snapshotBy(events: readonly EventRow[], isAwaitingVisitor = false): Snapshot {
   const legs = new Set<'visitor' | 'resident'>()
   const children: Record<string, string> = {}
   let state = ''
@@ -44,5 +47,5 @@ export function snapshotBy(events: readonly EventRow[]): Snapshot {
       else children[change.actor] = change.state
     }
   }
-  return { state, legs: [...legs], children }
+  return { state, legs: isAwaitingVisitor ? [] : [...legs], children }
 }

@@ -30,13 +30,19 @@ export interface PhonePorts {
   resident: number
 }
 
+export interface KnownCall {
+  tenantId: string
+  gate: string | undefined
+  ended: boolean
+  /** No process has it: it goes on when its visitor connects again. */
+  awaitingVisitor: boolean
+}
+
 export interface PhoneRouteOptions {
   /** Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such ports. */
   phonePorts: (gate: string | undefined) => PhonePorts | undefined
-  /** Whose call it is, at which gate, and whether it is over, on whatever node it lives or lived; undefined for no call. */
-  knownCall: (
-    callId: string,
-  ) => Promise<{ tenantId: string; gate: string | undefined; ended: boolean } | undefined>
+  /** Of whatever node it lives or lived on; undefined for no call. */
+  knownCall: (callId: string) => Promise<KnownCall | undefined>
   /** Origins beside that of the request's own Host, as `https://gate.example`. */
   origins?: readonly string[]
 }
@@ -66,9 +72,9 @@ interface Placed extends PhonePorts {
  * "call":UUID}` and `{"type":"hangup","by":…}` from us. Behind it is an AudioSocket connection to a port of our own, so a call
  * from the page goes the way that every call goes. `@fastify/websocket` must be registered before.
  *
- * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given; the UUID
- * of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the visitor's port would turn it away without
- * a word, and that of another tenant, in either case, as CALL_UNKNOWN.
+ * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given, or goes
+ * on with one whose process is gone; the UUID of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the
+ * visitor's port would turn it away without a word, and that of another tenant, in any case, as CALL_UNKNOWN.
  *
  * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED, as an
  * answer instead of a WebSocket.
@@ -91,7 +97,8 @@ export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteO
     const known = call === undefined ? undefined : await knownCall(callId)
     if (known && !maySee(request.caller, known.tenantId)) throw fail('CALL_UNKNOWN', { callId })
     if (role === 'visitor') {
-      if (known) throw fail(known.ended ? 'CALL_ENDED' : 'CALL_DUPLICATE', { callId, role })
+      if (known && !known.awaitingVisitor)
+        throw fail(known.ended ? 'CALL_ENDED' : 'CALL_DUPLICATE', { callId, role })
     } else if (!known || known.ended) throw fail('CALL_UNKNOWN', { callId })
     const ports = phonePorts(known ? known.gate : gate)
     if (!ports || !(role === 'resident' || maySee(request.caller, ports.tenantId)))

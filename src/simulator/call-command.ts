@@ -12,6 +12,8 @@ import type { Ended } from './transcript.ts'
 export interface CallCommand {
   port: number
   host?: string
+  /** The variable that `port` was read from: told in the first line. */
+  setting?: string
   uuid?: string
   /** What the visitor presses when asked for the unit. */
   keys?: string
@@ -43,7 +45,8 @@ export interface CallCommand {
 export async function runCallCommand(command: CallCommand): Promise<number> {
   const {
     port,
-    host,
+    host = '127.0.0.1',
+    setting,
     uuid,
     locale = 'pt-BR',
     inband,
@@ -64,13 +67,17 @@ export async function runCallCommand(command: CallCommand): Promise<number> {
     port,
     role,
     record: record !== undefined,
-    ...(host !== undefined && { host }),
+    host,
     ...(uuid !== undefined && { id: uuid }),
     ...(inband !== undefined && { inband }),
     ...(reconnect && { reconnect, strict: 'dial' as const }),
     ...(prompts && { prompts }),
   })
   const leave = () => phone.hangUp()
+  if (setting !== undefined) {
+    const calling = { type: 'calling', at: 0, host, port, setting }
+    write(json ? JSON.stringify(calling) : `calling ${host}:${port} (${setting})`)
+  }
   try {
     phone.on((happening) => {
       const line = json ? toJson(happening) : describe(happening, role)

@@ -178,16 +178,17 @@ export async function findGateCommand(
   return row
 }
 
-/** Newest first; `before` pages by `decidedAt`. */
+/** Newest first; `before` pages by `decidedAt`, `callId` is that of the one call. */
 export function listGateCommands(
   database: Querier,
   tenantId: string,
-  { before, limit }: { before?: Date; limit: number },
+  { before, callId, limit }: { before?: Date; callId?: string | undefined; limit: number },
 ): Promise<GateCommandRow[]> {
   return database.query<GateCommandRow>(
     `select ${COMMAND} from gate_commands
-     where tenant_id = $1 and ($2::timestamptz is null or decided_at < $2) order by decided_at desc limit $3`,
-    [tenantId, before ?? null, limit],
+     where tenant_id = $1 and ($2::timestamptz is null or decided_at < $2) and ($3::uuid is null or call_id = $3)
+     order by decided_at desc limit $4`,
+    [tenantId, before ?? null, callId ?? null, limit],
   )
 }
 

@@ -34,13 +34,22 @@ export interface Elsewhere {
   addresses: Partial<Record<Role, string>>
 }
 
+/** The process that had a call before. */
+export interface Before {
+  instance: string
+  /** Null where nothing is left of it but the call. */
+  nodeId: string | null
+  /** ms since its last sign of life, or since it kept the call where that was later: the silence is no longer than this. */
+  silentMs: number
+}
+
 /** What is known of a UUID that comes in. */
 export type Recall =
   /** Nothing, or a call whose process ended before anything of it was kept; its journal goes on at `seq`. */
   | { is: 'new'; seq: number }
   | { is: 'ended' }
   /** It is this process's from now on. */
-  | { is: 'kept'; call: KeptCall; seq: number }
+  | { is: 'kept'; call: KeptCall; seq: number; before: Before }
   | Elsewhere
 
 /** What is noted after a call's end counts from here (late-events.ts). */
@@ -99,6 +108,7 @@ interface Found extends Omit<KeptCall, 'callId' | 'instance'> {
   seenAt: Date
   nodeId: string
   addresses: Partial<Record<Role, string>>
+  silentMs: number
 }
 
 export interface RecallQuery {
@@ -113,6 +123,7 @@ async function find(database: Querier, ids: readonly string[]): Promise<Found[]>
   return database.query<Found>(
     `select c.ended_at as "endedAt", k.tenant_id as "tenantId", k.gate, k.started_at as "startedAt", k.instance, k.machines,
        k.snapshot, k.facts, n.node_id as "nodeId", n.addresses, ${IS_ALIVE} as "isAlive", n.seen_at as "seenAt",
+       round(extract(epoch from now() - greatest(k.kept_at, n.seen_at)) * 1000)::integer as "silentMs",
        (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = x.id and seq < ${LATE_SEQ}) as seq
      from unnest($1::uuid[]) with ordinality x (id, place)
      left join calls c on c.id = x.id
@@ -136,12 +147,14 @@ export async function recallCalls(database: Querier, query: RecallQuery): Promis
   const taken = new Set(await take(database, free, instance))
   const recalls: Recall[] = []
   for (const [at, one] of found.entries()) {
-    const { endedAt, seq, instance: owner, isAlive: _, seenAt, nodeId, addresses, ...kept } = one
+    const { endedAt, seq, instance: owner, isAlive: _, seenAt, nodeId, addresses, silentMs, ...kept } = one
     const callId = ids[at]!
     if (endedAt !== null) recalls.push({ is: 'ended' })
     else if (owner === null) recalls.push({ is: 'new', seq })
-    else if (taken.has(callId)) recalls.push({ is: 'kept', call: { ...kept, callId, instance }, seq })
-    else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
+    else if (taken.has(callId)) {
+      const before = { instance: owner, nodeId, silentMs }
+      recalls.push({ is: 'kept', call: { ...kept, callId, instance }, seq, before })
+    } else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
     // somebody was quicker
     else recalls.push(...(await recallCalls(database, { ...query, ids: [callId] })))
   }
@@ -172,6 +185,24 @@ export async function locateCall(
   const { endedAt, instance: owner, isAlive, nodeId, seenAt, addresses } = found!
   if (endedAt !== null || owner === null || owner === instance || !isAlive) return undefined
   return { is: 'elsewhere', instance: owner, nodeId, seenAt, addresses }
+}
+
+/**
+ * Of these calls the ones that no process has: they are kept, and wait for their visitor to connect again. Whether a process
+ * lives is asked once a process, however many calls it had.
+ */
+export async function callsAwaitingVisitor(
+  database: Querier,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await database.query<{ id: string }>(
+    `with asked as materialized (select call_id, instance from kept_calls where call_id = any($1)),
+       gone as (select instance from (select distinct instance from asked) k where not ${IS_ALIVE})
+     select call_id as id from asked join gone using (instance)`,
+    [ids],
+  )
+  return new Set(rows.map(({ id }) => id))
 }
 
 /** Whether the call lives, or waits for its visitor to connect again. */

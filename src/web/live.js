@@ -97,6 +97,7 @@ function take(event) {
         state: 'attending',
         startedAt: at,
         unitNumber: null,
+        awaitingVisitor: false,
       }
       calls.value = [
         ...calls.value,
@@ -108,6 +109,7 @@ function take(event) {
         },
       ]
     }
+    if (kind === 'restored') change(callId, (call) => ({ ...call, awaitingVisitor: false }))
     if (kind === 'state') change(callId, (call) => withState(call, data))
     if (kind === 'leg.connected')
       change(callId, (call) => withLegs(call, (legs) => [...new Set([...legs, leg])]))
@@ -118,6 +120,7 @@ function take(event) {
         ...call,
         state: 'ended',
         endedAt: at,
+        awaitingVisitor: false,
         outcome: data.outcome,
         leavesAt: Date.now() + LINGER_MS,
       }))
@@ -125,7 +128,7 @@ function take(event) {
   })
   for (const listener of listeners) listener(event)
   if (
-    /^(started|ended|resident\.wanted|understood|rule)$/.test(kind) ||
+    /^(started|restored|ended|resident\.wanted|understood|rule)$/.test(kind) ||
     (kind === 'state' && data.actor === 'call')
   )
     refresh()
@@ -229,7 +232,12 @@ effect(() => {
   connect()
   void look()
   timers.second = setInterval(second, 1000)
-  timers.health = setInterval(() => document.visibilityState === 'visible' && look(), HEALTH_MS)
+  timers.health = setInterval(() => {
+    if (document.visibilityState !== 'visible') return
+    void look()
+    // that a call's process was killed is no event
+    if (calls.value.length > 0) refresh()
+  }, HEALTH_MS)
 })
 
 function second() {

@@ -67,8 +67,14 @@ export function lasted(ms) {
 }
 
 /** The outer state of a call: its word, and the shape and tone that go with it. */
-export function stateOf({ state, outcome, reason, endedAt }) {
+export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
   if (endedAt || state === 'ended') return outcomeOf(outcome, reason)
+  if (awaitingVisitor)
+    return {
+      word: tr('Aguardando a linha do visitante', "Waiting for the visitor's line"),
+      shape: 'clock',
+      tone: 'warn',
+    }
   const outer = (state ?? '').split('.')[0]
   const known = {
     attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],

@@ -23,6 +23,8 @@ export const call = z
     durations: z
       .object({ total: z.number(), toAnswer: z.number().nullable(), toDecision: z.number().nullable() })
       .nullable(),
+    /** No process has the call: it goes on when its visitor connects again, or ends. */
+    awaitingVisitor: z.boolean(),
   })
   .meta({ id: 'Call' })
 

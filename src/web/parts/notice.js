@@ -1,4 +1,4 @@
-import { html, signal, useState } from '../lib.js'
+import { html, signal, useEffect, useRef, useState } from '../lib.js'
 import { adviceOn, failureOf, tr } from '../words.js'
 import { Icon } from './icons.js'
 
@@ -68,11 +68,23 @@ export function Failure({ error, again }) {
   </div>`
 }
 
-/** A button that does one thing at a time and says when it could not. `sure` asks before. */
+/**
+ * A button that does one thing at a time and says when it could not. `sure` asks before, for as long as the button is there
+ * and can be pressed.
+ */
 export function Do({ act, sure, tone, icon, children, disabled, label, done }) {
   const [busy, setBusy] = useState(false)
+  const asking = useRef(undefined)
+  useEffect(() => {
+    if (disabled) asking.current?.abort()
+  }, [disabled])
+  useEffect(() => () => asking.current?.abort(), [])
+  const isSure = async () => {
+    asking.current = new AbortController()
+    return ask(sure, tone, asking.current.signal)
+  }
   const go = async () => {
-    if (sure && !(await ask(sure, tone))) return
+    if (sure && !(await isSure())) return
     setBusy(true)
     try {
       await act()
@@ -97,20 +109,22 @@ export function Do({ act, sure, tone, icon, children, disabled, label, done }) {
 
 const question = signal(null)
 
-/** Asks in a dialog; resolves with the answer. `{ title, text, yes }`. */
-export function ask({ title, text, yes }, tone = 'accent') {
+/** Asks in a dialog; resolves with the answer, which is no when `signal` takes the question back. `{ title, text, yes }`. */
+export function ask({ title, text, yes }, tone = 'accent', signal) {
   question.value?.answer(false)
   return new Promise((resolve) => {
-    question.value = {
+    const asked = {
       title,
       text,
       yes,
       tone,
       answer(answer) {
-        question.value = null
+        if (question.value === asked) question.value = null
         resolve(answer)
       },
     }
+    question.value = asked
+    signal?.addEventListener('abort', () => asked.answer(false))
   })
 }
 

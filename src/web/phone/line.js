@@ -1,4 +1,5 @@
 import { withQuery } from '../api.js'
+import { reattach, wasLost } from './reattach.js'
 import { levelOf } from './resampler.js'
 
 /** The two tones of each key, in Hz, to be heard by whoever presses it. */
@@ -7,14 +8,14 @@ const PAD = ['123', '456', '789', '*0#']
 
 /**
  * One telephone: a WebSocket to the service, a microphone and a speaker. `on` hears `open(call)`, `level({ in, out })`,
- * `microphone(error)` where there is none, and `ended({ by, code })` once. Whoever opens it closes it.
+ * `microphone(error)` where there is none, `lost()` when a visitor's line broke and is tried again, after which comes another
+ * `open`, and `ended({ by, code, stood })` once: `stood` where the line was open before. Whoever opens it closes it.
  */
 export async function openLine({ role, call }, on) {
   const audio = new AudioContext()
   const loudness = { in: -100, out: -100 }
   let socket
   let stream
-  let told
   let ended = false
   let muted = false
 
@@ -57,23 +58,51 @@ export async function openLine({ role, call }, on) {
     return line
   }
 
-  const address = new URL(withQuery('/api/phone', { role, call }), location.href)
-  address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
-  socket = new WebSocket(address)
-  socket.binaryType = 'arraybuffer'
-  socket.onclose = ({ code }) => end({ by: told ?? 'lost', code })
-  socket.onmessage = ({ data }) => {
-    if (typeof data === 'string') {
-      const message = JSON.parse(data)
-      if (message.type === 'open') on.open(message.call)
-      else told = message.by
-      return
-    }
+  /** Resolves with true once it stands, with how it ended where it never did. */
+  const connect = (id) =>
+    new Promise((resolve) => {
+      const address = new URL(withQuery('/api/phone', { role, call: id }), location.href)
+      address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
+      let place
+      let openedAt
+      let by = 'lost'
+      socket = new WebSocket(address)
+      socket.binaryType = 'arraybuffer'
+      socket.onclose = ({ code }) => {
+        resolve({ by, code })
+        if (openedAt !== undefined) void broke(place, { by, code, stood: true }, performance.now() - openedAt)
+      }
+      socket.onmessage = ({ data }) => {
+        if (typeof data !== 'string') return hear(data)
+        const message = JSON.parse(data)
+        if (message.type === 'open') {
+          openedAt = performance.now()
+          place = message.call
+          on.open(place)
+          resolve(true)
+        } else if (message.by !== 'us') by = message.by
+      }
+    })
+
+  const broke = async (id, how, stoodMs) => {
+    if (ended) return
+    if (role !== 'visitor' || !wasLost(how, stoodMs)) return end(how)
+    on.lost()
+    const found = await reattach(id, {
+      isWanted: () => !ended,
+      connect: async () => (await connect(id)) === true,
+    })
+    if (found !== 'open') end({ ...how, by: found })
+  }
+
+  const hear = (data) => {
     const samples = new Int16Array(data)
     loudness.out = levelOf(Float32Array.from(samples, (sample) => sample / 32768))
     on.level({ ...loudness })
     speaker.port.postMessage(samples, [data])
   }
+
+  void connect(call).then((first) => first === true || end(first))
   // without a microphone the call goes on by keys
   listen().catch((error) => !ended && on.microphone(error))
   return line

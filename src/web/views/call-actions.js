@@ -39,7 +39,7 @@ export function Legs({ id, legs }) {
 }
 
 /** Authorise, deny, and say a text. */
-export function Decide({ id, decided }) {
+export function Decide({ id, decided, awaitingVisitor }) {
   const [text, setText] = useState('')
   const [role, setRole] = useState('visitor')
   const path = `/api/calls/${encodeURIComponent(id)}`
@@ -48,7 +48,7 @@ export function Decide({ id, decided }) {
       <${Do}
         icon="check"
         tone="ok"
-        disabled=${decided}
+        disabled=${decided || awaitingVisitor}
         act=${() => post(`${path}/decision`, { verdict: 'authorized' })}
         done=${tr('Autorizado.', 'Authorised.')}
         sure=${{
@@ -63,7 +63,7 @@ export function Decide({ id, decided }) {
       <${Do}
         icon="cross"
         tone="bad"
-        disabled=${decided}
+        disabled=${decided || awaitingVisitor}
         act=${() => post(`${path}/decision`, { verdict: 'denied' })}
         done=${tr('Negado.', 'Denied.')}
         sure=${{
@@ -89,7 +89,7 @@ export function Decide({ id, decided }) {
       />
       <${Do}
         icon="speaker"
-        disabled=${text.trim() === ''}
+        disabled=${awaitingVisitor || text.trim() === ''}
         done=${tr('Vai ser falado.', 'It will be said.')}
         act=${async () => {
           await post(`${path}/say`, { role, text: text.trim() })
@@ -97,5 +97,14 @@ export function Decide({ id, decided }) {
         }}
       >${tr('Falar', 'Say')}<//>
     </form>
+    ${
+      awaitingVisitor &&
+      html`<p class="help" role="status">
+        ${tr(
+          'O processo que tinha esta chamada caiu, e nenhum outro a tem: nada pode ser feito com ela agora. Ela segue quando a linha do visitante voltar, ou termina sozinha.',
+          "The process that had this call is gone, and no other has it: nothing can be done with it now. It goes on when the visitor's line is back, or ends by itself.",
+        )}
+      </p>`
+    }
   </div>`
 }

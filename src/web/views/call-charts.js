@@ -1,4 +1,4 @@
-import { html, useState } from '../lib.js'
+import { html, useLayoutEffect, useRef, useState } from '../lib.js'
 import { Chart } from '../parts/chart.js'
 import { Empty } from '../parts/notice.js'
 import { tr } from '../words.js'
@@ -24,6 +24,21 @@ export function Charts({ states }) {
   const [picked, setPicked] = useState(undefined)
   const actors = Object.keys(states).sort((one, other) => rank(one) - rank(other))
   const shown = picked && states[picked] ? picked : 'call'
+  const row = useRef(null)
+  // a tab that was chosen is seen whole, and stays so when one has a longer name, until somebody scrolls
+  const isKept = useRef(true)
+  const letGo = () => {
+    isKept.current = false
+  }
+  useLayoutEffect(() => {
+    isKept.current = true
+  }, [shown])
+  useLayoutEffect(() => {
+    const tab = document.getElementById(`tab-${shown}`)
+    if (!tab || !isKept.current) return
+    const { clientWidth, offsetLeft } = row.current
+    row.current.scrollTo({ left: tab.offsetLeft - offsetLeft - (clientWidth - tab.offsetWidth) / 2 })
+  })
   const onKeyDown = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
     if (!step) return
@@ -36,7 +51,7 @@ export function Charts({ states }) {
       <h2 id="charts-title">${tr('Máquinas', 'Machines')}</h2>
       <a href="/inspector">${tr('Inspetor', 'Inspector')}</a>
     </div>
-    <div class="tabs" role="tablist" onKeyDown=${onKeyDown}>
+    <div class="tabs" role="tablist" ref=${row} onKeyDown=${onKeyDown} onWheel=${letGo} onPointerDown=${letGo}>
       ${actors.map(
         (actor) => html`<button
           type="button"

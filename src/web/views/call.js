@@ -7,6 +7,7 @@ import { Failure } from '../parts/notice.js'
 import { lasted, moment, stateOf, tr } from '../words.js'
 import { Decide, Legs } from './call-actions.js'
 import { Charts } from './call-charts.js'
+import { Opening } from './call-opening.js'
 import { Conversation } from './conversation.js'
 import { Journal } from './journal.js'
 
@@ -48,8 +49,9 @@ export function Call({ id }) {
         ${call.reason && html`<span>${endOf(call.reason)}</span>`}
         <code title=${tr('Identificação da chamada', 'Id of the call')}>${id}</code>
       </p>
+      ${call.decision?.verdict === 'authorized' && html`<${Opening} id=${id} tenant=${call.tenantId} decidedAt=${call.decision.at} />`}
       ${!ended && html`<${Legs} id=${id} legs=${listed?.snapshot?.legs ?? view.snapshot?.legs ?? []} />`}
-      ${!ended && may('operate') && html`<${Decide} id=${id} decided=${Boolean(call.decision)} />`}
+      ${!ended && may('operate') && html`<${Decide} id=${id} decided=${Boolean(call.decision)} awaitingVisitor=${Boolean(call.awaitingVisitor)} />`}
     </header>
     <div class="call-body">
       <${Charts} states=${states} />

@@ -1,10 +1,11 @@
-import { get, may, patch, post, remove } from '../api.js'
+import { get, may, patch, post, remove, session } from '../api.js'
 import { html, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure } from '../parts/notice.js'
 import { Secret } from '../parts/secret.js'
 import { count, disabledFor, moment, tr } from '../words.js'
+import { Message } from './message.js'
 
 const EVENTS = [
   'call.started',
@@ -19,6 +20,7 @@ const EVENTS = [
 export function Endpoints() {
   const { value, error, again } = useLoad(() => get('/api/endpoints'), [], 10_000)
   const [secret, setSecret] = useState(undefined)
+  const [tried, setTried] = useState(undefined)
   const show = (answer) => {
     setSecret(answer.secret ?? undefined)
     return again()
@@ -35,9 +37,10 @@ export function Endpoints() {
         <h2>${tr('Existentes', 'Existing')}</h2>
         ${error && !value && html`<${Failure} error=${error} again=${again} />`}
         ${value && none && html`<${Empty} icon="endpoints" title=${tr('Nenhum destino', 'No endpoint')}>${tr('Sem destino, ninguém de fora é avisado.', 'Without one, nobody outside is told.')}<//>`}
-        ${value && !none && html`<${Table} endpoints=${value.items} environment=${value.environment} again=${again} rotated=${show} />`}
+        ${value && !none && html`<${Table} endpoints=${value.items} environment=${value.environment} again=${again} rotated=${show} tried=${setTried} />`}
       </section>
     </div>
+    ${tried && html`<${Message} id=${tried} close=${() => setTried(undefined)} />`}
   `
 }
 
@@ -90,31 +93,56 @@ function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
   return { word: tr('recebe', 'receives'), shape: 'check', tone: 'ok' }
 }
 
-function Table({ endpoints, environment, again, rotated }) {
-  return html`<div class="scroll"><table>
+/** An event as any other message, once: what becomes of it is told there. */
+function Try({ endpoint: { id, url, tenantId }, tried }) {
+  const act = async () => {
+    const event = {
+      type: 'porteiro.test',
+      timestamp: new Date().toISOString(),
+      data: { by: session.value.name },
+    }
+    const message = { tenant: tenantId, channel: 'webhook', to: id, body: event, maxRetries: 0 }
+    tried((await post('/api/messages', message)).id)
+  }
+  return html`<${Do}
+    act=${act}
+    sure=${{
+      title: tr('Enviar um teste?', 'Send a test?'),
+      text: tr(
+        `O evento porteiro.test vai uma vez para ${url}, pela fila.`,
+        `The event porteiro.test goes to ${url} once, through the queue.`,
+      ),
+      yes: tr('Enviar', 'Send'),
+    }}
+  >${tr('Enviar teste', 'Send a test')}<//>`
+}
+
+function Table({ endpoints, environment, again, rotated, tried }) {
+  return html`<div class="scroll"><table class="stacking">
     <thead><tr><th>URL</th><th>${tr('Eventos', 'Events')}</th><th>${tr('Estado', 'State')}</th><th>${tr('Desde', 'Since')}</th><th></th></tr></thead>
     <tbody>
       ${
         environment &&
         html`<tr key=${environment.id} data-endpoint=${environment.id}>
-          <td class="wrap">${environment.url}<br /><small class="help">${tr('do ambiente', 'from the environment')} (<code>WEBHOOK_URL</code>)</small></td>
-          <td>${tr('todos', 'all')}</td>
-          <td><${Mark} ...${stateOfEndpoint({ ...environment, enabled: true })} /></td>
-          <td>–</td>
-          <td></td>
+          <td class="wrap" data-label="URL">${environment.url}<br /><small class="help">${tr('do ambiente', 'from the environment')} (<code>WEBHOOK_URL</code>)</small></td>
+          <td data-label=${tr('Eventos', 'Events')}>${tr('todos', 'all')}</td>
+          <td data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint({ ...environment, enabled: true })} /></td>
+          <td data-label=${tr('Desde', 'Since')}>–</td>
+          <td>${may('operate') && html`<${Try} endpoint=${environment} tried=${tried} />`}</td>
         </tr>`
       }
       ${endpoints.map((endpoint) => {
         const path = `/api/endpoints/${endpoint.id}`
         return html`<tr key=${endpoint.id}>
-          <td class="wrap">${endpoint.url}</td>
-          <td>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos', 'all')}</td>
-          <td><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
-          <td>${moment(endpoint.createdAt)}</td>
-          <td>
+          <td class="wrap" data-label="URL">${endpoint.url}</td>
+          <td data-label=${tr('Eventos', 'Events')}>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos', 'all')}</td>
+          <td data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
+          <td data-label=${tr('Desde', 'Since')}>${moment(endpoint.createdAt)}</td>
+          <td><div class="row">
+            ${endpoint.enabled && may('operate') && html`<${Try} endpoint=${endpoint} tried=${tried} />`}
             ${
               may('admin') &&
-              html`<div class="row">
+              html`
                 <${Do} act=${() => patch(path, { enabled: !endpoint.enabled }).then(again)}>${endpoint.enabled ? tr('Desligar', 'Switch off') : tr('Ligar', 'Switch on')}<//>
                 ${
                   endpoint.kind === 'standard' &&
@@ -127,10 +155,9 @@ function Table({ endpoints, environment, again, rotated }) {
                   tone="bad"
                   act=${() => remove(path).then(again)}
                   sure=${{ title: tr('Apagar o destino?', 'Delete the endpoint?'), text: endpoint.url, yes: tr('Apagar', 'Delete') }}
-                >${tr('Apagar', 'Delete')}<//>
-              </div>`
+                >${tr('Apagar', 'Delete')}<//>`
             }
-          </td>
+          </div></td>
         </tr>`
       })}
     </tbody>

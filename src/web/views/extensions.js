@@ -14,6 +14,16 @@ const BLANK = {
   porta_retorno: '',
 }
 
+/** The columns of an extension, as other systems of the field name them, in the reader's words. */
+const NAMES = {
+  id: () => tr('Ramal', 'Extension'),
+  ramal_ia: () => tr('Ramal do visitante', "Visitor's extension"),
+  ramal_retorno: () => tr('Ramal do morador', "Resident's extension"),
+  ip_servidor: () => tr('Servidor', 'Server'),
+  porta_ia: () => tr('Porta do visitante', "Visitor's port"),
+  porta_retorno: () => tr('Porta do morador', "Resident's port"),
+}
+
 /** A port pair a gate. What is written takes effect when the ports are read again. */
 export function Extensions({ tenant }) {
   const { value, error, again } = useLoad(() => get(withQuery('/api/extensions', { tenant })), [tenant])
@@ -51,13 +61,13 @@ export function Extensions({ tenant }) {
     ${
       value &&
       value.items.length > 0 &&
-      html`<div class="scroll"><table>
-        <thead><tr><th>Id</th><th>ramal_ia</th><th>ramal_retorno</th><th>ip_servidor</th><th>porta_ia</th><th>porta_retorno</th><th>${tr('Estado', 'State')}</th><th></th></tr></thead>
+      html`<div class="scroll"><table class="stacking">
+        <thead><tr>${Object.values(NAMES).map((word) => html`<th>${word()}</th>`)}<th>${tr('Estado', 'State')}</th><th></th></tr></thead>
         <tbody>
           ${value.items.map(
-            (row) => html`<tr key=${row.id}>
-              <td><b>${row.id}</b></td><td>${row.ramal_ia}</td><td>${row.ramal_retorno}</td><td>${row.ip_servidor}</td><td>${row.porta_ia}</td><td>${row.porta_retorno}</td>
-              <td><${Mark} ...${stateOfPorts(row.open)} /></td>
+            (row) => html`<tr key=${row.id} data-extension=${row.id}>
+              ${Object.entries(NAMES).map(([name, word]) => html`<td data-label=${word()}>${name === 'id' ? html`<b>${row.id}</b>` : row[name]}</td>`)}
+              <td data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfPorts(row.open)} /></td>
               <td><div class="row">
                 ${may('operate') && html`<${Do} act=${() => post('/api/restart', { id: row.id }).then(again)} done=${tr('Portas reabertas.', 'Ports opened again.')}>${tr('Reiniciar', 'Restart')}<//>`}
                 ${admin && html`<button type="button" class="button" onClick=${() => setForm({ ...row, known: true })}>${tr('Editar', 'Edit')}</button>`}
@@ -98,7 +108,7 @@ export function Extensions({ tenant }) {
 
 function Form({ form, set, save }) {
   const field = (name, extra = {}) =>
-    html`<label class="field">${name}<input required ...${extra} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
+    html`<label class="field"><span>${NAMES[name]()} <small>${name}</small></span><input required ...${extra} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
   const port = { type: 'number', min: 1, max: 65535 }
   const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="extension-title" onCancel=${() => set(undefined)}>

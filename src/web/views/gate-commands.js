@@ -31,7 +31,7 @@ export function Commands({ tenant }) {
             row=${(
               command,
             ) => html`<button type="button" class="command-row" data-row data-command=${command.callId} onClick=${() => setOpen(command.callId)}>
-              <${Mark} ...${stateOf(command)} />
+              <${Mark} ...${commandStateOf(command)} />
               <span>${unitWord(command)}</span>
               <span class="wide-only">${decisionOf(command)}</span>
               <span class="wide-only">${command.gateId}</span>
@@ -60,7 +60,7 @@ function Command({ command, close }) {
       <h2 id="command-title">${tr('Comando de abrir', 'Command to open')}</h2>
       <button type="button" class="button small" autofocus onClick=${close}>${tr('Fechar', 'Close')}</button>
     </div>
-    <p><${Mark} ...${stateOf(command)} /></p>
+    <p><${Mark} ...${commandStateOf(command)} /></p>
     <dl class="facts-list">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
     <div>
       <h3>${tr('O que houve', 'What happened')}</h3>
@@ -85,7 +85,7 @@ function unitWord({ unitNumber }) {
 }
 
 /** A command that nobody took in its time is over, whatever its status says. */
-function stateOf({ status, expiresAt, audit }) {
+export function commandStateOf({ status, expiresAt, audit }) {
   const isOver = Date.parse(expiresAt) < Date.now()
   if (status === 'wanted' && !isOver && audit.at(-1)?.what === 'failed')
     return {

@@ -1,7 +1,7 @@
 import { may } from '../api.js'
 import { health } from '../health.js'
-import { html, signal } from '../lib.js'
-import { calls } from '../live.js'
+import { html, signal, useLayoutEffect, useRef } from '../lib.js'
+import { calls, connection } from '../live.js'
 import { Icon, Mark } from '../parts/icons.js'
 import { Meter } from '../parts/meter.js'
 import { Empty } from '../parts/notice.js'
@@ -26,6 +26,12 @@ const KEYS = [
 // outlives the view, so that a call goes on while its chart is looked at
 const phones = signal({})
 
+/** The telephone that was touched last, whose keys the keyboard presses. */
+let held
+function hold(role) {
+  held = role
+}
+
 function change(role, fields) {
   phones.value = { ...phones.value, [role]: { ...phones.value[role], ...fields } }
 }
@@ -36,6 +42,7 @@ async function dial(role, call) {
     { role, call },
     {
       open: (id) => change(role, { state: 'open', call: id }),
+      lost: () => change(role, { state: 'lost', levels: undefined }),
       level: (measured) => change(role, { levels: measured }),
       microphone: () =>
         change(role, {
@@ -44,13 +51,14 @@ async function dial(role, call) {
             'No microphone: use the keys. The browser may have denied access.',
           ),
         }),
-      ended: (how) => change(role, { state: 'ended', line: undefined, levels: undefined, note: endOf(how) }),
+      ended: (how) =>
+        change(role, { state: 'ended', line: undefined, levels: undefined, note: endOf(how, role) }),
     },
   )
   if (phones.value[role]?.state !== 'ended') change(role, { line })
 }
 
-function endOf({ by, code }) {
+function endOf({ by, code, stood }, role) {
   if (by === 'us') return tr('Você desligou.', 'You hung up.')
   if (by === 'server-hangup') return tr('O Porteiro desligou.', 'Porteiro hung up.')
   if (by === 'audio')
@@ -60,7 +68,19 @@ function endOf({ by, code }) {
       'O serviço não atende nesta porta. Veja a saúde.',
       'The service does not answer at its port. Look at its health.',
     )
-  if (code === 1006)
+  if (by === 'gone')
+    return tr(
+      'A linha caiu, e o serviço não a retomou a tempo.',
+      'The line was lost, and the service did not take it up again in time.',
+    )
+  if (by === 'over')
+    return tr('A linha caiu, e a chamada terminou.', 'The line was lost, and the call has ended.')
+  if (stood && role === 'resident')
+    return tr(
+      'A linha caiu. Se a chamada continuar, o serviço toca aqui de novo.',
+      'The line was lost. If the call goes on, the service rings here again.',
+    )
+  if (code === 1006 && !stood)
     return tr(
       'A ligação caiu ou foi recusada: o serviço está no ar, atende chamadas, e sua chave permite operar?',
       'The line was cut or refused: is the service up, does it take calls, and may your key operate?',
@@ -84,9 +104,15 @@ export function Phone() {
     </div>`
 }
 
-/** Calls that ring, or would, and have no resident on the line. */
-function awaiting() {
-  return calls.value.filter(({ endedAt, snapshot }) => !endedAt && !snapshot?.legs?.includes('resident'))
+/** Calls that ring, or will, and have no resident on the line. */
+function answerable() {
+  // while the service is away nobody knows what rings
+  if (connection.value !== 'open') return []
+  return calls.value.filter(
+    ({ endedAt, awaitingVisitor, state, snapshot }) =>
+      !(endedAt || awaitingVisitor || state?.startsWith('concluding')) &&
+      !snapshot?.legs?.includes('resident'),
+  )
 }
 
 /** Whether no process that takes calls rings anybody; what a key is not told of, it cannot know. */
@@ -99,8 +125,8 @@ function nobodyRings() {
 
 function Handset({ role }) {
   const phone = phones.value[role] ?? { state: 'idle' }
-  const busy = phone.state === 'open' || phone.state === 'calling'
-  const waiting = awaiting()
+  const busy = ['open', 'calling', 'lost'].includes(phone.state)
+  const waiting = answerable()
   const wanted =
     role === 'resident'
       ? (waiting.find(({ state }) => state?.startsWith('contacting')) ?? waiting[0])
@@ -122,7 +148,14 @@ function Handset({ role }) {
     press(event.key)
   }
   const call = calls.value.find(({ id }) => id === phone.call)
-  return html`<section class="panel handset" data-phone=${role} onKeyDown=${onKeyDown} aria-labelledby="phone-${role}">
+  const place = useRef(null)
+  useLayoutEffect(() => {
+    if (held !== role || document.activeElement !== document.body) return
+    // what had the focus went with the state before
+    const next = { open: '[data-key="1"]', ended: '[data-action="dial"]' }[phone.state]
+    if (next) place.current.querySelector(next)?.focus()
+  }, [phone.state])
+  return html`<section class="panel handset" ref=${place} onFocusIn=${() => hold(role)} data-phone=${role} onKeyDown=${onKeyDown} aria-labelledby="phone-${role}">
     <div class="spread">
       <h2 id="phone-${role}">${role === 'visitor' ? tr('Visitante, no portão', 'Visitor, at the gate') : tr('Morador, em casa', 'Resident, at home')}</h2>
       <${Mark} ...${stateOfPhone(phone, call)} />
@@ -161,11 +194,16 @@ function Handset({ role }) {
             class="button solid accent wide"
             data-action="dial"
             disabled=${role === 'resident' && !wanted}
-            onClick=${() => dial(role, wanted?.id)}
+            aria-describedby="phone-hint-${role}"
+            onClick=${() => {
+              // not every browser focuses what is clicked
+              hold(role)
+              void dial(role, wanted?.id)
+            }}
           ><${Icon} name="phone" />${role === 'visitor' ? tr('Chamar do portão', 'Call from the gate') : tr('Atender', 'Answer')}</button>`
     }
-    <p class="help" role="status">
-      ${phone.note ?? hintOf(role, phone, wanted)}
+    <p class="help" role="status" id="phone-hint-${role}">
+      ${(phone.state !== 'lost' && phone.note) || hintOf(role, phone, wanted)}
       ${phone.call && html` <a href="#/calls/${phone.call}">${tr('Ver a chamada', 'See the call')}</a>`}
     </p>
   </section>`
@@ -177,12 +215,18 @@ function stateOfPhone(phone, call) {
     idle: [tr('No gancho', 'On the hook'), 'phone', 'calm'],
     calling: [tr('Ligando', 'Connecting'), 'ring', 'busy'],
     open: [tr('Na linha', 'On the line'), 'talk', 'ok'],
+    lost: [tr('Reconectando', 'Connecting again'), 'clock', 'warn'],
     ended: [tr('Encerrada', 'Ended'), 'left', 'calm'],
   }[phone.state]
   return { word, shape, tone }
 }
 
 function hintOf(role, phone, wanted) {
+  if (phone.state === 'lost')
+    return tr(
+      'A linha caiu. A mesma chamada é tentada de novo por 15 segundos.',
+      'The line was lost. The same call is tried again for 15 seconds.',
+    )
   if (phone.state === 'open')
     return role === 'visitor'
       ? tr(

@@ -4,6 +4,7 @@ import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { Empty, Failure } from '../parts/notice.js'
 import { Plot } from '../parts/plot.js'
+import { go, route } from '../route.js'
 import { amount, lasted, moment, tr } from '../words.js'
 import { Message } from './message.js'
 import { Messages } from './messages.js'
@@ -22,7 +23,8 @@ let before
 export function Queue() {
   const statistics = useLoad(() => get('/api/queue/stats').then(remember), [], LOOK_MS)
   const [status, setStatus] = useState('failed')
-  const [open, setOpen] = useState(undefined)
+  // the message has an address, so that a call leads to its own, and going back closes it
+  const [open] = route.value.rest
   const { value, error, again } = statistics
   return html`
     <div class="view-head"><h1>${tr('Fila de mensagens', 'Message queue')}</h1></div>
@@ -31,10 +33,10 @@ export function Queue() {
       ${value && html`<${Pauses} pauses=${value.pauses} again=${again} />`}
       ${value && html`<${Numbers} statistics=${value} />`}
       <${Rates} whole=${value?.processed !== null} />
-      <${Messages} status=${status} choose=${setStatus} open=${setOpen} />
+      <${Messages} status=${status} choose=${setStatus} open=${(id) => go(`#/queue/${id}`)} />
       ${value && value.processed !== null && html`<${Queues} queues=${value.queues} /><${Workers} workers=${value.workers} />`}
     </div>
-    ${open && html`<${Message} id=${open} close=${() => setOpen(undefined)} />`}
+    ${open && html`<${Message} id=${open} close=${() => go('#/queue')} />`}
   `
 }
 

@@ -1,0 +1,39 @@
+import { get } from '../api.js'
+
+// as the dialplan of examples/asterisk: a try each second, and a leg shorter than 2 s that the service ended was its answer
+// that the call has ended
+const RETRY_MS = 1000
+const TRIES = 15
+const SHORT_LEG_MS = 2000
+/** Of the WebSocket: gone without a word, and closed because the service goes. */
+const LOST_CODES = new Set([1001, 1006, 1012])
+
+/** Whether a line that stood so many ms was lost, which is no hangup and no refusal. */
+export function wasLost({ by, code }, stoodMs) {
+  return stoodMs >= SHORT_LEG_MS && (by === 'server-close' || (by === 'lost' && LOST_CODES.has(code)))
+}
+
+/**
+ * Tries to go on with a call whose process is gone. `connect` resolves with true once the line stands, `isWanted` says whether
+ * somebody still waits for it. Resolves with `open`, `over` for a call that has ended meanwhile, or `gone` after 15 s.
+ */
+export async function reattach(call, { connect, isWanted }) {
+  for (let tries = 0; tries < TRIES && isWanted(); tries++) {
+    const fate = await fateOf(call)
+    if (fate === 'over') return 'over'
+    if (fate === 'awaiting' && isWanted() && (await connect())) return 'open'
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+  }
+  return 'gone'
+}
+
+/** Asked first: a WebSocket that is refused does not tell why. */
+async function fateOf(id) {
+  try {
+    const { call } = await get(`/api/calls/${id}`)
+    if (call?.endedAt) return 'over'
+    return call?.awaitingVisitor ? 'awaiting' : 'away'
+  } catch (error) {
+    return error.code === 'CALL_UNKNOWN' ? 'over' : 'away'
+  }
+}

@@ -1,0 +1,75 @@
+import { get, withQuery } from '../api.js'
+import { html, useState } from '../lib.js'
+import { now } from '../live.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { failureOf, messageStateOf, tr } from '../words.js'
+import { commandStateOf } from './gate-commands.js'
+
+/** ms between two looks while something may still become of it. */
+const LOOK_MS = 2000
+/** ms after the decision in which the command is written, and those after which nothing more is to be heard of it. */
+const WRITING_MS = 5000
+const LASTS_MS = 60_000
+const OVER = new Set(['acknowledged', 'refused', 'failed', 'expired', 'cancelled'])
+
+/** What became of the command to open of a call that was authorised, with the way to its message. */
+export function Opening({ id, tenant, decidedAt }) {
+  const [isOver, setOver] = useState(false)
+  const ask = async () => {
+    const [commands, messages] = await Promise.all([
+      get(withQuery('/api/gates/commands', { tenant, call: id })),
+      get(withQuery('/api/messages', { call: id, channel: 'gate', limit: 1 })),
+    ])
+    const [command, message] = [commands.items[0], messages.items[0]]
+    setOver([command, message].some((one) => OVER.has(one?.status)) || Date.now() - decidedAt > LASTS_MS)
+    return { command, message }
+  }
+  const { value } = useLoad(ask, [id], isOver ? undefined : LOOK_MS)
+  if (!value) return null
+  const { command, message } = value
+  if (!command && !message) {
+    // it may be about to be written
+    if (now.value - decidedAt < WRITING_MS) return null
+    return html`<p class="opening" data-opening>
+      <${Mark} word=${tr('Nenhum portão foi avisado', 'No gate was told')} shape="dot" tone="calm" />
+      <a href="#/directory">${tr('Ver os portões', 'See the gates')}</a>
+    </p>`
+  }
+  const { lastError: error, status } = message ?? {}
+  return html`<p class="opening" data-opening=${command?.status ?? status}>
+    <${Mark} ...${openingOf(command, message)} />
+    ${error && status !== 'sent' && html`<span class="help"><code>${error.code}</code> ${failureOf(error.code, error.message)}</span>`}
+    ${message && html`<a href="#/queue/${message.id}">${tr('Ver a mensagem', 'See the message')}</a>`}
+  </p>`
+}
+
+/** The gate's own word first, then what became of the message that carries the command. */
+function openingOf(command, message) {
+  const gate = tr('Portão', 'Gate')
+  const tries = message?.attempts
+  if (!message || (command && command.status !== 'wanted')) {
+    const { word, ...mark } = commandStateOf(command)
+    return { ...mark, word: `${gate}: ${word}` }
+  }
+  const { word, ...mark } = messageStateOf(message.status)
+  const words = {
+    pending: tr('o comando espera na fila', 'the command waits in the queue'),
+    processing: tr('o comando está saindo', 'the command is leaving'),
+    retrying: tr(`a tentativa ${tries} falhou, e outra vem`, `try ${tries} failed, and another follows`),
+    sent: tr('avisado', 'told'),
+    failed: isRefusal(message)
+      ? tr('recusado pelo portão', 'refused by the gate')
+      : tries === 1
+        ? tr('falhou na única tentativa', 'failed at the only try')
+        : tr(`falhou depois de ${tries} tentativas`, `failed after ${tries} tries`),
+    expired: tr('o comando não chegou a tempo', 'the command did not arrive in time'),
+    cancelled: tr('o comando foi cancelado', 'the command was cancelled'),
+  }
+  return { ...mark, word: `${gate}: ${words[message.status] ?? word}` }
+}
+
+/** A status that is not tried again is the gate's answer. */
+function isRefusal({ attempts, lastError }) {
+  return attempts === 1 && lastError?.code === 'DELIVERY_STATUS'
+}

@@ -1,0 +1,222 @@
+import * as assert from 'uvu/assert'
+import type { Environment } from '../src/config.ts'
+import { parseConfig } from '../src/config.ts'
+import { startDialer } from '../src/dialer-service.ts'
+import { readWav } from '../src/media/wav.ts'
+import { hasWhole } from './asterisk-recording.ts'
+import { openPbx, openTelephones, SPEECH, withAsterisk } from './asterisk-rig.ts'
+import { BROKER_URL, captureLog, queueName, withBroker } from './broker-rig.ts'
+import { kill, openHouse, pastTwoSeconds } from './recovery-rig.ts'
+import { eventually, type Rig, suite } from './rig.ts'
+import { openService } from './service-rig.ts'
+import { freePort } from './site-rig.ts'
+
+const test = suite('asterisk', { timeout: 90_000 })
+const testReal = withAsterisk(test)
+const testBroker = withAsterisk(test, withBroker(test))
+
+interface Place {
+  settings?: Environment
+  /** Other words in files of examples/asterisk. */
+  changes?: Record<string, Record<string, string>>
+  /** How the telephones send their keys. */
+  dtmf?: 'rfc4733' | 'inband'
+}
+
+/** A service behind an Asterisk with the files of examples/asterisk, and telephones that call it over SIP. */
+async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4733' }: Place = {}) {
+  const [visitor, resident] = [await freePort(), await freePort()]
+  const pbx = await openPbx(rig, { visitor, resident }, changes)
+  const telephones = await openTelephones(rig, pbx, { dtmf })
+  const house = await openService(rig, {
+    settings: {
+      ...pbx.settings,
+      CLICKTOCALL: 'ari',
+      AUDIOSOCKET_VISITOR_PORT: String(visitor),
+      AUDIOSOCKET_RESIDENT_PORT: String(resident),
+      ...settings,
+    },
+  })
+  const sounds = house.service.kit.prompts['pt-BR']
+  return {
+    pbx,
+    telephones,
+    house,
+    sound: (id: string) => sounds.pcm(id),
+    /** The gate calls, keys a unit and hurries through every question. */
+    async visit(unit: string) {
+      const gate = await telephones.visit()
+      const { callId } = await eventually(() => house.events.find(({ kind }) => kind === 'started'))
+      rig.defer(
+        house.service.journal.subscribe(({ kind, data }) => {
+          if (kind !== 'state') return
+          const { actor, state } = data as { actor: string; state: string }
+          if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`))
+            gate.press('#').catch(() => {})
+        }),
+      )
+      await gate.press(`${unit}#`)
+      return { gate, callId }
+    },
+    /** Both telephone systems have no channel left. */
+    async empty() {
+      await eventually(
+        async () =>
+          (await Promise.all([pbx.manager.channels(), telephones.manager.channels()])).flat().length === 0 ||
+          undefined,
+        15_000,
+      )
+    },
+  }
+}
+
+testReal(
+  'a visit over SIP: the flat rings by ARI, decides by key, and both hear their goodbye to its end',
+  async (rig) => {
+    const { visit, telephones, house, sound, empty } = await openPlace(rig)
+    const { gate, callId } = await visit('101')
+    const flat = await telephones.rings('1101')
+    await house.noted(callId, 'state', { actor: 'resident', state: 'announcing' })
+    await flat.press('1')
+    assert.is((await house.ending(callId)).outcome, 'authorized')
+    await empty()
+    await hasWhole(gate.heard(), sound('farewell-visitor-authorized'))
+    await hasWhole(flat.heard(), sound('farewell-resident-authorized'))
+  },
+)
+
+testReal(
+  'the plain entry, and a talk: both hear each other whole, and the flat says no afterwards',
+  async (rig) => {
+    const plain = { 'Goto(porteiro-visitor,s,1)': 'Goto(porteiro-visitor-plain,s,1)' }
+    const place = await openPlace(rig, { changes: { 'extensions.conf': plain } })
+    const { visit, telephones, house, sound, empty } = place
+    const { gate, callId } = await visit('101')
+    const flat = await telephones.rings('1101')
+    await house.noted(callId, 'state', { actor: 'resident', state: 'announcing' })
+    await flat.press('3')
+    await house.noted(callId, 'state', { actor: 'talk', state: 'bridged' })
+    await flat.speak()
+    await gate.speak()
+    await flat.press('2')
+    assert.is((await house.ending(callId)).outcome, 'denied')
+    await empty()
+    const speech = await readWav(SPEECH)
+    await hasWhole(gate.heard(), speech, { slips: 10 })
+    await hasWhole(flat.heard(), speech, { slips: 10 })
+    await hasWhole(gate.heard(), sound('farewell-visitor-denied'))
+  },
+)
+
+testReal('a visitor who leaves takes the ringing of the flat along', async (rig) => {
+  const { visit, telephones, house, empty } = await openPlace(rig)
+  const { gate, callId } = await visit('102')
+  const flat = await telephones.rings('1102')
+  await gate.hangUp()
+  await flat.gone()
+  assert.is((await house.ending(callId)).outcome, 'abandoned')
+  await empty()
+})
+
+testReal('a flat that lets it ring: the ringing ends by itself, and the gate is told', async (rig) => {
+  const settings = { CLICKTOCALL_RING_SECONDS: '3', CLICKTOCALL_ATTEMPTS: '1' }
+  const { visit, telephones, house, sound, empty } = await openPlace(rig, { settings })
+  const { gate, callId } = await visit('102')
+  const flat = await telephones.rings('1102')
+  await flat.gone()
+  assert.is((await house.ending(callId)).outcome, 'unanswered')
+  await empty()
+  await hasWhole(gate.heard(), sound('farewell-visitor-unanswered'))
+})
+
+testReal('a flat that the PBX does not know cannot be rung, and the gate is told', async (rig) => {
+  const { visit, house, sound, empty } = await openPlace(rig, { settings: { CLICKTOCALL_ATTEMPTS: '1' } })
+  const { gate, callId } = await visit('103')
+  const { data } = await house.noted(callId, 'dial.failed')
+  assert.match(String((data as { reason: string }).reason), /Allocation failed/)
+  assert.is((await house.ending(callId)).outcome, 'unreachable')
+  await empty()
+  await hasWhole(gate.heard(), sound('farewell-visitor-unreachable'))
+})
+
+testReal('keys as tones in the sound, from an Asterisk that does not look for them', async (rig) => {
+  const { visit, telephones, house, empty } = await openPlace(rig, {
+    dtmf: 'inband',
+    changes: { 'pjsip.conf': { 'dtmf_mode=rfc4733': 'dtmf_mode=none' } },
+  })
+  const { callId } = await visit('101')
+  const flat = await telephones.rings('1101')
+  await house.noted(callId, 'state', { actor: 'resident', state: 'announcing' })
+  await flat.press('1')
+  const ways = house.events
+    .filter(({ kind }) => kind === 'key')
+    .map(({ data }) => (data as { via: string }).via)
+  assert.equal([...new Set(ways)], ['inband'])
+  assert.is((await house.ending(callId)).outcome, 'authorized')
+  await empty()
+})
+
+testBroker(
+  'the role dialer rings for it, told over RabbitMQ, and stops the ringing when the visitor leaves',
+  async (rig) => {
+    const queue = await queueName(rig)
+    const amqp = { AMQP_URL: BROKER_URL, CLICKTOCALL_QUEUE: queue, AMQP_FAILURE: 'recover' }
+    const place = await openPlace(rig, { settings: { ...amqp, CLICKTOCALL: 'amqp' } })
+    const { log } = captureLog()
+    const dialer = await startDialer({ config: parseConfig({ ...amqp, ...place.pbx.settings }), log })
+    rig.defer(() => dialer.stop())
+    const { gate, callId } = await place.visit('102')
+    const flat = await place.telephones.rings('1102')
+    await gate.hangUp()
+    await flat.gone()
+    assert.is((await place.house.ending(callId)).outcome, 'abandoned')
+    await place.empty()
+  },
+)
+
+testReal(
+  'kill -9 in the middle of a question: the dialplan comes back, and the visit goes on',
+  async (rig) => {
+    const [visitor, resident] = [await freePort(), await freePort()]
+    const pbx = await openPbx(rig, { visitor, resident })
+    const telephones = await openTelephones(rig, pbx)
+    const house = await openHouse(rig, {
+      ...pbx.settings,
+      CLICKTOCALL: 'ari',
+      AUDIOSOCKET_VISITOR_PORT: String(visitor),
+      AUDIOSOCKET_RESIDENT_PORT: String(resident),
+    })
+    const gate = await telephones.visit()
+    await pbx.manager.seen({ Event: 'DialEnd', DialStatus: 'ANSWER' })
+    const began = performance.now()
+    const callId = await house.started()
+    await gate.press('101#')
+    await house.kept(callId, 'question', 'asking')
+    await pastTwoSeconds(began)
+    await kill(house.first)
+    await house.start()
+    await eventually(
+      async () =>
+        (await house.journal(callId)).some(
+          ({ kind, data }) => kind === 'said' && String(data['pieces']).includes('call-restored'),
+        ) || undefined,
+      20_000,
+    )
+    const ringing = telephones.rings('1101')
+    let rings = false
+    void ringing.then(
+      () => (rings = true),
+      () => {},
+    )
+    // through every question that is left
+    while (!rings) await gate.press('#')
+    const flat = await ringing
+    await house.kept(callId, 'resident', 'announcing')
+    await flat.press('1')
+    await gate.gone()
+    assert.is((await house.outcome(callId)).outcome, 'authorized')
+    await hasWhole(gate.heard(), house.prompts.pcm('call-restored'))
+  },
+)
+
+test.run()

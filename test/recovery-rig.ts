@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { MAIN_TENANT } from '../src/calls/gates.ts'
+import type { Environment } from '../src/config.ts'
+import { silentLog } from '../src/log.ts'
+import { openDatabase } from '../src/store/database.ts'
+import { importDirectory } from '../src/store/directory.ts'
+import { parseDirectory } from '../src/store/directory-file.ts'
+import { eventually, type Rig } from './rig.ts'
+import { freePort, openSite, type Process } from './site-rig.ts'
+
+const DIRECTORY = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
+
+/** A house whose processes are killed: its ports stay, its visitors connect again as the dialplan does. */
+export async function openHouse(rig: Rig, settings: Environment = {}) {
+  const site = await openSite(rig)
+  const [visitorPort, residentPort] = await Promise.all(
+    [settings['AUDIOSOCKET_VISITOR_PORT'], settings['AUDIOSOCKET_RESIDENT_PORT']].map(
+      async (port) => Number(port) || freePort(),
+    ),
+  )
+  const home = await site.home()
+  const start = (name = 'first', more: Environment = {}) =>
+    site.open('voice,worker,web', {
+      NODE_ID: name,
+      DATA_DIR: home,
+      AUDIOSOCKET_VISITOR_PORT: String(visitorPort),
+      AUDIOSOCKET_RESIDENT_PORT: String(residentPort),
+      ...settings,
+      ...more,
+    })
+  const first = await start()
+  const { url } = site
+  const database = await openDatabase({ url, dataDir: home, log: silentLog(), max: 2 })
+  rig.defer(() => database.close())
+  const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
+  await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  return {
+    ...site,
+    first,
+    start,
+    database,
+    /** `id`: the visitor of that call, connecting again. */
+    visitor: (id?: string) => site.phone({ port: visitorPort!, role: 'visitor', ...(id && { id }) }),
+    /** Connects again by itself, as the dialplan with Dial does. */
+    dialplan: () => site.phone({ port: visitorPort!, role: 'visitor', strict: 'dial', reconnect: true }),
+    resident: (id: string) => site.phone({ port: residentPort!, role: 'resident', id }),
+    /** Resolves once a call is kept with one of its machines in this state. */
+    kept: (id: string, actor: string, state: string) =>
+      eventually(async () => {
+        const rows = await database.query(
+          `select from call_events where call_id = $1 and kind = 'state' and data ->> 'actor' = $2 and data ->> 'state' = $3`,
+          [id, actor, state],
+        )
+        return rows.length > 0 ? true : undefined
+      }, 10_000),
+    /** Everybody was heard of last so long ago that their lease is over. */
+    age: async () => {
+      await database.query(`update nodes set seen_at = now() - interval '17 s'`)
+      await database.query(`update kept_calls set kept_at = now() - interval '17 s'`)
+    },
+    journal: (id: string) =>
+      database.query<{ kind: string; seq: number; data: Record<string, unknown> }>(
+        'select kind, seq, data from call_events where call_id = $1 order by seq',
+        [id],
+      ),
+    /** The id of the first call. */
+    started: () =>
+      eventually(async () => (await database.query<{ id: string }>('select id from calls'))[0]?.id, 10_000),
+    outcome: (id: string) =>
+      eventually(async () => {
+        const [row] = await database.query<{ outcome: string | null; reason: string | null }>(
+          'select outcome, reason from calls where id = $1 and ended_at is not null',
+          [id],
+        )
+        return row
+      }, 20_000),
+  }
+}
+
+export async function kill({ child, ended }: Process): Promise<void> {
+  child.kill('SIGKILL')
+  await ended
+}
+
+/** A leg that lasted less than 2 s tells a dialplan that the call has ended. `began`: performance.now() */
+export async function pastTwoSeconds(began: number): Promise<void> {
+  await eventually(() => performance.now() - began > 2200 || undefined)
+}
