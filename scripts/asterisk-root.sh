@@ -3,14 +3,23 @@
 #
 #   ASTERISK_ROOT=$(sudo scripts/asterisk-root.sh) npm test
 #
-# prints the folder. Needs root, debootstrap and one minute; done again, it only prints. MIRROR and FOLDER may be given.
+# prints the folder. Needs root, debootstrap and one minute; done again, it only prints. ASTERISK_ROOT_FOLDER and
+# ASTERISK_ROOT_MIRROR may be given.
 set -eu
-folder=${FOLDER:-/var/cache/porteiro-asterisk}
-mirror=${MIRROR:-http://deb.debian.org/debian}
+folder=${ASTERISK_ROOT_FOLDER:-/var/cache/porteiro-asterisk}
+mirror=${ASTERISK_ROOT_MIRROR:-http://deb.debian.org/debian}
+ours=$folder/.made-by-asterisk-root
 
 # Asterisk's own version is the proof that all of it is there
 if ! chroot "$folder" asterisk -V >/dev/null 2>&1; then
-  rm -rf "$folder"
+  # what is there was begun here and not finished, or is nothing of ours to remove
+  if [ -e "$folder" ] && [ ! -e "$ours" ]; then
+    echo "$folder is there and was not made by this script" >&2
+    exit 1
+  fi
+  rm -rf --one-file-system "$folder"
+  mkdir -p "$folder"
+  touch "$ours"
   debootstrap --variant=minbase sid "$folder" "$mirror" >&2
   cp /etc/resolv.conf "$folder/etc/resolv.conf"
   # as this machine reaches its mirror: proxies, if any

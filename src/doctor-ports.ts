@@ -64,12 +64,12 @@ export async function examineExtensions(config: Config, database: Querier): Prom
     const remedy = 'Use "Read ports again" in the page, or POST /api/refresh.'
     return { name, state: 'warning', detail, remedy }
   }
-  const free = looked.every(({ refused }) => !refused)
-  return {
-    name,
-    state: 'ok',
-    detail: `${listed(ports)} are ${free ? 'free' : 'in use by a running Porteiro'}`,
-  }
+  const [used, free] = [looked.filter(({ refused }) => refused), looked.filter(({ refused }) => !refused)]
+  const detail = [
+    ...(used.length > 0 ? [`${listed(used)} are in use by a running Porteiro`] : []),
+    ...(free.length > 0 ? [`${listed(free)} are free`] : []),
+  ].join('; ')
+  return { name, state: 'ok', detail }
 }
 
 function listed(ports: readonly GatePort[]): string {

@@ -19,7 +19,6 @@ const FAMILIES = [
 ]
 /** Common names of other programs for the same thing; told where ours is not set. */
 const GUESSES: Record<string, string> = {
-  HTTP_PORT: 'API_PORT',
   AMQP_URI: 'AMQP_URL',
   DATABASE_URI: 'DATABASE_URL',
 }

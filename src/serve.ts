@@ -9,7 +9,7 @@ export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
 export type ServedRole = (typeof ROLES)[number]
 
 /** ms in which a second signal is the first one once more. */
-const SAME_SIGNAL_MS = 1000
+const SAME_SIGNAL_MS = 2000
 
 export interface ServeOptions {
   /** Every role that is configured, unless given. */

@@ -163,12 +163,14 @@ exten => 1102,1,Ringing()
     await pbx.manager.seen({ Event: 'ContactStatus', EndpointName: flat, ContactStatus: 'NonQualified' })
   }
 
+  // a telephone that waits for its processor makes less of a tone than it was told to
+  const duration = dtmf === 'inband' ? '400' : '120'
   const handset = (channel: string, id: string, heard: string) => ({
     /** Each key is pressed when the PBX has had the one before. */
     async press(keys: string): Promise<void> {
       for (const key of keys) {
         const from = pbx.manager.count()
-        await manager.ask('PlayDTMF', { Channel: channel, Digit: key, Duration: '120' })
+        await manager.ask('PlayDTMF', { Channel: channel, Digit: key, Duration: duration })
         // a PBX that does not look for tones in the sound has nothing to say of them
         if (dtmf === 'rfc4733') {
           await pbx.manager.seen({ Event: 'DTMFEnd', Digit: key, Direction: 'Received' }, { from })

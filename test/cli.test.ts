@@ -203,7 +203,7 @@ test('SIGTERM waits for the call that goes on, a second one does not', async (ri
   const late = createPhone({ port: visitor! })
   rig.defer(() => late.close())
   assert.is((await late.ended).by, 'server-hangup')
-  await passed(1100, rig.signal)
+  await passed(2200, rig.signal)
   assert.not.ok(phone.transcript.some(({ type }) => type === 'hangup'))
   serving.child.kill('SIGTERM')
   assert.is((await phone.ended).by, 'server-hangup')

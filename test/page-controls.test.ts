@@ -18,6 +18,32 @@ const CUT = `
     .map((part) => part.textContent.trim())
 `
 
+/** Rows and cells that are none once their display is another. */
+const WITHOUT_ROLE = `
+  document.querySelectorAll('.stacking:not([role]), .stacking :is(thead, tbody, tr, th, td):not([role])').length
+`
+
+/** The least contrast of a tab's name: where the shade of those that are cut is darkest. */
+const CONTRAST = `(() => {
+  const tabs = document.querySelector('.tabs')
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true })
+  const luminance = (...colors) => {
+    for (const color of colors) {
+      canvas.fillStyle = color
+      canvas.fillRect(0, 0, 1, 1)
+    }
+    const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)]
+      .map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const surface = getComputedStyle(tabs.closest('.panel')).backgroundColor
+  const [shade] = getComputedStyle(tabs).backgroundImage.match(/color\\(srgb [^)]+\\)/)
+  const behind = luminance(surface, shade)
+  const name = luminance(getComputedStyle(tabs.querySelector('[aria-selected="false"]')).color)
+  return (Math.max(name, behind) + 0.05) / (Math.min(name, behind) + 0.05)
+})()`
+
 inChromium("the phone's keys have the focus once the call stands, and its button after it", async (rig) => {
   const house = await openService(rig)
   const here = await visit(rig, house)
@@ -126,6 +152,7 @@ for (const width of [390, 1440])
       'Estado',
     ])
     assert.equal(await page.evaluate(CUT), [])
+    assert.is(await page.evaluate(WITHOUT_ROLE), 0)
     assert.is(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
     await panel.getByRole('button', { name: 'Editar' }).click()
     await page.getByRole('dialog').getByLabel('Porta do morador').waitFor()
@@ -162,6 +189,11 @@ inChromium('where there are more machines than fit, the one that is chosen is se
   // the names of states may still change
   await eventually(async () => ((await page.evaluate(hidden)) as number) <= 1 || undefined, 15_000)
   await snapshot(page, 'tabs at their end')
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    const contrast = (await page.evaluate(CONTRAST)) as number
+    assert.ok(contrast >= 4.5, `${colorScheme}: ${contrast.toFixed(2)}`)
+  }
   visitor.hangUp()
   await house.ending(visitor.id)
 })
@@ -209,6 +241,8 @@ inChromium('an endpoint is sent a test, and what became of it is told', async (r
   await message.getByRole('button', { name: 'Close' }).click()
   await message.waitFor({ state: 'detached' })
   const other = page.locator('tr', { hasText: off.endpoint.url })
+  await other.waitFor()
+  assert.is(await page.evaluate(WITHOUT_ROLE), 0)
   assert.is(await other.getByRole('button', { name: 'Send a test' }).count(), 0)
   assert.is(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
   await snapshot(page, 'endpoints narrow')

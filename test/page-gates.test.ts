@@ -46,13 +46,12 @@ async function openController(rig: Rig) {
 }
 
 /** A command of the past, and what became of it. */
-async function addCommand(house: House, agoMs: number, gateId = 'default') {
-  const callId = randomUUID()
+async function addCommand(house: House, agoMs: number, callId: string = randomUUID()) {
   const decidedAt = new Date(Date.now() - agoMs)
   await addGateCommand(house.service.database, {
     callId,
     tenantId: 'default',
-    gateId,
+    gateId: 'default',
     unitNumber: '101',
     by: 'resident',
     via: 'key',
@@ -230,57 +229,116 @@ async function letIn(house: House): Promise<string> {
   return visitor.id
 }
 
-inChromium('a call tells what became of its command to open, and leads to the message', async (rig) => {
-  const controller = await openController(rig)
-  const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' }, mayFail: true })
-  const { database, ports } = house.service
-  const here = await visit(rig, house, { locale: 'pt-BR' })
+inChromium(
+  'a call tells what became of its command to open, and leads to the message',
+  async (rig) => {
+    const controller = await openController(rig)
+    const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' }, mayFail: true })
+    const { database, ports } = house.service
+    const here = await visit(rig, house, { locale: 'pt-BR' })
+    const { page } = here
+    const head = page.locator('.call-head')
+    const open = (id: string) => page.goto(`http://127.0.0.1:${ports.api}/#/calls/${id}`)
+    await logIn(here, house.key)
+
+    const untold = await letIn(house)
+    await open(untold)
+    await head.getByText('Nenhum portão foi avisado').waitFor()
+    await head.getByRole('link', { name: 'Ver os portões' }).waitFor()
+
+    await saveGate(database, 'default', 'default', { kind: 'webhook', url: controller.url })
+    const told = await letIn(house)
+    await open(told)
+    await head.getByText('Portão: confirmado').waitFor()
+
+    // 4xx is the gate's refusal, and not tried again
+    controller.answer(403)
+    const refused = await letIn(house)
+    await open(refused)
+    await head.getByText('Portão: recusado pelo portão').waitFor()
+    await head.getByText('respondeu com o status 403').waitFor()
+    await snapshot(page, 'call with a gate that refused')
+    await head.getByRole('link', { name: 'Ver a mensagem' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.locator('[data-status="failed"]').waitFor()
+    assert.match(page.url(), /#\/queue\/[0-9a-f-]{36}$/)
+    await dialog.getByRole('link', { name: refused }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.goBack()
+    await dialog.locator('[data-status="failed"]').waitFor()
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    assert.match(page.url(), /#\/queue$/)
+    // the message that was closed is not what lies before
+    await page.goBack()
+    await head.getByText('Portão: recusado pelo portão').waitFor()
+
+    // the gate answers over AMQP with a word of its own
+    await database.query("update gate_commands set status = 'refused' where call_id = $1", [told])
+    await open(told)
+    await head.getByText('Portão: recusado').waitFor()
+
+    controller.answer(503)
+    const waiting = await letIn(house)
+    await open(waiting)
+    // a machine that is slow here sees its time over already: 30 s after the decision
+    await head
+      .getByText(/Portão: (a tentativa \d+ falhou, e outra vem|o comando não chegou a tempo)/)
+      .waitFor()
+    controller.answer(204)
+    // and one that was slow until here, before its next try
+    await head.getByText(/Portão: (confirmado|o comando não chegou a tempo)/).waitFor({ timeout: 45_000 })
+    assert.equal(here.complaints, [])
+  },
+  150_000,
+)
+
+for (const [name, offMs] of Object.entries({ behind: -600_000, ahead: 600_000 }))
+  inChromium(`a call tells of its command though the browser's clock is 10 minutes ${name}`, async (rig) => {
+    const house = await openService(rig)
+    const here = await visit(rig, house)
+    const { page } = here
+    await page.addInitScript(`{ const now = Date.now; Date.now = () => now() + ${offMs} }`)
+    await page.reload()
+    await logIn(here, house.key)
+    const id = await letIn(house)
+    await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/calls/${id}`)
+    const opening = page.locator('.call-head [data-opening]')
+    await opening.getByText('No gate was told').waitFor()
+    await addCommand(house, 0, id)
+    await noteGateCommand(house.service.database, id, 'acknowledged', { status: 204 }, 'acknowledged')
+    await opening.and(page.locator('[data-opening="acknowledged"]')).waitFor()
+    assert.equal(here.complaints, [])
+  })
+
+inChromium('another message does not show the facts of the one before', async (rig) => {
+  const house = await openService(rig)
+  const here = await visit(rig, house)
   const { page } = here
-  const head = page.locator('.call-head')
-  const open = (id: string) => page.goto(`http://127.0.0.1:${ports.api}/#/calls/${id}`)
+  const queue = `http://127.0.0.1:${house.service.ports.api}/#/queue`
+  const message = (id: string) => ({
+    message: {
+      id,
+      channel: 'webhook',
+      to: 'hook',
+      status: 'sent',
+      priority: 5,
+      attempts: 1,
+      maxRetries: 0,
+      createdAt: '2026-11-21T15:00:00Z',
+    },
+    attempts: [],
+  })
+  await page.route('**/api/messages/first', (route) => route.fulfill({ json: message('first') }))
+  // it is not answered
+  await page.route('**/api/messages/second', () => {})
   await logIn(here, house.key)
-
-  const untold = await letIn(house)
-  await open(untold)
-  await head.getByText('Nenhum portão foi avisado').waitFor()
-  await head.getByRole('link', { name: 'Ver os portões' }).waitFor()
-
-  await saveGate(database, 'default', 'default', { kind: 'webhook', url: controller.url })
-  const told = await letIn(house)
-  await open(told)
-  await head.getByText('Portão: confirmado').waitFor()
-
-  // 4xx is the gate's refusal, and not tried again
-  controller.answer(403)
-  const refused = await letIn(house)
-  await open(refused)
-  await head.getByText('Portão: recusado pelo portão').waitFor()
-  await head.getByText('respondeu com o status 403').waitFor()
-  await snapshot(page, 'call with a gate that refused')
-  await head.getByRole('link', { name: 'Ver a mensagem' }).click()
-  const dialog = page.getByRole('dialog')
-  await dialog.locator('[data-status="failed"]').waitFor()
-  assert.match(page.url(), /#\/queue\/[0-9a-f-]{36}$/)
-  await dialog.getByRole('link', { name: refused }).click()
-  await dialog.waitFor({ state: 'detached' })
-  await page.goBack()
-  await dialog.locator('[data-status="failed"]').waitFor()
-  await page.keyboard.press('Escape')
-  await dialog.waitFor({ state: 'detached' })
-  assert.match(page.url(), /#\/queue$/)
-
-  // the gate answers over AMQP with a word of its own
-  await database.query("update gate_commands set status = 'refused' where call_id = $1", [told])
-  await open(told)
-  await head.getByText('Portão: recusado').waitFor()
-
-  controller.answer(503)
-  const waiting = await letIn(house)
-  await open(waiting)
-  await head.getByText(/Portão: a tentativa \d+ falhou, e outra vem/).waitFor()
-  controller.answer(204)
-  // on a machine that was slow until here the time of the command is over before its next try
-  await head.getByText(/Portão: (confirmado|o comando não chegou a tempo)/).waitFor({ timeout: 45_000 })
+  await page.goto(`${queue}/first`)
+  const facts = page.getByRole('dialog').locator('[data-status]')
+  await facts.waitFor()
+  await page.goto(`${queue}/second`)
+  await facts.waitFor({ state: 'detached' })
+  await page.getByRole('dialog').waitFor()
   assert.equal(here.complaints, [])
 })
 

@@ -11,8 +11,11 @@ import { freePort, openSite, type Process } from './site-rig.ts'
 
 const DIRECTORY = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
 
-/** A house whose processes are killed: its ports stay, its visitors connect again as the dialplan does. */
-export async function openHouse(rig: Rig, settings: Environment = {}) {
+/**
+ * A house whose processes are killed: its ports stay, its visitors connect again as the dialplan does. `role` is that of the
+ * first process, and of each that is started without another.
+ */
+export async function openHouse(rig: Rig, settings: Environment = {}, role = 'voice,worker,web') {
   const site = await openSite(rig)
   const [visitorPort, residentPort] = await Promise.all(
     [settings['AUDIOSOCKET_VISITOR_PORT'], settings['AUDIOSOCKET_RESIDENT_PORT']].map(
@@ -20,8 +23,8 @@ export async function openHouse(rig: Rig, settings: Environment = {}) {
     ),
   )
   const home = await site.home()
-  const start = (name = 'first', more: Environment = {}) =>
-    site.open('voice,worker,web', {
+  const start = (name = 'first', more: Environment = {}, its = role) =>
+    site.open(its, {
       NODE_ID: name,
       DATA_DIR: home,
       AUDIOSOCKET_VISITOR_PORT: String(visitorPort),
@@ -54,6 +57,15 @@ export async function openHouse(rig: Rig, settings: Environment = {}) {
         )
         return rows.length > 0 ? true : undefined
       }, 10_000),
+    /** Resolves once this is in the journal of a call. */
+    noted: (id: string, kind: string) =>
+      eventually(async () => {
+        const rows = await database.query('select from call_events where call_id = $1 and kind = $2', [
+          id,
+          kind,
+        ])
+        return rows.length > 0 ? true : undefined
+      }, 30_000),
     /** Everybody was heard of last so long ago that their lease is over. */
     age: async () => {
       await database.query(`update nodes set seen_at = now() - interval '17 s'`)

@@ -30,8 +30,8 @@ if (!process.env.DATABASE_URL) {
   process.env.PORTEIRO_TEST_DATABASE_URL = postgres.url
 }
 
-/** These measure how evenly frames come, which needs both cores. */
-const ALONE = /^(service-load|audiosocket-pacing)/
+/** These measure how evenly frames come, or make tones in real time, which needs both cores. */
+const ALONE = /^(service-load|audiosocket-pacing|asterisk-tones)/
 /** As the service runs; see docs/adr/0025-heap-of-the-service.md. */
 const HEAP = ['--max-semi-space-size=2', '--initial-old-space-size=256']
 

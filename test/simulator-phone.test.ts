@@ -82,9 +82,9 @@ test('closes at 0x00 and says how the call ended', async (rig) => {
   assert.is(outcome.goodbye?.ms, 240)
   // never sooner than it was sent; how much later is the machine's affair
   const { hangupAfterGoodbyeBeganMs: fromGoodbye = 0, hangupAfterLastFrameMs: fromLast = -1 } = outcome
-  assert.ok(fromGoodbye > 240 && fromGoodbye < 2000, `${fromGoodbye}`)
-  assert.ok(fromLast >= 0 && fromLast < 1000 && fromLast < fromGoodbye, `${fromLast}`)
-  assert.ok(outcome.spacing.p50 > 15 && outcome.spacing.p50 < 40, `${outcome.spacing.p50}`)
+  assert.ok(fromGoodbye > 240, `${fromGoodbye}`)
+  assert.ok(fromLast >= 0 && fromLast < fromGoodbye, `${fromLast}`)
+  assert.ok(outcome.spacing.p50 > 15, `${outcome.spacing.p50}`)
   assert.is(outcome.spacing.count, outcome.framesIn - 1)
 })
 

@@ -37,6 +37,8 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
   let known: NodeRow[] = []
   let silent: NodeRow[] = []
   let beating: Promise<void> | undefined
+  let writing: Promise<void> | undefined
+  let left = false
   let status = (): Record<string, unknown> | null => null
 
   const write = () =>
@@ -82,8 +84,12 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
       await write()
     },
     /** Tells them so before the next sign of life. Never rejects. */
-    renew: async () => {
-      await write().catch((error) => log.debug({ reason: reasonOf(error) }, 'the state of this node waits'))
+    async renew(): Promise<void> {
+      if (left) return
+      writing = write().catch((error) =>
+        log.debug({ reason: reasonOf(error) }, 'the state of this node waits'),
+      )
+      await writing
     },
     /** The lease could not be renewed the last time. */
     isAway: () => away,
@@ -102,7 +108,9 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
     },
     async leave() {
       clearInterval(timer)
-      await beating
+      left = true
+      // what is on its way would put the row back
+      await Promise.all([beating, writing])
       await removeNode(database, instance).catch((error) =>
         log.warn({ reason: reasonOf(error) }, 'the lease of this node runs out by itself'),
       )

@@ -73,7 +73,8 @@ interface Placed extends PhonePorts {
  * from the page goes the way that every call goes. `@fastify/websocket` must be registered before.
  *
  * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given, or goes
- * on with one whose process is gone; the UUID of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the
+ * on with one whose process is gone, whoever began it: whoever may operate may also speak for a gate whose line is lost, and
+ * its own telephone then finds the call taken. The UUID of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the
  * visitor's port would turn it away without a word, and that of another tenant, in any case, as CALL_UNKNOWN.
  *
  * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED, as an

@@ -123,7 +123,7 @@ async function find(database: Querier, ids: readonly string[]): Promise<Found[]>
   return database.query<Found>(
     `select c.ended_at as "endedAt", k.tenant_id as "tenantId", k.gate, k.started_at as "startedAt", k.instance, k.machines,
        k.snapshot, k.facts, n.node_id as "nodeId", n.addresses, ${IS_ALIVE} as "isAlive", n.seen_at as "seenAt",
-       round(extract(epoch from now() - greatest(k.kept_at, n.seen_at)) * 1000)::integer as "silentMs",
+       round(extract(epoch from now() - greatest(k.kept_at, n.seen_at)) * 1000)::float8 as "silentMs",
        (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = x.id and seq < ${LATE_SEQ}) as seq
      from unnest($1::uuid[]) with ordinality x (id, place)
      left join calls c on c.id = x.id

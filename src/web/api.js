@@ -15,9 +15,9 @@ export class ApiError extends Error {
 
 /**
  * The API as the page uses it. Cookies go along by themselves; whatever changes something carries the session's token. Rejects
- * with ApiError; a session that has ended leads to the login.
+ * with ApiError (OFFLINE too where `signal` ends the wait for an answer); a session that has ended leads to the login.
  */
-async function call(method, path, body) {
+async function call(method, path, body, signal) {
   const headers = { accept: 'application/json' }
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (method !== 'GET' && session.value) headers['x-csrf-token'] = session.value.csrf
@@ -27,6 +27,7 @@ async function call(method, path, body) {
       method,
       headers,
       credentials: 'same-origin',
+      ...(signal && { signal }),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
   } catch (error) {
@@ -40,7 +41,7 @@ async function call(method, path, body) {
   throw new ApiError(told, response.status)
 }
 
-export const get = (path) => call('GET', path)
+export const get = (path, { signal } = {}) => call('GET', path, undefined, signal)
 export const post = (path, body = {}) => call('POST', path, body)
 export const put = (path, body = {}) => call('PUT', path, body)
 export const patch = (path, body = {}) => call('PATCH', path, body)

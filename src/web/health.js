@@ -19,6 +19,12 @@ export async function look() {
   health.value = { status, ready, dead, at: Date.now() }
 }
 
+/** ms since 1970 by the service's clock, in whole seconds: the browser's may be minutes off. */
+export async function serviceTime() {
+  const { headers } = await fetch('/healthz')
+  return Date.parse(headers.get('date'))
+}
+
 /** 503 says what is lacking, so it is no error here. */
 async function readiness() {
   const response = await fetch('/readyz')

@@ -18,3 +18,8 @@ export const route = computed(() => {
 export function go(to) {
   location.hash = to
 }
+
+/** Instead of where the reader is, so that going back does not lead here again. */
+export function goInstead(to) {
+  location.replace(to)
+}

@@ -1,6 +1,6 @@
 import { get, withQuery } from '../api.js'
+import { serviceTime } from '../health.js'
 import { html, useState } from '../lib.js'
-import { now } from '../live.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { failureOf, messageStateOf, tr } from '../words.js'
@@ -13,24 +13,26 @@ const WRITING_MS = 5000
 const LASTS_MS = 60_000
 const OVER = new Set(['acknowledged', 'refused', 'failed', 'expired', 'cancelled'])
 
-/** What became of the command to open of a call that was authorised, with the way to its message. */
+/** What became of the command to open of a call that was authorised, with the way to its message. `decidedAt`: ms, the service's. */
 export function Opening({ id, tenant, decidedAt }) {
   const [isOver, setOver] = useState(false)
   const ask = async () => {
-    const [commands, messages] = await Promise.all([
+    const [commands, messages, at] = await Promise.all([
       get(withQuery('/api/gates/commands', { tenant, call: id })),
       get(withQuery('/api/messages', { call: id, channel: 'gate', limit: 1 })),
+      serviceTime(),
     ])
     const [command, message] = [commands.items[0], messages.items[0]]
-    setOver([command, message].some((one) => OVER.has(one?.status)) || Date.now() - decidedAt > LASTS_MS)
-    return { command, message }
+    const age = at - decidedAt
+    setOver([command, message].some((one) => OVER.has(one?.status)) || age > LASTS_MS)
+    return { command, message, age }
   }
   const { value } = useLoad(ask, [id], isOver ? undefined : LOOK_MS)
   if (!value) return null
-  const { command, message } = value
+  const { command, message, age } = value
   if (!command && !message) {
     // it may be about to be written
-    if (now.value - decidedAt < WRITING_MS) return null
+    if (age < WRITING_MS) return null
     return html`<p class="opening" data-opening>
       <${Mark} word=${tr('Nenhum portão foi avisado', 'No gate was told')} shape="dot" tone="calm" />
       <a href="#/directory">${tr('Ver os portões', 'See the gates')}</a>

@@ -118,27 +118,27 @@ function Try({ endpoint: { id, url, tenantId }, tried }) {
 }
 
 function Table({ endpoints, environment, again, rotated, tried }) {
-  return html`<div class="scroll"><table class="stacking">
-    <thead><tr><th>URL</th><th>${tr('Eventos', 'Events')}</th><th>${tr('Estado', 'State')}</th><th>${tr('Desde', 'Since')}</th><th></th></tr></thead>
-    <tbody>
+  return html`<div class="scroll"><table class="stacking" role="table">
+    <thead role="rowgroup"><tr role="row"><th role="columnheader">URL</th><th role="columnheader">${tr('Eventos', 'Events')}</th><th role="columnheader">${tr('Estado', 'State')}</th><th role="columnheader">${tr('Desde', 'Since')}</th><th role="columnheader"></th></tr></thead>
+    <tbody role="rowgroup">
       ${
         environment &&
-        html`<tr key=${environment.id} data-endpoint=${environment.id}>
-          <td class="wrap" data-label="URL">${environment.url}<br /><small class="help">${tr('do ambiente', 'from the environment')} (<code>WEBHOOK_URL</code>)</small></td>
-          <td data-label=${tr('Eventos', 'Events')}>${tr('todos', 'all')}</td>
-          <td data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint({ ...environment, enabled: true })} /></td>
-          <td data-label=${tr('Desde', 'Since')}>–</td>
-          <td>${may('operate') && html`<${Try} endpoint=${environment} tried=${tried} />`}</td>
+        html`<tr role="row" key=${environment.id} data-endpoint=${environment.id}>
+          <td role="cell" class="wrap" data-label="URL">${environment.url}<br /><small class="help">${tr('do ambiente', 'from the environment')} (<code>WEBHOOK_URL</code>)</small></td>
+          <td role="cell" data-label=${tr('Eventos', 'Events')}>${tr('todos', 'all')}</td>
+          <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint({ ...environment, enabled: true })} /></td>
+          <td role="cell" data-label=${tr('Desde', 'Since')}>–</td>
+          <td role="cell">${may('operate') && html`<${Try} endpoint=${environment} tried=${tried} />`}</td>
         </tr>`
       }
       ${endpoints.map((endpoint) => {
         const path = `/api/endpoints/${endpoint.id}`
-        return html`<tr key=${endpoint.id}>
-          <td class="wrap" data-label="URL">${endpoint.url}</td>
-          <td data-label=${tr('Eventos', 'Events')}>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos', 'all')}</td>
-          <td data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
-          <td data-label=${tr('Desde', 'Since')}>${moment(endpoint.createdAt)}</td>
-          <td><div class="row">
+        return html`<tr role="row" key=${endpoint.id}>
+          <td role="cell" class="wrap" data-label="URL">${endpoint.url}</td>
+          <td role="cell" data-label=${tr('Eventos', 'Events')}>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos', 'all')}</td>
+          <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
+          <td role="cell" data-label=${tr('Desde', 'Since')}>${moment(endpoint.createdAt)}</td>
+          <td role="cell"><div class="row">
             ${endpoint.enabled && may('operate') && html`<${Try} endpoint=${endpoint} tried=${tried} />`}
             ${
               may('admin') &&

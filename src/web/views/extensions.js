@@ -61,14 +61,14 @@ export function Extensions({ tenant }) {
     ${
       value &&
       value.items.length > 0 &&
-      html`<div class="scroll"><table class="stacking">
-        <thead><tr>${Object.values(NAMES).map((word) => html`<th>${word()}</th>`)}<th>${tr('Estado', 'State')}</th><th></th></tr></thead>
-        <tbody>
+      html`<div class="scroll"><table class="stacking" role="table">
+        <thead role="rowgroup"><tr role="row">${Object.values(NAMES).map((word) => html`<th role="columnheader">${word()}</th>`)}<th role="columnheader">${tr('Estado', 'State')}</th><th role="columnheader"></th></tr></thead>
+        <tbody role="rowgroup">
           ${value.items.map(
-            (row) => html`<tr key=${row.id} data-extension=${row.id}>
-              ${Object.entries(NAMES).map(([name, word]) => html`<td data-label=${word()}>${name === 'id' ? html`<b>${row.id}</b>` : row[name]}</td>`)}
-              <td data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfPorts(row.open)} /></td>
-              <td><div class="row">
+            (row) => html`<tr role="row" key=${row.id} data-extension=${row.id}>
+              ${Object.entries(NAMES).map(([name, word]) => html`<td role="cell" data-label=${word()}>${name === 'id' ? html`<b>${row.id}</b>` : row[name]}</td>`)}
+              <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfPorts(row.open)} /></td>
+              <td role="cell"><div class="row">
                 ${may('operate') && html`<${Do} act=${() => post('/api/restart', { id: row.id }).then(again)} done=${tr('Portas reabertas.', 'Ports opened again.')}>${tr('Reiniciar', 'Restart')}<//>`}
                 ${admin && html`<button type="button" class="button" onClick=${() => setForm({ ...row, known: true })}>${tr('Editar', 'Edit')}</button>`}
                 ${

@@ -4,7 +4,7 @@ import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { Empty, Failure } from '../parts/notice.js'
 import { Plot } from '../parts/plot.js'
-import { go, route } from '../route.js'
+import { go, goInstead, route } from '../route.js'
 import { amount, lasted, moment, tr } from '../words.js'
 import { Message } from './message.js'
 import { Messages } from './messages.js'
@@ -23,7 +23,7 @@ let before
 export function Queue() {
   const statistics = useLoad(() => get('/api/queue/stats').then(remember), [], LOOK_MS)
   const [status, setStatus] = useState('failed')
-  // the message has an address, so that a call leads to its own, and going back closes it
+  // the message has an address, so that a call leads to its own, and going back closes it; closed, it is no place to go back to
   const [open] = route.value.rest
   const { value, error, again } = statistics
   return html`
@@ -36,7 +36,7 @@ export function Queue() {
       <${Messages} status=${status} choose=${setStatus} open=${(id) => go(`#/queue/${id}`)} />
       ${value && value.processed !== null && html`<${Queues} queues=${value.queues} /><${Workers} workers=${value.workers} />`}
     </div>
-    ${open && html`<${Message} id=${open} close=${() => go('#/queue')} />`}
+    ${open && html`<${Message} key=${open} id=${open} close=${() => goInstead('#/queue')} />`}
   `
 }
 
