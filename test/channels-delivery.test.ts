@@ -15,7 +15,7 @@ import { startPeer } from './channels-peer.ts'
 import { openTestDatabase } from './database.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
-const test = suite('channels: from the journal to the peer', { timeout: 60_000 })
+const test = suite('channels: from the journal to the peer')
 
 const TENANT = 'default'
 

@@ -19,7 +19,7 @@ import { type Rig, suite } from './rig.ts'
 import { quickPack } from './service-pack.ts'
 import { openDatabaseUrl } from './service-rig.ts'
 
-const test = suite('clicktocall-crash', { timeout: 40_000 })
+const test = suite('clicktocall-crash')
 const testReal = withBroker(test)
 
 const BIN = fileURLToPath(new URL('../bin/porteiro.js', import.meta.url))

@@ -8,7 +8,7 @@ import { captureLog, openProxy, queueName, withBroker } from './broker-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { openService } from './service-rig.ts'
 
-const test = suite('clicktocall: a broker that restarts', { timeout: 60_000 })
+const test = suite('clicktocall: a broker that restarts')
 const testReal = withBroker(test)
 
 const ringOf = ({ query }: Asked) => query.get('channelId')!

@@ -7,7 +7,7 @@ import { BROKER_URL, captureLog, openConsumer, openProxy, queueName, withBroker 
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('clicktocall-service', { timeout: 40_000 })
+const test = suite('clicktocall-service')
 const testReal = withBroker(test)
 
 /** A unit whose telephone rings and is not answered. */

@@ -23,7 +23,7 @@ import {
 import { failure } from './failure.ts'
 import { eventually, suite } from './rig.ts'
 
-const test = suite('embedded Postgres', { timeout: 60_000 })
+const test = suite('embedded Postgres')
 
 test('creates a database, keeps it over a restart, and leaves no process and no socket', async (rig) => {
   const dataDir = await temporary(rig)

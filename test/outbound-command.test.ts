@@ -7,7 +7,7 @@ import { createTenant } from '../src/store/tenants.ts'
 import { hello, openOutbound, refuse, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
 import { suite } from './rig.ts'
 
-const test = suite('outbound command', { timeout: 60_000 })
+const test = suite('outbound command')
 
 /** What `porteiro queue …` prints beside a service that runs. */
 function commands(outbound: Outbound) {

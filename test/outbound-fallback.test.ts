@@ -10,7 +10,7 @@ import { open, spoilable, temporary } from './embedded-server.ts'
 import { hello, openOutbound, refuse, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
-const test = suite('outbound fallback', { timeout: 60_000 })
+const test = suite('outbound fallback')
 
 /** A Postgres of its own that can be stopped and started. */
 async function openServer(rig: Rig) {
@@ -75,7 +75,7 @@ test('while Postgres is away, what may be is sent past the queue, and is a messa
   await eventually(async () => {
     await outbound.reconcile().catch(() => {})
     return (await readdir(directory)).length === 0 || undefined
-  }, 20_000)
+  })
   assert.is(await outbound.reconcile(), 0)
   const kept = await outbound.get(sent.id)
   assert.equal([kept.status, kept.providerId, kept.callId, kept.attempts], ['sent', 'direct-1', 'call-9', 1])

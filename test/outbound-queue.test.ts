@@ -7,7 +7,7 @@ import { openTestDatabase } from './database.ts'
 import { hello, openOutbound, pass, refuse, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
 import { eventually, suite } from './rig.ts'
 
-const test = suite('outbound queue', { timeout: 60_000 })
+const test = suite('outbound queue')
 
 const codeOf = async (work: Promise<unknown>) => {
   try {

@@ -6,7 +6,7 @@ import { openTestDatabase } from './database.ts'
 import { hello, openOutbound, scriptedChannel, startWorker, watch } from './outbound-rig.ts'
 import { eventually, suite } from './rig.ts'
 
-const test = suite('outbound taking', { timeout: 60_000 })
+const test = suite('outbound taking')
 
 test('what was sent and is not yet written takes no room from critical messages', async (rig) => {
   const outbound = await openOutbound(rig)

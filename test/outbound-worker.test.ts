@@ -22,7 +22,7 @@ import {
 } from './outbound-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
-const test = suite('outbound worker', { timeout: 60_000 })
+const test = suite('outbound worker')
 
 test('a tenant that hangs delays nobody else, however much it has waiting', async (rig) => {
   const outbound = await openOutbound(rig)
@@ -261,7 +261,7 @@ test('jobs go to the handler of their type; what fails is tried again, what cann
     await pass(database, 5000)
     const all = await dead()
     return (all.length === 3 && seen.length === 3) || undefined
-  }, 15_000)
+  })
   assert.equal(await dead(), ['failing', 'hopeless', 'unheard-of'])
   assert.equal(
     seen.toSorted((a, b) => a[2] - b[2] || a[0].localeCompare(b[0])),
@@ -296,7 +296,7 @@ test('a tenant with more jobs than a worker holds uses up none of them, and dela
   await outbound.enqueueJob({ queue: 'incoming', type: 'slow', data: { tenantId: 'b' } })
   await eventually(() => done.includes('b') || undefined)
   goOn.resolve()
-  await eventually(() => done.length === 401 || undefined, 15_000)
+  await eventually(() => done.length === 401 || undefined)
   const dead = await database.query(
     `select from ${database.schema}_jobs.job where name = 'incoming.dead' and state < 'completed'`,
   )
@@ -357,7 +357,7 @@ test('each death is told to STATUS_FAILED_WEBHOOK_URL, again if need be, without
   await eventually(async () => {
     await pass(outbound.database, 5000)
     return peer.posts.length === 2 || undefined
-  }, 15_000)
+  })
   const { headers, body } = peer.posts[1]!
   assert.is(headers['webhook-id'], id)
   assert.is(body['message_id'], id)
@@ -395,7 +395,7 @@ test('the statistics tell what waits, runs and died, by queue, tenant and priori
     const stats = await outbound.stats()
     const counted = stats.tenants.find(({ tenantId }) => tenantId === 'b')?.processing === 1
     return counted && stats.processed === 3 ? stats : undefined
-  }, 15_000)
+  })
   assert.is(stats.failed, 2)
   assert.is(stats.size, 1)
   const webhook = stats.queues.find(({ name }) => name === 'webhook')!

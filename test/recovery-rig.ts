@@ -56,7 +56,7 @@ export async function openHouse(rig: Rig, settings: Environment = {}, role = 'vo
           [id, actor, state],
         )
         return rows.length > 0 ? true : undefined
-      }, 10_000),
+      }),
     /** Resolves once this is in the journal of a call. */
     noted: (id: string, kind: string) =>
       eventually(async () => {
@@ -65,7 +65,7 @@ export async function openHouse(rig: Rig, settings: Environment = {}, role = 'vo
           kind,
         ])
         return rows.length > 0 ? true : undefined
-      }, 30_000),
+      }),
     /** Everybody was heard of last so long ago that their lease is over. */
     age: async () => {
       await database.query(`update nodes set seen_at = now() - interval '17 s'`)
@@ -78,7 +78,7 @@ export async function openHouse(rig: Rig, settings: Environment = {}, role = 'vo
       ),
     /** The id of the first call. */
     started: () =>
-      eventually(async () => (await database.query<{ id: string }>('select id from calls'))[0]?.id, 10_000),
+      eventually(async () => (await database.query<{ id: string }>('select id from calls'))[0]?.id),
     outcome: (id: string) =>
       eventually(async () => {
         const [row] = await database.query<{ outcome: string | null; reason: string | null }>(
@@ -86,7 +86,7 @@ export async function openHouse(rig: Rig, settings: Environment = {}, role = 'vo
           [id],
         )
         return row
-      }, 20_000),
+      }),
   }
 }
 

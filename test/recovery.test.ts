@@ -5,7 +5,7 @@ import { eventually, suite } from './rig.ts'
 import { carried, goodbyeOf } from './service-rig.ts'
 import { freePort } from './site-rig.ts'
 
-const test = suite('recovery', { timeout: 60_000 })
+const test = suite('recovery')
 
 /** The visitor keys the unit and says nothing more than # to each question, until it rings. */
 async function ring(
@@ -96,7 +96,7 @@ test('killed while the resident listens: the resident is rung once more, as anot
   const again = await eventually(async () => {
     const wanted = (await journal(visitor.id)).filter(({ kind }) => kind === 'resident.wanted')
     return wanted.length === 2 ? wanted : undefined
-  }, 10_000)
+  })
   assert.equal(
     again.map(({ data }) => data['attempt']),
     [`${visitor.id}-1`, `${visitor.id}-r1-1`],
@@ -143,7 +143,7 @@ test('a visitor who does not come back: the call ends as abandoned, and the worl
   await age()
   await start()
   assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
-  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'), 10_000)
+  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'))
   assert.equal([told.data['call_id'], told.data['unit']], [visitor.id, '101'])
   assert.equal(await database.query('select from kept_calls'), [])
 })
@@ -167,7 +167,7 @@ test('no process that takes calls is left: another one ends the call, and tells'
   await visitor.close()
   await age()
   assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
-  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'), 10_000)
+  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'))
   assert.is(told.data['unit'], '101', 'known before the call itself went on')
 })
 

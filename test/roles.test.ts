@@ -6,7 +6,7 @@ import { eventually, type Rig, suite } from './rig.ts'
 import { freePort, openSite, type Process } from './site-rig.ts'
 import { openStream } from './stream-reader.ts'
 
-const test = suite('roles', { timeout: 60_000 })
+const test = suite('roles')
 
 const DECISION = { verdict: 'authorized' }
 
@@ -40,7 +40,7 @@ test('voice, web and worker apart: a decision at one reaches the call on another
   const kept = after.journal.find(({ kind }: { kind: string }) => kind === 'decision.late')
   assert.is(kept?.data.verdict, 'denied')
 
-  await eventually(() => (events.length >= 3 ? true : undefined), 15_000)
+  await eventually(() => (events.length >= 3 ? true : undefined))
   assert.equal(events.map(({ type }) => type).sort(), ['call.decided', 'call.ended', 'call.started'])
 
   for (const process of [voice, web, worker]) {
@@ -86,7 +86,7 @@ test('a worker that is told to end finishes what it has in hand', async (rig) =>
   const [both, worker] = await Promise.all([open('web,voice'), open('worker')])
   const release = hold()
   const phone = await call(both)
-  await eventually(() => (events.length > 0 ? true : undefined), 15_000)
+  await eventually(() => (events.length > 0 ? true : undefined))
   worker.child.kill('SIGTERM')
   await eventually(async () => ((await worker.ask('/readyz')).status === 503 ? true : undefined))
   release()
@@ -144,9 +144,9 @@ test('every role survives that all of its connections to Postgres are cut', asyn
   await eventually(async () => {
     const { status } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
     return status < 500 ? true : undefined
-  }, 20_000)
+  })
   await phone.heard('farewell-visitor-authorized')
-  await eventually(() => (events.some(({ type }) => type === 'call.ended') ? true : undefined), 20_000)
+  await eventually(() => (events.some(({ type }) => type === 'call.ended') ? true : undefined))
   for (const process of [voice, web, worker]) {
     await eventually(async () => ((await process.ask('/healthz')).status === 200 ? true : undefined))
     assert.is((await process.end()).code, 0)
@@ -263,7 +263,7 @@ test('levels and the state of every process are told by one that takes no calls'
     const { nodes } = (await web.ask('/api/status')).body
     const taking = nodes.filter((one: { calls?: number }) => one.calls === 1)
     return taking.length > 0 ? taking : undefined
-  }, 15_000)
+  })
   assert.equal(
     [told.node, told.roles, told.isThis, told.status, told.lacks, told.clickToCall, told.audiosocket.open],
     ['voice', ['voice'], false, 'running', [], 'manual', 1],
@@ -292,7 +292,7 @@ test('any set of roles in one process', async (rig) => {
   // nobody works on what leaves, until somebody comes
   assert.equal(events, [])
   const worker = await open('worker')
-  await eventually(() => (events.length >= 3 ? true : undefined), 15_000)
+  await eventually(() => (events.length >= 3 ? true : undefined))
   assert.is((await worker.end()).code, 0)
   assert.is((await both.end()).code, 0)
 })

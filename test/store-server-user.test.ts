@@ -9,7 +9,7 @@ import { ask, isAlive, isRoot, log, open, openElsewhere, spoilable, temporary } 
 import { failure } from './failure.ts'
 import { suite } from './rig.ts'
 
-const test = suite("the embedded server's user and binaries", { timeout: 60_000 })
+const test = suite("the embedded server's user and binaries")
 
 test('names the platform that has no binaries', async () => {
   const error = await failure(findPackage('sunos', 'x64'))

@@ -152,7 +152,7 @@ test('several processes are told apart, and one that comes later is taken too', 
   const second = await open('voice-2')
   second.streams.serve('water', source.giving)
   // it is seen with the taker's next sign of life
-  await eventually(() => (by.length === 2 ? true : undefined), 15_000)
+  await eventually(() => (by.length === 2 ? true : undefined))
   assert.equal(by, [
     [first.instance, { hello: 1 }],
     [second.instance, { hello: 1 }],
@@ -194,7 +194,7 @@ test('a process that is being opened is asked once it is open', async (rig) => {
   const source = fountain()
   giver.streams.serve('water', source.giving)
   await giver.presence.describe(() => ({}))
-  await eventually(() => (heard.length > 0 ? true : undefined), 15_000)
+  await eventually(() => (heard.length > 0 ? true : undefined))
   taking.close()
 })
 
@@ -274,7 +274,7 @@ test('after a cut connection it begins anew instead of going on with a gap', asy
      where query ilike 'listen %' and query like '%' || $1 || '%' and pid <> pg_backend_pid()`,
     [`${database.schema}_signals`],
   )
-  await eventually(() => (told.length >= 3 ? true : undefined), 10_000)
+  await eventually(() => (told.length >= 3 ? true : undefined))
   assert.equal(told.slice(0, 3), ['opened', 'lost', 'opened'])
   await eventually(() => (source.takers.size === 1 ? true : undefined))
   source.tell('after')
