@@ -12,9 +12,9 @@ import { createScratch } from '../src/store/scratch.ts'
 import { VARIABLES } from '../src/variables.ts'
 import { passed } from '../src/wait.ts'
 import { run, start } from './command.ts'
+import { openDatabaseUrl } from './database.ts'
 import { isAlive } from './embedded-server.ts'
 import { eventually, type Rig, suite } from './rig.ts'
-import { openDatabaseUrl } from './service-rig.ts'
 
 const test = suite('cli', { timeout: 60_000 })
 

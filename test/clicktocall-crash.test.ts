@@ -14,10 +14,9 @@ import { parseDirectory } from '../src/store/directory-file.ts'
 import { migrate } from '../src/store/migrate.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { type Line, openProxy, queueName, withBroker } from './broker-rig.ts'
-import { MIGRATIONS } from './database.ts'
+import { MIGRATIONS, openDatabaseUrl } from './database.ts'
 import { type Rig, suite } from './rig.ts'
 import { quickPack } from './service-pack.ts'
-import { openDatabaseUrl } from './service-rig.ts'
 
 const test = suite('clicktocall-crash')
 const testReal = withBroker(test)

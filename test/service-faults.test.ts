@@ -4,8 +4,9 @@ import { KIND, message, NIL_UUID } from '../src/audiosocket/frame.ts'
 import { silentLog } from '../src/log.ts'
 import { openDatabase } from '../src/store/database.ts'
 import { createDice, openPeer } from './audiosocket-peer.ts'
+import { openDatabaseUrl } from './database.ts'
 import { eventually, type Rig, suite } from './rig.ts'
-import { assertSteady, goodbyeOf, type House, openDatabaseUrl, openService } from './service-rig.ts'
+import { assertSteady, goodbyeOf, type House, openService } from './service-rig.ts'
 
 const test = suite('service: faults')
 

@@ -15,7 +15,7 @@ import type { EventRow } from '../src/store/calls.ts'
 import { importDirectory } from '../src/store/directory.ts'
 import { parseDirectory } from '../src/store/directory-file.ts'
 import { createScratch } from '../src/store/scratch.ts'
-import { openEmptyDatabase } from './database.ts'
+import { openDatabaseUrl } from './database.ts'
 import { eventually, type Rig } from './rig.ts'
 import { quickPack } from './service-pack.ts'
 
@@ -46,16 +46,6 @@ export interface Ending {
 type Asked = Omit<PhoneOptions, 'port' | 'role'> & { mayViolate?: boolean }
 
 export type House = Awaited<ReturnType<typeof openService>>
-
-/** A database of its own on the test server, for one test; resolves with its URL. */
-export async function openDatabaseUrl(rig: Rig): Promise<string> {
-  const server = await openEmptyDatabase(rig)
-  const name = `service_${randomBytes(6).toString('hex')}`
-  // past the time limit of our own queries: files are made and removed, and others may want the disk
-  await server.pool.query(`create database ${name}`)
-  rig.defer(() => server.pool.query(`drop database ${name} with (force)`))
-  return server.url.replace(/^(\w+:\/\/[^/?]*)(\/[^?]*)?/, `$1/${name}`)
-}
 
 /**
  * A whole service for one test, with the example condominium and phones for it. When the test ends its phones must have

@@ -12,9 +12,9 @@ import { openDatabase } from '../src/store/database.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { readPrompts } from '../src/testing.ts'
 import { type Running, start } from './command.ts'
+import { openDatabaseUrl } from './database.ts'
 import type { Rig } from './rig.ts'
 import { quickPack } from './service-pack.ts'
-import { openDatabaseUrl } from './service-rig.ts'
 
 export interface Fact {
   type: string
