@@ -1,12 +1,16 @@
 /** `npm run check`: everything that can be said of the tree without running it. Quiet where all is well. */
 import { spawn } from 'node:child_process'
 import { glob, readFile } from 'node:fs/promises'
+import { basename, dirname, join, relative } from 'node:path'
 import { ERRORS } from '../src/errors.ts'
 import { VARIABLES } from '../src/variables.ts'
 import { staleCharts } from './charts.ts'
 
 /** Places that may put real ports in a machine's place. */
 const PROVIDERS = ['machines/provide.ts', 'src/provide.ts', 'src/service.ts']
+
+/** A newcomer's first page fits a few screens. */
+const README_LINES = 130
 
 type Check = () => Promise<string[]>
 
@@ -31,6 +35,14 @@ const checks: Record<string, Check> = {
   'every error is thrown somewhere': unusedErrors,
   '.env.example has every variable': environmentExample,
   'charts in ARCHITECTURE.md are current': staleCharts,
+  'links in the documents lead somewhere': deadLinks,
+  'README.md is short': async () => {
+    const lines = (await readFile('README.md', 'utf8')).trimEnd().split('\n').length
+    return lines > README_LINES
+      ? [`it has ${lines} lines; ${README_LINES} are enough, docs/ takes the rest`]
+      : []
+  },
+  'every page of docs/ is in an index': unlistedPages,
 }
 
 const results = await Promise.all(
@@ -109,4 +121,50 @@ async function environmentExample(): Promise<string[]> {
     listed.delete(name)
   }
   return [...problems, ...[...listed.keys()].map((name) => `${name} is listed but not read`)]
+}
+
+/** Relative links of README.md and docs/, to files and to headings in them. */
+async function deadLinks(): Promise<string[]> {
+  const problems: string[] = []
+  for await (const page of glob('{README.md,docs/**/*.md}')) {
+    for (const [, link] of withoutCode(await readFile(page, 'utf8')).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(link!)) continue
+      const [path, anchor] = link!.split('#')
+      const file = path === '' ? page : join(dirname(page), path!)
+      const text = await readFile(file, 'utf8').catch((error) => (error.code === 'EISDIR' ? '' : undefined))
+      if (text === undefined || (anchor !== undefined && !anchorsOf(text).has(anchor)))
+        problems.push(`${page}: ${link}`)
+    }
+  }
+  return problems.sort()
+}
+
+/** As GitHub names headings. */
+function anchorsOf(markdown: string): Set<string> {
+  const headings = withoutCode(markdown).matchAll(/^#+ +(.+?) *$/gm)
+  return new Set(
+    [...headings].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}
+
+function withoutCode(markdown: string): string {
+  return markdown.replace(/^```[\s\S]*?^```/gm, '')
+}
+
+/** A page is in the README of its folder, and that in the one of docs/. */
+async function unlistedPages(): Promise<string[]> {
+  const problems: string[] = []
+  for await (const page of glob('docs/**/*.md')) {
+    if (page === 'docs/README.md') continue
+    const folder = basename(page) === 'README.md' ? dirname(dirname(page)) : dirname(page)
+    const index = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '')
+    if (!index.includes(`](${relative(folder, page)})`))
+      problems.push(`${page} is not in ${folder}/README.md`)
+  }
+  return problems.sort()
 }

@@ -186,7 +186,7 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'Correct these variables in the environment or in .env; .env.example explains each.',
   DATA_DIR_UNUSABLE: 'Give DATA_DIR to the user of the service, or set DATA_DIR to a folder that is theirs.',
   CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; so it has no effect.',
-  DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, as README.md has it; loopback is for trying.',
+  DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trying.',
   DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',
   DATABASE_UNSUPPORTED: 'Set DATABASE_URL, or run npm install without --omit=optional.',
   PROMPT_MISSING: 'Install the package again, or add the file that is named.',
