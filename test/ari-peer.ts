@@ -91,7 +91,8 @@ export async function openAri(rig: Rig, { answer, onOriginate }: AriPeerOptions 
   }
 }
 
-export function ariSettings({ url }: { url: string }) {
+/** An Asterisk that answers is waited for, one that hangs only as long as `timeoutMs`. */
+export function ariSettings({ url }: { url: string }, { timeoutMs = 60_000 } = {}) {
   return {
     url,
     user: 'porteiro',
@@ -99,6 +100,6 @@ export function ariSettings({ url }: { url: string }) {
     endpoint: 'PJSIP/{number}',
     context: 'porteiro-resident',
     callerId: 'Portaria',
-    timeoutMs: 300,
+    timeoutMs,
   }
 }

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
 import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib'
 import { pino } from 'pino'
-import { type Broker, createBroker } from '../src/clicktocall/broker.ts'
+import { waitFor } from 'xstate'
+import { type Broker, type BrokerState, createBroker } from '../src/clicktocall/broker.ts'
 import { createLink } from '../src/clicktocall/link.ts'
 import { createPublisher } from '../src/clicktocall/publisher.ts'
 import { type Environment, parseConfig } from '../src/config.ts'
@@ -94,14 +95,14 @@ export async function openConsumer(rig: Rig, queue: string) {
   }
 }
 
-/** The configuration of a broker in a hurry, as an operator would write it. */
+/** The configuration of a broker whose tries come fast; what it waits for, only a fault keeps it from. */
 export function brokerConfig(environment: Environment = {}) {
   const { amqp } = parseConfig({
     AMQP_URL: BROKER_URL,
     AMQP_CONNECTION_ATTEMPTS: '3',
     AMQP_RETRY_DELAY_MS: '50',
-    AMQP_SOCKET_TIMEOUT_MS: '2000',
-    AMQP_BLOCKED_TIMEOUT_MS: '500',
+    AMQP_SOCKET_TIMEOUT_MS: '60000',
+    AMQP_BLOCKED_TIMEOUT_MS: '60000',
     ...environment,
   })
   return amqp!
@@ -125,6 +126,11 @@ export function openPublisher(rig: Rig, queue: string, environment: Environment 
     await broker.close()
   })
   return { broker, publisher, lines, log }
+}
+
+/** Resolves in the moment in which the connection is so: some states last only as long as a timer. */
+export async function becomes({ actor, state }: Broker, wanted: BrokerState): Promise<void> {
+  await waitFor(actor, () => state() === wanted, { timeout: Infinity })
 }
 
 const CONNECTION_BLOCKED = 60

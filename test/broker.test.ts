@@ -1,4 +1,6 @@
 import * as assert from 'uvu/assert'
+import { createActor, fromCallback, fromPromise, waitFor } from 'xstate'
+import { type BrokerEvent, type BrokerFailure, brokerMachine, type Deadline } from '../machines/index.ts'
 import { PorteiroError } from '../src/errors.ts'
 import {
   BROKER_URL,
@@ -9,6 +11,7 @@ import {
   queueName,
   withBroker,
 } from './broker-rig.ts'
+import { simulateTime } from './clock.ts'
 import { eventually, suite } from './rig.ts'
 
 const test = suite('broker')
@@ -31,7 +34,6 @@ function urlWith(change: (url: URL) => void): string {
 }
 
 test('a port where nothing listens is tried AMQP_CONNECTION_ATTEMPTS times, then the broker has failed', async (rig) => {
-  const begun = performance.now()
   const { broker, lines } = openPublisher(rig, 'q', { AMQP_URL: 'amqp://u:secret-word@127.0.0.1:1/some' })
   const error = await failureOf(broker.opened())
   assert.is(error.code, 'BROKER_REFUSED')
@@ -39,7 +41,6 @@ test('a port where nothing listens is tried AMQP_CONNECTION_ATTEMPTS times, then
   const { reason, ...facts } = error.details
   assert.equal(facts, { host: '127.0.0.1:1', vhost: 'some', user: 'u', queue: 'q' })
   assert.match(String(reason), 'ECONNREFUSED')
-  assert.ok(performance.now() - begun >= 100, 'two pauses of 50 ms')
   assert.is(lines.filter(({ msg }) => msg === 'connecting to RabbitMQ').length, 3)
   assert.is(broker.state(), 'failed')
   assert.is((await broker.failed).code, 'BROKER_REFUSED')
@@ -67,14 +68,12 @@ test('who says nothing, or drips, is given AMQP_SOCKET_TIMEOUT_MS for the whole 
     drips.add(setInterval(() => socket.write(Buffer.of(1)), 20))
   })
   for (const url of [silent, dripping]) {
-    const begun = performance.now()
     const { broker, lines } = openPublisher(rig, 'q', {
       AMQP_URL: url,
       AMQP_CONNECTION_ATTEMPTS: '1',
       AMQP_SOCKET_TIMEOUT_MS: '200',
     })
     assert.is((await failureOf(broker.opened())).code, 'BROKER_TIMEOUT')
-    assert.ok(performance.now() - begun < 1500)
     assert.not.match(JSON.stringify(lines), 'secret-word')
   }
 })
@@ -139,16 +138,16 @@ testReal('a lost connection is made anew under crash, and the state tells', asyn
 
 testReal('under crash a broker that stays away has failed after its attempts', async (rig) => {
   const proxy = await openProxy(rig)
-  const { broker } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  const { broker, lines } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
   await broker.opened()
-  const begun = performance.now()
+  lines.length = 0
   proxy.fail()
   const error = await broker.failed
   assert.is(error.code, 'BROKER_RESET')
-  assert.ok(performance.now() - begun < 3 * 50 + 2000)
+  assert.is(lines.filter(({ msg }) => msg === 'connecting to RabbitMQ').length, 3)
 })
 
-testReal('under recover tries come at growing distances, and the last one is the end', async (rig) => {
+testReal('under recover the last try is the end', async (rig) => {
   const proxy = await openProxy(rig)
   const { broker, lines } = openPublisher(rig, await queueName(rig), {
     AMQP_URL: proxy.url,
@@ -158,12 +157,40 @@ testReal('under recover tries come at growing distances, and the last one is the
   })
   await broker.opened()
   lines.length = 0
-  const begun = performance.now()
   proxy.fail()
   await broker.failed
-  // 20 + 40 + 80 + 160
-  assert.ok(performance.now() - begun >= 300)
   assert.is(lines.filter(({ msg }) => msg === 'connecting to RabbitMQ').length, 4)
+})
+
+test('under recover the pauses double, and have a bound', async (rig) => {
+  simulateTime(rig)
+  const lost: BrokerFailure = { code: 'BROKER_RESET', details: {}, final: false }
+  const pauses: number[] = []
+  let stands = true
+  const machine = brokerMachine.provide({
+    actors: {
+      connect: fromPromise<void, void>(async () => {
+        if (!stands) throw lost
+        stands = false
+      }),
+      hold: fromCallback<BrokerEvent, void, BrokerEvent>(({ sendBack }) =>
+        sendBack({ type: 'broker.lost', failure: lost }),
+      ),
+      deadline: fromPromise<void, Deadline>(async ({ input }) => void pauses.push(input.at - Date.now())),
+    },
+  })
+  const settings = {
+    attempts: 1,
+    retryMs: 20,
+    blockedMs: 500,
+    onFailure: 'recover',
+    recoveryAttempts: 6,
+    recoveryMaxMs: 200,
+  } as const
+  const actor = createActor(machine, { input: { settings } }).start()
+  await waitFor(actor, (now) => now.matches('failed'))
+  actor.stop()
+  assert.equal(pauses, [20, 40, 80, 160, 200, 200])
 })
 
 testReal('under recover a broker that comes back is open again', async (rig) => {
@@ -181,10 +208,9 @@ testReal('under recover a broker that comes back is open again', async (rig) => 
 
 test('closing while connecting leaves nothing', async (rig) => {
   const url = await openStranger(rig, () => {})
-  const { broker } = openPublisher(rig, 'q', { AMQP_URL: url })
-  const begun = performance.now()
+  // longer than this test may take
+  const { broker } = openPublisher(rig, 'q', { AMQP_URL: url, AMQP_SOCKET_TIMEOUT_MS: '600000' })
   await broker.close()
-  assert.ok(performance.now() - begun < 500)
   assert.is(broker.state(), 'closed')
 })
 

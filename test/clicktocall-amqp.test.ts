@@ -6,6 +6,7 @@ import { numbersOf } from '../src/clicktocall/dialer.ts'
 import { PorteiroError } from '../src/errors.ts'
 import { silentLog } from '../src/log.ts'
 import {
+  becomes,
   openConsumer,
   openPeer,
   openProxy,
@@ -18,6 +19,9 @@ import { eventually, suite } from './rig.ts'
 
 const test = suite('clicktocall-amqp')
 const testReal = withBroker(test)
+
+/** For tests of what comes after it. */
+const SOON = { AMQP_BLOCKED_TIMEOUT_MS: '500' }
 
 const CALL = '9f1c2a44-5a1e-4c1b-9d7e-0a1b2c3d4e5f'
 
@@ -125,37 +129,34 @@ testReal('no confirm within AMQP_BLOCKED_TIMEOUT_MS is a failure of the connecti
   const { broker, publisher } = openPublisher(rig, await queueName(rig), {
     AMQP_URL: proxy.url,
     AMQP_FAILURE: 'recover',
+    ...SOON,
   })
   await broker.opened()
   proxy.stall()
-  const begun = performance.now()
   assert.is(
     await codeOf(publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })),
     'BROKER_TIMEOUT',
   )
-  assert.ok(performance.now() - begun < 1500)
-  await eventually(() => broker.state() === 'recovering' || undefined)
+  await becomes(broker, 'recovering')
   proxy.restore()
-  await eventually(() => broker.state() === 'open' || undefined)
+  await becomes(broker, 'open')
 })
 
 test('while the broker is away under recover, a message is given up after AMQP_BLOCKED_TIMEOUT_MS', async (rig) => {
   const url = await openStranger(rig, () => {})
-  const { publisher } = openPublisher(rig, 'q', { AMQP_URL: url, AMQP_FAILURE: 'recover' })
-  const begun = performance.now()
+  const { publisher } = openPublisher(rig, 'q', { AMQP_URL: url, AMQP_FAILURE: 'recover', ...SOON })
   assert.is(
     await codeOf(publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })),
     'BROKER_TIMEOUT',
   )
-  assert.ok(performance.now() - begun < 1500)
 })
 
 testReal('under crash an alarm fails what is sent after AMQP_BLOCKED_TIMEOUT_MS, and all', async (rig) => {
   const proxy = await openProxy(rig)
-  const { broker, publisher } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  const { broker, publisher } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url, ...SOON })
   await broker.opened()
   proxy.block()
-  await eventually(() => broker.state() === 'blocked' || undefined)
+  await becomes(broker, 'blocked')
   const sent = publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })
   assert.is(await codeOf(sent), 'BROKER_BLOCKED')
   const { code, message } = await broker.failed
@@ -168,25 +169,28 @@ testReal('under recover an alarm is waited out, and messages fail at once meanwh
   const { broker, publisher } = openPublisher(rig, await queueName(rig), {
     AMQP_URL: proxy.url,
     AMQP_FAILURE: 'recover',
+    ...SOON,
   })
   await broker.opened()
   const publish = (messageId: string) => publisher.publish({ messageId, type: 't', body: Buffer.from('{}') })
   proxy.block()
-  await eventually(() => broker.state() === 'stuck' || undefined)
-  const begun = performance.now()
-  assert.is(await codeOf(publish('1')), 'BROKER_BLOCKED')
-  assert.ok(performance.now() - begun < 100)
+  await becomes(broker, 'stuck')
+  // before anything else can happen
+  const first = codeOf(publish('1'))
+  assert.is(await Promise.race([first, new Promise((resolve) => setImmediate(resolve))]), 'BROKER_BLOCKED')
   proxy.unblock()
-  await eventually(() => broker.state() === 'open' || undefined)
+  await becomes(broker, 'open')
   assert.is(await codeOf(publish('2')), 'nothing')
 })
 
 testReal('an alarm that passes in time fails nothing', async (rig) => {
   const proxy = await openProxy(rig)
-  const { broker, publisher } = openPublisher(rig, await queueName(rig), { AMQP_URL: proxy.url })
+  const { broker, publisher } = openPublisher(rig, await queueName(rig), {
+    AMQP_URL: proxy.url,
+  })
   await broker.opened()
   proxy.block()
-  await eventually(() => broker.state() === 'blocked' || undefined)
+  await becomes(broker, 'blocked')
   proxy.unblock()
   await publisher.publish({ messageId: '1', type: 't', body: Buffer.from('{}') })
   assert.is(broker.state(), 'open')
@@ -200,12 +204,13 @@ for (const last of ['the next attempt', 'nothing more']) {
     const { broker, publisher, lines, log } = openPublisher(rig, queue, {
       AMQP_URL: proxy.url,
       AMQP_FAILURE: 'recover',
+      ...SOON,
     })
     await broker.opened()
     const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
     const [first, second] = [requestFor('101'), { ...requestFor('101'), attemptId: `${CALL}-2` }]
     proxy.block()
-    await eventually(() => broker.state() === 'blocked' || undefined)
+    await becomes(broker, 'blocked')
     assert.is(await codeOf(dialer.dial(first)), 'BROKER_BLOCKED')
     dialer.cancel(first)
     await eventually(() => lines.find(({ msg }) => /is stopped when RabbitMQ is back/.test(msg)))
@@ -213,7 +218,7 @@ for (const last of ['the next attempt', 'nothing more']) {
     assert.equal(consumer.messages, [])
 
     proxy.unblock()
-    await eventually(() => broker.state() === 'open' || undefined)
+    await becomes(broker, 'open')
     if (last === 'the next attempt') assert.is(await codeOf(dialer.dial(second)), 'nothing')
     const wanted = last === 'the next attempt' ? 3 : 2
     const told = (await consumer.count(wanted)).map(({ properties }) => properties)
@@ -232,11 +237,12 @@ testReal('what stops a ringing waits no longer than anybody would ring, nor beyo
   const { broker, publisher, lines, log } = openPublisher(rig, queue, {
     AMQP_URL: proxy.url,
     AMQP_FAILURE: 'recover',
+    ...SOON,
   })
   await broker.opened()
   const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
   proxy.block()
-  await eventually(() => broker.state() === 'stuck' || undefined)
+  await becomes(broker, 'stuck')
   const given = () => lines.filter(({ msg }) => /could not be stopped/.test(msg)).length
   // a message of an attempt that long ago is a dead letter at the dialer
   dialer.cancel({ ...requestFor('101'), ringMs: -30_000 + 100 })
@@ -253,7 +259,6 @@ testReal('1,000 messages, 200 at once, over two cuts: none lost, copies have the
   const { broker, publisher } = openPublisher(rig, queue, {
     AMQP_URL: proxy.url,
     AMQP_FAILURE: 'recover',
-    AMQP_BLOCKED_TIMEOUT_MS: '10000',
   })
   await broker.opened()
   const ids = Array.from({ length: 1000 }, () => randomUUID())
@@ -264,7 +269,7 @@ testReal('1,000 messages, 200 at once, over two cuts: none lost, copies have the
       if (at === 300) proxy.cut()
       if (at === 700) {
         proxy.fail()
-        setTimeout(() => proxy.restore(), 100)
+        void becomes(broker, 'recovering').then(proxy.restore)
       }
       const body = Buffer.from(JSON.stringify({ id }))
       await publisher.publish({ messageId: id, type: 'clicktocall', body }).catch(() => failed++)

@@ -46,8 +46,8 @@ function run(rig: Rig, args: string[], environment: Environment = {}) {
       for (const listener of listeners) listener(line)
     }
   })
-  const ended = new Promise<{ code: number | null; at: number; err: string }>((resolve) =>
-    child.on('close', (code) => resolve({ code, at: performance.now(), err: texts.err })),
+  const ended = new Promise<{ code: number | null; err: string }>((resolve) =>
+    child.on('close', (code) => resolve({ code, err: texts.err })),
   )
   rig.defer(async () => {
     child.kill('SIGKILL')
@@ -75,8 +75,8 @@ testReal(
       CLICKTOCALL: 'amqp',
       CLICKTOCALL_QUEUE: await queueName(rig),
       AMQP_URL: proxy.url,
-      AMQP_RETRY_DELAY_MS: '500',
-      HANGUP_DELAY_MS: '500',
+      AMQP_RETRY_DELAY_MS: '100',
+      HANGUP_DELAY_MS: '0',
     }
     const { dataDir, databaseUrl } = parseConfig(environment)
     const database = await openDatabase({ url: databaseUrl, dataDir, log: silentLog() })
@@ -98,21 +98,13 @@ testReal(
       if (happening.prompt === 'calling-unit') proxy.fail()
     })
     rig.defer(off)
-    let toldAt = 0
-    void phone
-      .heard('farewell-visitor-unreachable', { timeout: 30_000 })
-      .then(() => {
-        toldAt = performance.now()
-      })
-      .catch(() => {})
+    const told = phone.heard('farewell-visitor-unreachable', { timeout: 60_000 })
     await phone.press('101#')
+    await told
     await phone.ended
-    const { code, at, err } = await service.ended
+    const { code, err } = await service.ended
     assert.is(code, 69)
     assert.match(err, /BROKER_(REFUSED|RESET)/)
-    assert.ok(toldAt > 0, 'the visitor heard it to the end')
-    console.log(`  exit ${Math.round(at - toldAt)} ms after the announcement was played out`)
-    assert.ok(at - toldAt < 3 * 500 + 2000)
     const last = service.lines.find(({ level }) => level === 'fatal')
     assert.match(String(last?.['code']), /^BROKER_/)
   },
@@ -121,8 +113,7 @@ testReal(
 test('a broker that is not there at the start: exit 69 after the attempts', async (rig) => {
   const scratch = await createScratch('porteiro-crash-')
   rig.defer(() => scratch.remove())
-  const begun = performance.now()
-  const { code, err, at } = await run(rig, ['serve', '--role', 'dialer'], {
+  const { code, err } = await run(rig, ['serve', '--role', 'dialer'], {
     DATA_DIR: scratch.path,
     AMQP_URL: 'amqp://u:secret-word@127.0.0.1:1',
     AMQP_RETRY_DELAY_MS: '100',
@@ -131,7 +122,6 @@ test('a broker that is not there at the start: exit 69 after the attempts', asyn
   assert.is(code, 69)
   assert.match(err, 'BROKER_REFUSED')
   assert.not.match(err, 'secret-word')
-  assert.ok(at - begun < 10_000)
 })
 
 testReal('the dialer alone takes messages until its broker is gone, then exits 69', async (rig) => {

@@ -110,6 +110,7 @@ testReal('under recover ten calls go on while the broker is away, and ring when 
       AMQP_URL: proxy.url,
       AMQP_FAILURE: 'recover',
       AMQP_RETRY_DELAY_MS: '50',
+      AMQP_BLOCKED_TIMEOUT_MS: '300000',
       CLICKTOCALL: 'amqp',
       CLICKTOCALL_QUEUE: queue,
       CLICKTOCALL_RING_SECONDS: '1',

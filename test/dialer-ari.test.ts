@@ -98,7 +98,8 @@ for (const [answer, code] of ANSWERS) {
   const name = typeof answer === 'object' ? `${answer.status} ${answer.reason}` : 'no answer'
   test(`${name} is ${code}`, async (rig) => {
     const ari = await openAri(rig, { answer: () => answer })
-    const error = await failureOf(openDialer(rig, ari).dial(requestFor('101')))
+    const settings = answer === 'hang' ? { timeoutMs: 100 } : {}
+    const error = await failureOf(openDialer(rig, ari, settings).dial(requestFor('101')))
     assert.is(error.code, code)
     if (code === 'ARI_REJECTED') assert.match(error.message, (answer as { reason: string }).reason)
   })
@@ -116,7 +117,7 @@ test('a wrong login and a port where nothing listens are told apart, without the
 
 test('closing gives up what hangs', async (rig) => {
   const ari = await openAri(rig, { answer: () => 'hang' })
-  const dialer = openDialer(rig, ari, { timeoutMs: 60_000 })
+  const dialer = openDialer(rig, ari, { timeoutMs: 600_000 })
   const failure = failureOf(dialer.dial(requestFor('101')))
   await ari.count('POST', 1)
   await dialer.close()

@@ -15,7 +15,11 @@ const testReal = withBroker(test)
 /** The role on a queue of its own, with a peer that publishes to it and looks into both queues. */
 async function openRole(
   rig: Rig,
-  { ari: options = {}, environment = {} }: { ari?: AriPeerOptions; environment?: Environment } = {},
+  {
+    ari: options = {},
+    environment = {},
+    timeoutMs = 60_000,
+  }: { ari?: AriPeerOptions; environment?: Environment; timeoutMs?: number } = {},
 ) {
   const ari = await openAri(rig, options)
   const queue = await queueName(rig)
@@ -25,7 +29,7 @@ async function openRole(
   const open = () =>
     openDialerRole({
       amqp: brokerConfig(environment),
-      ari: ariSettings(ari),
+      ari: ariSettings(ari, { timeoutMs }),
       queue,
       ringMs: 30_000,
       pauseMs: 20,
@@ -162,7 +166,8 @@ testReal('while Asterisk is away a message comes again, and rings when it is bac
 
 testReal('an Asterisk that stays away or hangs costs a bounded number of tries', async (rig) => {
   for (const answer of [{ status: 503, reason: 'starting' }, 'hang' as const]) {
-    const { ari, ring, dead } = await openRole(rig, { ari: { answer: () => answer } })
+    const timeoutMs = answer === 'hang' ? 100 : 60_000
+    const { ari, ring, dead } = await openRole(rig, { ari: { answer: () => answer }, timeoutMs })
     await ring('attempt-1')
     const letter = await dead()
     assert.is(ari.asked.length, 5)
