@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { createActor, fromCallback, fromPromise, waitFor } from 'xstate'
+import { createActor, type EventObject, fromCallback, fromPromise, waitFor } from 'xstate'
 import { type BrokerEvent, type BrokerFailure, brokerMachine, type Deadline } from '../machines/index.ts'
 import { PorteiroError } from '../src/errors.ts'
 import {
@@ -173,7 +173,7 @@ test('under recover the pauses double, and have a bound', async (rig) => {
         if (!stands) throw lost
         stands = false
       }),
-      hold: fromCallback<BrokerEvent, void, BrokerEvent>(({ sendBack }) =>
+      hold: fromCallback<EventObject, void, BrokerEvent>(({ sendBack }) =>
         sendBack({ type: 'broker.lost', failure: lost }),
       ),
       deadline: fromPromise<void, Deadline>(async ({ input }) => void pauses.push(input.at - Date.now())),

@@ -12,14 +12,19 @@ import { eventually, type Rig, suite } from './rig.ts'
 
 const test = suite('routing')
 
+/** ms of a node that waits in vain, and of one that is answered. */
+const IMPATIENT_MS = 200
+const PATIENCE_MS = 100_000
+
 /** Two nodes on one database: one that takes calls, and one that only asks. */
-async function openNodes(
-  rig: Rig,
-  { deaf = false, patienceMs }: { deaf?: boolean; patienceMs?: number } = {},
-) {
+async function openNodes(rig: Rig, { deaf = false }: { deaf?: boolean } = {}) {
   const database = await openTestDatabase(rig)
   const log = silentLog()
-  const open = async (nodeId: string, roles: string[]) => {
+  const open = async (
+    nodeId: string,
+    roles: string[],
+    { patienceMs = PATIENCE_MS, queries = database }: { patienceMs?: number; queries?: Database } = {},
+  ) => {
     const instance = randomUUID()
     const heard = await openSignals({ database, instance, log })
     rig.defer(() => heard.close())
@@ -27,13 +32,7 @@ async function openNodes(
     const signals: Signals = deaf ? { ...heard, on: () => () => {} } : heard
     const presence = await enterNodes({ database, instance, nodeId, roles, log })
     rig.defer(() => presence.leave())
-    const routing = createRouting({
-      database,
-      signals,
-      presence,
-      log,
-      ...(patienceMs !== undefined && { patienceMs }),
-    })
+    const routing = createRouting({ database: queries, signals, presence, log, patienceMs })
     rig.defer(() => routing.close())
     return { routing, presence }
   }
@@ -160,7 +159,8 @@ test('in its own process a call is reached without the database', async (rig) =>
 })
 
 test('a call that nobody knows, has ended, or was lost with its process', async (rig) => {
-  const { database, open, voice, web } = await openNodes(rig, { patienceMs: 200 })
+  const { database, open, voice } = await openNodes(rig)
+  const web = await open('web-2', ['web'], { patienceMs: IMPATIENT_MS })
   voice.routing.serve(serving('none'))
   assert.is(await codeOf(web.routing.command(randomUUID(), DECIDE)), 'CALL_UNKNOWN')
   assert.is(
@@ -171,7 +171,7 @@ test('a call that nobody knows, has ended, or was lost with its process', async 
   const lost = await writeCall(database, { nodeId: 'voice-9' })
   assert.is(await codeOf(web.routing.command(lost, DECIDE)), 'CALL_ELSEWHERE_SILENT')
   // started anew under the same name, the node cannot have what is older than itself
-  const again = await open('voice-9', ['voice'])
+  const again = await open('voice-9', ['voice'], { patienceMs: IMPATIENT_MS })
   again.routing.serve(serving('none'))
   assert.is(await codeOf(again.routing.command(lost, DECIDE)), 'CALL_ENDED')
   assert.is(await codeOf(web.routing.command(lost, DECIDE)), 'CALL_ENDED')
@@ -195,10 +195,11 @@ test('a late decision is refused, and kept in the journal of the ended call', as
 })
 
 test('what nobody began with in time never happens', async (rig) => {
-  const { database, voice, web } = await openNodes(rig, { patienceMs: 200 })
+  const { database, open, voice, web } = await openNodes(rig)
+  const impatient = await open('web-2', ['web'], { patienceMs: IMPATIENT_MS })
   const id = await writeCall(database)
   // it is there, but does not answer yet
-  assert.is(await codeOf(web.routing.command(id, DECIDE)), 'CALL_ELSEWHERE_SILENT')
+  assert.is(await codeOf(impatient.routing.command(id, DECIDE)), 'CALL_ELSEWHERE_SILENT')
   const calls = serving(id)
   voice.routing.serve(calls)
   await web.routing.command(id, { type: 'hangUp', role: 'visitor' })
@@ -206,7 +207,20 @@ test('what nobody began with in time never happens', async (rig) => {
 })
 
 test('who has begun is waited for', async (rig) => {
-  const { database, voice, web } = await openNodes(rig, { patienceMs: 300 })
+  const { database, open, voice } = await openNodes(rig)
+  const withdrawing = Promise.withResolvers<void>()
+  const queries: Database = {
+    ...database,
+    async query<T>(text: string, values?: readonly unknown[]) {
+      const rows = await database.query<T>(text, values)
+      if (text.startsWith('delete from node_requests where id = $1 and taken_by is null')) {
+        withdrawing.resolve()
+        assert.equal(rows, [], 'it is begun')
+      }
+      return rows
+    },
+  }
+  const web = await open('web-2', ['web'], { queries })
   const id = await writeCall(database)
   const begun = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()
@@ -217,7 +231,14 @@ test('who has begun is waited for', async (rig) => {
   voice.routing.serve(calls)
   const deciding = web.routing.command(id, DECIDE)
   await begun.promise
-  setTimeout(goOn.resolve, 400)
+  // its patience is over now
+  const { now } = performance
+  performance.now = () => now.call(performance) + 1.5 * PATIENCE_MS
+  rig.defer(() => {
+    performance.now = now
+  })
+  await withdrawing.promise
+  goOn.resolve()
   await deciding
   assert.equal(calls.done, [DECIDE])
 })

@@ -14,8 +14,10 @@ import { eventually, type Rig, suite } from './rig.ts'
 
 const test = suite('streams')
 
-/** So that a test need not wait for real leases. */
-const QUICK = { renewMs: 100, leaseMs: 500 }
+/** ms. So that a test need not wait for the next look; nothing ends because a busy machine was late. */
+const LOOK_MS = 100
+const LEASE_MS = 300_000
+const PATIENCE_MS = 100_000
 
 type AskOne = Routing['askOne']
 
@@ -35,9 +37,16 @@ async function openNodes(rig: Rig) {
     const instance = randomUUID()
     const signals = await openSignals({ database, instance, log })
     rig.defer(() => signals.close())
-    const presence = await enterNodes({ database, instance, nodeId, roles: [nodeId], log })
+    const presence = await enterNodes({
+      database,
+      instance,
+      nodeId,
+      roles: [nodeId],
+      log,
+      beatMs: LOOK_MS,
+    })
     rig.defer(() => presence.leave())
-    const routing = createRouting({ database, signals, presence, log })
+    const routing = createRouting({ database, signals, presence, log, patienceMs: PATIENCE_MS })
     rig.defer(() => routing.close())
     const askOne: AskOne = asking ? (...asked) => asking(routing.askOne, ...asked) : routing.askOne
     const streams = createStreams({
@@ -45,7 +54,8 @@ async function openNodes(rig: Rig) {
       presence,
       routing: { offer: routing.offer, askOne },
       log,
-      ...QUICK,
+      renewMs: LOOK_MS,
+      leaseMs: LEASE_MS,
       ...pace,
     })
     rig.defer(() => streams.close())
@@ -83,9 +93,9 @@ function fountain() {
 }
 
 /** A process that gives water, and one that may take it. */
-async function openPair(rig: Rig, takers: NodeOptions = {}) {
+async function openPair(rig: Rig, takers: NodeOptions = {}, givers: NodeOptions = {}) {
   const { database, open } = await openNodes(rig)
-  const [giver, taker] = [await open('voice'), await open('web', takers)]
+  const [giver, taker] = [await open('voice', givers), await open('web', takers)]
   const source = fountain()
   giver.streams.serve('water', source.giving)
   return { database, giver, taker, source }
@@ -177,7 +187,7 @@ test('a process that ends is lost; one that gives no such stream, or refuses it,
 })
 
 test('a process that closes says so, long before anybody would miss it', async (rig) => {
-  const { giver, taker } = await openPair(rig, { renewMs: 60_000, leaseMs: 180_000 })
+  const { giver, taker } = await openPair(rig, { renewMs: 600_000 })
   const { told, options } = listening()
   await taker.streams.take(options).ready
   await giver.streams.close()
@@ -200,13 +210,13 @@ test('a process that is being opened is asked once it is open', async (rig) => {
 
 test('a giver that is silent for a moment is not lost, and many streams are renewed at once', async (rig) => {
   const { open } = await openNodes(rig)
-  let renewals = 0
+  const renewals: number[] = []
   let isSilent = false
   const giver = await open('voice')
   const taker = await open('web', {
     async asking(askOne, node, name, input) {
       if (name === 'stream.renew') {
-        renewals++
+        renewals.push((input as string[]).length)
         if (isSilent) throw fail('CALL_ELSEWHERE_SILENT', { node: node.nodeId })
       }
       return askOne(node, name, input)
@@ -216,18 +226,22 @@ test('a giver that is silent for a moment is not lost, and many streams are rene
   giver.streams.serve('water', source.giving)
   const { told, options } = listening()
   const takings = Array.from({ length: 20 }, () => taker.streams.take(options))
-  await Promise.all(takings.map(({ ready }) => ready))
-  assert.is(told.length, 20)
-  await eventually(() => (renewals > 0 ? true : undefined))
+  // what is asked in vain on a busy machine is asked again
+  await eventually(() => takings.every((taking) => taking.instances().length === 1) || undefined)
+  told.length = 0
+  renewals.length = 0
+  const more = async () => {
+    const before = renewals.length
+    await eventually(() => (renewals.length > before + 1 ? true : undefined))
+  }
+  await more()
   isSilent = true
-  const before = renewals
-  await eventually(() => (renewals > before + 1 ? true : undefined))
+  await more()
   isSilent = false
-  const silentFor = renewals - before
-  await eventually(() => (renewals > before + silentFor + 1 ? true : undefined))
-  assert.equal([told.includes('lost'), source.takers.size], [false, 20])
-  // one each 100 ms for all of them
-  assert.ok(renewals < 20, `${renewals} renewals`)
+  await more()
+  assert.equal(told, [])
+  assert.equal([...new Set(renewals)], [20], 'one for all of them')
+  assert.ok(source.takers.size >= 20)
   for (const taking of takings) taking.close()
 })
 
@@ -255,9 +269,9 @@ test('what broke while it was asked for is told anew, and nobody gives it twice'
 })
 
 test('what nobody renews ends by itself', async (rig) => {
-  const { giver, taker, source } = await openPair(rig)
+  const { giver, taker, source } = await openPair(rig, {}, { leaseMs: 500 })
   await taker.streams.take(listening().options).ready
-  assert.is(source.takers.size, 1)
+  assert.is(source.wanted.length, 1)
   // as a process that is killed: it says nothing any more
   await taker.streams.close()
   await eventually(() => (source.takers.size === 0 ? true : undefined))

@@ -25,12 +25,15 @@ export interface PresenceOptions {
   nodeId: string
   roles: readonly string[]
   log: Logger
+  /** ms between two signs of life, where a test has less patience. */
+  beatMs?: number
 }
 
 export type Presence = Awaited<ReturnType<typeof enterNodes>>
 
 /** Enters this process among those that share the database, and keeps its lease. Errors: DATABASE_UNREACHABLE. */
-export async function enterNodes({ database, instance, nodeId, roles, log }: PresenceOptions) {
+export async function enterNodes(options: PresenceOptions) {
+  const { database, instance, nodeId, roles, log, beatMs = BEAT_MS } = options
   const startedAt = new Date()
   const addresses: Record<string, string> = {}
   let away = false
@@ -66,7 +69,7 @@ export async function enterNodes({ database, instance, nodeId, roles, log }: Pre
     beating ??= beat().finally(() => {
       beating = undefined
     })
-  }, BEAT_MS)
+  }, beatMs)
 
   return {
     instance,
