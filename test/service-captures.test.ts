@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { HEADER_BYTES, uuidText } from '../src/audiosocket/frame.ts'
 import { createDice, openPeer } from './audiosocket-peer.ts'
-import { type Rig, suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
+import type { Rig } from './rig.ts'
 import { goodbyeOf, type House, openService } from './service-rig.ts'
 
-const test = suite('service: captures')
+const test = timedSuite('service: captures')
 
 const VISITORS = ['visitor-app', 'visitor-dial-slin', 'caller-leaves']
 const RESIDENTS = ['resident-app', 'dial-ulaw-trap']

@@ -1,11 +1,11 @@
 import * as assert from 'uvu/assert'
 import type { Piece } from '../machines/index.ts'
 import { playVisitor } from '../src/simulator/script.ts'
+import { timedSuite } from './clock.ts'
 import { capture, keysOf, listen, silence, soundOf, tone } from './media-stream.ts'
-import { suite } from './rig.ts'
 import { openService } from './service-rig.ts'
 
-const test = suite('service: key tones of the visitor')
+const test = timedSuite('service: key tones of the visitor')
 const WORDS = soundOf(capture('resident-app')).subarray(0, 800 * 16)
 /** As a telephone's echo of the visitor's tone: 25 dB down. */
 const ECHO = Buffer.concat([silence(40), tone('1', 300, -35), silence(100)])
@@ -48,6 +48,6 @@ test('neither reach the resident nor authorise by an echo, in a recording or in 
   )
   const heard = answered.recorded()
   assert.is(keysOf(listen((ear) => ear.audio(heard, 0, heard.length, 8000))), '')
-}, 60_000)
+})
 
 test.run()

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert'
-import { suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
 import { carried, goodbyeOf, LAST_FRAME_MS, openService } from './service-rig.ts'
 
-const test = suite('service: outcome')
+const test = timedSuite('service: outcome')
 
 test('without a delay the hangup still waits for the last frame of the goodbye', async (rig) => {
   const { rung, resident, ending } = await openService(rig)

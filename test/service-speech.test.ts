@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { readWav } from '../src/media/wav.ts'
-import { suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
 import { openService } from './service-rig.ts'
 import { type Asked, json, startHttpPeer, startVoskPeer } from './speech-peer.ts'
 
-const test = suite('service: speech', { timeout: 60_000 })
+const test = timedSuite('service: speech')
 
 const PROMPTS = fileURLToPath(new URL('../prompts', import.meta.url))
 const sample = (id: string) => readWav(join(PROMPTS, 'pt-BR', `${id}.wav`))

@@ -1,8 +1,8 @@
 import * as assert from 'uvu/assert'
-import { suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
 import { openService } from './service-rig.ts'
 
-const test = suite('service: steps that are passed over', { timeout: 60_000 })
+const test = timedSuite('service: steps that are passed over')
 
 test('a step that cannot be done leaves a trace, and the visitor hears of no time before the first', async (rig) => {
   const house = await openService(rig)

@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert'
 import { playResident, playVisitor } from '../src/simulator/script.ts'
 import { readChunks } from '../src/wav-chunks.ts'
-import { suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
 import { goodbyeOf, LAST_FRAME_MS, openService } from './service-rig.ts'
 
-const test = suite('service: visit')
+const test = timedSuite('service: visit')
 
 test('a whole visit at its own pace, while another visitor never says a word', async (rig) => {
   const house = await openService(rig, { prompts: 'real', settings: { HANGUP_DELAY_MS: '' } })
@@ -34,7 +34,7 @@ test('a whole visit at its own pace, while another visitor never says a word', a
     'visitor-silent',
   ])
   assert.equal(service.calls.counts().outcomes, { authorized: 1, abandoned: 1 })
-}, 60_000)
+})
 
 test('with RECORD_CALLS=on both legs are kept, each as it said and as it heard', async (rig) => {
   const house = await openService(rig, { settings: { RECORD_CALLS: 'on' } })
@@ -66,6 +66,6 @@ test('with RECORD_CALLS=on both legs are kept, each as it said and as it heard',
     const goodbye = house.service.kit.prompts['pt-BR'].pcm(`farewell-${role}-authorized`)
     assert.ok(right.includes(goodbye.subarray(0, goodbye.length & ~319)), `${role}: the goodbye is not there`)
   }
-}, 60_000)
+})
 
 test.run()

@@ -4,7 +4,7 @@ import type { Reaction } from '../src/simulator/whatsapp-peer.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { goodbyeOf, openService } from './service-rig.ts'
 
-const test = suite('service: asked in writing', { timeout: 60_000 })
+const test = suite('service: asked in writing')
 
 /** A house whose unit 101 is only asked in writing, with a gate. */
 async function openHouse(rig: Rig, reaction?: () => Reaction | undefined) {

@@ -1,10 +1,10 @@
 import * as assert from 'uvu/assert'
 import { KIND } from '../src/audiosocket/frame.ts'
 import type { Happening } from '../src/simulator/transcript.ts'
-import { suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
 import { call, isAudio, noise, type Peer, serve } from './simulator-server.ts'
 
-const test = suite('simulator: microphone')
+const test = timedSuite('simulator: microphone')
 
 const id = '0a0b0c0d-1111-4222-8333-444455556666'
 

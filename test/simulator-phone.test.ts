@@ -2,10 +2,10 @@ import { connect, createServer } from 'node:net'
 import * as assert from 'uvu/assert'
 import { HANGUP, KIND, SILENCE, uuidText } from '../src/audiosocket/frame.ts'
 import type { Ended } from '../src/simulator/transcript.ts'
-import { suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
 import { call, frames, isAudio, noise, type Peer, serve, soundsOf } from './simulator-server.ts'
 
-const test = suite('simulator: phone')
+const test = timedSuite('simulator: phone')
 
 const id = '0a0b0c0d-1111-4222-8333-444455556666'
 const greeting = noise(1, 300, { lead: 3, trail: 2 })
@@ -196,27 +196,23 @@ test('connects again as the dialplan with Dial does, until it is told that the c
   )
 })
 
-test('hundred phones at once cost little', async (rig) => {
+test('a hundred phones at once each say and hear everything', async (rig) => {
   const played: Promise<void>[] = []
   const everyone = Promise.withResolvers<void>()
   const port = await serve(rig, ({ play }) => {
     played.push(play(Array.from({ length: 60 }, () => SILENCE)))
     if (played.length === 100) everyone.resolve()
   })
-  const before = process.cpuUsage()
   const phones = Array.from({ length: 100 }, () => call(rig, { port, prompts }))
   await everyone.promise
   await Promise.all(played)
   for (const phone of phones) phone.hangUp()
   const outcomes = await Promise.all(phones.map(({ ended }) => ended))
-  const { user, system } = process.cpuUsage(before)
   for (const { framesIn, framesOut, by } of outcomes) {
     assert.is(by, 'us')
     assert.is(framesIn, 60)
     assert.ok(framesOut > 50 && framesOut < 90, `${framesOut}`)
   }
-  // both ends of 100 connections for 1.2 s; a core that is full would be 1,200 ms
-  assert.ok(user + system < 900_000, `${(user + system) / 1000} ms of CPU`)
 })
 
 function codeOf(promise: Promise<unknown>): Promise<string> {

@@ -8,10 +8,11 @@ import { readWav, writeWav } from '../src/media/wav.ts'
 import { type CallCommand, runCallCommand } from '../src/simulator/call-command.ts'
 import { playResident, playVisitor } from '../src/simulator/script.ts'
 import { vocabularyOf } from '../src/simulator/vocabulary.ts'
-import { type Rig, suite } from './rig.ts'
+import { timedSuite } from './clock.ts'
+import type { Rig } from './rig.ts'
 import { call, frames, isAudio, noise, type Peer, serve, soundsOf } from './simulator-server.ts'
 
-const test = suite('simulator: scripts')
+const test = timedSuite('simulator: scripts')
 
 // every prompt of the catalogue has a short noise of its own
 const pack = Object.fromEntries(PROMPT_IDS.map((id, index) => [id, noise(index + 1, 80 + index)]))
