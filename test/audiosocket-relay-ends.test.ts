@@ -13,6 +13,7 @@ import {
   UUID,
   watchWrites,
 } from './audiosocket-way.ts'
+import { simulateTime } from './clock.ts'
 import { eventually, suite } from './rig.ts'
 
 const test = suite('audiosocket relay, ends')
@@ -96,13 +97,14 @@ test('an owner that is lost ends the phone with whole messages and 0x00, and the
 })
 
 test('a node that took the leg and says nothing is given up; one that is silent aloud is not', async (t) => {
+  const clock = simulateTime(t)
   const { peer, socket, way } = await openRawWay(t, { silentMs: 200 })
-  let sent = 0
-  const speaking = setInterval(() => {
-    if (++sent === 10) clearInterval(speaking)
+  for (let sent = 1; sent <= 10; sent++) {
+    clock.tick(150)
     socket.write(SILENCE)
-  }, 50)
-  t.defer(() => clearInterval(speaking))
+    await eventually(() => peer.messages.length === sent || undefined)
+  }
+  clock.tick(400)
   await eventually(() => peer.messages.at(-1)?.equals(HANGUP) || undefined)
   peer.socket.end()
   const { by, error, stats } = await way.done

@@ -140,7 +140,7 @@ const LASTS =
     ' ',
   )
 
-test('a question to 1,000 units takes less than 5 ms', () => {
+test('each of many questions finds its unit among 1,000', () => {
   const at = <T>(list: T[], index: number) => list[index % list.length]!
   const units = Array.from({ length: 1000 }, (_, i) =>
     unit(String(101 + i), [
@@ -149,25 +149,14 @@ test('a question to 1,000 units takes less than 5 ms', () => {
     ]),
   )
   const index = createDirectoryIndex(units)
-  const questions: WantedUnit[] = [
-    { unit: '501' },
-    { unit: 'apartamento quinhentos e um' },
-    { resident: 'dona Mariana Oliveira' },
-    { resident: 'Vaneça Sousa Nascimento' },
-    { resident: 'mariaoliveira' },
-    { unit: '1099', resident: 'Felipe' },
-    { resident: 'Kjhgf Qwert' },
-  ]
-  const times = questions.map((question) => {
-    const runs = Array.from({ length: 15 }, () => {
-      const begin = performance.now()
-      matchUnit(index, question)
-      return performance.now() - begin
-    })
-    return runs.toSorted((a, b) => a - b)[7]!
-  })
-  console.log(`  median ms of each question: ${times.map((ms) => ms.toFixed(2)).join(' ')}`)
-  assert.ok(Math.max(...times) < 5, `${times}`)
+  const asked = (wanted: WantedUnit) => {
+    const match = matchUnit(index, wanted)
+    return match.kind === 'found' ? match.unit.number : match.kind
+  }
+  assert.equal(
+    [{ unit: '501' }, { unit: 'apartamento quinhentos e um' }, { resident: 'Kjhgf Qwert' }].map(asked),
+    ['501', '501', 'unknown'],
+  )
 })
 
 test('follows the directory in Postgres: built once, and again after any change', async (rig) => {

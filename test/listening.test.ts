@@ -96,7 +96,7 @@ test('a streaming recogniser has a place from the first word to the last, and no
   const transcriber = createTranscriber({
     provider: 'vosk',
     voskUrl: peer.url,
-    timeoutMs: 2000,
+    timeoutMs: 30_000,
     concurrency: 4,
     log: silentLog(),
   })

@@ -36,22 +36,15 @@ test('what was put is there at once, and on disk after a restart, for its owner 
   await again.close()
 })
 
-test('twenty sounds of 3 s come from disk in about a millisecond each', async (rig) => {
+test('twenty sounds of 3 s come back from disk', async (rig) => {
   const directory = await directoryFor(rig)
   const cache = await open(directory, 10_000_000)
-  for (let n = 0; n < 20; n++) cache.put(keyOf(n), randomBytes(48_000))
+  const sounds = Array.from({ length: 20 }, () => randomBytes(48_000))
+  for (const [n, sound] of sounds.entries()) cache.put(keyOf(n), sound)
   await cache.close()
   const again = await open(directory, 10_000_000)
-  const times: number[] = []
-  for (let n = 0; n < 20; n++) {
-    const begun = performance.now()
-    assert.is((await again.get(keyOf(n)))?.length, 48_000)
-    times.push(performance.now() - begun)
-  }
+  for (const [n, sound] of sounds.entries()) assert.equal(await again.get(keyOf(n)), sound)
   await again.close()
-  times.sort((a, b) => a - b)
-  console.log(`from disk: median ${times[10]!.toFixed(2)} ms, worst ${times[19]!.toFixed(2)} ms`)
-  assert.ok(times[10]! < 5)
 })
 
 test('it stays within its size, and what was not used longest goes first', async (rig) => {
