@@ -1,7 +1,7 @@
 /** The import rules of ARCHITECTURE.md: imports go down only, and siblings never import each other. */
 const siblings = 'audiosocket|media|speech|dialogue|clicktocall|outbound|inbound'
 const leaves =
-  '^src/(audio|errors|log|config|misspelt|variables|variable-forms|wav-chunks|root|wait|chat-model)\\.ts$'
+  '^src/(at-exit|audio|errors|log|config|misspelt|variables|variable-forms|wav-chunks|root|wait|chat-model)\\.ts$'
 
 module.exports = {
   forbidden: [

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { endBySignal } from './at-exit.ts'
 import { MAIN_TENANT } from './calls/gates.ts'
 import { reachable } from './click-to-call.ts'
 import { loadConfig, readEnvironment } from './config.ts'
@@ -225,7 +226,7 @@ async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Prom
   const unhear = hearSignals((signal) => {
     if (!ending.signal.aborted) return ending.abort()
     unhear()
-    process.kill(process.pid, signal)
+    endBySignal(signal)
   })
   try {
     return await work(ending.signal)

@@ -41,7 +41,7 @@ export async function openClickToCall({
   if (mode === 'amqp') return openAmqpDialer({ amqp: amqp!, queue, license, audiosocket, provide, log })
   if (mode === 'ari') return { dialer: createAriDialer({ ari: createAri(ari!), audiosocket, log }) }
   if (mode === 'manual') return { dialer: createManualDialer({ wanted }) }
-  if (mode === 'loopback') return { dialer: createLoopbackDialer({ telephone: telephone() }) }
+  if (mode === 'loopback') return { dialer: createLoopbackDialer({ telephone: telephone(), log }) }
   return { dialer: createNoDialer() }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The one table of errors. A code names what is wrong, `status` is what HTTP answers, `exit` (where present) is the exit
- * code of the process: 64 wrong usage, 69 a required dependency is unreachable, 70 a bug, 78 invalid configuration
+ * code of the process: 1 the demo failed, 64 wrong usage, 69 a required dependency is unreachable, 70 a bug, 78 invalid configuration
  * (sysexits.h). `{name}` in a message is filled from the error's details. docs/errors.md lists the same codes; `npm run
  * check` compares both.
  */
@@ -59,8 +59,27 @@ export const ERRORS = {
   PORT_FORBIDDEN: { status: 500, exit: 69, message: 'Port {port} on {host} cannot be opened: {reason}' },
 
   // simulator
-  PHONE_ENDED: { status: 409, message: 'The simulated call ended ({by}) before this came: {wanted}.' },
-  PHONE_TIMEOUT: { status: 504, message: 'The simulated phone did not get this within {ms} ms: {wanted}.' },
+  PHONE_ENDED: {
+    status: 409,
+    exit: 1,
+    message: 'The simulated call ended ({by}) before this came: {wanted}.',
+  },
+  PHONE_TIMEOUT: {
+    status: 504,
+    exit: 1,
+    message: 'The simulated phone did not get this within {ms} ms: {wanted}.',
+  },
+  VOICE_LOST: {
+    status: 502,
+    exit: 1,
+    message:
+      'The {listener} heard only {percent} % of what the {speaker} said, which was said {tries} times.',
+  },
+  DEMO_TIMEOUT: {
+    status: 504,
+    exit: 1,
+    message: 'The demo waited {seconds} s for this, which never came: {wanted}.',
+  },
 
   // media
   PROMPT_MISSING: { status: 500, exit: 78, message: 'Prompt {prompt} is missing for {locale}: {file}' },

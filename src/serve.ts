@@ -1,3 +1,4 @@
+import { endBySignal } from './at-exit.ts'
 import { type Config, parseConfig, readEnvironment } from './config.ts'
 import { dialerLacks, type RunningDialer, startDialer } from './dialer-service.ts'
 import { fail, type PorteiroError } from './errors.ts'
@@ -43,7 +44,7 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
       log.info({ signal }, 'ending when the start is over; once more ends at once')
     } else {
       unhear()
-      process.kill(process.pid, signal)
+      endBySignal(signal)
     }
   })
   try {

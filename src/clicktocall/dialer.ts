@@ -1,5 +1,6 @@
 import type { Contact, DialRequest } from '../../machines/index.ts'
-import { fail } from '../errors.ts'
+import { fail, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
 
 /** A unit as far as ringing it is concerned. */
 export interface Reachable {
@@ -45,21 +46,26 @@ export function createManualDialer({ wanted }: { wanted: (request: DialRequest) 
 export type Telephone = (request: DialRequest, signal: AbortSignal) => Promise<void>
 
 /** `CLICKTOCALL=loopback`: a telephone of this very process rings, and answers over real AudioSocket. */
-export function createLoopbackDialer({ telephone }: { telephone: Telephone }): Dialer {
+export function createLoopbackDialer({ telephone, log }: { telephone: Telephone; log: Logger }): Dialer {
   const ringing = new Map<string, { stop: AbortController; over: Promise<void> }>()
   return {
     contacts: numbersOrUnit,
     async dial(request) {
       if (ringing.has(request.attemptId)) return
       const stop = new AbortController()
-      const over = telephone(request, stop.signal).finally(() => ringing.delete(request.attemptId))
+      const over = telephone(request, stop.signal)
+        // as one that is dropped: the call goes on without it
+        .catch((error) =>
+          log.error({ call_id: request.callId, reason: reasonOf(error) }, 'a simulated telephone failed'),
+        )
+        .finally(() => ringing.delete(request.attemptId))
       ringing.set(request.attemptId, { stop, over })
     },
     cancel: ({ attemptId }) => ringing.get(attemptId)?.stop.abort(),
     async close() {
       const left = [...ringing.values()]
       for (const { stop } of left) stop.abort()
-      await Promise.allSettled(left.map(({ over }) => over))
+      await Promise.all(left.map(({ over }) => over))
     },
   }
 }

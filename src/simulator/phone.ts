@@ -54,6 +54,8 @@ export interface Phone {
   readonly ended: Promise<Ended>
   readonly transcript: readonly Happening[]
   on(listener: (happening: Happening) => void): () => void
+  /** Hears every frame as it comes; returns the end of it. */
+  onAudio(listener: (bytes: Buffer, start: number, end: number) => void): () => void
   /** Resolves when all keys were sent (or the call ended). */
   press(keys: string): Promise<void>
   /** 8 kHz PCM or a prompt of the pack; resolves when spoken (or the call ended). */
@@ -92,6 +94,7 @@ export function createPhone(options: PhoneOptions): Phone {
   const connected = Promise.withResolvers<boolean>()
   const ended = Promise.withResolvers<Ended>()
   const violations: Violation[] = []
+  const ears = new Set<Parameters<Phone['onAudio']>[0]>()
   let line: Line
   let connections = 0
   let framesOut = 0
@@ -159,6 +162,7 @@ export function createPhone(options: PhoneOptions): Phone {
         audio(bytes, start, end) {
           silentTicks = 0
           listener.audio(bytes, start, end)
+          for (const ear of ears) ear(bytes, start, end)
         },
         hangup() {
           listener.hangup()
@@ -224,6 +228,10 @@ export function createPhone(options: PhoneOptions): Phone {
     ended: ended.promise,
     transcript: transcript.happenings,
     on: transcript.on,
+    onAudio(ear) {
+      ears.add(ear)
+      return () => ears.delete(ear)
+    },
     press: microphone.press,
     async say(speech) {
       if (!('prompt' in speech)) return microphone.say(speech)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { chown, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { undoAtExit } from '../at-exit.ts'
 import { fail } from '../errors.ts'
 import type { Binaries } from './binaries.ts'
 import type { User } from './passage.ts'
@@ -61,7 +62,11 @@ function run(
   input = '',
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const child = spawn(command, args, { cwd, env: SERVER_ENVIRONMENT, stdio: 'pipe', ...user })
+  // in a process group of its own: a Ctrl-C in our terminal is for us, who finish or undo what was begun
+  const options = { cwd, env: SERVER_ENVIRONMENT, stdio: 'pipe', detached: true, ...user } as const
+  const child = spawn(command, args, options)
+  // with what initdb has started itself
+  const forget = undoAtExit(() => child.pid && process.kill(-child.pid, 'SIGKILL'))
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
@@ -70,8 +75,12 @@ function run(
   }
   // a child that ends before it reads is reported by its exit
   child.stdin.on('error', () => {}).end(input)
-  child.on('error', (error) => reject(spawnFailure(error, user)))
+  child.on('error', (error) => {
+    forget()
+    reject(spawnFailure(error, user))
+  })
   child.on('close', (code, signal) => {
+    forget()
     // a single-user server ends with 0 whatever its statements met
     if (code === 0 && !/^.*\b(ERROR|FATAL|PANIC):/m.test(said)) resolve()
     else

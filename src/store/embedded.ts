@@ -1,12 +1,20 @@
+import { rmSync } from 'node:fs'
 import { chown, realpath, rm } from 'node:fs/promises'
+import { undoAtExit } from '../at-exit.ts'
 import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { findPackage, prepareBinaries, type Source } from './binaries.ts'
 import { createCluster, DATABASE, SUPERUSER } from './cluster.ts'
 import { makeDataDir } from './folder.ts'
-import { occupy } from './occupants.ts'
+import { type Occupant, occupy } from './occupants.ts'
 import { AWAY, findPlace, linkPlace, type Place, socketDirectory } from './place.ts'
-import { findPostmaster, type Postmaster, startPostmaster, stopPostmaster } from './postmaster.ts'
+import {
+  findPostmaster,
+  type Postmaster,
+  startPostmaster,
+  stopPostmaster,
+  stopPostmasterSync,
+} from './postmaster.ts'
 import { withLock } from './start-lock.ts'
 
 /** ms to wait for another process that starts or stops the same server; initdb may take a minute on an SD card. */
@@ -46,13 +54,23 @@ export async function openEmbedded({
     const lock = `${stem}.lock`
     return await withLock(lock, patienceMs, async () => {
       const occupant = await occupy(`${stem}.users`)
+      let cluster: string | undefined
+      let sockets: string | undefined
+      const forget = undoAtExit(() => abandon(occupant, cluster, sockets))
       try {
         // looked for again: whoever held the lock may have created it
         const place = await findPlace(home)
+        cluster = place.cluster
         const server = await reachServer(place, home, source, log)
-        return handle(server, () => stop(place, server.postmaster, occupant.leave), lock, patienceMs)
+        sockets = server.postmaster.socketDirectory
+        const shutDown = async () => {
+          await stop(place, server.postmaster, occupant.leave)
+          forget()
+        }
+        return handle(server, shutDown, lock, patienceMs)
       } catch (error) {
         await occupant.leave()
+        forget()
         throw error
       }
     })
@@ -95,6 +113,13 @@ async function stop(
   await stopPostmaster(place.cluster, postmaster.pid)
   const sockets = postmaster.socketDirectory!
   if (sockets !== place.cluster) await rm(sockets, { recursive: true, force: true })
+}
+
+/** As `stop`, for a process that is ending: without the lock, which an ending process cannot wait for. */
+function abandon({ leaveSync }: Occupant, cluster: string | undefined, sockets: string | undefined): void {
+  if (!leaveSync().last || cluster === undefined) return
+  stopPostmasterSync(cluster)
+  if (sockets !== undefined && sockets !== cluster) rmSync(sockets, { recursive: true, force: true })
 }
 
 async function reachServer(place: Place, home: string, source: Source, log: Logger) {

@@ -1,13 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import { readdirSync, rmSync } from 'node:fs'
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspectProcess, isRunning } from './processes.ts'
+
+export interface Occupant {
+  leave(): Promise<{ last: boolean }>
+  /** The same for a process that is ending. */
+  leaveSync(): { last: boolean }
+}
 
 /**
  * Who uses a server: a file each in `directory`, named after its process. Kept so that the last one out stops the
  * server: neither may `porteiro migrate` take it from the service that joined it, nor a killed process leave it behind.
  */
-export async function occupy(directory: string): Promise<{ leave(): Promise<{ last: boolean }> }> {
+export async function occupy(directory: string): Promise<Occupant> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const name = `${process.pid}_${inspectProcess(process.pid)?.startedAt ?? ''}_${randomUUID()}`
   await writeFile(join(directory, name), '')
@@ -18,14 +25,24 @@ export async function occupy(directory: string): Promise<{ leave(): Promise<{ la
       if (last) await rm(directory, { recursive: true, force: true })
       return { last }
     },
+    leaveSync: () => {
+      rmSync(join(directory, name), { force: true })
+      const last = !readdirSync(directory).some(isOccupant)
+      if (last) rmSync(directory, { recursive: true, force: true })
+      return { last }
+    },
   }
+}
+
+function isOccupant(name: string): boolean {
+  const [pid, startedAt] = name.split('_')
+  return isRunning(Number(pid), startedAt ?? '')
 }
 
 async function countOccupants(directory: string): Promise<number> {
   let count = 0
   for (const name of await readdir(directory).catch(() => [])) {
-    const [pid, startedAt] = name.split('_')
-    if (isRunning(Number(pid), startedAt ?? '')) count += 1
+    if (isOccupant(name)) count += 1
     else await rm(join(directory, name), { force: true })
   }
   return count

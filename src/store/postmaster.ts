@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { constants, open, readFile, rename, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sleepSync, undoAtExit } from '../at-exit.ts'
 import { fail } from '../errors.ts'
 import type { Binaries } from './binaries.ts'
 import { SERVER_ENVIRONMENT, spawnFailure } from './cluster.ts'
@@ -29,6 +31,8 @@ const LEFTOVER_LOOK_MS = 100
 /** ms for a fast, then for an immediate shutdown; what still runs is killed. */
 const FAST_MS = 20_000
 const IMMEDIATE_MS = 5000
+/** The same where this process is ending and holds somebody up. */
+const HASTY_MS = 2000
 /** Bytes at which the server's log starts anew, the old one kept as server.log.1. */
 const LOG_BYTES = 1_000_000
 
@@ -87,6 +91,7 @@ export async function startPostmaster(
   const settings = { ...SETTINGS, unix_socket_directories: `"${sockets.replaceAll('"', '""')}"` }
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const log = await openLog(cluster, user)
+  let forget = () => {}
   try {
     const stdio = ['ignore', log.fd, log.fd] as const
     const end = performance.now() + LEFTOVER_MS
@@ -102,8 +107,11 @@ export async function startPostmaster(
         throw spawnFailure(error, user)
       })
       child.unref()
+      // until its own file names it, nobody else could find it
+      forget = undoAtExit(() => signalTo(child.pid!, 'SIGQUIT'))
       const ready = await untilReady(cluster, child.pid!)
       if (ready) return ready
+      forget()
       const words = await lastWords(cluster)
       if (!/still in use/.test(words) || performance.now() > end) {
         throw fail('DATABASE_UNREACHABLE', { reason: `its server ended at once: ${words}` })
@@ -112,6 +120,7 @@ export async function startPostmaster(
     }
   } finally {
     await log.close()
+    forget()
   }
 }
 
@@ -152,6 +161,19 @@ export async function stopPostmaster(cluster: string, pid: number): Promise<void
       if (performance.now() > end) break
       await sleep(LOOK_MS)
     }
+    if (!isRunning(pid, facts.startedAt)) return
+  }
+}
+
+/** For a process that is ending: stops whatever server runs on `cluster`, within seconds. */
+export function stopPostmasterSync(cluster: string): void {
+  const { pid } = parse(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'))
+  const facts = inspectProcess(pid)
+  if (facts === undefined || !runs(pid, cluster)) return
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    signalTo(pid, signal)
+    const end = performance.now() + HASTY_MS
+    while (isRunning(pid, facts.startedAt) && performance.now() < end) sleepSync(LOOK_MS)
     if (!isRunning(pid, facts.startedAt)) return
   }
 }
