@@ -75,9 +75,21 @@ function createProgram(exit: (code: number) => void): Command {
     .command('demo')
     .description('run a whole visit on this machine, with nothing else installed')
     .addOption(new Option('--scenario <name>', 'which visit').choices(SCENARIO_NAMES).default('authorized'))
-    .option('--keep', 'leave the service up afterwards, until Ctrl-C', false)
+    .option('--keep', 'leave Porteiro and its page up afterwards, until Ctrl-C, on API_PORT', false)
     .action(async ({ scenario, keep }) =>
-      exit(await interruptible((signal) => runDemo({ scenario, keep, write: print, signal }))),
+      exit(
+        await interruptible((signal) =>
+          runDemo({
+            scenario,
+            keep,
+            write: print,
+            signal,
+            ...(process.stdout.isTTY && {
+              progress: (text: string) => void process.stdout.write(`\r${text}\x1b[K`),
+            }),
+          }),
+        ),
+      ),
     )
 
   program

@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks'
 import { MAIN_TENANT } from './calls/gates.ts'
 import type { Environment } from './config.ts'
+import { PORTEIRO, type Story } from './demo-story.ts'
 import type { RunningService } from './service.ts'
 import { openHttpPeer } from './simulator/http-peer.ts'
 import { openWhatsAppPeer, type Reaction } from './simulator/whatsapp-peer.ts'
@@ -8,9 +9,12 @@ import { importRules } from './store/directory-rules.ts'
 import { MAIN_GATE, saveGate } from './store/gates.ts'
 import { MAIN_INSTANCE } from './store/instances.ts'
 
-export type Tell = (who: string, what: string) => void
-
 export type DemoMessages = Awaited<ReturnType<typeof openDemoMessages>>
+
+const RESIDENT = 'Resident'
+const GATE = 'Gate'
+
+const DELIVERY: Partial<Record<string, string>> = { pending: 'queues', sent: 'has sent' }
 
 /** Of the simulated account; worth nothing anywhere else. */
 const TOKEN = 'demo-token'
@@ -25,7 +29,7 @@ export interface DemoMessagesOptions {
 
 /** The other sides of the scenario `whatsapp`: a resident who answers in writing, and a gate that is told to open. */
 export async function openDemoMessages(
-  tell: Tell,
+  tell: Story['tell'],
   { reaction = () => ({ type: 'write', text: 'SIM' }), delayMs }: DemoMessagesOptions = {},
 ) {
   let webhook = ''
@@ -41,10 +45,10 @@ export async function openDemoMessages(
     reaction: ({ buttons }) => (buttons.length > 0 ? reaction() : undefined),
     ...(delayMs !== undefined && { delayMs }),
     onDelivered: ({ text, buttons }) =>
-      tell('resident', `reads “${text}”${buttons.map(({ title }) => ` [${title}]`).join('')}`),
+      tell(RESIDENT, `reads “${text}”${buttons.map(({ title }) => ` [${title}]`).join('')}`),
     onReaction: (reacted, status) => {
       const what = reacted.type === 'write' ? `writes “${reacted.text}”` : `taps button ${reacted.button + 1}`
-      tell('resident', `${what}; the webhook answers ${status}`)
+      tell(RESIDENT, status === 200 ? what : `${what}; the webhook answers ${status}`)
     },
   })
   const gate = await openHttpPeer(({ headers, body }) => {
@@ -55,11 +59,11 @@ export async function openDemoMessages(
         Object.fromEntries(signed.map((name) => [name, String(headers[name])])),
       )
     } catch {
-      tell('gate', 'gets a command with a wrong signature')
+      tell(GATE, 'gets a command with a wrong signature')
       return { status: 401 }
     }
     commands.push(String(headers['webhook-id']))
-    tell('gate', `opens: signed command ${headers['webhook-id']}`)
+    tell(GATE, 'gets a signed command and opens')
     opened.resolve()
     return { status: 204 }
   })
@@ -87,8 +91,10 @@ export async function openDemoMessages(
       })
       secret = saved.secret ?? undefined
       return outbound.subscribe(({ channel, status, attempts }) => {
-        if (status !== 'processing')
-          tell('delivery', `${channel} ${status}${attempts > 1 ? ` (try ${attempts})` : ''}`)
+        if (status === 'processing') return
+        const what = channel === 'gate' ? 'the command for the gate' : 'the WhatsApp message'
+        const again = attempts > 1 ? ` (attempt ${attempts})` : ''
+        tell(PORTEIRO, `${DELIVERY[status] ?? `${status}:`} ${what}${again}`)
       })
     },
 

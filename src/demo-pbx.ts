@@ -6,8 +6,8 @@ export interface DemoPbxOptions {
   queue: string
   /** Rings one attempt until `signal` is aborted. */
   ring: (callId: string, number: string, signal: AbortSignal) => Promise<void>
-  /** Told of each message as it comes. */
-  onMessage: (body: string) => void
+  /** Told of the type of each message as it comes. */
+  onMessage: (type: string) => void
 }
 
 /** The PBX side of the demo where a RabbitMQ is there: reads the click-to-call queue and rings a simulated telephone. */
@@ -23,8 +23,8 @@ export async function openDemoPbx({ url, queue, ring, onMessage }: DemoPbxOption
   }
   await channel.consume(queue, (message) => {
     if (message === null) return
-    onMessage(message.content.toString())
     const { type, callId, number, attemptId } = parseMessage(message.content, message.properties.messageId)
+    onMessage(type)
     channel.ack(message)
     if (type === 'cancel') return ringing.get(attemptId)?.stop.abort()
     const stop = new AbortController()

@@ -68,6 +68,8 @@ export async function playResident(
   checkKeys(keys)
   let next = 0
   let pressing = false
+  /** How many keys had been pressed when the resident spoke last. */
+  let spokenFor = 0
   const pressNext = () => {
     const key = keys[next]
     // what is heard while the finger is on the key is not answered twice
@@ -85,7 +87,9 @@ export async function playResident(
     if (happening.type === 'hearing') {
       // the menu once more asks for the next key, whatever became of the one before
       if (MENU_PROMPTS.includes(prompt!)) pressNext()
-    } else if (prompt === 'talk-resident' && happening.complete && keys[next - 1] === '3') {
+    } else if (prompt === 'talk-resident' && keys[next - 1] === '3' && spokenFor !== next) {
+      // whether it came whole or not, it is over; once, however often it broke off
+      spokenFor = next
       say(phone, talk ?? { prompt: 'sample-resident-talk' }, pressNext)
     }
   })
