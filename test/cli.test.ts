@@ -211,7 +211,7 @@ test('SIGTERM waits for the call that goes on, a second one does not', async (ri
 })
 
 test('migrate, import and export', async (rig) => {
-  const env = { DATABASE_URL: await openDatabaseUrl(rig) }
+  const env = { DATABASE_URL: await openDatabaseUrl(rig, { empty: true }) }
   const migrated = await run(rig, ['migrate', '--json'], env)
   assert.is(migrated.code, 0)
   assert.ok(JSON.parse(migrated.out).applied.length > 0)

@@ -41,13 +41,14 @@ export async function openTestDatabase(rig: Rig): Promise<Database> {
   return database
 }
 
-/** Resolves with the URL of such a database, for services to open. */
-export async function openDatabaseUrl(rig: Rig): Promise<string> {
+/** Resolves with the URL of such a database, for services to open; `empty`: of one that has nothing. */
+export async function openDatabaseUrl(rig: Rig, { empty = false } = {}): Promise<string> {
   const server = await openDatabase({ url: testUrl(), dataDir: DATA_DIR, log: silentLog(), max: 1 })
   rig.defer(() => server.close())
   const name = `test_${randomBytes(6).toString('hex')}`
-  await copyTemplate(server, name)
   // past the time limit of our own queries: files are made and removed, and others may want the disk
+  if (empty) await server.pool.query(`create database ${name}`)
+  else await copyTemplate(server, name)
   rig.defer(() => server.pool.query(`drop database ${name} with (force)`))
   return named(server.url, name)
 }
