@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { build } from '../scripts/build.ts'
 import { type Rig, suite } from './rig.ts'
 
-const test = suite('build', { timeout: 120_000 })
+const test = suite('build')
 
 const ROOT = dirname(import.meta.dirname)
 const run = promisify(execFile)

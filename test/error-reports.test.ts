@@ -43,9 +43,9 @@ async function openSentry(rig: Rig, { status = 200, silent = false } = {}) {
   return { dsn: `http://0123456789abcdef@127.0.0.1:${port}/42`, envelopes, reports }
 }
 
-async function open(rig: Rig, dsn: string | undefined) {
+async function open(rig: Rig, dsn: string | undefined, flushMs = 60_000) {
   const { lines, log } = captureLog()
-  const reports = await createErrorReports({ dsn, release: '1.2.3', log })
+  const reports = await createErrorReports({ dsn, release: '1.2.3', log, flushMs })
   rig.defer(() => reports.close())
   return { ...reports, lines }
 }
@@ -124,8 +124,9 @@ test('a Sentry that is away, refuses or hangs holds nobody up', async (rig) => {
   await eventually(() => refused.lines.find(({ msg }) => msg === 'Sentry refused a report'))
   await refused.close()
   const silent = await openSentry(rig, { silent: true })
-  const hanging = await open(rig, silent.dsn)
+  const hanging = await open(rig, silent.dsn, 50)
   hanging.report(new Error('x'))
+  await eventually(() => silent.envelopes[0])
   await hanging.close()
   assert.ok(hanging.lines.some(({ msg }) => msg === 'not every report to Sentry has left'))
   hanging.report(new Error('after the end'))
@@ -150,7 +151,7 @@ test('an exception that nobody caught is reported before the process ends', asyn
       await reportLast(error)
       process.exit(70)
     })
-    await createErrorReports({ dsn: '${sentry.dsn}', release: '1', log: console })
+    await createErrorReports({ dsn: '${sentry.dsn}', release: '1', log: console, flushMs: 60_000 })
     setImmediate(() => { throw new RangeError('nobody caught it') })`
   assert.is((await run(code)).exit, 70)
   assert.is(sentry.reports[0]!.exception.values.at(-1)!.value, 'nobody caught it')

@@ -6,7 +6,7 @@ import { eventually, type Rig, suite } from './rig.ts'
 import { openService } from './service-rig.ts'
 import { openStream } from './stream-reader.ts'
 
-const test = suite('http: live calls', { timeout: 40_000 })
+const test = suite('http: live calls')
 
 /** Sockets and hooks that have no key of a tenant, or tests of their own. */
 const ELSEWHERE = [

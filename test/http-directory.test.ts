@@ -6,7 +6,7 @@ import { furnish } from './http-fixtures.ts'
 import { openSite, refused } from './http-rig.ts'
 import { suite } from './rig.ts'
 
-const test = suite('http: directory and lists', { timeout: 30_000 })
+const test = suite('http: directory and lists')
 
 const EXAMPLE = fileURLToPath(new URL('../examples/condominium.json', import.meta.url))
 const items = (answer: { body: { items: { number: string }[] } }) =>

@@ -3,7 +3,7 @@ import { noteFailure } from '../src/store/breakers.ts'
 import { openSite } from './http-rig.ts'
 import { suite } from './rig.ts'
 
-const test = suite('http: endpoints', { timeout: 20_000 })
+const test = suite('http: endpoints')
 
 const OWN = { url: 'https://ana:pass@hooks.example:8443/porteiro?token=hidden#part', token: 'Bearer hidden' }
 

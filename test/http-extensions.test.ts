@@ -8,7 +8,7 @@ import { silentLog } from '../src/log.ts'
 import { openSite, refused } from './http-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
-const test = suite('http: extensions', { timeout: 30_000 })
+const test = suite('http: extensions')
 
 /** Ports that nobody listens on any more. */
 async function freePorts(count: number): Promise<number[]> {

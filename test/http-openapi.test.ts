@@ -7,7 +7,7 @@ import { type Answer, openSite } from './http-rig.ts'
 import { openWhole } from './inspector-rig.ts'
 import { suite } from './rig.ts'
 
-const test = suite('http: openapi', { timeout: 40_000 })
+const test = suite('http: openapi')
 
 interface Operation {
   security?: unknown[]

@@ -6,7 +6,7 @@ import { openWhole } from './inspector-rig.ts'
 import { suite } from './rig.ts'
 import { openStream } from './stream-reader.ts'
 
-const test = suite('http: tenants', { timeout: 40_000 })
+const test = suite('http: tenants')
 
 interface Operation {
   parameters?: { in: string; name: string }[]

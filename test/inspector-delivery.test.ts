@@ -8,7 +8,7 @@ import { logIn, snapshot, visit, withChromium } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('inspector: deliveries in the page', { timeout: 60_000 })
+const test = suite('inspector: deliveries in the page')
 const inChromium = withChromium(test)
 
 /** A service whose webhooks are refused until `accept`, and a message that has died of it. */
@@ -34,7 +34,7 @@ async function hasDied({ service }: House, id: string): Promise<void> {
   await eventually(async () => {
     const message = await findMessage(service.database, id)
     return message?.status === 'failed' || undefined
-  }, 15_000)
+  })
 }
 
 const redrive = (house: House, id: string) => post(house, '/api/queue/dead/redrive', { ids: [id] })

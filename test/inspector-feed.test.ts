@@ -7,7 +7,7 @@ import { openInspector, type Said } from './inspector-rig.ts'
 import { eventually, suite } from './rig.ts'
 import { openService } from './service-rig.ts'
 
-const test = suite('inspector: feed', { timeout: 15_000 })
+const test = suite('inspector: feed')
 
 test('a call is followed from its beginning to its end, with all its actors', async (rig) => {
   const { house, view, inspection } = await openInspector(rig)

@@ -20,7 +20,7 @@ import {
 } from './outbound-rig.ts'
 import { type Rig, suite } from './rig.ts'
 
-const test = suite('inspector: messages', { timeout: 40_000 })
+const test = suite('inspector: messages')
 
 const SECRET = 'needle7f3a'
 

@@ -8,11 +8,11 @@ import { createKey, revokeKey } from '../src/store/keys.ts'
 import { CALLERS, type Inspector, openInspector } from './inspector-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 
-const test = suite('inspector: routes', { timeout: 20_000 })
+const test = suite('inspector: routes')
 
 /** Waits until what was heard has one of which this is true. */
 function hearing<Message>(heard: readonly Message[]) {
-  return (what: (message: Message) => boolean): Promise<Message> => eventually(() => heard.find(what), 10_000)
+  return (what: (message: Message) => boolean): Promise<Message> => eventually(() => heard.find(what))
 }
 
 /** Stately's own receiver on the feed, as its viewer has it. */
@@ -121,7 +121,7 @@ test('a viewer that never reads is cut, and nobody else notices', async (rig) =>
       sent++
     }
     return inspection.counts().viewers === 1 ? true : undefined
-  }, 15_000)
+  })
   await quick.saw(() => quick.heard.length - before >= 2 * sent)
   const told = quick.heard.slice(before)
   assert.is(told.filter(({ type }) => type === 'event').length, sent)

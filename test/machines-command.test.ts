@@ -7,7 +7,7 @@ import { registerMachinesCommand } from '../src/machines-command.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { suite } from './rig.ts'
 
-const test = suite('machines command', { timeout: 60_000 })
+const test = suite('machines command')
 
 const IDS = MACHINES.map(({ id }) => id)
 

@@ -6,7 +6,7 @@ import { VARIABLES } from '../src/variables.ts'
 import { run } from './command.ts'
 import { suite } from './rig.ts'
 
-const test = suite('misspelt settings', { timeout: 60_000 })
+const test = suite('misspelt settings')
 
 const told = (environment: Environment) => unknownSettings(environment).map(({ message }) => message)
 

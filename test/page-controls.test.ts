@@ -5,7 +5,7 @@ import { logIn, snapshot, type Visit, visit, withChromium } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('page controls', { timeout: 60_000 })
+const test = suite('page controls')
 const inChromium = withChromium(test)
 
 const goTo = ({ page }: Visit, house: House, view: string) =>
@@ -187,7 +187,7 @@ inChromium('where there are more machines than fit, the one that is chosen is se
     return Math.max(row.left - tab.left, tab.right - row.right)
   })()`
   // the names of states may still change
-  await eventually(async () => ((await page.evaluate(hidden)) as number) <= 1 || undefined, 15_000)
+  await eventually(async () => ((await page.evaluate(hidden)) as number) <= 1 || undefined)
   await snapshot(page, 'tabs at their end')
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme })

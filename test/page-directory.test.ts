@@ -5,7 +5,7 @@ import { logIn, visit, withChromium } from './page-rig.ts'
 import { suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('page directory', { timeout: 60_000 })
+const test = suite('page directory')
 const inChromium = withChromium(test)
 
 inChromium(

@@ -4,7 +4,7 @@ import { logIn, type Visit, visit, withChromium } from './page-rig.ts'
 import { suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('page forms', { timeout: 60_000 })
+const test = suite('page forms')
 const inChromium = withChromium(test)
 
 async function openDirectory(here: Visit, house: House): Promise<Locator> {

@@ -4,7 +4,7 @@ import { logIn, visit, withChromium } from './page-rig.ts'
 import { eventually, suite } from './rig.ts'
 import { openService } from './service-rig.ts'
 
-const test = suite('page health', { timeout: 60_000 })
+const test = suite('page health')
 const inChromium = withChromium(test)
 
 inChromium(
@@ -24,7 +24,7 @@ inChromium(
     await eventually(() => {
       const { nodes } = house.service.status() as { nodes?: { isSilent: boolean }[] }
       return nodes?.some(({ isSilent }) => isSilent) ? true : undefined
-    }, 15_000)
+    })
     const here = await visit(rig, house)
     const { page } = here
     await logIn(here, house.key)

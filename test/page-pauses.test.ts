@@ -6,7 +6,7 @@ import { logIn, visit, withChromium } from './page-rig.ts'
 import { suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('page pauses', { timeout: 60_000 })
+const test = suite('page pauses')
 const inChromium = withChromium(test)
 
 const queueOf = (house: House) => `http://127.0.0.1:${house.service.ports.api}/#/queue`

@@ -5,11 +5,8 @@ import { type Rig, suite } from './rig.ts'
 import { openService } from './service-rig.ts'
 import { freePort } from './site-rig.ts'
 
-const test = suite('page recovery', { timeout: 120_000 })
+const test = suite('page recovery')
 const inChromium = withChromium(test)
-
-/** ms for what a page looks at each 10 s. */
-const LOOK = { timeout: 40_000 }
 
 /** Whoever starts again has the API at the same port, where the page looks for it. */
 async function openHouseWithPage(rig: Rig, role?: string) {
@@ -50,7 +47,7 @@ inChromium(
   'the service is killed and started again: the phone at the gate goes on by itself',
   async (rig) => {
     const { first, start, place, key, noted, outcome } = await openHouseWithPage(rig)
-    const here = await visit(rig, place, { locale: 'pt-BR' })
+    const here = await visit(rig, place, { locale: 'pt-BR', eager: true })
     await logIn(here, key)
     const { visitor, id } = await callFrom(here)
     await noted(id, 'started')
@@ -64,7 +61,7 @@ inChromium(
     await snapshot(here.page, 'phone lost')
     await start()
     release()
-    await visitor.locator('[data-key="1"]:enabled').waitFor({ timeout: 30_000 })
+    await visitor.locator('[data-key="1"]:enabled').waitFor()
     await noted(id, 'restored')
     await visitor.locator('[data-action="hangup"]').click()
     assert.equal(await outcome(id), { outcome: 'abandoned', reason: 'visitor-left' })
@@ -77,7 +74,7 @@ inChromium(
     // first, so that the other one knows its ports
     const { first: voice, start, place, key, noted, outcome } = await openHouseWithPage(rig, 'voice')
     await start('page', {}, 'worker,web')
-    const here = await visit(rig, place)
+    const here = await visit(rig, place, { eager: true })
     const { page } = here
     await logIn(here, key)
     const { id } = await callFrom(here)
@@ -87,7 +84,7 @@ inChromium(
     await page.locator('.call-legs li.on').waitFor()
     const release = await holdTries(here, id)
     await kill(voice)
-    await page.locator('.call-head').getByText("Waiting for the visitor's line").waitFor(LOOK)
+    await page.locator('.call-head').getByText("Waiting for the visitor's line").waitFor()
     await page.getByText('The process that had this call is gone').waitFor()
     await page.locator(`.live [data-call="${id}"]`).getByText("Waiting for the visitor's line").waitFor()
     assert.not(await authorise.isEnabled())
@@ -96,7 +93,7 @@ inChromium(
     await start()
     release()
     await noted(id, 'restored')
-    await page.locator('.call-head').getByText('Attending the visitor').waitFor(LOOK)
+    await page.locator('.call-head').getByText('Attending the visitor').waitFor()
     await authorise.and(page.locator(':enabled')).waitFor()
     await page.goto(`http://127.0.0.1:${place.service.ports.api}/#/phone`)
     await page.locator('[data-phone="visitor"] [data-action="hangup"]').click()

@@ -6,18 +6,35 @@ import type { Rig, suite } from './rig.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const SCREENSHOTS = fileURLToPath(new URL('../docs/screenshots/', import.meta.url))
-/** ms that a page has for anything it is waited for; wide, because two cores run tests side by side. */
-const PATIENCE_MS = 15_000
+/** ms that a page has for anything it is waited for: only what hangs takes so long. */
+const PATIENCE_MS = 60_000
+/** ms for one test in a browser, which waits for several such things. */
+const LIMIT_MS = 180_000
+
+const EAGER = `{
+  const every = window.setInterval
+  window.setInterval = (act, ms) => every(act, ms === 10_000 ? 500 : ms)
+}`
 
 const found = await access(CHROMIUM).then(
   () => true,
   () => false,
 )
 
+/** The one browser of a file: to start it takes longer than most tests. */
+let shared: Browser | undefined
+
 /** A test that needs Chromium: skipped by name where there is none, except under CI. */
 export function withChromium(test: ReturnType<typeof suite>) {
-  return (title: string, handler: (rig: Rig) => unknown, limit?: number) => {
-    if (found || process.env['CI'] === 'true') test(title, handler, limit)
+  const usable = found || process.env['CI'] === 'true'
+  if (usable) {
+    test.before(async () => {
+      shared = await launch()
+    })
+    test.after(() => shared?.close())
+  }
+  return (title: string, handler: (rig: Rig) => unknown) => {
+    if (usable) test(title, handler, LIMIT_MS)
     else test.skip(title, `no ${CHROMIUM}`)
   }
 }
@@ -29,6 +46,8 @@ export interface Look {
   locale?: 'pt-BR' | 'en-US'
   /** A WAV that the microphone hears, over and over. */
   microphone?: string
+  /** What the page looks at each 10 s it looks at each half second. */
+  eager?: boolean
 }
 
 /** Where the page is: a house, or a process of its own. */
@@ -43,9 +62,8 @@ export interface Visit {
   complaints: string[]
 }
 
-/** A browser of its own with a fresh profile, closed with the test. */
-export async function openBrowser(rig: Rig, { microphone }: Look = {}): Promise<Browser> {
-  const browser = await chromium.launch({
+function launch(microphone?: string): Promise<Browser> {
+  return chromium.launch({
     executablePath: CHROMIUM,
     args: [
       '--headless',
@@ -62,26 +80,31 @@ export async function openBrowser(rig: Rig, { microphone }: Look = {}): Promise<
       ...(microphone ? [`--use-file-for-fake-audio-capture=${microphone}`] : []),
     ],
   })
-  rig.defer(() => browser.close())
-  return browser
 }
 
-/** A page of the service, not yet logged in. */
-export async function visit(rig: Rig, house: Place, look: Look = {}): Promise<Visit> {
-  const browser = await openBrowser(rig, look)
-  return visitIn(browser, house, look)
-}
-
-export async function visitIn(browser: Browser, house: Place, look: Look = {}): Promise<Visit> {
-  const { width = 1440, height = 900, dark = false, locale = 'en-US' } = look
-  const context = await browser.newContext({
+/** A profile of the test's own, with nothing in it; closed with the test. What a microphone hears belongs to a browser. */
+export async function openProfile(
+  rig: Rig,
+  { width = 1440, height = 900, dark = false, locale = 'en-US', microphone, eager }: Look = {},
+): Promise<BrowserContext> {
+  const own = microphone === undefined ? undefined : await launch(microphone)
+  if (own) rig.defer(() => own.close())
+  const context = await (own ?? shared!).newContext({
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',
     locale,
     reducedMotion: 'reduce',
   })
+  rig.defer(() => context.close())
+  context.setDefaultTimeout(PATIENCE_MS)
+  if (eager) await context.addInitScript(EAGER)
+  return context
+}
+
+/** A page of the service, not yet logged in. */
+export async function visit(rig: Rig, house: Place, look: Look = {}): Promise<Visit> {
+  const context = await openProfile(rig, look)
   const page = await context.newPage()
-  page.setDefaultTimeout(PATIENCE_MS)
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(`${error.name}: ${error.message}`))
   page.on('console', (message) => {

@@ -9,7 +9,7 @@ interface Reasons {
   inPortuguese(code: string, message: string): string
 }
 
-const test = suite('page words', { timeout: 60_000 })
+const test = suite('page words')
 const inChromium = withChromium(test)
 const { REASONS, inPortuguese } = (await import(
   new URL('../src/web/reasons.js', import.meta.url).href

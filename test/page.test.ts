@@ -5,11 +5,11 @@ import * as assert from 'uvu/assert'
 import { SAMPLE_RATE } from '../src/audio.ts'
 import { type CallRow, writeBatch } from '../src/store/calls.ts'
 import { createKey } from '../src/store/keys.ts'
-import { logIn, openBrowser, picture, visit, visitIn, withChromium } from './page-rig.ts'
+import { logIn, picture, visit, withChromium } from './page-rig.ts'
 import { eventually, type Rig, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
 
-const test = suite('page', { timeout: 60_000 })
+const test = suite('page')
 const inChromium = withChromium(test)
 
 const SPOKEN = fileURLToPath(new URL('../prompts/pt-BR/sample-resident-talk.wav', import.meta.url))
@@ -163,7 +163,7 @@ inChromium('a whole call is made with the phones of the page', async (rig) => {
   rig.defer(off)
   await press(visitor, '101#')
   await resident.locator('[data-action="dial"]:enabled').waitFor()
-  await house.noted(id, 'resident.wanted', {}, 30_000)
+  await house.noted(id, 'resident.wanted')
   await resident.locator('[data-action="dial"]').click()
   await house.noted(id, 'state', { actor: 'call', state: 'consulting' })
   await picture(page, 'phone')
@@ -404,7 +404,7 @@ inChromium('thousands of calls are a few rows, and one that arrives moves nothin
   for (let part = 0; part < 4; part++) {
     const known = await height()
     await page.evaluate(`document.querySelector('.recent .list').scrollTo(0, ${known})`)
-    await eventually(async () => ((await height()) !== known ? true : undefined), 15_000)
+    await eventually(async () => ((await height()) !== known ? true : undefined))
   }
   assert.ok((await rows.count()) < 60, `${await rows.count()} rows`)
   assert.is(await page.evaluate('window.shift'), 0)
@@ -414,51 +414,46 @@ inChromium('thousands of calls are a few rows, and one that arrives moves nothin
   }
 })
 
-inChromium(
-  'every view fits, wide and narrow, light and dark',
-  async (rig) => {
-    const house = await openService(rig, { settings: { CLICKTOCALL_RING_SECONDS: '120' } })
-    const over = await house.rung({ unit: '203' })
-    over.hangUp()
-    await house.ending(over.id)
-    const live = await house.rung()
-    const browser = await openBrowser(rig)
-    const address = `http://127.0.0.1:${house.service.ports.api}/`
-    const looks = {
-      'wide-light': { width: 1440, height: 900 },
-      'wide-dark': { width: 1440, height: 900, dark: true },
-      'narrow-light': { width: 390, height: 844 },
-      'narrow-dark': { width: 390, height: 844, dark: true },
+inChromium('every view fits, wide and narrow, light and dark', async (rig) => {
+  const house = await openService(rig, { settings: { CLICKTOCALL_RING_SECONDS: '120' } })
+  const over = await house.rung({ unit: '203' })
+  over.hangUp()
+  await house.ending(over.id)
+  const live = await house.rung()
+  const address = `http://127.0.0.1:${house.service.ports.api}/`
+  const looks = {
+    'wide-light': { width: 1440, height: 900 },
+    'wide-dark': { width: 1440, height: 900, dark: true },
+    'narrow-light': { width: 390, height: 844 },
+    'narrow-dark': { width: 390, height: 844, dark: true },
+  }
+  for (const [name, look] of Object.entries(looks)) {
+    const here = await visit(rig, house, { ...look, locale: 'pt-BR' })
+    const { page, context, complaints } = here
+    await logIn(here, house.key)
+    for (const [view, seen] of Object.entries({
+      calls: `.live [data-call="${live.id}"] .unit:text-is("101")`,
+      [`calls/${live.id}`]: '.chart .state-contacting.lit',
+      queue: '.tiles',
+      directory: '[data-unit="101"]',
+      endpoints: 'form',
+      keys: '.empty',
+      health: '.facts-list',
+      phone: '.keypad',
+    })) {
+      await page.goto(`${address}#/${view}`)
+      await page.locator(seen).first().waitFor()
+      const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+      assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide, ${name}`)
+      const shot = `${name}-${view.includes('/') ? 'call' : view}`
+      if (PICTURES.has(shot)) await picture(page, shot)
     }
-    for (const [name, look] of Object.entries(looks)) {
-      const here = await visitIn(browser, house, { ...look, locale: 'pt-BR' })
-      const { page, context, complaints } = here
-      await logIn(here, house.key)
-      for (const [view, seen] of Object.entries({
-        calls: `.live [data-call="${live.id}"] .unit:text-is("101")`,
-        [`calls/${live.id}`]: '.chart .state-contacting.lit',
-        queue: '.tiles',
-        directory: '[data-unit="101"]',
-        endpoints: 'form',
-        keys: '.empty',
-        health: '.facts-list',
-        phone: '.keypad',
-      })) {
-        await page.goto(`${address}#/${view}`)
-        await page.locator(seen).first().waitFor()
-        const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
-        assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide, ${name}`)
-        const shot = `${name}-${view.includes('/') ? 'call' : view}`
-        if (PICTURES.has(shot)) await picture(page, shot)
-      }
-      assert.equal(complaints, [], name)
-      await context.close()
-    }
-    live.hangUp()
-    await house.ending(live.id)
-  },
-  90_000,
-)
+    assert.equal(complaints, [], name)
+    await context.close()
+  }
+  live.hangUp()
+  await house.ending(live.id)
+})
 
 inChromium('the head of the page holds at every width, with a message that failed', async (rig) => {
   const peer = await openPeer(rig)
@@ -473,10 +468,9 @@ inChromium('the head of the page holds at every width, with a message that faile
   await eventually(async () => {
     const failed = await database.query("select 1 from messages where status = 'failed'")
     return failed.length > 0 || undefined
-  }, 15_000)
-  const browser = await openBrowser(rig)
+  })
   for (const locale of ['pt-BR', 'en-US'] as const) {
-    const here = await visitIn(browser, house, { width: 1280, locale })
+    const here = await visit(rig, house, { width: 1280, locale })
     const { page, context } = here
     await logIn(here, house.key)
     const words = locale === 'en-US' ? 'Some messages have failed' : 'Há mensagens que falharam'

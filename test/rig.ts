@@ -62,6 +62,9 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
       console.log(`SKIPPED ${name}: ${title} (${reason})`)
       inner.skip(title)
     },
+    /** Once for the file: what all its tests share, and its end. */
+    before: (open: () => unknown) => inner.before(async () => void (await open())),
+    after: (close: () => unknown) => inner.after(async () => void (await close())),
     run: () => inner.run(),
   })
 }

@@ -59,7 +59,7 @@ export async function openStream(
     ended,
     response,
     /** Resolves with the first event that fits, past or still to come. */
-    until(fits: (event: Streamed) => boolean, ms = 10_000): Promise<Streamed> {
+    until(fits: (event: Streamed) => boolean, ms = 60_000): Promise<Streamed> {
       return new Promise((found, failed) => {
         const look = () => {
           const one = seen.find(fits)

@@ -22,13 +22,15 @@ export interface ErrorReportsOptions {
   /** Of this program. */
   release: string
   log: Logger
+  /** ms that what was reported has to leave at the end. */
+  flushMs?: number
 }
 
 /** Errors on their way to Sentry, or to whatever else speaks its protocol. */
 export interface ErrorReports {
   /** Never throws and never waits. */
   report(error: unknown, tags?: ReportTags): void
-  /** Lets what was reported leave, for 2 s at most; nothing is reported afterwards. */
+  /** Lets what was reported leave, for `flushMs` at most; nothing is reported afterwards. */
   close(): Promise<void>
 }
 
@@ -40,7 +42,12 @@ const open = new Set<ErrorReports>()
  * breadcrumbs. It gets the error, its causes, its code and the tags; numbers, addresses and secrets in texts are masked.
  * Without a DSN Sentry's code is not even loaded.
  */
-export async function createErrorReports({ dsn, release, log }: ErrorReportsOptions): Promise<ErrorReports> {
+export async function createErrorReports({
+  dsn,
+  release,
+  log,
+  flushMs = FLUSH_MS,
+}: ErrorReportsOptions): Promise<ErrorReports> {
   if (dsn === undefined) return { report: () => {}, close: async () => {} }
   const { NodeClient, Scope, defaultStackParser, linkedErrorsIntegration, makeNodeTransport } = await import(
     '@sentry/node'
@@ -97,8 +104,8 @@ export async function createErrorReports({ dsn, release, log }: ErrorReportsOpti
     close() {
       closing ??= (async () => {
         open.delete(reports)
-        const sent = await client.close(FLUSH_MS)
-        if (!sent) log.warn({ ms: FLUSH_MS }, 'not every report to Sentry has left')
+        const sent = await client.close(flushMs)
+        if (!sent) log.warn({ ms: flushMs }, 'not every report to Sentry has left')
       })()
       return closing
     },
