@@ -1,10 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Environment } from '../src/config.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import type { Rig } from './rig.ts'
 
+/** Where Node keeps what it has compiled: without it each process strips and compiles all of our sources anew. */
+const COMPILED = join(tmpdir(), `porteiro-compiled-${process.getuid?.() ?? 0}`)
 const PORTEIRO = fileURLToPath(new URL('../bin/porteiro.js', import.meta.url))
 
 export interface Result {
@@ -45,6 +49,7 @@ export async function start(
     env: {
       PATH: process.env['PATH'],
       NO_COLOR: '1',
+      NODE_COMPILE_CACHE: COMPILED,
       ...(launched && { PORTEIRO_LAUNCHED: '1' }),
       ...env,
     },
