@@ -98,6 +98,8 @@ const ANSWER_MS = 1500
 
 /** The visitor speaks when spoken to, and 1 is pressed only after both have heard each other. */
 async function talk({ resident, visitor, across }: Talk): Promise<void> {
+  // another call, of a visitor at the page
+  if (resident.id !== visitor.id) return void (await playResident(resident, { keys: '31' }))
   const waiting = { timeout: STEP_S * 1000 }
   await resident.hearing('menu', waiting)
   await resident.press('3')

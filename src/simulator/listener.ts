@@ -46,8 +46,9 @@ const STALL_ECHO_MS = 60
 const IDLE_MS = 900
 /** Between utterances the server may pause as it likes. */
 const PAUSE_MS = 40
-/** So many ticks without a frame end what was being heard: half a second. */
-const QUIET_TICKS = 25
+/** So many ticks without a frame end what need not go on, half a second, and what is not at its end, two seconds. */
+const PAUSE_TICKS = 25
+const QUIET_TICKS = 100
 
 /** Takes the frames that came: recognises them, measures their spacing, keeps them. */
 export function createListener({ vocabulary, record, now, add, burst }: ListenerOptions): Listener {
@@ -106,7 +107,9 @@ export function createListener({ vocabulary, record, now, add, burst }: Listener
         if (suspected > BURST_LIMIT) burst({ frames: suspected })
       }
       suspected = 0
-      if (++quietTicks === QUIET_TICKS) recogniser.quiet()
+      quietTicks++
+      if (quietTicks === PAUSE_TICKS) recogniser.pause()
+      else if (quietTicks === QUIET_TICKS) recogniser.quiet()
     },
     hangup() {
       recogniser.quiet()

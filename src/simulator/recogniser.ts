@@ -14,6 +14,8 @@ export interface Recogniser {
    * the gap between both a matter of pacing.
    */
   frame(bytes: Buffer, start: number, end: number, at: number): boolean
+  /** No frames came for a moment. What may be a whole prompt was one; what was not at its end may only be held up. */
+  pause(): void
   /** No more frames came: what was being heard is over. */
   quiet(): void
 }
@@ -27,13 +29,15 @@ interface Hypothesis {
   frames: number
   loud: number
   readonly startedAt: number
-  /** It did not start at the beginning, so it cannot become complete. */
-  readonly truncated: boolean
+  /** It did not start at the beginning or lacks a frame since, so it cannot become complete. */
+  truncated: boolean
 }
 
 /** Two loud frames, 320 samples, are nobody else's by chance; from the middle of a prompt it takes three. */
 const CERTAIN = 2
 const CERTAIN_TRUNCATED = 3
+/** So many frames that were lost, or one that came twice, are a flaw in what is being heard and no end of it. */
+const SLIP = 5
 /** Unknown audio is announced after 200 ms, and over after half a second below -44 dBFS. */
 const UNKNOWN_FRAMES = 10
 const UNKNOWN_PAUSE = 25
@@ -112,6 +116,21 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
   const matchesAt = ({ entry }: Hypothesis, index: number, bytes: Buffer, start: number) =>
     bytes.compare(entry.pcm, index * FRAME_BYTES, (index + 1) * FRAME_BYTES, start, start + FRAME_BYTES) === 0
 
+  /** The one prompt that is being heard goes on near by: what was heard of it is not heard anew. */
+  const slipped = (bytes: Buffer, start: number): boolean => {
+    const [only] = live
+    if (only === undefined || live.length > 1 || !announced || ended !== undefined || only.entry.loop)
+      return false
+    for (let index = only.next - 1; index <= Math.min(only.next + SLIP, only.entry.length - 1); index++) {
+      if (index <= only.entry.core || only.entry.loud[index] === 0 || !matchesAt(only, index, bytes, start))
+        continue
+      only.next = index
+      only.truncated = true
+      return true
+    }
+    return false
+  }
+
   const settle = () => {
     const open = live.filter(({ entry, next }) => entry.loop || next < entry.length)
     const done = live.find(({ entry, next }) => !entry.loop && next === entry.length)
@@ -133,11 +152,11 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
   /** True when at least one reading goes on. */
   const advance = (bytes: Buffer, start: number): boolean => {
     const going = live.filter((hypothesis) => matchesAt(hypothesis, hypothesis.next, bytes, start))
-    if (going.length === 0) {
+    if (going.length === 0 && !slipped(bytes, start)) {
       endLive()
       return false
     }
-    live = going
+    if (going.length > 0) live = going
     for (const hypothesis of live) {
       hypothesis.loud += hypothesis.entry.loud[hypothesis.next]!
       hypothesis.frames++
@@ -189,6 +208,10 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
       }
       zeros = silent ? zeros + 1 : 0
       return goesOn || (going && unknown !== undefined)
+    },
+    pause() {
+      if (ended !== undefined) endLive()
+      endUnknown()
     },
     quiet() {
       if (live.length > 0) endLive()
