@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- actors`, `-- endpointing`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound` or `-- recovery` runs one; `--json`
- * prints nothing but JSON. The last four use the Postgres of DATABASE_URL, else an embedded one.
+ * `-- actors`, `-- endpointing`, `-- words`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load` or `-- recovery`
+ * runs one; `--json` prints nothing but JSON. The last five use the Postgres of DATABASE_URL, else an embedded one.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -9,13 +9,26 @@ import { benchActors } from './actors.ts'
 import { benchEndpointing } from './endpointing.ts'
 import { benchInbound } from './inbound.ts'
 import { benchInspector } from './inspector.ts'
+import { benchLoad } from './load.ts'
 import { benchMedia } from './media.ts'
 import { benchPriority } from './priority.ts'
 import { benchQueue } from './queue.ts'
 import { benchRecovery } from './recovery.ts'
 import { reaches, table } from './result.ts'
+import { benchWords } from './words.ts'
 
-const BENCHES = ['media', 'actors', 'endpointing', 'inspector', 'queue', 'priority', 'inbound', 'recovery']
+const BENCHES = [
+  'media',
+  'actors',
+  'endpointing',
+  'words',
+  'inspector',
+  'queue',
+  'priority',
+  'inbound',
+  'load',
+  'recovery',
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,6 +36,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     legs: { type: 'string', default: '200' },
     calls: { type: 'string', default: '2000' },
+    visits: { type: 'string', default: '100' },
     messages: { type: 'string', default: '5000' },
     backlog: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '5' },
@@ -32,9 +46,10 @@ const { values, positionals } = parseArgs({
 })
 const wanted = positionals.length > 0 ? positionals : BENCHES
 const unknown = wanted.filter((name) => !BENCHES.includes(name))
-const [legs, calls, rounds, seconds, messages, backlog] = [
+const [legs, calls, visits, rounds, seconds, messages, backlog] = [
   values.legs,
   values.calls,
+  values.visits,
   values.rounds,
   values.seconds,
   values.messages,
@@ -42,10 +57,12 @@ const [legs, calls, rounds, seconds, messages, backlog] = [
 ].map(Number)
 if (
   unknown.length > 0 ||
-  ![legs, calls, rounds, seconds, messages, backlog].every((count) => Number.isInteger(count) && count! > 0)
+  ![legs, calls, visits, rounds, seconds, messages, backlog].every(
+    (count) => Number.isInteger(count) && count! > 0,
+  )
 ) {
   process.stderr.write(
-    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--rounds 5] [--seconds 4] [--messages 5000] [--backlog 100000] [--json] [--profile DIRECTORY]\n`,
+    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--visits 100] [--rounds 5] [--seconds 4] [--messages 5000] [--backlog 100000] [--json] [--profile DIRECTORY]\n`,
   )
   process.exit(64)
 }
@@ -58,12 +75,14 @@ const results = [
   ...(wanted.includes('media') ? await benchMedia({ ...options, legs: legs!, seconds: seconds! }) : []),
   ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
   ...(wanted.includes('endpointing') ? await benchEndpointing(options) : []),
+  ...(wanted.includes('words') ? await benchWords(options) : []),
   ...(wanted.includes('inspector')
     ? await benchInspector({ ...options, legs: legs!, seconds: seconds! })
     : []),
   ...(wanted.includes('queue') ? await benchQueue({ ...options, messages: messages! }) : []),
   ...(wanted.includes('priority') ? await benchPriority({ ...options, backlog: backlog! }) : []),
   ...(wanted.includes('inbound') ? await benchInbound({ ...options, seconds: seconds! }) : []),
+  ...(wanted.includes('load') ? await benchLoad({ ...options, visits: visits! }) : []),
   ...(wanted.includes('recovery') ? await benchRecovery({ ...options, legs: legs! }) : []),
 ]
 progress('')

@@ -5,7 +5,9 @@ import { once } from 'node:events'
 import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { writeWav } from '../src/media/wav.ts'
 import { openManager } from './asterisk-manager.ts'
+import { silence, tone } from './media-stream.ts'
 import type { Rig, suite } from './rig.ts'
 import { freePort } from './site-rig.ts'
 
@@ -28,6 +30,9 @@ export function withAsterisk(
     else test.skip(title, 'no asterisk; see scripts/asterisk-root.sh')
   }
 }
+
+/** What is pressed where keys are tones in the sound. */
+const TONES = ['101#', '#', '1']
 
 /** Where the service is, as the dialplan is told. */
 export interface Service {
@@ -150,6 +155,9 @@ exten => s,1,MixMonitor(INSIDE/gate.wav,r(INSIDE/gate-heard.wav))
 [speak]
 exten => s,1,Playback(INSIDE/speech)
  same => n,Wait(300)
+[tones]
+exten => _[0-9ps]!,1,Playback(INSIDE/tones-\${EXTEN})
+ same => n,Wait(300)
 [flats]
 exten => 1101,1,Answer()
  same => n,MixMonitor(INSIDE/flat.wav,r(INSIDE/flat-heard.wav))
@@ -163,25 +171,27 @@ exten => 1102,1,Ringing()
     await pbx.manager.seen({ Event: 'ContactStatus', EndpointName: flat, ContactStatus: 'NonQualified' })
   }
 
-  // a telephone that waits for its processor makes less of a tone than it was told to
-  const duration = dtmf === 'inband' ? '400' : '120'
+  if (dtmf === 'inband')
+    await Promise.all(TONES.map((keys) => writeWav(path(`tones-${named(keys)}.wav`), tones(keys))))
+  /** Goes to this place of the telephones' own dialplan, until it waits there. */
+  const play = async (channel: string, id: string, context: string, extension: string) => {
+    const from = manager.count()
+    await manager.ask('Redirect', { Channel: channel, Context: context, Exten: extension, Priority: '1' })
+    await manager.seen({ Event: 'Newexten', Uniqueid: id, Context: context, Application: 'Wait' }, { from })
+  }
   const handset = (channel: string, id: string, heard: string) => ({
     /** Each key is pressed when the PBX has had the one before. */
     async press(keys: string): Promise<void> {
+      // of a sound from a file nothing is missing on a busy machine, of a tone that Asterisk makes by the clock there is
+      if (dtmf === 'inband') return play(channel, id, 'tones', named(keys))
       for (const key of keys) {
         const from = pbx.manager.count()
-        await manager.ask('PlayDTMF', { Channel: channel, Digit: key, Duration: duration })
-        // a PBX that does not look for tones in the sound has nothing to say of them
-        if (dtmf === 'rfc4733') {
-          await pbx.manager.seen({ Event: 'DTMFEnd', Digit: key, Direction: 'Received' }, { from })
-        }
+        await manager.ask('PlayDTMF', { Channel: channel, Digit: key, Duration: '120' })
+        await pbx.manager.seen({ Event: 'DTMFEnd', Digit: key, Direction: 'Received' }, { from })
       }
     },
     /** Says SPEECH into the line, to its end. */
-    async speak(): Promise<void> {
-      await manager.ask('Redirect', { Channel: channel, Context: 'speak', Exten: 's', Priority: '1' })
-      await manager.seen({ Event: 'Newexten', Uniqueid: id, Context: 'speak', Application: 'Wait' })
-    },
+    speak: () => play(channel, id, 'speak', 's'),
     hangUp: () => manager.ask('Hangup', { Channel: channel }),
     /** The PBX, or we, hung up. */
     gone: () => manager.seen({ Event: 'Hangup', Uniqueid: id }, { ms: 30_000 }),
@@ -210,6 +220,13 @@ exten => 1102,1,Ringing()
       return handset(Channel!, Uniqueid!, 'flat-heard.wav')
     },
   }
+}
+
+/** Keys as an extension and a file's name can have them. */
+const named = (keys: string) => keys.replaceAll('#', 'p').replaceAll('*', 's')
+
+function tones(keys: string): Buffer {
+  return Buffer.concat([...keys].flatMap((key) => [tone(key, 200), silence(200)]))
 }
 
 function telephoneLines(own: number, pbx: number, dtmf: string): string {

@@ -3,7 +3,7 @@ import { openPlace } from './asterisk-place.ts'
 import { withAsterisk } from './asterisk-rig.ts'
 import { suite } from './rig.ts'
 
-const test = suite('asterisk: tones', { timeout: 90_000 })
+const test = suite('asterisk: tones')
 const testReal = withAsterisk(test)
 
 testReal('keys as tones in the sound, from an Asterisk that does not look for them', async (rig) => {

@@ -10,7 +10,7 @@ import { kill, openHouse, pastTwoSeconds } from './recovery-rig.ts'
 import { eventually, suite } from './rig.ts'
 import { freePort } from './site-rig.ts'
 
-const test = suite('asterisk', { timeout: 90_000 })
+const test = suite('asterisk')
 const testReal = withAsterisk(test)
 const testBroker = withAsterisk(test, withBroker(test))
 

@@ -6,6 +6,7 @@ import { importDirectory, listUnits } from '../src/store/directory.ts'
 import { directoryRevision } from '../src/store/directory-revision.ts'
 import { openTestDatabase } from './database.ts'
 import { suite } from './rig.ts'
+import { thousandUnits } from './thousand-units.ts'
 
 const test = suite('dialogue: the directory match')
 
@@ -131,24 +132,8 @@ test('the residents of a match are all there, in their order', () => {
   assert.is(match.score, 100)
 })
 
-const FIRST =
-  'Maria José Ana João Antônio Francisco Carlos Paulo Pedro Lucas Luiz Marcos Gabriel Rafael Daniel Bruno Felipe Mariana Juliana Patrícia Aline Camila Fernanda Larissa Beatriz Letícia Vanessa Jéssica Bianca Sônia'.split(
-    ' ',
-  )
-const LASTS =
-  'Silva Santos Oliveira Souza Rodrigues Ferreira Alves Pereira Lima Gomes Costa Ribeiro Martins Carvalho Almeida Lopes Soares Fernandes Vieira Barbosa Rocha Dias Nascimento Andrade Moreira Nunes Marques Machado Mendes Freitas'.split(
-    ' ',
-  )
-
-test('each of many questions finds its unit among 1,000', () => {
-  const at = <T>(list: T[], index: number) => list[index % list.length]!
-  const units = Array.from({ length: 1000 }, (_, i) =>
-    unit(String(101 + i), [
-      `${at(FIRST, i)} ${at(LASTS, i * 7)} ${at(LASTS, i * 13 + 5)}`,
-      `${at(FIRST, i * 11 + 3)} ${at(LASTS, i * 7)}`,
-    ]),
-  )
-  const index = createDirectoryIndex(units)
+test('a unit and its residents are found among 1,000, and who is not there is not', () => {
+  const index = createDirectoryIndex(thousandUnits())
   const asked = (wanted: WantedUnit) => {
     const match = matchUnit(index, wanted)
     return match.kind === 'found' ? match.unit.number : match.kind

@@ -8,6 +8,7 @@ import { BROKER_STATES, createMetrics, type MetricsSources } from '../src/observ
 import { createTimings } from '../src/observe/timings.ts'
 import { createKey } from '../src/store/keys.ts'
 import { openProxy, queueName, withBroker } from './broker-rig.ts'
+import { passTime } from './clock.ts'
 import { type Exposition, readExposition } from './exposition.ts'
 import { eventually, suite } from './rig.ts'
 import { type House, openService } from './service-rig.ts'
@@ -297,6 +298,7 @@ test('the outcomes and the states of the broker are all there are', async () => 
 })
 
 test('the metrics of a service need a key that may read, and count its calls', async (rig) => {
+  passTime(rig)
   const house = await openService(rig)
   const { plain: reader } = await createKey(house.service.database, {
     tenantId: null,

@@ -1,0 +1,71 @@
+/** The service that has the visits of the bench, with the prompts people hear. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MAIN_TENANT } from '../src/calls/gates.ts'
+import { parseConfig } from '../src/config.ts'
+import { silentLog } from '../src/log.ts'
+import { PACKAGE_ROOT } from '../src/root.ts'
+import { type RunningService, startService } from '../src/service.ts'
+import { importDirectory } from '../src/store/directory.ts'
+import { parseDirectory } from '../src/store/directory-file.ts'
+import { createScratch } from '../src/store/scratch.ts'
+import { answer } from './child.ts'
+
+export interface Load {
+  /** Bytes in use after a collection. */
+  heap: number
+  /** How late audio frames left at p99, since the start, ms. */
+  lateMs: number
+}
+
+const owner = new AsyncDisposableStack()
+let service: RunningService
+const wanted: string[] = []
+let asked: ((ids: string[]) => void) | undefined
+
+answer(
+  {
+    async start({ url, visits }: { url: string; visits: number }) {
+      const scratch = await createScratch('porteiro-bench-')
+      owner.defer(() => scratch.remove())
+      const config = parseConfig({
+        DATABASE_URL: url,
+        DATA_DIR: scratch.path,
+        AUDIOSOCKET_VISITOR_PORT: '0',
+        AUDIOSOCKET_RESIDENT_PORT: '0',
+        API_PORT: '0',
+        API_KEY: 'bench',
+        CLICKTOCALL: 'manual',
+        TTS: 'none',
+        HANGUP_DELAY_MS: '0',
+        MAX_CALLS: String(visits + 1),
+      })
+      service = await startService({ config, log: silentLog() })
+      owner.defer(() => service.stop())
+      const file = await readFile(join(PACKAGE_ROOT, 'examples', 'condominium.json'))
+      const { units, tenant } = parseDirectory(file)
+      await importDirectory(service.database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+      service.journal.subscribe(({ callId, kind }) => {
+        if (kind !== 'resident.wanted') return
+        wanted.push(callId)
+        asked?.(wanted.splice(0))
+        asked = undefined
+      })
+      return service.ports
+    },
+    /** Resolves with the calls whose resident has been wanted since it was asked last, as soon as there is one. */
+    wanted: () =>
+      wanted.length > 0
+        ? wanted.splice(0)
+        : new Promise<string[]>((resolve) => {
+            asked = resolve
+          }),
+    async look(): Promise<Load> {
+      while (service.calls.counts().calls > 0) await new Promise((resolve) => setTimeout(resolve, 50))
+      await service.journal.flush()
+      globalThis.gc!()
+      return { heap: process.memoryUsage().heapUsed, lateMs: service.status().frameLateness.p99 }
+    },
+  },
+  () => owner.disposeAsync(),
+)
