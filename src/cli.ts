@@ -232,7 +232,7 @@ async function withDatabase(
   })
 }
 
-/** The first Ctrl-C or SIGTERM asks the work to end in order; a second one ends the process. */
+/** The first Ctrl-C, SIGTERM or SIGHUP asks the work to end in order; a second one ends the process. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController()
   const unhear = hearSignals((signal) => {

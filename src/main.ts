@@ -14,8 +14,8 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // whoever read has what they wanted, as in `porteiro doctor | head -1`
-    if (error.code !== 'EPIPE') throw error
+    // the reader has what it wanted, as in `porteiro doctor | head -1`, or the terminal was closed; calls go on
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
   })
 }
 

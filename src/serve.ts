@@ -9,6 +9,7 @@ import { type RunningRoles, SERVICE_ROLES, type ServiceRole, startRoles } from '
 export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
 export type ServedRole = (typeof ROLES)[number]
 
+const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 /** ms in which a second signal is the first one once more. */
 const SAME_SIGNAL_MS = 2000
 
@@ -62,19 +63,22 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
 }
 
 /**
- * Hears SIGTERM and Ctrl-C until the returned function is called. What comes within SAME_SIGNAL_MS of the first counts as
- * the first: a terminal signals the whole process group, and bin/porteiro.js of an older Node passes its own on.
+ * Calls `heard` for SIGTERM, Ctrl-C and SIGHUP until the returned function is called. Signals within SAME_SIGNAL_MS of
+ * the first one are the same request: a terminal signals the whole process group, and npm and bin/porteiro.js pass
+ * theirs on. SIGHUP (the terminal, npm or the launcher is gone) is never a second request: nobody is there to insist.
  */
 export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void {
   let first: number | undefined
   const hear = (signal: NodeJS.Signals) => {
     const now = performance.now()
-    if (first !== undefined && now - first < SAME_SIGNAL_MS) return
+    if (first !== undefined && (signal === 'SIGHUP' || now - first < SAME_SIGNAL_MS)) return
     first ??= now
     heard(signal)
   }
-  process.on('SIGTERM', hear).on('SIGINT', hear)
-  return () => void process.off('SIGTERM', hear).off('SIGINT', hear)
+  for (const signal of END_SIGNALS) process.on(signal, hear)
+  return () => {
+    for (const signal of END_SIGNALS) process.off(signal, hear)
+  }
 }
 
 /** What a newcomer would find out from the first visitor. */

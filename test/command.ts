@@ -33,6 +33,8 @@ export interface Launch {
   launched?: boolean
   /** In a process group of its own, as a terminal starts it; whatever is left of it is killed when the test ends. */
   group?: boolean
+  /** What takes the arguments, instead of Node with bin/porteiro.js; and its directory, instead of a fresh one. */
+  command?: { argv: readonly string[]; cwd: string }
 }
 
 /** The command in a directory of its own, where no `.env` lies, with no more of an environment than is given. */
@@ -40,12 +42,13 @@ export async function start(
   rig: Rig,
   args: string[],
   env: Environment = {},
-  { node = process.execPath, launched = false, group = false }: Launch = {},
+  { node = process.execPath, launched = false, group = false, command }: Launch = {},
 ): Promise<Running> {
   const scratch = await createScratch('porteiro-cli-')
   rig.defer(() => scratch.remove())
-  const child = spawn(node, [PORTEIRO, ...args], {
-    cwd: scratch.path,
+  const [file, ...first] = command?.argv ?? [node, PORTEIRO]
+  const child = spawn(file!, [...first, ...args], {
+    cwd: command?.cwd ?? scratch.path,
     env: {
       PATH: process.env['PATH'],
       NO_COLOR: '1',

@@ -2,7 +2,7 @@
  * Runs every test file in a process of its own, two at a time, against one embedded Postgres (or DATABASE_URL). Quiet
  * when all passes; ends with `N passed, N failed, N skipped`. `node test/run.ts pacer` runs the files whose name has it.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -40,19 +40,30 @@ const total = { passed: 0, failed: 0, skipped: 0 }
 const notes: string[] = []
 const queue = files.filter((file) => !ALONE.test(file))
 const terminal = process.stdout.isTTY
+let stopped = false
+
+/** Files that run now. */
+const running = new Set<ChildProcess>()
+// npm passes both on; ended at once, this process would leave its Postgres behind
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    stopped = true
+    for (const child of running) child.kill('SIGTERM')
+  })
+}
 
 await Promise.all(
   Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file)
+    for (let file = queue.shift(); file !== undefined && !stopped; file = queue.shift()) await runFile(file)
   }),
 )
 
-for (const file of files) if (ALONE.test(file)) await runFile(file)
+for (const file of files) if (ALONE.test(file) && !stopped) await runFile(file)
 
 for (const note of notes) console.log(note)
 if (files.length === 0) console.log(`No test file has ${wanted.join(' or ')} in its name.`)
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
-process.exitCode = total.failed > 0 || files.length === 0 ? 1 : 0
+process.exitCode = stopped || total.failed > 0 || files.length === 0 ? 1 : 0
 
 async function runFile(file: string): Promise<void> {
   const begun = performance.now()
@@ -75,6 +86,7 @@ function run(path: string, flags: string[]): Promise<{ output: string; code: num
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
     })
+    running.add(child)
     const parts: Buffer[] = []
     child.stdout.on('data', (part: Buffer) => parts.push(part))
     child.stderr.on('data', (part: Buffer) => parts.push(part))
@@ -84,6 +96,7 @@ function run(path: string, flags: string[]): Promise<{ output: string; code: num
     }, FILE_LIMIT_MS)
     child.on('close', (code) => {
       clearTimeout(limit)
+      running.delete(child)
       resolve({ output: Buffer.concat(parts).toString(), code })
     })
   })
