@@ -15,12 +15,14 @@ import {
   UUID,
   watchWrites,
 } from './audiosocket-way.ts'
+import { passTime } from './clock.ts'
 import { eventually, suite } from './rig.ts'
 import { call, noise } from './simulator-server.ts'
 
 const test = suite('audiosocket relay')
 
 test('a phone hears and is heard through another node byte for byte, and finds no rule broken', async (t) => {
+  passTime(t)
   const pacer = createPacer()
   t.defer(() => pacer.close())
   const heard: Buffer[] = []

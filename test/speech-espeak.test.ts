@@ -26,7 +26,7 @@ async function open(rig: Rig) {
     cacheDir: scratch.path,
     cacheBytes: 0,
     timeoutMs: 60_000,
-    concurrency: 2,
+    concurrency: 4,
     log: silentLog(),
   })
   rig.defer(() => synthesizer.close())
