@@ -14,6 +14,7 @@ import { parseDirectory } from '../src/store/directory-file.ts'
 import { migrate } from '../src/store/migrate.ts'
 import { createScratch } from '../src/store/scratch.ts'
 import { type Line, openProxy, queueName, withBroker } from './broker-rig.ts'
+import { COMPILED } from './command.ts'
 import { MIGRATIONS, openDatabaseUrl } from './database.ts'
 import { type Rig, suite } from './rig.ts'
 import { quickPack } from './service-pack.ts'
@@ -27,7 +28,7 @@ const DIRECTORY = fileURLToPath(new URL('../examples/condominium.json', import.m
 /** The command in a process of its own, with nothing of this environment. */
 function run(rig: Rig, args: string[], environment: Environment = {}) {
   const child = spawn(process.execPath, [BIN, ...args], {
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILED, ...environment },
     cwd: environment['DATA_DIR'],
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -8,7 +8,7 @@ import { createScratch } from '../src/store/scratch.ts'
 import type { Rig } from './rig.ts'
 
 /** Where Node keeps what it has compiled: without it each process strips and compiles all of our sources anew. */
-const COMPILED = join(tmpdir(), `porteiro-compiled-${process.getuid?.() ?? 0}`)
+export const COMPILED = join(tmpdir(), `porteiro-compiled-${process.getuid?.() ?? 0}`)
 const PORTEIRO = fileURLToPath(new URL('../bin/porteiro.js', import.meta.url))
 
 export interface Result {

@@ -82,6 +82,9 @@ export function startWorker(
     node: 'test',
     log: silentLog(),
     drainMs: 0,
+    // so that what hangs is under way until the test ends, however long that takes
+    tryMs: 600_000,
+    beatMs: 200,
     ...options,
   })
   rig.defer(worker.close)

@@ -16,6 +16,18 @@ const DIRECTORY = fileURLToPath(new URL('../examples/condominium.json', import.m
  * first process, and of each that is started without another.
  */
 export async function openHouse(rig: Rig, settings: Environment = {}, role = 'voice,worker,web') {
+  const house = await prepareHouse(rig, settings, role)
+  return { ...house, first: await house.start() }
+}
+
+/** The same with a second process beside the first. */
+export async function openPair(rig: Rig) {
+  const house = await prepareHouse(rig, {}, 'voice,worker,web')
+  const [first, beside] = await Promise.all([house.start(), house.startBeside()])
+  return { ...house, first, ...beside }
+}
+
+async function prepareHouse(rig: Rig, settings: Environment, role: string) {
   const site = await openSite(rig)
   const [visitorPort, residentPort] = await Promise.all(
     [settings['AUDIOSOCKET_VISITOR_PORT'], settings['AUDIOSOCKET_RESIDENT_PORT']].map(
@@ -32,7 +44,19 @@ export async function openHouse(rig: Rig, settings: Environment = {}, role = 'vo
       ...settings,
       ...more,
     })
-  const first = await start()
+  /** On ports of its own. */
+  const startBeside = async () => {
+    const [port, other] = await Promise.all([freePort(), freePort()])
+    const second = await start('second', {
+      AUDIOSOCKET_VISITOR_PORT: String(port),
+      AUDIOSOCKET_RESIDENT_PORT: String(other),
+    })
+    return {
+      second,
+      visitorThere: (id: string) => site.phone({ port, role: 'visitor', id }),
+      residentThere: (id?: string) => site.phone({ port: other, role: 'resident', ...(id && { id }) }),
+    }
+  }
   const { url } = site
   const database = await openDatabase({ url, dataDir: home, log: silentLog(), max: 2 })
   rig.defer(() => database.close())
@@ -40,8 +64,8 @@ export async function openHouse(rig: Rig, settings: Environment = {}, role = 'vo
   await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
   return {
     ...site,
-    first,
     start,
+    startBeside,
     database,
     /** `id`: the visitor of that call, connecting again. */
     visitor: (id?: string) => site.phone({ port: visitorPort!, role: 'visitor', ...(id && { id }) }),

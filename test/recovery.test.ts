@@ -1,9 +1,8 @@
 import * as assert from 'uvu/assert'
 import type { Phone } from '../src/simulator/phone.ts'
-import { kill, openHouse, pastTwoSeconds } from './recovery-rig.ts'
+import { kill, openHouse, openPair, pastTwoSeconds } from './recovery-rig.ts'
 import { eventually, suite } from './rig.ts'
 import { carried, goodbyeOf } from './service-rig.ts'
-import { freePort } from './site-rig.ts'
 
 const test = suite('recovery')
 
@@ -109,25 +108,20 @@ test('killed while the resident listens: the resident is rung once more, as anot
 })
 
 test('an ended call starts nothing on a process that did not know it', async (rig) => {
-  const { first, start, visitor: dial, journal, outcome, phone } = await openHouse(rig)
+  const { first, startBeside, visitor: dial, journal, outcome } = await openHouse(rig)
   const visitor = dial()
   await visitor.hearing('greeting')
   visitor.hangUp()
   await outcome(visitor.id)
   const before = await journal(visitor.id)
-  const [port, other] = await Promise.all([freePort(), freePort()])
-  const second = await start('second', {
-    AUDIOSOCKET_VISITOR_PORT: String(port),
-    AUDIOSOCKET_RESIDENT_PORT: String(other),
-  })
+  const { visitorThere } = await startBeside()
   // ended after the second process began, so that it cannot remember it
   const late = dial()
   await late.hearing('greeting')
   late.hangUp()
   await outcome(late.id)
   for (const id of [visitor.id, late.id]) {
-    const again = phone({ port: second.ready['visitor']!, role: 'visitor', id })
-    assert.is((await again.ended).by, 'server-hangup')
+    assert.is((await visitorThere(id).ended).by, 'server-hangup')
   }
   assert.equal(await journal(visitor.id), before)
   await first.end()
@@ -172,18 +166,13 @@ test('no process that takes calls is left: another one ends the call, and tells'
 })
 
 test('another process goes on with the calls of one that was killed', async (rig) => {
-  const { first, start, kept, outcome, phone, journal } = await openHouse(rig)
-  const [port, other] = await Promise.all([freePort(), freePort()])
-  const second = await start('second', {
-    AUDIOSOCKET_VISITOR_PORT: String(port),
-    AUDIOSOCKET_RESIDENT_PORT: String(other),
-  })
-  const visitor = phone({ port: first.ready['visitor']!, role: 'visitor' })
+  const { first, visitor: dial, visitorThere, kept, outcome, journal } = await openPair(rig)
+  const visitor = dial()
   await visitor.hearing('ask-unit')
   await kept(visitor.id, 'unit', 'asking')
   await kill(first)
   await visitor.ended
-  const again = phone({ port: second.ready['visitor']!, role: 'visitor', id: visitor.id })
+  const again = visitorThere(visitor.id)
   await again.hearing('call-restored')
   await again.hearing('ask-unit')
   again.hangUp()
@@ -193,17 +182,12 @@ test('another process goes on with the calls of one that was killed', async (rig
 })
 
 test('a process that hangs: its visitor is held by another one until the lease is over, and goes on there', async (rig) => {
-  const { first, start, visitor: dial, kept, age, phone } = await openHouse(rig)
-  const [port, other] = await Promise.all([freePort(), freePort()])
-  const second = await start('second', {
-    AUDIOSOCKET_VISITOR_PORT: String(port),
-    AUDIOSOCKET_RESIDENT_PORT: String(other),
-  })
+  const { first, visitor: dial, visitorThere, kept, age } = await openPair(rig)
   const visitor = dial()
   await visitor.hearing('ask-unit')
   await kept(visitor.id, 'unit', 'asking')
   first.child.kill('SIGSTOP')
-  const again = phone({ port: second.ready['visitor']!, role: 'visitor', id: visitor.id })
+  const again = visitorThere(visitor.id)
   await again.connected
   await age()
   await again.hearing('call-restored')
@@ -213,31 +197,21 @@ test('a process that hangs: its visitor is held by another one until the lease i
 })
 
 test('a process that lives keeps its visitor: a second leg elsewhere is hung up', async (rig) => {
-  const { start, visitor: dial, kept, phone } = await openHouse(rig)
-  const [port, other] = await Promise.all([freePort(), freePort()])
-  const second = await start('second', {
-    AUDIOSOCKET_VISITOR_PORT: String(port),
-    AUDIOSOCKET_RESIDENT_PORT: String(other),
-  })
+  const { visitor: dial, visitorThere, kept } = await openPair(rig)
   const visitor = dial()
   await visitor.hearing('ask-unit')
   await kept(visitor.id, 'unit', 'asking')
-  const again = phone({ port: second.ready['visitor']!, role: 'visitor', id: visitor.id })
+  const again = visitorThere(visitor.id)
   assert.is((await again.ended).by, 'server-hangup')
   await visitor.press('101#')
   await visitor.hearing('ask-name')
 })
 
 test('a process that drains waits for the residents that it carries', async (rig) => {
-  const { start, visitor: dial, kept, phone } = await openHouse(rig)
-  const [port, other] = await Promise.all([freePort(), freePort()])
-  const second = await start('second', {
-    AUDIOSOCKET_VISITOR_PORT: String(port),
-    AUDIOSOCKET_RESIDENT_PORT: String(other),
-  })
+  const { second, visitor: dial, residentThere, kept } = await openPair(rig)
   const visitor = dial()
   await ring(visitor, kept)
-  const answer = phone({ port: second.ready['resident']!, role: 'resident', id: visitor.id })
+  const answer = residentThere(visitor.id)
   await answer.hearing('resident-greeting')
   second.child.kill('SIGTERM')
   await answer.hearing('menu')
@@ -251,15 +225,10 @@ test('a process that drains waits for the residents that it carries', async (rig
 })
 
 test('a resident who comes to another process than the call is carried there, and both hear each other', async (rig) => {
-  const { first, start, visitor: dial, kept, outcome, phone } = await openHouse(rig)
-  const [port, other] = await Promise.all([freePort(), freePort()])
-  const second = await start('second', {
-    AUDIOSOCKET_VISITOR_PORT: String(port),
-    AUDIOSOCKET_RESIDENT_PORT: String(other),
-  })
+  const { first, second, visitor: dial, residentThere, kept, outcome } = await openPair(rig)
   const visitor = dial()
   await ring(visitor, kept)
-  const answer = phone({ port: second.ready['resident']!, role: 'resident', id: visitor.id })
+  const answer = residentThere(visitor.id)
   await answer.hearing('resident-greeting')
   await answer.press('3')
   await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
@@ -275,7 +244,7 @@ test('a resident who comes to another process than the call is carried there, an
   assert.is((await outcome(visitor.id)).outcome, 'authorized')
   assert.match(second.out(), /a leg is relayed to the node of its call/)
   // what nobody has is told so there too
-  const stray = phone({ port: second.ready['resident']!, role: 'resident' })
+  const stray = residentThere()
   assert.is(goodbyeOf(await stray.ended), 'visit-over, whole, server-hangup')
   assert.is(first.child.exitCode, null)
 })

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { symlink } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -94,7 +94,7 @@ export async function openSite(rig: Rig) {
   }
 
   const phone = (options: PhoneOptions): Phone => {
-    const opened = createPhone({ prompts, ...options })
+    const opened = createPhone({ prompts, patienceMs: 60_000, ...options })
     rig.defer(() => opened.close())
     return opened
   }
@@ -132,10 +132,21 @@ export interface Process extends Running {
   end(): Promise<{ code: number | null; err: string }>
 }
 
+/**
+ * A port that nobody has, below those that the system gives away by itself: whoever connects again and again to one of
+ * those while nobody listens there may be given it as its own, and then nobody can.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
+  for (;;) {
+    const server = createServer()
+    const opened = once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    const port = randomInt(12_000, 32_000)
+    server.listen(port, '127.0.0.1')
+    if (!(await opened)) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
 }

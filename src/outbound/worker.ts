@@ -43,6 +43,8 @@ export interface WorkerOptions {
   drainMs?: number
   /** ms for one try. */
   tryMs?: number
+  /** ms between two signs of life. */
+  beatMs?: number
   now?: () => number
   random?: () => number
 }
@@ -57,7 +59,7 @@ export interface Worker {
 /** Takes messages and jobs from the queues and does them, until it is closed. */
 export function createWorker(options: WorkerOptions): Worker {
   const { outbound, channels, rates = outbound.rates, queues = QUEUES, node, role = 'worker', log } = options
-  const { now = Date.now, random = Math.random, drainMs = DRAIN_MS } = options
+  const { now = Date.now, random = Math.random, drainMs = DRAIN_MS, beatMs = BEAT_MS } = options
   const { database, queue } = outbound
   const id = randomUUID()
   const startedAt = new Date()
@@ -183,7 +185,7 @@ export function createWorker(options: WorkerOptions): Worker {
   let beating = beat().then(() => deleteOldWorkers(database, REMEMBERED_DAYS).catch(() => {}))
   const timer = setInterval(() => {
     beating = beating.then(() => beat())
-  }, BEAT_MS)
+  }, beatMs)
 
   const isIdle = () => counts().processing === 0 && courier.settling() === 0
   const drained = async (ms: number) => {

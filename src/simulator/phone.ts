@@ -43,6 +43,8 @@ export interface PhoneOptions {
   record?: boolean
   /** As the dialplan with `Dial`: a refused connection is tried again each second, a lost one at once. */
   reconnect?: boolean
+  /** ms that `hearing` and `heard` wait where they are not told; 10 s where not given. */
+  patienceMs?: number
   log?: Logger
 }
 
@@ -90,7 +92,7 @@ export function createPhone(options: PhoneOptions): Phone {
   const id = options.id ?? randomUUID()
   const born = performance.now()
   const now = () => Math.round((performance.now() - born) * 1000) / 1000
-  const transcript = createTranscript()
+  const transcript = createTranscript(options.patienceMs)
   const connected = Promise.withResolvers<boolean>()
   const ended = Promise.withResolvers<Ended>()
   const violations: Violation[] = []

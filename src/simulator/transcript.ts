@@ -68,7 +68,7 @@ export type Hearing = Extract<Happening, { type: 'hearing' }>
 export type Match<T> = string | readonly string[] | ((event: T) => boolean)
 
 export interface Waiting {
-  /** ms; 10 s where not given. */
+  /** ms; the phone's own patience where not given. */
   timeout?: number
 }
 
@@ -87,7 +87,7 @@ export interface Transcript {
   ): Promise<Extract<Happening, { type: T }>>
 }
 
-export function createTranscript(): Transcript {
+export function createTranscript(patienceMs = 10_000): Transcript {
   const happenings: Happening[] = []
   const listeners = new Set<(happening: Happening) => void>()
   // one cursor for all waits: what is awaited in order is found in order, even when it came before the await
@@ -103,7 +103,7 @@ export function createTranscript(): Transcript {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    next(type, match, { timeout = 10_000 } = {}) {
+    next(type, match, { timeout = patienceMs } = {}) {
       type Event = Extract<Happening, { type: typeof type }>
       const fits = (happening: Happening): happening is Event =>
         happening.type === type && matches(match as Match<unknown>, happening as Hearing)
