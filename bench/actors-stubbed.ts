@@ -11,7 +11,7 @@ import {
   type Unit,
 } from '../machines/index.ts'
 import { observeStates } from '../src/calls/observer.ts'
-import { SCENE_SETTINGS } from '../src/testing.ts'
+import { SCENE_SETTINGS } from '../src/testing/index.ts'
 import type { Drivable } from './drivable.ts'
 
 const UNIT: Unit = { id: '1', number: '101', label: '101' }

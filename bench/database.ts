@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { silentLog } from '../src/log.ts'
-import { bossSchema } from '../src/outbound/boss.ts'
-import { PACKAGE_ROOT } from '../src/root.ts'
-import { type Database, openDatabase } from '../src/store/database.ts'
-import { migrate } from '../src/store/migrate.ts'
+import { silentLog } from '../src/platform/log.ts'
+import { PACKAGE_ROOT } from '../src/platform/package.ts'
+import { type Database, openDatabase } from '../src/platform/postgres/database.ts'
+import { migrate } from '../src/platform/postgres/migrate.ts'
+import { bossSchema } from '../src/queue/boss.ts'
 
 /** For the embedded server: one folder for every run, so that only the first ever pays for initdb. */
 const DATA_DIR = join(tmpdir(), `porteiro-bench-${process.getuid?.() ?? 0}`)

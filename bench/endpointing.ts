@@ -1,6 +1,6 @@
-import { FRAME_BYTES } from '../src/audio.ts'
 import { powerAt } from '../src/media/level.ts'
 import { ONSET_FRAMES } from '../src/media/vad.ts'
+import { FRAME_BYTES } from '../src/platform/audio.ts'
 import {
   listenOnce,
   loadBabble,
@@ -10,7 +10,7 @@ import {
   type Spoken,
   utterances,
   white,
-} from '../test/noisy-speech.ts'
+} from '../test/rig/noisy-speech.ts'
 import { median, type Progress, type Result } from './result.ts'
 
 /** ms of silence that ends an utterance, as in src/calls/hearing.ts. */

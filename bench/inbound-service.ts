@@ -1,9 +1,9 @@
 /** What takes in what messengers post: the role web of the service, on a database of its own, with an account at Meta. */
-import { parseConfig } from '../src/config.ts'
-import { silentLog } from '../src/log.ts'
-import { bossSchema } from '../src/outbound/boss.ts'
-import { type RunningRoles, startRoles } from '../src/service.ts'
-import { createScratch } from '../src/store/scratch.ts'
+import { parseConfig } from '../src/config/config.ts'
+import { silentLog } from '../src/platform/log.ts'
+import { createScratch } from '../src/platform/temp-dir.ts'
+import { bossSchema } from '../src/queue/boss.ts'
+import { type RunningRoles, startRoles } from '../src/roles/service.ts'
 import { answer, createMeter } from './child.ts'
 import type { Stored } from './inbound.ts'
 

@@ -1,8 +1,8 @@
 /** What the service's frames are measured beside: a server that plays the same speech to everyone, by our pacer. */
 import { createPacer } from '../src/audiosocket/pacer.ts'
 import { createAudioSocketServer } from '../src/audiosocket/server.ts'
-import { silentLog } from '../src/log.ts'
-import { readPrompts } from '../src/testing.ts'
+import { silentLog } from '../src/platform/log.ts'
+import { readPrompts } from '../src/testing/index.ts'
 import { answer } from './child.ts'
 
 const PROMPTS = ['greeting', 'ask-unit', 'menu', 'farewell-visitor-authorized']

@@ -1,14 +1,14 @@
 /** The service that has the visits of the bench, with the prompts people hear. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MAIN_TENANT } from '../src/calls/gates.ts'
-import { parseConfig } from '../src/config.ts'
-import { silentLog } from '../src/log.ts'
-import { PACKAGE_ROOT } from '../src/root.ts'
-import { type RunningService, startService } from '../src/service.ts'
-import { importDirectory } from '../src/store/directory.ts'
-import { parseDirectory } from '../src/store/directory-file.ts'
-import { createScratch } from '../src/store/scratch.ts'
+import { parseConfig } from '../src/config/config.ts'
+import { MAIN_TENANT } from '../src/directory/entrances.ts'
+import { parseDirectory } from '../src/directory/file.ts'
+import { importDirectory } from '../src/directory/sql/directory.ts'
+import { silentLog } from '../src/platform/log.ts'
+import { PACKAGE_ROOT } from '../src/platform/package.ts'
+import { createScratch } from '../src/platform/temp-dir.ts'
+import { type RunningService, startService } from '../src/roles/service.ts'
 import { answer } from './child.ts'
 
 export interface Load {

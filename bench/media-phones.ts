@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
-import { FRAME_BYTES } from '../src/audio.ts'
 import { audioFrame, SILENCE, uuidMessage } from '../src/audiosocket/frame.ts'
 import { cutFrames } from '../src/media/frames.ts'
+import { FRAME_BYTES } from '../src/platform/audio.ts'
 import { createPhoneClock } from '../src/simulator/clock.ts'
-import { readPrompts } from '../src/testing.ts'
+import { readPrompts } from '../src/testing/index.ts'
 import { answer } from './child.ts'
 
 /** Connections that are made at a time: fewer than a server lets wait for their UUID. */

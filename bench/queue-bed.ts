@@ -1,9 +1,9 @@
 import { PgBoss } from 'pg-boss'
 import { Agent, request } from 'undici'
-import { silentLog } from '../src/log.ts'
 import type { ChannelSender } from '../src/outbound/message.ts'
 import { createOutbound, type Outbound } from '../src/outbound/outbound.ts'
-import type { Database } from '../src/store/database.ts'
+import { silentLog } from '../src/platform/log.ts'
+import type { Database } from '../src/platform/postgres/database.ts'
 import { type Child, startChild } from './child.ts'
 import { openBenchDatabase, rawSchema } from './database.ts'
 

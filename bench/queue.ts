@@ -1,10 +1,10 @@
 import type { PgBoss } from 'pg-boss'
-import { silentLog } from '../src/log.ts'
-import { bossSchema } from '../src/outbound/boss.ts'
 import type { NewMessage } from '../src/outbound/message.ts'
 import type { Outbound } from '../src/outbound/outbound.ts'
 import { createWorker } from '../src/outbound/worker.ts'
-import type { Database } from '../src/store/database.ts'
+import { silentLog } from '../src/platform/log.ts'
+import type { Database } from '../src/platform/postgres/database.ts'
+import { bossSchema } from '../src/queue/boss.ts'
 import { BODY, openQueueBed, sender } from './queue-bed.ts'
 import { median, type Progress, type Result } from './result.ts'
 

@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Environment } from '../src/config.ts'
-import { PACKAGE_ROOT } from '../src/root.ts'
+import type { Environment } from '../src/config/config.ts'
+import { PACKAGE_ROOT } from '../src/platform/package.ts'
 import { monotonicMs } from './monotonic.ts'
 
 /** As in the script `start` of package.json. */

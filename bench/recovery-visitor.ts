@@ -1,12 +1,12 @@
 /** A visitor behind an Asterisk whose dialplan connects again: what they hear, and when. */
 import { randomUUID } from 'node:crypto'
 import { createConnection, type Socket } from 'node:net'
-import { FRAME_BYTES } from '../src/audio.ts'
 import { audioFrame, dtmfMessage, KIND, SILENCE, uuidMessage } from '../src/audiosocket/frame.ts'
 import { createReader } from '../src/audiosocket/reader.ts'
 import { createTones } from '../src/media/tones.ts'
+import { FRAME_BYTES } from '../src/platform/audio.ts'
 import { createPhoneClock } from '../src/simulator/clock.ts'
-import { readPrompts } from '../src/testing.ts'
+import { readPrompts } from '../src/testing/index.ts'
 import { monotonicMs } from './monotonic.ts'
 import type { Station } from './recovery-bed.ts'
 

@@ -31,8 +31,8 @@ delete process.env.PORTEIRO_LAUNCHED
 
 if (major > WANTED[0] || (major === WANTED[0] && minor >= WANTED[1])) {
   // Node does not strip types below node_modules: there the built files run
-  const source = join(root, 'src', 'main.ts')
-  const built = join(root, 'dist', 'src', 'main.js')
+  const source = join(root, 'src', 'cli', 'main.ts')
+  const built = join(root, 'dist', 'src', 'cli', 'main.js')
   const installed = root.includes(`${join('/', 'node_modules', '/')}`)
   await import(`file://${!installed && existsSync(source) ? source : built}`)
 } else {

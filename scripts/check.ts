@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process'
 import { glob, readFile } from 'node:fs/promises'
 import { basename, dirname, join, relative } from 'node:path'
-import { ERRORS } from '../src/errors.ts'
-import { VARIABLES } from '../src/variables.ts'
+import { VARIABLES } from '../src/config/variables.ts'
+import { ERRORS } from '../src/platform/errors.ts'
 import { staleCharts } from './charts.ts'
 
 /** Places that may put real ports in a machine's place. */
-const PROVIDERS = ['machines/provide.ts', 'src/provide.ts', 'src/service.ts']
+const PROVIDERS = ['machines/provide.ts', 'src/roles/provide.ts', 'src/roles/service.ts']
 
 /** A newcomer's first page fits a few screens. */
 const README_LINES = 130
@@ -25,7 +25,7 @@ const checks: Record<string, Check> = {
     ),
   'the environment is read in one place': async () =>
     (await matching('{src,machines}/**/*.ts', (text) => /process\.env/.test(text)))
-      .filter((file) => file !== 'src/config.ts')
+      .filter((file) => file !== 'src/config/config/config.ts')
       .map((file) => `${file} reads process.env`),
   'machines are provided in one place': async () =>
     (await matching('{src,machines}/**/*.ts', (text) => /\.provide\(/.test(text)))
@@ -101,7 +101,7 @@ async function errorDocs(): Promise<string[]> {
 async function unusedErrors(): Promise<string[]> {
   const used = new Set<string>()
   for await (const file of glob('{src,bin}/**/*.{ts,js}')) {
-    if (file === 'src/errors.ts') continue
+    if (file === 'src/platform/errors.ts') continue
     const code = (await readFile(file, 'utf8')).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
     for (const [, name] of code.matchAll(/\b([A-Z]+(?:_[A-Z]+)*)\b/g)) used.add(name!)
   }

@@ -6,9 +6,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { silentLog } from '../src/log.ts'
-import { openEmbedded } from '../src/store/embedded.ts'
-import { createScratch } from '../src/store/scratch.ts'
+import { silentLog } from '../src/platform/log.ts'
+import { openEmbedded } from '../src/platform/postgres/embedded/embedded.ts'
+import { createScratch } from '../src/platform/temp-dir.ts'
 
 /** ms after which a file is taken for hung. */
 const FILE_LIMIT_MS = 300_000

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 
 export type AllowList = (address: string | undefined) => boolean
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import { type Role, SAMPLE_RATE } from '../audio.ts'
-import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../errors.ts'
+import { type Role, SAMPLE_RATE } from '../platform/audio.ts'
+import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { HANGUP, isKey, KIND, kindText, rateOf } from './frame.ts'
 import { type ConnectionListener, createInbox, type Gone, type Inbox } from './inbox.ts'
 import type { FrameSource, Lane, Pacer } from './pacer.ts'

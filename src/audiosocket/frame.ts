@@ -1,5 +1,5 @@
-import { FRAME_BYTES } from '../audio.ts'
-import { fail } from '../errors.ts'
+import { FRAME_BYTES } from '../platform/audio.ts'
+import { fail } from '../platform/errors.ts'
 
 /**
  * Asterisk's AudioSocket: kind u8, length u16 big-endian, payload. Audio is signed 16-bit little-endian PCM. Kinds from

@@ -1,4 +1,4 @@
-import type { PorteiroError } from '../errors.ts'
+import type { PorteiroError } from '../platform/errors.ts'
 
 /** Who ended it: the peer closed, the peer reset, the peer sent 0x00, or `error` says what was wrong. */
 export type Gone = 'fin' | 'rst' | 'hangup' | 'error'

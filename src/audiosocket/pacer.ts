@@ -1,4 +1,4 @@
-import { FRAME_MS } from '../audio.ts'
+import { FRAME_MS } from '../platform/audio.ts'
 import { SILENCE } from './frame.ts'
 import { createLatenessRecord, type Lateness, type LatenessCounts } from './lateness.ts'
 import { createWheel, Waiting } from './wheel.ts'

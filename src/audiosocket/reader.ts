@@ -1,4 +1,4 @@
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 import { HEADER_BYTES, KIND, kindText, rateOf, UUID_BYTES } from './frame.ts'
 
 /** Asterisk sends none; fifty are 1 s of frames, and a peer that sends only headers must not keep us busy for ever. */

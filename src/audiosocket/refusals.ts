@@ -1,5 +1,5 @@
-import type { ErrorCode, PorteiroError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import type { ErrorCode, PorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 
 export interface RefusalLimit {
   /** Log lines for each code and window. */

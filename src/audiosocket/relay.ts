@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { fail, type PorteiroError, reasonOf } from '../errors.ts'
+import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Connection, ConnectionListener, ConnectionStats, Gone } from './connection.ts'
 import { dtmfMessage, HANGUP, HEADER_BYTES, KIND, kindText, RELAYED, rateOf, uuidMessage } from './frame.ts'
 import { createReader } from './reader.ts'

@@ -1,11 +1,11 @@
-import type { Role } from '../audio.ts'
-import type { Logger } from '../log.ts'
-import type { Elsewhere } from '../store/kept-calls.ts'
-import { passed } from '../wait.ts'
+import type { Role } from '../platform/audio.ts'
+import type { Logger } from '../platform/log.ts'
+import { passed } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
-import type { Arrival, Keeping, KeptVisit } from './keeping.ts'
 import type { LegConnection } from './leg.ts'
+import type { Arrival, Keeping, KeptVisit } from './recovery/snapshots.ts'
+import type { Elsewhere } from './sql/snapshots.ts'
 
 /** ms between two looks whether a process that seems to live does. */
 const AGAIN_MS = 1000

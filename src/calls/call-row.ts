@@ -1,6 +1,6 @@
 import { type CallOutput, stateName } from '../../machines/index.ts'
-import type { CallRow } from '../store/calls.ts'
 import type { LiveCall } from './call.ts'
+import type { CallRow } from './sql/calls.ts'
 
 /** A live call as its row in the database. */
 export function rowOf(call: LiveCall, nodeId: string): CallRow {

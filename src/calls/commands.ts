@@ -1,6 +1,6 @@
 import type { Verdict } from '../../machines/index.ts'
-import type { Role } from '../audio.ts'
-import { fail } from '../errors.ts'
+import type { Role } from '../platform/audio.ts'
+import { fail } from '../platform/errors.ts'
 import type { Synthesizer } from '../speech/synthesize.ts'
 import type { Calls } from './registry.ts'
 

@@ -1,8 +1,8 @@
-import { asPorteiroError, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import type { CallRow, EventRow } from '../store/calls.ts'
-import type { KeptCall } from '../store/kept-calls.ts'
-import { atMost } from '../wait.ts'
+import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import { atMost } from '../platform/time.ts'
+import type { CallRow, EventRow } from './sql/calls.ts'
+import type { KeptCall } from './sql/snapshots.ts'
 
 /** ms that a row may wait for company. */
 const BATCH_MS = 100

@@ -1,5 +1,5 @@
+import type { Giving } from '../cluster/publisher.ts'
 import type { Calls } from './registry.ts'
-import type { Giving } from './stream-giving.ts'
 
 /** Name of the stream by which other processes are told. */
 export const LEVELS = 'levels'

@@ -14,14 +14,14 @@ import type {
   Saying,
   Unit,
 } from '../../machines/index.ts'
-import { FRAME_MS } from '../audio.ts'
 import { attemptsOf, type PlanDefaults, passedOver } from '../clicktocall/plan.ts'
-import { asPorteiroError, fail, reasonOf } from '../errors.ts'
-import type { Asking } from '../inbound/asking.ts'
-import type { Logger } from '../log.ts'
-import type { ContactPlan } from '../store/contact-plan.ts'
-import type { EarlyDecision, ResolvedPlan } from '../store/directory-rules.ts'
-import { atMost } from '../wait.ts'
+import type { ContactPlan } from '../directory/contact-plan.ts'
+import type { EarlyDecision, ResolvedPlan } from '../directory/rules.ts'
+import type { Asking } from '../inbound/approvals.ts'
+import { FRAME_MS } from '../platform/audio.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import { atMost } from '../platform/time.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
 
 /** ms that the directory may take; the visitor waits on the line meanwhile. */

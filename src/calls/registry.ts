@@ -1,17 +1,17 @@
 import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
-import { fail, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import { atMost } from '../wait.ts'
+import type { Gate } from '../directory/entrances.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import { atMost } from '../platform/time.ts'
 import { type Beginning, createArrivals } from './arrivals.ts'
 import type { LiveCall } from './call.ts'
 import { closedOutput, placeOf, rowOf } from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
-import type { Gate } from './gates.ts'
 import type { Journal } from './journal.ts'
-import type { Keeping } from './keeping.ts'
 import type { Leg, LegConnection } from './leg.ts'
 import { observeStates } from './observer.ts'
+import type { Keeping } from './recovery/snapshots.ts'
 
 export interface CallsOptions {
   machine: typeof callMachine

@@ -1,5 +1,5 @@
 import { type Relay, relay } from '../audiosocket/relay.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../platform/log.ts'
 import type { LegConnection } from './leg.ts'
 
 /** ms for the other node to accept; an Asterisk gives a silent leg two seconds. */

@@ -1,9 +1,9 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import { deleteOlderThan } from '../store/calls.ts'
-import type { Querier } from '../store/database.ts'
+import { reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Querier } from '../platform/postgres/database.ts'
+import { deleteOlderThan } from './sql/calls.ts'
 
 /** ms between two sweeps. */
 const EVERY_MS = 60 * 60 * 1000

@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { AnyStateMachine } from 'xstate'
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 import { definitionOf } from './definition.ts'
 import type { Job, Laid } from './layout-worker.ts'
 import { mermaid } from './mermaid.ts'

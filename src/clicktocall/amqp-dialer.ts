@@ -1,10 +1,10 @@
 import type { BrokerSettings, brokerMachine, DialRequest } from '../../machines/index.ts'
-import { asPorteiroError, fail } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { factsOf } from '../platform/amqp/failure.ts'
+import { createLink, type Link } from '../platform/amqp/link.ts'
+import { asPorteiroError, fail } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 import { type Broker, createBroker } from './broker.ts'
-import { factsOf } from './broker-error.ts'
 import { type Dialer, numbersOf } from './dialer.ts'
-import { createLink, type Link } from './link.ts'
 import { composeMessage, type MessageType } from './message.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createStops } from './stops.ts'
@@ -69,7 +69,7 @@ export interface AmqpDialerSettings extends Omit<AmqpDialerOptions, 'broker' | '
   provide: (link: Link) => typeof brokerMachine
 }
 
-/** As src/config.ts reads it. Times in ms. */
+/** As src/config/config/config.ts reads it. Times in ms. */
 export interface AmqpSettings {
   url: string
   connectMs: number

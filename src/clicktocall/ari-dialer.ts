@@ -1,6 +1,6 @@
 import type { DialRequest } from '../../machines/index.ts'
-import { reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 import type { Ari } from './ari.ts'
 import { type Dialer, numbersOf } from './dialer.ts'
 

@@ -1,4 +1,4 @@
-import { fail, type PorteiroError, reasonOf } from '../errors.ts'
+import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 
 export interface AriOptions {
   /** As http://pbx:8088/ari; the path may be left out. */

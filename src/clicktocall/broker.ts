@@ -1,9 +1,9 @@
 import { createActor, type EventObject, fromCallback, fromPromise, waitFor } from 'xstate'
 import type { BrokerEvent, BrokerFailure, BrokerSettings, brokerMachine } from '../../machines/index.ts'
-import type { PorteiroError } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import { brokerError, failureWith } from './broker-error.ts'
-import type { Link } from './link.ts'
+import { brokerError, failureWith } from '../platform/amqp/failure.ts'
+import type { Link } from '../platform/amqp/link.ts'
+import type { PorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 
 export type BrokerState =
   | 'connecting'

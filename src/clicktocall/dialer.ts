@@ -1,6 +1,6 @@
 import type { Contact, DialRequest } from '../../machines/index.ts'
-import { fail, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 
 /** A unit as far as ringing it is concerned. */
 export interface Reachable {

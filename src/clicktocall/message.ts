@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { DialRequest } from '../../machines/index.ts'
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 
 /** `clicktocall` rings a resident, `cancel` stops the ringing of the same attempt. */
 export type MessageType = 'clicktocall' | 'cancel'

@@ -1,6 +1,6 @@
 import type { Attempt, Contact } from '../../machines/index.ts'
-import type { ErrorCode } from '../errors.ts'
-import type { ContactPlan, PlanStep } from '../store/contact-plan.ts'
+import type { ContactPlan, PlanStep } from '../directory/contact-plan.ts'
+import type { ErrorCode } from '../platform/errors.ts'
 
 export interface PlanDefaults {
   attempts: number

@@ -1,7 +1,7 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
-import { fail, type PorteiroError } from '../errors.ts'
+import type { BrokerFacts } from '../platform/amqp/failure.ts'
+import { fail, type PorteiroError } from '../platform/errors.ts'
 import type { Broker } from './broker.ts'
-import type { BrokerFacts } from './broker-error.ts'
 import { ensureQueue } from './queue.ts'
 
 export interface Outgoing {

@@ -1,8 +1,8 @@
-import { asPorteiroError, fail } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { asPorteiroError, fail } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import { createRecent } from '../platform/lru.ts'
 import { type Ari, isAway } from './ari.ts'
 import type { ClickToCall } from './message.ts'
-import { createRecent } from './recent.ts'
 
 /** Ids that are remembered; a gatehouse rings a few thousand times a day. */
 const REMEMBERED = 10_000

@@ -1,6 +1,6 @@
 import type { DialRequest } from '../../machines/index.ts'
-import { asPorteiroError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { asPorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 import type { Broker } from './broker.ts'
 import { staleAfter } from './message.ts'
 

@@ -1,4 +1,4 @@
-import type { Locale } from '../audio.ts'
+import type { Locale } from '../platform/audio.ts'
 import { ENGLISH } from './answer-english.ts'
 import type { AnswerWords } from './answer-lexicon.ts'
 import { PORTUGUESE } from './answer-portuguese.ts'

@@ -1,8 +1,8 @@
 import { ratio } from 'fuzzball'
-import { plain } from '../store/plain-text.ts'
+import { plain } from '../platform/plain-text.ts'
 import { type NameKey, nameKey, nameScore } from './names.ts'
 
-/** The part of a unit that is matched; src/store/directory.ts has the whole. */
+/** The part of a unit that is matched; src/directory/sql/directory.ts has the whole. */
 export interface IndexedUnit {
   id: string
   number: string

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { askChatModel, type ChatModelOptions } from '../chat-model.ts'
-import { fail } from '../errors.ts'
-import { INTENTS } from '../store/entry-rules.ts'
+import { INTENTS } from '../directory/entry-rules.ts'
+import { fail } from '../platform/errors.ts'
+import { askChatModel, type ChatModelOptions } from '../platform/http-client/chat-model.ts'
 import type { Slots } from './slots.ts'
 import { TEXT_LIMIT } from './words.ts'
 

@@ -1,4 +1,4 @@
-import type { Locale } from '../audio.ts'
+import type { Locale } from '../platform/audio.ts'
 import type { DirectoryIndex, IndexedUnit } from './directory-index.ts'
 import { nameKey, nameScore } from './names.ts'
 import { unitIn } from './spoken-unit.ts'

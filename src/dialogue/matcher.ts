@@ -3,7 +3,7 @@ import { type Match, matchUnit, type WantedUnit } from './match.ts'
 
 export interface MatcherOptions<U extends IndexedUnit> {
   load: (tenantId: string) => Promise<readonly U[]>
-  /** Differs after every change of the tenant's directory, whichever process made it (src/store/directory-revision.ts). */
+  /** Differs after every change of the tenant's directory, whichever process made it (src/directory/sql/revision.ts). */
   revision: (tenantId: string) => Promise<string>
   /** Told when an older index had to serve because the directory did not answer. */
   onStale?: (tenantId: string, error: unknown) => void

@@ -1,4 +1,4 @@
-import type { Locale } from '../audio.ts'
+import type { Locale } from '../platform/audio.ts'
 import { ARTICLES, JOINTS, NUMBER_WORDS, type NumberWord, REPEATS, roomOf } from './number-words.ts'
 import { type Word, wordsOf } from './words.ts'
 

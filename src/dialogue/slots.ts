@@ -1,5 +1,5 @@
-import type { Locale } from '../audio.ts'
-import type { Intent } from '../store/entry-rules.ts'
+import type { Intent } from '../directory/entry-rules.ts'
+import type { Locale } from '../platform/audio.ts'
 import { numbersIn } from './numbers.ts'
 import { unitIn } from './spoken-unit.ts'
 import {

@@ -1,4 +1,4 @@
-import type { Locale } from '../audio.ts'
+import type { Locale } from '../platform/audio.ts'
 import { numbersIn, type SpokenNumber } from './numbers.ts'
 import { type Word, wordsOf } from './words.ts'
 

@@ -1,4 +1,4 @@
-import { plain } from '../store/plain-text.ts'
+import { plain } from '../platform/plain-text.ts'
 
 /** One word of what was said, or one run of digits. */
 export interface Word {

@@ -1,9 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { asPorteiroError, fail, reasonOf } from '../errors.ts'
-import type { Database } from '../store/database.ts'
-import { findKey, hashKey, type Scope, touchKey } from '../store/keys.ts'
-import { createAttempts } from './attempts.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import { findKey, hashKey, type Scope, touchKey } from './sql/keys.ts'
+import { createAttempts } from './wrong-keys.ts'
 
 /** Who asks: `tenantId` null sees every tenant. */
 export interface Caller {

@@ -1,7 +1,7 @@
 import type { AnyActorRef } from 'xstate'
 import { stateName } from '../../machines/index.ts'
 import type { LiveCall } from '../calls/call.ts'
-import type { EventRow } from '../store/calls.ts'
+import type { EventRow } from '../calls/sql/calls.ts'
 
 export interface Snapshot {
   state: string

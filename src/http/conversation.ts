@@ -1,6 +1,6 @@
-import type { Locale } from '../audio.ts'
+import type { EventRow } from '../calls/sql/calls.ts'
 import { CATALOGUE, isPromptId } from '../media/prompt-ids.ts'
-import type { EventRow } from '../store/calls.ts'
+import type { Locale } from '../platform/audio.ts'
 
 export interface Turn {
   seq: number

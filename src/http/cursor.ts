@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 
 /** What every list takes: how many, and where the part before ended. */
 export const paging = {

@@ -1,11 +1,11 @@
 import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../platform/log.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
-import { listen } from './listening.ts'
-import { type MetricsRoutesOptions, metricsRoutes } from './metrics-routes.ts'
+import { listen } from './listen.ts'
 import { replyError, replyUnknownRoute } from './replies.ts'
-import { type StatusRoutesOptions, statusRoutes } from './status-routes.ts'
+import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts'
+import { type StatusRoutesOptions, statusRoutes } from './routes/status.ts'
 
 /** ms for a whole request to arrive. */
 const REQUEST_MS = 5000

@@ -4,9 +4,9 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
-import { PACKAGE_ROOT } from '../root.ts'
+import { PACKAGE_ROOT } from '../platform/package.ts'
 import { SESSION_COOKIE } from './auth.ts'
-import { errorReply } from './schemas.ts'
+import { errorReply } from './schemas/index.ts'
 
 /** What swagger-ui needs: its own files, its picture, and the styles that it sets itself. */
 const DOCS_POLICY = [

@@ -1,6 +1,6 @@
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HEADER_BYTES } from '../wav-chunks.ts'
+import { HEADER_BYTES } from '../platform/wav.ts'
 
 /** Where a WAV of ours says how many bytes a second are. */
 const BYTE_RATE_AT = 28

@@ -1,13 +1,13 @@
 import type { z } from 'zod'
-import { MAIN_TENANT } from '../calls/gates.ts'
+import { MAIN_TENANT } from '../directory/entrances.ts'
 import { OWN_ENDPOINT } from '../outbound/channels/webhook.ts'
-import { readBreaker } from '../store/breakers.ts'
-import type { Database } from '../store/database.ts'
-import { listPauses } from '../store/pauses.ts'
-import { countRetrying, pausedEndpoints } from '../store/remarks.ts'
-import { atMost } from '../wait.ts'
-import type { EndpointRoutesOptions } from './endpoint-routes.ts'
-import type { remark } from './schemas.ts'
+import { readBreaker } from '../outbound/sql/breakers.ts'
+import { listPauses } from '../outbound/sql/pauses.ts'
+import { countRetrying, pausedEndpoints } from '../outbound/sql/remarks.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import { atMost } from '../platform/time.ts'
+import type { EndpointRoutesOptions } from './routes/endpoints.ts'
+import type { remark } from './schemas/index.ts'
 
 export type Remark = z.output<typeof remark>
 

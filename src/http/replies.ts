@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { asPorteiroError, fail, PorteiroError } from '../errors.ts'
+import { asPorteiroError, fail, PorteiroError } from '../platform/errors.ts'
 
 /** Fastify's own errors in the words of our table. */
 const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) => PorteiroError> = {

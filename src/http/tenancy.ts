@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { MAIN_TENANT } from '../calls/gates.ts'
-import { fail } from '../errors.ts'
+import { MAIN_TENANT } from '../directory/entrances.ts'
+import { fail } from '../platform/errors.ts'
 
 /** Whether the caller may know of what belongs to `tenantId`. What may not be known is answered like what is not there. */
 export function maySee({ caller }: FastifyRequest, tenantId: string | null | undefined): boolean {

@@ -1,5 +1,5 @@
-import type { Locale } from '../audio.ts'
-import type { ApprovalVerdict } from '../store/approvals.ts'
+import type { Locale } from '../platform/audio.ts'
+import type { ApprovalVerdict } from './sql/approvals.ts'
 
 /** What spoken or written words mean; as src/dialogue reads them. */
 export type Understood = 'yes' | 'no' | 'who' | 'talk' | 'unclear'

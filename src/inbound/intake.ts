@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { asPorteiroError, fail } from '../errors.ts'
-import type { Database } from '../store/database.ts'
-import { type Account, type InboundChannel, insertInbound, type NewInbound } from '../store/inbound.ts'
-import { insertReceipts, type ReceiptRow } from '../store/receipts.ts'
+import { insertReceipts, type ReceiptRow } from '../outbound/sql/receipts.ts'
+import { asPorteiroError, fail } from '../platform/errors.ts'
+import type { Database } from '../platform/postgres/database.ts'
 import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, type Job } from './jobs.ts'
 import type { Posted } from './posted.ts'
+import { type Account, type InboundChannel, insertInbound, type NewInbound } from './sql/inbound.ts'
 
 export interface IntakeOptions {
   database: Database

@@ -1,4 +1,4 @@
-import type { Transaction } from '../store/database.ts'
+import type { Transaction } from '../platform/postgres/database.ts'
 
 /** The carrier by which somebody is written to, and by whose account. */
 export interface Carrier {

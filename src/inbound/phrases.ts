@@ -1,5 +1,5 @@
-import type { Locale } from '../audio.ts'
-import type { ApprovalVerdict } from '../store/approvals.ts'
+import type { Locale } from '../platform/audio.ts'
+import type { ApprovalVerdict } from './sql/approvals.ts'
 
 /** What residents read. `unit` and `visitor` come from outside and are cleaned by `clean` before they get in here. */
 export interface Phrases {

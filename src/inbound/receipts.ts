@@ -1,6 +1,6 @@
-import type { Logger } from '../log.ts'
-import type { Database } from '../store/database.ts'
-import { applyReceipts, listUndelivered, settleReceipt } from '../store/receipts.ts'
+import { applyReceipts, listUndelivered, settleReceipt } from '../outbound/sql/receipts.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database } from '../platform/postgres/database.ts'
 import { type EnqueueJobs, INBOUND_RECEIPTS } from './jobs.ts'
 
 /**

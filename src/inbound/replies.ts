@@ -1,5 +1,12 @@
-import type { Locale } from '../audio.ts'
-import type { Logger } from '../log.ts'
+import { findCall } from '../calls/sql/calls.ts'
+import { findTenant } from '../directory/sql/directory.ts'
+import type { Locale } from '../platform/audio.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import { readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
+import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
+import { type Carrier, type Enqueue, PRIORITY, textBody } from './outgoing.ts'
+import { PHRASES, type Phrases } from './phrases.ts'
 import {
   type Approval,
   type ApprovalVerdict,
@@ -9,15 +16,8 @@ import {
   listByPhone,
   loseReply,
   takeReply,
-} from '../store/approvals.ts'
-import { findCall } from '../store/calls.ts'
-import type { Database } from '../store/database.ts'
-import { findTenant } from '../store/directory.ts'
-import { countAnswered, findInbound, type InboundRow, markProcessed, phoneOfUser } from '../store/inbound.ts'
-import { readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
-import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
-import { type Carrier, type Enqueue, PRIORITY, textBody } from './outgoing.ts'
-import { PHRASES, type Phrases } from './phrases.ts'
+} from './sql/approvals.ts'
+import { countAnswered, findInbound, type InboundRow, markProcessed, phoneOfUser } from './sql/inbound.ts'
 
 /** What became of a message of a person. */
 export type InboundOutcome =

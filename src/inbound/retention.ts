@@ -1,8 +1,8 @@
-import { deleteOldApprovals } from '../store/approvals.ts'
-import { deleteOldConversations } from '../store/conversations.ts'
-import type { Querier } from '../store/database.ts'
-import { deleteOldInbound } from '../store/inbound.ts'
-import { deleteOldReceipts } from '../store/receipts.ts'
+import { deleteOldReceipts } from '../outbound/sql/receipts.ts'
+import type { Querier } from '../platform/postgres/database.ts'
+import { deleteOldApprovals } from './sql/approvals.ts'
+import { deleteOldConversations } from './sql/conversations.ts'
+import { deleteOldInbound } from './sql/inbound.ts'
 
 /** Deletes what came in, what residents were asked, and conversations that rest, after so many days; resolves with the rows. */
 export async function sweepInbound(database: Querier, days: number): Promise<number> {

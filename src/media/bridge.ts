@@ -1,4 +1,4 @@
-import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import type { FrameMaker, FrameSource } from './frames.ts'
 import { createReframer } from './reframe.ts'
 

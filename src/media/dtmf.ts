@@ -1,4 +1,4 @@
-import { FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { powerAt, powerOf } from './level.ts'
 
 const ROWS = [697, 770, 852, 941]

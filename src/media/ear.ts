@@ -1,4 +1,4 @@
-import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { createDtmfDetector, type DtmfDetector } from './dtmf.ts'
 import { dbfs } from './level.ts'
 import { createReframer, type FrameTaker, type Reframer } from './reframe.ts'

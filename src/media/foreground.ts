@@ -1,4 +1,4 @@
-import { FRAME_MS } from '../audio.ts'
+import { FRAME_MS } from '../platform/audio.ts'
 
 /** Frames of one block of the floor's memory, and how many blocks there are: 3 s, in which everybody pauses. */
 const BLOCK_FRAMES = 25

@@ -1,4 +1,4 @@
-import { FRAME_BYTES, FRAME_MS } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS } from '../platform/audio.ts'
 
 /** Makes the whole AudioSocket message of exactly 320 bytes of PCM. Handed in: media knows no wire format. */
 export type FrameMaker = (pcm: Uint8Array) => Buffer

@@ -1,4 +1,4 @@
-import { FRAME_MS } from '../audio.ts'
+import { FRAME_MS } from '../platform/audio.ts'
 import type { FrameSource } from './frames.ts'
 import type { Utterance } from './prompts.ts'
 

@@ -1,4 +1,4 @@
-import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { powerOf } from './level.ts'
 import { ULAW } from './ulaw.ts'
 

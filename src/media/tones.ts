@@ -1,4 +1,4 @@
-import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import { cutFrames, type FrameMaker } from './frames.ts'
 
 /** Loops of whole messages, made once and shared by all calls. */

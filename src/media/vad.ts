@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import fvad from '@echogarden/fvad-wasm'
-import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { createForeground } from './foreground.ts'
 import { powerAt, powerOf } from './level.ts'
 

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { SAMPLE_RATE } from '../audio.ts'
-import { fail, reasonOf } from '../errors.ts'
-import { headerOf, readChunks, type Wav } from '../wav-chunks.ts'
+import { SAMPLE_RATE } from '../platform/audio.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
+import { headerOf, readChunks, type Wav } from '../platform/wav.ts'
 
 /** Encoders that write to a pipe cannot know the length and leave a huge one; their data goes on to the end. */
 const STREAMED = 0x7fff0000

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import { atMost } from '../wait.ts'
+import { atMost } from '../platform/time.ts'
 
 /** Messages of one queue, priority and status. */
 export interface QueueCount {

@@ -1,5 +1,5 @@
-import { asPorteiroError, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 import { scrubbed } from './scrub.ts'
 
 /** ms that what was reported has to leave when the process ends. */

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Histogram, Registry } from 'prom-client'
 import { OUTCOMES } from '../../machines/index.ts'
-import type { Role } from '../audio.ts'
+import type { Role } from '../platform/audio.ts'
 import { createDepths, type QueueCount } from './depths.ts'
 import { processRegistry } from './process-metrics.ts'
 import type { Timings } from './timings.ts'

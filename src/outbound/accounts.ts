@@ -1,5 +1,13 @@
-import { asPorteiroError } from '../errors.ts'
-import type { Querier } from '../store/database.ts'
+import { asPorteiroError } from '../platform/errors.ts'
+import { undelivered } from '../platform/http-client/undelivered.ts'
+import type { Querier } from '../platform/postgres/database.ts'
+import {
+  INSTANCE_FORMS,
+  type TwilioSecrets,
+  type TwilioSettings,
+  type WhatsAppSecrets,
+  type WhatsAppSettings,
+} from './forms.ts'
 import {
   type Carrier,
   carrierOf,
@@ -9,15 +17,7 @@ import {
   listInstances,
   MAIN_INSTANCE,
   MAIN_TENANT,
-} from '../store/instances.ts'
-import {
-  INSTANCE_FORMS,
-  type TwilioSecrets,
-  type TwilioSettings,
-  type WhatsAppSecrets,
-  type WhatsAppSettings,
-} from './forms.ts'
-import { undelivered } from './undelivered.ts'
+} from './sql/instances.ts'
 
 interface Place {
   tenantId: string

@@ -1,13 +1,13 @@
-import { fail, PorteiroError } from '../errors.ts'
-import type { Querier } from '../store/database.ts'
-import { findTarget } from '../store/endpoints.ts'
-import { findGate } from '../store/gates.ts'
+import { findGate } from '../gates/sql/gates.ts'
+import { fail, PorteiroError } from '../platform/errors.ts'
+import { DeliveryError } from '../platform/http-client/delivery-error.ts'
+import type { Querier } from '../platform/postgres/database.ts'
 import type { Accounts } from './accounts.ts'
 import { OWN_ENDPOINT } from './channels/webhook.ts'
 import { problemsOf } from './content.ts'
-import { DeliveryError } from './delivery-error.ts'
 import { CHANNELS, type NewMessage } from './message.ts'
 import { formProblems } from './new-message.ts'
+import { findTarget } from './sql/endpoints.ts'
 
 export interface AdmissionOptions {
   database: Querier

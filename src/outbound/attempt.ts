@@ -1,4 +1,4 @@
-import { DeliveryError } from './delivery-error.ts'
+import { DeliveryError } from '../platform/http-client/delivery-error.ts'
 import type { Accepted, ChannelSender, Message } from './message.ts'
 
 /** ms for one try; then it is given up, whatever the channel's own limits are. */

@@ -1,9 +1,9 @@
-import { asPorteiroError, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import { claimProbe, noteFailure, noteSuccess, readBreaker, releaseProbe } from '../store/breakers.ts'
-import type { Querier } from '../store/database.ts'
-import { DeliveryError } from './delivery-error.ts'
-import { undelivered } from './undelivered.ts'
+import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import { DeliveryError } from '../platform/http-client/delivery-error.ts'
+import { undelivered } from '../platform/http-client/undelivered.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Querier } from '../platform/postgres/database.ts'
+import { claimProbe, noteFailure, noteSuccess, readBreaker, releaseProbe } from './sql/breakers.ts'
 
 /** Failures in a row that open it. */
 const LIMIT = 5

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { fail } from '../errors.ts'
-import type { Database, Transaction } from '../store/database.ts'
+import { fail } from '../platform/errors.ts'
+import type { Database, Transaction } from '../platform/postgres/database.ts'
+import type { Boss } from '../queue/boss.ts'
+import type { Queue } from '../queue/queue.ts'
+import { deadOf, isQueue } from '../queue/queues.ts'
+import { deathOf } from './completer.ts'
+import { jobOf } from './enqueue.ts'
+import { advance } from './life.ts'
 import {
   changeMessages,
   findByProviderId,
@@ -8,13 +14,7 @@ import {
   lockMessages,
   type MessageFilter,
   type MessageRow,
-} from '../store/messages.ts'
-import type { Boss } from './boss.ts'
-import { jobOf } from './enqueue.ts'
-import { advance } from './life.ts'
-import type { Queue } from './queue.ts'
-import { deadOf, isQueue } from './queues.ts'
-import { deathOf } from './settle.ts'
+} from './sql/messages.ts'
 
 /** Messages changed in one transaction. */
 const BATCH = 500

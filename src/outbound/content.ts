@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { undelivered } from '../platform/http-client/undelivered.ts'
 import type { Channel, Message } from './message.ts'
 import { problemsIn } from './problems.ts'
-import { undelivered } from './undelivered.ts'
 
 /** Most characters of a text at WhatsApp, and of the text above buttons. */
 const TEXT = 4096

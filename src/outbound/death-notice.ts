@@ -1,7 +1,7 @@
-import type { Database } from '../store/database.ts'
-import { findMessage } from '../store/messages.ts'
-import type { JobHandler } from './handlers.ts'
-import { undelivered } from './undelivered.ts'
+import { undelivered } from '../platform/http-client/undelivered.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import type { JobHandler } from '../queue/handlers.ts'
+import { findMessage } from './sql/messages.ts'
 
 /** ms for the answer. */
 const TIMEOUT_MS = 10_000

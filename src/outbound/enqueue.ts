@@ -1,10 +1,10 @@
-import { PorteiroError } from '../errors.ts'
-import type { Database, Transaction } from '../store/database.ts'
-import { type FreshMessage, findByKeys, insertMessages } from '../store/messages.ts'
-import { createBatcher } from './batch.ts'
+import { createBatcher } from '../platform/batch.ts'
+import { PorteiroError } from '../platform/errors.ts'
+import type { Database, Transaction } from '../platform/postgres/database.ts'
+import type { NewJob, Queue } from '../queue/queue.ts'
 import type { MessageStatus } from './message.ts'
 import type { Prepared } from './new-message.ts'
-import type { NewJob, Queue } from './queue.ts'
+import { type FreshMessage, findByKeys, insertMessages } from './sql/messages.ts'
 
 /** Messages in one transaction at most, and bytes of their bodies. */
 const BATCH = 500

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fail, reasonOf } from '../errors.ts'
-import type { FreshMessage } from '../store/messages.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
+import type { FreshMessage } from './sql/messages.ts'
 
 /** ms after which an open file is nobody's: no try lasts so long. */
 const ORPHANED_MS = 5 * 60_000

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { fail, PorteiroError, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import type { Database } from '../store/database.ts'
-import { type Settled, writeSettled } from '../store/message-tries.ts'
-import type { FreshMessage } from '../store/messages.ts'
+import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import type { Queue } from '../queue/queue.ts'
 import { attempt } from './attempt.ts'
+import { deathOf } from './completer.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
 import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
 import type { ChannelSender, Message } from './message.ts'
 import { recognises, refusalOf } from './policy.ts'
-import type { Queue } from './queue.ts'
-import { deathOf } from './settle.ts'
+import { type Settled, writeSettled } from './sql/attempts.ts'
+import type { FreshMessage } from './sql/messages.ts'
 
 /** ms between two looks for something to reconcile. */
 const EVERY_MS = 5000

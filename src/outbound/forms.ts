@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { ENDPOINT_KINDS } from '../store/endpoints.ts'
 import { EVENT_TYPES } from './event-types.ts'
+import { ENDPOINT_KINDS } from './sql/endpoints.ts'
 
 /** Headers that are ours, or that say how the bytes are sent: nobody else's to set. */
 const RESERVED =

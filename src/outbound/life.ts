@@ -1,8 +1,8 @@
 import { transition } from 'xstate'
 import { type DeliveryEvent, deliveryMachine } from '../../machines/index.ts'
-import { fail } from '../errors.ts'
-import type { MessageRow } from '../store/messages.ts'
+import { fail } from '../platform/errors.ts'
 import type { MessageStatus } from './message.ts'
+import type { MessageRow } from './sql/messages.ts'
 
 export type Living = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
 

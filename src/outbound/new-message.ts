@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { fail } from '../errors.ts'
-import type { FreshMessage } from '../store/messages.ts'
+import { fail } from '../platform/errors.ts'
+import { queueOf } from '../queue/queues.ts'
 import { CHANNELS, type NewMessage, PRIORITY } from './message.ts'
 import { problemsIn } from './problems.ts'
-import { queueOf } from './queues.ts'
+import type { FreshMessage } from './sql/messages.ts'
 
 /** Bytes of a body as JSON: sixteen pages of text, or a webhook's event with all its facts. */
 export const MAX_BODY_BYTES = 256 * 1024

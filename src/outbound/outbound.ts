@@ -1,8 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { fail, PorteiroError, reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import type { Database, Transaction } from '../store/database.ts'
-import { type AttemptRow, attemptsOf } from '../store/message-tries.ts'
+import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database, Transaction } from '../platform/postgres/database.ts'
+import { atMost } from '../platform/time.ts'
+import { openBoss } from '../queue/boss.ts'
+import { type JobHandler, typedJob } from '../queue/handlers.ts'
+import { createPostgresQueue } from '../queue/postgres-queue.ts'
+import { deadOf, MESSAGE_QUEUES, type QueueName } from '../queue/queues.ts'
+import { createChanges, isUuid } from './changes.ts'
+import { MESSAGE_DIED } from './completer.ts'
+import { createDeathNotice, type Post } from './death-notice.ts'
+import { createEnqueuer, type Enqueued, writeMessages } from './enqueue.ts'
+import { createFallback } from './fallback.ts'
+import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
+import { prepare } from './new-message.ts'
+import { createPauses, PAUSES_CHANGED } from './pauses.ts'
+import { recognises } from './policy.ts'
+import type { Rates } from './rate-limit.ts'
+import { type AttemptRow, attemptsOf } from './sql/attempts.ts'
 import {
   deleteOldMessages,
   findByProviderId,
@@ -11,22 +26,7 @@ import {
   listMessages,
   type MessageFilter,
   type MessageRow,
-} from '../store/messages.ts'
-import { atMost } from '../wait.ts'
-import { openBoss } from './boss.ts'
-import { createChanges, isUuid } from './changes.ts'
-import { createDeathNotice, type Post } from './death-notice.ts'
-import { createEnqueuer, type Enqueued, writeMessages } from './enqueue.ts'
-import { createFallback } from './fallback.ts'
-import { type JobHandler, typedJob } from './handlers.ts'
-import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
-import { prepare } from './new-message.ts'
-import { createPauses, PAUSES_CHANGED } from './pauses.ts'
-import { recognises } from './policy.ts'
-import { createPostgresQueue } from './postgres-queue.ts'
-import { deadOf, MESSAGE_QUEUES, type QueueName } from './queues.ts'
-import type { Rates } from './rate-limit.ts'
-import { MESSAGE_DIED } from './settle.ts'
+} from './sql/messages.ts'
 import { readStatistics } from './statistics.ts'
 
 export interface OutboundOptions {

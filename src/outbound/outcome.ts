@@ -1,11 +1,11 @@
-import { fail } from '../errors.ts'
-import type { Settled } from '../store/message-tries.ts'
-import type { LastError, MessageRow } from '../store/messages.ts'
+import { fail } from '../platform/errors.ts'
+import type { Job } from '../queue/queue.ts'
 import type { TryResult } from './attempt.ts'
 import { advance } from './life.ts'
 import type { MessageStatus } from './message.ts'
 import { type Refusal, refusalOf, retryDelay } from './policy.ts'
-import type { Job } from './queue.ts'
+import type { Settled } from './sql/attempts.ts'
+import type { LastError, MessageRow } from './sql/messages.ts'
 
 /** ms from its beginning that a message waits for a paused endpoint at no cost; after a day each look is a try, so that it ends. */
 const PATIENCE_MS = 24 * 60 * 60 * 1000

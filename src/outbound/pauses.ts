@@ -1,6 +1,6 @@
-import type { Database } from '../store/database.ts'
-import { addPause, deletePause, listPauses, type PauseRow, type PauseScope } from '../store/pauses.ts'
-import type { Boss } from './boss.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import type { Boss } from '../queue/boss.ts'
+import { addPause, deletePause, listPauses, type PauseRow, type PauseScope } from './sql/pauses.ts'
 
 /** What workers hear when pauses have changed. */
 export const PAUSES_CHANGED = 'pauses'

@@ -1,6 +1,6 @@
-import type { ErrorCode } from '../errors.ts'
-import { asPorteiroError, reasonOf } from '../errors.ts'
-import { DeliveryError } from './delivery-error.ts'
+import type { ErrorCode } from '../platform/errors.ts'
+import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import { DeliveryError } from '../platform/http-client/delivery-error.ts'
 import type { Channel, Message } from './message.ts'
 
 /** ms: no pause between two tries is longer, whatever its power of two. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Database } from '../store/database.ts'
-import { translate } from '../store/sqlstate.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import { translate } from '../platform/postgres/sqlstate.ts'
 import type { Channel, Message } from './message.ts'
 
 /** s of one window. */

@@ -1,9 +1,9 @@
-import type { Database } from '../store/database.ts'
-import { countMessages, countRecent, countWork } from '../store/message-statistics.ts'
-import { listPauses, type PauseRow } from '../store/pauses.ts'
-import { liveWorkers, type WorkerRow } from '../store/workers.ts'
-import type { Boss } from './boss.ts'
-import { deadOf, MESSAGE_QUEUES, QUEUES, type QueueName } from './queues.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import type { Boss } from '../queue/boss.ts'
+import { deadOf, MESSAGE_QUEUES, QUEUES, type QueueName } from '../queue/queues.ts'
+import { liveWorkers, type WorkerRow } from '../queue/sql/workers.ts'
+import { listPauses, type PauseRow } from './sql/pauses.ts'
+import { countMessages, countRecent, countWork } from './sql/statistics.ts'
 
 /** s without a sign of life after which a worker is not counted as one. */
 const LIVE_SECONDS = 30

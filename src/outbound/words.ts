@@ -1,4 +1,4 @@
-import type { Locale } from '../audio.ts'
+import type { Locale } from '../platform/audio.ts'
 
 /** What residents are written on our own account. No name of a visitor: it lies in a chat for ever. */
 export const WORDS: Record<Locale, { unreached(unit: string): string }> = {

@@ -1,4 +1,4 @@
-import type { Role } from '../audio.ts'
+import type { Role } from '../platform/audio.ts'
 import type { Ended, Happening, Heard } from './transcript.ts'
 import { isLoop } from './vocabulary.ts'
 

@@ -1,6 +1,6 @@
-import { FRAME_MS, FRAME_SAMPLES } from '../audio.ts'
-import { fail } from '../errors.ts'
-import { passed } from '../wait.ts'
+import { FRAME_MS, FRAME_SAMPLES } from '../platform/audio.ts'
+import { fail } from '../platform/errors.ts'
+import { passed } from '../platform/time.ts'
 import type { Phone } from './phone.ts'
 import type { Sounds } from './vocabulary.ts'
 

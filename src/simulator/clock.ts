@@ -1,4 +1,4 @@
-import { FRAME_MS } from '../audio.ts'
+import { FRAME_MS } from '../platform/audio.ts'
 
 /** What the clock drives: once each 20 ms. */
 export interface Ticking {

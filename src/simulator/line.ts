@@ -1,5 +1,5 @@
 import { createConnection } from 'node:net'
-import { reasonOf } from '../errors.ts'
+import { reasonOf } from '../platform/errors.ts'
 import { createDecoder } from './decoder.ts'
 import type { EndedBy } from './transcript.ts'
 import type { ViolationCode } from './violation.ts'

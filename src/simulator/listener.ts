@@ -1,4 +1,4 @@
-import { FRAME_BYTES, FRAME_MS } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS } from '../platform/audio.ts'
 import { createRecogniser } from './recogniser.ts'
 import { createSpacingMeter, type Spacing } from './spacing.ts'
 import type { Happening, Heard } from './transcript.ts'

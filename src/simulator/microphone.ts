@@ -1,6 +1,6 @@
-import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../audio.ts'
 import { KIND } from '../audiosocket/frame.ts'
-import { fail } from '../errors.ts'
+import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
+import { fail } from '../platform/errors.ts'
 
 export interface MicrophoneEvents {
   write(message: Buffer): void

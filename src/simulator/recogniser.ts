@@ -1,4 +1,4 @@
-import { FRAME_BYTES, FRAME_MS } from '../audio.ts'
+import { FRAME_BYTES, FRAME_MS } from '../platform/audio.ts'
 import type { Heard, Hearing } from './transcript.ts'
 import { type Entry, type Place, reaches, type Vocabulary } from './vocabulary.ts'
 

@@ -1,5 +1,5 @@
 import type { DialRequest } from '../../machines/index.ts'
-import { aborted, passed } from '../wait.ts'
+import { aborted, passed } from '../platform/time.ts'
 import { createPhone, type Phone } from './phone.ts'
 import { playResident } from './script.ts'
 import type { Sounds } from './vocabulary.ts'

@@ -1,4 +1,4 @@
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 import type { Spacing } from './spacing.ts'
 import type { Violation } from './violation.ts'
 

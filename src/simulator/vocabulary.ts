@@ -1,6 +1,6 @@
-import { FRAME_BYTES } from '../audio.ts'
 import { audioFrame, HEADER_BYTES } from '../audiosocket/frame.ts'
 import { createTones } from '../media/tones.ts'
+import { FRAME_BYTES } from '../platform/audio.ts'
 
 /** What a vocabulary is made of: a prompt pack, or anything of its shape. */
 export interface Sounds {

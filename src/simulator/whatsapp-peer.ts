@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { passed } from '../wait.ts'
+import { passed } from '../platform/time.ts'
 import { openHttpPeer, type PeerAnswer, type PeerRequest } from './http-peer.ts'
 
 /** A message as the peer was asked to deliver it. */

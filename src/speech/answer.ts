@@ -1,4 +1,4 @@
-import { fail, PorteiroError, reasonOf } from '../errors.ts'
+import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
 import { endingOf } from './deadline.ts'
 
 export interface Question {

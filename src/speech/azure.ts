@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type Locale, SAMPLE_RATE } from '../audio.ts'
-import { fail } from '../errors.ts'
+import { type Locale, SAMPLE_RATE } from '../platform/audio.ts'
+import { fail } from '../platform/errors.ts'
 import { ask, jsonOf, soundOf } from './answer.ts'
 import type { AzureAccess, Recogniser, Speak } from './provider.ts'
 import { pcmFrom, resample, samplesOf } from './resample.ts'

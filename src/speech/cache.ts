@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { reasonOf } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 
 export interface CacheOptions {
   directory: string

@@ -1,4 +1,4 @@
-import { fail, PorteiroError } from '../errors.ts'
+import { fail, PorteiroError } from '../platform/errors.ts'
 
 /** Why a signal ended what it guards: the coded error it was aborted with, else SPEECH_CANCELLED. */
 export function endingOf(signal: AbortSignal): PorteiroError {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { type Locale, SAMPLE_RATE } from '../audio.ts'
-import { fail, reasonOf } from '../errors.ts'
+import { type Locale, SAMPLE_RATE } from '../platform/audio.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
 import { endingOf, within } from './deadline.ts'
 import type { Speak } from './provider.ts'
 import { pcmFrom, resample, samplesOf } from './resample.ts'

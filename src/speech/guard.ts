@@ -1,5 +1,5 @@
-import { asPorteiroError, type ErrorCode, fail, type PorteiroError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { asPorteiroError, type ErrorCode, fail, type PorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 import { createBreaker } from './breaker.ts'
 import { createPlaces } from './places.ts'
 import type { SpeechStatus } from './provider.ts'

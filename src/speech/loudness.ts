@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { SAMPLE_RATE } from '../audio.ts'
+import { SAMPLE_RATE } from '../platform/audio.ts'
 
 /** The level of every prompt: speech of -18 dBFS RMS leaves room for its peaks below the ceiling. */
 const TARGET_RMS = 10 ** (-18 / 20)

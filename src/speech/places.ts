@@ -1,4 +1,4 @@
-import { fail } from '../errors.ts'
+import { fail } from '../platform/errors.ts'
 import { endingOf } from './deadline.ts'
 
 export interface Places {

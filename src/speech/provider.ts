@@ -1,4 +1,4 @@
-import type { Locale } from '../audio.ts'
+import type { Locale } from '../platform/audio.ts'
 
 export type TtsProvider = 'espeak' | 'openai' | 'azure' | 'none'
 export type SttProvider = 'vosk' | 'openai' | 'azure' | 'none'

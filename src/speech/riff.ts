@@ -1,4 +1,4 @@
-import { headerOf, readChunks } from '../wav-chunks.ts'
+import { headerOf, readChunks } from '../platform/wav.ts'
 import { RATES } from './resample.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { SAMPLE_RATE } from '../audio.ts'
+import { SAMPLE_RATE } from '../platform/audio.ts'
 
 /** What was heard of one answer: written frame by frame on the media path, read in pieces by a provider. */
 export interface Heard {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { SAMPLE_RATE } from '../audio.ts'
-import { fail, type PorteiroError } from '../errors.ts'
+import { SAMPLE_RATE } from '../platform/audio.ts'
+import { fail, type PorteiroError } from '../platform/errors.ts'
 import { jsonOf } from './answer.ts'
 import type { Recogniser, Transcript, Utterance } from './provider.ts'
 import { openWebSocket, type WebSocketClient } from './websocket.ts'

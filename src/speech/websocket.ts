@@ -1,5 +1,5 @@
 import { type ClientOptions, WebSocket } from 'ws'
-import { fail, type PorteiroError, reasonOf } from '../errors.ts'
+import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { endingOf } from './deadline.ts'
 
 /** A connection to a WebSocket server, with the errors of speech. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { planStep } from '../../store/contact-plan.ts'
-import { INTENTS } from '../../store/entry-rules.ts'
+import { planStep } from '../../directory/contact-plan.ts'
+import { INTENTS } from '../../directory/entry-rules.ts'
 import { locale, moment, role } from './common.ts'
 
 const plan = z.array(planStep).nullable()

@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { hookOf } from '../../store/instances.ts'
+import { jsonOf } from '../../platform/http-client/body.ts'
+import type { HttpAnswer, HttpClient } from '../../platform/http-client/client.ts'
+import type { DeliveryError } from '../../platform/http-client/delivery-error.ts'
+import { refusalOf, undelivered } from '../../platform/http-client/undelivered.ts'
 import type { Accounts, TwilioAccount } from '../accounts.ts'
 import { contentOf, twilioContent } from '../content.ts'
-import type { DeliveryError } from '../delivery-error.ts'
-import type { HttpAnswer, HttpClient } from '../egress.ts'
-import { jsonOf } from '../http-body.ts'
 import type { ChannelSender, Message } from '../message.ts'
-import { refusalOf, undelivered } from '../undelivered.ts'
+import { hookOf } from '../sql/instances.ts'
 import { numbered } from './whatsapp-payload.ts'
 
 /** ms for one request. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { DeliveryError } from '../delivery-error.ts'
-import type { HttpAnswer } from '../egress.ts'
-import { jsonOf } from '../http-body.ts'
-import { refusalOf, undelivered } from '../undelivered.ts'
+import { jsonOf } from '../../platform/http-client/body.ts'
+import type { HttpAnswer } from '../../platform/http-client/client.ts'
+import type { DeliveryError } from '../../platform/http-client/delivery-error.ts'
+import { refusalOf, undelivered } from '../../platform/http-client/undelivered.ts'
 
 const accepted = z.object({ messages: z.array(z.object({ id: z.string() })).min(1) })
 const refused = z.object({

@@ -1,0 +1,35 @@
+import { audioFrame } from '../audiosocket/frame.ts'
+import { loadPrompts, type Prompts } from '../media/prompts.ts'
+import { createTones, type Tones } from '../media/tones.ts'
+import { loadVad, type VadEngine } from '../media/vad.ts'
+import type { Locale } from '../platform/audio.ts'
+
+/** What every leg shares: the prompts as whole frames, the tones, and the one compiled voice activity detector. */
+export interface MediaKit {
+  readonly prompts: Readonly<Record<Locale, Prompts>>
+  readonly tones: Tones
+  readonly vad: VadEngine
+  /** Where recordings of the calls are kept. */
+  readonly recordings: string
+}
+
+export interface MediaKitOptions {
+  /** Prompt packs; a file in a later one replaces the same file of an earlier one. */
+  directories: readonly string[]
+  recordings: string
+}
+
+/** Loads everything once. Errors: PROMPT_MISSING, PROMPT_FORMAT. */
+export async function loadMediaKit({ directories, recordings }: MediaKitOptions): Promise<MediaKit> {
+  const [portuguese, english, vad] = await Promise.all([
+    loadPrompts({ directories, locale: 'pt-BR', frame: audioFrame }),
+    loadPrompts({ directories, locale: 'en', frame: audioFrame }),
+    loadVad(),
+  ])
+  return {
+    prompts: { 'pt-BR': portuguese, en: english },
+    tones: createTones(audioFrame),
+    vad,
+    recordings,
+  }
+}

@@ -1,0 +1,99 @@
+import { join } from 'node:path'
+import { LEASE_SECONDS } from '../../cluster/sql/nodes.ts'
+import type { Asking } from '../../inbound/approvals.ts'
+import { mendTapes } from '../../media/leg-recording-file.ts'
+import { reasonOf } from '../../platform/errors.ts'
+import type { Logger } from '../../platform/log.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { atMost, passed } from '../../platform/time.ts'
+import type { Journal } from '../journal.ts'
+import { endLostCalls, type LostCall } from '../sql/orphaned-calls.ts'
+
+/** ms beyond the longest call after which one that is said to live was lost with its process. */
+const LOST_MS = 300_000
+/** ms between two looks for such. */
+const EVERY_MS = 5000
+/** ms that the disk may take for recordings. */
+const MEND_MS = 1000
+
+export interface LostCallsOptions {
+  database: Database
+  journal: Pick<Journal, 'event'>
+  asking: Pick<Asking, 'close'>
+  /** Where recordings of the calls are kept. */
+  recordings: string
+  /** CALL_MAX_SECONDS, ms. */
+  callMaxMs: number
+  /** REATTACH_SECONDS. */
+  reattachSeconds: number
+  /** Ids of the calls that live in this process. */
+  living: () => string[]
+  log: Logger
+}
+
+/**
+ * Ends what a killed process left and no visitor came back to, on whatever node that was, and has sent what those calls
+ * owe. The first look is REATTACH_SECONDS after the start: the visitors of a service that was down have that long from here.
+ */
+export function endLost(options: LostCallsOptions) {
+  const { database, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
+  const ending = new AbortController()
+
+  const mend = (callId: string) =>
+    mendTapes(join(recordings, callId)).catch((error) =>
+      log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a lost call stays unfinished'),
+    )
+
+  const end = ({ id, tenantId: tenant, gate, unit, decision, outcome, seq }: LostCall) => {
+    const place = { tenant, gate, unit }
+    log.warn(
+      { call_id: id, tenant, outcome },
+      'a call of a lost process was ended: its visitor did not come back',
+    )
+    const note = (after: number, kind: string, at: Date, data: object) =>
+      journal.event({ callId: id, seq: seq + after, at, kind, leg: null, data })
+    const now = new Date()
+    note(0, 'lost', now, {})
+    // whoever acts on it knows a second one by the call's id
+    if (decision) {
+      const { verdict, by, via, at } = decision
+      note(1, 'decided', new Date(at), { ...place, verdict, by, via })
+    }
+    note(2, 'ended', now, { ...place, outcome, reason: 'fault', durations: null })
+    asking.close(id)
+  }
+
+  const look = async () => {
+    try {
+      const lost = await endLostCalls(database, {
+        longestMs: callMaxMs + LOST_MS,
+        reattachSeconds,
+        living: living(),
+      })
+      for (const call of lost) end(call)
+      // what was said is of less use than that it is told
+      await atMost(MEND_MS, Promise.all(lost.map(({ id }) => mend(id))))
+      return true
+    } catch (error) {
+      log.debug({ reason: reasonOf(error) }, 'lost calls could not be looked for')
+      return false
+    }
+  }
+
+  const work = async () => {
+    await passed(reattachSeconds * 1000, ending.signal)
+    while (!ending.signal.aborted) {
+      // while the database was away nobody gave a sign of life
+      const ms = (await look()) ? EVERY_MS : 1000 * Math.max(reattachSeconds, LEASE_SECONDS)
+      await passed(ms, ending.signal)
+    }
+  }
+  const working = work()
+
+  return {
+    async stop() {
+      ending.abort()
+      await working
+    },
+  }
+}

@@ -1,0 +1,43 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+import type { EventRow } from './calls.ts'
+
+/** An event with its place among those of all calls. */
+export interface PlacedEvent extends EventRow {
+  /** Grows in the order in which events became visible. */
+  id: number
+  /** Null as long as the call's own row is not written. */
+  tenantId: string | null
+}
+
+/** The events behind `after` in their order, of all tenants, or of one and those that are nobody's yet. */
+export async function eventsAfter(
+  database: Querier,
+  { after, tenantId, limit }: { after: number; tenantId?: string | undefined; limit: number },
+): Promise<PlacedEvent[]> {
+  const rows = await database.query<Omit<PlacedEvent, 'id'> & { id: string }>(
+    `select e.id, e.call_id as "callId", e.seq, e.at, e.kind, e.leg, e.data, c.tenant_id as "tenantId"
+     from call_events e left join calls c on c.id = e.call_id
+     where e.id > $1 and ($2::text is null or c.tenant_id = $2 or c.id is null) order by e.id limit $3`,
+    [after, tenantId ?? null, limit],
+  )
+  return rows.map((row) => ({ ...row, id: Number(row.id) }))
+}
+
+/** What tells the states and legs of these calls, by call and in order. */
+export async function stateEventsOf(
+  database: Querier,
+  callIds: readonly string[],
+): Promise<Map<string, EventRow[]>> {
+  const rows = await database.query<EventRow>(
+    `select call_id as "callId", seq, at, kind, leg, data from call_events
+     where call_id = any($1::uuid[]) and kind in ('state', 'leg.connected', 'leg.closed') order by call_id, seq`,
+    [callIds],
+  )
+  return Map.groupBy(rows, ({ callId }) => callId)
+}
+
+/** The id of the latest event; 0 where there was none. */
+export async function lastEventId(database: Querier): Promise<number> {
+  const [row] = await database.query<{ id: string }>('select coalesce(max(id), 0) as id from call_events')
+  return Number(row!.id)
+}

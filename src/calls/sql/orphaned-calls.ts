@@ -1,0 +1,74 @@
+import type { Outcome } from '../../../machines/index.ts'
+import { LEASE_SECONDS } from '../../cluster/sql/nodes.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { forgetCalls, IS_ALIVE, LATE_SEQ } from './snapshots.ts'
+
+/** A call that ended with its process. */
+export interface LostCall {
+  id: string
+  tenantId: string
+  gate: string | null
+  unit: { id: string; number: string } | null
+  decision: { verdict: 'authorized' | 'denied'; by: string; via: string; at: number } | null
+  outcome: Outcome
+  /** Where its journal goes on. */
+  seq: number
+}
+
+export interface LostCallsQuery {
+  /** No call lasts longer. */
+  longestMs: number
+  /** How long a kept call waits for its visitor once its process is gone. */
+  reattachSeconds: number
+  /** Calls of the process that asks: whatever the database thinks, they live. */
+  living: readonly string[]
+}
+
+/**
+ * Ends the rows of calls whose process was killed: they were kept, and no visitor has come back in time; or nothing of them
+ * was kept, and they began before every process of their node that lives; or they began longer ago than any call may last.
+ * A kept one is deleted first, so that a visitor who comes back in this moment has it, or nobody.
+ */
+export async function endLostCalls(
+  database: Database,
+  { longestMs, reattachSeconds, living }: LostCallsQuery,
+): Promise<LostCall[]> {
+  return database.transaction(async (transaction) => {
+    // a process is given up no sooner than its lease
+    const patience = Math.max(reattachSeconds, LEASE_SECONDS)
+    const givenUp = await transaction.query<{ id: string }>(
+      `delete from kept_calls k
+       where call_id <> all($2) and not ${IS_ALIVE}
+         and greatest((select seen_at from nodes n where n.instance = k.instance), kept_at) < now() - $1 * interval '1 second'
+       returning call_id as id`,
+      [patience, living],
+    )
+    const lost = await transaction.query<LostCall>(
+      `with nodes_alive as (
+         select node_id, min(started_at) as started_at from nodes
+         where 'voice' = any(roles) and seen_at > now() - interval '${LEASE_SECONDS} seconds' group by node_id
+       ), lost as (
+         select id from calls c
+         where ended_at is null and id <> all($3) and (
+           id = any($2)
+           or started_at < now() - $1 * interval '1 millisecond'
+           or started_at < (select alive.started_at from nodes_alive alive where alive.node_id = c.node_id)
+             and not exists (select from kept_calls k where k.call_id = c.id)
+         ) order by id for update
+       )
+       update calls c set state = 'ended', ended_at = now(), outcome = coalesce(decision ->> 'verdict', 'abandoned'),
+         reason = 'fault'
+       from lost where c.id = lost.id
+       returning c.id, tenant_id as "tenantId", gate, decision, outcome,
+         case when unit_id is not null then jsonb_build_object('id', unit_id::text, 'number', unit_number) end as unit,
+         (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = c.id and seq < ${LATE_SEQ}) as seq`,
+      [longestMs, givenUp.map(({ id }) => id), living],
+    )
+    await forgetCalls(
+      transaction,
+      lost.map(({ id }) => id),
+      null,
+    )
+    return lost
+  })
+}

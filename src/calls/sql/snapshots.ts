@@ -1,0 +1,212 @@
+import { LEASE_SECONDS } from '../../cluster/sql/nodes.ts'
+import type { Intent } from '../../directory/entry-rules.ts'
+import type { Role } from '../../platform/audio.ts'
+import type { Querier } from '../../platform/postgres/database.ts'
+import { asJsonb } from '../../platform/postgres/jsonb.ts'
+
+/** A live call, as it can go on in another process. */
+export interface KeptCall {
+  callId: string
+  tenantId: string
+  gate: string | null
+  startedAt: Date
+  /** The process that has it. */
+  instance: string
+  /** Of the machines that made the snapshot. */
+  machines: string
+  /** As xstate persists it, plain JSON. */
+  snapshot: unknown
+  facts: {
+    visitor: { name: string | null; intent: Intent | null }
+    /** Names of what the visitor has recorded. */
+    recordings: string[]
+  }
+}
+
+/** Another process has the call and lives, as far as is known. */
+export interface Elsewhere {
+  is: 'elsewhere'
+  instance: string
+  nodeId: string
+  /** Its last sign of life. */
+  seenAt: Date
+  /** Its ports. */
+  addresses: Partial<Record<Role, string>>
+}
+
+/** The process that had a call before. */
+export interface Before {
+  instance: string
+  /** Null where nothing is left of it but the call. */
+  nodeId: string | null
+  /** ms since its last sign of life, or since it kept the call where that was later: the silence is no longer than this. */
+  silentMs: number
+}
+
+/** What is known of a UUID that comes in. */
+export type Recall =
+  /** Nothing, or a call whose process ended before anything of it was kept; its journal goes on at `seq`. */
+  | { is: 'new'; seq: number }
+  | { is: 'ended' }
+  /** It is this process's from now on. */
+  | { is: 'kept'; call: KeptCall; seq: number; before: Before }
+  | Elsewhere
+
+/** What is noted after a call's end counts from here (late-events.ts). */
+export const LATE_SEQ = 1_000_000
+
+/**
+ * Whether the process of a row `k` lives. One that was killed is off Postgres at once, and one whose machine lost its power when its lease is over. The name is that of the connection on
+ * which a process listens (calls/signals.ts).
+ */
+export const IS_ALIVE = `exists (
+  select from nodes alive where alive.instance = k.instance and alive.seen_at > now() - interval '${LEASE_SECONDS} seconds'
+    and exists (select from pg_stat_activity
+      where application_name = 'porteiro ' || k.instance and datname = current_database()))`
+
+/** The name of the connection by which others see that a process lives. */
+export function connectionName(instance: string): string {
+  return `porteiro ${instance}`
+}
+
+/** One statement, however many there are. What another process that lives has taken over stays its own. */
+export async function keepCalls(database: Querier, calls: readonly KeptCall[]): Promise<void> {
+  if (calls.length === 0) return
+  await database.query(
+    `insert into kept_calls as k (call_id, tenant_id, gate, started_at, instance, machines, snapshot, facts)
+     select "callId", "tenantId", gate, "startedAt", instance, machines, snapshot, facts
+     from jsonb_to_recordset($1::jsonb) as batch ("callId" uuid, "tenantId" text, gate text, "startedAt" timestamptz,
+       instance uuid, machines text, snapshot jsonb, facts jsonb)
+     -- in one order, or two batches that share calls wait for each other
+     order by "callId"
+     on conflict (call_id) do update set started_at = excluded.started_at, instance = excluded.instance,
+       machines = excluded.machines, snapshot = excluded.snapshot, facts = excluded.facts, kept_at = now()
+     where k.instance = excluded.instance or not ${IS_ALIVE}`,
+    [asJsonb(calls)],
+  )
+}
+
+/** Those of `instance` only; null: whosever they are. */
+export async function forgetCalls(
+  database: Querier,
+  ids: readonly string[],
+  instance: string | null,
+): Promise<void> {
+  if (ids.length === 0) return
+  await database.query(
+    'delete from kept_calls where call_id = any($1) and instance = coalesce($2, instance)',
+    [ids, instance],
+  )
+}
+
+interface Found extends Omit<KeptCall, 'callId' | 'instance'> {
+  endedAt: Date | null
+  seq: number
+  /** Null where nothing is kept. */
+  instance: string | null
+  isAlive: boolean
+  seenAt: Date
+  nodeId: string
+  addresses: Partial<Record<Role, string>>
+  silentMs: number
+}
+
+export interface RecallQuery {
+  /** Each once. */
+  ids: readonly string[]
+  /** The process that asks. */
+  instance: string
+}
+
+/** In the order of the ids. */
+async function find(database: Querier, ids: readonly string[]): Promise<Found[]> {
+  return database.query<Found>(
+    `select c.ended_at as "endedAt", k.tenant_id as "tenantId", k.gate, k.started_at as "startedAt", k.instance, k.machines,
+       k.snapshot, k.facts, n.node_id as "nodeId", n.addresses, ${IS_ALIVE} as "isAlive", n.seen_at as "seenAt",
+       round(extract(epoch from now() - greatest(k.kept_at, n.seen_at)) * 1000)::float8 as "silentMs",
+       (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = x.id and seq < ${LATE_SEQ}) as seq
+     from unnest($1::uuid[]) with ordinality x (id, place)
+     left join calls c on c.id = x.id
+     left join kept_calls k on k.call_id = x.id
+     left join nodes n on n.instance = k.instance
+     order by x.place`,
+    [ids],
+  )
+}
+
+/**
+ * What UUIDs stand for, in their order: those that come at the same time are asked about at once. A kept call whose process
+ * is gone becomes `instance`'s: of several that ask, one gets it.
+ */
+export async function recallCalls(database: Querier, query: RecallQuery): Promise<Recall[]> {
+  const { ids, instance } = query
+  const found = await find(database, ids)
+  const isFree = ({ endedAt, isAlive, instance: owner }: Found) =>
+    endedAt === null && owner !== null && (!isAlive || owner === instance)
+  const free = found.flatMap((one, at) => (isFree(one) ? [{ id: ids[at]!, owner: one.instance! }] : []))
+  const taken = new Set(await take(database, free, instance))
+  const recalls: Recall[] = []
+  for (const [at, one] of found.entries()) {
+    const { endedAt, seq, instance: owner, isAlive: _, seenAt, nodeId, addresses, silentMs, ...kept } = one
+    const callId = ids[at]!
+    if (endedAt !== null) recalls.push({ is: 'ended' })
+    else if (owner === null) recalls.push({ is: 'new', seq })
+    else if (taken.has(callId)) {
+      const before = { instance: owner, nodeId, silentMs }
+      recalls.push({ is: 'kept', call: { ...kept, callId, instance }, seq, before })
+    } else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
+    // somebody was quicker
+    else recalls.push(...(await recallCalls(database, { ...query, ids: [callId] })))
+  }
+  return recalls
+}
+
+/** Makes them `instance`'s where they still are the owner's; resolves with the ids of those that now are. */
+async function take(
+  database: Querier,
+  free: readonly { id: string; owner: string }[],
+  instance: string,
+): Promise<string[]> {
+  if (free.length === 0) return []
+  const rows = await database.query<{ id: string }>(
+    `update kept_calls k set instance = $3 from unnest($1::uuid[], $2::uuid[]) as free (id, owner)
+     where k.call_id = free.id and k.instance = free.owner returning k.call_id as id`,
+    [free.map(({ id }) => id), free.map(({ owner }) => owner), instance],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Where a call lives, if that is another process than the one that asks. Takes nothing. */
+export async function locateCall(
+  database: Querier,
+  { callId, instance }: { callId: string; instance: string },
+): Promise<Elsewhere | undefined> {
+  const [found] = await find(database, [callId])
+  const { endedAt, instance: owner, isAlive, nodeId, seenAt, addresses } = found!
+  if (endedAt !== null || owner === null || owner === instance || !isAlive) return undefined
+  return { is: 'elsewhere', instance: owner, nodeId, seenAt, addresses }
+}
+
+/**
+ * Of these calls the ones that no process has: they are kept, and wait for their visitor to connect again. Whether a process
+ * lives is asked once a process, however many calls it had.
+ */
+export async function callsAwaitingVisitor(
+  database: Querier,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await database.query<{ id: string }>(
+    `with asked as materialized (select call_id, instance from kept_calls where call_id = any($1)),
+       gone as (select instance from (select distinct instance from asked) k where not ${IS_ALIVE})
+     select call_id as id from asked join gone using (instance)`,
+    [ids],
+  )
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** Whether the call lives, or waits for its visitor to connect again. */
+export async function isKept(database: Querier, callId: string): Promise<boolean> {
+  const rows = await database.query('select from kept_calls where call_id = $1', [callId])
+  return rows.length > 0
+}

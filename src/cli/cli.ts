@@ -1,0 +1,287 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { loadConfig, readEnvironment } from '../config/config.ts'
+import { MAIN_TENANT } from '../directory/entrances.ts'
+import { directoryFile, parseDirectory } from '../directory/file.ts'
+import { exportRules } from '../directory/rules.ts'
+import { exportDirectory, importDirectory } from '../directory/sql/directory.ts'
+import { directoryWarnings } from '../directory/warnings.ts'
+import { endBySignal } from '../platform/at-exit.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import { createLog, silentLog } from '../platform/log.ts'
+import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
+import { type Database, openDatabase } from '../platform/postgres/database.ts'
+import { migrate } from '../platform/postgres/migrate.ts'
+import { reachable } from '../roles/click-to-call.ts'
+import { runCallCommand } from '../simulator/call-command.ts'
+import { runDemo, SCENARIO_NAMES } from './demo/demo.ts'
+import { examine, exitOf } from './doctor/doctor.ts'
+import type { Finding } from './doctor/finding.ts'
+import { registerKeysCommand } from './keys.ts'
+import { registerMachinesCommand } from './machines.ts'
+import { registerQueueCommand } from './queue.ts'
+import { hearSignals, parseRoles, ROLES, serve } from './serve.ts'
+
+const PROMPTS = join(PACKAGE_ROOT, 'prompts')
+
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+const complain = (line: string) => void process.stderr.write(`${line}\n`)
+
+/** Runs one command line and resolves with the exit code: 0 fine, 64 wrong usage, else that of the error's table entry. */
+export async function run(args: string[]): Promise<number> {
+  let code = 0
+  try {
+    await createProgram((result) => {
+      code = result
+    }).parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 64
+    return report(error)
+  }
+}
+
+/** One calm line, the problems below it, and the exit code. */
+function report(thrown: unknown): number {
+  const error = asPorteiroError(thrown)
+  complain(`porteiro: ${error.message} (${error.code})`)
+  const { problems } = error.details
+  if (Array.isArray(problems)) for (const problem of problems) complain(`  ${problem}`)
+  if (error.code === 'BUG')
+    complain(error.cause instanceof Error ? String(error.cause.stack) : reasonOf(error.cause))
+  return error.exit
+}
+
+function createProgram(exit: (code: number) => void): Command {
+  const program = new Command('porteiro')
+    .description('Gatehouse calls for Asterisk: AudioSocket in, one XState actor a call, a decision out.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(--help tells more)')
+
+  program
+    .command('serve')
+    .description('run the service until SIGTERM; its settings are environment variables, see .env.example')
+    .option(
+      '--role <roles>',
+      `some of ${ROLES.join(', ')}, with commas; all that are configured unless given`,
+    )
+    .action(async ({ role }) =>
+      exit(await serve({ announce: complain, ...(role !== undefined && { roles: parseRoles(role) }) })),
+    )
+
+  program
+    .command('demo')
+    .description('run a whole visit on this machine, with nothing else installed')
+    .addOption(new Option('--scenario <name>', 'which visit').choices(SCENARIO_NAMES).default('authorized'))
+    .option('--keep', 'leave Porteiro and its page up afterwards, until Ctrl-C, on API_PORT', false)
+    .action(async ({ scenario, keep }) =>
+      exit(
+        await interruptible((signal) =>
+          runDemo({
+            scenario,
+            keep,
+            write: print,
+            signal,
+            ...(process.stdout.isTTY && {
+              progress: (text: string) => void process.stdout.write(`\r${text}\x1b[K`),
+            }),
+          }),
+        ),
+      ),
+    )
+
+  program
+    .command('call')
+    .description('a telephone that speaks AudioSocket exactly as Asterisk does')
+    .option(
+      '--port <port>',
+      'AudioSocket port of the service; unless given that of AUDIOSOCKET_VISITOR_PORT, or with --answer of AUDIOSOCKET_RESIDENT_PORT',
+      integer(1, 65_535),
+    )
+    .option('--host <host>', 'where the service is; unless given this machine')
+    .option('--uuid <uuid>', 'the call; a new one unless given', uuid)
+    .option('--keys <keys>', 'keys of the visitor when asked for the unit, such as 101#', keys)
+    .option('--wav <file>', 'spoken at each beep instead of the sample (8 kHz, mono, 16-bit)')
+    .option('--record <file>', 'write what was heard as WAV')
+    .option('--answer <keys>', 'be the resident and press these keys after the menu, such as 1 or 31', keys)
+    .option('--reconnect', 'connect again when the service is lost, as the dialplan with Dial does')
+    .option('--inband', 'send keys as tones in the audio, as an old Asterisk does')
+    .option('--hangup-after <ms>', 'hang up so long after connecting', integer(0, 3_600_000))
+    .addOption(
+      new Option('--locale <locale>', 'language of the prompts to recognise')
+        .choices(['pt-BR', 'en'])
+        .default('pt-BR'),
+    )
+    .option('--json', 'one JSON object a line', false)
+    .action(async (options) =>
+      exit(
+        await interruptible((signal) =>
+          runCallCommand({
+            ...options,
+            ...destinationOf(options),
+            promptDirectories: [PROMPTS],
+            write: print,
+            signal,
+          }),
+        ),
+      ),
+    )
+
+  program
+    .command('migrate')
+    .description('bring the tables of the database up to date')
+    .option('--json', 'one JSON object', false)
+    .action(({ json }) =>
+      withDatabase(async (_, { applied }) => {
+        if (json) print(JSON.stringify({ applied }))
+        else print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
+      }),
+    )
+
+  program
+    .command('doctor')
+    .description('look at everything the configuration names, and say what to do')
+    .option('--json', 'one JSON object', false)
+    .action(async ({ json }) => {
+      const findings = await examine(readEnvironment)
+      const code = exitOf(findings)
+      if (json) print(JSON.stringify({ ok: code === 0, findings }))
+      else for (const finding of findings) print(describe(finding))
+      exit(code)
+    })
+
+  const directory = program.command('directory').description('units and residents')
+  directory
+    .command('import')
+    .description('load units from a JSON file; all of it or, if anything is wrong, nothing')
+    .argument('<file>', 'such as examples/condominium.json, or - for standard input')
+    .option('--tenant <id>', "the condominium; the file's own, or the main one, unless given")
+    .option('--replace', 'also remove the units that the file does not name', false)
+    .option('--json', 'one JSON object', false)
+    .action(async (file, { tenant: wanted, replace, json }) => {
+      const { tenant, units, extensions, rules } = parseDirectory(await readInput(file))
+      const tenantId = wanted ?? tenant?.id ?? MAIN_TENANT
+      await withDatabase(async (database) => {
+        const result = await importDirectory(database, tenantId, units, {
+          replace,
+          ...(tenant && { tenant }),
+          ...(extensions && { extensions }),
+          ...(rules && { rules }),
+        })
+        const transcribes = loadConfig().speech.stt.provider !== 'none'
+        const warnings = directoryWarnings(rules ?? {}, { transcribes })
+        for (const warning of warnings) complain(`porteiro: ${warning}`)
+        if (json) return print(JSON.stringify({ tenant: tenantId, ...result, warnings }))
+        print(
+          `${tenantId}: ${result.units} units, ${result.residents} residents ` +
+            `(${result.added} added, ${result.changed} changed, ${result.removed} removed)`,
+        )
+        if (extensions?.length)
+          print(
+            `${tenantId}: ${extensions.length} extensions; a service that runs opens their ports on POST /api/refresh, ` +
+              'or with "Read ports again" in the page',
+          )
+      })
+    })
+  directory
+    .command('export')
+    .description('print the units as JSON, in the form that import takes')
+    .option('--tenant <id>', 'the condominium', MAIN_TENANT)
+    .option('--json', 'on one line', false)
+    .action(({ tenant, json }) =>
+      withDatabase(async (database) => {
+        const found = await exportDirectory(database, tenant)
+        if (!found) throw fail('USAGE_WRONG', { problem: `There is no tenant "${tenant}".` })
+        print(JSON.stringify(directoryFile(found, await exportRules(database, tenant)), null, json ? 0 : 2))
+      }),
+    )
+
+  registerKeysCommand(program, { withDatabase, print })
+  registerMachinesCommand(program, print)
+  registerQueueCommand(program, {
+    withDatabase,
+    print,
+    ...(process.stderr.isTTY && { progress: (text: string) => void process.stderr.write(`\r${text}\x1b[K`) }),
+  })
+
+  return program
+}
+
+function describe({ name, state, detail, remedy }: Finding): string {
+  const lines = [`${state.padEnd(8)} ${name.padEnd(14)} ${detail.replaceAll('\n', `\n${' '.repeat(24)}`)}`]
+  if (remedy) lines.push(`${' '.repeat(24)}→ ${remedy}`)
+  return lines.join('\n')
+}
+
+async function withDatabase(
+  work: (database: Database, migrated: { applied: string[] }) => Promise<void>,
+): Promise<void> {
+  const config = loadConfig()
+  // on a terminal the first start of the embedded server tells what it does
+  const log = process.stderr.isTTY ? createLog('warn') : silentLog()
+  // the work is short and is not cut off: what counts is that the embedded server is stopped after it
+  await interruptible(async () => {
+    const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
+    try {
+      await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') }))
+    } finally {
+      await database.close()
+    }
+  })
+}
+
+/** The first Ctrl-C, SIGTERM or SIGHUP asks the work to end in order; a second one ends the process. */
+async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ending = new AbortController()
+  const unhear = hearSignals((signal) => {
+    if (!ending.signal.aborted) return ending.abort()
+    unhear()
+    endBySignal(signal)
+  })
+  try {
+    return await work(ending.signal)
+  } finally {
+    unhear()
+  }
+}
+
+/** Where a call goes: as given, or as the settings of this directory have it for its role. */
+function destinationOf({ port, host, answer }: { port?: number; host?: string; answer?: string }) {
+  if (port !== undefined) return { port, ...(host !== undefined && { host }) }
+  const { audiosocket } = loadConfig()
+  const [setting, set] =
+    answer === undefined
+      ? (['AUDIOSOCKET_VISITOR_PORT', audiosocket.visitorPort] as const)
+      : (['AUDIOSOCKET_RESIDENT_PORT', audiosocket.residentPort] as const)
+  if (set === 0)
+    throw fail('USAGE_WRONG', { problem: `${setting} is 0, so any port may be it; give --port.` })
+  return { port: set, host: host ?? reachable(audiosocket.host), setting }
+}
+
+async function readInput(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file === '-' ? '/dev/stdin' : file)
+  } catch (error) {
+    throw fail('USAGE_WRONG', { problem: `${file} cannot be read: ${reasonOf(error)}` })
+  }
+}
+
+function integer(min: number, max: number) {
+  return (written: string): number => {
+    const value = Number(written)
+    if (/^\d+$/.test(written) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
+  }
+}
+
+function keys(written: string): string {
+  if (/^[0-9A-D*#]{1,40}$/i.test(written)) return written.toUpperCase()
+  throw new InvalidArgumentError('Keys are 0 to 9, A to D, * and #.')
+}
+
+function uuid(written: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(written)) return written.toLowerCase()
+  throw new InvalidArgumentError('It must be a UUID such as 9f1c2a44-5a1e-4c1b-9d7e-0a1b2c3d4e5f.')
+}

@@ -1,0 +1,390 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { pino } from 'pino'
+import type { CallOutput } from '../../../machines/index.ts'
+import { extensionOf } from '../../clicktocall/dialer.ts'
+import { loadConfig, parseConfig, readEnvironment } from '../../config/config.ts'
+import { MAIN_TENANT } from '../../directory/entrances.ts'
+import { parseDirectory } from '../../directory/file.ts'
+import { importDirectory } from '../../directory/sql/directory.ts'
+import { asPorteiroError, fail } from '../../platform/errors.ts'
+import type { Logger } from '../../platform/log.ts'
+import { PACKAGE_ROOT } from '../../platform/package.ts'
+import { createScratch } from '../../platform/temp-dir.ts'
+import { aborted, atMost, passed } from '../../platform/time.ts'
+import { type RunningService, startService } from '../../roles/service.ts'
+import { sayAcross } from '../../simulator/bridged-voice.ts'
+import { createPhone, type Phone } from '../../simulator/phone.ts'
+import { playResident, playVisitor, type VisitorScript } from '../../simulator/script.ts'
+import { type DemoMessages, openDemoMessages } from './messages.ts'
+import { openDemoPbx } from './pbx.ts'
+import { createStory, PORTEIRO, type Story, VISITOR } from './story.ts'
+
+interface Scenario {
+  about: string
+  outcome: CallOutput['outcome']
+  visitor?: VisitorScript
+  /** What the resident does once on the line; nobody answers without it. */
+  resident?: (talk: Talk) => Promise<unknown>
+  ringSeconds?: string
+  /** Nobody can be rung at all. */
+  cutOff?: boolean
+  /** The unit is asked in writing, and the gate is told to open. */
+  written?: boolean
+}
+
+/** Both on the line. */
+interface Talk {
+  resident: Phone
+  visitor: Phone
+  /** One says it, and the story tells what the other heard. */
+  across(from: Phone, to: Phone, prompt: string): Promise<void>
+}
+
+const SCENARIOS: Record<string, Scenario> = {
+  authorized: {
+    about: 'the resident hears who is there and presses 1',
+    outcome: 'authorized',
+    resident: ({ resident }) => playResident(resident, { keys: '1' }),
+  },
+  denied: {
+    about: 'the resident presses 2',
+    outcome: 'denied',
+    resident: ({ resident }) => playResident(resident, { keys: '2' }),
+  },
+  'no-answer': {
+    about: "each resident's telephone rings twice and nobody answers",
+    outcome: 'unanswered',
+    ringSeconds: '6',
+  },
+  talk: {
+    about: 'the resident presses 3, both talk, then the resident presses 1',
+    outcome: 'authorized',
+    resident: talk,
+  },
+  whatsapp: {
+    about: 'Porteiro asks the resident by WhatsApp, who writes SIM; the gate opens',
+    outcome: 'authorized',
+    cutOff: true,
+    written: true,
+  },
+  unreachable: {
+    about: 'there is no way to call the resident',
+    outcome: 'unreachable',
+    cutOff: true,
+  },
+  impatient: {
+    about: "the visitor hangs up while the resident's telephone rings",
+    outcome: 'abandoned',
+    visitor: { hangUpAfter: 'ringback' },
+    ringSeconds: '20',
+  },
+}
+
+/** What the journal says of the end of a call. */
+type Ending = Pick<CallOutput, 'outcome'> & { durations: CallOutput['durations'] | null }
+
+export const SCENARIO_NAMES = Object.keys(SCENARIOS)
+
+/** s for a step of the service on a machine that is busy with other things; on an idle one each takes a fraction. */
+const STEP_S = 60
+/** s for a whole visit: CALL_MAX_SECONDS, and what comes after it. */
+const VISIT_S = 360
+/** ms after which a telephone that rings is answered. */
+const ANSWER_MS = 1500
+
+/** The visitor speaks when spoken to, and 1 is pressed only after both have heard each other. */
+async function talk({ resident, visitor, across }: Talk): Promise<void> {
+  // another call, of a visitor at the page
+  if (resident.id !== visitor.id) return void (await playResident(resident, { keys: '31' }))
+  const waiting = { timeout: STEP_S * 1000 }
+  await resident.hearing('menu', waiting)
+  await resident.press('3')
+  // whether it was heard to its last byte or not: it is over, and both may talk
+  await resident.heard(({ prompt }) => prompt === 'talk-resident', waiting)
+  await across(resident, visitor, 'sample-resident-talk')
+  await across(visitor, resident, 'sample-visitor-purpose')
+  await resident.press('1')
+  await resident.ended
+}
+
+export interface DemoOptions {
+  scenario: string
+  /** Leave the service up until `signal` is aborted. */
+  keep: boolean
+  write: (line: string) => void
+  /** Shows what the start is at, in the place of what was shown before; not given where nobody watches. */
+  progress?: (text: string) => void
+  /** Aborted: end, leaving nothing. */
+  signal: AbortSignal
+}
+
+/**
+ * One whole visit over real AudioSocket TCP, told as it happens; nothing of it is left when this resolves or rejects.
+ * Resolves with the exit code: 0 when the visit ended as it should, else 1. Rejects when the service cannot start or run.
+ */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const { scenario: name, write, progress, signal } = options
+  const scenario = SCENARIOS[name]!
+  write(`Scenario ${name}: ${scenario.about}.`)
+  const stopping = () => {
+    progress?.('')
+    write('Stopping … (once more stops at once)')
+  }
+  signal.addEventListener('abort', stopping, { once: true })
+  try {
+    const { outcome, isRight } = await stageVisit(scenario, options)
+    write(`Outcome: ${outcome}`)
+    return isRight ? 0 : 1
+  } catch (thrown) {
+    if (signal.aborted) {
+      write('Outcome: interrupted')
+      return 1
+    }
+    const error = asPorteiroError(thrown)
+    if (error.exit !== 1) throw error
+    write('')
+    write(`The demo failed: ${error.message} (${error.code})`)
+    write('Outcome: failed')
+    return 1
+  } finally {
+    signal.removeEventListener('abort', stopping)
+  }
+}
+
+async function stageVisit(
+  scenario: Scenario,
+  { keep, write, progress, signal }: DemoOptions,
+): Promise<{ outcome: string; isRight: boolean }> {
+  await using owner = new AsyncDisposableStack()
+  const begun = performance.now()
+  const scratch = await createScratch('porteiro-demo-')
+  owner.defer(() => scratch.remove())
+  let story: Story | undefined
+  const tell: Story['tell'] = (who, what) => story?.tell(who, what)
+  /** The example's residents by extension. */
+  const residents = new Map<string, string>()
+  const failed = Promise.withResolvers<never>()
+  // when the visit is over nobody waits for it any more
+  failed.promise.catch(() => {})
+  let visitor: Phone | undefined
+  const ring = (callId: string, number: string, stop: AbortSignal) =>
+    answer(callId, residents.get(number) ?? number, stop).catch(failed.reject)
+
+  async function answer(callId: string, name: string, stop: AbortSignal): Promise<void> {
+    const who = name.split(' ')[0]!
+    tell(PORTEIRO, `calls ${name}: ${who}'s telephone rings`)
+    if (scenario.resident) await passed(ANSWER_MS, stop)
+    else await aborted(stop)
+    if (stop.aborted) return tell(PORTEIRO, `stops calling ${who}`)
+    const sounds = service.kit.prompts['pt-BR']
+    const resident = createPhone({
+      port: service.ports.resident,
+      id: callId,
+      role: 'resident',
+      prompts: sounds,
+    })
+    tell(who, 'answers')
+    resident.on((happening) => story?.happening(who, happening))
+    const across: Talk['across'] = async (from, to, prompt) => {
+      const heard = await sayAcross({ from, to, prompt, sounds })
+      const [listener, speaker] = from === resident ? [VISITOR, who] : [who, 'the visitor']
+      story?.voice(listener, speaker, heard)
+    }
+    await scenario.resident!({ resident, visitor: visitor!, across }).finally(() => resident.close())
+  }
+
+  const messages = scenario.written ? await openDemoMessages(tell) : undefined
+  if (messages) owner.defer(() => messages.close())
+  const broker = scenario.cutOff ? undefined : loadConfig().amqp
+  const queue = `porteiro-demo-${randomUUID()}`
+  const showing = startProgress(write, progress, signal)
+  owner.defer(showing.end)
+  const service = await startService({
+    config: parseConfig({
+      DATA_DIR: scratch.path,
+      AUDIOSOCKET_VISITOR_PORT: '0',
+      AUDIOSOCKET_RESIDENT_PORT: '0',
+      API_PORT: keep ? await pagePort() : '0',
+      CLICKTOCALL: scenario.cutOff ? 'off' : broker ? 'amqp' : 'loopback',
+      CLICKTOCALL_QUEUE: queue,
+      AMQP_URL: broker?.url,
+      CLICKTOCALL_RING_SECONDS: scenario.ringSeconds ?? '30',
+      ...messages?.settings,
+    }),
+    log: logTo(showing.step),
+    telephone:
+      () =>
+      ({ callId, contact }, stop) =>
+        ring(callId, contact.number, stop),
+  })
+  owner.defer(() => service.stop())
+  signal.throwIfAborted()
+  if (broker) {
+    const pbx = await openDemoPbx({
+      url: broker.url,
+      queue,
+      ring,
+      onMessage: (type) => tell('RabbitMQ', `gives the PBX a message: ${type}`),
+    })
+    owner.defer(() => pbx.close())
+  }
+  const units = await loadDirectory(service)
+  for (const { residents: listed } of units)
+    for (const { name, phone } of listed) if (phone) residents.set(extensionOf(phone), name)
+  if (messages) owner.defer(await messages.join(service, '101'))
+  signal.throwIfAborted()
+  showing.end()
+  write(`Postgres and Porteiro were ready after ${seconds(performance.now() - begun)}.`)
+  const { ports } = service
+  const page = `http://127.0.0.1:${ports.api}/`
+  if (keep) {
+    write('')
+    write(`Page:    ${styleText('underline', page)}`)
+    write(`API key: ${service.firstKey}`)
+    write('Porteiro stays up after the visit. Ctrl-C ends it and removes all its data.')
+  }
+  write('')
+
+  const sounds = service.kit.prompts['pt-BR']
+  const ending = Promise.withResolvers<Ending>()
+  owner.defer(
+    service.journal.subscribe((event) => {
+      if (event.kind === 'ended') ending.resolve(event.data as Ending)
+      story?.event(event)
+    }),
+  )
+  const phone = createPhone({ port: ports.visitor, role: 'visitor', prompts: sounds })
+  visitor = phone
+  story = createStory({ write, text: sounds.text })
+  owner.defer(() => phone.close())
+  story.tell(VISITOR, 'calls the gatehouse')
+  phone.on((happening) => story?.happening(VISITOR, happening))
+  const visit = async () => {
+    const ended = await within(
+      VISIT_S,
+      'the end of the visit',
+      playVisitor(phone, { keys: '101#', ...scenario.visitor }),
+    )
+    const { outcome, durations } = await within(STEP_S, 'the outcome in the journal', ending.promise)
+    const isOpen = messages === undefined || (await wasOpenedOnce(messages))
+    const stored = await storedOutcome(service, phone.id)
+    return { ended, outcome, durations, isOpen, stored }
+  }
+  const interrupted = aborted(signal).then(() => signal.throwIfAborted() as never)
+  const { ended, outcome, durations, isOpen, stored } = await Promise.race([
+    visit(),
+    failed.promise,
+    interrupted,
+    service.failed.then((error) => Promise.reject(error)),
+  ])
+
+  story.close()
+  write('')
+  const { spacing, framesIn, violations } = ended
+  if (spacing.count > 0)
+    write(
+      `The visitor's telephone got ${framesIn} frames, 99 % of them within ${spacing.p99.toFixed(1)} ms of the one before; rules of Asterisk's broken: ${violations.length}.`,
+    )
+  write(
+    `The journal has ${stored.events} events and the outcome ${stored.outcome}; the call took ${seconds(durations?.total ?? 0)}.`,
+  )
+  if (messages) write(`The gate was told to open ${isOpen ? 'once' : `${messages.commands().length} times`}.`)
+  if (keep) {
+    write(`The visit is over: ${outcome}. Porteiro stays up at ${page} until Ctrl-C.`)
+    await aborted(signal)
+  }
+  return { outcome, isRight: outcome === scenario.outcome && stored.outcome === scenario.outcome && isOpen }
+}
+
+/** What `work` comes to. Rejects with DEMO_TIMEOUT, which says what was waited for. */
+async function within<T>(seconds: number, wanted: string, work: Promise<T>): Promise<T> {
+  const result = await atMost(
+    seconds * 1000,
+    work.then((value) => ({ value })),
+  )
+  if (result === undefined) throw fail('DEMO_TIMEOUT', { seconds, wanted })
+  return result.value
+}
+
+/** API_PORT where it is set, else 8082, or any port where somebody has that one. */
+async function pagePort(): Promise<string> {
+  const set = readEnvironment()['API_PORT']
+  if (set) return set
+  const { host, port } = parseConfig({}).api
+  const probe = createServer()
+  const { promise: isFree, resolve } = Promise.withResolvers<boolean>()
+  probe.on('error', () => resolve(false)).listen(port, host, () => resolve(true))
+  const found = (await isFree) ? String(port) : '0'
+  await new Promise((closed) => probe.close(closed))
+  return found
+}
+
+/** ms between two looks at the clock of what is shown. */
+const PROGRESS_MS = 1000
+
+/** On a terminal what the start is at, and for how long; elsewhere one line. */
+function startProgress(
+  write: (line: string) => void,
+  progress: ((text: string) => void) | undefined,
+  signal: AbortSignal,
+) {
+  const begun = performance.now()
+  let step = 'Starting Postgres and Porteiro'
+  if (!progress) {
+    write(`${step} …`)
+    return { step: () => {}, end: () => {} }
+  }
+  const show = () => {
+    if (!signal.aborted) progress(`${step} … ${Math.floor((performance.now() - begun) / 1000)} s`)
+  }
+  const timer = setInterval(show, PROGRESS_MS)
+  show()
+  let isOver = false
+  return {
+    step(text: string) {
+      if (isOver) return
+      step = `${text[0]!.toUpperCase()}${text.slice(1)}`
+      show()
+    },
+    end() {
+      if (isOver) return
+      isOver = true
+      clearInterval(timer)
+      progress('')
+    },
+  }
+}
+
+/** What the service logs tells how far its start is; the rest of it is for those who run it. */
+function logTo(step: (text: string) => void): Logger {
+  return pino({ level: 'info' }, { write: (line: string) => step(JSON.parse(line).msg) })
+}
+
+async function wasOpenedOnce({ opened, commands }: DemoMessages): Promise<boolean> {
+  await within(STEP_S, 'the gate opens', opened)
+  // delivery is at least once, and a repetition has the same id
+  return new Set(commands()).size === 1
+}
+
+async function loadDirectory({ database }: RunningService) {
+  const { units, tenant } = parseDirectory(await readFile(join(PACKAGE_ROOT, 'examples', 'condominium.json')))
+  await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  return units
+}
+
+async function storedOutcome({ database, journal }: RunningService, callId: string) {
+  await journal.flush()
+  const [row] = await database.query<{ outcome: string | null; events: number }>(
+    'select outcome, (select count(*)::int from call_events where call_id = $1) as events from calls where id = $1',
+    [callId],
+  )
+  return row ?? { outcome: null, events: 0 }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}

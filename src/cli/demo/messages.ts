@@ -1,0 +1,111 @@
+import { Webhook } from 'standardwebhooks'
+import type { Environment } from '../../config/config.ts'
+import { MAIN_TENANT } from '../../directory/entrances.ts'
+import { importRules } from '../../directory/rules.ts'
+import { MAIN_GATE, saveGate } from '../../gates/sql/gates.ts'
+import { MAIN_INSTANCE } from '../../outbound/sql/instances.ts'
+import type { RunningService } from '../../roles/service.ts'
+import { openHttpPeer } from '../../simulator/http-peer.ts'
+import { openWhatsAppPeer, type Reaction } from '../../simulator/whatsapp-peer.ts'
+import { PORTEIRO, type Story } from './story.ts'
+
+export type DemoMessages = Awaited<ReturnType<typeof openDemoMessages>>
+
+const RESIDENT = 'Resident'
+const GATE = 'Gate'
+
+const DELIVERY: Partial<Record<string, string>> = { pending: 'queues', sent: 'has sent' }
+
+/** Of the simulated account; worth nothing anywhere else. */
+const TOKEN = 'demo-token'
+const APP_SECRET = 'demo-app-secret'
+
+export interface DemoMessagesOptions {
+  /** What the resident does when they are asked; SIM is written by default. */
+  reaction?: (() => Reaction | undefined) | undefined
+  /** ms until then. */
+  delayMs?: number
+}
+
+/** The other sides of the scenario `whatsapp`: a resident who answers in writing, and a gate that is told to open. */
+export async function openDemoMessages(
+  tell: Story['tell'],
+  { reaction = () => ({ type: 'write', text: 'SIM' }), delayMs }: DemoMessagesOptions = {},
+) {
+  let webhook = ''
+  let secret: string | undefined
+  const commands: string[] = []
+  const opened = Promise.withResolvers<void>()
+
+  const whatsapp = await openWhatsAppPeer({
+    token: TOKEN,
+    appSecret: APP_SECRET,
+    webhook: () => webhook,
+    // what is only told needs no answer
+    reaction: ({ buttons }) => (buttons.length > 0 ? reaction() : undefined),
+    ...(delayMs !== undefined && { delayMs }),
+    onDelivered: ({ text, buttons }) =>
+      tell(RESIDENT, `reads “${text}”${buttons.map(({ title }) => ` [${title}]`).join('')}`),
+    onReaction: (reacted, status) => {
+      const what = reacted.type === 'write' ? `writes “${reacted.text}”` : `taps button ${reacted.button + 1}`
+      tell(RESIDENT, status === 200 ? what : `${what}; the webhook answers ${status}`)
+    },
+  })
+  const gate = await openHttpPeer(({ headers, body }) => {
+    const signed = ['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const
+    try {
+      new Webhook(secret!).verify(
+        body.toString(),
+        Object.fromEntries(signed.map((name) => [name, String(headers[name])])),
+      )
+    } catch {
+      tell(GATE, 'gets a command with a wrong signature')
+      return { status: 401 }
+    }
+    commands.push(String(headers['webhook-id']))
+    tell(GATE, 'gets a signed command and opens')
+    opened.resolve()
+    return { status: 204 }
+  })
+
+  return {
+    /** Variables of the service that uses them. */
+    settings: {
+      WHATSAPP_URL: whatsapp.url,
+      WHATSAPP_TOKEN: TOKEN,
+      WHATSAPP_PHONE_ID: '551140000000',
+      WHATSAPP_APP_SECRET: APP_SECRET,
+      EGRESS_ALLOW: '127.0.0.1/32',
+    } satisfies Environment,
+
+    /** The unit is only asked in writing, the gate is a webhook, and every delivery is told. Returns its end. */
+    async join({ database, ports, outbound }: RunningService, unit: string): Promise<() => void> {
+      webhook = `http://127.0.0.1:${ports.api}/webhooks/whatsapp/${MAIN_INSTANCE}`
+      const plan = [{ kind: 'whatsapp' as const }]
+      await database.transaction((transaction) =>
+        importRules(transaction, MAIN_TENANT, { units: { [unit]: { plan } } }),
+      )
+      const saved = await saveGate(database, MAIN_TENANT, MAIN_GATE, {
+        kind: 'webhook',
+        url: `${gate.url}/open`,
+      })
+      secret = saved.secret ?? undefined
+      return outbound.subscribe(({ channel, status, attempts }) => {
+        if (status === 'processing') return
+        const what = channel === 'gate' ? 'the command for the gate' : 'the WhatsApp message'
+        const again = attempts > 1 ? ` (attempt ${attempts})` : ''
+        tell(PORTEIRO, `${DELIVERY[status] ?? `${status}:`} ${what}${again}`)
+      })
+    },
+
+    /** Resolves when the gate was told to open. */
+    opened: opened.promise,
+    /** The ids of the commands that the gate got. */
+    commands: (): readonly string[] => commands,
+
+    async close() {
+      await whatsapp.close()
+      await gate.close()
+    },
+  }
+}

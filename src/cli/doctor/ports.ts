@@ -1,0 +1,108 @@
+import { createServer } from 'node:net'
+import { LEASE_SECONDS, liveNodes } from '../../cluster/sql/nodes.ts'
+import type { Config } from '../../config/config.ts'
+import { type GatePort, readGates } from '../../directory/entrances.ts'
+import { fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
+import type { Querier } from '../../platform/postgres/database.ts'
+import { reachable } from '../../roles/click-to-call.ts'
+import type { Finding } from './finding.ts'
+
+/** ms that the API of a running service has to say that it is ours. */
+const HEALTH_MS = 1000
+const TAKEN = 'End the other process (ss -ltnp shows it), or choose another port.'
+const FORBIDDEN = 'Choose a port above 1023 and an address of this machine.'
+
+/** The ports of the configuration: free, or held by a service that runs already. */
+export async function examinePorts({ audiosocket, api, healthPort = 0 }: Config): Promise<Finding> {
+  const name = 'ports'
+  const wanted = [
+    { host: audiosocket.host, port: audiosocket.visitorPort },
+    { host: audiosocket.host, port: audiosocket.residentPort },
+    { host: api.host, port: api.port },
+    { host: api.host, port: healthPort },
+  ].filter(({ port }) => port > 0)
+  const refused = (await Promise.all(wanted.map(refusal))).filter((error) => error !== undefined)
+  const detail = wanted.map(({ port }) => port).join(', ')
+  const [first] = refused
+  if (!first) return { name, state: 'ok', detail: `${detail} are free` }
+  const taken = refused.every(({ code }) => code === 'PORT_IN_USE')
+  if (taken && (await isOurs(api))) {
+    return { name, state: 'ok', detail: `${detail} are in use by a running Porteiro` }
+  }
+  return { name, state: 'failed', detail: first.message, code: first.code, remedy: remedyOf(first) }
+}
+
+/**
+ * The ports that the directory names beside them: free, or held by the process of this node that takes calls. Which ports
+ * those are it says with its signs of life. Errors: DATABASE_ ones.
+ */
+export async function examineExtensions(config: Config, database: Querier): Promise<Finding> {
+  const name = 'extensions'
+  const { audiosocket, locale, nodeId } = config
+  const { ports } = await readGates(database, { ...audiosocket, locale })
+  if (ports.length === 0) return { name, state: 'off', detail: 'the directory has no ports of its own' }
+  const voices = (await liveNodes(database, LEASE_SECONDS)).filter(({ roles }) => roles.includes('voice'))
+  const own = voices.filter((node) => node.nodeId === nodeId)
+  // one that was started under another NODE_ID than this command may be on this machine all the same
+  const told = (own.length > 0 ? own : voices).flatMap(({ status }) => status?.['extensionPorts'] ?? [])
+  const held = new Set<unknown>(told)
+  const looked = await Promise.all(
+    ports.map(async (one) => ({
+      ...one,
+      refused: await refusal({ host: audiosocket.host, port: one.port }),
+    })),
+  )
+  const lost = looked.filter(({ port, refused }) => refused && !held.has(port))
+  if (lost.length > 0) {
+    const detail = lost.map(({ gate, refused }) => `${gate}: ${refused!.message}`).join('\n')
+    const [{ refused }] = lost as [(typeof lost)[0]]
+    return { name, state: 'failed', detail, code: refused!.code, remedy: remedyOf(refused!) }
+  }
+  const unread = own.length > 0 ? looked.filter(({ port, refused }) => !refused && !held.has(port)) : []
+  if (unread.length > 0) {
+    const detail = `${listed(unread)} are not open in the Porteiro that runs`
+    const remedy = 'Use "Read ports again" in the page, or POST /api/refresh.'
+    return { name, state: 'warning', detail, remedy }
+  }
+  const [used, free] = [looked.filter(({ refused }) => refused), looked.filter(({ refused }) => !refused)]
+  const detail = [
+    ...(used.length > 0 ? [`${listed(used)} are in use by a running Porteiro`] : []),
+    ...(free.length > 0 ? [`${listed(free)} are free`] : []),
+  ].join('; ')
+  return { name, state: 'ok', detail }
+}
+
+function listed(ports: readonly GatePort[]): string {
+  return [...Map.groupBy(ports, ({ gate }) => gate)]
+    .map(([gate, its]) => `${its.map(({ port }) => port).join(', ')} (${gate})`)
+    .join(', ')
+}
+
+function remedyOf({ code }: PorteiroError): string {
+  return code === 'PORT_IN_USE' ? TAKEN : FORBIDDEN
+}
+
+function refusal({ host, port }: { host: string; port: number }): Promise<PorteiroError | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'PORT_FORBIDDEN'
+      resolve(fail(code, { host, port, reason: reasonOf(error) }, error))
+    })
+    server.listen({ host, port }, () => server.close(() => resolve(undefined)))
+  })
+}
+
+async function isOurs({ host, port }: Config['api']): Promise<boolean> {
+  try {
+    const address = reachable(host)
+    const authority = address.includes(':') ? `[${address}]` : address
+    const response = await fetch(`http://${authority}:${port}/healthz`, {
+      signal: AbortSignal.timeout(HEALTH_MS),
+      headers: { connection: 'close' },
+    })
+    return ((await response.json()) as { status?: unknown }).status === 'ok'
+  } catch {
+    return false
+  }
+}

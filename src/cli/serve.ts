@@ -1,0 +1,153 @@
+import { type Config, parseConfig, readEnvironment } from '../config/config.ts'
+import { unknownSettings } from '../config/misspelt.ts'
+import { endBySignal } from '../platform/at-exit.ts'
+import { fail, type PorteiroError } from '../platform/errors.ts'
+import { createLog, type Logger } from '../platform/log.ts'
+import { dialerLacks, type RunningDialer, startDialer } from '../roles/dialer.ts'
+import { type RunningRoles, SERVICE_ROLES, type ServiceRole, startRoles } from '../roles/service.ts'
+
+export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
+export type ServedRole = (typeof ROLES)[number]
+
+const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+/** ms in which a second signal is the first one once more. */
+const SAME_SIGNAL_MS = 2000
+
+export interface ServeOptions {
+  /** Every role that is configured, unless given. */
+  roles?: readonly ServedRole[]
+  announce: (line: string) => void
+}
+
+/**
+ * Runs the service until it is told to end, or cannot go on. Resolves with the exit code; rejects when it cannot start,
+ * with all released that was started.
+ */
+export async function serve({ roles, announce }: ServeOptions): Promise<number> {
+  const environment = readEnvironment()
+  const config = parseConfig(environment)
+  const log = createLog(config.logLevel, { readable: process.stdout.isTTY })
+  for (const { code, message } of unknownSettings(environment)) log.warn({ code }, message)
+  const told = Promise.withResolvers<void>()
+  let running: Running | undefined
+  let signals = 0
+  const end = ({ service }: Running) => {
+    service?.drain()
+    told.resolve()
+  }
+  // before the start: a process that dies in the midst of it leaves its Postgres behind
+  const unhear = hearSignals((signal) => {
+    signals++
+    if (running) {
+      log.info({ signal, ...running.service?.voice?.calls.counts() }, 'ending; once more ends at once')
+      end(running)
+    } else if (signals === 1) {
+      log.info({ signal }, 'ending when the start is over; once more ends at once')
+    } else {
+      unhear()
+      endBySignal(signal)
+    }
+  })
+  try {
+    running = await start(config, log, roles ?? configured(config))
+    announceKey(running, config, announce)
+    if (running.service?.voice) warnOfRinging(config, log)
+    if (signals > 0) end(running)
+    const failure = await ending(running, told.promise)
+    log.info({ ...(failure && { code: failure.code }) }, 'stopped')
+    if (failure) announce(`porteiro: ${failure.message} (${failure.code})`)
+    return failure?.exit ?? 0
+  } finally {
+    unhear()
+  }
+}
+
+/**
+ * Calls `heard` for SIGTERM, Ctrl-C and SIGHUP until the returned function is called. Signals within SAME_SIGNAL_MS of
+ * the first one are the same request: a terminal signals the whole process group, and npm and bin/porteiro.js pass
+ * theirs on. SIGHUP (the terminal, npm or the launcher is gone) is never a second request: nobody is there to insist.
+ */
+export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void {
+  let first: number | undefined
+  const hear = (signal: NodeJS.Signals) => {
+    const now = performance.now()
+    if (first !== undefined && (signal === 'SIGHUP' || now - first < SAME_SIGNAL_MS)) return
+    first ??= now
+    heard(signal)
+  }
+  for (const signal of END_SIGNALS) process.on(signal, hear)
+  return () => {
+    for (const signal of END_SIGNALS) process.off(signal, hear)
+  }
+}
+
+/** What a newcomer would find out from the first visitor. */
+function warnOfRinging({ clickToCall: { mode } }: Config, log: Logger): void {
+  if (mode === 'off') log.warn('nobody can be rung: CLICKTOCALL is off, and every visitor will hear so')
+  if (mode === 'loopback')
+    log.warn('CLICKTOCALL=loopback is for trying: a simulated resident answers each ringing, and decides')
+}
+
+function announceKey({ service }: Running, { api }: Config, announce: ServeOptions['announce']): void {
+  // not in the log: logs are kept and read by others
+  const { firstKey, port } = service?.web ?? {}
+  if (!firstKey) return
+  announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
+  announce(`log in at http://${placeOf(api.host)}:${port}/`)
+}
+
+/** A host that a browser can be sent to: where all addresses are listened on, this machine's own. */
+function placeOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** The roles of `--role`, as written. */
+export function parseRoles(written: string): ServedRole[] {
+  const names = written.split(',').map((name) => name.trim())
+  for (const name of names) {
+    if (ROLES.some((role) => role === name)) continue
+    throw fail('USAGE_WRONG', { problem: `There is no role "${name}"; there are ${ROLES.join(', ')}.` })
+  }
+  return [...new Set(names)] as ServedRole[]
+}
+
+interface Running {
+  service: RunningRoles | undefined
+  dialer: RunningDialer | undefined
+}
+
+function configured(config: Config): ServedRole[] {
+  const dials = config.clickToCall.mode === 'amqp' && dialerLacks(config).length === 0
+  return dials ? [...ROLES] : [...SERVICE_ROLES]
+}
+
+async function start(config: Config, log: Logger, roles: readonly ServedRole[]): Promise<Running> {
+  // the dialer first: whoever is rung by the first call is rung at once
+  const dialer = roles.includes('dialer') ? await startDialer({ config, log }) : undefined
+  try {
+    const shared = roles.filter((role): role is ServiceRole => role !== 'dialer')
+    const service = shared.length > 0 ? await startRoles({ config, log }, shared) : undefined
+    return { service, dialer }
+  } catch (error) {
+    await dialer?.stop()
+    throw error
+  }
+}
+
+/** Resolves when all has stopped, with what forced it to. */
+async function ending({ service, dialer }: Running, told: Promise<void>): Promise<PorteiroError | undefined> {
+  let failure: PorteiroError | undefined
+  void service?.failed.then((error) => {
+    failure ??= error
+  })
+  void dialer?.failed.then((error) => {
+    failure ??= error
+    service?.drain()
+  })
+  if (service) await service.stopped
+  else await Promise.race([told, dialer?.failed])
+  // it rings until the last call is over, and what stops a ringing comes last
+  await dialer?.stop()
+  return failure
+}

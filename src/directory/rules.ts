@@ -1,0 +1,217 @@
+import type { Querier } from '../platform/postgres/database.ts'
+import { type ContactPlan, contactPlan, DEFAULT_PLAN } from './contact-plan.ts'
+import {
+  type AutoOpenWindow,
+  type BlockedVisitor,
+  type EntryRules,
+  isBlocked,
+  isOpen,
+  type Visitor,
+} from './entry-rules.ts'
+
+/** A directory's rules: the tenant's own, and those of units by number. */
+export interface DirectoryRules {
+  tenant?: EntryRules
+  units?: Record<string, EntryRules>
+}
+
+export interface EarlyDecision {
+  decision: 'blocked' | 'authorized' | 'contact'
+  /** The row that decided, for the journal; its reason is for operators, not for the visitor. */
+  rule?: { table: 'block_list' | 'auto_open_windows'; id: string; reason: string | null }
+}
+
+export interface ResolvedPlan {
+  steps: ContactPlan
+  from: 'unit' | 'tenant' | 'default'
+  /** A plan that could not be read and was passed over: a gate must ring somebody all the same. */
+  problem: 'unit' | 'tenant' | null
+}
+
+/** The unit's plan, else the tenant's, else one that calls. */
+export async function resolvePlan(
+  database: Querier,
+  tenantId: string,
+  unitId: string | null,
+): Promise<ResolvedPlan> {
+  const [row] = await database.query<{ unit: unknown; tenant: unknown }>(
+    `select t.settings -> 'plan' as tenant, u.plan as unit
+     from tenants t left join units u on u.tenant_id = t.id and u.id = $2 where t.id = $1`,
+    [tenantId, unitId],
+  )
+  let problem: ResolvedPlan['problem'] = null
+  for (const from of ['unit', 'tenant'] as const) {
+    const stored = row?.[from] ?? null
+    if (stored === null) continue
+    const plan = contactPlan.safeParse(stored)
+    if (plan.success) return { steps: plan.data, from, problem }
+    problem ??= from
+  }
+  return { steps: DEFAULT_PLAN, from: 'default', problem }
+}
+
+/** Whether the rules already decide, before anybody is rung. A block goes before any window. */
+export async function decideEarly(
+  database: Querier,
+  tenantId: string,
+  unitId: string | null,
+  visitor: Visitor,
+  now: Date,
+): Promise<EarlyDecision> {
+  const blocked = await listBlocked(database, tenantId, unitId)
+  const block = blocked.find((row) => isBlocked(row, visitor, now))
+  if (block) {
+    const rule = { table: 'block_list', id: block.id, reason: block.reason ?? null } as const
+    return { decision: 'blocked', rule }
+  }
+  const windows = await listWindows(database, tenantId, unitId)
+  const window = windows.find((row) => isOpen(row, visitor, now))
+  if (!window) return { decision: 'contact' }
+  return { decision: 'authorized', rule: { table: 'auto_open_windows', id: window.id, reason: null } }
+}
+
+interface RuleRow {
+  id: string
+  unit: string | null
+}
+
+/** Of the tenant and of one unit; without a unit, of the tenant alone. */
+const APPLIES = 'r.tenant_id = $1 and (r.unit_id is null or r.unit_id = $2)'
+const EVERY = 'r.tenant_id = $1 and $2::bigint is null'
+
+function listBlocked(
+  database: Querier,
+  tenantId: string,
+  unitId: string | null,
+  where = APPLIES,
+): Promise<(BlockedVisitor & RuleRow)[]> {
+  return readRules(
+    database,
+    `select r.id::text, u.number as unit, r.phone, r.name, r.reason,
+       to_char(r.until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as until
+     from block_list r left join units u on u.id = r.unit_id where ${where} order by r.id`,
+    [tenantId, unitId],
+  )
+}
+
+function listWindows(
+  database: Querier,
+  tenantId: string,
+  unitId: string | null,
+  where = APPLIES,
+): Promise<(AutoOpenWindow & RuleRow)[]> {
+  return readRules(
+    database,
+    `select r.id::text, u.number as unit, r.weekdays, to_char(r.opens, 'HH24:MI') as "from",
+       to_char(r.closes, 'HH24:MI') as "to", r.timezone, r.intent
+     from auto_open_windows r left join units u on u.id = r.unit_id where ${where} order by r.id`,
+    [tenantId, unitId],
+  )
+}
+
+/** Rows with what is null left out, as files have them. */
+async function readRules<T>(database: Querier, text: string, values: unknown[]): Promise<T[]> {
+  const rows = await database.query(text, values)
+  return rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as T)
+}
+
+/**
+ * Writes a directory's rules; each part that is given replaces what its tenant or unit had. Give it the transaction that
+ * wrote the units: rules of a unit that is not there are left out.
+ */
+export async function importRules(
+  transaction: Querier,
+  tenantId: string,
+  { tenant, units = {} }: DirectoryRules,
+): Promise<void> {
+  const entries = [[null, tenant] as const, ...Object.entries(units)].flatMap(([unit, rules]) =>
+    rules ? [{ unit, ...rules }] : [],
+  )
+  const given = entries.map((entry) => ({ ...entry, blocks: 'blocked' in entry, opens: 'windows' in entry }))
+  const values = [tenantId, JSON.stringify(given)]
+  await transaction.query(
+    `update tenants set settings = jsonb_set(settings, '{plan}', entry.plan)
+     from jsonb_to_recordset($2::jsonb) as entry (unit text, plan jsonb)
+     where tenants.id = $1 and entry.unit is null and entry.plan is not null`,
+    values,
+  )
+  await transaction.query(
+    `update units set plan = entry.plan from jsonb_to_recordset($2::jsonb) as entry (unit text, plan jsonb)
+     where units.tenant_id = $1 and units.number = entry.unit and entry.plan is not null`,
+    values,
+  )
+  for (const { table, flag, columns, record } of TABLES) {
+    await transaction.query(
+      `delete from ${table} r using jsonb_to_recordset($2::jsonb) as entry (unit text, ${flag} boolean)
+       where r.tenant_id = $1 and entry.${flag} and r.unit_id is not distinct from
+         (select id from units where tenant_id = $1 and number = entry.unit)
+         and (entry.unit is null or r.unit_id is not null)`,
+      values,
+    )
+    await transaction.query(
+      `insert into ${table} (tenant_id, unit_id, ${columns})
+       select $1, u.id, ${record.select}
+       from jsonb_to_recordset($2::jsonb) as entry (unit text, ${record.list} jsonb)
+       left join units u on u.tenant_id = $1 and u.number = entry.unit
+       cross join jsonb_to_recordset(coalesce(entry.${record.list}, '[]')) as rule (${record.columns})
+       where entry.unit is null or u.id is not null`,
+      values,
+    )
+  }
+}
+
+const TABLES = [
+  {
+    table: 'block_list',
+    flag: 'blocks',
+    columns: 'phone, name, reason, until',
+    record: {
+      list: 'blocked',
+      select: 'rule.phone, rule.name, rule.reason, rule.until',
+      columns: 'phone text, name text, reason text, until timestamptz',
+    },
+  },
+  {
+    table: 'auto_open_windows',
+    flag: 'opens',
+    columns: 'weekdays, opens, closes, timezone, intent',
+    record: {
+      list: 'windows',
+      select: `array(select jsonb_array_elements_text(rule.weekdays)::smallint), rule."from", rule."to", rule.timezone,
+        rule.intent`,
+      columns: 'weekdays jsonb, "from" time, "to" time, timezone text, intent text',
+    },
+  },
+] as const
+
+/** What importRules takes; undefined where a tenant has no rules. */
+export async function exportRules(database: Querier, tenantId: string): Promise<DirectoryRules | undefined> {
+  const plans = await database.query<{ unit: string | null; plan: ContactPlan }>(
+    `select null as unit, settings -> 'plan' as plan from tenants where id = $1 and settings ? 'plan'
+     union all select number, plan from units where tenant_id = $1 and plan is not null`,
+    [tenantId],
+  )
+  const blocked = await listBlocked(database, tenantId, null, EVERY)
+  const windows = await listWindows(database, tenantId, null, EVERY)
+  const tenant: EntryRules = {}
+  const units: Record<string, EntryRules> = {}
+  const rulesOf = (unit: string | null | undefined) => {
+    if (unit == null) return tenant
+    units[unit] ??= {}
+    return units[unit]
+  }
+  for (const { unit, plan } of plans) rulesOf(unit).plan = plan
+  for (const { id: _, unit, ...rule } of blocked) {
+    const rules = rulesOf(unit)
+    rules.blocked = [...(rules.blocked ?? []), rule]
+  }
+  for (const { id: _, unit, ...rule } of windows) {
+    const rules = rulesOf(unit)
+    rules.windows = [...(rules.windows ?? []), rule]
+  }
+  const some = {
+    ...(Object.keys(tenant).length > 0 && { tenant }),
+    ...(Object.keys(units).length > 0 && { units }),
+  }
+  return Object.keys(some).length > 0 ? some : undefined
+}

@@ -1,0 +1,288 @@
+import { fail } from '../../platform/errors.ts'
+import type { Database, Querier } from '../../platform/postgres/database.ts'
+import { type DirectoryRules, importRules } from '../rules.ts'
+
+export interface ResidentEntry {
+  name: string
+  /** What is rung: an extension, `sip:101@host`, or E.164. */
+  phone?: string
+  whatsapp?: string
+  /** False: never written to. */
+  notify?: boolean
+}
+
+export interface UnitEntry {
+  /** As dialled at the gate: 1 to 16 digits or letters. */
+  number: string
+  block?: string
+  /** How it is said; by default the number. */
+  label?: string
+  /** In the order in which they are tried. */
+  residents: ResidentEntry[]
+}
+
+/** A gate's port pair, in the column names of the field. */
+export interface ExtensionRow {
+  id: string
+  ramal_ia: string
+  ramal_retorno: string
+  ip_servidor: string
+  porta_ia: number
+  porta_retorno: number
+  condominio_id: string
+}
+
+export interface Tenant {
+  id: string
+  name: string
+  locale?: 'pt-BR' | 'en'
+  /** Whether callers may interrupt prompts by voice; not unless it says so. */
+  bargeIn?: boolean
+  /** Whether residents are written to about a visit that did not reach them; not unless it says so. */
+  notifyUnreached?: boolean
+}
+
+/** A whole directory, as files hold it. */
+export interface Directory {
+  tenant?: Tenant
+  units: UnitEntry[]
+  extensions?: Omit<ExtensionRow, 'condominio_id'>[]
+}
+
+export interface Unit {
+  id: string
+  number: string
+  label: string
+  block: string | null
+  residents: {
+    id: string
+    name: string
+    phone: string | null
+    whatsapp: string | null
+    notify: boolean
+  }[]
+}
+
+const UNIT = `
+  select u.id, u.number, u.label, u.block, coalesce((
+    select jsonb_agg(jsonb_build_object('id', r.id::text, 'name', r.name, 'phone', r.phone, 'whatsapp', r.whatsapp,
+      'notify', r.notify) order by r.position, r.id)
+    from residents r where r.unit_id = u.id), '[]') as residents
+  from units u`
+
+/** By its number as dialled: case and leading zeros do not matter, except that of 101 and 0101 the exact one wins. */
+export async function findUnit(
+  database: Querier,
+  tenantId: string,
+  number: string,
+): Promise<Unit | undefined> {
+  const [unit] = await database.query<Unit>(
+    `${UNIT} where u.tenant_id = $1 and ltrim(upper(u.number), '0') = ltrim(upper($2), '0')
+     order by u.number = $2 desc, length(u.number), u.number limit 1`,
+    [tenantId, number],
+  )
+  return unit
+}
+
+/** Every unit, 9 before 10. */
+export function listUnits(database: Querier, tenantId: string): Promise<Unit[]> {
+  return database.query<Unit>(
+    `${UNIT} where u.tenant_id = $1
+     order by nullif(regexp_replace(u.number, '\\D', '', 'g'), '')::numeric nulls last, u.number`,
+    [tenantId],
+  )
+}
+
+export async function findTenant(database: Querier, tenantId: string): Promise<Tenant | undefined> {
+  const [row] = await database.query<{
+    id: string
+    name: string
+    locale: Tenant['locale'] | null
+    bargeIn: boolean | null
+    notifyUnreached: boolean | null
+  }>(
+    `select id, name, locale, (settings -> 'bargeIn')::boolean as "bargeIn",
+       (settings -> 'notifyUnreached')::boolean as "notifyUnreached" from tenants where id = $1`,
+    [tenantId],
+  )
+  return (
+    row && {
+      id: row.id,
+      name: row.name,
+      ...(row.locale && { locale: row.locale }),
+      ...(row.bargeIn !== null && { bargeIn: row.bargeIn }),
+      ...(row.notifyUnreached !== null && { notifyUnreached: row.notifyUnreached }),
+    }
+  )
+}
+
+/** The form that importDirectory and directory files take; undefined for an unknown tenant. */
+export async function exportDirectory(database: Querier, tenantId: string): Promise<Directory | undefined> {
+  const tenant = await findTenant(database, tenantId)
+  if (!tenant) return undefined
+  const units = await listUnits(database, tenantId)
+  const extensions = await listExtensions(database, tenantId)
+  return {
+    tenant,
+    units: units.map(entryOf),
+    extensions: extensions.map(({ condominio_id: _, ...extension }) => extension),
+  }
+}
+
+/** Of one tenant, or of all, by id. */
+export function listExtensions(database: Querier, tenantId?: string): Promise<ExtensionRow[]> {
+  return database.query<ExtensionRow>(
+    `select id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, condominio_id from extensions
+     where $1::text is null or condominio_id = $1 order by id`,
+    [tenantId ?? null],
+  )
+}
+
+export interface ImportOptions {
+  /** Also removes the units that `entries` does not name. */
+  replace?: boolean
+  /** Given: the tenant's name and locale follow. An unknown tenant is created either way. */
+  tenant?: Tenant
+  /** Given: written by id. */
+  extensions?: Directory['extensions']
+  /** Given: written in the same transaction. */
+  rules?: DirectoryRules
+}
+
+export interface ImportReport {
+  /** In the entries. */
+  units: number
+  residents: number
+  /** Units that were new, differed, or (only with `replace`) are gone. */
+  added: number
+  changed: number
+  removed: number
+}
+
+/** All in one transaction, each unit by its number. Residents of a changed unit are replaced, with new ids. */
+export function importDirectory(
+  database: Database,
+  tenantId: string,
+  entries: readonly UnitEntry[],
+  { replace = false, tenant, extensions = [], rules }: ImportOptions = {},
+): Promise<ImportReport> {
+  return database.transaction(async (transaction) => {
+    await transaction.query(
+      `insert into tenants (id, name, locale, settings) values ($1, coalesce($2, $1), $3, $4::jsonb)
+       on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale),
+         settings = tenants.settings || $4::jsonb`,
+      [
+        tenantId,
+        tenant?.name ?? null,
+        tenant?.locale ?? null,
+        JSON.stringify({ bargeIn: tenant?.bargeIn, notifyUnreached: tenant?.notifyUnreached }),
+      ],
+    )
+    // the row just written is locked: a second import of this tenant waits here
+    const present = new Map((await listUnits(transaction, tenantId)).map((unit) => [unit.number, unit]))
+    const isNew = (entry: UnitEntry) => !present.has(entry.number)
+    const differs = (entry: UnitEntry) =>
+      fingerprint(entry) !== fingerprint(entryOf(present.get(entry.number)!))
+    const added = entries.filter(isNew)
+    const changed = entries.filter((entry) => !isNew(entry) && differs(entry))
+    const named = new Set(entries.map((entry) => entry.number))
+    const removed = replace ? [...present.keys()].filter((number) => !named.has(number)) : []
+    await writeUnits(transaction, tenantId, [...added, ...changed])
+    await transaction.query('delete from units where tenant_id = $1 and number = any($2)', [
+      tenantId,
+      removed,
+    ])
+    await writeExtensions(transaction, tenantId, extensions)
+    if (rules) await importRules(transaction, tenantId, rules)
+    return {
+      units: entries.length,
+      residents: entries.reduce((sum, entry) => sum + entry.residents.length, 0),
+      added: added.length,
+      changed: changed.length,
+      removed: removed.length,
+    }
+  })
+}
+
+async function writeUnits(transaction: Querier, tenantId: string, entries: UnitEntry[]): Promise<void> {
+  const rows = JSON.stringify(entries)
+  await transaction.query(
+    `insert into units (tenant_id, number, block, label)
+     select $1, number, block, coalesce(label, number)
+     from jsonb_to_recordset($2::jsonb) as entry (number text, block text, label text)
+     on conflict (tenant_id, number) do update set block = excluded.block, label = excluded.label`,
+    [tenantId, rows],
+  )
+  await transaction.query(
+    `delete from residents using units, jsonb_to_recordset($2::jsonb) as entry (number text)
+     where residents.unit_id = units.id and units.tenant_id = $1 and units.number = entry.number`,
+    [tenantId, rows],
+  )
+  await transaction.query(
+    `insert into residents (tenant_id, unit_id, name, phone, whatsapp, position, notify)
+     select $1, units.id, person ->> 'name', person ->> 'phone', person ->> 'whatsapp', place - 1,
+       coalesce((person ->> 'notify')::boolean, true)
+     from jsonb_to_recordset($2::jsonb) as entry (number text, residents jsonb)
+     join units on units.tenant_id = $1 and units.number = entry.number
+     cross join jsonb_array_elements(entry.residents) with ordinality as list (person, place)`,
+    [tenantId, rows],
+  )
+}
+
+async function writeExtensions(
+  transaction: Querier,
+  tenantId: string,
+  extensions: NonNullable<Directory['extensions']>,
+): Promise<void> {
+  if (extensions.length === 0) return
+  // an id or a port that another tenant owns is left alone by the conditions, and then counted as missing
+  const written = await transaction.query(
+    `insert into extensions (id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, condominio_id)
+     select id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, $1
+     from jsonb_to_recordset($2::jsonb) as entry (id text, ramal_ia text, ramal_retorno text, ip_servidor text,
+       porta_ia int, porta_retorno int)
+     where not exists (
+       select from extensions other where other.condominio_id <> $1
+         and (other.porta_ia in (entry.porta_ia, entry.porta_retorno)
+           or other.porta_retorno in (entry.porta_ia, entry.porta_retorno)))
+     on conflict (id) do update set ramal_ia = excluded.ramal_ia, ramal_retorno = excluded.ramal_retorno,
+       ip_servidor = excluded.ip_servidor, porta_ia = excluded.porta_ia, porta_retorno = excluded.porta_retorno
+     where extensions.condominio_id = $1
+     returning id`,
+    [tenantId, JSON.stringify(extensions)],
+  )
+  const missing = extensions.filter(({ id }) => !written.some((row) => row['id'] === id))
+  if (missing.length > 0) {
+    const problems = missing.map(({ id }) => `extensions: ${id}, or a port of it, belongs to another tenant`)
+    throw fail('DIRECTORY_INVALID', { count: problems.length, problems })
+  }
+}
+
+function entryOf({ number, block, label, residents }: Unit): UnitEntry {
+  return {
+    number,
+    ...(block !== null && { block }),
+    ...(label !== number && { label }),
+    residents: residents.map(({ name, phone, whatsapp, notify }) => ({
+      name,
+      ...(phone !== null && { phone }),
+      ...(whatsapp !== null && { whatsapp }),
+      ...(!notify && { notify }),
+    })),
+  }
+}
+
+/** Equal for entries that say the same. */
+function fingerprint({ number, block, label, residents }: UnitEntry): string {
+  return JSON.stringify([
+    number,
+    block ?? null,
+    label ?? number,
+    residents.map(({ name, phone, whatsapp, notify }) => [
+      name,
+      phone ?? null,
+      whatsapp ?? null,
+      notify ?? true,
+    ]),
+  ])
+}

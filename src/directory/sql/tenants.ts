@@ -1,0 +1,90 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+import { stateOf } from '../../platform/postgres/sqlstate.ts'
+import { type ContactPlan, contactPlan } from '../contact-plan.ts'
+
+export interface TenantRow {
+  id: string
+  name: string
+  locale: 'pt-BR' | 'en' | null
+  bargeIn: boolean
+  /** Residents whom a visitor did not reach are written to. */
+  notifyUnreached: boolean
+  /** Null: none of its own, or none that can be read. */
+  plan: ContactPlan | null
+  /** One is stored that cannot be read: calls pass it over. */
+  planUnreadable: boolean
+}
+
+export interface TenantChange {
+  name?: string | undefined
+  /** Null: the service's. */
+  locale?: 'pt-BR' | 'en' | null | undefined
+  bargeIn?: boolean | undefined
+  notifyUnreached?: boolean | undefined
+  plan?: ContactPlan | null | undefined
+}
+
+const COLUMNS = `id, name, locale, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
+  coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached", settings -> 'plan' as plan`
+
+/** By id; of one tenant it is the list of that one. */
+export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
+  const rows = await database.query<TenantRow>(
+    `select ${COLUMNS} from tenants where $1::text is null or id = $1 order by id`,
+    [tenantId ?? null],
+  )
+  return rows.map((row) => ({ ...row, ...readPlan(row.plan) }))
+}
+
+/** False when the id is taken. */
+export async function createTenant(
+  database: Querier,
+  { id, name, ...change }: TenantChange & { id: string; name: string },
+): Promise<boolean> {
+  const rows = await database.query(
+    'insert into tenants (id, name) values ($1, $2) on conflict do nothing returning id',
+    [id, name],
+  )
+  return rows.length > 0 && changeTenant(database, id, change)
+}
+
+/** What is not given stays. False when there is no such tenant. */
+export async function changeTenant(
+  database: Querier,
+  id: string,
+  { name, locale, bargeIn, notifyUnreached, plan }: TenantChange,
+): Promise<boolean> {
+  const settings = {
+    ...(bargeIn !== undefined && { bargeIn }),
+    ...(notifyUnreached !== undefined && { notifyUnreached }),
+    ...(plan && { plan }),
+  }
+  const rows = await database.query(
+    `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
+       settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
+     where id = $1 returning id`,
+    [id, name ?? null, locale !== undefined, locale ?? null, plan === null, JSON.stringify(settings)],
+  )
+  return rows.length > 0
+}
+
+/** With all that is its own: units, residents, extensions, rules and keys. Calls stay until their time is over. */
+export async function deleteTenant(database: Querier, id: string): Promise<boolean> {
+  const rows = await database.query('delete from tenants where id = $1 returning id', [id])
+  return rows.length > 0
+}
+
+export function readPlan(stored: unknown): Pick<TenantRow, 'plan' | 'planUnreadable'> {
+  const plan = contactPlan.safeParse(stored).data ?? null
+  return { plan, planUnreadable: plan === null && stored !== null }
+}
+
+/** Whether Postgres refused a row because another has its key (unique_violation). */
+export function isTaken(error: unknown): boolean {
+  return stateOf(error) === '23505'
+}
+
+/** Whether Postgres refused a row because what it belongs to does not exist (foreign_key_violation). */
+export function isOrphan(error: unknown): boolean {
+  return stateOf(error) === '23503'
+}

@@ -1,0 +1,27 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+
+/** Whom to write to about a visit that reached nobody. */
+export interface Unreached {
+  /** Null: the service's own. */
+  locale: 'pt-BR' | 'en' | null
+  unitLabel: string
+  /** In the order in which they are rung; those who have WhatsApp and want to be written to. */
+  residents: { id: string; whatsapp: string }[]
+}
+
+/** Undefined unless the tenant wants such notes (`notifyUnreached` of its settings) and the unit is still there. */
+export async function findUnreached(
+  database: Querier,
+  tenantId: string,
+  unitId: string,
+): Promise<Unreached | undefined> {
+  const [row] = await database.query<Unreached>(
+    `select t.locale, u.label as "unitLabel", coalesce((
+       select jsonb_agg(jsonb_build_object('id', r.id::text, 'whatsapp', r.whatsapp) order by r.position, r.id)
+       from residents r where r.unit_id = u.id and r.notify and r.whatsapp is not null), '[]') as residents
+     from tenants t join units u on u.tenant_id = t.id
+     where t.id = $1 and u.id = $2 and t.settings @> '{"notifyUnreached": true}'`,
+    [tenantId, unitId],
+  )
+  return row
+}

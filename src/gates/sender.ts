@@ -1,0 +1,162 @@
+import { repeatable } from '../outbound/channels/webhook.ts'
+import { contentOf, type GateContent, gateContent } from '../outbound/content.ts'
+import type { Accepted, ChannelSender, Message, Try } from '../outbound/message.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import type { HttpClient } from '../platform/http-client/client.ts'
+import { signatureHeaders } from '../platform/http-client/signature.ts'
+import { refusalOf, undelivered } from '../platform/http-client/undelivered.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Querier } from '../platform/postgres/database.ts'
+import { atMost } from '../platform/time.ts'
+import type { GatePublisher, GateReply } from './amqp.ts'
+import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from './sql/gates.ts'
+import type { GateBook } from './targets.ts'
+
+/** ms for one post; a controller answers at once or not at all. */
+const POST_MS = 5000
+/** ms that the audit may take; a database that hangs must use up neither the command's time nor its try. */
+const AUDIT_MS = 1000
+
+export interface GateOptions {
+  database: Querier
+  book: GateBook
+  http: HttpClient
+  /** Undefined without AMQP_URL. */
+  publisher: GatePublisher | undefined
+  log: Logger
+  now?: () => number
+}
+
+/**
+ * Tells a gate to open. Never late: a command past its time is not sent, the time that is left bounds each try and the life
+ * of the message in RabbitMQ, and the command names its end. Never twice in effect: its id is the call's, by which the gate
+ * knows a copy, and what was sent once is not sent again.
+ */
+export function createGateSender({
+  database,
+  book,
+  http,
+  publisher,
+  log,
+  now = Date.now,
+}: GateOptions): ChannelSender {
+  const audit = createAudit({ database, log })
+
+  const post = async (
+    gate: GateTarget,
+    content: GateContent,
+    leftMs: number,
+    { signal }: Try,
+  ): Promise<Accepted> => {
+    const body = JSON.stringify(content)
+    const answer = await http.post(gate.url!, {
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'porteiro',
+        ...signatureHeaders(content.id, body, [gate.secret!]),
+      },
+      body,
+      timeoutMs: Math.min(POST_MS, leftMs),
+      signal,
+      wants: 'status',
+    })
+    const refused = refusalOf(new URL(gate.url!).host, answer)
+    if (refused) throw refused
+    await audit(content.id, 'acknowledged', { status: answer.status }, 'acknowledged')
+    return { providerId: content.id, status: answer.status }
+  }
+
+  const publish = async (gate: GateTarget, content: GateContent, leftMs: number): Promise<Accepted> => {
+    if (!publisher) throw undelivered('GATE_OFF', {}, { final: true })
+    const { exchange, routingKey } = gate
+    const body = Buffer.from(JSON.stringify(content))
+    await publisher.publish(exchange!, routingKey!, body, { messageId: content.id, expirationMs: leftMs })
+    await audit(content.id, 'sent', { exchange, routing_key: routingKey }, 'sent')
+    return { providerId: content.id }
+  }
+
+  return {
+    channel: 'gate',
+    async send(message, attempt) {
+      const content = contentOf(gateContent, message)
+      const facts = { attempt: attempt.number, gate: message.to }
+      try {
+        const done = await audit.read(content.id)
+        if (done && done.status !== 'wanted') {
+          await audit(content.id, 'not repeated', facts)
+          return { providerId: content.id }
+        }
+        const gate = await book.find(message.tenantId, message.to)
+        if (!gate) {
+          throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
+        }
+        // last of all: what comes before it takes time
+        const leftMs = leftOf(message, content) - now()
+        if (leftMs <= 0) throw undelivered('GATE_LATE', { callId: content.id, ms: -leftMs }, { final: true })
+        return await (gate.kind === 'amqp'
+          ? publish(gate, content, leftMs)
+          : post(gate, content, leftMs, attempt))
+      } catch (error) {
+        const failed = repeatable(error)
+        const { code, status } = failed
+        await audit(content.id, 'failed', { ...facts, code, ...(status && { status }) })
+        throw failed
+      }
+    },
+    async close() {
+      await publisher?.close()
+    },
+  }
+}
+
+/** The moment after which the command is not sent, ms since the epoch. */
+function leftOf({ expiresAt }: Message, { expires_at }: GateContent): number {
+  return Math.min(Date.parse(expires_at), expiresAt?.getTime() ?? Number.POSITIVE_INFINITY)
+}
+
+/** What a controller answers over AMQP: {"opened": true}, or false and why. Give it to createGatePublisher. */
+export function createGateReplies({ database, log }: { database: Querier; log: Logger }): GateReply {
+  const audit = createAudit({ database, log })
+  return (id, body) => {
+    const opened = openedBy(body)
+    if (opened === undefined || !/^[0-9a-f-]{36}$/.test(id)) {
+      log.warn({ call_id: id.slice(0, 36) }, 'a gate answered what is no answer')
+      return
+    }
+    const status = opened ? 'acknowledged' : 'refused'
+    log.info({ call_id: id }, opened ? 'the gate has opened' : 'the gate refused to open')
+    void audit(id, status, {}, status)
+  }
+}
+
+function openedBy(body: string): boolean | undefined {
+  try {
+    const { opened } = JSON.parse(body) as { opened?: unknown }
+    return typeof opened === 'boolean' ? opened : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** An audit that cannot be written is said in the log, and keeps no gate closed. */
+function createAudit({ database, log }: { database: Querier; log: Logger }) {
+  const quiet = async <T>(callId: string, work: Promise<T>): Promise<T | undefined> => {
+    try {
+      const answer = await atMost(
+        AUDIT_MS,
+        work.then((value) => ({ value })),
+      )
+      if (!answer) throw fail('DATABASE_UNREACHABLE', { reason: `no answer in ${AUDIT_MS} ms` })
+      return answer.value
+    } catch (error) {
+      log.error(
+        { call_id: callId, code: asPorteiroError(error).code, reason: reasonOf(error) },
+        'the audit of a gate does not answer',
+      )
+      return undefined
+    }
+  }
+  const note = (callId: string, what: string, facts: object, status?: GateCommandRow['status']) =>
+    quiet(callId, noteGateCommand(database, callId, what, { ...facts }, status))
+  return Object.assign(note, { read: (callId: string) => quiet(callId, findGateCommand(database, callId)) })
+}

@@ -1,0 +1,202 @@
+import { newSecret } from '../../outbound/sql/endpoints.ts'
+import type { Querier, Transaction } from '../../platform/postgres/database.ts'
+
+/** The gate for all of a tenant's extensions that have none of their own. */
+export const MAIN_GATE = 'default'
+
+/** Where the command to open goes. */
+export type GateInput =
+  | { kind: 'amqp'; exchange: string; routingKey: string; enabled?: boolean }
+  | { kind: 'webhook'; url: string; enabled?: boolean }
+
+/** As lists show it. */
+export interface GateRow {
+  tenantId: string
+  id: string
+  kind: 'amqp' | 'webhook'
+  exchange: string | null
+  routingKey: string | null
+  url: string | null
+  enabled: boolean
+  createdAt: Date
+  updatedAt: Date
+}
+
+/** With what a sender needs. */
+export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt'> {
+  secret: string | null
+}
+
+const WHOLE = 'tenant_id as "tenantId", id, kind, exchange, routing_key as "routingKey", url, enabled'
+const SHOWN = `${WHOLE}, created_at as "createdAt", updated_at as "updatedAt"`
+
+/**
+ * Creates it or changes it. A webhook keeps its secret unless `rotate`; `secret` exists in the answer only where it was
+ * made by this.
+ */
+export async function saveGate(
+  database: Querier,
+  tenantId: string,
+  id: string,
+  input: GateInput,
+  { rotate = false }: { rotate?: boolean } = {},
+): Promise<{ gate: GateRow; secret: string | null }> {
+  const fresh = input.kind === 'webhook' ? newSecret() : null
+  const [row] = await database.query<GateRow & { kept: string | null }>(
+    `insert into gates (tenant_id, id, kind, exchange, routing_key, url, secret, enabled)
+     values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, true))
+     on conflict (tenant_id, id) do update set kind = excluded.kind, exchange = excluded.exchange,
+       routing_key = excluded.routing_key, url = excluded.url, updated_at = now(),
+       secret = case when excluded.kind = 'amqp' then null when $9 then excluded.secret
+         else coalesce(gates.secret, excluded.secret) end,
+       enabled = coalesce($8, gates.enabled)
+     returning ${SHOWN}, secret as kept`,
+    [
+      tenantId,
+      id,
+      input.kind,
+      input.kind === 'amqp' ? input.exchange : null,
+      input.kind === 'amqp' ? input.routingKey : null,
+      input.kind === 'webhook' ? input.url : null,
+      fresh,
+      input.enabled ?? null,
+      rotate,
+    ],
+  )
+  const { kept, ...gate } = row!
+  return { gate, secret: fresh !== null && kept === fresh ? fresh : null }
+}
+
+export function listGates(database: Querier, tenantId: string): Promise<GateRow[]> {
+  return database.query<GateRow>(`select ${SHOWN} from gates where tenant_id = $1 order by id`, [tenantId])
+}
+
+/** False where there was none. */
+export async function deleteGate(database: Querier, tenantId: string, id: string): Promise<boolean> {
+  const rows = await database.query('delete from gates where tenant_id = $1 and id = $2 returning id', [
+    tenantId,
+    id,
+  ])
+  return rows.length > 0
+}
+
+/** The gate of that extension, else the tenant's main one; disabled ones too. */
+export async function findGate(
+  database: Querier,
+  tenantId: string,
+  id: string | null,
+): Promise<GateTarget | undefined> {
+  const [row] = await database.query<GateTarget>(
+    `select ${WHOLE}, secret from gates where tenant_id = $1 and id in ($2, $3) order by id = $2 desc limit 1`,
+    [tenantId, id ?? MAIN_GATE, MAIN_GATE],
+  )
+  return row
+}
+
+export interface GateCommand {
+  callId: string
+  tenantId: string
+  gateId: string
+  unitNumber: string | null
+  by: string
+  via: string
+  decidedAt: Date
+  /** From then on it is not sent. */
+  expiresAt: Date
+}
+
+export interface GateCommandRow extends GateCommand {
+  /** wanted → sent (handed over) → acknowledged or refused by the gate's own word. */
+  status: 'wanted' | 'sent' | 'acknowledged' | 'refused'
+  sentAt: Date | null
+  acknowledgedAt: Date | null
+  audit: { at: string; what: string; [fact: string]: unknown }[]
+}
+
+const COMMAND = `call_id as "callId", tenant_id as "tenantId", gate_id as "gateId", unit_number as "unitNumber",
+  decided_by as by, decided_via as via, decided_at as "decidedAt", expires_at as "expiresAt", status,
+  sent_at as "sentAt", acknowledged_at as "acknowledgedAt", audit`
+
+/** One fact of an audit: when, what, and what belongs to it. */
+const ENTRY = (what: string, facts: string) =>
+  `jsonb_build_object('at', clock_timestamp(), 'what', ${what}::text) || ${facts}::jsonb`
+
+/** False when the call has its command already. */
+export async function addGateCommand(
+  transaction: Transaction | Querier,
+  command: GateCommand,
+): Promise<boolean> {
+  const rows = await transaction.query(
+    `insert into gate_commands (call_id, tenant_id, gate_id, unit_number, decided_by, decided_via, decided_at, expires_at,
+       audit)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, jsonb_build_array(${ENTRY("'wanted'", "'{}'")}))
+     on conflict do nothing returning call_id`,
+    [
+      command.callId,
+      command.tenantId,
+      command.gateId,
+      command.unitNumber,
+      command.by,
+      command.via,
+      command.decidedAt,
+      command.expiresAt,
+    ],
+  )
+  return rows.length > 0
+}
+
+/**
+ * Adds to a command's audit, and sets its status where `status` is further than the present one: an acknowledgement may
+ * arrive before the word that it was sent. False where there is no command of that call.
+ */
+export async function noteGateCommand(
+  database: Querier,
+  callId: string,
+  what: string,
+  facts: Record<string, unknown> = {},
+  status?: GateCommandRow['status'],
+): Promise<boolean> {
+  const rows = await database.query(
+    `update gate_commands set audit = audit || jsonb_build_array(${ENTRY('$2', '$3')}),
+       status = case when $4::text is null or status in ('acknowledged', 'refused') then status else $4 end,
+       sent_at = case when $4 in ('sent', 'acknowledged', 'refused') then coalesce(sent_at, now()) else sent_at end,
+       acknowledged_at = case when $4 = 'acknowledged' then coalesce(acknowledged_at, now()) else acknowledged_at end
+     where call_id = $1 returning call_id`,
+    [callId, what, JSON.stringify(facts), status ?? null],
+  )
+  return rows.length > 0
+}
+
+export async function findGateCommand(
+  database: Querier,
+  callId: string,
+): Promise<GateCommandRow | undefined> {
+  const [row] = await database.query<GateCommandRow>(
+    `select ${COMMAND} from gate_commands where call_id = $1`,
+    [callId],
+  )
+  return row
+}
+
+/** Newest first; `before` pages by `decidedAt`, `callId` is that of the one call. */
+export function listGateCommands(
+  database: Querier,
+  tenantId: string,
+  { before, callId, limit }: { before?: Date; callId?: string | undefined; limit: number },
+): Promise<GateCommandRow[]> {
+  return database.query<GateCommandRow>(
+    `select ${COMMAND} from gate_commands
+     where tenant_id = $1 and ($2::timestamptz is null or decided_at < $2) and ($3::uuid is null or call_id = $3)
+     order by decided_at desc limit $4`,
+    [tenantId, before ?? null, callId ?? null, limit],
+  )
+}
+
+/** Those decided more than so many days ago. Resolves with how many they were. */
+export async function deleteOldGateCommands(database: Querier, days: number): Promise<number> {
+  const rows = await database.query(
+    `delete from gate_commands where decided_at < now() - $1 * interval '1 day' returning call_id`,
+    [days],
+  )
+  return rows.length
+}

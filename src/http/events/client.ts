@@ -1,0 +1,181 @@
+import type { ServerResponse } from 'node:http'
+import type { Levels } from '../../calls/levels.ts'
+import { eventsAfter, lastEventId, type PlacedEvent } from '../../calls/sql/events.ts'
+import { reasonOf } from '../../platform/errors.ts'
+import type { Logger } from '../../platform/log.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { passed } from '../../platform/time.ts'
+import { type EventFeed, settled } from './feed.ts'
+
+/** Bytes that a client may leave unread. They are shared by all clients that wait for the same events. */
+const UNREAD_BYTES = 1024 * 1024
+/** Events that are sent again at most; who missed more reads the lists. */
+const REPLAYED = 10_000
+/** Events of one query. */
+const PAGE = 500
+/** ms that a client has to take a page of the past. */
+const DRAIN_MS = 30_000
+/** ms before a call that is not written yet is looked for again. */
+const UNSETTLED_MS = 150
+/** ms after which a browser comes again by itself. */
+const RETRY_MS = 2000
+
+export interface EventClientOptions {
+  response: ServerResponse
+  database: Database
+  feed: EventFeed
+  log: Logger
+  keyId: string | null
+  /** Null: every tenant. */
+  tenantId: string | null
+  callId: string | undefined
+  /** The last event it has had; undefined: it begins with the present. */
+  after: number | undefined
+  wantsLevels: boolean
+}
+
+export type EventClient = ReturnType<typeof createEventClient>
+
+/** Written once: the same bytes for every client. */
+const encoded = new WeakMap<PlacedEvent, Buffer>()
+
+/**
+ * One reader of `GET /api/events`. First what it missed, at its own speed, then what happens. One that does not read is
+ * cut, so that it costs nothing but its own stream.
+ */
+export function createEventClient(options: EventClientOptions) {
+  const { response, database, feed, log, keyId, tenantId, callId, wantsLevels } = options
+  let position: number | undefined
+  let unsubscribe: (() => void) | undefined
+  let ended = false
+  const ending = new AbortController()
+
+  const wants = (event: PlacedEvent) =>
+    (tenantId === null || event.tenantId === tenantId) && (callId === undefined || event.callId === callId)
+
+  const send = (bytes: Buffer | string): boolean => {
+    if (ended) return false
+    const room = response.write(bytes)
+    if (response.writableLength <= UNREAD_BYTES) return room
+    log.warn({ code: 'VIEWER_SLOW', tenant: tenantId }, 'a reader of events did not read and was cut')
+    close()
+    return false
+  }
+
+  /** In one packet, but not in one copy for each client. False: it should take what it has first. */
+  const sendAll = (events: readonly PlacedEvent[]): boolean => {
+    response.cork()
+    let room = true
+    for (const event of events) room = send(encode(event))
+    response.uncork()
+    return room
+  }
+
+  const tell = (events: readonly PlacedEvent[]) => {
+    const fresh = events.filter((event) => event.id > (position ?? 0) && wants(event))
+    sendAll(fresh)
+    position = Math.max(position ?? 0, events.at(-1)?.id ?? 0)
+  }
+
+  const close = () => {
+    if (ended) return
+    ended = true
+    ending.abort()
+    unsubscribe?.()
+    // what it did not read is dropped with its socket
+    if (response.writableLength > 0) response.destroy()
+    else response.end()
+  }
+
+  /** What was missed, page by page, until the feed has told nothing that is ahead of it. */
+  const catchUp = async (from: number) => {
+    const last = await lastEventId(database)
+    position = from
+    // an id that was never given is of a database that was set up anew
+    if (from > last || last - from > REPLAYED) {
+      position = last
+      send('event: reset\ndata: {}\n\n')
+    }
+    while (!ended) {
+      // whatever was told up to here, the following query sees
+      const told = feed.position() ?? 0
+      const found = await eventsAfter(database, {
+        after: position,
+        tenantId: tenantId ?? undefined,
+        limit: PAGE,
+      })
+      const missed = settled(found)
+      if (missed.length === 0 && found.length > 0) await passed(UNSETTLED_MS, ending.signal)
+      else if (missed.length > 0) {
+        position = missed.at(-1)!.id
+        if (!sendAll(missed.filter(wants)) && !(await drained(response))) return close()
+      } else {
+        position = Math.max(position, told)
+        if ((feed.position() ?? 0) <= position) return
+      }
+    }
+  }
+
+  const start = async () => {
+    send(`retry: ${RETRY_MS}\n\n`)
+    let behind = true
+    unsubscribe = feed.subscribe((events) => behind || tell(events))
+    await feed.ready()
+    if (options.after !== undefined) await catchUp(options.after)
+    behind = false
+    position ??= feed.position() ?? 0
+    // with the id, a client that heard nothing yet can come back to this moment
+    send(`id: ${position}\nevent: open\ndata: {}\n\n`)
+  }
+
+  response.on('error', close)
+  response.once('close', close)
+  start().catch((error) => {
+    // it comes again with the last id it had
+    log.warn({ reason: reasonOf(error) }, 'a reader of events could not be served')
+    close()
+  })
+
+  return {
+    keyId,
+    wantsLevels,
+    beat: () => void send(': \n\n'),
+    levels(measured: readonly Levels[]) {
+      // levels are of the moment: who lags behind does without
+      if (ended || response.writableNeedDrain) return
+      const calls = measured
+        .filter(
+          (one) => (tenantId === null || one.tenantId === tenantId) && (callId ?? one.callId) === one.callId,
+        )
+        .map(({ tenantId: _, ...one }) => one)
+      send(`event: levels\ndata: ${JSON.stringify({ calls })}\n\n`)
+    },
+    close,
+  }
+}
+
+function encode(event: PlacedEvent): Buffer {
+  let bytes = encoded.get(event)
+  if (bytes === undefined) {
+    const { id, ...rest } = event
+    bytes = Buffer.from(`id: ${id}\nevent: call\ndata: ${JSON.stringify({ id: String(id), ...rest })}\n\n`)
+    encoded.set(event, bytes)
+  }
+  return bytes
+}
+
+/** True when a response takes more; false when it is gone, or took too long. */
+function drained(response: ServerResponse): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = (open: boolean) => {
+      clearTimeout(timer)
+      response.off('drain', onDrain).off('close', onClose)
+      resolve(open)
+    }
+    const onDrain = () => finish(true)
+    const onClose = () => finish(false)
+    const timer = setTimeout(onClose, DRAIN_MS)
+    response.once('drain', onDrain).once('close', onClose)
+    if (!response.writableNeedDrain) finish(!response.destroyed)
+  })
+}

@@ -1,0 +1,57 @@
+import { MACHINES } from '../../../machines/index.ts'
+import type { EventRow } from '../../calls/sql/calls.ts'
+import { shown } from '../../inspect/mask.ts'
+
+/** One event of a call's journal, with the state of every machine after it, by the actor's id. */
+export interface ReplayStep {
+  seq: number
+  at: Date
+  kind: string
+  leg: EventRow['leg']
+  data: unknown
+  states: Record<string, string>
+}
+
+/** A call as it went, step by step. Texts that may be of people are left out where `masked`. */
+export function replay(events: readonly EventRow[], masked: boolean): ReplayStep[] {
+  let states: Record<string, string> = {}
+  return events.map(({ seq, at, kind, leg, data }) => {
+    const change = kind === 'state' ? changeOf(data) : undefined
+    if (change) states = { ...states, [change.actor]: change.state }
+    return { seq, at, kind, leg, data: shown(data, masked), states }
+  })
+}
+
+function changeOf(data: unknown): { actor: string; state: string } | undefined {
+  if (typeof data !== 'object' || data === null) return undefined
+  const { actor, state } = data as { actor?: unknown; state?: unknown }
+  return typeof actor === 'string' && typeof state === 'string' ? { actor, state } : undefined
+}
+
+const machines = new Map<string, string>([
+  ['call', 'call'],
+  // spawned, not invoked: no state names it
+  ['residentLeg', 'leg'],
+])
+for (const machine of MACHINES) {
+  const nodes = [machine.root as Node]
+  for (const node of nodes) {
+    nodes.push(...Object.values(node.states))
+    for (const { id, src } of node.invoke) {
+      const logic = (machine.implementations.actors as Record<string, { id?: string; config?: unknown }>)[
+        String(src)
+      ]
+      if (logic?.config !== undefined && logic.id !== undefined) machines.set(id, logic.id)
+    }
+  }
+}
+
+interface Node {
+  states: Record<string, Node>
+  invoke: readonly { id: string; src: unknown }[]
+}
+
+/** The machine of an actor that the journal names: `visitorLeg` is a `leg`. Undefined for an id of another version. */
+export function machineOfActor(actor: string): string | undefined {
+  return machines.get(actor)
+}

@@ -1,0 +1,249 @@
+import '@fastify/websocket'
+import { readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { WebSocket } from 'ws'
+import { z } from 'zod'
+import { eventsOf, findCall, listCalls } from '../../calls/sql/calls.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { atMost } from '../../platform/time.ts'
+import type { Caller } from '../auth.ts'
+import { validKeys } from '../sql/keys.ts'
+import { inspectorMessageRoutes } from './messages.ts'
+import { machineOfActor, replay } from './replay.ts'
+import { comeAgain, mayOperate, servePage, serveStately } from './session.ts'
+import { createTickets } from './tickets.ts'
+import type { Looks } from './views.ts'
+
+/** ms between two looks at the viewers' keys: one that was revoked sees and sends nothing after it. */
+const KEYS_MS = 10_000
+/** ms after which a viewer has to come again, also while the database that knows the keys is away. */
+const RENEW_MS = 15 * 60_000
+/** Ended calls in the list. */
+const LISTED = 50
+/** Events of a call that a replay holds. */
+const STEPS = 5000
+/** ms that an answer waits for the latest to be written. */
+const FLUSH_MS = 1000
+
+const WEB = join(import.meta.dirname, '..', 'web', 'inspector')
+/** What a browser may have, by path; no path of a request ever names a file. */
+const FILES: Record<string, string> = {
+  '/inspector': 'index.html',
+  ...Object.fromEntries(
+    [
+      'actors.css',
+      'inspector.css',
+      ...[
+        ...['inspector', 'feed', 'live', 'replay', 'sequence', 'tree', 'stately'],
+        ...['delivery', 'messages', 'steps'],
+      ].map((name) => `${name}.js`),
+    ].map((file) => [`/inspector/${file}`, file]),
+  ),
+}
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+}
+
+/** Where Stately's own viewer is, for those who have internet. */
+export const STATELY = 'https://stately.ai'
+const policy = (frames: string) =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    `frame-src ${frames}`,
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+
+export interface InspectorRoutesOptions {
+  looks: Looks
+  database: Database
+  /** Writes what waits, so that a replay has the latest. */
+  flush: () => Promise<void>
+  /** ms; KEYS_MS unless given. */
+  keysMs?: number
+}
+
+const callId = z.guid('must be the UUID of a call').transform((id) => id.toLowerCase())
+const moment = z.date()
+const endedCall = z.object({
+  id: z.string(),
+  unitNumber: z.string().nullable(),
+  gate: z.string().nullable(),
+  startedAt: moment,
+  endedAt: moment.nullable(),
+  outcome: z.string().nullable(),
+})
+const step = z.object({
+  seq: z.number(),
+  at: moment,
+  kind: z.string(),
+  leg: z.enum(['visitor', 'resident']).nullable(),
+  data: z.unknown(),
+  states: z.record(z.string(), z.string()),
+})
+
+/**
+ * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls and of
+ * deliveries, and the same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`. `@fastify/websocket` must be
+ * registered before.
+ */
+export async function inspectorRoutes(
+  instance: FastifyInstance,
+  options: InspectorRoutesOptions,
+): Promise<void> {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const { looks, database, flush, keysMs = KEYS_MS } = options
+  const tickets = createTickets()
+
+  const viewers = new Map<WebSocket, string>()
+  const checkKeys = async () => {
+    if (viewers.size === 0) return
+    const valid = await validKeys(database, [...new Set(viewers.values())])
+    for (const [socket, key] of viewers) if (!valid.includes(key)) socket.close(4401, 'KEY_INVALID')
+  }
+  const checking = setInterval(() => void checkKeys().catch(() => {}), keysMs)
+  app.addHook('preClose', async () => clearInterval(checking))
+
+  const hold = (socket: WebSocket, { id }: Caller) => {
+    renew(socket)
+    if (id === null) return
+    viewers.set(socket, id)
+    socket.once('close', () => viewers.delete(socket))
+  }
+
+  const admit = async () => looks.admit()
+
+  for (const [path, file] of Object.entries(FILES)) {
+    app.get(path, { schema: { hide: true } }, (_, reply) => sendFile(reply, file, "'none'"))
+  }
+
+  app.get(
+    '/api/inspector',
+    { websocket: true, config: { scope: 'read' }, preHandler: admit, schema: { hide: true } },
+    (socket, request) => {
+      const caller = request.caller!
+      hold(socket, caller)
+      servePage({
+        socket,
+        looks,
+        caller,
+        log: request.log,
+        issueTicket: (wanted) => tickets.issue({ ...wanted, caller }),
+      })
+    },
+  )
+
+  app.post(
+    '/api/inspector/tickets',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: "One connection to the feed in Stately's protocol, for clients that send no headers",
+        tags: ['inspector'],
+        body: z.strictObject({ call: callId.nullable().default(null), masked: z.boolean().default(true) }),
+        response: { 200: z.object({ ticket: z.string(), url: z.string(), expiresAt: moment }) },
+      },
+    },
+    async (request) => {
+      const caller = request.caller!
+      const { call, masked } = request.body
+      const issued = tickets.issue({ caller, call, masked: masked || !mayOperate(caller) })
+      return { ...issued, url: `/inspector/stately?ticket=${issued.ticket}` }
+    },
+  )
+
+  app.route({
+    method: 'GET',
+    url: '/inspector/stately',
+    schema: { hide: true, querystring: z.object({ ticket: z.string().max(100).optional() }) },
+    // before the upgrade, so that a refusal is an answer with a code
+    preHandler: async (request) => {
+      if (!request.ws) return
+      await admit()
+      redeemed.set(request, tickets.redeem(request.query.ticket ?? ''))
+    },
+    handler: (_, reply) => sendFile(reply, 'stately.html', STATELY),
+    wsHandler: (socket, request) => {
+      const ticket = redeemed.get(request)!
+      hold(socket, ticket.caller)
+      serveStately({ socket, looks, log: request.log }, ticket)
+    },
+  })
+  const redeemed = new WeakMap<FastifyRequest, ReturnType<typeof tickets.redeem>>()
+
+  app.get(
+    '/api/inspector/calls',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'The latest calls that ended, for replay',
+        tags: ['inspector'],
+        response: { 200: z.object({ items: z.array(endedCall) }) },
+      },
+    },
+    async ({ caller }) => {
+      const tenantId = caller?.tenantId
+      const filter = { live: false, limit: LISTED, ...(tenantId != null && { tenantId }) }
+      return { items: await listCalls(database, filter) }
+    },
+  )
+
+  app.get(
+    '/api/inspector/calls/:id',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'A call as it went, step by step, with the state of each machine',
+        tags: ['inspector'],
+        params: z.object({ id: callId }),
+        response: {
+          200: z.object({
+            call: endedCall,
+            machines: z.record(z.string(), z.string()),
+            masked: z.boolean(),
+            steps: z.array(step),
+          }),
+        },
+      },
+    },
+    async ({ params: { id }, caller }) => {
+      await atMost(FLUSH_MS, flush()).catch(() => {})
+      const call = await findCall(database, id)
+      if (!call || (caller?.tenantId !== null && caller?.tenantId !== call.tenantId))
+        throw fail('CALL_UNKNOWN', { callId: id })
+      const masked = !mayOperate(caller!)
+      const steps = replay(await eventsOf(database, id, STEPS), masked)
+      const actors = Object.keys(steps.at(-1)?.states ?? {})
+      const machines = actors.flatMap((actor) => {
+        const machine = machineOfActor(actor)
+        return machine === undefined ? [] : [[actor, machine]]
+      })
+      return { call, machines: Object.fromEntries(machines), masked, steps }
+    },
+  )
+
+  await instance.register(inspectorMessageRoutes, { database })
+}
+
+/** A viewer whose time is over is closed with 1012; pages come again by themselves. */
+function renew(socket: WebSocket) {
+  const timer = setTimeout(() => comeAgain(socket), RENEW_MS)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+async function sendFile(reply: FastifyReply, file: string, frames: string): Promise<FastifyReply> {
+  reply.header('content-security-policy', policy(frames))
+  reply.header('cross-origin-opener-policy', 'same-origin')
+  reply.header('referrer-policy', 'no-referrer')
+  return reply.type(TYPES[extname(file)]!).send(await readFile(join(WEB, file)))
+}

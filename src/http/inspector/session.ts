@@ -1,0 +1,160 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { WebSocket } from 'ws'
+import { z } from 'zod'
+import { asPorteiroError, fail, type PorteiroError } from '../../platform/errors.ts'
+import type { Caller } from '../auth.ts'
+import type { Ticket } from './tickets.ts'
+import type { LookWanted } from './view.ts'
+import { createViewer } from './viewer.ts'
+import type { Looks } from './views.ts'
+
+/** Messages out of order that a viewer may send before it is closed. */
+const GARBLED = 10
+/** Characters of a message from a viewer. */
+const MESSAGE_CHARACTERS = 16 * 1024
+/** Messages of a viewer that may wait for an answer of another process. */
+const ASKED = 20
+
+export interface SessionOptions {
+  socket: WebSocket
+  looks: Looks
+  log: FastifyBaseLogger
+}
+
+export interface PageSessionOptions extends SessionOptions {
+  caller: Caller
+  issueTicket: (ticket: Omit<Ticket, 'caller'>) => { ticket: string; expiresAt: Date }
+}
+
+const name = z.string().min(1).max(100)
+const request = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('watch'), name: name.nullable() }),
+  z.strictObject({
+    type: z.literal('send'),
+    ref: z.number().int(),
+    name,
+    id: z.string().max(40),
+    event: z.record(z.string(), z.unknown()),
+  }),
+  z.strictObject({
+    type: z.literal('ticket'),
+    call: name.nullable().default(null),
+    masked: z.boolean().default(true),
+  }),
+])
+type Request = z.infer<typeof request>
+
+/**
+ * One page of the inspector on its WebSocket. It is told of every root actor it may see, and of one root all that happens in
+ * it; it may send an event to an actor where its scope is operate. The messages are those
+ * of FeedMessage, and the answers hello, watching, sent, refused and ticket; a frame is a list of them.
+ */
+export function servePage({ socket, looks, log, caller, issueTicket }: PageSessionOptions): void {
+  const operates = mayOperate(caller)
+  const viewer = createViewer({ socket, batched: true, onCut: (error) => reportCut(log, caller, error) })
+  const tell = (message: object) => viewer.tell(JSON.stringify(message))
+
+  tell({
+    type: 'hello',
+    at: Date.now(),
+    caller: { name: caller.name, tenantId: caller.tenantId, scopes: caller.scopes },
+    masked: !operates,
+  })
+  const wanted = wantedBy(caller, { protocol: 'page', masked: !operates, call: null })
+  const look = looks.open(wanted, viewer.tell, () => comeAgain(socket))
+  socket.once('close', () => look.close())
+
+  let latestWatch: Request | undefined
+  const act = async (asked: Request) => {
+    // who is gone, or whose key was revoked, sends nothing any more
+    if (socket.readyState !== socket.OPEN) return
+    if (asked.type === 'watch') {
+      if (asked !== latestWatch) return
+      tell({ type: 'watching', name: asked.name })
+      if (!(await look.watch(asked.name))) throw fail('ACTOR_UNKNOWN')
+    } else if (asked.type === 'send') {
+      const { ref, name, id, event } = asked
+      await look.send({ name, id, event })
+      tell({ type: 'sent', ref })
+    } else {
+      const { type: _, masked, ...rest } = asked
+      tell({ type: 'ticket', ...issueTicket({ ...rest, masked: masked || !operates }) })
+    }
+  }
+
+  let garbled = 0
+  const refuse = (thrown: unknown, ref: number | undefined) => {
+    const error = asPorteiroError(thrown)
+    if (error.code === 'BUG') log.error({ err: thrown, code: error.code }, 'the inspector failed')
+    tell({
+      type: 'refused',
+      ref,
+      error: { code: error.code, message: error.message, details: error.details },
+    })
+    if (error.code === 'VIEWER_GARBLED' && ++garbled === GARBLED) viewer.close(error)
+  }
+
+  // one after the other, as they were asked
+  let acting = Promise.resolve()
+  let waiting = 0
+  socket.on('message', (data, binary) => {
+    let ref: number | undefined
+    try {
+      const asked = parse(String(data), binary)
+      if (asked.type === 'send') ref = asked.ref
+      if (waiting === ASKED) throw fail('VIEWER_GARBLED', { problem: 'it does not wait for answers' })
+      if (asked.type === 'watch') latestWatch = asked
+      waiting++
+      acting = acting
+        .then(() => act(asked))
+        .catch((error) => refuse(error, ref))
+        .finally(() => {
+          waiting--
+        })
+    } catch (error) {
+      refuse(error, ref)
+    }
+  })
+}
+
+/** One of Stately's receivers: everything of the calls it may see, in its own protocol. It sends nothing that is read. */
+export function serveStately({ socket, looks, log }: SessionOptions, { caller, call, masked }: Ticket): void {
+  const viewer = createViewer({ socket, batched: false, onCut: (error) => reportCut(log, caller, error) })
+  const wanted = wantedBy(caller, { protocol: 'stately', masked, call })
+  const look = looks.open(wanted, viewer.tell, () => comeAgain(socket))
+  socket.once('close', () => look.close())
+}
+
+/** A viewer is closed with 1012, and comes again by itself: what it knows is not true any more. */
+export function comeAgain(socket: WebSocket): void {
+  socket.close(1012, 'come again')
+}
+
+function wantedBy(caller: Caller, what: Pick<LookWanted, 'protocol' | 'masked' | 'call'>): LookWanted {
+  return { ...what, by: caller.name, tenantId: caller.tenantId, operates: mayOperate(caller) }
+}
+
+/** Who may only read is not told what people said, are called, or can be rung at. */
+export function mayOperate({ scopes }: Caller): boolean {
+  return scopes.includes('operate') || scopes.includes('admin')
+}
+
+function reportCut(log: FastifyBaseLogger, { name }: Caller, { code, message }: PorteiroError): void {
+  log.warn({ code, by: name }, message)
+}
+
+/** Errors: VIEWER_GARBLED. */
+function parse(text: string, binary: boolean): Request {
+  if (binary) throw fail('VIEWER_GARBLED', { problem: 'it is binary' })
+  if (text.length > MESSAGE_CHARACTERS) throw fail('VIEWER_GARBLED', { problem: 'it is too long' })
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw fail('VIEWER_GARBLED', { problem: 'it is not JSON' })
+  }
+  const parsed = request.safeParse(value)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw fail('VIEWER_GARBLED', { problem: `${issue?.path.join('.') || 'message'}: ${issue?.message}` })
+}

@@ -1,0 +1,96 @@
+import type { WebSocket } from 'ws'
+import { fail, type PorteiroError } from '../../platform/errors.ts'
+
+/** ms in which messages wait for company: one frame and one write for many. */
+const BATCH_MS = 50
+/** Messages that go at once. */
+const BATCH_MESSAGES = 200
+/** Bytes that may lie unsent in the socket before no more is given to it. */
+const UNSENT_BYTES = 1024 * 1024
+/** What may wait behind them; beyond it the viewer is cut. */
+const WAITING_MESSAGES = 5000
+const WAITING_CHARACTERS = 8 * 1024 * 1024
+/** ms between two pings; who did not answer the last one is gone. */
+const PING_MS = 30_000
+/** ms that a closing handshake may take, with a viewer that does not read. */
+const CLOSE_MS = 1000
+
+export interface ViewerOptions {
+  socket: WebSocket
+  /** Whether a frame is a list of messages, or each message a frame of its own. */
+  batched: boolean
+  /** It was cut: VIEWER_SLOW. */
+  onCut: (error: PorteiroError) => void
+}
+
+export interface Viewer {
+  /** Takes one message as JSON. Never waits and never throws: what the viewer cannot take costs the viewer. */
+  tell(json: string): void
+  /** Closes with a WebSocket code of 4000 and the number of the HTTP status, and the error's own code as the reason. */
+  close(error: PorteiroError): void
+}
+
+/** The writing half of one viewer: a bounded queue before its socket. All ends with the socket. */
+export function createViewer({ socket, batched, onCut }: ViewerOptions): Viewer {
+  let waiting: string[] = []
+  let characters = 0
+  let timer: NodeJS.Timeout | undefined
+  let alive = true
+  let over = false
+
+  const flush = () => {
+    clearTimeout(timer)
+    timer = undefined
+    if (over || waiting.length === 0) return
+    if (socket.bufferedAmount > UNSENT_BYTES) return schedule()
+    const messages = waiting
+    waiting = []
+    characters = 0
+    if (batched) socket.send(`[${messages.join(',')}]`)
+    else for (const message of messages) socket.send(message)
+  }
+
+  const schedule = () => {
+    timer ??= setTimeout(flush, BATCH_MS)
+  }
+
+  const close = (error: PorteiroError) => {
+    if (over) return
+    over = true
+    waiting = []
+    socket.close(4000 + error.status, error.code)
+    terminating = setTimeout(() => socket.terminate(), CLOSE_MS)
+  }
+
+  let terminating: NodeJS.Timeout | undefined
+  const pinging = setInterval(() => {
+    if (!alive) return socket.terminate()
+    alive = false
+    socket.ping()
+  }, PING_MS)
+  socket.on('pong', () => {
+    alive = true
+  })
+  socket.once('close', () => {
+    over = true
+    waiting = []
+    clearTimeout(timer)
+    clearTimeout(terminating)
+    clearInterval(pinging)
+  })
+
+  return {
+    tell(json) {
+      if (over) return
+      waiting.push(json)
+      characters += json.length
+      if (waiting.length > WAITING_MESSAGES || characters > WAITING_CHARACTERS) {
+        const error = fail('VIEWER_SLOW', { waiting: waiting.length })
+        close(error)
+        onCut(error)
+      } else if (waiting.length >= BATCH_MESSAGES && socket.bufferedAmount <= UNSENT_BYTES) flush()
+      else schedule()
+    },
+    close,
+  }
+}

@@ -1,0 +1,110 @@
+import type { Streams } from '../../cluster/subscriptions.ts'
+import { fail } from '../../platform/errors.ts'
+import { type LookOptions, type LookWanted, openLook, type Sending } from './view.ts'
+
+/** Viewers at once, of this process; and looks that it gives to those of others. */
+const VIEWERS = 20
+const GIVEN = 60
+/** Name of the stream by which the actors of other processes are looked at. */
+const STREAM = 'look'
+
+type Question = { watch: string | null } | { send: Sending }
+
+/** One who looks at the actors of every process. */
+export interface WideLook {
+  /** False: no such root lives anywhere. */
+  watch(name: string | null): Promise<boolean>
+  /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, STREAM_OVER, CALL_ELSEWHERE_SILENT. */
+  send(sending: Sending): Promise<void>
+  close(): void
+}
+
+export interface LooksOptions extends Omit<LookOptions, 'place'> {
+  streams: Pick<Streams, 'instance' | 'serve' | 'take'>
+}
+
+export type Looks = ReturnType<typeof createLooks>
+
+/** Looking at live actors from any process: at its own directly, at those of the others through their streams. */
+export function createLooks({ streams, ...local }: LooksOptions) {
+  const place = placeOf(streams.instance)
+  let viewers = 0
+  let given = 0
+  return {
+    /** Errors: VIEWERS_EXHAUSTED. */
+    admit() {
+      if (viewers >= VIEWERS) throw fail('VIEWERS_EXHAUSTED', { max: VIEWERS })
+    },
+    /** From now on the others may look at the actors of this process. */
+    serve() {
+      streams.serve(STREAM, (input, tell) => {
+        if (given >= GIVEN) throw fail('VIEWERS_EXHAUSTED', { max: GIVEN })
+        const { watch, send, close } = openLook({ ...local, place }, input as LookWanted, tell)
+        given++
+        return {
+          ask(question) {
+            const asked = question as Question
+            return 'watch' in asked ? watch(asked.watch) : send(asked.send)
+          },
+          close() {
+            given--
+            close()
+          },
+        }
+      })
+    },
+    /** `lost`: what another process told is not true any more; look anew. */
+    open(wanted: LookWanted, tell: (json: string) => void, lost: () => void): WideLook {
+      const own = openLook({ ...local, place }, wanted, tell)
+      viewers++
+      let watched: string | null = null
+      const ask = (at: string, question: Question) => others.ask(at, question)
+      const others = streams.take({
+        name: STREAM,
+        input: wanted,
+        hear: (messages) => messages.forEach(tell),
+        opened(at) {
+          // who is gone again is lost anyway
+          if (watched !== null) void ask(at, { watch: watched }).catch(() => {})
+        },
+        lost() {
+          close()
+          lost()
+        },
+      })
+      let isOpen = true
+      const close = () => {
+        if (!isOpen) return
+        isOpen = false
+        viewers--
+        own.close()
+        others.close()
+      }
+      return {
+        async watch(name) {
+          watched = name
+          const isOwn = own.watch(name)
+          if (!isOwn) await others.ready
+          const elsewhere = others
+            .instances()
+            .map((at) => ask(at, { watch: name }).then((found) => found === true || Promise.reject()))
+          // heard in any case: a rejection that nobody hears ends the process
+          const isElsewhere = Promise.any(elsewhere).catch(() => false)
+          return isOwn || isElsewhere
+        },
+        async send(sending) {
+          if (sending.id.startsWith(place)) return own.send(sending)
+          const at = others.instances().find((one) => sending.id.startsWith(placeOf(one)))
+          if (at === undefined) throw fail('ACTOR_UNKNOWN')
+          await ask(at, { send: sending })
+        },
+        close,
+      }
+    },
+  }
+}
+
+/** Short, because it stands before every id that is told. */
+function placeOf(instance: string): string {
+  return `${instance.slice(0, 8)}/`
+}

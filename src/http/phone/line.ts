@@ -1,0 +1,115 @@
+import { createConnection } from 'node:net'
+import { audioFrame, dtmfMessage, KIND, SILENCE, uuidMessage } from '../../audiosocket/frame.ts'
+import { createReader } from '../../audiosocket/reader.ts'
+import { FRAME_BYTES, FRAME_MS } from '../../platform/audio.ts'
+import { reasonOf } from '../../platform/errors.ts'
+
+/** Frames that may wait for their turn, 200 ms; beyond it the oldest goes, so that no delay builds up. */
+const QUEUE_FRAMES = 10
+/** A pause of ours longer than this is not made up: a telephone that slept has lost that time. */
+const STALL_MS = 200
+/** ms until a socket whose other side does not read is given up after its FIN. */
+const FLUSH_MS = 1000
+
+/** How the line ended: the service hung up with 0x00, closed without, never answered, or we left. */
+export type LineEnd = 'server-hangup' | 'server-close' | 'refused' | 'us'
+
+export interface PhoneLineOptions {
+  host: string
+  port: number
+  callId: string
+}
+
+export interface PhoneLineEvents {
+  open(): void
+  /** What is to be heard: 8 kHz s16le, as it came; the bytes are never written to again. */
+  audio(pcm: Buffer): void
+  ended(by: LineEnd, reason: string | undefined): void
+}
+
+/** One AudioSocket connection to a port of ours, as an Asterisk would make it. Whoever opens it closes it. */
+export interface PhoneLine {
+  /** 20 ms of 8 kHz s16le, exactly 320 bytes. */
+  speak(frame: Buffer): void
+  /** One of 0-9, A-D, * and #; FRAME_MALFORMED for anything else. */
+  press(key: string): void
+  /** FIN after what was written. */
+  hangUp(): void
+}
+
+/**
+ * The UUID first, then one frame each 20 ms by absolute deadline: what was spoken, or silence. `src/simulator/phone.ts` is the
+ * strict one of the two; this one is for people.
+ */
+export function openPhoneLine({ host, port, callId }: PhoneLineOptions, on: PhoneLineEvents): PhoneLine {
+  const waiting: Buffer[] = []
+  let by: LineEnd | undefined
+  let reason: string | undefined
+  let connected = false
+  let due = 0
+  let ticking: NodeJS.Timeout | undefined
+  let flushing: NodeJS.Timeout | undefined
+
+  const tick = () => {
+    const now = performance.now()
+    if (now - due > STALL_MS) due = now
+    for (; due <= now; due += FRAME_MS) socket.write(waiting.shift() ?? SILENCE)
+    ticking = setTimeout(tick, due - now)
+  }
+
+  const end = (how: LineEnd) => {
+    if (by !== undefined) return
+    by = how
+    clearTimeout(ticking)
+    if (!connected) return void socket.destroy()
+    socket.destroySoon()
+    flushing = setTimeout(() => socket.destroy(), FLUSH_MS)
+  }
+
+  const reader = createReader((kind, bytes, start, stop) => {
+    if (by !== undefined) return
+    if (kind === KIND.hangup) end('server-hangup')
+    else if (kind === KIND.slin8) on.audio(bytes.subarray(start, stop))
+  })
+
+  const socket = createConnection({ host, port, noDelay: true })
+  socket.write(uuidMessage(callId))
+  socket.on('connect', () => {
+    connected = true
+    // between the request to connect and now somebody may have left
+    if (by !== undefined) return
+    due = performance.now()
+    tick()
+    on.open()
+  })
+  socket.on('data', (chunk) => {
+    try {
+      reader.push(chunk)
+    } catch (error) {
+      reason = reasonOf(error)
+      end('server-close')
+    }
+  })
+  socket.on('end', () => end('server-close'))
+  socket.on('error', (error) => {
+    reason = reasonOf(error)
+  })
+  socket.on('close', () => {
+    clearTimeout(ticking)
+    clearTimeout(flushing)
+    by ??= connected ? 'server-close' : 'refused'
+    on.ended(by, reason)
+  })
+
+  return {
+    speak(frame) {
+      if (by !== undefined || frame.length !== FRAME_BYTES) return
+      if (waiting.push(audioFrame(frame)) > QUEUE_FRAMES) waiting.shift()
+    },
+    press(key) {
+      const message = dtmfMessage(key)
+      if (by === undefined) socket.write(message)
+    },
+    hangUp: () => end('us'),
+  }
+}

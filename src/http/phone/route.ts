@@ -1,0 +1,218 @@
+import '@fastify/websocket'
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { WebSocket } from 'ws'
+import { z } from 'zod'
+import { isKey } from '../../audiosocket/frame.ts'
+import { FRAME_BYTES, type Role } from '../../platform/audio.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Caller } from '../auth.ts'
+import { type LineEnd, openPhoneLine } from './line.ts'
+
+/** Phones of the page at once on a node: to try a call, not to run a gatehouse on. */
+const MAX_PHONES = 20
+/** Bytes that a page may leave unread: 4 s of sound. Beyond it the phone is cut, and the call is told that it hung up. */
+const UNREAD_BYTES = 64 * 1024
+/** ms between two pings; a page that answers none of them is gone. */
+const PING_MS = 10_000
+/** Messages a second from a page: 50 frames, keys, and room for a stall that is made up. */
+const MESSAGES_PER_SECOND = 150
+
+/** Close codes of the WebSocket; 1000 is a call that ended. */
+export const PHONE_CLOSE = { garbage: 4400, slow: 4408, flood: 4429, unreachable: 4502 } as const
+
+/** Where the telephones of one gate connect. */
+export interface PhonePorts {
+  host: string
+  tenantId: string
+  visitor: number
+  resident: number
+}
+
+export interface KnownCall {
+  tenantId: string
+  gate: string | undefined
+  ended: boolean
+  /** No process has it: it goes on when its visitor connects again. */
+  awaitingVisitor: boolean
+}
+
+export interface PhoneRouteOptions {
+  /** Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such ports. */
+  phonePorts: (gate: string | undefined) => PhonePorts | undefined
+  /** Of whatever node it lives or lived on; undefined for no call. */
+  knownCall: (callId: string) => Promise<KnownCall | undefined>
+  /** Origins beside that of the request's own Host, as `https://gate.example`. */
+  origins?: readonly string[]
+}
+
+const query = z.object({
+  role: z.enum(['visitor', 'resident']),
+  call: z
+    .guid('must be the UUID of a call')
+    .transform((id) => id.toLowerCase())
+    .optional(),
+  gate: z.string().min(1).max(64).optional(),
+})
+
+const control = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('key'), key: z.string().length(1) }),
+  z.strictObject({ type: z.literal('hangup') }),
+])
+
+interface Placed extends PhonePorts {
+  callId: string
+  role: Role
+}
+
+/**
+ * `GET /api/phone?role=visitor|resident&call=UUID&gate=ID`: a WebSocket that is one telephone. Binary messages are 20 ms of 8
+ * kHz s16le, both ways; text messages are JSON: `{"type":"key","key":"1"}` and `{"type":"hangup"}` to us, `{"type":"open",
+ * "call":UUID}` and `{"type":"hangup","by":…}` from us. Behind it is an AudioSocket connection to a port of our own, so a call
+ * from the page goes the way that every call goes. `@fastify/websocket` must be registered before.
+ *
+ * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given, or goes
+ * on with one whose process is gone, whoever began it: whoever may operate may also speak for a gate whose line is lost, and
+ * its own telephone then finds the call taken. The UUID of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the
+ * visitor's port would turn it away without a word, and that of another tenant, in any case, as CALL_UNKNOWN.
+ *
+ * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED, as an
+ * answer instead of a WebSocket.
+ */
+export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const { phonePorts, knownCall, origins = [] } = options
+  const placed = new WeakMap<FastifyRequest, Placed>()
+  const phones = new Set<() => void>()
+
+  app.addHook('preClose', async () => {
+    for (const hangUp of phones) hangUp()
+  })
+
+  const place = async (request: FastifyRequest) => {
+    checkOrigin(request, origins)
+    const { role, call, gate } = request.query as z.infer<typeof query>
+    if (phones.size >= MAX_PHONES) throw fail('PHONES_EXHAUSTED', { max: MAX_PHONES })
+    const callId = call ?? randomUUID()
+    const known = call === undefined ? undefined : await knownCall(callId)
+    if (known && !maySee(request.caller, known.tenantId)) throw fail('CALL_UNKNOWN', { callId })
+    if (role === 'visitor') {
+      if (known && !known.awaitingVisitor)
+        throw fail(known.ended ? 'CALL_ENDED' : 'CALL_DUPLICATE', { callId, role })
+    } else if (!known || known.ended) throw fail('CALL_UNKNOWN', { callId })
+    const ports = phonePorts(known ? known.gate : gate)
+    if (!ports || !(role === 'resident' || maySee(request.caller, ports.tenantId)))
+      throw fail('PHONE_UNAVAILABLE')
+    placed.set(request, { ...ports, callId, role })
+  }
+
+  app.get(
+    '/api/phone',
+    {
+      websocket: true,
+      config: { scope: 'operate' },
+      schema: { querystring: query },
+      // before the upgrade, so that a refusal is an answer with a code
+      preHandler: place,
+    },
+    (socket, request) => {
+      const { callId, role, host, [role]: port } = placed.get(request)!
+      request.log.info({ call_id: callId, leg: role, by: request.caller?.name }, 'a phone of the page calls')
+      const hangUp = connect(socket, { host, port, callId })
+      phones.add(hangUp)
+      socket.once('close', () => phones.delete(hangUp))
+    },
+  )
+}
+
+/** One page and one line, which end each other. */
+function connect(socket: WebSocket, where: { host: string; port: number; callId: string }): () => void {
+  let alive = true
+  let allowance = MESSAGES_PER_SECOND
+
+  const tell = (message: object) => socket.send(JSON.stringify(message))
+  const cut = (code: number, reason: string) => {
+    line.hangUp()
+    socket.close(code, reason)
+  }
+
+  const line = openPhoneLine(where, {
+    open: () => tell({ type: 'open', call: where.callId }),
+    audio(pcm) {
+      if (socket.readyState !== socket.OPEN) return
+      if (socket.bufferedAmount > UNREAD_BYTES) cut(PHONE_CLOSE.slow, 'the page does not read')
+      else socket.send(pcm)
+    },
+    ended(by: LineEnd) {
+      clearInterval(timer)
+      if (socket.readyState !== socket.OPEN) return
+      tell({ type: 'hangup', by })
+      if (by === 'refused') socket.close(PHONE_CLOSE.unreachable, 'the service does not answer')
+      else socket.close(1000, by)
+    },
+  })
+
+  let seconds = 0
+  const timer = setInterval(() => {
+    allowance = MESSAGES_PER_SECOND
+    if (++seconds * 1000 < PING_MS) return
+    seconds = 0
+    if (!alive) {
+      line.hangUp()
+      socket.terminate()
+    } else {
+      alive = false
+      socket.ping()
+    }
+  }, 1000)
+
+  const onMessage = (data: Buffer, isBinary: boolean) => {
+    if (--allowance < 0) return cut(PHONE_CLOSE.flood, 'more than a telephone sends')
+    if (isBinary && data.length === FRAME_BYTES) return line.speak(data)
+    const said = isBinary ? undefined : parseControl(data)
+    if (said === undefined) cut(PHONE_CLOSE.garbage, 'neither 20 ms of sound nor a key')
+    else if (said.type === 'key') line.press(said.key)
+    else line.hangUp()
+  }
+
+  socket.binaryType = 'nodebuffer'
+  socket.on('message', (data: Buffer, isBinary) => onMessage(data, isBinary))
+  socket.on('pong', () => {
+    alive = true
+  })
+  // what ws refuses by itself (no frame at all, a message too large) it closes with a code of its own; the listener that was
+  // there would cut it before that code is out, and log a page's mistake as an error of ours
+  socket.removeAllListeners('error')
+  socket.on('error', () => line.hangUp())
+  socket.on('close', () => {
+    clearInterval(timer)
+    line.hangUp()
+  })
+  return line.hangUp
+}
+
+/** Undefined for what is no message of ours. */
+function parseControl(data: Buffer): z.infer<typeof control> | undefined {
+  try {
+    const { data: said } = control.safeParse(JSON.parse(data.toString('utf8')))
+    return said?.type === 'key' && !isKey(said.key.charCodeAt(0)) ? undefined : said
+  } catch {
+    return undefined
+  }
+}
+
+/** A cookie comes along whoever opens the WebSocket, so the page that does must be ours; a key in the header is no page. */
+function checkOrigin(
+  { host, headers: { origin, authorization } }: FastifyRequest,
+  origins: readonly string[],
+): void {
+  if (origin === undefined && authorization !== undefined) return
+  const ours = [`http://${host}`, `https://${host}`, ...origins]
+  if (origin === undefined || !ours.includes(origin))
+    throw fail('ORIGIN_REFUSED', { origin: origin ?? 'no origin' })
+}
+
+function maySee(caller: Caller | null, tenantId: string): boolean {
+  return caller !== null && (caller.tenantId === null || caller.tenantId === tenantId)
+}

@@ -1,0 +1,158 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { isOrphan } from '../../directory/sql/tenants.ts'
+import { deleteGate, type GateInput, listGateCommands, listGates, saveGate } from '../../gates/sql/gates.ts'
+import { gateInput, instanceInput } from '../../outbound/forms.ts'
+import { deleteInstance, type Instance, listInstances, saveInstance } from '../../outbound/sql/instances.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { pageOf, paging, readCursor } from '../cursor.ts'
+import * as schemas from '../schemas/index.ts'
+import { tenantOf } from '../tenancy.ts'
+import { callId } from './calls.ts'
+
+export interface AccountRoutesOptions {
+  database: Database
+}
+
+const querystring = z.object({ tenant: z.string().max(64).optional() })
+const name = z.string().regex(/^[\w.-]{1,64}$/, 'must be letters, digits and . _ -')
+
+/** `/api/instances`: a tenant's accounts with messengers. `/api/gates`: where the command to open goes, and what became of it. */
+export async function accountRoutes(instance: FastifyInstance, { database }: AccountRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  const orphaned = (tenant: string) => (error: unknown) => {
+    throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant }, error) : error
+  }
+
+  app.get(
+    '/api/instances',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'The messenger accounts of a tenant',
+        querystring,
+        response: { 200: schemas.listOf(schemas.instance) },
+      },
+    },
+    async (request) => ({ items: await listInstances(database, tenantOf(request, request.query.tenant)) }),
+  )
+
+  app.put(
+    '/api/instances',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Writes an account by its channel and id; secrets that are left out stay',
+        querystring,
+        body: instanceInput,
+        response: { 200: schemas.instance },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request, request.query.tenant)
+      const input = request.body as Omit<Instance, 'tenantId' | 'enabled'> & { enabled?: boolean }
+      return saveInstance(database, tenant, input).catch(orphaned(tenant))
+    },
+  )
+
+  app.delete(
+    '/api/instances/:carrier/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Deletes an account',
+        params: z.object({ carrier: z.enum(['whatsapp', 'twilio']), id: name }),
+        querystring,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      const { carrier, id } = request.params
+      const tenant = tenantOf(request, request.query.tenant)
+      if (!(await deleteInstance(database, tenant, carrier, id))) {
+        throw fail('INSTANCE_UNKNOWN', { tenant, carrier, instance: id })
+      }
+      return reply.status(204).send(null)
+    },
+  )
+
+  app.get(
+    '/api/gates',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'The gates of a tenant',
+        querystring,
+        response: { 200: schemas.listOf(schemas.gate) },
+      },
+    },
+    async (request) => ({ items: await listGates(database, tenantOf(request, request.query.tenant)) }),
+  )
+
+  app.put(
+    '/api/gates/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary:
+          'Writes a gate, new or anew; with ?rotate=true its webhook gets another secret. One on the broker needs a key of all tenants',
+        params: z.object({ id: name }),
+        querystring: querystring.extend({ rotate: z.stringbool().default(false) }),
+        body: gateInput,
+        response: { 200: schemas.savedGate },
+      },
+    },
+    async (request) => {
+      const { tenant: named, rotate } = request.query
+      const tenant = tenantOf(request, named)
+      const input = request.body as GateInput
+      // the broker is shared: whoever names an exchange in it may name that of a foreign gate
+      if (input.kind === 'amqp' && request.caller!.tenantId !== null) throw fail('KEY_TENANT')
+      return saveGate(database, tenant, request.params.id, input, { rotate }).catch(orphaned(tenant))
+    },
+  )
+
+  app.delete(
+    '/api/gates/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Deletes a gate',
+        params: z.object({ id: name }),
+        querystring,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      const tenant = tenantOf(request, request.query.tenant)
+      if (!(await deleteGate(database, tenant, id))) throw fail('GATE_UNKNOWN', { tenant, gate: id })
+      return reply.status(204).send(null)
+    },
+  )
+
+  app.get(
+    '/api/gates/commands',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Commands to open, the newest first, each with its audit',
+        querystring: querystring.extend({ call: callId.optional(), ...paging }),
+        response: { 200: schemas.pageOf(schemas.gateCommand) },
+      },
+    },
+    async (request) => {
+      const { tenant, call, limit, cursor } = request.query
+      const [before] = readCursor(cursor, z.tuple([z.iso.datetime()])) ?? []
+      const rows = await listGateCommands(database, tenantOf(request, tenant), {
+        ...(before !== undefined && { before: new Date(before) }),
+        callId: call,
+        limit: limit + 1,
+      })
+      return pageOf(rows, limit, ({ decidedAt }) => [decidedAt])
+    },
+  )
+}

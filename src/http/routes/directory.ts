@@ -1,0 +1,78 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { directoryFile, parseDirectory } from '../../directory/file.ts'
+import { exportRules } from '../../directory/rules.ts'
+import { exportDirectory, importDirectory } from '../../directory/sql/directory.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { imported } from '../schemas/index.ts'
+import { tenantOf } from '../tenancy.ts'
+import { checkPorts, type ExtensionRoutesOptions } from './extensions.ts'
+
+/** Bytes; ten thousand units with their residents. */
+const FILE_LIMIT = 5 * 1024 * 1024
+
+export interface DirectoryRoutesOptions extends Pick<ExtensionRoutesOptions, 'mainPorts'> {
+  database: Database
+}
+
+/** `GET /api/directory/export` and `POST /api/directory/import`, in the form of examples/condominium.json. */
+export async function directoryRoutes(
+  instance: FastifyInstance,
+  { database, mainPorts }: DirectoryRoutesOptions,
+) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  // as bytes: problems are told by their line, and a name that stands twice is one
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
+
+  app.get(
+    '/api/directory/export',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Units, residents, extensions and rules of a tenant as one file',
+        querystring: z.object({ tenant: z.string().max(64).optional() }),
+        response: { 200: z.looseObject({ units: z.array(z.record(z.string(), z.unknown())) }) },
+      },
+    },
+    async (request) => {
+      const tenant = tenantOf(request, request.query.tenant)
+      const found = await exportDirectory(database, tenant)
+      if (!found) throw fail('TENANT_UNKNOWN', { tenant })
+      return directoryFile(found, await exportRules(database, tenant)) as { units: Record<string, unknown>[] }
+    },
+  )
+
+  app.post(
+    '/api/directory/import',
+    {
+      config: { scope: 'admin' },
+      bodyLimit: FILE_LIMIT,
+      schema: {
+        summary: 'Loads such a file; all of it or, if anything is wrong, nothing',
+        querystring: z.object({
+          tenant: z.string().max(64).optional(),
+          /** Also removes the units that the file does not name. */
+          replace: z.stringbool().default(false),
+        }),
+        body: z.instanceof(Buffer).meta({ type: 'object' }),
+        response: { 200: imported },
+      },
+    },
+    async (request) => {
+      const { tenant: named, replace } = request.query
+      const { tenant, units, extensions, rules } = parseDirectory(request.body)
+      const tenantId = tenantOf(request, named ?? tenant?.id)
+      checkPorts(request, extensions ?? [], mainPorts)
+      const report = await importDirectory(database, tenantId, units, {
+        replace,
+        ...(tenant && { tenant }),
+        ...(extensions && { extensions }),
+        ...(rules && { rules }),
+      })
+      request.log.info({ tenant: tenantId, by: request.caller?.name, ...report }, 'a directory was imported')
+      return { tenant: tenantId, ...report }
+    },
+  )
+}

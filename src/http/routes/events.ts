@@ -1,0 +1,134 @@
+import type { ServerResponse } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { LEVELS, LEVELS_MS, type Levels, levelsOf } from '../../calls/levels.ts'
+import type { Calls } from '../../calls/registry.ts'
+import type { Streams, Taking } from '../../cluster/subscriptions.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Logger } from '../../platform/log.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { createEventClient, type EventClient } from '../events/client.ts'
+import { createEventFeed } from '../events/feed.ts'
+import { textOf } from '../schemas/index.ts'
+import { validKeys } from '../sql/keys.ts'
+import { callId } from './calls.ts'
+
+/** Streams at once on a node. */
+const MAX_STREAMS = 2000
+/** ms between two signs of life, and two looks at the keys; proxies close what is silent for a minute. */
+const HEARTBEAT_MS = 15_000
+
+export interface EventRoutesOptions {
+  database: Database
+  log: Logger
+  /** The calls of this node, for the levels of their legs. */
+  calls: Pick<Calls, 'find' | 'list'> | undefined
+  /** For those of the calls of other processes; undefined where there are none. */
+  streams?: Pick<Streams, 'take'>
+  /** ms; HEARTBEAT_MS unless given. */
+  heartbeatMs?: number
+}
+
+const place = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const query = z.object({
+  /** Of this call alone. */
+  call: callId.optional(),
+  /** As Last-Event-ID, for a first connection. */
+  after: place.optional(),
+  levels: z.stringbool().default(false),
+})
+
+/** `GET /api/events`, as schemas.ts tells it. */
+export async function eventRoutes(
+  instance: FastifyInstance,
+  { database, log, calls, streams, heartbeatMs = HEARTBEAT_MS }: EventRoutesOptions,
+) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const feed = createEventFeed({ database, log })
+  const clients = new Set<EventClient>()
+
+  const heartbeat = async () => {
+    for (const client of clients) client.beat()
+    const keys = [...new Set([...clients].flatMap(({ keyId }) => keyId ?? []))]
+    if (keys.length === 0) return
+    const valid = new Set(await validKeys(database, keys))
+    for (const client of clients) if (client.keyId !== null && !valid.has(client.keyId)) client.close()
+  }
+  // while the database is away nobody can tell; the next beat asks again
+  const beating = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
+  /** Of the calls of other processes, by process; asked for while somebody wants them. */
+  const elsewhere = new Map<string, Levels[]>()
+  let others: Taking | undefined
+  const measuring = setInterval(() => {
+    const wanted = [...clients].filter((client) => client.wantsLevels)
+    if (wanted.length === 0) {
+      others?.close()
+      others = undefined
+      elsewhere.clear()
+      return
+    }
+    others ??= streams?.take({
+      name: LEVELS,
+      input: null,
+      hear: (messages, instance) => elsewhere.set(instance, JSON.parse(messages.at(-1)!)),
+      lost: (instance) => elsewhere.delete(instance),
+    })
+    const measured = [...(calls ? levelsOf(calls) : []), ...[...elsewhere.values()].flat()]
+    for (const client of wanted) client.levels(measured)
+  }, LEVELS_MS)
+
+  app.addHook('preClose', async () => {
+    clearInterval(beating)
+    clearInterval(measuring)
+    others?.close()
+    feed.close()
+    for (const client of clients) client.close()
+  })
+
+  app.get(
+    '/api/events',
+    {
+      // it would be a stream without an end and without anything in it
+      exposeHeadRoute: false,
+      config: { scope: 'read' },
+      schema: {
+        summary: 'What happens in the calls, as server-sent events',
+        querystring: query,
+        headers: z.object({ 'last-event-id': place.optional() }),
+        response: { 200: textOf('The stream', 'text/event-stream') },
+      },
+    },
+    async (request, reply) => {
+      if (clients.size >= MAX_STREAMS) throw fail('STREAMS_EXHAUSTED', { max: MAX_STREAMS })
+      const { call, after, levels } = request.query
+      const { id, tenantId } = request.caller!
+      reply.hijack()
+      const client = createEventClient({
+        response: open(reply.raw, reply.getHeaders(), request.id),
+        database,
+        feed,
+        log,
+        keyId: id,
+        tenantId,
+        callId: call,
+        after: request.headers['last-event-id'] ?? after,
+        wantsLevels: levels,
+      })
+      clients.add(client)
+      reply.raw.once('close', () => clients.delete(client))
+    },
+  )
+}
+
+function open(response: ServerResponse, headers: NodeJS.Dict<unknown>, requestId: string): ServerResponse {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value as string)
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-request-id': requestId,
+    // nginx would keep it until a buffer is full
+    'x-accel-buffering': 'no',
+  })
+  return response
+}

@@ -1,0 +1,157 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Gates, PortChanges } from '../../calls/entrance-ports.ts'
+import { extension as entry, filled } from '../../directory/file.ts'
+import { type ExtensionRow, listExtensions } from '../../directory/sql/directory.ts'
+import { deleteExtension, writeExtension } from '../../directory/sql/extensions.ts'
+import { isOrphan } from '../../directory/sql/tenants.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { extension, listOf, refreshed } from '../schemas/index.ts'
+import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
+
+export interface ExtensionRoutesOptions {
+  database: Database
+  /** The port pair of the configuration, whose calls come in for the service itself. */
+  mainPorts: readonly number[]
+  /** The ports of every node that takes calls; `isOpen` tells of this one, undefined where it takes none. */
+  gates:
+    | (Pick<Gates, 'refresh' | 'restart'> & { isOpen(id: string): ReturnType<Gates['isOpen']> | undefined })
+    | undefined
+}
+
+const query = z.object({ tenant: z.string().max(64).optional() })
+const params = z.object({ id: z.string().min(1).max(200) })
+const body = entry.omit({ id: true }).refine((row) => row.porta_ia !== row.porta_retorno, {
+  path: ['porta_retorno'],
+  message: 'must differ from porta_ia',
+})
+
+/**
+ * `/api/extensions`: a port pair a gate. What is written takes effect with `POST /api/refresh`, which leaves live calls
+ * alone; `POST /api/restart` closes and opens the ports of one.
+ */
+export async function extensionRoutes(
+  instance: FastifyInstance,
+  { database, gates, mainPorts }: ExtensionRoutesOptions,
+) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+  const shown = (row: ExtensionRow) => ({ ...row, open: gates?.isOpen(row.id) ?? null })
+
+  const owned = async (request: FastifyRequest, id: string): Promise<ExtensionRow> => {
+    const found = (await listExtensions(database, tenantsOf(request, undefined))).find((row) => row.id === id)
+    if (!found) throw fail('EXTENSION_UNKNOWN', { id })
+    return found
+  }
+
+  /** What a key of one tenant may know of it. */
+  const visible = async (request: FastifyRequest, changes: PortChanges, before: readonly ExtensionRow[]) => {
+    const owners = new Map(
+      [...before, ...(await listExtensions(database))].map(({ id, condominio_id }) => [id, condominio_id]),
+    )
+    const own = <T extends { gate: string }>(list: T[]) =>
+      list.filter(({ gate }) => maySee(request, owners.get(gate)))
+    return { opened: own(changes.opened), closed: own(changes.closed), failed: own(changes.failed) }
+  }
+
+  app.get(
+    '/api/extensions',
+    {
+      config: { scope: 'read' },
+      schema: { summary: 'The extensions', querystring: query, response: { 200: listOf(extension) } },
+    },
+    async (request) => {
+      const rows = await listExtensions(database, tenantsOf(request, request.query.tenant))
+      return { items: rows.map(shown) }
+    },
+  )
+
+  app.put(
+    '/api/extensions/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Writes an extension, new or anew',
+        params,
+        querystring: query,
+        body,
+        response: { 200: extension },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const tenantId = tenantOf(request, request.query.tenant)
+      checkPorts(request, [request.body], mainPorts)
+      const row = { id: filled.parse(id), ...request.body, condominio_id: tenantId }
+      const written = await writeExtension(database, row).catch((error) => {
+        throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant: tenantId }, error) : error
+      })
+      if (!written) throw fail('EXTENSION_TAKEN', { id })
+      return shown(row)
+    },
+  )
+
+  app.delete(
+    '/api/extensions/:id',
+    {
+      config: { scope: 'admin' },
+      schema: { summary: 'Deletes an extension', params, response: { 204: z.null() } },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      if (!(await deleteExtension(database, id, request.caller?.tenantId ?? null))) {
+        throw fail('EXTENSION_UNKNOWN', { id })
+      }
+      return reply.status(204).send(null)
+    },
+  )
+
+  if (!gates) return
+
+  app.post(
+    '/api/refresh',
+    {
+      config: { scope: 'operate' },
+      schema: { summary: 'Reads the extensions again; live calls stay', response: { 200: refreshed } },
+    },
+    async (request) => {
+      const before = await listExtensions(database)
+      const changes = await gates.refresh()
+      request.log.info(
+        { by: request.caller?.name, opened: changes.opened.length, closed: changes.closed.length },
+        'the extensions were read again',
+      )
+      return visible(request, changes, before)
+    },
+  )
+
+  app.post(
+    '/api/restart',
+    {
+      config: { scope: 'operate' },
+      schema: {
+        summary: 'Closes and opens the ports of one extension; live calls stay',
+        body: z.strictObject({ id: z.string().min(1).max(200) }),
+        response: { 200: refreshed },
+      },
+    },
+    async (request) => {
+      const { id } = request.body
+      await owned(request, id)
+      const changes = await gates.restart(id)
+      request.log.info({ by: request.caller?.name, gate: id }, 'the ports of an extension were restarted')
+      return changes
+    },
+  )
+}
+
+/** Whoever has the main port pair gets all calls that come in there. Errors: KEY_TENANT. */
+export function checkPorts(
+  { caller }: FastifyRequest,
+  rows: readonly Pick<ExtensionRow, 'porta_ia' | 'porta_retorno'>[],
+  mainPorts: readonly number[],
+): void {
+  const takes = rows.some((row) => mainPorts.includes(row.porta_ia) || mainPorts.includes(row.porta_retorno))
+  if (takes && caller!.tenantId !== null) throw fail('KEY_TENANT')
+}

@@ -1,0 +1,188 @@
+import { parse as parseForm } from 'node:querystring'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+// the library's root would load every one of Twilio's APIs
+import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
+import { createRefusals } from '../../audiosocket/refusals.ts'
+import type { Intake } from '../../inbound/intake.ts'
+import type { Posted } from '../../inbound/posted.ts'
+import { isSameSecret, isSignedByMeta, tokenIn } from '../../inbound/providers/proof.ts'
+import { readTwilio } from '../../inbound/providers/twilio.ts'
+import { readWhatsApp } from '../../inbound/providers/whatsapp.ts'
+import { remembering } from '../../inbound/remember.ts'
+import type { InboundChannel } from '../../inbound/sql/inbound.ts'
+import type { Account, Accounts } from '../../outbound/accounts.ts'
+import type { Carrier } from '../../outbound/sql/instances.ts'
+import { fail, PorteiroError } from '../../platform/errors.ts'
+import { DeliveryError } from '../../platform/http-client/delivery-error.ts'
+import type { Logger } from '../../platform/log.ts'
+
+/** Bytes of a post; Meta bundles at most a thousand updates. */
+const BODY_LIMIT = 1024 * 1024
+/** ms for which an account is remembered: so long after a change its old secret still counts. */
+const REMEMBER_MS = 3000
+/** The forms are the providers'; our document describes what is ours. */
+const HIDDEN = { hide: true }
+/** Who posts is no browser: of the headers for those one is enough, and putting all of them together takes longer than the proof. */
+const POSTED = { bodyLimit: BODY_LIMIT, schema: HIDDEN, helmet: false } as const
+
+export interface InboundRoutesOptions {
+  intake: Intake
+  /** The messenger accounts by the last part of their webhook's address. */
+  accounts: Pick<Accounts, 'findByHook'>
+  /** How the providers reach this server, up to the path: `https://portaria.example.com`. Twilio signs it. */
+  publicUrl: string | undefined
+  log: Logger
+}
+
+type Provider = FastifyRequest<{ Params: { instance: string } }>
+
+/**
+ * `GET|POST /webhooks/whatsapp/:instance`, `POST /webhooks/unoapi/:instance`, `POST /webhooks/twilio/:instance`. A post is
+ * checked over its raw bytes, stored with its jobs, and answered at once; the worker does the rest.
+ */
+export async function inboundRoutes(
+  app: FastifyInstance,
+  { intake, accounts, publicUrl, log }: InboundRoutesOptions,
+): Promise<void> {
+  const refusals = createRefusals(log, { lines: 5, windowMs: 10_000 }, 'webhook')
+  app.addHook('onClose', async () => refusals.close())
+  app.addHook('onRequest', async (_, reply) => {
+    reply.header('x-content-type-options', 'nosniff')
+  })
+  // signatures are over bytes; whatever the content type says, nothing is parsed before they are checked
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
+  app.addHook('onError', async (request, _, error) => {
+    const refused =
+      error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? fail('BODY_TOO_LARGE', { limit: BODY_LIMIT }) : error
+    if (refused instanceof PorteiroError)
+      refusals.note(refused, { remote: request.ip, path: pathOf(request) })
+  })
+
+  const accountsOf: { [C in Carrier]: (hook: string) => Promise<Account<C> | undefined> } = {
+    whatsapp: remembering((hook) => accounts.findByHook('whatsapp', hook), REMEMBER_MS),
+    twilio: remembering((hook) => accounts.findByHook('twilio', hook), REMEMBER_MS),
+  }
+
+  const accountOf = async <C extends Carrier>(
+    carrier: C,
+    channel: InboundChannel,
+    { params: { instance } }: Provider,
+  ): Promise<Account<C>> => {
+    const account = await accountsOf[carrier](instance).catch((error) => {
+      // an account that cannot be read lets nobody in; the reason is for its owner, not for whoever posts
+      if (!(error instanceof DeliveryError)) throw error
+      log.error({ instance, code: error.code, reason: error.message }, 'a webhook cannot be checked')
+      throw fail('WEBHOOK_UNREADY', { lacks: 'a valid account' }, error)
+    })
+    if (account?.channel !== channel)
+      throw fail('WEBHOOK_UNKNOWN', { channel, instance: instance.slice(0, 100) })
+    return account
+  }
+
+  const take = async ({ tenantId, id: instanceId, channel }: Account, posted: Posted) => {
+    const { messages } = await intake.accept({ tenantId, instanceId, channel }, posted)
+    log.debug(
+      {
+        tenant: tenantId,
+        instance: instanceId,
+        messages,
+        copies: posted.messages.length - messages,
+        receipts: posted.receipts.length,
+        ignored: posted.ignored,
+      },
+      'messages came in',
+    )
+  }
+
+  app.get<{ Params: { instance: string } }>(
+    '/webhooks/whatsapp/:instance',
+    { schema: HIDDEN },
+    async (request, reply) => {
+      const { secrets } = await accountOf('whatsapp', 'whatsapp', request)
+      const query = request.query as Record<string, unknown>
+      const challenge = query['hub.challenge']
+      const token = query['hub.verify_token']
+      const verifyToken = needed(secrets.verifyToken, 'verifyToken')
+      if (
+        query['hub.mode'] !== 'subscribe' ||
+        typeof challenge !== 'string' ||
+        !/^[\w.-]{1,200}$/.test(challenge)
+      )
+        throw fail('BODY_INVALID', { problems: ['hub.mode must be subscribe, with a hub.challenge'] })
+      if (typeof token !== 'string' || !isSameSecret(token, verifyToken)) throw fail('WEBHOOK_TOKEN')
+      return reply.type('text/plain; charset=utf-8').send(challenge)
+    },
+  )
+
+  app.post<{ Params: { instance: string } }>(
+    '/webhooks/whatsapp/:instance',
+    POSTED,
+    async (request, reply) => {
+      const account = await accountOf('whatsapp', 'whatsapp', request)
+      const body = bytesOf(request)
+      const appSecret = needed(account.secrets.appSecret, 'appSecret')
+      if (!isSignedByMeta(body, headerOf(request, 'x-hub-signature-256'), appSecret))
+        throw fail('WEBHOOK_SIGNATURE', { header: 'X-Hub-Signature-256' })
+      await take(account, cloudPost(body))
+      return accepted(reply)
+    },
+  )
+
+  app.post<{ Params: { instance: string } }>('/webhooks/unoapi/:instance', POSTED, async (request, reply) => {
+    const account = await accountOf('whatsapp', 'unoapi', request)
+    const token = needed(account.secrets.verifyToken, 'verifyToken')
+    if (!isSameSecret(tokenIn(headerOf(request, 'authorization')), token)) throw fail('WEBHOOK_TOKEN')
+    await take(account, cloudPost(bytesOf(request)))
+    return accepted(reply)
+  })
+
+  app.post<{ Params: { instance: string } }>('/webhooks/twilio/:instance', POSTED, async (request, reply) => {
+    const account = await accountOf('twilio', 'twilio', request)
+    const { authToken } = account.secrets
+    const origin = needed(publicUrl, 'PUBLIC_URL').replace(/\/+$/, '')
+    const form = { ...parseForm(bytesOf(request).toString('utf8')) }
+    const url = `${origin}${request.raw.url ?? ''}`
+    const signature = headerOf(request, 'x-twilio-signature') ?? ''
+    if (!validateRequest(authToken, signature, url, form))
+      throw fail('WEBHOOK_SIGNATURE', { header: 'X-Twilio-Signature' })
+    await take(account, readTwilio(form))
+    return reply.type('text/xml; charset=utf-8').send('<Response/>')
+  })
+}
+
+/** What posts are checked with. Without it nobody is let in: a webhook that takes anything opens gates. */
+function needed(secret: string | undefined, name: string): string {
+  if (!secret) throw fail('WEBHOOK_UNREADY', { lacks: name })
+  return secret
+}
+
+/** Errors: BODY_NOT_JSON. What is JSON but no post of the Cloud API is nothing to us, and to be answered 200 all the same. */
+function cloudPost(body: Buffer): Posted {
+  let json: unknown
+  try {
+    json = JSON.parse(body.toString('utf8'))
+  } catch {
+    throw fail('BODY_NOT_JSON')
+  }
+  return readWhatsApp(json) ?? { messages: [], receipts: [], ignored: 1 }
+}
+
+function bytesOf({ body }: Provider): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
+}
+
+function headerOf({ headers }: Provider, name: string): string | undefined {
+  const value = headers[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Without the query, which may hold the verify token. */
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?')[0]!.slice(0, 200)
+}
+
+/** An empty 200: Meta reads nothing of it. */
+function accepted(reply: FastifyReply): FastifyReply {
+  return reply.type('text/plain; charset=utf-8').send('')
+}

@@ -1,0 +1,217 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { MessageStatus, NewMessage } from '../../outbound/message.ts'
+import { attemptsOf } from '../../outbound/sql/attempts.ts'
+import {
+  findMessage,
+  listMessages,
+  type MessageFilter,
+  type MessageRow,
+} from '../../outbound/sql/messages.ts'
+import type { PauseRow, PauseScope } from '../../outbound/sql/pauses.ts'
+import type { QueueStatistics } from '../../outbound/statistics.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { pageOf, paging, readCursor } from '../cursor.ts'
+import * as schemas from '../schemas/index.ts'
+import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
+
+/** Bytes: a body of 256 kB and what belongs to it. */
+const MESSAGE_LIMIT = 300 * 1024
+
+/** What the API does with messages; src/outbound gives it. */
+export interface Outbox {
+  /** Errors: MESSAGE_INVALID, ENDPOINT_UNKNOWN, GATE_UNKNOWN, INSTANCE_UNKNOWN. */
+  enqueue(message: NewMessage): Promise<{ id: string; status: MessageStatus; duplicate: boolean }>
+  /** Once more from the beginning, now. Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
+  retry(id: string): Promise<{ id: string; status: MessageStatus }>
+  /** Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
+  cancel(id: string): Promise<{ id: string; status: MessageStatus }>
+  /** Those that match and are dead; resolves with how many live again. */
+  redrive(filter: MessageFilter & { ids?: readonly string[] | undefined }): Promise<number>
+  /** Messages of that scope wait. Resolves with the pauses that hold them. Errors: TENANT_UNKNOWN. */
+  pause(scope: PauseScope & { by: string }): Promise<PauseRow[]>
+  /** They go on, where no other pause holds them: it resolves with those. */
+  resume(scope: PauseScope): Promise<PauseRow[]>
+  /** What waits, what was done, who works; of one tenant or of all. */
+  statistics(tenantId?: string): Promise<QueueStatistics>
+}
+
+export interface MessageRoutesOptions {
+  database: Database
+  outbox: Outbox
+}
+
+interface MessageQuery extends Pick<MessageFilter, 'channel' | 'since' | 'status'> {
+  tenant?: string | undefined
+  call?: string | undefined
+  limit: number
+  cursor?: string | undefined
+}
+
+export const messageId = z.guid('must be the id of a message')
+const params = z.object({ id: messageId })
+/** Of which messages a list or a redrive is. */
+export const messageFilter = {
+  tenant: z.string().max(64).optional(),
+  channel: schemas.channel.optional(),
+  call: z.string().max(200).optional(),
+  since: z.iso
+    .datetime({ offset: true })
+    .transform((moment) => new Date(moment))
+    .optional(),
+}
+const place = z.tuple([z.iso.datetime(), messageId])
+const newMessage = z.strictObject({
+  tenant: z.string().max(64).optional(),
+  instanceId: z.string().optional(),
+  channel: schemas.channel,
+  to: z.string().meta({
+    description:
+      'whatsapp, twilio: a telephone number in E.164. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
+    examples: ['+5511987654321', '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11', 'environment', 'default'],
+  }),
+  body: z.record(z.string(), z.unknown()).meta({
+    description:
+      'By channel. whatsapp: type text, buttons, template or audio. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
+    examples: [
+      { type: 'text', text: 'Sua encomenda chegou.' },
+      { type: 'buttons', text: 'Posso abrir?', buttons: [{ id: 'yes', title: 'Sim' }] },
+      { type: 'parcel.arrived', timestamp: '2026-11-21T15:00:00Z', data: { unit: '101' } },
+      {
+        type: 'gate.open',
+        id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+        timestamp: '2026-11-21T15:00:00Z',
+        expires_at: '2026-11-21T15:00:30Z',
+        data: {
+          call_id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+          tenant: 'default',
+          gate: 'default',
+          unit: '101',
+          by: 'operator',
+          via: 'api',
+        },
+      },
+    ],
+  }),
+  // said here, and checked by the queue with everything else
+  priority: z
+    .number()
+    .meta({ type: 'integer', minimum: 0, maximum: 10, description: 'Higher goes first.' })
+    .optional(),
+  maxRetries: z.number().meta({ type: 'integer', minimum: 0, maximum: 100 }).optional(),
+  retryDelayMs: z.number().meta({ type: 'integer', minimum: 0, maximum: 86_400_000 }).optional(),
+  expiresAt: z.iso
+    .datetime({ offset: true })
+    .transform((moment) => new Date(moment))
+    .optional(),
+  idempotencyKey: z.string().optional(),
+  callId: z.string().optional(),
+})
+
+/** `/api/messages`: what leaves, and what became of it. */
+export async function messageRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  /** A foreign message looks like one that does not exist. */
+  const read = async (request: FastifyRequest, id: string): Promise<MessageRow> => {
+    const message = await findMessage(database, id)
+    if (!message || !maySee(request, message.tenantId)) throw fail('MESSAGE_UNKNOWN', { messageId: id })
+    return message
+  }
+
+  app.post(
+    '/api/messages',
+    {
+      config: { scope: 'operate' },
+      bodyLimit: MESSAGE_LIMIT,
+      schema: {
+        summary: 'Enqueues a message; the same idempotency key is the same message',
+        body: newMessage,
+        response: { 202: schemas.enqueued },
+      },
+    },
+    async (request, reply) => {
+      const { tenant, ...message } = request.body
+      const tenantId = tenantOf(request, tenant)
+      const enqueued = await outbox.enqueue({ ...message, tenantId } as NewMessage)
+      return reply.status(202).send(enqueued)
+    },
+  )
+
+  app.get(
+    '/api/messages',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Messages, the newest first',
+        querystring: z.object({ ...messageFilter, status: schemas.messageStatus.optional(), ...paging }),
+        response: { 200: schemas.pageOf(schemas.message) },
+      },
+    },
+    (request) => pageMessages(database, request, request.query),
+  )
+
+  app.get(
+    '/api/messages/:id',
+    {
+      config: { scope: 'read' },
+      schema: { summary: 'A message with its tries', params, response: { 200: schemas.messageView } },
+    },
+    async (request) => {
+      const message = await read(request, request.params.id)
+      return { message: messageOf(message), attempts: await attemptsOf(database, message.id) }
+    },
+  )
+
+  for (const action of ['retry', 'cancel'] as const) {
+    app.post(
+      `/api/messages/:id/${action}`,
+      {
+        config: { scope: 'operate' },
+        schema: {
+          summary:
+            action === 'retry' ? 'Sends it once more, from the beginning' : 'Takes it back, while it can be',
+          params,
+          response: { 200: schemas.changedMessage },
+        },
+      },
+      async (request) => {
+        const { id, tenantId } = await read(request, request.params.id)
+        const changed = await outbox[action](id)
+        request.log.info(
+          { message_id: id, tenant: tenantId, by: request.caller?.name, action },
+          'a message was changed',
+        )
+        return changed
+      },
+    )
+  }
+}
+
+/** A part of those that the caller may see, the newest first. Errors: TENANT_UNKNOWN, CURSOR_INVALID. */
+export async function pageMessages(
+  database: Database,
+  request: FastifyRequest,
+  { tenant, call, limit, cursor, ...filter }: MessageQuery,
+) {
+  const [createdAt, id] = readCursor(cursor, place) ?? []
+  const rows = await listMessages(database, {
+    ...filter,
+    tenantId: tenantsOf(request, tenant),
+    callId: call,
+    limit: limit + 1,
+    before: createdAt && id ? { createdAt: new Date(createdAt), id } : undefined,
+  })
+  return pageOf(rows.map(messageOf), limit, (last) => [last.createdAt, last.id])
+}
+
+function messageOf({ lastError, ...message }: MessageRow) {
+  const { type } = message.body
+  return {
+    ...message,
+    type: typeof type === 'string' ? type : null,
+    lastError: lastError as Record<string, unknown> | null,
+  }
+}

@@ -1,0 +1,113 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { PauseRow } from '../../outbound/sql/pauses.ts'
+import type { QueueStatistics } from '../../outbound/statistics.ts'
+import { paging } from '../cursor.ts'
+import * as schemas from '../schemas/index.ts'
+import { tenantsOf } from '../tenancy.ts'
+import { type MessageRoutesOptions, messageFilter, messageId, pageMessages } from './messages.ts'
+
+/** `/api/queue`: how what leaves stands, what holds it, and what is dead. */
+export async function queueRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  app.get(
+    '/api/queue/stats',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'What waits, what was done, who works',
+        querystring: z.object({ tenant: messageFilter.tenant }),
+        response: { 200: schemas.queueStatistics },
+      },
+    },
+    async (request) => {
+      const all = await outbox.statistics(tenantsOf(request, request.query.tenant))
+      return request.caller!.tenantId === null ? all : ownOf(all)
+    },
+  )
+
+  for (const action of ['pause', 'resume'] as const) {
+    app.post(
+      `/api/queue/${action}`,
+      {
+        config: { scope: 'operate' },
+        schema: {
+          summary:
+            action === 'pause'
+              ? 'Messages wait: everybody’s, or one tenant’s; priority 10 does not'
+              : 'Messages leave again, where nothing else holds them',
+          querystring: z.object({ tenant: messageFilter.tenant }),
+          response: { 200: schemas.queuePauses },
+        },
+      },
+      async (request) => {
+        const { name: by, tenantId: own } = request.caller!
+        const tenantId = tenantsOf(request, request.query.tenant) ?? null
+        const pauses = await outbox[action]({ tenantId, byTenant: own !== null, by })
+        request.log.info({ tenant: tenantId, by, action }, 'the queue was paused or resumed')
+        return { pauses: own === null ? pauses : pauses.map(seenFromBelow) }
+      },
+    )
+  }
+
+  app.get(
+    '/api/queue/dead',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Messages that failed for good, the newest first',
+        querystring: z.object({ ...messageFilter, ...paging }),
+        response: { 200: schemas.pageOf(schemas.message) },
+      },
+    },
+    (request) => pageMessages(database, request, { ...request.query, status: 'failed' }),
+  )
+
+  app.post(
+    '/api/queue/dead/redrive',
+    {
+      config: { scope: 'operate' },
+      schema: {
+        summary: 'Lets dead messages live again: those named, or all that match',
+        body: z.strictObject({ ...messageFilter, ids: z.array(messageId).min(1).max(1000).optional() }),
+        response: { 200: schemas.redriven },
+      },
+    },
+    async (request) => {
+      const { tenant, call, ...filter } = request.body
+      const redriven = await outbox.redrive({
+        ...filter,
+        callId: call,
+        tenantId: tenantsOf(request, tenant),
+      })
+      request.log.info({ redriven, by: request.caller?.name }, 'dead messages were redriven')
+      return { redriven }
+    },
+  )
+}
+
+/** Without what tells of the other tenants' work: totals, workers, and the queues whose jobs are nobody's messages. */
+function ownOf({
+  queues,
+  tenants,
+  pauses,
+  ...all
+}: QueueStatistics): z.output<typeof schemas.queueStatistics> {
+  return {
+    ...all,
+    tenants,
+    processed: null,
+    failed: null,
+    processing: tenants.reduce((sum, { processing }) => sum + processing, 0),
+    queues: queues.filter(({ waiting }) => waiting !== undefined),
+    workers: [],
+    pauses: pauses.map(seenFromBelow),
+  }
+}
+
+/** Who paused what a tenant cannot lift is not for the tenant to know. */
+function seenFromBelow(pause: PauseRow): z.output<typeof schemas.queuePause> {
+  return pause.byTenant ? pause : { ...pause, by: null }
+}

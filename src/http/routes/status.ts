@@ -1,0 +1,69 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { type RemarkOptions, remarksOf, type Whole } from '../remarks.ts'
+import { readiness, status as statusSchema } from '../schemas/index.ts'
+import type { CallRoutesOptions } from './calls.ts'
+
+export interface StatusRoutesOptions extends RemarkOptions {
+  calls: CallRoutesOptions['calls']
+  /** What the service knows of itself now. */
+  status: () => Whole
+  /** What keeps it from taking calls; empty when it is ready. */
+  lacks: () => string[]
+}
+
+/**
+ * `GET /api/status`, and two that need no key: `GET /healthz`, which tells nothing but that the process answers, and `GET
+ * /readyz`, 503 while calls should go elsewhere.
+ */
+export async function statusRoutes(instance: FastifyInstance, options: StatusRoutesOptions) {
+  const { calls, status, lacks } = options
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  app.get(
+    '/api/status',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary:
+          'What this node knows of itself, and what is worth a look; a key of one tenant is told its own only',
+        response: { 200: statusSchema },
+      },
+    },
+    async ({ caller }) => {
+      const { tenantId } = caller!
+      const whole = status()
+      const remarks = await remarksOf(options, whole, tenantId)
+      if (tenantId === null) return { ...whole, remarks }
+      const own = (calls?.list() ?? []).filter((call) => call.tenantId === tenantId)
+      // what came of whose calls, and how much there is of everything, is not theirs to know
+      const { status: state, node, startedAt, clickToCall, speech } = whole
+      return {
+        ...({ status: state, node, startedAt, clickToCall, speech } as Whole),
+        // a process without calls knows of none
+        ...(calls && {
+          calls: own.length,
+          legs: own.reduce((sum, { legs }) => sum + legs.size, 0),
+        }),
+        remarks,
+      }
+    },
+  )
+
+  app.get('/healthz', { schema: { summary: 'The process answers; no key' } }, async () => ({ status: 'ok' }))
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'Whether it can do its work, and what it lacks; no key',
+        response: { 200: readiness, 503: readiness },
+      },
+    },
+    async (_, reply) => {
+      const missing = lacks()
+      if (missing.length > 0) reply.status(503)
+      return { ready: missing.length === 0, lacks: missing }
+    },
+  )
+}

@@ -1,0 +1,104 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { contactPlan } from '../../directory/contact-plan.ts'
+import { MAIN_TENANT } from '../../directory/entrances.ts'
+import { filled, tenantId } from '../../directory/file.ts'
+import { changeTenant, createTenant, deleteTenant, listTenants } from '../../directory/sql/tenants.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database } from '../../platform/postgres/database.ts'
+import { listOf, locale, tenant } from '../schemas/index.ts'
+import { tenantOf, tenantsOf } from '../tenancy.ts'
+
+export interface TenantRoutesOptions {
+  database: Database
+}
+
+const change = {
+  locale: locale.nullable().optional(),
+  bargeIn: z.boolean().optional(),
+  notifyUnreached: z.boolean().optional(),
+  /** Null: the service's own way. */
+  plan: contactPlan.nullable().optional(),
+}
+const params = z.object({ tenant: z.string().max(64) })
+
+/** `/api/tenants`: the condominiums. Only a key of all tenants makes and deletes them. */
+export async function tenantRoutes(instance: FastifyInstance, { database }: TenantRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  const read = async (id: string) => {
+    const [found] = await listTenants(database, id)
+    if (!found) throw fail('TENANT_UNKNOWN', { tenant: id })
+    return found
+  }
+
+  app.get(
+    '/api/tenants',
+    { config: { scope: 'read' }, schema: { summary: 'The tenants', response: { 200: listOf(tenant) } } },
+    async (request) => ({ items: await listTenants(database, tenantsOf(request, undefined)) }),
+  )
+
+  app.post(
+    '/api/tenants',
+    {
+      config: { scope: 'admin', everyTenant: true },
+      schema: {
+        summary: 'Makes a tenant',
+        body: z.strictObject({ id: tenantId, name: filled, ...change }),
+        response: { 201: tenant },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.body
+      const made = await database.transaction((transaction) => createTenant(transaction, request.body))
+      if (!made) throw fail('TENANT_TAKEN', { tenant: id })
+      request.log.info({ tenant: id, by: request.caller?.name }, 'a tenant was made')
+      return reply.status(201).send(await read(id))
+    },
+  )
+
+  app.get(
+    '/api/tenants/:tenant',
+    { config: { scope: 'read' }, schema: { summary: 'A tenant', params, response: { 200: tenant } } },
+    async (request) => read(tenantOf(request, request.params.tenant)),
+  )
+
+  app.patch(
+    '/api/tenants/:tenant',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary:
+          'Changes what is given: name, language, barge-in, notes to residents who were not reached, contact plan',
+        params,
+        body: z.strictObject({ name: filled.optional(), ...change }),
+        response: { 200: tenant },
+      },
+    },
+    async (request) => {
+      const id = tenantOf(request, request.params.tenant)
+      if (!(await changeTenant(database, id, request.body))) throw fail('TENANT_UNKNOWN', { tenant: id })
+      return read(id)
+    },
+  )
+
+  app.delete(
+    '/api/tenants/:tenant',
+    {
+      config: { scope: 'admin', everyTenant: true },
+      schema: {
+        summary: 'Deletes a tenant with its directory, extensions, rules and keys',
+        params,
+        response: { 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      const { tenant: id } = request.params
+      if (id === MAIN_TENANT) throw fail('TENANT_MAIN', { tenant: id })
+      if (!(await deleteTenant(database, id))) throw fail('TENANT_UNKNOWN', { tenant: id })
+      request.log.warn({ tenant: id, by: request.caller?.name }, 'a tenant was deleted')
+      return reply.status(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,160 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { contactPlan } from '../../directory/contact-plan.ts'
+import { filled, resident, unitNumber } from '../../directory/file.ts'
+import { isOrphan, isTaken } from '../../directory/sql/tenants.ts'
+import {
+  changeUnit,
+  createUnit,
+  deleteUnit,
+  pageUnits,
+  readUnit,
+  type UnitChange,
+  type UnitRow,
+  writeResidents,
+} from '../../directory/sql/units.ts'
+import { fail } from '../../platform/errors.ts'
+import type { Database, Transaction } from '../../platform/postgres/database.ts'
+import { pageOf, paging, readCursor } from '../cursor.ts'
+import * as schemas from '../schemas/index.ts'
+import { tenantOf } from '../tenancy.ts'
+
+export interface UnitRoutesOptions {
+  database: Database
+}
+
+/** Ids of the database are whole numbers; anything else is nobody's. */
+export const rowId = z.string().regex(/^\d{1,18}$/, 'must be an id')
+const params = z.object({ id: rowId })
+const query = z.object({ tenant: z.string().max(64).optional() })
+const body = z.strictObject({
+  number: unitNumber,
+  block: filled.nullish(),
+  label: filled.nullish(),
+  plan: contactPlan.nullish(),
+  /** In the order in which they are rung; one that comes with its id stays the same person. */
+  residents: z.array(resident.extend({ id: rowId.optional() })).max(100),
+})
+
+/** `/api/units`: units and the residents in them. */
+export async function unitRoutes(instance: FastifyInstance, { database }: UnitRoutesOptions) {
+  const app = instance.withTypeProvider<ZodTypeProvider>()
+
+  const read = async (request: FastifyRequest, id: string): Promise<UnitRow> => {
+    const found = await readUnit(database, id, request.caller?.tenantId ?? null)
+    if (!found) throw fail('UNIT_UNKNOWN', { unit: id })
+    return found
+  }
+
+  /** Writes unit and residents together; `write` resolves with the unit's id. */
+  const save = async (
+    tenantId: string,
+    given: z.output<typeof body>,
+    write: (transaction: Transaction, change: UnitChange) => Promise<string>,
+  ): Promise<string> => {
+    const { residents, number, block = null, label = null, plan = null } = given
+    try {
+      return await database.transaction(async (transaction) => {
+        const id = await write(transaction, { number, block, label: label ?? number, plan })
+        await writeResidents(
+          transaction,
+          { id, tenantId },
+          residents.map(({ id, name, phone, whatsapp, notify }) => ({
+            id,
+            name,
+            phone: phone ?? null,
+            whatsapp: whatsapp ?? null,
+            notify: notify ?? true,
+          })),
+        )
+        return id
+      })
+    } catch (error) {
+      if (isTaken(error)) throw fail('UNIT_TAKEN', { number }, error)
+      if (isOrphan(error)) throw fail('TENANT_UNKNOWN', { tenant: tenantId }, error)
+      throw error
+    }
+  }
+
+  app.get(
+    '/api/units',
+    {
+      config: { scope: 'read' },
+      schema: {
+        summary: 'Units in the order of their numbers',
+        querystring: query.extend({ search: z.string().trim().max(80).optional(), ...paging }),
+        response: { 200: schemas.pageOf(schemas.unit) },
+      },
+    },
+    async (request) => {
+      const { tenant, search, limit, cursor } = request.query
+      const [after] = readCursor(cursor, z.tuple([rowId])) ?? []
+      const tenantId = tenantOf(request, tenant)
+      const rows = await pageUnits(database, {
+        tenantId,
+        search: search || undefined,
+        after,
+        limit: limit + 1,
+      })
+      return pageOf(rows, limit, ({ id }) => [id])
+    },
+  )
+
+  app.post(
+    '/api/units',
+    {
+      config: { scope: 'admin' },
+      schema: { summary: 'Makes a unit', querystring: query, body, response: { 201: schemas.unit } },
+    },
+    async (request, reply) => {
+      const tenantId = tenantOf(request, request.query.tenant)
+      const id = await save(tenantId, request.body, (transaction, change) =>
+        createUnit(transaction, tenantId, change),
+      )
+      return reply.status(201).send(await read(request, id))
+    },
+  )
+
+  app.get(
+    '/api/units/:id',
+    { config: { scope: 'read' }, schema: { summary: 'A unit', params, response: { 200: schemas.unit } } },
+    async (request) => read(request, request.params.id),
+  )
+
+  app.put(
+    '/api/units/:id',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Writes a unit anew, with its residents',
+        params,
+        body,
+        response: { 200: schemas.unit },
+      },
+    },
+    async (request) => {
+      const { id, tenantId, planUnreadable } = await read(request, request.params.id)
+      // who saw no plan and gives none back did not mean to delete the one that could not be shown
+      const stays = planUnreadable && request.body.plan === undefined
+      await save(tenantId, request.body, async (transaction, { plan, ...change }) => {
+        await changeUnit(transaction, id, { ...change, ...(!stays && { plan }) })
+        return id
+      })
+      return read(request, id)
+    },
+  )
+
+  app.delete(
+    '/api/units/:id',
+    {
+      config: { scope: 'admin' },
+      schema: { summary: 'Deletes a unit with its residents and rules', params, response: { 204: z.null() } },
+    },
+    async (request, reply) => {
+      const { id } = await read(request, request.params.id)
+      await deleteUnit(database, id)
+      return reply.status(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,65 @@
+import { access, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SAMPLE_RATE } from '../platform/audio.ts'
+import { HEADER_BYTES, headerOf } from '../platform/wav.ts'
+
+export const CHANNELS = 2
+/** Bytes of both channels of one sample. */
+const SAMPLE_BYTES = 2 * CHANNELS
+/** A leg's recording whose process was lost, as createTape names what it has not finished. */
+const UNFINISHED = /^((?:visitor|resident)-leg)\.wav\.[\da-f-]{36}$/
+
+/** Makes of what was written so far the recording `file`, or the next one of that name: `-2` behind it, and so on. */
+export async function finishTape(half: string, file: string): Promise<void> {
+  const handle = await open(half, 'r+')
+  try {
+    const { size } = await handle.stat()
+    // only now the length is known that stands in the header
+    const bytes = Math.max(0, size - HEADER_BYTES)
+    const whole = bytes - (bytes % SAMPLE_BYTES)
+    await handle.truncate(HEADER_BYTES + whole)
+    await handle.write(headerOf(whole, SAMPLE_RATE, CHANNELS), 0, HEADER_BYTES, 0)
+  } finally {
+    await handle.close()
+  }
+  await rename(half, await freeName(file))
+}
+
+/**
+ * Finishes what a lost process left of a call's recordings, so that what comes after is a part of its own. `folder` is the
+ * call's, and nobody records there now. A recording without any sound goes.
+ */
+export async function mendTapes(folder: string): Promise<void> {
+  const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  for (const file of files) {
+    const name = UNFINISHED.exec(file)?.[1]
+    if (name === undefined) continue
+    const half = join(folder, file)
+    if (await hasSound(half)) await finishTape(half, join(folder, `${name}.wav`))
+    else await rm(half, { force: true })
+  }
+}
+
+async function hasSound(file: string): Promise<boolean> {
+  const handle = await open(file)
+  try {
+    return (await handle.stat()).size >= HEADER_BYTES + SAMPLE_BYTES
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A leg that came again, or a call that outlived its process, has more than one part. */
+async function freeName(file: string): Promise<string> {
+  for (let part = 1; ; part++) {
+    const name = part === 1 ? file : file.replace(/\.wav$/, `-${part}.wav`)
+    const exists = await access(name).then(
+      () => true,
+      () => false,
+    )
+    if (!exists) return name
+  }
+}

@@ -1,0 +1,200 @@
+import type { EventRow } from '../calls/sql/calls.ts'
+import { phoneNumber } from '../directory/phone-number.ts'
+import { findUnreached } from '../directory/sql/unreached.ts'
+import { createGateOpening, type Enqueue, type Place } from '../gates/opening.ts'
+import type { GateBook } from '../gates/targets.ts'
+import type { Locale } from '../platform/audio.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database } from '../platform/postgres/database.ts'
+import type { Accounts } from './accounts.ts'
+import { OWN_ENDPOINT, type Trouble, type TroubledEndpoint } from './channels/webhook.ts'
+import type { WebhookContent, WhatsAppContent } from './content.ts'
+import type { EventType } from './event-types.ts'
+import { type NewMessage, PRIORITY } from './message.ts'
+import { createOwed } from './outbox.ts'
+import { endpointsFor } from './sql/endpoints.ts'
+import { WORDS } from './words.ts'
+
+/** ms after which a note of a visit helps nobody. */
+const NOTE_MS = 60 * 60 * 1000
+/** Outcomes of visits that reached nobody, unless somebody was on the line and left it undecided: they know. */
+const UNREACHED = ['unanswered', 'unreachable']
+const WAS_ANSWERED = ['undecided', 'resident-left']
+
+export interface NoticesOptions {
+  journal: { subscribe(listener: (event: EventRow) => void): () => void }
+  outbound: { enqueue: Enqueue }
+  database: Database
+  book: GateBook
+  accounts: Accounts
+  /** WEBHOOK_URL is set: it gets every event. */
+  ownEndpoint: boolean
+  /** For tenants that have none of their own. */
+  locale: Locale
+  log: Logger
+  now?: () => number
+}
+
+/** A ringing that somebody outside is to do (CLICKTOCALL=manual). */
+export interface WantedResident {
+  callId: string
+  tenantId: string
+  attemptId: string
+  unit: string
+  /** What to ring. */
+  number: string
+  ringMs: number
+}
+
+export type Notices = ReturnType<typeof createNotices>
+
+/**
+ * Makes messages of what happens in calls: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, the
+ * command for the gate at the moment of a yes, a note to residents who were not reached. It follows the journal and never
+ * delays it. Nothing of what was said is told.
+ */
+export function createNotices(options: NoticesOptions) {
+  const { outbound, database, book, accounts, ownEndpoint, locale, log, now = Date.now } = options
+  const owed = createOwed({ log })
+  const openGate = createGateOpening({ outbound, database, book, owed, log })
+  const opening = new Set<Promise<void>>()
+
+  const tell = (
+    tenantId: string,
+    content: WebhookContent & { type: EventType },
+    extra: { key: string } & Partial<Pick<NewMessage, 'callId' | 'priority' | 'expiresAt'>>,
+    except?: string,
+  ): void => {
+    const { key, ...rest } = extra
+    const facts = { tenant: tenantId, event: content.type, ...(rest.callId && { call_id: rest.callId }) }
+    owed.add(facts, async () => {
+      if (rest.expiresAt && rest.expiresAt.getTime() <= now()) return
+      const endpoints = await endpointsFor(database, tenantId, content.type)
+      const all = [...endpoints, ...(ownEndpoint ? [OWN_ENDPOINT] : [])].filter((id) => id !== except)
+      await Promise.all(
+        all.map((to) =>
+          outbound.enqueue({
+            tenantId,
+            channel: 'webhook',
+            to,
+            body: content,
+            idempotencyKey: `${key}:${to}`,
+            ...rest,
+          }),
+        ),
+      )
+    })
+  }
+
+  const tellOfCall = (
+    type: EventType,
+    { callId, at }: EventRow,
+    data: Place & Record<string, unknown>,
+  ): void => {
+    const { tenant, unit, ...facts } = data
+    const content = {
+      type,
+      timestamp: at.toISOString(),
+      data: { call_id: callId, tenant, unit: unit?.number ?? null, ...facts },
+    }
+    tell(tenant, content, { key: `${type}:${callId}`, callId })
+  }
+
+  const noteUnreached = (event: EventRow, { tenant, unit }: Place): void => {
+    const { callId } = event
+    if (!unit) return
+    const expiresAt = new Date(event.at.getTime() + NOTE_MS)
+    owed.add({ call_id: callId, tenant }, async () => {
+      if (expiresAt.getTime() <= now()) return
+      const found = await findUnreached(database, tenant, unit.id)
+      if (!found || found.residents.length === 0) return
+      const account = await accounts.main(tenant, 'whatsapp')
+      if (!account) return
+      const text = WORDS[found.locale ?? locale].unreached(found.unitLabel)
+      const body: WhatsAppContent = { type: 'text', text }
+      for (const { id, whatsapp } of found.residents) {
+        await outbound.enqueue({
+          tenantId: tenant,
+          instanceId: account.id,
+          channel: 'whatsapp',
+          to: phoneNumber(whatsapp) ?? whatsapp,
+          body,
+          priority: PRIORITY.important,
+          expiresAt,
+          idempotencyKey: `unreached:${callId}:${id}`,
+          callId,
+        })
+      }
+    })
+  }
+
+  const hear = (event: EventRow): void => {
+    const data = event.data as Place & Record<string, unknown>
+    const { kind, callId, at } = event
+    if (kind === 'started') {
+      const { tenant, gate } = data
+      tellOfCall('call.started', event, { tenant, gate, unit: null })
+      // so that it is known where the gate is, should the database be away when it is needed
+      track(
+        book.of(tenant, gate).then(
+          () => {},
+          () => {},
+        ),
+      )
+    } else if (kind === 'decided') {
+      const { tenant, gate, unit, verdict, by, via } = data
+      if (verdict === 'authorized')
+        track(openGate({ callId, at, place: data, by: String(by), via: String(via) }))
+      tellOfCall('call.decided', event, { tenant, gate, unit, verdict, by, via })
+    } else if (kind === 'ended') {
+      const { tenant, gate, unit, outcome, reason, durations } = data
+      tellOfCall('call.ended', event, { tenant, gate, unit, outcome, reason, durations })
+      if (UNREACHED.includes(String(outcome)) && !WAS_ANSWERED.includes(String(reason)))
+        noteUnreached(event, data)
+    }
+  }
+
+  const track = (work: Promise<void>): void => {
+    opening.add(work)
+    void work.finally(() => opening.delete(work))
+  }
+
+  const unsubscribe = options.journal.subscribe(hear)
+
+  return {
+    /** `resident.wanted`: an outside dialler is to ring, with the call's id as the UUID of the leg; late it means nothing. */
+    residentWanted({ callId, tenantId, attemptId, unit, number, ringMs }: WantedResident): void {
+      const at = now()
+      const content = {
+        type: 'resident.wanted' as const,
+        timestamp: new Date(at).toISOString(),
+        data: { call_id: callId, tenant: tenantId, unit, attempt: attemptId, number, ring_ms: ringMs },
+      }
+      const expiresAt = new Date(at + ringMs)
+      tell(tenantId, content, {
+        key: `resident.wanted:${attemptId}`,
+        callId,
+        priority: PRIORITY.critical,
+        expiresAt,
+      })
+    },
+    /** An endpoint is left alone for a while, or for good: the tenant's other endpoints hear of it. */
+    endpointTrouble(type: Trouble, { tenantId, id, ...facts }: TroubledEndpoint): void {
+      const at = new Date(now()).toISOString()
+      const content = { type, timestamp: at, data: { tenant: tenantId, endpoint: id, ...facts } }
+      tell(tenantId, content, { key: `${type}:${id}:${at}` }, id)
+    },
+    /** Resolves when all that was heard so far is in the queue. */
+    async settled(): Promise<void> {
+      await Promise.all(opening)
+      await owed.settled()
+    },
+    /** Events that wait for the database, and events lost because it was away too long. */
+    counts: owed.counts,
+    async close(): Promise<void> {
+      unsubscribe()
+      await Promise.all(opening)
+      await owed.close()
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import { createBatcher } from '../platform/batch.ts'
+import { PorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database, Transaction } from '../platform/postgres/database.ts'
+import { insist } from '../platform/retry.ts'
+import { typedJob } from '../queue/handlers.ts'
+import type { NewJob, Queue } from '../queue/queue.ts'
+import { deadOf, isQueue } from '../queue/queues.ts'
+import { jobOf } from './enqueue.ts'
+import type { Outcome } from './outcome.ts'
+import { type Settled, writeSettled } from './sql/attempts.ts'
+
+/** Outcomes in one transaction at most. */
+const BATCH = 500
+
+export interface SettlerOptions {
+  database: Database
+  queue: Queue
+  node: string
+  /** Whether somebody wants to hear of deaths. */
+  announcesDeaths: boolean
+  log: Logger
+  /** Aborted when the worker must end, come what may: what is not written then is taken over by another. */
+  signal: AbortSignal
+}
+
+/** The name of the job that tells of a death. */
+export const MESSAGE_DIED = 'message_died'
+
+export const deathOf = ({ id, tenantId }: { id: string; tenantId: string }): NewJob =>
+  typedJob(randomUUID(), { type: MESSAGE_DIED, data: { message: id, tenantId } })
+
+/**
+ * Writes what came of tries: the message, the try, the next job or the dead letter, and the acknowledgement of this one, in
+ * one transaction for all that ended at the same time. Insists while the database is away: what was sent must be known as
+ * sent. Resolves with whether the outcome still counted.
+ */
+export function createSettler(options: SettlerOptions) {
+  const { log, signal } = options
+  return createBatcher<Outcome, boolean>({
+    max: BATCH,
+    splitsAfter: (error) => error instanceof PorteiroError && error.code === 'DATABASE_QUERY',
+    run: (outcomes) => insist(() => write(options, outcomes), { what: 'outcomes', log, signal }),
+  })
+}
+
+/** Of each message, the id of the job that follows. */
+type NextJobs = ReadonlyMap<string, string | null>
+
+async function write(
+  { database, queue, node, announcesDeaths }: SettlerOptions,
+  outcomes: readonly Outcome[],
+): Promise<boolean[]> {
+  const settled = outcomes.map(settledOf)
+  const nextJobs: NextJobs = new Map(settled.map(({ id, nextJobId }) => [id, nextJobId]))
+  return database.transaction(async (transaction) => {
+    const written = await writeSettled(transaction, node, settled)
+    const counted = outcomes.filter(({ message }) => written.has(message.id))
+    await writeRetries(queue, transaction, nextJobs, counted)
+    await writeDead(queue, transaction, nextJobs, counted)
+    if (announcesDeaths) await announceDeaths(queue, transaction, counted)
+    await queue.ack(
+      outcomes.map(({ job }) => job),
+      transaction,
+    )
+    return outcomes.map(({ message }) => written.has(message.id))
+  })
+}
+
+function settledOf(outcome: Outcome): Settled {
+  const { message, job, status, attempt } = outcome
+  return {
+    id: message.id,
+    jobId: job.id,
+    status,
+    nextJobId: status === 'retrying' || status === 'failed' || status === 'pending' ? randomUUID() : null,
+    nextAttemptAt: outcome.nextAttemptAt ?? null,
+    providerId: outcome.providerId ?? null,
+    error: outcome.error ?? null,
+    httpStatus: outcome.httpStatus ?? null,
+    at: outcome.at,
+    number: attempt?.number ?? null,
+    startedAt: attempt?.startedAt ?? null,
+    outcome: outcome.outcome,
+    retryAfterMs: outcome.retryAfterMs ?? null,
+  }
+}
+
+async function writeRetries(
+  queue: Queue,
+  transaction: Transaction,
+  nextJobs: NextJobs,
+  counted: readonly Outcome[],
+): Promise<void> {
+  const owed = counted.filter(({ status }) => status === 'retrying' || status === 'pending')
+  for (const [name, some] of Map.groupBy(owed, ({ message }) => message.queue)) {
+    const jobs = some.map(({ message, nextAttemptAt }) =>
+      jobOf(message, nextJobs.get(message.id)!, nextAttemptAt),
+    )
+    await queue.enqueue(name, jobs, transaction)
+  }
+}
+
+/** With its trace, for those who look at the queue and not at the messages. */
+async function writeDead(
+  queue: Queue,
+  transaction: Transaction,
+  nextJobs: NextJobs,
+  counted: readonly Outcome[],
+): Promise<void> {
+  const dead = counted.filter(({ status }) => status === 'failed')
+  for (const [name, some] of Map.groupBy(dead, ({ message }) => message.queue)) {
+    if (!isQueue(name)) continue
+    const letters = some.map(({ message, error, attempt, at }) => ({
+      id: nextJobs.get(message.id)!,
+      data: {
+        message: message.id,
+        tenant: message.tenantId,
+        channel: message.channel,
+        attempts: attempt?.number ?? message.attempts,
+        error,
+        at,
+      },
+    }))
+    await queue.enqueue(deadOf(name), letters, transaction)
+  }
+}
+
+async function announceDeaths(
+  queue: Queue,
+  transaction: Transaction,
+  counted: readonly Outcome[],
+): Promise<void> {
+  const dead = counted.filter(({ status }) => status === 'failed' || status === 'expired')
+  await queue.enqueue(
+    'webhook.status.failed',
+    dead.map(({ message }) => deathOf(message)),
+    transaction,
+  )
+}

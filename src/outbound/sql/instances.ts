@@ -1,0 +1,113 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+
+export const INSTANCE_CHANNELS = ['whatsapp', 'unoapi', 'twilio'] as const
+export type InstanceChannel = (typeof INSTANCE_CHANNELS)[number]
+/** Which channel of a message an instance serves. */
+export type Carrier = 'whatsapp' | 'twilio'
+
+/** The tenant that never needs to be named, and the account likewise. */
+export const MAIN_TENANT = 'default'
+export const MAIN_INSTANCE = 'default'
+
+/** A tenant's account with a messenger; src/outbound/forms.ts has the form of `settings` and `secrets` a channel. */
+export interface Instance {
+  tenantId: string
+  id: string
+  channel: InstanceChannel
+  settings: Record<string, unknown>
+  secrets: Record<string, unknown>
+  enabled: boolean
+}
+
+/** As lists show it: of its secrets the names alone. */
+export interface InstanceRow extends Omit<Instance, 'secrets'> {
+  secrets: string[]
+  createdAt: Date
+  updatedAt: Date
+}
+
+const SHOWN = `tenant_id as "tenantId", id, channel, settings, array(select jsonb_object_keys(secrets)) as secrets, enabled,
+  created_at as "createdAt", updated_at as "updatedAt"`
+const WHOLE = 'tenant_id as "tenantId", id, channel, settings, secrets, enabled'
+
+export function carrierOf(channel: InstanceChannel): Carrier {
+  return channel === 'twilio' ? 'twilio' : 'whatsapp'
+}
+
+/** Creates it or changes it; secrets that are not named stay. */
+export async function saveInstance(
+  database: Querier,
+  tenantId: string,
+  input: Omit<Instance, 'tenantId' | 'enabled'> & { enabled?: boolean },
+): Promise<InstanceRow> {
+  const [row] = await database.query<InstanceRow>(
+    `insert into instances (tenant_id, id, channel, settings, secrets, enabled)
+     values ($1, $2, $3, $4, $5, coalesce($6, true))
+     on conflict (tenant_id, carrier, id) do update set channel = excluded.channel, settings = excluded.settings,
+       secrets = instances.secrets || excluded.secrets, enabled = coalesce($6, instances.enabled), updated_at = now()
+     returning ${SHOWN}`,
+    [
+      tenantId,
+      input.id,
+      input.channel,
+      JSON.stringify(input.settings),
+      JSON.stringify(input.secrets),
+      input.enabled ?? null,
+    ],
+  )
+  return row!
+}
+
+export function listInstances(database: Querier, tenantId: string): Promise<InstanceRow[]> {
+  return database.query<InstanceRow>(
+    `select ${SHOWN} from instances where tenant_id = $1 order by carrier, id`,
+    [tenantId],
+  )
+}
+
+/** With its secrets: for senders and for those who verify what comes in. */
+export async function findInstance(
+  database: Querier,
+  tenantId: string,
+  carrier: Carrier,
+  id: string,
+): Promise<Instance | undefined> {
+  const [row] = await database.query<Instance>(
+    `select ${WHOLE} from instances where tenant_id = $1 and carrier = $2 and id = $3`,
+    [tenantId, carrier, id],
+  )
+  return row
+}
+
+/** By its name in the path of a webhook: `id` for the main tenant, `tenant:id` for the others. */
+export async function findInstanceByHook(
+  database: Querier,
+  carrier: Carrier,
+  hook: string,
+): Promise<Instance | undefined> {
+  const [row] = await database.query<Instance>(
+    `select ${WHOLE} from instances
+     where carrier = $1 and ((tenant_id = $3 and id = $2) or tenant_id || ':' || id = $2)`,
+    [carrier, hook, MAIN_TENANT],
+  )
+  return row
+}
+
+/** The name that findInstanceByHook takes. An id holds no colon, so it is never ambiguous. */
+export function hookOf({ tenantId, id }: Pick<Instance, 'tenantId' | 'id'>): string {
+  return tenantId === MAIN_TENANT ? id : `${tenantId}:${id}`
+}
+
+/** False where there was none. */
+export async function deleteInstance(
+  database: Querier,
+  tenantId: string,
+  carrier: Carrier,
+  id: string,
+): Promise<boolean> {
+  const rows = await database.query(
+    'delete from instances where tenant_id = $1 and carrier = $2 and id = $3 returning id',
+    [tenantId, carrier, id],
+  )
+  return rows.length > 0
+}

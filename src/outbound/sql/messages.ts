@@ -1,0 +1,245 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+import { asJsonb } from '../../platform/postgres/jsonb.ts'
+
+export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed' | 'expired' | 'cancelled'
+
+/** What was wrong with the last try. */
+export interface LastError {
+  code: string
+  message: string
+  /** HTTP status, where there was one. */
+  status?: number
+}
+
+export interface MessageRow {
+  id: string
+  tenantId: string
+  instanceId: string
+  channel: 'whatsapp' | 'twilio' | 'webhook' | 'gate'
+  to: string
+  body: Record<string, unknown>
+  priority: number
+  status: RowStatus
+  maxRetries: number
+  /** ms */
+  retryDelayMs: number
+  attempts: number
+  /** Those of `attempts` that do not count against `maxRetries`: they came before the last redrive, or sent nothing. */
+  attemptsBefore: number
+  expiresAt: Date | null
+  idempotencyKey: string | null
+  callId: string | null
+  providerId: string | null
+  queue: string
+  /** The one job that may still move it. */
+  jobId: string
+  lastError: LastError | null
+  createdAt: Date
+  updatedAt: Date
+  nextAttemptAt: Date | null
+  sentAt: Date | null
+  deliveredAt: Date | null
+  readAt: Date | null
+}
+
+const COLUMNS = `id, tenant_id as "tenantId", instance_id as "instanceId", channel, recipient as "to", body, priority,
+  status, max_retries as "maxRetries", retry_delay_ms as "retryDelayMs", attempts, attempts_before as "attemptsBefore",
+  expires_at as "expiresAt", idempotency_key as "idempotencyKey", call_id as "callId", provider_id as "providerId", queue,
+  job_id as "jobId", last_error as "lastError", created_at as "createdAt", updated_at as "updatedAt",
+  next_attempt_at as "nextAttemptAt", sent_at as "sentAt", delivered_at as "deliveredAt", read_at as "readAt"`
+
+export type FreshMessage = Pick<
+  MessageRow,
+  | 'id'
+  | 'tenantId'
+  | 'instanceId'
+  | 'channel'
+  | 'to'
+  | 'body'
+  | 'priority'
+  | 'maxRetries'
+  | 'retryDelayMs'
+  | 'expiresAt'
+  | 'idempotencyKey'
+  | 'callId'
+  | 'queue'
+  | 'createdAt'
+>
+
+/**
+ * One statement however many there are; each begins as `pending` with a job of its own id. Resolves with the ids that are
+ * new: the others' id or (tenant, key) was there before. Waits for transactions that insert the same key.
+ */
+export async function insertMessages(
+  database: Querier,
+  messages: readonly FreshMessage[],
+): Promise<Set<string>> {
+  const rows = await database.query<{ id: string }>(
+    `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status, max_retries,
+       retry_delay_ms, expires_at, idempotency_key, call_id, queue, created_at, updated_at)
+     select id, id, "tenantId", "instanceId", channel, "to", body, priority, 'pending', "maxRetries", "retryDelayMs",
+       "expiresAt", "idempotencyKey", "callId", queue, "createdAt", "createdAt"
+     from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "instanceId" text, channel text, "to" text,
+       body jsonb, priority smallint, "maxRetries" int, "retryDelayMs" int, "expiresAt" timestamptz,
+       "idempotencyKey" text, "callId" text, queue text, "createdAt" timestamptz)
+     on conflict do nothing returning id`,
+    [asJsonb(messages)],
+  )
+  return new Set(rows.map((row) => row.id))
+}
+
+export function findByKeys(
+  database: Querier,
+  keys: readonly { tenantId: string; idempotencyKey: string }[],
+): Promise<Pick<MessageRow, 'id' | 'tenantId' | 'idempotencyKey' | 'status'>[]> {
+  return database.query(
+    `select id, tenant_id as "tenantId", idempotency_key as "idempotencyKey", status from messages
+     where (tenant_id, idempotency_key) in (
+       select * from jsonb_to_recordset($1::jsonb) as batch ("tenantId" text, "idempotencyKey" text)
+     )`,
+    [asJsonb(keys)],
+  )
+}
+
+export async function findMessage(database: Querier, id: string): Promise<MessageRow | undefined> {
+  const [row] = await findMessages(database, [id])
+  return row
+}
+
+export function findMessages(database: Querier, ids: readonly string[]): Promise<MessageRow[]> {
+  return database.query<MessageRow>(`select ${COLUMNS} from messages where id = any($1::uuid[])`, [ids])
+}
+
+/** The same, held until the transaction ends: who wants to change one must know that nobody else does. */
+export function lockMessages(transaction: Querier, ids: readonly string[]): Promise<MessageRow[]> {
+  return transaction.query<MessageRow>(
+    `select ${COLUMNS} from messages where id = any($1::uuid[]) order by id for update`,
+    [ids],
+  )
+}
+
+export interface MessageFilter {
+  tenantId?: string | undefined
+  channel?: string | undefined
+  status?: RowStatus | readonly RowStatus[] | undefined
+  callId?: string | undefined
+  /** Created at it or later. */
+  since?: Date | undefined
+}
+
+const FILTER = `($1::text is null or tenant_id = $1)
+  and ($2::text is null or channel = $2)
+  and ($3::text[] is null or status = any($3))
+  and ($4::text is null or call_id = $4)
+  and ($5::timestamptz is null or created_at >= $5)`
+
+function filterValues({ tenantId, channel, status, callId, since }: MessageFilter): unknown[] {
+  const statuses = status === undefined ? null : typeof status === 'string' ? [status] : status
+  return [tenantId ?? null, channel ?? null, statuses, callId ?? null, since ?? null]
+}
+
+/** Newest first; `before` is the last row of the page before. */
+export function listMessages(
+  database: Querier,
+  {
+    limit,
+    before,
+    ...filter
+  }: MessageFilter & { limit: number; before?: { createdAt: Date; id: string } | undefined },
+): Promise<MessageRow[]> {
+  return database.query<MessageRow>(
+    `select ${COLUMNS} from messages
+     where ${FILTER} and ($6::timestamptz is null or (created_at, id) < ($6, $7::uuid))
+     order by created_at desc, id desc limit $8`,
+    [...filterValues(filter), before?.createdAt ?? null, before?.id ?? null, limit],
+  )
+}
+
+/**
+ * At most `limit` of those that match and have not changed since `until`, oldest first, held until the transaction ends;
+ * those that others hold are left out.
+ */
+export function lockMatching(
+  transaction: Querier,
+  { until, limit, ...filter }: MessageFilter & { until: Date; limit: number },
+): Promise<MessageRow[]> {
+  return transaction.query<MessageRow>(
+    `select ${COLUMNS} from messages where ${FILTER} and updated_at <= $6
+     order by created_at, id limit $7 for update skip locked`,
+    [...filterValues(filter), until, limit],
+  )
+}
+
+/** At most `limit` that wait, whose time passed before `at`; of these tenants, or of all. */
+export function findOverdue(
+  database: Querier,
+  wanted: { tenantIds: readonly string[] | undefined; belowPriority: number; at: Date; limit: number },
+): Promise<MessageRow[]> {
+  return database.query<MessageRow>(
+    `select ${COLUMNS} from messages
+     where expires_at <= $1 and status in ('pending', 'retrying') and priority < $2
+       and ($3::text[] is null or tenant_id = any($3))
+     order by expires_at limit $4`,
+    [wanted.at, wanted.belowPriority, wanted.tenantIds ?? null, wanted.limit],
+  )
+}
+
+/** What a person or the API made of messages: their new status, and their new job. */
+export async function changeMessages(
+  transaction: Querier,
+  changes: readonly {
+    id: string
+    status: RowStatus
+    jobId: string
+    attemptsBefore: number
+    error?: LastError
+  }[],
+): Promise<void> {
+  await transaction.query(
+    `update messages set status = batch.status, job_id = batch."jobId", attempts_before = batch."attemptsBefore",
+       last_error = coalesce(nullif(batch.error, 'null'), messages.last_error), next_attempt_at = null,
+       updated_at = now()
+     from jsonb_to_recordset($1::jsonb)
+       as batch (id uuid, status text, "jobId" uuid, "attemptsBefore" int, error jsonb)
+     where messages.id = batch.id`,
+    [asJsonb(changes)],
+  )
+}
+
+/** The newest message that the provider knows by this id. */
+export async function findByProviderId(
+  database: Querier,
+  providerId: string,
+  tenantId?: string,
+): Promise<MessageRow | undefined> {
+  const [row] = await database.query<MessageRow>(
+    `select ${COLUMNS} from messages where provider_id = $1 and ($2::text is null or tenant_id = $2)
+     order by created_at desc limit 1`,
+    [providerId, tenantId ?? null],
+  )
+  return row
+}
+
+/**
+ * Deletes at most `limit` messages that came to their end more than `days` ago, with their tries; what is owed stays,
+ * however old. Resolves with what was deleted, for the dead letters to follow; an empty list says that nothing is left.
+ */
+export async function deleteOldMessages(
+  database: Querier,
+  days: number,
+  limit = 1000,
+): Promise<Pick<MessageRow, 'id' | 'queue' | 'jobId' | 'status'>[]> {
+  return database.query(
+    `with gone as (
+       delete from messages where id in (
+         select id from messages
+         where status in ('sent', 'failed', 'expired', 'cancelled') and updated_at < now() - $1 * interval '1 day'
+         limit $2
+       ) returning id, queue, job_id, status
+     ), attempts as (
+       delete from message_attempts using gone where message_id = gone.id
+     )
+     select id, queue, job_id as "jobId", status from gone`,
+    [days, limit],
+  )
+}

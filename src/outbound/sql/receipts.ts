@@ -1,0 +1,115 @@
+import type { Account } from '../../inbound/sql/inbound.ts'
+import type { Querier } from '../../platform/postgres/database.ts'
+import { asJsonb } from '../../platform/postgres/jsonb.ts'
+import type { MessageRow } from './messages.ts'
+
+export type ReceiptStatus = 'sent' | 'delivered' | 'read' | 'failed'
+
+/** What a provider says of a message of ours. */
+export interface ReceiptRow extends Account {
+  /** The provider's id of our message. */
+  providerId: string
+  status: ReceiptStatus
+  at: Date
+  /** Why it failed. */
+  error: { code: string; message: string } | null
+}
+
+/** Keeps what is new; resolves with how many that were. */
+export async function insertReceipts(database: Querier, rows: readonly ReceiptRow[]): Promise<number> {
+  if (rows.length === 0) return 0
+  const key = (row: ReceiptRow) => `${row.providerId} ${row.status}`
+  const sorted = rows.toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))
+  const inserted = await database.query(
+    `insert into receipts (tenant_id, instance_id, provider_id, status, at, error)
+     select "tenantId", "instanceId", "providerId", status, at, nullif(error, 'null')
+     from jsonb_to_recordset($1::jsonb) as batch ("tenantId" text, "instanceId" text, "providerId" text, status text,
+       at timestamptz, error jsonb)
+     on conflict do nothing
+     returning provider_id`,
+    [asJsonb(sorted)],
+  )
+  return inserted.length
+}
+
+/**
+ * Puts every receipt that waits onto its message: `delivered_at` and `read_at`, whatever order they came in; the earliest
+ * moment of each counts, and who has read a message has got it. Resolves with how many still wait for their message to be
+ * known; one that is older than `youngMs` is for a message that somebody else sent by the same number, and is looked for no
+ * more.
+ */
+export async function applyReceipts(database: Querier, youngMs: number): Promise<number> {
+  await database.query(
+    `with found as (
+       update receipts r set applied_at = now() from messages m
+       where r.applied_at is null and r.status <> 'failed' and ${IS_FOR}
+       returning m.id, r.status, r.at
+     ), moments as (
+       select id, min(at) filter (where status in ('delivered', 'read')) as delivered,
+         min(at) filter (where status = 'read') as read
+       from found group by id
+     )
+     update messages m set delivered_at = least(m.delivered_at, moments.delivered), read_at = least(m.read_at, moments.read)
+     from moments where m.id = moments.id and moments.delivered is not null`,
+  )
+  await database.query(
+    `update receipts r set applied_at = now()
+     where applied_at is null and received_at <= now() - $1 * interval '1 millisecond'
+       and (status <> 'failed' or not exists (select from messages m where ${IS_FOR}))`,
+    [youngMs],
+  )
+  const [left] = await database.query<{ waiting: number }>(
+    `select count(*)::int as waiting from receipts r
+     where applied_at is null and not exists (select from messages m where ${IS_FOR})`,
+  )
+  return left!.waiting
+}
+
+/** A provider's id is its own: another account may have the same one. */
+const IS_FOR = 'm.tenant_id = r.tenant_id and m.instance_id = r.instance_id and m.provider_id = r.provider_id'
+
+/** Messages of ours that the provider had taken and could not deliver after all, as far as nobody has dealt with it. */
+export function listUndelivered(database: Querier): Promise<(ReceiptRow & { messageId: string })[]> {
+  return database.query<ReceiptRow & { messageId: string }>(
+    `select r.tenant_id as "tenantId", r.instance_id as "instanceId", r.provider_id as "providerId", r.status, r.at, r.error,
+       m.id as "messageId"
+     from receipts r join messages m on ${IS_FOR}
+     where r.applied_at is null and r.status = 'failed' order by r.received_at limit 1000`,
+  )
+}
+
+/** What the provider said of a message, in the order of its clock; of the last time that it was sent, where it was sent again. */
+export async function receiptsOf(
+  database: Querier,
+  { tenantId, instanceId, providerId }: Pick<MessageRow, 'tenantId' | 'instanceId' | 'providerId'>,
+): Promise<ReceiptRow[]> {
+  if (providerId === null) return []
+  return database.query<ReceiptRow>(
+    `select tenant_id as "tenantId", instance_id as "instanceId", provider_id as "providerId", status, at, error
+     from receipts where tenant_id = $1 and instance_id = $2 and provider_id = $3 order by at, received_at`,
+    [tenantId, instanceId, providerId],
+  )
+}
+
+export async function settleReceipt(
+  database: Querier,
+  { tenantId, instanceId, providerId, status }: ReceiptRow,
+): Promise<void> {
+  await database.query(
+    `update receipts set applied_at = now()
+     where tenant_id = $1 and instance_id = $2 and provider_id = $3 and status = $4`,
+    [tenantId, instanceId, providerId, status],
+  )
+}
+
+/** Deletes receipts that are older than `days`, at most `limit`; resolves with how many it were. */
+export async function deleteOldReceipts(database: Querier, days: number, limit = 1000): Promise<number> {
+  const rows = await database.query(
+    `delete from receipts where (tenant_id, instance_id, provider_id, status) in (
+       select tenant_id, instance_id, provider_id, status from receipts
+       where received_at < now() - $1 * interval '1 day' limit $2
+     ) returning provider_id`,
+    [days, limit],
+  )
+  return rows.length
+}

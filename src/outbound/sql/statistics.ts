@@ -1,0 +1,59 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+import type { RowStatus } from './messages.ts'
+
+export interface MessageCount {
+  queue: string
+  tenantId: string
+  priority: number
+  status: Exclude<RowStatus, 'sent'>
+  count: number
+  /** Of the oldest one of them, s. */
+  oldestSeconds: number
+}
+
+/** Everything that was not simply sent, counted; `sent` would be a scan of all there ever was. */
+export function countMessages(database: Querier, tenantId?: string): Promise<MessageCount[]> {
+  return database.query<MessageCount>(
+    `select queue, tenant_id as "tenantId", priority, status, count(*)::int as count,
+       extract(epoch from now() - min(created_at))::float8 as "oldestSeconds"
+     from messages where status <> 'sent' and ($1::text is null or tenant_id = $1)
+     group by queue, tenant_id, priority, status`,
+    [tenantId ?? null],
+  )
+}
+
+/** Tries that ended, and messages that died, over all workers that ever ran and are still remembered. */
+export async function countWork(
+  database: Querier,
+): Promise<{ processed: number; failed: number; processing: number }> {
+  const [row] = await database.query<{ processed: number; failed: number; processing: number }>(
+    `select coalesce(sum(processed), 0)::float8 as processed, coalesce(sum(failed), 0)::float8 as failed,
+       coalesce(sum(processing) filter (where stopped_at is null and seen_at > now() - interval '60 seconds'), 0)::int
+         as processing
+     from workers`,
+  )
+  return row!
+}
+
+export interface RecentCount {
+  queue: string
+  tenantId: string
+  priority: number
+  sent: number
+  died: number
+}
+
+/** Messages that were sent, or died, since then. One that was enqueued more than a day before is not looked at. */
+export function countRecent(database: Querier, since: Date, tenantId?: string): Promise<RecentCount[]> {
+  return database.query<RecentCount>(
+    `select queue, tenant_id as "tenantId", priority,
+       -- a receipt that comes later is no second delivery
+       count(*) filter (where status = 'sent' and sent_at >= $1)::int as sent,
+       count(*) filter (where status in ('failed', 'expired'))::int as died
+     from messages
+     where created_at >= $1::timestamptz - interval '1 day' and ($2::text is null or tenant_id = $2)
+       and status in ('sent', 'failed', 'expired') and updated_at >= $1
+     group by queue, tenant_id, priority`,
+    [since, tenantId ?? null],
+  )
+}

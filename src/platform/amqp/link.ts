@@ -1,0 +1,104 @@
+import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
+import type { Logger } from '../log.ts'
+import { factsOf, failureOf } from './failure.ts'
+import { createSession, type LinkReport, type Session } from './session.ts'
+
+/** s between heartbeats, unless AMQP_URL says otherwise: a broker that vanished is noticed within two of them. */
+const HEARTBEAT_S = 10
+
+export interface LinkOptions {
+  url: string
+  queue: string
+  /** ms for the connection, the handshake and what `prepare` does. */
+  connectMs: number
+  /** Declares and consumes; part of connecting. Called on each new connection. */
+  prepare: (channel: ConfirmChannel, model: ChannelModel) => Promise<void>
+  log: Logger
+}
+
+export type Link = ReturnType<typeof createLink>
+
+/**
+ * One AMQP connection with one confirm channel, made anew as often as it is asked for. A channel that dies takes the
+ * connection with it: what made it die would happen on the next one too, and there is one way back instead of two.
+ */
+export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions) {
+  const facts = factsOf(url, queue)
+  const address = withHeartbeat(url)
+  let session: Session | undefined
+  let connecting: Promise<unknown> = Promise.resolve()
+  let releasing: Promise<void> = Promise.resolve()
+
+  const open = async (signal: AbortSignal): Promise<Session> => {
+    const ending = new AbortController()
+    const stop = () => ending.abort()
+    let expired = false
+    const limit = setTimeout(() => {
+      expired = true
+      stop()
+    }, connectMs)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    // net.connect takes the signal, which amqplib's types do not know; aborting it destroys the socket at any time
+    const options = { noDelay: true, timeout: connectMs, signal: ending.signal }
+    let opened: Session | undefined
+    try {
+      const model = await connect(address, options)
+      opened = createSession(model, ending, facts, log)
+      opened.channel = await model.createConfirmChannel()
+      opened.watch(opened.channel)
+      await prepare(opened.channel, model)
+      if (opened.error !== undefined) throw opened.error
+      return opened
+    } catch (error) {
+      await opened?.close()
+      throw expired ? new Error('connect ETIMEDOUT') : (opened?.error ?? error)
+    } finally {
+      clearTimeout(limit)
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  const tryOnce = async (signal: AbortSignal): Promise<void> => {
+    await releasing
+    log.debug(facts, 'connecting to RabbitMQ')
+    try {
+      session = await open(signal)
+    } catch (error) {
+      throw failureOf(error, facts)
+    }
+  }
+
+  return {
+    facts,
+    /** One try. Rejects with a BrokerFailure. */
+    connect(signal: AbortSignal): Promise<void> {
+      const trying = tryOnce(signal)
+      connecting = trying.catch(() => {})
+      return trying
+    },
+    /** Reports what becomes of the connection, until the returned function is called, which lets go of it. */
+    hold(tell: (report: LinkReport) => void): () => void {
+      session?.listen(tell)
+      return () => letGo()
+    },
+    /** Resolves when no connection is left, nor one on its way. */
+    async release(): Promise<void> {
+      await connecting
+      letGo()
+      await releasing
+    },
+  }
+
+  function letGo(): void {
+    const held = session
+    session = undefined
+    if (held) releasing = held.close()
+  }
+}
+
+function withHeartbeat(url: string): string {
+  const address = new URL(url)
+  if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(HEARTBEAT_S))
+  return address.href
+}

@@ -1,0 +1,84 @@
+import type { ChannelModel, ConfirmChannel } from 'amqplib'
+import type { BrokerFailure } from '../../../machines/index.ts'
+import type { Logger } from '../log.ts'
+import { type BrokerFacts, failureOf } from './failure.ts'
+
+/** ms that the broker has to say goodbye; then the socket is closed all the same. */
+const CLOSE_MS = 1000
+
+/** What became of a connection that stood. */
+export type LinkReport =
+  | { type: 'broker.blocked'; reason: string }
+  | { type: 'broker.unblocked' }
+  | { type: 'broker.lost'; failure: BrokerFailure }
+
+/** One connection while it stands. */
+export interface Session {
+  channel: ConfirmChannel | undefined
+  /** What broke it. */
+  error: unknown
+  watch(channel: ConfirmChannel): void
+  listen(tell: (report: LinkReport) => void): void
+  close(): Promise<void>
+}
+
+/** Watches a connection from its first moment: what breaks before anybody listens is told to the first who does. */
+export function createSession(
+  model: ChannelModel,
+  ending: AbortController,
+  facts: BrokerFacts,
+  log: Logger,
+): Session {
+  let listener: ((report: LinkReport) => void) | undefined
+  let closing = false
+  const closed = Promise.withResolvers<void>()
+  let blocked: string | undefined
+
+  const lost = (error: unknown) => {
+    if (closing || session.error !== undefined) return
+    session.error = error
+    listener?.({ type: 'broker.lost', failure: failureOf(error, facts) })
+  }
+  const session: Session = {
+    channel: undefined,
+    error: undefined,
+    watch(channel) {
+      channel.on('error', (error) => lost(error))
+      // a connection closes its channels first; its own reason comes in the same turn
+      channel.on('close', () => queueMicrotask(() => lost(new Error('Channel closed by server'))))
+    },
+    listen(tell) {
+      listener = tell
+      if (session.error !== undefined) tell({ type: 'broker.lost', failure: failureOf(session.error, facts) })
+      else if (blocked !== undefined) tell({ type: 'broker.blocked', reason: blocked })
+    },
+    async close() {
+      closing = true
+      const timer = setTimeout(() => closed.resolve(), CLOSE_MS)
+      try {
+        // a close that fails has nothing left to close
+        model.close().catch(() => closed.resolve())
+        await closed.promise
+      } finally {
+        clearTimeout(timer)
+        ending.abort()
+      }
+      log.debug(facts, 'the connection to RabbitMQ is closed')
+    },
+  }
+  // without a listener an error would end the process
+  model.on('error', lost)
+  model.on('close', (error) => {
+    closed.resolve()
+    lost(error ?? new Error('Unexpected close'))
+  })
+  model.on('blocked', (reason) => {
+    blocked = reason
+    listener?.({ type: 'broker.blocked', reason })
+  })
+  model.on('unblocked', () => {
+    blocked = undefined
+    listener?.({ type: 'broker.unblocked' })
+  })
+  return session
+}

@@ -1,0 +1,213 @@
+import { Socket } from 'node:net'
+import pg from 'pg'
+import { fail, PorteiroError, reasonOf } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { atMost } from '../time.ts'
+import { openEmbedded } from './embedded/embedded.ts'
+import { isStartingUp, translate } from './sqlstate.ts'
+
+/** ms in which a connection must stand; longer means the server is away, and callers have their own fallback. */
+const CONNECT_MS = 10_000
+/** ms for one query of a Querier; a server that hangs says nothing, and its connection is then given up. */
+const QUERY_MS = 10_000
+/** ms that closing waits for queries that run and for the server's goodbye. */
+const CLOSE_MS = 3000
+const DEFAULT_SCHEMA = 'porteiro'
+/** Connections a process; Postgres allows 100 in all by default and several roles share it. */
+const DEFAULT_MAX = 10
+
+/** Runs SQL and resolves with the rows. Every function of src/store takes one: the database, or a transaction. */
+export interface Querier {
+  query<T = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<T[]>
+}
+
+export interface Transaction extends Querier {
+  /** For libraries that want to join the transaction (pg-boss). Do not release it. */
+  readonly client: pg.PoolClient
+}
+
+export interface Database extends Querier {
+  readonly pool: pg.Pool
+  /** The first schema of every connection's search_path. */
+  readonly schema: string
+  readonly embedded: boolean
+  /** As given, or the embedded server's. May hold a password: never log it. */
+  readonly url: string
+  /** Commits what `run` did, or rolls all of it back when `run` throws. */
+  transaction<T>(run: (transaction: Transaction) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /** Undefined: the embedded server below `dataDir`. */
+  url?: string | undefined
+  schema?: string
+  dataDir: string
+  log: Logger
+  max?: number
+}
+
+/**
+ * A pool that has connected once. Throws DATABASE_UNREACHABLE (with host, port and database, never the password), and
+ * what openEmbedded throws. Later errors of Postgres are DATABASE_QUERY or DATABASE_UNREACHABLE, with the cause.
+ */
+export async function openDatabase({
+  url: given,
+  schema = DEFAULT_SCHEMA,
+  dataDir,
+  log,
+  max = DEFAULT_MAX,
+}: DatabaseOptions): Promise<Database> {
+  if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
+    throw fail('USAGE_WRONG', { problem: `"${schema}" cannot be the name of a schema.` })
+  }
+  const server = given === undefined ? await openEmbedded({ dataDir, log }) : undefined
+  const url = given ?? server!.url
+  let opened: ReturnType<typeof createPool> | undefined
+  try {
+    opened = createPool(url, schema, max, log)
+    await firstConnection(opened.pool)
+  } catch (error) {
+    await opened?.end()
+    await server?.close()
+    throw translate(error, opened === undefined ? {} : targetOf(opened.pool))
+  }
+  const { pool, end } = opened
+  const release = async () => {
+    await end()
+    await server?.close()
+  }
+  return fromPool(pool, { schema, url, embedded: server !== undefined, release })
+}
+
+interface Origin {
+  schema: string
+  url: string
+  embedded: boolean
+  release: () => Promise<void>
+}
+
+function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Database {
+  const target = targetOf(pool)
+  let closing: Promise<void> | undefined
+
+  const querier = (runner: pg.Pool | pg.PoolClient): Querier['query'] => {
+    return async <T>(text: string, values?: readonly unknown[]) => {
+      try {
+        const { rows } = await runner.query(timed(text, values))
+        return rows as T[]
+      } catch (error) {
+        throw translate(error, target)
+      }
+    }
+  }
+
+  const transaction = async <T>(run: (transaction: Transaction) => Promise<T>): Promise<T> => {
+    const client = await pool.connect().catch((error) => {
+      throw translate(error, target)
+    })
+    // a backend that dies between two queries is told to the client alone: unheard, it would end the process
+    let broken: Error | undefined
+    const onError = (error: Error) => {
+      broken = error
+    }
+    client.on('error', onError)
+    const query = querier(client)
+    try {
+      await query('begin')
+      const result = await run({ query, client })
+      await query('commit')
+      return result
+    } catch (error) {
+      // behind a query that was given up nothing is answered either; ending the connection rolls back too
+      if (error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE') broken ??= error
+      else {
+        await client.query(timed('rollback')).catch((failed) => {
+          broken = failed
+        })
+      }
+      throw error
+    } finally {
+      client.off('error', onError)
+      client.release(broken)
+    }
+  }
+
+  return {
+    pool,
+    schema,
+    url,
+    embedded,
+    query: querier(pool),
+    transaction,
+    close: () => (closing ??= release()),
+  }
+}
+
+/** A time limit a query and not on the pool: a migration, and its wait for another's, may take as long as it takes. */
+function timed(text: string, values?: readonly unknown[]): pg.QueryConfig & { query_timeout: number } {
+  return { text, query_timeout: QUERY_MS, ...(values && { values: values as unknown[] }) }
+}
+
+/** The pool, and its end: in order within CLOSE_MS, then by cutting what is left. */
+function createPool(url: string, schema: string, max: number, log: Logger) {
+  const sockets = new Set<Socket>()
+  const pool = new pg.Pool({
+    connectionString: withSearchPath(url, schema),
+    max,
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
+    application_name: 'porteiro',
+    stream: () => {
+      const socket = new Socket()
+      sockets.add(socket)
+      return socket.once('close', () => sockets.delete(socket))
+    },
+  })
+  // an idle connection that breaks is replaced by the pool; without a listener it would end the process
+  pool.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'an idle database connection was lost'))
+  try {
+    // pg parses the URL at the first connection only
+    targetOf(pool)
+  } catch (error) {
+    throw fail('DATABASE_UNREACHABLE', { reason: 'DATABASE_URL is not a Postgres URL' }, error)
+  }
+  const end = async () => {
+    // the pool forgets an idle connection before its socket is closed
+    const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    await atMost(CLOSE_MS, Promise.all([pool.end(), ...closed]))
+    for (const socket of sockets) socket.destroy()
+  }
+  return { pool, end }
+}
+
+/** Waits out a server that is still starting; anything else that is wrong will not mend by waiting. */
+async function firstConnection(pool: pg.Pool): Promise<void> {
+  const end = performance.now() + CONNECT_MS
+  for (;;) {
+    try {
+      const client = await pool.connect()
+      client.release()
+      return
+    } catch (error) {
+      if (!isStartingUp(error) || performance.now() > end) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
+/**
+ * The schema as a startup parameter costs no query a connection. Parameters of the URL win over those of the pool, and
+ * of two with one name the last wins: so ours goes to the end, behind whatever `options` the URL brought.
+ */
+function withSearchPath(url: string, schema: string): string {
+  const given = /[?&]options=([^&]*)/.exec(url)?.[1]
+  const options = `${given ? `${given}%20` : ''}-c%20search_path=${schema}`
+  return `${url}${url.includes('?') ? '&' : '?'}options=${options}`
+}
+
+function targetOf(pool: pg.Pool): { host: string; port: number; database: string | undefined } {
+  const { stream: _, ...options } = pool.options
+  const { host, port, database } = new pg.Client(options)
+  return { host, port, database }
+}

@@ -1,0 +1,164 @@
+import { rmSync } from 'node:fs'
+import { chown, realpath, rm } from 'node:fs/promises'
+import { undoAtExit } from '../../at-exit.ts'
+import { makeDataDir } from '../../data-dir.ts'
+import { fail, PorteiroError, reasonOf } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { findPackage, prepareBinaries, type Source } from './binaries.ts'
+import { createCluster, DATABASE, SUPERUSER } from './initdb.ts'
+import {
+  findPostmaster,
+  type Postmaster,
+  startPostmaster,
+  stopPostmaster,
+  stopPostmasterSync,
+} from './postmaster.ts'
+import { type Occupant, occupy } from './server-users.ts'
+import { AWAY, findPlace, linkPlace, type Place, socketDirectory } from './socket-directory.ts'
+import { withLock } from './start-lock.ts'
+
+/** ms to wait for another process that starts or stops the same server; initdb may take a minute on an SD card. */
+const PATIENCE_MS = 120_000
+
+export interface Embedded {
+  /** For pg: a unix socket that only the server's user and root can reach. */
+  url: string
+  pid: number
+  /** It ran already: another process uses it, or one was killed and left it. */
+  adopted: boolean
+  /** The last to close stops the server. */
+  close(): Promise<void>
+}
+
+export interface EmbeddedOptions {
+  dataDir: string
+  log: Logger
+  patienceMs?: number
+}
+
+/**
+ * The Postgres of `<dataDir>/postgres`, created, started or joined. Listens on no port. Throws DATABASE_UNSUPPORTED
+ * (no binaries for this machine), DATA_DIR_UNUSABLE, DATABASE_LOCKED (another process has been at it for `patienceMs`),
+ * DATABASE_UNREACHABLE (it does not start, or belongs to somebody else).
+ */
+export async function openEmbedded({
+  dataDir,
+  log,
+  patienceMs = PATIENCE_MS,
+}: EmbeddedOptions): Promise<Embedded> {
+  try {
+    const source = await findPackage()
+    await makeDataDir(dataDir)
+    const home = await realpath(dataDir)
+    const { stem } = await findPlace(home)
+    const lock = `${stem}.lock`
+    return await withLock(lock, patienceMs, async () => {
+      const occupant = await occupy(`${stem}.users`)
+      let cluster: string | undefined
+      let sockets: string | undefined
+      const forget = undoAtExit(() => abandon(occupant, cluster, sockets))
+      try {
+        // looked for again: whoever held the lock may have created it
+        const place = await findPlace(home)
+        cluster = place.cluster
+        const server = await reachServer(place, home, source, log)
+        sockets = server.postmaster.socketDirectory
+        const shutDown = async () => {
+          await stop(place, server.postmaster, occupant.leave)
+          forget()
+        }
+        return handle(server, shutDown, lock, patienceMs)
+      } catch (error) {
+        await occupant.leave()
+        forget()
+        throw error
+      }
+    })
+  } catch (error) {
+    if (error instanceof PorteiroError) throw error
+    // a full or read-only disk, or a directory of somebody else's
+    const reason = `its directory cannot be used: ${reasonOf(error)}`
+    throw fail('DATABASE_UNREACHABLE', { reason }, error)
+  }
+}
+
+function handle(
+  { postmaster, adopted }: { postmaster: Postmaster; adopted: boolean },
+  shutDown: () => Promise<void>,
+  lock: string,
+  patienceMs: number,
+): Embedded {
+  let closing: Promise<void> | undefined
+  const close = () =>
+    withLock(lock, patienceMs, shutDown).catch((error: NodeJS.ErrnoException) => {
+      // the data directory was deleted under us: no lock can be had there, and nobody else can be in it
+      if (error.code === 'ENOENT') return shutDown()
+      throw error
+    })
+  return {
+    url: urlOf(postmaster.socketDirectory!),
+    pid: postmaster.pid,
+    adopted,
+    close: () => (closing ??= close()),
+  }
+}
+
+async function stop(
+  place: Place,
+  postmaster: Postmaster,
+  leave: () => Promise<{ last: boolean }>,
+): Promise<void> {
+  const { last } = await leave()
+  if (!last) return
+  await stopPostmaster(place.cluster, postmaster.pid)
+  const sockets = postmaster.socketDirectory!
+  if (sockets !== place.cluster) await rm(sockets, { recursive: true, force: true })
+}
+
+/** As `stop`, for a process that is ending: without the lock, which an ending process cannot wait for. */
+function abandon({ leaveSync }: Occupant, cluster: string | undefined, sockets: string | undefined): void {
+  if (!leaveSync().last || cluster === undefined) return
+  stopPostmasterSync(cluster)
+  if (sockets !== undefined && sockets !== cluster) rmSync(sockets, { recursive: true, force: true })
+}
+
+async function reachServer(place: Place, home: string, source: Source, log: Logger) {
+  const running = place.exists ? await findPostmaster(place.cluster) : undefined
+  if (running) {
+    log.info({ pid: running.pid }, 'joined the embedded Postgres that was running')
+    return { postmaster: running, adopted: true }
+  }
+  return { postmaster: await startServer(place, home, source, log), adopted: false }
+}
+
+async function startServer(place: Place, home: string, source: Source, log: Logger): Promise<Postmaster> {
+  const { cluster, user } = place
+  const began = performance.now()
+  const binaries = await prepareBinaries(source, user, { copyTo: user ? AWAY : home, log })
+  if (place.away) {
+    log.info(
+      { directory: cluster },
+      'the database is kept there: its server may not enter the data directory',
+    )
+  }
+  if (!place.exists) {
+    log.info({ directory: cluster }, 'first start: creating the database')
+    await createCluster(cluster, binaries, user)
+  }
+  if (place.away) await linkPlace(home, place)
+  const sockets = await socketDirectory(cluster, user)
+  if (user && sockets !== cluster) await chown(sockets, user.uid, user.gid)
+  const postmaster = await startPostmaster(cluster, binaries, user, sockets).catch(async (error) => {
+    if (sockets !== cluster) await rm(sockets, { recursive: true, force: true })
+    throw error
+  })
+  const ms = Math.round(performance.now() - began)
+  log.info({ version: source.version, pid: postmaster.pid, ms }, 'the embedded Postgres is ready')
+  return postmaster
+}
+
+/** Everything is said, so that no PG* variable of our environment decides for pg. */
+function urlOf(sockets: string): string {
+  const host = encodeURIComponent(sockets).replaceAll('%2F', '/')
+  return `postgresql://${SUPERUSER}@/${DATABASE}?host=${host}&port=5432&sslmode=disable`
+}

@@ -1,0 +1,237 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { constants, open, readFile, rename, stat } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sleepSync, undoAtExit } from '../../at-exit.ts'
+import { fail } from '../../errors.ts'
+import type { Binaries } from './binaries.ts'
+import type { User } from './file-access.ts'
+import { SERVER_ENVIRONMENT, spawnFailure } from './initdb.ts'
+import { inspectProcess, isRunning } from './processes.ts'
+import { SOCKET_NAME } from './socket-directory.ts'
+import { remove } from './start-lock.ts'
+
+/** What a server writes into postmaster.pid, as far as it has got. */
+export interface Postmaster {
+  pid: number
+  socketDirectory: string | undefined
+  status: string
+}
+
+/** ms between two looks at a server that comes or goes; it announces neither. */
+const LOOK_MS = 5
+/** ms for a start; after a crash it replays its log first, which may take long on slow disks. */
+const START_MS = 120_000
+/** ms that the backends of a killed server have to notice its death, and between two tries. */
+const LEFTOVER_MS = 10_000
+const LEFTOVER_LOOK_MS = 100
+/** ms for a fast, then for an immediate shutdown; what still runs is killed. */
+const FAST_MS = 20_000
+const IMMEDIATE_MS = 5000
+/** The same where this process is ending and holds somebody up. */
+const HASTY_MS = 2000
+/** Bytes at which the server's log starts anew, the old one kept as server.log.1. */
+const LOG_BYTES = 1_000_000
+
+/** A small server's settings. fsync, synchronous_commit and full_page_writes keep their safe defaults. */
+const SETTINGS = {
+  listen_addresses: '',
+  port: '5432',
+  shared_buffers: '64MB',
+  max_connections: '100',
+  max_wal_size: '256MB',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  // statements and refused rows may hold names and numbers of people; the client is told of errors anyway
+  log_min_messages: 'log',
+  log_min_error_statement: 'panic',
+  log_checkpoints: 'off',
+  log_autovacuum_min_duration: '-1',
+}
+
+/**
+ * The server of `cluster`, if one runs and answers. The file of a dead one is left for Postgres, which knows best what
+ * may remain of it, unless its process id now belongs to a zombie or a stranger: for these Postgres would not start.
+ */
+export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
+  const path = join(cluster, 'postmaster.pid')
+  const end = performance.now() + START_MS
+  for (;;) {
+    const text = await readFile(path, 'utf8').catch(() => undefined)
+    if (text === undefined) return undefined
+    const postmaster = parse(text)
+    // a server in another container on the same volume has a process id that means nothing here, but its socket answers
+    if (await answers(postmaster.socketDirectory)) return postmaster
+    if (!runs(postmaster.pid, cluster)) {
+      if (inspectProcess(postmaster.pid) !== undefined) await remove(path, text)
+      return undefined
+    }
+    // it starts, or it was killed and is not quite gone
+    if (postmaster.status !== 'ready') {
+      const ready = await untilReady(cluster, postmaster.pid)
+      if (ready) return ready
+    }
+    if (performance.now() > end) {
+      throw fail('DATABASE_UNREACHABLE', { reason: `its server (process ${postmaster.pid}) does not answer` })
+    }
+    await sleep(LOOK_MS)
+  }
+}
+
+/** Starts the server, detached: it outlives a SIGKILL of ours, and a Ctrl-C in our terminal does not reach it. */
+export async function startPostmaster(
+  cluster: string,
+  { postgres }: Binaries,
+  user: User | undefined,
+  sockets: string,
+): Promise<Postmaster> {
+  const settings = { ...SETTINGS, unix_socket_directories: `"${sockets.replaceAll('"', '""')}"` }
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const log = await openLog(cluster, user)
+  let forget = () => {}
+  try {
+    const stdio = ['ignore', log.fd, log.fd] as const
+    const end = performance.now() + LEFTOVER_MS
+    for (;;) {
+      const child = spawn(postgres, ['-D', cluster, ...args], {
+        cwd: cluster,
+        env: SERVER_ENVIRONMENT,
+        detached: true,
+        stdio: [...stdio],
+        ...user,
+      })
+      await once(child, 'spawn').catch((error) => {
+        throw spawnFailure(error, user)
+      })
+      child.unref()
+      // until its own file names it, nobody else could find it
+      forget = undoAtExit(() => signalTo(child.pid!, 'SIGQUIT'))
+      const ready = await untilReady(cluster, child.pid!)
+      if (ready) return ready
+      forget()
+      const words = await lastWords(cluster)
+      if (!/still in use/.test(words) || performance.now() > end) {
+        throw fail('DATABASE_UNREACHABLE', { reason: `its server ended at once: ${words}` })
+      }
+      await sleep(LEFTOVER_LOOK_MS)
+    }
+  } finally {
+    await log.close()
+    forget()
+  }
+}
+
+/** Undefined when the server ends instead. */
+export async function untilReady(cluster: string, pid: number): Promise<Postmaster | undefined> {
+  const end = performance.now() + START_MS
+  while (runs(pid, cluster)) {
+    const text = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')
+    const postmaster = parse(text)
+    if (
+      postmaster.pid === pid &&
+      postmaster.status === 'ready' &&
+      (await answers(postmaster.socketDirectory))
+    ) {
+      return postmaster
+    }
+    if (performance.now() > end) {
+      throw fail('DATABASE_UNREACHABLE', { reason: `its server was not ready within ${START_MS / 1000} s` })
+    }
+    await sleep(LOOK_MS)
+  }
+  return undefined
+}
+
+/** Clients are let go and everything is written; a server that does not manage that in time recovers at its next start. */
+export async function stopPostmaster(cluster: string, pid: number): Promise<void> {
+  const facts = inspectProcess(pid)
+  if (facts === undefined || !runs(pid, cluster)) return
+  const steps = [
+    ['SIGINT', FAST_MS],
+    ['SIGQUIT', IMMEDIATE_MS],
+    ['SIGKILL', IMMEDIATE_MS],
+  ] as const
+  for (const [signal, ms] of steps) {
+    signalTo(pid, signal)
+    const end = performance.now() + ms
+    while (isRunning(pid, facts.startedAt)) {
+      if (performance.now() > end) break
+      await sleep(LOOK_MS)
+    }
+    if (!isRunning(pid, facts.startedAt)) return
+  }
+}
+
+/** For a process that is ending: stops whatever server runs on `cluster`, within seconds. */
+export function stopPostmasterSync(cluster: string): void {
+  const { pid } = parse(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'))
+  const facts = inspectProcess(pid)
+  if (facts === undefined || !runs(pid, cluster)) return
+  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
+    signalTo(pid, signal)
+    const end = performance.now() + HASTY_MS
+    while (isRunning(pid, facts.startedAt) && performance.now() < end) sleepSync(LOOK_MS)
+    if (!isRunning(pid, facts.startedAt)) return
+  }
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    // it ended between the look and the signal
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** A process id may by now belong to anyone, or to a zombie: only a postgres on this very directory counts. */
+function runs(pid: number, cluster: string): boolean {
+  const found = inspectProcess(pid)
+  return found !== undefined && !found.zombie && found.command.includes(`postgres -D ${cluster} `)
+}
+
+async function answers(directory: string | undefined): Promise<boolean> {
+  if (!directory) return false
+  const socket = connect(join(directory, SOCKET_NAME))
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** Lines: pid, data directory, start time, port, socket directory, address, shared memory, status. */
+function parse(text: string): Postmaster {
+  const lines = text.split('\n')
+  return { pid: Number(lines[0]), socketDirectory: lines[4] || undefined, status: (lines[7] ?? '').trim() }
+}
+
+async function openLog(cluster: string, user: User | undefined) {
+  const path = join(cluster, 'server.log')
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  )
+  if (size > LOG_BYTES) await rename(path, `${path}.1`)
+  // no following of links: the directory belongs to the server's user, and we may be root
+  const log = await open(
+    path,
+    constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW,
+    0o600,
+  )
+  // after a crash the server syncs every file in its directory, and complains of one it cannot open
+  if (user) await log.chown(user.uid, user.gid)
+  return log
+}
+
+async function lastWords(cluster: string): Promise<string> {
+  const text = await readFile(join(cluster, 'server.log'), 'utf8')
+  const lines = text.slice(-4000).trim().split('\n')
+  return lines.findLast((line) => /FATAL|PANIC/.test(line)) ?? lines.at(-1) ?? ''
+}

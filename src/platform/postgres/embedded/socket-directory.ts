@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, realpath, rm, stat, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fail } from '../../errors.ts'
+import { blockedAt, NOBODY, type User } from './file-access.ts'
+
+/** Where root keeps what uid 65534 cannot reach in its own place. */
+export const AWAY = '/var/lib/porteiro'
+/** Bytes of sun_path less its closing NUL: 108 on Linux, 104 on macOS and the BSDs. */
+const SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
+/** The socket's file name carries the port even though nothing listens on it. */
+export const SOCKET_NAME = '.s.PGSQL.5432'
+
+export interface Place {
+  /** Real path of the cluster, which may not exist yet. */
+  cluster: string
+  exists: boolean
+  /** Whom the server runs as; undefined: as ourselves. */
+  user: User | undefined
+  /** What the lock and the list of users are named after. */
+  stem: string
+  /** Outside of the data directory, because the server may not enter it. */
+  away: boolean
+}
+
+/**
+ * The cluster is `<home>/postgres`. For root it may be a link to one below /var/lib/porteiro, where the way to `home` is
+ * barred to the server's user (a clone in /root). An existing one is run by its owner and never moved.
+ */
+export async function findPlace(home: string): Promise<Place> {
+  const path = join(home, 'postgres')
+  const root = process.getuid?.() === 0
+  const found = await realpath(path).catch(() => undefined)
+  if (found !== undefined) {
+    const away = dirname(found) === AWAY
+    return { cluster: found, exists: true, user: await userOf(found, root), stem: away ? found : path, away }
+  }
+  const blocked = root ? await blockedAt(home, NOBODY) : undefined
+  if (blocked === undefined) {
+    return { cluster: path, exists: false, user: root ? NOBODY : undefined, stem: path, away: false }
+  }
+  const cluster = join(AWAY, createHash('sha256').update(home).digest('hex').slice(0, 12))
+  await openDirectory(AWAY)
+  const there = await stat(cluster).catch(() => undefined)
+  return { cluster, exists: there !== undefined, user: NOBODY, stem: cluster, away: true }
+}
+
+/** Makes `<home>/postgres` point to a cluster elsewhere, for people and for the next start. */
+export async function linkPlace(home: string, { cluster }: Place): Promise<void> {
+  const path = join(home, 'postgres')
+  // an older link may lead to what was deleted
+  await rm(path, { force: true })
+  await symlink(cluster, path)
+}
+
+async function userOf(cluster: string, root: boolean): Promise<User | undefined> {
+  const { uid, gid } = await stat(cluster)
+  if (!root) {
+    if (uid === process.getuid?.()) return undefined
+    throw fail('DATABASE_UNREACHABLE', {
+      reason: `${cluster} belongs to uid ${uid}: start as that user or as root, or give it away with chown -R`,
+    })
+  }
+  if (uid === 0) {
+    const reason = `${cluster} belongs to root, as whom Postgres does not run: chown -R ${NOBODY.uid}:${NOBODY.gid} it`
+    throw fail('DATABASE_UNREACHABLE', { reason })
+  }
+  const user = { uid, gid }
+  const blocked = await blockedAt(cluster, user)
+  if (blocked === undefined) return user
+  throw fail('DATABASE_UNREACHABLE', {
+    reason: `its server runs as uid ${uid}, which may not enter ${blocked}: allow it with chmod o+x`,
+  })
+}
+
+/** The cluster itself, which only its user may enter, or where its path is too long for a socket a fresh directory. */
+export async function socketDirectory(cluster: string, user: User | undefined): Promise<string> {
+  if (Buffer.byteLength(join(cluster, SOCKET_NAME)) <= SOCKET_PATH_BYTES) return cluster
+  const base = await realpath(tmpdir())
+  const fits = Buffer.byteLength(join(base, 'porteiro-XXXXXX', SOCKET_NAME)) <= SOCKET_PATH_BYTES
+  const open = user === undefined || (await blockedAt(base, user)) === undefined
+  return mkdtemp(join(fits && open ? base : '/tmp', 'porteiro-'))
+}
+
+async function openDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true })
+  await chmod(path, 0o755)
+}

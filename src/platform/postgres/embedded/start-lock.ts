@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fail } from '../../errors.ts'
+import { inspectProcess, isRunning } from './processes.ts'
+
+/** ms between two looks at a lock that another process holds. */
+const LOOK_MS = 20
+
+/**
+ * Runs `run` while `path` is ours; processes on one data directory start and stop its server one after another. A lock
+ * whose process is gone is taken over. Throws DATABASE_LOCKED after `patienceMs`.
+ */
+export async function withLock<T>(path: string, patienceMs: number, run: () => Promise<T>): Promise<T> {
+  await acquire(path, patienceMs)
+  try {
+    return await run()
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function acquire(path: string, patienceMs: number): Promise<void> {
+  const end = performance.now() + patienceMs
+  const draft = `${path}.${randomUUID()}`
+  // linked, not written in place: a lock never exists without its owner's name in it
+  await writeFile(draft, `${process.pid} ${inspectProcess(process.pid)?.startedAt ?? ''}`)
+  try {
+    for (;;) {
+      try {
+        await link(draft, path)
+        return
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      }
+      const owner = await readFile(path, 'utf8').catch(() => '')
+      if (isStale(owner)) await remove(path, owner)
+      else if (performance.now() > end) throw fail('DATABASE_LOCKED', { directory: dirname(path), owner })
+      else await sleep(LOOK_MS)
+    }
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+function isStale(owner: string): boolean {
+  const [, pid, startedAt] = /^(\d+) (.*)$/.exec(owner) ?? []
+  return pid !== undefined && !isRunning(Number(pid), startedAt!)
+}
+
+/** Takes the file away before looking again: between the first look and now another process may have replaced it. */
+export async function remove(path: string, expected: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}`
+  try {
+    await rename(path, aside)
+  } catch {
+    return
+  }
+  if ((await readFile(aside, 'utf8')) !== expected) await link(aside, path).catch(() => {})
+  await rm(aside, { force: true })
+}

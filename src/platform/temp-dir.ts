@@ -1,0 +1,21 @@
+import { rmSync } from 'node:fs'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { undoAtExit } from './at-exit.ts'
+
+/** A DATA_DIR for one run. The embedded Postgres of a root user runs as nobody, who must be able to pass through it. */
+export async function createScratch(prefix: string): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), prefix))
+  // workers of a Postgres that was killed write for a moment more
+  const options = { recursive: true, force: true, maxRetries: 10 }
+  const forget = undoAtExit(() => rmSync(path, options))
+  await chmod(path, 0o711)
+  return {
+    path,
+    async remove() {
+      await rm(path, options)
+      forget()
+    },
+  }
+}

@@ -1,0 +1,25 @@
+import type { Channel } from '../outbound/message.ts'
+
+/** Queues that workers take from; each has dead letters of its own. */
+export const QUEUES = [
+  'outgoing',
+  'incoming',
+  'webhook',
+  'webhook.status.failed',
+  'media',
+  'notification',
+] as const
+export type QueueName = (typeof QUEUES)[number]
+
+/** Those whose jobs are messages; the others' jobs name their handler by type. */
+export const MESSAGE_QUEUES = ['outgoing', 'webhook'] as const satisfies readonly QueueName[]
+export type MessageQueue = (typeof MESSAGE_QUEUES)[number]
+
+export const deadOf = (queue: QueueName) => `${queue}.dead` as const
+
+export const isQueue = (name: string): name is QueueName => (QUEUES as readonly string[]).includes(name)
+
+/** Webhooks queue apart: their receivers are many and often slow. */
+export function queueOf(channel: Channel): MessageQueue {
+  return channel === 'webhook' ? 'webhook' : 'outgoing'
+}

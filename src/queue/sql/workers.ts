@@ -1,0 +1,57 @@
+import type { Querier } from '../../platform/postgres/database.ts'
+
+export interface WorkerRow {
+  id: string
+  node: string
+  role: string
+  startedAt: Date
+  seenAt: Date
+  stoppedAt: Date | null
+  /** Tries that ended, well or not, since it started. */
+  processed: number
+  /** Those of them that were a message's last. */
+  failed: number
+  /** Tries under way. */
+  processing: number
+  /** Fetched, and waiting for their turn in this process. */
+  waiting: number
+}
+
+export async function writeWorker(
+  database: Querier,
+  worker: Omit<WorkerRow, 'seenAt' | 'stoppedAt'> & { stopped: boolean },
+): Promise<void> {
+  await database.query(
+    `insert into workers (id, node, role, started_at, seen_at, stopped_at, processed, failed, processing, waiting)
+     values ($1, $2, $3, $4, now(), case when $5 then now() end, $6, $7, $8, $9)
+     on conflict (id) do update set seen_at = excluded.seen_at, stopped_at = excluded.stopped_at,
+       processed = excluded.processed, failed = excluded.failed, processing = excluded.processing,
+       waiting = excluded.waiting`,
+    [
+      worker.id,
+      worker.node,
+      worker.role,
+      worker.startedAt,
+      worker.stopped,
+      worker.processed,
+      worker.failed,
+      worker.processing,
+      worker.waiting,
+    ],
+  )
+}
+
+/** Those heard of within `seconds` and not stopped, the longest running first. */
+export function liveWorkers(database: Querier, seconds: number): Promise<WorkerRow[]> {
+  return database.query<WorkerRow>(
+    `select id, node, role, started_at as "startedAt", seen_at as "seenAt", stopped_at as "stoppedAt",
+       processed::float8 as processed, failed::float8 as failed, processing, waiting
+     from workers where stopped_at is null and seen_at > now() - $1 * interval '1 second' order by started_at`,
+    [seconds],
+  )
+}
+
+/** Deletes the rows of workers that were not heard of for so many days. */
+export async function deleteOldWorkers(database: Querier, days: number): Promise<void> {
+  await database.query(`delete from workers where seen_at < now() - $1 * interval '1 day'`, [days])
+}

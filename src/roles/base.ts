@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { createJournal, type Journal } from '../calls/journal.ts'
+import { writeBatch } from '../calls/sql/calls.ts'
+import { enterNodes, type Presence } from '../cluster/presence.ts'
+import { createRouting, type Routing } from '../cluster/routing.ts'
+import { createStreams, type Streams } from '../cluster/subscriptions.ts'
+import { openSignals } from '../cluster/topics.ts'
+import type { Config } from '../config/config.ts'
+import { createErrorReports, type ErrorReports } from '../observe/error-reports.ts'
+import { createTimings, type Timings } from '../observe/timings.ts'
+import { makeDataDir } from '../platform/data-dir.ts'
+import type { Logger } from '../platform/log.ts'
+import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
+import { type Database, openDatabase } from '../platform/postgres/database.ts'
+import { migrate } from '../platform/postgres/migrate.ts'
+import { type Messages, openMessages } from './messages.ts'
+
+/** Connections to Postgres that the first role of a process may open, and each further one. */
+const CONNECTIONS = { first: 10, further: 5 }
+
+/** What every role of a process shares. */
+export interface Base {
+  config: Config
+  log: Logger
+  database: Database
+  journal: Journal
+  presence: Presence
+  routing: Routing
+  streams: Streams
+  messages: Messages
+  reports: ErrorReports
+  timings: Timings
+  /** Folder of the recordings, with a folder for each call. */
+  recordings: string
+}
+
+export interface BaseOptions {
+  config: Config
+  log: Logger
+  roles: readonly string[]
+}
+
+/** Opens what every role needs; `owner` closes it in reverse. Errors: DATA_DIR_UNUSABLE, those of the database, of migrations and of the queue. */
+export async function openBase(
+  { config, log, roles }: BaseOptions,
+  owner: AsyncDisposableStack,
+): Promise<Base> {
+  const reports = await createErrorReports({ dsn: config.sentryDsn, release: VERSION, log })
+  owner.defer(() => reports.close())
+  await makeDataDir(config.dataDir)
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
+    log,
+    max: CONNECTIONS.first + CONNECTIONS.further * (roles.length - 1),
+  })
+  owner.defer(() => database.close())
+  await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') })
+  const instance = randomUUID()
+  const signals = await openSignals({ database, instance, log })
+  owner.defer(() => signals.close())
+  const presence = await enterNodes({ database, instance, nodeId: config.nodeId, roles, log })
+  owner.defer(() => presence.leave())
+  const routing = createRouting({ database, signals, presence, log })
+  owner.defer(() => routing.close())
+  const streams = createStreams({ signals, presence, routing, log })
+  owner.defer(() => streams.close())
+  const journal = createJournal({
+    write: (batch) => database.transaction((transaction) => writeBatch(transaction, { ...batch, instance })),
+    log,
+  })
+  owner.defer(() => journal.close())
+  const timings = createTimings()
+  const recordings = join(config.dataDir, 'recordings')
+  const works = roles.includes('worker')
+  const messages = await openMessages(
+    { config, log, database, journal, timings, reports, recordings, works },
+    owner,
+  )
+  return {
+    config,
+    log,
+    database,
+    journal,
+    presence,
+    routing,
+    streams,
+    messages,
+    reports,
+    timings,
+    recordings,
+  }
+}

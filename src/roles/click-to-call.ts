@@ -1,0 +1,61 @@
+import type { brokerMachine, DialRequest } from '../../machines/index.ts'
+import { openAmqpDialer } from '../clicktocall/amqp-dialer.ts'
+import { createAri } from '../clicktocall/ari.ts'
+import { createAriDialer } from '../clicktocall/ari-dialer.ts'
+import type { Broker } from '../clicktocall/broker.ts'
+import {
+  createLoopbackDialer,
+  createManualDialer,
+  createNoDialer,
+  type Dialer,
+  type Telephone,
+} from '../clicktocall/dialer.ts'
+import type { Config } from '../config/config.ts'
+import type { Link } from '../platform/amqp/link.ts'
+import type { Logger } from '../platform/log.ts'
+
+export interface ClickToCallOptions {
+  config: Config
+  /** Puts the real connection into the broker's machine. */
+  provide: (link: Link) => typeof brokerMachine
+  /** The simulated telephone of CLICKTOCALL=loopback. */
+  telephone: () => Telephone
+  /** Tells an outside dialler (CLICKTOCALL=manual). */
+  wanted: (request: DialRequest) => void
+  /** The port that residents come in on, once it is open. */
+  residentPort: () => number
+  log: Logger
+}
+
+/** The way of ringing that the configuration names, and its broker where it has one. Errors: every BROKER_ code. */
+export async function openClickToCall({
+  config: { clickToCall, audiosocket: address, amqp, ari },
+  provide,
+  telephone,
+  wanted,
+  residentPort,
+  log,
+}: ClickToCallOptions): Promise<{ dialer: Dialer; broker?: Broker }> {
+  const { mode, queue, license } = clickToCall
+  const audiosocket = () => address.advertise ?? `${bracketed(reachable(address.host))}:${residentPort()}`
+  if (mode === 'amqp') return openAmqpDialer({ amqp: amqp!, queue, license, audiosocket, provide, log })
+  if (mode === 'ari') return { dialer: createAriDialer({ ari: createAri(ari!), audiosocket, log }) }
+  if (mode === 'manual') return { dialer: createManualDialer({ wanted }) }
+  if (mode === 'loopback') return { dialer: createLoopbackDialer({ telephone: telephone(), log }) }
+  return { dialer: createNoDialer() }
+}
+
+/** An address to connect to for one that is listened on. */
+export function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  return host === '::' ? '::1' : host
+}
+
+/** Whether only this machine can connect to what listens there. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}

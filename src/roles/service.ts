@@ -1,0 +1,273 @@
+import { type AnyActorRef, createActor, fromPromise, waitFor } from 'xstate'
+import { serviceMachine } from '../../machines/index.ts'
+import { deadline } from '../calls/deadline.ts'
+import type { MediaKit } from '../calls/media-assets.ts'
+import { endLost } from '../calls/recovery/orphaned-calls.ts'
+import type { Telephone } from '../clicktocall/dialer.ts'
+import type { Config } from '../config/config.ts'
+import { openHealth } from '../http/health.ts'
+import { callSource } from '../http/inspector/sources.ts'
+import { createLooks } from '../http/inspector/views.ts'
+import { createInspection, createRoster } from '../inspect/inspection.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import { countMessages } from '../outbound/sql/statistics.ts'
+import type { PorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import { passed } from '../platform/time.ts'
+import { type Base, openBase } from './base.ts'
+import { sayLastWords } from './shutdown-announcement.ts'
+import { openVoice, type Voice } from './voice.ts'
+import { openWeb, type Web } from './web.ts'
+import { openWorker, type WorkerRole } from './worker.ts'
+
+/** The parts of the service that share a database; each runs in a process of its own or beside the others. */
+export const SERVICE_ROLES = ['voice', 'worker', 'web'] as const
+export type ServiceRole = (typeof SERVICE_ROLES)[number]
+
+/** ms for a worker to take what was enqueued last; a notification does it in a few. */
+const TAKE_MS = 500
+
+export interface ServiceOptions {
+  config: Config
+  log: Logger
+  /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
+  telephone?: (port: () => number, kit: MediaKit) => Telephone
+}
+
+interface Parts {
+  base: Base
+  voice: Voice | undefined
+  worker: WorkerRole | undefined
+  web: Web | undefined
+  /** Of the health routes, where there is no web; undefined where they are not wanted. */
+  healthPort: number | undefined
+  status: () => Record<string, unknown>
+}
+
+/** Roles that run, and the two ways to end them. */
+export interface RunningRoles extends Parts {
+  /** Takes no new calls, lets live ones and jobs in hand finish within DRAIN_SECONDS, then closes. A second time: closes now. */
+  drain(): void
+  /** Closes now; resolves when nothing is left. */
+  stop(): Promise<void>
+  /** Resolves when nothing is left, whoever asked for it. */
+  readonly stopped: Promise<void>
+  /** Resolves with the reason when the service cannot go on: it has begun to drain, and its process should end with `exit`. */
+  readonly failed: Promise<PorteiroError>
+}
+
+export type RunningService = Awaited<ReturnType<typeof startService>>
+
+/** Starts the whole service in this process. */
+export async function startService(options: ServiceOptions) {
+  const running = await startRoles(options, SERVICE_ROLES)
+  const { base, drain, stop, stopped, failed, status } = running
+  const voice = running.voice!
+  const web = running.web!
+  return {
+    ports: { ...voice.ports, api: web.port },
+    calls: voice.calls,
+    kit: voice.kit,
+    broker: voice.broker,
+    database: base.database,
+    journal: base.journal,
+    outbound: base.messages.outbound,
+    firstKey: web.firstKey,
+    status: () => ({ ...status(), ...voice.status() }),
+    drain,
+    stop,
+    stopped,
+    failed,
+  }
+}
+
+/**
+ * Starts these roles; rejects with the first error, with everything released that was opened before it. The only place that
+ * puts real ports into the machine of the service itself.
+ */
+export async function startRoles(
+  options: ServiceOptions,
+  roles: readonly ServiceRole[],
+): Promise<RunningRoles> {
+  const { config, log } = options
+  const owner = new AsyncDisposableStack()
+  let parts: Parts | undefined
+  let failure: unknown
+  const actor = createActor(
+    serviceMachine.provide({
+      actors: {
+        deadline,
+        start: fromPromise(async () => {
+          try {
+            parts = await openParts({ ...options, roles, self: () => actor }, owner)
+          } catch (error) {
+            failure = error
+            throw error
+          }
+        }),
+        drain: fromPromise(async ({ signal }) => {
+          if (!parts) return
+          const { base, voice, worker } = parts
+          if (voice) {
+            await voice.drain()
+            // what the last calls left to be sent is in the queue, and has a moment to be taken
+            await base.messages.notices.settled()
+            if (worker) await passed(TAKE_MS, signal)
+          }
+          await worker?.close()
+        }),
+        close: fromPromise(async () => {
+          await owner
+            .disposeAsync()
+            .catch((error) => log.error({ err: error }, 'not everything closed in order'))
+        }),
+      },
+    }),
+    { input: { drainMs: config.drainMs } },
+  )
+  const stopped = waitFor(actor, (snapshot) => snapshot.matches('stopped'), { timeout: Infinity }).then(
+    () => {},
+  )
+  actor.subscribe((snapshot) => log.debug({ state: snapshot.value }, 'service'))
+  actor.start()
+  await waitFor(actor, (snapshot) => snapshot.matches('running') || snapshot.matches('stopped'), {
+    timeout: Infinity,
+  })
+  if (failure) throw failure
+  const { voice, base } = parts!
+  const stop = () => {
+    actor.send({ type: 'service.stop' })
+    return stopped
+  }
+  const failed = Promise.withResolvers<PorteiroError>()
+  void voice?.broker?.failed.then((error) => {
+    const { calls } = voice
+    log.fatal({ code: error.code, ...calls.counts() }, 'nobody can be rung any more: the service ends')
+    base.reports.report(error)
+    actor.send({ type: 'service.drain' })
+    sayLastWords({ calls, stop, stopped })
+    failed.resolve(error)
+  })
+  return {
+    ...parts!,
+    stopped,
+    failed: failed.promise,
+    drain: () => actor.send({ type: 'service.drain' }),
+    stop,
+  }
+}
+
+type Self = ReturnType<typeof createActor<typeof serviceMachine>>
+
+/** Opens every part in the order in which the data flows; `owner` closes them in reverse. */
+async function openParts(
+  options: ServiceOptions & { roles: readonly ServiceRole[]; self: () => Self },
+  owner: AsyncDisposableStack,
+): Promise<Parts> {
+  const { config, log, roles, telephone, self } = options
+  const startedAt = new Date()
+  const running = () => self().getSnapshot().matches('running')
+  const has = (role: ServiceRole) => roles.includes(role)
+  const base = await openBase({ config, log, roles }, owner)
+  const { database } = base
+  const worker = has('worker') ? openWorker(base, owner) : undefined
+  const voice = has('voice') ? await openVoice({ base, telephone }, owner) : undefined
+  // whoever is left tells of the calls of a process that is gone
+  const lost = endLost({
+    ...base,
+    asking: base.messages.asking,
+    callMaxMs: config.call.maxMs,
+    reattachSeconds: config.call.reattachSeconds,
+    living: () => voice?.calls.list().map(({ id }) => id) ?? [],
+  })
+  owner.defer(() => lost.stop())
+  const own = () => ({
+    status: running() ? 'running' : 'draining',
+    node: config.nodeId,
+    roles,
+    startedAt: startedAt.toISOString(),
+    ...voice?.status(),
+    ...(worker && { worker: worker.counts() }),
+    database: database.embedded ? 'embedded' : 'external',
+  })
+  const status = () => ({
+    ...own(),
+    /** Every process of this database, as it was seconds ago, and those that ended without a word. */
+    nodes: base.presence.seen().map(({ instance, nodeId, roles: its, seenAt, status: told, isSilent }) => ({
+      ...told,
+      node: nodeId,
+      roles: its,
+      seenAt,
+      isSilent,
+      isThis: instance === base.presence.instance,
+    })),
+  })
+  /** What keeps this process from its work; empty when it is ready. */
+  const lacks = () => [
+    ...(running() ? [] : ['not running']),
+    ...(base.presence.isAway() && !base.journal.isAway() ? ['database away'] : []),
+    ...(voice?.lacks() ?? []),
+  ]
+  const metrics = createMetrics({
+    pool: database.pool,
+    journal: base.journal,
+    ...(voice && {
+      callStates: Object.keys(voice.machine.states),
+      calls: voice.calls,
+      pacer: voice.pacer,
+      audiosocket: voice.server,
+      broker: voice.broker,
+      speech: voice.speech,
+    }),
+    ...(worker && { queue: { counts: () => countMessages(database) } }),
+    timings: base.timings,
+  })
+  const roster = createRoster()
+  const looks = createLooks({
+    streams: base.streams,
+    inspection: createInspection({
+      sources: [...(voice ? [callSource(voice.calls, base.journal)] : []), roster],
+      report: (error) => base.reports.report(error),
+    }),
+    note: (callId, data) => voice?.calls.find(callId)?.note('sent.byHand', null, data),
+    log,
+  })
+  looks.serve()
+  const common = { status, lacks, metrics }
+  const web = has('web') ? await openWeb({ base, voice, looks, ...common }, owner) : undefined
+  const health =
+    !web && config.healthPort !== undefined
+      ? await openHealth({
+          ...config.api,
+          port: config.healthPort,
+          adminKey: config.api.key,
+          database,
+          log,
+          calls: voice?.calls,
+          ...common,
+        })
+      : undefined
+  if (health) owner.defer(() => health.close())
+  const part = (kind: 'service' | 'broker', root: AnyActorRef) =>
+    roster.add({
+      root,
+      kind,
+      name: `${kind}@${base.presence.name}`,
+      tenantId: null,
+      facts: () => ({ roles }),
+    })
+  part('service', self())
+  if (voice?.broker) part('broker', voice.broker.actor)
+  await base.presence.describe(() => ({ ...own(), lacks: lacks() }))
+  const { host } = config.audiosocket
+  log.info(
+    {
+      roles,
+      ...(voice && { ...voice.ports, host, clicktocall: config.clickToCall.mode }),
+      ...(web && { api: web.port }),
+      ...(health && { health: health.port }),
+    },
+    'ready',
+  )
+  return { base, voice, worker, web, healthPort: health?.port, status }
+}

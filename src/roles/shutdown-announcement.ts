@@ -1,0 +1,26 @@
+import type { LiveCall } from '../calls/call.ts'
+import type { Calls } from '../calls/registry.ts'
+
+/** ms that calls have, once nobody can be rung any more, before they are told goodbye; after four times that they are cut. */
+const LAST_WORDS_MS = 5000
+
+export interface LastWordsOptions {
+  calls: Pick<Calls, 'list'>
+  /** Ends the service. */
+  stop: () => void
+  stopped: Promise<void>
+}
+
+/** The end of a service that drains because its broker has failed for good: whoever is on the line is told so. */
+export function sayLastWords({ calls, stop, stopped }: LastWordsOptions): void {
+  const conclude = (which: (call: LiveCall) => boolean) => {
+    for (const call of calls.list().filter(which)) call.actor.send({ type: 'call.end', reason: 'closing' })
+  }
+  const timers = [
+    // who is being told that nobody can be reached has better words coming
+    setTimeout(conclude, LAST_WORDS_MS, (call: LiveCall) => !call.actor.getSnapshot().matches('contacting')),
+    setTimeout(conclude, 2 * LAST_WORDS_MS, () => true),
+    setTimeout(stop, 4 * LAST_WORDS_MS),
+  ]
+  void stopped.finally(() => timers.forEach(clearTimeout))
+}

@@ -1,0 +1,290 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { type Contact, type DialRequest, provideCall } from '../../machines/index.ts'
+import { createPacer } from '../audiosocket/pacer.ts'
+import { createAudioSocketServer } from '../audiosocket/server.ts'
+import { createCommands } from '../calls/commands.ts'
+import { deadline } from '../calls/deadline.ts'
+import { createEndedCalls } from '../calls/ended.ts'
+import { createGates } from '../calls/entrance-ports.ts'
+import { createHearing } from '../calls/hearing.ts'
+import { createLeg } from '../calls/leg.ts'
+import { giveLevels, LEVELS } from '../calls/levels.ts'
+import { loadMediaKit, type MediaKit } from '../calls/media-assets.ts'
+import { createPorts } from '../calls/ports.ts'
+import { createKeeping } from '../calls/recovery/snapshots.ts'
+import { createCalls } from '../calls/registry.ts'
+import { createCourtesy } from '../calls/reject-prompt.ts'
+import { createRelays } from '../calls/relays.ts'
+import { keepRetention } from '../calls/retention.ts'
+import { endedSince } from '../calls/sql/calls.ts'
+import { machinesVersion } from '../charts/version.ts'
+import type { Telephone } from '../clicktocall/dialer.ts'
+import { createMatcher } from '../dialogue/matcher.ts'
+import { createUnderstanding } from '../dialogue/understand.ts'
+import { decideEarly, resolvePlan } from '../directory/rules.ts'
+import { findUnit, listUnits, type Unit } from '../directory/sql/directory.ts'
+import { directoryRevision } from '../directory/sql/revision.ts'
+import { deleteOldGateCommands } from '../gates/sql/gates.ts'
+import { sweepInbound } from '../inbound/retention.ts'
+import type { Role } from '../platform/audio.ts'
+import { reasonOf } from '../platform/errors.ts'
+import { PACKAGE_ROOT } from '../platform/package.ts'
+import { createTelephone } from '../simulator/telephone.ts'
+import { createSynthesizer } from '../speech/synthesize.ts'
+import { createTranscriber } from '../speech/transcribe.ts'
+import type { Base } from './base.ts'
+import { isLoopback, openClickToCall, reachable } from './click-to-call.ts'
+import { provideBroker } from './provide.ts'
+
+/** ms between two attempts to reach a resident. */
+const PAUSE_MS = 3000
+/** ms of a talk; CALL_MAX_SECONDS bounds the whole call. */
+const TALK_MS = 120_000
+/** How far back a restarted node remembers ended calls; a PBX that reconnects does so within seconds. */
+const REMEMBER_MS = 24 * 60 * 60 * 1000
+
+/** Connections that may wait for their UUID at a time, at the least. */
+const MIN_HANDSHAKES = 200
+
+export interface VoiceOptions {
+  base: Base
+  /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
+  telephone?: ((port: () => number, kit: MediaKit) => Telephone) | undefined
+}
+
+export type Voice = Awaited<ReturnType<typeof openVoice>>
+
+/** The role `voice`: takes calls over AudioSocket. Opened in the order in which the data flows; `owner` closes it in reverse. */
+export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncDisposableStack) {
+  const { config, log, database, journal, recordings, routing, presence, messages, timings } = base
+  const { audiosocket, call, clickToCall } = config
+  const directories = [join(PACKAGE_ROOT, 'prompts'), join(config.dataDir, 'prompts')]
+  const kit = await loadMediaKit({ directories, recordings })
+
+  const retention = keepRetention({
+    database,
+    days: config.retentionDays,
+    recordings,
+    others: [
+      messages.outbound.sweep,
+      (days) => sweepInbound(database, days),
+      (days) => deleteOldGateCommands(database, days),
+    ],
+    log,
+  })
+  owner.defer(() => retention.stop())
+  const pacer = createPacer()
+  owner.defer(() => pacer.close())
+  const courtesy = createCourtesy({ prompts: kit.prompts[config.locale], graceMs: call.hangupGraceMs })
+
+  const relays = createRelays({
+    graceMs: call.hangupGraceMs,
+    dismiss: (connection) => courtesy.dismiss(connection, 'visit-over'),
+    log,
+  })
+
+  const bound: Record<Role, number> = { visitor: 0, resident: 0 }
+  const residentPort = () => bound.resident
+  const { dialer, broker } = await openClickToCall({
+    config,
+    provide: provideBroker,
+    wanted,
+    residentPort,
+    telephone: () =>
+      telephone?.(residentPort, kit) ??
+      createTelephone({
+        host: reachable(audiosocket.host),
+        port: residentPort,
+        keys: clickToCall.loopbackKeys,
+        prompts: kit.prompts[config.locale],
+      }),
+    log,
+  })
+  owner.defer(() => dialer.close())
+  const find = (callId: string) => calls.find(callId)
+  const transcriber = createTranscriber({
+    ...config.speech.stt,
+    onAnswer: (ms) => timings.speech('stt', config.speech.stt.provider, ms),
+    log,
+  })
+  owner.defer(() => transcriber.close())
+  const synthesizer = await createSynthesizer({
+    ...config.speech.tts,
+    onAnswer: (ms) => timings.speech('tts', config.speech.tts.provider, ms),
+    log,
+  })
+  owner.defer(() => synthesizer.close())
+  const ports = createPorts({
+    find,
+    findUnit: (tenantId, number) => findUnit(database, tenantId, number),
+    dialer,
+    rules: {
+      decideEarly: (tenantId, unitId, visitor) =>
+        decideEarly(database, tenantId, unitId, visitor, new Date()),
+      resolvePlan: (tenantId, unitId) => resolvePlan(database, tenantId, unitId),
+    },
+    operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
+    rings: clickToCall.mode !== 'off',
+    asking: messages.asking,
+    defaults: clickToCall,
+    log,
+  })
+  const matcher = createMatcher<Unit>({
+    load: (tenantId) => listUnits(database, tenantId),
+    revision: (tenantId) => directoryRevision(database, tenantId),
+    onStale: (tenant, error) => log.warn({ tenant, reason: reasonOf(error) }, 'an older directory serves'),
+  })
+  const hearing = createHearing({
+    find,
+    transcriber,
+    understanding: createUnderstanding(config.understanding),
+    match: matcher.match,
+    log,
+  })
+  const machine = provideCall({ ...ports, ...hearing, deadline })
+  const ended = createEndedCalls(
+    (await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed(),
+  )
+  const server = createAudioSocketServer({
+    log,
+    pacer,
+    allow: audiosocket.allow,
+    // all of them come at once when a service that was down is back
+    maxHandshakes: Math.max(MIN_HANDSHAKES, config.maxCalls),
+    onConnection: (connection) => calls[connection.role === 'visitor' ? 'attend' : 'join'](connection),
+  })
+  owner.defer(() => server.close())
+  const gates = await createGates({
+    database,
+    ...audiosocket,
+    locale: config.locale,
+    listen: (port) => server.listen(port),
+    log,
+  })
+  const keeping =
+    call.reattachSeconds > 0
+      ? createKeeping({
+          database,
+          instance: presence.instance,
+          machines: machinesVersion(),
+          recordings,
+          isAway: journal.isAway,
+          log,
+        })
+      : undefined
+  const calls = createCalls({
+    machine,
+    settings: {
+      transcribes: transcriber.provider !== 'none',
+      pauseMs: PAUSE_MS,
+      talkMs: TALK_MS,
+      callMaxMs: call.maxMs,
+      hangupDelayMs: call.hangupDelayMs,
+      hangupGraceMs: call.hangupGraceMs,
+    },
+    nodeId: config.nodeId,
+    maxCalls: config.maxCalls,
+    gate: gates.of,
+    openLeg: (live, connection) =>
+      createLeg({
+        call: live,
+        connection,
+        kit,
+        transcriber,
+        synthesizer,
+        locale: gates.of(live.gate).locale,
+        records: config.recordCalls,
+        log,
+      }),
+    dismiss: courtesy.dismiss,
+    turnAway: courtesy.turnAway,
+    relay: relays.carry,
+    ended,
+    journal,
+    keeping,
+    report: base.reports.report,
+    log,
+  })
+  owner.defer(() => calls.close())
+  owner.defer(() => courtesy.close())
+  owner.defer(() => relays.close())
+  const { host } = audiosocket
+  bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
+  bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
+  await gates.refresh()
+
+  routing.serve({
+    has: (callId) => calls.find(callId) !== undefined || ended.has(callId),
+    command: createCommands({ calls, synthesizer }),
+    tasks: {
+      refresh: () => gates.refresh().finally(presence.renew),
+      restart: (id) => gates.restart(String(id)).finally(presence.renew),
+    },
+  })
+  base.streams.serve(LEVELS, giveLevels(calls))
+  const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
+  await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
+
+  return {
+    ports: bound,
+    calls,
+    kit,
+    gates,
+    broker,
+    machine,
+    pacer,
+    server,
+    /** Takes no new calls; resolves when the last live one has ended, and the last leg that is carried elsewhere. */
+    async drain() {
+      await calls.drain()
+      await relays.drained()
+    },
+    speech: { tts: synthesizer.status, stt: transcriber.status },
+    status: () => ({
+      ...calls.counts(),
+      maxCalls: config.maxCalls,
+      audiosocket: server.counts(),
+      frameLateness: pacer.lateness(),
+      journal: journal.counts(),
+      clickToCall: clickToCall.mode,
+      loopback: isLoopback(audiosocket.host),
+      closedGates: gates.closed(),
+      extensionPorts: gates.open(),
+      steps: {
+        operator: clickToCall.operator !== undefined,
+        whatsapp: config.channels.whatsapp !== undefined || config.channels.twilio !== undefined,
+      },
+      speech: { tts: synthesizer.status(), stt: transcriber.status() },
+      broker: broker?.describe() ?? null,
+    }),
+    /** What keeps it from taking calls. */
+    lacks: () => [
+      ...(journal.isAway() ? ['database away'] : []),
+      ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
+    ],
+  }
+
+  function wanted({ callId, attemptId, contact, unit, ringMs }: DialRequest): void {
+    const live = calls.find(callId)
+    live?.note('resident.wanted', 'resident', { attempt: attemptId, unit: unit.number, ringMs })
+    log.info(
+      { call_id: callId, unit: unit.number, resident: contact.residentId, ring_ms: ringMs },
+      'resident wanted',
+    )
+    if (!live) return
+    const { tenantId } = live
+    messages.notices.residentWanted({
+      callId,
+      tenantId,
+      attemptId,
+      unit: unit.number,
+      number: contact.number,
+      ringMs,
+    })
+  }
+}
+
+function operatorOf(number: string | undefined): Contact | undefined {
+  return number === undefined ? undefined : { residentId: 'operator', name: '', number }
+}

@@ -1,0 +1,180 @@
+import { MACHINES } from '../../machines/index.ts'
+import type { PortChanges } from '../calls/entrance-ports.ts'
+import { findCall } from '../calls/sql/calls.ts'
+import { callsAwaitingVisitor } from '../calls/sql/snapshots.ts'
+import { createCharts } from '../charts/charts.ts'
+import { inspectorRoutes } from '../http/inspector/routes.ts'
+import type { Looks } from '../http/inspector/views.ts'
+import { type KnownCall, type PhonePorts, phoneRoute } from '../http/phone/route.ts'
+import { inboundRoutes } from '../http/routes/inbound.ts'
+import type { MessageRoutesOptions } from '../http/routes/messages.ts'
+import { pageRoutes } from '../http/routes/page.ts'
+import { vendorRoutes } from '../http/routes/vendor.ts'
+import { openHttp } from '../http/server.ts'
+import { countKeys, createKey } from '../http/sql/keys.ts'
+import { createIntake } from '../inbound/intake.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import { createAdmission } from '../outbound/admission.ts'
+import type { Outbound } from '../outbound/outbound.ts'
+import { createGuard } from '../platform/http-client/egress-guard.ts'
+import { atMost } from '../platform/time.ts'
+import type { Base } from './base.ts'
+import { reachable } from './click-to-call.ts'
+import type { Voice } from './voice.ts'
+
+/** `host:port` */
+const PLACE = /^(.+):(\d+)$/
+/** ms that the journal may take to be written before a call is looked for. */
+const FLUSH_MS = 1000
+
+export interface WebOptions {
+  base: Base
+  /** Where this process takes calls too. */
+  voice: Voice | undefined
+  looks: Looks
+  status: () => Record<string, unknown>
+  lacks: () => string[]
+  metrics: Metrics
+}
+
+export type Web = Awaited<ReturnType<typeof openWeb>>
+
+/** The role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
+  const { base, voice, looks, status, lacks, metrics } = options
+  const { config, log, database, journal, routing, messages } = base
+  const { api } = config
+  const firstKey = await makeFirstKey()
+  const charts = createCharts(MACHINES)
+  owner.defer(() => charts.close())
+  const intake = createIntake({ database, enqueueJobs: messages.enqueueJobs })
+  owner.defer(() => intake.close())
+  const flush = () => journal.flush()
+  const http = await openHttp({
+    host: api.host,
+    port: api.port,
+    adminKey: api.key,
+    trustProxy: api.trustProxy,
+    log,
+    database,
+    calls: voice?.calls,
+    command: routing.command,
+    streams: base.streams,
+    flush,
+    recordings: base.recordings,
+    locale: config.locale,
+    mainPorts: [config.audiosocket.visitorPort, config.audiosocket.residentPort],
+    gates: {
+      refresh: () => everywhere('refresh', null),
+      restart: (id) => everywhere('restart', id),
+      isOpen: (id) => voice?.gates.isOpen(id),
+    },
+    outbox: outboxOf(
+      messages.outbound,
+      createAdmission({
+        database,
+        accounts: messages.accounts,
+        ownEndpoint: config.channels.webhook !== undefined,
+      }),
+    ),
+    refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
+    ownEndpoint: config.channels.webhook,
+    charts,
+    hasAccount: messages.asking.hasAccount,
+    status,
+    lacks,
+    metrics,
+    extras: [
+      vendorRoutes,
+      pageRoutes,
+      (app) =>
+        phoneRoute(app, {
+          phonePorts,
+          knownCall,
+          origins: config.publicUrl ? [new URL(config.publicUrl).origin] : [],
+        }),
+      (app) =>
+        inspectorRoutes(app, {
+          looks,
+          database,
+          flush,
+        }),
+      (app) => inboundRoutes(app, { intake, accounts: messages.accounts, publicUrl: config.publicUrl, log }),
+    ],
+  })
+  owner.defer(() => http.close())
+  return { port: http.port, firstKey }
+
+  /** Where nobody has a key yet, one is made; it is shown once and only its hash is kept. */
+  async function makeFirstKey(): Promise<string | undefined> {
+    if (api.key !== undefined || (await countKeys(database)) > 0) return undefined
+    const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
+    return plain
+  }
+
+  /** A change of the gates, on every node that takes calls. */
+  async function everywhere(task: 'refresh' | 'restart', input: unknown): Promise<PortChanges> {
+    const changes = await routing.everywhere<PortChanges>(task, input)
+    return {
+      opened: changes.flatMap(({ opened }) => opened),
+      closed: changes.flatMap(({ closed }) => closed),
+      failed: changes.flatMap(({ failed }) => failed),
+    }
+  }
+
+  /** Where the telephones of the page connect: this process, or the one that takes calls where this one does not. */
+  function phonePorts(gate: string | undefined): PhonePorts | undefined {
+    if (!voice) return gate === undefined ? elsewhere() : undefined
+    const ports = voice?.gates.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
+    if (!ports) return undefined
+    return { host: reachable(config.audiosocket.host), tenantId: voice.gates.of(gate).tenantId, ...ports }
+  }
+
+  /** The main port pair of the one other process that takes calls; of several, none can be known to be meant. */
+  function elsewhere(): PhonePorts | undefined {
+    // by name, the latest: one that was killed is still among them when its successor is up
+    const named = new Map(base.presence.known().map((node) => [`${node.nodeId} ${node.roles}`, node]))
+    const nodes = [...named.values()].filter(({ roles }) => roles.includes('voice'))
+    const [, host, visitor] = PLACE.exec(nodes[0]?.addresses['visitor'] ?? '') ?? []
+    const [, , resident] = PLACE.exec(nodes[0]?.addresses['resident'] ?? '') ?? []
+    if (nodes.length !== 1 || !host || !visitor || !resident) return undefined
+    // whose gate it is, is known there: only keys of all tenants may call it from here
+    return { host, tenantId: '', visitor: Number(visitor), resident: Number(resident) }
+  }
+
+  async function knownCall(callId: string): Promise<KnownCall | undefined> {
+    const live = voice?.calls.find(callId)
+    if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false, awaitingVisitor: false }
+    // one that is just over may not be in the database yet, and its UUID is not free
+    await atMost(FLUSH_MS, flush()).catch(() => {})
+    const row = await findCall(database, callId)
+    if (!row) return undefined
+    const ended = row.endedAt !== null
+    const awaitingVisitor = !ended && (await callsAwaitingVisitor(database, [callId])).has(callId)
+    return { tenantId: row.tenantId, gate: row.gate ?? undefined, ended, awaitingVisitor }
+  }
+}
+
+/** What the API does with messages. */
+function outboxOf(
+  outbound: Outbound,
+  admit: ReturnType<typeof createAdmission>,
+): MessageRoutesOptions['outbox'] {
+  return {
+    async enqueue(message) {
+      await admit(message)
+      return outbound.enqueue(message)
+    },
+    retry: (id) => outbound.retry(id),
+    cancel: (id) => outbound.cancel(id),
+    async redrive({ ids, ...filter }) {
+      if (ids === undefined) return outbound.redrive(filter)
+      let count = 0
+      for (const id of ids) count += await outbound.redrive({ id, tenantId: filter.tenantId })
+      return count
+    },
+    pause: (scope) => outbound.pause(scope),
+    resume: (scope) => outbound.resume(scope),
+    statistics: async (tenantId) => ({ ...(await outbound.stats(tenantId)) }),
+  }
+}

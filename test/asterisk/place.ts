@@ -1,0 +1,60 @@
+import type { Environment } from '../../src/config/config.ts'
+import { eventually, type Rig } from '../rig/rig.ts'
+import { openService } from '../rig/service-rig.ts'
+import { freePort } from '../rig/site-rig.ts'
+import { openPbx, openTelephones } from './rig.ts'
+
+interface Place {
+  settings?: Environment
+  /** Other words in files of examples/asterisk. */
+  changes?: Record<string, Record<string, string>>
+  /** How the telephones send their keys. */
+  dtmf?: 'rfc4733' | 'inband'
+}
+
+/** A service behind an Asterisk with the files of examples/asterisk, and telephones that call it over SIP. */
+export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4733' }: Place = {}) {
+  const [visitor, resident] = [await freePort(), await freePort()]
+  const pbx = await openPbx(rig, { visitor, resident }, changes)
+  const telephones = await openTelephones(rig, pbx, { dtmf })
+  const house = await openService(rig, {
+    settings: {
+      ...pbx.settings,
+      CLICKTOCALL: 'ari',
+      AUDIOSOCKET_VISITOR_PORT: String(visitor),
+      AUDIOSOCKET_RESIDENT_PORT: String(resident),
+      ...settings,
+    },
+  })
+  const sounds = house.service.kit.prompts['pt-BR']
+  return {
+    pbx,
+    telephones,
+    house,
+    sound: (id: string) => sounds.pcm(id),
+    /** The gate calls, keys a unit and hurries through every question. */
+    async visit(unit: string) {
+      const gate = await telephones.visit()
+      const { callId } = await eventually(() => house.events.find(({ kind }) => kind === 'started'), 20_000)
+      rig.defer(
+        house.service.journal.subscribe(({ kind, data }) => {
+          if (kind !== 'state') return
+          const { actor, state } = data as { actor: string; state: string }
+          if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`))
+            gate.press('#').catch(() => {})
+        }),
+      )
+      await gate.press(`${unit}#`)
+      return { gate, callId }
+    },
+    /** Both telephone systems have no channel left. */
+    async empty() {
+      await eventually(
+        async () =>
+          (await Promise.all([pbx.manager.channels(), telephones.manager.channels()])).flat().length === 0 ||
+          undefined,
+        15_000,
+      )
+    },
+  }
+}

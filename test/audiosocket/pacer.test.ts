@@ -1,0 +1,253 @@
+import * as assert from 'uvu/assert'
+import { SILENCE } from '../../src/audiosocket/frame.ts'
+import { suite } from '../rig/rig.ts'
+import { createTune, FRAME, simulate } from './clock.ts'
+
+const test = suite('audiosocket pacer')
+
+test('the source is asked once a slot, and once more when its last frame is over', () => {
+  simulate(({ pacer, now, run }) => {
+    const tune = createTune(5)
+    const asked: number[] = []
+    const source = {
+      next() {
+        asked.push(now())
+        return tune.next()
+      },
+    }
+    pacer.add(source, () => {})
+    run(900)
+    assert.is(asked.length, 6)
+    for (let index = 1; index < 6; index++) assert.ok(Math.abs(asked[index]! - asked[index - 1]! - 20) <= 1)
+  })
+})
+
+test('an idle lane sends one frame of silence a second, the first after a second', () => {
+  simulate(({ pacer, now, run }) => {
+    const sent: [number, Buffer][] = []
+    pacer.add(createTune(0), (frame) => sent.push([Math.round(now() / 10) * 10, frame]))
+    run(3500)
+    assert.equal(
+      sent.map(([at]) => at),
+      [1000, 2000, 3000],
+    )
+    assert.ok(sent.every(([, frame]) => frame === SILENCE))
+    assert.is(pacer.lateness().count, 0)
+  })
+})
+
+test('a lane that played keeps its silence a second apart from its audio', () => {
+  simulate(({ pacer, now, run }) => {
+    const times: number[] = []
+    pacer.add(createTune(10), () => times.push(now()))
+    run(2500)
+    assert.is(times.length, 12)
+    const gap = times[10]! - times[9]!
+    assert.ok(gap >= 980 && gap <= 1021, `${gap} ms`)
+  })
+})
+
+test('waking starts the audio at once, but never closer than 20 ms to the frame before', () => {
+  simulate(({ pacer, now, run }) => {
+    const tune = createTune(0)
+    const times: number[] = []
+    const lane = pacer.add(tune, () => times.push(now()))
+    run(500)
+    tune.left = 3
+    lane.wake()
+    lane.wake()
+    run(2)
+    assert.is(times.length, 1)
+    run(100)
+    assert.is(times.length, 3)
+    run(1000)
+    const silence = times.at(-1)!
+    run(3)
+    tune.left = 1
+    lane.wake()
+    run(100)
+    const gap = times.at(-1)! - silence
+    assert.ok(times.at(-1)! > silence, 'the frame after the silence left')
+    assert.ok(gap >= 19, `${gap} ms after the silence`)
+  })
+})
+
+test('a wake while the source is being asked is not lost', () => {
+  simulate(({ pacer, now, run }) => {
+    const sent: number[] = []
+    let left = 2
+    const lane = pacer.add(
+      {
+        next() {
+          if (left > 0) {
+            left--
+            return FRAME
+          }
+          if (sent.length === 2) {
+            left = 2
+            lane.wake()
+          }
+          return null
+        },
+      },
+      () => sent.push(now()),
+    )
+    run(200)
+    assert.is(sent.length, 4)
+    assert.ok(sent[3]! - sent[0]! <= 64, `${sent}`)
+  })
+})
+
+test('a wake that finds nothing sends nothing', () => {
+  simulate(({ pacer, run }) => {
+    let sent = 0
+    const lane = pacer.add(createTune(0), () => sent++)
+    for (let index = 0; index < 40; index++) {
+      run(20)
+      lane.wake()
+    }
+    assert.is(sent, 0)
+    run(300)
+    assert.is(sent, 1)
+  })
+})
+
+test('a removed lane is not asked again, even from within its own slot', () => {
+  simulate(({ pacer, run, timers }) => {
+    const tune = createTune(100)
+    const lane = pacer.add(tune, () => {
+      if (tune.asked === 3) lane.remove()
+    })
+    const other = createTune(100)
+    const second = pacer.add(other, () => {})
+    run(200)
+    assert.is(tune.asked, 3)
+    assert.is(timers(), 1)
+    second.remove()
+    second.remove()
+    second.wake()
+    assert.is(timers(), 0, 'the clock sleeps when there are no lanes')
+    run(2000)
+    assert.ok(other.asked <= 11)
+  })
+})
+
+test('lanes that come and go within a slot do not disturb the others', () => {
+  simulate(({ pacer, run }) => {
+    const counts = [0, 0, 0]
+    const steady = pacer.add(createTune(50), () => {
+      counts[0]!++
+      if (counts[0] === 10) pacer.add(createTune(20), () => counts[1]!++)
+      if (counts[0] === 15) doomed.remove()
+    })
+    const doomed = pacer.add(createTune(50), () => counts[2]!++)
+    run(1000)
+    assert.is(counts[0], 50)
+    assert.is(counts[1], 20)
+    assert.ok(counts[2]! >= 14 && counts[2]! <= 15)
+    steady.remove()
+  })
+})
+
+test('a touched lane takes up the rhythm of its peer, a millisecond a time, and then leaves with each touch', () => {
+  for (const phase of [0, 5, 11, 16]) {
+    simulate(({ pacer, now, run }) => {
+      const times: number[] = []
+      const lane = pacer.add(createTune(200), (frame) => frame !== SILENCE && times.push(now()))
+      run(phase)
+      const touches: number[] = []
+      for (let touch = 0; touch < 210; touch++) {
+        touches.push(now())
+        lane.touch()
+        run(20)
+      }
+      assert.is(times.length, 200)
+      for (let index = 1; index < 200; index++) {
+        const gap = times[index]! - times[index - 1]!
+        assert.ok(gap >= 13 && gap <= 21, `${gap} ms before frame ${index} in phase ${phase}`)
+      }
+      assert.ok(times.slice(12).every((at) => touches.includes(at)))
+      assert.ok(Math.abs(times.at(-1)! - times[0]! - 199 * 20) <= 16)
+    })
+  }
+})
+
+test('lanes that are touched in one turn leave together when all have been read, but for one that is removed', () => {
+  simulate(({ pacer, run }) => {
+    const sent = [0, 0, 0]
+    const removed = createTune(5)
+    const tunes = [createTune(5), removed, createTune(5)]
+    const lanes = tunes.map((tune, index) => pacer.add(tune, () => sent[index]!++))
+    run(16)
+    assert.equal(sent, [1, 1, 1])
+    for (const lane of lanes) lane.touch()
+    lanes[0]!.touch()
+    assert.equal(sent, [1, 1, 1])
+    lanes[1]!.remove()
+    run(0)
+    assert.equal(sent, [2, 1, 2])
+    run(100)
+    assert.equal(sent, [5, 1, 5])
+    assert.is(removed.asked, 1)
+  })
+})
+
+test('a touch sends nothing of an idle lane, nor a frame long before its time', () => {
+  simulate(({ pacer, run }) => {
+    const tune = createTune(0)
+    let sent = 0
+    const lane = pacer.add(tune, () => sent++)
+    run(100)
+    lane.touch()
+    assert.is(sent, 0)
+    tune.left = 5
+    lane.wake()
+    run(1)
+    assert.is(sent, 1)
+    run(9)
+    lane.touch()
+    assert.is(sent, 1)
+    lane.remove()
+    run(8)
+    lane.touch()
+    assert.is(sent, 1)
+  })
+})
+
+test('a lane that throws is removed and told, the others play on', async () => {
+  const errors: unknown[] = []
+  simulate(({ pacer, run }) => {
+    const tune = createTune(50)
+    pacer.add(
+      {
+        next() {
+          throw new Error('broken prompt')
+        },
+      },
+      () => {},
+      (error) => errors.push(error),
+    )
+    pacer.add(tune, () => {})
+    run(1500)
+    assert.is(tune.left, 0)
+  })
+  await null
+  assert.is(errors.length, 1)
+})
+
+test('a closed pacer leaves no timer and stays quiet', () => {
+  simulate(({ pacer, run, timers }) => {
+    const tune = createTune(50)
+    const lane = pacer.add(tune, () => {})
+    run(100)
+    pacer.close()
+    const asked = tune.asked
+    lane.wake()
+    pacer.add(tune, () => {})
+    assert.is(timers(), 0)
+    run(1000)
+    assert.is(tune.asked, asked)
+  })
+})
+
+test.run()

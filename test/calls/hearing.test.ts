@@ -1,0 +1,75 @@
+import * as assert from 'uvu/assert'
+import { createActor, toPromise } from 'xstate'
+import type { LiveCall } from '../../src/calls/call.ts'
+import { createHearing } from '../../src/calls/hearing.ts'
+import type { Leg } from '../../src/calls/leg.ts'
+import { createUnderstanding, type Understanding } from '../../src/dialogue/understand.ts'
+import type { Role } from '../../src/platform/audio.ts'
+import type { Transcriber } from '../../src/speech/transcribe.ts'
+import { captureLog } from '../rig/broker-rig.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('hearing')
+
+const WORDS = 'Ricardo, apartamento cento e um'
+
+/** A call whose visitor says WORDS and whose resident agrees, what was noted and logged of it, and how they were listened to. */
+async function bothSpeak(understanding: Understanding) {
+  const notes: { kind: string; data: Record<string, unknown> }[] = []
+  const { lines, log } = captureLog()
+  const silences: Record<string, number> = {}
+  const legOf = (role: Role, text: string) =>
+    ({
+      locale: 'pt-BR',
+      listen: async ({ silenceMs }: { silenceMs: number }) => {
+        silences[role] = silenceMs
+        return { text, pcm: Buffer.alloc(0), ms: 0 }
+      },
+    }) as unknown as Leg
+  const call = {
+    id: 'one',
+    tenantId: 'default',
+    visitor: { name: null, intent: null },
+    legs: new Map([
+      ['visitor', legOf('visitor', WORDS)],
+      ['resident', legOf('resident', 'pode entrar')],
+    ]),
+    note: (kind: string, _: unknown, data: Record<string, unknown>) => notes.push({ kind, data }),
+  } as unknown as LiveCall
+  const { listen, listenToAnswer } = createHearing({
+    find: () => call,
+    transcriber: { ready: true } as Transcriber,
+    understanding,
+    match: async () => ({ kind: 'unknown', reason: 'no-such-unit' }),
+    log,
+  })
+  await toPromise(createActor(listen, { input: { callId: 'one' } }).start())
+  const answer = await toPromise(createActor(listenToAnswer, { input: { callId: 'one' } }).start())
+  assert.not.match(JSON.stringify([notes, lines]), /Ricardo|cento|entrar/)
+  return { understood: notes.find(({ kind }) => kind === 'understood')!.data, lines, silences, answer }
+}
+
+test('a language model that is not heard is noted and warned of by its code, without a word of what was said', async () => {
+  const { understood, lines } = await bothSpeak(
+    createUnderstanding({ baseUrl: 'http://127.0.0.1:1', model: 'm' }),
+  )
+  assert.equal([understood['source'], understood['problem']], ['rules', 'MODEL_FAILED'])
+  assert.equal(
+    lines.filter(({ level }) => level === 'warn').map(({ call_id, leg, code }) => [call_id, leg, code]),
+    [['one', 'visitor', 'MODEL_FAILED']],
+  )
+})
+
+test('understanding by rules alone is no problem', async () => {
+  const { understood, lines } = await bothSpeak(createUnderstanding())
+  assert.equal([understood['source'], understood['problem']], ['rules', null])
+  assert.equal(lines, [])
+})
+
+test('a visitor has 1.5 s to think of what comes next, a resident answers in a word', async () => {
+  const { silences, answer } = await bothSpeak(createUnderstanding())
+  assert.equal(silences, { visitor: 1500, resident: 600 })
+  assert.is(answer, 'yes')
+})
+
+test.run()

@@ -1,0 +1,252 @@
+import * as assert from 'uvu/assert'
+import type { Phone } from '../../src/simulator/phone.ts'
+import { kill, openHouse, openPair, pastTwoSeconds } from '../rig/recovery-rig.ts'
+import { eventually, suite } from '../rig/rig.ts'
+import { carried, goodbyeOf } from '../rig/service-rig.ts'
+
+const test = suite('recovery')
+
+/** The visitor keys the unit and says nothing more than # to each question, until it rings. */
+async function ring(
+  visitor: Phone,
+  kept: (id: string, actor: string, state: string) => Promise<unknown>,
+): Promise<void> {
+  await visitor.hearing('ask-unit')
+  await visitor.press('101#')
+  await visitor.hearing('ask-name')
+  await visitor.press('#')
+  await visitor.heard('beep').catch(() => {})
+  await visitor.say({ prompt: 'sample-visitor-name' })
+  await visitor.hearing('ask-purpose')
+  await visitor.press('##')
+  await visitor.hearing('calling-unit')
+  await visitor.press('#')
+  await kept(visitor.id, 'contact', 'call.ringing')
+}
+
+test('the process is killed in the middle of a question: the visitor hears that it goes on, and it does', async (rig) => {
+  const { first, start, visitor: dial, kept, journal, outcome } = await openHouse(rig)
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await visitor.press('101#')
+  await visitor.hearing('ask-name')
+  await kept(visitor.id, 'question', 'asking')
+  await kill(first)
+  const second = await start()
+  const again = dial(visitor.id)
+  await again.hearing('call-restored')
+  await again.hearing('ask-name')
+  again.hangUp()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'visitor-left' })
+  const told = await journal(visitor.id)
+  assert.equal(
+    told.filter(({ kind }) => ['started', 'restored', 'ended'].includes(kind)).map(({ kind }) => kind),
+    ['started', 'restored', 'ended'],
+  )
+  assert.equal(
+    told.map(({ seq }) => seq),
+    told.map((_, index) => index),
+    'nothing is missing, nothing is there twice',
+  )
+  const line = await second.logged('call restored')
+  const { before } = told.find(({ kind }) => kind === 'restored')!.data as { before: Record<string, unknown> }
+  assert.is(before['nodeId'], 'first')
+  assert.ok(Number(before['silentMs']) > 0)
+  assert.equal({ instance: line['from_instance'], nodeId: line['from'], silentMs: line['silent_ms'] }, before)
+})
+
+test('killed while it rings: the resident answers afterwards, hears the name that was said before, and decides', async (rig) => {
+  const { first, start, dialplan, resident, kept, events, outcome } = await openHouse(rig)
+  const began = performance.now()
+  const visitor = dialplan()
+  await ring(visitor, kept)
+  await pastTwoSeconds(began)
+  await kill(first)
+  await start()
+  await visitor.heard('call-restored')
+  const answer = resident(visitor.id)
+  await answer.hearing('visitor-name')
+  await answer.press('1')
+  const ends = await Promise.all([visitor.ended, answer.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  assert.equal(await outcome(visitor.id), { outcome: 'authorized', reason: null })
+  const told = await eventually(() => (events.some(({ type }) => type === 'call.ended') ? events : undefined))
+  assert.equal(
+    told.map(({ type }) => type).filter((type) => type !== 'resident.wanted'),
+    ['call.started', 'call.decided', 'call.ended'],
+  )
+})
+
+test('killed while the resident listens: the resident is rung once more, as another attempt', async (rig) => {
+  const { first, start, visitor: dial, resident, kept, journal, outcome } = await openHouse(rig)
+  const visitor = dial()
+  await ring(visitor, kept)
+  const answer = resident(visitor.id)
+  await answer.hearing('resident-greeting')
+  await kept(visitor.id, 'call', 'consulting')
+  await kill(first)
+  await answer.ended
+  await start()
+  const back = dial(visitor.id)
+  await back.heard('call-restored')
+  const again = await eventually(async () => {
+    const wanted = (await journal(visitor.id)).filter(({ kind }) => kind === 'resident.wanted')
+    return wanted.length === 2 ? wanted : undefined
+  })
+  assert.equal(
+    again.map(({ data }) => data['attempt']),
+    [`${visitor.id}-1`, `${visitor.id}-r1-1`],
+  )
+  const second = resident(visitor.id)
+  await second.hearing('resident-greeting')
+  await second.press('2')
+  await Promise.all([back.ended, second.ended])
+  assert.equal(await outcome(visitor.id), { outcome: 'denied', reason: null })
+})
+
+test('an ended call starts nothing on a process that did not know it', async (rig) => {
+  const { first, startBeside, visitor: dial, journal, outcome } = await openHouse(rig)
+  const visitor = dial()
+  await visitor.hearing('greeting')
+  visitor.hangUp()
+  await outcome(visitor.id)
+  const before = await journal(visitor.id)
+  const { visitorThere } = await startBeside()
+  // ended after the second process began, so that it cannot remember it
+  const late = dial()
+  await late.hearing('greeting')
+  late.hangUp()
+  await outcome(late.id)
+  for (const id of [visitor.id, late.id]) {
+    assert.is((await visitorThere(id).ended).by, 'server-hangup')
+  }
+  assert.equal(await journal(visitor.id), before)
+  await first.end()
+})
+
+test('a visitor who does not come back: the call ends as abandoned, and the world is told', async (rig) => {
+  const house = await openHouse(rig, { REATTACH_SECONDS: '1' })
+  const { first, start, visitor: dial, kept, events, outcome, database, age } = house
+  const visitor = dial()
+  await ring(visitor, kept)
+  await kill(first)
+  await visitor.close()
+  await age()
+  await start()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
+  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'))
+  assert.equal([told.data['call_id'], told.data['unit']], [visitor.id, '101'])
+  assert.equal(await database.query('select from kept_calls'), [])
+})
+
+test('no process that takes calls is left: another one ends the call, and tells', async (rig) => {
+  const {
+    first,
+    open,
+    visitor: dial,
+    kept,
+    events,
+    outcome,
+    age,
+  } = await openHouse(rig, { REATTACH_SECONDS: '1' })
+  await open('worker', { NODE_ID: 'worker', REATTACH_SECONDS: '1' })
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await visitor.press('101#')
+  await kept(visitor.id, 'visitor', 'identity')
+  await kill(first)
+  await visitor.close()
+  await age()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
+  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'))
+  assert.is(told.data['unit'], '101', 'known before the call itself went on')
+})
+
+test('another process goes on with the calls of one that was killed', async (rig) => {
+  const { first, visitor: dial, visitorThere, kept, outcome, journal } = await openPair(rig)
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await kept(visitor.id, 'unit', 'asking')
+  await kill(first)
+  await visitor.ended
+  const again = visitorThere(visitor.id)
+  await again.hearing('call-restored')
+  await again.hearing('ask-unit')
+  again.hangUp()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'visitor-left' })
+  const restored = (await journal(visitor.id)).find(({ kind }) => kind === 'restored')
+  assert.is(restored?.data['node'], 'second')
+})
+
+test('a process that hangs: its visitor is held by another one until the lease is over, and goes on there', async (rig) => {
+  const { first, visitor: dial, visitorThere, kept, age } = await openPair(rig)
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await kept(visitor.id, 'unit', 'asking')
+  first.child.kill('SIGSTOP')
+  const again = visitorThere(visitor.id)
+  await again.connected
+  await age()
+  await again.hearing('call-restored')
+  await again.hearing('ask-unit')
+  again.hangUp()
+  await kill(first)
+})
+
+test('a process that lives keeps its visitor: a second leg elsewhere is hung up', async (rig) => {
+  const { visitor: dial, visitorThere, kept } = await openPair(rig)
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await kept(visitor.id, 'unit', 'asking')
+  const again = visitorThere(visitor.id)
+  assert.is((await again.ended).by, 'server-hangup')
+  await visitor.press('101#')
+  await visitor.hearing('ask-name')
+})
+
+test('a process that drains waits for the residents that it carries', async (rig) => {
+  const { second, visitor: dial, residentThere, kept } = await openPair(rig)
+  const visitor = dial()
+  await ring(visitor, kept)
+  const answer = residentThere(visitor.id)
+  await answer.hearing('resident-greeting')
+  second.child.kill('SIGTERM')
+  await answer.hearing('menu')
+  await answer.press('1')
+  const ends = await Promise.all([visitor.ended, answer.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  assert.is((await second.ended).code, 0)
+})
+
+test('a resident who comes to another process than the call is carried there, and both hear each other', async (rig) => {
+  const { first, second, visitor: dial, residentThere, kept, outcome } = await openPair(rig)
+  const visitor = dial()
+  await ring(visitor, kept)
+  const answer = residentThere(visitor.id)
+  await answer.hearing('resident-greeting')
+  await answer.press('3')
+  await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
+  await kept(visitor.id, 'talk', 'bridged')
+  await carried(answer, visitor, 'sample-resident-talk')
+  await carried(visitor, answer, 'sample-visitor-purpose')
+  await answer.press('1')
+  const ends = await Promise.all([visitor.ended, answer.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  assert.is((await outcome(visitor.id)).outcome, 'authorized')
+  assert.match(second.out(), /a leg is relayed to the node of its call/)
+  // what nobody has is told so there too
+  const stray = residentThere()
+  assert.is(goodbyeOf(await stray.ended), 'visit-over, whole, server-hangup')
+  assert.is(first.child.exitCode, null)
+})
+
+test.run()

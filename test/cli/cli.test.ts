@@ -1,0 +1,209 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as assert from 'uvu/assert'
+import { VARIABLES } from '../../src/config/variables.ts'
+import { createScratch } from '../../src/platform/temp-dir.ts'
+import { type Result, run, start } from '../rig/command.ts'
+import { openDatabaseUrl } from '../rig/database.ts'
+import { type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('cli')
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/condominium.json', import.meta.url))
+const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
+
+/** A port that is taken while the test runs, or with `free` one that nobody listens on any more. */
+async function port(rig: Rig, { free = false } = {}): Promise<string> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port: number } = server.address() as { port: number }
+  const close = () => new Promise((resolve) => server.close(resolve))
+  if (free) await close()
+  else rig.defer(close)
+  return String(number)
+}
+
+test('every wrong variable is named at once, and the code is 78', async (rig) => {
+  // a name, a folder and a key may be any text
+  const names = Object.entries(VARIABLES).flatMap(([name, { schema }]) =>
+    schema.safeParse('§').success ? [] : [name],
+  )
+  assert.ok(names.includes('DATABASE_URL') && names.includes('LOG_LEVEL') && names.length > 15)
+  const { code, out, err } = await run(rig, ['serve'], Object.fromEntries(names.map((name) => [name, '§'])))
+  assert.is(code, 78)
+  assert.is(out, '')
+  assert.match(err, /CONFIG_INVALID/)
+  for (const name of names) assert.match(err, new RegExp(`^  ${name} `, 'm'))
+})
+
+test('wrong usage is 64, help is 0', async (rig) => {
+  const wrong = [
+    ['answer'],
+    ['serve', '--loud'],
+    ['call', '--port', '70000'],
+    ['call', '--port', '1', '--keys', 'xyz'],
+    ['call', '--port', '1', '--uuid', '1'],
+    ['directory', 'import'],
+    ['directory', 'import', '/nowhere.json'],
+    ['demo', '--scenario', 'x'],
+  ]
+  const [help, version, first, others] = await Promise.all([
+    run(rig, ['--help']),
+    run(rig, ['--version']),
+    run(rig, wrong[0]!),
+    runTogether(wrong.slice(1)),
+  ])
+  for (const [index, { code, out, err }] of [first!, ...others].entries()) {
+    assert.is(code, 64, wrong[index]!.join(' '))
+    assert.is(out, '')
+    assert.not.match(err, /\n\s+at /)
+  }
+  assert.is(others.length, wrong.length - 1)
+  assert.is(help!.code, 0)
+  assert.match(help!.out, /serve/)
+  assert.is(version!.code, 0)
+  assert.match(version!.out, /^\d+\.\d+\.\d+\n$/)
+})
+
+test('a database that cannot be reached, and a port that is taken, are 69', async (rig) => {
+  const nowhere = `postgres://porteiro:secret@127.0.0.1:${await port(rig, { free: true })}/porteiro`
+  const url = await openDatabaseUrl(rig)
+  const taken = await port(rig)
+  const [away, migration, voice, api, call] = await Promise.all([
+    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: nowhere }),
+    run(rig, ['migrate'], { DATABASE_URL: nowhere }),
+    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', AUDIOSOCKET_VISITOR_PORT: taken }),
+    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', API_PORT: taken }),
+    run(rig, ['call', '--port', await port(rig, { free: true }), '--json']),
+  ])
+  for (const { code, err } of [away!, migration!]) {
+    assert.is(code, 69)
+    assert.match(err, /DATABASE_UNREACHABLE/)
+    assert.not.match(err, /secret/)
+  }
+  for (const { code, err } of [voice!, api!]) {
+    assert.is(code, 69)
+    assert.match(err, new RegExp(`Port ${taken} .*PORT_IN_USE`))
+  }
+  assert.is(call!.code, 69)
+  assert.is(JSON.parse(call!.out.trim().split('\n').at(-1)!).by, 'refused')
+})
+
+test('without --port a call goes to the port of its role in the settings, and says so first', async (rig) => {
+  const [visitor, resident] = await Promise.all([port(rig, { free: true }), port(rig, { free: true })])
+  const env = { AUDIOSOCKET_VISITOR_PORT: visitor, AUDIOSOCKET_RESIDENT_PORT: resident }
+  const [called, answered, random] = await Promise.all([
+    run(rig, ['call'], env),
+    run(rig, ['call', '--answer', '1', '--json'], env),
+    run(rig, ['call'], FREE_PORTS),
+  ])
+  assert.is(called!.out.split('\n')[0], `calling 127.0.0.1:${visitor} (AUDIOSOCKET_VISITOR_PORT)`)
+  assert.is(called!.code, 69)
+  const first = JSON.parse(answered!.out.split('\n')[0]!)
+  const setting = 'AUDIOSOCKET_RESIDENT_PORT'
+  assert.equal(first, { type: 'calling', at: 0, host: '127.0.0.1', port: Number(resident), setting })
+  assert.is(random!.code, 64)
+  assert.match(random!.err, '--port')
+})
+
+test('migrate, import and export', async (rig) => {
+  const env = { DATABASE_URL: await openDatabaseUrl(rig, { empty: true }) }
+  const migrated = await run(rig, ['migrate', '--json'], env)
+  assert.is(migrated.code, 0)
+  assert.ok(JSON.parse(migrated.out).applied.length > 0)
+  assert.equal(JSON.parse((await run(rig, ['migrate', '--json'], env)).out), { applied: [] })
+
+  const imported = await run(rig, ['directory', 'import', EXAMPLE, '--json'], env)
+  assert.is(imported.code, 0, imported.err)
+  const example = JSON.parse(await readFile(EXAMPLE, 'utf8'))
+  const report = JSON.parse(imported.out)
+  assert.equal(
+    [report.tenant, report.units, report.added],
+    ['default', example.units.length, example.units.length],
+  )
+
+  const exported = await run(rig, ['directory', 'export'], env)
+  assert.is(exported.code, 0)
+  const copy = await fileOf(rig, 'copy.json', exported.out)
+  const again = JSON.parse((await run(rig, ['directory', 'import', copy, '--replace', '--json'], env)).out)
+  assert.equal([again.units, again.added, again.changed, again.removed], [report.units, 0, 0, 0])
+
+  const legacy = await fileOf(
+    rig,
+    'legacy.json',
+    JSON.stringify([
+      { apartment_number: '501', residents: ['Daniela', 'Renato'], voip_number: '1501' },
+      { apartment_number: 502, residents: [], voip_number: '1502' },
+    ]),
+  )
+  const old = JSON.parse((await run(rig, ['directory', 'import', legacy, '--json'], env)).out)
+  assert.equal([old.units, old.residents, old.added, old.removed], [2, 3, 2, 0])
+
+  const broken = await fileOf(
+    rig,
+    'broken.json',
+    JSON.stringify({
+      units: [
+        { number: '601', residents: [{ name: 'Ana', phone: '1601' }] },
+        { number: 'six hundred', residents: [] },
+        { number: '603', residents: [{ name: '', phone: 'nobody' }] },
+      ],
+    }),
+  )
+  const before = (await run(rig, ['directory', 'export', '--json'], env)).out
+  const [refused, nobody] = await Promise.all([
+    run(rig, ['directory', 'import', broken], env),
+    run(rig, ['directory', 'export', '--tenant', 'nobody'], env),
+  ])
+  assert.is(refused.code, 64)
+  assert.match(refused.err, /nothing was loaded/)
+  for (const place of ['units[1].number', 'units[2].residents[0].name', 'units[2].residents[0].phone']) {
+    assert.ok(refused.err.includes(`  ${place}: `), `${place} in\n${refused.err}`)
+  }
+  assert.is((await run(rig, ['directory', 'export', '--json'], env)).out, before)
+  assert.is(nobody!.code, 64)
+})
+
+test('a reader that has enough ends nothing but the reading', async (rig) => {
+  const looking = await start(rig, ['doctor'], { DATABASE_URL: 'postgres://u@127.0.0.1:4/none', TTS: 'none' })
+  looking.child.stdout!.destroy()
+  looking.child.stderr!.destroy()
+  assert.is((await looking.ended).code, 69)
+})
+
+/** Command lines one after the other in one process, which starts once; each with its code and what it wrote. */
+async function runTogether(lines: string[][]): Promise<Result[]> {
+  const program = `
+    import { run } from ${JSON.stringify(new URL('../../src/cli/cli.ts', import.meta.url).href)}
+    const print = process.stdout.write.bind(process.stdout)
+    const results = []
+    for (const args of ${JSON.stringify(lines)}) {
+      const told = { out: '', err: '' }
+      process.stdout.write = (text) => (told.out += text, true)
+      process.stderr.write = (text) => (told.err += text, true)
+      results.push({ code: await run(args), ...told })
+    }
+    print(JSON.stringify(results))`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  child.stdout.on('data', (part) => {
+    out += part
+  })
+  await once(child, 'close')
+  return JSON.parse(out)
+}
+
+async function fileOf(rig: Rig, name: string, content: string): Promise<string> {
+  const { path, remove } = await createScratch('porteiro-file-')
+  rig.defer(remove)
+  await writeFile(join(path, name), content)
+  return join(path, name)
+}
+
+test.run()

@@ -1,0 +1,145 @@
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { examine, exitOf } from '../../src/cli/doctor/doctor.ts'
+import type { Finding } from '../../src/cli/doctor/finding.ts'
+import type { Environment } from '../../src/config/config.ts'
+import { createScratch } from '../../src/platform/temp-dir.ts'
+import { openAri } from '../rig/ari-peer.ts'
+import { BROKER_URL, withBroker } from '../rig/broker-rig.ts'
+import { testUrl } from '../rig/database.ts'
+import { type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('doctor')
+const testReal = withBroker(test)
+
+async function look(rig: Rig, environment: Environment = {}) {
+  const scratch = await createScratch('porteiro-doctor-')
+  rig.defer(() => scratch.remove())
+  const findings = await examine(() => ({
+    DATA_DIR: scratch.path,
+    AUDIOSOCKET_VISITOR_PORT: '0',
+    AUDIOSOCKET_RESIDENT_PORT: '0',
+    API_PORT: '0',
+    TTS: 'none',
+    ...environment,
+  }))
+  return {
+    exit: exitOf(findings),
+    of: (name: string) => findings.find((one) => one.name === name) as Finding,
+    findings,
+  }
+}
+
+test('a provider of speech that is away is a warning: keys go on without it', async (rig) => {
+  const { of, exit } = await look(rig, { STT: 'vosk', VOSK_URL: 'ws://127.0.0.1:1' })
+  assert.is(of('stt').state, 'warning')
+  assert.is(of('stt').code, 'SPEECH_UNREACHABLE')
+  assert.match(of('stt').detail, /ECONNREFUSED/)
+  assert.is(exit, 0)
+})
+
+test('on a bare machine everything is well or not asked for', async (rig) => {
+  const { findings, exit } = await look(rig)
+  assert.is(exit, 0)
+  assert.equal(
+    findings.map(({ name, state }) => `${name} ${state}`),
+    [
+      'node ok',
+      'configuration ok',
+      'ringing warning',
+      'data ok',
+      'disk ok',
+      'database ok',
+      'ports ok',
+      'prompts ok',
+      'rabbitmq off',
+      'ari off',
+      'tts off',
+      'stt off',
+      'llm off',
+      'whatsapp off',
+      'twilio off',
+      'webhook off',
+      'failures off',
+    ],
+  )
+})
+
+test('it is said what it means that nobody can be rung', async (rig) => {
+  const off = (await look(rig)).of('ringing')
+  assert.match(off.detail, /^CLICKTOCALL=off: nobody can be rung, and every visitor hears/)
+  assert.is(off.code, 'DIAL_UNAVAILABLE')
+  assert.match(off.remedy!, 'CLICKTOCALL')
+  assert.is((await look(rig, { CLICKTOCALL: 'loopback' })).of('ringing').state, 'warning')
+  assert.is((await look(rig, { CLICKTOCALL: 'manual' })).of('ringing').state, 'ok')
+})
+
+test('a wrong configuration is named problem by problem, and is 78', async (rig) => {
+  const { of, exit } = await look(rig, { API_PORT: 'x', LOCALE: 'fr' })
+  assert.is(exit, 78)
+  assert.match(of('configuration').detail, /API_PORT[\s\S]*LOCALE|LOCALE[\s\S]*API_PORT/)
+})
+
+test('what cannot be reached is named with its remedy, and is 69', async (rig) => {
+  const { of, exit } = await look(rig, {
+    DATABASE_URL: 'postgres://u:secret-word@127.0.0.1:4/none',
+    AMQP_URL: 'amqp://u:secret-word@127.0.0.1:4',
+    ARI_URL: 'http://127.0.0.1:4',
+    ARI_PASSWORD: 'secret-word',
+  })
+  assert.is(exit, 69)
+  for (const [name, code] of [
+    ['database', 'DATABASE_UNREACHABLE'],
+    ['rabbitmq', 'BROKER_REFUSED'],
+    ['ari', 'ARI_UNREACHABLE'],
+  ] as const) {
+    const { state, code: found, remedy, detail } = of(name)
+    assert.is(`${state} ${found}`, `failed ${code}`)
+    assert.ok(remedy, name)
+    assert.not.match(`${detail}${remedy}`, 'secret-word')
+  }
+})
+
+test('a port of another process is told from our own', async (rig) => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  rig.defer(() => new Promise((resolve) => server.close(resolve)))
+  const { port } = server.address() as { port: number }
+  const { of } = await look(rig, { AUDIOSOCKET_VISITOR_PORT: String(port) })
+  assert.is(of('ports').code, 'PORT_IN_USE')
+  assert.match(of('ports').detail, String(port))
+})
+
+test('a data folder that cannot be made is 78', async (rig) => {
+  // below a file, and where not even root can make one
+  for (const DATA_DIR of [join(process.execPath, 'data'), '/proc/porteiro/data']) {
+    const { of, exit } = await look(rig, { DATA_DIR })
+    assert.equal([of('data').state, of('data').code], ['failed', 'DATA_DIR_UNUSABLE'])
+    assert.ok(of('data').remedy)
+    assert.is(exit, 78)
+  }
+})
+
+test('Asterisk that answers is well, with a wrong login it is not', async (rig) => {
+  const { url } = await openAri(rig)
+  const login = { ARI_URL: url, ARI_USER: 'porteiro' }
+  assert.is((await look(rig, { ...login, ARI_PASSWORD: 'secret-word' })).of('ari').state, 'ok')
+  assert.is((await look(rig, { ...login, ARI_PASSWORD: 'other' })).of('ari').code, 'ARI_AUTHENTICATION')
+})
+
+testReal('RabbitMQ that answers is well', async (rig) => {
+  const { of } = await look(rig, { AMQP_URL: BROKER_URL })
+  assert.is(of('rabbitmq').state, 'ok')
+})
+
+const url = testUrl()
+if (url) {
+  test('a database whose tables are older than the program is a warning', async (rig) => {
+    const { of, exit } = await look(rig, { DATABASE_URL: url })
+    assert.match(of('database').detail, /migrations/)
+    assert.is(exit, 0)
+  })
+}
+
+test.run()

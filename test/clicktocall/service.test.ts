@@ -1,0 +1,138 @@
+import * as assert from 'uvu/assert'
+import { startDialer } from '../../src/roles/dialer.ts'
+import { createPhone, type Phone } from '../../src/simulator/phone.ts'
+import { playResident } from '../../src/simulator/script.ts'
+import { type AriPeer, type Asked, openAri } from '../rig/ari-peer.ts'
+import { BROKER_URL, captureLog, openConsumer, openProxy, queueName, withBroker } from '../rig/broker-rig.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+import { type House, openService } from '../rig/service-rig.ts'
+
+const test = suite('clicktocall-service')
+const testReal = withBroker(test)
+
+/** A unit whose telephone rings and is not answered. */
+const NOBODY_HOME = { unit: '102', endpoint: 'PJSIP/1102' }
+const ARI = { ARI_USER: 'porteiro', ARI_PASSWORD: 'secret-word' }
+
+/** An Asterisk that lets a resident answer at once, who presses `keys`. */
+async function openAsterisk(rig: Rig, keys: string) {
+  const residents: Phone[] = []
+  rig.defer(() => Promise.all(residents.map((phone) => phone.close())))
+  let prompts: Parameters<typeof createPhone>[0]['prompts']
+  const answer = ({ body, query }: Asked) => {
+    if (query.get('endpoint') === NOBODY_HOME.endpoint) return
+    const { CALL, AUDIOSOCKET } = (body as { variables: Record<string, string> }).variables
+    const [host, port] = AUDIOSOCKET!.split(':')
+    const phone = createPhone({
+      host: host!,
+      port: Number(port),
+      id: CALL!,
+      role: 'resident',
+      ...(prompts && { prompts }),
+    })
+    residents.push(phone)
+    void playResident(phone, { keys })
+  }
+  const ari: AriPeer = await openAri(rig, { onOriginate: answer })
+  return {
+    ari,
+    residents,
+    speak(pack: NonNullable<typeof prompts>) {
+      prompts = pack
+    },
+  }
+}
+
+/** A visitor who keys the unit and hurries through every question. */
+function visit(rig: Rig, { service, visitor }: House, { unit = '101' } = {}): Phone {
+  const phone = visitor()
+  const off = service.journal.subscribe(({ callId, kind, data }) => {
+    if (callId !== phone.id || kind !== 'state') return
+    const { actor, state } = data as { actor: string; state: string }
+    if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
+  })
+  rig.defer(off)
+  void phone.press(`${unit}#`)
+  return phone
+}
+
+testReal(
+  'a visit by broker, dialer and Asterisk is authorized; one that is left rings no more',
+  async (rig) => {
+    const queue = await queueName(rig)
+    const asterisk = await openAsterisk(rig, '1')
+    const house = await openService(rig, {
+      settings: {
+        ...ARI,
+        ARI_URL: asterisk.ari.url,
+        AMQP_URL: BROKER_URL,
+        CLICKTOCALL: 'amqp',
+        CLICKTOCALL_QUEUE: queue,
+      },
+    })
+    asterisk.speak(house.service.kit.prompts['pt-BR'])
+    const dialer = await startDialer({ config: house.config, log: captureLog().log })
+    rig.defer(() => dialer.stop())
+    const visitor = visit(rig, house)
+    const impatient = visit(rig, house, NOBODY_HOME)
+    await asterisk.ari.count('POST', 2)
+    await house.noted(impatient.id, 'dial')
+    impatient.hangUp()
+    const [stopped] = await asterisk.ari.count('DELETE', 1)
+    assert.match(stopped!.path, impatient.id)
+    assert.is((await house.ending(impatient.id)).outcome, 'abandoned')
+    assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+    assert.equal(
+      asterisk.residents.map(({ id }) => id),
+      [visitor.id],
+    )
+    assert.is((await asterisk.residents[0]!.ended).by, 'server-hangup')
+    assert.is(asterisk.ari.asked.filter(({ method }) => method === 'DELETE').length, 1)
+  },
+)
+
+test('a visit by ARI alone ends denied', async (rig) => {
+  const asterisk = await openAsterisk(rig, '2')
+  const house = await openService(rig, {
+    settings: { ...ARI, ARI_URL: asterisk.ari.url, CLICKTOCALL: 'ari' },
+  })
+  asterisk.speak(house.service.kit.prompts['pt-BR'])
+  const visitor = visit(rig, house)
+  assert.is((await house.ending(visitor.id)).outcome, 'denied')
+})
+
+testReal('under recover ten calls go on while the broker is away, and ring when it is back', async (rig) => {
+  const queue = await queueName(rig)
+  const consumer = await openConsumer(rig, queue)
+  const proxy = await openProxy(rig)
+  const house = await openService(rig, {
+    settings: {
+      AMQP_URL: proxy.url,
+      AMQP_FAILURE: 'recover',
+      AMQP_RETRY_DELAY_MS: '50',
+      AMQP_BLOCKED_TIMEOUT_MS: '300000',
+      CLICKTOCALL: 'amqp',
+      CLICKTOCALL_QUEUE: queue,
+      CLICKTOCALL_RING_SECONDS: '1',
+      CLICKTOCALL_ATTEMPTS: '1',
+    },
+  })
+  const visits = Array.from({ length: 10 }, () => visit(rig, house))
+  await consumer.count(5)
+  proxy.fail()
+  await eventually(() => house.service.broker!.state() === 'recovering' || undefined)
+  const ready = async () => (await fetch(`http://127.0.0.1:${house.service.ports.api}/readyz`)).status
+  assert.is(await ready(), 503)
+  proxy.restore()
+  const endings = await Promise.all(visits.map(({ id }) => house.ending(id)))
+  for (const { outcome } of endings) assert.is(outcome, 'unanswered')
+  const rung = new Set(
+    consumer.messages
+      .filter(({ properties }) => properties.type === 'clicktocall')
+      .map(({ properties }) => properties.messageId),
+  )
+  assert.ok(rung.size >= 10, 'every call rang')
+  assert.is(await ready(), 200)
+})
+
+test.run()

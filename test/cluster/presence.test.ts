@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import { enterNodes } from '../../src/cluster/presence.ts'
+import { silentNodes } from '../../src/cluster/sql/nodes.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('presence')
+
+test('who misses two signs of life is silent, until one of the same name and role has come', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const enter = async (nodeId: string, role: string) => {
+    const instance = randomUUID()
+    const presence = await enterNodes({ database, instance, nodeId, roles: [role], log: silentLog() })
+    rig.defer(() => presence.leave())
+    return { instance, presence }
+  }
+  const quiet = ({ instance }: { instance: string }, seconds: number) =>
+    database.query(
+      `update nodes set seen_at = now() - $2 * interval '1 second', started_at = started_at - interval '1 hour'
+       where instance = $1`,
+      [instance, seconds],
+    )
+  const silent = async () =>
+    (await silentNodes(database, { seconds: 11, within: 3600 })).map(({ nodeId, roles }) => [
+      nodeId,
+      ...roles,
+    ])
+  await enter('a', 'web')
+  await quiet(await enter('b', 'voice'), 12)
+  await quiet(await enter('c', 'voice'), 9)
+  await quiet(await enter('d', 'voice'), 4000)
+  await quiet(await enter('e', 'worker'), 40)
+  assert.equal(await silent(), [
+    ['b', 'voice'],
+    ['e', 'worker'],
+  ])
+  await enter('b', 'voice')
+  await enter('e', 'web')
+  assert.equal(await silent(), [['e', 'worker']])
+})
+
+test.run()

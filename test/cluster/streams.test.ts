@@ -1,0 +1,347 @@
+import { randomUUID } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import { lastStreamWord, messagesOf, readStreamWord, streamWords } from '../../src/cluster/codec.ts'
+import { enterNodes } from '../../src/cluster/presence.ts'
+import type { Giving } from '../../src/cluster/publisher.ts'
+import { createRouting, type Routing } from '../../src/cluster/routing.ts'
+import { createStreams, type TakeOptions } from '../../src/cluster/subscriptions.ts'
+import { openSignals } from '../../src/cluster/topics.ts'
+import { fail } from '../../src/platform/errors.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { failure } from '../rig/failure.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('streams')
+
+/** ms. So that a test need not wait for the next look; nothing ends because a busy machine was late. */
+const LOOK_MS = 100
+const LEASE_MS = 300_000
+const PATIENCE_MS = 100_000
+
+type AskOne = Routing['askOne']
+
+interface NodeOptions {
+  /** As a process that is still being opened. */
+  isStarting?: boolean
+  /** Stands before what is asked of other processes. */
+  asking?: (askOne: AskOne, ...asked: Parameters<AskOne>) => ReturnType<AskOne>
+  renewMs?: number
+  leaseMs?: number
+}
+
+async function openNodes(rig: Rig) {
+  const database = await openTestDatabase(rig)
+  const log = silentLog()
+  const open = async (nodeId: string, { isStarting, asking, ...pace }: NodeOptions = {}) => {
+    const instance = randomUUID()
+    const signals = await openSignals({ database, instance, log })
+    rig.defer(() => signals.close())
+    const presence = await enterNodes({
+      database,
+      instance,
+      nodeId,
+      roles: [nodeId],
+      log,
+      beatMs: LOOK_MS,
+    })
+    rig.defer(() => presence.leave())
+    const routing = createRouting({ database, signals, presence, log, patienceMs: PATIENCE_MS })
+    rig.defer(() => routing.close())
+    const askOne: AskOne = asking ? (...asked) => asking(routing.askOne, ...asked) : routing.askOne
+    const streams = createStreams({
+      signals,
+      presence,
+      routing: { offer: routing.offer, askOne },
+      log,
+      renewMs: LOOK_MS,
+      leaseMs: LEASE_MS,
+      ...pace,
+    })
+    rig.defer(() => streams.close())
+    if (!isStarting) await presence.describe(() => ({}))
+    return { instance, streams, presence, signals }
+  }
+  return { database, open }
+}
+
+/** Gives what `tell` is called with to every taker, and counts them. */
+function fountain() {
+  const takers = new Set<(json: string) => void>()
+  const wanted: unknown[] = []
+  const giving: Giving = (input, tell) => {
+    if (input === 'nothing') throw fail('CALL_UNKNOWN', { callId: 'nothing' })
+    wanted.push(input)
+    takers.add(tell)
+    tell(JSON.stringify({ hello: input }))
+    return {
+      ask(question) {
+        if (question === 'wrong') throw fail('EVENT_REFUSED', { event: 'wrong', machine: 'call' })
+        return { answer: question }
+      },
+      close: () => void takers.delete(tell),
+    }
+  }
+  return {
+    giving,
+    takers,
+    wanted,
+    tell(message: unknown) {
+      for (const tell of takers) tell(JSON.stringify(message))
+    },
+  }
+}
+
+/** A process that gives water, and one that may take it. */
+async function openPair(rig: Rig, takers: NodeOptions = {}, givers: NodeOptions = {}) {
+  const { database, open } = await openNodes(rig)
+  const [giver, taker] = [await open('voice', givers), await open('web', takers)]
+  const source = fountain()
+  giver.streams.serve('water', source.giving)
+  return { database, giver, taker, source }
+}
+
+/** A taker that keeps all it hears. */
+function listening(options: Partial<TakeOptions> = {}) {
+  const heard: unknown[] = []
+  const told: string[] = []
+  return {
+    heard,
+    /** `opened` and `lost`, in their order. */
+    told,
+    options: {
+      name: 'water',
+      input: 1,
+      hear: (messages: readonly string[]) => heard.push(...messages.map((message) => JSON.parse(message))),
+      opened: () => void told.push('opened'),
+      lost: () => void told.push('lost'),
+      ...options,
+    },
+  }
+}
+
+test('what one process tells comes to another, whole and in order, whatever its size', async (rig) => {
+  const { giver, taker, source } = await openPair(rig)
+  const { heard, options } = listening({ input: { deep: ['ação', 7] } })
+  const taking = taker.streams.take(options)
+  await taking.ready
+  assert.equal(taking.instances(), [giver.instance])
+  const long = 'condomínio 🏢 "quoted"\n\t'.repeat(3000)
+  const sent = Array.from({ length: 300 }, (_, at) => (at === 150 ? { at, long } : { at }))
+  for (const message of sent) source.tell(message)
+  await eventually(() => (heard.length === 301 ? true : undefined))
+  assert.equal(heard, [{ hello: { deep: ['ação', 7] } }, ...sent])
+  assert.equal(await taking.ask(giver.instance, { is: 'ó' }), { answer: { is: 'ó' } })
+  const refused = await failure(taking.ask(giver.instance, 'wrong'))
+  assert.equal([refused.code, refused.details], ['EVENT_REFUSED', { event: 'wrong', machine: 'call' }])
+
+  taking.close()
+  await eventually(() => (source.takers.size === 0 ? true : undefined))
+  assert.equal(
+    [giver, taker].map(({ streams }) => streams.counts()),
+    [
+      { given: 0, taken: 0 },
+      { given: 0, taken: 0 },
+    ],
+  )
+})
+
+test('several processes are told apart, and one that comes later is taken too', async (rig) => {
+  const { open } = await openNodes(rig)
+  const taker = await open('web')
+  const first = await open('voice-1')
+  const source = fountain()
+  first.streams.serve('water', source.giving)
+  const by: [string, unknown][] = []
+  const { options } = listening({
+    hear: (messages, instance) =>
+      by.push(...messages.map((one) => [instance, JSON.parse(one)] as [string, unknown])),
+  })
+  const taking = taker.streams.take(options)
+  await taking.ready
+  const second = await open('voice-2')
+  second.streams.serve('water', source.giving)
+  // it is seen with the taker's next sign of life
+  await eventually(() => (by.length === 2 ? true : undefined))
+  assert.equal(by, [
+    [first.instance, { hello: 1 }],
+    [second.instance, { hello: 1 }],
+  ])
+  taking.close()
+})
+
+test('a process that ends is lost; one that gives no such stream, or refuses it, is none', async (rig) => {
+  const { giver, taker, source } = await openPair(rig)
+  const { told, options } = listening()
+  const taking = taker.streams.take(options)
+  const [unknown, refused] = ['air', 'water'].map((name) =>
+    taker.streams.take(listening({ name, input: 'nothing' }).options),
+  )
+  await Promise.all([taking.ready, unknown!.ready, refused!.ready])
+  assert.equal([told, unknown!.instances(), refused!.instances()], [['opened'], [], []])
+  await giver.streams.close()
+  await eventually(() => (told.includes('lost') ? true : undefined))
+  assert.equal([taking.instances(), source.takers.size], [[], 0])
+  const error = await failure(taking.ask(giver.instance, 1))
+  assert.is(error.code, 'STREAM_OVER')
+})
+
+test('a process that closes says so, long before anybody would miss it', async (rig) => {
+  const { giver, taker } = await openPair(rig, { renewMs: 600_000 })
+  const { told, options } = listening()
+  await taker.streams.take(options).ready
+  await giver.streams.close()
+  await eventually(() => (told.includes('lost') ? true : undefined))
+})
+
+test('a process that is being opened is asked once it is open', async (rig) => {
+  const { open } = await openNodes(rig)
+  const [giver, taker] = [await open('voice', { isStarting: true }), await open('web')]
+  const { told, heard, options } = listening()
+  const taking = taker.streams.take(options)
+  await taking.ready
+  assert.equal(told, [])
+  const source = fountain()
+  giver.streams.serve('water', source.giving)
+  await giver.presence.describe(() => ({}))
+  await eventually(() => (heard.length > 0 ? true : undefined))
+  taking.close()
+})
+
+test('a giver that is silent for a moment is not lost, and many streams are renewed at once', async (rig) => {
+  const { open } = await openNodes(rig)
+  const renewals: number[] = []
+  let isSilent = false
+  const giver = await open('voice')
+  const taker = await open('web', {
+    async asking(askOne, node, name, input) {
+      if (name === 'stream.renew') {
+        renewals.push((input as string[]).length)
+        if (isSilent) throw fail('CALL_ELSEWHERE_SILENT', { node: node.nodeId })
+      }
+      return askOne(node, name, input)
+    },
+  })
+  const source = fountain()
+  giver.streams.serve('water', source.giving)
+  const { told, options } = listening()
+  const takings = Array.from({ length: 20 }, () => taker.streams.take(options))
+  // what is asked in vain on a busy machine is asked again
+  await eventually(() => takings.every((taking) => taking.instances().length === 1) || undefined)
+  told.length = 0
+  renewals.length = 0
+  const more = async () => {
+    const before = renewals.length
+    await eventually(() => (renewals.length > before + 1 ? true : undefined))
+  }
+  await more()
+  isSilent = true
+  await more()
+  isSilent = false
+  await more()
+  assert.equal(told, [])
+  assert.equal([...new Set(renewals)], [20], 'one for all of them')
+  assert.ok(source.takers.size >= 20)
+  for (const taking of takings) taking.close()
+})
+
+test('what broke while it was asked for is told anew, and nobody gives it twice', async (rig) => {
+  const { open } = await openNodes(rig)
+  let isFirst = true
+  const { heard, told, options } = listening()
+  const giver = await open('voice')
+  const taker = await open('web', {
+    async asking(askOne, node, name, input) {
+      const answer = await askOne(node, name, input)
+      if (name !== 'stream.open' || !isFirst) return answer
+      isFirst = false
+      await eventually(() => (heard.length > 0 ? true : undefined))
+      throw fail('CALL_ELSEWHERE_SILENT', { node: node.nodeId })
+    },
+  })
+  const source = fountain()
+  giver.streams.serve('water', source.giving)
+  const taking = taker.streams.take(options)
+  await eventually(() => (told.length === 2 ? true : undefined))
+  assert.equal(told, ['lost', 'opened'])
+  await eventually(() => (heard.length === 2 && source.takers.size === 1 ? true : undefined))
+  taking.close()
+})
+
+test('what nobody renews ends by itself', async (rig) => {
+  const { giver, taker, source } = await openPair(rig, {}, { leaseMs: 500 })
+  await taker.streams.take(listening().options).ready
+  assert.is(source.wanted.length, 1)
+  // as a process that is killed: it says nothing any more
+  await taker.streams.close()
+  await eventually(() => (source.takers.size === 0 ? true : undefined))
+  assert.is(giver.streams.counts().given, 0)
+})
+
+test('after a cut connection it begins anew instead of going on with a gap', async (rig) => {
+  const { database, taker, source } = await openPair(rig)
+  const { heard, told, options } = listening()
+  const taking = taker.streams.take(options)
+  await taking.ready
+  await database.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where query ilike 'listen %' and query like '%' || $1 || '%' and pid <> pg_backend_pid()`,
+    [`${database.schema}_signals`],
+  )
+  await eventually(() => (told.length >= 3 ? true : undefined))
+  assert.equal(told.slice(0, 3), ['opened', 'lost', 'opened'])
+  await eventually(() => (source.takers.size === 1 ? true : undefined))
+  source.tell('after')
+  await eventually(() => (heard.at(-1) === 'after' ? true : undefined))
+  taking.close()
+})
+
+test('one that tells more than Postgres takes is ended, and asked anew', async (rig) => {
+  const { taker, source } = await openPair(rig)
+  const { told, options } = listening()
+  const taking = taker.streams.take(options)
+  await taking.ready
+  const megabyte = 'x'.repeat(1024 * 1024)
+  for (let times = 0; times < 5; times++) source.tell(megabyte)
+  assert.is(source.takers.size, 0)
+  await eventually(() => (told.length === 3 ? true : undefined))
+  assert.equal([told, source.wanted.length], [['opened', 'lost', 'opened'], 2])
+  taking.close()
+})
+
+test('a stream that is closed while it is asked for leaves nothing behind', async (rig) => {
+  const { taker, source } = await openPair(rig)
+  for (const early of [true, false]) {
+    const taking = taker.streams.take(listening().options)
+    if (early) taking.close()
+    else setImmediate(taking.close)
+    await taking.ready
+    await eventually(() => (source.takers.size === 0 ? true : undefined))
+    assert.is(taker.streams.counts().taken, 0)
+  }
+})
+
+test('words are parts of at most a NOTIFY each, and other words are none', () => {
+  const messages = [JSON.stringify({ text: 'é'.repeat(5000) }), '1', JSON.stringify('line\nbreak')]
+  const words = streamWords('id', 7, messages)
+  assert.ok(words.length > 3)
+  assert.ok(words.every((word) => Buffer.byteLength(word) < 7950))
+  const read = words.map((word) => readStreamWord(word)!)
+  assert.equal(
+    read.map(({ number }) => number),
+    words.map((_, at) => 7 + at),
+  )
+  assert.equal(
+    read.map(({ mark }) => mark),
+    words.map((_, at) => (at === words.length - 1 ? '.' : '+')),
+  )
+  const parts = read.map(({ part }) => part)
+  assert.equal(
+    messagesOf(parts).map((message) => JSON.parse(message)),
+    messages.map((message) => JSON.parse(message)),
+  )
+  assert.equal(readStreamWord(lastStreamWord('id', 3)), { stream: 'id', number: 3, mark: '!', part: '' })
+  for (const word of ['', 'id', 'id x . {}', 'id 1 ? {}']) assert.is(readStreamWord(word), undefined)
+})
+
+test.run()

@@ -1,0 +1,89 @@
+import * as assert from 'uvu/assert'
+import { parseConfig } from '../../src/config/config.ts'
+import { VARIABLES } from '../../src/config/variables.ts'
+import { PorteiroError } from '../../src/platform/errors.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('config')
+
+function problemsOf(environment: Record<string, string>): string[] {
+  try {
+    parseConfig(environment)
+  } catch (error) {
+    assert.instance(error, PorteiroError)
+    assert.is((error as PorteiroError).code, 'CONFIG_INVALID')
+    assert.is((error as PorteiroError).exit, 78)
+    return (error as PorteiroError).details['problems'] as string[]
+  }
+  return []
+}
+
+test('an empty environment is a whole configuration on loopback', () => {
+  const config = parseConfig({})
+  assert.is(config.databaseUrl, undefined)
+  assert.is(config.audiosocket.host, '127.0.0.1')
+  assert.is(config.api.host, '127.0.0.1')
+  assert.is(config.clickToCall.mode, 'off')
+  assert.is(config.call.hangupDelayMs, 5000)
+})
+
+test('everything wrong is reported at once, each with its variable', () => {
+  const free = [
+    'DATA_DIR',
+    'API_KEY',
+    'NODE_ID',
+    'CLICKTOCALL_LICENSE',
+    'ARI_USER',
+    'ARI_PASSWORD',
+    'ARI_CALLER_ID',
+    'WEBHOOK_TOKEN',
+  ]
+  const wrong = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '~ ~']))
+  const problems = problemsOf(wrong)
+  for (const name of Object.keys(VARIABLES)) {
+    assert.is(
+      problems.some((problem) => problem.startsWith(`${name} `)),
+      !free.includes(name),
+      name,
+    )
+  }
+})
+
+test('an empty variable counts as unset', () => {
+  assert.is(parseConfig({ API_PORT: '', DATABASE_URL: ' ' }).api.port, 8082)
+})
+
+test('numbers have bounds and no fractions', () => {
+  for (const port of ['-1', '65536', '80.5', '0x50', '1e3', 'eighty']) {
+    assert.is(problemsOf({ API_PORT: port }).length, 1, port)
+  }
+  assert.is(parseConfig({ API_PORT: '0' }).api.port, 0)
+})
+
+test('the two AudioSocket ports differ, unless the system chooses them', () => {
+  assert.is(problemsOf({ AUDIOSOCKET_VISITOR_PORT: '9000', AUDIOSOCKET_RESIDENT_PORT: '9000' }).length, 1)
+  assert.is(problemsOf({ AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0' }).length, 0)
+})
+
+test('addresses and ranges are separated by commas or spaces, and each wrong one is named', () => {
+  assert.equal(parseConfig({ AUDIOSOCKET_ALLOW: '10.0.0.5, 192.168.0.0/16  ::1' }).audiosocket.allow, [
+    '10.0.0.5',
+    '192.168.0.0/16',
+    '::1',
+  ])
+  assert.is(problemsOf({ AUDIOSOCKET_ALLOW: '10.0.0.5/33,pbx.local,::1' }).length, 2)
+})
+
+test('how residents are rung follows from what is configured, unless it is said', () => {
+  const modeOf = (environment: Record<string, string>) => parseConfig(environment).clickToCall.mode
+  const amqp = { AMQP_URL: 'amqp://127.0.0.1' }
+  const ari = { ARI_URL: 'http://127.0.0.1:8088' }
+  assert.is(modeOf({ ...amqp, ...ari }), 'amqp')
+  assert.is(modeOf(ari), 'ari')
+  assert.is(modeOf({ ...amqp, CLICKTOCALL: 'manual' }), 'manual')
+  assert.match(problemsOf({ CLICKTOCALL: 'amqp' })[0]!, /^AMQP_URL is needed/)
+  assert.match(problemsOf({ CLICKTOCALL: 'ari' })[0]!, /^ARI_URL is needed/)
+  assert.match(problemsOf({ CLICKTOCALL: 'pigeon' })[0]!, /must be one of/)
+})
+
+test.run()

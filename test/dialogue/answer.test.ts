@@ -1,0 +1,506 @@
+import fc from 'fast-check'
+import * as assert from 'uvu/assert'
+import { readAnswer, type SpokenAnswer } from '../../src/dialogue/answer.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('dialogue: the answer of a resident')
+
+const PORTUGUESE: Record<SpokenAnswer, string[]> = {
+  yes: [
+    'sim',
+    'Sim.',
+    'sim, sim',
+    'claro',
+    'claro que sim',
+    'com certeza',
+    'pode',
+    'pode sim',
+    'pode, por favor',
+    'pode entrar',
+    'pode entrar, obrigado',
+    'pode subir',
+    'pode passar',
+    'podem entrar',
+    'pode deixar entrar',
+    'pode deixar ele entrar',
+    'pode deixar o moço subir',
+    'pode mandar subir',
+    'pode liberar',
+    'pode abrir o portão',
+    'ele pode entrar',
+    'ela pode subir sim',
+    'autorizo',
+    'eu autorizo a entrada',
+    'está autorizado',
+    'tá liberado',
+    'libera',
+    'libera ele',
+    'pode liberar a entrada',
+    'deixa entrar',
+    'deixa ela entrar',
+    'deixe ele subir por favor',
+    'manda subir',
+    'manda entrar',
+    'abre o portão',
+    'abra',
+    'ok',
+    'okay',
+    'isso',
+    'isso mesmo',
+    'tudo bem',
+    'tá bom',
+    'beleza',
+    'sem problema',
+    'positivo',
+    'uhum',
+    'SIM PODE ENTRAR',
+    'sim autorizo a entrada',
+    'é meu irmão, pode entrar',
+    'ah sim, libera',
+    'oi, pode entrar',
+    'pode entrar no prédio',
+    'bom dia, autorizo sim',
+    'libera aí pra mim',
+    'libera o portão pra ele',
+    'fala pra ele subir',
+    'diz que pode subir',
+    'que entre',
+    'aceito',
+    'é claro que pode',
+    'tudo bem, mas só hoje',
+  ],
+  no: [
+    'não',
+    'nao',
+    'Não.',
+    'não não',
+    'não, não',
+    'nega',
+    'nego',
+    'recuso',
+    'negado',
+    'não conheço',
+    'não conheço ninguém com esse nome',
+    'não autorizo',
+    'eu não autorizo a entrada',
+    'não pode',
+    'não pode entrar',
+    'não, não pode entrar',
+    'nao nao pode entrar',
+    'não deixa entrar',
+    'não deixe ele subir',
+    'não libera',
+    'não libere a entrada',
+    'não abre o portão',
+    'de jeito nenhum',
+    'de forma nenhuma',
+    'nem pensar',
+    'claro que não',
+    'lógico que não',
+    'com certeza não',
+    'pode não',
+    'autorizo não',
+    'agora não',
+    'hoje não',
+    'não quero',
+    'não quero ninguém aqui',
+    'não pedi nada',
+    'não pedi pizza',
+    'não, obrigado',
+    'não está autorizado',
+    'entrada não autorizada',
+    'autorizado não',
+    'não tem ninguém autorizado',
+    'ninguém entra',
+    'está proibida a entrada',
+    'não é para deixar entrar',
+    'pode ele não',
+    'não estou esperando ninguém',
+    'nunca',
+    'no',
+    'no, no',
+    'manda embora',
+    'pode mandar embora',
+    'pode ir embora',
+    'bloqueia',
+    'sem chance',
+    'negativo',
+    'isso não',
+    'ele não pode entrar no prédio',
+    'desautorizo',
+    'jamais autorizaria, não',
+  ],
+  who: [
+    'quem é?',
+    'quem é',
+    'quem',
+    'quem está aí?',
+    'quem tá aí',
+    'sim, quem é?',
+    'quem deseja?',
+    'quem está falando',
+    'não entendi',
+    'não entendi, quem é?',
+    'não ouvi direito',
+    'repete',
+    'repete por favor',
+    'pode repetir?',
+    'repita',
+    'de novo',
+    'fala de novo',
+    'o quê?',
+    'como é o nome dele?',
+    'qual o nome?',
+    'qual é o nome da pessoa',
+    'do que se trata?',
+    'hein?',
+    'não conheço, quem é?',
+    'quem é? pode entrar?',
+  ],
+  talk: [
+    'quero falar com ele',
+    'quero falar com ela',
+    'deixa eu falar com ele',
+    'me passa',
+    'me passa ele',
+    'passa pra mim',
+    'passa para ele',
+    'passa a ligação',
+    'pode passar pra mim',
+    'coloca ele na linha',
+    'vou falar com ele',
+    'não, quero falar com ele primeiro',
+    'sim, quero falar com ele',
+    'posso falar com o entregador? quero falar com ele',
+  ],
+  unclear: [
+    '',
+    '   ',
+    '?',
+    'alô',
+    'Alô? Sim?',
+    'sim?',
+    'pois não',
+    'Pois não?',
+    'bom dia',
+    'talvez',
+    'sei lá',
+    'não sei',
+    'acho que sim',
+    'acho que não',
+    'pode ser',
+    'depende',
+    'mais ou menos',
+    'não nego',
+    'não recuso',
+    'nunca nego',
+    'não bloqueia',
+    'não manda embora',
+    'sim não',
+    'não sim',
+    'não, pode entrar',
+    'sim, não',
+    'pode esperar',
+    'pode aguardar um momento',
+    'manda esperar',
+    'espera um pouco',
+    'um momento',
+    'pode deixar na portaria',
+    'deixa na portaria',
+    'pode entregar na portaria',
+    'se for o João pode entrar',
+    'pode entrar só se for o João',
+    'pode entrar amanhã',
+    'depois pode subir',
+    'ele pode entrar?',
+    'pode entrar?',
+    'autorizado?',
+    'não tem problema',
+    'não tem problema, pode entrar',
+    'por que não',
+    'como não',
+    'eu não estou em casa',
+    'estou ocupado',
+    'dois',
+    'não quero falar com ele',
+    'vou descer',
+    'alô, sim',
+    'alô sim',
+    'sim, sou eu',
+    'sim sou eu mesmo',
+    'sim, pode falar',
+    'bom dia, sim',
+    'será que pode entrar',
+    'pode deixar que eu desço',
+    'tá bom, deixa na portaria',
+    'ok pode deixar na portaria',
+    'sim, mas não agora',
+    'engano',
+    'no, ok',
+    'ok então a gente se fala amanhã às nove com o pessoal da obra lá no escritório',
+    'meu filho desliga essa televisão que eu estou no telefone com o moço da portaria ok',
+  ],
+}
+
+const ENGLISH: Record<SpokenAnswer, string[]> = {
+  yes: [
+    'yes',
+    'Yes, please',
+    'yeah',
+    'yep',
+    'sure',
+    'of course',
+    'certainly',
+    'absolutely',
+    'ok',
+    'okay',
+    'fine',
+    "that's fine",
+    'let him in',
+    'let her in',
+    'let them in',
+    'let him come in',
+    'let the driver in',
+    'send him up',
+    'send her in please',
+    'he can come in',
+    'she may enter',
+    'they can come up',
+    'go ahead',
+    'open the gate',
+    'open up',
+    'buzz him in',
+    'I authorize it',
+    'authorised',
+    'allow',
+    'approved',
+    'yes, let him in',
+    'please do',
+    "It's my brother, let him in",
+    'sure, send them up',
+    'hello, let him in',
+    'tell him to come up',
+    'yes he can',
+    'come on in',
+    "it's okay to let him in",
+  ],
+  no: [
+    'no',
+    'No.',
+    'no no',
+    'nope',
+    'nah',
+    'no way',
+    'no, thanks',
+    'never',
+    'of course not',
+    'absolutely not',
+    'certainly not',
+    'not now',
+    'not today',
+    "don't let him in",
+    'do not let her in',
+    "no, don't let him in",
+    "he can't come in",
+    'he cannot come in',
+    "they can't come up",
+    "I don't know him",
+    'I do not know this person, no',
+    "I won't allow it",
+    'not authorized',
+    'not allowed',
+    'deny',
+    'denied',
+    'refuse',
+    'send him away',
+    'turn them away',
+    'go away',
+    'tell him to go away',
+    "I didn't order anything",
+    "I'm not expecting anyone",
+    'unauthorized',
+    "nobody's allowed",
+    'let no one in',
+    'keep him out',
+    'permission denied',
+    "that's not right",
+    'negative',
+  ],
+  who: [
+    'who is it?',
+    "who's there?",
+    'who',
+    'who is that',
+    'yes, who is it?',
+    'what?',
+    "what's his name?",
+    'say that again',
+    'come again?',
+    'repeat please',
+    'can you repeat that?',
+    'pardon?',
+    'sorry?',
+    "I didn't catch that",
+    "I can't hear you",
+    "I don't know him, who is it?",
+  ],
+  talk: [
+    'let me talk to him',
+    'I want to speak with her',
+    'put him through',
+    'put her on',
+    'can I talk to the driver?',
+    'connect me',
+    'no, let me talk to him first',
+    'yes, put him through',
+  ],
+  unclear: [
+    'hello',
+    'Hello? Yes?',
+    'yes?',
+    'maybe',
+    'perhaps',
+    "I don't know",
+    'not sure',
+    'I think so, yes',
+    'it depends',
+    "don't deny him",
+    'never refuse',
+    'yes no',
+    'no yes',
+    'no, let him in',
+    'if it is John let him in',
+    'let him in later',
+    'let him wait',
+    'wait a minute',
+    'can he come in?',
+    'no problem',
+    'no problem, let him in',
+    'why not',
+    "I don't want to talk to him",
+    'leave it at the gate',
+    'is he allowed',
+    'can he come in',
+    'hello, yes',
+    'yes speaking',
+    "yes, it's me",
+    "yes I'm the owner",
+    'sure, but not now',
+    'wrong number',
+    'let him in only if he has a badge',
+  ],
+}
+
+for (const [locale, table] of [
+  ['pt-BR', PORTUGUESE],
+  ['en', ENGLISH],
+] as const) {
+  for (const [answer, texts] of Object.entries(table)) {
+    test(`${locale}: ${texts.length} ways to say ${answer}`, () => {
+      const wrong = texts.flatMap((text) => {
+        const heard = readAnswer(text, locale)
+        return heard.answer === answer ? [] : [`${JSON.stringify(text)} was heard as ${heard.answer}`]
+      })
+      assert.equal(wrong, [])
+    })
+  }
+}
+
+test('the spelling of a recogniser does not matter: no accents, capitals, other punctuation', () => {
+  for (const [locale, table] of [
+    ['pt-BR', PORTUGUESE],
+    ['en', ENGLISH],
+  ] as const) {
+    for (const answer of ['yes', 'no', 'talk'] as const) {
+      for (const text of table[answer]) {
+        const bare = text.normalize('NFD').replace(/\p{M}/gu, '').toUpperCase()
+        assert.is(readAnswer(bare, locale).answer, answer, bare)
+        assert.is(readAnswer(`  ${text} . `, locale).answer, answer, text)
+      }
+    }
+  }
+})
+
+const VERBS = {
+  'pt-BR': [...PORTUGUESE.yes, 'pode', 'entrar', 'autorizo', 'libera', 'deixa', 'abre', 'manda subir'],
+  en: [...ENGLISH.yes, 'let him in', 'open', 'allow', 'authorize', 'he can come in'],
+}
+const NEGATIONS = {
+  'pt-BR': ['não', 'nao', 'Não,', 'nunca', 'jamais', 'de jeito nenhum', 'claro que não', 'nem'],
+  en: ['no', "don't", 'do not', 'not', 'never', "can't", 'cannot', "won't", "shouldn't", 'of course not'],
+}
+const FILLERS = [
+  '',
+  'por favor',
+  'moço',
+  'ele',
+  'please',
+  'sir',
+  'him',
+  'então',
+  'well',
+  'eh',
+  'ah',
+  'agora',
+  'now',
+]
+
+for (const locale of ['pt-BR', 'en'] as const) {
+  test(`${locale}: nothing that holds a negation is ever a yes`, () => {
+    const verb = fc.constantFrom(...VERBS[locale])
+    const filler = fc.constantFrom(...FILLERS)
+    const negation = fc.constantFrom(...NEGATIONS[locale])
+    const mark = fc.constantFrom('', ',', '.', '!', ' -')
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.oneof(verb, filler), mark), { maxLength: 5 }),
+        negation,
+        fc.array(fc.tuple(fc.oneof(verb, filler), mark), { maxLength: 5 }),
+        (before, negation, after) => {
+          const join = (parts: [string, string][]) => parts.map((part) => part.join('')).join(' ')
+          const text = `${join(before)} ${negation} ${join(after)}`
+          assert.is.not(readAnswer(text, locale).answer, 'yes', text)
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+
+  test(`${locale}: a refusal is a yes under no negation and in no company`, () => {
+    const refusals = {
+      'pt-BR': ['nega', 'recuso', 'manda embora', 'bloqueia'],
+      en: ['deny', 'refuse', 'send him away'],
+    }
+    for (const refusal of refusals[locale]) {
+      for (const other of [...VERBS[locale], ...NEGATIONS[locale]]) {
+        for (const text of [`${other} ${refusal}`, `${refusal} ${other}`, `${other}, ${refusal}`]) {
+          assert.is.not(readAnswer(text, locale).answer, 'yes', text)
+        }
+      }
+    }
+  })
+
+  test(`${locale}: any text at all has an answer with a confidence from 0 to 1`, () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+        const { answer, confidence } = readAnswer(text, locale)
+        assert.ok(['yes', 'no', 'who', 'talk', 'unclear'].includes(answer))
+        assert.ok(confidence >= 0 && confidence <= 1)
+      }),
+    )
+  })
+}
+
+test('ten kilobytes are no answer, whatever they begin with', () => {
+  assert.is(readAnswer(`pode entrar ${'sim '.repeat(2500)} não`).answer, 'unclear')
+  assert.is(readAnswer('não '.repeat(250)).answer, 'no')
+})
+
+test('a short clear answer is surer than one among other words', () => {
+  assert.ok(readAnswer('pode entrar').confidence > 0.9)
+  const among = readAnswer('é a minha irmã, ela pode subir')
+  assert.is(among.answer, 'yes')
+  assert.ok(among.confidence < 0.9)
+})
+
+test.run()

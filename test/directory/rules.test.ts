@@ -1,0 +1,263 @@
+import * as assert from 'uvu/assert'
+import {
+  autoOpenWindow,
+  type BlockedVisitor,
+  isBlocked,
+  isOpen,
+  type Visitor,
+} from '../../src/directory/entry-rules.ts'
+import { directoryFile, parseDirectory } from '../../src/directory/file.ts'
+import { phoneNumber } from '../../src/directory/phone-number.ts'
+import { decideEarly, exportRules, importRules, resolvePlan } from '../../src/directory/rules.ts'
+import { exportDirectory, findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
+import type { PorteiroError } from '../../src/platform/errors.ts'
+import type { Database } from '../../src/platform/postgres/database.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('directory rules')
+
+const parse = (content: unknown) => parseDirectory(Buffer.from(JSON.stringify(content)))
+
+const FILE = {
+  tenant: {
+    id: 'default',
+    name: 'Ipê',
+    plan: [{ kind: 'call', ringSeconds: 20, attempts: 1 }, { kind: 'operator' }],
+    blocked: [
+      { phone: '(11) 98765-4321', reason: 'fez ameaças' },
+      { name: 'João Silv*', until: '2026-12-31T21:00:00-03:00' },
+    ],
+    windows: [
+      { weekdays: [5, 1, 1], from: '08:00', to: '18:00', timezone: 'America/Sao_Paulo', intent: 'delivery' },
+    ],
+  },
+  units: [
+    {
+      number: '101',
+      residents: [{ name: 'Ana' }],
+      plan: [{ kind: 'whatsapp', ringSeconds: 60 }],
+      blocked: [{ name: 'Ricardo' }],
+    },
+    {
+      number: '102',
+      residents: [],
+      windows: [{ weekdays: [6], from: '22:00', to: '02:00', timezone: 'America/Sao_Paulo' }],
+    },
+    { number: '103', residents: [] },
+  ],
+}
+
+async function openDirectory(rig: Rig, content: object = FILE) {
+  const database = await openTestDatabase(rig)
+  await load(database, content)
+  const idOf = async (number: string) => (await findUnit(database, 'default', number))!.id
+  return { database, idOf }
+}
+
+async function load(database: Database, content: object) {
+  const { units, tenant, rules } = parse(content)
+  await importDirectory(database, 'default', units, { ...(tenant && { tenant }) })
+  await database.transaction((transaction) => importRules(transaction, 'default', rules ?? {}))
+}
+
+test('a file with rules comes back from the database as it was', async (rig) => {
+  const { database } = await openDirectory(rig)
+  const directory = (await exportDirectory(database, 'default'))!
+  const rules = await exportRules(database, 'default')
+  const { rules: given, ...rest } = parse(FILE)
+  assert.equal(rules, given)
+  assert.equal(parse(directoryFile(directory, rules)), { ...rest, rules: given, extensions: [] })
+  assert.equal(rules?.tenant?.blocked?.[0]?.phone, '+5511987654321')
+  assert.is(await exportRules(database, 'nobody'), undefined)
+})
+
+test('what a file gives replaces what there was, and what it leaves out stays', async (rig) => {
+  const { database, idOf } = await openDirectory(rig)
+  const before = await exportRules(database, 'default')
+  await load(database, { units: [{ number: '101', residents: [{ name: 'Ana' }], blocked: [] }] })
+  const { units: { '101': ana, ...others } = {}, tenant } = (await exportRules(database, 'default'))!
+  assert.equal(ana, { plan: [{ kind: 'whatsapp', ringSeconds: 60 }] })
+  assert.equal([tenant, others], [before?.tenant, { '102': before?.units?.['102'] }])
+  await importRules(database, 'default', {
+    units: { '999': { blocked: [], windows: [], plan: [{ kind: 'call' }] } },
+  })
+  assert.equal((await exportRules(database, 'default'))?.tenant, before?.tenant)
+  const plan = await resolvePlan(database, 'default', await idOf('101'))
+  assert.is(plan.from, 'unit')
+})
+
+test("a unit's plan goes before the tenant's, and that before ringing everybody", async (rig) => {
+  const { database, idOf } = await openDirectory(rig)
+  const planOf = async (number: string) => resolvePlan(database, 'default', await idOf(number))
+  assert.equal(await planOf('101'), {
+    steps: [{ kind: 'whatsapp', ringSeconds: 60 }],
+    from: 'unit',
+    problem: null,
+  })
+  assert.equal(await planOf('103'), {
+    steps: [{ kind: 'call', ringSeconds: 20, attempts: 1 }, { kind: 'operator' }],
+    from: 'tenant',
+    problem: null,
+  })
+  await database.query(`update tenants set settings = '{}'`)
+  assert.equal(await planOf('103'), { steps: [{ kind: 'call' }], from: 'default', problem: null })
+  assert.is((await resolvePlan(database, 'nobody', null)).from, 'default')
+})
+
+test('a plan that cannot be read is passed over and told', async (rig) => {
+  const { database, idOf } = await openDirectory(rig)
+  await database.query(`update units set plan = '[{"kind":"pigeon"}]' where number = '101'`)
+  const plan = await resolvePlan(database, 'default', await idOf('101'))
+  assert.equal([plan.from, plan.problem], ['tenant', 'unit'])
+})
+
+test('rules decide early: a block first, then a window, else somebody is asked', async (rig) => {
+  const { database, idOf } = await openDirectory(rig)
+  // a Friday, 10:00 in São Paulo
+  const friday = new Date('2026-11-20T13:00:00Z')
+  const decide = async (number: string | null, visitor: Visitor, now = friday) => {
+    const unitId = number === null ? null : await idOf(number)
+    return (await decideEarly(database, 'default', unitId, visitor, now)).decision
+  }
+  assert.is(await decide('101', { name: 'Paulo', intent: 'delivery' }), 'authorized')
+  assert.is(await decide('101', { name: 'Paulo', intent: 'visit' }), 'contact')
+  assert.is(await decide('101', { name: 'Paulo' }), 'contact')
+  assert.is(await decide('101', { name: 'Ricardo Lima', intent: 'delivery' }), 'blocked')
+  assert.is(await decide('103', { name: 'Ricardo Lima', intent: 'delivery' }), 'authorized')
+  assert.is(await decide('103', { phone: '11 8765-4321', intent: 'delivery' }), 'blocked')
+  assert.is(await decide(null, { name: 'seu Joao Silveira' }), 'blocked')
+  assert.is(await decide(null, { name: 'João Silveira' }, new Date('2027-01-01T12:00:00Z')), 'contact')
+  // Saturday 23:00, and two hours later on Sunday
+  assert.is(await decide('102', {}, new Date('2026-11-22T02:00:00Z')), 'authorized')
+  assert.is(await decide('102', {}, new Date('2026-11-22T04:00:00Z')), 'authorized')
+  assert.is(await decide('102', {}, new Date('2026-11-22T05:00:00Z')), 'contact')
+  assert.is(await decide('103', {}, new Date('2026-11-22T02:00:00Z')), 'contact')
+})
+
+test('the rule that decided is told, with the reason that operators wrote', async (rig) => {
+  const { database } = await openDirectory(rig)
+  const { rule } = await decideEarly(database, 'default', null, { phone: '+5511987654321' }, new Date())
+  assert.equal([rule?.table, rule?.reason], ['block_list', 'fez ameaças'])
+})
+
+test("one tenant's rules are nobody else's", async (rig) => {
+  const { database } = await openDirectory(rig)
+  await importDirectory(database, 'ipe', [])
+  const decision = await decideEarly(database, 'ipe', null, { phone: '+5511987654321' }, new Date())
+  assert.equal(decision, { decision: 'contact' })
+  assert.is((await resolvePlan(database, 'ipe', null)).from, 'default')
+})
+
+test('rules go with their unit', async (rig) => {
+  const { database } = await openDirectory(rig)
+  await database.query('delete from units')
+  const [{ count }] = (await database.query<{ count: string }>(
+    'select count(*) from (select unit_id from block_list union all select unit_id from auto_open_windows) r where unit_id is not null',
+  )) as [{ count: string }]
+  assert.is(count, '0')
+})
+
+test('each wrong rule of a file is told with its path, and nothing is loaded', () => {
+  const wrong = {
+    tenant: {
+      id: 'x',
+      name: 'X',
+      plan: [],
+      blocked: [{}, { phone: 'abc' }, { name: '!' }, { name: 'A', until: 'soon' }],
+    },
+    units: [
+      {
+        number: '1',
+        residents: [],
+        plan: [{ kind: 'pigeon' }, { kind: 'call', ringSeconds: 1 }, { kind: 'whatsapp', attempts: 2 }],
+        windows: [
+          { weekdays: [0], from: '24:00', to: '8', timezone: 'Mars/Base', intent: 'party' },
+          { weekdays: [], from: '00:00', to: '01:00', timezone: 'UTC' },
+        ],
+      },
+    ],
+  }
+  let problems: string[] = []
+  try {
+    parse(wrong)
+  } catch (error) {
+    problems = (error as PorteiroError).details['problems'] as string[]
+  }
+  for (const place of [
+    'tenant.plan: ',
+    'tenant.blocked[0]: needs a phone or a name',
+    'tenant.blocked[1].phone: must be a number',
+    'tenant.blocked[2].name: must have a word',
+    'tenant.blocked[3].until: ',
+    'units[0].plan[0].kind: ',
+    'units[0].plan[1].ringSeconds: ',
+    'units[0].plan[2]: Unrecognized key: "attempts"',
+    'units[0].windows[0].weekdays[0]: ',
+    'units[0].windows[0].from: must be a time',
+    'units[0].windows[0].to: must be a time',
+    'units[0].windows[0].timezone: must be a time zone',
+    'units[0].windows[0].intent: ',
+    'units[0].windows[1].weekdays: ',
+  ]) {
+    assert.ok(
+      problems.some((problem) => problem.startsWith(place)),
+      `${place} in ${problems.join('; ')}`,
+    )
+  }
+  assert.is(problems.length, 14, problems.join('; '))
+})
+
+test('a blocked name is whole words in their order, without accents; with a telephone both must fit', () => {
+  const blocks = (rule: BlockedVisitor, visitor: Visitor) => isBlocked(rule, visitor, new Date())
+  assert.ok(blocks({ name: 'joao silva' }, { name: 'Seu JOÃO SILVA Neto' }))
+  assert.not(blocks({ name: 'Ana' }, { name: 'Mariana' }))
+  assert.ok(blocks({ name: 'Ana*' }, { name: 'Anabela' }))
+  assert.not(blocks({ name: 'joao silva' }, { name: 'João da Silva' }))
+  assert.ok(blocks({ name: 'joao * silva' }, { name: 'João da Silva' }))
+  assert.not(blocks({ name: 'Ana' }, {}))
+  assert.ok(blocks({ phone: '+5511*' }, { phone: '11 3333-4444' }))
+  assert.not(blocks({ phone: '+5511*' }, { phone: '21 3333-4444' }))
+  const both = { phone: '+5511987654321', name: 'Ana' }
+  assert.not(blocks(both, { name: 'Ana' }))
+  assert.ok(blocks(both, { name: 'Ana', phone: '+5511987654321' }))
+})
+
+test('windows follow the clocks of their time zone, summer time included', () => {
+  const window = autoOpenWindow.parse({
+    weekdays: [7],
+    from: '08:00',
+    to: '09:00',
+    timezone: 'Europe/Lisbon',
+  })
+  const open = (at: string) => isOpen(window, {}, new Date(at))
+  assert.equal([open('2026-03-22T08:00:00Z'), open('2026-03-22T07:59:59Z')], [true, false])
+  // the clocks went forward in the night before
+  assert.equal([open('2026-03-29T07:00:00Z'), open('2026-03-29T08:00:00Z')], [true, false])
+  const always = autoOpenWindow.parse({
+    weekdays: [1, 2, 3, 4, 5, 6, 7],
+    from: '00:00',
+    to: '00:00',
+    timezone: 'UTC',
+  })
+  assert.ok(isOpen(always, {}, new Date('2026-01-01T13:37:00Z')))
+})
+
+test('telephone numbers are one however they are written', () => {
+  for (const written of [
+    '+55 11 98765-4321',
+    '11987654321',
+    '(11) 8765-4321',
+    '5511987654321',
+    '+551187654321',
+  ]) {
+    assert.is(phoneNumber(written), '+5511987654321', written)
+  }
+  assert.is(phoneNumber('+1 415 555 2671'), '+14155552671')
+  assert.is(phoneNumber('sip:1101@pbx.local'), '1101')
+  assert.is(phoneNumber('1132123456'), '+551132123456')
+  assert.is(phoneNumber('anonymous'), undefined)
+  assert.is(phoneNumber(''), undefined)
+})
+
+test.run()

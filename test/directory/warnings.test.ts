@@ -1,0 +1,44 @@
+import * as assert from 'uvu/assert'
+import { parseDirectory } from '../../src/directory/file.ts'
+import { directoryWarnings } from '../../src/directory/warnings.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('directory: rules without effect')
+
+const WEEK = { weekdays: [1, 2], from: '08:00', to: '18:00', timezone: 'America/Sao_Paulo' }
+
+function warnings(transcribes: boolean, file: object): string[] {
+  const { rules = {} } = parseDirectory(Buffer.from(JSON.stringify(file)))
+  return directoryWarnings(rules, { transcribes })
+}
+
+const unit = (number: string, rules: object) => ({ number, residents: [{ name: 'Ana' }], ...rules })
+
+test('a block by telephone is told to block nobody, also beside a name', () => {
+  const file = {
+    tenant: { id: 'a', name: 'A', blocked: [{ name: 'Ricardo' }, { phone: '+5511*' }] },
+    units: [unit('101', { blocked: [{ phone: '+5511987654321', name: 'Ana' }] }), unit('102', {})],
+  }
+  const phone = "names a telephone, which no visitor's call carries: it blocks nobody"
+  assert.equal(warnings(true, file), [`tenant: blocked[1] ${phone}`, `unit 101: blocked[0] ${phone}`])
+  assert.is(warnings(false, file).length, 3)
+})
+
+test('names and intents are understood with STT only', () => {
+  const file = {
+    units: [
+      unit('101', { blocked: [{ name: 'Ricardo' }], windows: [WEEK, { ...WEEK, intent: 'delivery' }] }),
+    ],
+  }
+  assert.equal(warnings(true, file), [])
+  assert.equal(warnings(false, file), [
+    'unit 101: blocked[0] names a person, who is only understood with STT: it blocks nobody',
+    'unit 101: windows[1] has an intent, which is only understood with STT: it never opens',
+  ])
+})
+
+test('a directory without rules has nothing to warn of', () => {
+  assert.equal(warnings(false, { units: [unit('101', {})] }), [])
+})
+
+test.run()

@@ -1,0 +1,166 @@
+import { connect, createServer, type Socket } from 'node:net'
+import * as assert from 'uvu/assert'
+import { createPacer } from '../../src/audiosocket/pacer.ts'
+import { createAudioSocketServer } from '../../src/audiosocket/server.ts'
+import { createGates } from '../../src/calls/entrance-ports.ts'
+import type { HttpOptions } from '../../src/http/server.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { openSite, refused } from '../rig/http-rig.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('http: extensions')
+
+/** Ports that nobody listens on any more. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+async function open(rig: Rig) {
+  const log = silentLog()
+  const pacer = createPacer()
+  rig.defer(() => pacer.close())
+  const arrived: { id: string; gate: string | undefined; role: string }[] = []
+  const server = createAudioSocketServer({
+    log,
+    pacer,
+    allow: ['127.0.0.0/8'],
+    onConnection: ({ id, gate, role }) => void arrived.push({ id, gate, role }),
+  })
+  rig.defer(() => server.close())
+  const late: { gates?: HttpOptions['gates'] } = {}
+  const site = await openSite(rig, {
+    gates: {
+      refresh: () => late.gates!.refresh(),
+      restart: (id) => late.gates!.restart(id),
+      isOpen: (id) => late.gates!.isOpen(id),
+    },
+  })
+  const gates = await createGates({
+    database: site.database,
+    host: '127.0.0.1',
+    visitorPort: 1,
+    residentPort: 2,
+    locale: 'pt-BR',
+    listen: (port) => server.listen(port),
+    log,
+  })
+  late.gates = gates
+  const write = (id: string, porta_ia: number, porta_retorno: number, tenant = 'default') =>
+    site.ask(`/api/extensions/${id}?tenant=${tenant}`, {
+      method: 'PUT',
+      body: { ramal_ia: '1001', ramal_retorno: '1002', ip_servidor: '127.0.0.1', porta_ia, porta_retorno },
+    })
+  return { ...site, gates, server, arrived, write }
+}
+
+/** A connection that has said its UUID; undefined where nobody listens. */
+function dial(rig: Rig, port: number, id = crypto.randomUUID()): Promise<Socket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    rig.defer(() => socket.destroy())
+    socket.on('error', () => resolve(undefined))
+    socket.once('connect', () => {
+      socket.write(Buffer.concat([Buffer.from([1, 0, 16]), Buffer.from(id.replaceAll('-', ''), 'hex')]))
+      resolve(socket)
+    })
+  })
+}
+
+test('a refresh opens what is new, closes what is gone and leaves live calls alone', async (rig) => {
+  const { ask, write, arrived, server } = await open(rig)
+  const [a, b, c, d] = (await freePorts(4)) as [number, number, number, number]
+  assert.is((await write('north', a, b)).status, 200)
+  assert.equal((await ask('/api/extensions')).body.items[0].open, { visitor: false, resident: false })
+  const first = await ask('/api/refresh', { body: {} })
+  assert.equal(first.body, {
+    opened: [
+      { gate: 'north', role: 'visitor', port: a },
+      { gate: 'north', role: 'resident', port: b },
+    ],
+    closed: [],
+    failed: [],
+  })
+  assert.equal((await ask('/api/extensions')).body.items[0].open, { visitor: true, resident: true })
+  const live = await dial(rig, a)
+  await eventually(() => arrived[0])
+  assert.equal([arrived[0]!.gate, arrived[0]!.role], ['north', 'visitor'])
+
+  assert.equal((await ask('/api/refresh', { body: {} })).body, { opened: [], closed: [], failed: [] })
+  await write('south', c, d, 'other')
+  assert.is((await ask('/api/extensions/north', { method: 'DELETE' })).status, 204)
+  const second = await ask('/api/refresh', { body: {} })
+  assert.equal([second.body.opened.length, second.body.closed.length], [2, 2])
+  assert.is(await dial(rig, a), undefined)
+  assert.ok(await dial(rig, c))
+  assert.is(live!.destroyed, false)
+  await eventually(() => (server.counts().open === 2 ? true : undefined))
+})
+
+test('a restart closes and opens the ports of one extension; what is connected stays', async (rig) => {
+  const { ask, write, arrived, server, gates } = await open(rig)
+  const [a, b] = (await freePorts(2)) as [number, number]
+  await write('north', a, b)
+  refused(await ask('/api/restart', { body: { id: 'north' } }), 404, 'EXTENSION_UNKNOWN')
+  await gates.refresh()
+  const live = await dial(rig, a)
+  await eventually(() => arrived[0])
+  const restarted = await ask('/api/restart', { body: { id: 'north' } })
+  assert.equal([restarted.body.closed.length, restarted.body.opened.length], [2, 2])
+  assert.ok(await dial(rig, a))
+  await eventually(() => arrived[1])
+  assert.is(live!.destroyed, false)
+  assert.is(server.counts().open, 2)
+  refused(await ask('/api/restart', { body: { id: 'west' } }), 404, 'EXTENSION_UNKNOWN')
+  refused(await ask('/api/restart', { body: {} }), 400, 'BODY_INVALID')
+})
+
+test('a port that is taken is told, and opens with the next refresh', async (rig) => {
+  const { ask, write } = await open(rig)
+  const [a] = (await freePorts(1)) as [number]
+  const squatter = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => squatter.once('listening', resolve))
+  const { port: taken } = squatter.address() as { port: number }
+  await write('north', taken, a)
+  const { body } = await ask('/api/refresh', { body: {} })
+  assert.equal([body.opened.length, body.failed[0].port, body.failed[0].code], [1, taken, 'PORT_IN_USE'])
+  await new Promise((resolve) => squatter.close(resolve))
+  const again = await ask('/api/refresh', { body: {} })
+  assert.equal(again.body.opened, [{ gate: 'north', role: 'visitor', port: taken }])
+})
+
+test('many refreshes at once open each port once', async (rig) => {
+  const { ask, write } = await open(rig)
+  const [a, b] = (await freePorts(2)) as [number, number]
+  await write('north', a, b)
+  const answers = await Promise.all(Array.from({ length: 10 }, () => ask('/api/refresh', { body: {} })))
+  assert.is(answers.flatMap(({ body }) => body.opened).length, 2)
+  assert.equal(
+    answers.flatMap(({ body }) => body.failed),
+    [],
+  )
+})
+
+test('a key of one tenant refreshes all, and is told of its own', async (rig) => {
+  const { as, write, ask } = await open(rig)
+  const [a, b, c, d] = (await freePorts(4)) as [number, number, number, number]
+  await write('north', a, b)
+  await write('south', c, d, 'other')
+  const other = await as('other', 'operate')
+  const { body } = await other.ask('/api/refresh', { body: {} })
+  assert.equal(
+    body.opened.map(({ gate }: { gate: string }) => gate),
+    ['south', 'south'],
+  )
+  assert.ok(await dial(rig, a))
+  refused(await other.ask('/api/restart', { body: { id: 'north' } }), 404, 'EXTENSION_UNKNOWN')
+  refused(await write('south', a, b, 'default'), 409, 'EXTENSION_TAKEN')
+  refused(await write('east', a, a), 400, 'BODY_INVALID')
+  refused(await write('east', 0, b), 400, 'BODY_INVALID')
+  refused(await ask('/api/extensions/east', { method: 'DELETE' }), 404, 'EXTENSION_UNKNOWN')
+})
+
+test.run()

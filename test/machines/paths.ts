@@ -1,0 +1,283 @@
+import {
+  type Attempt,
+  askingMachine,
+  type BrokerFailure,
+  brokerMachine,
+  callMachine,
+  concludingMachine,
+  contactMachine,
+  deliveryMachine,
+  legMachine,
+  listeningMachine,
+  questionMachine,
+  RESIDENT_KEYS,
+  type Recording,
+  type RecordingName,
+  type Role,
+  residentMachine,
+  type SpokenAnswer,
+  serviceMachine,
+  talkMachine,
+  type Unit,
+  unitMachine,
+  VISITOR_PATIENCE,
+  visitorMachine,
+} from '../../machines/index.ts'
+import { paths, SCENE_SETTINGS } from '../../src/testing/index.ts'
+
+/** What may happen to each machine: the events from outside, and what its children and ports may come back with. */
+
+type Each = 'state' | 'transition' | 'situation'
+
+const UNIT: Unit = { id: '1', number: '101', label: '101' }
+const NOBODY = { unit: null, identity: null, purpose: null }
+export const ROLES = ['visitor', 'resident'] as const
+
+const BROKER_SETTINGS = {
+  attempts: 2,
+  retryMs: 1000,
+  blockedMs: 5000,
+  recoveryAttempts: 2,
+  recoveryMaxMs: 4000,
+}
+
+/** The same machine waits for the visitor's words and for the resident's. */
+export const listening = listeningMachine<SpokenAnswer>('listen')
+
+/** The visitor is back after the process was lost. */
+const RESTORED = { type: 'call.restored' as const }
+const press = (keys: string) => [...keys].map((key) => ({ type: 'key.pressed' as const, key }))
+const recorded = (name: RecordingName): Recording[] =>
+  [true, false].map((heard) => ({ name, heard, ms: heard ? 1500 : 0 }))
+const UNSAID = { ...NOBODY, purposeSaid: false }
+const SAID_UNIT = { ...UNSAID, unit: UNIT }
+const SAID_NAME = { ...SAID_UNIT, identity: { name: 'identity', heard: true, ms: 1500 } }
+const attempts = (count: number): Attempt[] =>
+  Array.from({ length: count }, (_, at) => ({
+    kind: at === 0 ? 'call' : 'operator',
+    contact: { residentId: `${at}`, name: 'Ana', number: `110${at}` },
+    ringMs: 30_000,
+  }))
+
+export const walkVisitor = (each: Each) =>
+  paths(visitorMachine, {
+    each,
+    input: { callId: 'c', transcribes: true, bargesIn: true },
+    events: [...press('1*#'), { type: 'speech.started' }, RESTORED],
+    outputs: {
+      unit: [
+        { ...SAID_UNIT, gaveUp: null, transcribes: true },
+        { ...SAID_NAME, gaveUp: null, transcribes: true },
+        { ...SAID_NAME, purposeSaid: true, gaveUp: null, transcribes: true },
+        { ...UNSAID, gaveUp: 'silent', transcribes: false },
+      ],
+      question: [
+        { recording: recorded('identity')[0], corrects: false },
+        { recording: null, corrects: false },
+        { recording: null, corrects: true },
+      ],
+    },
+    tellApart: ({ gaveUp, transcribes, purposeSaid, ...said }) => [
+      gaveUp,
+      transcribes,
+      purposeSaid,
+      ...[said.unit, said.identity, said.purpose].map((it) => it !== null),
+    ],
+  })
+
+export const walkUnit = (each: Each) =>
+  ['', '1'].flatMap((digits) =>
+    paths(unitMachine, {
+      each,
+      input: { callId: 'c', transcribes: true, bargesIn: true, digits },
+      events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }, RESTORED],
+      outputs: {
+        findUnit: [UNIT, null],
+        listening: [{ heard: null }, ...[UNSAID, SAID_UNIT, SAID_NAME].map((heard) => ({ heard }))],
+      },
+      tellApart: ({ asked, missed, gaveUp, transcribes, unit, identity }) => [
+        Math.min(asked, VISITOR_PATIENCE.asks),
+        missed,
+        gaveUp,
+        transcribes,
+        unit !== null,
+        identity !== null,
+      ],
+    }),
+  )
+
+export const walkListening = (each: Each) =>
+  [true, false].flatMap((speaks) =>
+    paths(listening, {
+      each,
+      input: { callId: 'c', transcribes: true, speaks, silenceMs: 7000, speechMs: 15_000 },
+      events: [{ type: 'speech.started' }],
+      outputs: { listen: ['yes'] },
+    }),
+  )
+
+export const walkQuestion = (each: Each) =>
+  paths(questionMachine, {
+    each,
+    input: { callId: 'c', name: 'identity', asks: [['ask-name'], ['ask-name-again']] },
+    events: [...press('1*'), RESTORED],
+    outputs: { record: recorded('identity') },
+  })
+
+const ASK: Attempt = { kind: 'whatsapp', waitMs: 60_000 }
+
+export const walkContact = (each: Each) =>
+  [[], attempts(1), attempts(2), [ASK], [ASK, ...attempts(1)], [...attempts(1), ASK]].flatMap((plan) =>
+    paths(contactMachine, {
+      each,
+      input: { callId: 'c', unit: UNIT, attempts: plan, pauseMs: 3000 },
+      outputs: { asking: [{ asked: true }, { asked: false }] },
+      failures: { dial: [new Error('busy'), Object.assign(new Error('gone'), { code: 'DIALER_FAILED' })] },
+    }),
+  )
+
+export const walkAsking = (each: Each) =>
+  paths(askingMachine, {
+    each,
+    input: { callId: 'c', unit: UNIT, waitMs: 60_000 },
+    failures: { ask: [new Error('nobody reads')] },
+  })
+
+export const walkResident = (each: Each) =>
+  paths(residentMachine, {
+    each,
+    input: { callId: 'c', ...NOBODY, transcribes: true, bargesIn: true },
+    events: [...press('12349'), { type: 'speech.started' }, { type: 'speech.failed' }],
+    outputs: { listening: ['yes', 'no', 'talk', 'who', 'unclear', null].map((heard) => ({ heard })) },
+    tellApart: ({ answer, via, asked, transcribes }) => [answer, via, asked, transcribes],
+  })
+
+export const walkTalk = (each: Each) =>
+  paths(talkMachine, {
+    each,
+    input: { callId: 'c', talkMs: 120_000 },
+    events: press('129'),
+    outputs: { introduce: [{ beganAt: 0 }] },
+  })
+
+export const walkConcluding = (each: Each) =>
+  paths(concludingMachine, {
+    each,
+    input: { callId: 'c', ending: { outcome: 'authorized', reason: null }, hangupDelayMs: 5000 },
+    events: [{ type: 'leg.forced' }],
+    outputs: { sayGoodbye: [{ beganAt: 0 }] },
+  })
+
+export const walkLeg = (each: Each) =>
+  paths(legMachine, {
+    each,
+    input: { callId: 'c', role: 'visitor', graceMs: 1000 },
+    events: [
+      ...press('1'),
+      { type: 'speech.started' },
+      { type: 'saying' },
+      { type: 'said' },
+      { type: 'hungUp', how: 'fin' },
+      { type: 'leg.hangUp' },
+      RESTORED,
+    ],
+  })
+
+export const walkService = (each: Each) =>
+  paths(serviceMachine, {
+    each,
+    input: { drainMs: 1000 },
+    events: [{ type: 'service.drain' }, { type: 'service.stop' }],
+  })
+
+export const walkDelivery = (each: Each) =>
+  [0, 2].flatMap((maxRetries) =>
+    paths(deliveryMachine, {
+      each,
+      input: { maxRetries },
+      events: [
+        { type: 'message.taken' },
+        { type: 'message.accepted' },
+        { type: 'message.refused', final: false },
+        { type: 'message.refused', final: true },
+        { type: 'message.released' },
+        { type: 'message.expired' },
+        { type: 'message.cancelled' },
+        { type: 'message.redriven' },
+        { type: 'message.bounced' },
+      ],
+    }),
+  )
+
+const fault = (code: string, final = false): BrokerFailure => ({ code, details: {}, final })
+
+export const walkBroker = (each: Each) =>
+  (['crash', 'recover'] as const).flatMap((onFailure) =>
+    paths(brokerMachine, {
+      each,
+      input: { settings: { ...BROKER_SETTINGS, onFailure } },
+      events: [
+        { type: 'broker.blocked', reason: 'memory' },
+        { type: 'broker.unblocked' },
+        { type: 'broker.lost', failure: fault('BROKER_LOST') },
+        { type: 'broker.faulted', failure: fault('BROKER_TIMEOUT') },
+        { type: 'broker.faulted', failure: fault('BROKER_CHANNEL') },
+        { type: 'broker.close' },
+      ],
+      failures: {
+        connect: [fault('BROKER_REFUSED'), fault('BROKER_LOGIN', true)],
+        reconnect: [fault('BROKER_REFUSED')],
+      },
+      // losses are only counted
+      tellApart: ({ tries, failure }) => [tries, failure?.code],
+    }),
+  )
+
+const fromLeg = (role: Role) => [
+  ...[RESIDENT_KEYS.authorize, RESIDENT_KEYS.deny, '9'].map((key) => ({
+    type: `${role}.key.pressed` as const,
+    key,
+  })),
+  { type: `${role}.speech.started` as const },
+  { type: `${role}.hungUp` as const, how: 'fin' as const },
+  { type: `${role}.forced` as const },
+  { type: 'leg.hangUp' as const, role },
+]
+
+export const walkCall = (each: Each) =>
+  paths(callMachine, {
+    each,
+    input: { callId: 'c', startedAt: 0, welcome: null, settings: SCENE_SETTINGS },
+    events: [
+      ...ROLES.flatMap(fromLeg),
+      RESTORED,
+      { type: 'resident.joined' },
+      { type: 'resident.hungUp', how: 'lost' },
+      { type: 'contact.ringing', kind: 'operator' },
+      { type: 'visitor.chose', unit: UNIT },
+      { type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' },
+      { type: 'call.end', reason: 'closing' },
+      { type: 'legs.hangUp' },
+    ],
+    outputs: {
+      visitor: [
+        { ...NOBODY, unit: UNIT, gaveUp: null },
+        { ...NOBODY, gaveUp: 'silent' },
+        { ...NOBODY, gaveUp: 'unknown-unit' },
+      ],
+      match: [
+        { verdict: 'contact', attempts: [] },
+        { verdict: 'contact', attempts: attempts(1) },
+        { verdict: 'blocked' },
+        { verdict: 'authorized' },
+      ],
+      contact: [{ missed: 'unanswered' }, { missed: 'unreachable' }],
+      resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
+      talk: ['authorized', 'denied', 'undecided'].map((answer) => ({ answer, via: 'key' })),
+    },
+    tellApart: ({ legs, ending, decision }) => [
+      ROLES.filter((role) => legs.includes(role)),
+      ending,
+      decision && [decision.verdict, decision.via],
+    ],
+  })

@@ -1,0 +1,309 @@
+import { randomUUID } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import { createJournal } from '../../src/calls/journal.ts'
+import type { EventRow } from '../../src/calls/sql/calls.ts'
+import { parseDirectory } from '../../src/directory/file.ts'
+import { findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
+import { findGateCommand, saveGate } from '../../src/gates/sql/gates.ts'
+import { createGateBook } from '../../src/gates/targets.ts'
+import { createAccounts } from '../../src/outbound/accounts.ts'
+import { createNotices, type NoticesOptions } from '../../src/outbound/call-event-messages.ts'
+import { OWN_ENDPOINT } from '../../src/outbound/channels/webhook.ts'
+import { problemsOf } from '../../src/outbound/content.ts'
+import type { NewMessage } from '../../src/outbound/message.ts'
+import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
+import { fail } from '../../src/platform/errors.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import type { Database, Transaction } from '../../src/platform/postgres/database.ts'
+import { captureLog } from '../rig/broker-rig.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('channels: notices')
+
+const TENANT = 'default'
+const WHATSAPP = {
+  provider: 'cloud' as const,
+  url: 'https://graph.example/v23.0',
+  phoneId: '1',
+  token: 'word',
+  appSecret: undefined,
+  verifyToken: undefined,
+  template: undefined,
+  questionTemplate: undefined,
+}
+
+type Enqueued = NewMessage & { joined: boolean; fallback: string | undefined }
+
+/** Notices on a journal of the test's, and every message that they want sent; each is one that its channel takes. */
+function openNotices(rig: Rig, database: Database, options: Partial<NoticesOptions> = {}) {
+  const { lines, log } = captureLog()
+  const journal = createJournal({ write: async () => {}, log: silentLog() })
+  const messages: Enqueued[] = []
+  const enqueue = async (
+    message: NewMessage,
+    { transaction, fallback }: { transaction?: Transaction; fallback?: 'direct' } = {},
+  ) => {
+    assert.equal(problemsOf(message.channel, message.body), [])
+    messages.push({ ...message, joined: transaction !== undefined, fallback })
+    return { status: fallback ? ('sent' as const) : ('pending' as const) }
+  }
+  const notices = createNotices({
+    journal,
+    outbound: { enqueue },
+    database,
+    book: createGateBook({ database }),
+    accounts: createAccounts({ database, own: { whatsapp: WHATSAPP } }),
+    ownEndpoint: false,
+    locale: 'pt-BR',
+    log,
+    ...options,
+  })
+  rig.defer(async () => {
+    await notices.close()
+    await journal.close()
+  })
+  let seq = 0
+  const happens = (callId: string, kind: string, data: object, at = new Date()) =>
+    journal.event({ callId, seq: seq++, at, kind, leg: null, data } satisfies EventRow)
+  return { notices, messages, happens, lines }
+}
+
+const place = (unit: object | null = null, gate: string | null = null) => ({ tenant: TENANT, gate, unit })
+const webhooks = (messages: Enqueued[]) =>
+  messages
+    .filter(({ channel }) => channel === 'webhook')
+    .map(({ to, body }) => [to, (body as { type: string }).type] as const)
+
+test('a call’s beginning, decision and end go to who wants them, without what was said', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const all = await createEndpoint(database, TENANT, { url: 'https://all.example/' })
+  const ends = await createEndpoint(database, TENANT, {
+    url: 'https://ends.example/',
+    events: ['call.ended'],
+  })
+  await createEndpoint(database, TENANT, { url: 'https://off.example/', enabled: false })
+  const { notices, messages, happens } = openNotices(rig, database, { ownEndpoint: true })
+  const callId = randomUUID()
+  const at = new Date('2026-01-05T12:00:00.000Z')
+  const unit = { id: '7', number: '101' }
+  happens(callId, 'started', { tenant: TENANT, gate: 'front', node: 'n' }, at)
+  happens(callId, 'speech', { text: 'sou o João' }, at)
+  happens(callId, 'decided', { ...place(unit, 'front'), verdict: 'denied', by: 'resident', via: 'key' }, at)
+  happens(
+    callId,
+    'ended',
+    { ...place(unit, 'front'), outcome: 'denied', reason: null, durations: { total: 9 } },
+    at,
+  )
+  await notices.settled()
+  const [mine, own] = [all.endpoint.id, OWN_ENDPOINT]
+  assert.equal(webhooks(messages), [
+    [mine, 'call.started'],
+    [own, 'call.started'],
+    [mine, 'call.decided'],
+    [own, 'call.decided'],
+    [mine, 'call.ended'],
+    [ends.endpoint.id, 'call.ended'],
+    [own, 'call.ended'],
+  ])
+  assert.equal(messages[2]!.body, {
+    type: 'call.decided',
+    timestamp: at.toISOString(),
+    data: {
+      call_id: callId,
+      tenant: TENANT,
+      unit: '101',
+      gate: 'front',
+      verdict: 'denied',
+      by: 'resident',
+      via: 'key',
+    },
+  })
+  assert.is(messages[2]!.callId, callId)
+  assert.is(messages[2]!.idempotencyKey, `call.decided:${callId}:${mine}`)
+  assert.not.ok(JSON.stringify(messages).includes('João'))
+})
+
+test('a yes opens the gate at its moment: once, urgent, and for thirty seconds', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'front', { kind: 'webhook', url: 'https://gate.example/' })
+  const { notices, messages, happens } = openNotices(rig, database)
+  const callId = randomUUID()
+  const at = new Date()
+  const decided = {
+    ...place({ id: '7', number: '101' }, 'front'),
+    verdict: 'authorized',
+    by: 'resident',
+    via: 'key',
+  }
+  happens(callId, 'decided', decided, at)
+  happens(callId, 'decided', decided, at)
+  await notices.settled()
+  assert.is(messages.length, 1)
+  const [message] = messages
+  assert.equal(
+    [message!.channel, message!.to, message!.priority, message!.joined],
+    ['gate', 'front', 10, true],
+  )
+  assert.equal(message!.expiresAt, new Date(at.getTime() + 30_000))
+  assert.is(message!.idempotencyKey, `gate:${callId}`)
+  assert.is((message!.body as { id: string }).id, callId)
+  const command = await findGateCommand(database, callId)
+  assert.equal(
+    [command!.status, command!.gateId, command!.unitNumber, command!.by],
+    ['wanted', 'front', '101', 'resident'],
+  )
+  // neither a no nor a tenant without a gate opens anything
+  happens(randomUUID(), 'decided', { ...decided, verdict: 'denied' })
+  happens(randomUUID(), 'decided', { ...decided, tenant: 'another' })
+  await notices.settled()
+  assert.is(messages.length, 1)
+})
+
+test('when the transaction of a command fails, neither it nor its message is left', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
+  const enqueue = async () => {
+    throw fail('BUG')
+  }
+  const { notices, happens, lines } = openNotices(rig, database, { outbound: { enqueue } })
+  const callId = randomUUID()
+  happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'rule', via: 'rule' })
+  await notices.settled()
+  assert.is(await findGateCommand(database, callId), undefined)
+  assert.ok(
+    lines.some(({ msg, call_id }) => msg === 'the gate could not be told to open' && call_id === callId),
+  )
+})
+
+test('while the database is away the gate is told past the queue, and events wait', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const { endpoint } = await createEndpoint(database, TENANT, { url: 'https://all.example/' })
+  await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
+  let away = false
+  const flaky: Database = {
+    ...database,
+    query: (text, values) =>
+      away ? Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })) : database.query(text, values),
+    transaction: (run) =>
+      away ? Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })) : database.transaction(run),
+  }
+  const { notices, messages, happens } = openNotices(rig, flaky, {
+    book: createGateBook({ database: flaky }),
+  })
+  const callId = randomUUID()
+  happens(callId, 'started', { tenant: TENANT, gate: null, node: 'n' })
+  await notices.settled()
+  away = true
+  happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'resident', via: 'key' })
+  const gate = await eventually(() => messages.find(({ channel }) => channel === 'gate'))
+  assert.equal([gate.fallback, gate.joined, gate.to], ['direct', false, 'default'])
+  assert.ok(notices.counts().waiting > 0)
+  away = false
+  await notices.settled()
+  assert.equal(webhooks(messages), [
+    [endpoint.id, 'call.started'],
+    [endpoint.id, 'call.decided'],
+  ])
+  // what was done meanwhile is in the audit all the same
+  const command = await findGateCommand(database, callId)
+  assert.equal([command?.status, command?.gateId, command?.by], ['sent', 'default', 'resident'])
+  assert.equal(
+    command!.audit.map(({ what, status }) => [what, status]),
+    [
+      ['wanted', undefined],
+      ['past the queue', 'sent'],
+    ],
+  )
+})
+
+test('residents who were not reached get a note where the tenant wants that', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await importDirectory(database, TENANT, [
+    {
+      number: '101',
+      label: 'apartamento 101',
+      residents: [
+        { name: 'Ana', phone: '1001', whatsapp: '11 98765-4321' },
+        { name: 'Bia', whatsapp: '+5511912345678', notify: false },
+        { name: 'Caio', phone: '1002' },
+      ],
+    },
+  ])
+  const unit = (await findUnit(database, TENANT, '101'))!
+  const ended = (outcome: string, wanted: object | null = { id: unit.id, number: '101' }) => ({
+    ...place(wanted),
+    outcome,
+    reason: null,
+    durations: null,
+  })
+  const { notices, messages, happens } = openNotices(rig, database)
+  happens(randomUUID(), 'ended', ended('unanswered'))
+  await notices.settled()
+  assert.is(messages.length, 0, 'nobody asked for notes')
+  const file = JSON.stringify({ tenant: { id: TENANT, name: 'House', notifyUnreached: true }, units: [] })
+  const { tenant } = parseDirectory(Buffer.from(file))
+  await importDirectory(database, TENANT, [], { tenant: tenant! })
+  const callId = randomUUID()
+  happens(callId, 'ended', ended('unanswered'))
+  happens(randomUUID(), 'ended', ended('unreachable', null))
+  for (const outcome of ['authorized', 'denied', 'abandoned', 'blocked', 'expired'])
+    happens(randomUUID(), 'ended', ended(outcome))
+  // somebody was on the line and left it undecided
+  for (const reason of ['undecided', 'resident-left'])
+    happens(randomUUID(), 'ended', { ...ended('unanswered'), reason })
+  await notices.settled()
+  assert.equal(
+    messages.map(({ channel, to, idempotencyKey }) => [channel, to, idempotencyKey]),
+    [['whatsapp', '+5511987654321', `unreached:${callId}:${unit.residents[0]!.id}`]],
+  )
+  assert.match((messages[0]!.body as { text: string }).text, /apartamento 101/)
+  await database.query(`update tenants set locale = 'en' where id = $1`, [TENANT])
+  happens(randomUUID(), 'ended', ended('unreachable'))
+  // a note of yesterday's visit helps nobody
+  happens(randomUUID(), 'ended', ended('unanswered'), new Date(Date.now() - 2 * 60 * 60 * 1000))
+  await notices.settled()
+  assert.is(messages.length, 2)
+  assert.match((messages[1]!.body as { text: string }).text, /nobody answered/)
+})
+
+test('an outside dialler hears whom to ring, for as long as it rings', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const { endpoint } = await createEndpoint(database, TENANT, {
+    url: 'https://pbx.example/',
+    events: ['resident.wanted'],
+  })
+  const { notices, messages } = openNotices(rig, database)
+  const callId = randomUUID()
+  const attemptId = randomUUID()
+  notices.residentWanted({ callId, tenantId: TENANT, attemptId, unit: '101', number: '1001', ringMs: 30_000 })
+  notices.residentWanted({ callId, tenantId: TENANT, attemptId, unit: '101', number: '1001', ringMs: 0 })
+  await notices.settled()
+  assert.is(messages.length, 1)
+  const [message] = messages
+  assert.equal([message!.to, message!.priority], [endpoint.id, 10])
+  assert.equal((message!.body as { data: unknown }).data, {
+    call_id: callId,
+    tenant: TENANT,
+    unit: '101',
+    attempt: attemptId,
+    number: '1001',
+    ring_ms: 30_000,
+  })
+})
+
+test('trouble with an endpoint is told to the others of its tenant', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const ill = await createEndpoint(database, TENANT, { url: 'https://ill.example/' })
+  const well = await createEndpoint(database, TENANT, { url: 'https://well.example/' })
+  const { notices, messages } = openNotices(rig, database, { ownEndpoint: true })
+  notices.endpointTrouble('endpoint.paused', { tenantId: TENANT, id: ill.endpoint.id, failures: 5 })
+  await notices.settled()
+  assert.equal(webhooks(messages), [
+    [well.endpoint.id, 'endpoint.paused'],
+    [OWN_ENDPOINT, 'endpoint.paused'],
+  ])
+})
+
+test.run()

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { Webhook } from 'standardwebhooks'
+import * as assert from 'uvu/assert'
+import { createJournal } from '../../src/calls/journal.ts'
+import { type Environment, parseConfig } from '../../src/config/config.ts'
+import { findGateCommand, saveGate } from '../../src/gates/sql/gates.ts'
+import { createNotices } from '../../src/outbound/call-event-messages.ts'
+import { createFailurePost } from '../../src/outbound/failure-post.ts'
+import { createOutbound } from '../../src/outbound/outbound.ts'
+import { createSenders } from '../../src/outbound/senders.ts'
+import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
+import { createWorker } from '../../src/outbound/worker.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { startPeer } from '../rig/channels-peer.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('channels: from the journal to the peer')
+
+const TENANT = 'default'
+
+/** Journal, notices, queue, worker and channels, wired as the service wires them. */
+async function openHouse(rig: Rig, settings: Environment) {
+  const config = parseConfig({ EGRESS_ALLOW: '127.0.0.0/8', ...settings })
+  const database = await openTestDatabase(rig)
+  const log = silentLog()
+  const senders = createSenders({
+    database,
+    channels: config.channels,
+    publicUrl: config.publicUrl,
+    amqpUrl: undefined,
+    recordings: config.dataDir,
+    onTrouble: (type, endpoint) => notices.endpointTrouble(type, endpoint),
+    log,
+  })
+  rig.defer(() => senders.close())
+  const outbound = await createOutbound({
+    database,
+    log,
+    node: 'test',
+    works: true,
+    retryLimit: 0,
+    retryDelayMs: 100,
+    statusFailedUrl: config.channels.statusFailedUrl,
+    post: createFailurePost(senders.http),
+  })
+  rig.defer(() => outbound.close())
+  const worker = createWorker({ outbound, channels: senders.senders, node: 'test', log })
+  rig.defer(() => worker.close())
+  const journal = createJournal({ write: async () => {}, log })
+  const { book, accounts } = senders
+  const ownEndpoint = config.channels.webhook !== undefined
+  const notices = createNotices({
+    journal,
+    outbound,
+    database,
+    book,
+    accounts,
+    ownEndpoint,
+    locale: 'pt-BR',
+    log,
+  })
+  rig.defer(async () => {
+    await notices.close()
+    await journal.close()
+  })
+  let seq = 0
+  const happens = (callId: string, kind: string, data: object) =>
+    journal.event({ callId, seq: seq++, at: new Date(), kind, leg: null, data })
+  return { database, happens, notices, outbound }
+}
+
+const place = { tenant: TENANT, gate: null, unit: { id: '7', number: '101' } }
+
+test('a yes reaches the gate once, and its webhooks with signatures that verify', async (rig) => {
+  const gate = await startPeer(rig)
+  const hook = await startPeer(rig)
+  const own = await startPeer(rig)
+  const { database, happens } = await openHouse(rig, {
+    WEBHOOK_URL: own.url,
+    WEBHOOK_TOKEN: 'token-of-seeds',
+  })
+  const saved = await saveGate(database, TENANT, 'default', { kind: 'webhook', url: gate.url })
+  const { secret } = await createEndpoint(database, TENANT, { url: hook.url, events: ['call.decided'] })
+  const callId = randomUUID()
+  happens(callId, 'started', { tenant: TENANT, gate: null, node: 'test' })
+  happens(callId, 'decided', { ...place, verdict: 'authorized', by: 'resident', via: 'key' })
+  happens(callId, 'ended', { ...place, outcome: 'authorized', reason: null, durations: {} })
+  await Promise.all([gate.count(1), hook.count(1), own.count(3)])
+
+  const [command] = gate.received
+  const verified = new Webhook(saved.secret!).verify(
+    command!.body,
+    command!.headers as Record<string, string>,
+  )
+  assert.is((verified as { id: string }).id, callId)
+  await eventually(async () =>
+    (await findGateCommand(database, callId))?.status === 'acknowledged' ? true : undefined,
+  )
+  const decided = new Webhook(secret!).verify(
+    hook.received[0]!.body,
+    hook.received[0]!.headers as Record<string, string>,
+  ) as { type: string; data: Record<string, unknown> }
+  assert.equal([decided.type, decided.data['verdict']], ['call.decided', 'authorized'])
+  assert.equal(
+    own.received.map(({ body, headers }) => [JSON.parse(body).type, headers.authorization]).toSorted(),
+    [
+      ['call.decided', 'token-of-seeds'],
+      ['call.ended', 'token-of-seeds'],
+      ['call.started', 'token-of-seeds'],
+    ],
+  )
+  assert.is(gate.received.length, 1)
+})
+
+test('a dead event is told to STATUS_FAILED_WEBHOOK_URL', async (rig) => {
+  const failures = await startPeer(rig)
+  const hook = await startPeer(rig, (_, response) => response.writeHead(410).end())
+  const { database, happens, outbound } = await openHouse(rig, { STATUS_FAILED_WEBHOOK_URL: failures.url })
+  const { endpoint } = await createEndpoint(database, TENANT, { url: hook.url, events: ['call.started'] })
+  const callId = randomUUID()
+  happens(callId, 'started', { tenant: TENANT, gate: null, node: 'test' })
+  const [told] = await failures.count(1)
+  const { message_id, tenant, channel, attempts, last_error } = JSON.parse(told!.body)
+  assert.equal([tenant, channel, attempts, last_error.code], [TENANT, 'webhook', 1, 'DELIVERY_STATUS'])
+  const { messages } = await outbound.dead({ tenantId: TENANT })
+  assert.equal(
+    messages.map(({ id, to }) => [id, to]),
+    [[message_id, endpoint.id]],
+  )
+})
+
+test.run()

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import { silentLog } from '../../src/platform/log.ts'
+import { openBoss } from '../../src/queue/boss.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { hello, openOutbound, scriptedChannel, startWorker, watch } from '../rig/outbound-rig.ts'
+import { eventually, suite } from '../rig/rig.ts'
+
+const test = suite('outbound taking')
+
+test('what was sent and is not yet written takes no room from critical messages', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const seen = watch(outbound)
+  const { database } = outbound
+  // more than a worker takes of critical ones
+  await Promise.all(
+    Array.from({ length: 250 }, (_, at) => outbound.enqueue(hello({ to: `endpoint-${at % 25}` }))),
+  )
+  const written = Promise.withResolvers<void>()
+  rig.defer(written.resolve)
+  const locked = Promise.withResolvers<void>()
+  const locking = database.transaction(async (transaction) => {
+    await transaction.query('select 1 from messages for update')
+    locked.resolve()
+    await written.promise
+  })
+  await locked.promise
+  const gate = scriptedChannel('gate')
+  const webhook = scriptedChannel('webhook')
+  startWorker(rig, outbound, [webhook, gate])
+  await eventually(() => webhook.sent.length === 250 || undefined)
+  await outbound.enqueue(hello({ channel: 'gate', to: 'main', priority: 10 }))
+  await eventually(() => gate.sent.length === 1 || undefined)
+  assert.is(seen.facts.filter(({ status }) => status === 'sent').length, 0)
+  written.resolve()
+  await locking
+  await seen.until((facts) => facts.filter(({ status }) => status === 'sent').length === 251)
+})
+
+test('nobody asks for jobs that cannot be there because others have ended', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const seen = watch(outbound)
+  const { queue } = outbound
+  const asked = new Map<string, number>()
+  const { dequeue } = queue
+  queue.dequeue = (name, demand) => {
+    asked.set(name, (asked.get(name) ?? 0) + 1)
+    return dequeue(name, demand)
+  }
+  await Promise.all(
+    Array.from({ length: 1000 }, (_, at) => outbound.enqueue(hello({ to: `endpoint-${at % 25}` }))),
+  )
+  const began = performance.now()
+  startWorker(rig, outbound, [scriptedChannel('webhook')])
+  await seen.until((facts) => facts.filter(({ status }) => status === 'sent').length === 1000)
+  // one look a second, one at the beginning, and one each time that it listens
+  const looks = 2 + Math.ceil((performance.now() - began) / 1000)
+  assert.ok(asked.get('media')! <= looks, `${asked.get('media')} looks instead of ${looks}`)
+  assert.ok(asked.get('webhook')! >= 10)
+})
+
+test('a batch is read in the order of the index, however little is known of the backlog', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const opened = await openBoss({ database, log: silentLog(), works: false })
+  rig.defer(opened.close)
+  const { boss, taking } = opened
+  const jobs = Array.from({ length: 40_000 }, () => ({ id: randomUUID(), data: {}, group: { id: 'one' } }))
+  await boss.insert('webhook', jobs)
+  const plan: string[] = []
+  await boss.fetch('webhook', {
+    batchSize: 100,
+    db: {
+      async executeSql(text, values) {
+        const { rows } = await taking.executeSql(`explain ${text}`, values)
+        plan.push(...rows.map((row: Record<string, string>) => row['QUERY PLAN']!))
+        return { rows: [] }
+      },
+    },
+  })
+  assert.ok(
+    plan.some((line) => line.includes('Index Scan')),
+    plan.join('\n'),
+  )
+  assert.not.ok(
+    plan.some((line) => line.includes('Sort')),
+    plan.join('\n'),
+  )
+})
+
+test.run()

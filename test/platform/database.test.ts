@@ -1,0 +1,191 @@
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { silentLog } from '../../src/platform/log.ts'
+import { type DatabaseOptions, openDatabase } from '../../src/platform/postgres/database.ts'
+import { appliedMigrations, migrate } from '../../src/platform/postgres/migrate.ts'
+import { simulateTime } from '../rig/clock.ts'
+import { MIGRATIONS, openEmptyDatabase, openTestDatabase } from '../rig/database.ts'
+import { failure } from '../rig/failure.ts'
+import { type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('store')
+
+const open = (changes: Partial<DatabaseOptions>) =>
+  openDatabase({ dataDir: 'never-made', log: silentLog(), ...changes })
+
+test('names host, port and database of a server that is away, and not the password', async () => {
+  const error = await failure(open({ url: 'postgresql://ana:s3cret@127.0.0.1:1/gate' }))
+  assert.is(error.code, 'DATABASE_UNREACHABLE')
+  assert.match(error.message, '127.0.0.1:1/gate')
+  assert.not.match(JSON.stringify([error.message, error.details, String(error.cause)]), 's3cret')
+})
+
+test('calls a malformed URL unreachable without repeating it', async () => {
+  const error = await failure(open({ url: 'postgresql://ana:s3cret@[bad/gate' }))
+  assert.is(error.code, 'DATABASE_UNREACHABLE')
+  assert.not.match(JSON.stringify([error.message, error.details]), 's3cret')
+})
+
+/** Answers every connection's startup with the error of a server that is not ready. */
+async function startingServer(rig: Rig, onConnection: (count: number, socket: Socket) => void) {
+  let count = 0
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => onConnection(++count, socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  rig.defer(() => new Promise((resolve) => server.close(resolve)))
+  return (server.address() as AddressInfo).port
+}
+
+function refuse(socket: Socket, state: string): void {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${state}\0Mnot now\0\0`)
+  const message = Buffer.alloc(5 + fields.length)
+  message.write('E')
+  message.writeUInt32BE(4 + fields.length, 1)
+  fields.copy(message, 5)
+  socket.end(message)
+}
+
+test('waits for a server that is starting up', async (rig) => {
+  const states = ['57P03', '57P03', '28P01']
+  const port = await startingServer(rig, (count, socket) => refuse(socket, states[count - 1]!))
+  const error = await failure(open({ url: `postgresql://ana@127.0.0.1:${port}/gate` }))
+  assert.is((error.cause as { code: string }).code, '28P01')
+})
+
+/** Lets everybody in and then says nothing any more; `asked` is called with the bytes of each query. */
+async function hangingServer(rig: Rig, asked: (socket: Socket) => void) {
+  const port = await startingServer(rig, (_, socket) => {
+    rig.defer(() => socket.destroy())
+    socket.on('data', () => asked(socket))
+    // AuthenticationOk, ReadyForQuery
+    socket.write(Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1'))
+  })
+  return `postgresql://ana@127.0.0.1:${port}/gate`
+}
+
+test('a query that is never answered is given up, in a transaction too', async (rig) => {
+  const clock = simulateTime(rig)
+  let asked = Promise.withResolvers<Socket>()
+  const database = await open({ url: await hangingServer(rig, (socket) => asked.resolve(socket)) })
+  rig.defer(() => database.close())
+  const commands = [
+    () => database.query('select 1'),
+    () => database.transaction((transaction) => transaction.query('select 1')),
+  ]
+  for (const run of commands) {
+    asked = Promise.withResolvers()
+    const failed = failure(run())
+    const cut = once(await asked.promise, 'close')
+    await clock.tickAsync(10_000)
+    assert.is((await failed).code, 'DATABASE_UNREACHABLE')
+    await cut
+  }
+})
+
+test('closes within seconds when a query is never answered', async (rig) => {
+  const clock = simulateTime(rig)
+  const asked = Promise.withResolvers<Socket>()
+  const database = await open({ url: await hangingServer(rig, asked.resolve) })
+  const failed = failure(database.query('select 1'))
+  const cut = once(await asked.promise, 'close')
+  const closed = database.close()
+  await clock.tickAsync(3000)
+  await closed
+  assert.is((await failed).code, 'DATABASE_UNREACHABLE')
+  await cut
+})
+
+test('gives a transaction back whole or not at all', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const insert = `insert into tenants (id, name) values ($1, 'x')`
+  await database.transaction((transaction) => transaction.query(insert, ['kept']))
+  const error = await failure(
+    database.transaction(async (transaction) => {
+      await transaction.query(insert, ['lost'])
+      await transaction.query(insert, ['kept'])
+    }),
+  )
+  assert.is(error.code, 'DATABASE_QUERY')
+  assert.is(error.details['state'], '23505')
+  assert.is(error.details['constraint'], 'tenants_pkey')
+  const rows = await database.query<{ id: string }>('select id from tenants order by id')
+  assert.equal(rows, [{ id: 'default' }, { id: 'kept' }])
+})
+
+test('survives the death of its connections, in use and idle', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const error = await failure(
+    database.transaction(async (transaction) => {
+      const [row] = await transaction.query<{ pid: number }>('select pg_backend_pid() as pid')
+      const ended = once(transaction.client, 'error')
+      await database.query('select pg_terminate_backend($1)', [row!.pid])
+      await ended
+      await transaction.query('select 1')
+    }),
+  )
+  assert.is(error.code, 'DATABASE_UNREACHABLE')
+  const lost = once(database.pool, 'error')
+  const other = await openTestDatabase(rig)
+  const [row] = await database.query<{ pid: number }>('select pg_backend_pid() as pid')
+  await other.query('select pg_terminate_backend($1)', [row!.pid])
+  await lost
+  assert.equal(await database.query('select 1 as one'), [{ one: 1 }])
+})
+
+test('applies migrations once, also when several processes start together', async (rig) => {
+  const database = await openEmptyDatabase(rig)
+  assert.equal(await appliedMigrations(database), [])
+  const runs = await Promise.all([1, 2, 3].map(() => migrate(database, { directory: MIGRATIONS })))
+  const files = await appliedMigrations(database)
+  assert.ok(files.includes('0001-directory.sql'))
+  assert.equal(runs.flatMap((run) => run.applied).sort(), files)
+})
+
+async function migrationFiles(rig: Rig, files: Record<string, string>): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'porteiro-migrations-'))
+  rig.defer(() => rm(directory, { recursive: true }))
+  for (const [name, sql] of Object.entries(files)) await writeFile(join(directory, name), sql)
+  return directory
+}
+
+test('refuses a migration that changed after it was applied', async (rig) => {
+  const database = await openEmptyDatabase(rig)
+  const directory = await migrationFiles(rig, { '0001-a.sql': 'create table a (n int);\n' })
+  await migrate(database, { directory })
+  await writeFile(join(directory, '0001-a.sql'), 'create table a (n int);\r\n')
+  assert.equal(await migrate(database, { directory }), { applied: [] })
+  await writeFile(join(directory, '0001-a.sql'), 'create table a (n bigint);\n')
+  const error = await failure(migrate(database, { directory }))
+  assert.is(error.code, 'MIGRATION_CHANGED')
+  assert.is(error.details['file'], '0001-a.sql')
+})
+
+test('keeps the migrations before a broken one, and nothing of the broken one', async (rig) => {
+  const database = await openEmptyDatabase(rig)
+  const directory = await migrationFiles(rig, {
+    '0001-a.sql': 'create table a (n int);',
+    '0002-b.sql': 'create table b (n int);\ncreate table c (n nothing);',
+  })
+  const error = await failure(migrate(database, { directory }))
+  assert.is(error.code, 'MIGRATION_FAILED')
+  assert.match(error.message, '0002-b.sql')
+  assert.match(error.message, 'at line 2')
+  assert.equal(await appliedMigrations(database), ['0001-a.sql'])
+  const [found] = await database.query(`select to_regclass('a') is null as a, to_regclass('b') is null as b`)
+  assert.equal(found, { a: false, b: true })
+})
+
+test('refuses two migrations with one number', async (rig) => {
+  const database = await openEmptyDatabase(rig)
+  const directory = await migrationFiles(rig, { '0001-a.sql': 'select 1', '0001-b.sql': 'select 1' })
+  assert.is((await failure(migrate(database, { directory }))).code, 'MIGRATION_FAILED')
+})
+
+test.run()

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Environment } from '../../src/config/config.ts'
+import { MAIN_TENANT } from '../../src/directory/entrances.ts'
+import { parseDirectory } from '../../src/directory/file.ts'
+import { importDirectory } from '../../src/directory/sql/directory.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { openDatabase } from '../../src/platform/postgres/database.ts'
+import { eventually, type Rig } from './rig.ts'
+import { freePort, openSite, type Process } from './site-rig.ts'
+
+const DIRECTORY = fileURLToPath(new URL('../../examples/condominium.json', import.meta.url))
+
+/**
+ * A house whose processes are killed: its ports stay, its visitors connect again as the dialplan does. `role` is that of the
+ * first process, and of each that is started without another.
+ */
+export async function openHouse(rig: Rig, settings: Environment = {}, role = 'voice,worker,web') {
+  const house = await prepareHouse(rig, settings, role)
+  return { ...house, first: await house.start() }
+}
+
+/** The same with a second process beside the first. */
+export async function openPair(rig: Rig) {
+  const house = await prepareHouse(rig, {}, 'voice,worker,web')
+  const [first, beside] = await Promise.all([house.start(), house.startBeside()])
+  return { ...house, first, ...beside }
+}
+
+async function prepareHouse(rig: Rig, settings: Environment, role: string) {
+  const site = await openSite(rig)
+  const [visitorPort, residentPort] = await Promise.all(
+    [settings['AUDIOSOCKET_VISITOR_PORT'], settings['AUDIOSOCKET_RESIDENT_PORT']].map(
+      async (port) => Number(port) || freePort(),
+    ),
+  )
+  const home = await site.home()
+  const start = (name = 'first', more: Environment = {}, its = role) =>
+    site.open(its, {
+      NODE_ID: name,
+      DATA_DIR: home,
+      AUDIOSOCKET_VISITOR_PORT: String(visitorPort),
+      AUDIOSOCKET_RESIDENT_PORT: String(residentPort),
+      ...settings,
+      ...more,
+    })
+  /** On ports of its own. */
+  const startBeside = async () => {
+    const [port, other] = await Promise.all([freePort(), freePort()])
+    const second = await start('second', {
+      AUDIOSOCKET_VISITOR_PORT: String(port),
+      AUDIOSOCKET_RESIDENT_PORT: String(other),
+    })
+    return {
+      second,
+      visitorThere: (id: string) => site.phone({ port, role: 'visitor', id }),
+      residentThere: (id?: string) => site.phone({ port: other, role: 'resident', ...(id && { id }) }),
+    }
+  }
+  const { url } = site
+  const database = await openDatabase({ url, dataDir: home, log: silentLog(), max: 2 })
+  rig.defer(() => database.close())
+  const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
+  await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  return {
+    ...site,
+    start,
+    startBeside,
+    database,
+    /** `id`: the visitor of that call, connecting again. */
+    visitor: (id?: string) => site.phone({ port: visitorPort!, role: 'visitor', ...(id && { id }) }),
+    /** Connects again by itself, as the dialplan with Dial does. */
+    dialplan: () => site.phone({ port: visitorPort!, role: 'visitor', strict: 'dial', reconnect: true }),
+    resident: (id: string) => site.phone({ port: residentPort!, role: 'resident', id }),
+    /** Resolves once a call is kept with one of its machines in this state. */
+    kept: (id: string, actor: string, state: string) =>
+      eventually(async () => {
+        const rows = await database.query(
+          `select from call_events where call_id = $1 and kind = 'state' and data ->> 'actor' = $2 and data ->> 'state' = $3`,
+          [id, actor, state],
+        )
+        return rows.length > 0 ? true : undefined
+      }),
+    /** Resolves once this is in the journal of a call. */
+    noted: (id: string, kind: string) =>
+      eventually(async () => {
+        const rows = await database.query('select from call_events where call_id = $1 and kind = $2', [
+          id,
+          kind,
+        ])
+        return rows.length > 0 ? true : undefined
+      }),
+    /** Everybody was heard of last so long ago that their lease is over. */
+    age: async () => {
+      await database.query(`update nodes set seen_at = now() - interval '17 s'`)
+      await database.query(`update kept_calls set kept_at = now() - interval '17 s'`)
+    },
+    journal: (id: string) =>
+      database.query<{ kind: string; seq: number; data: Record<string, unknown> }>(
+        'select kind, seq, data from call_events where call_id = $1 order by seq',
+        [id],
+      ),
+    /** The id of the first call. */
+    started: () =>
+      eventually(async () => (await database.query<{ id: string }>('select id from calls'))[0]?.id),
+    outcome: (id: string) =>
+      eventually(async () => {
+        const [row] = await database.query<{ outcome: string | null; reason: string | null }>(
+          'select outcome, reason from calls where id = $1 and ended_at is not null',
+          [id],
+        )
+        return row
+      }),
+  }
+}
+
+export async function kill({ child, ended }: Process): Promise<void> {
+  child.kill('SIGKILL')
+  await ended
+}
+
+/** A leg that lasted less than 2 s tells a dialplan that the call has ended. `began`: performance.now() */
+export async function pastTwoSeconds(began: number): Promise<void> {
+  await eventually(() => performance.now() - began > 2200 || undefined)
+}

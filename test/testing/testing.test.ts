@@ -1,0 +1,280 @@
+import * as assert from 'uvu/assert'
+import { type AnyStateMachine, assign, createActor, setup, transition } from 'xstate'
+import {
+  askingMachine,
+  brokerMachine,
+  callMachine,
+  concludingMachine,
+  contactMachine,
+  deliveryMachine,
+  legMachine,
+  questionMachine,
+  RESIDENT_KEYS,
+  residentMachine,
+  serviceMachine,
+  talkMachine,
+  unitMachine,
+  visitorMachine,
+} from '../../machines/index.ts'
+import { coverage, createStage, type Path, paths, readPrompts } from '../../src/testing/index.ts'
+import {
+  listening,
+  ROLES,
+  walkAsking,
+  walkBroker,
+  walkCall,
+  walkConcluding,
+  walkContact,
+  walkDelivery,
+  walkLeg,
+  walkListening,
+  walkQuestion,
+  walkResident,
+  walkService,
+  walkTalk,
+  walkUnit,
+  walkVisitor,
+} from '../machines/paths.ts'
+import { simulateTime } from '../rig/clock.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('testing')
+
+/** The names of what no path visits. */
+function missed<Machine extends AnyStateMachine>(
+  machine: Machine,
+  walked: Iterable<Path<Machine>>,
+): readonly string[] {
+  const seen = coverage(machine)
+  seen.walk(walked)
+  const { states, transitions } = seen.report()
+  return [...states.missed, ...transitions.missed]
+}
+
+test('every state of every machine is reached, and every transition is taken', () => {
+  assert.equal(missed(visitorMachine, walkVisitor('transition')), [])
+  assert.equal(missed(unitMachine, walkUnit('transition')), [])
+  assert.equal(missed(listening, walkListening('transition')), [])
+  assert.equal(missed(questionMachine, walkQuestion('transition')), [])
+  assert.equal(missed(contactMachine, walkContact('transition')), [])
+  assert.equal(missed(askingMachine, walkAsking('transition')), [])
+  assert.equal(missed(residentMachine, walkResident('transition')), [])
+  assert.equal(missed(talkMachine, walkTalk('transition')), [])
+  assert.equal(missed(concludingMachine, walkConcluding('transition')), [])
+  assert.equal(missed(legMachine, walkLeg('transition')), [])
+  assert.equal(missed(serviceMachine, walkService('transition')), [])
+  assert.equal(missed(callMachine, walkCall('transition')), [])
+  assert.equal(missed(brokerMachine, walkBroker('transition')), [])
+  assert.equal(missed(deliveryMachine, walkDelivery('transition')), [])
+})
+
+test('no machine comes to a standstill: either it is done or something can still happen', () => {
+  const situations = [
+    ...walkVisitor('situation'),
+    ...walkUnit('situation'),
+    ...walkListening('situation'),
+    ...walkQuestion('situation'),
+    ...walkContact('situation'),
+    ...walkTalk('situation'),
+    ...walkConcluding('situation'),
+    ...walkResident('situation'),
+    ...walkLeg('situation'),
+    ...walkService('situation'),
+    ...walkCall('situation'),
+    ...walkBroker('situation'),
+    ...walkDelivery('situation'),
+  ]
+  const stuck = situations.filter(({ state, next }) => state.status !== 'done' && next.length === 0)
+  assert.equal(
+    stuck.map(({ title }) => title),
+    [],
+  )
+  assert.equal([...new Set(situations.map(({ state }) => state.status))].sort(), ['active', 'done'])
+})
+
+test('a visitor who did not give up has a unit', () => {
+  const ends = walkVisitor('situation').filter(({ state }) => state.status === 'done')
+  assert.ok(ends.length > 3)
+  for (const { state, title } of ends) {
+    const { unit, gaveUp } = state.output!
+    assert.is(state.value, gaveUp === null ? 'ready' : 'gaveUp', title)
+    // who corrected the unit and then fell silent still has the first one
+    if (gaveUp === null) assert.ok(unit !== null, title)
+  }
+})
+
+test('nobody comes on the line: unreachable only where it never rang and nobody was asked', () => {
+  const ends = walkContact('situation').filter(({ state }) => state.status === 'done')
+  assert.ok(ends.length > 3)
+  for (const { state, steps, title } of ends) {
+    const rang = steps.some(({ event }) => {
+      const { type, output } = event as { type: string; output?: { asked?: boolean } }
+      return type === 'xstate.done.actor.dial' || output?.asked === true
+    })
+    assert.is(state.output!.missed, rang ? 'unanswered' : 'unreachable', title)
+  }
+})
+
+test('a resident who is done decided last by a key or a word that decides, or by neither', () => {
+  const ends = walkResident('situation').filter(({ state }) => state.status === 'done')
+  const answers = new Map<unknown, string>([
+    [RESIDENT_KEYS.authorize, 'authorized by key'],
+    [RESIDENT_KEYS.deny, 'denied by key'],
+    [RESIDENT_KEYS.talk, 'talk by key'],
+    ['yes', 'authorized by voice'],
+    ['no', 'denied by voice'],
+    ['talk', 'talk by voice'],
+  ])
+  const seen = new Set<string>()
+  for (const { state, steps, title } of ends) {
+    const { key, output } = steps.at(-1)!.event as { key?: string; output?: { heard: string | null } }
+    const { answer, via } = state.output!
+    const told = answer === 'undecided' ? answer : `${answer} by ${via}`
+    assert.is(told, answers.get(key ?? output?.heard) ?? 'undecided', title)
+    seen.add(told)
+  }
+  assert.equal([...seen].sort(), [...answers.values(), 'undecided'].sort())
+})
+
+test('a message is tried as often as it may be and no more, and one whose time passed never leaves', () => {
+  const walked = walkDelivery('situation')
+  assert.ok(walked.length > 20)
+  for (const { state, title } of walked) {
+    const { tries, maxRetries } = state.context
+    assert.ok(tries >= 0 && tries <= maxRetries + 1, title)
+    if (state.value === 'retrying') assert.ok(tries <= maxRetries, title)
+    assert.is(state.status === 'done', state.value === 'expired', title)
+  }
+})
+
+test('a leg and a service that are done have one end each', () => {
+  for (const [walked, end] of [
+    [walkLeg('situation'), 'gone'],
+    [walkService('situation'), 'stopped'],
+  ] as const) {
+    const ends = walked.filter(({ state }) => state.status === 'done').map(({ state }) => state.value)
+    assert.ok(ends.length > 0)
+    assert.ok(ends.every((value) => value === end))
+  }
+})
+
+test('a call ends only when both legs are gone, with an outcome, and a verdict only by a decision', () => {
+  const ends = walkCall('situation').filter(({ state }) => state.status === 'done')
+  assert.ok(ends.length > 5)
+  for (const { state, title } of ends) {
+    const { outcome, reason, decision } = state.output!
+    assert.is(state.value, 'ended', title)
+    assert.equal(state.context.legs, [], title)
+    assert.is(decision !== null, outcome === 'authorized' || outcome === 'denied', title)
+    assert.is(reason === null, decision !== null, title)
+    if (decision !== null) assert.is(decision.verdict, outcome, title)
+  }
+})
+
+test('in any situation, a call whose legs leave is ended at once', () => {
+  for (const { state, title } of walkCall('situation')) {
+    let snapshot = state
+    for (const role of ROLES) {
+      if (snapshot.status !== 'active') break
+      ;[snapshot] = transition(callMachine, snapshot, { type: `${role}.hungUp`, how: 'fin' })
+    }
+    assert.is(snapshot.value, 'ended', title)
+  }
+})
+
+test('a whole call on the stage counts for each of its machines', async (t) => {
+  const clock = simulateTime(t)
+  const stage = createStage()
+  const actor = stage.create()
+  const call = coverage(callMachine)
+  const visitor = coverage(visitorMachine)
+  const unit = coverage(unitMachine)
+  for (const seen of [call, visitor, unit]) actor.system.inspect(seen.inspect)
+  actor.start()
+  t.defer(() => actor.stop())
+  for (const key of '101#') {
+    stage.report('visitor', { type: 'key.pressed', key })
+    await clock.tickAsync(1)
+  }
+  await clock.tickAsync(12_000)
+  assert.is(actor.getSnapshot().value, 'contacting')
+  stage.report('visitor', { type: 'hungUp', how: 'fin' })
+  await clock.tickAsync(1)
+
+  const { states } = visitor.report()
+  assert.is(states.visits['visitor.greeting'], 1)
+  assert.is(states.visits['visitor.ready'], 1)
+  assert.ok(states.missed.includes('visitor.gaveUp'))
+  const { transitions } = unit.report()
+  assert.is(transitions.visits['unit.collecting: key.pressed [isDigit] → unit.collecting'], 2)
+  assert.ok(transitions.missed.includes('unit.checking: findUnit over [missedEnough] → unit.gaveUp'))
+  const seen = call.report().states
+  assert.is(seen.visits['call.ended'], 1)
+  assert.ok(seen.missed.includes('call.talking'))
+})
+
+test('what no path visits is named', () => {
+  const machine = setup({
+    types: { events: {} as { type: 'on' } | { type: 'break' } },
+    guards: { never: () => false },
+  }).createMachine({
+    id: 'lamp',
+    initial: 'dark',
+    states: {
+      dark: { on: { on: [{ guard: 'never', target: 'lit' }, { target: 'dim' }] } },
+      dim: { on: { break: 'broken' } },
+      lit: {},
+      broken: { type: 'final' },
+    },
+  })
+  const all = paths(machine, { events: [{ type: 'on' }, { type: 'break' }] })
+  assert.equal(
+    all.map(({ title, state, next }) => [title, state.value, next.map(({ type }) => type)]),
+    [
+      ['the beginning', 'dark', ['on']],
+      ['on', 'dim', ['break']],
+      ['on → break', 'broken', []],
+    ],
+  )
+  assert.equal(missed(machine, all), ['lamp.lit', 'lamp.dark: on [never] → lamp.lit'])
+
+  const seen = coverage(machine)
+  const actor = createActor(machine, { inspect: seen.inspect }).start()
+  assert.equal(seen.report().states.visits, {
+    'lamp.dark': 1,
+    'lamp.dim': 0,
+    'lamp.lit': 0,
+    'lamp.broken': 0,
+  })
+  actor.send({ type: 'on' })
+  assert.is(seen.report().states.visits['lamp.dim'], 1)
+  assert.ok(seen.report().transitions.missed.includes('lamp.dim: break → lamp.broken'))
+})
+
+test('counting without end is told, not waited for', () => {
+  const machine = setup({
+    types: { events: {} as { type: 'more' }, context: {} as { count: number } },
+  }).createMachine({
+    id: 'counter',
+    context: { count: 0 },
+    on: { more: { actions: assign({ count: ({ context }) => context.count + 1 }) } },
+  })
+  assert.throws(() => paths(machine, { events: [{ type: 'more' }], limit: 500 }), /limit exceeded/)
+  const bounded = paths(machine, {
+    events: [{ type: 'more' }],
+    each: 'situation',
+    tellApart: ({ count }) => Math.min(count, 3),
+  })
+  assert.equal(
+    bounded.map(({ state }) => state.context.count),
+    [0, 1, 2, 3],
+  )
+})
+
+test('the prompts that come with the package tell a phone what it hears', async () => {
+  const prompts = await readPrompts('en')
+  assert.is(prompts.locale, 'en')
+  assert.ok(prompts.ms('greeting') > 0)
+})
+
+test.run()

@@ -1,0 +1,79 @@
+import * as assert from 'uvu/assert'
+import { addMessage } from '../rig/http-rig.ts'
+import { logIn, visit, withChromium } from '../rig/page-rig.ts'
+import { eventually, suite } from '../rig/rig.ts'
+import { openService } from '../rig/service-rig.ts'
+
+const test = suite('page health')
+const inChromium = withChromium(test)
+
+inChromium(
+  'what is worth a look is told apart from what is lacking, and all is well without it',
+  async (rig) => {
+    const house = await openService(rig, { settings: { CLICKTOCALL: 'off' } })
+    const { database } = house.service
+    await addMessage(database as Parameters<typeof addMessage>[0], {
+      tenantId: 'default',
+      status: 'retrying',
+    })
+    await database.query(
+      `insert into nodes (instance, node_id, roles, started_at, seen_at)
+     values (gen_random_uuid(), 'lost', '{worker}', now() - interval '1 hour', now() - interval '25 seconds')`,
+    )
+    // a process looks at the others each 5 s
+    await eventually(() => {
+      const { nodes } = house.service.status() as { nodes?: { isSilent: boolean }[] }
+      return nodes?.some(({ isSilent }) => isSilent) ? true : undefined
+    })
+    const here = await visit(rig, house)
+    const { page } = here
+    await logIn(here, house.key)
+    await page.getByRole('link', { name: 'Health' }).click()
+    await page.getByRole('heading', { name: 'Ready for calls' }).waitFor()
+    const remarks = page.getByRole('region', { name: 'Worth a look' }).getByRole('listitem')
+    await remarks.filter({ hasText: '1 message did not go out and is being tried again' }).waitFor()
+    await remarks.filter({ hasText: 'CLICKTOCALL=off: no telephone is rung' }).waitFor()
+    await remarks.filter({ hasText: 'Nobody has connected yet; only this machine can' }).waitFor()
+    await remarks.filter({ hasText: 'Process lost has given no sign of life since' }).waitFor()
+    const lost = page.locator('.panel', { has: page.getByRole('heading', { name: 'Process lost' }) })
+    await lost.getByText('Silent since').waitFor()
+    await page.locator('.wellness.calm[title="Ready · 4 notes"]').waitFor()
+
+    await page.route('**/api/status', async (route) => {
+      const answer = await (await route.fetch()).json()
+      await route.fulfill({ json: { ...answer, remarks: [] } })
+    })
+    await page.getByRole('button', { name: 'Look again' }).click()
+    await page.locator('.wellness.ok[title="All is well"]').waitFor()
+    await remarks.first().waitFor({ state: 'detached' })
+    assert.equal(here.complaints, [])
+  },
+)
+
+inChromium('what the service cannot do is said where it is asked for', async (rig) => {
+  const house = await openService(rig)
+  const here = await visit(rig, house, { locale: 'pt-BR' })
+  const { page } = here
+  await logIn(here, house.key)
+  await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/directory`)
+  const blocked = page.getByRole('region', { name: 'Visitantes bloqueados' })
+  await blocked.getByText('este serviço não o tem (STT)').waitFor()
+  await page.locator('[data-unit="101"]').click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('radio', { name: 'Um plano próprio' }).check()
+  await dialog.getByRole('button', { name: 'Mais um passo' }).click()
+  const step = (number: number) => dialog.getByRole('listitem').nth(number - 1)
+  await step(1).getByRole('combobox').selectOption('whatsapp')
+  await step(1).getByText('Sem conta de WhatsApp: este passo é pulado.').waitFor()
+  await step(2).getByRole('combobox').selectOption('operator')
+  await step(2).getByText('Sem OPERATOR_EXTENSION: este passo é pulado.').waitFor()
+  await step(2).getByRole('combobox').selectOption('call')
+  assert.is(await step(2).getByRole('note').count(), 0)
+  await page.keyboard.press('Escape')
+
+  await page.getByRole('button', { name: 'Novo condomínio' }).click()
+  await dialog.getByText('De 1 a 64 letras, algarismos, - ou _.').waitFor()
+  assert.equal(here.complaints, [])
+})
+
+test.run()
