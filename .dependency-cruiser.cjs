@@ -1,7 +1,53 @@
-/** The import rules of ARCHITECTURE.md: imports go down only, and siblings never import each other. */
-const siblings = 'audiosocket|media|speech|dialogue|clicktocall|outbound|inbound'
-const leaves =
-  '^src/(at-exit|audio|errors|log|config|misspelt|variables|variable-forms|wav-chunks|root|wait|chat-model)\\.ts$'
+/** The import rules of ARCHITECTURE.md, made from the floors in scripts/house.json: imports go down, through doors. */
+const { floors } = require('./scripts/house.json')
+
+const folder = (room) => (room === 'machines' ? '^machines/' : `^src/${room}/`)
+/** Rooms inside platform/ that have a door of their own; its loose files are doors themselves. */
+const PARTS = ['postgres', 'amqp', 'http-client']
+/** What other rooms see of a room. */
+const door = (room) => (room === 'machines' ? '^machines/index\\.ts$' : `^src/${room}/index\\.ts$`)
+
+const downOnly = floors.flatMap((rooms, at) =>
+  rooms.map((room) => ({
+    name: `${room}-imports-down`,
+    comment: `A room imports rooms of lower floors only: ${JSON.stringify(rooms)} is floor ${floors.length - at}.`,
+    severity: 'error',
+    from: { path: folder(room) },
+    to: {
+      path: floors
+        .slice(0, at + 1)
+        .flat()
+        .filter((other) => other !== room)
+        .map(folder)
+        .concat('^src/index\\.ts$'),
+    },
+  })),
+)
+
+/** Tests that put the whole product together, and the parts that all tests share, enter any room. */
+const WHOLE = '^test/(rig|roles|asterisk|web|cli|scripts)/|^test/run\\.ts$|^bench/'
+
+const throughDoors = floors
+  .flat()
+  .filter((room) => room !== 'platform')
+  .map((room) => ({
+    name: `${room}-has-a-door`,
+    comment: 'Other rooms import index.ts; tests may enter the room that they test.',
+    severity: 'error',
+    from: { path: '^(src|machines|test|scripts)/', pathNot: [folder(room), `^test/${room}/`, WHOLE] },
+    to: { path: folder(room), pathNot: [door(room), '\\.d\\.ts$'] },
+  }))
+  .concat(
+    PARTS.map((part) => ({
+      name: `${part}-has-a-door`,
+      severity: 'error',
+      from: {
+        path: '^(src|machines|test|scripts)/',
+        pathNot: [`^src/platform/${part}/`, '^test/platform/', WHOLE],
+      },
+      to: { path: `^src/platform/${part}/`, pathNot: [`^src/platform/${part}/index\\.ts$`] },
+    })),
+  )
 
 module.exports = {
   forbidden: [
@@ -13,53 +59,13 @@ module.exports = {
       from: { path: '^machines/' },
       to: { pathNot: ['^machines/', '^node_modules/xstate/'] },
     },
+    ...downOnly,
+    ...throughDoors,
     {
-      name: 'leaves-import-nothing-of-ours',
+      name: 'the-root-of-src-is-empty',
       severity: 'error',
-      from: { path: leaves },
-      to: { path: '^(src|machines)/', pathNot: leaves },
-    },
-    {
-      name: 'store-is-at-the-bottom',
-      severity: 'error',
-      from: { path: '^src/store/' },
-      to: { path: '^src/', pathNot: ['^src/store/', leaves] },
-    },
-    {
-      name: 'siblings-do-not-know-each-other',
-      severity: 'error',
-      from: { path: `^src/(${siblings})/` },
-      to: { path: `^src/(${siblings})/`, pathNot: '^src/$1/' },
-    },
-    {
-      name: 'siblings-import-down-only',
-      severity: 'error',
-      from: { path: `^src/(${siblings})/` },
-      to: { path: '^src/', pathNot: [`^src/(${siblings}|store)/`, leaves] },
-    },
-    {
-      name: 'calls-and-simulator-import-down-only',
-      severity: 'error',
-      from: { path: '^src/(calls|simulator)/' },
-      to: { path: '^src/', pathNot: [`^src/$1/`, `^src/(${siblings}|store)/`, leaves] },
-    },
-    {
-      name: 'http-imports-down-only',
-      severity: 'error',
-      from: { path: '^src/http/' },
-      to: { path: '^src/', pathNot: [`^src/(http|calls|observe|${siblings}|store)/`, leaves] },
-    },
-    {
-      name: 'observe-reads-what-it-is-handed',
-      severity: 'error',
-      from: { path: '^src/observe/' },
-      to: { path: '^src/', pathNot: ['^src/observe/', leaves] },
-    },
-    {
-      name: 'service-is-below-the-commands',
-      severity: 'error',
-      from: { path: '^src/(base|service|[a-z]+-service)\\.ts$' },
-      to: { path: '^src/(main|cli|serve|demo|testing|index)\\.ts$' },
+      from: { path: '^src/[^/]+$', pathNot: '^src/index\\.ts$' },
+      to: {},
     },
     {
       name: 'product-does-not-import-tests',

@@ -4,7 +4,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { MACHINES } from '../machines/index.ts'
-import { mermaid } from '../src/charts/mermaid.ts'
+import { mermaid } from '../src/charts/index.ts'
 
 const DOCUMENT = 'ARCHITECTURE.md'
 

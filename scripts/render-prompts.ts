@@ -5,12 +5,9 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CATALOGUE, isPromptId, PROMPT_IDS } from '../src/media/prompt-ids.ts'
-import { parseWav, writeWav } from '../src/media/wav.ts'
+import { CATALOGUE, isPromptId, PROMPT_IDS, parseWav, writeWav } from '../src/media/index.ts'
 import { type Locale, SAMPLE_RATE } from '../src/platform/audio.ts'
-import { ESPEAK_VOICES } from '../src/speech/espeak.ts'
-import { level } from '../src/speech/loudness.ts'
-import { pcmFrom, resample, samplesOf } from '../src/speech/resample.ts'
+import { ESPEAK_VOICES, level, pcmFrom, resample, samplesOf } from '../src/speech/index.ts'
 
 const root = join(import.meta.dirname, '..', 'prompts')
 const wanted = process.argv.slice(2)

@@ -1,5 +1,5 @@
 /**
- * Runs every test file in a process of its own, two at a time, against one embedded Postgres (or DATABASE_URL). Quiet
+ * Runs every test file in a process of its own, several at a time, against one embedded Postgres (or DATABASE_URL). Quiet
  * when all passes; ends with `N passed, N failed, N skipped`. `node test/run.ts pacer` runs the files whose name has it.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -7,14 +7,14 @@ import { readdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { silentLog } from '../src/platform/log.ts'
-import { openEmbedded } from '../src/platform/postgres/embedded/embedded.ts'
+import { openEmbedded } from '../src/platform/postgres/index.ts'
 import { createScratch } from '../src/platform/temp-dir.ts'
 
 /** ms after which a file is taken for hung. */
 const FILE_LIMIT_MS = 300_000
 
 const wanted = process.argv.slice(2)
-const files = (await readdir(import.meta.dirname))
+const files = (await readdir(import.meta.dirname, { recursive: true }))
   .filter(
     (file) =>
       file.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => file.includes(part))),
@@ -30,15 +30,13 @@ if (!process.env.DATABASE_URL) {
   process.env.PORTEIRO_TEST_DATABASE_URL = postgres.url
 }
 
-/** These measure how evenly frames come, or make tones in real time, which needs both cores. */
-const ALONE = /^(service-load|audiosocket-pacing|asterisk-tones)/
-/** As the service runs; see docs/adr/0025-heap-of-the-service.md. */
-const HEAP = ['--max-semi-space-size=2', '--initial-old-space-size=256']
+/** Most of a file's time is waiting for what happens in real time, so more of them run at once than there are cores. */
+const AT_ONCE = availableParallelism() + 2
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 /** What the files want said at the end: what they left out, and what they measured. */
 const notes: string[] = []
-const queue = files.filter((file) => !ALONE.test(file))
+const queue = [...files]
 const terminal = process.stdout.isTTY
 let stopped = false
 
@@ -53,12 +51,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 await Promise.all(
-  Array.from({ length: Math.min(2, availableParallelism()) }, async () => {
+  Array.from({ length: AT_ONCE }, async () => {
     for (let file = queue.shift(); file !== undefined && !stopped; file = queue.shift()) await runFile(file)
   }),
 )
-
-for (const file of files) if (ALONE.test(file) && !stopped) await runFile(file)
 
 for (const note of notes) console.log(note)
 if (files.length === 0) console.log(`No test file has ${wanted.join(' or ')} in its name.`)
@@ -67,7 +63,7 @@ process.exitCode = stopped || total.failed > 0 || files.length === 0 ? 1 : 0
 
 async function runFile(file: string): Promise<void> {
   const begun = performance.now()
-  const { output, code } = await run(join(import.meta.dirname, file), ALONE.test(file) ? HEAP : [])
+  const { output, code } = await run(join(import.meta.dirname, file))
   const count = (name: string) => Number(output.match(new RegExp(`^\\s+${name}:\\s+(\\d+)`, 'm'))?.[1] ?? 0)
   const [all, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')]
   // a file that died before its summary, or ran nothing at all, is one failure
@@ -80,9 +76,9 @@ async function runFile(file: string): Promise<void> {
   else if (terminal) console.log(`${file}: ${passed} in ${((performance.now() - begun) / 1000).toFixed(1)} s`)
 }
 
-function run(path: string, flags: string[]): Promise<{ output: string; code: number | null }> {
+function run(path: string): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...flags, path], {
+    const child = spawn(process.execPath, [path], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
     })

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { fail } from '../platform/errors.ts'
 
-export type AllowList = (address: string | undefined) => boolean
+type AllowList = (address: string | undefined) => boolean
 
 /**
  * Tells whether an address lies in one of the CIDRs (a bare address stands for itself). An IPv4 address that came in over

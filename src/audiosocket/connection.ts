@@ -48,7 +48,7 @@ export interface Connection {
   stats(): ConnectionStats
 }
 
-export interface ConnectionOptions {
+interface ConnectionOptions {
   /** Its end, error and close are the connection's from now on; its data stays with the server's reader. */
   socket: Socket
   id: string

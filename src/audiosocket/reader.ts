@@ -8,9 +8,9 @@ const EMPTY_LIMIT = 50
  * `bytes` from `start` to `end` is the payload, and `bytes.subarray(start - 3, end)` always the whole message. The bytes
  * are never reused, so a listener may keep views of them.
  */
-export type MessageListener = (kind: number, bytes: Buffer, start: number, end: number) => void
+type MessageListener = (kind: number, bytes: Buffer, start: number, end: number) => void
 
-export interface Reader {
+interface Reader {
   /** Takes the stream in any cut. A coded FRAME_ error means that the stream is lost: push nothing more. */
   push(chunk: Buffer): void
 }

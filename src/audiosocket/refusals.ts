@@ -7,7 +7,7 @@ export interface RefusalLimit {
   windowMs: number
 }
 
-export interface Refusals {
+interface Refusals {
   note(error: PorteiroError, facts: Record<string, unknown>): void
   counts(): Partial<Record<ErrorCode, number>>
   /** Says what was left unsaid and stops. */

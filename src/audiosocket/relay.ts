@@ -28,7 +28,7 @@ export interface RelayOptions {
   silentMs?: number
 }
 
-export interface RelayEnd {
+interface RelayEnd {
   /** Who ended it: whoever holds the phone, the node that has the call, or close() or the server's close(). */
   by: 'phone' | 'owner' | 'us'
   /** PEER_… and FRAME_… by the phone, RELAY_FAILED by the owner; undefined where it simply ended. */

@@ -13,7 +13,7 @@ export class Waiting {
   next: Waiting = this
 }
 
-export interface Wheel {
+interface Wheel {
   /** `waiting` comes up in the first `sweep` at or after tick `at`, less than 1,024 ticks ahead. */
   put(waiting: Waiting, at: number): void
   take(waiting: Waiting): void

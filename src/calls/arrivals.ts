@@ -16,7 +16,7 @@ export interface Beginning {
   kept?: KeptVisit
 }
 
-export interface ArrivalsOptions {
+interface ArrivalsOptions {
   find: (callId: string) => (LiveCall & { readonly releasing: boolean }) | undefined
   /** Live calls. */
   count: () => number

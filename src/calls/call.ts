@@ -1,6 +1,6 @@
 import type { Actor } from 'xstate'
 import type { CallOutput, callMachine, Piece, Role, Unit } from '../../machines/index.ts'
-import type { Intent } from '../directory/entry-rules.ts'
+import type { Intent } from '../directory/index.ts'
 import type { Leg, LegOwner } from './leg.ts'
 
 /** A unit with the people who may be rung for it. */

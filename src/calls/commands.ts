@@ -1,7 +1,7 @@
 import type { Verdict } from '../../machines/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
-import type { Synthesizer } from '../speech/synthesize.ts'
+import type { Synthesizer } from '../speech/index.ts'
 import type { Calls } from './registry.ts'
 
 /** What people do to a call from outside of it. Plain data: it may travel to the node on which the call lives. */
@@ -11,7 +11,7 @@ export type CallCommand =
   | { type: 'decide'; verdict: Verdict; by: string; via: 'api' | 'whatsapp' }
   | { type: 'say'; role: Role; text: string; by: string }
 
-export interface CommandsOptions {
+interface CommandsOptions {
   calls: Calls
   /** Speaks the texts of `say`. */
   synthesizer: Pick<Synthesizer, 'ready'>

@@ -1,11 +1,11 @@
-import type { AudioSocketListener, AudioSocketPort } from '../audiosocket/server.ts'
-import { type Gate, type GateOptions, type GatePort, readGates } from '../directory/entrances.ts'
+import type { AudioSocketListener, AudioSocketPort } from '../audiosocket/index.ts'
+import { type Gate, type GateOptions, type GatePort, readGates } from '../directory/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { asPorteiroError, type ErrorCode, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 
-export interface GatesOptions extends GateOptions {
+interface GatesOptions extends GateOptions {
   database: Querier
   host: string
   /** Errors: PORT_IN_USE, PORT_FORBIDDEN. */

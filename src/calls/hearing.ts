@@ -1,12 +1,10 @@
 import { fromPromise } from 'xstate'
 import type { Recording, RecordingName, SpokenAnswer, Unit, VisitorSpeech } from '../../machines/index.ts'
-import { readAnswer } from '../dialogue/answer.ts'
-import type { Match, WantedUnit } from '../dialogue/match.ts'
-import type { Understanding } from '../dialogue/understand.ts'
+import { type Match, readAnswer, type Understanding, type WantedUnit } from '../dialogue/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Transcriber } from '../speech/transcribe.ts'
+import type { Transcriber } from '../speech/index.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
 import type { Leg } from './leg.ts'
 
@@ -33,15 +31,13 @@ const ANSWERS: Record<Locale, readonly string[]> = {
   en: ['yes', 'no', 'let them in', 'do not', 'who is it', 'talk', 'repeat'],
 }
 
-export interface HearingOptions {
+interface HearingOptions {
   find: (callId: string) => LiveCall | undefined
   transcriber: Transcriber
   understanding: Understanding
   match: (tenantId: string, wanted: WantedUnit) => Promise<Match<FoundUnit>>
   log: Logger
 }
-
-export type Hearing = ReturnType<typeof createHearing>
 
 /** The ports through which the dialogues hear speech. Where nothing is transcribed they wait until they are stopped. */
 export function createHearing({ find, transcriber, understanding, match, log }: HearingOptions) {

@@ -1,13 +1,11 @@
-import { rateOf } from '../audiosocket/frame.ts'
-import type { ConnectionListener, Gone } from '../audiosocket/inbox.ts'
-import type { BridgeLine } from '../media/bridge.ts'
-import type { Ear } from '../media/ear.ts'
+import { type ConnectionListener, type Gone, rateOf } from '../audiosocket/index.ts'
+import type { BridgeLine, Ear } from '../media/index.ts'
 
 /** ms without audio after which the stream's clock goes on by our own: a phone may send nothing while nobody speaks. */
 const STILL_MS = 300
 
 /** What comes in on a leg, on its way to the leg's ear and to the other leg. */
-export interface Incoming extends ConnectionListener {
+interface Incoming extends ConnectionListener {
   /** Where the sound goes beside the ear; null: nowhere. */
   line: BridgeLine | null
   /** The ear's clock stands still from now on. */

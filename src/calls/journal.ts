@@ -20,9 +20,9 @@ const CLOSE_MS = 5000
 export type Batch = { calls: CallRow[]; events: EventRow[]; kept: KeptCall[] }
 
 /** A call as it is at this moment; undefined where it is over, or cannot be kept. Never throws. */
-export type Keep = () => KeptCall | undefined
+type Keep = () => KeptCall | undefined
 
-export interface JournalOptions {
+interface JournalOptions {
   write: (batch: Batch) => Promise<void>
   log: Logger
 }

@@ -1,18 +1,24 @@
 import type { HungUp, LegEvent, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
-import type { Connection } from '../audiosocket/connection.ts'
-import { audioFrame, HEADER_BYTES, SILENCE } from '../audiosocket/frame.ts'
-import { type BridgeLine, createBridgeLine } from '../media/bridge.ts'
-import { createEar, type EarFact } from '../media/ear.ts'
-import { cutFrames } from '../media/frames.ts'
-import { createTape, type Tape } from '../media/leg-recorder.ts'
-import { createPlayer } from '../media/player.ts'
-import { createRecorder, type Recorder, recordingFile, saveRecording } from '../media/recording.ts'
+import { audioFrame, type Connection, HEADER_BYTES, SILENCE } from '../audiosocket/index.ts'
+import {
+  type BridgeLine,
+  createBridgeLine,
+  createEar,
+  createPlayer,
+  createRecorder,
+  createTape,
+  cutFrames,
+  type EarFact,
+  type Recorder,
+  recordingFile,
+  saveRecording,
+  type Tape,
+} from '../media/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { atMost } from '../platform/time.ts'
-import type { Synthesizer } from '../speech/synthesize.ts'
-import type { Transcriber } from '../speech/transcribe.ts'
+import type { Synthesizer, Transcriber } from '../speech/index.ts'
 import { createIncoming } from './incoming.ts'
 import type { MediaKit } from './media-assets.ts'
 import { type ListeningOptions, listenTo, type Utterance } from './utterance-recorder.ts'
@@ -72,7 +78,7 @@ export interface LegOwner {
   note(kind: string, leg: Role | null, data: Record<string, unknown>): void
 }
 
-export interface LegOptions {
+interface LegOptions {
   call: LegOwner
   connection: LegConnection
   kit: MediaKit

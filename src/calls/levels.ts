@@ -1,4 +1,4 @@
-import type { Giving } from '../cluster/publisher.ts'
+import type { Giving } from '../cluster/index.ts'
 import type { Calls } from './registry.ts'
 
 /** Name of the stream by which other processes are told. */

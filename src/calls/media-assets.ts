@@ -1,7 +1,12 @@
-import { audioFrame } from '../audiosocket/frame.ts'
-import { loadPrompts, type Prompts } from '../media/prompts.ts'
-import { createTones, type Tones } from '../media/tones.ts'
-import { loadVad, type VadEngine } from '../media/vad.ts'
+import { audioFrame } from '../audiosocket/index.ts'
+import {
+  createTones,
+  loadPrompts,
+  loadVad,
+  type Prompts,
+  type Tones,
+  type VadEngine,
+} from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 
 /** What every leg shares: the prompts as whole frames, the tones, and the one compiled voice activity detector. */
@@ -13,7 +18,7 @@ export interface MediaKit {
   readonly recordings: string
 }
 
-export interface MediaKitOptions {
+interface MediaKitOptions {
   /** Prompt packs; a file in a later one replaces the same file of an earlier one. */
   directories: readonly string[]
   recordings: string

@@ -2,7 +2,7 @@ import type { InspectionEvent } from 'xstate'
 import { stateName } from '../../machines/index.ts'
 
 /** One machine of a call has come into another state. */
-export interface StateChange {
+interface StateChange {
   /** `call`, or the id of its child: visitor, contact, resident, visitorLeg, residentLeg. */
   actor: string
   /** As `call.ringing`; parallel regions are joined by a space. */

@@ -14,20 +14,19 @@ import type {
   Saying,
   Unit,
 } from '../../machines/index.ts'
-import { attemptsOf, type PlanDefaults, passedOver } from '../clicktocall/plan.ts'
-import type { ContactPlan } from '../directory/contact-plan.ts'
-import type { EarlyDecision, ResolvedPlan } from '../directory/rules.ts'
-import type { Asking } from '../inbound/approvals.ts'
+import { attemptsOf, type PlanDefaults, passedOver } from '../clicktocall/index.ts'
+import type { ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/index.ts'
 import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { atMost } from '../platform/time.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
+import type { WrittenQuestions } from './written-questions.ts'
 
 /** ms that the directory may take; the visitor waits on the line meanwhile. */
 const DIRECTORY_MS = 5000
 
-export interface PortOptions {
+interface PortOptions {
   find: (callId: string) => LiveCall | undefined
   findUnit: (tenantId: string, number: string) => Promise<FoundUnit | undefined>
   dialer: {
@@ -43,13 +42,11 @@ export interface PortOptions {
   /** There is a way to ring anybody. */
   rings: boolean
   /** Asks the residents of a unit in writing. */
-  asking: Pick<Asking, 'ask' | 'close' | 'hasAccount'>
+  asking: WrittenQuestions
   /** For steps of a plan that do not say. */
   defaults: PlanDefaults
   log: Logger
 }
-
-export type Ports = ReturnType<typeof createPorts>
 
 /** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
 export function createPorts(options: PortOptions) {

@@ -1,6 +1,6 @@
 import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
-import type { Gate } from '../directory/entrances.ts'
+import type { Gate } from '../directory/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { atMost } from '../platform/time.ts'
@@ -13,7 +13,7 @@ import type { Leg, LegConnection } from './leg.ts'
 import { observeStates } from './observer.ts'
 import type { Keeping } from './recovery/snapshots.ts'
 
-export interface CallsOptions {
+interface CallsOptions {
   machine: typeof callMachine
   settings: Omit<CallSettings, 'bargesIn'>
   nodeId: string

@@ -1,11 +1,10 @@
-import { createPlayer } from '../media/player.ts'
-import type { Prompts } from '../media/prompts.ts'
+import { createPlayer, type Prompts } from '../media/index.ts'
 import type { LegConnection } from './leg.ts'
 
 /** Connections that are told why at the same time; more are hung up at once. */
 const AT_ONCE = 50
 
-export interface CourtesyOptions {
+interface CourtesyOptions {
   prompts: Prompts
   /** ms between our 0x00 and closing the socket ourselves. */
   graceMs: number

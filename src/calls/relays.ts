@@ -1,19 +1,17 @@
-import { type Relay, relay } from '../audiosocket/relay.ts'
+import { type Relay, relay } from '../audiosocket/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { LegConnection } from './leg.ts'
 
 /** ms for the other node to accept; an Asterisk gives a silent leg two seconds. */
 const CONNECT_MS = 1000
 
-export interface RelaysOptions {
+interface RelaysOptions {
   /** ms between 0x00 and closing the sockets ourselves. */
   graceMs: number
   /** Says that the visit is over to a leg whose node cannot be reached, and hangs it up. */
   dismiss: (connection: LegConnection) => void
   log: Logger
 }
-
-export type Relays = ReturnType<typeof createRelays>
 
 /** Legs of calls that live on other nodes, carried there. */
 export function createRelays({ graceMs, dismiss, log }: RelaysOptions) {

@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { deleteOlderThan } from './sql/calls.ts'
 
 /** ms between two sweeps. */
@@ -11,7 +11,7 @@ const DAY_MS = 24 * 60 * 60 * 1000
 /** What a call's folder is called; anything else in there, such as a disk's lost+found, is not ours. */
 const CALL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-export interface RetentionOptions {
+interface RetentionOptions {
   database: Querier
   days: number
   /** Holds a folder for each call. */

@@ -1,7 +1,6 @@
-import { type Ear, KEPT_MS } from '../media/ear.ts'
-import { createRecorder } from '../media/recording.ts'
+import { createRecorder, type Ear, KEPT_MS } from '../media/index.ts'
 import { FRAME_MS, type Locale } from '../platform/audio.ts'
-import type { Transcriber, Transcription } from '../speech/transcribe.ts'
+import type { Transcriber, Transcription } from '../speech/index.ts'
 
 /** ms until somebody speaks; whoever listens has a shorter patience of its own. */
 const PATIENCE_MS = 60_000

@@ -10,8 +10,6 @@ import { statechart } from './statechart.ts'
 export const CHART_FORMATS = ['svg', 'mermaid', 'json'] as const
 export type ChartFormat = (typeof CHART_FORMATS)[number]
 
-export type Charts = ReturnType<typeof createCharts>
-
 /** The charts of these machines, each drawn when it is first asked for and kept: machines do not change while we run. */
 export function createCharts(machines: readonly AnyStateMachine[]) {
   const byName = new Map(machines.map((machine) => [machine.id, machine]))

@@ -6,7 +6,7 @@ export function labelOf({ eventType, guard }: AnyTransitionDefinition): string {
 }
 
 /** `xstate.done.actor.silence` is what happens when `silence` is over. */
-export function eventName(type: string): string {
+function eventName(type: string): string {
   return type
     .replace(/^xstate\.done\.actor\.(.+)$/, '$1 over')
     .replace(/^xstate\.error\.actor\.(.+)$/, '$1 failed')

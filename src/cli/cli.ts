@@ -1,20 +1,23 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { loadConfig, readEnvironment } from '../config/config.ts'
-import { MAIN_TENANT } from '../directory/entrances.ts'
-import { directoryFile, parseDirectory } from '../directory/file.ts'
-import { exportRules } from '../directory/rules.ts'
-import { exportDirectory, importDirectory } from '../directory/sql/directory.ts'
-import { directoryWarnings } from '../directory/warnings.ts'
+import { loadConfig, readEnvironment } from '../config/index.ts'
+import {
+  directoryFile,
+  directoryWarnings,
+  exportDirectory,
+  exportRules,
+  importDirectory,
+  MAIN_TENANT,
+  parseDirectory,
+} from '../directory/index.ts'
 import { endBySignal } from '../platform/at-exit.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { createLog, silentLog } from '../platform/log.ts'
 import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
-import { type Database, openDatabase } from '../platform/postgres/database.ts'
-import { migrate } from '../platform/postgres/migrate.ts'
-import { reachable } from '../roles/click-to-call.ts'
-import { runCallCommand } from '../simulator/call-command.ts'
+import { type Database, migrate, openDatabase } from '../platform/postgres/index.ts'
+import { reachable } from '../roles/index.ts'
+import { runCallCommand } from '../simulator/index.ts'
 import { runDemo, SCENARIO_NAMES } from './demo/demo.ts'
 import { examine, exitOf } from './doctor/doctor.ts'
 import type { Finding } from './doctor/finding.ts'

@@ -1,13 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { isOrphan } from '../directory/sql/tenants.ts'
-import { createKey, type KeyRow, listKeys, revokeKey, type Scope } from '../http/sql/keys.ts'
+import { isOrphan } from '../directory/index.ts'
+import { createKey, type KeyRow, listKeys, revokeKey, type Scope } from '../http/index.ts'
 import { fail } from '../platform/errors.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { table } from './table.ts'
 
 const SCOPES: readonly Scope[] = ['read', 'operate', 'admin']
 
-export interface KeysCommandOptions {
+interface KeysCommandOptions {
   /** Opens the database for the length of the work. */
   withDatabase: (work: (database: Database) => Promise<void>) => Promise<void>
   print: (line: string) => void

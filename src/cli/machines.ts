@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { MACHINES } from '../../machines/index.ts'
-import { CHART_FORMATS, type ChartFormat, createCharts, standalone } from '../charts/charts.ts'
+import { CHART_FORMATS, type ChartFormat, createCharts, standalone } from '../charts/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 
 const EXTENSIONS: Record<ChartFormat, string> = { svg: 'svg', mermaid: 'mmd', json: 'json' }

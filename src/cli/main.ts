@@ -1,4 +1,4 @@
-import { reportLast } from '../observe/error-reports.ts'
+import { reportLast } from '../observe/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import { run } from './cli.ts'
 

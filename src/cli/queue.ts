@@ -1,19 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { loadConfig } from '../config/config.ts'
-import { listTenants } from '../directory/sql/tenants.ts'
-import { CHANNELS } from '../outbound/message.ts'
-import { createOutbound, type Outbound } from '../outbound/outbound.ts'
-import type { MessageRow } from '../outbound/sql/messages.ts'
-import type { PauseRow } from '../outbound/sql/pauses.ts'
-import type { QueueStatistics } from '../outbound/statistics.ts'
+import { loadConfig } from '../config/index.ts'
+import { listTenants } from '../directory/index.ts'
+import {
+  CHANNELS,
+  createOutbound,
+  type MessageRow,
+  type Outbound,
+  type PauseRow,
+  type QueueStatistics,
+} from '../outbound/index.ts'
 import { fail, PorteiroError } from '../platform/errors.ts'
 import { silentLog } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
-import { isQueue, QUEUES } from '../queue/queues.ts'
-import type { WorkerRow } from '../queue/sql/workers.ts'
+import type { Database } from '../platform/postgres/index.ts'
+import { isQueue, QUEUES, type WorkerRow } from '../queue/index.ts'
 import { table } from './table.ts'
 
-export interface QueueCommandOptions {
+interface QueueCommandOptions {
   /** Opens the database that is configured, migrated, and closes it afterwards. */
   withDatabase: (work: (database: Database) => Promise<void>) => Promise<void>
   print: (line: string) => void

@@ -1,19 +1,25 @@
-import { type Config, parseConfig, readEnvironment } from '../config/config.ts'
-import { unknownSettings } from '../config/misspelt.ts'
+import { type Config, parseConfig, readEnvironment, unknownSettings } from '../config/index.ts'
 import { endBySignal } from '../platform/at-exit.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import { createLog, type Logger } from '../platform/log.ts'
-import { dialerLacks, type RunningDialer, startDialer } from '../roles/dialer.ts'
-import { type RunningRoles, SERVICE_ROLES, type ServiceRole, startRoles } from '../roles/service.ts'
+import {
+  dialerLacks,
+  type RunningDialer,
+  type RunningRoles,
+  SERVICE_ROLES,
+  type ServiceRole,
+  startDialer,
+  startRoles,
+} from '../roles/index.ts'
 
 export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
-export type ServedRole = (typeof ROLES)[number]
+type ServedRole = (typeof ROLES)[number]
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 /** ms in which a second signal is the first one once more. */
 const SAME_SIGNAL_MS = 2000
 
-export interface ServeOptions {
+interface ServeOptions {
   /** Every role that is configured, unless given. */
   roles?: readonly ServedRole[]
   announce: (line: string) => void

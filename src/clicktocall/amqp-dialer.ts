@@ -1,6 +1,5 @@
 import type { BrokerSettings, brokerMachine, DialRequest } from '../../machines/index.ts'
-import { factsOf } from '../platform/amqp/failure.ts'
-import { createLink, type Link } from '../platform/amqp/link.ts'
+import { createLink, factsOf, type Link } from '../platform/amqp/index.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type Broker, createBroker } from './broker.ts'
@@ -9,7 +8,7 @@ import { composeMessage, type MessageType } from './message.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createStops } from './stops.ts'
 
-export interface AmqpDialerOptions {
+interface AmqpDialerOptions {
   broker: Broker
   publisher: Publisher
   license: string
@@ -63,13 +62,13 @@ export function createAmqpDialer({
   }
 }
 
-export interface AmqpDialerSettings extends Omit<AmqpDialerOptions, 'broker' | 'publisher'> {
+interface AmqpDialerSettings extends Omit<AmqpDialerOptions, 'broker' | 'publisher'> {
   amqp: AmqpSettings
   queue: string
   provide: (link: Link) => typeof brokerMachine
 }
 
-/** As src/config/config/config.ts reads it. Times in ms. */
+/** As src/config.ts reads it. Times in ms. */
 export interface AmqpSettings {
   url: string
   connectMs: number

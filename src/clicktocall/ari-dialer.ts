@@ -4,7 +4,7 @@ import type { Logger } from '../platform/log.ts'
 import type { Ari } from './ari.ts'
 import { type Dialer, numbersOf } from './dialer.ts'
 
-export interface AriDialerOptions {
+interface AriDialerOptions {
   ari: Ari
   /** host:port at which Asterisk reaches the resident port; asked at each attempt. */
   audiosocket: () => string

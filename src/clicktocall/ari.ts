@@ -13,7 +13,7 @@ export interface AriOptions {
   timeoutMs: number
 }
 
-export interface Originate {
+interface Originate {
   /** Makes it happen once: Asterisk refuses a second channel of the same id. */
   channelId: string
   callId: string

@@ -1,7 +1,6 @@
 import { createActor, type EventObject, fromCallback, fromPromise, waitFor } from 'xstate'
 import type { BrokerEvent, BrokerFailure, BrokerSettings, brokerMachine } from '../../machines/index.ts'
-import { brokerError, failureWith } from '../platform/amqp/failure.ts'
-import type { Link } from '../platform/amqp/link.ts'
+import { brokerError, failureWith, type Link } from '../platform/amqp/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 
@@ -15,7 +14,7 @@ export type BrokerState =
   | 'closing'
   | 'closed'
 
-export interface BrokerOptions {
+interface BrokerOptions {
   /** Provided with the ports of the same link. */
   machine: typeof brokerMachine
   link: Link

@@ -1,5 +1,5 @@
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
-import type { BrokerFacts } from '../platform/amqp/failure.ts'
+import type { BrokerFacts } from '../platform/amqp/index.ts'
 import { asPorteiroError, type PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type ClickToCall, parseMessage } from './message.ts'
@@ -13,7 +13,7 @@ const PAUSE_MS = 1000
 /** ms that the broker has to stop sending. */
 const CANCEL_MS = 1000
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
   facts: BrokerFacts
   queue: string
   ringer: ReturnType<typeof createRinger>
@@ -22,7 +22,7 @@ export interface ConsumerOptions {
 }
 
 /** The name of the queue for what could not be rung. */
-export function deadQueueOf(queue: string): string {
+function deadQueueOf(queue: string): string {
   return `${queue}.dead`
 }
 

@@ -3,7 +3,7 @@ import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** A unit as far as ringing it is concerned. */
-export interface Reachable {
+interface Reachable {
   number: string
   residents: readonly { id: string; name: string; phone: string | null }[]
 }

@@ -5,7 +5,7 @@ import { fail } from '../platform/errors.ts'
 /** `clicktocall` rings a resident, `cancel` stops the ringing of the same attempt. */
 export type MessageType = 'clicktocall' | 'cancel'
 
-export interface MessageFacts {
+interface MessageFacts {
   type: MessageType
   license: string
   /** host:port at which the PBX reaches the resident port. */

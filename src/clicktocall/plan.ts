@@ -1,5 +1,5 @@
 import type { Attempt, Contact } from '../../machines/index.ts'
-import type { ContactPlan, PlanStep } from '../directory/contact-plan.ts'
+import type { ContactPlan, PlanStep } from '../directory/index.ts'
 import type { ErrorCode } from '../platform/errors.ts'
 
 export interface PlanDefaults {
@@ -9,7 +9,7 @@ export interface PlanDefaults {
   answerMs: number
 }
 
-export interface Reach {
+interface Reach {
   /** The unit's people, in their order. */
   contacts: readonly Contact[]
   operator: Contact | undefined
@@ -18,7 +18,7 @@ export interface Reach {
 }
 
 /** What this service has to reach anybody by. */
-export interface Means {
+interface Means {
   /** A way to ring. */
   rings: boolean
   /** An account to write by. */
@@ -26,7 +26,7 @@ export interface Means {
 }
 
 /** A step that nobody is rung or asked by. */
-export interface PassedOver {
+interface PassedOver {
   /** Its place in the plan, from 1. */
   step: number
   kind: PlanStep['kind']

@@ -1,10 +1,10 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
-import type { BrokerFacts } from '../platform/amqp/failure.ts'
+import type { BrokerFacts } from '../platform/amqp/index.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import type { Broker } from './broker.ts'
 import { ensureQueue } from './queue.ts'
 
-export interface Outgoing {
+interface Outgoing {
   messageId: string
   /** AMQP's `type`; with the messageId it tells one message from another. */
   type: string
@@ -12,7 +12,7 @@ export interface Outgoing {
   headers?: Record<string, unknown>
 }
 
-export interface PublisherOptions {
+interface PublisherOptions {
   facts: BrokerFacts
   /** The queue, which is also the routing key on the default exchange. */
   queue: string

@@ -7,7 +7,7 @@ import type { ClickToCall } from './message.ts'
 /** Ids that are remembered; a gatehouse rings a few thousand times a day. */
 const REMEMBERED = 10_000
 
-export interface RingerOptions {
+interface RingerOptions {
   ari: Pick<Ari, 'originate' | 'hangUp'>
   /** How long a telephone rings. */
   ringMs: number

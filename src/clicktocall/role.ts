@@ -1,6 +1,5 @@
 import type { brokerMachine } from '../../machines/index.ts'
-import { factsOf } from '../platform/amqp/failure.ts'
-import { createLink, type Link } from '../platform/amqp/link.ts'
+import { createLink, factsOf, type Link } from '../platform/amqp/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { AmqpSettings } from './amqp-dialer.ts'
 import { type AriOptions, createAri } from './ari.ts'
@@ -12,7 +11,7 @@ import { createRinger } from './ringer.ts'
 /** Tries to reach an Asterisk that is away, with a pause between; by then the visitor has waited long enough. */
 const ATTEMPTS = 5
 
-export interface DialerRoleOptions {
+interface DialerRoleOptions {
   amqp: AmqpSettings
   ari: AriOptions
   queue: string

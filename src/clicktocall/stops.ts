@@ -7,7 +7,7 @@ import { staleAfter } from './message.ts'
 /** Attempts whose end may wait at a time: a broker that is away for longer has lost more than these. */
 const WAITING = 1000
 
-export interface StopsOptions {
+interface StopsOptions {
   broker: Pick<Broker, 'ready'>
   /** Sends what stops the ringing of an attempt; resolves when the broker has it. */
   publish: (request: DialRequest) => Promise<void>
@@ -15,7 +15,7 @@ export interface StopsOptions {
 }
 
 /** The stopping of telephones that may ring, or may begin to when the broker is back. */
-export interface Stops {
+interface Stops {
   /** Now, or as soon as the broker takes messages, as long as anybody would still ring for that attempt. */
   stop(request: DialRequest): void
   /** Sends once more, in this very turn, what waits for a call. */

@@ -6,7 +6,7 @@ const HEAD = 64
 const NOT_ASCII = /[\u007f-\uffff]/g
 
 /** A part of what a stream tells. */
-export interface StreamWord {
+interface StreamWord {
   stream: string
   /** Counts from 0; a gap is a loss. */
   number: number

@@ -1,6 +1,6 @@
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import {
   LEASE_SECONDS,
   liveNodes,
@@ -19,7 +19,7 @@ const SILENT_SECONDS = 11
 /** s that the traces of what nobody waited for are kept, for whoever looks for a fault. */
 const TRACE_SECONDS = 3600
 
-export interface PresenceOptions {
+interface PresenceOptions {
   database: Database
   instance: string
   nodeId: string

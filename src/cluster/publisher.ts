@@ -11,7 +11,7 @@ const BATCH_CHARACTERS = 32 * 1024
 const WAITING_CHARACTERS = 4 * 1024 * 1024
 
 /** What is told to one taker, until `close`. */
-export interface Given {
+interface Given {
   /** What the taker asks of it meanwhile; plain data both ways. */
   ask?(question: unknown): unknown
   close(): void
@@ -33,7 +33,7 @@ interface Stream {
   renewedAt: number
 }
 
-export interface StreamGivingOptions {
+interface StreamGivingOptions {
   signals: Pick<Signals, 'tellOne'>
   /** ms after which a stream that nobody renewed ends. */
   leaseMs: number

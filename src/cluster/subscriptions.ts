@@ -4,7 +4,7 @@ import type { Logger } from '../platform/log.ts'
 import { messagesOf, readStreamWord } from './codec.ts'
 import type { Presence } from './presence.ts'
 import { createStreamGiving } from './publisher.ts'
-import type { Routing } from './routing.ts'
+import type { Requests } from './requests.ts'
 import type { NodeRow } from './sql/nodes.ts'
 import type { Signals } from './topics.ts'
 
@@ -38,10 +38,10 @@ export interface Taking {
   close(): void
 }
 
-export interface StreamsOptions {
+interface StreamsOptions {
   signals: Signals
   presence: Pick<Presence, 'instance' | 'list' | 'known'>
-  routing: Pick<Routing, 'offer' | 'askOne'>
+  requests: Pick<Requests, 'offer' | 'askOne'>
   log: Logger
   /** ms, where a test has less patience. */
   renewMs?: number
@@ -70,16 +70,16 @@ interface Internal extends TakeOptions {
 }
 
 /**
- * What one process tells others for as long as they want it: live actors, levels. Asked for and renewed over `routing`,
+ * What one process tells others for as long as they want it: live actors, levels. Asked for and renewed over `requests`,
  * told by NOTIFY, in order; whatever is lost on the way ends the stream, and it begins anew.
  */
 export function createStreams(options: StreamsOptions) {
-  const { signals, presence, routing, log, renewMs = RENEW_MS, leaseMs = LEASE_MS } = options
+  const { signals, presence, requests, log, renewMs = RENEW_MS, leaseMs = LEASE_MS } = options
   const giving = createStreamGiving({ signals, leaseMs, log })
   const takings = new Set<Internal>()
   const all = new Map<string, Taken>()
 
-  routing.offer({
+  requests.offer({
     'stream.open': async (asked) => giving.open(asked as Parameters<typeof giving.open>[0]),
     'stream.ask': async (asked) => {
       const { id, question } = asked as { id: string; question: unknown }
@@ -99,7 +99,7 @@ export function createStreams(options: StreamsOptions) {
     all.set(id, taken)
     try {
       const { name, input } = taking
-      const given = await routing.askOne(node, 'stream.open', { id, name, to: presence.instance, input })
+      const given = await requests.askOne(node, 'stream.open', { id, name, to: presence.instance, input })
       if (!all.has(id)) return void release(node, [id])
       if (given !== true) {
         taking.without.add(instance)
@@ -159,14 +159,14 @@ export function createStreams(options: StreamsOptions) {
 
   /** A giver that does not hear it ends by itself. */
   const release = async (node: NodeRow, ids: readonly string[]) => {
-    await routing.askOne(node, 'stream.close', ids).catch(() => {})
+    await requests.askOne(node, 'stream.close', ids).catch(() => {})
   }
 
   /** Only what the giver does not know any more is lost; one that is silent has until the lease is over. */
   const renewAt = async (theirs: readonly [string, Taken][]) => {
     const [[, { node }]] = theirs as [[string, Taken]]
     const ids = theirs.map(([id]) => id)
-    const given = await routing.askOne(node, 'stream.renew', ids).catch(() => undefined)
+    const given = await requests.askOne(node, 'stream.renew', ids).catch(() => undefined)
     const now = performance.now()
     for (const [id, taken] of theirs) {
       if ((given as string[] | undefined)?.includes(id)) taken.renewedAt = now
@@ -229,7 +229,7 @@ export function createStreams(options: StreamsOptions) {
         async ask(instance, question) {
           const id = taking.taken.get(instance)
           if (id === undefined) throw fail('STREAM_OVER')
-          return routing.askOne(all.get(id)!.node, 'stream.ask', { id, question })
+          return requests.askOne(all.get(id)!.node, 'stream.ask', { id, question })
         },
         close() {
           takings.delete(taking)

@@ -1,13 +1,12 @@
-import { connectionName } from '../calls/sql/snapshots.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Querier } from '../platform/postgres/database.ts'
-import { openListener } from '../platform/postgres/notify.ts'
+import { type Database, openListener, type Querier } from '../platform/postgres/index.ts'
+import { connectionName } from './sql/nodes.ts'
 
 /** What a word may have beside its topic; a NOTIFY of 8000 bytes is refused. */
 export const WORD_BYTES = 7900
 
 /** Hears a topic; without a word when the connection was lost meanwhile, so that anything may have been missed. */
-export type Hear = (word: string | undefined) => void
+type Hear = (word: string | undefined) => void
 
 export interface Signals {
   /** Tells every process of this database, this one too. As part of a transaction: once it is committed. */
@@ -19,7 +18,7 @@ export interface Signals {
   close(): Promise<void>
 }
 
-export interface SignalsOptions {
+interface SignalsOptions {
   database: Database
   /** Of this process; what is told to it alone comes to no other. */
   instance: string

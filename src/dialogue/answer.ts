@@ -7,14 +7,14 @@ import { TEXT_LIMIT, type Word, wordsOf } from './words.ts'
 /** `who`: tell again who is there. `talk`: put the visitor through. */
 export type SpokenAnswer = 'yes' | 'no' | 'who' | 'talk' | 'unclear'
 
-export interface HeardAnswer {
+interface HeardAnswer {
   answer: SpokenAnswer
   /** 0 to 1: how much of what was said belongs to the answer. Below YES_CONFIDENCE nothing is a yes. */
   confidence: number
 }
 
 /** A "yes" that is a small part of many words was rather said to somebody else in the room. */
-export const YES_CONFIDENCE = 0.4
+const YES_CONFIDENCE = 0.4
 /** Words of a clause in which a negation about nothing known is still a no. */
 const SHORT = 3
 

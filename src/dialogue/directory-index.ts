@@ -11,7 +11,7 @@ export interface IndexedUnit {
   residents: readonly { id: string; name: string }[]
 }
 
-export interface NamedResident<U extends IndexedUnit> {
+interface NamedResident<U extends IndexedUnit> {
   unit: U
   resident: U['residents'][number]
   score: number

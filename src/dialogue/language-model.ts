@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { INTENTS } from '../directory/entry-rules.ts'
+import { INTENTS } from '../directory/index.ts'
 import { fail } from '../platform/errors.ts'
-import { askChatModel, type ChatModelOptions } from '../platform/http-client/chat-model.ts'
+import { askChatModel, type ChatModelOptions } from '../platform/http-client/index.ts'
 import type { Slots } from './slots.ts'
 import { TEXT_LIMIT } from './words.ts'
 

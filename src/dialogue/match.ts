@@ -4,9 +4,9 @@ import { nameKey, nameScore } from './names.ts'
 import { unitIn } from './spoken-unit.ts'
 
 /** 0 to 100: from here on two names are the same to us (DESIGN: threshold 75). */
-export const MATCH_THRESHOLD = 75
+const MATCH_THRESHOLD = 75
 /** A second unit this near to the best makes the best ambiguous. */
-export const MATCH_MARGIN = 6
+const MATCH_MARGIN = 6
 /** A named resident this sure in another unit contradicts the number. */
 const CONTRADICTS = 90
 /** Scores of what is no comparison of names. */
@@ -23,7 +23,7 @@ export interface WantedUnit {
   locale?: Locale
 }
 
-export type MatchReason =
+type MatchReason =
   /** The number is one of the directory; a resident may be named besides. */
   | 'number'
   | 'number-and-resident'
@@ -32,7 +32,7 @@ export type MatchReason =
   | 'label'
   | 'resident'
 
-export interface MatchCandidate<U extends IndexedUnit> {
+interface MatchCandidate<U extends IndexedUnit> {
   /** With all its residents, in their order. */
   unit: U
   /** The one who was named, when only one of the unit fits. */

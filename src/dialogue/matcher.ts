@@ -1,7 +1,7 @@
 import { createDirectoryIndex, type DirectoryIndex, type IndexedUnit } from './directory-index.ts'
 import { type Match, matchUnit, type WantedUnit } from './match.ts'
 
-export interface MatcherOptions<U extends IndexedUnit> {
+interface MatcherOptions<U extends IndexedUnit> {
   load: (tenantId: string) => Promise<readonly U[]>
   /** Differs after every change of the tenant's directory, whichever process made it (src/directory/sql/revision.ts). */
   revision: (tenantId: string) => Promise<string>
@@ -9,7 +9,7 @@ export interface MatcherOptions<U extends IndexedUnit> {
   onStale?: (tenantId: string, error: unknown) => void
 }
 
-export interface Matcher<U extends IndexedUnit> {
+interface Matcher<U extends IndexedUnit> {
   /** Rejects only where the directory was never read. */
   match(tenantId: string, wanted: WantedUnit): Promise<Match<U>>
   /** Frees a tenant's index. */

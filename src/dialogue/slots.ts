@@ -1,4 +1,4 @@
-import type { Intent } from '../directory/entry-rules.ts'
+import type { Intent } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { numbersIn } from './numbers.ts'
 import { unitIn } from './spoken-unit.ts'

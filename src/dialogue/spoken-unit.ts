@@ -3,7 +3,7 @@ import { numbersIn, type SpokenNumber } from './numbers.ts'
 import { type Word, wordsOf } from './words.ts'
 
 /** A unit as somebody named it. */
-export interface SpokenUnit {
+interface SpokenUnit {
   /** In digits, the likeliest first; empty when only a block was named. */
   readings: string[]
   /** `B` of `501 bloco B` and of `501B`; `2` of `torre dois`; upper case. */
@@ -12,11 +12,11 @@ export interface SpokenUnit {
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(' '))
 
-export const UNIT_WORDS = set(
+const UNIT_WORDS = set(
   'apartamento apartamentos apto apt ap ape unidade casa sala cobertura conjunto loja flat numero ' +
     'apartment unit house suite room number',
 )
-export const BLOCK_WORDS = set('bloco bl torre predio edificio block tower building bldg')
+const BLOCK_WORDS = set('bloco bl torre predio edificio block tower building bldg')
 /** May stand between the word for a unit and its number. */
 const BETWEEN = set('o a os as do da de no na e ao the of is numero number n')
 /** A number before one of these counts something else. */

@@ -1,4 +1,4 @@
-import type { Intent } from '../directory/entry-rules.ts'
+import type { Intent } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, type ErrorCode } from '../platform/errors.ts'
 import { numberKey } from './directory-index.ts'
@@ -9,7 +9,7 @@ import { type Asked, type Slots, slotsByRules } from './slots.ts'
 import { unitIn } from './spoken-unit.ts'
 import { wordsOf } from './words.ts'
 
-export interface Understood {
+interface Understood {
   slots: Slots
   /**
    * The intent by rules alone. An auto-open window that asks for an intent gets this one: what a language model says is
@@ -21,7 +21,7 @@ export interface Understood {
   problem: ErrorCode | null
 }
 
-export interface Question {
+interface Question {
   locale?: Locale
   /** What was asked just before. */
   asked?: Asked
@@ -33,7 +33,7 @@ export interface Understanding {
   understand(text: string, question?: Question): Promise<Understood>
 }
 
-export interface UnderstandingOptions extends Omit<Partial<LanguageModelOptions>, 'baseUrl' | 'model'> {
+interface UnderstandingOptions extends Omit<Partial<LanguageModelOptions>, 'baseUrl' | 'model'> {
   /** Undefined: by rules. */
   baseUrl?: string | undefined
   model?: string | undefined

@@ -1,4 +1,4 @@
-import type { Intent } from '../directory/entry-rules.ts'
+import type { Intent } from '../directory/index.ts'
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/))
 

@@ -1,5 +1,5 @@
 import type { Locale, Role } from '../platform/audio.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { findTenant, listExtensions } from './sql/directory.ts'
 
 /** The tenant of the main port pair. */

@@ -98,7 +98,7 @@ const legacy = z.array(
 )
 
 /** A directory and, where the file has any, its rules. */
-export interface DirectoryFile extends Directory {
+interface DirectoryFile extends Directory {
   rules?: DirectoryRules
 }
 

@@ -1,4 +1,4 @@
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan, DEFAULT_PLAN } from './contact-plan.ts'
 import {
   type AutoOpenWindow,

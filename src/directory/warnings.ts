@@ -1,7 +1,7 @@
 import type { EntryRules } from './entry-rules.ts'
 import type { DirectoryRules } from './rules.ts'
 
-export interface WarningOptions {
+interface WarningOptions {
   /** Whether what visitors say is transcribed (STT is not none). */
   transcribes: boolean
 }

@@ -1,6 +1,6 @@
 import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import { reasonOf } from '../platform/errors.ts'
-import { undelivered } from '../platform/http-client/undelivered.ts'
+import { undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import { atMost } from '../platform/time.ts'
 

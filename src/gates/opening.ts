@@ -1,12 +1,18 @@
-import type { GateContent } from '../outbound/content.ts'
-import { type MessageStatus, type NewMessage, PRIORITY } from '../outbound/message.ts'
-import type { Owed } from '../outbound/outbox.ts'
+import type { EventRow } from '../calls/index.ts'
+import {
+  type CallPlace,
+  createOutbox,
+  type Enqueue,
+  type GateContent,
+  type NewMessage,
+  PRIORITY,
+} from '../outbound/index.ts'
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { atMost } from '../platform/time.ts'
 import { addGateCommand, type GateTarget, noteGateCommand } from './sql/gates.ts'
-import type { GateBook } from './targets.ts'
+import type { GateTargets } from './targets.ts'
 
 /** ms from the decision; a gate that opens later opens for somebody else. */
 const GATE_MS = 30_000
@@ -14,53 +20,39 @@ const GATE_MS = 30_000
 const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
 /** ms for the database to take a command; then it goes past the queue. */
 const GATE_PATIENCE_MS = 2000
-/** As the queue takes a message. */
-export type Enqueue = (
-  message: NewMessage,
-  options?: { transaction?: Transaction; fallback?: 'direct' },
-) => Promise<{ status: MessageStatus }>
 
-/** Where something happened, as the journal tells it. */
-export interface Place {
-  tenant: string
-  /** Id of the extension; null for the main port pair. */
-  gate: string | null
-  unit: { id: string; number: string } | null
-}
-
-export interface Decided {
+interface Decided {
   callId: string
   at: Date
-  place: Place
+  place: CallPlace
   by: string
   via: string
 }
 
-/**
- * Has the gate of a call opened: its command and the message that carries it are one transaction, and one a call. While the
- * database is away the message goes past the queue. Never rejects: what went wrong is in the log.
- */
-export function createGateOpening({
-  outbound,
-  database,
-  book,
-  owed,
-  log,
-}: {
+interface GateOpeningOptions {
+  journal: { subscribe(listener: (event: EventRow) => void): () => void }
   outbound: { enqueue: Enqueue }
   database: Database
-  book: GateBook
-  /** For the audit of what went past the queue. */
-  owed: Pick<Owed, 'add'>
+  targets: GateTargets
   log: Logger
-}): (decided: Decided) => Promise<void> {
-  return async ({ callId, at, place, by, via }: Decided): Promise<void> => {
+}
+
+/**
+ * Opens the gate of a call at the moment of a yes, as the journal has it: the command and the message that carries it are one
+ * transaction, and one a call. While the database is away the message goes past the queue. What went wrong is in the log.
+ */
+export function createGateOpening({ journal, outbound, database, targets, log }: GateOpeningOptions) {
+  /** Audits of commands that went past the queue. */
+  const outbox = createOutbox({ log })
+  const opening = new Set<Promise<void>>()
+
+  const open = async ({ callId, at, place, by, via }: Decided): Promise<void> => {
     const decidedAt = at
     const expiresAt = new Date(at.getTime() + GATE_MS)
     const facts = { call_id: callId, tenant: place.tenant }
     let gate: GateTarget | undefined
     try {
-      gate = await book.of(place.tenant, place.gate)
+      gate = await targets.of(place.tenant, place.gate)
     } catch (error) {
       const { code } = asPorteiroError(error)
       return log.error(
@@ -118,7 +110,7 @@ export function createGateOpening({
       // the same id: should the transaction arrive after all, the gate knows the second for the first
       log.warn(facts, 'the database is away: the command for the gate goes past the queue')
       const { status } = await outbound.enqueue(message, { fallback: 'direct' })
-      owed.add(facts, () =>
+      outbox.add(facts, () =>
         database.transaction(async (transaction) => {
           await addGateCommand(transaction, command)
           const known = status === 'sent' ? status : undefined
@@ -129,5 +121,36 @@ export function createGateOpening({
       const { code } = asPorteiroError(error)
       log.error({ ...facts, code, reason: reasonOf(error) }, 'the gate could not be told to open')
     }
+  }
+
+  const track = (work: Promise<unknown>): void => {
+    const settled: Promise<void> = work
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => opening.delete(settled))
+    opening.add(settled)
+  }
+
+  const unsubscribe = journal.subscribe(({ kind, callId, at, data }) => {
+    const place = data as CallPlace & Record<string, unknown>
+    // a gate that was read once is known while the database is away
+    if (kind === 'started') track(targets.of(place.tenant, place.gate))
+    if (kind === 'decided' && place['verdict'] === 'authorized')
+      track(open({ callId, at, place, by: String(place['by']), via: String(place['via']) }))
+  })
+
+  return {
+    /** Resolves when every command so far is in the queue. */
+    async settled(): Promise<void> {
+      await Promise.all(opening)
+      await outbox.settled()
+    },
+    async close(): Promise<void> {
+      unsubscribe()
+      await Promise.all(opening)
+      await outbox.close()
+    },
   }
 }

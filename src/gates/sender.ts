@@ -1,25 +1,30 @@
-import { repeatable } from '../outbound/channels/webhook.ts'
-import { contentOf, type GateContent, gateContent } from '../outbound/content.ts'
-import type { Accepted, ChannelSender, Message, Try } from '../outbound/message.ts'
+import {
+  type Accepted,
+  type ChannelSender,
+  contentOf,
+  type GateContent,
+  gateContent,
+  type Message,
+  repeatable,
+  type Try,
+} from '../outbound/index.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
-import type { HttpClient } from '../platform/http-client/client.ts'
-import { signatureHeaders } from '../platform/http-client/signature.ts'
-import { refusalOf, undelivered } from '../platform/http-client/undelivered.ts'
+import { type HttpClient, refusalOf, signatureHeaders, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { atMost } from '../platform/time.ts'
 import type { GatePublisher, GateReply } from './amqp.ts'
 import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from './sql/gates.ts'
-import type { GateBook } from './targets.ts'
+import type { GateTargets } from './targets.ts'
 
 /** ms for one post; a controller answers at once or not at all. */
 const POST_MS = 5000
 /** ms that the audit may take; a database that hangs must use up neither the command's time nor its try. */
 const AUDIT_MS = 1000
 
-export interface GateOptions {
+interface GateOptions {
   database: Querier
-  book: GateBook
+  targets: GateTargets
   http: HttpClient
   /** Undefined without AMQP_URL. */
   publisher: GatePublisher | undefined
@@ -34,7 +39,7 @@ export interface GateOptions {
  */
 export function createGateSender({
   database,
-  book,
+  targets,
   http,
   publisher,
   log,
@@ -86,7 +91,7 @@ export function createGateSender({
           await audit(content.id, 'not repeated', facts)
           return { providerId: content.id }
         }
-        const gate = await book.find(message.tenantId, message.to)
+        const gate = await targets.find(message.tenantId, message.to)
         if (!gate) {
           throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
         }

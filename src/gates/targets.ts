@@ -1,4 +1,4 @@
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { atMost } from '../platform/time.ts'
 import { findGate, type GateTarget } from './sql/gates.ts'
 
@@ -7,13 +7,13 @@ const REMEMBERED = 10_000
 /** ms that a database may take to say again what is remembered; one that hangs says nothing for longer. */
 const PATIENCE_MS = 1000
 
-export type GateBook = ReturnType<typeof createGateBook>
+export type GateTargets = ReturnType<typeof createGateTargets>
 
 /**
  * Where gates are. What was read last serves while the database is away: whoever was let in should not stand before a closed
  * gate because of it.
  */
-export function createGateBook({ database }: { database: Querier }) {
+export function createGateTargets({ database }: { database: Querier }) {
   const remembered = new Map<string, GateTarget | undefined>()
 
   const ask = async (tenantId: string, id: string | null): Promise<GateTarget | undefined> => {

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { findKey, hashKey, type Scope, touchKey } from './sql/keys.ts'
 import { createAttempts } from './wrong-keys.ts'
 

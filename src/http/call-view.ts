@@ -1,9 +1,8 @@
 import type { AnyActorRef } from 'xstate'
 import { stateName } from '../../machines/index.ts'
-import type { LiveCall } from '../calls/call.ts'
-import type { EventRow } from '../calls/sql/calls.ts'
+import type { EventRow, LiveCall } from '../calls/index.ts'
 
-export interface Snapshot {
+interface Snapshot {
   state: string
   legs: ('visitor' | 'resident')[]
   children: Record<string, string>

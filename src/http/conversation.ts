@@ -1,8 +1,8 @@
-import type { EventRow } from '../calls/sql/calls.ts'
-import { CATALOGUE, isPromptId } from '../media/prompt-ids.ts'
+import type { EventRow } from '../calls/index.ts'
+import { CATALOGUE, isPromptId } from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 
-export interface Turn {
+interface Turn {
   seq: number
   at: Date
   leg: 'visitor' | 'resident'

@@ -8,7 +8,7 @@ export const paging = {
 }
 
 /** Where a part of a list ended, as clients carry it around. */
-export function writeCursor(place: readonly (string | number | Date)[]): string {
+function writeCursor(place: readonly (string | number | Date)[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 

@@ -12,7 +12,7 @@ const REQUEST_MS = 5000
 /** Bytes; no route here reads a body. */
 const BODY_LIMIT = 1024
 
-export interface HealthOptions extends AuthOptions, StatusRoutesOptions, MetricsRoutesOptions {
+interface HealthOptions extends AuthOptions, StatusRoutesOptions, MetricsRoutesOptions {
   host: string
   port: number
   log: Logger

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { fail, reasonOf } from '../platform/errors.ts'
 
-export interface Place {
+interface Place {
   host: string
   /** 0: any that is free. */
   port: number

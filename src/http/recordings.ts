@@ -5,7 +5,7 @@ import { HEADER_BYTES } from '../platform/wav.ts'
 /** Where a WAV of ours says how many bytes a second are. */
 const BYTE_RATE_AT = 28
 
-export interface KeptRecording {
+interface KeptRecording {
   name: string
   ms: number
   bytes: number

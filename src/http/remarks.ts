@@ -1,15 +1,12 @@
 import type { z } from 'zod'
-import { MAIN_TENANT } from '../directory/entrances.ts'
-import { OWN_ENDPOINT } from '../outbound/channels/webhook.ts'
-import { readBreaker } from '../outbound/sql/breakers.ts'
-import { listPauses } from '../outbound/sql/pauses.ts'
-import { countRetrying, pausedEndpoints } from '../outbound/sql/remarks.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import { MAIN_TENANT } from '../directory/index.ts'
+import { countRetrying, listPauses, OWN_ENDPOINT, pausedEndpoints, readBreaker } from '../outbound/index.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { atMost } from '../platform/time.ts'
 import type { EndpointRoutesOptions } from './routes/endpoints.ts'
 import type { remark } from './schemas/index.ts'
 
-export type Remark = z.output<typeof remark>
+type Remark = z.output<typeof remark>
 
 /** What a process says of itself; `nodes` are the others, as they said it last. */
 export type Whole = Record<string, unknown>

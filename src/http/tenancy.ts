@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { MAIN_TENANT } from '../directory/entrances.ts'
+import { MAIN_TENANT } from '../directory/index.ts'
 import { fail } from '../platform/errors.ts'
 
 /** Whether the caller may know of what belongs to `tenantId`. What may not be known is answered like what is not there. */

@@ -6,7 +6,7 @@ export type Understood = 'yes' | 'no' | 'who' | 'talk' | 'unclear'
 export type UnderstandAnswer = (text: string, locale: Locale) => Understood
 
 /** What a reply says, and to which question where a button tells. */
-export interface Reply {
+interface Reply {
   answer: Understood
   approvalId: string | null
 }

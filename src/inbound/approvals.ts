@@ -1,30 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { phoneNumber } from '../directory/phone-number.ts'
-import { findTenant } from '../directory/sql/directory.ts'
+import type { WrittenQuestion } from '../calls/index.ts'
+import { findTenant, phoneNumber } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { buttonId } from './answer.ts'
 import { type Enqueue, PRIORITY, questionBody, type TenantCarrier } from './outgoing.ts'
 import { clean, PHRASES } from './phrases.ts'
 import { closeApprovals, noteQuestions, openApproval } from './sql/approvals.ts'
 
-/** Whom to ask about a visit, and what is known of the visitor. */
-export interface Question {
-  callId: string
-  tenantId: string
-  unit: { id: string; label: string }
-  residents: readonly { id: string; name: string; whatsapp: string | null; notify: boolean }[]
-  /** As far as speech was understood. */
-  visitor: { name: string | null; intent: string | null }
-  /** Whether the visitor's name was recorded, so that it can be played to them. */
-  recorded: boolean
-  /** ms for which a question is worth sending. */
-  waitMs: number
-}
-
-export interface AskingOptions {
+interface AskingOptions {
   database: Database
   enqueue: Enqueue
   /** Takes back messages that have not left yet. */
@@ -37,8 +23,6 @@ export interface AskingOptions {
   callMaxMs: number
   log: Logger
 }
-
-export type Asking = ReturnType<typeof createAsking>
 
 /** Asks residents in writing whether a visitor may come in. */
 export function createAsking(options: AskingOptions) {
@@ -65,7 +49,15 @@ export function createAsking(options: AskingOptions) {
      * are enqueued. Asking again about the same call is the same question. Errors: WHATSAPP_UNAVAILABLE, WHATSAPP_NOBODY, and
      * those of the queue.
      */
-    async ask({ callId, tenantId, unit, residents, visitor, recorded, waitMs }: Question): Promise<number> {
+    async ask({
+      callId,
+      tenantId,
+      unit,
+      residents,
+      visitor,
+      recorded,
+      waitMs,
+    }: WrittenQuestion): Promise<number> {
       const found = await carrierOf(tenantId)
       if (!found) throw fail('WHATSAPP_UNAVAILABLE', { tenantId })
       const { plays, ...carrier } = found
@@ -128,7 +120,7 @@ export function createAsking(options: AskingOptions) {
 }
 
 /** Each number once; who shall never be written to, and who has no number, is left out. */
-function reachable(residents: Question['residents']): { id: string; name: string; phone: string }[] {
+function reachable(residents: WrittenQuestion['residents']): { id: string; name: string; phone: string }[] {
   const people = new Map<string, { id: string; name: string; phone: string }>()
   for (const { id, name, whatsapp, notify } of residents) {
     const phone = whatsapp === null || !notify ? undefined : phoneNumber(whatsapp)

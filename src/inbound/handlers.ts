@@ -1,18 +1,18 @@
 import { fail } from '../platform/errors.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { type ConversingOptions, createConversing } from './conversation.ts'
 import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, PROCESS_AI_RESPONSE } from './jobs.ts'
 import { type Bounce, createReceipts } from './receipts.ts'
 import { createReplies, type RepliesOptions } from './replies.ts'
 
-export interface HandlersOptions extends RepliesOptions, ConversingOptions {
+interface HandlersOptions extends RepliesOptions, ConversingOptions {
   database: Database
   enqueueJobs: EnqueueJobs
   bounce: Bounce
 }
 
 /** A handler takes the data of its jobs, and rejects for a job that shall be tried again. */
-export type Handlers = Record<string, (data: Record<string, unknown>) => Promise<void>>
+type Handlers = Record<string, (data: Record<string, unknown>) => Promise<void>>
 
 /** What the worker does with what came in, by type of job. */
 export function createHandlers(options: HandlersOptions): Handlers {

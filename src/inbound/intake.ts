@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { insertReceipts, type ReceiptRow } from '../outbound/sql/receipts.ts'
+import { insertReceipts, type ReceiptRow } from '../outbound/index.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, type Job } from './jobs.ts'
 import type { Posted } from './posted.ts'
 import { type Account, type InboundChannel, insertInbound, type NewInbound } from './sql/inbound.ts'
 
-export interface IntakeOptions {
+interface IntakeOptions {
   database: Database
   enqueueJobs: EnqueueJobs
   /** Posts that may wait while one transaction runs; further ones are refused, and their provider tries again. */

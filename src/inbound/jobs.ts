@@ -1,4 +1,4 @@
-import type { Transaction } from '../platform/postgres/database.ts'
+import type { Transaction } from '../platform/postgres/index.ts'
 
 /** Job types of the queue `incoming`: a message of a person, receipts that wait, and an answer to a conversation. */
 export const INBOUND_MESSAGE = 'inbound_message'

@@ -1,4 +1,4 @@
-import type { Transaction } from '../platform/postgres/database.ts'
+import type { Transaction } from '../platform/postgres/index.ts'
 
 /** The carrier by which somebody is written to, and by whose account. */
 export interface Carrier {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ReceiptRow } from '../outbound/sql/receipts.ts'
+import type { ReceiptRow } from '../outbound/index.ts'
 
 /** What a message of a person says, whichever provider brought it. */
 export interface Said {

@@ -1,6 +1,6 @@
-import { applyReceipts, listUndelivered, settleReceipt } from '../outbound/sql/receipts.ts'
+import { applyReceipts, listUndelivered, settleReceipt } from '../outbound/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { type EnqueueJobs, INBOUND_RECEIPTS } from './jobs.ts'
 
 /**
@@ -12,7 +12,7 @@ export type Bounce = (
   facts: { code: string; reason: string; tenantId: string },
 ) => Promise<boolean>
 
-export interface ReceiptsOptions {
+interface ReceiptsOptions {
   database: Database
   enqueueJobs: EnqueueJobs
   bounce: Bounce

@@ -1,8 +1,8 @@
-import { findCall } from '../calls/sql/calls.ts'
-import { findTenant } from '../directory/sql/directory.ts'
+import { findCall } from '../calls/index.ts'
+import { findTenant } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
 import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
 import { type Carrier, type Enqueue, PRIORITY, textBody } from './outgoing.ts'
@@ -20,7 +20,7 @@ import {
 import { countAnswered, findInbound, type InboundRow, markProcessed, phoneOfUser } from './sql/inbound.ts'
 
 /** What became of a message of a person. */
-export type InboundOutcome =
+type InboundOutcome =
   | 'decided'
   | 'late'
   | 'ambiguous'

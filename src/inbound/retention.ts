@@ -1,5 +1,5 @@
-import { deleteOldReceipts } from '../outbound/sql/receipts.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import { deleteOldReceipts } from '../outbound/index.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { deleteOldApprovals } from './sql/approvals.ts'
 import { deleteOldConversations } from './sql/conversations.ts'
 import { deleteOldInbound } from './sql/inbound.ts'

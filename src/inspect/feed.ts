@@ -13,7 +13,7 @@ export interface FeedOptions {
 }
 
 /** What the inspector's own page is told; `id`, `root`, `parent` and `from` are ids of actors. */
-export type FeedMessage = { at: number; name: string } & (
+type FeedMessage = { at: number; name: string } & (
   | {
       type: 'actor'
       id: string

@@ -2,7 +2,7 @@ import type { ActorRefLike, AnyActorRef, AnyEventObject, InspectionEvent, Snapsh
 import { stateName } from '../../machines/index.ts'
 
 export const INSPECTED_KINDS = ['call', 'broker', 'service'] as const
-export type InspectedKind = (typeof INSPECTED_KINDS)[number]
+type InspectedKind = (typeof INSPECTED_KINDS)[number]
 
 /** A root actor that may be looked at, with what belongs to it. */
 export interface Inspected {
@@ -30,7 +30,7 @@ export type Happening = { at: number; of: Inspected; detail: boolean } & (
   | { type: 'ended' }
 )
 
-export interface ViewerOptions {
+interface ViewerOptions {
   sees: (one: Inspected) => boolean
   kinds: readonly InspectedKind[]
   /** Everything of every root that it sees, as Stately's protocol has it. */
@@ -39,7 +39,7 @@ export interface ViewerOptions {
   tell: (happening: Happening) => void
 }
 
-export interface Viewing {
+interface Viewing {
   /** Tells the tree of this root and all that happens in it, instead of the one before; null is none. False: there is no such root. */
   watch(name: string | null): boolean
   /** An actor of a root that the viewer sees. */

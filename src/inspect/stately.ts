@@ -7,7 +7,7 @@ import { shown } from './mask.ts'
 const VERSION = '0.7.2'
 
 /** One message of `@statelyai/inspect`'s protocol, as its WebSocket inspector sends it and its receivers take it. */
-export type StatelyMessage = Record<string, unknown> & { type: `@xstate.${string}`; sessionId: string }
+type StatelyMessage = Record<string, unknown> & { type: `@xstate.${string}`; sessionId: string }
 
 const definitions = new WeakMap<object, string>()
 

@@ -18,7 +18,7 @@ export interface BridgeLine extends FrameSource {
   readonly filled: number
 }
 
-export interface BridgeOptions {
+interface BridgeOptions {
   frame: FrameMaker
   /** The shared whole message of 20 ms of silence. */
   silence: Buffer

@@ -16,7 +16,7 @@ const HOLD_FRAMES = 3000 / FRAME_MS
 const TRAIL_FRAMES = 120 / FRAME_MS
 
 /** Tells the one who speaks into the telephone from the noise of the line and from voices behind them, by loudness alone. */
-export interface Foreground {
+interface Foreground {
   /** One frame's mean square, and whether it is voiced: whether it is loud enough to be theirs. */
   push(power: number, voiced: boolean): boolean
 }

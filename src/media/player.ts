@@ -14,7 +14,7 @@ export interface Played {
  * What one leg hears, one whole message for each slot of 20 ms: an utterance before anything else, then the live sound of
  * the other leg, then a background tone.
  */
-export interface Player extends FrameSource {
+interface Player extends FrameSource {
   /**
    * Settles when the utterance has been played out, or with the exact position when it was interrupted: by the signal, by
    * `stop`, or by the next utterance. Never rejects.
@@ -32,7 +32,7 @@ export interface Player extends FrameSource {
   close(): void
 }
 
-export interface PlayerOptions {
+interface PlayerOptions {
   /** There is something to play from now on: tells the transport, which sleeps while `next` gives null. */
   wake?: () => void
   onIdleChange?: (idle: boolean) => void

@@ -10,7 +10,7 @@ import { readWav } from './wav.ts'
  * One piece of what is said: a prompt's id; digits and letters one by one ('101b'); a recording by its name; so many ms
  * of silence.
  */
-export type Piece = string | { spell: string } | { recording: string } | { pause: number }
+type Piece = string | { spell: string } | { recording: string } | { pause: number }
 
 /** Something to say, ready to be played: whole messages (shared, never copied) and what they are. */
 export interface Utterance {
@@ -32,7 +32,7 @@ export interface Prompts {
   compose(pieces: readonly Piece[], recordings?: (name: string) => readonly Buffer[] | undefined): Utterance
 }
 
-export interface PromptOptions {
+interface PromptOptions {
   /** Packs, each with a folder a locale; a WAV of a later one replaces the same of an earlier. */
   directories: readonly string[]
   locale: Locale

@@ -8,7 +8,7 @@ import { ONSET_FRAMES } from './vad.ts'
 import { pcmOf, writeWav } from './wav.ts'
 
 /** silence: after speech. limit: too long. nothing: nobody spoke. key: `stop`. cancelled: the signal. */
-export type RecordingEnd = 'silence' | 'limit' | 'nothing' | 'key' | 'cancelled'
+type RecordingEnd = 'silence' | 'limit' | 'nothing' | 'key' | 'cancelled'
 
 export interface Recording {
   /** s16le of whole frames, from 150 ms before the speech to 150 ms after it; empty when nothing was heard. */

@@ -20,7 +20,7 @@ const QUIETER = 3
 /** Codes of the highest segment are above half of full scale: rare in sound, one in eight in the low bytes of slin. */
 const MAX_TOP_SHARE = 0.06
 
-export interface UlawTrap {
+interface UlawTrap {
   /** Takes the next payload of kind slin8; 'undecided' until there is enough to hear. A verdict stays. */
   judge(bytes: Uint8Array, start: number, end: number): Verdict
   readonly verdict: Verdict

@@ -40,7 +40,7 @@ export interface VadEngine {
 
 /** libfvad takes the first four frames of a noisy line for speech, until it knows the noise. */
 export const ONSET_FRAMES = 5
-export const HANGOVER_MS = 500
+const HANGOVER_MS = 500
 /** libfvad goes on saying yes for up to 140 ms of silence; speech over a telephone is never below this. */
 const INAUDIBLE = powerAt(-55)
 

@@ -9,14 +9,14 @@ const PER_CODE = 5
 const WINDOW_MS = 60_000
 
 /** What an error belongs to; told as tags. Nothing else of a call is told. */
-export interface ReportTags {
+interface ReportTags {
   call_id?: string | undefined
   leg?: string | undefined
   message_id?: string | undefined
   tenant?: string | undefined
 }
 
-export interface ErrorReportsOptions {
+interface ErrorReportsOptions {
   /** As `https://KEY@HOST/PROJECT`; undefined: nothing is reported. */
   dsn: string | undefined
   /** Of this program. */

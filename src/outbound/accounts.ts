@@ -1,6 +1,6 @@
 import { asPorteiroError } from '../platform/errors.ts'
-import { undelivered } from '../platform/http-client/undelivered.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import { undelivered } from '../platform/http-client/index.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import {
   INSTANCE_FORMS,
   type TwilioSecrets,

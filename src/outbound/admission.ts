@@ -1,7 +1,6 @@
-import { findGate } from '../gates/sql/gates.ts'
 import { fail, PorteiroError } from '../platform/errors.ts'
-import { DeliveryError } from '../platform/http-client/delivery-error.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
 import { OWN_ENDPOINT } from './channels/webhook.ts'
 import { problemsOf } from './content.ts'
@@ -9,9 +8,11 @@ import { CHANNELS, type NewMessage } from './message.ts'
 import { formProblems } from './new-message.ts'
 import { findTarget } from './sql/endpoints.ts'
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   database: Querier
   accounts: Pick<Accounts, 'find'>
+  /** Whether a tenant has that very gate, and it is enabled. */
+  isGate: (tenantId: string, id: string) => Promise<boolean>
   /** WEBHOOK_URL is set: `environment` is an endpoint. */
   ownEndpoint: boolean
 }
@@ -21,7 +22,7 @@ export interface AdmissionOptions {
  * with MESSAGE_INVALID and every problem, or with ENDPOINT_UNKNOWN, GATE_UNKNOWN or INSTANCE_UNKNOWN. An endpoint that is
  * disabled may be enabled again.
  */
-export function createAdmission({ database, accounts, ownEndpoint }: AdmissionOptions) {
+export function createAdmission({ database, accounts, isGate, ownEndpoint }: AdmissionOptions) {
   return async (message: NewMessage): Promise<void> => {
     const { tenantId, instanceId = 'default', channel, to, body } = message
     const problems = formProblems(message)
@@ -33,8 +34,7 @@ export function createAdmission({ database, accounts, ownEndpoint }: AdmissionOp
       const known = to === OWN_ENDPOINT ? ownEndpoint : await findTarget(database, tenantId, to)
       if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     } else if (channel === 'gate') {
-      const gate = await findGate(database, tenantId, to)
-      if (!gate?.enabled || gate.id !== to) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })
+      if (!(await isGate(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })
     } else if (!(await accounts.find(tenantId, channel, instanceId).catch(refuse))) {
       throw fail('INSTANCE_UNKNOWN', { tenant: tenantId, carrier: channel, instance: instanceId })
     }

@@ -9,7 +9,7 @@ const EVERY_MS = 200
 const PATIENCE_MS = 100
 const BATCH = 500
 
-export interface MarksOptions {
+interface MarksOptions {
   /** Resolves with the ids of those whose claim stands. */
   write: (begun: readonly Begun[]) => Promise<Set<string>>
   /** The message was cancelled or is somebody else's by now. */

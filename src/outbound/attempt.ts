@@ -1,4 +1,4 @@
-import { DeliveryError } from '../platform/http-client/delivery-error.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
 import type { Accepted, ChannelSender, Message } from './message.ts'
 
 /** ms for one try; then it is given up, whatever the channel's own limits are. */
@@ -13,7 +13,7 @@ export type TryResult =
   | { ok: true; accepted: Accepted }
   | { ok: false; error: unknown; stopped: Stopped | undefined }
 
-export interface AttemptOptions {
+interface AttemptOptions {
   sender: ChannelSender
   message: Message
   number: number

@@ -1,8 +1,7 @@
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
-import { DeliveryError } from '../platform/http-client/delivery-error.ts'
-import { undelivered } from '../platform/http-client/undelivered.ts'
+import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { claimProbe, noteFailure, noteSuccess, readBreaker, releaseProbe } from './sql/breakers.ts'
 
 /** Failures in a row that open it. */
@@ -13,14 +12,14 @@ const LONGEST_PAUSE_MS = 600_000
 /** ms for a probe to come back; one whose worker died must not keep the others out for ever. */
 const PROBE_MS = 30_000
 
-export interface Opened {
+interface Opened {
   failures: number
   pauseMs: number
   /** The code of the last failure. */
   code: string
 }
 
-export interface BreakerOptions {
+interface BreakerOptions {
   database: Querier
   log: Logger
   limit?: number

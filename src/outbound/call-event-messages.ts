@@ -1,17 +1,14 @@
-import type { EventRow } from '../calls/sql/calls.ts'
-import { phoneNumber } from '../directory/phone-number.ts'
-import { findUnreached } from '../directory/sql/unreached.ts'
-import { createGateOpening, type Enqueue, type Place } from '../gates/opening.ts'
-import type { GateBook } from '../gates/targets.ts'
+import type { EventRow } from '../calls/index.ts'
+import { findUnreached, phoneNumber } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database, Transaction } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
 import { OWN_ENDPOINT, type Trouble, type TroubledEndpoint } from './channels/webhook.ts'
 import type { WebhookContent, WhatsAppContent } from './content.ts'
 import type { EventType } from './event-types.ts'
-import { type NewMessage, PRIORITY } from './message.ts'
-import { createOwed } from './outbox.ts'
+import { type MessageStatus, type NewMessage, PRIORITY } from './message.ts'
+import { createOutbox } from './outbox.ts'
 import { endpointsFor } from './sql/endpoints.ts'
 import { WORDS } from './words.ts'
 
@@ -21,11 +18,10 @@ const NOTE_MS = 60 * 60 * 1000
 const UNREACHED = ['unanswered', 'unreachable']
 const WAS_ANSWERED = ['undecided', 'resident-left']
 
-export interface NoticesOptions {
+export interface CallEventMessagesOptions {
   journal: { subscribe(listener: (event: EventRow) => void): () => void }
   outbound: { enqueue: Enqueue }
   database: Database
-  book: GateBook
   accounts: Accounts
   /** WEBHOOK_URL is set: it gets every event. */
   ownEndpoint: boolean
@@ -33,6 +29,20 @@ export interface NoticesOptions {
   locale: Locale
   log: Logger
   now?: () => number
+}
+
+/** As the queue takes a message. */
+export type Enqueue = (
+  message: NewMessage,
+  options?: { transaction?: Transaction; fallback?: 'direct' },
+) => Promise<{ status: MessageStatus }>
+
+/** Where something happened, as the journal tells it. */
+export interface CallPlace {
+  tenant: string
+  /** Id of the extension; null for the main port pair. */
+  gate: string | null
+  unit: { id: string; number: string } | null
 }
 
 /** A ringing that somebody outside is to do (CLICKTOCALL=manual). */
@@ -46,18 +56,13 @@ export interface WantedResident {
   ringMs: number
 }
 
-export type Notices = ReturnType<typeof createNotices>
-
 /**
- * Makes messages of what happens in calls: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, the
- * command for the gate at the moment of a yes, a note to residents who were not reached. It follows the journal and never
- * delays it. Nothing of what was said is told.
+ * Makes messages of what happens in calls: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, a
+ * note to residents who were not reached. It follows the journal and never delays it. Nothing of what was said is told.
  */
-export function createNotices(options: NoticesOptions) {
-  const { outbound, database, book, accounts, ownEndpoint, locale, log, now = Date.now } = options
-  const owed = createOwed({ log })
-  const openGate = createGateOpening({ outbound, database, book, owed, log })
-  const opening = new Set<Promise<void>>()
+export function createCallEventMessages(options: CallEventMessagesOptions) {
+  const { outbound, database, accounts, ownEndpoint, locale, log, now = Date.now } = options
+  const outbox = createOutbox({ log })
 
   const tell = (
     tenantId: string,
@@ -67,7 +72,7 @@ export function createNotices(options: NoticesOptions) {
   ): void => {
     const { key, ...rest } = extra
     const facts = { tenant: tenantId, event: content.type, ...(rest.callId && { call_id: rest.callId }) }
-    owed.add(facts, async () => {
+    outbox.add(facts, async () => {
       if (rest.expiresAt && rest.expiresAt.getTime() <= now()) return
       const endpoints = await endpointsFor(database, tenantId, content.type)
       const all = [...endpoints, ...(ownEndpoint ? [OWN_ENDPOINT] : [])].filter((id) => id !== except)
@@ -89,7 +94,7 @@ export function createNotices(options: NoticesOptions) {
   const tellOfCall = (
     type: EventType,
     { callId, at }: EventRow,
-    data: Place & Record<string, unknown>,
+    data: CallPlace & Record<string, unknown>,
   ): void => {
     const { tenant, unit, ...facts } = data
     const content = {
@@ -100,11 +105,11 @@ export function createNotices(options: NoticesOptions) {
     tell(tenant, content, { key: `${type}:${callId}`, callId })
   }
 
-  const noteUnreached = (event: EventRow, { tenant, unit }: Place): void => {
+  const noteUnreached = (event: EventRow, { tenant, unit }: CallPlace): void => {
     const { callId } = event
     if (!unit) return
     const expiresAt = new Date(event.at.getTime() + NOTE_MS)
-    owed.add({ call_id: callId, tenant }, async () => {
+    outbox.add({ call_id: callId, tenant }, async () => {
       if (expiresAt.getTime() <= now()) return
       const found = await findUnreached(database, tenant, unit.id)
       if (!found || found.residents.length === 0) return
@@ -129,22 +134,13 @@ export function createNotices(options: NoticesOptions) {
   }
 
   const hear = (event: EventRow): void => {
-    const data = event.data as Place & Record<string, unknown>
-    const { kind, callId, at } = event
+    const data = event.data as CallPlace & Record<string, unknown>
+    const { kind } = event
     if (kind === 'started') {
       const { tenant, gate } = data
       tellOfCall('call.started', event, { tenant, gate, unit: null })
-      // so that it is known where the gate is, should the database be away when it is needed
-      track(
-        book.of(tenant, gate).then(
-          () => {},
-          () => {},
-        ),
-      )
     } else if (kind === 'decided') {
       const { tenant, gate, unit, verdict, by, via } = data
-      if (verdict === 'authorized')
-        track(openGate({ callId, at, place: data, by: String(by), via: String(via) }))
       tellOfCall('call.decided', event, { tenant, gate, unit, verdict, by, via })
     } else if (kind === 'ended') {
       const { tenant, gate, unit, outcome, reason, durations } = data
@@ -152,11 +148,6 @@ export function createNotices(options: NoticesOptions) {
       if (UNREACHED.includes(String(outcome)) && !WAS_ANSWERED.includes(String(reason)))
         noteUnreached(event, data)
     }
-  }
-
-  const track = (work: Promise<void>): void => {
-    opening.add(work)
-    void work.finally(() => opening.delete(work))
   }
 
   const unsubscribe = options.journal.subscribe(hear)
@@ -185,16 +176,12 @@ export function createNotices(options: NoticesOptions) {
       tell(tenantId, content, { key: `${type}:${id}:${at}` }, id)
     },
     /** Resolves when all that was heard so far is in the queue. */
-    async settled(): Promise<void> {
-      await Promise.all(opening)
-      await owed.settled()
-    },
+    settled: (): Promise<void> => outbox.settled(),
     /** Events that wait for the database, and events lost because it was away too long. */
-    counts: owed.counts,
+    counts: outbox.counts,
     async close(): Promise<void> {
       unsubscribe()
-      await Promise.all(opening)
-      await owed.close()
+      await outbox.close()
     },
   }
 }

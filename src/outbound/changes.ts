@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { fail } from '../platform/errors.ts'
-import type { Database, Transaction } from '../platform/postgres/database.ts'
-import type { Boss } from '../queue/boss.ts'
-import type { Queue } from '../queue/queue.ts'
-import { deadOf, isQueue } from '../queue/queues.ts'
+import type { Database, Transaction } from '../platform/postgres/index.ts'
+import { type Boss, deadOf, isQueue, type Queue } from '../queue/index.ts'
 import { deathOf } from './completer.ts'
 import { jobOf } from './enqueue.ts'
 import { advance } from './life.ts'
@@ -24,7 +22,7 @@ export interface RedriveFilter extends Pick<MessageFilter, 'tenantId' | 'channel
   id?: string | undefined
 }
 
-export interface ChangesOptions {
+interface ChangesOptions {
   database: Database
   queue: Queue
   boss: Boss

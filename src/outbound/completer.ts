@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { createBatcher } from '../platform/batch.ts'
 import { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/database.ts'
+import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { insist } from '../platform/retry.ts'
-import { typedJob } from '../queue/handlers.ts'
-import type { NewJob, Queue } from '../queue/queue.ts'
-import { deadOf, isQueue } from '../queue/queues.ts'
+import { deadOf, isQueue, type NewJob, type Queue, typedJob } from '../queue/index.ts'
 import { jobOf } from './enqueue.ts'
 import type { Outcome } from './outcome.ts'
 import { type Settled, writeSettled } from './sql/attempts.ts'
@@ -14,7 +12,7 @@ import { type Settled, writeSettled } from './sql/attempts.ts'
 /** Outcomes in one transaction at most. */
 const BATCH = 500
 
-export interface SettlerOptions {
+interface SettlerOptions {
   database: Database
   queue: Queue
   node: string

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { undelivered } from '../platform/http-client/undelivered.ts'
+import { undelivered } from '../platform/http-client/index.ts'
 import type { Channel, Message } from './message.ts'
 import { problemsIn } from './problems.ts'
 
@@ -9,7 +9,7 @@ const BUTTON_TEXT = 1024
 const text = z.string().min(1)
 
 /** What visitors leave in their own voice, as the legs name it: who they are, and what for. */
-export const RECORDINGS = ['identity', 'purpose'] as const
+const RECORDINGS = ['identity', 'purpose'] as const
 export type RecordingName = (typeof RECORDINGS)[number]
 
 /** `id` comes back with the answer; `title` is what is read. The limits are WhatsApp's. */

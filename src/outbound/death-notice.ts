@@ -1,6 +1,6 @@
-import { undelivered } from '../platform/http-client/undelivered.ts'
-import type { Database } from '../platform/postgres/database.ts'
-import type { JobHandler } from '../queue/handlers.ts'
+import { undelivered } from '../platform/http-client/index.ts'
+import type { Database } from '../platform/postgres/index.ts'
+import type { JobHandler } from '../queue/index.ts'
 import { findMessage } from './sql/messages.ts'
 
 /** ms for the answer. */

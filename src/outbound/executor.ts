@@ -1,10 +1,9 @@
 import { fail, reasonOf } from '../platform/errors.ts'
-import { DeliveryError } from '../platform/http-client/delivery-error.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { insist } from '../platform/retry.ts'
-import type { Job, Queue } from '../queue/queue.ts'
-import type { Task } from '../queue/scheduler.ts'
+import type { Job, Queue, Task } from '../queue/index.ts'
 import { attempt, type Stopped, type TryResult } from './attempt.ts'
 import type { Marks } from './attempt-log.ts'
 import { groupOf } from './enqueue.ts'
@@ -18,7 +17,7 @@ import { findMessages, type MessageRow } from './sql/messages.ts'
 /** ms before a try that could not be put on record is begun again. */
 const AWAY_MS = 500
 
-export interface CourierOptions {
+interface CourierOptions {
   database: Database
   queue: Queue
   senders: ReadonlyMap<Channel, ChannelSender>
@@ -263,5 +262,3 @@ function messageOf({ data }: Job): string {
 }
 
 const facts = ({ id, tenantId, channel }: MessageRow) => ({ message_id: id, tenant: tenantId, channel })
-
-export type Courier = ReturnType<typeof createCourier>

@@ -1,4 +1,4 @@
-import type { HttpClient, Outgoing } from '../platform/http-client/client.ts'
+import type { HttpClient, Outgoing } from '../platform/http-client/index.ts'
 
 /**
  * How STATUS_FAILED_WEBHOOK_URL is told of a dead message: the operator's own URL, whose status alone counts. Resolves with

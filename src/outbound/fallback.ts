@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
-import type { Queue } from '../queue/queue.ts'
+import type { Database } from '../platform/postgres/index.ts'
+import type { Queue } from '../queue/index.ts'
 import { attempt } from './attempt.ts'
 import { deathOf } from './completer.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
@@ -17,7 +17,7 @@ const EVERY_MS = 5000
 /** ms for a direct try: somebody waits for it. */
 const TRY_MS = 10_000
 
-export interface FallbackOptions {
+interface FallbackOptions {
   database: Database
   queue: Queue
   /** DATA_DIR/fallback */

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { fail } from '../platform/errors.ts'
-import { queueOf } from '../queue/queues.ts'
+import type { MessageQueue } from '../queue/index.ts'
 import { CHANNELS, type NewMessage, PRIORITY } from './message.ts'
 import { problemsIn } from './problems.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
 /** Bytes of a body as JSON: sixteen pages of text, or a webhook's event with all its facts. */
-export const MAX_BODY_BYTES = 256 * 1024
+const MAX_BODY_BYTES = 256 * 1024
 
-export interface MessageDefaults {
+interface MessageDefaults {
   maxRetries: number
   /** ms */
   retryDelayMs: number
@@ -82,4 +82,9 @@ function jsonOf(body: object): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Webhooks queue apart: their receivers are many and often slow. */
+function queueOf(channel: NewMessage['channel']): MessageQueue {
+  return channel === 'webhook' ? 'webhook' : 'outgoing'
 }

@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/database.ts'
+import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { atMost } from '../platform/time.ts'
-import { openBoss } from '../queue/boss.ts'
-import { type JobHandler, typedJob } from '../queue/handlers.ts'
-import { createPostgresQueue } from '../queue/postgres-queue.ts'
-import { deadOf, MESSAGE_QUEUES, type QueueName } from '../queue/queues.ts'
+import {
+  createPostgresQueue,
+  deadOf,
+  type JobHandler,
+  MESSAGE_QUEUES,
+  openBoss,
+  type QueueName,
+  typedJob,
+} from '../queue/index.ts'
 import { createChanges, isUuid } from './changes.ts'
 import { MESSAGE_DIED } from './completer.ts'
 import { createDeathNotice, type Post } from './death-notice.ts'

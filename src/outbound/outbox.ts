@@ -9,13 +9,11 @@ const KEPT = 10_000
 /** ms that closing waits for what is on its way. */
 const CLOSE_MS = 3000
 
-export type Owed = ReturnType<typeof createOwed>
-
 /**
  * Work that nobody waits for, one after another, and again each second while the database is away. What fails otherwise is
  * said in the log and left.
  */
-export function createOwed({ log }: { log: Logger }) {
+export function createOutbox({ log }: { log: Logger }) {
   const waiting: { facts: object; run: () => Promise<void> }[] = []
   const ending = new AbortController()
   let working: Promise<void> | undefined

@@ -1,9 +1,9 @@
 import { fail } from '../platform/errors.ts'
-import type { Job } from '../queue/queue.ts'
+import { type Job, retryDelay } from '../queue/index.ts'
 import type { TryResult } from './attempt.ts'
 import { advance } from './life.ts'
 import type { MessageStatus } from './message.ts'
-import { type Refusal, refusalOf, retryDelay } from './policy.ts'
+import { type Refusal, refusalOf } from './policy.ts'
 import type { Settled } from './sql/attempts.ts'
 import type { LastError, MessageRow } from './sql/messages.ts'
 

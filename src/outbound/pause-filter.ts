@@ -1,6 +1,6 @@
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { groupOf } from './enqueue.ts'
 import { PRIORITY } from './message.ts'
 import { findOverdue, type MessageRow } from './sql/messages.ts'
@@ -11,7 +11,7 @@ const LOOK_MS = 1000
 /** Messages that expire at one look. */
 const BATCH = 500
 
-export interface HoldsOptions {
+interface HoldsOptions {
   database: Database
   /** Hears that pauses have changed. Returns its end. */
   onPauses: (listener: () => void) => () => void
@@ -21,14 +21,6 @@ export interface HoldsOptions {
   expire: (message: MessageRow) => Promise<void>
   now: () => number
   log: Logger
-}
-
-/** What a worker's lanes may not take. */
-export interface Hold {
-  /** Nothing at all: everybody is paused, or it is not known yet who is. */
-  all(): boolean
-  /** Nothing of these groups. */
-  groups(): string[]
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Database } from '../platform/postgres/database.ts'
-import type { Boss } from '../queue/boss.ts'
+import type { Database } from '../platform/postgres/index.ts'
+import type { Boss } from '../queue/index.ts'
 import { addPause, deletePause, listPauses, type PauseRow, type PauseScope } from './sql/pauses.ts'
 
 /** What workers hear when pauses have changed. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Database } from '../platform/postgres/database.ts'
-import { translate } from '../platform/postgres/sqlstate.ts'
+import { type Database, translate } from '../platform/postgres/index.ts'
 import type { Channel, Message } from './message.ts'
 
 /** s of one window. */

@@ -1,11 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createGatePublisher } from '../gates/amqp.ts'
-import { createGateReplies, createGateSender } from '../gates/sender.ts'
-import { createGateBook } from '../gates/targets.ts'
-import { createHttpClient } from '../platform/http-client/client.ts'
+import { createHttpClient } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/database.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import { createAccounts, type OwnAccounts } from './accounts.ts'
 import { createBreaker } from './breaker.ts'
 import { createTwilioSender } from './channels/twilio.ts'
@@ -15,7 +12,7 @@ import type { RecordingName } from './content.ts'
 import type { ChannelSender } from './message.ts'
 import { encodeVoice } from './voice.ts'
 
-export interface SendersOptions {
+interface SendersOptions {
   database: Querier
   /** `channels` of the configuration. */
   channels: OwnAccounts & {
@@ -23,8 +20,6 @@ export interface SendersOptions {
     webhook: { url: string; token: string | undefined } | undefined
   }
   publicUrl: string | undefined
-  /** For gates over AMQP. */
-  amqpUrl: string | undefined
   /** Where the recordings of calls lie. */
   recordings: string
   windowOpen?: WhatsAppOptions['windowOpen']
@@ -32,18 +27,11 @@ export interface SendersOptions {
   log: Logger
 }
 
-export type Senders = ReturnType<typeof createSenders>
-
-/** Every way out, and what they share. Close it after those who send. */
+/** The channels to people and programs, and what they share; gates have their own. Close it after those who send. */
 export function createSenders(options: SendersOptions) {
-  const { database, channels, publicUrl, amqpUrl, recordings, windowOpen, onTrouble, log } = options
+  const { database, channels, publicUrl, recordings, windowOpen, onTrouble, log } = options
   const http = createHttpClient({ allow: channels.egressAllow })
   const accounts = createAccounts({ database, own: channels })
-  const book = createGateBook({ database })
-  const publisher =
-    amqpUrl === undefined
-      ? undefined
-      : createGatePublisher({ url: amqpUrl, onReply: createGateReplies({ database, log }), log })
   const recording = (callId: string, name: RecordingName): Promise<Buffer | undefined> =>
     // the form of the message has checked both
     readFile(join(recordings, callId, `${name}.wav`)).catch(() => undefined)
@@ -58,13 +46,11 @@ export function createSenders(options: SendersOptions) {
     }),
     createWhatsAppSender({ accounts, http, recording, encode: encodeVoice, windowOpen, log }),
     createTwilioSender({ accounts, http, publicUrl }),
-    createGateSender({ database, book, http, publisher, log }),
   ]
   return {
     senders,
     http,
     accounts,
-    book,
     async close(): Promise<void> {
       await Promise.all(senders.map((sender) => sender.close()))
       await http.close()

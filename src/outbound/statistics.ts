@@ -1,7 +1,13 @@
-import type { Database } from '../platform/postgres/database.ts'
-import type { Boss } from '../queue/boss.ts'
-import { deadOf, MESSAGE_QUEUES, QUEUES, type QueueName } from '../queue/queues.ts'
-import { liveWorkers, type WorkerRow } from '../queue/sql/workers.ts'
+import type { Database } from '../platform/postgres/index.ts'
+import {
+  type Boss,
+  deadOf,
+  liveWorkers,
+  MESSAGE_QUEUES,
+  QUEUES,
+  type QueueName,
+  type WorkerRow,
+} from '../queue/index.ts'
 import { listPauses, type PauseRow } from './sql/pauses.ts'
 import { countMessages, countRecent, countWork } from './sql/statistics.ts'
 
@@ -10,7 +16,7 @@ const LIVE_SECONDS = 30
 /** s over which what was sent and what died is counted. */
 const RECENT_SECONDS = 3600
 
-export interface Owed {
+interface Owed {
   /** Ready or due later. */
   waiting: number
   processing: number
@@ -21,7 +27,7 @@ export interface Owed {
   cancelled: number
 }
 
-export interface Recent {
+interface Recent {
   /** Within the last hour. */
   sent: number
   died: number

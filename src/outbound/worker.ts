@@ -2,10 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { atMost } from '../platform/time.ts'
-import { createStation, type StationLimits } from '../queue/fetcher.ts'
-import { createJobRunner } from '../queue/handlers.ts'
-import { MESSAGE_QUEUES, QUEUES, type QueueName } from '../queue/queues.ts'
-import { deleteOldWorkers, writeWorker } from '../queue/sql/workers.ts'
+import {
+  createJobRunner,
+  createStation,
+  deleteOldWorkers,
+  MESSAGE_QUEUES,
+  QUEUES,
+  type QueueName,
+  type StationLimits,
+  writeWorker,
+} from '../queue/index.ts'
 import { createMarks } from './attempt-log.ts'
 import { createSettler } from './completer.ts'
 import { createCourier } from './executor.ts'

@@ -1,4 +1,4 @@
-export interface BatchOptions<Item, Result> {
+interface BatchOptions<Item, Result> {
   /** All or nothing; results in the order of the items. */
   run: (items: readonly Item[]) => Promise<readonly Result[]>
   /** Items at most in one run. */

@@ -1,5 +1,5 @@
 /** A bounded memory of ids with a fact about each, the oldest forgotten first; each for so many ms at most. */
-export interface Recent<Fact> {
+interface Recent<Fact> {
   /** Undefined when it is not known, or not any more. */
   get(id: string): Fact | undefined
   add(id: string, fact: Fact, ms?: number): void

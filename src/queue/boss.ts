@@ -1,9 +1,7 @@
 import { type Db, PgBoss } from 'pg-boss'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/database.ts'
-import { openListener } from '../platform/postgres/notify.ts'
-import { translate } from '../platform/postgres/sqlstate.ts'
+import { type Database, openListener, type Transaction, translate } from '../platform/postgres/index.ts'
 import { createClaims } from './claims.ts'
 import { deadOf, QUEUES } from './queues.ts'
 
@@ -22,7 +20,7 @@ const STATEMENT_MS = 15_000
 /** ms for pg-boss to stop. */
 const STOP_MS = 5000
 
-export interface BossOptions {
+interface BossOptions {
   database: Database
   log: Logger
   /**
@@ -49,7 +47,7 @@ export interface Boss {
 
 /**
  * pg-boss on our own pool, in a schema beside the database's, with every queue there. We take jobs ourselves
- * (src/queue/poller.ts), so pg-boss has no worker; its notifications wake ours.
+ * (src/outbound/lane.ts), so pg-boss has no worker; its notifications wake ours.
  */
 export async function openBoss({ database, log, works }: BossOptions): Promise<Boss> {
   const ready = new Set<(queue: string | undefined) => void>()

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { atMost } from '../platform/time.ts'
 
 /** Connections: fewer than there are lanes, because most of them ask for jobs that are not there. */
@@ -13,7 +13,7 @@ const CLOSE_MS = 1000
 
 const NOT_SORTING = { text: 'set enable_sort = off', query_timeout: READY_MS }
 
-export interface Claims {
+interface Claims {
   query(query: pg.QueryConfig): Promise<pg.QueryResult>
   close(): Promise<void>
 }

@@ -1,4 +1,3 @@
-import type { Hold } from '../outbound/pause-filter.ts'
 import type { Logger } from '../platform/log.ts'
 import { createLane } from './poller.ts'
 import type { Job, Queue } from './queue.ts'
@@ -6,6 +5,14 @@ import { createShares, type Task } from './scheduler.ts'
 
 /** ms for which nothing is fetched of a group that had too much here. */
 const AWHILE_MS = 1000
+
+/** What a worker's lanes may not take. */
+interface Hold {
+  /** Nothing at all: everybody is paused, or it is not known yet who is. */
+  all(): boolean
+  /** Nothing of these groups. */
+  groups(): string[]
+}
 
 export interface StationLimits {
   /** Jobs fetched at once. */
@@ -20,7 +27,7 @@ export interface StationLimits {
   perGroup: number
 }
 
-export interface StationOptions {
+interface StationOptions {
   queue: Queue
   name: string
   minPriority?: number | undefined
@@ -115,5 +122,3 @@ export function createStation(options: StationOptions) {
     },
   }
 }
-
-export type Station = ReturnType<typeof createStation>

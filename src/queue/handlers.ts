@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { retryDelay } from '../outbound/policy.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
-import { DeliveryError } from '../platform/http-client/delivery-error.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { insist } from '../platform/retry.ts'
+import { retryDelay } from './backoff.ts'
 import type { Job, NewJob, Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
 import type { Task } from './scheduler.ts'
 
 /** What a handler is told about its job beside the data. */
-export interface JobContext {
+interface JobContext {
   jobId: string
   queue: string
   /** 1 for the first. */
@@ -25,7 +25,7 @@ export interface JobContext {
  */
 export type JobHandler = (data: unknown, context: JobContext) => Promise<void>
 
-export interface JobRunnerOptions {
+interface JobRunnerOptions {
   database: Database
   queue: Queue
   handlers: ReadonlyMap<string, JobHandler>
@@ -151,5 +151,3 @@ function isFinal(error: unknown): boolean {
 function groupOf({ type, data }: Typed): string {
   return (data as { tenantId?: string } | null | undefined)?.tenantId ?? type
 }
-
-export type JobRunner = ReturnType<typeof createJobRunner>

@@ -5,7 +5,7 @@ import type { Job, Queue } from './queue.ts'
 /** ms before asking again a database that is away. */
 const AWAY_MS = 250
 
-export interface LaneOptions {
+interface LaneOptions {
   queue: Queue
   name: string
   /** Jobs at once. */
@@ -23,7 +23,7 @@ export interface LaneOptions {
   log: Logger
 }
 
-export interface Lane {
+interface Lane {
   /** There may be something to fetch. */
   wake(): void
   /** There may be room: fetches again where the last fetch left something behind for want of it. */

@@ -1,5 +1,4 @@
-import type { Transaction } from '../platform/postgres/database.ts'
-import { translate } from '../platform/postgres/sqlstate.ts'
+import { type Transaction, translate } from '../platform/postgres/index.ts'
 import type { Boss } from './boss.ts'
 import type { Job, Queue } from './queue.ts'
 

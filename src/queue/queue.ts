@@ -1,4 +1,4 @@
-import type { Transaction } from '../platform/postgres/database.ts'
+import type { Transaction } from '../platform/postgres/index.ts'
 
 /** What is put into a queue. */
 export interface NewJob {
@@ -21,7 +21,7 @@ export interface Job {
   readonly claims: number
 }
 
-export interface Demand {
+interface Demand {
   limit: number
   minPriority?: number | undefined
   maxPriority?: number | undefined

@@ -1,5 +1,3 @@
-import type { Channel } from '../outbound/message.ts'
-
 /** Queues that workers take from; each has dead letters of its own. */
 export const QUEUES = [
   'outgoing',
@@ -18,8 +16,3 @@ export type MessageQueue = (typeof MESSAGE_QUEUES)[number]
 export const deadOf = (queue: QueueName) => `${queue}.dead` as const
 
 export const isQueue = (name: string): name is QueueName => (QUEUES as readonly string[]).includes(name)
-
-/** Webhooks queue apart: their receivers are many and often slow. */
-export function queueOf(channel: Channel): MessageQueue {
-  return channel === 'webhook' ? 'webhook' : 'outgoing'
-}

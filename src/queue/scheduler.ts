@@ -10,7 +10,7 @@ export interface Task {
   drop(): Job
 }
 
-export interface SharesOptions {
+interface SharesOptions {
   /** Tasks under way at once. */
   total: number
   /** Of one group. */
@@ -126,5 +126,3 @@ export function createShares({ total, perGroup, onFree, onLeft }: SharesOptions)
     },
   }
 }
-
-export type Shares = ReturnType<typeof createShares>

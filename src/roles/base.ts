@@ -1,19 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { createJournal, type Journal } from '../calls/journal.ts'
-import { writeBatch } from '../calls/sql/calls.ts'
-import { enterNodes, type Presence } from '../cluster/presence.ts'
-import { createRouting, type Routing } from '../cluster/routing.ts'
-import { createStreams, type Streams } from '../cluster/subscriptions.ts'
-import { openSignals } from '../cluster/topics.ts'
-import type { Config } from '../config/config.ts'
-import { createErrorReports, type ErrorReports } from '../observe/error-reports.ts'
-import { createTimings, type Timings } from '../observe/timings.ts'
+import { createJournal, createRouting, type Journal, type Routing, writeBatch } from '../calls/index.ts'
+import {
+  createRequests,
+  createStreams,
+  enterNodes,
+  openSignals,
+  type Presence,
+  type Requests,
+  type Streams,
+} from '../cluster/index.ts'
+import type { Config } from '../config/index.ts'
+import { createErrorReports, createTimings, type ErrorReports, type Timings } from '../observe/index.ts'
 import { makeDataDir } from '../platform/data-dir.ts'
 import type { Logger } from '../platform/log.ts'
 import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
-import { type Database, openDatabase } from '../platform/postgres/database.ts'
-import { migrate } from '../platform/postgres/migrate.ts'
+import { type Database, migrate, openDatabase } from '../platform/postgres/index.ts'
 import { type Messages, openMessages } from './messages.ts'
 
 /** Connections to Postgres that the first role of a process may open, and each further one. */
@@ -26,6 +28,7 @@ export interface Base {
   database: Database
   journal: Journal
   presence: Presence
+  requests: Requests
   routing: Routing
   streams: Streams
   messages: Messages
@@ -35,7 +38,7 @@ export interface Base {
   recordings: string
 }
 
-export interface BaseOptions {
+interface BaseOptions {
   config: Config
   log: Logger
   roles: readonly string[]
@@ -62,9 +65,10 @@ export async function openBase(
   owner.defer(() => signals.close())
   const presence = await enterNodes({ database, instance, nodeId: config.nodeId, roles, log })
   owner.defer(() => presence.leave())
-  const routing = createRouting({ database, signals, presence, log })
-  owner.defer(() => routing.close())
-  const streams = createStreams({ signals, presence, routing, log })
+  const requests = createRequests({ database, signals, presence, log })
+  owner.defer(() => requests.close())
+  const routing = createRouting({ database, requests, presence, log })
+  const streams = createStreams({ signals, presence, requests, log })
   owner.defer(() => streams.close())
   const journal = createJournal({
     write: (batch) => database.transaction((transaction) => writeBatch(transaction, { ...batch, instance })),
@@ -84,6 +88,7 @@ export async function openBase(
     database,
     journal,
     presence,
+    requests,
     routing,
     streams,
     messages,

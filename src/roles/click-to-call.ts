@@ -1,20 +1,20 @@
 import type { brokerMachine, DialRequest } from '../../machines/index.ts'
-import { openAmqpDialer } from '../clicktocall/amqp-dialer.ts'
-import { createAri } from '../clicktocall/ari.ts'
-import { createAriDialer } from '../clicktocall/ari-dialer.ts'
-import type { Broker } from '../clicktocall/broker.ts'
 import {
+  type Broker,
+  createAri,
+  createAriDialer,
   createLoopbackDialer,
   createManualDialer,
   createNoDialer,
   type Dialer,
+  openAmqpDialer,
   type Telephone,
-} from '../clicktocall/dialer.ts'
-import type { Config } from '../config/config.ts'
-import type { Link } from '../platform/amqp/link.ts'
+} from '../clicktocall/index.ts'
+import type { Config } from '../config/index.ts'
+import type { Link } from '../platform/amqp/index.ts'
 import type { Logger } from '../platform/log.ts'
 
-export interface ClickToCallOptions {
+interface ClickToCallOptions {
   config: Config
   /** Puts the real connection into the broker's machine. */
   provide: (link: Link) => typeof brokerMachine

@@ -1,24 +1,34 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { Journal } from '../calls/journal.ts'
-import type { Config } from '../config/config.ts'
-import { createAsking } from '../inbound/approvals.ts'
-import type { EnqueueJobs } from '../inbound/jobs.ts'
-import { hasWritten } from '../inbound/sql/customer-window.ts'
-import type { ErrorReports } from '../observe/error-reports.ts'
-import type { Timings } from '../observe/timings.ts'
-import { createNotices } from '../outbound/call-event-messages.ts'
-import { createFailurePost } from '../outbound/failure-post.ts'
-import { createOutbound } from '../outbound/outbound.ts'
-import { createSenders } from '../outbound/senders.ts'
-import { carrierOf, type InstanceChannel, listInstances, MAIN_INSTANCE } from '../outbound/sql/instances.ts'
-import { hasVoiceEncoder } from '../outbound/voice.ts'
+import type { Journal } from '../calls/index.ts'
+import type { Config } from '../config/index.ts'
+import {
+  createGateOpening,
+  createGatePublisher,
+  createGateReplies,
+  createGateSender,
+  createGateTargets,
+} from '../gates/index.ts'
+import { createAsking, type EnqueueJobs, hasWritten } from '../inbound/index.ts'
+import type { ErrorReports, Timings } from '../observe/index.ts'
+import {
+  type ChannelSender,
+  carrierOf,
+  createCallEventMessages,
+  createFailurePost,
+  createOutbound,
+  createSenders,
+  hasVoiceEncoder,
+  type InstanceChannel,
+  listInstances,
+  MAIN_INSTANCE,
+} from '../outbound/index.ts'
 import { ERRORS, type ErrorCode, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
-import { typedJob } from '../queue/handlers.ts'
+import type { Database } from '../platform/postgres/index.ts'
+import { typedJob } from '../queue/index.ts'
 
-export interface MessagesOptions {
+interface MessagesOptions {
   config: Config
   log: Logger
   database: Database
@@ -44,15 +54,25 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     database,
     channels,
     publicUrl,
-    amqpUrl: config.amqp?.url,
     recordings,
     windowOpen: ({ tenantId, to }) => hasWritten(database, { tenantId, phone: to }),
-    onTrouble: (type, endpoint) => notices.endpointTrouble(type, endpoint),
+    onTrouble: (type, endpoint) => callEvents.endpointTrouble(type, endpoint),
     log,
   })
   owner.defer(() => ways.close())
-  const { accounts, book, http } = ways
-  const senders = timings.measured(ways.senders) as typeof ways.senders
+  const { accounts, http } = ways
+  const targets = createGateTargets({ database })
+  const gateSender = createGateSender({
+    database,
+    targets,
+    http,
+    publisher:
+      config.amqp &&
+      createGatePublisher({ url: config.amqp.url, onReply: createGateReplies({ database, log }), log }),
+    log,
+  })
+  owner.defer(() => gateSender.close())
+  const senders = timings.measured([...ways.senders, gateSender]) as readonly ChannelSender[]
 
   const outbound = await createOutbound({
     database,
@@ -74,17 +94,18 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
       call_id: callId ?? undefined,
     })
   })
-  const notices = createNotices({
+  const callEvents = createCallEventMessages({
     journal,
     outbound,
     database,
-    book,
     accounts,
     ownEndpoint: channels.webhook !== undefined,
     locale,
     log,
   })
-  owner.defer(() => notices.close())
+  owner.defer(() => callEvents.close())
+  const gateOpening = createGateOpening({ journal, outbound, database, targets, log })
+  owner.defer(() => gateOpening.close())
   const encodes = await hasVoiceEncoder()
   const asking = createAsking({
     database,
@@ -111,7 +132,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     )
     await outbound.queue.enqueue('incoming', rows, transaction)
   }
-  return { outbound, accounts, senders, notices, asking, enqueueJobs }
+  return { outbound, accounts, senders, targets, callEvents, gateOpening, asking, enqueueJobs }
 
   /** The account by which a tenant writes to people: the main one of either carrier, else any that is enabled. */
   async function carrierOfTenant(tenantId: string) {

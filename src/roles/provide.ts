@@ -1,7 +1,7 @@
 import { brokerMachine } from '../../machines/index.ts'
-import { deadline } from '../calls/deadline.ts'
-import { createBrokerPorts } from '../clicktocall/broker.ts'
-import type { Link } from '../platform/amqp/link.ts'
+import { deadline } from '../calls/index.ts'
+import { createBrokerPorts } from '../clicktocall/index.ts'
+import type { Link } from '../platform/amqp/index.ts'
 
 /** The broker's machine on a real connection. */
 export function provideBroker(link: Link): typeof brokerMachine {

@@ -1,16 +1,12 @@
 import { type AnyActorRef, createActor, fromPromise, waitFor } from 'xstate'
 import { serviceMachine } from '../../machines/index.ts'
-import { deadline } from '../calls/deadline.ts'
-import type { MediaKit } from '../calls/media-assets.ts'
-import { endLost } from '../calls/recovery/orphaned-calls.ts'
-import type { Telephone } from '../clicktocall/dialer.ts'
-import type { Config } from '../config/config.ts'
-import { openHealth } from '../http/health.ts'
-import { callSource } from '../http/inspector/sources.ts'
-import { createLooks } from '../http/inspector/views.ts'
-import { createInspection, createRoster } from '../inspect/inspection.ts'
-import { createMetrics } from '../observe/metrics.ts'
-import { countMessages } from '../outbound/sql/statistics.ts'
+import { deadline, endLost, type MediaKit } from '../calls/index.ts'
+import type { Telephone } from '../clicktocall/index.ts'
+import type { Config } from '../config/index.ts'
+import { callSource, createLooks, openHealth } from '../http/index.ts'
+import { createInspection, createRoster } from '../inspect/index.ts'
+import { createMetrics } from '../observe/index.ts'
+import { countMessages } from '../outbound/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { passed } from '../platform/time.ts'
@@ -111,7 +107,8 @@ export async function startRoles(
           if (voice) {
             await voice.drain()
             // what the last calls left to be sent is in the queue, and has a moment to be taken
-            await base.messages.notices.settled()
+            await base.messages.gateOpening.settled()
+            await base.messages.callEvents.settled()
             if (worker) await passed(TAKE_MS, signal)
           }
           await worker?.close()

@@ -1,10 +1,9 @@
-import type { LiveCall } from '../calls/call.ts'
-import type { Calls } from '../calls/registry.ts'
+import type { Calls, LiveCall } from '../calls/index.ts'
 
 /** ms that calls have, once nobody can be rung any more, before they are told goodbye; after four times that they are cut. */
 const LAST_WORDS_MS = 5000
 
-export interface LastWordsOptions {
+interface LastWordsOptions {
   calls: Pick<Calls, 'list'>
   /** Ends the service. */
   stop: () => void

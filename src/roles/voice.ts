@@ -1,38 +1,44 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Contact, type DialRequest, provideCall } from '../../machines/index.ts'
-import { createPacer } from '../audiosocket/pacer.ts'
-import { createAudioSocketServer } from '../audiosocket/server.ts'
-import { createCommands } from '../calls/commands.ts'
-import { deadline } from '../calls/deadline.ts'
-import { createEndedCalls } from '../calls/ended.ts'
-import { createGates } from '../calls/entrance-ports.ts'
-import { createHearing } from '../calls/hearing.ts'
-import { createLeg } from '../calls/leg.ts'
-import { giveLevels, LEVELS } from '../calls/levels.ts'
-import { loadMediaKit, type MediaKit } from '../calls/media-assets.ts'
-import { createPorts } from '../calls/ports.ts'
-import { createKeeping } from '../calls/recovery/snapshots.ts'
-import { createCalls } from '../calls/registry.ts'
-import { createCourtesy } from '../calls/reject-prompt.ts'
-import { createRelays } from '../calls/relays.ts'
-import { keepRetention } from '../calls/retention.ts'
-import { endedSince } from '../calls/sql/calls.ts'
-import { machinesVersion } from '../charts/version.ts'
-import type { Telephone } from '../clicktocall/dialer.ts'
-import { createMatcher } from '../dialogue/matcher.ts'
-import { createUnderstanding } from '../dialogue/understand.ts'
-import { decideEarly, resolvePlan } from '../directory/rules.ts'
-import { findUnit, listUnits, type Unit } from '../directory/sql/directory.ts'
-import { directoryRevision } from '../directory/sql/revision.ts'
-import { deleteOldGateCommands } from '../gates/sql/gates.ts'
-import { sweepInbound } from '../inbound/retention.ts'
+import { createAudioSocketServer, createPacer } from '../audiosocket/index.ts'
+import {
+  createCalls,
+  createCommands,
+  createCourtesy,
+  createEndedCalls,
+  createGates,
+  createHearing,
+  createKeeping,
+  createLeg,
+  createPorts,
+  createRelays,
+  deadline,
+  endedSince,
+  giveLevels,
+  keepRetention,
+  LEVELS,
+  loadMediaKit,
+  type MediaKit,
+} from '../calls/index.ts'
+import { machinesVersion } from '../charts/index.ts'
+import type { Telephone } from '../clicktocall/index.ts'
+import { createMatcher, createUnderstanding } from '../dialogue/index.ts'
+import {
+  decideEarly,
+  directoryRevision,
+  findUnit,
+  listUnits,
+  resolvePlan,
+  type Unit,
+} from '../directory/index.ts'
+import { deleteOldGateCommands } from '../gates/index.ts'
+import { sweepInbound } from '../inbound/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import { PACKAGE_ROOT } from '../platform/package.ts'
-import { createTelephone } from '../simulator/telephone.ts'
-import { createSynthesizer } from '../speech/synthesize.ts'
-import { createTranscriber } from '../speech/transcribe.ts'
+import { createTelephone } from '../simulator/index.ts'
+import { createSynthesizer, createTranscriber } from '../speech/index.ts'
 import type { Base } from './base.ts'
 import { isLoopback, openClickToCall, reachable } from './click-to-call.ts'
 import { provideBroker } from './provide.ts'
@@ -47,7 +53,7 @@ const REMEMBER_MS = 24 * 60 * 60 * 1000
 /** Connections that may wait for their UUID at a time, at the least. */
 const MIN_HANDSHAKES = 200
 
-export interface VoiceOptions {
+interface VoiceOptions {
   base: Base
   /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
   telephone?: ((port: () => number, kit: MediaKit) => Telephone) | undefined
@@ -274,7 +280,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     )
     if (!live) return
     const { tenantId } = live
-    messages.notices.residentWanted({
+    messages.callEvents.residentWanted({
       callId,
       tenantId,
       attemptId,

@@ -1,22 +1,24 @@
 import { MACHINES } from '../../machines/index.ts'
-import type { PortChanges } from '../calls/entrance-ports.ts'
-import { findCall } from '../calls/sql/calls.ts'
-import { callsAwaitingVisitor } from '../calls/sql/snapshots.ts'
-import { createCharts } from '../charts/charts.ts'
-import { inspectorRoutes } from '../http/inspector/routes.ts'
-import type { Looks } from '../http/inspector/views.ts'
-import { type KnownCall, type PhonePorts, phoneRoute } from '../http/phone/route.ts'
-import { inboundRoutes } from '../http/routes/inbound.ts'
-import type { MessageRoutesOptions } from '../http/routes/messages.ts'
-import { pageRoutes } from '../http/routes/page.ts'
-import { vendorRoutes } from '../http/routes/vendor.ts'
-import { openHttp } from '../http/server.ts'
-import { countKeys, createKey } from '../http/sql/keys.ts'
-import { createIntake } from '../inbound/intake.ts'
-import type { Metrics } from '../observe/metrics.ts'
-import { createAdmission } from '../outbound/admission.ts'
-import type { Outbound } from '../outbound/outbound.ts'
-import { createGuard } from '../platform/http-client/egress-guard.ts'
+import { callsAwaitingVisitor, findCall, type PortChanges } from '../calls/index.ts'
+import { createCharts } from '../charts/index.ts'
+import {
+  countKeys,
+  createKey,
+  inboundRoutes,
+  inspectorRoutes,
+  type KnownCall,
+  type Looks,
+  type MessageRoutesOptions,
+  openHttp,
+  type PhonePorts,
+  pageRoutes,
+  phoneRoute,
+  vendorRoutes,
+} from '../http/index.ts'
+import { createIntake } from '../inbound/index.ts'
+import type { Metrics } from '../observe/index.ts'
+import { createAdmission, type Outbound } from '../outbound/index.ts'
+import { createGuard } from '../platform/http-client/index.ts'
 import { atMost } from '../platform/time.ts'
 import type { Base } from './base.ts'
 import { reachable } from './click-to-call.ts'
@@ -27,7 +29,7 @@ const PLACE = /^(.+):(\d+)$/
 /** ms that the journal may take to be written before a call is looked for. */
 const FLUSH_MS = 1000
 
-export interface WebOptions {
+interface WebOptions {
   base: Base
   /** Where this process takes calls too. */
   voice: Voice | undefined
@@ -42,7 +44,7 @@ export type Web = Awaited<ReturnType<typeof openWeb>>
 /** The role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
   const { base, voice, looks, status, lacks, metrics } = options
-  const { config, log, database, journal, routing, messages } = base
+  const { config, log, database, journal, requests, routing, messages } = base
   const { api } = config
   const firstKey = await makeFirstKey()
   const charts = createCharts(MACHINES)
@@ -74,6 +76,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       createAdmission({
         database,
         accounts: messages.accounts,
+        isGate: async (tenantId, id) => (await messages.targets.find(tenantId, id)) !== undefined,
         ownEndpoint: config.channels.webhook !== undefined,
       }),
     ),
@@ -114,7 +117,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
 
   /** A change of the gates, on every node that takes calls. */
   async function everywhere(task: 'refresh' | 'restart', input: unknown): Promise<PortChanges> {
-    const changes = await routing.everywhere<PortChanges>(task, input)
+    const changes = await requests.everywhere<PortChanges>(task, input)
     return {
       opened: changes.flatMap(({ opened }) => opened),
       closed: changes.flatMap(({ closed }) => closed),

@@ -1,8 +1,6 @@
-import { readAnswer } from '../dialogue/answer.ts'
-import { createResponder } from '../inbound/conversation.ts'
-import { createHandlers } from '../inbound/handlers.ts'
-import type { Decide } from '../inbound/replies.ts'
-import { createWorker } from '../outbound/worker.ts'
+import { readAnswer } from '../dialogue/index.ts'
+import { createHandlers, createResponder, type Decide } from '../inbound/index.ts'
+import { createWorker } from '../outbound/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import type { Base } from './base.ts'
 

@@ -16,7 +16,7 @@ export interface VoiceHeard {
   readonly correlation: number
 }
 
-export interface Ear {
+interface Ear {
   /** One message's audio that came at `at` ms. */
   frame(bytes: Buffer, start: number, end: number, at: number): void
   /** What of the voice is among what came, which was spoken from `spokenAt` ms on. */
@@ -81,7 +81,7 @@ export function createEar(voice: Uint8Array): Ear {
   }
 }
 
-export interface SayAcross {
+interface SayAcross {
   from: Phone
   to: Phone
   /** Of the pack that both phones have. */

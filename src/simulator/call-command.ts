@@ -1,6 +1,5 @@
-import { audioFrame } from '../audiosocket/frame.ts'
-import { loadPrompts } from '../media/prompts.ts'
-import { readWav, writeWav } from '../media/wav.ts'
+import { audioFrame } from '../audiosocket/index.ts'
+import { loadPrompts, readWav, writeWav } from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import { describe, toJson } from './account.ts'

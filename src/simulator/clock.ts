@@ -1,7 +1,7 @@
 import { FRAME_MS } from '../platform/audio.ts'
 
 /** What the clock drives: once each 20 ms. */
-export interface Ticking {
+interface Ticking {
   /**
    * `late`: ms that this round of the clock came after its deadline. `last`: false while ticks that a stall held back are made up, so that counting only
    * the last ones counts how often the loop went round, not how long it slept.
@@ -9,7 +9,7 @@ export interface Ticking {
   tick(now: number, late: number, last: boolean): void
 }
 
-export interface PhoneClock {
+interface PhoneClock {
   /** Starts ticking; the function returned ends it. */
   add(member: Ticking): () => void
 }

@@ -1,12 +1,12 @@
 import type { ViolationCode } from './violation.ts'
 
-export interface DecoderEvents {
+interface DecoderEvents {
   audio(bytes: Buffer, start: number, end: number): void
   hangup(): void
   violation(code: ViolationCode, facts: Record<string, unknown>): void
 }
 
-export interface Decoder {
+interface Decoder {
   /** What one read of the socket gave. */
   push(chunk: Buffer): void
   /** Reads that ended inside a message. */

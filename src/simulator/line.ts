@@ -4,14 +4,14 @@ import { createDecoder } from './decoder.ts'
 import type { EndedBy } from './transcript.ts'
 import type { ViolationCode } from './violation.ts'
 
-export interface LineOptions {
+interface LineOptions {
   host: string
   port: number
   /** Goes out in the first write. */
   hello: Buffer
 }
 
-export interface LineEvents {
+interface LineEvents {
   open(): void
   audio(bytes: Buffer, start: number, end: number): void
   /** 0x00 came; the line closes itself. */

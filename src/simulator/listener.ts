@@ -4,7 +4,7 @@ import { createSpacingMeter, type Spacing } from './spacing.ts'
 import type { Happening, Heard } from './transcript.ts'
 import { reaches, type Vocabulary } from './vocabulary.ts'
 
-export interface ListenerOptions {
+interface ListenerOptions {
   vocabulary: Vocabulary | undefined
   record: boolean
   /** ms since the phone was created. */
@@ -14,7 +14,7 @@ export interface ListenerOptions {
 }
 
 /** What the end of the call says of what was heard. */
-export interface Listened {
+interface Listened {
   readonly spacing: Spacing
   readonly burst: number
   readonly framesIn: number
@@ -24,7 +24,7 @@ export interface Listened {
   readonly hangupAfterLastFrameMs?: number
 }
 
-export interface Listener {
+interface Listener {
   audio(bytes: Buffer, start: number, end: number): void
   /** The phone's own clock, `late` ms after its deadline. */
   tick(now: number, late: number): void

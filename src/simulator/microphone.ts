@@ -1,21 +1,21 @@
-import { KIND } from '../audiosocket/frame.ts'
+import { KIND } from '../audiosocket/index.ts'
 import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
 
-export interface MicrophoneEvents {
+interface MicrophoneEvents {
   write(message: Buffer): void
   /** A key was sent, at its end. */
   key(key: string): void
   spoke(ms: number, prompt: string | undefined): void
 }
 
-export interface MicrophoneOptions {
+interface MicrophoneOptions {
   pace: boolean
   dtx: boolean
   inband: boolean
 }
 
-export interface Microphone {
+interface Microphone {
   press(keys: string): Promise<void>
   say(pcm: Uint8Array, prompt?: string): Promise<void>
   /** The next 20 ms. */

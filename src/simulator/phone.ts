@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { KIND } from '../audiosocket/frame.ts'
+import { KIND } from '../audiosocket/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'

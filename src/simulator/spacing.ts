@@ -7,7 +7,7 @@ export interface Spacing {
   readonly count: number
 }
 
-export interface SpacingMeter {
+interface SpacingMeter {
   /** A gap inside running audio, ms. */
   record(gap: number): void
   result(): Spacing

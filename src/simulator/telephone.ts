@@ -4,7 +4,7 @@ import { createPhone, type Phone } from './phone.ts'
 import { playResident } from './script.ts'
 import type { Sounds } from './vocabulary.ts'
 
-export interface TelephoneOptions {
+interface TelephoneOptions {
   host: string
   /** The resident port, asked when it rings. */
   port: () => number

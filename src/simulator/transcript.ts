@@ -72,7 +72,7 @@ export interface Waiting {
   timeout?: number
 }
 
-export interface Transcript {
+interface Transcript {
   readonly happenings: readonly Happening[]
   add(happening: Happening): void
   on(listener: (happening: Happening) => void): () => void

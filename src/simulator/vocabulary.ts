@@ -1,5 +1,5 @@
-import { audioFrame, HEADER_BYTES } from '../audiosocket/frame.ts'
-import { createTones } from '../media/tones.ts'
+import { audioFrame, HEADER_BYTES } from '../audiosocket/index.ts'
+import { createTones } from '../media/index.ts'
 import { FRAME_BYTES } from '../platform/audio.ts'
 
 /** What a vocabulary is made of: a prompt pack, or anything of its shape. */
@@ -57,7 +57,7 @@ export function vocabularyOf(sounds: Sounds): Vocabulary {
   return vocabulary
 }
 
-export interface Sound {
+interface Sound {
   id: string
   text: string
   pcm: Uint8Array

@@ -4,7 +4,7 @@ import { passed } from '../platform/time.ts'
 import { openHttpPeer, type PeerAnswer, type PeerRequest } from './http-peer.ts'
 
 /** A message as the peer was asked to deliver it. */
-export interface Delivered {
+interface Delivered {
   id: string
   to: string
   text: string
@@ -15,7 +15,7 @@ export interface Delivered {
 /** What the person does with a message: what they write or tap, or nothing. */
 export type Reaction = { type: 'write'; text: string } | { type: 'tap'; button: number }
 
-export interface WhatsAppPeerOptions {
+interface WhatsAppPeerOptions {
   token: string
   /** Signs what is posted to the webhook. */
   appSecret: string

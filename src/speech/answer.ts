@@ -1,7 +1,7 @@
 import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
 import { endingOf } from './deadline.ts'
 
-export interface Question {
+interface Question {
   /** Stands in errors. */
   provider: string
   url: string
@@ -12,7 +12,7 @@ export interface Question {
   signal: AbortSignal
 }
 
-export interface Answer {
+interface Answer {
   /** Media type, without parameters, in small letters. */
   type: string
   bytes: Buffer

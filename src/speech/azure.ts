@@ -26,7 +26,7 @@ const heard = z.object({
   NBest: z.array(z.object({ Confidence: z.number().optional(), Display: z.string().optional() })).optional(),
 })
 
-export interface AzureVoiceOptions extends Pick<AzureAccess, 'ttsUrl' | 'key'> {
+interface AzureVoiceOptions extends Pick<AzureAccess, 'ttsUrl' | 'key'> {
   voice?: string | undefined
 }
 

@@ -1,4 +1,4 @@
-export interface Breaker {
+interface Breaker {
   /** False: do not try. True lets one try, which must then be told as succeeded, failed or dropped. */
   enter(): boolean
   succeeded(): void
@@ -11,7 +11,7 @@ export interface Breaker {
   readonly failures: number
 }
 
-export interface BreakerOptions {
+interface BreakerOptions {
   /** Failures in a row that open it. */
   limit: number
   /** So long nobody tries, then one; ms. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 
-export interface CacheOptions {
+interface CacheOptions {
   directory: string
   /** Most bytes on disk; 0: memory alone. */
   maxBytes: number
@@ -12,7 +12,7 @@ export interface CacheOptions {
 }
 
 /** Synthesised speech by key, on disk and, of late use, in memory. What was not used longest goes first. */
-export interface Cache {
+interface Cache {
   /** The sound, which nobody may write to, if it is in memory. */
   recent(key: string): Buffer | undefined
   /** The sound from memory or disk; undefined where there is none or it was damaged. Never rejects. */

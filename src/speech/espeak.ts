@@ -16,7 +16,7 @@ const MAX_BYTES = 4_000_000
 /** For its first start from a cold disk. */
 const VERSION_MS = 5000
 
-export interface EspeakOptions {
+interface EspeakOptions {
   /** A voice of `espeak-ng --voices`, or `voice+variant`, for all locales; it keeps rate and pitch. */
   voice?: string | undefined
   binary?: string

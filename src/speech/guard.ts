@@ -4,7 +4,7 @@ import { createBreaker } from './breaker.ts'
 import { createPlaces } from './places.ts'
 import type { SpeechStatus } from './provider.ts'
 
-export interface GuardOptions {
+interface GuardOptions {
   provider: SpeechStatus['provider']
   /** The variable that chooses the provider. */
   variable: 'TTS' | 'STT'

@@ -19,7 +19,7 @@ const DEFAULT_VOICE = 'alloy'
 
 const heard = z.object({ text: z.string() })
 
-export interface OpenAiVoiceOptions extends OpenAiAccess {
+interface OpenAiVoiceOptions extends OpenAiAccess {
   model: string
   voice?: string | undefined
 }

@@ -1,7 +1,7 @@
 import { fail } from '../platform/errors.ts'
 import { endingOf } from './deadline.ts'
 
-export interface Places {
+interface Places {
   /**
    * Resolves with the function that gives the place back. Rejects with SPEECH_BUSY after `waitMs` or when too many wait
    * already, and with the reason of the signal.

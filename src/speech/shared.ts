@@ -1,7 +1,7 @@
 import { endingOf } from './deadline.ts'
 
 /** Work of which equal requests at one time share one. */
-export interface Shared<T> {
+interface Shared<T> {
   /** Starts the work of this name, or joins it. It is aborted when all who wait for it have left. */
   join(name: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>
   /** Resolves when nothing is under way. */

@@ -35,7 +35,7 @@ export interface SynthesizerOptions {
   log: Logger
 }
 
-export interface SynthesisRequest {
+interface SynthesisRequest {
   locale: Locale
   signal?: AbortSignal
 }

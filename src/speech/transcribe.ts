@@ -33,7 +33,7 @@ export interface TranscriberOptions {
   log: Logger
 }
 
-export interface TranscriptionRequest {
+interface TranscriptionRequest {
   locale: Locale
   /** Ends it and frees everything; `finish` then rejects with SPEECH_CANCELLED. */
   signal: AbortSignal
@@ -63,7 +63,7 @@ export interface Transcriber {
 }
 
 /** The longest answer that is heard, ms: so much memory one costs, 16 bytes a ms. */
-export const MAX_HEARD_MS = 10_000
+const MAX_HEARD_MS = 10_000
 /** A longer transcript of ten seconds is not what somebody said. */
 export const MAX_TRANSCRIPT = 2000
 /** An answer that nobody finishes is given up after this, ms. */

@@ -1,7 +1,7 @@
 import { SAMPLE_RATE } from '../platform/audio.ts'
 
 /** What was heard of one answer: written frame by frame on the media path, read in pieces by a provider. */
-export interface Heard {
+interface Heard {
   /** Copies; an allocation every 200 ms. Ignored when it is full or was ended. */
   push(samples: Int16Array): void
   end(): void

@@ -12,7 +12,7 @@ export interface WebSocketClient {
   close(): void
 }
 
-export interface WebSocketOptions {
+interface WebSocketOptions {
   /** Stands in errors. */
   provider: string
   /** ws:// or wss:// */

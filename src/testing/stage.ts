@@ -17,7 +17,7 @@ import {
   type Unit,
   type VisitorSpeech,
 } from '../../machines/index.ts'
-import { attemptsOf } from '../clicktocall/plan.ts'
+import { attemptsOf } from '../clicktocall/index.ts'
 import { passed } from '../platform/time.ts'
 
 /** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */

@@ -1,11 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import { MAIN_TENANT } from '../../src/directory/entrances.ts'
-import { parseDirectory } from '../../src/directory/file.ts'
-import { importDirectory } from '../../src/directory/sql/directory.ts'
+import { importDirectory, MAIN_TENANT, parseDirectory } from '../../src/directory/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { openDatabase } from '../../src/platform/postgres/database.ts'
+import { openDatabase } from '../../src/platform/postgres/index.ts'
 import { eventually, suite } from '../rig/rig.ts'
 import { freePort, openSite } from '../rig/site-rig.ts'
 

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import type { Phone } from '../../src/simulator/phone.ts'
+import type { Phone } from '../../src/simulator/index.ts'
 import { kill, openHouse, openPair, pastTwoSeconds } from '../rig/recovery-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'
 import { carried, goodbyeOf } from '../rig/service-rig.ts'

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
+import type { Command } from '../../src/calls/commands.ts'
+import { createRouting } from '../../src/calls/routing.ts'
 import { eventsOf, writeBatch } from '../../src/calls/sql/calls.ts'
-import { enterNodes } from '../../src/cluster/presence.ts'
-import { createRouting, type Serving } from '../../src/cluster/routing.ts'
-import { openSignals, type Signals } from '../../src/cluster/topics.ts'
+import { createRequests, enterNodes, openSignals, type Signals } from '../../src/cluster/index.ts'
 import { fail, PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import type { Database } from '../../src/platform/postgres/database.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
@@ -32,20 +32,21 @@ async function openNodes(rig: Rig, { deaf = false }: { deaf?: boolean } = {}) {
     const signals: Signals = deaf ? { ...heard, on: () => () => {} } : heard
     const presence = await enterNodes({ database, instance, nodeId, roles, log })
     rig.defer(() => presence.leave())
-    const routing = createRouting({ database: queries, signals, presence, log, patienceMs })
-    rig.defer(() => routing.close())
-    return { routing, presence }
+    const requests = createRequests({ database: queries, signals, presence, log, patienceMs })
+    rig.defer(() => requests.close())
+    const routing = createRouting({ database: queries, requests, presence, log })
+    return { requests, routing, presence }
   }
   return { database, open, voice: await open('voice-1', ['voice']), web: await open('web-1', ['web']) }
 }
 
 /** Has one call, does what it is told, and keeps it. */
-function serving(callId: string, command: Serving['command'] = async () => {}) {
+function serving(callId: string, command: Command = async () => {}) {
   const done: unknown[] = []
   return {
     done,
     has: (id: string) => id === callId,
-    command: async (id: string, given: Parameters<Serving['command']>[1]) => {
+    command: async (id: string, given: Parameters<Command>[1]) => {
       await command(id, given)
       done.push(given)
     },
@@ -248,8 +249,8 @@ test('a task is done on every node that takes calls', async (rig) => {
   voice.routing.serve(serving('none'))
   const other = await open('voice-2', ['voice', 'web'])
   other.routing.serve(serving('none'))
-  assert.equal(await web.routing.everywhere('refresh', 1), [{ opened: 1 }, { opened: 1 }])
-  assert.equal(await other.routing.everywhere('refresh', 2), [{ opened: 2 }, { opened: 2 }])
+  assert.equal(await web.requests.everywhere('refresh', 1), [{ opened: 1 }, { opened: 1 }])
+  assert.equal(await other.requests.everywhere('refresh', 2), [{ opened: 2 }, { opened: 2 }])
 })
 
 test('a listening connection that is cut comes back, and nothing is lost meanwhile', async (rig) => {

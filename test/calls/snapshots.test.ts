@@ -9,10 +9,9 @@ import {
   locateCall,
   recallCalls,
 } from '../../src/calls/sql/snapshots.ts'
-import { writeNode } from '../../src/cluster/sql/nodes.ts'
-import { openSignals } from '../../src/cluster/topics.ts'
+import { openSignals, writeNode } from '../../src/cluster/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { type Database, openDatabase } from '../../src/platform/postgres/database.ts'
+import { type Database, openDatabase } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 

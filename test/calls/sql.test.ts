@@ -18,7 +18,7 @@ import {
   listKeys,
   revokeKey,
   touchKey,
-} from '../../src/http/sql/keys.ts'
+} from '../../src/http/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { failure } from '../rig/failure.ts'
 import { suite } from '../rig/rig.ts'

@@ -15,7 +15,7 @@ import { quickPack } from '../rig/service-pack.ts'
 
 const test = suite('stopping', { timeout: 120_000 })
 
-const ROOT = dirname(import.meta.dirname)
+const ROOT = dirname(dirname(import.meta.dirname))
 const OLDER_NODE = ['/usr/bin/node', '/usr/local/bin/node'].find(isOlder)
 /** ms for what has no parent any more; a busy machine needs some of them. */
 const PATIENCE_MS = 60_000

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { lastStreamWord, messagesOf, readStreamWord, streamWords } from '../../src/cluster/codec.ts'
 import { enterNodes } from '../../src/cluster/presence.ts'
 import type { Giving } from '../../src/cluster/publisher.ts'
-import { createRouting, type Routing } from '../../src/cluster/routing.ts'
+import { createRequests, type Requests } from '../../src/cluster/requests.ts'
 import { createStreams, type TakeOptions } from '../../src/cluster/subscriptions.ts'
 import { openSignals } from '../../src/cluster/topics.ts'
 import { fail } from '../../src/platform/errors.ts'
@@ -19,7 +19,7 @@ const LOOK_MS = 100
 const LEASE_MS = 300_000
 const PATIENCE_MS = 100_000
 
-type AskOne = Routing['askOne']
+type AskOne = Requests['askOne']
 
 interface NodeOptions {
   /** As a process that is still being opened. */
@@ -46,13 +46,13 @@ async function openNodes(rig: Rig) {
       beatMs: LOOK_MS,
     })
     rig.defer(() => presence.leave())
-    const routing = createRouting({ database, signals, presence, log, patienceMs: PATIENCE_MS })
-    rig.defer(() => routing.close())
-    const askOne: AskOne = asking ? (...asked) => asking(routing.askOne, ...asked) : routing.askOne
+    const requests = createRequests({ database, signals, presence, log, patienceMs: PATIENCE_MS })
+    rig.defer(() => requests.close())
+    const askOne: AskOne = asking ? (...asked) => asking(requests.askOne, ...asked) : requests.askOne
     const streams = createStreams({
       signals,
       presence,
-      routing: { offer: routing.offer, askOne },
+      requests: { offer: requests.offer, askOne },
       log,
       renewMs: LOOK_MS,
       leaseMs: LEASE_MS,

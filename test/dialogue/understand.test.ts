@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { parseConfig } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/index.ts'
 import { NO_SLOTS, type Slots, slotsByRules } from '../../src/dialogue/slots.ts'
 import { createUnderstanding } from '../../src/dialogue/understand.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'

@@ -11,7 +11,7 @@ import { phoneNumber } from '../../src/directory/phone-number.ts'
 import { decideEarly, exportRules, importRules, resolvePlan } from '../../src/directory/rules.ts'
 import { exportDirectory, findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
-import type { Database } from '../../src/platform/postgres/database.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 

@@ -13,11 +13,10 @@ import {
   listGates,
   saveGate,
 } from '../../src/gates/sql/gates.ts'
-import { createGateBook } from '../../src/gates/targets.ts'
-import type { GateContent } from '../../src/outbound/content.ts'
-import type { Message } from '../../src/outbound/message.ts'
+import { createGateTargets } from '../../src/gates/targets.ts'
+import type { GateContent, Message } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import type { Database, Querier } from '../../src/platform/postgres/database.ts'
+import type { Database, Querier } from '../../src/platform/postgres/index.ts'
 import { BROKER_URL, openPeer, openProxy, openStranger, withBroker } from '../rig/broker-rig.ts'
 import { first, messageOf, openClient, startPeer, undeliveredBy } from '../rig/channels-peer.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -61,7 +60,7 @@ async function decide(
 function openSender(rig: Rig, database: Querier, publisher?: GatePublisher, now?: () => number) {
   const sender = createGateSender({
     database,
-    book: createGateBook({ database }),
+    targets: createGateTargets({ database }),
     http: openClient(rig),
     publisher,
     log: silentLog(),
@@ -160,11 +159,11 @@ test('another gate is never opened in the place of one that is gone', async (rig
   const peer = await startPeer(rig)
   await saveGate(database, TENANT, 'default', { kind: 'webhook', url: peer.url })
   await saveGate(database, TENANT, 'garage', { kind: 'webhook', url: peer.url })
-  const book = createGateBook({ database })
-  assert.is((await book.of(TENANT, 'garage'))!.id, 'garage')
-  assert.is((await book.of(TENANT, 'front'))!.id, 'default')
-  assert.is((await book.of(TENANT, null))!.id, 'default')
-  assert.is(await book.of('another', null), undefined)
+  const targets = createGateTargets({ database })
+  assert.is((await targets.of(TENANT, 'garage'))!.id, 'garage')
+  assert.is((await targets.of(TENANT, 'front'))!.id, 'default')
+  assert.is((await targets.of(TENANT, null))!.id, 'default')
+  assert.is(await targets.of('another', null), undefined)
   const message = await decide(database, { gate: 'garage' })
   assert.ok(await deleteGate(database, TENANT, 'garage'))
   const sender = openSender(rig, database)
@@ -189,15 +188,15 @@ test('a gate that was read before opens while the database is away', async (rig)
       return away ? Promise.reject(new Error('away')) : database.query(sql, values)
     },
   }
-  const book = createGateBook({ database: flaky })
-  assert.is((await book.of(TENANT, 'front'))!.id, 'default')
+  const targets = createGateTargets({ database: flaky })
+  assert.is((await targets.of(TENANT, 'front'))!.id, 'default')
   const message = await decide(database)
   away = 'hangs'
-  assert.is((await book.of(TENANT, 'front'))!.id, 'default')
+  assert.is((await targets.of(TENANT, 'front'))!.id, 'default')
   away = 'refuses'
-  assert.is((await book.of(TENANT, 'front'))!.id, 'default')
+  assert.is((await targets.of(TENANT, 'front'))!.id, 'default')
   const http = openClient(rig)
-  const sender = createGateSender({ database: flaky, book, http, publisher: undefined, log: silentLog() })
+  const sender = createGateSender({ database: flaky, targets, http, publisher: undefined, log: silentLog() })
   assert.equal(await sender.send(message, first), { providerId: message.callId, status: 204 })
   assert.is(peer.received.length, 1)
   away = 'hangs'

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import * as assert from 'uvu/assert'
 import { listKeys, revokeKey } from '../../src/http/sql/keys.ts'
 import { fail } from '../../src/platform/errors.ts'
-import type { Database } from '../../src/platform/postgres/database.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import { ADMIN_KEY, type Answer, asker, openSite, refused } from '../rig/http-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'
 

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { hasEspeak } from '../../src/speech/espeak.ts'
+import { hasEspeak } from '../../src/speech/index.ts'
 import { examples, type Furniture } from '../rig/http-fixtures.ts'
 import { asker, refused } from '../rig/http-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'

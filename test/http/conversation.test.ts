@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import type { EventRow } from '../../src/calls/sql/calls.ts'
+import type { EventRow } from '../../src/calls/index.ts'
 import { snapshotBy } from '../../src/http/call-view.ts'
 import { conversationOf } from '../../src/http/conversation.ts'
 import { suite } from '../rig/rig.ts'

@@ -2,10 +2,13 @@ import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import type { DeliveryEvent } from '../../machines/index.ts'
 import { replayDelivery } from '../../src/http/inspector/delivery-replay.ts'
-import { advance, mayHappen } from '../../src/outbound/life.ts'
-import type { AttemptRow } from '../../src/outbound/sql/attempts.ts'
-import type { MessageLife } from '../../src/outbound/sql/message-life.ts'
-import type { MessageRow } from '../../src/outbound/sql/messages.ts'
+import {
+  type AttemptRow,
+  advance,
+  type MessageLife,
+  type MessageRow,
+  mayHappen,
+} from '../../src/outbound/index.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('delivery replay')

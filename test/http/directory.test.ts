@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import { writeBatch } from '../../src/calls/sql/calls.ts'
+import { writeBatch } from '../../src/calls/index.ts'
 import { furnish } from '../rig/http-fixtures.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { noteFailure } from '../../src/outbound/sql/breakers.ts'
+import { noteFailure } from '../../src/outbound/index.ts'
 import { openSite } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'
 

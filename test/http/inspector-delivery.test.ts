@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { createKey } from '../../src/http/sql/keys.ts'
-import { findMessage } from '../../src/outbound/sql/messages.ts'
+import { findMessage } from '../../src/outbound/index.ts'
 import { startPeer } from '../rig/channels-peer.ts'
 import { asker } from '../rig/http-rig.ts'
 import { logIn, snapshot, visit, withChromium } from '../rig/page-rig.ts'

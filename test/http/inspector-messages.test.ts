@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { inspectorMessageRoutes } from '../../src/http/inspector/messages.ts'
-import type { NewMessage } from '../../src/outbound/message.ts'
-import { writeBegun } from '../../src/outbound/sql/attempts.ts'
-import { findMessageLife } from '../../src/outbound/sql/message-life.ts'
-import { insertReceipts, type ReceiptStatus } from '../../src/outbound/sql/receipts.ts'
+import {
+  findMessageLife,
+  insertReceipts,
+  type NewMessage,
+  type ReceiptStatus,
+  writeBegun,
+} from '../../src/outbound/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { asker, openSite, refused } from '../rig/http-rig.ts'
 import {

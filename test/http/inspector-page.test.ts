@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import * as assert from 'uvu/assert'
 import { MACHINES } from '../../machines/index.ts'
-import { createCharts } from '../../src/charts/charts.ts'
+import { createCharts } from '../../src/charts/index.ts'
 import { machineRoutes } from '../../src/http/routes/machines.ts'
 import { pageRoutes } from '../../src/http/routes/page.ts'
 import { vendorRoutes } from '../../src/http/routes/vendor.ts'

@@ -1,6 +1,5 @@
 import * as assert from 'uvu/assert'
-import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
-import { addPause } from '../../src/outbound/sql/pauses.ts'
+import { addPause, createEndpoint } from '../../src/outbound/index.ts'
 import { addMessage, openSite } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'
 

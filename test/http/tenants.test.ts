@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import type { Database } from '../../src/platform/postgres/database.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import { examples, furnish, NEEDLE } from '../rig/http-fixtures.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
 import { openWhole } from '../rig/inspector-rig.ts'

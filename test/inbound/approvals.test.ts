@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import { readAnswer } from '../../src/dialogue/answer.ts'
+import { readAnswer } from '../../src/dialogue/index.ts'
 import { readReply } from '../../src/inbound/answer.ts'
 import { createIntake } from '../../src/inbound/intake.ts'
 import { clean, PHRASES } from '../../src/inbound/phrases.ts'

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import type { AnyActorRef, Snapshot } from 'xstate'
 import type { Role } from '../../machines/index.ts'
-import { createStage, type Scene } from '../../src/testing/stage.ts'
+import { createStage, type Scene } from '../../src/testing/index.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 

@@ -92,7 +92,7 @@ test('hears no key in the speech of the captures', () => {
 test('hears no key in any prompt', () => {
   for (const locale of ['pt-BR', 'en']) {
     for (const id of PROMPT_IDS) {
-      const file = join(import.meta.dirname, '..', 'prompts', locale, `${id}.wav`)
+      const file = join(import.meta.dirname, '..', '..', 'prompts', locale, `${id}.wav`)
       const pcm = pcmOf(readFileSync(file), file)
       for (let offset = 0; offset < 320; offset += 64) assert.is(keysIn(pcm, offset), '', `${locale} ${id}`)
     }

@@ -10,7 +10,7 @@ import { frame, silence, synth } from '../rig/media-stream.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('prompts')
-const PACK = join(import.meta.dirname, '..', 'prompts')
+const PACK = join(import.meta.dirname, '..', '..', 'prompts')
 const LOCALES: Locale[] = ['pt-BR', 'en']
 const load = (locale: Locale, ...more: string[]) =>
   loadPrompts({ directories: [PACK, ...more], locale, frame })

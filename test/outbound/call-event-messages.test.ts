@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import { createJournal } from '../../src/calls/journal.ts'
-import type { EventRow } from '../../src/calls/sql/calls.ts'
-import { parseDirectory } from '../../src/directory/file.ts'
-import { findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
-import { findGateCommand, saveGate } from '../../src/gates/sql/gates.ts'
-import { createGateBook } from '../../src/gates/targets.ts'
+import { createJournal, type EventRow } from '../../src/calls/index.ts'
+import { findUnit, importDirectory, parseDirectory } from '../../src/directory/index.ts'
+import { createGateOpening, createGateTargets, findGateCommand, saveGate } from '../../src/gates/index.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
-import { createNotices, type NoticesOptions } from '../../src/outbound/call-event-messages.ts'
+import {
+  type CallEventMessagesOptions,
+  createCallEventMessages,
+} from '../../src/outbound/call-event-messages.ts'
 import { OWN_ENDPOINT } from '../../src/outbound/channels/webhook.ts'
 import { problemsOf } from '../../src/outbound/content.ts'
 import type { NewMessage } from '../../src/outbound/message.ts'
 import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import type { Database, Transaction } from '../../src/platform/postgres/database.ts'
+import type { Database, Transaction } from '../../src/platform/postgres/index.ts'
 import { captureLog } from '../rig/broker-rig.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
-const test = suite('channels: notices')
+const test = suite('channels: callEvents')
 
 const TENANT = 'default'
 const WHATSAPP = {
@@ -35,8 +35,8 @@ const WHATSAPP = {
 
 type Enqueued = NewMessage & { joined: boolean; fallback: string | undefined }
 
-/** Notices on a journal of the test's, and every message that they want sent; each is one that its channel takes. */
-function openNotices(rig: Rig, database: Database, options: Partial<NoticesOptions> = {}) {
+/** CallEventMessages on a journal of the test's, and every message that they want sent; each is one that its channel takes. */
+function openCallEvents(rig: Rig, database: Database, options: Partial<CallEventMessagesOptions> = {}) {
   const { lines, log } = captureLog()
   const journal = createJournal({ write: async () => {}, log: silentLog() })
   const messages: Enqueued[] = []
@@ -48,25 +48,36 @@ function openNotices(rig: Rig, database: Database, options: Partial<NoticesOptio
     messages.push({ ...message, joined: transaction !== undefined, fallback })
     return { status: fallback ? ('sent' as const) : ('pending' as const) }
   }
-  const notices = createNotices({
+  const callEvents = createCallEventMessages({
     journal,
     outbound: { enqueue },
     database,
-    book: createGateBook({ database }),
     accounts: createAccounts({ database, own: { whatsapp: WHATSAPP } }),
     ownEndpoint: false,
     locale: 'pt-BR',
     log,
     ...options,
   })
+  const gateOpening = createGateOpening({
+    journal,
+    outbound: options.outbound ?? { enqueue },
+    database,
+    targets: createGateTargets({ database }),
+    log,
+  })
+  const settled = async () => {
+    await gateOpening.settled()
+    await callEvents.settled()
+  }
   rig.defer(async () => {
-    await notices.close()
+    await gateOpening.close()
+    await callEvents.close()
     await journal.close()
   })
   let seq = 0
   const happens = (callId: string, kind: string, data: object, at = new Date()) =>
     journal.event({ callId, seq: seq++, at, kind, leg: null, data } satisfies EventRow)
-  return { notices, messages, happens, lines }
+  return { callEvents, settled, messages, happens, lines }
 }
 
 const place = (unit: object | null = null, gate: string | null = null) => ({ tenant: TENANT, gate, unit })
@@ -83,7 +94,7 @@ test('a call’s beginning, decision and end go to who wants them, without what 
     events: ['call.ended'],
   })
   await createEndpoint(database, TENANT, { url: 'https://off.example/', enabled: false })
-  const { notices, messages, happens } = openNotices(rig, database, { ownEndpoint: true })
+  const { messages, happens, settled } = openCallEvents(rig, database, { ownEndpoint: true })
   const callId = randomUUID()
   const at = new Date('2026-01-05T12:00:00.000Z')
   const unit = { id: '7', number: '101' }
@@ -96,7 +107,7 @@ test('a call’s beginning, decision and end go to who wants them, without what 
     { ...place(unit, 'front'), outcome: 'denied', reason: null, durations: { total: 9 } },
     at,
   )
-  await notices.settled()
+  await settled()
   const [mine, own] = [all.endpoint.id, OWN_ENDPOINT]
   assert.equal(webhooks(messages), [
     [mine, 'call.started'],
@@ -128,7 +139,7 @@ test('a call’s beginning, decision and end go to who wants them, without what 
 test('a yes opens the gate at its moment: once, urgent, and for thirty seconds', async (rig) => {
   const database = await openTestDatabase(rig)
   await saveGate(database, TENANT, 'front', { kind: 'webhook', url: 'https://gate.example/' })
-  const { notices, messages, happens } = openNotices(rig, database)
+  const { messages, happens, settled } = openCallEvents(rig, database)
   const callId = randomUUID()
   const at = new Date()
   const decided = {
@@ -139,7 +150,7 @@ test('a yes opens the gate at its moment: once, urgent, and for thirty seconds',
   }
   happens(callId, 'decided', decided, at)
   happens(callId, 'decided', decided, at)
-  await notices.settled()
+  await settled()
   assert.is(messages.length, 1)
   const [message] = messages
   assert.equal(
@@ -157,7 +168,7 @@ test('a yes opens the gate at its moment: once, urgent, and for thirty seconds',
   // neither a no nor a tenant without a gate opens anything
   happens(randomUUID(), 'decided', { ...decided, verdict: 'denied' })
   happens(randomUUID(), 'decided', { ...decided, tenant: 'another' })
-  await notices.settled()
+  await settled()
   assert.is(messages.length, 1)
 })
 
@@ -167,10 +178,10 @@ test('when the transaction of a command fails, neither it nor its message is lef
   const enqueue = async () => {
     throw fail('BUG')
   }
-  const { notices, happens, lines } = openNotices(rig, database, { outbound: { enqueue } })
+  const { happens, lines, settled } = openCallEvents(rig, database, { outbound: { enqueue } })
   const callId = randomUUID()
   happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'rule', via: 'rule' })
-  await notices.settled()
+  await settled()
   assert.is(await findGateCommand(database, callId), undefined)
   assert.ok(
     lines.some(({ msg, call_id }) => msg === 'the gate could not be told to open' && call_id === callId),
@@ -189,19 +200,17 @@ test('while the database is away the gate is told past the queue, and events wai
     transaction: (run) =>
       away ? Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })) : database.transaction(run),
   }
-  const { notices, messages, happens } = openNotices(rig, flaky, {
-    book: createGateBook({ database: flaky }),
-  })
+  const { callEvents, messages, happens, settled } = openCallEvents(rig, flaky)
   const callId = randomUUID()
   happens(callId, 'started', { tenant: TENANT, gate: null, node: 'n' })
-  await notices.settled()
+  await settled()
   away = true
   happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'resident', via: 'key' })
   const gate = await eventually(() => messages.find(({ channel }) => channel === 'gate'))
   assert.equal([gate.fallback, gate.joined, gate.to], ['direct', false, 'default'])
-  assert.ok(notices.counts().waiting > 0)
+  assert.ok(callEvents.counts().waiting > 0)
   away = false
-  await notices.settled()
+  await settled()
   assert.equal(webhooks(messages), [
     [endpoint.id, 'call.started'],
     [endpoint.id, 'call.decided'],
@@ -238,9 +247,9 @@ test('residents who were not reached get a note where the tenant wants that', as
     reason: null,
     durations: null,
   })
-  const { notices, messages, happens } = openNotices(rig, database)
+  const { messages, happens, settled } = openCallEvents(rig, database)
   happens(randomUUID(), 'ended', ended('unanswered'))
-  await notices.settled()
+  await settled()
   assert.is(messages.length, 0, 'nobody asked for notes')
   const file = JSON.stringify({ tenant: { id: TENANT, name: 'House', notifyUnreached: true }, units: [] })
   const { tenant } = parseDirectory(Buffer.from(file))
@@ -253,7 +262,7 @@ test('residents who were not reached get a note where the tenant wants that', as
   // somebody was on the line and left it undecided
   for (const reason of ['undecided', 'resident-left'])
     happens(randomUUID(), 'ended', { ...ended('unanswered'), reason })
-  await notices.settled()
+  await settled()
   assert.equal(
     messages.map(({ channel, to, idempotencyKey }) => [channel, to, idempotencyKey]),
     [['whatsapp', '+5511987654321', `unreached:${callId}:${unit.residents[0]!.id}`]],
@@ -263,7 +272,7 @@ test('residents who were not reached get a note where the tenant wants that', as
   happens(randomUUID(), 'ended', ended('unreachable'))
   // a note of yesterday's visit helps nobody
   happens(randomUUID(), 'ended', ended('unanswered'), new Date(Date.now() - 2 * 60 * 60 * 1000))
-  await notices.settled()
+  await settled()
   assert.is(messages.length, 2)
   assert.match((messages[1]!.body as { text: string }).text, /nobody answered/)
 })
@@ -274,12 +283,19 @@ test('an outside dialler hears whom to ring, for as long as it rings', async (ri
     url: 'https://pbx.example/',
     events: ['resident.wanted'],
   })
-  const { notices, messages } = openNotices(rig, database)
+  const { callEvents, messages, settled } = openCallEvents(rig, database)
   const callId = randomUUID()
   const attemptId = randomUUID()
-  notices.residentWanted({ callId, tenantId: TENANT, attemptId, unit: '101', number: '1001', ringMs: 30_000 })
-  notices.residentWanted({ callId, tenantId: TENANT, attemptId, unit: '101', number: '1001', ringMs: 0 })
-  await notices.settled()
+  callEvents.residentWanted({
+    callId,
+    tenantId: TENANT,
+    attemptId,
+    unit: '101',
+    number: '1001',
+    ringMs: 30_000,
+  })
+  callEvents.residentWanted({ callId, tenantId: TENANT, attemptId, unit: '101', number: '1001', ringMs: 0 })
+  await settled()
   assert.is(messages.length, 1)
   const [message] = messages
   assert.equal([message!.to, message!.priority], [endpoint.id, 10])
@@ -297,9 +313,9 @@ test('trouble with an endpoint is told to the others of its tenant', async (rig)
   const database = await openTestDatabase(rig)
   const ill = await createEndpoint(database, TENANT, { url: 'https://ill.example/' })
   const well = await createEndpoint(database, TENANT, { url: 'https://well.example/' })
-  const { notices, messages } = openNotices(rig, database, { ownEndpoint: true })
-  notices.endpointTrouble('endpoint.paused', { tenantId: TENANT, id: ill.endpoint.id, failures: 5 })
-  await notices.settled()
+  const { callEvents, messages, settled } = openCallEvents(rig, database, { ownEndpoint: true })
+  callEvents.endpointTrouble('endpoint.paused', { tenantId: TENANT, id: ill.endpoint.id, failures: 5 })
+  await settled()
   assert.equal(webhooks(messages), [
     [well.endpoint.id, 'endpoint.paused'],
     [OWN_ENDPOINT, 'endpoint.paused'],

@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import * as assert from 'uvu/assert'
-import { createJournal } from '../../src/calls/journal.ts'
-import { type Environment, parseConfig } from '../../src/config/config.ts'
-import { findGateCommand, saveGate } from '../../src/gates/sql/gates.ts'
-import { createNotices } from '../../src/outbound/call-event-messages.ts'
+import { createJournal } from '../../src/calls/index.ts'
+import { type Environment, parseConfig } from '../../src/config/index.ts'
+import {
+  createGateOpening,
+  createGateSender,
+  createGateTargets,
+  findGateCommand,
+  saveGate,
+} from '../../src/gates/index.ts'
+import { createCallEventMessages } from '../../src/outbound/call-event-messages.ts'
 import { createFailurePost } from '../../src/outbound/failure-post.ts'
 import { createOutbound } from '../../src/outbound/outbound.ts'
 import { createSenders } from '../../src/outbound/senders.ts'
@@ -19,7 +25,7 @@ const test = suite('channels: from the journal to the peer')
 
 const TENANT = 'default'
 
-/** Journal, notices, queue, worker and channels, wired as the service wires them. */
+/** Journal, callEvents, queue, worker and channels, wired as the service wires them. */
 async function openHouse(rig: Rig, settings: Environment) {
   const config = parseConfig({ EGRESS_ALLOW: '127.0.0.0/8', ...settings })
   const database = await openTestDatabase(rig)
@@ -28,9 +34,8 @@ async function openHouse(rig: Rig, settings: Environment) {
     database,
     channels: config.channels,
     publicUrl: config.publicUrl,
-    amqpUrl: undefined,
     recordings: config.dataDir,
-    onTrouble: (type, endpoint) => notices.endpointTrouble(type, endpoint),
+    onTrouble: (type, endpoint) => callEvents.endpointTrouble(type, endpoint),
     log,
   })
   rig.defer(() => senders.close())
@@ -45,29 +50,33 @@ async function openHouse(rig: Rig, settings: Environment) {
     post: createFailurePost(senders.http),
   })
   rig.defer(() => outbound.close())
-  const worker = createWorker({ outbound, channels: senders.senders, node: 'test', log })
+  const targets = createGateTargets({ database })
+  const gateSender = createGateSender({ database, targets, http: senders.http, publisher: undefined, log })
+  rig.defer(() => gateSender.close())
+  const worker = createWorker({ outbound, channels: [...senders.senders, gateSender], node: 'test', log })
   rig.defer(() => worker.close())
   const journal = createJournal({ write: async () => {}, log })
-  const { book, accounts } = senders
+  const { accounts } = senders
   const ownEndpoint = config.channels.webhook !== undefined
-  const notices = createNotices({
+  const gateOpening = createGateOpening({ journal, outbound, database, targets, log })
+  const callEvents = createCallEventMessages({
     journal,
     outbound,
     database,
-    book,
     accounts,
     ownEndpoint,
     locale: 'pt-BR',
     log,
   })
   rig.defer(async () => {
-    await notices.close()
+    await gateOpening.close()
+    await callEvents.close()
     await journal.close()
   })
   let seq = 0
   const happens = (callId: string, kind: string, data: object) =>
     journal.event({ callId, seq: seq++, at: new Date(), kind, leg: null, data })
-  return { database, happens, notices, outbound }
+  return { database, happens, callEvents, outbound }
 }
 
 const place = { tenant: TENANT, gate: null, unit: { id: '7', number: '101' } }

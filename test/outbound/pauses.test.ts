@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { createTenant } from '../../src/directory/sql/tenants.ts'
+import { createTenant } from '../../src/directory/index.ts'
 import type { Outbound } from '../../src/outbound/outbound.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'

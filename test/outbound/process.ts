@@ -1,14 +1,14 @@
 /**
- * A worker by itself, to be killed: `node test/outbound/process.ts DATABASE_URL PEER NODE`. Posts each webhook to PEER with
+ * A worker by itself, to be killed: `node test/outbound-process.ts DATABASE_URL PEER NODE`. Posts each webhook to PEER with
  * its id, says `ready`, and ends in order when its input does.
  */
 
 import type { ChannelSender } from '../../src/outbound/message.ts'
 import { createOutbound } from '../../src/outbound/outbound.ts'
 import { createWorker } from '../../src/outbound/worker.ts'
-import { DeliveryError } from '../../src/platform/http-client/delivery-error.ts'
+import { DeliveryError } from '../../src/platform/http-client/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { openDatabase } from '../../src/platform/postgres/database.ts'
+import { openDatabase } from '../../src/platform/postgres/index.ts'
 
 const [url, peer, node] = process.argv.slice(2) as [string, string, string]
 const log = silentLog()

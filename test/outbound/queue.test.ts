@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import type { NewMessage } from '../../src/outbound/message.ts'
 import { applyReceipts, insertReceipts } from '../../src/outbound/sql/receipts.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
-import type { DeliveryFacts } from '../../src/platform/http-client/delivery-error.ts'
+import type { DeliveryFacts } from '../../src/platform/http-client/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import {
   hello,

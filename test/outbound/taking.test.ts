@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
-import { openBoss } from '../../src/queue/boss.ts'
+import { openBoss } from '../../src/queue/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { hello, openOutbound, scriptedChannel, startWorker, watch } from '../rig/outbound-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'

@@ -15,7 +15,7 @@ import {
   updateEndpoint,
 } from '../../src/outbound/sql/endpoints.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import type { Database } from '../../src/platform/postgres/database.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import {
   first,
   messageOf,

@@ -17,7 +17,7 @@ import {
 import { encodeVoice, hasVoiceEncoder } from '../../src/outbound/voice.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import type { Database } from '../../src/platform/postgres/database.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import { first, messageOf, openClient, startPeer, undeliveredBy } from '../rig/channels-peer.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { type Rig, suite } from '../rig/rig.ts'

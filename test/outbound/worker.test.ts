@@ -6,10 +6,9 @@ import FakeTimers from '@sinonjs/fake-timers'
 import * as assert from 'uvu/assert'
 import { writeBegun } from '../../src/outbound/sql/attempts.ts'
 import { fail } from '../../src/platform/errors.ts'
-import { DeliveryError } from '../../src/platform/http-client/delivery-error.ts'
-import type { Database } from '../../src/platform/postgres/database.ts'
-import { typedJob } from '../../src/queue/handlers.ts'
-import { createShares } from '../../src/queue/scheduler.ts'
+import { DeliveryError } from '../../src/platform/http-client/index.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
+import { createShares, typedJob } from '../../src/queue/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import {
   hang,

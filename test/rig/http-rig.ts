@@ -5,6 +5,7 @@ import { MACHINES } from '../../machines/index.ts'
 import type { CallCommand } from '../../src/calls/commands.ts'
 import { createCharts } from '../../src/charts/charts.ts'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
+import { createGateTargets } from '../../src/gates/targets.ts'
 import type { Outbox } from '../../src/http/routes/messages.ts'
 import { type HttpOptions, openHttp } from '../../src/http/server.ts'
 import { createKey, type Scope } from '../../src/http/sql/keys.ts'
@@ -153,7 +154,13 @@ type TestDatabase = Awaited<ReturnType<typeof openTestDatabase>>
 /** Moves rows as the queue does, without a queue: these tests are about who may ask for it. */
 function outboxOn(database: TestDatabase): Outbox {
   const accounts = createAccounts({ database, own: {} })
-  const admit = createAdmission({ database, accounts, ownEndpoint: false })
+  const targets = createGateTargets({ database })
+  const admit = createAdmission({
+    database,
+    accounts,
+    isGate: async (tenantId, id) => (await targets.find(tenantId, id)) !== undefined,
+    ownEndpoint: false,
+  })
   const change = async (id: string, status: 'pending' | 'cancelled') => {
     const found = await findMessage(database, id)
     if (!found) throw fail('MESSAGE_UNKNOWN', { messageId: id })

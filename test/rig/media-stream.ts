@@ -11,7 +11,7 @@ export const engine = await loadVad()
 
 /** All bytes that Asterisk sent in one of the recorded connections. */
 export function capture(name: string): Buffer {
-  const text = readFileSync(join(import.meta.dirname, 'fixtures', 'captures', `${name}.jsonl`), 'utf8')
+  const text = readFileSync(join(import.meta.dirname, '..', 'fixtures', 'captures', `${name}.jsonl`), 'utf8')
   const reads = text
     .trim()
     .split('\n')

@@ -9,7 +9,7 @@ import { FRAME_BYTES, SAMPLE_RATE } from '../../src/platform/audio.ts'
 import type { Transcriber } from '../../src/speech/transcribe.ts'
 import { capture, energyBounds, engine, random, silence, soundOf } from './media-stream.ts'
 
-const PROMPTS = join(import.meta.dirname, '..', 'prompts')
+const PROMPTS = join(import.meta.dirname, '..', '..', 'prompts')
 const LOCALES = ['pt-BR', 'en'] as const
 const SAMPLES = ['sample-visitor-name', 'sample-visitor-purpose', 'sample-resident-talk']
 const CAPTURES = ['visitor-app', 'resident-app']

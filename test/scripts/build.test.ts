@@ -9,7 +9,7 @@ import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('build')
 
-const ROOT = dirname(import.meta.dirname)
+const ROOT = dirname(dirname(import.meta.dirname))
 const run = promisify(execFile)
 
 const CONSUMER = `

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { KIND } from '../../src/audiosocket/frame.ts'
+import { KIND } from '../../src/audiosocket/index.ts'
 import type { Happening } from '../../src/simulator/transcript.ts'
 import { timedSuite } from '../rig/clock.ts'
 import { call, isAudio, noise, type Peer, serve } from '../rig/simulator-server.ts'

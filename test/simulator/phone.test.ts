@@ -1,6 +1,6 @@
 import { connect, createServer } from 'node:net'
 import * as assert from 'uvu/assert'
-import { HANGUP, KIND, SILENCE, uuidText } from '../../src/audiosocket/frame.ts'
+import { HANGUP, KIND, SILENCE, uuidText } from '../../src/audiosocket/index.ts'
 import type { Ended } from '../../src/simulator/transcript.ts'
 import { timedSuite } from '../rig/clock.ts'
 import { call, frames, isAudio, noise, type Peer, serve, soundsOf } from '../rig/simulator-server.ts'

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { HANGUP, SILENCE } from '../../src/audiosocket/frame.ts'
+import { HANGUP, SILENCE } from '../../src/audiosocket/index.ts'
 import type { PhoneOptions } from '../../src/simulator/phone.ts'
 import type { Ended } from '../../src/simulator/transcript.ts'
 import { timedSuite } from '../rig/clock.ts'

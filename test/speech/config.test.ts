@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { parseConfig } from '../../src/config/config.ts'
+import { parseConfig } from '../../src/config/index.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
 import { suite } from '../rig/rig.ts'
 

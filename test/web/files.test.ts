@@ -9,7 +9,7 @@ import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('page files')
 
-const WEB = join(import.meta.dirname, '..', 'src', 'web')
+const WEB = join(import.meta.dirname, '..', '..', 'src', 'web')
 
 /** The page alone, on a server of its own; resolves with what asks it for a path, as it is and not as a browser would tidy it. */
 async function openPage(rig: Rig) {

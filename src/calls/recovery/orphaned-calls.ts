@@ -1,13 +1,13 @@
 import { join } from 'node:path'
-import { LEASE_SECONDS } from '../../cluster/sql/nodes.ts'
-import type { Asking } from '../../inbound/approvals.ts'
-import { mendTapes } from '../../media/leg-recording-file.ts'
+import { LEASE_SECONDS } from '../../cluster/index.ts'
+import { mendTapes } from '../../media/index.ts'
 import { reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { atMost, passed } from '../../platform/time.ts'
 import type { Journal } from '../journal.ts'
 import { endLostCalls, type LostCall } from '../sql/orphaned-calls.ts'
+import type { WrittenQuestions } from '../written-questions.ts'
 
 /** ms beyond the longest call after which one that is said to live was lost with its process. */
 const LOST_MS = 300_000
@@ -16,10 +16,10 @@ const EVERY_MS = 5000
 /** ms that the disk may take for recordings. */
 const MEND_MS = 1000
 
-export interface LostCallsOptions {
+interface LostCallsOptions {
   database: Database
   journal: Pick<Journal, 'event'>
-  asking: Pick<Asking, 'close'>
+  asking: Pick<WrittenQuestions, 'close'>
   /** Where recordings of the calls are kept. */
   recordings: string
   /** CALL_MAX_SECONDS, ms. */

@@ -1,12 +1,10 @@
 import { join } from 'node:path'
-import { audioFrame } from '../../audiosocket/frame.ts'
-import { cutFrames } from '../../media/frames.ts'
-import { mendTapes } from '../../media/leg-recording-file.ts'
-import { loadRecording } from '../../media/recording.ts'
+import { audioFrame } from '../../audiosocket/index.ts'
+import { cutFrames, loadRecording, mendTapes } from '../../media/index.ts'
 import { createBatcher } from '../../platform/batch.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { atMost } from '../../platform/time.ts'
 import type { LiveCall } from '../call.ts'
 import {
@@ -40,7 +38,7 @@ export type Arrival =
   | { is: 'ended' }
   | Elsewhere
 
-export interface KeepingOptions {
+interface KeepingOptions {
   database: Database
   /** Of this process. */
   instance: string

@@ -1,6 +1,5 @@
 import type { Outcome } from '../../../machines/index.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
-import { asJsonb } from '../../platform/postgres/jsonb.ts'
+import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 import { forgetCalls, type KeptCall, keepCalls } from './snapshots.ts'
 
 export interface CallRow {
@@ -34,7 +33,7 @@ export interface EventRow {
 const COLUMNS = `id, tenant_id as "tenantId", node_id as "nodeId", gate, unit_id as "unitId",
   unit_number as "unitNumber", state, started_at as "startedAt", ended_at as "endedAt", outcome, reason, decision, durations`
 
-export interface WrittenBatch {
+interface WrittenBatch {
   calls: readonly CallRow[]
   events: readonly EventRow[]
   kept?: readonly KeptCall[]
@@ -101,7 +100,7 @@ export async function findCall(database: Querier, id: string): Promise<CallRow |
   return row
 }
 
-export interface CallFilter {
+interface CallFilter {
   tenantId?: string | undefined
   /** Those that have not ended, or only those that have. */
   live?: boolean | undefined

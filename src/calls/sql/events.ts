@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { EventRow } from './calls.ts'
 
 /** An event with its place among those of all calls. */

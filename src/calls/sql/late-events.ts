@@ -1,4 +1,4 @@
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { type EventRow, writeBatch } from './calls.ts'
 import { LATE_SEQ } from './snapshots.ts'
 

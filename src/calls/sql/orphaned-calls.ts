@@ -1,6 +1,6 @@
 import type { Outcome } from '../../../machines/index.ts'
-import { LEASE_SECONDS } from '../../cluster/sql/nodes.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import { LEASE_SECONDS } from '../../cluster/index.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { forgetCalls, IS_ALIVE, LATE_SEQ } from './snapshots.ts'
 
 /** A call that ended with its process. */
@@ -15,7 +15,7 @@ export interface LostCall {
   seq: number
 }
 
-export interface LostCallsQuery {
+interface LostCallsQuery {
   /** No call lasts longer. */
   longestMs: number
   /** How long a kept call waits for its visitor once its process is gone. */

@@ -1,8 +1,7 @@
-import { LEASE_SECONDS } from '../../cluster/sql/nodes.ts'
-import type { Intent } from '../../directory/entry-rules.ts'
+import { LEASE_SECONDS } from '../../cluster/index.ts'
+import type { Intent } from '../../directory/index.ts'
 import type { Role } from '../../platform/audio.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
-import { asJsonb } from '../../platform/postgres/jsonb.ts'
+import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
 /** A live call, as it can go on in another process. */
 export interface KeptCall {
@@ -64,11 +63,6 @@ export const IS_ALIVE = `exists (
     and exists (select from pg_stat_activity
       where application_name = 'porteiro ' || k.instance and datname = current_database()))`
 
-/** The name of the connection by which others see that a process lives. */
-export function connectionName(instance: string): string {
-  return `porteiro ${instance}`
-}
-
 /** One statement, however many there are. What another process that lives has taken over stays its own. */
 export async function keepCalls(database: Querier, calls: readonly KeptCall[]): Promise<void> {
   if (calls.length === 0) return
@@ -111,7 +105,7 @@ interface Found extends Omit<KeptCall, 'callId' | 'instance'> {
   silentMs: number
 }
 
-export interface RecallQuery {
+interface RecallQuery {
   /** Each once. */
   ids: readonly string[]
   /** The process that asks. */

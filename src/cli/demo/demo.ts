@@ -5,20 +5,24 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { pino } from 'pino'
 import type { CallOutput } from '../../../machines/index.ts'
-import { extensionOf } from '../../clicktocall/dialer.ts'
-import { loadConfig, parseConfig, readEnvironment } from '../../config/config.ts'
-import { MAIN_TENANT } from '../../directory/entrances.ts'
-import { parseDirectory } from '../../directory/file.ts'
-import { importDirectory } from '../../directory/sql/directory.ts'
+import { eventsOf, findCall } from '../../calls/index.ts'
+import { extensionOf } from '../../clicktocall/index.ts'
+import { loadConfig, parseConfig, readEnvironment } from '../../config/index.ts'
+import { importDirectory, MAIN_TENANT, parseDirectory } from '../../directory/index.ts'
 import { asPorteiroError, fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
 import { createScratch } from '../../platform/temp-dir.ts'
 import { aborted, atMost, passed } from '../../platform/time.ts'
-import { type RunningService, startService } from '../../roles/service.ts'
-import { sayAcross } from '../../simulator/bridged-voice.ts'
-import { createPhone, type Phone } from '../../simulator/phone.ts'
-import { playResident, playVisitor, type VisitorScript } from '../../simulator/script.ts'
+import { type RunningService, startService } from '../../roles/index.ts'
+import {
+  createPhone,
+  type Phone,
+  playResident,
+  playVisitor,
+  sayAcross,
+  type VisitorScript,
+} from '../../simulator/index.ts'
 import { type DemoMessages, openDemoMessages } from './messages.ts'
 import { openDemoPbx } from './pbx.ts'
 import { createStory, PORTEIRO, type Story, VISITOR } from './story.ts'
@@ -111,7 +115,7 @@ async function talk({ resident, visitor, across }: Talk): Promise<void> {
   await resident.ended
 }
 
-export interface DemoOptions {
+interface DemoOptions {
   scenario: string
   /** Leave the service up until `signal` is aborted. */
   keep: boolean
@@ -378,11 +382,8 @@ async function loadDirectory({ database }: RunningService) {
 
 async function storedOutcome({ database, journal }: RunningService, callId: string) {
   await journal.flush()
-  const [row] = await database.query<{ outcome: string | null; events: number }>(
-    'select outcome, (select count(*)::int from call_events where call_id = $1) as events from calls where id = $1',
-    [callId],
-  )
-  return row ?? { outcome: null, events: 0 }
+  const [call, events] = await Promise.all([findCall(database, callId), eventsOf(database, callId, 1000)])
+  return { outcome: call?.outcome ?? null, events: events.length }
 }
 
 function seconds(ms: number): string {

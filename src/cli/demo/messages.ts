@@ -1,12 +1,10 @@
 import { Webhook } from 'standardwebhooks'
-import type { Environment } from '../../config/config.ts'
-import { MAIN_TENANT } from '../../directory/entrances.ts'
-import { importRules } from '../../directory/rules.ts'
-import { MAIN_GATE, saveGate } from '../../gates/sql/gates.ts'
-import { MAIN_INSTANCE } from '../../outbound/sql/instances.ts'
-import type { RunningService } from '../../roles/service.ts'
-import { openHttpPeer } from '../../simulator/http-peer.ts'
-import { openWhatsAppPeer, type Reaction } from '../../simulator/whatsapp-peer.ts'
+import type { Environment } from '../../config/index.ts'
+import { importRules, MAIN_TENANT } from '../../directory/index.ts'
+import { MAIN_GATE, saveGate } from '../../gates/index.ts'
+import { MAIN_INSTANCE } from '../../outbound/index.ts'
+import type { RunningService } from '../../roles/index.ts'
+import { openHttpPeer, openWhatsAppPeer, type Reaction } from '../../simulator/index.ts'
 import { PORTEIRO, type Story } from './story.ts'
 
 export type DemoMessages = Awaited<ReturnType<typeof openDemoMessages>>
@@ -20,7 +18,7 @@ const DELIVERY: Partial<Record<string, string>> = { pending: 'queues', sent: 'ha
 const TOKEN = 'demo-token'
 const APP_SECRET = 'demo-app-secret'
 
-export interface DemoMessagesOptions {
+interface DemoMessagesOptions {
   /** What the resident does when they are asked; SIM is written by default. */
   reaction?: (() => Reaction | undefined) | undefined
   /** ms until then. */

@@ -1,7 +1,7 @@
 import { connect } from 'amqplib'
-import { parseMessage } from '../../clicktocall/message.ts'
+import { parseMessage } from '../../clicktocall/index.ts'
 
-export interface DemoPbxOptions {
+interface DemoPbxOptions {
   url: string
   queue: string
   /** Rings one attempt until `signal` is aborted. */

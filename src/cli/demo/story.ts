@@ -1,7 +1,6 @@
 import { styleText } from 'node:util'
-import type { EventRow } from '../../calls/sql/calls.ts'
-import type { VoiceHeard } from '../../simulator/bridged-voice.ts'
-import type { Happening } from '../../simulator/transcript.ts'
+import type { EventRow } from '../../calls/index.ts'
+import type { Happening, VoiceHeard } from '../../simulator/index.ts'
 
 export type Story = ReturnType<typeof createStory>
 
@@ -22,7 +21,7 @@ const TONES: Record<string, string> = {
   busy: 'the busy tone',
 }
 
-export interface StoryOptions {
+interface StoryOptions {
   write: (line: string) => void
   /** What a prompt says. */
   text: (prompt: string) => string

@@ -1,8 +1,12 @@
-import type { Config } from '../../config/config.ts'
-import { hasVoiceEncoder } from '../../outbound/voice.ts'
+import type { Config } from '../../config/index.ts'
+import { hasVoiceEncoder } from '../../outbound/index.ts'
 import type { ErrorCode } from '../../platform/errors.ts'
-import { createHttpClient, type HttpClient, type Outgoing } from '../../platform/http-client/client.ts'
-import { DeliveryError } from '../../platform/http-client/delivery-error.ts'
+import {
+  createHttpClient,
+  DeliveryError,
+  type HttpClient,
+  type Outgoing,
+} from '../../platform/http-client/index.ts'
 import type { Finding } from './finding.ts'
 
 /** ms for one answer. */

@@ -1,10 +1,10 @@
 import { createServer } from 'node:net'
-import { LEASE_SECONDS, liveNodes } from '../../cluster/sql/nodes.ts'
-import type { Config } from '../../config/config.ts'
-import { type GatePort, readGates } from '../../directory/entrances.ts'
+import { LEASE_SECONDS, liveNodes } from '../../cluster/index.ts'
+import type { Config } from '../../config/index.ts'
+import { type GatePort, readGates } from '../../directory/index.ts'
 import { fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
-import { reachable } from '../../roles/click-to-call.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
+import { reachable } from '../../roles/index.ts'
 import type { Finding } from './finding.ts'
 
 /** ms that the API of a running service has to say that it is ours. */

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
-import type { Config } from '../../config/config.ts'
-import { hasEspeak } from '../../speech/espeak.ts'
+import type { Config } from '../../config/index.ts'
+import { hasEspeak } from '../../speech/index.ts'
 import type { Finding } from './finding.ts'
 
 /** ms for a provider to take a connection. */

@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 export interface NodeRow {
   /** Of one start of one process. */
@@ -67,4 +67,9 @@ export async function removeNode(database: Querier, instance: string): Promise<v
 /** Deletes the leases of processes that ended without a word so many seconds ago. */
 export async function removeLostNodes(database: Querier, seconds: number): Promise<void> {
   await database.query(`delete from nodes where seen_at < now() - $1 * interval '1 second'`, [seconds])
+}
+
+/** The name of the connection by which other processes see that this one is alive. */
+export function connectionName(instance: string): string {
+  return `porteiro ${instance}`
 }

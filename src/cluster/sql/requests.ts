@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /** For one process, or for whichever has the call. */
 export type Addressee = { instance: string; callId?: undefined } | { callId: string; instance?: undefined }

@@ -1,5 +1,5 @@
 import { fail } from '../../platform/errors.ts'
-import type { Database, Querier } from '../../platform/postgres/database.ts'
+import type { Database, Querier } from '../../platform/postgres/index.ts'
 import { type DirectoryRules, importRules } from '../rules.ts'
 
 export interface ResidentEntry {
@@ -32,7 +32,7 @@ export interface ExtensionRow {
   condominio_id: string
 }
 
-export interface Tenant {
+interface Tenant {
   id: string
   name: string
   locale?: 'pt-BR' | 'en'
@@ -138,7 +138,7 @@ export function listExtensions(database: Querier, tenantId?: string): Promise<Ex
   )
 }
 
-export interface ImportOptions {
+interface ImportOptions {
   /** Also removes the units that `entries` does not name. */
   replace?: boolean
   /** Given: the tenant's name and locale follow. An unknown tenant is created either way. */
@@ -149,7 +149,7 @@ export interface ImportOptions {
   rules?: DirectoryRules
 }
 
-export interface ImportReport {
+interface ImportReport {
   /** In the entries. */
   units: number
   residents: number

@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { ExtensionRow } from './directory.ts'
 
 /**

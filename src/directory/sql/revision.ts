@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /**
  * Differs after a committed change of a tenant's units and residents, by whichever process, at the price of one scan of

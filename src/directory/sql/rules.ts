@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { Intent } from '../entry-rules.ts'
 
 /** Rules one at a time, for people who edit them; what they mean is src/directory/entry-rules.ts. */
@@ -34,14 +34,14 @@ export interface RuleOwner {
 
 export type RuleTable = 'block_list' | 'auto_open_windows'
 
-export interface BlockedChange {
+interface BlockedChange {
   phone?: string | undefined
   name?: string | undefined
   reason?: string | undefined
   until?: string | undefined
 }
 
-export interface WindowChange {
+interface WindowChange {
   weekdays: readonly number[]
   from: string
   to: string

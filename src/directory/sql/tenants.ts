@@ -1,8 +1,7 @@
-import type { Querier } from '../../platform/postgres/database.ts'
-import { stateOf } from '../../platform/postgres/sqlstate.ts'
+import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 
-export interface TenantRow {
+interface TenantRow {
   id: string
   name: string
   locale: 'pt-BR' | 'en' | null
@@ -15,7 +14,7 @@ export interface TenantRow {
   planUnreadable: boolean
 }
 
-export interface TenantChange {
+interface TenantChange {
   name?: string | undefined
   /** Null: the service's. */
   locale?: 'pt-BR' | 'en' | null | undefined

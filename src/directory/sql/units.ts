@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { ContactPlan } from '../contact-plan.ts'
 import type { ResidentEntry, Unit } from './directory.ts'
 import { readPlan } from './tenants.ts'
@@ -20,9 +20,7 @@ export interface UnitChange {
   plan: ContactPlan | null
 }
 
-export type Resident = Unit['residents'][number]
-
-export type ResidentChange = Required<Omit<ResidentEntry, 'phone' | 'whatsapp'>> & {
+type ResidentChange = Required<Omit<ResidentEntry, 'phone' | 'whatsapp'>> & {
   phone: string | null
   whatsapp: string | null
 }
@@ -34,7 +32,7 @@ const UNIT = `
     from residents r where r.unit_id = u.id), '[]') as residents
   from units u`
 
-export interface UnitFilter {
+interface UnitFilter {
   tenantId: string
   /** Part of a number, label, block or resident's name. */
   search?: string | undefined

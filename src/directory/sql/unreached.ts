@@ -1,7 +1,7 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /** Whom to write to about a visit that reached nobody. */
-export interface Unreached {
+interface Unreached {
   /** Null: the service's own. */
   locale: 'pt-BR' | 'en' | null
   unitLabel: string

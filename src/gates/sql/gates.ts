@@ -1,5 +1,5 @@
-import { newSecret } from '../../outbound/sql/endpoints.ts'
-import type { Querier, Transaction } from '../../platform/postgres/database.ts'
+import { newSecret } from '../../outbound/index.ts'
+import type { Querier, Transaction } from '../../platform/postgres/index.ts'
 
 /** The gate for all of a tenant's extensions that have none of their own. */
 export const MAIN_GATE = 'default'
@@ -10,7 +10,7 @@ export type GateInput =
   | { kind: 'webhook'; url: string; enabled?: boolean }
 
 /** As lists show it. */
-export interface GateRow {
+interface GateRow {
   tenantId: string
   id: string
   kind: 'amqp' | 'webhook'
@@ -93,7 +93,7 @@ export async function findGate(
   return row
 }
 
-export interface GateCommand {
+interface GateCommand {
   callId: string
   tenantId: string
   gateId: string

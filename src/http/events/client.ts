@@ -1,9 +1,8 @@
 import type { ServerResponse } from 'node:http'
-import type { Levels } from '../../calls/levels.ts'
-import { eventsAfter, lastEventId, type PlacedEvent } from '../../calls/sql/events.ts'
+import { eventsAfter, type Levels, lastEventId, type PlacedEvent } from '../../calls/index.ts'
 import { reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { passed } from '../../platform/time.ts'
 import { type EventFeed, settled } from './feed.ts'
 
@@ -20,7 +19,7 @@ const UNSETTLED_MS = 150
 /** ms after which a browser comes again by itself. */
 const RETRY_MS = 2000
 
-export interface EventClientOptions {
+interface EventClientOptions {
   response: ServerResponse
   database: Database
   feed: EventFeed

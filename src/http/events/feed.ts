@@ -1,7 +1,7 @@
-import { eventsAfter, lastEventId, type PlacedEvent } from '../../calls/sql/events.ts'
+import { eventsAfter, lastEventId, type PlacedEvent } from '../../calls/index.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 
 /** ms between two looks while somebody watches; the journal itself writes each 100 ms. */
 const LOOK_MS = 150

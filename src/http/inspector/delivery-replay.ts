@@ -1,12 +1,11 @@
 import { initialTransition, type SnapshotFrom, transition } from 'xstate'
 import { type DeliveryContext, type DeliveryEvent, deliveryMachine } from '../../../machines/index.ts'
-import { shown } from '../../inspect/mask.ts'
-import type { AttemptRow } from '../../outbound/sql/attempts.ts'
-import { leftOutOf, type MessageLife } from '../../outbound/sql/message-life.ts'
+import { shown } from '../../inspect/index.ts'
+import { type AttemptRow, leftOutOf, type MessageLife } from '../../outbound/index.ts'
 import type { ReplayStep } from './replay.ts'
 
 /** As a step of a call, with what `deliveryMachine` knew after it. */
-export interface DeliveryStep extends ReplayStep {
+interface DeliveryStep extends ReplayStep {
   leg: null
   states: { delivery: string }
   context: DeliveryContext

@@ -1,6 +1,6 @@
 import { MACHINES } from '../../../machines/index.ts'
-import type { EventRow } from '../../calls/sql/calls.ts'
-import { shown } from '../../inspect/mask.ts'
+import type { EventRow } from '../../calls/index.ts'
+import { shown } from '../../inspect/index.ts'
 
 /** One event of a call's journal, with the state of every machine after it, by the actor's id. */
 export interface ReplayStep {

@@ -5,9 +5,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
-import { eventsOf, findCall, listCalls } from '../../calls/sql/calls.ts'
+import { eventsOf, findCall, listCalls } from '../../calls/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { atMost } from '../../platform/time.ts'
 import type { Caller } from '../auth.ts'
 import { validKeys } from '../sql/keys.ts'
@@ -28,7 +28,7 @@ const STEPS = 5000
 /** ms that an answer waits for the latest to be written. */
 const FLUSH_MS = 1000
 
-const WEB = join(import.meta.dirname, '..', 'web', 'inspector')
+const WEB = join(import.meta.dirname, '..', '..', 'web', 'inspector')
 /** What a browser may have, by path; no path of a request ever names a file. */
 const FILES: Record<string, string> = {
   '/inspector': 'index.html',
@@ -50,7 +50,7 @@ const TYPES: Record<string, string> = {
 }
 
 /** Where Stately's own viewer is, for those who have internet. */
-export const STATELY = 'https://stately.ai'
+const STATELY = 'https://stately.ai'
 const policy = (frames: string) =>
   [
     "default-src 'none'",
@@ -64,7 +64,7 @@ const policy = (frames: string) =>
     "frame-ancestors 'none'",
   ].join('; ')
 
-export interface InspectorRoutesOptions {
+interface InspectorRoutesOptions {
   looks: Looks
   database: Database
   /** Writes what waits, so that a replay has the latest. */

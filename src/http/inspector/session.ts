@@ -15,13 +15,13 @@ const MESSAGE_CHARACTERS = 16 * 1024
 /** Messages of a viewer that may wait for an answer of another process. */
 const ASKED = 20
 
-export interface SessionOptions {
+interface SessionOptions {
   socket: WebSocket
   looks: Looks
   log: FastifyBaseLogger
 }
 
-export interface PageSessionOptions extends SessionOptions {
+interface PageSessionOptions extends SessionOptions {
   caller: Caller
   issueTicket: (ticket: Omit<Ticket, 'caller'>) => { ticket: string; expiresAt: Date }
 }

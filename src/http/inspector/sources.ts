@@ -1,7 +1,5 @@
-import type { LiveCall } from '../../calls/call.ts'
-import type { Journal } from '../../calls/journal.ts'
-import type { Calls } from '../../calls/registry.ts'
-import type { Inspected, Source } from '../../inspect/inspection.ts'
+import type { Calls, Journal, LiveCall } from '../../calls/index.ts'
+import type { Inspected, Source } from '../../inspect/index.ts'
 
 /**
  * The live calls of this node. The first that the journal has of a call, started here or taken up, comes before its actor's

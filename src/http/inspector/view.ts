@@ -1,6 +1,10 @@
-import { feedMessage, machineOf } from '../../inspect/feed.ts'
-import { INSPECTED_KINDS, type Inspection } from '../../inspect/inspection.ts'
-import { statelyMessage } from '../../inspect/stately.ts'
+import {
+  feedMessage,
+  INSPECTED_KINDS,
+  type Inspection,
+  machineOf,
+  statelyMessage,
+} from '../../inspect/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { checkedEvent, sendableTo } from './events.ts'
@@ -26,7 +30,7 @@ export interface Sending {
 }
 
 /** One who looks at the actors of one process. */
-export interface Look {
+interface Look {
   /** False: no such root lives here. */
   watch(name: string | null): boolean
   /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, and STREAM_OVER after `close`. */

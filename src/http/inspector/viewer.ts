@@ -15,7 +15,7 @@ const PING_MS = 30_000
 /** ms that a closing handshake may take, with a viewer that does not read. */
 const CLOSE_MS = 1000
 
-export interface ViewerOptions {
+interface ViewerOptions {
   socket: WebSocket
   /** Whether a frame is a list of messages, or each message a frame of its own. */
   batched: boolean
@@ -23,7 +23,7 @@ export interface ViewerOptions {
   onCut: (error: PorteiroError) => void
 }
 
-export interface Viewer {
+interface Viewer {
   /** Takes one message as JSON. Never waits and never throws: what the viewer cannot take costs the viewer. */
   tell(json: string): void
   /** Closes with a WebSocket code of 4000 and the number of the HTTP status, and the error's own code as the reason. */

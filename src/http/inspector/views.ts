@@ -1,4 +1,4 @@
-import type { Streams } from '../../cluster/subscriptions.ts'
+import type { Streams } from '../../cluster/index.ts'
 import { fail } from '../../platform/errors.ts'
 import { type LookOptions, type LookWanted, openLook, type Sending } from './view.ts'
 
@@ -11,7 +11,7 @@ const STREAM = 'look'
 type Question = { watch: string | null } | { send: Sending }
 
 /** One who looks at the actors of every process. */
-export interface WideLook {
+interface WideLook {
   /** False: no such root lives anywhere. */
   watch(name: string | null): Promise<boolean>
   /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, STREAM_OVER, CALL_ELSEWHERE_SILENT. */

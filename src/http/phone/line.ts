@@ -1,6 +1,5 @@
 import { createConnection } from 'node:net'
-import { audioFrame, dtmfMessage, KIND, SILENCE, uuidMessage } from '../../audiosocket/frame.ts'
-import { createReader } from '../../audiosocket/reader.ts'
+import { audioFrame, createReader, dtmfMessage, KIND, SILENCE, uuidMessage } from '../../audiosocket/index.ts'
 import { FRAME_BYTES, FRAME_MS } from '../../platform/audio.ts'
 import { reasonOf } from '../../platform/errors.ts'
 
@@ -14,13 +13,13 @@ const FLUSH_MS = 1000
 /** How the line ended: the service hung up with 0x00, closed without, never answered, or we left. */
 export type LineEnd = 'server-hangup' | 'server-close' | 'refused' | 'us'
 
-export interface PhoneLineOptions {
+interface PhoneLineOptions {
   host: string
   port: number
   callId: string
 }
 
-export interface PhoneLineEvents {
+interface PhoneLineEvents {
   open(): void
   /** What is to be heard: 8 kHz s16le, as it came; the bytes are never written to again. */
   audio(pcm: Buffer): void
@@ -28,7 +27,7 @@ export interface PhoneLineEvents {
 }
 
 /** One AudioSocket connection to a port of ours, as an Asterisk would make it. Whoever opens it closes it. */
-export interface PhoneLine {
+interface PhoneLine {
   /** 20 ms of 8 kHz s16le, exactly 320 bytes. */
   speak(frame: Buffer): void
   /** One of 0-9, A-D, * and #; FRAME_MALFORMED for anything else. */

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
-import { isKey } from '../../audiosocket/frame.ts'
+import { isKey } from '../../audiosocket/index.ts'
 import { FRAME_BYTES, type Role } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Caller } from '../auth.ts'
@@ -38,7 +38,7 @@ export interface KnownCall {
   awaitingVisitor: boolean
 }
 
-export interface PhoneRouteOptions {
+interface PhoneRouteOptions {
   /** Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such ports. */
   phonePorts: (gate: string | undefined) => PhonePorts | undefined
   /** Of whatever node it lives or lived on; undefined for no call. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { MAIN_TENANT } from '../../directory/entrances.ts'
+import { MAIN_TENANT } from '../../directory/index.ts'
 import { voicesOf, type Whole } from '../remarks.ts'
 import { abilities } from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'

@@ -1,18 +1,24 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { isOrphan } from '../../directory/sql/tenants.ts'
-import { deleteGate, type GateInput, listGateCommands, listGates, saveGate } from '../../gates/sql/gates.ts'
-import { gateInput, instanceInput } from '../../outbound/forms.ts'
-import { deleteInstance, type Instance, listInstances, saveInstance } from '../../outbound/sql/instances.ts'
+import { isOrphan } from '../../directory/index.ts'
+import { deleteGate, type GateInput, listGateCommands, listGates, saveGate } from '../../gates/index.ts'
+import {
+  deleteInstance,
+  gateInput,
+  type Instance,
+  instanceInput,
+  listInstances,
+  saveInstance,
+} from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'
 import { callId } from './calls.ts'
 
-export interface AccountRoutesOptions {
+interface AccountRoutesOptions {
   database: Database
 }
 

@@ -1,15 +1,20 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Command } from '../../calls/commands.ts'
-import type { Calls } from '../../calls/registry.ts'
-import { type CallRow, eventsOf, findCall, listCalls } from '../../calls/sql/calls.ts'
-import { stateEventsOf } from '../../calls/sql/events.ts'
-import { callsAwaitingVisitor } from '../../calls/sql/snapshots.ts'
-import { findTenant } from '../../directory/sql/directory.ts'
+import {
+  type CallRow,
+  type Calls,
+  type Command,
+  callsAwaitingVisitor,
+  eventsOf,
+  findCall,
+  listCalls,
+  stateEventsOf,
+} from '../../calls/index.ts'
+import { findTenant } from '../../directory/index.ts'
 import type { Locale } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { atMost } from '../../platform/time.ts'
 import { snapshotBy, snapshotOf } from '../call-view.ts'
 import { conversationOf } from '../conversation.ts'

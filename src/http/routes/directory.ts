@@ -1,11 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { directoryFile, parseDirectory } from '../../directory/file.ts'
-import { exportRules } from '../../directory/rules.ts'
-import { exportDirectory, importDirectory } from '../../directory/sql/directory.ts'
+import {
+  directoryFile,
+  exportDirectory,
+  exportRules,
+  importDirectory,
+  parseDirectory,
+} from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { imported } from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'
 import { checkPorts, type ExtensionRoutesOptions } from './extensions.ts'
@@ -13,7 +17,7 @@ import { checkPorts, type ExtensionRoutesOptions } from './extensions.ts'
 /** Bytes; ten thousand units with their residents. */
 const FILE_LIMIT = 5 * 1024 * 1024
 
-export interface DirectoryRoutesOptions extends Pick<ExtensionRoutesOptions, 'mainPorts'> {
+interface DirectoryRoutesOptions extends Pick<ExtensionRoutesOptions, 'mainPorts'> {
   database: Database
 }
 

@@ -1,22 +1,23 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { MAIN_TENANT } from '../../directory/entrances.ts'
-import { isOrphan } from '../../directory/sql/tenants.ts'
-import { OWN_ENDPOINT } from '../../outbound/channels/webhook.ts'
-import { endpointChange, endpointInput, rotation } from '../../outbound/forms.ts'
-import { readBreaker } from '../../outbound/sql/breakers.ts'
+import { isOrphan, MAIN_TENANT } from '../../directory/index.ts'
 import {
   createEndpoint,
   deleteEndpoint,
   type EndpointInput,
+  endpointChange,
+  endpointInput,
   findEndpoint,
   listEndpoints,
+  OWN_ENDPOINT,
+  readBreaker,
   rotateSecret,
+  rotation,
   updateEndpoint,
-} from '../../outbound/sql/endpoints.ts'
+} from '../../outbound/index.ts'
 import { type Details, fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { createdEndpoint, endpoint, endpoints, type environmentEndpoint } from '../schemas/index.ts'
 import { maySee, tenantOf } from '../tenancy.ts'
 

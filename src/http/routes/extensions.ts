@@ -1,13 +1,18 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Gates, PortChanges } from '../../calls/entrance-ports.ts'
-import { extension as entry, filled } from '../../directory/file.ts'
-import { type ExtensionRow, listExtensions } from '../../directory/sql/directory.ts'
-import { deleteExtension, writeExtension } from '../../directory/sql/extensions.ts'
-import { isOrphan } from '../../directory/sql/tenants.ts'
+import type { Gates, PortChanges } from '../../calls/index.ts'
+import {
+  deleteExtension,
+  type ExtensionRow,
+  extension as entry,
+  filled,
+  isOrphan,
+  listExtensions,
+  writeExtension,
+} from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { extension, listOf, refreshed } from '../schemas/index.ts'
 import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
 

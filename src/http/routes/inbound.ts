@@ -2,18 +2,21 @@ import { parse as parseForm } from 'node:querystring'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 // the library's root would load every one of Twilio's APIs
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
-import { createRefusals } from '../../audiosocket/refusals.ts'
-import type { Intake } from '../../inbound/intake.ts'
-import type { Posted } from '../../inbound/posted.ts'
-import { isSameSecret, isSignedByMeta, tokenIn } from '../../inbound/providers/proof.ts'
-import { readTwilio } from '../../inbound/providers/twilio.ts'
-import { readWhatsApp } from '../../inbound/providers/whatsapp.ts'
-import { remembering } from '../../inbound/remember.ts'
-import type { InboundChannel } from '../../inbound/sql/inbound.ts'
-import type { Account, Accounts } from '../../outbound/accounts.ts'
-import type { Carrier } from '../../outbound/sql/instances.ts'
+import { createRefusals } from '../../audiosocket/index.ts'
+import {
+  type InboundChannel,
+  type Intake,
+  isSameSecret,
+  isSignedByMeta,
+  type Posted,
+  readTwilio,
+  readWhatsApp,
+  remembering,
+  tokenIn,
+} from '../../inbound/index.ts'
+import type { Account, Accounts, Carrier } from '../../outbound/index.ts'
 import { fail, PorteiroError } from '../../platform/errors.ts'
-import { DeliveryError } from '../../platform/http-client/delivery-error.ts'
+import { DeliveryError } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
 
 /** Bytes of a post; Meta bundles at most a thousand updates. */
@@ -25,7 +28,7 @@ const HIDDEN = { hide: true }
 /** Who posts is no browser: of the headers for those one is enough, and putting all of them together takes longer than the proof. */
 const POSTED = { bodyLimit: BODY_LIMIT, schema: HIDDEN, helmet: false } as const
 
-export interface InboundRoutesOptions {
+interface InboundRoutesOptions {
   intake: Intake
   /** The messenger accounts by the last part of their webhook's address. */
   accounts: Pick<Accounts, 'findByHook'>

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { isOrphan } from '../../directory/sql/tenants.ts'
+import { isOrphan } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { createdKey, key, listOf, scope } from '../schemas/index.ts'
 import { createKey, listKeys, readKey, revokeKey } from '../sql/keys.ts'
 import { tenantsOf } from '../tenancy.ts'
 
-export interface KeyRoutesOptions {
+interface KeyRoutesOptions {
   database: Database
 }
 

@@ -1,18 +1,20 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { MessageStatus, NewMessage } from '../../outbound/message.ts'
-import { attemptsOf } from '../../outbound/sql/attempts.ts'
 import {
+  attemptsOf,
   findMessage,
   listMessages,
   type MessageFilter,
   type MessageRow,
-} from '../../outbound/sql/messages.ts'
-import type { PauseRow, PauseScope } from '../../outbound/sql/pauses.ts'
-import type { QueueStatistics } from '../../outbound/statistics.ts'
+  type MessageStatus,
+  type NewMessage,
+  type PauseRow,
+  type PauseScope,
+  type QueueStatistics,
+} from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
 import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Metrics } from '../../observe/metrics.ts'
+import type { Metrics } from '../../observe/index.ts'
 
 export interface MetricsRoutesOptions {
   metrics: Metrics

@@ -4,7 +4,7 @@ import { extname, join, relative, sep } from 'node:path'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Where the page lies, beside the compiled files too. */
-const WEB = join(import.meta.dirname, '..', 'web')
+const WEB = join(import.meta.dirname, '..', '..', 'web')
 /** A page of its own, with routes of its own. */
 const NOT_OURS = 'inspector'
 

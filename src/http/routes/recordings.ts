@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { findCall } from '../../calls/sql/calls.ts'
+import { findCall } from '../../calls/index.ts'
 import { fail } from '../../platform/errors.ts'
 import { listRecordings } from '../recordings.ts'
 import { listOf, recording } from '../schemas/index.ts'
 import { maySee } from '../tenancy.ts'
 import { type CallRoutesOptions, callId } from './calls.ts'
 
-export type RecordingRoutesOptions = Pick<CallRoutesOptions, 'calls' | 'database' | 'recordings'>
+type RecordingRoutesOptions = Pick<CallRoutesOptions, 'calls' | 'database' | 'recordings'>
 
 /** `GET /api/calls/:id/recordings` and `/:name`, which is WAV and takes a range, as players ask for it. */
 export async function recordingRoutes(

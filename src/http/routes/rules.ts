@@ -1,27 +1,28 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { autoOpenWindow, blockedVisitor } from '../../directory/entry-rules.ts'
-import { unitNumber } from '../../directory/file.ts'
-import { findUnit } from '../../directory/sql/directory.ts'
 import {
+  autoOpenWindow,
   type BlockedRow,
+  blockedVisitor,
   deleteRule,
+  findUnit,
+  isOrphan,
   listRules,
   type RuleOwner,
   type RuleTable,
+  unitNumber,
   type WindowRow,
   writeBlocked,
   writeWindow,
-} from '../../directory/sql/rules.ts'
-import { isOrphan } from '../../directory/sql/tenants.ts'
+} from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { listedBlock, listedWindow, listOf } from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'
 import { rowId } from './units.ts'
 
-export interface RuleRoutesOptions {
+interface RuleRoutesOptions {
   database: Database
 }
 

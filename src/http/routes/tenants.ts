@@ -1,16 +1,22 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { contactPlan } from '../../directory/contact-plan.ts'
-import { MAIN_TENANT } from '../../directory/entrances.ts'
-import { filled, tenantId } from '../../directory/file.ts'
-import { changeTenant, createTenant, deleteTenant, listTenants } from '../../directory/sql/tenants.ts'
+import {
+  changeTenant,
+  contactPlan,
+  createTenant,
+  deleteTenant,
+  filled,
+  listTenants,
+  MAIN_TENANT,
+  tenantId,
+} from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { listOf, locale, tenant } from '../schemas/index.ts'
 import { tenantOf, tenantsOf } from '../tenancy.ts'
 
-export interface TenantRoutesOptions {
+interface TenantRoutesOptions {
   database: Database
 }
 

@@ -1,26 +1,29 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { contactPlan } from '../../directory/contact-plan.ts'
-import { filled, resident, unitNumber } from '../../directory/file.ts'
-import { isOrphan, isTaken } from '../../directory/sql/tenants.ts'
 import {
   changeUnit,
+  contactPlan,
   createUnit,
   deleteUnit,
+  filled,
+  isOrphan,
+  isTaken,
   pageUnits,
   readUnit,
+  resident,
   type UnitChange,
   type UnitRow,
+  unitNumber,
   writeResidents,
-} from '../../directory/sql/units.ts'
+} from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database, Transaction } from '../../platform/postgres/database.ts'
+import type { Database, Transaction } from '../../platform/postgres/index.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'
 
-export interface UnitRoutesOptions {
+interface UnitRoutesOptions {
   database: Database
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { OUTCOMES } from '../../../machines/index.ts'
-import { CHANNELS } from '../../outbound/message.ts'
+import { CHANNELS } from '../../outbound/index.ts'
 
 export const moment = z.date()
 export const facts = z.record(z.string(), z.unknown())

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { planStep } from '../../directory/contact-plan.ts'
-import { INTENTS } from '../../directory/entry-rules.ts'
+import { INTENTS, planStep } from '../../directory/index.ts'
 import { locale, moment, role } from './common.ts'
 
 const plan = z.array(planStep).nullable()

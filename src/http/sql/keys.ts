@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /** read: look; operate: hang up, decide, send; admin: directory, keys, endpoints. */
 export type Scope = 'read' | 'operate' | 'admin'
@@ -33,7 +33,7 @@ export async function createKey(
 }
 
 /** Stores a key that somebody else chose (API_KEY); resolves with its id, the same one when it is already known. */
-export async function saveKey(
+async function saveKey(
   database: Querier,
   key: { tenantId: string | null; name: string; scopes: readonly Scope[]; plain: string },
 ): Promise<string> {

@@ -1,8 +1,8 @@
-import { phoneNumber } from '../../directory/phone-number.ts'
+import { phoneNumber } from '../../directory/index.ts'
 import { ID_LIMIT, type Posted, type Receipt, type Said, TEXT_LIMIT } from '../posted.ts'
 
 /** A form as Twilio posts it: a name that comes twice is a list. */
-export type Form = Readonly<Record<string, string | string[] | undefined>>
+type Form = Readonly<Record<string, string | string[] | undefined>>
 
 const STATUS: Record<string, Receipt['status'] | undefined> = {
   sent: 'sent',

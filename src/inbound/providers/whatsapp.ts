@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { phoneNumber } from '../../directory/phone-number.ts'
+import { phoneNumber } from '../../directory/index.ts'
 import { digestOf, ID_LIMIT, momentOf, type Posted, type Receipt, type Said, TEXT_LIMIT } from '../posted.ts'
 
 /*

@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { Account } from './inbound.ts'
 
 export type ApprovalVerdict = 'authorized' | 'denied'
@@ -24,7 +24,7 @@ export interface Approval extends Account {
   replyId: string | null
 }
 
-export type NewApproval = Omit<Approval, 'messages' | 'status' | 'askedAt' | 'verdict' | 'replyId'>
+type NewApproval = Omit<Approval, 'messages' | 'status' | 'askedAt' | 'verdict' | 'replyId'>
 
 const COLUMNS = `a.id, a.call_id as "callId", a.tenant_id as "tenantId", a.instance_id as "instanceId", a.channel,
   a.unit_id as "unitId", a.unit_label as "unitLabel", a.resident_id as "residentId", a.resident_name as "residentName",

@@ -1,5 +1,5 @@
-import { phoneNumber } from '../../directory/phone-number.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
+import { phoneNumber } from '../../directory/index.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /** Hours after a person's last message in which they may be written to freely, by the rules of the WhatsApp Cloud API. */
 const WINDOW_HOURS = 24

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 
-export interface FilePart {
+interface FilePart {
   name: string
   filename: string
   type: string

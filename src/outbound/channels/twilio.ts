@@ -1,8 +1,12 @@
 import { z } from 'zod'
-import { jsonOf } from '../../platform/http-client/body.ts'
-import type { HttpAnswer, HttpClient } from '../../platform/http-client/client.ts'
-import type { DeliveryError } from '../../platform/http-client/delivery-error.ts'
-import { refusalOf, undelivered } from '../../platform/http-client/undelivered.ts'
+import {
+  type DeliveryError,
+  type HttpAnswer,
+  type HttpClient,
+  jsonOf,
+  refusalOf,
+  undelivered,
+} from '../../platform/http-client/index.ts'
 import type { Accounts, TwilioAccount } from '../accounts.ts'
 import { contentOf, twilioContent } from '../content.ts'
 import type { ChannelSender, Message } from '../message.ts'
@@ -19,7 +23,7 @@ const refused = z.object({ code: z.coerce.number(), message: z.string().default(
 const LIMITED = [20429, 30001, 63018]
 const LIMITED_MS = 2000
 
-export interface TwilioOptions {
+interface TwilioOptions {
   accounts: Accounts
   http: HttpClient
   /** PUBLIC_URL: Twilio reports what became of a message to it. */

@@ -1,10 +1,13 @@
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
-import type { HttpClient } from '../../platform/http-client/client.ts'
-import { DeliveryError } from '../../platform/http-client/delivery-error.ts'
-import { signatureHeaders } from '../../platform/http-client/signature.ts'
-import { refusalOf, undelivered } from '../../platform/http-client/undelivered.ts'
+import {
+  DeliveryError,
+  type HttpClient,
+  refusalOf,
+  signatureHeaders,
+  undelivered,
+} from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { Breaker } from '../breaker.ts'
 import { contentOf, webhookContent } from '../content.ts'
 import type { ChannelSender, Message, Try } from '../message.ts'

@@ -1,8 +1,11 @@
 import { z } from 'zod'
-import { jsonOf } from '../../platform/http-client/body.ts'
-import type { HttpAnswer } from '../../platform/http-client/client.ts'
-import type { DeliveryError } from '../../platform/http-client/delivery-error.ts'
-import { refusalOf, undelivered } from '../../platform/http-client/undelivered.ts'
+import {
+  type DeliveryError,
+  type HttpAnswer,
+  jsonOf,
+  refusalOf,
+  undelivered,
+} from '../../platform/http-client/index.ts'
 
 const accepted = z.object({ messages: z.array(z.object({ id: z.string() })).min(1) })
 const refused = z.object({
@@ -15,7 +18,7 @@ const refused = z.object({
 })
 
 /** Outside the day after the person's last word. */
-export const WINDOW_CLOSED = 131047
+const WINDOW_CLOSED = 131047
 
 /** Too much at once (Cloud API, error codes), and ms until it is worth another try. */
 const LIMITED: Record<number, number> = {

@@ -1,6 +1,4 @@
-import type { HttpClient } from '../../platform/http-client/client.ts'
-import { DeliveryError } from '../../platform/http-client/delivery-error.ts'
-import { undelivered } from '../../platform/http-client/undelivered.ts'
+import { DeliveryError, type HttpClient, undelivered } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Accounts, WhatsAppAccount } from '../accounts.ts'
 import { contentOf, type RecordingName, type WhatsAppContent, whatsappContent } from '../content.ts'

@@ -1,7 +1,7 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /** What all workers know of a receiver's failures. */
-export interface BreakerRow {
+interface BreakerRow {
   failures: number
   openings: number
   /** ms for which nobody should try; 0 while closed or when a probe is due. */

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Database, Querier } from '../../platform/postgres/database.ts'
+import type { Database, Querier } from '../../platform/postgres/index.ts'
 
 export const ENDPOINT_KINDS = ['standard', 'token'] as const
 
@@ -17,7 +17,7 @@ export interface EndpointInput {
 }
 
 /** As lists show it: without a secret or the value of a header. */
-export interface EndpointRow {
+interface EndpointRow {
   id: string
   tenantId: string
   url: string

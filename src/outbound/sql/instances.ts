@@ -1,6 +1,6 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
-export const INSTANCE_CHANNELS = ['whatsapp', 'unoapi', 'twilio'] as const
+const INSTANCE_CHANNELS = ['whatsapp', 'unoapi', 'twilio'] as const
 export type InstanceChannel = (typeof INSTANCE_CHANNELS)[number]
 /** Which channel of a message an instance serves. */
 export type Carrier = 'whatsapp' | 'twilio'
@@ -20,7 +20,7 @@ export interface Instance {
 }
 
 /** As lists show it: of its secrets the names alone. */
-export interface InstanceRow extends Omit<Instance, 'secrets'> {
+interface InstanceRow extends Omit<Instance, 'secrets'> {
   secrets: string[]
   createdAt: Date
   updatedAt: Date

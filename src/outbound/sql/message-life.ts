@@ -1,4 +1,4 @@
-import type { Database } from '../../platform/postgres/database.ts'
+import type { Database } from '../../platform/postgres/index.ts'
 import { type AttemptRow, attemptsOf, refusedBefore } from './attempts.ts'
 import { findMessage, type MessageRow } from './messages.ts'
 import { type ReceiptRow, receiptsOf } from './receipts.ts'

@@ -1,5 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
-import { asJsonb } from '../../platform/postgres/jsonb.ts'
+import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
 export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed' | 'expired' | 'cancelled'
 

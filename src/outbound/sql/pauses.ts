@@ -1,6 +1,6 @@
-import { isOrphan } from '../../directory/sql/tenants.ts'
+import { isOrphan } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 export interface PauseScope {
   /** Null: everybody's messages. */

@@ -1,12 +1,12 @@
-import type { Account } from '../../inbound/sql/inbound.ts'
-import type { Querier } from '../../platform/postgres/database.ts'
-import { asJsonb } from '../../platform/postgres/jsonb.ts'
+import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 import type { MessageRow } from './messages.ts'
 
 export type ReceiptStatus = 'sent' | 'delivered' | 'read' | 'failed'
 
 /** What a provider says of a message of ours. */
-export interface ReceiptRow extends Account {
+export interface ReceiptRow {
+  tenantId: string
+  instanceId: string
   /** The provider's id of our message. */
   providerId: string
   status: ReceiptStatus

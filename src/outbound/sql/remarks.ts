@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 
 /** Messages that wait for their next try. */
 export async function countRetrying(database: Querier, tenantId?: string): Promise<number> {
@@ -9,7 +9,7 @@ export async function countRetrying(database: Querier, tenantId?: string): Promi
   return row!.count
 }
 
-export interface PausedEndpoint {
+interface PausedEndpoint {
   id: string
   tenantId: string
   url: string

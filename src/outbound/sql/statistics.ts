@@ -1,7 +1,7 @@
-import type { Querier } from '../../platform/postgres/database.ts'
+import type { Querier } from '../../platform/postgres/index.ts'
 import type { RowStatus } from './messages.ts'
 
-export interface MessageCount {
+interface MessageCount {
   queue: string
   tenantId: string
   priority: number
@@ -35,7 +35,7 @@ export async function countWork(
   return row!
 }
 
-export interface RecentCount {
+interface RecentCount {
   queue: string
   tenantId: string
   priority: number

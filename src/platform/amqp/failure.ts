@@ -1,5 +1,12 @@
-import type { BrokerFailure } from '../../../machines/index.ts'
 import { type ErrorCode, fail, type PorteiroError, reasonOf } from '../errors.ts'
+
+/** Why a connection or a channel failed, as brokerMachine takes it. `final`: another attempt would fail as well. */
+export interface BrokerFailure {
+  /** Of the error table. */
+  code: string
+  details: Record<string, unknown>
+  final: boolean
+}
 
 /** What every broker error tells; no password among it. */
 export interface BrokerFacts extends Record<string, unknown> {

@@ -6,7 +6,7 @@ import { createSession, type LinkReport, type Session } from './session.ts'
 /** s between heartbeats, unless AMQP_URL says otherwise: a broker that vanished is noticed within two of them. */
 const HEARTBEAT_S = 10
 
-export interface LinkOptions {
+interface LinkOptions {
   url: string
   queue: string
   /** ms for the connection, the handshake and what `prepare` does. */

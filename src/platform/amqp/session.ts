@@ -1,7 +1,6 @@
 import type { ChannelModel, ConfirmChannel } from 'amqplib'
-import type { BrokerFailure } from '../../../machines/index.ts'
 import type { Logger } from '../log.ts'
-import { type BrokerFacts, failureOf } from './failure.ts'
+import { type BrokerFacts, type BrokerFailure, failureOf } from './failure.ts'
 
 /** ms that the broker has to say goodbye; then the socket is closed all the same. */
 const CLOSE_MS = 1000

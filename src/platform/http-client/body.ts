@@ -6,7 +6,7 @@ const ANSWER_BYTES = 256 * 1024
 const IDLE_BYTES = 16 * 1024
 const IDLE_MS = 500
 
-export type Body = AsyncIterable<Buffer> & {
+type Body = AsyncIterable<Buffer> & {
   destroy(error?: Error): unknown
   on(event: 'error', listener: () => void): unknown
 }

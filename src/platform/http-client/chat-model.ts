@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { fail, PorteiroError, reasonOf } from '../errors.ts'
 
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface ChatModelOptions {
   /** Of an OpenAI-compatible API, up to its version: `https://api.openai.com/v1`. */
@@ -13,13 +13,13 @@ export interface ChatModelOptions {
   fetch?: Fetch
 }
 
-export interface ChatMessage {
+interface ChatMessage {
   role: 'system' | 'user' | 'assistant'
   content: string
 }
 
 /** What the API is asked, beside the model's name. */
-export interface ChatRequest {
+interface ChatRequest {
   messages: readonly ChatMessage[]
   max_tokens: number
   response_format?: unknown

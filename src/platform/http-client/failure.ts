@@ -3,7 +3,7 @@ import { DeliveryError } from './delivery-error.ts'
 import { undelivered } from './undelivered.ts'
 
 /** What was known when a request failed; times in ms. */
-export interface Circumstances {
+interface Circumstances {
   host: string
   connectMs: number
   timeoutMs: number

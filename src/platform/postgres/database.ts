@@ -16,7 +16,7 @@ const DEFAULT_SCHEMA = 'porteiro'
 /** Connections a process; Postgres allows 100 in all by default and several roles share it. */
 const DEFAULT_MAX = 10
 
-/** Runs SQL and resolves with the rows. Every function of src/store takes one: the database, or a transaction. */
+/** Runs SQL and resolves with the rows. Every function of a sql/ folder takes one: the database, or a transaction. */
 export interface Querier {
   query<T = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<T[]>
 }

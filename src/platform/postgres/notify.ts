@@ -14,7 +14,7 @@ const PULSE_TIMEOUT_MS = 5000
 /** ms that closing waits for Postgres' goodbye. */
 const CLOSE_MS = 1000
 
-export interface ListenerOptions {
+interface ListenerOptions {
   database: Database
   channels: readonly string[]
   /** Of the connection, as Postgres lists it. */

@@ -125,7 +125,7 @@ export async function startPostmaster(
 }
 
 /** Undefined when the server ends instead. */
-export async function untilReady(cluster: string, pid: number): Promise<Postmaster | undefined> {
+async function untilReady(cluster: string, pid: number): Promise<Postmaster | undefined> {
   const end = performance.now() + START_MS
   while (runs(pid, cluster)) {
     const text = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')

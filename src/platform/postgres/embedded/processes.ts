@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-export interface ProcessFacts {
+interface ProcessFacts {
   /** Tells a process from a later one with the same id; only to be compared. */
   startedAt: string
   /** Ended, but its parent has not asked for it yet. */

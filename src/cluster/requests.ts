@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { CallCommand, Command } from '../calls/commands.ts'
-import { findCall } from '../calls/sql/calls.ts'
-import { noteLate } from '../calls/sql/late-events.ts'
-import { isKept } from '../calls/sql/snapshots.ts'
-import { asPorteiroError, ERRORS, type ErrorCode, fail, PorteiroError, reasonOf } from '../platform/errors.ts'
+import { asPorteiroError, ERRORS, type ErrorCode, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/database.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import type { Presence } from './presence.ts'
 import type { NodeRow } from './sql/nodes.ts'
 import {
@@ -29,22 +25,22 @@ const ANSWER_LOOK_MS = 250
 /** Requests read at once. */
 const BATCH = 100
 
-/** What nodes ask of each other. */
-type Request = { type: 'command'; command: CallCommand } | { type: 'task'; name: string; input: unknown }
+/** What one process asks another to do: about a call, of whichever process has it, or a task by its name. */
+type Request = { type: 'command'; command: unknown } | { type: 'task'; name: string; input: unknown }
 
 /** Done for another process; plain data in, plain data out. */
-export type Task = (input: unknown) => Promise<unknown>
+type Task = (input: unknown) => Promise<unknown>
 
 /** What a node that takes calls does for the others. */
 export interface Serving {
   /** Whether the call lives here, or did until just now. */
   has(callId: string): boolean
-  command: Command
+  command(callId: string, command: unknown): Promise<void>
   /** By name; each runs on every node that takes calls. */
   tasks: Record<string, Task>
 }
 
-export interface RoutingOptions {
+interface RequestsOptions {
   database: Database
   signals: Signals
   presence: Presence
@@ -53,14 +49,14 @@ export interface RoutingOptions {
   patienceMs?: number
 }
 
-export type Routing = ReturnType<typeof createRouting>
+export type Requests = ReturnType<typeof createRequests>
 
 /**
- * Commands reach the call wherever it lives. In its own process that is a call of a function; from another it is a row that
- * the owner takes and answers, told by a signal and found by a look each second where the signal was lost. Whatever nobody
- * has begun with in time is withdrawn, so that it never happens after the caller was told that it did not.
+ * Requests between the processes of one database: a row that the other process takes and answers. A notification announces
+ * it, and a poll each second finds it where the notification was lost. A request that nobody began in time is withdrawn, so
+ * that it never happens after its sender gave up.
  */
-export function createRouting(options: RoutingOptions) {
+export function createRequests(options: RequestsOptions) {
   const { database, signals, presence, log, patienceMs = PATIENCE_MS } = options
   let serving: Serving | undefined
   const tasks = new Map<string, Task>()
@@ -126,41 +122,6 @@ export function createRouting(options: RoutingOptions) {
     const answer = await ask({ instance }, request)
     if (!answer) throw fail('CALL_ELSEWHERE_SILENT', { node })
     return answer.value
-  }
-
-  const elsewhere = async (callId: string, command: CallCommand): Promise<void> => {
-    const row = await findCall(database, callId)
-    if (!row) throw fail('CALL_UNKNOWN', { callId })
-    if (row.endedAt !== null) throw fail('CALL_ENDED', { callId })
-    const { nodeId: node, startedAt } = row
-    const namesakes = (await presence.list()).filter(
-      ({ nodeId, roles }) => nodeId === node && roles.includes('voice'),
-    )
-    if (namesakes.length > 0 && (await ask({ callId }, { type: 'command', command }))) return
-    // a node that was started after the call, and has it not, has lost it with the process before, unless its visitor comes back
-    const lost =
-      namesakes.length > 0 &&
-      namesakes.every((other) => other.startedAt > startedAt) &&
-      !(await isKept(database, callId))
-    throw lost ? fail('CALL_ENDED', { callId }) : fail('CALL_ELSEWHERE_SILENT', { callId, node })
-  }
-
-  /** Errors: those of src/calls/commands.ts, CALL_ELSEWHERE_SILENT, DATABASE_UNREACHABLE. */
-  const command: Command = async (callId, given) => {
-    try {
-      if (serving?.has(callId)) await serving.command(callId, given)
-      else await elsewhere(callId, given)
-    } catch (error) {
-      if (given.type === 'decide' && error instanceof PorteiroError && error.code === 'CALL_ENDED') {
-        const { verdict, by, via } = given
-        // the answer does not depend on it
-        await noteLate(database, { callId, kind: 'decision.late', data: { verdict, by, via } }).catch(
-          (failed) =>
-            log.warn({ call_id: callId, reason: reasonOf(failed) }, 'a late decision was not noted'),
-        )
-      }
-      throw error
-    }
   }
 
   // the answering side
@@ -231,7 +192,12 @@ export function createRouting(options: RoutingOptions) {
   ]
 
   return {
-    command,
+    /** Whether this process has the call. */
+    has: (callId: string): boolean => serving?.has(callId) === true,
+    /** Has the process that has the call do this; false: none began in time. Errors: those of the command. */
+    async askOwner(callId: string, command: unknown): Promise<boolean> {
+      return (await ask({ callId }, { type: 'command', command })) !== undefined
+    },
     /** From now on this process takes calls. */
     serve(what: Serving) {
       serving = what

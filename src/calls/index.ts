@@ -1,0 +1,36 @@
+/**
+ * One call: registry, arrivals, legs, the ports that its machines need, journal, and recovery after a restart (snapshots,
+ * orphaned calls). A leg is one side of a call: visitor or resident. The journal is what happened, in order.
+ * Owns the SQL of calls, call_events and kept_calls.
+ * Never: frames in a mailbox, or waiting for Postgres while somebody listens.
+ */
+export type { LiveCall } from './call.ts'
+export { type Command, createCommands } from './commands.ts'
+export { deadline } from './deadline.ts'
+export { createEndedCalls } from './ended.ts'
+export { createGates, type Gates, type PortChanges } from './entrance-ports.ts'
+export { createHearing } from './hearing.ts'
+export { createJournal, type Journal } from './journal.ts'
+export { createLeg } from './leg.ts'
+export { giveLevels, LEVELS, LEVELS_MS, type Levels, levelsOf } from './levels.ts'
+export { loadMediaKit, type MediaKit } from './media-assets.ts'
+export { createPorts } from './ports.ts'
+export { endLost } from './recovery/orphaned-calls.ts'
+export { createKeeping } from './recovery/snapshots.ts'
+export { type Calls, createCalls } from './registry.ts'
+export { createCourtesy } from './reject-prompt.ts'
+export { createRelays } from './relays.ts'
+export { keepRetention } from './retention.ts'
+export { createRouting, type Routing } from './routing.ts'
+export {
+  type CallRow,
+  type EventRow,
+  endedSince,
+  eventsOf,
+  findCall,
+  listCalls,
+  writeBatch,
+} from './sql/calls.ts'
+export { eventsAfter, lastEventId, type PlacedEvent, stateEventsOf } from './sql/events.ts'
+export { callsAwaitingVisitor } from './sql/snapshots.ts'
+export type { WrittenQuestion } from './written-questions.ts'

@@ -1,0 +1,7 @@
+/**
+ * The environment, parsed once: variables, their forms, every problem at once, misspelt names.
+ * Never: reading process.env anywhere else.
+ */
+export { type Config, type Environment, loadConfig, parseConfig, readEnvironment } from './config.ts'
+export { unknownSettings } from './misspelt.ts'
+export { VARIABLES } from './variables.ts'

@@ -1,0 +1,9 @@
+/**
+ * What words mean: numbers, units, names, intents, yes and no, in Portuguese and English.
+ * Pure functions over text, but for the language model that fills slots where one is configured.
+ * Never: sound, calls or decisions. A meaning is a proposal; the call decides.
+ */
+export { readAnswer } from './answer.ts'
+export type { Match, WantedUnit } from './match.ts'
+export { createMatcher } from './matcher.ts'
+export { createUnderstanding, type Understanding } from './understand.ts'

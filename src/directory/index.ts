@@ -1,0 +1,54 @@
+/**
+ * Who lives where and how to reach them: tenants, units, residents, entrances, rules, contact plans, phone numbers,
+ * import and export. An entrance is an extension with its port pair; a plan is the order in which a unit is tried.
+ * Owns the SQL of tenants, units, residents, extensions and rules.
+ * Never: calls. It answers questions; it does not follow what happens.
+ */
+export { type ContactPlan, contactPlan, type PlanStep, planStep } from './contact-plan.ts'
+export { type Gate, type GateOptions, type GatePort, MAIN_TENANT, readGates } from './entrances.ts'
+export { autoOpenWindow, blockedVisitor, INTENTS, type Intent } from './entry-rules.ts'
+export { directoryFile, extension, filled, parseDirectory, resident, tenantId, unitNumber } from './file.ts'
+export { phoneNumber } from './phone-number.ts'
+export {
+  decideEarly,
+  type EarlyDecision,
+  exportRules,
+  importRules,
+  type ResolvedPlan,
+  resolvePlan,
+} from './rules.ts'
+export {
+  type ExtensionRow,
+  exportDirectory,
+  findTenant,
+  findUnit,
+  importDirectory,
+  listExtensions,
+  listUnits,
+  type Unit,
+} from './sql/directory.ts'
+export { deleteExtension, writeExtension } from './sql/extensions.ts'
+export { directoryRevision } from './sql/revision.ts'
+export {
+  type BlockedRow,
+  deleteRule,
+  listRules,
+  type RuleOwner,
+  type RuleTable,
+  type WindowRow,
+  writeBlocked,
+  writeWindow,
+} from './sql/rules.ts'
+export { changeTenant, createTenant, deleteTenant, isOrphan, isTaken, listTenants } from './sql/tenants.ts'
+export {
+  changeUnit,
+  createUnit,
+  deleteUnit,
+  pageUnits,
+  readUnit,
+  type UnitChange,
+  type UnitRow,
+  writeResidents,
+} from './sql/units.ts'
+export { findUnreached } from './sql/unreached.ts'
+export { directoryWarnings } from './warnings.ts'

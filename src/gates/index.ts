@@ -1,0 +1,19 @@
+/**
+ * What opens: targets (where a tenant's gates are), the command at the moment of a yes, its channel over AMQP or webhook, and
+ * its audit. Owns the SQL of gates and gate_commands.
+ * Never: opening late (30 s after the decision), or a second time with another id.
+ */
+export { createGatePublisher } from './amqp.ts'
+export { createGateOpening } from './opening.ts'
+export { createGateReplies, createGateSender } from './sender.ts'
+export {
+  deleteGate,
+  deleteOldGateCommands,
+  findGateCommand,
+  type GateInput,
+  listGateCommands,
+  listGates,
+  MAIN_GATE,
+  saveGate,
+} from './sql/gates.ts'
+export { createGateTargets } from './targets.ts'

@@ -1,0 +1,27 @@
+/**
+ * The HTTP server: authentication, tenancy, schemas, routes (one file a noun), events, the inspector's and the page
+ * telephone's sockets. Owns the SQL of api_keys.
+ * Never: business rules. A route checks who asks, calls a room and answers.
+ */
+export { openHealth } from './health.ts'
+export { inspectorRoutes } from './inspector/routes.ts'
+export { callSource } from './inspector/sources.ts'
+export { createLooks, type Looks } from './inspector/views.ts'
+export { type KnownCall, type PhonePorts, phoneRoute } from './phone/route.ts'
+export { replyError } from './replies.ts'
+export { inboundRoutes } from './routes/inbound.ts'
+export type { MessageRoutesOptions } from './routes/messages.ts'
+export { pageRoutes } from './routes/page.ts'
+export { vendorRoutes } from './routes/vendor.ts'
+export { openHttp } from './server.ts'
+export {
+  countKeys,
+  createKey,
+  findKey,
+  hashKey,
+  type KeyRow,
+  listKeys,
+  revokeKey,
+  type Scope,
+  touchKey,
+} from './sql/keys.ts'

@@ -1,0 +1,20 @@
+/**
+ * What messengers post to us: proof of origin, intake, replies matched to a visit, approvals, conversation.
+ * An approval is a question that waits for one answer; the first answer counts, and the call has the last word.
+ * Owns the SQL of inbound_messages, approvals and conversations.
+ * Never: deciding by anything but an answer to a question that was asked.
+ */
+export { createAsking } from './approvals.ts'
+export { createResponder } from './conversation.ts'
+export { createHandlers } from './handlers.ts'
+export { createIntake, type Intake } from './intake.ts'
+export type { EnqueueJobs } from './jobs.ts'
+export type { Posted } from './posted.ts'
+export { isSameSecret, isSignedByMeta, tokenIn } from './providers/proof.ts'
+export { readTwilio } from './providers/twilio.ts'
+export { readWhatsApp } from './providers/whatsapp.ts'
+export { remembering } from './remember.ts'
+export type { Decide } from './replies.ts'
+export { sweepInbound } from './retention.ts'
+export { hasWritten } from './sql/customer-window.ts'
+export type { InboundChannel } from './sql/inbound.ts'

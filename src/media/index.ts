@@ -1,0 +1,17 @@
+/**
+ * Sound of one leg: what is heard (ear: voice, key tones, levels), what is played (player, prompts, bridge) and what is
+ * recorded. Samples are 8 kHz, 16 bit, mono; a frame is 160 of them.
+ * Never: actors, sockets or SQL. Everything here runs 50 times a second per leg.
+ */
+export { type BridgeLine, createBridgeLine } from './bridge.ts'
+export { createEar, type Ear, type EarFact, KEPT_MS } from './ear.ts'
+export { cutFrames } from './frames.ts'
+export { createTape, type Tape } from './leg-recorder.ts'
+export { mendTapes } from './leg-recording-file.ts'
+export { createPlayer } from './player.ts'
+export { CATALOGUE, isPromptId, PROMPT_IDS } from './prompt-ids.ts'
+export { loadPrompts, type Prompts } from './prompts.ts'
+export { createRecorder, loadRecording, type Recorder, recordingFile, saveRecording } from './recording.ts'
+export { createTones, type Tones } from './tones.ts'
+export { loadVad, type VadEngine } from './vad.ts'
+export { parseWav, readWav, writeWav } from './wav.ts'

@@ -1,0 +1,7 @@
+/**
+ * Metrics, timings and error reports. It reads what it is handed and knows no other room.
+ * Never: personal data or secrets in a label, a tag or a report.
+ */
+export { createErrorReports, type ErrorReports, reportLast } from './error-reports.ts'
+export { createMetrics, type Metrics } from './metrics.ts'
+export { createTimings, type Timings } from './timings.ts'

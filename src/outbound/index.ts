@@ -1,0 +1,72 @@
+/**
+ * Messages that leave: model, admission, enqueue, the worker with executor, attempt log and completer, channels, webhooks and
+ * call-event messages. An attempt is one try to deliver; a dead letter is a message that will not be tried again by itself.
+ * Owns the SQL of messages, their attempts, endpoints, instances, pauses and receipts.
+ * Never: HTTP past the egress guard, or a message after its expiresAt.
+ */
+export { type Account, type Accounts, createAccounts } from './accounts.ts'
+export { createAdmission } from './admission.ts'
+export { type CallPlace, createCallEventMessages, type Enqueue } from './call-event-messages.ts'
+export { OWN_ENDPOINT, repeatable } from './channels/webhook.ts'
+export { contentOf, type GateContent, gateContent } from './content.ts'
+export { createFailurePost } from './failure-post.ts'
+export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'
+export { advance, mayHappen } from './life.ts'
+export {
+  type Accepted,
+  CHANNELS,
+  type ChannelSender,
+  type Message,
+  type MessageStatus,
+  type NewMessage,
+  PRIORITY,
+  type Try,
+} from './message.ts'
+export { createOutbound, type Outbound } from './outbound.ts'
+export { createOutbox } from './outbox.ts'
+export { createSenders } from './senders.ts'
+export { type AttemptRow, attemptsOf, writeBegun } from './sql/attempts.ts'
+export { noteFailure, readBreaker } from './sql/breakers.ts'
+export {
+  createEndpoint,
+  deleteEndpoint,
+  type EndpointInput,
+  findEndpoint,
+  listEndpoints,
+  newSecret,
+  rotateSecret,
+  updateEndpoint,
+} from './sql/endpoints.ts'
+export {
+  type Carrier,
+  carrierOf,
+  deleteInstance,
+  type Instance,
+  type InstanceChannel,
+  listInstances,
+  MAIN_INSTANCE,
+  saveInstance,
+} from './sql/instances.ts'
+export { findMessageLife, leftOutOf, type MessageLife } from './sql/message-life.ts'
+export {
+  findMessage,
+  insertMessages,
+  listMessages,
+  type MessageFilter,
+  type MessageRow,
+} from './sql/messages.ts'
+export { addPause, listPauses, type PauseRow, type PauseScope } from './sql/pauses.ts'
+export {
+  applyReceipts,
+  deleteOldReceipts,
+  insertReceipts,
+  listUndelivered,
+  type ReceiptRow,
+  type ReceiptStatus,
+  settleReceipt,
+} from './sql/receipts.ts'
+export { countRetrying, pausedEndpoints } from './sql/remarks.ts'
+export { countMessages } from './sql/statistics.ts'
+export type { QueueStatistics } from './statistics.ts'
+export { hasVoiceEncoder } from './voice.ts'
+export { createWorker } from './worker.ts'

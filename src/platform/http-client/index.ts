@@ -1,0 +1,11 @@
+/**
+ * HTTP to others: the client, the egress guard (checked at connect, after DNS), bodies with limits, failures in classes.
+ * Never: a request past the guard.
+ */
+export { jsonOf } from './body.ts'
+export { askChatModel, type ChatModelOptions } from './chat-model.ts'
+export { createHttpClient, type HttpAnswer, type HttpClient, type Outgoing } from './client.ts'
+export { DeliveryError, type DeliveryFacts } from './delivery-error.ts'
+export { createGuard } from './egress-guard.ts'
+export { signatureHeaders } from './signature.ts'
+export { refusalOf, undelivered } from './undelivered.ts'

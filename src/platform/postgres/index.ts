@@ -1,0 +1,10 @@
+/**
+ * Postgres: the pool, transactions, migrations, SQLSTATE to our errors, LISTEN, and the embedded server.
+ * Never: the SQL of a table, which lies with the room that owns it.
+ */
+export { type Database, openDatabase, type Querier, type Transaction } from './database.ts'
+export { openEmbedded } from './embedded/embedded.ts'
+export { asJsonb } from './jsonb.ts'
+export { appliedMigrations, migrate } from './migrate.ts'
+export { openListener } from './notify.ts'
+export { stateOf, translate } from './sqlstate.ts'
