@@ -71,7 +71,13 @@ function createProgram(exit: (code: number) => void): Command {
       `some of ${ROLES.join(', ')}, with commas; all that are configured unless given`,
     )
     .action(async ({ role }) =>
-      exit(await serve({ announce: complain, ...(role !== undefined && { roles: parseRoles(role) }) })),
+      exit(
+        await serve({
+          announce: complain,
+          ...(role !== undefined && { roles: parseRoles(role) }),
+          ...(process.stdout.isTTY && { welcome: { print, columns: process.stdout.columns } }),
+        }),
+      ),
     )
 
   program

@@ -2,15 +2,9 @@ import { type Config, parseConfig, readEnvironment, unknownSettings } from '../c
 import { endBySignal } from '../platform/at-exit.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import { createLog, type Logger } from '../platform/log.ts'
-import {
-  dialerLacks,
-  type RunningDialer,
-  type RunningRoles,
-  SERVICE_ROLES,
-  type ServiceRole,
-  startDialer,
-  startRoles,
-} from '../roles/index.ts'
+import { VERSION } from '../platform/package.ts'
+import { dialerLacks, type RunningDialer, type RunningRoles, SERVICE_ROLES, type ServiceRole, startDialer, startRoles } from '../roles/index.ts'
+import { pageAddress, type Ready, readyNotice } from './ready-notice.ts'
 
 export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
 type ServedRole = (typeof ROLES)[number]
@@ -23,16 +17,18 @@ interface ServeOptions {
   /** Every role that is configured, unless given. */
   roles?: readonly ServedRole[]
   announce: (line: string) => void
+  /** Writes to a person at a terminal; without it the log on standard output is JSON. */
+  welcome?: { print: (text: string) => void; columns: number } | undefined
 }
 
 /**
  * Runs the service until it is told to end, or cannot go on. Resolves with the exit code; rejects when it cannot start,
  * with all released that was started.
  */
-export async function serve({ roles, announce }: ServeOptions): Promise<number> {
+export async function serve({ roles, announce, welcome }: ServeOptions): Promise<number> {
   const environment = readEnvironment()
   const config = parseConfig(environment)
-  const log = createLog(config.logLevel, { readable: process.stdout.isTTY })
+  const log = createLog(config.logLevel, { readable: welcome !== undefined })
   for (const { code, message } of unknownSettings(environment)) log.warn({ code }, message)
   const told = Promise.withResolvers<void>()
   let running: Running | undefined
@@ -45,10 +41,13 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
   const unhear = hearSignals((signal) => {
     signals++
     if (running) {
-      log.info({ signal, ...running.service?.voice?.calls.counts() }, 'ending; once more ends at once')
+      log.info(
+        { signal, ...running.service?.voice?.calls.counts() },
+        'shutting down; a second signal ends live calls',
+      )
       end(running)
     } else if (signals === 1) {
-      log.info({ signal }, 'ending when the start is over; once more ends at once')
+      log.info({ signal }, 'shutting down once started; a second signal ends it now')
     } else {
       unhear()
       endBySignal(signal)
@@ -56,8 +55,12 @@ export async function serve({ roles, announce }: ServeOptions): Promise<number> 
   })
   try {
     running = await start(config, log, roles ?? configured(config))
-    announceKey(running, config, announce)
-    if (running.service?.voice) warnOfRinging(config, log)
+    if (welcome) {
+      welcome.print(readyNotice(readyOf(running, config), welcome.columns))
+    } else {
+      announceKey(running, config, announce)
+      if (running.service?.voice) warnOfRinging(config, log)
+    }
     if (signals > 0) end(running)
     const failure = await ending(running, told.promise)
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
@@ -99,13 +102,12 @@ function announceKey({ service }: Running, { api }: Config, announce: ServeOptio
   const { firstKey, port } = service?.web ?? {}
   if (!firstKey) return
   announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
-  announce(`log in at http://${placeOf(api.host)}:${port}/`)
+  announce(`log in at ${pageAddress(api.host, port!)}`)
 }
 
-/** A host that a browser can be sent to: where all addresses are listened on, this machine's own. */
-function placeOf(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
-  return host.includes(':') ? `[${host}]` : host
+function readyOf({ service }: Running, config: Config): Ready {
+  const { voice, web } = service ?? {}
+  return { version: VERSION, config, ...(voice && { audio: voice.ports }), ...(web && { page: web }) }
 }
 
 /** The roles of `--role`, as written. */

@@ -20,7 +20,10 @@ export function createLog(level: string, { readable = false } = {}): Logger {
     },
   }
   if (!readable) return pino(options)
-  return pino(options, pretty({ sync: true, singleLine: true, translateTime: 'SYS:HH:MM:ss.l' }))
+  return pino(
+    options,
+    pretty({ sync: true, singleLine: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' }),
+  )
 }
 
 /** A log that says nothing. */

@@ -19,7 +19,7 @@ const test = suite('serve command')
 
 const SYSTEM_NODE = '/usr/bin/node'
 
-const ENDING = 'ending; once more ends at once'
+const ENDING = 'shutting down; a second signal ends live calls'
 const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
 
 test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', async (rig) => {
@@ -122,7 +122,7 @@ test('SIGTERM waits for the call that goes on, a second one does not', async (ri
   rig.defer(() => phone.close())
   await phone.hearing(() => true)
   serving.child.kill('SIGTERM')
-  await serving.logged('ending; once more ends at once')
+  await serving.logged('shutting down; a second signal ends live calls')
   const late = createPhone({ port: visitor! })
   rig.defer(() => late.close())
   assert.is((await late.ended).by, 'server-hangup')

@@ -1,5 +1,6 @@
 /** The service as people start it, by npm and npx, and the ways in which they stop it. */
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { mkdir, readFile, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -17,6 +18,8 @@ const test = suite('stopping', { timeout: 120_000 })
 
 const ROOT = dirname(dirname(import.meta.dirname))
 const OLDER_NODE = ['/usr/bin/node', '/usr/local/bin/node'].find(isOlder)
+const KEY = randomBytes(16).toString('hex')
+const ENDING = 'shutting down; a second signal ends live calls'
 /** ms for what has no parent any more; a busy machine needs some of them. */
 const PATIENCE_MS = 60_000
 
@@ -39,7 +42,7 @@ async function furnish() {
   return [path, await readPrompts('pt-BR', [pack])] as const
 }
 
-/** Starts the service in this way, has a visitor call, sends the signal, and sees the visitor hear goodbye and nothing left. */
+/** A visitor calls before the signal and hears the decision and its goodbye after it; then nothing is left. */
 async function stopsInOrder(rig: Rig, { argv, cwd = ROOT, path, signal, all = false }: Way): Promise<void> {
   house ??= furnish()
   const [data, prompts] = await house
@@ -55,7 +58,8 @@ async function stopsInOrder(rig: Rig, { argv, cwd = ROOT, path, signal, all = fa
     API_PORT: '0',
     CLICKTOCALL: 'off',
     TTS: 'none',
-    DRAIN_SECONDS: '1',
+    HANGUP_DELAY_MS: '0',
+    API_KEY: KEY,
   }
   const serving = await start(rig, [], env, { group: true, command: { argv, cwd } })
   const { visitor, resident, api } = await serving.logged('ready')
@@ -66,9 +70,16 @@ async function stopsInOrder(rig: Rig, { argv, cwd = ROOT, path, signal, all = fa
   await phone.hearing(() => true)
 
   process.kill(all ? -serving.child.pid! : serving.child.pid!, signal)
+  await serving.logged(ENDING)
 
+  const decided = await fetch(`http://127.0.0.1:${api}/api/calls/${phone.id}/decision`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json', connection: 'close' },
+    body: JSON.stringify({ verdict: 'denied' }),
+  })
+  assert.is(decided.status, 200, await decided.text())
   const { by, goodbye } = await phone.ended
-  assert.equal([by, goodbye?.complete], ['server-hangup', true], JSON.stringify(goodbye))
+  assert.equal([by, goodbye?.prompt, goodbye?.complete], ['server-hangup', 'farewell-visitor-denied', true])
   const { out } = await serving.ended
   assert.match(out, '"msg":"stopped"')
   await eventually(() => isGone(serving.child.pid!) || undefined, PATIENCE_MS)
