@@ -244,11 +244,12 @@ async function withDatabase(
 /** The first Ctrl-C, SIGTERM or SIGHUP asks the work to end in order; a second one ends the process. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController()
-  const unhear = hearSignals((signal) => {
+  const hear = (signal: NodeJS.Signals) => {
     if (!ending.signal.aborted) return ending.abort()
     unhear()
     endBySignal(signal)
-  })
+  }
+  const unhear = hearSignals(hear)
   try {
     return await work(ending.signal)
   } finally {

@@ -3,7 +3,15 @@ import { endBySignal } from '../platform/at-exit.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import { createLog, type Logger } from '../platform/log.ts'
 import { VERSION } from '../platform/package.ts'
-import { dialerLacks, type RunningDialer, type RunningRoles, SERVICE_ROLES, type ServiceRole, startDialer, startRoles } from '../roles/index.ts'
+import {
+  dialerLacks,
+  type RunningDialer,
+  type RunningRoles,
+  SERVICE_ROLES,
+  type ServiceRole,
+  startDialer,
+  startRoles,
+} from '../roles/index.ts'
 import { pageAddress, type Ready, readyNotice } from './ready-notice.ts'
 
 export const ROLES = [...SERVICE_ROLES, 'dialer'] as const

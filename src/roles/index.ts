@@ -6,4 +6,12 @@
 export { reachable } from './click-to-call.ts'
 export { dialerLacks, type RunningDialer, startDialer } from './dialer.ts'
 export { provideBroker } from './provide.ts'
-export { type RunningRoles, type RunningService, SERVICE_ROLES, type ServiceOptions, type ServiceRole, startRoles, startService } from './service.ts'
+export {
+  type RunningRoles,
+  type RunningService,
+  SERVICE_ROLES,
+  type ServiceOptions,
+  type ServiceRole,
+  startRoles,
+  startService,
+} from './service.ts'

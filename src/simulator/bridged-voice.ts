@@ -26,26 +26,21 @@ interface Ear {
 /** Speech that is cut off half the time, ten times a second and more, is still understood (Miller and Licklider, 1950). */
 const UNDERSTOOD = 0.5
 /** People say again what was not understood. */
-const TRIES = 3
+const TRIES = 5
 /** ms after the last word in which the rest of it arrives: ten times what the bridge holds. */
 const TAIL_MS = 600
 /** Samples above this are speech, not the noise floor of a recording (-42 dBFS). */
 const LOUD = 256
-/** A frame where it is expected, or a whole number of frames beside: nothing else is so like it by chance. */
-const ALIKE = 0.9
-const ALIKE_SLIPPED = 0.98
-/** A bridge drops and fills whole frames; so many at once are looked through, either way. */
-const SLIPS = 15
-/** Anywhere else three frames together must fit. That is slow: of a long run of misses only each fifth is looked for. */
+/** Normalised correlation from which on a frame is the one that was spoken; other speech seldom comes near. */
+const ALIKE = 0.95
+const UNCHANGED = 0.999
+/** Where the stream was cut anew, three frames from each of so many spots say by how many samples. */
 const ANCHOR_FRAMES = 3
-const ANCHOR_EVERY = 5
-const ANCHOR_AT_ONCE = 8
-/** How far behind the last place they are looked for: 2 s. */
-const ANCHOR_SAMPLES = 16_000
+const ANCHORS = 3
 
 /**
- * Follows a voice through what is heard, frame by frame: where one is missing, was repeated or came behind a silence the
- * place moves, and what is found nowhere is lost. Never goes back, so that nothing is heard twice.
+ * Compares a voice with what is heard, frame by frame and in order: the longest run of its frames, however many others
+ * are between, is what came. A frame that came twice counts once, and one that came late is there all the same.
  */
 export function createEar(voice: Uint8Array): Ear {
   const spoken = samplesOf(voice)
@@ -70,12 +65,11 @@ export function createEar(voice: Uint8Array): Ear {
         const ahead = ((place! - from) * FRAME_MS) / FRAME_SAMPLES
         return at + ahead - (spokenAt + index * FRAME_MS)
       })
-      const likeness = found.reduce((sum, { alike }) => sum + alike, 0)
       return {
         share: places.length === 0 ? 0 : found.length / places.length,
         lostMs: (places.length - found.length) * FRAME_MS,
         lagMs: lags.length === 0 ? undefined : Math.round(lags.sort((a, b) => a - b)[lags.length >> 1]!),
-        correlation: found.length === 0 ? 0 : likeness / found.length,
+        correlation: found.length === 0 ? 0 : sumOf(found) / found.length,
       }
     },
   }
@@ -126,71 +120,67 @@ interface Placed {
 
 /** Where each loud frame of `spoken` is in `heard`. */
 function follow(spoken: Int16Array, heard: Int16Array): Placed[] {
-  const places: Placed[] = []
-  /** Where the next frame ought to be, and before what nothing is looked for. */
-  let expected = 0
-  let free = 0
-  let missed = 0
-  for (let index = 0; (index + 1) * FRAME_SAMPLES <= spoken.length; index++) {
-    const at = index * FRAME_SAMPLES
-    if (!isLoud(spoken, at)) {
-      expected += FRAME_SAMPLES
+  const loud: number[] = []
+  for (let at = 0; at + FRAME_SAMPLES <= spoken.length; at += FRAME_SAMPLES)
+    if (isLoud(spoken, at)) loud.push(at)
+  const whole = align(spoken, loud, heard, 0)
+  const found = whole.filter(({ place }) => place !== undefined)
+  // what our own bridge hands on is the very frame
+  if (found.length >= loud.length / 2 && sumOf(found) > UNCHANGED * found.length) return whole
+  const cut = align(spoken, loud, heard, shiftOf(spoken, loud, heard))
+  return sumOf(cut) > sumOf(whole) ? cut : whole
+}
+
+function sumOf(placed: readonly Placed[]): number {
+  return placed.reduce((sum, { alike }) => sum + alike, 0)
+}
+
+/** The longest common run of frames, of what is heard from `shift` samples on. */
+function align(spoken: Int16Array, loud: readonly number[], heard: Int16Array, shift: number): Placed[] {
+  const columns = Math.max(0, Math.floor((heard.length - shift) / FRAME_SAMPLES))
+  const width = columns + 1
+  const alike = new Float32Array(loud.length * columns)
+  const best = new Float32Array((loud.length + 1) * width)
+  for (const [row, at] of loud.entries()) {
+    for (let column = 0; column < columns; column++) {
+      const found = likeness(spoken, at, heard, shift + column * FRAME_SAMPLES, FRAME_SAMPLES, 1)
+      alike[row * columns + column] = found
+      best[(row + 1) * width + column + 1] = Math.max(
+        best[row * width + column + 1]!,
+        best[(row + 1) * width + column]!,
+        found < ALIKE ? 0 : best[row * width + column]! + found,
+      )
+    }
+  }
+  const placed: Placed[] = []
+  let column = columns
+  for (let row = loud.length; row > 0; row--) {
+    const index = loud[row - 1]! / FRAME_SAMPLES
+    while (column > 0 && best[row * width + column] === best[row * width + column - 1]) column--
+    if (column === 0 || best[row * width + column] === best[(row - 1) * width + column]) {
+      placed.push({ index, place: undefined, alike: 0 })
       continue
     }
-    const searches = missed < ANCHOR_AT_ONCE || missed % ANCHOR_EVERY === 0
-    const found =
-      nearby(spoken, at, heard, expected, free) ?? (searches ? anchor(spoken, at, heard, free) : undefined)
-    places.push({ index, place: found?.place, alike: found?.alike ?? 0 })
-    expected = (found?.place ?? expected) + FRAME_SAMPLES
-    if (found) free = expected
-    missed = found ? 0 : missed + 1
+    column--
+    placed.push({ index, place: shift + column * FRAME_SAMPLES, alike: alike[(row - 1) * columns + column]! })
   }
-  return places
+  return placed.reverse()
 }
 
-interface Found {
-  place: number
-  alike: number
-}
-
-function nearby(
-  spoken: Int16Array,
-  at: number,
-  heard: Int16Array,
-  expected: number,
-  free: number,
-): Found | undefined {
-  const fits = (place: number, least: number): Found | undefined => {
-    if (place < free) return undefined
-    const alike = likeness(spoken, at, heard, place, FRAME_SAMPLES, 1)
-    return alike >= least ? { place, alike } : undefined
+/** By how many samples frames are cut later than they were spoken: the best of a few spots. */
+function shiftOf(spoken: Int16Array, loud: readonly number[], heard: Int16Array): number {
+  const size = ANCHOR_FRAMES * FRAME_SAMPLES
+  let best = { place: 0, alike: 0 }
+  for (let spot = 0; spot < ANCHORS; spot++) {
+    const at = loud[Math.floor((spot * loud.length) / ANCHORS)]
+    if (at === undefined || at + size > spoken.length) continue
+    for (let place = 0; place + size <= heard.length; place++) {
+      // every second sample of it says as much
+      const alike = likeness(spoken, at, heard, place, size, 2)
+      if (alike > best.alike) best = { place, alike }
+    }
   }
-  const here = fits(expected, ALIKE)
-  if (here) return here
-  for (let slip = 1; slip <= SLIPS; slip++) {
-    const slipped =
-      fits(expected - slip * FRAME_SAMPLES, ALIKE_SLIPPED) ??
-      fits(expected + slip * FRAME_SAMPLES, ALIKE_SLIPPED)
-    if (slipped) return slipped
-  }
-  return undefined
-}
-
-/** The best place of the next three frames together, every second sample first and then around the best. */
-function anchor(spoken: Int16Array, at: number, heard: Int16Array, free: number): Found | undefined {
-  const size = Math.min(ANCHOR_FRAMES * FRAME_SAMPLES, spoken.length - at)
-  const last = Math.min(free + ANCHOR_SAMPLES, heard.length - size)
-  let best: Found = { place: -1, alike: 0 }
-  for (let place = free; place <= last; place += 2) {
-    const alike = likeness(spoken, at, heard, place, size, 2)
-    if (alike > best.alike) best = { place, alike }
-  }
-  if (best.place < 0) return undefined
-  for (const place of [best.place - 1, best.place, best.place + 1]) {
-    const alike = likeness(spoken, at, heard, place, size, 1)
-    if (alike > best.alike) best = { place, alike }
-  }
-  return best.alike >= ALIKE ? best : undefined
+  return best.place % FRAME_SAMPLES
 }
 
 /** Normalised correlation, 0 where either is silent or outside. */

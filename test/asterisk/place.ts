@@ -1,4 +1,5 @@
 import type { Environment } from '../../src/config/config.ts'
+import { FRAME_MS } from '../../src/platform/audio.ts'
 import { eventually, type Rig } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
@@ -32,6 +33,10 @@ export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4
     telephones,
     house,
     sound: (id: string) => sounds.pcm(id),
+    /** Of what this process sent late, frames may be missing in a recording, or moved; `slips` are those of the way. */
+    slips: (slips: number) => ({
+      slips: slips + Math.ceil(house.service.status().frameLateness.max / FRAME_MS),
+    }),
     /** The gate calls, keys a unit and hurries through every question. */
     async visit(unit: string) {
       const gate = await telephones.visit()

@@ -18,7 +18,7 @@ const DRIFTS = Array.from({ length: 63 }, (_, index) => (index % 2 ? 1 : -1) * M
  * Resolves once a telephone's recording has the whole of a sound (s16le), no sample lost, doubled or moved. Where two
  * machines' clocks meet, frames come late or are dropped, each of which moves what follows: as many as `slips`.
  */
-export async function hasWhole(file: string, sound: Buffer, { slips = 0, ms = 15_000 } = {}): Promise<void> {
+export async function hasWhole(file: string, sound: Buffer, { slips = 0, ms = 60_000 } = {}): Promise<void> {
   const wanted = samplesOf(sound)
   await eventually(async () => {
     // the header of a file that is still written says nothing of its length

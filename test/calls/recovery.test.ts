@@ -225,7 +225,7 @@ test('a process that drains waits for the residents that it carries', async (rig
 })
 
 test('a resident who comes to another process than the call is carried there, and both hear each other', async (rig) => {
-  const { first, second, visitor: dial, residentThere, kept, outcome } = await openPair(rig)
+  const { first, second, visitor: dial, residentThere, kept, outcome, prompts } = await openPair(rig)
   const visitor = dial()
   await ring(visitor, kept)
   const answer = residentThere(visitor.id)
@@ -233,8 +233,8 @@ test('a resident who comes to another process than the call is carried there, an
   await answer.press('3')
   await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
   await kept(visitor.id, 'talk', 'bridged')
-  await carried(answer, visitor, 'sample-resident-talk')
-  await carried(visitor, answer, 'sample-visitor-purpose')
+  await carried(answer, visitor, 'sample-resident-talk', prompts)
+  await carried(visitor, answer, 'sample-visitor-purpose', prompts)
   await answer.press('1')
   const ends = await Promise.all([visitor.ended, answer.ended])
   assert.equal(ends.map(goodbyeOf), [

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import { KIND, message, NIL_UUID } from '../../src/audiosocket/frame.ts'
+import { HEADER_BYTES, KIND, message, NIL_UUID } from '../../src/audiosocket/frame.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
 import { createDice, openPeer } from '../rig/audiosocket-peer.ts'
@@ -69,7 +69,7 @@ test('a call in progress notices nothing of what else comes to the ports', async
   await finish()
 })
 
-test('a connection may end, or break, behind any byte of its first two messages', async (rig) => {
+test('a connection may end, or break, anywhere in its first two messages', async (rig) => {
   const house = await openService(rig)
   const { service } = house
   const finish = await callInProgress(house)
@@ -82,7 +82,11 @@ test('a connection may end, or break, behind any byte of its first two messages'
     await closed
   }
   const { visitor, resident } = service.ports
-  for (let length = 0; length <= uuid().length + audio.length; length++) {
+  const headers = uuid().length + HEADER_BYTES
+  const whole = uuid().length + audio.length
+  for (let length = 0; length <= whole; length++) {
+    // inside the sound one byte is as another
+    if (length > headers + 1 && length < whole - 1 && length % 40 !== 0) continue
     await Promise.all([
       cut(length, 'fin', visitor),
       cut(length, 'rst', visitor),

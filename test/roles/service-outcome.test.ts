@@ -38,14 +38,15 @@ test('a resident who does not answer is rung again, then the visitor is told', a
 })
 
 test('in a talk each hears every frame of the other, and a key still decides', async (rig) => {
-  const { rung, resident, ending, noted } = await openService(rig)
+  const { rung, resident, ending, noted, service } = await openService(rig)
+  const sounds = service.kit.prompts['pt-BR']
   const visitor = await rung()
   const answer = resident(visitor.id)
   await answer.press('3')
   await Promise.all([visitor.heard('talk-visitor'), answer.heard('talk-resident')])
   await noted(visitor.id, 'state', { actor: 'talk', state: 'bridged' })
-  await carried(answer, visitor, 'sample-resident-talk')
-  await carried(visitor, answer, 'sample-visitor-purpose')
+  await carried(answer, visitor, 'sample-resident-talk', sounds)
+  await carried(visitor, answer, 'sample-visitor-purpose', sounds)
   await answer.press('1')
   assert.equal((await Promise.all([visitor.ended, answer.ended])).map(goodbyeOf), [
     'farewell-visitor-authorized, whole, server-hangup',

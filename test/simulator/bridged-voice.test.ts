@@ -36,18 +36,19 @@ function judge(voice: Uint8Array, came: readonly Came[], spokenAt = 0): VoiceHea
 const evenly = (frames: readonly Buffer[], lag: number): Came[] =>
   frames.map((frame, index) => ({ frame, at: lag + index * 20 }))
 
-const someVoice = fc.constantFrom(...VOICES).map((id) => Buffer.from(prompts.pcm(id)))
+const someVoice = fc.constantFrom(...VOICES)
 
 test('a voice that comes whole is heard whole, as late as it came', () => {
   fc.assert(
-    fc.property(someVoice, fc.nat(300), fc.nat(20), (voice, lag, before) => {
+    fc.property(someVoice, fc.nat(300), fc.nat(20), (id, lag, before) => {
+      const voice = prompts.pcm(id)
       const came = evenly([...Array(before).fill(SILENCE), ...framesOf(voice)], lag)
       const { share, lostMs, lagMs, correlation } = judge(voice, came)
       assert.equal([share, lostMs], [1, 0])
       assert.is(lagMs, lag + before * 20)
       assert.ok(correlation > 0.9999)
     }),
-    { numRuns: 15 },
+    { numRuns: 10 },
   )
 })
 
@@ -61,7 +62,8 @@ const mishap = fc.oneof(
 
 test('of late, lost and repeated frames just the lost ones are missed', () => {
   fc.assert(
-    fc.property(someVoice, fc.array(mishap, { minLength: 200, maxLength: 200 }), (voice, mishaps) => {
+    fc.property(someVoice, fc.array(mishap, { minLength: 200, maxLength: 200 }), (id, mishaps) => {
+      const voice = prompts.pcm(id)
       const frames = framesOf(voice)
       const fates = frames.map((_, index) => mishaps[index % mishaps.length]!)
       const heard = frames.flatMap((frame, index) => {
@@ -72,17 +74,46 @@ test('of late, lost and repeated frames just the lost ones are missed', () => {
       const loud = frames.filter(isLoud).length
       const lost = frames.filter((frame, index) => isLoud(frame) && fates[index] === 'lost').length
       const judged = judge(voice, evenly(heard, 60))
-      // a vowel may stand in for its neighbour, and a word that is cut on both sides be too short to tell
+      // a repeated frame may stand in for its neighbour
       const off = Math.abs(judged.lostMs / 20 - lost)
-      assert.ok(off <= 1 + loud * 0.03, `${lost} of ${loud} frames were lost, it says ${judged.lostMs / 20}`)
+      assert.ok(off <= 1 + loud * 0.02, `${lost} of ${loud} frames were lost, it says ${judged.lostMs / 20}`)
     }),
-    { numRuns: 15 },
+    { numRuns: 10 },
+  )
+})
+
+test('of a speaker whose machine stalls, what crossed between the stalls is heard', () => {
+  const stalls = fc.array(fc.integer({ min: 4, max: 40 }), { minLength: 60, maxLength: 60 })
+  fc.assert(
+    fc.property(someVoice, stalls, (id, lengths) => {
+      const voice = prompts.pcm(id)
+      const frames = framesOf(voice)
+      const crossed = new Set<number>()
+      let end = 0
+      for (const length of lengths) {
+        end += length
+        // a bridge keeps the last three of what comes at once
+        for (let index = end - 3; index < end; index++) crossed.add(index)
+      }
+      const loud = frames.filter(isLoud).length
+      const there = frames.filter((frame, index) => isLoud(frame) && crossed.has(index))
+      const { share } = judge(
+        voice,
+        evenly(
+          frames.filter((_, index) => crossed.has(index)),
+          60,
+        ),
+      )
+      assert.ok(Math.abs(share - there.length / loud) < 0.04, `${share} of ${there.length / loud}`)
+    }),
+    { numRuns: 10 },
   )
 })
 
 test('a stall loses nothing, and the lag is that of most of it', () => {
   fc.assert(
-    fc.property(someVoice, fc.integer({ min: 100, max: 2000 }), fc.nat(30), (voice, stall, where) => {
+    fc.property(someVoice, fc.integer({ min: 100, max: 2000 }), fc.nat(30), (id, stall, where) => {
+      const voice = prompts.pcm(id)
       const came = evenly(framesOf(voice), 40)
       const from = came[where]!.at
       const late = came.map(({ frame, at }) => ({
@@ -91,13 +122,14 @@ test('a stall loses nothing, and the lag is that of most of it', () => {
       }))
       assert.equal([judge(voice, late).share, judge(voice, late).lagMs! < 40 + stall], [1, true])
     }),
-    { numRuns: 8 },
+    { numRuns: 4 },
   )
 })
 
 test('is recognised quieter, as µ-law left it, and cut anew at any sample', () => {
   fc.assert(
-    fc.property(someVoice, fc.integer({ min: 1, max: 159 }), (voice, shift) => {
+    fc.property(someVoice, fc.integer({ min: 1, max: 159 }), (id, shift) => {
+      const voice = prompts.pcm(id)
       const quieter = Buffer.alloc(voice.length + shift * 2 + 320)
       for (let at = 0; at + 1 < voice.length; at += 2)
         quieter.writeInt16LE(Math.round(voice.readInt16LE(at) / 3 / 16) * 16, at + shift * 2)
@@ -105,13 +137,14 @@ test('is recognised quieter, as µ-law left it, and cut anew at any sample', () 
       assert.ok(share > 0.95, `${share}`)
       assert.ok(correlation > 0.95 && correlation < 1, `${correlation}`)
     }),
-    { numRuns: 8 },
+    { numRuns: 4 },
   )
 })
 
 test('another voice, silence, noise and nothing at all are not the voice', () => {
   fc.assert(
-    fc.property(someVoice, fc.integer(), (voice, seed) => {
+    fc.property(someVoice, fc.integer(), (id, seed) => {
+      const voice = prompts.pcm(id)
       let state = seed | 1
       const noise = Buffer.alloc(320 * 100)
       for (let at = 0; at < noise.length; at += 2) {
