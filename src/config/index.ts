@@ -1,6 +1,6 @@
 /**
  * The environment, parsed once: variables, their forms, every problem at once, misspelt names.
- * Never: reading process.env anywhere else.
+ * Never: defaults or environment read anywhere else.
  */
 export { type Config, type Environment, loadConfig, parseConfig, readEnvironment } from './config.ts'
 export { unknownSettings } from './misspelt.ts'
