@@ -1,12 +1,12 @@
 /**
- * The statecharts of ARCHITECTURE.md, drawn as Mermaid from the machines themselves. `npm run charts` writes them,
+ * The statecharts of docs/charts.md, drawn as Mermaid from the machines themselves. `npm run charts` writes them,
  * `npm run check` says when they are stale.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { MACHINES } from '../machines/index.ts'
 import { mermaid } from '../src/charts/index.ts'
 
-const DOCUMENT = 'ARCHITECTURE.md'
+const DOCUMENT = 'docs/charts.md'
 
 export async function staleCharts(): Promise<string[]> {
   const text = await readFile(DOCUMENT, 'utf8').catch(() => '')

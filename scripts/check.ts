@@ -38,7 +38,7 @@ const checks: Record<string, Check> = {
   'docs/errors.md has the error table': errorDocs,
   'every error is thrown somewhere': unusedErrors,
   '.env.example has every variable': environmentExample,
-  'charts in ARCHITECTURE.md are current': staleCharts,
+  'charts in docs/charts.md are current': staleCharts,
   'links in the documents lead somewhere': deadLinks,
   'README.md is short': async () => {
     const lines = (await readFile('README.md', 'utf8')).trimEnd().split('\n').length
@@ -127,10 +127,10 @@ async function environmentExample(): Promise<string[]> {
   return [...problems, ...[...listed.keys()].map((name) => `${name} is listed but not read`)]
 }
 
-/** Relative links of README.md and docs/, to files and to headings in them. */
+/** Relative links of the pages at the root and of docs/, to files and to headings in them. */
 async function deadLinks(): Promise<string[]> {
   const problems: string[] = []
-  for await (const page of glob('{README.md,docs/**/*.md}')) {
+  for await (const page of glob('{*.md,docs/**/*.md}')) {
     for (const [, link] of withoutCode(await readFile(page, 'utf8')).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(link!)) continue
       const [path, anchor] = link!.split('#')

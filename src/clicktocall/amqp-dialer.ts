@@ -68,7 +68,7 @@ interface AmqpDialerSettings extends Omit<AmqpDialerOptions, 'broker' | 'publish
   provide: (link: Link) => typeof brokerMachine
 }
 
-/** As src/config.ts reads it. Times in ms. */
+/** As src/config/config.ts reads it. Times in ms. */
 export interface AmqpSettings {
   url: string
   connectMs: number

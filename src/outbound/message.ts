@@ -77,7 +77,7 @@ export interface Accepted {
 
 /**
  * A way out. `send` resolves when the other side has accepted the message, and rejects with a DeliveryError
- * (src/outbound/delivery-error.ts) that tells what may be tried again and when.
+ * (src/platform/http-client/delivery-error.ts) that tells what may be tried again and when.
  */
 export interface ChannelSender {
   readonly channel: Channel

@@ -6,7 +6,7 @@ import { addPause, deletePause, listPauses, type PauseRow, type PauseScope } fro
 export const PAUSES_CHANGED = 'pauses'
 
 /**
- * Who lets messages wait and go on. Workers hold back what a pause covers within a second (holds.ts); tries that are under
+ * Who lets messages wait and go on. Workers hold back what a pause covers within a second (pause-filter.ts); tries that are under
  * way come to their end. Critical messages (gates) are never held.
  */
 export function createPauses({ database, boss }: { database: Database; boss: Boss }) {

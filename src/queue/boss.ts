@@ -47,7 +47,7 @@ export interface Boss {
 
 /**
  * pg-boss on our own pool, in a schema beside the database's, with every queue there. We take jobs ourselves
- * (src/outbound/lane.ts), so pg-boss has no worker; its notifications wake ours.
+ * (src/queue/poller.ts), so pg-boss has no worker; its notifications wake ours.
  */
 export async function openBoss({ database, log, works }: BossOptions): Promise<Boss> {
   const ready = new Set<(queue: string | undefined) => void>()

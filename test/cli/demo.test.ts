@@ -18,9 +18,9 @@ const source = (file: string) => JSON.stringify(new URL(`../../src/${file}`, imp
 
 /** Opens a database in a scratch folder, and ends as nobody wishes. */
 const PROGRAM = `
-  const { endBySignal } = await import(${source('at-exit.ts')})
-  const { createScratch } = await import(${source('store/scratch.ts')})
-  const { openEmbedded } = await import(${source('store/embedded.ts')})
+  const { endBySignal } = await import(${source('platform/at-exit.ts')})
+  const { createScratch } = await import(${source('platform/temp-dir.ts')})
+  const { openEmbedded } = await import(${source('platform/postgres/embedded/embedded.ts')})
   process.once('SIGTERM', endBySignal)
   process.once('SIGUSR2', () => { throw new Error('a bug') })
   const { path } = await createScratch('porteiro-')

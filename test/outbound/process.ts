@@ -1,5 +1,5 @@
 /**
- * A worker by itself, to be killed: `node test/outbound-process.ts DATABASE_URL PEER NODE`. Posts each webhook to PEER with
+ * A worker by itself, to be killed: `node test/outbound/process.ts DATABASE_URL PEER NODE`. Posts each webhook to PEER with
  * its id, says `ready`, and ends in order when its input does.
  */
 

@@ -55,8 +55,8 @@ export type Recall =
 export const LATE_SEQ = 1_000_000
 
 /**
- * Whether the process of a row `k` lives. One that was killed is off Postgres at once, and one whose machine lost its power when its lease is over. The name is that of the connection on
- * which a process listens (calls/signals.ts).
+ * Whether the process of a row `k` lives. A killed process is off Postgres' list at once; one whose machine lost power, when
+ * its lease is over. The name is that of the connection on which a process listens (src/cluster/topics.ts).
  */
 export const IS_ALIVE = `exists (
   select from nodes alive where alive.instance = k.instance and alive.seen_at > now() - interval '${LEASE_SECONDS} seconds'
