@@ -1,6 +1,6 @@
 import type { Role } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
-import { passed } from '../platform/time.ts'
+import { delay } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
 import type { LegConnection } from './leg.ts'
@@ -76,7 +76,7 @@ export function createArrivals(options: ArrivalsOptions) {
     const first = await keeping!.recall(id)
     let arrival = first
     while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
-      await passed(AGAIN_MS, closing)
+      await delay(AGAIN_MS, closing)
       arrival = await keeping!.recall(id)
     }
     return arrival

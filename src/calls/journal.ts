@@ -1,6 +1,6 @@
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { CallRow, EventRow } from './sql/calls.ts'
 import type { KeptCall } from './sql/snapshots.ts'
 
@@ -157,7 +157,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       closed = true
       clearTimeout(timer)
       timer = undefined
-      await atMost(CLOSE_MS, Promise.resolve(writing).then(writeAll))
+      await withTimeout(CLOSE_MS, Promise.resolve(writing).then(writeAll))
       const left = events.length + inFlight
       if (left > 0) log.error({ events: left }, 'events of the journal were not written')
     },

@@ -17,7 +17,7 @@ import {
 import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
 import { createIncoming } from './incoming.ts'
 import type { MediaKit } from './media-assets.ts'
@@ -233,7 +233,7 @@ export function createLeg(options: LegOptions): Leg {
       connection.destroy()
       await connection.closed
       // nobody waits for a disk that hangs
-      await atMost(TAPE_MS, closed)
+      await withTimeout(TAPE_MS, closed)
     },
   }
 

@@ -19,7 +19,7 @@ import type { ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/inde
 import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
 import type { WrittenQuestions } from './written-questions.ts'
 
@@ -227,7 +227,7 @@ export function createPorts(options: PortOptions) {
 
 /** What a query comes to; rejects with DATABASE_UNREACHABLE when that takes longer. */
 async function within<T>(ms: number, query: Promise<T>): Promise<T> {
-  const done = await atMost(
+  const done = await withTimeout(
     ms,
     query.then((value) => ({ value })),
   )

@@ -3,7 +3,7 @@ import type { CallOutput, CallSettings, callMachine, Role } from '../../machines
 import type { Gate } from '../directory/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import { type Beginning, createArrivals } from './arrivals.ts'
 import type { LiveCall } from './call.ts'
 import { closedOutput, placeOf, rowOf } from './call-row.ts'
@@ -272,7 +272,7 @@ export function createCalls(options: CallsOptions) {
       // first, or the leg that closes before the other would look like somebody who left
       for (const { actor } of calls) actor.send({ type: 'call.end', reason: 'closing' })
       for (const leg of legs) leg.hangUp()
-      await atMost(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))
+      await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))
       await Promise.all(calls.map((call) => release(call, closedOutput(call))))
     },
   }

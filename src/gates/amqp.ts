@@ -2,7 +2,7 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import { reasonOf } from '../platform/errors.ts'
 import { undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 
 /** ms for the connection and its handshake, and for one command from its beginning to the confirmation. */
 const CONNECT_MS = 5000
@@ -182,7 +182,7 @@ export function createGatePublisher({
       const command: Command = { exchange, routingKey, body, id, until, givenUp: false }
       const limit = Math.min(PUBLISH_MS, expirationMs)
       try {
-        if (await atMost(limit, send(command))) return
+        if (await withTimeout(limit, send(command))) return
         command.givenUp = true
         const silent = new Error(`no confirmation within ${Math.round(limit)} ms`)
         command.session?.drop(silent)

@@ -10,7 +10,7 @@ import {
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import { addGateCommand, type GateTarget, noteGateCommand } from './sql/gates.ts'
 import type { GateTargets } from './targets.ts'
 
@@ -106,7 +106,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
           if (asPorteiroError(error).code !== 'DATABASE_UNREACHABLE') throw error
           return undefined
         })
-      if (await atMost(GATE_PATIENCE_MS, written)) return
+      if (await withTimeout(GATE_PATIENCE_MS, written)) return
       // the same id: should the transaction arrive after all, the gate knows the second for the first
       log.warn(facts, 'the database is away: the command for the gate goes past the queue')
       const { status } = await outbound.enqueue(message, { fallback: 'direct' })

@@ -12,7 +12,7 @@ import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { type HttpClient, refusalOf, signatureHeaders, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { GatePublisher, GateReply } from './amqp.ts'
 import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from './sql/gates.ts'
 import type { GateTargets } from './targets.ts'
@@ -147,7 +147,7 @@ function openedBy(body: string): boolean | undefined {
 function createAudit({ database, log }: { database: Querier; log: Logger }) {
   const quiet = async <T>(callId: string, work: Promise<T>): Promise<T | undefined> => {
     try {
-      const answer = await atMost(
+      const answer = await withTimeout(
         AUDIT_MS,
         work.then((value) => ({ value })),
       )

@@ -1,5 +1,5 @@
 import type { Querier } from '../platform/postgres/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import { findGate, type GateTarget } from './sql/gates.ts'
 
 /** Gates that are remembered; beyond it the oldest go. */
@@ -20,7 +20,7 @@ export function createGateTargets({ database }: { database: Querier }) {
     const key = JSON.stringify([tenantId, id])
     try {
       const asked = findGate(database, tenantId, id).then((gate) => ({ gate }))
-      const answer = remembered.has(key) ? await atMost(PATIENCE_MS, asked) : await asked
+      const answer = remembered.has(key) ? await withTimeout(PATIENCE_MS, asked) : await asked
       if (!answer) return remembered.get(key)
       const { gate: found } = answer
       remembered.delete(key)

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { MAIN_TENANT } from '../directory/index.ts'
 import { countRetrying, listPauses, OWN_ENDPOINT, pausedEndpoints, readBreaker } from '../outbound/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { EndpointRoutesOptions } from './routes/endpoints.ts'
 import type { remark } from './schemas/index.ts'
 
@@ -35,7 +35,9 @@ export async function remarksOf(
   tenantId: string | null,
 ): Promise<Remark[]> {
   // readiness tells of a database that is away
-  const stored = await atMost(LOOK_MS, storedRemarks(database, ownEndpoint, tenantId)).catch(() => undefined)
+  const stored = await withTimeout(LOOK_MS, storedRemarks(database, ownEndpoint, tenantId)).catch(
+    () => undefined,
+  )
   return [...(stored ?? []), ...ownRemarks(whole, tenantId)]
 }
 

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 
 /** Messages of one queue, priority and status. */
 export interface QueueCount {
@@ -44,7 +44,7 @@ export function createDepths(
     }
     return asked.answer
   }
-  const read = () => atMost(ANSWER_MS, recent()).catch(() => undefined)
+  const read = () => withTimeout(ANSWER_MS, recent()).catch(() => undefined)
 
   new Gauge({
     name: 'porteiro_queue_messages',

@@ -3,7 +3,7 @@ import { createBatcher } from '../platform/batch.ts'
 import { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
-import { insist } from '../platform/retry.ts'
+import { retryUntilUp } from '../platform/retry.ts'
 import { deadOf, isQueue, type NewJob, type Queue, typedJob } from '../queue/index.ts'
 import { jobOf } from './enqueue.ts'
 import type { Outcome } from './outcome.ts'
@@ -39,7 +39,7 @@ export function createSettler(options: SettlerOptions) {
   return createBatcher<Outcome, boolean>({
     max: BATCH,
     splitsAfter: (error) => error instanceof PorteiroError && error.code === 'DATABASE_QUERY',
-    run: (outcomes) => insist(() => write(options, outcomes), { what: 'outcomes', log, signal }),
+    run: (outcomes) => retryUntilUp(() => write(options, outcomes), { what: 'outcomes', log, signal }),
   })
 }
 

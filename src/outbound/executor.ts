@@ -2,7 +2,7 @@ import { fail, reasonOf } from '../platform/errors.ts'
 import { DeliveryError } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { insist } from '../platform/retry.ts'
+import { retryUntilUp } from '../platform/retry.ts'
 import type { Job, Queue, Task } from '../queue/index.ts'
 import { attempt, type Stopped, type TryResult } from './attempt.ts'
 import type { Marks } from './attempt-log.ts'
@@ -59,7 +59,7 @@ export function createCourier(options: CourierOptions) {
   /** Tasks for those messages that are still owed; the other jobs are acknowledged. */
   const take = async (jobs: readonly Job[]): Promise<Task[]> => {
     const reading = { what: 'messages', log, signal }
-    const rows = await insist(() => findMessages(database, jobs.map(messageOf)), reading)
+    const rows = await retryUntilUp(() => findMessages(database, jobs.map(messageOf)), reading)
     const messages = new Map(rows.map((row) => [row.id, row]))
     const stale: Job[] = []
     const held: Job[] = []
@@ -73,7 +73,7 @@ export function createCourier(options: CourierOptions) {
       else if (options.isHeld(message)) held.push(job)
       else tasks.push(taskOf(message, job))
     }
-    if (stale.length > 0) await insist(() => queue.ack(stale), reading)
+    if (stale.length > 0) await retryUntilUp(() => queue.ack(stale), reading)
     if (held.length > 0) await giveBack(held)
     return tasks
   }
@@ -218,7 +218,8 @@ export function createCourier(options: CourierOptions) {
   }
 
   /** Cancelled before anything was begun, or no longer ours. */
-  const drop = (hand: Hand) => insist(() => queue.ack([hand.job]), { what: 'acknowledgements', log, signal })
+  const drop = (hand: Hand) =>
+    retryUntilUp(() => queue.ack([hand.job]), { what: 'acknowledgements', log, signal })
 
   /** Nothing was begun. What the closing of this worker alone keeps from leaving is still owed. */
   const leave = async (hand: Hand, reason: Stopped) => {

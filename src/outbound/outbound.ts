@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import {
   createPostgresQueue,
   deadOf,
@@ -136,7 +136,7 @@ export async function createOutbound(options: OutboundOptions) {
         enqueued = await enqueuer.add(prepared)
       else {
         const stored = enqueuer.add(prepared)
-        const inTime = await atMost(DIRECT_PATIENCE_MS, stored)
+        const inTime = await withTimeout(DIRECT_PATIENCE_MS, stored)
         // should it arrive after all, it has the same id, and the journal of the direct send is joined to it
         if (!inTime) stored.catch(() => {})
         enqueued = inTime ?? (await fallback.sendDirectly(fresh))

@@ -1,6 +1,6 @@
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost, passed } from '../platform/time.ts'
+import { delay, withTimeout } from '../platform/time.ts'
 
 /** ms between two looks whether the database is back. */
 const RETRY_MS = 1000
@@ -33,7 +33,7 @@ export function createOutbox({ log }: { log: Logger }) {
           if (!away)
             log.warn({ ...one!.facts, code, reason: reasonOf(error) }, 'events wait for the database')
           away = true
-          await passed(RETRY_MS, ending.signal)
+          await delay(RETRY_MS, ending.signal)
           continue
         }
         log.error({ ...one!.facts, code, reason: reasonOf(error) }, 'an event did not go out')
@@ -67,7 +67,7 @@ export function createOutbox({ log }: { log: Logger }) {
     counts: () => ({ waiting: waiting.length, lost }),
     async close(): Promise<void> {
       ending.abort()
-      await atMost(CLOSE_MS, this.settled())
+      await withTimeout(CLOSE_MS, this.settled())
       if (waiting.length > 0) log.error({ events: waiting.length }, 'events did not go out')
       waiting.length = 0
     },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import {
   createJobRunner,
   createStation,
@@ -204,7 +204,7 @@ export function createWorker(options: WorkerOptions): Worker {
     unhearCancelled()
     const stopping = Promise.all(stations.map((station) => station.stop()))
     // one that waits for a database that is away waits until we give up
-    await atMost(Math.max(drainMs, ABORT_MS), stopping)
+    await withTimeout(Math.max(drainMs, ABORT_MS), stopping)
     await drained(drainMs)
     if (!isIdle()) {
       courier.stopAll('closing')

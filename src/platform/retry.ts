@@ -1,23 +1,23 @@
 import { asPorteiroError, reasonOf } from './errors.ts'
 import type { Logger } from './log.ts'
-import { passed } from './time.ts'
+import { delay } from './time.ts'
 
-/** ms before a database that is away is asked again. */
+/** Delay before work is tried again while the database is unreachable, in ms. */
 const RETRY_MS = 250
 
-/** Repeats `work` for as long as the database is away and nobody gave up. Any other error is the caller's. */
-export async function insist<T>(
+/** Repeats `work` while the database is unreachable and the signal is not aborted. Any other error is thrown. */
+export async function retryUntilUp<T>(
   work: () => Promise<T>,
   { what, log, signal }: { what: string; log: Logger; signal: AbortSignal },
 ): Promise<T> {
-  for (let tries = 1; ; tries++) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (error) {
       const { code } = asPorteiroError(error)
       if (code !== 'DATABASE_UNREACHABLE' || signal.aborted) throw error
-      if (tries === 1) log.warn({ code, reason: reasonOf(error) }, `${what} wait for the database`)
-      await passed(RETRY_MS, signal)
+      if (attempt === 1) log.warn({ code, reason: reasonOf(error) }, `${what} wait for the database`)
+      await delay(RETRY_MS, signal)
     }
   }
 }

@@ -1,5 +1,5 @@
-/** Resolves after so many ms, or as soon as nobody waits any more. Never rejects. */
-export function passed(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after so many ms, or as soon as the signal is aborted. Never rejects. */
+export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer)
@@ -20,8 +20,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** What `work` comes to, or undefined when it takes longer; it is not stopped then. */
-export async function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+/** The result of `work`, or undefined when it takes longer than so many ms. `work` is not cancelled then. */
+export async function withTimeout<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), ms)

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 
 /** Connections: fewer than there are lanes, because most of them ask for jobs that are not there. */
 const CONNECTIONS = 5
@@ -34,6 +34,6 @@ export function createClaims({ database, log }: { database: Database; log: Logge
   pool.on('error', (error) => log.debug({ reason: reasonOf(error) }, 'an idle connection for jobs was lost'))
   return {
     query: (query) => pool.query(query),
-    close: async () => void (await atMost(CLOSE_MS, pool.end())),
+    close: async () => void (await withTimeout(CLOSE_MS, pool.end())),
   }
 }

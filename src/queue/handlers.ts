@@ -3,7 +3,7 @@ import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { DeliveryError } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { insist } from '../platform/retry.ts'
+import { retryUntilUp } from '../platform/retry.ts'
 import { retryDelay } from './backoff.ts'
 import type { Job, NewJob, Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
@@ -76,7 +76,7 @@ export function createJobRunner(options: JobRunnerOptions) {
   const run = async (job: Job): Promise<void> => {
     try {
       await handle(job)
-      await insist(() => queue.ack([job]), writing)
+      await retryUntilUp(() => queue.ack([job]), writing)
       onDone(job, true)
     } catch (error) {
       const { code } = error instanceof DeliveryError ? error : asPorteiroError(error)
@@ -84,10 +84,10 @@ export function createJobRunner(options: JobRunnerOptions) {
       log.warn({ queue: job.queue, job: job.id, type, code, reason: reasonOf(error) }, 'a job failed')
       const failures = ((job.data as Typed).failures ?? 0) + 1
       if (isFinal(error) || failures > retries.limit)
-        await insist(() => bury(job, code, reasonOf(error)), writing)
+        await retryUntilUp(() => bury(job, code, reasonOf(error)), writing)
       else {
         const next = afterFailure(job, failures, error)
-        await insist(() => replace(job, next), writing)
+        await retryUntilUp(() => replace(job, next), writing)
       }
       onDone(job, false)
     }

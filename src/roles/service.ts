@@ -9,7 +9,7 @@ import { createMetrics } from '../observe/index.ts'
 import { countMessages } from '../outbound/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { passed } from '../platform/time.ts'
+import { delay } from '../platform/time.ts'
 import { type Base, openBase } from './base.ts'
 import { sayLastWords } from './shutdown-announcement.ts'
 import { openVoice, type Voice } from './voice.ts'
@@ -109,7 +109,7 @@ export async function startRoles(
             // what the last calls left to be sent is in the queue, and has a moment to be taken
             await base.messages.gateOpening.settled()
             await base.messages.callEvents.settled()
-            if (worker) await passed(TAKE_MS, signal)
+            if (worker) await delay(TAKE_MS, signal)
           }
           await worker?.close()
         }),

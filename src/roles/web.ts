@@ -19,7 +19,7 @@ import { createIntake } from '../inbound/index.ts'
 import type { Metrics } from '../observe/index.ts'
 import { createAdmission, type Outbound } from '../outbound/index.ts'
 import { createGuard } from '../platform/http-client/index.ts'
-import { atMost } from '../platform/time.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { Base } from './base.ts'
 import { reachable } from './click-to-call.ts'
 import type { Voice } from './voice.ts'
@@ -149,7 +149,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     const live = voice?.calls.find(callId)
     if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false, awaitingVisitor: false }
     // one that is just over may not be in the database yet, and its UUID is not free
-    await atMost(FLUSH_MS, flush()).catch(() => {})
+    await withTimeout(FLUSH_MS, flush()).catch(() => {})
     const row = await findCall(database, callId)
     if (!row) return undefined
     const ended = row.endedAt !== null

@@ -1,6 +1,6 @@
 import { FRAME_MS, FRAME_SAMPLES } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
-import { passed } from '../platform/time.ts'
+import { delay } from '../platform/time.ts'
 import type { Phone } from './phone.ts'
 import type { Sounds } from './vocabulary.ts'
 
@@ -96,7 +96,7 @@ export async function sayAcross({ from, to, prompt, sounds }: SayAcross): Promis
     await from.say({ prompt })
     // a speaker whose clock was held up makes it good by speaking ahead
     const spokenAt = Math.min(askedAt, performance.now() - (voice.length / 2 / FRAME_SAMPLES) * FRAME_MS)
-    await Promise.race([passed(TAIL_MS, new AbortController().signal), from.ended, to.ended])
+    await Promise.race([delay(TAIL_MS, new AbortController().signal), from.ended, to.ended])
     // what had come by then lies in the kernel until the loop has polled once more
     await new Promise((resolve) => setImmediate(resolve))
     off()

@@ -1,5 +1,5 @@
 import type { DialRequest } from '../../machines/index.ts'
-import { aborted, passed } from '../platform/time.ts'
+import { aborted, delay } from '../platform/time.ts'
 import { createPhone, type Phone } from './phone.ts'
 import { playResident } from './script.ts'
 import type { Sounds } from './vocabulary.ts'
@@ -21,7 +21,7 @@ interface TelephoneOptions {
 export function createTelephone({ host, port, keys, prompts, answerMs = 1500, onAnswer }: TelephoneOptions) {
   return async ({ callId }: DialRequest, signal: AbortSignal): Promise<void> => {
     if (keys === '-') return aborted(signal)
-    await passed(answerMs, signal)
+    await delay(answerMs, signal)
     if (signal.aborted) return
     const phone = createPhone({ host, port: port(), id: callId, role: 'resident', prompts })
     const leave = () => phone.hangUp()

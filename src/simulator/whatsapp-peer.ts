@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { passed } from '../platform/time.ts'
+import { delay } from '../platform/time.ts'
 import { openHttpPeer, type PeerAnswer, type PeerRequest } from './http-peer.ts'
 
 /** A message as the peer was asked to deliver it. */
@@ -75,7 +75,7 @@ export async function openWhatsAppPeer(options: WhatsAppPeerOptions) {
     await post({ statuses: [status(message, 'sent'), status(message, 'delivered')] })
     const wanted = reaction(message)
     if (!wanted) return
-    await passed(delayMs, closing.signal)
+    await delay(delayMs, closing.signal)
     await post({ statuses: [status(message, 'read')] })
     const said = await post({ messages: [replyTo(message, wanted)] })
     if (said !== undefined) onReaction?.(wanted, said)

@@ -18,7 +18,7 @@ import {
   type VisitorSpeech,
 } from '../../machines/index.ts'
 import { attemptsOf } from '../clicktocall/index.ts'
-import { passed } from '../platform/time.ts'
+import { delay } from '../platform/time.ts'
 
 /** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */
 export interface Scene {
@@ -93,10 +93,10 @@ export function createStage(scene: Scene = {}) {
   const utter = async (role: Role, pieces: Piece[], signal: AbortSignal) => {
     const line: Line = { role, pieces, interrupted: false }
     lines.push(line)
-    if (ears.has(role)) await passed(pieces.length * pieceMs, signal)
+    if (ears.has(role)) await delay(pieces.length * pieceMs, signal)
     line.interrupted = signal.aborted
   }
-  const deadline = fromPromise<void, Deadline>(({ input, signal }) => passed(input.at - Date.now(), signal))
+  const deadline = fromPromise<void, Deadline>(({ input, signal }) => delay(input.at - Date.now(), signal))
   const say = fromPromise<{ ms: number; interrupted: boolean }, Saying>(async ({ input, signal }) => {
     await utter(input.role, input.pieces, signal)
     return { ms: input.pieces.length * pieceMs, interrupted: signal.aborted }
@@ -107,9 +107,9 @@ export function createStage(scene: Scene = {}) {
     return fromPromise<Heard, { callId: string }>(async ({ signal }) => {
       const said = left.shift()
       if (said === undefined) return new Promise(() => {})
-      await passed(500, signal)
+      await delay(500, signal)
       ears.get(role)?.({ type: 'speech.started' })
-      await passed(1500, signal)
+      await delay(1500, signal)
       if (said instanceof Error) throw said
       return said
     })
@@ -131,7 +131,7 @@ export function createStage(scene: Scene = {}) {
     }),
     record: fromPromise(async ({ input, signal }) => {
       const heard = scene.speaks?.(input.name) ?? true
-      await passed(heard ? 2000 : 4000, signal)
+      await delay(heard ? 2000 : 4000, signal)
       return { name: input.name, heard, ms: heard ? 1500 : 0 }
     }),
     listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { hearSignals } from '../../src/cli/serve.ts'
 import { createScratch } from '../../src/platform/temp-dir.ts'
-import { passed } from '../../src/platform/time.ts'
+import { delay } from '../../src/platform/time.ts'
 import { createPhone } from '../../src/simulator/phone.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { run, start } from '../rig/command.ts'
@@ -127,7 +127,7 @@ test('SIGTERM waits for the call that goes on, a second one does not', async (ri
   rig.defer(() => late.close())
   assert.is((await late.ended).by, 'server-hangup')
   // until then it would be the first one once more
-  await passed(2000, rig.signal)
+  await delay(2000, rig.signal)
   assert.not.ok(phone.transcript.some(({ type }) => type === 'hangup'))
   serving.child.kill('SIGTERM')
   assert.is((await phone.ended).by, 'server-hangup')

@@ -4,7 +4,7 @@ import { mendTapes } from '../../media/index.ts'
 import { reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { atMost, passed } from '../../platform/time.ts'
+import { delay, withTimeout } from '../../platform/time.ts'
 import type { Journal } from '../journal.ts'
 import { endLostCalls, type LostCall } from '../sql/orphaned-calls.ts'
 import type { WrittenQuestions } from '../written-questions.ts'
@@ -72,7 +72,7 @@ export function endLost(options: LostCallsOptions) {
       })
       for (const call of lost) end(call)
       // what was said is of less use than that it is told
-      await atMost(MEND_MS, Promise.all(lost.map(({ id }) => mend(id))))
+      await withTimeout(MEND_MS, Promise.all(lost.map(({ id }) => mend(id))))
       return true
     } catch (error) {
       log.debug({ reason: reasonOf(error) }, 'lost calls could not be looked for')
@@ -81,11 +81,11 @@ export function endLost(options: LostCallsOptions) {
   }
 
   const work = async () => {
-    await passed(reattachSeconds * 1000, ending.signal)
+    await delay(reattachSeconds * 1000, ending.signal)
     while (!ending.signal.aborted) {
       // while the database was away nobody gave a sign of life
       const ms = (await look()) ? EVERY_MS : 1000 * Math.max(reattachSeconds, LEASE_SECONDS)
-      await passed(ms, ending.signal)
+      await delay(ms, ending.signal)
     }
   }
   const working = work()

@@ -5,7 +5,7 @@ import { createBatcher } from '../../platform/batch.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { atMost } from '../../platform/time.ts'
+import { withTimeout } from '../../platform/time.ts'
 import type { LiveCall } from '../call.ts'
 import {
   type Before,
@@ -65,7 +65,7 @@ export function createKeeping(options: KeepingOptions) {
 
   /** What the database says in time, or undefined; an absent one stops nobody at the gate. */
   const inTime = async <T>(callId: string, question: Promise<T>): Promise<T | undefined> => {
-    const answer = await atMost(
+    const answer = await withTimeout(
       RECALL_MS,
       question.catch((error) => {
         const { code } = asPorteiroError(error)
@@ -101,12 +101,12 @@ export function createKeeping(options: KeepingOptions) {
       if (!found) return { is: 'new', seq: UNSURE_SEQ }
       if (found.is !== 'kept') return found
       const { call, before, seq } = found
-      await atMost(RECALL_MS, mend(callId))
+      await withTimeout(RECALL_MS, mend(callId))
       if (call.machines === machines)
         return {
           is: 'kept',
           seq,
-          visit: { call, before, recordings: (await atMost(RECALL_MS, soundsOf(call))) ?? new Map() },
+          visit: { call, before, recordings: (await withTimeout(RECALL_MS, soundsOf(call))) ?? new Map() },
         }
       log.warn({ call_id: callId }, 'a call that was kept by another version begins anew')
       return { is: 'new', seq }

@@ -13,7 +13,7 @@ import { asPorteiroError, fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
 import { createScratch } from '../../platform/temp-dir.ts'
-import { aborted, atMost, passed } from '../../platform/time.ts'
+import { aborted, delay, withTimeout } from '../../platform/time.ts'
 import { type RunningService, startService } from '../../roles/index.ts'
 import {
   createPhone,
@@ -181,7 +181,7 @@ async function stageVisit(
   async function answer(callId: string, name: string, stop: AbortSignal): Promise<void> {
     const who = name.split(' ')[0]!
     tell(PORTEIRO, `calls ${name}: ${who}'s telephone rings`)
-    if (scenario.resident) await passed(ANSWER_MS, stop)
+    if (scenario.resident) await delay(ANSWER_MS, stop)
     else await aborted(stop)
     if (stop.aborted) return tell(PORTEIRO, `stops calling ${who}`)
     const sounds = service.kit.prompts['pt-BR']
@@ -306,7 +306,7 @@ async function stageVisit(
 
 /** What `work` comes to. Rejects with DEMO_TIMEOUT, which says what was waited for. */
 async function within<T>(seconds: number, wanted: string, work: Promise<T>): Promise<T> {
-  const result = await atMost(
+  const result = await withTimeout(
     seconds * 1000,
     work.then((value) => ({ value })),
   )

@@ -3,7 +3,7 @@ import { eventsAfter, type Levels, lastEventId, type PlacedEvent } from '../../c
 import { reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { passed } from '../../platform/time.ts'
+import { delay } from '../../platform/time.ts'
 import { type EventFeed, settled } from './feed.ts'
 
 /** Bytes that a client may leave unread. They are shared by all clients that wait for the same events. */
@@ -104,7 +104,7 @@ export function createEventClient(options: EventClientOptions) {
         limit: PAGE,
       })
       const missed = settled(found)
-      if (missed.length === 0 && found.length > 0) await passed(UNSETTLED_MS, ending.signal)
+      if (missed.length === 0 && found.length > 0) await delay(UNSETTLED_MS, ending.signal)
       else if (missed.length > 0) {
         position = missed.at(-1)!.id
         if (!sendAll(missed.filter(wants)) && !(await drained(response))) return close()

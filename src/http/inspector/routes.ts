@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { eventsOf, findCall, listCalls } from '../../calls/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { atMost } from '../../platform/time.ts'
+import { withTimeout } from '../../platform/time.ts'
 import type { Caller } from '../auth.ts'
 import { validKeys } from '../sql/keys.ts'
 import { inspectorMessageRoutes } from './messages.ts'
@@ -217,7 +217,7 @@ export async function inspectorRoutes(
       },
     },
     async ({ params: { id }, caller }) => {
-      await atMost(FLUSH_MS, flush()).catch(() => {})
+      await withTimeout(FLUSH_MS, flush()).catch(() => {})
       const call = await findCall(database, id)
       if (!call || (caller?.tenantId !== null && caller?.tenantId !== call.tenantId))
         throw fail('CALL_UNKNOWN', { callId: id })

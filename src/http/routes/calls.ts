@@ -15,7 +15,7 @@ import { findTenant } from '../../directory/index.ts'
 import type { Locale } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { atMost } from '../../platform/time.ts'
+import { withTimeout } from '../../platform/time.ts'
 import { snapshotBy, snapshotOf } from '../call-view.ts'
 import { conversationOf } from '../conversation.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
@@ -63,7 +63,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   /** What is written is not older than what the caller saw happen. */
-  const written = () => atMost(FLUSH_MS, flush()).catch(() => {})
+  const written = () => withTimeout(FLUSH_MS, flush()).catch(() => {})
 
   /** A foreign call looks like one that does not exist. */
   const demandSight = async (request: FastifyRequest, id: string) => {

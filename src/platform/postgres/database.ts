@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { atMost } from '../time.ts'
+import { withTimeout } from '../time.ts'
 import { openEmbedded } from './embedded/embedded.ts'
 import { isStartingUp, translate } from './sqlstate.ts'
 
@@ -175,7 +175,7 @@ function createPool(url: string, schema: string, max: number, log: Logger) {
   const end = async () => {
     // the pool forgets an idle connection before its socket is closed
     const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-    await atMost(CLOSE_MS, Promise.all([pool.end(), ...closed]))
+    await withTimeout(CLOSE_MS, Promise.all([pool.end(), ...closed]))
     for (const socket of sockets) socket.destroy()
   }
   return { pool, end }

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { atMost } from '../time.ts'
+import { withTimeout } from '../time.ts'
 import type { Database } from './database.ts'
 
 /** ms between two tries to connect again: the first, and the longest. */
@@ -82,7 +82,7 @@ export async function openListener(options: ListenerOptions): Promise<{ close():
 
   const pulse = (which: pg.Client) => {
     timer = setTimeout(async () => {
-      const alive = await atMost(
+      const alive = await withTimeout(
         PULSE_TIMEOUT_MS,
         which.query('select 1').then(
           () => true,
@@ -106,7 +106,7 @@ export async function openListener(options: ListenerOptions): Promise<{ close():
 }
 
 async function release(client: pg.Client): Promise<void> {
-  await atMost(
+  await withTimeout(
     CLOSE_MS,
     client.end().catch(() => {}),
   )
