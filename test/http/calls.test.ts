@@ -3,7 +3,7 @@ import { hasEspeak } from '../../src/speech/index.ts'
 import { examples, type Furniture } from '../rig/http-fixtures.ts'
 import { asker, refused } from '../rig/http-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
-import { openService } from '../rig/service-rig.ts'
+import { type House, openService } from '../rig/service-rig.ts'
 import { openStream } from '../rig/stream-reader.ts'
 
 const test = suite('http: live calls')
@@ -18,13 +18,14 @@ const ELSEWHERE = [
   'post /webhooks/twilio/{instance}',
 ]
 
-async function open(rig: Rig, settings: Record<string, string> = {}) {
-  const house = await openService(rig, { settings })
+const houseOfAll = test.share((rig) => openService(rig))
+
+function open(house: House = houseOfAll()) {
   return { house, ask: asker(house.service.ports.api, house.key) }
 }
 
 test('a visit is followed over the stream, decided over the API, and told afterwards', async (rig) => {
-  const { house, ask } = await open(rig)
+  const { house, ask } = open()
   const stream = await openStream(rig, house.service.ports.api, {
     path: '/api/events?levels=true',
     key: house.key,
@@ -82,8 +83,8 @@ test('a visit is followed over the stream, decided over the API, and told afterw
   )
 })
 
-test('what a visitor recorded is played over the API, in parts too', async (rig) => {
-  const { house, ask } = await open(rig)
+test('what a visitor recorded is played over the API, in parts too', async () => {
+  const { house, ask } = open()
   const phone = house.visitor()
   await phone.press('101#')
   await phone.hearing('beep')
@@ -125,7 +126,7 @@ const speaking: typeof test | ((title: string) => void) = (await hasEspeak())
   : (title: string) => test.skip(title, 'espeak-ng is not installed')
 
 speaking('a text is spoken to a leg, and not over a goodbye', async (rig: Rig) => {
-  const { house, ask } = await open(rig, { TTS: 'espeak' })
+  const { house, ask } = open(await openService(rig, { settings: { TTS: 'espeak' } }))
   const visitor = await house.rung()
   const path = `/api/calls/${visitor.id}/say`
   const text = 'um momento, por favor'
@@ -142,8 +143,8 @@ speaking('a text is spoken to a leg, and not over a goodbye', async (rig: Rig) =
   refused(await ask(path, { body: { role: 'visitor', text } }), 404, 'CALL_ENDED')
 })
 
-test('without a voice a text is refused with the reason', async (rig) => {
-  const { house, ask } = await open(rig)
+test('without a voice a text is refused with the reason', async () => {
+  const { house, ask } = open()
   const visitor = await house.rung()
   refused(
     await ask(`/api/calls/${visitor.id}/say`, { body: { role: 'visitor', text: 'oi' } }),
@@ -158,8 +159,8 @@ test('without a voice a text is refused with the reason', async (rig) => {
   await house.ending(visitor.id)
 })
 
-test('every route of the whole service is among those that foreign keys are tried on', async (rig) => {
-  const { ask } = await open(rig)
+test('every route of the whole service is among those that foreign keys are tried on', async () => {
+  const { ask } = open()
   const { body } = await ask('/openapi.json')
   const names = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),

@@ -8,9 +8,10 @@ import { eventually, suite } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 
 const test = suite('inspector: feed')
+const houseOfAll = test.share((rig) => openService(rig))
 
 test('a call is followed from its beginning to its end, with all its actors', async (rig) => {
-  const { house, view, inspection } = await openInspector(rig)
+  const { house, view, inspection } = await openInspector(rig, { house: houseOfAll() })
   const viewer = view('operator')
   const hello = await viewer.saw(({ type }) => type === 'hello')
   assert.equal([hello.masked, hello.caller.name], [false, 'operator'])
@@ -56,7 +57,7 @@ test('a call is followed from its beginning to its end, with all its actors', as
 })
 
 test('the service serves it, and is one of its actors', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const at = `127.0.0.1:${house.service.ports.api}`
   const page = await fetch(`http://${at}/inspector`)
   assert.is(page.status, 200)
@@ -81,7 +82,7 @@ test('the service serves it, and is one of its actors', async (rig) => {
 })
 
 test('who does not watch a call is told of its states and nothing else', async (rig) => {
-  const { house, view } = await openInspector(rig)
+  const { house, view } = await openInspector(rig, { house: houseOfAll() })
   const viewer = view('operator')
   await viewer.saw(({ type }) => type === 'hello')
   const visitor = house.visitor()
@@ -99,7 +100,7 @@ test('who does not watch a call is told of its states and nothing else', async (
 })
 
 test('while nobody watches nothing is observed', async (rig) => {
-  const { house, view, inspection } = await openInspector(rig)
+  const { house, view, inspection } = await openInspector(rig, { house: houseOfAll() })
   const visitor = house.visitor()
   await visitor.hearing('greeting')
   const [call] = house.service.calls.list()
@@ -128,7 +129,7 @@ test('while nobody watches nothing is observed', async (rig) => {
 })
 
 test('a reader sees the chart move, and no name, number or word of anybody', async (rig) => {
-  const { house, view, ask } = await openInspector(rig)
+  const { house, view, ask } = await openInspector(rig, { house: houseOfAll() })
   const [reader, operator] = [view('reader'), view('operator')]
   const hello = await reader.saw(({ type }) => type === 'hello')
   assert.is(hello.masked, true)
@@ -213,7 +214,7 @@ test('a key of one condominium sees its own calls, and nothing of others or of t
 })
 
 test('an operator sends an event, and the journal says who', async (rig) => {
-  const { house, view } = await openInspector(rig)
+  const { house, view } = await openInspector(rig, { house: houseOfAll() })
   const viewer = view('operator')
   const visitor = await house.rung()
   const name = visitor.id
@@ -236,7 +237,7 @@ test('an operator sends an event, and the journal says who', async (rig) => {
 
 test('what waits for other processes when its viewer goes is not done any more', async (rig) => {
   const { promise: others, resolve: answer } = Promise.withResolvers<void>()
-  const { house, view } = await openInspector(rig, { others })
+  const { house, view } = await openInspector(rig, { others, house: houseOfAll() })
   // somebody else goes on looking: the actors are observed all the time
   const [viewer, other] = [view('operator'), view('reader')]
   const visitor = house.visitor()
@@ -256,7 +257,7 @@ test('what waits for other processes when its viewer goes is not done any more',
 })
 
 test('what may not be sent is refused, and the call goes on', async (rig) => {
-  const { house, view } = await openInspector(rig)
+  const { house, view } = await openInspector(rig, { house: houseOfAll() })
   const [viewer, reader] = [view('operator'), view('reader')]
   const visitor = house.visitor()
   await visitor.hearing('greeting')

@@ -7,8 +7,10 @@ import { machineOfActor, replay } from '../../src/http/inspector/replay.ts'
 import { createKey, revokeKey } from '../../src/http/sql/keys.ts'
 import { CALLERS, type Inspector, openInspector } from '../rig/inspector-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
+import { openService } from '../rig/service-rig.ts'
 
 const test = suite('inspector: routes')
+const houseOfAll = test.share((rig) => openService(rig))
 
 /** Waits until what was heard has one of which this is true. */
 function hearing<Message>(heard: readonly Message[]) {
@@ -40,7 +42,7 @@ function addCounter(rig: Rig, { roster }: Inspector) {
 }
 
 test("Stately's own receiver gets the actors, events and snapshots of a live call", async (rig) => {
-  const inspector = await openInspector(rig)
+  const inspector = await openInspector(rig, { house: houseOfAll() })
   const { house, connect } = inspector
   const { saw, heard, url } = await receive(inspector, 'operator', { masked: false })
   await eventually(() => (inspector.inspection.counts().viewers === 1 ? true : undefined))
@@ -83,7 +85,7 @@ test("Stately's own receiver gets the actors, events and snapshots of a live cal
 })
 
 test("Stately's feed is masked for who may only read, and for everybody who does not ask otherwise", async (rig) => {
-  const inspector = await openInspector(rig)
+  const inspector = await openInspector(rig, { house: houseOfAll() })
   const { house } = inspector
   const masked = [await receive(inspector, 'reader', { masked: false }), await receive(inspector, 'operator')]
   const foreign = await receive(inspector, 'foreign')
@@ -130,7 +132,7 @@ test('a viewer that never reads is cut, and nobody else notices', async (rig) =>
 })
 
 test('garbage is answered, and too much of it ends the viewer alone', async (rig) => {
-  const inspector = await openInspector(rig)
+  const inspector = await openInspector(rig, { house: houseOfAll() })
   const { view, house } = inspector
   const visitor = house.visitor()
   await visitor.hearing('greeting')
@@ -164,7 +166,7 @@ test('garbage is answered, and too much of it ends the viewer alone', async (rig
 })
 
 test('a key that is revoked loses its views', async (rig) => {
-  const inspector = await openInspector(rig, { keysMs: 20 })
+  const inspector = await openInspector(rig, { keysMs: 20, house: houseOfAll() })
   const { database } = inspector.house.service
   const key = await createKey(database, { tenantId: null, name: 'night', scopes: ['operate'] })
   CALLERS[key.id] = { id: key.id, tenantId: null, name: 'night', scopes: ['operate'] }
@@ -183,7 +185,7 @@ test('a key that is revoked loses its views', async (rig) => {
 })
 
 test('there are places for 20 viewers', async (rig) => {
-  const { view, connect, inspection } = await openInspector(rig)
+  const { view, connect, inspection } = await openInspector(rig, { house: houseOfAll() })
   const viewers = Array.from({ length: 20 }, () => view('reader'))
   for (const viewer of viewers) await viewer.saw(({ type }) => type === 'hello')
   const more = connect('/api/inspector', 'reader')
@@ -197,7 +199,7 @@ test('there are places for 20 viewers', async (rig) => {
 })
 
 test('an ended call is replayed step by step as it was', async (rig) => {
-  const { house, ask } = await openInspector(rig)
+  const { house, ask } = await openInspector(rig, { house: houseOfAll() })
   const visitor = await house.rung()
   const resident = house.resident(visitor.id)
   await resident.hearing('menu')
@@ -266,7 +268,7 @@ test('a journal that is not in order is replayed as far as it goes', () => {
 })
 
 test('the page is open, what it shows is not, and no path leads elsewhere', async (rig) => {
-  const { ask, connect } = await openInspector(rig)
+  const { ask, connect } = await openInspector(rig, { house: houseOfAll() })
   for (const path of [
     '/inspector',
     '/inspector/inspector.js',

@@ -13,7 +13,7 @@ import { silentLog } from '../../src/platform/log.ts'
 import { openTestDatabase } from './database.ts'
 import { openSite } from './http-rig.ts'
 import type { Rig } from './rig.ts'
-import { openService, type Scene } from './service-rig.ts'
+import { type House, openService, type Scene } from './service-rig.ts'
 
 /** What the inspector says, as JSON. */
 // biome-ignore lint/suspicious/noExplicitAny: what it says is what the tests look at
@@ -60,15 +60,18 @@ export async function openInspector(
     pages,
     keysMs,
     others = Promise.resolve(),
+    house: shared,
     ...scene
   }: Scene & {
     pages?: (app: FastifyInstance) => Promise<void>
     keysMs?: number
     /** When every other process has answered. */
     others?: Promise<void>
+    /** One that the tests of a file share; a new one unless given. */
+    house?: House
   } = {},
 ) {
-  const house = await openService(rig, scene)
+  const house = shared ?? (await openService(rig, scene))
   const { calls, journal, database } = house.service
   const roster = createRoster()
   const reported: unknown[] = []

@@ -21,6 +21,7 @@ export interface Options {
  */
 export function suite(name: string, { timeout = 120_000 }: Options = {}) {
   const inner = uvuSuite(name)
+  let shares = false
   const guarded = (handler: (rig: Rig) => unknown, limit: number) => async () => {
     const before = resources()
     const ending = new AbortController()
@@ -46,7 +47,7 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
         problems.push(error)
       }
     }
-    if (problems.length === 0) {
+    if (problems.length === 0 && !shares) {
       const left = await leftovers(before)
       if (left.length > 0) problems.push(new Error(`left behind: ${left.join(', ')}`))
     }
@@ -65,6 +66,28 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
     /** Once for the file: what all its tests share, and its end. */
     before: (open: () => unknown) => inner.before(async () => void (await open())),
     after: (close: () => unknown) => inner.after(async () => void (await close())),
+    /**
+     * What the tests of a file share: opened before the first, released after the last. Leaks are then looked for at the end
+     * of the file, because what is shared opens and closes connections meanwhile.
+     */
+    share<T>(open: (rig: Rig) => Promise<T>): () => T {
+      shares = true
+      const ending = new AbortController()
+      const releases: (() => unknown)[] = []
+      let before = new Map<string, number>()
+      let shared: T
+      inner.before(async () => {
+        before = resources()
+        shared = await open({ defer: (release) => releases.push(release), signal: ending.signal })
+      })
+      inner.after(async () => {
+        ending.abort()
+        for (const release of releases.reverse()) await release()
+        const left = await leftovers(before)
+        if (left.length > 0) throw new Error(`the file left behind: ${left.join(', ')}`)
+      })
+      return () => shared
+    },
     run: () => inner.run(),
   })
 }

@@ -7,6 +7,7 @@ import { type House, openService } from '../rig/service-rig.ts'
 
 const test = suite('page controls')
 const inChromium = withChromium(test)
+const houseOfAll = test.share((rig) => openService(rig))
 
 const goTo = ({ page }: Visit, house: House, view: string) =>
   page.goto(`http://127.0.0.1:${house.service.ports.api}/#/${view}`)
@@ -45,7 +46,7 @@ const CONTRAST = `(() => {
 })()`
 
 inChromium("the phone's keys have the focus once the call stands, and its button after it", async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house)
   const { page } = here
   await logIn(here, house.key)
@@ -67,7 +68,7 @@ inChromium("the phone's keys have the focus once the call stands, and its button
 })
 
 inChromium("the resident's phone answers only what is there to be answered", async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house, { locale: 'pt-BR' })
   const { page } = here
   await logIn(here, house.key)
@@ -89,7 +90,7 @@ inChromium("the resident's phone answers only what is there to be answered", asy
 })
 
 inChromium('a question goes with what it was about', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house)
   const { page } = here
   await logIn(here, house.key)
@@ -113,7 +114,7 @@ inChromium('a question goes with what it was about', async (rig) => {
 
 for (const width of [390, 1440])
   inChromium(`extensions say in words what their figures are, and fit: ${width} px`, async (rig) => {
-    const house = await openService(rig)
+    const house = houseOfAll()
     const response = await fetch(
       `http://127.0.0.1:${house.service.ports.api}/api/extensions/portao-de-servico-dos-fundos`,
       {
@@ -160,7 +161,7 @@ for (const width of [390, 1440])
   })
 
 inChromium('a list without messages takes no more room than what it says', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house, { height: 1200 })
   const { page } = here
   await logIn(here, house.key)
@@ -171,7 +172,7 @@ inChromium('a list without messages takes no more room than what it says', async
 })
 
 inChromium('where there are more machines than fit, the one that is chosen is seen whole', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house, { width: 390, height: 844 })
   const { page } = here
   await logIn(here, house.key)

@@ -10,6 +10,8 @@ import { type House, openService } from '../rig/service-rig.ts'
 
 const test = suite('page gates')
 const inChromium = withChromium(test)
+/** One without a gate. */
+const houseOfAll = test.share((rig) => openService(rig))
 
 /** The directory with its gates read. */
 async function openDirectory(here: Visit, house: House, key = house.key) {
@@ -289,7 +291,7 @@ inChromium('a call tells what became of its command to open, and leads to the me
 
 for (const [name, offMs] of Object.entries({ behind: -600_000, ahead: 600_000 }))
   inChromium(`a call tells of its command though the browser's clock is 10 minutes ${name}`, async (rig) => {
-    const house = await openService(rig)
+    const house = houseOfAll()
     const here = await visit(rig, house)
     const { page } = here
     await page.addInitScript(`{ const now = Date.now; Date.now = () => now() + ${offMs} }`)
@@ -306,7 +308,7 @@ for (const [name, offMs] of Object.entries({ behind: -600_000, ahead: 600_000 })
   })
 
 inChromium('another message does not show the facts of the one before', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house)
   const { page } = here
   const queue = `http://127.0.0.1:${house.service.ports.api}/#/queue`

@@ -11,6 +11,8 @@ import { type House, openService } from '../rig/service-rig.ts'
 
 const test = suite('page')
 const inChromium = withChromium(test)
+/** For tests that leave nothing behind in it. */
+const houseOfAll = test.share((rig) => openService(rig))
 
 const SPOKEN = fileURLToPath(new URL('../../prompts/pt-BR/sample-resident-talk.wav', import.meta.url))
 
@@ -55,7 +57,7 @@ const OVERLAPS = `
 `
 
 inChromium('a call arrives, its chart lights up, it is decided here, and its end is seen', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house)
   const { page, complaints } = here
   await logIn(here, house.key)
@@ -107,7 +109,7 @@ inChromium('a call arrives, its chart lights up, it is decided here, and its end
 })
 
 inChromium('a leg is hung up here, after a question', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house, { locale: 'pt-BR' })
   const { page } = here
   await logIn(here, house.key)
@@ -125,7 +127,7 @@ inChromium('a leg is hung up here, after a question', async (rig) => {
 })
 
 inChromium('a whole call is made with the phones of the page', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house, { microphone: SPOKEN })
   const { page, context, complaints } = here
   await context.grantPermissions(['microphone'])
@@ -227,7 +229,7 @@ inChromium('a dead letter is read with its trace, redriven, and gone', async (ri
 })
 
 inChromium('markup in names and in what was understood is shown as text', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const evil = '<img src=x onerror="window.pwned=1">'
   const { database, calls } = house.service
   await database.query('update residents set name = $1 where name = $2', [evil, 'João Pedro Oliveira'])
@@ -255,7 +257,7 @@ inChromium('markup in names and in what was understood is shown as text', async 
 })
 
 inChromium('keys and endpoints are made here, and each secret is shown once', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house)
   const { page, complaints } = here
   await logIn(here, house.key)
@@ -296,7 +298,7 @@ inChromium('keys and endpoints are made here, and each secret is shown once', as
 inChromium(
   'a key that may only look is offered nothing else, and told nothing of other tenants',
   async (rig) => {
-    const house = await openService(rig)
+    const house = houseOfAll()
     const key = await createKey(house.service.database, {
       tenantId: 'default',
       name: 'guard',
@@ -330,7 +332,7 @@ inChromium(
 )
 
 inChromium('a key that does not open says so, and a session that ends leads to the login', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const here = await visit(rig, house)
   const { page } = here
   await page.locator('#key').fill('wrong')
@@ -349,7 +351,7 @@ inChromium('a key that does not open says so, and a session that ends leads to t
 inChromium(
   'keyboard alone reaches a call and hangs it up; both languages and all colours can be had',
   async (rig) => {
-    const house = await openService(rig)
+    const house = houseOfAll()
     const here = await visit(rig, house)
     const { page } = here
     await logIn(here, house.key)

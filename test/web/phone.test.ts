@@ -8,6 +8,7 @@ import { type Rig, suite } from '../rig/rig.ts'
 import { type House, openService } from '../rig/service-rig.ts'
 
 const test = suite('page phone')
+const houseOfAll = test.share((rig) => openService(rig))
 
 interface Asked {
   role?: 'visitor' | 'resident'
@@ -55,7 +56,7 @@ async function refusal(rig: Rig, house: House, asked: Asked): Promise<{ status: 
 }
 
 test('a visitor and a resident of the page make a whole call', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const visitor = pick(rig, house)
   const id = await visitor.opened
   visitor.press('101#')
@@ -81,7 +82,7 @@ test('a visitor and a resident of the page make a whole call', async (rig) => {
 })
 
 test('what is spoken into it reaches the call as sound, and silence fills the pauses', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { socket, opened } = pick(rig, house)
   const id = await opened
   const tone = Buffer.alloc(FRAME_BYTES)
@@ -100,7 +101,7 @@ test('what is spoken into it reaches the call as sound, and silence fills the pa
 })
 
 test('a page that is closed has hung up', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { socket, opened } = pick(rig, house)
   const id = await opened
   socket.terminate()
@@ -108,7 +109,7 @@ test('a page that is closed has hung up', async (rig) => {
 })
 
 test('hanging up is told, and the line is closed', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { socket, opened, closed } = pick(rig, house)
   const id = await opened
   socket.send('{"type":"hangup"}')
@@ -117,7 +118,7 @@ test('hanging up is told, and the line is closed', async (rig) => {
 })
 
 test('garbage closes the line with a code, and the call comes to its end', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const garbage = {
     'text that is no JSON': 'hello',
     'a message of no known type': '{"type":"format"}',
@@ -137,7 +138,7 @@ test('garbage closes the line with a code, and the call comes to its end', async
 })
 
 test('a message larger than any of a telephone is refused by the WebSocket itself', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { socket, opened, closed } = pick(rig, house)
   const id = await opened
   socket.send(Buffer.alloc(1024 * 1024))
@@ -146,7 +147,7 @@ test('a message larger than any of a telephone is refused by the WebSocket itsel
 })
 
 test('a page that sends much more than a telephone is cut', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { socket, opened, closed } = pick(rig, house)
   const id = await opened
   for (let sent = 0; sent < 400; sent++) socket.send(Buffer.alloc(FRAME_BYTES))
@@ -155,10 +156,10 @@ test('a page that sends much more than a telephone is cut', async (rig) => {
 })
 
 test('who may not is told so before a line is opened', async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { database } = house.service
   const read = await createKey(database, { tenantId: null, name: 'reader', scopes: ['read'] })
-  await database.query("insert into tenants (id, name) values ('other', 'Other')")
+  await database.query("insert into tenants (id, name) values ('other', 'Other') on conflict do nothing")
   const foreign = await createKey(database, { tenantId: 'other', name: 'foreign', scopes: ['operate'] })
   const live = await house.rung()
 
@@ -186,9 +187,9 @@ test('who may not is told so before a line is opened', async (rig) => {
 })
 
 test("a visitor's phone takes no UUID of a call, and tells nothing of another tenant's", async (rig) => {
-  const house = await openService(rig)
+  const house = houseOfAll()
   const { database } = house.service
-  await database.query("insert into tenants (id, name) values ('other', 'Other')")
+  await database.query("insert into tenants (id, name) values ('other', 'Other') on conflict do nothing")
   const foreign = await createKey(database, { tenantId: 'other', name: 'foreign', scopes: ['operate'] })
   const over = pick(rig, house)
   const overId = await over.opened
