@@ -4,7 +4,7 @@ import { delay } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
 import type { LegConnection } from './leg.ts'
-import type { Arrival, Keeping, KeptVisit } from './recovery/snapshots.ts'
+import type { Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
 import type { Elsewhere } from './sql/snapshots.ts'
 
 /** ms between two looks whether a process that seems to live does. */
@@ -13,7 +13,7 @@ const AGAIN_MS = 1000
 /** How a call begins here: where its journal goes on, and what there is of it already. */
 export interface Beginning {
   seq: number
-  kept?: KeptVisit
+  kept?: RestoredVisit
 }
 
 interface ArrivalsOptions {
@@ -22,7 +22,7 @@ interface ArrivalsOptions {
   count: () => number
   maxCalls: number
   ended: EndedCalls
-  keeping: Pick<Keeping, 'recall' | 'locate'> | undefined
+  snapshots: Pick<Snapshots, 'recall' | 'locate'> | undefined
   /** Takes no new calls. */
   isDraining: () => boolean
   /** Aborted when nobody is taken any more. */
@@ -31,8 +31,8 @@ interface ArrivalsOptions {
   join: (call: LiveCall, connection: LegConnection) => void
   /** Has another node go on with a resident's leg; `address` is that of its port for such legs. */
   relay: (connection: LegConnection, address: string) => void
-  dismiss: (connection: LegConnection, prompt: string) => void
-  turnAway: (connection: LegConnection) => void
+  rejectWithPrompt: (connection: LegConnection, prompt: string) => void
+  reject: (connection: LegConnection) => void
   /** What waited to be known has come to something. */
   onSettled: () => void
   log: Logger
@@ -40,8 +40,8 @@ interface ArrivalsOptions {
 
 /** Who connects, and what becomes of them: a new call, one that goes on, a leg of a call that lives here or elsewhere, or nothing. */
 export function createArrivals(options: ArrivalsOptions) {
-  const { find, count, maxCalls, ended, keeping, isDraining, closing, begin, log } = options
-  const { relay, dismiss, turnAway, onSettled } = options
+  const { find, count, maxCalls, ended, snapshots, isDraining, closing, begin, log } = options
+  const { relay, rejectWithPrompt, reject, onSettled } = options
   /** Visitors of whose call it is not known yet whether it is a new one. */
   const waiting = new Set<string>()
 
@@ -56,7 +56,7 @@ export function createArrivals(options: ArrivalsOptions) {
       { ...factsOf(connection, 'visitor'), code: 'CALL_ENDED' },
       'an ended call connected again and was hung up',
     )
-    turnAway(connection)
+    reject(connection)
   }
 
   const refuseSecond = (connection: LegConnection, facts: object = {}) => {
@@ -64,7 +64,7 @@ export function createArrivals(options: ArrivalsOptions) {
       { ...factsOf(connection, 'visitor'), code: 'CALL_DUPLICATE', ...facts },
       'a second visitor leg was hung up',
     )
-    turnAway(connection)
+    reject(connection)
   }
 
   /**
@@ -73,11 +73,11 @@ export function createArrivals(options: ArrivalsOptions) {
    * turned away is not heard of any more.
    */
   const recall = async ({ id }: LegConnection) => {
-    const first = await keeping!.recall(id)
+    const first = await snapshots!.recall(id)
     let arrival = first
     while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
       await delay(AGAIN_MS, closing)
-      arrival = await keeping!.recall(id)
+      arrival = await snapshots!.recall(id)
     }
     return arrival
   }
@@ -86,26 +86,26 @@ export function createArrivals(options: ArrivalsOptions) {
   const receive = async (connection: LegConnection) => {
     const arrival = await recall(connection)
     waiting.delete(connection.id)
-    if (closing.aborted) return turnAway(connection)
+    if (closing.aborted) return reject(connection)
     if (arrival.is === 'kept') return begin(connection, { seq: arrival.seq, kept: arrival.visit })
     if (arrival.is === 'ended') {
       ended.add(connection.id)
       return refuseEnded(connection)
     }
     if (arrival.is === 'elsewhere') return refuseSecond(connection, { node: arrival.nodeId })
-    if (isDraining()) return dismiss(connection, 'service-closing')
+    if (isDraining()) return rejectWithPrompt(connection, 'service-closing')
     begin(connection, { seq: arrival.seq })
   }
 
   /** A leg of the resident whose call is not here. */
-  const seek = async (connection: LegConnection, dismissed: () => void) => {
-    const found = await keeping!.locate(connection.id)
+  const seek = async (connection: LegConnection, rejectLate: () => void) => {
+    const found = await snapshots!.locate(connection.id)
     const address = found?.addresses.resident
-    if (closing.aborted) return turnAway(connection)
+    if (closing.aborted) return reject(connection)
     // the visitor may have come back meanwhile
     if (find(connection.id)) return join(connection)
     if (address !== undefined) return relay(connection, address)
-    dismissed()
+    rejectLate()
   }
 
   /** A connection on the resident port joins the call of its UUID. */
@@ -113,22 +113,22 @@ export function createArrivals(options: ArrivalsOptions) {
     const { id } = connection
     const facts = factsOf(connection, 'resident')
     const call = find(id)
-    const dismissed = () => {
+    const rejectLate = () => {
       const code = call || ended.has(id) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
       call?.note('leg.late', 'resident', {})
       log.info({ ...facts, code }, 'a resident leg came for no call')
-      dismiss(connection, 'visit-over')
+      rejectWithPrompt(connection, 'visit-over')
     }
     // whoever was relayed to here goes no further
-    if (!call && keeping && !ended.has(id) && !connection.relayed) {
-      void seek(connection, dismissed).catch((error) => {
+    if (!call && snapshots && !ended.has(id) && !connection.relayed) {
+      void seek(connection, rejectLate).catch((error) => {
         log.error({ ...facts, code: 'BUG', err: error }, 'a leg could not be taken')
-        turnAway(connection)
+        reject(connection)
       })
-    } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) dismissed()
+    } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) rejectLate()
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
-      dismiss(connection, 'already-answered')
+      rejectWithPrompt(connection, 'already-answered')
     } else options.join(call, connection)
   }
 
@@ -141,18 +141,18 @@ export function createArrivals(options: ArrivalsOptions) {
       if (find(id) || waiting.has(id)) return refuseSecond(connection)
       if (isDraining()) {
         log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
-        return dismiss(connection, 'service-closing')
+        return rejectWithPrompt(connection, 'service-closing')
       }
       if (count() + waiting.size >= maxCalls) {
         log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was turned away')
-        return dismiss(connection, 'lines-busy')
+        return rejectWithPrompt(connection, 'lines-busy')
       }
-      if (!keeping) return begin(connection, { seq: 0 })
+      if (!snapshots) return begin(connection, { seq: 0 })
       waiting.add(id)
       void receive(connection)
         .catch((error) => {
           log.error({ ...facts, code: 'BUG', err: error }, 'a call could not begin')
-          turnAway(connection)
+          reject(connection)
         })
         .finally(() => {
           waiting.delete(id)

@@ -2,7 +2,7 @@ import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { CallRow, EventRow } from './sql/calls.ts'
-import type { KeptCall } from './sql/snapshots.ts'
+import type { CallSnapshot } from './sql/snapshots.ts'
 
 /** ms that a row may wait for company. */
 const BATCH_MS = 100
@@ -17,10 +17,10 @@ const RETRY_MS = 1000
 /** ms that closing waits for the last batch. */
 const CLOSE_MS = 5000
 
-export type Batch = { calls: CallRow[]; events: EventRow[]; kept: KeptCall[] }
+export type Batch = { calls: CallRow[]; events: EventRow[]; kept: CallSnapshot[] }
 
 /** A call as it is at this moment; undefined where it is over, or cannot be kept. Never throws. */
-type Keep = () => KeptCall | undefined
+type Keep = () => CallSnapshot | undefined
 
 interface JournalOptions {
   write: (batch: Batch) => Promise<void>

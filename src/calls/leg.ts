@@ -4,15 +4,15 @@ import {
   type BridgeLine,
   createBridgeLine,
   createEar,
+  createLegRecorder,
   createPlayer,
   createRecorder,
-  createTape,
   cutFrames,
   type EarFact,
+  type LegRecorder,
   type Recorder,
   recordingFile,
   saveRecording,
-  type Tape,
 } from '../media/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
@@ -20,7 +20,7 @@ import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
 import { createIncoming } from './incoming.ts'
-import type { MediaKit } from './media-assets.ts'
+import type { MediaAssets } from './media-assets.ts'
 import { type ListeningOptions, listenTo, type Utterance } from './utterance-recorder.ts'
 
 export type LegConnection = Connection
@@ -32,7 +32,7 @@ export type LegConnection = Connection
 const ECHO_MS = 1000
 
 /** ms that the end of a call waits for its recording. */
-const TAPE_MS = 2000
+const RECORDING_CLOSE_MS = 2000
 
 /** A sound of ours among the prompts. */
 const BEEP = 'beep'
@@ -81,7 +81,7 @@ export interface LegOwner {
 interface LegOptions {
   call: LegOwner
   connection: LegConnection
-  kit: MediaKit
+  assets: MediaAssets
   transcriber: Transcriber
   synthesizer: Synthesizer
   locale: Locale
@@ -92,9 +92,9 @@ interface LegOptions {
 
 /** Puts ears and a voice on a connection. It releases both by itself when the connection closes. */
 export function createLeg(options: LegOptions): Leg {
-  const { call, connection, kit, transcriber, synthesizer, locale, records, log } = options
+  const { call, connection, assets, transcriber, synthesizer, locale, records, log } = options
   const { role } = connection
-  const prompts = kit.prompts[locale]
+  const prompts = assets.prompts[locale]
   const facts = { call_id: call.id, leg: role }
   let listener: ((fact: LegEvent) => void) | undefined
   let recorder: Recorder | undefined
@@ -104,7 +104,7 @@ export function createLeg(options: LegOptions): Leg {
 
   const player = createPlayer({ wake: () => connection.wake() })
   const ear = createEar({
-    vad: kit.vad,
+    vad: assets.vad,
     onFact: (fact) => tell(fact),
     keeps: transcriber.provider !== 'none',
   })
@@ -137,15 +137,17 @@ export function createLeg(options: LegOptions): Leg {
   }
 
   const incoming = createIncoming(ear, (how) => gone(how))
-  const tape = records ? createTape(recordingFile(kit.recordings, call.id, `${role}-leg`)) : undefined
-  if (tape) ear.tap(tape.tap)
-  connection.attach(incoming, tape ? tape.hearing(player, HEADER_BYTES) : player)
+  const legRecorder = records
+    ? createLegRecorder(recordingFile(assets.recordings, call.id, `${role}-leg`))
+    : undefined
+  if (legRecorder) ear.tap(legRecorder.tap)
+  connection.attach(incoming, legRecorder ? legRecorder.hearing(player, HEADER_BYTES) : player)
   const closed = connection.closed.then(() => {
     incoming.close()
     player.close()
     ear.close()
     gone('us')
-    return tape && keepTape(tape)
+    return legRecorder && closeLegRecorder(legRecorder)
   })
 
   let isGone = false
@@ -177,7 +179,7 @@ export function createLeg(options: LegOptions): Leg {
       call.note('said', role, { pieces, ms, of: utterance.ms, interrupted })
       return { ms, interrupted, beganAt: beganAt ?? Date.now() }
     },
-    loop: (tone) => player.loop(kit.tones[tone]),
+    loop: (tone) => player.loop(assets.tones[tone]),
     async record(name, signal) {
       recorder = createRecorder({ signal })
       recordedFrom = Math.min(recordedFrom, ear.clock)
@@ -233,13 +235,13 @@ export function createLeg(options: LegOptions): Leg {
       connection.destroy()
       await connection.closed
       // nobody waits for a disk that hangs
-      await withTimeout(TAPE_MS, closed)
+      await withTimeout(RECORDING_CLOSE_MS, closed)
     },
   }
 
-  async function keepTape(tape: Tape): Promise<void> {
+  async function closeLegRecorder(legRecorder: LegRecorder): Promise<void> {
     try {
-      call.note('leg.recorded', role, { ms: await tape.close() })
+      call.note('leg.recorded', role, { ms: await legRecorder.close() })
     } catch (error) {
       notKept(error)
     }
@@ -263,13 +265,13 @@ export function createLeg(options: LegOptions): Leg {
   }
 
   function soundOf(name: string): readonly Buffer[] | undefined {
-    return name === BEEP ? kit.tones.beep : call.recordings.get(name)
+    return name === BEEP ? assets.tones.beep : call.recordings.get(name)
   }
 
   function keep(name: RecordingName, pcm: Buffer): void {
     call.recordings.set(name, cutFrames(pcm, audioFrame))
     // on disk for the journal; the call plays it from memory and does not wait
-    saveRecording(kit.recordings, call.id, name, pcm).catch(notKept)
+    saveRecording(assets.recordings, call.id, name, pcm).catch(notKept)
   }
 
   function notKept(error: unknown): void {

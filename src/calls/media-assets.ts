@@ -10,7 +10,7 @@ import {
 import type { Locale } from '../platform/audio.ts'
 
 /** What every leg shares: the prompts as whole frames, the tones, and the one compiled voice activity detector. */
-export interface MediaKit {
+export interface MediaAssets {
   readonly prompts: Readonly<Record<Locale, Prompts>>
   readonly tones: Tones
   readonly vad: VadEngine
@@ -18,14 +18,14 @@ export interface MediaKit {
   readonly recordings: string
 }
 
-interface MediaKitOptions {
+interface MediaAssetsOptions {
   /** Prompt packs; a file in a later one replaces the same file of an earlier one. */
   directories: readonly string[]
   recordings: string
 }
 
 /** Loads everything once. Errors: PROMPT_MISSING, PROMPT_FORMAT. */
-export async function loadMediaKit({ directories, recordings }: MediaKitOptions): Promise<MediaKit> {
+export async function loadMediaAssets({ directories, recordings }: MediaAssetsOptions): Promise<MediaAssets> {
   const [portuguese, english, vad] = await Promise.all([
     loadPrompts({ directories, locale: 'pt-BR', frame: audioFrame }),
     loadPrompts({ directories, locale: 'en', frame: audioFrame }),

@@ -11,7 +11,7 @@ import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
 import type { Leg, LegConnection } from './leg.ts'
 import { observeStates } from './observer.ts'
-import type { Keeping } from './recovery/snapshots.ts'
+import type { Snapshots } from './recovery/snapshots.ts'
 
 interface CallsOptions {
   machine: typeof callMachine
@@ -22,15 +22,15 @@ interface CallsOptions {
   /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
   openLeg: (call: LiveCall, connection: LegConnection) => Leg
   /** Says one prompt to a connection that belongs to no call and hangs it up. */
-  dismiss: (connection: LegConnection, prompt: string) => void
+  rejectWithPrompt: (connection: LegConnection, prompt: string) => void
   /** Hangs such a connection up without a word, and closes it when the other side does not. */
-  turnAway: (connection: LegConnection) => void
+  reject: (connection: LegConnection) => void
   /** Has another node go on with a resident's leg; `address` is that of its port for such legs. */
   relay: (connection: LegConnection, address: string) => void
   ended: EndedCalls
   journal: Journal
   /** Undefined where calls do not outlive their process. */
-  keeping?: Keeping | undefined
+  snapshots?: Snapshots | undefined
   /** Hears of calls that broke. */
   report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
   log: Logger
@@ -45,7 +45,8 @@ const HEARD_MS = 1000
 
 /** Every call of this node: starts, finds and ends them. A call is a root actor of its own. */
 export function createCalls(options: CallsOptions) {
-  const { settings, nodeId, maxCalls, ended, journal, keeping, log, openLeg, dismiss, turnAway } = options
+  const { settings, nodeId, maxCalls, ended, journal, snapshots, log, openLeg, rejectWithPrompt, reject } =
+    options
   const live = new Map<string, Entry>()
   const outcomes = new Map<string, number>()
   let draining = false
@@ -73,14 +74,14 @@ export function createCalls(options: CallsOptions) {
     const note: LiveCall['note'] = (kind, leg, data) => {
       journal.event({ callId: id, seq: seq++, at: new Date(), kind, leg, data })
     }
-    const keep = () => (call.releasing ? undefined : keeping?.keep(call))
+    const keep = () => (call.releasing ? undefined : snapshots?.keep(call))
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
       id,
       input: { callId: id, startedAt: startedAt.getTime(), welcome, settings: { ...settings, bargesIn } },
       ...(before && { snapshot: before.snapshot as Snapshot<unknown> }),
       inspect: observeStates((change) => {
         note('state', null, { ...change })
-        if (keeping) journal.keep(id, keep)
+        if (snapshots) journal.keep(id, keep)
         const { unit } = call.actor.getSnapshot().context
         // the unit is known before the call itself goes on
         if (change.actor !== 'call' && unit?.id === call.unitId) return
@@ -220,7 +221,7 @@ export function createCalls(options: CallsOptions) {
     count: () => live.size,
     maxCalls,
     ended,
-    keeping,
+    snapshots,
     isDraining: () => draining,
     closing: closing.signal,
     begin,
@@ -229,8 +230,8 @@ export function createCalls(options: CallsOptions) {
       call.actor.send({ type: 'resident.joined' })
     },
     relay: options.relay,
-    dismiss,
-    turnAway,
+    rejectWithPrompt,
+    reject,
     onSettled: tellEmpty,
     log,
   })

@@ -4,7 +4,7 @@ import type { LegConnection } from './leg.ts'
 /** Connections that are told why at the same time; more are hung up at once. */
 const AT_ONCE = 50
 
-interface CourtesyOptions {
+interface RejectionsOptions {
   prompts: Prompts
   /** ms between our 0x00 and closing the socket ourselves. */
   graceMs: number
@@ -14,10 +14,10 @@ interface CourtesyOptions {
  * For connections that belong to no call (all lines busy, the visit is over): one prompt, then 0x00. Each releases itself
  * when it is closed, and all are bounded in number and time.
  */
-export function createCourtesy({ prompts, graceMs }: CourtesyOptions) {
+export function createRejections({ prompts, graceMs }: RejectionsOptions) {
   const open = new Set<LegConnection>()
 
-  const leave = (connection: LegConnection) => {
+  const reject = (connection: LegConnection) => {
     connection.hangUp()
     const timer = setTimeout(() => connection.destroy(), graceMs)
     void connection.closed.then(() => clearTimeout(timer))
@@ -25,9 +25,9 @@ export function createCourtesy({ prompts, graceMs }: CourtesyOptions) {
 
   return {
     /** 0x00 at once; the socket is closed after the grace. */
-    turnAway: leave,
-    dismiss(connection: LegConnection, prompt: string) {
-      if (open.size >= AT_ONCE) return leave(connection)
+    reject,
+    rejectWithPrompt(connection: LegConnection, prompt: string) {
+      if (open.size >= AT_ONCE) return reject(connection)
       open.add(connection)
       const player = createPlayer({ wake: () => connection.wake() })
       void connection.closed.then(() => {
@@ -36,11 +36,11 @@ export function createCourtesy({ prompts, graceMs }: CourtesyOptions) {
       })
       connection.attach({ audio: () => {}, key: () => {}, gone: () => player.close() }, player)
       void player.play(prompts.compose([prompt])).then(({ interrupted }) => {
-        if (!interrupted) leave(connection)
+        if (!interrupted) reject(connection)
       })
     },
     close() {
-      for (const connection of open) leave(connection)
+      for (const connection of open) reject(connection)
     },
   }
 }

@@ -9,12 +9,12 @@ interface RelaysOptions {
   /** ms between 0x00 and closing the sockets ourselves. */
   graceMs: number
   /** Says that the visit is over to a leg whose node cannot be reached, and hangs it up. */
-  dismiss: (connection: LegConnection) => void
+  rejectWithPrompt: (connection: LegConnection) => void
   log: Logger
 }
 
 /** Legs of calls that live on other nodes, carried there. */
-export function createRelays({ graceMs, dismiss, log }: RelaysOptions) {
+export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) {
   const open = new Set<Relay>()
   let closed = false
 
@@ -31,7 +31,7 @@ export function createRelays({ graceMs, dismiss, log }: RelaysOptions) {
         { ...facts, code: 'RELAY_FAILED', err: error },
         'a leg could not be relayed to the node of its call',
       )
-      return dismiss(connection)
+      return rejectWithPrompt(connection)
     }
     log.info({ ...facts, remote: connection.remote }, 'a leg is relayed to the node of its call')
     if (closed) carried.close()

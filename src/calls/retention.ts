@@ -22,7 +22,7 @@ interface RetentionOptions {
 }
 
 /** Deletes ended calls, their journal, all recordings and what else there is after so many days: at the start and once an hour. */
-export function keepRetention({ database, days, recordings, others = [], log }: RetentionOptions) {
+export function startRetention({ database, days, recordings, others = [], log }: RetentionOptions) {
   let sweeping: Promise<void> | undefined
   let stopped = false
 

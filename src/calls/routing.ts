@@ -5,7 +5,7 @@ import type { Database } from '../platform/postgres/index.ts'
 import type { CallCommand, Command } from './commands.ts'
 import { findCall } from './sql/calls.ts'
 import { noteLate } from './sql/late-events.ts'
-import { isKept } from './sql/snapshots.ts'
+import { hasSnapshot } from './sql/snapshots.ts'
 
 interface RoutingOptions {
   database: Database
@@ -33,7 +33,7 @@ export function createRouting({ database, requests, presence, log }: RoutingOpti
     const lost =
       namesakes.length > 0 &&
       namesakes.every((other) => other.startedAt > startedAt) &&
-      !(await isKept(database, callId))
+      !(await hasSnapshot(database, callId))
     throw lost ? fail('CALL_ENDED', { callId }) : fail('CALL_ELSEWHERE_SILENT', { callId, node })
   }
 

@@ -5,7 +5,7 @@ import {
   LEASE_SECONDS,
   liveNodes,
   type NodeRow,
-  removeLostNodes,
+  removeExpiredNodes,
   removeNode,
   silentNodes,
   writeNode,
@@ -54,7 +54,7 @@ export async function enterNodes(options: PresenceOptions) {
       await write()
       known = await list()
       silent = await silentNodes(database, { seconds: SILENT_SECONDS, within: TRACE_SECONDS })
-      await removeLostNodes(database, TRACE_SECONDS)
+      await removeExpiredNodes(database, TRACE_SECONDS)
       await removeOldRequests(database, TRACE_SECONDS)
       away = false
     } catch (error) {

@@ -8,7 +8,7 @@ import { fail, reasonOf } from '../platform/errors.ts'
 import { headerOf } from '../platform/wav.ts'
 import type { Tap } from './ear.ts'
 import type { FrameSource } from './frames.ts'
-import { CHANNELS, finishTape } from './leg-recording-file.ts'
+import { CHANNELS, finishLegRecording } from './leg-recording-file.ts'
 
 /** Frames of one write to the file: 1 s. */
 const BLOCK = 50
@@ -20,8 +20,8 @@ const WIDTH = FRAME_SAMPLES * CHANNELS
 const WAITING_BYTES = 1024 * 1024
 
 /** A leg's whole sound on its way to a file: left what the caller said, right what it heard. */
-export interface Tape {
-  /** Given to `ear.tap`: its clock is the tape's. A key's tones are silence here too. */
+export interface LegRecorder {
+  /** Given to `ear.tap`: its clock is the recorder's. A key's tones are silence here too. */
   readonly tap: Tap
   /** What the leg hears, passed on as it is. `header`: bytes of a message before its 20 ms of s16le. */
   hearing(source: FrameSource, header: number): FrameSource
@@ -33,11 +33,11 @@ export interface Tape {
  * Begins a recording that becomes `file`, or its next part where there is one, readable by its owner only, whole or not at all.
  * Memory: 96 KB.
  */
-export function createTape(file: string): Tape {
-  return new LegTape(file)
+export function createLegRecorder(file: string): LegRecorder {
+  return new FileLegRecorder(file)
 }
 
-class LegTape implements Tape {
+class FileLegRecorder implements LegRecorder {
   readonly ring = new Int16Array(RING * WIDTH)
   /** Frames: that the caller said, up to which the leg has heard, and that are with the file. */
   said = 0
@@ -136,7 +136,7 @@ class LegTape implements Tape {
       out.end()
       await once(out, 'close')
       if (this.failure !== undefined) throw this.failure
-      await finishTape(this.half, this.file)
+      await finishLegRecording(this.half, this.file)
       return this.written * FRAME_MS
     } catch (cause) {
       await this.discard()

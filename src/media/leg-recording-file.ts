@@ -6,11 +6,11 @@ import { HEADER_BYTES, headerOf } from '../platform/wav.ts'
 export const CHANNELS = 2
 /** Bytes of both channels of one sample. */
 const SAMPLE_BYTES = 2 * CHANNELS
-/** A leg's recording whose process was lost, as createTape names what it has not finished. */
+/** A leg's recording whose process was lost, as createLegRecorder names what it has not finished. */
 const UNFINISHED = /^((?:visitor|resident)-leg)\.wav\.[\da-f-]{36}$/
 
 /** Makes of what was written so far the recording `file`, or the next one of that name: `-2` behind it, and so on. */
-export async function finishTape(half: string, file: string): Promise<void> {
+export async function finishLegRecording(half: string, file: string): Promise<void> {
   const handle = await open(half, 'r+')
   try {
     const { size } = await handle.stat()
@@ -29,7 +29,7 @@ export async function finishTape(half: string, file: string): Promise<void> {
  * Finishes what a lost process left of a call's recordings, so that what comes after is a part of its own. `folder` is the
  * call's, and nobody records there now. A recording without any sound goes.
  */
-export async function mendTapes(folder: string): Promise<void> {
+export async function finishLegRecordings(folder: string): Promise<void> {
   const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error
@@ -38,7 +38,7 @@ export async function mendTapes(folder: string): Promise<void> {
     const name = UNFINISHED.exec(file)?.[1]
     if (name === undefined) continue
     const half = join(folder, file)
-    if (await hasSound(half)) await finishTape(half, join(folder, `${name}.wav`))
+    if (await hasSound(half)) await finishLegRecording(half, join(folder, `${name}.wav`))
     else await rm(half, { force: true })
   }
 }

@@ -1,6 +1,6 @@
 import { type AnyActorRef, createActor, fromPromise, waitFor } from 'xstate'
 import { serviceMachine } from '../../machines/index.ts'
-import { deadline, endLost, type MediaKit } from '../calls/index.ts'
+import { deadline, endOrphanedCalls, type MediaAssets } from '../calls/index.ts'
 import type { Telephone } from '../clicktocall/index.ts'
 import type { Config } from '../config/index.ts'
 import { callSource, createLooks, openHealth } from '../http/index.ts'
@@ -27,7 +27,7 @@ export interface ServiceOptions {
   config: Config
   log: Logger
   /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
-  telephone?: (port: () => number, kit: MediaKit) => Telephone
+  telephone?: (port: () => number, assets: MediaAssets) => Telephone
 }
 
 interface Parts {
@@ -63,7 +63,7 @@ export async function startService(options: ServiceOptions) {
   return {
     ports: { ...voice.ports, api: web.port },
     calls: voice.calls,
-    kit: voice.kit,
+    assets: voice.assets,
     broker: voice.broker,
     database: base.database,
     journal: base.journal,
@@ -170,7 +170,7 @@ async function openParts(
   const worker = has('worker') ? openWorker(base, owner) : undefined
   const voice = has('voice') ? await openVoice({ base, telephone }, owner) : undefined
   // whoever is left tells of the calls of a process that is gone
-  const lost = endLost({
+  const lost = endOrphanedCalls({
     ...base,
     asking: base.messages.asking,
     callMaxMs: config.call.maxMs,

@@ -5,21 +5,21 @@ import { createAudioSocketServer, createPacer } from '../audiosocket/index.ts'
 import {
   createCalls,
   createCommands,
-  createCourtesy,
   createEndedCalls,
   createGates,
   createHearing,
-  createKeeping,
   createLeg,
   createPorts,
+  createRejections,
   createRelays,
+  createSnapshots,
   deadline,
   endedSince,
   giveLevels,
-  keepRetention,
   LEVELS,
-  loadMediaKit,
-  type MediaKit,
+  loadMediaAssets,
+  type MediaAssets,
+  startRetention,
 } from '../calls/index.ts'
 import { machinesVersion } from '../charts/index.ts'
 import type { Telephone } from '../clicktocall/index.ts'
@@ -56,7 +56,7 @@ const MIN_HANDSHAKES = 200
 interface VoiceOptions {
   base: Base
   /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
-  telephone?: ((port: () => number, kit: MediaKit) => Telephone) | undefined
+  telephone?: ((port: () => number, assets: MediaAssets) => Telephone) | undefined
 }
 
 export type Voice = Awaited<ReturnType<typeof openVoice>>
@@ -66,9 +66,9 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const { config, log, database, journal, recordings, routing, presence, messages, timings } = base
   const { audiosocket, call, clickToCall } = config
   const directories = [join(PACKAGE_ROOT, 'prompts'), join(config.dataDir, 'prompts')]
-  const kit = await loadMediaKit({ directories, recordings })
+  const assets = await loadMediaAssets({ directories, recordings })
 
-  const retention = keepRetention({
+  const retention = startRetention({
     database,
     days: config.retentionDays,
     recordings,
@@ -82,11 +82,11 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   owner.defer(() => retention.stop())
   const pacer = createPacer()
   owner.defer(() => pacer.close())
-  const courtesy = createCourtesy({ prompts: kit.prompts[config.locale], graceMs: call.hangupGraceMs })
+  const rejections = createRejections({ prompts: assets.prompts[config.locale], graceMs: call.hangupGraceMs })
 
   const relays = createRelays({
     graceMs: call.hangupGraceMs,
-    dismiss: (connection) => courtesy.dismiss(connection, 'visit-over'),
+    rejectWithPrompt: (connection) => rejections.rejectWithPrompt(connection, 'visit-over'),
     log,
   })
 
@@ -98,12 +98,12 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     wanted,
     residentPort,
     telephone: () =>
-      telephone?.(residentPort, kit) ??
+      telephone?.(residentPort, assets) ??
       createTelephone({
         host: reachable(audiosocket.host),
         port: residentPort,
         keys: clickToCall.loopbackKeys,
-        prompts: kit.prompts[config.locale],
+        prompts: assets.prompts[config.locale],
       }),
     log,
   })
@@ -168,9 +168,9 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     listen: (port) => server.listen(port),
     log,
   })
-  const keeping =
+  const snapshots =
     call.reattachSeconds > 0
-      ? createKeeping({
+      ? createSnapshots({
           database,
           instance: presence.instance,
           machines: machinesVersion(),
@@ -196,24 +196,24 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       createLeg({
         call: live,
         connection,
-        kit,
+        assets,
         transcriber,
         synthesizer,
         locale: gates.of(live.gate).locale,
         records: config.recordCalls,
         log,
       }),
-    dismiss: courtesy.dismiss,
-    turnAway: courtesy.turnAway,
+    rejectWithPrompt: rejections.rejectWithPrompt,
+    reject: rejections.reject,
     relay: relays.carry,
     ended,
     journal,
-    keeping,
+    snapshots,
     report: base.reports.report,
     log,
   })
   owner.defer(() => calls.close())
-  owner.defer(() => courtesy.close())
+  owner.defer(() => rejections.close())
   owner.defer(() => relays.close())
   const { host } = audiosocket
   bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
@@ -235,7 +235,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   return {
     ports: bound,
     calls,
-    kit,
+    assets,
     gates,
     broker,
     machine,

@@ -27,7 +27,7 @@ export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4
       ...settings,
     },
   })
-  const sounds = house.service.kit.prompts['pt-BR']
+  const sounds = house.service.assets.prompts['pt-BR']
   return {
     pbx,
     telephones,

@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import { type Batch, createJournal } from '../../src/calls/journal.ts'
 import type { CallRow, EventRow } from '../../src/calls/sql/calls.ts'
-import type { KeptCall } from '../../src/calls/sql/snapshots.ts'
+import type { CallSnapshot } from '../../src/calls/sql/snapshots.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -141,7 +141,7 @@ function live(callId: string) {
   const taken = { times: 0 }
   const take = () => {
     taken.times++
-    return { callId } as KeptCall
+    return { callId } as CallSnapshot
   }
   return { callId, take, taken }
 }

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import * as assert from 'uvu/assert'
 import { createJournal } from '../../src/calls/journal.ts'
-import { endLost } from '../../src/calls/recovery/orphaned-calls.ts'
+import { endOrphanedCalls } from '../../src/calls/recovery/orphaned-calls.ts'
 import { type CallRow, type EventRow, eventsOf, findCall, writeBatch } from '../../src/calls/sql/calls.ts'
-import { endLostCalls } from '../../src/calls/sql/orphaned-calls.ts'
-import type { KeptCall } from '../../src/calls/sql/snapshots.ts'
+import { endOrphanedRows } from '../../src/calls/sql/orphaned-calls.ts'
+import type { CallSnapshot } from '../../src/calls/sql/snapshots.ts'
 import { writeNode } from '../../src/cluster/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -44,7 +44,7 @@ test('a call that cannot live any more is ended and says so; a younger one is le
   const asking = { close: (callId: string) => void closed.push(callId) }
   const heard: EventRow[] = []
   journal.subscribe((event) => heard.push(event))
-  const lost = endLost({
+  const lost = endOrphanedCalls({
     ...{ database, journal, asking, recordings: tmpdir(), reattachSeconds: 0, living: () => [] },
     callMaxMs: 5 * MINUTE,
     log: silentLog(),
@@ -66,7 +66,7 @@ test('a call that cannot live any more is ended and says so; a younger one is le
   })
   assert.equal(closed, [old.id], 'nobody is asked about it any more')
   assert.is((await findCall(database, young.id))?.endedAt, null)
-  assert.equal(await endLostCalls(database, QUERY), [])
+  assert.equal(await endOrphanedRows(database, QUERY), [])
 })
 
 test('a call that its node has forgotten, because it was started again, is ended at once', async (rig) => {
@@ -84,7 +84,7 @@ test('a call that its node has forgotten, because it was started again, is ended
     ])
     return instance
   }
-  const end = async () => (await endLostCalls(database, QUERY)).length
+  const end = async () => (await endOrphanedRows(database, QUERY)).length
   await live(MINUTE)
   // the one before may still have it: its lease is not over
   const old = await live(3 * MINUTE, 10)
@@ -102,7 +102,7 @@ test('the last word of a call that did live replaces it', async (rig) => {
   const database = await openTestDatabase(rig)
   const one = call(11 * MINUTE)
   await writeBatch(database, { calls: [one], events: [] })
-  assert.is((await endLostCalls(database, QUERY)).length, 1)
+  assert.is((await endOrphanedRows(database, QUERY)).length, 1)
   const end = { ...one, state: 'ended', endedAt: new Date(), outcome: 'authorized' as const }
   await writeBatch(database, { calls: [end], events: [] })
   assert.is((await findCall(database, one.id))?.outcome, 'authorized')
@@ -113,7 +113,7 @@ test('a kept call waits for its visitor as long as it may, and says what was dec
   const decision = { verdict: 'authorized', by: 'Ana', via: 'key', at: 1_750_000_000_000 }
   const one = { ...call(MINUTE), decision, unitId: '7', unitNumber: '101' }
   const instance = randomUUID()
-  const kept: KeptCall = {
+  const kept: CallSnapshot = {
     ...{ callId: one.id, tenantId: 'default', gate: null, startedAt: one.startedAt, instance },
     machines: '1',
     snapshot: {},
@@ -123,9 +123,9 @@ test('a kept call waits for its visitor as long as it may, and says what was dec
   const keptAgo = (seconds: number) =>
     database.query(`update kept_calls set kept_at = now() - $1 * interval '1 s'`, [seconds])
   await keptAgo(15)
-  assert.equal(await endLostCalls(database, QUERY), [])
+  assert.equal(await endOrphanedRows(database, QUERY), [])
   await keptAgo(17)
-  assert.equal(await endLostCalls(database, QUERY), [
+  assert.equal(await endOrphanedRows(database, QUERY), [
     {
       ...{ id: one.id, tenantId: 'default', gate: null, unit: { id: '7', number: '101' } },
       decision,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { keepRetention } from '../../src/calls/retention.ts'
+import { startRetention } from '../../src/calls/retention.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { createScratch } from '../../src/platform/temp-dir.ts'
 import { eventually, suite } from '../rig/rig.ts'
@@ -25,7 +25,7 @@ test('recordings whose call is not in the database go too when they are old', as
     await writeFile(join(recordings, name, 'visitor.wav'), '')
     await utimes(join(recordings, name), now - days * DAY_S, now - days * DAY_S)
   }
-  const retention = keepRetention({
+  const retention = startRetention({
     database: { query: async () => [] },
     days: 90,
     recordings,
@@ -41,7 +41,7 @@ test('messages and what came in are swept with the same days, and at the start',
   const { path: recordings, remove } = await createScratch('porteiro-retention-')
   rig.defer(remove)
   const swept: [string, number][] = []
-  const retention = keepRetention({
+  const retention = startRetention({
     database: { query: async () => [] },
     days: 30,
     recordings,

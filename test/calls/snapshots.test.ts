@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { type CallRow, type EventRow, findCall, writeBatch } from '../../src/calls/sql/calls.ts'
-import { endLostCalls } from '../../src/calls/sql/orphaned-calls.ts'
+import { endOrphanedRows } from '../../src/calls/sql/orphaned-calls.ts'
 import {
+  type CallSnapshot,
   callsAwaitingVisitor,
-  isKept,
-  type KeptCall,
+  claimCalls,
+  hasSnapshot,
   locateCall,
-  recallCalls,
 } from '../../src/calls/sql/snapshots.ts'
 import { openSignals, writeNode } from '../../src/cluster/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -42,10 +42,10 @@ async function openProcess(rig: Rig, database: Database, nodeId: string) {
       writeBatch(database, {
         calls: [{ ...call, nodeId }],
         events,
-        kept: call.endedAt ? [] : [keptOf(call, instance, snapshot)],
+        kept: call.endedAt ? [] : [snapshotOf(call, instance, snapshot)],
         instance,
       }),
-    recall: async (...ids: string[]) => recallCalls(database, { ids, instance }),
+    recall: async (...ids: string[]) => claimCalls(database, { ids, instance }),
     locate: (callId: string) => locateCall(database, { callId, instance }),
   }
 }
@@ -58,11 +58,11 @@ function call(): CallRow {
   }
 }
 
-function keptOf(
+function snapshotOf(
   { id: callId, tenantId, gate, startedAt }: CallRow,
   instance: string,
   snapshot: unknown,
-): KeptCall {
+): CallSnapshot {
   const facts = { visitor: { name: null, intent: null }, recordings: ['identity'] }
   return { callId, tenantId, gate, startedAt, instance, machines: 'm', snapshot, facts }
 }
@@ -101,7 +101,7 @@ test('what comes in is new, ended, kept or elsewhere, and many are told apart at
   )
   const kept = found[3]!
   assert.ok(kept.is === 'kept')
-  assert.equal(kept.call, keptOf(left, own.instance, { by: 'lost' }))
+  assert.equal(kept.call, snapshotOf(left, own.instance, { by: 'lost' }))
   assert.equal([kept.before.instance, kept.before.nodeId], [lost.instance, 'lost'])
   assert.is((await own.locate(held.id))?.addresses.resident, 'alive:8081')
   for (const id of [left.id, over.id, nobody]) assert.is(await own.locate(id), undefined)
@@ -148,10 +148,10 @@ test('a process that lost a call changes nothing of it any more', async (rig) =>
   await old.write({ ...one, state: 'ended', endedAt: new Date(), outcome: 'abandoned' })
   const row = await findCall(database, one.id)
   assert.equal([row?.nodeId, row?.state, row?.endedAt], ['next', 'contacting', null])
-  assert.ok(await isKept(database, one.id))
+  assert.ok(await hasSnapshot(database, one.id))
   await next.write({ ...one, state: 'ended', endedAt: new Date(), outcome: 'denied' })
   assert.is((await findCall(database, one.id))?.outcome, 'denied')
-  assert.not(await isKept(database, one.id))
+  assert.not(await hasSnapshot(database, one.id))
 })
 
 test('a call that began anew because nobody could ask is kept in the place of the lost one', async (rig) => {
@@ -164,7 +164,7 @@ test('a call that began anew because nobody could ask is kept in the place of th
   await next.write(anew)
   const [found] = await next.recall(one.id)
   assert.ok(found?.is === 'kept')
-  assert.equal(found.call, keptOf(anew, next.instance, { by: 'next' }))
+  assert.equal(found.call, snapshotOf(anew, next.instance, { by: 'next' }))
 })
 
 test('a call that lives is not given up, however long its process could not say so', async (rig) => {
@@ -181,13 +181,13 @@ test('a call that lives is not given up, however long its process could not say 
   // the connection on which it listened was cut; its lease holds
   await other.die()
   await age(15)
-  assert.equal(await endLostCalls(database, query), [])
+  assert.equal(await endOrphanedRows(database, query), [])
   await age(60)
   assert.equal(
-    (await endLostCalls(database, query)).map(({ id }) => id),
+    (await endOrphanedRows(database, query)).map(({ id }) => id),
     [theirs.id],
   )
-  assert.ok(await isKept(database, mine.id))
+  assert.ok(await hasSnapshot(database, mine.id))
 })
 
 test('what DATABASE_URL says of the connection does not hide that a process lives', async (rig) => {

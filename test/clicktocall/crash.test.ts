@@ -3,7 +3,7 @@ import { readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import { loadMediaKit } from '../../src/calls/index.ts'
+import { loadMediaAssets } from '../../src/calls/index.ts'
 import { type Environment, parseConfig } from '../../src/config/index.ts'
 import { importDirectory, MAIN_TENANT, parseDirectory } from '../../src/directory/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -81,14 +81,14 @@ testReal(
     await migrate(database, { directory: MIGRATIONS })
     await importDirectory(database, MAIN_TENANT, parseDirectory(await readFile(DIRECTORY)).units)
     await database.close()
-    const kit = await loadMediaKit({
+    const assets = await loadMediaAssets({
       directories: [fileURLToPath(new URL('../../prompts', import.meta.url)), join(dataDir, 'prompts')],
       recordings: join(dataDir, 'recordings'),
     })
 
     const service = run(rig, ['serve'], environment)
     const { visitor: port } = await service.said('ready')
-    const phone = createPhone({ port: Number(port), role: 'visitor', prompts: kit.prompts['pt-BR'] })
+    const phone = createPhone({ port: Number(port), role: 'visitor', prompts: assets.prompts['pt-BR'] })
     rig.defer(() => phone.close())
     const off = phone.on((happening) => {
       if (happening.type !== 'hearing') return

@@ -2,8 +2,8 @@ import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { createTape, type Tape } from '../../src/media/leg-recorder.ts'
-import { mendTapes } from '../../src/media/leg-recording-file.ts'
+import { createLegRecorder, type LegRecorder } from '../../src/media/leg-recorder.ts'
+import { finishLegRecordings } from '../../src/media/leg-recording-file.ts'
 import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES } from '../../src/platform/audio.ts'
 import { createScratch } from '../../src/platform/temp-dir.ts'
 import { headerOf, readChunks } from '../../src/platform/wav.ts'
@@ -11,28 +11,33 @@ import { failure } from '../rig/failure.ts'
 import { frame } from '../rig/media-stream.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
-const test = suite('media: tape')
+const test = suite('media: leg recorder')
 const HEADER = 3
 
 /** 20 ms that are known again: every sample is the same number. */
 const samples = (value: number) => new Int16Array(FRAME_SAMPLES).fill(value)
 
 async function begin(rig: Rig) {
-  const scratch = await createScratch('porteiro-tape-')
+  const scratch = await createScratch('porteiro-leg-recorder-')
   rig.defer(() => scratch.remove())
   const file = join(scratch.path, 'call', 'visitor-leg.wav')
-  return { file, tape: createTape(file), folder: join(scratch.path, 'call'), scratch: scratch.path }
+  return {
+    file,
+    legRecorder: createLegRecorder(file),
+    folder: join(scratch.path, 'call'),
+    scratch: scratch.path,
+  }
 }
 
 /** Has the caller say, and the leg hear, frames of these values in this order. */
-function run(tape: Tape, steps: readonly (['says' | 'hears', number] | 'nothing')[]) {
+function run(legRecorder: LegRecorder, steps: readonly (['says' | 'hears', number] | 'nothing')[]) {
   let next: Buffer | null = null
-  const hearing = tape.hearing({ next: () => next }, HEADER)
+  const hearing = legRecorder.hearing({ next: () => next }, HEADER)
   for (const step of steps) {
     if (step === 'nothing') {
       next = null
       assert.is(hearing.next(), null)
-    } else if (step[0] === 'says') tape.tap(samples(step[1]), 0)
+    } else if (step[0] === 'says') legRecorder.tap(samples(step[1]), 0)
     else {
       next = frame(Buffer.from(samples(step[1]).buffer))
       // the very message: recording it copies nothing of what is sent
@@ -61,28 +66,28 @@ async function read(file: string): Promise<{ left: number[]; right: number[] }> 
 }
 
 test('what a caller says is left, what it hears is right, from beginning to end', async (rig) => {
-  const { file, tape, folder } = await begin(rig)
+  const { file, legRecorder, folder } = await begin(rig)
   // -1 and 32767: both ends of a sample
   const values = Array.from({ length: 433 }, (_, at) =>
     at % 3 === 0 ? 32_767 : at % 3 === 1 ? -32_768 : -1 - at,
   )
   run(
-    tape,
+    legRecorder,
     values.flatMap((value, at) => [
       ['hears', values.at(-1 - at)!] as ['hears', number],
       ['says', value] as ['says', number],
     ]),
   )
-  assert.is(await tape.close(), values.length * FRAME_MS)
+  assert.is(await legRecorder.close(), values.length * FRAME_MS)
   assert.equal(await read(file), { left: values, right: values.toReversed() })
   assert.equal(await readdir(folder), ['visitor-leg.wav'])
   assert.is((await stat(file)).mode & 0o777, 0o600)
 })
 
 test('after a pause the leg hears when it heard, and who only heard is recorded too', async (rig) => {
-  const { file, tape } = await begin(rig)
+  const { file, legRecorder } = await begin(rig)
   const says = (count: number) => Array.from({ length: count }, () => ['says', 7] as ['says', number])
-  run(tape, [
+  run(legRecorder, [
     ['hears', 1],
     ['hears', 2],
     ...says(10),
@@ -93,7 +98,7 @@ test('after a pause the leg hears when it heard, and who only heard is recorded 
     ['hears', 4],
     ['hears', 5],
   ])
-  await tape.close()
+  await legRecorder.close()
   const { left, right } = await read(file)
   assert.equal(right, [1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 3, 4, 5])
   assert.equal(left, [...Array(11).fill(7), 0, 0])
@@ -112,7 +117,7 @@ test('whatever the order, nothing that was said or heard is missing', async (rig
     fc.asyncProperty(steps, async (runs) => {
       // what is heard may be ahead by a burst, and no more
       const file = join(scratch, `${++count}.wav`)
-      const tape = createTape(file)
+      const legRecorder = createLegRecorder(file)
       let [said, heard] = [0, 0]
       const wanted: ['says' | 'hears', number][] = []
       for (const [what, times] of runs) {
@@ -123,8 +128,8 @@ test('whatever the order, nothing that was said or heard is missing', async (rig
           else heard = Math.max(heard, said) + 1
         }
       }
-      run(tape, wanted)
-      await tape.close()
+      run(legRecorder, wanted)
+      await legRecorder.close()
       const { left, right } = await read(file)
       const of = (what: string) => wanted.filter(([one]) => one === what).map(([, value]) => value)
       assert.equal(
@@ -144,24 +149,24 @@ test('where it cannot be written nothing is left, and the call goes on', async (
   const { scratch } = await begin(rig)
   const inTheWay = join(scratch, 'in-the-way')
   await writeFile(inTheWay, '')
-  const tape = createTape(join(inTheWay, 'visitor-leg.wav'))
+  const legRecorder = createLegRecorder(join(inTheWay, 'visitor-leg.wav'))
   run(
-    tape,
+    legRecorder,
     Array.from({ length: 400 }, (_, at) => ['says', at] as ['says', number]),
   )
-  const error = await failure(tape.close())
+  const error = await failure(legRecorder.close())
   assert.is(error.code, 'RECORDING_FAILED')
   assert.equal((await readdir(scratch)).sort(), ['call', 'in-the-way'])
 })
 
 test('what overruns before the file is open leaves neither the file nor its descriptor', async (rig) => {
-  const { tape, folder } = await begin(rig)
+  const { legRecorder, folder } = await begin(rig)
   // 40 s at once: more than may wait for a disk
   run(
-    tape,
+    legRecorder,
     Array.from({ length: 2000 }, () => ['says', 1] as ['says', number]),
   )
-  assert.is((await failure(tape.close())).code, 'RECORDING_FAILED')
+  assert.is((await failure(legRecorder.close())).code, 'RECORDING_FAILED')
   assert.equal(await readdir(folder), [])
   if (process.platform !== 'linux') return
   const open = await Promise.all(
@@ -174,10 +179,10 @@ test('what overruns before the file is open leaves neither the file nor its desc
 })
 
 test('what a lost process left is mended, and each part has a name of its own', async (rig) => {
-  const { file, folder, tape } = await begin(rig)
-  run(tape, [['says', 1]])
-  await tape.close()
-  const again = createTape(file)
+  const { file, folder, legRecorder } = await begin(rig)
+  run(legRecorder, [['says', 1]])
+  await legRecorder.close()
+  const again = createLegRecorder(file)
   run(again, [['says', 2]])
   await again.close()
   const left = (name: string, bytes: Buffer) =>
@@ -186,7 +191,7 @@ test('what a lost process left is mended, and each part has a name of its own', 
   // its last sample was cut
   await left('visitor-leg', Buffer.concat([headerOf(0, 8000, 2), sound, Buffer.from([1, 2, 3])]))
   await left('resident-leg', headerOf(0, 8000, 2))
-  await mendTapes(folder)
+  await finishLegRecordings(folder)
   assert.equal((await readdir(folder)).sort(), ['visitor-leg-2.wav', 'visitor-leg-3.wav', 'visitor-leg.wav'])
   assert.equal(
     await Promise.all(
@@ -194,7 +199,7 @@ test('what a lost process left is mended, and each part has a name of its own', 
     ),
     [[1], [2], [3]],
   )
-  await mendTapes(join(folder, 'nobody'))
+  await finishLegRecordings(join(folder, 'nobody'))
 })
 
 test.run()

@@ -81,13 +81,13 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
     } finally {
       await service.stop()
     }
-    assert.is(service.kit.vad.count, 0, 'voice activity detectors are left')
+    assert.is(service.assets.vad.count, 0, 'voice activity detectors are left')
     if (!mayFail) assert.equal(linesOf(lines, 'error'), [])
   })
   const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
   await importDirectory(service.database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
   const notes = collectNotes(service)
-  const sounds = service.kit.prompts[config.locale]
+  const sounds = service.assets.prompts[config.locale]
 
   const open = (options: PhoneOptions, mayViolate = false): Phone => {
     const phone = createPhone({ prompts: sounds, ...options })

@@ -1,22 +1,22 @@
 import { join } from 'node:path'
 import { LEASE_SECONDS } from '../../cluster/index.ts'
-import { mendTapes } from '../../media/index.ts'
+import { finishLegRecordings } from '../../media/index.ts'
 import { reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { delay, withTimeout } from '../../platform/time.ts'
 import type { Journal } from '../journal.ts'
-import { endLostCalls, type LostCall } from '../sql/orphaned-calls.ts'
+import { endOrphanedRows, type OrphanedCall } from '../sql/orphaned-calls.ts'
 import type { WrittenQuestions } from '../written-questions.ts'
 
 /** ms beyond the longest call after which one that is said to live was lost with its process. */
-const LOST_MS = 300_000
+const ORPHANED_MS = 300_000
 /** ms between two looks for such. */
 const EVERY_MS = 5000
 /** ms that the disk may take for recordings. */
 const MEND_MS = 1000
 
-interface LostCallsOptions {
+interface OrphanedCallsOptions {
   database: Database
   journal: Pick<Journal, 'event'>
   asking: Pick<WrittenQuestions, 'close'>
@@ -35,16 +35,16 @@ interface LostCallsOptions {
  * Ends what a killed process left and no visitor came back to, on whatever node that was, and has sent what those calls
  * owe. The first look is REATTACH_SECONDS after the start: the visitors of a service that was down have that long from here.
  */
-export function endLost(options: LostCallsOptions) {
+export function endOrphanedCalls(options: OrphanedCallsOptions) {
   const { database, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
   const ending = new AbortController()
 
   const mend = (callId: string) =>
-    mendTapes(join(recordings, callId)).catch((error) =>
+    finishLegRecordings(join(recordings, callId)).catch((error) =>
       log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a lost call stays unfinished'),
     )
 
-  const end = ({ id, tenantId: tenant, gate, unit, decision, outcome, seq }: LostCall) => {
+  const end = ({ id, tenantId: tenant, gate, unit, decision, outcome, seq }: OrphanedCall) => {
     const place = { tenant, gate, unit }
     log.warn(
       { call_id: id, tenant, outcome },
@@ -65,8 +65,8 @@ export function endLost(options: LostCallsOptions) {
 
   const look = async () => {
     try {
-      const lost = await endLostCalls(database, {
-        longestMs: callMaxMs + LOST_MS,
+      const lost = await endOrphanedRows(database, {
+        longestMs: callMaxMs + ORPHANED_MS,
         reattachSeconds,
         living: living(),
       })

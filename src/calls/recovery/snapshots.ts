@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { audioFrame } from '../../audiosocket/index.ts'
-import { cutFrames, loadRecording, mendTapes } from '../../media/index.ts'
+import { cutFrames, finishLegRecordings, loadRecording } from '../../media/index.ts'
 import { createBatcher } from '../../platform/batch.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
@@ -9,12 +9,12 @@ import { withTimeout } from '../../platform/time.ts'
 import type { LiveCall } from '../call.ts'
 import {
   type Before,
+  type CallSnapshot,
+  claimCalls,
   type Elsewhere,
-  type KeptCall,
   LATE_SEQ,
   locateCall,
   type Recall,
-  recallCalls,
 } from '../sql/snapshots.ts'
 
 /** ms that a visitor may wait in silence for the database, and for the disk, until it is known which call it is. */
@@ -25,8 +25,8 @@ const AT_ONCE = 100
 const UNSURE_SEQ = LATE_SEQ / 10
 
 /** A kept call that is this process's now, with what the visitor had recorded. */
-export interface KeptVisit {
-  call: KeptCall
+export interface RestoredVisit {
+  call: CallSnapshot
   before: Before
   recordings: Map<string, readonly Buffer[]>
 }
@@ -34,11 +34,11 @@ export interface KeptVisit {
 /** What a UUID on the visitor port stands for; its journal goes on at `seq`. */
 export type Arrival =
   | { is: 'new'; seq: number }
-  | { is: 'kept'; seq: number; visit: KeptVisit }
+  | { is: 'kept'; seq: number; visit: RestoredVisit }
   | { is: 'ended' }
   | Elsewhere
 
-interface KeepingOptions {
+interface SnapshotsOptions {
   database: Database
   /** Of this process. */
   instance: string
@@ -51,14 +51,14 @@ interface KeepingOptions {
   log: Logger
 }
 
-export type Keeping = ReturnType<typeof createKeeping>
+export type Snapshots = ReturnType<typeof createSnapshots>
 
 /** How calls outlive their process: what is written of them, and what is found when a visitor connects again. */
-export function createKeeping(options: KeepingOptions) {
+export function createSnapshots(options: SnapshotsOptions) {
   const { database, instance, machines, recordings, isAway, log } = options
 
   const recalls = createBatcher<string, Recall>({
-    run: (ids) => recallCalls(database, { ids, instance }),
+    run: (ids) => claimCalls(database, { ids, instance }),
     max: AT_ONCE,
     splitsAfter: () => false,
   })
@@ -76,7 +76,7 @@ export function createKeeping(options: KeepingOptions) {
     return answer
   }
 
-  const soundsOf = async ({ callId, facts }: KeptCall): Promise<KeptVisit['recordings']> => {
+  const soundsOf = async ({ callId, facts }: CallSnapshot): Promise<RestoredVisit['recordings']> => {
     const sounds = new Map<string, readonly Buffer[]>()
     for (const name of facts.recordings) {
       try {
@@ -90,7 +90,7 @@ export function createKeeping(options: KeepingOptions) {
   }
 
   const mend = (callId: string) =>
-    mendTapes(join(recordings, callId)).catch((error) =>
+    finishLegRecordings(join(recordings, callId)).catch((error) =>
       log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a kept call stays unfinished'),
     )
 
@@ -130,7 +130,7 @@ export function createKeeping(options: KeepingOptions) {
       actor,
       visitor,
       recordings: sounds,
-    }: LiveCall): KeptCall | undefined {
+    }: LiveCall): CallSnapshot | undefined {
       try {
         return {
           callId: id,

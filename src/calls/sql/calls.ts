@@ -1,6 +1,6 @@
 import type { Outcome } from '../../../machines/index.ts'
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
-import { forgetCalls, type KeptCall, keepCalls } from './snapshots.ts'
+import { type CallSnapshot, deleteSnapshots, saveSnapshots } from './snapshots.ts'
 
 export interface CallRow {
   /** The AudioSocket UUID, lower case with dashes. */
@@ -36,7 +36,7 @@ const COLUMNS = `id, tenant_id as "tenantId", node_id as "nodeId", gate, unit_id
 interface WrittenBatch {
   calls: readonly CallRow[]
   events: readonly EventRow[]
-  kept?: readonly KeptCall[]
+  kept?: readonly CallSnapshot[]
   /** The process that writes: of a call that another one has taken over it changes nothing. */
   instance?: string | null
 }
@@ -55,13 +55,13 @@ export async function writeBatch(
     const latest = [...new Map(calls.map((call) => [call.id, call])).values()]
     await database.query(UPSERT_CALLS, [asJsonb(latest), instance])
     const ended = latest.filter(({ endedAt }) => endedAt !== null)
-    await forgetCalls(
+    await deleteSnapshots(
       database,
       ended.map(({ id }) => id),
       instance,
     )
   }
-  await keepCalls(database, kept)
+  await saveSnapshots(database, kept)
   // last, for the lock that it takes
   if (events.length > 0) await database.query(INSERT_EVENTS, [asJsonb(events), EVENTS_LOCK])
 }

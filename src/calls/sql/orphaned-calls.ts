@@ -1,10 +1,10 @@
 import type { Outcome } from '../../../machines/index.ts'
 import { LEASE_SECONDS } from '../../cluster/index.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { forgetCalls, IS_ALIVE, LATE_SEQ } from './snapshots.ts'
+import { deleteSnapshots, IS_ALIVE, LATE_SEQ } from './snapshots.ts'
 
 /** A call that ended with its process. */
-export interface LostCall {
+export interface OrphanedCall {
   id: string
   tenantId: string
   gate: string | null
@@ -15,7 +15,7 @@ export interface LostCall {
   seq: number
 }
 
-interface LostCallsQuery {
+interface OrphanedCallsQuery {
   /** No call lasts longer. */
   longestMs: number
   /** How long a kept call waits for its visitor once its process is gone. */
@@ -29,10 +29,10 @@ interface LostCallsQuery {
  * was kept, and they began before every process of their node that lives; or they began longer ago than any call may last.
  * A kept one is deleted first, so that a visitor who comes back in this moment has it, or nobody.
  */
-export async function endLostCalls(
+export async function endOrphanedRows(
   database: Database,
-  { longestMs, reattachSeconds, living }: LostCallsQuery,
-): Promise<LostCall[]> {
+  { longestMs, reattachSeconds, living }: OrphanedCallsQuery,
+): Promise<OrphanedCall[]> {
   return database.transaction(async (transaction) => {
     // a process is given up no sooner than its lease
     const patience = Math.max(reattachSeconds, LEASE_SECONDS)
@@ -43,7 +43,7 @@ export async function endLostCalls(
        returning call_id as id`,
       [patience, living],
     )
-    const lost = await transaction.query<LostCall>(
+    const lost = await transaction.query<OrphanedCall>(
       `with nodes_alive as (
          select node_id, min(started_at) as started_at from nodes
          where 'voice' = any(roles) and seen_at > now() - interval '${LEASE_SECONDS} seconds' group by node_id
@@ -64,7 +64,7 @@ export async function endLostCalls(
          (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = c.id and seq < ${LATE_SEQ}) as seq`,
       [longestMs, givenUp.map(({ id }) => id), living],
     )
-    await forgetCalls(
+    await deleteSnapshots(
       transaction,
       lost.map(({ id }) => id),
       null,

@@ -4,7 +4,7 @@ import type { Role } from '../../platform/audio.ts'
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
 /** A live call, as it can go on in another process. */
-export interface KeptCall {
+export interface CallSnapshot {
   callId: string
   tenantId: string
   gate: string | null
@@ -48,7 +48,7 @@ export type Recall =
   | { is: 'new'; seq: number }
   | { is: 'ended' }
   /** It is this process's from now on. */
-  | { is: 'kept'; call: KeptCall; seq: number; before: Before }
+  | { is: 'kept'; call: CallSnapshot; seq: number; before: Before }
   | Elsewhere
 
 /** What is noted after a call's end counts from here (late-events.ts). */
@@ -64,7 +64,7 @@ export const IS_ALIVE = `exists (
       where application_name = 'porteiro ' || k.instance and datname = current_database()))`
 
 /** One statement, however many there are. What another process that lives has taken over stays its own. */
-export async function keepCalls(database: Querier, calls: readonly KeptCall[]): Promise<void> {
+export async function saveSnapshots(database: Querier, calls: readonly CallSnapshot[]): Promise<void> {
   if (calls.length === 0) return
   await database.query(
     `insert into kept_calls as k (call_id, tenant_id, gate, started_at, instance, machines, snapshot, facts)
@@ -81,7 +81,7 @@ export async function keepCalls(database: Querier, calls: readonly KeptCall[]): 
 }
 
 /** Those of `instance` only; null: whosever they are. */
-export async function forgetCalls(
+export async function deleteSnapshots(
   database: Querier,
   ids: readonly string[],
   instance: string | null,
@@ -93,7 +93,7 @@ export async function forgetCalls(
   )
 }
 
-interface Found extends Omit<KeptCall, 'callId' | 'instance'> {
+interface Found extends Omit<CallSnapshot, 'callId' | 'instance'> {
   endedAt: Date | null
   seq: number
   /** Null where nothing is kept. */
@@ -132,7 +132,7 @@ async function find(database: Querier, ids: readonly string[]): Promise<Found[]>
  * What UUIDs stand for, in their order: those that come at the same time are asked about at once. A kept call whose process
  * is gone becomes `instance`'s: of several that ask, one gets it.
  */
-export async function recallCalls(database: Querier, query: RecallQuery): Promise<Recall[]> {
+export async function claimCalls(database: Querier, query: RecallQuery): Promise<Recall[]> {
   const { ids, instance } = query
   const found = await find(database, ids)
   const isFree = ({ endedAt, isAlive, instance: owner }: Found) =>
@@ -150,7 +150,7 @@ export async function recallCalls(database: Querier, query: RecallQuery): Promis
       recalls.push({ is: 'kept', call: { ...kept, callId, instance }, seq, before })
     } else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
     // somebody was quicker
-    else recalls.push(...(await recallCalls(database, { ...query, ids: [callId] })))
+    else recalls.push(...(await claimCalls(database, { ...query, ids: [callId] })))
   }
   return recalls
 }
@@ -200,7 +200,7 @@ export async function callsAwaitingVisitor(
 }
 
 /** Whether the call lives, or waits for its visitor to connect again. */
-export async function isKept(database: Querier, callId: string): Promise<boolean> {
+export async function hasSnapshot(database: Querier, callId: string): Promise<boolean> {
   const rows = await database.query('select from kept_calls where call_id = $1', [callId])
   return rows.length > 0
 }

@@ -65,7 +65,7 @@ export async function removeNode(database: Querier, instance: string): Promise<v
 }
 
 /** Deletes the leases of processes that ended without a word so many seconds ago. */
-export async function removeLostNodes(database: Querier, seconds: number): Promise<void> {
+export async function removeExpiredNodes(database: Querier, seconds: number): Promise<void> {
   await database.query(`delete from nodes where seen_at < now() - $1 * interval '1 second'`, [seconds])
 }
 
