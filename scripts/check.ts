@@ -5,7 +5,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import { VARIABLES } from '../src/config/index.ts'
 import { ERRORS } from '../src/platform/errors.ts'
 import { staleCharts } from './charts.ts'
-import { doors, tableOwners, vainExports } from './house.ts'
+import { doors, houseMap, namedFiles, tableOwners, vainExports } from './house.ts'
 
 /** Places that may put real ports in a machine's place. */
 const PROVIDERS = ['machines/provide.ts', 'src/roles/provide.ts', 'src/roles/service.ts']
@@ -23,6 +23,8 @@ const checks: Record<string, Check> = {
   'each room has a door': doors,
   'each table has one owner': tableOwners,
   'nothing is exported in vain': vainExports,
+  'ARCHITECTURE.md maps the house': houseMap,
+  'files that are named exist': namedFiles,
   'every test file runs its tests': async () =>
     (await matching('test/**/*.test.ts', (text) => !/^test\.run\(\)$/m.test(text))).map(
       (file) => `${file} never calls test.run()`,

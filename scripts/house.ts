@@ -1,4 +1,4 @@
-/** What `npm run check` says of the house: doors, one owner a table, nothing exported in vain. See ARCHITECTURE.md. */
+/** What `npm run check` says of the house: doors, one owner a table, nothing exported in vain, the map. See ARCHITECTURE.md. */
 import { existsSync } from 'node:fs'
 import { glob, readFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
@@ -124,4 +124,79 @@ export async function vainExports(): Promise<string[]> {
       .filter((name) => !users?.has(name) && !DECLARED.includes(name))
       .map((name) => `${file} exports ${name} for nobody`)
   })
+}
+
+const MAP = 'ARCHITECTURE.md'
+/** The map is read in one sitting. */
+const MAP_LINES = 200
+/** A path from the root, as documents and comments write it. */
+const PATH =
+  /(?<![\w./*-])(?:src|machines|test|scripts|bench|migrations)\/[\w./-]+\.(?:ts|js|cjs|json|sql)\b/g
+
+/** ARCHITECTURE.md draws the floors as they are, and counts each way's files right. */
+export async function houseMap(): Promise<string[]> {
+  const text = await readFile(MAP, 'utf8')
+  const lines = text.trimEnd().split('\n').length
+  const problems = lines < MAP_LINES ? [] : [`it has ${lines} lines; they must stay below ${MAP_LINES}`]
+  return [...problems, ...floorProblems(text), ...wayProblems(text)]
+}
+
+/** The picture has each room of scripts/house.json on its floor, with a line of its own. */
+function floorProblems(text: string): string[] {
+  const drawn = /<!-- floors -->\n```\n([\s\S]*?)```\n<!-- \/floors -->/.exec(text)?.[1] ?? ''
+  const floors: string[][] = []
+  const problems: string[] = []
+  for (const line of drawn.trimEnd().split('\n')) {
+    const [, floor, room] = /^(\d*) +(\w+) +\S/.exec(line) ?? []
+    if (room === undefined) problems.push(`"${line}" is not a room with its line`)
+    else if (floor === '') floors.at(-1)?.push(room)
+    else if (Number(floor) === house.floors.length - floors.length) floors.push([room])
+    else problems.push(`floor ${floor} is out of order`)
+  }
+  if (JSON.stringify(floors) !== JSON.stringify(house.floors))
+    problems.push('the floors differ from scripts/house.json')
+  return problems
+}
+
+/** Under `### A way (N files)` each item of the numbered list names files, each once; `→ A way` stands for the files of that one. */
+function wayProblems(text: string): string[] {
+  const problems: string[] = []
+  const ways = new Map<string, Set<string>>()
+  const section = /^## Ways\n([\s\S]*?)(?=^## )/m.exec(text)?.[1] ?? ''
+  for (const part of section.split(/^### /m).slice(1)) {
+    const [, name, count] = /^(.+) \((\d+) files\)\n/.exec(part) ?? []
+    if (name === undefined) {
+      problems.push(`"${part.split('\n')[0]}" does not count its files`)
+      continue
+    }
+    const files = new Set<string>()
+    let at = 0
+    for (const [, number, item] of part.matchAll(/^(\d+)\. (.+)$/gm)) {
+      if (Number(number) !== ++at) problems.push(`${name}: item ${number} is out of order`)
+      const shared = /^→ (.+)$/.exec(item!)?.[1]
+      const named = shared === undefined ? (item!.match(PATH) ?? []) : [...(ways.get(shared) ?? [])]
+      if (named.length === 0) problems.push(`${name}: item ${number} names no file`)
+      for (const file of named) {
+        if (shared === undefined && files.has(file)) problems.push(`${name}: ${file} is named twice`)
+        files.add(file)
+      }
+    }
+    if (files.size !== Number(count)) problems.push(`${name} counts ${count} files and has ${files.size}`)
+    ways.set(name, files)
+  }
+  return ways.size > 0 ? problems : [...problems, 'it has no ways']
+}
+
+/** Files that documents and comments name by their path exist. */
+export async function namedFiles(): Promise<string[]> {
+  const problems: string[] = []
+  for await (const file of glob([
+    '{ARCHITECTURE,CONTRIBUTING,README}.md',
+    'docs/**/*.md',
+    '{src,machines,test,bench,scripts}/**/*.ts',
+  ]))
+    for (const [line, text] of (await readFile(file, 'utf8')).split('\n').entries())
+      for (const path of text.match(PATH) ?? [])
+        if (!existsSync(path)) problems.push(`${file}:${line + 1} names ${path}`)
+  return problems
 }
