@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { silentLog } from '../src/platform/log.ts'
 import { openEmbedded } from '../src/platform/postgres/index.ts'
 import { createScratch } from '../src/platform/temp-dir.ts'
+import { COMPILED } from './rig/command.ts'
 
-/** ms after which a file is taken for hung. */
-const FILE_LIMIT_MS = 300_000
+/** ms after which a file is taken for hung; a busy machine needs more than a minute for the longest. */
+const FILE_LIMIT_MS = 900_000
 
 const wanted = process.argv.slice(2)
 const files = (await readdir(import.meta.dirname, { recursive: true }))
@@ -80,7 +81,7 @@ function run(path: string): Promise<{ output: string; code: number | null }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [path], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1', NODE_COMPILE_CACHE: COMPILED },
     })
     running.add(child)
     const parts: Buffer[] = []

@@ -20,6 +20,8 @@ test('the process is killed with many calls: each visitor comes back to their ow
       DATA_DIR: dataDir,
       AUDIOSOCKET_VISITOR_PORT: String(port),
       AUDIOSOCKET_RESIDENT_PORT: String(residentPort),
+      // a busy machine takes its time to start a process
+      REATTACH_SECONDS: '120',
     })
   const first = await start()
   const database = await openDatabase({ url, dataDir, log: silentLog(), max: 2 })

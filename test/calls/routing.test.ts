@@ -267,7 +267,8 @@ test('a listening connection that is cut comes back, and nothing is lost meanwhi
      where query ilike 'listen %' and query like '%' || $1 || '%' and pid <> pg_backend_pid()`,
     [`${database.schema}_signals`],
   )
-  assert.is(cut.length, 3)
+  // one of them may have come back already
+  assert.ok(cut.length >= 3)
   await web.routing.command(id, DECIDE)
   assert.equal(calls.done, [DECIDE])
   // the first word after the loss is that something may have been missed

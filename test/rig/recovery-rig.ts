@@ -41,6 +41,8 @@ async function prepareHouse(rig: Rig, settings: Environment, role: string) {
       DATA_DIR: home,
       AUDIOSOCKET_VISITOR_PORT: String(visitorPort),
       AUDIOSOCKET_RESIDENT_PORT: String(residentPort),
+      // a busy machine takes its time to start a process
+      REATTACH_SECONDS: '120',
       ...settings,
       ...more,
     })
