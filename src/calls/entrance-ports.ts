@@ -1,11 +1,11 @@
 import type { AudioSocketListener, AudioSocketPort } from '../audiosocket/index.ts'
-import { type Gate, type GateOptions, type GatePort, readGates } from '../directory/index.ts'
+import { type Entrance, type EntranceOptions, type EntrancePort, readEntrances } from '../directory/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { asPorteiroError, type ErrorCode, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 
-interface GatesOptions extends GateOptions {
+interface EntrancePortsOptions extends EntranceOptions {
   database: Querier
   host: string
   /** Errors: PORT_IN_USE, PORT_FORBIDDEN. */
@@ -15,24 +15,24 @@ interface GatesOptions extends GateOptions {
 
 /** What a refresh or a restart did to the ports. */
 export interface PortChanges {
-  opened: GatePort[]
-  closed: GatePort[]
-  failed: (GatePort & { code: ErrorCode; message: string })[]
+  opened: EntrancePort[]
+  closed: EntrancePort[]
+  failed: (EntrancePort & { code: ErrorCode; message: string })[]
 }
 
-export type Gates = Awaited<ReturnType<typeof createGates>>
+export type EntrancePorts = Awaited<ReturnType<typeof createEntrancePorts>>
 
 /**
  * The gates beside the main port pair, each on ports of its own, which the first refresh opens. Closing a port leaves the
  * calls that came in by it alone. Whoever owns the AudioSocket server closes what is left.
  */
-export async function createGates(options: GatesOptions) {
+export async function createEntrancePorts(options: EntrancePortsOptions) {
   const { database, host, listen, log } = options
-  const open = new Map<number, GatePort & { listener: AudioSocketListener }>()
-  let { main, known, pairs, ports } = await readGates(database, options)
+  const open = new Map<number, EntrancePort & { listener: AudioSocketListener }>()
+  let { main, known, pairs, ports } = await readEntrances(database, options)
   let working: Promise<unknown> = Promise.resolve()
 
-  const openAll = async (wanted: readonly GatePort[], changes: PortChanges) => {
+  const openAll = async (wanted: readonly EntrancePort[], changes: PortChanges) => {
     for (const one of wanted) {
       const { gate, role, port } = one
       if (open.has(port)) continue
@@ -49,7 +49,7 @@ export async function createGates(options: GatesOptions) {
     return changes
   }
 
-  const close = (one: GatePort, changes: PortChanges) => {
+  const close = (one: EntrancePort, changes: PortChanges) => {
     open.get(one.port)?.listener.close()
     open.delete(one.port)
     changes.closed.push({ gate: one.gate, role: one.role, port: one.port })
@@ -64,7 +64,7 @@ export async function createGates(options: GatesOptions) {
 
   const refresh = async () => {
     const changes = nothing()
-    const read = await readGates(database, options)
+    const read = await readEntrances(database, options)
     for (const one of [...open.values()]) {
       const stays = read.ports.some(
         ({ gate, role, port }) => port === one.port && role === one.role && gate === one.gate,
@@ -98,7 +98,7 @@ export async function createGates(options: GatesOptions) {
 
   return {
     /** The gate of a connection; without a name it is the main port pair's. */
-    of: (gate: string | undefined): Gate => (gate === undefined ? undefined : known.get(gate)) ?? main,
+    of: (gate: string | undefined): Entrance => (gate === undefined ? undefined : known.get(gate)) ?? main,
     /** Reads the extensions again, closes the ports that are gone and opens new ones. Live calls stay. */
     refresh: () => inTurn(refresh),
     /**

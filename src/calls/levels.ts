@@ -1,7 +1,7 @@
-import type { Giving } from '../cluster/index.ts'
+import type { Publisher } from '../cluster/index.ts'
 import type { Calls } from './registry.ts'
 
-/** Name of the stream by which other processes are told. */
+/** Name of the stream that other processes subscribe to. */
 export const LEVELS = 'levels'
 /** ms between two reports. */
 export const LEVELS_MS = 200
@@ -25,14 +25,14 @@ export function levelsOf(calls: Listed): Levels[] {
   }))
 }
 
-/** Tells a list of Levels each LEVELS_MS while there are calls, and an empty one after the last. */
-export function giveLevels(calls: Listed): Giving {
-  return (_, tell) => {
-    let told = 0
+/** Publishes a list of Levels each LEVELS_MS while there are calls, and an empty one after the last. */
+export function publishLevels(calls: Listed): Publisher {
+  return (_, publish) => {
+    let published = 0
     const timer = setInterval(() => {
       const levels = levelsOf(calls)
-      if (levels.length > 0 || told > 0) tell(JSON.stringify(levels))
-      told = levels.length
+      if (levels.length > 0 || published > 0) publish(JSON.stringify(levels))
+      published = levels.length
     }, LEVELS_MS)
     return { close: () => clearInterval(timer) }
   }

@@ -1,6 +1,6 @@
 import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
-import type { Gate } from '../directory/index.ts'
+import type { Entrance } from '../directory/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -18,7 +18,7 @@ interface CallsOptions {
   settings: Omit<CallSettings, 'bargesIn'>
   nodeId: string
   maxCalls: number
-  gate: (name: string | undefined) => Gate
+  entrance: (name: string | undefined) => Entrance
   /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
   openLeg: (call: LiveCall, connection: LegConnection) => Leg
   /** Says one prompt to a connection that belongs to no call and hangs it up. */
@@ -68,7 +68,7 @@ export function createCalls(options: CallsOptions) {
     const { call: before, recordings } = kept ?? {}
     const startedAt = before?.startedAt ?? new Date()
     const name = before ? (before.gate ?? undefined) : connection.gate
-    const { tenantId, name: welcome, bargesIn } = options.gate(name)
+    const { tenantId, name: welcome, bargesIn } = options.entrance(name)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
     let seq = first
     const note: LiveCall['note'] = (kind, leg, data) => {

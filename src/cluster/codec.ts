@@ -1,11 +1,11 @@
 import { WORD_BYTES } from './topics.ts'
 
-/** Characters of a word that say what it is a part of. */
+/** Characters of a word's head: stream, number and mark. */
 const HEAD = 64
-/** Everything beyond it is escaped, so that characters are bytes. */
+/** Escaped, so that every character is one byte. */
 const NOT_ASCII = /[\u007f-\uffff]/g
 
-/** A part of what a stream tells. */
+/** A part of a batch of a stream's messages. */
 interface StreamWord {
   stream: string
   /** Counts from 0; a gap is a loss. */
@@ -15,7 +15,7 @@ interface StreamWord {
   part: string
 }
 
-/** JSON texts as words of one stream, the first with this number. None of them may hold a line break, as JSON.stringify has none. */
+/** JSON texts as words of one stream, numbered from `number`. No text may hold a line break; JSON.stringify writes none. */
 export function streamWords(stream: string, number: number, messages: readonly string[]): string[] {
   const text = messages
     .join('\n')
@@ -32,14 +32,14 @@ export function lastStreamWord(stream: string, number: number): string {
   return `${stream} ${number} ! `
 }
 
-/** Undefined for what is no word of a stream. */
+/** Undefined when `word` is not one of a stream. */
 export function readStreamWord(word: string): StreamWord | undefined {
   const [, stream, number, mark, part] = /^(\S+) (\d+) ([.+!]) ([\s\S]*)$/.exec(word) ?? []
   if (stream === undefined) return undefined
   return { stream, number: Number(number), mark: mark!, part: part! }
 }
 
-/** The JSON texts of a batch whose parts are together again. */
+/** The JSON texts of a batch, from its parts in order. */
 export function messagesOf(parts: readonly string[]): string[] {
   const text = parts.join('')
   return text === '' ? [] : text.split('\n')

@@ -5,8 +5,8 @@
  * Never: what a request means to a call.
  */
 export { enterNodes, type Presence } from './presence.ts'
-export type { Giving } from './publisher.ts'
+export type { Publisher } from './publisher.ts'
 export { createRequests, type Requests, type Serving } from './requests.ts'
 export { LEASE_SECONDS, liveNodes, writeNode } from './sql/nodes.ts'
-export { createStreams, type Streams, type Taking } from './subscriptions.ts'
-export { openSignals, type Signals } from './topics.ts'
+export { createStreams, type Streams, type Subscription } from './subscriptions.ts'
+export { openTopics, type Topics } from './topics.ts'

@@ -12,11 +12,11 @@ import {
 } from './sql/nodes.ts'
 import { removeOldRequests } from './sql/requests.ts'
 
-/** ms between two signs of life. */
+/** ms between two heartbeats. */
 const BEAT_MS = 5000
-/** s after which a process is said to be silent: two signs of life are missed. Its lease still holds then. */
+/** s after which a process counts as silent: two heartbeats were missed. Its lease still holds then. */
 const SILENT_SECONDS = 11
-/** s that the traces of what nobody waited for are kept, for whoever looks for a fault. */
+/** s that rows of dead processes and abandoned requests stay, for fault finding. */
 const TRACE_SECONDS = 3600
 
 interface PresenceOptions {
@@ -25,7 +25,7 @@ interface PresenceOptions {
   nodeId: string
   roles: readonly string[]
   log: Logger
-  /** ms between two signs of life, where a test has less patience. */
+  /** ms between two heartbeats; shorter in tests. */
   beatMs?: number
 }
 
@@ -74,33 +74,33 @@ export async function enterNodes(options: PresenceOptions) {
   return {
     instance,
     nodeId,
-    /** Of this process alone, and fit to be read: NODE_ID may be that of several. */
+    /** A readable name of this process alone: several processes may share a NODE_ID. */
     name: `${nodeId}-${instance.slice(0, 4)}`,
-    /** Tells the others where something of this process is to be found. */
+    /** Publishes the addresses of this process. */
     async open(found: Record<string, string>) {
       Object.assign(addresses, found)
       await write()
     },
-    /** Tells the others, with each sign of life, how this process is. */
+    /** Publishes the status of this process with each heartbeat. */
     async describe(how: () => Record<string, unknown>) {
       status = how
       await write()
     },
-    /** Tells them so before the next sign of life. Never rejects. */
+    /** Sends a heartbeat now. Never rejects. */
     async renew(): Promise<void> {
       if (left) return
       writing = write().catch((error) =>
-        log.debug({ reason: reasonOf(error) }, 'the state of this node waits'),
+        log.debug({ reason: reasonOf(error) }, 'the status of this node was not written'),
       )
       await writing
     },
-    /** The lease could not be renewed the last time. */
+    /** The last heartbeat could not be written. */
     isAway: () => away,
-    /** All that are alive, this one too. */
+    /** All processes that are alive, this one included. */
     list,
-    /** The same as of the last beat. */
+    /** The same, as of the last heartbeat. */
     known: () => known,
-    /** Those too that ended without a word, or are about to be taken for it. */
+    /** Also the processes that ended without signing off, or have missed heartbeats. */
     seen(): (NodeRow & { isSilent: boolean })[] {
       const lost = new Set(silent.map((one) => one.instance))
       const alive = known.filter((one) => !lost.has(one.instance))
@@ -112,10 +112,10 @@ export async function enterNodes(options: PresenceOptions) {
     async leave() {
       clearInterval(timer)
       left = true
-      // what is on its way would put the row back
+      // a write in progress would put the row back
       await Promise.all([beating, writing])
       await removeNode(database, instance).catch((error) =>
-        log.warn({ reason: reasonOf(error) }, 'the lease of this node runs out by itself'),
+        log.warn({ reason: reasonOf(error) }, 'the lease of this node was not removed and will expire'),
       )
     },
   }

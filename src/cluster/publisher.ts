@@ -1,48 +1,48 @@
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { lastStreamWord, streamWords } from './codec.ts'
-import type { Signals } from './topics.ts'
+import type { Topics } from './topics.ts'
 
-/** ms in which messages wait for company: one statement for many. */
+/** ms that messages are collected for: one statement sends many. */
 const BATCH_MS = 50
-/** Characters of one statement: to put more together at once would be heard in the calls of this process. */
+/** Characters of one statement: joining more in one go would be audible in the calls of this process. */
 const BATCH_CHARACTERS = 32 * 1024
-/** Characters that may wait while Postgres is slow or away; beyond it the stream ends, and whoever wants it opens it anew. */
+/** Characters that may wait while Postgres is slow or away; beyond that the stream ends, and its subscriber opens a new one. */
 const WAITING_CHARACTERS = 4 * 1024 * 1024
 
-/** What is told to one taker, until `close`. */
-interface Given {
-  /** What the taker asks of it meanwhile; plain data both ways. */
+/** One subscriber's stream, until `close`. */
+interface Publication {
+  /** Answers a question of the subscriber; plain data both ways. */
   ask?(question: unknown): unknown
   close(): void
 }
 
-/** Begins to tell what `input` wants, each message one JSON text. Whatever it throws refuses the taker. */
-export type Giving = (input: unknown, tell: (json: string) => void) => Given
+/** Begins to publish what `input` asks for, each message one JSON text. An error that it throws refuses the subscriber. */
+export type Publisher = (input: unknown, publish: (json: string) => void) => Publication
 
 interface Stream {
-  /** The process that takes it. */
+  /** The process that subscribed. */
   readonly to: string
-  given: Given | undefined
+  publication: Publication | undefined
   waiting: string[]
   characters: number
-  /** Of the next word. */
+  /** Number of the next word. */
   number: number
   timer: NodeJS.Timeout | undefined
   isSending: boolean
   renewedAt: number
 }
 
-interface StreamGivingOptions {
-  signals: Pick<Signals, 'tellOne'>
+interface PublishersOptions {
+  topics: Pick<Topics, 'publishTo'>
   /** ms after which a stream that nobody renewed ends. */
   leaseMs: number
   log: Logger
 }
 
-/** The giving half of the streams between processes. */
-export function createStreamGiving({ signals, leaseMs, log }: StreamGivingOptions) {
-  const givings = new Map<string, Giving>()
+/** The publishing side of the streams between processes. */
+export function createPublishers({ topics, leaseMs, log }: PublishersOptions) {
+  const publishers = new Map<string, Publisher>()
   const streams = new Map<string, Stream>()
 
   const end = (id: string): Stream | undefined => {
@@ -50,15 +50,15 @@ export function createStreamGiving({ signals, leaseMs, log }: StreamGivingOption
     if (!stream) return undefined
     streams.delete(id)
     clearTimeout(stream.timer)
-    stream.given?.close()
+    stream.publication?.close()
     return stream
   }
 
-  /** Ends it and says so; a taker that does not hear it finds out when it renews. */
+  /** Ends a stream and says so; a subscriber that misses it finds out at its next renewal. */
   const breakOff = async (id: string) => {
     const stream = end(id)
     if (!stream) return
-    await signals.tellOne(stream.to, 'stream', [lastStreamWord(id, stream.number)]).catch(() => {})
+    await topics.publishTo(stream.to, 'stream', [lastStreamWord(id, stream.number)]).catch(() => {})
   }
 
   const send = async (id: string, stream: Stream) => {
@@ -69,7 +69,7 @@ export function createStreamGiving({ signals, leaseMs, log }: StreamGivingOption
       const words = streamWords(id, stream.number, batch)
       stream.number += words.length
       try {
-        await signals.tellOne(stream.to, 'stream', words)
+        await topics.publishTo(stream.to, 'stream', words)
       } catch (error) {
         log.debug({ reason: reasonOf(error) }, 'a stream to another process broke')
         await breakOff(id)
@@ -87,15 +87,15 @@ export function createStreamGiving({ signals, leaseMs, log }: StreamGivingOption
   }, leaseMs / 4)
 
   return {
-    serve: (name: string, giving: Giving) => void givings.set(name, giving),
+    serve: (name: string, publisher: Publisher) => void publishers.set(name, publisher),
     count: () => streams.size,
-    /** False: this process gives no stream of that name. Errors: STREAM_OVER, and those of whoever gives. */
+    /** False: this process publishes no stream of that name. Errors: STREAM_OVER, and those of the publisher. */
     open({ id, name, to, input }: { id: string; name: string; to: string; input: unknown }): boolean {
-      const giving = givings.get(name)
-      if (!giving) return false
+      const publisher = publishers.get(name)
+      if (!publisher) return false
       const stream: Stream = {
         to,
-        given: undefined,
+        publication: undefined,
         waiting: [],
         characters: 0,
         number: 0,
@@ -104,7 +104,7 @@ export function createStreamGiving({ signals, leaseMs, log }: StreamGivingOption
         renewedAt: performance.now(),
       }
       streams.set(id, stream)
-      const tell = (json: string) => {
+      const publish = (json: string) => {
         if (!streams.has(id)) return
         stream.waiting.push(json)
         stream.characters += json.length
@@ -112,40 +112,40 @@ export function createStreamGiving({ signals, leaseMs, log }: StreamGivingOption
         else schedule(id, stream)
       }
       try {
-        const given = giving(input, tell)
-        stream.given = given
+        const publication = publisher(input, publish)
+        stream.publication = publication
         if (streams.has(id)) return true
-        given.close()
+        publication.close()
       } catch (error) {
         end(id)
         throw error
       }
-      // it told too much at once, and would again
+      // it published too much at once, and would do so again
       throw fail('STREAM_OVER')
     },
-    /** Those that are still given. */
+    /** Resolves with the ids of those that are still open. */
     renew(ids: readonly string[]): string[] {
       const known = ids.filter((id) => streams.has(id))
       for (const id of known) streams.get(id)!.renewedAt = performance.now()
       return known
     },
-    /** Errors: STREAM_OVER, and those of whoever gives. */
+    /** Errors: STREAM_OVER, and those of the publisher. */
     async ask(id: string, question: unknown): Promise<unknown> {
-      const given = streams.get(id)?.given
-      if (!given?.ask) throw fail('STREAM_OVER')
-      return given.ask(question)
+      const publication = streams.get(id)?.publication
+      if (!publication?.ask) throw fail('STREAM_OVER')
+      return publication.ask(question)
     },
     end: (id: string) => void end(id),
-    /** Resolves when every taker was told. */
+    /** Resolves when every subscriber was notified. */
     async close() {
       clearInterval(expiring)
-      givings.clear()
+      publishers.clear()
       await Promise.all([...streams.keys()].map(breakOff))
     },
   }
 }
 
-/** The oldest messages of at most BATCH_CHARACTERS, and always one. */
+/** The oldest messages up to BATCH_CHARACTERS, and at least one. */
 function takeBatch(stream: Stream): string[] {
   let [count, characters] = [0, 0]
   while (count < stream.waiting.length && (count === 0 || characters < BATCH_CHARACTERS))

@@ -15,23 +15,23 @@ import {
   takeRequests,
   withdrawRequest,
 } from './sql/requests.ts'
-import type { Signals } from './topics.ts'
+import type { Topics } from './topics.ts'
 
-/** ms for another node to begin with what it is asked, and as much again to answer. */
-const PATIENCE_MS = 3000
-/** ms between two looks for what a lost signal would have told: for requests, and for an answer. */
-const LOOK_MS = 1000
-const ANSWER_LOOK_MS = 250
+/** ms for another node to take a request, and as much again to answer it. */
+const ANSWER_MS = 3000
+/** ms between two polls for requests and for an answer, in case a notification was lost. */
+const POLL_MS = 1000
+const ANSWER_POLL_MS = 250
 /** Requests read at once. */
 const BATCH = 100
 
-/** What one process asks another to do: about a call, of whichever process has it, or a task by its name. */
+/** A command for a call, to the process that has it, or a task by its name. */
 type Request = { type: 'command'; command: unknown } | { type: 'task'; name: string; input: unknown }
 
-/** Done for another process; plain data in, plain data out. */
+/** Runs for another process; plain data in, plain data out. */
 type Task = (input: unknown) => Promise<unknown>
 
-/** What a node that takes calls does for the others. */
+/** What a node that takes calls offers to the others. */
 export interface Serving {
   /** Whether the call lives here, or did until just now. */
   has(callId: string): boolean
@@ -42,22 +42,22 @@ export interface Serving {
 
 interface RequestsOptions {
   database: Database
-  signals: Signals
+  topics: Topics
   presence: Presence
   log: Logger
-  /** ms, where a test has less patience. */
-  patienceMs?: number
+  /** ANSWER_MS, or less in tests. */
+  answerMs?: number
 }
 
 export type Requests = ReturnType<typeof createRequests>
 
 /**
  * Requests between the processes of one database: a row that the other process takes and answers. A notification announces
- * it, and a poll each second finds it where the notification was lost. A request that nobody began in time is withdrawn, so
- * that it never happens after its sender gave up.
+ * it, and a poll each second finds it if the notification was lost. A request that no process took in time is withdrawn, so
+ * that it never runs after its sender gave up.
  */
 export function createRequests(options: RequestsOptions) {
-  const { database, signals, presence, log, patienceMs = PATIENCE_MS } = options
+  const { database, topics, presence, log, answerMs = ANSWER_MS } = options
   let serving: Serving | undefined
   const tasks = new Map<string, Task>()
   let working: Promise<void> | undefined
@@ -68,7 +68,7 @@ export function createRequests(options: RequestsOptions) {
 
   // the asking side
 
-  /** What somebody answers; undefined when nobody began with it, or did not end in time. */
+  /** The answer; undefined when no process took the request, or answered in time. */
   const ask = async (to: Addressee, request: Request): Promise<{ value: unknown } | undefined> => {
     const id = randomUUID()
     const answer = await awaitAnswer(id, () => send(id, to, request))
@@ -79,8 +79,8 @@ export function createRequests(options: RequestsOptions) {
 
   const send = (id: string, to: Addressee, request: Request) =>
     database.transaction(async (transaction) => {
-      await addRequest(transaction, { id, to, request, ms: patienceMs })
-      await signals.tell('request', '', transaction)
+      await addRequest(transaction, { id, to, request, ms: answerMs })
+      await topics.publish('request', '', transaction)
     })
 
   const awaitAnswer = async (id: string, begin: () => Promise<void>): Promise<RequestAnswer | undefined> => {
@@ -92,28 +92,28 @@ export function createRequests(options: RequestsOptions) {
         const answer = await takeAnswer(database, id)
         if (answer || closing.signal.aborted) return answer
         const ms = performance.now() - began
-        if (ms > 2 * patienceMs) return undefined
-        if (ms > patienceMs && !isTaken) {
+        if (ms > 2 * answerMs) return undefined
+        if (ms > answerMs && !isTaken) {
           if (await withdrawRequest(database, id)) return undefined
-          // who has begun with it is waited for
+          // a process that has taken it is waited for
           isTaken = true
         }
-        await told(id)
+        await answerSignalled(id)
       }
     } finally {
       waiting.delete(id)
     }
   }
 
-  /** Resolves when an answer was signalled, or may be there. */
-  const told = (id: string) =>
+  /** Resolves when an answer was announced, or at the next poll. */
+  const answerSignalled = (id: string) =>
     new Promise<void>((resolve) => {
       const done = () => {
-        clearTimeout(look)
+        clearTimeout(poll)
         closing.signal.removeEventListener('abort', done)
         resolve()
       }
-      const look = setTimeout(done, Math.min(ANSWER_LOOK_MS, patienceMs))
+      const poll = setTimeout(done, Math.min(ANSWER_POLL_MS, answerMs))
       closing.signal.addEventListener('abort', done)
       waiting.set(id, done)
     })
@@ -141,7 +141,7 @@ export function createRequests(options: RequestsOptions) {
       return { value: (await task(asked.input)) ?? null }
     } catch (error) {
       const { code, details } = asPorteiroError(error)
-      if (code === 'BUG') log.error({ err: error, call_id: callId }, 'what another node asked for failed')
+      if (code === 'BUG') log.error({ err: error, call_id: callId }, 'a request of another node failed')
       return { error: { code, details } }
     }
   }
@@ -156,7 +156,7 @@ export function createRequests(options: RequestsOptions) {
         .filter(({ id }) => taken.has(id))
         .map(async (one) => {
           await answerRequest(database, one.id, await carryOut(one))
-          await signals.tell('answer', one.id)
+          await topics.publish('answer', one.id)
         }),
     )
   }
@@ -179,13 +179,13 @@ export function createRequests(options: RequestsOptions) {
 
   const offer = (offered: Record<string, Task>) => {
     for (const [name, task] of Object.entries(offered)) tasks.set(name, task)
-    timer ??= setInterval(work, LOOK_MS)
+    timer ??= setInterval(work, POLL_MS)
     work()
   }
 
-  const unheard = [
-    signals.on('request', work),
-    signals.on('answer', (id) => {
+  const unsubscribe = [
+    topics.subscribe('request', work),
+    topics.subscribe('answer', (id) => {
       if (id === undefined) for (const done of waiting.values()) done()
       else waiting.get(id)?.()
     }),
@@ -194,7 +194,7 @@ export function createRequests(options: RequestsOptions) {
   return {
     /** Whether this process has the call. */
     has: (callId: string): boolean => serving?.has(callId) === true,
-    /** Has the process that has the call do this; false: none began in time. Errors: those of the command. */
+    /** Sends a command to the process that has the call; false: none took it in time. Errors: those of the command. */
     async askOwner(callId: string, command: unknown): Promise<boolean> {
       return (await ask({ callId }, { type: 'command', command })) !== undefined
     },
@@ -203,14 +203,14 @@ export function createRequests(options: RequestsOptions) {
       serving = what
       offer(what.tasks)
     },
-    /** From now on this process does these tasks for others that ask it. */
+    /** From now on this process runs these tasks for the others. */
     offer,
-    /** Has one process do a task. Errors: CALL_ELSEWHERE_SILENT, and those of the task. */
+    /** Runs a task in one process. Errors: CALL_ELSEWHERE_SILENT, and those of the task. */
     askOne: ({ instance, nodeId }: Pick<NodeRow, 'instance' | 'nodeId'>, name: string, input: unknown) =>
       askNode(instance, nodeId, { type: 'task', name, input }),
     /**
-     * Has a task done on every node that takes calls, and resolves with what each came to; a node that is silent is left
-     * out. Errors: CALL_ELSEWHERE_SILENT when there is no node or none answered, and the first error of any that did.
+     * Runs a task on every node that takes calls, and resolves with the result of each; a silent node is left out. Errors:
+     * CALL_ELSEWHERE_SILENT when there is no node or none answered, otherwise the first error when every node failed.
      */
     async everywhere<Result>(name: string, input: unknown): Promise<Result[]> {
       const nodes = (await presence.list()).filter(({ roles }) => roles.includes('voice'))
@@ -228,11 +228,11 @@ export function createRequests(options: RequestsOptions) {
       const failed = results.find((result) => result.status === 'rejected')
       throw failed ? failed.reason : fail('CALL_ELSEWHERE_SILENT', { node: '-' })
     },
-    /** Nothing is taken any more; what was taken is answered. */
+    /** Takes no more requests; resolves when those already taken are answered. */
     async close() {
       clearInterval(timer)
       closing.abort()
-      for (const off of unheard) off()
+      for (const off of unsubscribe) off()
       await working
       serving = undefined
     },

@@ -3,174 +3,175 @@ import { asPorteiroError, type ErrorCode, fail, reasonOf } from '../platform/err
 import type { Logger } from '../platform/log.ts'
 import { messagesOf, readStreamWord } from './codec.ts'
 import type { Presence } from './presence.ts'
-import { createStreamGiving } from './publisher.ts'
+import { createPublishers } from './publisher.ts'
 import type { Requests } from './requests.ts'
 import type { NodeRow } from './sql/nodes.ts'
-import type { Signals } from './topics.ts'
+import type { Topics } from './topics.ts'
 
-/** ms between two renewals of what is taken, and two looks for processes that came. */
+/** ms between two renewals of open streams, and between two checks for new processes. */
 const RENEW_MS = 5000
-/** ms after which what was not renewed ends: three are missed. */
+/** ms after which a stream that was not renewed ends: three renewals were missed. */
 const LEASE_MS = 16_000
 
-/** Errors of asking that are over by themselves. */
+/** Errors of a request that pass by themselves. */
 const PASSING: readonly ErrorCode[] = ['CALL_ELSEWHERE_SILENT', 'DATABASE_UNREACHABLE', 'DATABASE_QUERY']
 
-export interface TakeOptions {
+export interface SubscribeOptions {
   name: string
-  /** Plain data: what is wanted. */
+  /** Plain data for the publisher: what to publish. */
   input: unknown
   /** Messages of one process, each one JSON text, in their order. */
-  hear: (messages: readonly string[], instance: string) => void
-  /** A process gives from now on; what it told before, it tells anew. */
+  onMessages: (messages: readonly string[], instance: string) => void
+  /** The stream of a process is open from now on; the process publishes again what it had published before. */
   opened?: (instance: string) => void
-  /** A process gives no more: it ended, or something was lost. Where it lives, it is asked again. */
+  /** The stream of a process is over: the process ended, or a word was lost. A process that is alive is asked again. */
   lost?: (instance: string) => void
 }
 
-export interface Taking {
-  /** Resolves once every process that was there has answered, or did not in time. */
+export interface Subscription {
+  /** Resolves once every process that was there has answered, or its time to answer is over. */
   readonly ready: Promise<void>
-  /** The processes that give. */
+  /** The processes whose streams are open. */
   instances(): string[]
-  /** Errors: STREAM_OVER, CALL_ELSEWHERE_SILENT, and those of whoever gives. */
+  /** Errors: STREAM_OVER, CALL_ELSEWHERE_SILENT, and those of the publisher. */
   ask(instance: string, question: unknown): Promise<unknown>
   close(): void
 }
 
 interface StreamsOptions {
-  signals: Signals
+  topics: Topics
   presence: Pick<Presence, 'instance' | 'list' | 'known'>
   requests: Pick<Requests, 'offer' | 'askOne'>
   log: Logger
-  /** ms, where a test has less patience. */
+  /** Shorter in tests. */
   renewMs?: number
   leaseMs?: number
 }
 
 export type Streams = ReturnType<typeof createStreams>
 
-/** One stream as one process gives it. */
-interface Taken {
-  readonly taking: Internal
+/** The stream of one process for one subscription. */
+interface IncomingStream {
+  readonly subscription: OpenSubscription
   readonly node: NodeRow
-  /** It was told that it is given. */
+  /** The publisher has confirmed it. */
   isOpen: boolean
-  /** Of the next word. */
+  /** Number of the next word. */
   number: number
   parts: string[]
   renewedAt: number
 }
 
-interface Internal extends TakeOptions {
+interface OpenSubscription extends SubscribeOptions {
   /** Ids in `all`, by process. */
-  readonly taken: Map<string, string>
-  /** Processes that give no such stream, or refused it. */
+  readonly streams: Map<string, string>
+  /** Processes that have no such stream, or refused it. */
   readonly without: Set<string>
 }
 
 /**
- * What one process tells others for as long as they want it: live actors, levels. Asked for and renewed over `requests`,
- * told by NOTIFY, in order; whatever is lost on the way ends the stream, and it begins anew.
+ * Streams that one process publishes to others while they subscribe: live actors, levels. They are opened and renewed by
+ * `requests`, and published by NOTIFY, in order. A lost word ends the stream, and it is opened again.
  */
 export function createStreams(options: StreamsOptions) {
-  const { signals, presence, requests, log, renewMs = RENEW_MS, leaseMs = LEASE_MS } = options
-  const giving = createStreamGiving({ signals, leaseMs, log })
-  const takings = new Set<Internal>()
-  const all = new Map<string, Taken>()
+  const { topics, presence, requests, log, renewMs = RENEW_MS, leaseMs = LEASE_MS } = options
+  const publishers = createPublishers({ topics, leaseMs, log })
+  const subscriptions = new Set<OpenSubscription>()
+  const all = new Map<string, IncomingStream>()
 
   requests.offer({
-    'stream.open': async (asked) => giving.open(asked as Parameters<typeof giving.open>[0]),
+    'stream.open': async (asked) => publishers.open(asked as Parameters<typeof publishers.open>[0]),
     'stream.ask': async (asked) => {
       const { id, question } = asked as { id: string; question: unknown }
-      return giving.ask(id, question)
+      return publishers.ask(id, question)
     },
-    'stream.renew': async (ids) => giving.renew(ids as string[]),
+    'stream.renew': async (ids) => publishers.renew(ids as string[]),
     'stream.close': async (ids) => {
-      for (const id of ids as string[]) giving.end(id)
+      for (const id of ids as string[]) publishers.end(id)
     },
   })
 
-  const begin = async (taking: Internal, node: NodeRow) => {
+  const begin = async (subscription: OpenSubscription, node: NodeRow) => {
     const { instance } = node
     const id = randomUUID()
-    taking.taken.set(instance, id)
-    const taken = { taking, node, isOpen: false, number: 0, parts: [], renewedAt: performance.now() }
-    all.set(id, taken)
+    subscription.streams.set(instance, id)
+    const stream = { subscription, node, isOpen: false, number: 0, parts: [], renewedAt: performance.now() }
+    all.set(id, stream)
     try {
-      const { name, input } = taking
-      const given = await requests.askOne(node, 'stream.open', { id, name, to: presence.instance, input })
+      const { name, input } = subscription
+      const opened = await requests.askOne(node, 'stream.open', { id, name, to: presence.instance, input })
       if (!all.has(id)) return void release(node, [id])
-      if (given !== true) {
-        taking.without.add(instance)
+      if (opened !== true) {
+        subscription.without.add(instance)
         forget(id)
       } else {
-        Object.assign(taken, { isOpen: true, renewedAt: performance.now() })
-        taking.opened?.(instance)
+        Object.assign(stream, { isOpen: true, renewedAt: performance.now() })
+        subscription.opened?.(instance)
       }
     } catch (error) {
       const { code } = asPorteiroError(error)
-      const facts = { node: node.nodeId, stream: taking.name, code, reason: reasonOf(error) }
-      // who is silent, or has no database, is asked again; a refusal stands
-      if (PASSING.includes(code)) log.debug(facts, 'another process was asked in vain')
+      const facts = { node: node.nodeId, stream: subscription.name, code, reason: reasonOf(error) }
+      // a process that is silent, or without a database, is asked again; a refusal stands
+      if (PASSING.includes(code)) log.debug(facts, 'another process did not answer')
       else {
-        log.warn(facts, 'another process refuses to tell')
-        taking.without.add(instance)
+        log.warn(facts, 'another process refused a stream')
+        subscription.without.add(instance)
       }
       drop(id)
     }
   }
 
-  /** Asks whoever is all open and was not asked. */
-  const extend = async (taking: Internal, nodes: readonly NodeRow[]) => {
-    if (!takings.has(taking)) return
+  /** Asks the processes that have started fully and were not asked yet. */
+  const extend = async (subscription: OpenSubscription, nodes: readonly NodeRow[]) => {
+    if (!subscriptions.has(subscription)) return
     const fresh = nodes.filter(
       ({ instance, status }) =>
         instance !== presence.instance &&
         status !== null &&
-        !taking.taken.has(instance) &&
-        !taking.without.has(instance),
+        !subscription.streams.has(instance) &&
+        !subscription.without.has(instance),
     )
-    await Promise.all(fresh.map((node) => begin(taking, node)))
+    await Promise.all(fresh.map((node) => begin(subscription, node)))
   }
 
-  const forget = (id: string): Taken | undefined => {
-    const taken = all.get(id)
+  const forget = (id: string): IncomingStream | undefined => {
+    const stream = all.get(id)
     all.delete(id)
-    taken?.taking.taken.delete(taken.node.instance)
-    return taken
+    stream?.subscription.streams.delete(stream.node.instance)
+    return stream
   }
 
-  /** Wants a stream no more. Whoever has heard some of it is told, and never hears the rest. */
-  const drop = (id: string): Taken | undefined => {
-    const taken = forget(id)
-    if (!taken) return undefined
-    const { taking, node } = taken
+  /** Gives a stream up. A subscriber that had messages of it learns that it is lost, and gets no more of them. */
+  const drop = (id: string): IncomingStream | undefined => {
+    const stream = forget(id)
+    if (!stream) return undefined
+    const { subscription, node } = stream
     void release(node, [id])
-    if (takings.has(taking) && (taken.isOpen || taken.number > 0)) taking.lost?.(node.instance)
-    return taken
+    if (subscriptions.has(subscription) && (stream.isOpen || stream.number > 0))
+      subscription.lost?.(node.instance)
+    return stream
   }
 
-  /** Something of it is missing. */
+  /** A word of the stream is missing. */
   const lose = (id: string) => {
-    const taken = drop(id)
-    if (taken) void extend(taken.taking, presence.known())
+    const stream = drop(id)
+    if (stream) void extend(stream.subscription, presence.known())
   }
 
-  /** A giver that does not hear it ends by itself. */
+  /** A giver that does not onMessages it ends by itself. */
   const release = async (node: NodeRow, ids: readonly string[]) => {
     await requests.askOne(node, 'stream.close', ids).catch(() => {})
   }
 
-  /** Only what the giver does not know any more is lost; one that is silent has until the lease is over. */
-  const renewAt = async (theirs: readonly [string, Taken][]) => {
-    const [[, { node }]] = theirs as [[string, Taken]]
+  /** A stream is lost when its publisher does not know it any more; a silent publisher has until the lease is over. */
+  const renewAt = async (theirs: readonly [string, IncomingStream][]) => {
+    const [[, { node }]] = theirs as [[string, IncomingStream]]
     const ids = theirs.map(([id]) => id)
-    const given = await requests.askOne(node, 'stream.renew', ids).catch(() => undefined)
+    const renewed = await requests.askOne(node, 'stream.renew', ids).catch(() => undefined)
     const now = performance.now()
-    for (const [id, taken] of theirs) {
-      if ((given as string[] | undefined)?.includes(id)) taken.renewedAt = now
-      else if (given !== undefined || now - taken.renewedAt > leaseMs) lose(id)
+    for (const [id, stream] of theirs) {
+      if ((renewed as string[] | undefined)?.includes(id)) stream.renewedAt = now
+      else if (renewed !== undefined || now - stream.renewedAt > leaseMs) lose(id)
     }
   }
 
@@ -179,73 +180,73 @@ export function createStreams(options: StreamsOptions) {
     const byInstance = Map.groupBy(open, ([, { node }]) => node.instance)
     await Promise.all([
       ...[...byInstance.values()].map(renewAt),
-      ...[...takings].map((taking) => extend(taking, presence.known())),
+      ...[...subscriptions].map((subscription) => extend(subscription, presence.known())),
     ])
   }
 
   let renewing = false
   const timer = setInterval(() => {
-    if (renewing || takings.size === 0) return
+    if (renewing || subscriptions.size === 0) return
     renewing = true
     void renew().finally(() => {
       renewing = false
     })
   }, renewMs)
 
-  const unheard = signals.on('stream', (word) => {
-    // the connection was away: nobody knows what came meanwhile
+  const unsubscribe = topics.subscribe('stream', (word) => {
+    // the connection was lost, and any word may have been missed
     if (word === undefined) {
       for (const id of [...all.keys()]) lose(id)
       return
     }
     const read = readStreamWord(word)
-    const taken = read && all.get(read.stream)
-    if (!read || !taken) return
-    if (read.number !== taken.number || read.mark === '!') return lose(read.stream)
-    taken.number++
-    taken.parts.push(read.part)
+    const stream = read && all.get(read.stream)
+    if (!read || !stream) return
+    if (read.number !== stream.number || read.mark === '!') return lose(read.stream)
+    stream.number++
+    stream.parts.push(read.part)
     if (read.mark === '+') return
-    const messages = messagesOf(taken.parts)
-    taken.parts = []
-    taken.taking.hear(messages, taken.node.instance)
+    const messages = messagesOf(stream.parts)
+    stream.parts = []
+    stream.subscription.onMessages(messages, stream.node.instance)
   })
 
   return {
     instance: presence.instance,
-    /** This process gives streams of this name from now on. */
-    serve: giving.serve,
-    /** Takes a stream from every other process that gives it, those that come later too. */
-    take(wanted: TakeOptions): Taking {
-      const taking: Internal = { ...wanted, taken: new Map(), without: new Set() }
-      takings.add(taking)
+    /** This process publishes streams of this name from now on. */
+    serve: publishers.serve,
+    /** Subscribes to this stream of every other process that publishes it, including processes that start later. */
+    subscribe(wanted: SubscribeOptions): Subscription {
+      const subscription: OpenSubscription = { ...wanted, streams: new Map(), without: new Set() }
+      subscriptions.add(subscription)
       const ready = presence.list().then(
-        (nodes) => extend(taking, nodes),
+        (nodes) => extend(subscription, nodes),
         (error) => log.debug({ reason: reasonOf(error) }, 'the other processes are not known'),
       )
       return {
         ready,
         instances: () =>
-          [...taking.taken].filter(([, id]) => all.get(id)!.isOpen).map(([instance]) => instance),
+          [...subscription.streams].filter(([, id]) => all.get(id)!.isOpen).map(([instance]) => instance),
         async ask(instance, question) {
-          const id = taking.taken.get(instance)
+          const id = subscription.streams.get(instance)
           if (id === undefined) throw fail('STREAM_OVER')
           return requests.askOne(all.get(id)!.node, 'stream.ask', { id, question })
         },
         close() {
-          takings.delete(taking)
-          for (const id of [...taking.taken.values()]) drop(id)
+          subscriptions.delete(subscription)
+          for (const id of [...subscription.streams.values()]) drop(id)
         },
       }
     },
-    counts: () => ({ given: giving.count(), taken: all.size }),
-    /** Tells every taker that it is over. */
+    counts: () => ({ published: publishers.count(), subscribed: all.size }),
+    /** Notifies every subscriber that its stream is over. */
     async close() {
       clearInterval(timer)
-      unheard()
-      for (const taking of takings) taking.taken.clear()
-      takings.clear()
+      unsubscribe()
+      for (const subscription of subscriptions) subscription.streams.clear()
+      subscriptions.clear()
       all.clear()
-      await giving.close()
+      await publishers.close()
     },
   }
 }

@@ -8,7 +8,7 @@ export const MAIN_TENANT = 'default'
 const UNNAMED = 'Default'
 
 /** Whose gate it is, and what is spoken there. */
-export interface Gate {
+export interface Entrance {
   tenantId: string
   locale: Locale
   /** Spoken after the greeting, where speech is synthesised. */
@@ -17,7 +17,7 @@ export interface Gate {
   bargesIn: boolean
 }
 
-export interface GateOptions {
+export interface EntranceOptions {
   /** The main port pair; it is the gate without a name. */
   visitorPort: number
   residentPort: number
@@ -25,7 +25,7 @@ export interface GateOptions {
   locale: Locale
 }
 
-export interface GatePort {
+export interface EntrancePort {
   /** Id of the extension. */
   gate: string
   role: Role
@@ -33,9 +33,12 @@ export interface GatePort {
 }
 
 /** The gates of the extensions table now: a tenant and a port pair each. `ports` are those beside the main pair, once each. */
-export async function readGates(database: Querier, { visitorPort, residentPort, locale }: GateOptions) {
-  const known = new Map<string, Gate>()
-  const gateOf = async (tenantId: string): Promise<Gate> => {
+export async function readEntrances(
+  database: Querier,
+  { visitorPort, residentPort, locale }: EntranceOptions,
+) {
+  const known = new Map<string, Entrance>()
+  const entranceOf = async (tenantId: string): Promise<Entrance> => {
     const tenant = await findTenant(database, tenantId)
     return {
       tenantId,
@@ -45,20 +48,20 @@ export async function readGates(database: Querier, { visitorPort, residentPort, 
       bargesIn: tenant?.bargeIn ?? false,
     }
   }
-  let main = await gateOf(MAIN_TENANT)
+  let main = await entranceOf(MAIN_TENANT)
   const taken = new Set([visitorPort, residentPort])
-  const ports: GatePort[] = []
+  const ports: EntrancePort[] = []
   const pairs = new Map<string, Record<Role, number>>()
   for (const row of await listExtensions(database)) {
-    const gate = await gateOf(row.condominio_id)
-    known.set(row.id, gate)
+    const entrance = await entranceOf(row.condominio_id)
+    known.set(row.id, entrance)
     pairs.set(row.id, { visitor: row.porta_ia, resident: row.porta_retorno })
-    if (row.porta_ia === visitorPort) main = gate
+    if (row.porta_ia === visitorPort) main = entrance
     for (const [role, port] of [
       ['visitor', row.porta_ia],
       ['resident', row.porta_retorno],
     ] as const) {
-      // several extensions of one gate share its ports
+      // several extensions of one entrance share its ports
       if (!taken.has(port)) ports.push({ gate: row.id, role, port })
       taken.add(port)
     }

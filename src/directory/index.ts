@@ -5,7 +5,13 @@
  * Never: calls. It answers questions; it does not follow what happens.
  */
 export { type ContactPlan, contactPlan, type PlanStep, planStep } from './contact-plan.ts'
-export { type Gate, type GateOptions, type GatePort, MAIN_TENANT, readGates } from './entrances.ts'
+export {
+  type Entrance,
+  type EntranceOptions,
+  type EntrancePort,
+  MAIN_TENANT,
+  readEntrances,
+} from './entrances.ts'
 export { autoOpenWindow, blockedVisitor, INTENTS, type Intent } from './entry-rules.ts'
 export { directoryFile, extension, filled, parseDirectory, resident, tenantId, unitNumber } from './file.ts'
 export { phoneNumber } from './phone-number.ts'

@@ -5,7 +5,7 @@ import {
   createRequests,
   createStreams,
   enterNodes,
-  openSignals,
+  openTopics,
   type Presence,
   type Requests,
   type Streams,
@@ -61,14 +61,14 @@ export async function openBase(
   owner.defer(() => database.close())
   await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') })
   const instance = randomUUID()
-  const signals = await openSignals({ database, instance, log })
-  owner.defer(() => signals.close())
+  const topics = await openTopics({ database, instance, log })
+  owner.defer(() => topics.close())
   const presence = await enterNodes({ database, instance, nodeId: config.nodeId, roles, log })
   owner.defer(() => presence.leave())
-  const requests = createRequests({ database, signals, presence, log })
+  const requests = createRequests({ database, topics, presence, log })
   owner.defer(() => requests.close())
   const routing = createRouting({ database, requests, presence, log })
-  const streams = createStreams({ signals, presence, requests, log })
+  const streams = createStreams({ topics, presence, requests, log })
   owner.defer(() => streams.close())
   const journal = createJournal({
     write: (batch) => database.transaction((transaction) => writeBatch(transaction, { ...batch, instance })),

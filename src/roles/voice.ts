@@ -6,7 +6,7 @@ import {
   createCalls,
   createCommands,
   createEndedCalls,
-  createGates,
+  createEntrancePorts,
   createHearing,
   createLeg,
   createPorts,
@@ -15,10 +15,10 @@ import {
   createSnapshots,
   deadline,
   endedSince,
-  giveLevels,
   LEVELS,
   loadMediaAssets,
   type MediaAssets,
+  publishLevels,
   startRetention,
 } from '../calls/index.ts'
 import { machinesVersion } from '../charts/index.ts'
@@ -161,7 +161,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     onConnection: (connection) => calls[connection.role === 'visitor' ? 'attend' : 'join'](connection),
   })
   owner.defer(() => server.close())
-  const gates = await createGates({
+  const entrances = await createEntrancePorts({
     database,
     ...audiosocket,
     locale: config.locale,
@@ -191,7 +191,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     },
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
-    gate: gates.of,
+    entrance: entrances.of,
     openLeg: (live, connection) =>
       createLeg({
         call: live,
@@ -199,7 +199,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
         assets,
         transcriber,
         synthesizer,
-        locale: gates.of(live.gate).locale,
+        locale: entrances.of(live.gate).locale,
         records: config.recordCalls,
         log,
       }),
@@ -218,17 +218,17 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const { host } = audiosocket
   bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
   bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
-  await gates.refresh()
+  await entrances.refresh()
 
   routing.serve({
     has: (callId) => calls.find(callId) !== undefined || ended.has(callId),
     command: createCommands({ calls, synthesizer }),
     tasks: {
-      refresh: () => gates.refresh().finally(presence.renew),
-      restart: (id) => gates.restart(String(id)).finally(presence.renew),
+      refresh: () => entrances.refresh().finally(presence.renew),
+      restart: (id) => entrances.restart(String(id)).finally(presence.renew),
     },
   })
-  base.streams.serve(LEVELS, giveLevels(calls))
+  base.streams.serve(LEVELS, publishLevels(calls))
   const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
   await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
 
@@ -236,7 +236,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     ports: bound,
     calls,
     assets,
-    gates,
+    entrances,
     broker,
     machine,
     pacer,
@@ -255,8 +255,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       journal: journal.counts(),
       clickToCall: clickToCall.mode,
       loopback: isLoopback(audiosocket.host),
-      closedGates: gates.closed(),
-      extensionPorts: gates.open(),
+      closedGates: entrances.closed(),
+      extensionPorts: entrances.open(),
       steps: {
         operator: clickToCall.operator !== undefined,
         whatsapp: config.channels.whatsapp !== undefined || config.channels.twilio !== undefined,

@@ -66,10 +66,10 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     recordings: base.recordings,
     locale: config.locale,
     mainPorts: [config.audiosocket.visitorPort, config.audiosocket.residentPort],
-    gates: {
+    entrances: {
       refresh: () => everywhere('refresh', null),
       restart: (id) => everywhere('restart', id),
-      isOpen: (id) => voice?.gates.isOpen(id),
+      isOpen: (id) => voice?.entrances.isOpen(id),
     },
     outbox: outboxOf(
       messages.outbound,
@@ -115,7 +115,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     return plain
   }
 
-  /** A change of the gates, on every node that takes calls. */
+  /** Changes the entrances on every node that takes calls. */
   async function everywhere(task: 'refresh' | 'restart', input: unknown): Promise<PortChanges> {
     const changes = await requests.everywhere<PortChanges>(task, input)
     return {
@@ -128,9 +128,9 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   /** Where the telephones of the page connect: this process, or the one that takes calls where this one does not. */
   function phonePorts(gate: string | undefined): PhonePorts | undefined {
     if (!voice) return gate === undefined ? elsewhere() : undefined
-    const ports = voice?.gates.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
+    const ports = voice?.entrances.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
     if (!ports) return undefined
-    return { host: reachable(config.audiosocket.host), tenantId: voice.gates.of(gate).tenantId, ...ports }
+    return { host: reachable(config.audiosocket.host), tenantId: voice.entrances.of(gate).tenantId, ...ports }
   }
 
   /** The main port pair of the one other process that takes calls; of several, none can be known to be meant. */

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Command } from '../../src/calls/commands.ts'
 import { createRouting } from '../../src/calls/routing.ts'
 import { eventsOf, writeBatch } from '../../src/calls/sql/calls.ts'
-import { createRequests, enterNodes, openSignals, type Signals } from '../../src/cluster/index.ts'
+import { createRequests, enterNodes, openTopics, type Topics } from '../../src/cluster/index.ts'
 import { fail, PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
@@ -14,7 +14,7 @@ const test = suite('routing')
 
 /** ms of a node that waits in vain, and of one that is answered. */
 const IMPATIENT_MS = 200
-const PATIENCE_MS = 100_000
+const ANSWER_MS = 100_000
 
 /** Two nodes on one database: one that takes calls, and one that only asks. */
 async function openNodes(rig: Rig, { deaf = false }: { deaf?: boolean } = {}) {
@@ -23,16 +23,16 @@ async function openNodes(rig: Rig, { deaf = false }: { deaf?: boolean } = {}) {
   const open = async (
     nodeId: string,
     roles: string[],
-    { patienceMs = PATIENCE_MS, queries = database }: { patienceMs?: number; queries?: Database } = {},
+    { answerMs = ANSWER_MS, queries = database }: { answerMs?: number; queries?: Database } = {},
   ) => {
     const instance = randomUUID()
-    const heard = await openSignals({ database, instance, log })
+    const heard = await openTopics({ database, instance, log })
     rig.defer(() => heard.close())
     // as when each signal is lost
-    const signals: Signals = deaf ? { ...heard, on: () => () => {} } : heard
+    const topics: Topics = deaf ? { ...heard, subscribe: () => () => {} } : heard
     const presence = await enterNodes({ database, instance, nodeId, roles, log })
     rig.defer(() => presence.leave())
-    const requests = createRequests({ database: queries, signals, presence, log, patienceMs })
+    const requests = createRequests({ database: queries, topics, presence, log, answerMs })
     rig.defer(() => requests.close())
     const routing = createRouting({ database: queries, requests, presence, log })
     return { requests, routing, presence }
@@ -161,7 +161,7 @@ test('in its own process a call is reached without the database', async (rig) =>
 
 test('a call that nobody knows, has ended, or was lost with its process', async (rig) => {
   const { database, open, voice } = await openNodes(rig)
-  const web = await open('web-2', ['web'], { patienceMs: IMPATIENT_MS })
+  const web = await open('web-2', ['web'], { answerMs: IMPATIENT_MS })
   voice.routing.serve(serving('none'))
   assert.is(await codeOf(web.routing.command(randomUUID(), DECIDE)), 'CALL_UNKNOWN')
   assert.is(
@@ -172,7 +172,7 @@ test('a call that nobody knows, has ended, or was lost with its process', async 
   const lost = await writeCall(database, { nodeId: 'voice-9' })
   assert.is(await codeOf(web.routing.command(lost, DECIDE)), 'CALL_ELSEWHERE_SILENT')
   // started anew under the same name, the node cannot have what is older than itself
-  const again = await open('voice-9', ['voice'], { patienceMs: IMPATIENT_MS })
+  const again = await open('voice-9', ['voice'], { answerMs: IMPATIENT_MS })
   again.routing.serve(serving('none'))
   assert.is(await codeOf(again.routing.command(lost, DECIDE)), 'CALL_ENDED')
   assert.is(await codeOf(web.routing.command(lost, DECIDE)), 'CALL_ENDED')
@@ -197,7 +197,7 @@ test('a late decision is refused, and kept in the journal of the ended call', as
 
 test('what nobody began with in time never happens', async (rig) => {
   const { database, open, voice, web } = await openNodes(rig)
-  const impatient = await open('web-2', ['web'], { patienceMs: IMPATIENT_MS })
+  const impatient = await open('web-2', ['web'], { answerMs: IMPATIENT_MS })
   const id = await writeCall(database)
   // it is there, but does not answer yet
   assert.is(await codeOf(impatient.routing.command(id, DECIDE)), 'CALL_ELSEWHERE_SILENT')
@@ -234,7 +234,7 @@ test('who has begun is waited for', async (rig) => {
   await begun.promise
   // its patience is over now
   const { now } = performance
-  performance.now = () => now.call(performance) + 1.5 * PATIENCE_MS
+  performance.now = () => now.call(performance) + 1.5 * ANSWER_MS
   rig.defer(() => {
     performance.now = now
   })
@@ -259,9 +259,9 @@ test('a listening connection that is cut comes back, and nothing is lost meanwhi
   const calls = serving(id)
   voice.routing.serve(calls)
   const heard: (string | undefined)[] = []
-  const signals = await openSignals({ database, instance: randomUUID(), log: silentLog() })
-  rig.defer(() => signals.close())
-  signals.on('news', (word) => heard.push(word))
+  const topics = await openTopics({ database, instance: randomUUID(), log: silentLog() })
+  rig.defer(() => topics.close())
+  topics.subscribe('news', (word) => heard.push(word))
   const cut = await database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
      where query ilike 'listen %' and query like '%' || $1 || '%' and pid <> pg_backend_pid()`,
@@ -274,7 +274,7 @@ test('a listening connection that is cut comes back, and nothing is lost meanwhi
   // the first word after the loss is that something may have been missed
   await eventually(() => (heard.length > 0 ? true : undefined))
   assert.is(heard[0], undefined)
-  await signals.tell('news', 'again')
+  await topics.publish('news', 'again')
   await eventually(() => (heard.includes('again') ? true : undefined))
 })
 

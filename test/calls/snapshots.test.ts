@@ -9,7 +9,7 @@ import {
   hasSnapshot,
   locateCall,
 } from '../../src/calls/sql/snapshots.ts'
-import { openSignals, writeNode } from '../../src/cluster/index.ts'
+import { openTopics, writeNode } from '../../src/cluster/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { type Database, openDatabase } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -20,8 +20,8 @@ const test = suite('kept calls')
 /** A process as the others see it: a lease, and a connection on which it listens. */
 async function openProcess(rig: Rig, database: Database, nodeId: string) {
   const instance = randomUUID()
-  const signals = await openSignals({ database, instance, log: silentLog() })
-  rig.defer(() => signals.close())
+  const topics = await openTopics({ database, instance, log: silentLog() })
+  rig.defer(() => topics.close())
   const addresses = { resident: `${nodeId}:8081` }
   const node = { instance, nodeId, roles: ['voice'], addresses, startedAt: new Date(), status: null }
   await writeNode(database, node)
@@ -29,7 +29,7 @@ async function openProcess(rig: Rig, database: Database, nodeId: string) {
     instance,
     /** As kill -9 does it. */
     async die() {
-      await signals.close()
+      await topics.close()
       await eventually(async () => {
         const rows = await database.query('select from pg_stat_activity where application_name like $1', [
           `%${instance}`,

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { lastStreamWord, messagesOf, readStreamWord, streamWords } from '../../src/cluster/codec.ts'
 import { enterNodes } from '../../src/cluster/presence.ts'
-import type { Giving } from '../../src/cluster/publisher.ts'
+import type { Publisher } from '../../src/cluster/publisher.ts'
 import { createRequests, type Requests } from '../../src/cluster/requests.ts'
-import { createStreams, type TakeOptions } from '../../src/cluster/subscriptions.ts'
-import { openSignals } from '../../src/cluster/topics.ts'
+import { createStreams, type SubscribeOptions } from '../../src/cluster/subscriptions.ts'
+import { openTopics } from '../../src/cluster/topics.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -17,7 +17,7 @@ const test = suite('streams')
 /** ms. So that a test need not wait for the next look; nothing ends because a busy machine was late. */
 const LOOK_MS = 100
 const LEASE_MS = 300_000
-const PATIENCE_MS = 100_000
+const ANSWER_MS = 100_000
 
 type AskOne = Requests['askOne']
 
@@ -35,8 +35,8 @@ async function openNodes(rig: Rig) {
   const log = silentLog()
   const open = async (nodeId: string, { isStarting, asking, ...pace }: NodeOptions = {}) => {
     const instance = randomUUID()
-    const signals = await openSignals({ database, instance, log })
-    rig.defer(() => signals.close())
+    const topics = await openTopics({ database, instance, log })
+    rig.defer(() => topics.close())
     const presence = await enterNodes({
       database,
       instance,
@@ -46,11 +46,11 @@ async function openNodes(rig: Rig) {
       beatMs: LOOK_MS,
     })
     rig.defer(() => presence.leave())
-    const requests = createRequests({ database, signals, presence, log, patienceMs: PATIENCE_MS })
+    const requests = createRequests({ database, topics, presence, log, answerMs: ANSWER_MS })
     rig.defer(() => requests.close())
     const askOne: AskOne = asking ? (...asked) => asking(requests.askOne, ...asked) : requests.askOne
     const streams = createStreams({
-      signals,
+      topics,
       presence,
       requests: { offer: requests.offer, askOne },
       log,
@@ -60,7 +60,7 @@ async function openNodes(rig: Rig) {
     })
     rig.defer(() => streams.close())
     if (!isStarting) await presence.describe(() => ({}))
-    return { instance, streams, presence, signals }
+    return { instance, streams, presence, topics }
   }
   return { database, open }
 }
@@ -69,7 +69,7 @@ async function openNodes(rig: Rig) {
 function fountain() {
   const takers = new Set<(json: string) => void>()
   const wanted: unknown[] = []
-  const giving: Giving = (input, tell) => {
+  const publisher: Publisher = (input, tell) => {
     if (input === 'nothing') throw fail('CALL_UNKNOWN', { callId: 'nothing' })
     wanted.push(input)
     takers.add(tell)
@@ -83,7 +83,7 @@ function fountain() {
     }
   }
   return {
-    giving,
+    publisher,
     takers,
     wanted,
     tell(message: unknown) {
@@ -97,12 +97,12 @@ async function openPair(rig: Rig, takers: NodeOptions = {}, givers: NodeOptions 
   const { database, open } = await openNodes(rig)
   const [giver, taker] = [await open('voice', givers), await open('web', takers)]
   const source = fountain()
-  giver.streams.serve('water', source.giving)
+  giver.streams.serve('water', source.publisher)
   return { database, giver, taker, source }
 }
 
 /** A taker that keeps all it hears. */
-function listening(options: Partial<TakeOptions> = {}) {
+function listening(options: Partial<SubscribeOptions> = {}) {
   const heard: unknown[] = []
   const told: string[] = []
   return {
@@ -112,7 +112,8 @@ function listening(options: Partial<TakeOptions> = {}) {
     options: {
       name: 'water',
       input: 1,
-      hear: (messages: readonly string[]) => heard.push(...messages.map((message) => JSON.parse(message))),
+      onMessages: (messages: readonly string[]) =>
+        heard.push(...messages.map((message) => JSON.parse(message))),
       opened: () => void told.push('opened'),
       lost: () => void told.push('lost'),
       ...options,
@@ -123,25 +124,25 @@ function listening(options: Partial<TakeOptions> = {}) {
 test('what one process tells comes to another, whole and in order, whatever its size', async (rig) => {
   const { giver, taker, source } = await openPair(rig)
   const { heard, options } = listening({ input: { deep: ['ação', 7] } })
-  const taking = taker.streams.take(options)
-  await taking.ready
-  assert.equal(taking.instances(), [giver.instance])
+  const subscription = taker.streams.subscribe(options)
+  await subscription.ready
+  assert.equal(subscription.instances(), [giver.instance])
   const long = 'condomínio 🏢 "quoted"\n\t'.repeat(3000)
   const sent = Array.from({ length: 300 }, (_, at) => (at === 150 ? { at, long } : { at }))
   for (const message of sent) source.tell(message)
   await eventually(() => (heard.length === 301 ? true : undefined))
   assert.equal(heard, [{ hello: { deep: ['ação', 7] } }, ...sent])
-  assert.equal(await taking.ask(giver.instance, { is: 'ó' }), { answer: { is: 'ó' } })
-  const refused = await failure(taking.ask(giver.instance, 'wrong'))
+  assert.equal(await subscription.ask(giver.instance, { is: 'ó' }), { answer: { is: 'ó' } })
+  const refused = await failure(subscription.ask(giver.instance, 'wrong'))
   assert.equal([refused.code, refused.details], ['EVENT_REFUSED', { event: 'wrong', machine: 'call' }])
 
-  taking.close()
+  subscription.close()
   await eventually(() => (source.takers.size === 0 ? true : undefined))
   assert.equal(
     [giver, taker].map(({ streams }) => streams.counts()),
     [
-      { given: 0, taken: 0 },
-      { given: 0, taken: 0 },
+      { published: 0, subscribed: 0 },
+      { published: 0, subscribed: 0 },
     ],
   )
 })
@@ -151,45 +152,45 @@ test('several processes are told apart, and one that comes later is taken too', 
   const taker = await open('web')
   const first = await open('voice-1')
   const source = fountain()
-  first.streams.serve('water', source.giving)
+  first.streams.serve('water', source.publisher)
   const by: [string, unknown][] = []
   const { options } = listening({
-    hear: (messages, instance) =>
+    onMessages: (messages, instance) =>
       by.push(...messages.map((one) => [instance, JSON.parse(one)] as [string, unknown])),
   })
-  const taking = taker.streams.take(options)
-  await taking.ready
+  const subscription = taker.streams.subscribe(options)
+  await subscription.ready
   const second = await open('voice-2')
-  second.streams.serve('water', source.giving)
+  second.streams.serve('water', source.publisher)
   // it is seen with the taker's next sign of life
   await eventually(() => (by.length === 2 ? true : undefined))
   assert.equal(by, [
     [first.instance, { hello: 1 }],
     [second.instance, { hello: 1 }],
   ])
-  taking.close()
+  subscription.close()
 })
 
 test('a process that ends is lost; one that gives no such stream, or refuses it, is none', async (rig) => {
   const { giver, taker, source } = await openPair(rig)
   const { told, options } = listening()
-  const taking = taker.streams.take(options)
+  const subscription = taker.streams.subscribe(options)
   const [unknown, refused] = ['air', 'water'].map((name) =>
-    taker.streams.take(listening({ name, input: 'nothing' }).options),
+    taker.streams.subscribe(listening({ name, input: 'nothing' }).options),
   )
-  await Promise.all([taking.ready, unknown!.ready, refused!.ready])
+  await Promise.all([subscription.ready, unknown!.ready, refused!.ready])
   assert.equal([told, unknown!.instances(), refused!.instances()], [['opened'], [], []])
   await giver.streams.close()
   await eventually(() => (told.includes('lost') ? true : undefined))
-  assert.equal([taking.instances(), source.takers.size], [[], 0])
-  const error = await failure(taking.ask(giver.instance, 1))
+  assert.equal([subscription.instances(), source.takers.size], [[], 0])
+  const error = await failure(subscription.ask(giver.instance, 1))
   assert.is(error.code, 'STREAM_OVER')
 })
 
 test('a process that closes says so, long before anybody would miss it', async (rig) => {
   const { giver, taker } = await openPair(rig, { renewMs: 600_000 })
   const { told, options } = listening()
-  await taker.streams.take(options).ready
+  await taker.streams.subscribe(options).ready
   await giver.streams.close()
   await eventually(() => (told.includes('lost') ? true : undefined))
 })
@@ -198,14 +199,14 @@ test('a process that is being opened is asked once it is open', async (rig) => {
   const { open } = await openNodes(rig)
   const [giver, taker] = [await open('voice', { isStarting: true }), await open('web')]
   const { told, heard, options } = listening()
-  const taking = taker.streams.take(options)
-  await taking.ready
+  const subscription = taker.streams.subscribe(options)
+  await subscription.ready
   assert.equal(told, [])
   const source = fountain()
-  giver.streams.serve('water', source.giving)
+  giver.streams.serve('water', source.publisher)
   await giver.presence.describe(() => ({}))
   await eventually(() => (heard.length > 0 ? true : undefined))
-  taking.close()
+  subscription.close()
 })
 
 test('a giver that is silent for a moment is not lost, and many streams are renewed at once', async (rig) => {
@@ -223,11 +224,13 @@ test('a giver that is silent for a moment is not lost, and many streams are rene
     },
   })
   const source = fountain()
-  giver.streams.serve('water', source.giving)
+  giver.streams.serve('water', source.publisher)
   const { told, options } = listening()
-  const takings = Array.from({ length: 20 }, () => taker.streams.take(options))
+  const subscriptions = Array.from({ length: 20 }, () => taker.streams.subscribe(options))
   // what is asked in vain on a busy machine is asked again
-  await eventually(() => takings.every((taking) => taking.instances().length === 1) || undefined)
+  await eventually(
+    () => subscriptions.every((subscription) => subscription.instances().length === 1) || undefined,
+  )
   told.length = 0
   renewals.length = 0
   const more = async () => {
@@ -242,7 +245,7 @@ test('a giver that is silent for a moment is not lost, and many streams are rene
   assert.equal(told, [])
   assert.equal([...new Set(renewals)], [20], 'one for all of them')
   assert.ok(source.takers.size >= 20)
-  for (const taking of takings) taking.close()
+  for (const subscription of subscriptions) subscription.close()
 })
 
 test('what broke while it was asked for is told anew, and nobody gives it twice', async (rig) => {
@@ -260,29 +263,29 @@ test('what broke while it was asked for is told anew, and nobody gives it twice'
     },
   })
   const source = fountain()
-  giver.streams.serve('water', source.giving)
-  const taking = taker.streams.take(options)
+  giver.streams.serve('water', source.publisher)
+  const subscription = taker.streams.subscribe(options)
   await eventually(() => (told.length === 2 ? true : undefined))
   assert.equal(told, ['lost', 'opened'])
   await eventually(() => (heard.length === 2 && source.takers.size === 1 ? true : undefined))
-  taking.close()
+  subscription.close()
 })
 
 test('what nobody renews ends by itself', async (rig) => {
   const { giver, taker, source } = await openPair(rig, {}, { leaseMs: 500 })
-  await taker.streams.take(listening().options).ready
+  await taker.streams.subscribe(listening().options).ready
   assert.is(source.wanted.length, 1)
   // as a process that is killed: it says nothing any more
   await taker.streams.close()
   await eventually(() => (source.takers.size === 0 ? true : undefined))
-  assert.is(giver.streams.counts().given, 0)
+  assert.is(giver.streams.counts().published, 0)
 })
 
 test('after a cut connection it begins anew instead of going on with a gap', async (rig) => {
   const { database, taker, source } = await openPair(rig)
   const { heard, told, options } = listening()
-  const taking = taker.streams.take(options)
-  await taking.ready
+  const subscription = taker.streams.subscribe(options)
+  await subscription.ready
   await database.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
      where query ilike 'listen %' and query like '%' || $1 || '%' and pid <> pg_backend_pid()`,
@@ -293,31 +296,31 @@ test('after a cut connection it begins anew instead of going on with a gap', asy
   await eventually(() => (source.takers.size === 1 ? true : undefined))
   source.tell('after')
   await eventually(() => (heard.at(-1) === 'after' ? true : undefined))
-  taking.close()
+  subscription.close()
 })
 
 test('one that tells more than Postgres takes is ended, and asked anew', async (rig) => {
   const { taker, source } = await openPair(rig)
   const { told, options } = listening()
-  const taking = taker.streams.take(options)
-  await taking.ready
+  const subscription = taker.streams.subscribe(options)
+  await subscription.ready
   const megabyte = 'x'.repeat(1024 * 1024)
   for (let times = 0; times < 5; times++) source.tell(megabyte)
   assert.is(source.takers.size, 0)
   await eventually(() => (told.length === 3 ? true : undefined))
   assert.equal([told, source.wanted.length], [['opened', 'lost', 'opened'], 2])
-  taking.close()
+  subscription.close()
 })
 
 test('a stream that is closed while it is asked for leaves nothing behind', async (rig) => {
   const { taker, source } = await openPair(rig)
   for (const early of [true, false]) {
-    const taking = taker.streams.take(listening().options)
-    if (early) taking.close()
-    else setImmediate(taking.close)
-    await taking.ready
+    const subscription = taker.streams.subscribe(listening().options)
+    if (early) subscription.close()
+    else setImmediate(subscription.close)
+    await subscription.ready
     await eventually(() => (source.takers.size === 0 ? true : undefined))
-    assert.is(taker.streams.counts().taken, 0)
+    assert.is(taker.streams.counts().subscribed, 0)
   }
 })
 

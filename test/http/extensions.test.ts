@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { createAudioSocketServer, createPacer } from '../../src/audiosocket/index.ts'
-import { createGates } from '../../src/calls/index.ts'
+import { createEntrancePorts } from '../../src/calls/index.ts'
 import type { HttpOptions } from '../../src/http/server.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
@@ -30,15 +30,15 @@ async function open(rig: Rig) {
     onConnection: ({ id, gate, role }) => void arrived.push({ id, gate, role }),
   })
   rig.defer(() => server.close())
-  const late: { gates?: HttpOptions['gates'] } = {}
+  const late: { entrances?: HttpOptions['entrances'] } = {}
   const site = await openSite(rig, {
-    gates: {
-      refresh: () => late.gates!.refresh(),
-      restart: (id) => late.gates!.restart(id),
-      isOpen: (id) => late.gates!.isOpen(id),
+    entrances: {
+      refresh: () => late.entrances!.refresh(),
+      restart: (id) => late.entrances!.restart(id),
+      isOpen: (id) => late.entrances!.isOpen(id),
     },
   })
-  const gates = await createGates({
+  const entrances = await createEntrancePorts({
     database: site.database,
     host: '127.0.0.1',
     visitorPort: 1,
@@ -47,13 +47,13 @@ async function open(rig: Rig) {
     listen: (port) => server.listen(port),
     log,
   })
-  late.gates = gates
+  late.entrances = entrances
   const write = (id: string, porta_ia: number, porta_retorno: number, tenant = 'default') =>
     site.ask(`/api/extensions/${id}?tenant=${tenant}`, {
       method: 'PUT',
       body: { ramal_ia: '1001', ramal_retorno: '1002', ip_servidor: '127.0.0.1', porta_ia, porta_retorno },
     })
-  return { ...site, gates, server, arrived, write }
+  return { ...site, entrances, server, arrived, write }
 }
 
 /** A connection that has said its UUID; undefined where nobody listens. */
@@ -100,11 +100,11 @@ test('a refresh opens what is new, closes what is gone and leaves live calls alo
 })
 
 test('a restart closes and opens the ports of one extension; what is connected stays', async (rig) => {
-  const { ask, write, arrived, server, gates } = await open(rig)
+  const { ask, write, arrived, server, entrances } = await open(rig)
   const [a, b] = (await freePorts(2)) as [number, number]
   await write('north', a, b)
   refused(await ask('/api/restart', { body: { id: 'north' } }), 404, 'EXTENSION_UNKNOWN')
-  await gates.refresh()
+  await entrances.refresh()
   const live = await dial(rig, a)
   await eventually(() => arrived[0])
   const restarted = await ask('/api/restart', { body: { id: 'north' } })

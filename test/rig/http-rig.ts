@@ -116,7 +116,7 @@ export async function openSite(
     recordings,
     locale: 'pt-BR',
     mainPorts: [18180, 18181],
-    gates: {
+    entrances: {
       refresh: async () => ({ opened: [], closed: [], failed: [] }),
       restart: async () => ({ opened: [], closed: [], failed: [] }),
       isOpen: () => ({ visitor: true, resident: true }),

@@ -24,7 +24,7 @@ const ALL = { id: null, tenantId: null }
 const ALONE = {
   instance: '00000000-alone',
   serve() {},
-  take: () => ({
+  subscribe: () => ({
     ready: Promise.resolve(),
     instances: () => [],
     ask: () => Promise.reject(fail('STREAM_OVER')),
@@ -98,7 +98,7 @@ export async function openInspector(
   })
   await pages?.(app)
   const looks = createLooks({
-    streams: { ...ALONE, take: () => ({ ...ALONE.take(), ready: others }) },
+    streams: { ...ALONE, subscribe: () => ({ ...ALONE.subscribe(), ready: others }) },
     inspection,
     log: silentLog(),
     note: (id, data) => calls.find(id)?.note('sent.byHand', null, data),

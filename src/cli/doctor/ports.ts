@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { LEASE_SECONDS, liveNodes } from '../../cluster/index.ts'
 import type { Config } from '../../config/index.ts'
-import { type GatePort, readGates } from '../../directory/index.ts'
+import { type EntrancePort, readEntrances } from '../../directory/index.ts'
 import { fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import { reachable } from '../../roles/index.ts'
@@ -39,7 +39,7 @@ export async function examinePorts({ audiosocket, api, healthPort = 0 }: Config)
 export async function examineExtensions(config: Config, database: Querier): Promise<Finding> {
   const name = 'extensions'
   const { audiosocket, locale, nodeId } = config
-  const { ports } = await readGates(database, { ...audiosocket, locale })
+  const { ports } = await readEntrances(database, { ...audiosocket, locale })
   if (ports.length === 0) return { name, state: 'off', detail: 'the directory has no ports of its own' }
   const voices = (await liveNodes(database, LEASE_SECONDS)).filter(({ roles }) => roles.includes('voice'))
   const own = voices.filter((node) => node.nodeId === nodeId)
@@ -72,7 +72,7 @@ export async function examineExtensions(config: Config, database: Querier): Prom
   return { name, state: 'ok', detail }
 }
 
-function listed(ports: readonly GatePort[]): string {
+function listed(ports: readonly EntrancePort[]): string {
   return [...Map.groupBy(ports, ({ gate }) => gate)]
     .map(([gate, its]) => `${its.map(({ port }) => port).join(', ')} (${gate})`)
     .join(', ')

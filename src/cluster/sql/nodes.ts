@@ -1,24 +1,24 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 
 export interface NodeRow {
-  /** Of one start of one process. */
+  /** Unique to each run of a process. */
   instance: string
   /** NODE_ID. */
   nodeId: string
   roles: string[]
   /** `host:port` by what is open there: visitor, resident, api. */
   addresses: Record<string, string>
-  /** By its own clock, as that of its calls. */
+  /** By the process's own clock, as the times of its calls. */
   startedAt: Date
   seenAt: Date
-  /** As the process told it with its last sign of life; null before it is all open. */
+  /** From the last heartbeat; null until the process has started fully. */
   status: Record<string, unknown> | null
 }
 
-/** s after its last sign of life for which a process counts as alive: three are missed. */
+/** s after its last heartbeat for which a process counts as alive: three were missed. */
 export const LEASE_SECONDS = 16
 
-/** Renews a process's lease, or enters it. */
+/** Inserts a process, or renews its lease. */
 export async function writeNode(
   database: Querier,
   { instance, nodeId, roles, addresses, startedAt, status }: Omit<NodeRow, 'seenAt'>,
@@ -31,7 +31,7 @@ export async function writeNode(
   )
 }
 
-/** Those whose lease is not older than `seconds`, the longest running first. */
+/** Processes whose last heartbeat is less than `seconds` ago, the longest running first. */
 export function liveNodes(database: Querier, seconds: number): Promise<NodeRow[]> {
   return database.query<NodeRow>(
     `select instance, node_id as "nodeId", roles, addresses, started_at as "startedAt", seen_at as "seenAt", status
@@ -40,7 +40,7 @@ export function liveNodes(database: Querier, seconds: number): Promise<NodeRow[]
   )
 }
 
-/** Those that were not heard of for so many seconds and did not say that they end, the latest first; one that its successor of the same name has replaced is left out. */
+/** Processes without a heartbeat for so many seconds that did not sign off, the latest first; without those that a successor of the same name has replaced. */
 export function silentNodes(
   database: Querier,
   { seconds, within }: { seconds: number; within: number },
@@ -55,7 +55,7 @@ export function silentNodes(
   )
 }
 
-/** Ends a process's lease, and with it what is left of those before it that ended without a word. */
+/** Deletes a process's lease, and those of its predecessors that ended without signing off. */
 export async function removeNode(database: Querier, instance: string): Promise<void> {
   await database.query(
     `delete from nodes n using nodes o where o.instance = $1 and (n.instance = $1
@@ -64,7 +64,7 @@ export async function removeNode(database: Querier, instance: string): Promise<v
   )
 }
 
-/** Deletes the leases of processes that ended without a word so many seconds ago. */
+/** Deletes the leases of processes that ended without signing off so many seconds ago. */
 export async function removeExpiredNodes(database: Querier, seconds: number): Promise<void> {
   await database.query(`delete from nodes where seen_at < now() - $1 * interval '1 second'`, [seconds])
 }

@@ -1,6 +1,6 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 
-/** For one process, or for whichever has the call. */
+/** One process, or the process that has the call. */
 export type Addressee = { instance: string; callId?: undefined } | { callId: string; instance?: undefined }
 
 export interface OpenRequest {
@@ -25,7 +25,7 @@ export async function addRequest(
   )
 }
 
-/** What nobody has begun with and is not too late for, the oldest first. */
+/** Requests that no process has taken and that have not expired, the oldest first. */
 export function openRequests(database: Querier, limit: number): Promise<OpenRequest[]> {
   return database.query<OpenRequest>(
     `select id, instance, call_id as "callId", request from node_requests
@@ -34,7 +34,7 @@ export function openRequests(database: Querier, limit: number): Promise<OpenRequ
   )
 }
 
-/** Resolves with the ids that are now this process's to answer: each request is taken once. */
+/** Resolves with the ids that this process must answer now: each request is taken once. */
 export async function takeRequests(
   database: Querier,
   ids: readonly string[],
@@ -61,7 +61,7 @@ export async function takeAnswer(database: Querier, id: string): Promise<Request
   return row?.answer
 }
 
-/** False when somebody has begun with it already. */
+/** False when a process has taken it already. */
 export async function withdrawRequest(database: Querier, id: string): Promise<boolean> {
   const rows = await database.query(
     'delete from node_requests where id = $1 and taken_by is null returning id',

@@ -20,7 +20,7 @@ interface WideLook {
 }
 
 export interface LooksOptions extends Omit<LookOptions, 'place'> {
-  streams: Pick<Streams, 'instance' | 'serve' | 'take'>
+  streams: Pick<Streams, 'instance' | 'serve' | 'subscribe'>
 }
 
 export type Looks = ReturnType<typeof createLooks>
@@ -59,10 +59,10 @@ export function createLooks({ streams, ...local }: LooksOptions) {
       viewers++
       let watched: string | null = null
       const ask = (at: string, question: Question) => others.ask(at, question)
-      const others = streams.take({
+      const others = streams.subscribe({
         name: STREAM,
         input: wanted,
-        hear: (messages) => messages.forEach(tell),
+        onMessages: (messages) => messages.forEach(tell),
         opened(at) {
           // who is gone again is lost anyway
           if (watched !== null) void ask(at, { watch: watched }).catch(() => {})

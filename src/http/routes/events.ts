@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { type Calls, LEVELS, LEVELS_MS, type Levels, levelsOf } from '../../calls/index.ts'
-import type { Streams, Taking } from '../../cluster/index.ts'
+import type { Streams, Subscription } from '../../cluster/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
@@ -24,7 +24,7 @@ export interface EventRoutesOptions {
   /** The calls of this node, for the levels of their legs. */
   calls: Pick<Calls, 'find' | 'list'> | undefined
   /** For those of the calls of other processes; undefined where there are none. */
-  streams?: Pick<Streams, 'take'>
+  streams?: Pick<Streams, 'subscribe'>
   /** ms; HEARTBEAT_MS unless given. */
   heartbeatMs?: number
 }
@@ -58,7 +58,7 @@ export async function eventRoutes(
   const beating = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
   /** Of the calls of other processes, by process; asked for while somebody wants them. */
   const elsewhere = new Map<string, Levels[]>()
-  let others: Taking | undefined
+  let others: Subscription | undefined
   const measuring = setInterval(() => {
     const wanted = [...clients].filter((client) => client.wantsLevels)
     if (wanted.length === 0) {
@@ -67,10 +67,10 @@ export async function eventRoutes(
       elsewhere.clear()
       return
     }
-    others ??= streams?.take({
+    others ??= streams?.subscribe({
       name: LEVELS,
       input: null,
-      hear: (messages, instance) => elsewhere.set(instance, JSON.parse(messages.at(-1)!)),
+      onMessages: (messages, instance) => elsewhere.set(instance, JSON.parse(messages.at(-1)!)),
       lost: (instance) => elsewhere.delete(instance),
     })
     const measured = [...(calls ? levelsOf(calls) : []), ...[...elsewhere.values()].flat()]

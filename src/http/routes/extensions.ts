@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Gates, PortChanges } from '../../calls/index.ts'
+import type { EntrancePorts, PortChanges } from '../../calls/index.ts'
 import {
   deleteExtension,
   type ExtensionRow,
@@ -21,8 +21,10 @@ export interface ExtensionRoutesOptions {
   /** The port pair of the configuration, whose calls come in for the service itself. */
   mainPorts: readonly number[]
   /** The ports of every node that takes calls; `isOpen` tells of this one, undefined where it takes none. */
-  gates:
-    | (Pick<Gates, 'refresh' | 'restart'> & { isOpen(id: string): ReturnType<Gates['isOpen']> | undefined })
+  entrances:
+    | (Pick<EntrancePorts, 'refresh' | 'restart'> & {
+        isOpen(id: string): ReturnType<EntrancePorts['isOpen']> | undefined
+      })
     | undefined
 }
 
@@ -39,10 +41,10 @@ const body = entry.omit({ id: true }).refine((row) => row.porta_ia !== row.porta
  */
 export async function extensionRoutes(
   instance: FastifyInstance,
-  { database, gates, mainPorts }: ExtensionRoutesOptions,
+  { database, entrances, mainPorts }: ExtensionRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const shown = (row: ExtensionRow) => ({ ...row, open: gates?.isOpen(row.id) ?? null })
+  const shown = (row: ExtensionRow) => ({ ...row, open: entrances?.isOpen(row.id) ?? null })
 
   const owned = async (request: FastifyRequest, id: string): Promise<ExtensionRow> => {
     const found = (await listExtensions(database, tenantsOf(request, undefined))).find((row) => row.id === id)
@@ -112,7 +114,7 @@ export async function extensionRoutes(
     },
   )
 
-  if (!gates) return
+  if (!entrances) return
 
   app.post(
     '/api/refresh',
@@ -122,7 +124,7 @@ export async function extensionRoutes(
     },
     async (request) => {
       const before = await listExtensions(database)
-      const changes = await gates.refresh()
+      const changes = await entrances.refresh()
       request.log.info(
         { by: request.caller?.name, opened: changes.opened.length, closed: changes.closed.length },
         'the extensions were read again',
@@ -144,7 +146,7 @@ export async function extensionRoutes(
     async (request) => {
       const { id } = request.body
       await owned(request, id)
-      const changes = await gates.restart(id)
+      const changes = await entrances.restart(id)
       request.log.info({ by: request.caller?.name, gate: id }, 'the ports of an extension were restarted')
       return changes
     },
