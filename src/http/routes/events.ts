@@ -38,7 +38,7 @@ const query = z.object({
   levels: z.stringbool().default(false),
 })
 
-/** `GET /api/events`, as schemas.ts tells it. */
+/** `GET /api/events`; its form is in src/http/schemas/calls.ts. */
 export async function eventRoutes(
   instance: FastifyInstance,
   { database, log, calls, streams, heartbeatMs = HEARTBEAT_MS }: EventRoutesOptions,
