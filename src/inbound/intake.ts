@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { insertReceipts, type ReceiptRow } from '../outbound/index.ts'
+import { createBatcher } from '../platform/batch.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, type Job } from './jobs.ts'
@@ -9,8 +10,6 @@ import { type Account, type InboundChannel, insertInbound, type NewInbound } fro
 interface IntakeOptions {
   database: Database
   enqueueJobs: EnqueueJobs
-  /** Posts that may wait while one transaction runs; further ones are refused, and their provider tries again. */
-  maxWaiting?: number
 }
 
 export interface Intake {
@@ -25,13 +24,12 @@ export interface Intake {
 
 /** Posts stored in one transaction: as many as come in while another runs, but not so many that one statement gets long. */
 const BATCH = 200
+/** Posts that may wait while one transaction runs; further ones are refused, and their provider tries again. */
 const MAX_WAITING = 5000
 
-interface Waiting {
+interface Post {
   rows: NewInbound[]
   receipts: ReceiptRow[]
-  resolve: (result: { messages: number }) => void
-  reject: (error: unknown) => void
 }
 
 /**
@@ -39,74 +37,45 @@ interface Waiting {
  * commits. The database knows each message by its provider's id, so that of many copies that arrive at the same moment, on
  * whatever node, one makes a job.
  */
-export function createIntake({ database, enqueueJobs, maxWaiting = MAX_WAITING }: IntakeOptions): Intake {
-  let waiting: Waiting[] = []
-  let storing: Promise<void> | undefined
+export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   let closed = false
 
-  const store = (batch: readonly Waiting[]): Promise<Set<string>> =>
+  const store = (posts: readonly Post[]): Promise<{ messages: number }[]> =>
     database.transaction(async (transaction) => {
-      const inserted = await insertInbound(
-        transaction,
-        batch.flatMap(({ rows }) => rows),
-      )
+      const rows = posts.flatMap((post) => post.rows)
+      const fresh = new Set(await insertInbound(transaction, rows))
       const receipts = await insertReceipts(
         transaction,
-        batch.flatMap((post) => post.receipts),
+        posts.flatMap((post) => post.receipts),
       )
-      const fresh = new Set(inserted)
-      const jobs: Job[] = batch
-        .flatMap(({ rows }) => rows)
+      const jobs: Job[] = rows
         .filter(({ id }) => fresh.has(id))
         .map(({ id, tenantId }) => ({ type: INBOUND_MESSAGE, data: { id, tenantId } }))
       if (receipts > 0) jobs.push({ type: INBOUND_RECEIPTS, data: {} })
       if (jobs.length > 0) await enqueueJobs(transaction, jobs)
-      return fresh
+      return posts.map((post) => ({ messages: post.rows.filter(({ id }) => fresh.has(id)).length }))
     })
 
-  const settle = ({ rows, resolve }: Waiting, inserted: ReadonlySet<string>) =>
-    resolve({ messages: rows.filter(({ id }) => inserted.has(id)).length })
-
-  const storeAll = async () => {
-    // whoever posts in this turn of the loop comes along
-    await new Promise((resolve) => setImmediate(resolve))
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, BATCH)
-      waiting = waiting.slice(BATCH)
-      try {
-        const inserted = await store(batch)
-        for (const post of batch) settle(post, inserted)
-      } catch (error) {
-        // one post that Postgres refuses must not take its neighbours along
-        const alone = batch.length === 1 || asPorteiroError(error).code === 'DATABASE_UNREACHABLE'
-        for (const post of batch) {
-          if (alone) post.reject(error)
-          else await store([post]).then((inserted) => settle(post, inserted), post.reject)
-        }
-      }
-    }
-    storing = undefined
-  }
+  const batcher = createBatcher<Post, { messages: number }>({
+    run: store,
+    max: BATCH,
+    splitsAfter: (error) => asPorteiroError(error).code !== 'DATABASE_UNREACHABLE',
+  })
 
   return {
     accept({ channel, ...account }, { messages, receipts }) {
       if (closed) return Promise.reject(fail('SHUTTING_DOWN'))
       if (messages.length + receipts.length === 0) return Promise.resolve({ messages: 0 })
-      if (waiting.length >= maxWaiting)
-        return Promise.reject(fail('INBOUND_BUSY', { waiting: waiting.length }))
-      const { promise, resolve, reject } = Promise.withResolvers<{ messages: number }>()
-      waiting.push({
+      if (batcher.waiting() >= MAX_WAITING)
+        return Promise.reject(fail('INBOUND_BUSY', { waiting: batcher.waiting() }))
+      return batcher.add({
         rows: messages.map((said) => ({ ...account, ...said, channel, id: randomUUID() })),
         receipts: receipts.map((receipt) => ({ ...account, ...receipt })),
-        resolve,
-        reject,
       })
-      storing ??= storeAll()
-      return promise
     },
     async close() {
       closed = true
-      await storing
+      await batcher.settled()
     },
   }
 }

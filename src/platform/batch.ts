@@ -13,6 +13,10 @@ export interface Batcher<Item, Result> {
   add(item: Item): Promise<Result>
   /** Items that wait or are being written. */
   size(): number
+  /** Items that wait for the next run. */
+  waiting(): number
+  /** Resolves when nothing waits and nothing is being written. */
+  settled(): Promise<void>
 }
 
 /**
@@ -28,7 +32,7 @@ export function createBatcher<Item, Result>({
   type Entry = { item: Item } & Pick<PromiseWithResolvers<Result>, 'resolve' | 'reject'>
   const waiting: Entry[] = []
   let inFlight = 0
-  let running = false
+  let running: Promise<void> | undefined
 
   const write = async (entries: readonly Entry[]): Promise<void> => {
     try {
@@ -52,8 +56,7 @@ export function createBatcher<Item, Result>({
   }
 
   const drain = async () => {
-    running = true
-    // whoever asks in this turn of the loop comes along
+    // items that are added in this turn of the loop share the run
     await new Promise((resolve) => setImmediate(resolve))
     while (waiting.length > 0) {
       const entries = waiting.splice(0, countOfRun())
@@ -61,16 +64,20 @@ export function createBatcher<Item, Result>({
       await write(entries)
       inFlight = 0
     }
-    running = false
+    running = undefined
   }
 
   return {
     add(item) {
       const { promise, resolve, reject } = Promise.withResolvers<Result>()
       waiting.push({ item, resolve, reject })
-      if (!running) void drain()
+      running ??= drain()
       return promise
     },
     size: () => waiting.length + inFlight,
+    waiting: () => waiting.length,
+    async settled() {
+      await running
+    },
   }
 }
