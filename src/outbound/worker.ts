@@ -3,13 +3,13 @@ import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import {
+  createFetcher,
   createJobRunner,
-  createStation,
   deleteOldWorkers,
+  type FetcherLimits,
   MESSAGE_QUEUES,
   QUEUES,
   type QueueName,
-  type StationLimits,
   writeWorker,
 } from '../queue/index.ts'
 import { createMarks } from './attempt-log.ts'
@@ -29,10 +29,10 @@ const REMEMBERED_DAYS = 30
 const DRAIN_MS = 10_000
 const ABORT_MS = 5000
 
-const GENERAL: StationLimits = { batch: 100, pollMs: 500, inHand: 800, total: 256, perGroup: 16 }
+const GENERAL: FetcherLimits = { batch: 100, pollMs: 500, inFlight: 800, total: 256, perGroup: 16 }
 /** Critical messages are few and must not wait for a place. */
-const RESERVED: StationLimits = { batch: 20, pollMs: 500, inHand: 200, total: 64, perGroup: 8 }
-const JOBS: StationLimits = { batch: 50, pollMs: 1000, inHand: 200, total: 32, perGroup: 8 }
+const RESERVED: FetcherLimits = { batch: 20, pollMs: 500, inFlight: 200, total: 64, perGroup: 8 }
+const JOBS: FetcherLimits = { batch: 50, pollMs: 1000, inFlight: 200, total: 32, perGroup: 8 }
 
 export interface WorkerOptions {
   outbound: Outbound
@@ -103,7 +103,7 @@ export function createWorker(options: WorkerOptions): Worker {
       outbound.tell({ ...factsOf(message), status, attempts, at, error, nextAttemptAt })
     },
     onSettled: () => {
-      for (const station of stations) station.refill()
+      for (const fetcher of fetchers) fetcher.refill()
     },
     log,
     signal: givingUp.signal,
@@ -115,7 +115,7 @@ export function createWorker(options: WorkerOptions): Worker {
     database,
     onPauses: outbound.onPauses,
     onChange: () => {
-      for (const station of stations) station.wake()
+      for (const fetcher of fetchers) fetcher.wake()
     },
     expire: (message) => courier.expire(message),
     now,
@@ -139,47 +139,47 @@ export function createWorker(options: WorkerOptions): Worker {
     signal: givingUp.signal,
   })
 
-  const stations = queues.flatMap((name) => {
+  const fetchers = queues.flatMap((name) => {
     const carriesMessages = (MESSAGE_QUEUES as readonly string[]).includes(name)
     if (!carriesMessages)
-      return [createStation({ queue, name, limits: JOBS, unsettled: () => 0, take: jobs.take, log })]
-    const station = { queue, name, take: courier.take, log }
+      return [createFetcher({ queue, name, limits: JOBS, completing: () => 0, take: jobs.take, log })]
+    const common = { queue, name, take: courier.take, log }
     return [
-      createStation({
-        ...station,
+      createFetcher({
+        ...common,
         limits: GENERAL,
-        hold: holds,
+        pauseFilter: holds,
         // one that took a critical message could only hold it where all its places are taken
         maxPriority: PRIORITY.critical - 1,
-        unsettled: () => courier.unsettledOf(name, false),
+        completing: () => courier.unsettledOf(name, false),
       }),
-      createStation({
-        ...station,
+      createFetcher({
+        ...common,
         limits: RESERVED,
         minPriority: PRIORITY.critical,
-        unsettled: () => courier.unsettledOf(name, true),
+        completing: () => courier.unsettledOf(name, true),
       }),
     ]
   })
   const unhear = queue.onReady((name) => {
-    for (const station of stations) if (name === undefined || station.name === name) station.wake()
+    for (const fetcher of fetchers) if (name === undefined || fetcher.name === name) fetcher.wake()
   })
   const unhearCancelled = outbound.onCancelled((messageId) => courier.stop(messageId, 'cancelled'))
 
   const counts = () => {
-    const all = stations.map((station) => station.counts())
+    const all = fetchers.map((fetcher) => fetcher.counts())
     return {
       processed,
       failed,
       processing: all.reduce((sum, { running }) => sum + running, 0),
-      waiting: all.reduce((sum, { held }) => sum + held, 0),
+      waiting: all.reduce((sum, { waiting }) => sum + waiting, 0),
     }
   }
 
   const beat = async (stopped = false) => {
     try {
       const held = [...courier.jobs(), ...jobs.jobs()]
-      if (held.length > 0) await queue.hold(held)
+      if (held.length > 0) await queue.touch(held)
       // a notification that was missed
       for (const messageId of await cancelledAmong(database, courier.messageIds()))
         courier.stop(messageId, 'cancelled')
@@ -202,7 +202,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const close = async () => {
     unhear()
     unhearCancelled()
-    const stopping = Promise.all(stations.map((station) => station.stop()))
+    const stopping = Promise.all(fetchers.map((fetcher) => fetcher.stop()))
     // one that waits for a database that is away waits until we give up
     await withTimeout(Math.max(drainMs, ABORT_MS), stopping)
     await drained(drainMs)

@@ -5,17 +5,17 @@ import { type Database, openListener, type Transaction, translate } from '../pla
 import { createClaims } from './claims.ts'
 import { deadOf, QUEUES } from './queues.ts'
 
-/** s: ten years. pg-boss deletes what waits longer without a word, and nothing that is owed may go. */
+/** s: ten years. pg-boss silently deletes jobs that wait longer, and no pending message may be lost. */
 const RETENTION_SECONDS = 10 * 365 * 86_400
-/** s that a finished job is kept: what people ask about is in `messages`. */
+/** s that a finished job is kept; the history people ask about is in `messages`. */
 const FINISHED_SECONDS = 3600
-/** s without a sign of life after which a job is somebody else's; pg-boss takes no less than 10. */
+/** s without a heartbeat after which another worker may take the job; pg-boss accepts no less than 10. */
 const HEARTBEAT_SECONDS = 15
-/** s that a job may be held at most; the heartbeat is what counts. */
+/** Longest time that a job may be active, in s; the heartbeat decides sooner. */
 const EXPIRE_SECONDS = 12 * 3600
-/** Tries are counted by us: pg-boss's are claims, and one that was lost or given back must never use up a message or a job. */
+/** We count attempts ourselves. pg-boss counts claims, and a claim that lapsed or was given back must not use up a retry. */
 const CLAIMS = 1_000_000
-/** ms for one statement; a server that hangs says nothing. */
+/** ms for one statement; a server that hangs reports no error. */
 const STATEMENT_MS = 15_000
 /** ms for pg-boss to stop. */
 const STOP_MS = 5000
@@ -24,37 +24,37 @@ interface BossOptions {
   database: Database
   log: Logger
   /**
-   * For workers: listens, and looks after the queues (takes jobs from dead workers, deletes finished ones). Who only
-   * enqueues need not.
+   * True for workers: listens for notifications and maintains the queues (takes jobs from dead workers, deletes finished
+   * ones). A process that only enqueues does not need this.
    */
   works: boolean
 }
 
 export interface Boss {
   readonly boss: PgBoss
-  /** Runs its statements where jobs are taken. */
+  /** Runs statements on the connections for fetching jobs. */
   readonly taking: Db
-  /** Runs its statements within a transaction of ours. */
+  /** Runs statements within a transaction of ours. */
   within(transaction: Transaction): Db
-  /** Hears the name of a queue that has something new, or undefined when any may. Returns its end. */
+  /** Calls `listener` with the name of a queue that has new jobs, or undefined when any queue may. Returns unsubscribe. */
   onReady(listener: (queue: string | undefined) => void): () => void
-  /** Hears what was noticed, by any process, for those who work. Returns its end. */
+  /** Calls `listener` with notices of any process; only where `works` is true. Returns unsubscribe. */
   onNotice(listener: (notice: string) => void): () => void
-  /** Tells all processes, once the transaction commits. */
+  /** Publishes a notice to all processes when the transaction commits. */
   notice(transaction: Transaction, notice: string): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * pg-boss on our own pool, in a schema beside the database's, with every queue there. We take jobs ourselves
- * (src/queue/poller.ts), so pg-boss has no worker; its notifications wake ours.
+ * pg-boss on our own pool, in a schema beside the database's, with every queue created. Our pollers fetch the jobs, so
+ * pg-boss has no worker; its notifications wake the pollers.
  */
 export async function openBoss({ database, log, works }: BossOptions): Promise<Boss> {
   const ready = new Set<(queue: string | undefined) => void>()
   const notices = new Set<(notice: string) => void>()
   const claims = createClaims({ database, log })
   const noticeChannel = `${bossSchema(database)}_notices`
-  const tell = (queue: string | undefined) => {
+  const notifyReady = (queue: string | undefined) => {
     for (const listener of ready) listener(queue)
   }
   const boss = new PgBoss({
@@ -70,12 +70,12 @@ export async function openBoss({ database, log, works }: BossOptions): Promise<B
             if (from === noticeChannel) for (const listener of notices) listener(payload)
             else {
               onNotification(payload)
-              tell(payload)
+              notifyReady(payload)
             }
           },
           onConnected: () => {
             onReconnect()
-            tell(undefined)
+            notifyReady(undefined)
           },
         }),
     },
@@ -87,9 +87,9 @@ export async function openBoss({ database, log, works }: BossOptions): Promise<B
     registerInstance: false,
     monitorVacuum: false,
   })
-  // unheard, one would end the process; all of them are tried again
-  boss.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'the queue had an error'))
-  boss.on('warning', ({ message }) => log.debug({ warning: message }, 'the queue warns'))
+  // without a listener an error would end the process; pg-boss repeats what failed
+  boss.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'pg-boss reported an error'))
+  boss.on('warning', ({ message }) => log.debug({ warning: message }, 'pg-boss reported a warning'))
   const close = async () => {
     await boss.stop({ graceful: true, timeout: STOP_MS, close: false })
     await claims.close()
@@ -122,12 +122,12 @@ export async function openBoss({ database, log, works }: BossOptions): Promise<B
   }
 }
 
-/** pg-boss's tables of a database. Cut so that channels named after it stay within the 63 bytes of a name. */
+/** Schema of pg-boss's tables. Shortened so that the channels named after it fit Postgres' 63 bytes. */
 export function bossSchema({ schema }: Pick<Database, 'schema'>): string {
   return `${schema.slice(0, 50)}_jobs`
 }
 
-/** Neither partition nor policy can be changed later, and createQueue leaves a queue that is there alone. */
+/** Partition and policy cannot be changed later, and createQueue does not touch a queue that exists. */
 async function createQueues(boss: PgBoss): Promise<void> {
   const there = new Set((await boss.getQueues()).map(({ name }) => name))
   const shared = {
@@ -137,7 +137,7 @@ async function createQueues(boss: PgBoss): Promise<void> {
   }
   for (const queue of QUEUES) {
     const dead = deadOf(queue)
-    // dead letters are looked up by id and never drained in order: they can do without a table of their own
+    // dead letters are read by id and never drained in order, so they need no table of their own
     if (!there.has(dead)) await boss.createQueue(dead, { ...shared, retryLimit: CLAIMS })
     if (!there.has(queue)) {
       await boss.createQueue(queue, {

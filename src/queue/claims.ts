@@ -4,11 +4,11 @@ import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 
-/** Connections: fewer than there are lanes, because most of them ask for jobs that are not there. */
+/** Fewer connections than pollers, because most polls find nothing. */
 const CONNECTIONS = 5
-/** ms in which a new one must do as it is told; a server that hangs says nothing. */
+/** ms for the first statement on a new connection; a server that hangs reports no error. */
 const READY_MS = 10_000
-/** ms that closing waits for Postgres' goodbye. */
+/** ms that closing waits for Postgres. */
 const CLOSE_MS = 1000
 
 const NOT_SORTING = { text: 'set enable_sort = off', query_timeout: READY_MS }
@@ -19,19 +19,21 @@ interface Claims {
 }
 
 /**
- * Connections for taking jobs, on which Postgres does not sort. The index has them in their order already; but where what is
- * known of the table is older than a backlog, reading and sorting all of it for each batch is thought to be cheaper: 50 ms
- * instead of 2 at 100,000 jobs, until autovacuum comes by. They open with the first use.
+ * Connections for fetching jobs, with sorting switched off. The index has the jobs in order already; but while the table's
+ * statistics are older than a backlog, the planner reads and sorts the whole backlog for each batch: 50 ms instead of 2 at
+ * 100,000 jobs, until autovacuum runs. The connections open on first use.
  */
 export function createClaims({ database, log }: { database: Database; log: Logger }): Claims {
-  // the database's own options, its sockets' factory too: it closes what is left open
+  // the database's own options, including its socket factory, which closes the sockets that are left open
   const pool = new pg.Pool({
     ...database.pool.options,
     max: CONNECTIONS,
     onConnect: async (client) => void (await client.query(NOT_SORTING)),
   })
-  // one that breaks is replaced; without a listener it would end the process
-  pool.on('error', (error) => log.debug({ reason: reasonOf(error) }, 'an idle connection for jobs was lost'))
+  // the pool replaces a broken connection; without a listener the error would end the process
+  pool.on('error', (error) =>
+    log.debug({ reason: reasonOf(error) }, 'lost an idle connection for fetching jobs'),
+  )
   return {
     query: (query) => pool.query(query),
     close: async () => void (await withTimeout(CLOSE_MS, pool.end())),

@@ -1,74 +1,73 @@
 import type { Logger } from '../platform/log.ts'
-import { createLane } from './poller.ts'
+import { createPoller } from './poller.ts'
 import type { Job, Queue } from './queue.ts'
-import { createShares, type Task } from './scheduler.ts'
+import { createScheduler, type Task } from './scheduler.ts'
 
-/** ms for which nothing is fetched of a group that had too much here. */
-const AWHILE_MS = 1000
+/** ms for which nothing is fetched of a group that had too many jobs here. */
+const SURPLUS_PAUSE_MS = 1000
 
-/** What a worker's lanes may not take. */
-interface Hold {
-  /** Nothing at all: everybody is paused, or it is not known yet who is. */
+/** Tells which jobs a worker must leave in the queue. */
+interface PauseFilter {
+  /** All of them: everybody is paused, or the pauses are not known yet. */
   all(): boolean
-  /** Nothing of these groups. */
+  /** Those of these groups. */
   groups(): string[]
 }
 
-export interface StationLimits {
+export interface FetcherLimits {
   /** Jobs fetched at once. */
   batch: number
-  /** ms between two looks where nothing was announced. */
+  /** ms between two polls without a notification. */
   pollMs: number
-  /** Jobs here at once, held or under way. */
-  inHand: number
-  /** Under way at once. */
+  /** Jobs here at once, waiting or running. */
+  inFlight: number
+  /** Tasks running at once. */
   total: number
   /** Of one group. */
   perGroup: number
 }
 
-interface StationOptions {
+interface FetcherOptions {
   queue: Queue
   name: string
   minPriority?: number | undefined
   maxPriority?: number | undefined
-  limits: StationLimits
-  /** What must wait; undefined: nothing ever. */
-  hold?: Hold | undefined
-  /** Jobs that are over but not yet acknowledged. */
-  unsettled: () => number
-  /** What is to be done for these jobs; those that need nothing more it has acknowledged. */
+  limits: FetcherLimits
+  /** Undefined: nothing is ever paused. */
+  pauseFilter?: PauseFilter | undefined
+  /** Number of jobs that are over but not yet acknowledged. */
+  completing: () => number
+  /** Makes tasks of these jobs; acknowledges those that need none. */
   take: (jobs: readonly Job[]) => Promise<Task[]>
   log: Logger
 }
 
 /**
- * One lane and its shares. A group may have a whole batch here, for that is quick, as long as there is room for others.
- * When room gets scarce, what the group that holds the most holds beyond its share goes back into the queue, and nothing
- * more of it is fetched for a while: what went back is older than what others wait for.
+ * One poller and its fair scheduler. A group may have a whole batch here, for that is quick, as long as there is room for
+ * others. When room gets scarce, the group with the most waiting jobs gives back those beyond its share, and nothing more of
+ * it is fetched for a while: the jobs given back are older than the ones others wait for.
  */
-export function createStation(options: StationOptions) {
-  const { queue, name, minPriority, maxPriority, limits, hold, unsettled, take, log } = options
-  const { batch, pollMs, inHand, total, perGroup } = limits
-  let stopped = false
-  const tooMuch = new Map<string, number>()
+export function createFetcher(options: FetcherOptions) {
+  const { queue, name, minPriority, maxPriority, limits, pauseFilter, completing, take, log } = options
+  const { batch, pollMs, inFlight, total, perGroup } = limits
+  /** Groups that gave jobs back, and when. */
+  const surplusSince = new Map<string, number>()
   const size = () => {
-    const { running, held } = shares.counts()
-    return running + held
+    const { running, waiting } = scheduler.counts()
+    return running + waiting
   }
-  const shares = createShares({
+  const scheduler = createScheduler({
     total,
     perGroup,
-    // a fetch for each one that ends would be many fetches of one
     onFree: () => refill(),
-    onLeft: (task) => void giveBack([task]),
+    onReturned: (task) => void giveBack([task]),
   })
-  const room = () => (hold?.all() ? 0 : inHand - size() - unsettled())
-  // a fetch for each one that ends would be many fetches of one
+  const room = () => (pauseFilter?.all() ? 0 : inFlight - size() - completing())
+  // a fetch for each job that ends would be many fetches of one
   const refill = () => {
-    if (size() === 0 || room() >= batch / 2) lane.refill()
+    if (size() === 0 || room() >= batch / 2) poller.refill()
   }
-  const isCrowded = () => size() > inHand - batch
+  const isCrowded = () => size() > inFlight - batch
   const giveBack = async (tasks: readonly Task[]) => {
     if (tasks.length === 0) return
     await queue
@@ -76,11 +75,11 @@ export function createStation(options: StationOptions) {
         tasks.map((task) => task.drop()),
         'released',
       )
-      // they come back by themselves when our claim lapses
+      // they return by themselves when our claim lapses
       .catch(() => {})
   }
 
-  const lane = createLane({
+  const poller = createPoller({
     queue,
     name,
     batch,
@@ -91,19 +90,21 @@ export function createStation(options: StationOptions) {
     room,
     full: () => {
       const now = performance.now()
-      const busy = new Set(shares.groupsOf(shares.share()))
-      for (const [group, since] of tooMuch)
-        if (now - since > AWHILE_MS && !busy.has(group)) tooMuch.delete(group)
-      return [...new Set([...shares.groupsOf(batch), ...tooMuch.keys(), ...(hold?.groups() ?? [])])]
+      const busy = new Set(scheduler.groupsOf(scheduler.share()))
+      for (const [group, since] of surplusSince)
+        if (now - since > SURPLUS_PAUSE_MS && !busy.has(group)) surplusSince.delete(group)
+      return [
+        ...new Set([...scheduler.groupsOf(batch), ...surplusSince.keys(), ...(pauseFilter?.groups() ?? [])]),
+      ]
     },
     take: async (jobs) => {
       const tasks = await take(jobs)
-      if (stopped) return giveBack(tasks)
-      shares.add(tasks)
+      if (poller.mode() === 'draining') return giveBack(tasks)
+      scheduler.add(tasks)
       while (isCrowded()) {
-        const surplus = shares.shed()
+        const surplus = scheduler.shed()
         if (surplus.length === 0) break
-        tooMuch.set(surplus[0]!.group, performance.now())
+        surplusSince.set(surplus[0]!.group, performance.now())
         await giveBack(surplus)
       }
     },
@@ -111,14 +112,13 @@ export function createStation(options: StationOptions) {
 
   return {
     name,
-    wake: lane.wake,
+    wake: poller.wake,
     refill,
-    counts: shares.counts,
-    /** Takes nothing more and gives back what was not begun. */
+    counts: scheduler.counts,
+    /** Fetches nothing more and gives back the jobs that were not started. */
     async stop() {
-      stopped = true
-      await lane.stop()
-      await giveBack(shares.empty())
+      await poller.stop()
+      await giveBack(scheduler.close())
     },
   }
 }

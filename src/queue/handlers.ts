@@ -9,7 +9,7 @@ import type { Job, NewJob, Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
 import type { Task } from './scheduler.ts'
 
-/** What a handler is told about its job beside the data. */
+/** Facts about a job, beside its data. */
 interface JobContext {
   jobId: string
   queue: string
@@ -20,8 +20,9 @@ interface JobContext {
 }
 
 /**
- * Does what a job asks for. Whatever it throws is tried again, as a message would be; a DeliveryError that is final, and a
- * PorteiroError of status 400 to 499, go to the dead letters at once. It may be called twice for one job, when a worker dies.
+ * Does the work of a job. A job whose handler throws is retried, as a message would be; with a final DeliveryError or a
+ * PorteiroError of status 400 to 499 it becomes a dead letter at once. When a worker dies, the handler may run twice for one
+ * job.
  */
 export type JobHandler = (data: unknown, context: JobContext) => Promise<void>
 
@@ -29,24 +30,24 @@ interface JobRunnerOptions {
   database: Database
   queue: Queue
   handlers: ReadonlyMap<string, JobHandler>
-  /** Tries after the first one, and ms before the first of them; it doubles with each. */
+  /** Attempts after the first one, and ms before the first retry; the delay doubles with each. */
   retries: { limit: number; delayMs: number }
   onDone: (job: Job, ok: boolean) => void
   log: Logger
   signal: AbortSignal
 }
 
-/** What a job that is no message carries. */
+/** Data of a job that is not a message. */
 interface Typed {
   /** Names its handler. */
   type: string
   data: unknown
   priority?: number | undefined
-  /** Tries that failed. A job that is given back, or whose worker dies, has not failed. */
+  /** Failed attempts. A job that is given back, or whose worker dies, has not failed. */
   failures?: number | undefined
 }
 
-/** Jobs take turns by tenant where they name one. */
+/** Jobs that name a tenant share fairly by tenant. */
 export function typedJob(id: string, data: Typed, startAfter?: Date): NewJob {
   const { priority } = data
   return {
@@ -58,10 +59,10 @@ export function typedJob(id: string, data: Typed, startAfter?: Date): NewJob {
   }
 }
 
-/** Jobs that are no messages: each names its handler. */
+/** Runs jobs that are not messages: each names its handler. */
 export function createJobRunner(options: JobRunnerOptions) {
   const { database, queue, handlers, retries, onDone, log, signal } = options
-  const hands = new Set<Job>()
+  const inFlight = new Set<Job>()
   const ending = new AbortController()
   const writing = { what: 'acknowledgements', log, signal }
 
@@ -99,7 +100,7 @@ export function createJobRunner(options: JobRunnerOptions) {
     return typedJob(randomUUID(), { ...(data as Typed), failures }, new Date(Date.now() + delayMs))
   }
 
-  /** May be repeated: the next one is known by its id. */
+  /** May be repeated: the id of the next job makes a second insert a no-op. */
   const replace = (job: Job, next: NewJob) =>
     database.transaction(async (transaction) => {
       await queue.enqueue(job.queue, [next], transaction)
@@ -109,7 +110,7 @@ export function createJobRunner(options: JobRunnerOptions) {
   const bury = (job: Job, code: string, reason: string) =>
     database.transaction(async (transaction) => {
       if (isQueue(job.queue)) {
-        // a redrive begins anew
+        // a redrive starts with no failures
         const { failures: _, ...typed } = job.data as Typed
         const data = { ...typed, error: { code, message: reason.slice(0, 1000) } }
         await queue.enqueue(deadOf(job.queue), [typedJob(job.id, data)], transaction)
@@ -120,24 +121,24 @@ export function createJobRunner(options: JobRunnerOptions) {
   return {
     take: async (jobs: readonly Job[]): Promise<Task[]> =>
       jobs.map((job) => {
-        hands.add(job)
+        inFlight.add(job)
         return {
           group: groupOf(job.data as Typed),
           priority: (job.data as Typed).priority ?? 0,
           drop: () => {
-            hands.delete(job)
+            inFlight.delete(job)
             return job
           },
           run: async () => {
             await run(job).catch((error) =>
-              log.error({ job: job.id, reason: reasonOf(error) }, 'a job was given up by its worker'),
+              log.error({ job: job.id, reason: reasonOf(error) }, 'the worker gave up a job'),
             )
-            hands.delete(job)
+            inFlight.delete(job)
             return undefined
           },
         }
       }),
-    jobs: () => [...hands],
+    jobs: () => [...inFlight],
     stopAll: () => ending.abort(),
   }
 }

@@ -1,104 +1,132 @@
+/**
+ * Fetches jobs of one queue while there is room. It is a loop of our own because pg-boss's workers fetch the next batch only
+ * when the whole last one is done: one receiver that hangs would hold up ninety-nine others.
+ *
+ * A poller is always in one mode:
+ *
+ * - polling: it asks for jobs, or hands over those it got. A full batch is followed by the next poll at once.
+ * - poll-again: polling, and somebody called `wake` meanwhile: the next poll follows at once, whatever this one brings.
+ * - waiting: the last poll brought less than it asked for. The next one comes with `wake` or after `pollMs`.
+ * - away: the last poll failed. The next one comes with `wake` or after AWAY_MS.
+ * - draining: `stop` was called. The batch under way is handed over; nothing more is fetched.
+ * - closed: the loop has ended.
+ *
+ *   polling ⇄ waiting, polling ⇄ away, polling → poll-again → polling, each → draining → closed
+ */
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Job, Queue } from './queue.ts'
 
-/** ms before asking again a database that is away. */
+/** Delay before polling again when the database cannot be reached, in ms. */
 const AWAY_MS = 250
 
-interface LaneOptions {
+type Mode = 'polling' | 'poll-again' | 'waiting' | 'away' | 'draining' | 'closed'
+
+interface PollerOptions {
   queue: Queue
   name: string
   /** Jobs at once. */
   batch: number
-  /** ms between two looks where nothing was announced: retries come due without a word. */
+  /** ms between two polls without a notification: retries come due silently. */
   pollMs: number
   minPriority?: number | undefined
   maxPriority?: number | undefined
-  /** Jobs that may be taken now. */
+  /** Number of jobs that may be taken now. */
   room: () => number
-  /** Groups that have enough here already. */
+  /** Groups that have enough jobs here already. */
   full: () => string[]
   /** Gets each batch; the next one is fetched when it resolves. */
   take: (jobs: Job[]) => Promise<void>
   log: Logger
 }
 
-interface Lane {
+interface Poller {
+  mode(): Mode
   /** There may be something to fetch. */
   wake(): void
-  /** There may be room: fetches again where the last fetch left something behind for want of it. */
+  /** There may be room: polls again if the last poll could not ask for everything. */
   refill(): void
   /** Fetches nothing more; resolves when the last batch is handed over. */
   stop(): Promise<void>
 }
 
-/**
- * Takes jobs from one queue for as long as there is room. A loop of ours instead of pg-boss's workers, because those take
- * the next batch when all of the last one is done: one receiver that hangs would hold up ninety-nine others.
- */
-export function createLane(options: LaneOptions): Lane {
+export function createPoller(options: PollerOptions): Poller {
   const { queue, name, batch, pollMs, minPriority, maxPriority, room, full, take, log } = options
-  let stopped = false
-  let woken = false
-  let away = false
-  let leftSome = false
-  let resume: (() => void) | undefined
+  let mode: Mode = 'polling'
+  let endWait = () => {}
+  /** The last poll asked for less than a batch, or left groups out. */
+  let wasLimited = false
+  let canRead = true
+
+  /** `draining` is final. */
+  const enter = (next: Mode) => {
+    if (mode !== 'draining') mode = next
+  }
 
   const wake = () => {
-    woken = true
-    resume?.()
+    if (mode === 'polling') mode = 'poll-again'
+    else endWait()
   }
 
-  const pause = async (ms: number) => {
-    if (!woken && !stopped) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      resume = resolve
-      const timer = setTimeout(resolve, ms)
-      await promise
-      clearTimeout(timer)
-      resume = undefined
-    }
-    woken = false
+  const wait = async (as: 'waiting' | 'away') => {
+    enter(as)
+    if (mode !== as) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    endWait = resolve
+    const timer = setTimeout(resolve, as === 'away' ? AWAY_MS : pollMs)
+    await promise
+    clearTimeout(timer)
+    enter('polling')
   }
 
+  /** Resolves with whether the batch was full. */
   const fetchOnce = async (): Promise<boolean> => {
     const limit = Math.min(batch, room())
     const ignoreGroups = full()
-    leftSome = limit < batch || ignoreGroups.length > 0
+    wasLimited = limit < batch || ignoreGroups.length > 0
     if (limit <= 0) return false
     const jobs = await queue.dequeue(name, { limit, minPriority, maxPriority, ignoreGroups })
     if (jobs.length > 0) await take(jobs)
     return jobs.length === limit
   }
 
-  const run = async () => {
-    while (!stopped) {
-      let more = false
-      try {
-        more = await fetchOnce()
-        if (away) log.info({ queue: name }, 'the queue is read again')
-        away = false
-      } catch (error) {
-        if (!away)
-          log.warn(
-            { queue: name, code: asPorteiroError(error).code, reason: reasonOf(error) },
-            'the queue cannot be read',
-          )
-        away = true
-      }
-      if (!more) await pause(away ? AWAY_MS : pollMs)
+  const poll = async (): Promise<'full' | 'done' | 'failed'> => {
+    try {
+      const isFull = await fetchOnce()
+      if (!canRead) log.info({ queue: name }, 'the queue is readable again')
+      canRead = true
+      return isFull ? 'full' : 'done'
+    } catch (error) {
+      if (canRead)
+        log.warn(
+          { queue: name, code: asPorteiroError(error).code, reason: reasonOf(error) },
+          'cannot read the queue',
+        )
+      canRead = false
+      return 'failed'
     }
+  }
+
+  const run = async () => {
+    while (mode !== 'draining') {
+      const result = await poll()
+      if (result === 'full') continue
+      if (mode === 'poll-again') mode = 'polling'
+      else await wait(result === 'failed' ? 'away' : 'waiting')
+    }
+    mode = 'closed'
   }
 
   const running = run()
   return {
+    mode: () => mode,
     wake,
     refill: () => {
-      if (leftSome) wake()
+      if (wasLimited) wake()
     },
     async stop() {
-      stopped = true
-      resume?.()
+      if (mode !== 'closed') mode = 'draining'
+      endWait()
       await running
     },
   }

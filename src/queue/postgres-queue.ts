@@ -2,7 +2,7 @@ import { type Transaction, translate } from '../platform/postgres/index.ts'
 import type { Boss } from './boss.ts'
 import type { Job, Queue } from './queue.ts'
 
-/** The queue behind that face: pg-boss, in the Postgres that has everything else. */
+/** The Queue backed by pg-boss, in the same Postgres as everything else. */
 export function createPostgresQueue({ boss, taking, within, onReady }: Boss): Queue {
   const db = (transaction?: Transaction) => (transaction ? { db: within(transaction) } : {})
   return {
@@ -38,7 +38,7 @@ export function createPostgresQueue({ boss, taking, within, onReady }: Boss): Qu
       for (const [queue, claims] of byQueue(jobs))
         await translated(boss.fail(queue, claims, { message: reason }))
     },
-    async hold(jobs) {
+    async touch(jobs) {
       for (const [queue, claims] of byQueue(jobs)) await translated(boss.touch(queue, claims))
     },
     async remove(queue, ids, transaction) {
@@ -47,7 +47,7 @@ export function createPostgresQueue({ boss, taking, within, onReady }: Boss): Qu
   }
 }
 
-/** As claims: pg-boss leaves those alone that have lapsed. */
+/** As claims: pg-boss ignores those that have lapsed. */
 function byQueue(jobs: readonly Job[]): Map<string, { id: string; retryCount: number }[]> {
   const queues = new Map<string, { id: string; retryCount: number }[]>()
   for (const { queue, id, claims } of jobs) {

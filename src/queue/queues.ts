@@ -1,4 +1,4 @@
-/** Queues that workers take from; each has dead letters of its own. */
+/** Queues that workers serve; each has its own dead letters. */
 export const QUEUES = [
   'outgoing',
   'incoming',
@@ -9,7 +9,7 @@ export const QUEUES = [
 ] as const
 export type QueueName = (typeof QUEUES)[number]
 
-/** Those whose jobs are messages; the others' jobs name their handler by type. */
+/** Queues whose jobs are messages; the jobs of the others name their handler by type. */
 export const MESSAGE_QUEUES = ['outgoing', 'webhook'] as const satisfies readonly QueueName[]
 export type MessageQueue = (typeof MESSAGE_QUEUES)[number]
 

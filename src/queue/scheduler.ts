@@ -1,60 +1,60 @@
 import type { Job } from './queue.ts'
 
-/** Something to do for a group. */
+/** One job's work, on behalf of a group. */
 export interface Task {
   readonly group: string
   readonly priority: number
-  /** Never rejects. Resolves with ms for which the whole group must wait before the task is tried again; undefined: it is done. */
+  /** Never rejects. Resolves with the ms for which the whole group must wait before the task runs again; undefined: it is done. */
   run(): Promise<number | undefined>
-  /** It will not be run after all: gives its job back. */
+  /** The task will not run after all: returns its job. */
   drop(): Job
 }
 
-interface SharesOptions {
-  /** Tasks under way at once. */
+interface SchedulerOptions {
+  /** Tasks running at once. */
   total: number
   /** Of one group. */
   perGroup: number
-  /** Something ended or may go on: there may be room for more. */
+  /** A task ended or a group's pause is over: there may be room for more. */
   onFree: () => void
-  /** A task that was under way when all else was taken wants to wait: it is not kept any more. */
-  onLeft: (task: Task) => void
+  /** Gets tasks that ask to wait after `close`. */
+  onReturned: (task: Task) => void
 }
 
 interface Group {
-  held: Task[]
+  waiting: Task[]
   running: number
   pause: NodeJS.Timeout | undefined
 }
 
-/** Tasks of a group that may be under way however many groups there are. */
-const LEAST = 2
+/** Running tasks that a group may have, however many groups there are. */
+const MIN_SHARE = 2
 
 /**
- * Who may go next. Groups take turns and none has more than its share under way, the less the more groups there are, so
- * that a group that hangs, or one with a hundred thousand tasks, holds up nobody but itself.
+ * Fair scheduler: decides which task runs next. Groups take turns, and none has more than its share running; the more groups,
+ * the smaller the share. A group that hangs, or one with a hundred thousand tasks, delays only itself.
  */
-export function createShares({ total, perGroup, onFree, onLeft }: SharesOptions) {
-  // in the order of their turns: who had one goes to the end
+export function createScheduler({ total, perGroup, onFree, onReturned }: SchedulerOptions) {
+  // in the order of their turns: a group that had one moves to the end
   const groups = new Map<string, Group>()
   let running = 0
-  let held = 0
-  let ended = false
+  let waiting = 0
+  let closed = false
 
-  // one share is left for whoever comes next
-  const share = () => Math.min(perGroup, Math.max(LEAST, Math.floor(total / (groups.size + 1))))
+  // one share is kept free for a group that is not here yet
+  const share = () => Math.min(perGroup, Math.max(MIN_SHARE, Math.floor(total / (groups.size + 1))))
 
-  const pump = () => {
+  const dispatch = () => {
     const most = share()
     let started = true
-    while (started && running < total && held > 0) {
+    while (started && running < total && waiting > 0) {
       started = false
       for (const [name, group] of groups) {
         if (running >= total) break
         if (group.pause || group.running >= most) continue
-        const task = group.held.shift()
+        const task = group.waiting.shift()
         if (!task) continue
-        held--
+        waiting--
         groups.delete(name)
         groups.set(name, group)
         start(task, group)
@@ -69,18 +69,18 @@ export function createShares({ total, perGroup, onFree, onLeft }: SharesOptions)
     const pauseMs = await task.run()
     running--
     group.running--
-    if (pauseMs !== undefined && ended) onLeft(task)
+    if (pauseMs !== undefined && closed) onReturned(task)
     else if (pauseMs !== undefined) {
-      group.held.unshift(task)
-      held++
+      group.waiting.unshift(task)
+      waiting++
       group.pause ??= setTimeout(() => {
         group.pause = undefined
-        pump()
+        dispatch()
         onFree()
       }, pauseMs)
     }
-    pump()
-    if (group.running === 0 && group.held.length === 0 && !group.pause) groups.delete(task.group)
+    dispatch()
+    if (group.running === 0 && group.waiting.length === 0 && !group.pause) groups.delete(task.group)
     onFree()
   }
 
@@ -89,39 +89,40 @@ export function createShares({ total, perGroup, onFree, onLeft }: SharesOptions)
       for (const task of tasks) {
         let group = groups.get(task.group)
         if (!group) {
-          group = { held: [], running: 0, pause: undefined }
+          group = { waiting: [], running: 0, pause: undefined }
           groups.set(task.group, group)
         }
-        const before = group.held.findIndex(({ priority }) => priority < task.priority)
-        group.held.splice(before === -1 ? group.held.length : before, 0, task)
-        held++
+        const before = group.waiting.findIndex(({ priority }) => priority < task.priority)
+        group.waiting.splice(before === -1 ? group.waiting.length : before, 0, task)
+        waiting++
       }
-      pump()
+      dispatch()
     },
-    /** Groups with at least so many tasks here, held or under way. */
+    /** Groups with at least `count` tasks here, waiting or running. */
     groupsOf(count: number): string[] {
       return [...groups].flatMap(([name, group]) =>
-        group.running + group.held.length >= count ? [name] : [],
+        group.running + group.waiting.length >= count ? [name] : [],
       )
     },
-    counts: () => ({ running, held }),
+    counts: () => ({ running, waiting }),
     share,
-    /** Takes what the group that holds the most holds beyond a share. */
+    /** Removes from the group with the most waiting tasks those beyond a share. */
     shed(): Task[] {
       let most: Group | undefined
-      for (const group of groups.values()) if (group.held.length > (most?.held.length ?? 0)) most = group
-      const surplus = most?.held.splice(share()) ?? []
-      held -= surplus.length
+      for (const group of groups.values())
+        if (group.waiting.length > (most?.waiting.length ?? 0)) most = group
+      const surplus = most?.waiting.splice(share()) ?? []
+      waiting -= surplus.length
       return surplus
     },
-    /** Takes everything that is held, for good: nothing is begun any more. */
-    empty(): Task[] {
-      ended = true
+    /** Removes all waiting tasks and starts no more. */
+    close(): Task[] {
+      closed = true
       return [...groups.values()].flatMap((group) => {
         clearTimeout(group.pause)
         group.pause = undefined
-        held -= group.held.length
-        return group.held.splice(0)
+        waiting -= group.waiting.length
+        return group.waiting.splice(0)
       })
     },
   }

@@ -8,7 +8,7 @@ import { writeBegun } from '../../src/outbound/sql/attempts.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { DeliveryError } from '../../src/platform/http-client/index.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
-import { createShares, typedJob } from '../../src/queue/index.ts'
+import { createScheduler, typedJob } from '../../src/queue/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import {
   hang,
@@ -423,7 +423,7 @@ test('the statistics tell what waits, runs and died, by queue, tenant and priori
 test('groups take turns, none has more than its share, and a pause is the whole group’s', async () => {
   const order: string[] = []
   const ends: (() => void)[] = []
-  const shares = createShares({ total: 3, perGroup: 2, onFree: () => {}, onLeft: () => {} })
+  const scheduler = createScheduler({ total: 3, perGroup: 2, onFree: () => {}, onReturned: () => {} })
   const task = (group: string, name: string, priority = 0, pauses: number[] = []) => ({
     group,
     priority,
@@ -435,12 +435,12 @@ test('groups take turns, none has more than its share, and a pause is the whole 
       return new Promise<undefined>((resolve) => ends.push(() => resolve(undefined)))
     },
   })
-  shares.add(['a1', 'a2', 'a3', 'a4', 'a5', 'a6'].map((name) => task('a', name)))
+  scheduler.add(['a1', 'a2', 'a3', 'a4', 'a5', 'a6'].map((name) => task('a', name)))
   assert.equal(order, ['a1', 'a2'])
-  shares.add([task('b', 'b1'), task('b', 'b2'), task('a', 'a9', 9)])
+  scheduler.add([task('b', 'b1'), task('b', 'b2'), task('a', 'a9', 9)])
   assert.equal(order, ['a1', 'a2', 'b1'])
-  assert.equal(shares.counts(), { running: 3, held: 6 })
-  assert.equal(shares.groupsOf(5), ['a'])
+  assert.equal(scheduler.counts(), { running: 3, waiting: 6 })
+  assert.equal(scheduler.groupsOf(5), ['a'])
   const next = async () => {
     ends.shift()!()
     await new Promise((resolve) => setImmediate(resolve))
@@ -449,20 +449,20 @@ test('groups take turns, none has more than its share, and a pause is the whole 
   await next()
   assert.equal(order.slice(3), ['a9', 'b2'])
   assert.equal(
-    shares.shed().map((held) => held.drop().id),
+    scheduler.shed().map((task) => task.drop().id),
     ['a5', 'a6'],
     'what is beyond its share',
   )
   for (let at = 0; at < 5; at++) await next()
-  assert.equal(shares.counts(), { running: 0, held: 0 })
+  assert.equal(scheduler.counts(), { running: 0, waiting: 0 })
 
   const again = Promise.withResolvers<void>()
   const left: string[] = []
-  const paused = createShares({
+  const paused = createScheduler({
     total: 3,
     perGroup: 1,
     onFree: () => order.includes('c1') && again.resolve(),
-    onLeft: (task) => left.push(task.drop().id),
+    onReturned: (task) => left.push(task.drop().id),
   })
   order.length = 0
   paused.add([task('c', 'c1', 0, [5]), task('c', 'c2')])
@@ -471,7 +471,7 @@ test('groups take turns, none has more than its share, and a pause is the whole 
   assert.equal(order, ['c1', 'c1'])
   paused.add([task('d', 'd1', 0, [5])])
   assert.equal(
-    paused.empty().map((held) => held.drop().id),
+    paused.close().map((task) => task.drop().id),
     ['c2'],
   )
   await new Promise((resolve) => setImmediate(resolve))

@@ -7,13 +7,13 @@ export interface WorkerRow {
   startedAt: Date
   seenAt: Date
   stoppedAt: Date | null
-  /** Tries that ended, well or not, since it started. */
+  /** Attempts that ended, well or not, since the worker started. */
   processed: number
-  /** Those of them that were a message's last. */
+  /** Those that ended a message or job for good. */
   failed: number
-  /** Tries under way. */
+  /** Attempts under way. */
   processing: number
-  /** Fetched, and waiting for their turn in this process. */
+  /** Fetched jobs that wait for their turn in this process. */
   waiting: number
 }
 
@@ -41,7 +41,7 @@ export async function writeWorker(
   )
 }
 
-/** Those heard of within `seconds` and not stopped, the longest running first. */
+/** Workers with a heartbeat within `seconds` that have not stopped, the longest running first. */
 export function liveWorkers(database: Querier, seconds: number): Promise<WorkerRow[]> {
   return database.query<WorkerRow>(
     `select id, node, role, started_at as "startedAt", seen_at as "seenAt", stopped_at as "stoppedAt",
@@ -51,7 +51,7 @@ export function liveWorkers(database: Querier, seconds: number): Promise<WorkerR
   )
 }
 
-/** Deletes the rows of workers that were not heard of for so many days. */
+/** Deletes the rows of workers without a heartbeat for `days`. */
 export async function deleteOldWorkers(database: Querier, days: number): Promise<void> {
   await database.query(`delete from workers where seen_at < now() - $1 * interval '1 day'`, [days])
 }
