@@ -1,12 +1,12 @@
 import {
   type Accepted,
+  type Attempt,
   type ChannelSender,
   contentOf,
   type GateContent,
   gateContent,
   type Message,
   repeatable,
-  type Try,
 } from '../outbound/index.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { type HttpClient, refusalOf, signatureHeaders, undelivered } from '../platform/http-client/index.ts'
@@ -51,7 +51,7 @@ export function createGateSender({
     gate: GateTarget,
     content: GateContent,
     leftMs: number,
-    { signal }: Try,
+    { signal }: Attempt,
   ): Promise<Accepted> => {
     const body = JSON.stringify(content)
     const answer = await http.post(gate.url!, {

@@ -1,29 +1,32 @@
 import { createBatcher } from '../platform/batch.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Begun } from './sql/attempts.ts'
+import type { StartedAttempt } from './sql/attempts.ts'
 
-/** ms between two looks at the tries under way. */
-const EVERY_MS = 200
-/** ms after which a try that is still under way is noted: most are over sooner, and need no note. */
-const PATIENCE_MS = 100
+/** ms between two sweeps over the attempts under way. */
+const SWEEP_MS = 200
+/** ms after which an attempt that is still under way is logged: most end sooner and need no entry. */
+const SHORT_ATTEMPT_MS = 100
 const BATCH = 500
 
-interface MarksOptions {
-  /** Resolves with the ids of those whose claim stands. */
-  write: (begun: readonly Begun[]) => Promise<Set<string>>
-  /** The message was cancelled or is somebody else's by now. */
+interface AttemptLogOptions {
+  /** Resolves with the ids of the messages that are still ours. */
+  write: (started: readonly StartedAttempt[]) => Promise<Set<string>>
+  /** The message was cancelled or another worker has it. */
   onLost: (messageId: string) => void
   log: Logger
 }
 
-/** Notes which tries are under way: at once where a second try would do harm, else in batches and only if they last. */
-export function createMarks({ write, onLost, log }: MarksOptions) {
-  const unmarked = new Map<string, Begun>()
-  const batcher = createBatcher<Begun, boolean>({
-    run: async (begun) => {
-      const standing = await write(begun)
-      return begun.map(({ id }) => standing.has(id))
+/**
+ * Records which attempts are under way: before the send where a second attempt would do harm, otherwise in batches and only
+ * if they last.
+ */
+export function createAttemptLog({ write, onLost, log }: AttemptLogOptions) {
+  const unwritten = new Map<string, StartedAttempt>()
+  const batcher = createBatcher<StartedAttempt, boolean>({
+    run: async (started) => {
+      const ours = await write(started)
+      return started.map(({ id }) => ours.has(id))
     },
     max: BATCH,
     splitsAfter: () => false,
@@ -33,37 +36,41 @@ export function createMarks({ write, onLost, log }: MarksOptions) {
   const sweep = async () => {
     if (writing) return
     const now = Date.now()
-    const due = [...unmarked.values()].filter(({ startedAt }) => now - startedAt.getTime() >= PATIENCE_MS)
+    const due = [...unwritten.values()].filter(
+      ({ startedAt }) => now - startedAt.getTime() >= SHORT_ATTEMPT_MS,
+    )
     if (due.length === 0) return
     writing = true
     try {
-      const standing = await write(due)
+      const ours = await write(due)
       for (const { id } of due) {
-        // one that ended meanwhile is settled by its outcome
-        if (unmarked.delete(id) && !standing.has(id)) onLost(id)
+        // the completer writes those that ended meanwhile
+        if (unwritten.delete(id) && !ours.has(id)) onLost(id)
       }
     } catch (error) {
-      log.debug({ reason: reasonOf(error) }, 'tries under way could not be noted')
+      log.debug({ reason: reasonOf(error) }, 'cannot record the attempts under way')
     } finally {
       writing = false
     }
   }
-  const timer = setInterval(sweep, EVERY_MS)
+  const timer = setInterval(sweep, SWEEP_MS)
 
   return {
-    /** Resolves with whether the claim stands, once the try is on record. */
-    begin: (begun: Begun) => batcher.add(begun),
-    note(begun: Begun) {
-      unmarked.set(begun.id, begun)
+    /** Records the attempt at once; resolves with whether the message is still ours. */
+    writeNow: (started: StartedAttempt) => batcher.add(started),
+    /** Records the attempt with a later sweep, unless it ends before. */
+    add(started: StartedAttempt) {
+      unwritten.set(started.id, started)
     },
-    forget(messageId: string) {
-      unmarked.delete(messageId)
+    /** The attempt has ended. */
+    remove(messageId: string) {
+      unwritten.delete(messageId)
     },
     close() {
       clearInterval(timer)
-      unmarked.clear()
+      unwritten.clear()
     },
   }
 }
 
-export type Marks = ReturnType<typeof createMarks>
+export type AttemptLog = ReturnType<typeof createAttemptLog>

@@ -7,34 +7,34 @@ import { retryUntilUp } from '../platform/retry.ts'
 import { deadOf, isQueue, type NewJob, type Queue, typedJob } from '../queue/index.ts'
 import { jobOf } from './enqueue.ts'
 import type { Outcome } from './outcome.ts'
-import { type Settled, writeSettled } from './sql/attempts.ts'
+import { type OutcomeRow, writeOutcomes } from './sql/attempts.ts'
 
 /** Outcomes in one transaction at most. */
 const BATCH = 500
 
-interface SettlerOptions {
+interface CompleterOptions {
   database: Database
   queue: Queue
   node: string
-  /** Whether somebody wants to hear of deaths. */
+  /** Whether dead messages are announced (STATUS_FAILED_WEBHOOK_URL). */
   announcesDeaths: boolean
   log: Logger
-  /** Aborted when the worker must end, come what may: what is not written then is taken over by another. */
+  /** Aborted when the worker must end. Another worker takes over the messages whose outcome is not written by then. */
   signal: AbortSignal
 }
 
-/** The name of the job that tells of a death. */
+/** Type of the job that announces a dead message. */
 export const MESSAGE_DIED = 'message_died'
 
 export const deathOf = ({ id, tenantId }: { id: string; tenantId: string }): NewJob =>
   typedJob(randomUUID(), { type: MESSAGE_DIED, data: { message: id, tenantId } })
 
 /**
- * Writes what came of tries: the message, the try, the next job or the dead letter, and the acknowledgement of this one, in
- * one transaction for all that ended at the same time. Insists while the database is away: what was sent must be known as
- * sent. Resolves with whether the outcome still counted.
+ * Writes outcomes: the message, the attempt, the next job or the dead letter, and the acknowledgement, in one transaction for
+ * all outcomes that arrive together. Repeats while the database is away: a message that was sent must be recorded as sent.
+ * Resolves with whether the outcome still counted.
  */
-export function createSettler(options: SettlerOptions) {
+export function createCompleter(options: CompleterOptions) {
   const { log, signal } = options
   return createBatcher<Outcome, boolean>({
     max: BATCH,
@@ -43,17 +43,17 @@ export function createSettler(options: SettlerOptions) {
   })
 }
 
-/** Of each message, the id of the job that follows. */
+/** The id of the next job, by message. */
 type NextJobs = ReadonlyMap<string, string | null>
 
 async function write(
-  { database, queue, node, announcesDeaths }: SettlerOptions,
+  { database, queue, node, announcesDeaths }: CompleterOptions,
   outcomes: readonly Outcome[],
 ): Promise<boolean[]> {
-  const settled = outcomes.map(settledOf)
-  const nextJobs: NextJobs = new Map(settled.map(({ id, nextJobId }) => [id, nextJobId]))
+  const rows = outcomes.map(rowOf)
+  const nextJobs: NextJobs = new Map(rows.map(({ id, nextJobId }) => [id, nextJobId]))
   return database.transaction(async (transaction) => {
-    const written = await writeSettled(transaction, node, settled)
+    const written = await writeOutcomes(transaction, node, rows)
     const counted = outcomes.filter(({ message }) => written.has(message.id))
     await writeRetries(queue, transaction, nextJobs, counted)
     await writeDead(queue, transaction, nextJobs, counted)
@@ -66,7 +66,7 @@ async function write(
   })
 }
 
-function settledOf(outcome: Outcome): Settled {
+function rowOf(outcome: Outcome): OutcomeRow {
   const { message, job, status, attempt } = outcome
   return {
     id: message.id,
@@ -91,8 +91,8 @@ async function writeRetries(
   nextJobs: NextJobs,
   counted: readonly Outcome[],
 ): Promise<void> {
-  const owed = counted.filter(({ status }) => status === 'retrying' || status === 'pending')
-  for (const [name, some] of Map.groupBy(owed, ({ message }) => message.queue)) {
+  const pending = counted.filter(({ status }) => status === 'retrying' || status === 'pending')
+  for (const [name, some] of Map.groupBy(pending, ({ message }) => message.queue)) {
     const jobs = some.map(({ message, nextAttemptAt }) =>
       jobOf(message, nextJobs.get(message.id)!, nextAttemptAt),
     )
@@ -100,7 +100,7 @@ async function writeRetries(
   }
 }
 
-/** With its trace, for those who look at the queue and not at the messages. */
+/** A dead letter carries the error, for people who look at the queue and not at the messages. */
 async function writeDead(
   queue: Queue,
   transaction: Transaction,

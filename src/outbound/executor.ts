@@ -4,33 +4,34 @@ import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { retryUntilUp } from '../platform/retry.ts'
 import type { Job, Queue, Task } from '../queue/index.ts'
-import { attempt, type Stopped, type TryResult } from './attempt.ts'
-import type { Marks } from './attempt-log.ts'
+import { type AbortCause, type AttemptResult, attempt } from './attempt.ts'
+import type { AttemptLog } from './attempt-log.ts'
 import { groupOf } from './enqueue.ts'
 import { advance, mayHappen } from './life.ts'
 import { type Channel, type ChannelSender, PRIORITY } from './message.ts'
-import { type Begun, expired, type Outcome, outcomeOf, uncertain } from './outcome.ts'
-import { recognises } from './policy.ts'
+import { type AttemptStart, expired, isIdempotent, type Outcome, outcomeOf, uncertain } from './outcome.ts'
 import type { RateLimits } from './rate-limit.ts'
 import { findMessages, type MessageRow } from './sql/messages.ts'
 
-/** ms before a try that could not be put on record is begun again. */
-const AWAY_MS = 500
+/** Delay before retrying an attempt that could not be recorded, in ms. */
+const UNRECORDED_DELAY_MS = 500
 
-interface CourierOptions {
+interface ExecutorOptions {
   database: Database
   queue: Queue
   senders: ReadonlyMap<Channel, ChannelSender>
   limits: RateLimits
-  marks: () => Marks
-  settle: (outcome: Outcome) => Promise<boolean>
-  /** Whether a message must wait, however long. */
-  isHeld: (message: MessageRow) => boolean
-  onTrying: (message: MessageRow, number: number) => void
+  attemptLog: () => AttemptLog
+  /** Writes an outcome; resolves with whether it still counted. */
+  complete: (outcome: Outcome) => Promise<boolean>
+  /** Whether a pause covers the message. */
+  isPaused: (message: MessageRow) => boolean
+  onAttempt: (message: MessageRow, number: number) => void
   onOutcome: (outcome: Outcome) => void
-  onSettled: () => void
+  /** A batch of outcomes is written. */
+  onCompleted: () => void
   log: Logger
-  /** Aborted when the worker must end, come what may. */
+  /** Aborted when the worker must end, whatever is still under way. */
   signal: AbortSignal
   now: () => number
   random: () => number
@@ -38,224 +39,224 @@ interface CourierOptions {
 }
 
 /** A message that this process has taken. */
-interface Hand {
+interface InFlight {
   message: MessageRow
   job: Job
   readonly controller: AbortController
-  /** When the try began that could not be put on record: should that have arrived after all, it is this one. */
+  /** Start of an attempt whose record may not have arrived; the next attempt reuses it, so that both are one. */
   unrecorded?: Date
-  /** The try is over; what came of it is being written. */
-  settling: boolean
+  /** The attempt is over and its outcome is being written. */
+  completing: boolean
 }
 
-/** Takes messages from jobs to their outcome. What a try may lead to is the machine's word, when it comes next the policy's. */
-export function createCourier(options: CourierOptions) {
-  const { database, queue, senders, limits, settle, log, signal, now, random } = options
-  const hands = new Map<string, Hand>()
-  /** Messages whose outcome is being written, by the station that took them. */
-  const unsettled = new Map<string, number>()
-  let settling = 0
+/** Turns jobs into tasks; each task makes one attempt to send a message and hands its outcome to the completer. */
+export function createExecutor(options: ExecutorOptions) {
+  const { database, queue, senders, limits, complete, log, signal, now, random } = options
+  const inFlight = new Map<string, InFlight>()
+  /** Number of messages whose outcome is being written, by fetcher. */
+  const completingBy = new Map<string, number>()
+  let completing = 0
 
-  /** Tasks for those messages that are still owed; the other jobs are acknowledged. */
+  /** Makes tasks for the messages that are still to be sent; acknowledges the other jobs. */
   const take = async (jobs: readonly Job[]): Promise<Task[]> => {
     const reading = { what: 'messages', log, signal }
     const rows = await retryUntilUp(() => findMessages(database, jobs.map(messageOf)), reading)
     const messages = new Map(rows.map((row) => [row.id, row]))
     const stale: Job[] = []
-    const held: Job[] = []
+    const paused: Job[] = []
     const tasks: Task[] = []
     for (const job of jobs) {
       const message = messages.get(messageOf(job))
-      const hand = hands.get(messageOf(job))
-      // our claim had lapsed and came back to us: what is under way goes on under the new one
-      if (hand && !(hand.settling && hand.job.id !== job.id)) hand.job = job
-      else if (!message || message.jobId !== job.id || !isOwed(message)) stale.push(job)
-      else if (options.isHeld(message)) held.push(job)
+      const entry = inFlight.get(messageOf(job))
+      // our claim lapsed and the job came back to us: the attempt goes on under the new claim
+      if (entry && !(entry.completing && entry.job.id !== job.id)) entry.job = job
+      else if (!message || message.jobId !== job.id || !isUnsent(message)) stale.push(job)
+      else if (options.isPaused(message)) paused.push(job)
       else tasks.push(taskOf(message, job))
     }
     if (stale.length > 0) await retryUntilUp(() => queue.ack(stale), reading)
-    if (held.length > 0) await giveBack(held)
+    if (paused.length > 0) await giveBack(paused)
     return tasks
   }
 
   const taskOf = (message: MessageRow, job: Job): Task => {
-    const hand: Hand = { message, job, controller: new AbortController(), settling: false }
-    hands.set(message.id, hand)
+    const entry: InFlight = { message, job, controller: new AbortController(), completing: false }
+    inFlight.set(message.id, entry)
     return {
       group: groupOf(message),
       priority: message.priority,
       drop: () => {
-        forget(hand)
-        return hand.job
+        forget(entry)
+        return entry.job
       },
       run: async () => {
         try {
-          const waitMs = await next(hand)
+          const waitMs = await execute(entry)
           if (waitMs !== undefined) return waitMs
         } catch (error) {
-          giveUp(hand, error)
+          giveUp(entry, error)
         }
-        if (!hand.settling) forget(hand)
+        if (!entry.completing) forget(entry)
         return undefined
       },
     }
   }
 
-  /** The next job of a message may be here before what came of the one before is known to be written. */
-  const forget = (hand: Hand) => {
-    if (hands.get(hand.message.id) === hand) hands.delete(hand.message.id)
+  /** The next job of a message may be here before the outcome of the previous one is written. */
+  const forget = (entry: InFlight) => {
+    if (inFlight.get(entry.message.id) === entry) inFlight.delete(entry.message.id)
   }
 
-  /** Those that cannot be given back now come back by themselves when our claim lapses. */
+  /** Jobs that cannot be given back now return by themselves when our claim lapses. */
   const giveBack = (jobs: readonly Job[]) => queue.nack(jobs, 'released').catch(() => {})
 
-  const giveUp = ({ message }: Hand, error: unknown) => {
-    // what is not settled is taken over once our claim lapses
-    log.error({ ...facts(message), reason: reasonOf(error) }, 'a message was given up by its worker')
+  const giveUp = ({ message }: InFlight, error: unknown) => {
+    // another worker takes the message over when our claim lapses
+    log.error({ ...facts(message), reason: reasonOf(error) }, 'the worker gave up a message')
   }
 
-  const next = async (hand: Hand): Promise<number | undefined> => {
-    const { message } = hand
-    if (hand.controller.signal.aborted) {
-      await leave(hand, hand.controller.signal.reason)
+  const execute = async (entry: InFlight): Promise<number | undefined> => {
+    const { message } = entry
+    if (entry.controller.signal.aborted) {
+      await leave(entry, entry.controller.signal.reason)
       return undefined
     }
     if (message.expiresAt && message.expiresAt.getTime() <= now()) {
-      record(expired(taken(hand)))
+      finish(expired(taken(entry)))
       return undefined
     }
-    if (options.isHeld(message)) {
-      await giveBack([hand.job])
+    if (options.isPaused(message)) {
+      await giveBack([entry.job])
       return undefined
     }
-    if (message.status === 'processing' && !recognises(message.channel)) {
-      record(uncertain(taken(hand)))
+    if (message.status === 'processing' && !isIdempotent(message.channel)) {
+      finish(uncertain(taken(entry)))
       return undefined
     }
     const sender = senders.get(message.channel)
     if (!sender) {
       const error = fail('CHANNEL_UNAVAILABLE', { channel: message.channel })
       const refused = new DeliveryError({ code: error.code, message: error.message, final: true })
-      conclude(hand, begin(hand), { ok: false, error: refused, stopped: undefined })
+      conclude(entry, begin(entry), { ok: false, error: refused, aborted: undefined })
       return undefined
     }
-    const waitMs = await limits.take(message).catch(() => AWAY_MS)
+    const waitMs = await limits.take(message).catch(() => UNRECORDED_DELAY_MS)
     if (waitMs > 0) return waitMs
-    return send(hand, sender)
+    return send(entry, sender)
   }
 
-  /** The message as it is during the try. */
-  const begin = (hand: Hand) => {
-    const { message } = hand
+  /** Sets the message to its state during the attempt. */
+  const begin = (entry: InFlight): AttemptStart => {
+    const { message } = entry
     const number = message.attempts + 1
-    // one that was under way when its worker died begins again
+    // an attempt that was under way when its worker died starts again
     const before = message.status === 'processing' ? 'retrying' : message.status
     const status = advance({ ...message, status: before }, { type: 'message.taken' })
-    hand.message = { ...message, status, attempts: number }
-    return { number, startedAt: hand.unrecorded ?? new Date(now()) }
+    entry.message = { ...message, status, attempts: number }
+    return { number, startedAt: entry.unrecorded ?? new Date(now()) }
   }
 
-  const send = async (hand: Hand, sender: ChannelSender): Promise<number | undefined> => {
-    const untouched = hand.message
-    const begun = begin(hand)
-    const { message, job } = hand
-    const mark = { id: message.id, jobId: job.id, ...begun }
-    if (recognises(message.channel)) options.marks().note(mark)
+  const send = async (entry: InFlight, sender: ChannelSender): Promise<number | undefined> => {
+    const before = entry.message
+    const start = begin(entry)
+    const { message, job } = entry
+    const started = { id: message.id, jobId: job.id, ...start }
+    if (isIdempotent(message.channel)) options.attemptLog().add(started)
     else {
       try {
-        // from here on it may have left: that must be known before it does
-        if (!(await options.marks().begin(mark))) {
-          await drop(hand)
+        // the record must be written before the message can leave
+        if (!(await options.attemptLog().writeNow(started))) {
+          await drop(entry)
           return undefined
         }
       } catch {
-        hand.message = untouched
-        hand.unrecorded = begun.startedAt
-        return AWAY_MS
+        entry.message = before
+        entry.unrecorded = start.startedAt
+        return UNRECORDED_DELAY_MS
       }
     }
-    options.onTrying(message, begun.number)
+    options.onAttempt(message, start.number)
     const { timeoutMs } = options
     const result = await attempt({
       sender,
       message,
-      number: begun.number,
-      controller: hand.controller,
+      number: start.number,
+      controller: entry.controller,
       now: now(),
       ...(timeoutMs !== undefined && { timeoutMs }),
     })
-    options.marks().forget(message.id)
-    conclude(hand, begun, result)
+    options.attemptLog().remove(message.id)
+    conclude(entry, start, result)
     return undefined
   }
 
-  const conclude = (hand: Hand, attempt: Begun, result: TryResult) => {
-    const outcome = outcomeOf({ ...taken(hand), attempt }, result, random)
-    if (outcome) record(outcome)
+  const conclude = (entry: InFlight, attempt: AttemptStart, result: AttemptResult) => {
+    const outcome = outcomeOf({ ...taken(entry), attempt }, result, random)
+    if (outcome) finish(outcome)
   }
 
-  const taken = ({ message, job }: Hand) => ({ message, job, at: new Date(now()) })
+  const taken = ({ message, job }: InFlight) => ({ message, job, at: new Date(now()) })
 
-  /** Nobody's place is taken while this is written: the next try need not wait for it. */
-  const record = (outcome: Outcome) => {
-    const hand = hands.get(outcome.message.id)!
-    const station = stationOf(hand.message.queue, hand.message.priority >= PRIORITY.critical)
-    hand.settling = true
-    unsettled.set(station, (unsettled.get(station) ?? 0) + 1)
-    settling++
-    settle(outcome)
+  /** Writes the outcome in the background: the task's place is free for the next attempt at once. */
+  const finish = (outcome: Outcome) => {
+    const entry = inFlight.get(outcome.message.id)!
+    const fetcher = fetcherOf(entry.message.queue, entry.message.priority >= PRIORITY.critical)
+    entry.completing = true
+    completingBy.set(fetcher, (completingBy.get(fetcher) ?? 0) + 1)
+    completing++
+    complete(outcome)
       .then((counted) => {
         if (counted) options.onOutcome(outcome)
       })
-      .catch((error) => giveUp(hand, error))
+      .catch((error) => giveUp(entry, error))
       .finally(() => {
-        settling--
-        unsettled.set(station, unsettled.get(station)! - 1)
-        forget(hand)
+        completing--
+        completingBy.set(fetcher, completingBy.get(fetcher)! - 1)
+        forget(entry)
         // whole batches end together
-        if (settling % 32 === 0) options.onSettled()
+        if (completing % 32 === 0) options.onCompleted()
       })
   }
 
-  /** Cancelled before anything was begun, or no longer ours. */
-  const drop = (hand: Hand) =>
-    retryUntilUp(() => queue.ack([hand.job]), { what: 'acknowledgements', log, signal })
+  /** The message was cancelled before its attempt, or is no longer ours. */
+  const drop = (entry: InFlight) =>
+    retryUntilUp(() => queue.ack([entry.job]), { what: 'acknowledgements', log, signal })
 
-  /** Nothing was begun. What the closing of this worker alone keeps from leaving is still owed. */
-  const leave = async (hand: Hand, reason: Stopped) => {
-    if (reason === 'closing') await queue.nack([hand.job], 'released')
-    else await drop(hand)
+  /** Aborted before the attempt. A message that only this worker's closing stopped goes back into the queue. */
+  const leave = async (entry: InFlight, reason: AbortCause) => {
+    if (reason === 'closing') await queue.nack([entry.job], 'released')
+    else await drop(entry)
   }
 
   return {
     take,
-    /** Jobs in hand, to be held on to. */
-    jobs: () => [...hands.values()].map(({ job }) => job),
-    /** Messages whose outcome is being written. */
-    settling: () => settling,
-    /** Those of one station: what others have sent takes none of its room. */
-    unsettledOf: (queue: string, critical: boolean) => unsettled.get(stationOf(queue, critical)) ?? 0,
-    /** The time of a message passed that nobody may take. */
+    /** Jobs in flight, whose claims must be extended. */
+    jobs: () => [...inFlight.values()].map(({ job }) => job),
+    /** Number of messages whose outcome is being written. */
+    completing: () => completing,
+    /** The same for one fetcher: outcomes of the others take none of its room. */
+    completingOf: (queue: string, critical: boolean) => completingBy.get(fetcherOf(queue, critical)) ?? 0,
+    /** Writes that a paused message has expired. */
     async expire(message: MessageRow): Promise<void> {
-      if (hands.has(message.id)) return
-      // its job stays behind, until somebody takes it and finds nothing to do
+      if (inFlight.has(message.id)) return
+      // its job stays in the queue until a worker takes it and finds nothing to do
       const job = { id: message.jobId, queue: message.queue, data: undefined, claims: 0 }
       const outcome = expired({ message, job, at: new Date(now()) })
-      if (await settle(outcome)) options.onOutcome(outcome)
+      if (await complete(outcome)) options.onOutcome(outcome)
     },
-    messageIds: () => [...hands.keys()],
-    stop(messageId: string, reason: Stopped) {
-      hands.get(messageId)?.controller.abort(reason)
+    messageIds: () => [...inFlight.keys()],
+    stop(messageId: string, reason: AbortCause) {
+      inFlight.get(messageId)?.controller.abort(reason)
     },
-    stopAll(reason: Stopped) {
-      for (const { controller } of hands.values()) controller.abort(reason)
+    stopAll(reason: AbortCause) {
+      for (const { controller } of inFlight.values()) controller.abort(reason)
     },
   }
 }
 
-const stationOf = (queue: string, critical: boolean) => `${queue} ${critical ? 'critical' : 'general'}`
+const fetcherOf = (queue: string, critical: boolean) => `${queue} ${critical ? 'critical' : 'general'}`
 
-const isOwed = (message: MessageRow) =>
+const isUnsent = (message: MessageRow) =>
   message.status === 'processing' || mayHappen(message, { type: 'message.taken' })
 
 function messageOf({ data }: Job): string {

@@ -8,14 +8,14 @@ import { deathOf } from './completer.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
 import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
 import type { ChannelSender, Message } from './message.ts'
-import { recognises, refusalOf } from './policy.ts'
-import { type Settled, writeSettled } from './sql/attempts.ts'
+import { failureOf, isIdempotent } from './outcome.ts'
+import { type OutcomeRow, writeOutcomes } from './sql/attempts.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
-/** ms between two looks for something to reconcile. */
-const EVERY_MS = 5000
-/** ms for a direct try: somebody waits for it. */
-const TRY_MS = 10_000
+/** ms between two runs of `reconcile`. */
+const RECONCILE_MS = 5000
+/** ms for a direct attempt: a caller waits for it. */
+const DIRECT_ATTEMPT_MS = 10_000
 
 interface FallbackOptions {
   database: Database
@@ -24,14 +24,14 @@ interface FallbackOptions {
   directory: string
   senders: () => readonly ChannelSender[]
   node: string
-  /** Whether somebody wants to hear of deaths. */
+  /** Whether dead messages are announced (STATUS_FAILED_WEBHOOK_URL). */
   announcesDeaths: boolean
   log: Logger
 }
 
 /**
- * Sends past the queue while Postgres is away. What is sent is on the disk before it leaves, and becomes a message like
- * the others when Postgres is back: sent, or enqueued for what is owed. Rate limits do not hold meanwhile.
+ * Sends past the queue while Postgres is away. Each message is on the disk before it leaves. When Postgres is back it becomes
+ * an ordinary message: sent, or enqueued for its next attempt. Rate limits do not apply meanwhile.
  */
 export function createFallback(options: FallbackOptions) {
   const { database, queue, directory, senders, node, announcesDeaths, log } = options
@@ -44,10 +44,17 @@ export function createFallback(options: FallbackOptions) {
     const entry = await journal.during(fresh, async () => {
       const controller = new AbortController()
       const now = Date.now()
-      const result = await attempt({ sender, message, number: 1, controller, now, timeoutMs: TRY_MS })
+      const result = await attempt({
+        sender,
+        message,
+        number: 1,
+        controller,
+        now,
+        timeoutMs: DIRECT_ATTEMPT_MS,
+      })
       const common = { id: fresh.id, at: new Date().toISOString() }
       if (result.ok) return { kind: 'sent', ...common, ...result.accepted }
-      const { code, message: reason, status, final } = refusalOf(result.error, message)
+      const { code, message: reason, status, final } = failureOf(result.error, message)
       return { kind: 'refused', ...common, code, reason, status, final }
     })
     log.warn(
@@ -63,14 +70,14 @@ export function createFallback(options: FallbackOptions) {
     const messages = entries.flatMap((entry) => (entry.kind === 'message' ? [entry.message] : []))
     if (messages.length > 0) {
       await database.transaction(async (transaction) => {
-        // one whose enqueue did arrive although nobody heard of it is there already
+        // an insert that succeeded without a confirmation is there already
         const results = await writeMessages(queue, transaction, messages)
-        // one whose key was there before is another message, and its own try went past all of this
+        // a message whose key existed before is a duplicate; its attempt is not recorded
         const own = messages.filter((message, at) => results[at]!.id === message.id)
-        const settled = [...entries, ...uncertainties(entries)].flatMap((entry) => settledOf(entry, own))
-        const written = await writeSettled(transaction, node, settled)
-        const over = settled.filter(({ status }) => status === 'sent' || status === 'failed')
-        const dead = settled.filter(({ id, status }) => status === 'failed' && written.has(id))
+        const outcomes = [...entries, ...uncertainties(entries)].flatMap((entry) => rowsOf(entry, own))
+        const written = await writeOutcomes(transaction, node, outcomes)
+        const over = outcomes.filter(({ status }) => status === 'sent' || status === 'failed')
+        const dead = outcomes.filter(({ id, status }) => status === 'failed' && written.has(id))
         for (const name of new Set(messages.map((message) => message.queue)))
           await queue.remove(
             name,
@@ -99,7 +106,7 @@ export function createFallback(options: FallbackOptions) {
     running ??= (async () => {
       let count = 0
       for (const file of await journal.closed()) count += await reconcileFile(file)
-      if (count > 0) log.info({ messages: count }, 'messages sent past the queue are known to it now')
+      if (count > 0) log.info({ messages: count }, 'messages sent past the queue were reconciled')
       return count
     })().finally(() => {
       running = undefined
@@ -109,13 +116,13 @@ export function createFallback(options: FallbackOptions) {
   const timer = setInterval(() => {
     reconcile().catch((error) => {
       const away = error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE'
-      if (!away) log.warn({ reason: reasonOf(error) }, 'messages sent past the queue cannot be reconciled')
+      if (!away) log.warn({ reason: reasonOf(error) }, 'cannot reconcile the messages sent past the queue')
     })
-  }, EVERY_MS)
+  }, RECONCILE_MS)
 
   return {
     sendDirectly,
-    /** Makes messages of what was sent past the queue. Resolves with their number. */
+    /** Inserts the messages that were sent past the queue. Resolves with their number. */
     reconcile,
     async close() {
       clearInterval(timer)
@@ -125,19 +132,19 @@ export function createFallback(options: FallbackOptions) {
   }
 }
 
-/** The process ended during these tries, and the other side would take a second one for another message. */
+/** The process ended during these attempts, and the receiver would show a second copy. */
 function uncertainties(entries: readonly Entry[]): Entry[] {
   const known = new Set(entries.flatMap((entry) => (entry.kind === 'message' ? [] : [entry.id])))
   return entries.flatMap((entry) => {
     if (entry.kind !== 'message' || known.has(entry.message.id)) return []
     const { id, channel } = entry.message
-    if (recognises(channel)) return []
+    if (isIdempotent(channel)) return []
     const { code, message: reason } = fail('MESSAGE_UNCERTAIN', { channel })
     return [{ kind: 'refused', id, at: new Date().toISOString(), code, reason, final: true } as const]
   })
 }
 
-function settledOf(entry: Entry, messages: readonly FreshMessage[]): Settled[] {
+function rowsOf(entry: Entry, messages: readonly FreshMessage[]): OutcomeRow[] {
   if (entry.kind === 'message') return []
   const message = messages.find(({ id }) => id === entry.id)
   if (!message) return []
@@ -167,7 +174,7 @@ function settledOf(entry: Entry, messages: readonly FreshMessage[]): Settled[] {
   const { code, reason, status, final } = entry
   const error = { code, message: reason, ...(status !== undefined && { status }) }
   const refused = { ...common, httpStatus: status ?? null, providerId: null, error }
-  // what may go on does so with the job it was enqueued with just now
+  // a retry uses the job that was enqueued just now
   return final
     ? [{ ...refused, status: 'failed', outcome: 'failed', nextJobId: randomUUID() }]
     : [{ ...refused, status: 'retrying', outcome: 'retrying', nextJobId: null }]

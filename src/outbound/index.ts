@@ -14,18 +14,18 @@ export { endpointChange, endpointInput, gateInput, instanceInput, rotation } fro
 export { advance, mayHappen } from './life.ts'
 export {
   type Accepted,
+  type Attempt,
   CHANNELS,
   type ChannelSender,
   type Message,
   type MessageStatus,
   type NewMessage,
   PRIORITY,
-  type Try,
 } from './message.ts'
 export { createOutbound, type Outbound } from './outbound.ts'
 export { createOutbox } from './outbox.ts'
 export { createSenders } from './senders.ts'
-export { type AttemptRow, attemptsOf, writeBegun } from './sql/attempts.ts'
+export { type AttemptRow, attemptsOf, writeStarted } from './sql/attempts.ts'
 export { noteFailure, readBreaker } from './sql/breakers.ts'
 export {
   createEndpoint,

@@ -4,7 +4,7 @@ import { fail } from '../platform/errors.ts'
 import type { MessageStatus } from './message.ts'
 import type { MessageRow } from './sql/messages.ts'
 
-export type Living = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
+export type DeliveryState = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
 
 /** How an error says it. */
 const STATES: Record<MessageStatus, string> = {
@@ -24,7 +24,7 @@ const answers = new Map<string, MessageStatus | undefined>()
  * The status that a message has after something happened to it, by `deliveryMachine`. `attempts` are those before the
  * event. Throws MESSAGE_STATE where the machine knows no such way.
  */
-export function advance(message: Living, event: DeliveryEvent): MessageStatus {
+export function advance(message: DeliveryState, event: DeliveryEvent): MessageStatus {
   const after = ask(message, event)
   if (after !== undefined) return after
   const { id: messageId, status } = message
@@ -32,11 +32,11 @@ export function advance(message: Living, event: DeliveryEvent): MessageStatus {
   throw fail('MESSAGE_STATE', { messageId, status, state: STATES[status], event: wanted })
 }
 
-export function mayHappen(message: Living, event: DeliveryEvent): boolean {
+export function mayHappen(message: DeliveryState, event: DeliveryEvent): boolean {
   return ask(message, event) !== undefined
 }
 
-function ask({ status, attempts, attemptsBefore, maxRetries }: Living, event: DeliveryEvent) {
+function ask({ status, attempts, attemptsBefore, maxRetries }: DeliveryState, event: DeliveryEvent) {
   const tries = attempts - attemptsBefore
   // all that its guards look at
   const situation = [

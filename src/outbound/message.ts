@@ -61,7 +61,7 @@ export interface Message {
 }
 
 /** One try, as a channel sees it. */
-export interface Try {
+export interface Attempt {
   /** 1 for the first. */
   number: number
   /** Aborts when the worker ends or the try has taken too long. */
@@ -81,6 +81,6 @@ export interface Accepted {
  */
 export interface ChannelSender {
   readonly channel: Channel
-  send(message: Message, attempt: Try): Promise<Accepted>
+  send(message: Message, attempt: Attempt): Promise<Accepted>
   close(): Promise<void>
 }

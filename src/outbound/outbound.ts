@@ -19,8 +19,8 @@ import { createEnqueuer, type Enqueued, writeMessages } from './enqueue.ts'
 import { createFallback } from './fallback.ts'
 import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
 import { prepare } from './new-message.ts'
+import { isIdempotent } from './outcome.ts'
 import { createPauses, PAUSES_CHANGED } from './pauses.ts'
-import { recognises } from './policy.ts'
 import type { Rates } from './rate-limit.ts'
 import { type AttemptRow, attemptsOf } from './sql/attempts.ts'
 import {
@@ -37,26 +37,26 @@ import { readStatistics } from './statistics.ts'
 export interface OutboundOptions {
   database: Database
   log: Logger
-  /** Of this process, for tries that it makes itself. */
+  /** Name of this process, for the attempts it makes itself. */
   node: string
-  /** Listens and looks after the queues: true wherever a worker runs. */
+  /** True wherever a worker runs: listens for notifications and maintains the queues. */
   works: boolean
-  /** Tries after the first one, where a message says nothing. */
+  /** Default number of attempts after the first one. */
   retryLimit: number
-  /** ms before the first of them. */
+  /** Default delay before the first retry, in ms. */
   retryDelayMs: number
-  /** Messages a second of one account, by channel; one that is not named has no limit. */
+  /** Messages a second of one account, by channel; a channel without a rate has no limit. */
   rates?: Rates | undefined
-  /** Who hears of dead messages; undefined: nobody. */
+  /** Dead messages are announced to this URL; undefined: not at all. */
   statusFailedUrl?: string | undefined
-  /** Needed with `statusFailedUrl` where a worker runs. */
+  /** Required with `statusFailedUrl` where a worker runs. */
   post?: Post | undefined
-  /** For direct sends while Postgres is away; without it there are none. */
+  /** For direct sends while Postgres is away; undefined: none. */
   fallback?: { directory: string; senders: () => readonly ChannelSender[] } | undefined
   now?: () => number
 }
 
-/** Something that happened to a message, in this process. */
+/** A change of a message's delivery, in this process. */
 export interface DeliveryFact {
   messageId: string
   tenantId: string
@@ -71,13 +71,13 @@ export interface DeliveryFact {
 
 export interface NewJobRequest {
   queue: Exclude<QueueName, 'outgoing' | 'webhook'>
-  /** Which handler does it. */
+  /** Names the handler. */
   type: string
-  /** With a `tenantId`, the tenants' jobs take turns. */
+  /** With a `tenantId`, tenants share fairly. */
   data: Record<string, unknown>
   /** 0 to 10. */
   priority?: number
-  /** A second job with the same id is left out. */
+  /** A second job with the same id is ignored. */
   id?: string
   startAfter?: Date
   transaction?: Transaction
@@ -85,17 +85,17 @@ export interface NewJobRequest {
 
 export interface MessagePage {
   messages: MessageRow[]
-  /** For the next page; null: this was the last. */
+  /** Cursor of the next page; null: this was the last. */
   next: string | null
 }
 
-/** ms that a hanging database may hold up a direct send, where the other side knows a second copy by its id. */
-const DIRECT_PATIENCE_MS = 1000
+/** ms that a direct send waits for a hanging database, where the receiver recognises a second copy by its id. */
+const DIRECT_STORE_MS = 1000
 
 export type Outbound = Awaited<ReturnType<typeof createOutbound>>
 
 /**
- * What leaves through the queue. Throws DATABASE_UNREACHABLE. Close it after the workers that use it, and before the
+ * Messages that leave through the queue. Throws DATABASE_UNREACHABLE. Close it after the workers that use it, and before the
  * database.
  */
 export async function createOutbound(options: OutboundOptions) {
@@ -113,12 +113,12 @@ export async function createOutbound(options: OutboundOptions) {
   const listeners = new Set<(fact: DeliveryFact) => void>()
   const handlers = new Map<string, JobHandler>()
 
-  const tell = (fact: DeliveryFact) => {
+  const publish = (fact: DeliveryFact) => {
     for (const listener of listeners) {
       try {
         listener(fact)
       } catch (error) {
-        log.error({ reason: reasonOf(error) }, 'a listener of deliveries failed')
+        log.error({ reason: reasonOf(error) }, 'a delivery listener threw')
       }
     }
   }
@@ -132,12 +132,12 @@ export async function createOutbound(options: OutboundOptions) {
     let enqueued: Enqueued
     try {
       if (transaction) enqueued = (await writeMessages(queue, transaction, [fresh]))[0]!
-      else if (way !== 'direct' || !fallback || !recognises(fresh.channel))
+      else if (way !== 'direct' || !fallback || !isIdempotent(fresh.channel))
         enqueued = await enqueuer.add(prepared)
       else {
         const stored = enqueuer.add(prepared)
-        const inTime = await withTimeout(DIRECT_PATIENCE_MS, stored)
-        // should it arrive after all, it has the same id, and the journal of the direct send is joined to it
+        const inTime = await withTimeout(DIRECT_STORE_MS, stored)
+        // if the insert succeeds after all, it has the same id, and reconciling joins the two
         if (!inTime) stored.catch(() => {})
         enqueued = inTime ?? (await fallback.sendDirectly(fresh))
       }
@@ -149,7 +149,7 @@ export async function createOutbound(options: OutboundOptions) {
     if (!enqueued.duplicate) {
       const { id: messageId, tenantId, channel, callId } = fresh
       const attempts = enqueued.status === 'pending' ? 0 : 1
-      tell({ messageId, tenantId, channel, callId, status: enqueued.status, attempts })
+      publish({ messageId, tenantId, channel, callId, status: enqueued.status, attempts })
     }
     return enqueued
   }
@@ -174,49 +174,49 @@ export async function createOutbound(options: OutboundOptions) {
     handlers: handlers as ReadonlyMap<string, JobHandler>,
     announcesDeaths,
     rates: options.rates ?? {},
-    /** Of jobs that are no messages. */
+    /** For jobs that are not messages. */
     retries: { limit: retryLimit, delayMs: retryDelayMs },
 
     /**
-     * Resolves once the message is committed, or, with a transaction, once it is part of that. What is enqueued at the same
-     * time is written together. `fallback: 'direct'` sends at once when Postgres is away. Throws MESSAGE_INVALID,
+     * Resolves when the message is committed, or, with a transaction, when it is part of that. Messages enqueued at the same
+     * time share a transaction. `fallback: 'direct'` sends at once when Postgres is away. Throws MESSAGE_INVALID,
      * DATABASE_UNREACHABLE, and with the fallback CHANNEL_UNAVAILABLE, FALLBACK_UNWRITABLE.
      */
     enqueue,
 
-    /** A job for the handler of that type. Resolves with its id. */
+    /** Enqueues a job for the handler of that type. Resolves with its id. */
     async enqueueJob(request: NewJobRequest): Promise<string> {
       const { queue: name, type, data, id = randomUUID(), priority, startAfter, transaction } = request
       await queue.enqueue(name, [typedJob(id, { type, data, priority }, startAfter)], transaction)
       return id
     },
 
-    /** Who does jobs of this type, in every worker of this process. */
+    /** Sets the handler of a job type, for every worker of this process. */
     registerHandler(type: string, handler: JobHandler): void {
       handlers.set(type, handler)
     },
 
-    /** Hears what happens to messages in this process. Returns its end. */
+    /** Calls `listener` with each delivery change in this process. Returns unsubscribe. */
     subscribe(listener: (fact: DeliveryFact) => void): () => void {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    tell,
+    publish,
 
-    /** Hears the id of each message that somebody cancelled, in any process; only where it works. */
+    /** Calls `listener` with the id of each cancelled message, of any process; only where `works` is true. */
     onCancelled: (listener: (messageId: string) => void) =>
       opened.onNotice((notice) => {
         const [what, messageId] = notice.split(' ')
         if (what === 'cancelled' && messageId) listener(messageId)
       }),
 
-    /** Hears that pauses have changed, in any process; only where it works. */
+    /** Calls `listener` when pauses have changed, by any process; only where `works` is true. */
     onPauses: (listener: () => void) =>
       opened.onNotice((notice) => {
         if (notice === PAUSES_CHANGED) listener()
       }),
 
-    /** A message with its tries. Throws MESSAGE_UNKNOWN. */
+    /** A message with its attempts. Throws MESSAGE_UNKNOWN. */
     async get(id: string, tenantId?: string): Promise<MessageRow & { tries: AttemptRow[] }> {
       const message = isUuid(id) ? await findMessage(database, id) : undefined
       if (!message || (tenantId !== undefined && message.tenantId !== tenantId))
@@ -224,7 +224,7 @@ export async function createOutbound(options: OutboundOptions) {
       return { ...message, tries: await attemptsOf(database, id) }
     },
 
-    /** Newest first. `after` is the `next` of the page before. Throws MESSAGE_INVALID for one that is none. */
+    /** Newest first. `after` is the `next` of the previous page; any other value throws MESSAGE_INVALID. */
     async list({
       after,
       limit = 50,
@@ -237,7 +237,7 @@ export async function createOutbound(options: OutboundOptions) {
       return { messages, next: rows.length > limit && last ? writeCursor(last) : null }
     },
 
-    /** Dead messages, newest first, in pages as of `list`. */
+    /** Dead messages, newest first, paged as `list` is. */
     dead(filter: Omit<MessageFilter, 'status'> & { after?: string | undefined; limit?: number }) {
       return this.list({ ...filter, status: 'failed' })
     },
@@ -245,7 +245,7 @@ export async function createOutbound(options: OutboundOptions) {
     ...changes,
     ...pauses,
 
-    /** Dead jobs of a queue whose jobs are no messages go back into it. Resolves with their number. */
+    /** Moves the dead jobs of a queue back into it; not for message queues. Resolves with their number. */
     async redriveJobs(name: NewJobRequest['queue']): Promise<number> {
       let done = 0
       const createdBefore = new Date()
@@ -259,13 +259,13 @@ export async function createOutbound(options: OutboundOptions) {
     findByProviderId: (providerId: string, tenantId?: string) =>
       findByProviderId(database, providerId, tenantId),
 
-    /** How the queue stands, of one tenant or of all. */
+    /** Statistics of the queue, of one tenant or of all. */
     stats: (tenantId?: string) => readStatistics(database, opened, tenantId),
 
-    /** What was sent past the queue becomes messages; done by itself every few seconds. */
+    /** Inserts the messages that were sent past the queue; runs by itself every few seconds. */
     reconcile: async () => (await fallback?.reconcile()) ?? 0,
 
-    /** Deletes messages that came to their end so many days ago; what is owed stays. Resolves with their number. */
+    /** Deletes messages that ended more than `days` ago; unsent messages stay. Resolves with their number. */
     async sweep(days: number): Promise<number> {
       let deleted = 0
       for (;;) {

@@ -1,49 +1,62 @@
-import { fail } from '../platform/errors.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
 import { type Job, retryDelay } from '../queue/index.ts'
-import type { TryResult } from './attempt.ts'
+import type { AttemptResult } from './attempt.ts'
 import { advance } from './life.ts'
-import type { MessageStatus } from './message.ts'
-import { type Refusal, refusalOf } from './policy.ts'
-import type { Settled } from './sql/attempts.ts'
+import type { Channel, Message, MessageStatus } from './message.ts'
+import type { OutcomeRow } from './sql/attempts.ts'
 import type { LastError, MessageRow } from './sql/messages.ts'
 
-/** ms from its beginning that a message waits for a paused endpoint at no cost; after a day each look is a try, so that it ends. */
-const PATIENCE_MS = 24 * 60 * 60 * 1000
+/**
+ * ms after its creation for which a message waits for a paused endpoint without using up attempts. After that each probe counts
+ * as an attempt, so that the waiting ends.
+ */
+const FREE_WAIT_MS = 24 * 60 * 60 * 1000
+/** Bytes of an error's text that are stored; the table has the same limit. */
+const MAX_ERROR_BYTES = 1024
 
-/** The try that an outcome is of. */
-export interface Begun {
+/** Channels whose receivers recognise a second copy by the message's id. A telephone shows both copies. */
+const IDEMPOTENT: readonly Channel[] = ['webhook', 'gate']
+
+export const isIdempotent = (channel: Channel) => IDEMPOTENT.includes(channel)
+
+/** The number and start of an attempt. */
+export interface AttemptStart {
   number: number
   startedAt: Date
 }
 
-/** What became of a message that was taken. */
+/** Result of a message that a worker took, ready for the completer. */
 export interface Outcome {
   message: MessageRow
   job: Job
   status: MessageStatus
   at: Date
-  outcome: Settled['outcome']
-  /** Undefined where no try was made. */
-  attempt?: Begun | undefined
+  outcome: OutcomeRow['outcome']
+  /** Undefined when no attempt was made. */
+  attempt?: AttemptStart | undefined
   nextAttemptAt?: Date | undefined
   providerId?: string | undefined
   error?: LastError | undefined
-  /** Of the try, well or not. */
+  /** Of the attempt, successful or not. */
   httpStatus?: number | undefined
   retryAfterMs?: number | undefined
 }
 
 interface Taken {
-  /** As it is during the try. */
+  /** As it is during the attempt. */
   message: MessageRow
   job: Job
   at: Date
 }
 
-/** What a try led to: the machine says where to, the policy when again. Undefined: somebody else has the message by now. */
+/**
+ * The outcome of an attempt: `deliveryMachine` gives the next status, the functions below the time of the next attempt.
+ * Undefined when another worker has the message by now.
+ */
 export function outcomeOf(
-  taken: Taken & { attempt: Begun },
-  result: TryResult,
+  taken: Taken & { attempt: AttemptStart },
+  result: AttemptResult,
   random: () => number,
 ): Outcome | undefined {
   const { message, at } = taken
@@ -52,26 +65,26 @@ export function outcomeOf(
     const { providerId, status: httpStatus } = result.accepted
     return { ...taken, status, outcome: 'sent', providerId, httpStatus }
   }
-  const { stopped } = result
-  const refusal = refusalOf(result.error, message)
-  const { code, message: text, status: httpStatus, retryAfterMs } = refusal
+  const { aborted } = result
+  const failure = failureOf(result.error, message)
+  const { code, message: text, status: httpStatus, retryAfterMs } = failure
   const error = { code, message: text, ...(httpStatus !== undefined && { status: httpStatus }) }
-  if (stopped === 'lost') return undefined
-  if (stopped === 'expired') return expired(taken)
-  if (stopped === 'cancelled')
-    return { ...taken, status: advance(message, { type: 'message.cancelled' }), outcome: stopped }
-  if (stopped === 'closing' && !refusal.final)
+  if (aborted === 'lost') return undefined
+  if (aborted === 'expired') return expired(taken)
+  if (aborted === 'cancelled')
+    return { ...taken, status: advance(message, { type: 'message.cancelled' }), outcome: aborted }
+  if (aborted === 'closing' && !failure.final)
     return { ...taken, status: advance(message, { type: 'message.released' }), outcome: 'released', error }
   if (
     code === 'ENDPOINT_PAUSED' &&
-    !refusal.final &&
-    at.getTime() - message.createdAt.getTime() < PATIENCE_MS
+    !failure.final &&
+    at.getTime() - message.createdAt.getTime() < FREE_WAIT_MS
   )
     return { ...taken, ...afterPause(message, at, retryAfterMs ?? 0), error, retryAfterMs }
-  return { ...taken, ...afterRefusal(message, refusal, at, random), error, httpStatus, retryAfterMs }
+  return { ...taken, ...afterFailure(message, failure, at, random), error, httpStatus, retryAfterMs }
 }
 
-/** Nothing was tried, so nothing is counted: the message waits until the endpoint is asked again. */
+/** Nothing was sent, so no attempt counts: the message waits until the endpoint's pause is over. */
 function afterPause(message: MessageRow, at: Date, waitMs: number) {
   const nextAttemptAt = new Date(at.getTime() + waitMs)
   if (message.expiresAt && nextAttemptAt >= message.expiresAt)
@@ -83,27 +96,27 @@ function afterPause(message: MessageRow, at: Date, waitMs: number) {
   }
 }
 
-function afterRefusal(message: MessageRow, refusal: Refusal, at: Date, random: () => number) {
-  const status = advance(message, { type: 'message.refused', final: refusal.final })
+function afterFailure(message: MessageRow, failure: AttemptFailure, at: Date, random: () => number) {
+  const status = advance(message, { type: 'message.refused', final: failure.final })
   if (status !== 'retrying') return { status, outcome: 'failed' as const }
   const { retryDelayMs, attempts, attemptsBefore, expiresAt } = message
-  const { retryAfterMs } = refusal
+  const { retryAfterMs } = failure
   const delayMs = retryDelay(retryDelayMs, attempts - attemptsBefore, { retryAfterMs, random })
   const nextAttemptAt = new Date(at.getTime() + delayMs)
-  // nobody needs to wait for a try that will not be made
+  // the message would expire before its next attempt
   if (expiresAt && nextAttemptAt >= expiresAt)
     return { status: advance(message, { type: 'message.expired' }), outcome: 'expired' as const }
   return { status, outcome: 'retrying' as const, nextAttemptAt }
 }
 
-/** Its time passed, before a try or during one. */
-export function expired(taken: Taken & { attempt?: Begun }): Outcome {
+/** The message expired, before an attempt or during one. */
+export function expired(taken: Taken & { attempt?: AttemptStart }): Outcome {
   const { code, message: text } = fail('MESSAGE_EXPIRED')
   const status = advance(taken.message, { type: 'message.expired' })
   return { ...taken, status, outcome: 'expired', error: { code, message: text } }
 }
 
-/** Its worker was killed during the try, nobody can tell how far it came, and the other side would take it twice. */
+/** The worker was killed during an attempt. The message may have left, and the receiver would show a second copy. */
 export function uncertain(taken: Taken): Outcome {
   const { channel, attempts: number, updatedAt: startedAt } = taken.message
   const { code, message: text } = fail('MESSAGE_UNCERTAIN', { channel })
@@ -115,4 +128,35 @@ export function uncertain(taken: Taken): Outcome {
     attempt: { number, startedAt },
     error: { code, message: text },
   }
+}
+
+interface AttemptFailure {
+  code: string
+  message: string
+  status: number | undefined
+  final: boolean
+  retryAfterMs: number | undefined
+}
+
+/** Reads the error of an attempt. After any error but a DeliveryError the message may have left all the same. */
+export function failureOf(error: unknown, { channel }: Pick<Message, 'channel'>): AttemptFailure {
+  const facts =
+    error instanceof DeliveryError
+      ? error
+      : new DeliveryError({ code: asPorteiroError(error).code, message: reasonOf(error), uncertain: true })
+  return {
+    code: facts.code,
+    message: truncate(facts.message),
+    status: facts.status,
+    final: facts.final || facts.gone || (facts.uncertain && !isIdempotent(channel)),
+    retryAfterMs: facts.retryAfterMs,
+  }
+}
+
+function truncate(text: string): string {
+  const bytes = Buffer.from(text)
+  if (bytes.length <= MAX_ERROR_BYTES) return text
+  // a character cut in two would become three bytes
+  const whole = new TextDecoder().decode(bytes.subarray(0, MAX_ERROR_BYTES - 4)).replace(/\uFFFD+$/, '')
+  return `${whole}…`
 }

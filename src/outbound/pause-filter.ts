@@ -6,39 +6,47 @@ import { PRIORITY } from './message.ts'
 import { findOverdue, type MessageRow } from './sql/messages.ts'
 import { listPauses, type PauseRow } from './sql/pauses.ts'
 
-/** ms between two looks at the pauses, should a notification be missed. */
-const LOOK_MS = 1000
-/** Messages that expire at one look. */
+/** ms between two polls of the pauses, in case a notification is missed. */
+const POLL_MS = 1000
+/** Messages that expire in one poll. */
 const BATCH = 500
 
-interface HoldsOptions {
+/**
+ * - polling: it reads the pauses.
+ * - poll-again: it reads them, and a notification came meanwhile: the next poll follows at once.
+ * - waiting: until a notification comes or POLL_MS have passed.
+ * - closed: nothing follows the poll under way.
+ */
+type Mode = 'polling' | 'poll-again' | 'waiting' | 'closed'
+
+interface PauseFilterOptions {
   database: Database
-  /** Hears that pauses have changed. Returns its end. */
+  /** Calls `listener` when pauses have changed. Returns unsubscribe. */
   onPauses: (listener: () => void) => () => void
-  /** Something may be taken that could not be, or the other way round. */
+  /** Other messages may be fetched than before. */
   onChange: () => void
-  /** Its time passed while it was held. */
+  /** The message expired while it was paused. */
   expire: (message: MessageRow) => Promise<void>
   now: () => number
   log: Logger
 }
 
 /**
- * What this worker holds back. Which groups a tenant has is learned as their messages come by: of each, at most one batch is
- * taken and given back. Nobody takes what is held, so what expires meanwhile is looked for here.
+ * Keeps paused messages in the queue. The groups of a paused tenant are learned as their messages come by: of each group, at
+ * most one batch is fetched and given back. No fetcher sees paused messages any more, so this also expires those whose time
+ * is over.
  */
-export function createHolds({ database, onPauses, onChange, expire, now, log }: HoldsOptions) {
+export function createPauseFilter({ database, onPauses, onChange, expire, now, log }: PauseFilterOptions) {
   let pauses: PauseRow[] | undefined
   /** By tenant. */
   const groups = new Map<string, Set<string>>()
-  let stopped = false
-  let told = false
-  let resume: (() => void) | undefined
+  let mode: Mode = 'polling'
+  let endWait = () => {}
 
   const covers = (tenantId: string) =>
     !pauses || pauses.some((pause) => pause.tenantId === null || pause.tenantId === tenantId)
 
-  const look = async () => {
+  const poll = async () => {
     const before = pauses
     pauses = await listPauses(database)
     for (const tenantId of groups.keys()) if (!covers(tenantId)) groups.delete(tenantId)
@@ -61,30 +69,29 @@ export function createHolds({ database, onPauses, onChange, expire, now, log }: 
   }
 
   const wait = async () => {
-    if (!told && !stopped) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      resume = resolve
-      const timer = setTimeout(resolve, LOOK_MS)
-      await promise
-      clearTimeout(timer)
-      resume = undefined
-    }
-    told = false
+    if (mode !== 'polling') return
+    mode = 'waiting'
+    const { promise, resolve } = Promise.withResolvers<void>()
+    endWait = resolve
+    const timer = setTimeout(resolve, POLL_MS)
+    await promise
+    clearTimeout(timer)
   }
 
-  const unhear = onPauses(() => {
-    told = true
-    resume?.()
+  const unsubscribe = onPauses(() => {
+    if (mode === 'polling') mode = 'poll-again'
+    else endWait()
   })
 
   const run = async () => {
-    while (!stopped) {
+    while (mode !== 'closed') {
+      mode = 'polling'
       try {
-        await look()
+        await poll()
         await expireOverdue()
       } catch (error) {
-        // what was known holds until the database is back
-        log.debug({ reason: reasonOf(error) }, 'the pauses could not be read')
+        // the pauses of the last poll apply until the database is back
+        log.debug({ reason: reasonOf(error) }, 'cannot read the pauses')
       }
       await wait()
     }
@@ -92,7 +99,7 @@ export function createHolds({ database, onPauses, onChange, expire, now, log }: 
   const running = run()
 
   return {
-    /** Whether the message must wait. */
+    /** Whether a pause covers the message. */
     has(message: MessageRow): boolean {
       if (message.priority >= PRIORITY.critical || !covers(message.tenantId)) return false
       const known = groups.get(message.tenantId) ?? new Set()
@@ -102,9 +109,9 @@ export function createHolds({ database, onPauses, onChange, expire, now, log }: 
     all: () => !pauses || pauses.some(({ tenantId }) => tenantId === null),
     groups: () => [...groups.values()].flatMap((known) => [...known]),
     async close(): Promise<void> {
-      unhear()
-      stopped = true
-      resume?.()
+      unsubscribe()
+      mode = 'closed'
+      endWait()
       await running
     },
   }

@@ -12,25 +12,25 @@ import {
   type QueueName,
   writeWorker,
 } from '../queue/index.ts'
-import { createMarks } from './attempt-log.ts'
-import { createSettler } from './completer.ts'
-import { createCourier } from './executor.ts'
+import { createAttemptLog } from './attempt-log.ts'
+import { createCompleter } from './completer.ts'
+import { createExecutor } from './executor.ts'
 import { type ChannelSender, PRIORITY } from './message.ts'
 import type { Outbound } from './outbound.ts'
-import { createHolds } from './pause-filter.ts'
+import { createPauseFilter } from './pause-filter.ts'
 import { createRateLimits, type Rates } from './rate-limit.ts'
-import { cancelledAmong, writeBegun } from './sql/attempts.ts'
+import { cancelledAmong, writeStarted } from './sql/attempts.ts'
 
-/** ms between two signs of life: for the jobs in hand, a third of what pg-boss waits; for the row in `workers`. */
-const BEAT_MS = 4000
-/** Days that the row of a worker is kept after its last sign of life. */
-const REMEMBERED_DAYS = 30
-/** ms that closing waits for what is under way, and then for what was told to stop. */
+/** ms between two heartbeats, for the jobs in flight (pg-boss waits more than three times as long) and the row in `workers`. */
+const HEARTBEAT_MS = 4000
+/** Days for which the row of a worker is kept after its last heartbeat. */
+const WORKER_ROW_DAYS = 30
+/** ms that closing waits for attempts under way, and then for those it aborted. */
 const DRAIN_MS = 10_000
 const ABORT_MS = 5000
 
 const GENERAL: FetcherLimits = { batch: 100, pollMs: 500, inFlight: 800, total: 256, perGroup: 16 }
-/** Critical messages are few and must not wait for a place. */
+/** Critical messages are few and must never wait for a place. */
 const RESERVED: FetcherLimits = { batch: 20, pollMs: 500, inFlight: 200, total: 64, perGroup: 8 }
 const JOBS: FetcherLimits = { batch: 50, pollMs: 1000, inFlight: 200, total: 32, perGroup: 8 }
 
@@ -39,18 +39,18 @@ export interface WorkerOptions {
   channels: readonly ChannelSender[]
   /** Instead of the outbound's own. */
   rates?: Rates
-  /** Takes only from these queues; all of them where not given. */
+  /** Queues to serve; default all. */
   queues?: readonly QueueName[]
   /** Name of the node, for the attempts and the row in `workers`. */
   node: string
   role?: string
   log: Logger
-  /** ms that closing waits for tries under way. */
+  /** ms that closing waits for attempts under way. */
   drainMs?: number
-  /** ms for one try. */
-  tryMs?: number
-  /** ms between two signs of life. */
-  beatMs?: number
+  /** ms for one attempt. */
+  attemptMs?: number
+  /** ms between two heartbeats. */
+  heartbeatMs?: number
   now?: () => number
   random?: () => number
 }
@@ -58,14 +58,14 @@ export interface WorkerOptions {
 export interface Worker {
   readonly id: string
   counts(): { processed: number; failed: number; processing: number; waiting: number }
-  /** Takes nothing more, waits for what is under way, gives the rest back. The channels stay open: they are others' too. */
+  /** Fetches nothing more, waits for attempts under way, gives the rest back. The channels are shared and stay open. */
   close(): Promise<void>
 }
 
-/** Takes messages and jobs from the queues and does them, until it is closed. */
+/** Works on the messages and jobs of the queues until it is closed. */
 export function createWorker(options: WorkerOptions): Worker {
   const { outbound, channels, rates = outbound.rates, queues = QUEUES, node, role = 'worker', log } = options
-  const { now = Date.now, random = Math.random, drainMs = DRAIN_MS, beatMs = BEAT_MS } = options
+  const { now = Date.now, random = Math.random, drainMs = DRAIN_MS, heartbeatMs = HEARTBEAT_MS } = options
   const { database, queue } = outbound
   const id = randomUUID()
   const startedAt = new Date()
@@ -73,7 +73,7 @@ export function createWorker(options: WorkerOptions): Worker {
   let processed = 0
   let failed = 0
 
-  const settler = createSettler({
+  const completer = createCompleter({
     database,
     queue,
     node,
@@ -81,16 +81,16 @@ export function createWorker(options: WorkerOptions): Worker {
     log,
     signal: givingUp.signal,
   })
-  const courier = createCourier({
+  const executor = createExecutor({
     database,
     queue,
     senders: new Map(channels.map((sender) => [sender.channel, sender])),
     limits: createRateLimits({ database, rates }),
-    marks: () => marks,
-    settle: settler.add,
-    isHeld: (message) => holds.has(message),
-    onTrying: (message, number) =>
-      outbound.tell({ ...factsOf(message), status: 'processing', attempts: number }),
+    attemptLog: () => attemptLog,
+    complete: completer.add,
+    isPaused: (message) => pauseFilter.has(message),
+    onAttempt: (message, number) =>
+      outbound.publish({ ...factsOf(message), status: 'processing', attempts: number }),
     onOutcome: ({ message, status, attempt, error, outcome, at, nextAttemptAt }) => {
       if (outcome !== 'released') processed++
       if (status === 'failed') {
@@ -100,30 +100,30 @@ export function createWorker(options: WorkerOptions): Worker {
         log.warn({ ...facts, code: error?.code }, 'a message is dead')
       }
       const attempts = attempt?.number ?? message.attempts
-      outbound.tell({ ...factsOf(message), status, attempts, at, error, nextAttemptAt })
+      outbound.publish({ ...factsOf(message), status, attempts, at, error, nextAttemptAt })
     },
-    onSettled: () => {
+    onCompleted: () => {
       for (const fetcher of fetchers) fetcher.refill()
     },
     log,
     signal: givingUp.signal,
     now,
     random,
-    timeoutMs: options.tryMs,
+    timeoutMs: options.attemptMs,
   })
-  const holds = createHolds({
+  const pauseFilter = createPauseFilter({
     database,
     onPauses: outbound.onPauses,
     onChange: () => {
       for (const fetcher of fetchers) fetcher.wake()
     },
-    expire: (message) => courier.expire(message),
+    expire: (message) => executor.expire(message),
     now,
     log,
   })
-  const marks = createMarks({
-    write: (begun) => writeBegun(database, node, begun),
-    onLost: (messageId) => courier.stop(messageId, 'lost'),
+  const attemptLog = createAttemptLog({
+    write: (started) => writeStarted(database, node, started),
+    onLost: (messageId) => executor.stop(messageId, 'lost'),
     log,
   })
   const jobs = createJobRunner({
@@ -143,28 +143,28 @@ export function createWorker(options: WorkerOptions): Worker {
     const carriesMessages = (MESSAGE_QUEUES as readonly string[]).includes(name)
     if (!carriesMessages)
       return [createFetcher({ queue, name, limits: JOBS, completing: () => 0, take: jobs.take, log })]
-    const common = { queue, name, take: courier.take, log }
+    const common = { queue, name, take: executor.take, log }
     return [
       createFetcher({
         ...common,
         limits: GENERAL,
-        pauseFilter: holds,
-        // one that took a critical message could only hold it where all its places are taken
+        pauseFilter,
+        // a critical message here would have to wait whenever all places are taken
         maxPriority: PRIORITY.critical - 1,
-        completing: () => courier.unsettledOf(name, false),
+        completing: () => executor.completingOf(name, false),
       }),
       createFetcher({
         ...common,
         limits: RESERVED,
         minPriority: PRIORITY.critical,
-        completing: () => courier.unsettledOf(name, true),
+        completing: () => executor.completingOf(name, true),
       }),
     ]
   })
-  const unhear = queue.onReady((name) => {
+  const unsubscribeReady = queue.onReady((name) => {
     for (const fetcher of fetchers) if (name === undefined || fetcher.name === name) fetcher.wake()
   })
-  const unhearCancelled = outbound.onCancelled((messageId) => courier.stop(messageId, 'cancelled'))
+  const unsubscribeCancelled = outbound.onCancelled((messageId) => executor.stop(messageId, 'cancelled'))
 
   const counts = () => {
     const all = fetchers.map((fetcher) => fetcher.counts())
@@ -176,47 +176,47 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  const beat = async (stopped = false) => {
+  const heartbeat = async (stopped = false) => {
     try {
-      const held = [...courier.jobs(), ...jobs.jobs()]
-      if (held.length > 0) await queue.touch(held)
-      // a notification that was missed
-      for (const messageId of await cancelledAmong(database, courier.messageIds()))
-        courier.stop(messageId, 'cancelled')
+      const inFlight = [...executor.jobs(), ...jobs.jobs()]
+      if (inFlight.length > 0) await queue.touch(inFlight)
+      // in case a notification was missed
+      for (const messageId of await cancelledAmong(database, executor.messageIds()))
+        executor.stop(messageId, 'cancelled')
       await writeWorker(database, { id, node, role, startedAt, ...counts(), stopped })
     } catch (error) {
-      log.debug({ reason: reasonOf(error) }, 'a sign of life could not be given')
+      log.debug({ reason: reasonOf(error) }, 'the heartbeat failed')
     }
   }
-  let beating = beat().then(() => deleteOldWorkers(database, REMEMBERED_DAYS).catch(() => {}))
+  let beating = heartbeat().then(() => deleteOldWorkers(database, WORKER_ROW_DAYS).catch(() => {}))
   const timer = setInterval(() => {
-    beating = beating.then(() => beat())
-  }, beatMs)
+    beating = beating.then(() => heartbeat())
+  }, heartbeatMs)
 
-  const isIdle = () => counts().processing === 0 && courier.settling() === 0
+  const isIdle = () => counts().processing === 0 && executor.completing() === 0
   const drained = async (ms: number) => {
     const end = performance.now() + ms
     while (!isIdle() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 10))
   }
 
   const close = async () => {
-    unhear()
-    unhearCancelled()
+    unsubscribeReady()
+    unsubscribeCancelled()
     const stopping = Promise.all(fetchers.map((fetcher) => fetcher.stop()))
-    // one that waits for a database that is away waits until we give up
+    // a fetcher that waits for the database does so until `givingUp` is aborted
     await withTimeout(Math.max(drainMs, ABORT_MS), stopping)
     await drained(drainMs)
     if (!isIdle()) {
-      courier.stopAll('closing')
+      executor.stopAll('closing')
       jobs.stopAll()
       await drained(ABORT_MS)
     }
     givingUp.abort()
-    await Promise.all([stopping, drained(ABORT_MS), holds.close()])
+    await Promise.all([stopping, drained(ABORT_MS), pauseFilter.close()])
     clearInterval(timer)
-    marks.close()
+    attemptLog.close()
     await beating
-    await beat(true)
+    await heartbeat(true)
   }
   let closing: Promise<void> | undefined
   return { id, counts, close: () => (closing ??= close()) }

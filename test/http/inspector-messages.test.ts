@@ -6,7 +6,7 @@ import {
   insertReceipts,
   type NewMessage,
   type ReceiptStatus,
-  writeBegun,
+  writeStarted,
 } from '../../src/outbound/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { asker, openSite, refused } from '../rig/http-rig.ts'
@@ -186,7 +186,7 @@ test('what leaves no row is found by the machine: a bounce, a redrive, a worker 
   const killed = await enqueue({ to: 'endpoint-2' })
   const [job] = await outbound.queue.dequeue('webhook', { limit: 1 })
   const begun = [{ id: killed, jobId: job!.id, number: 1, startedAt: new Date() }]
-  await writeBegun(database, 'killed', begun)
+  await writeStarted(database, 'killed', begun)
   assert.equal(await walk(killed), ['enqueued pending', 'taken processing'])
   await database.query(`update ${database.schema}_jobs.job set heartbeat_on = now() - interval '1 minute'`)
   const worker = work()

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { advance, type Living, mayHappen } from '../../src/outbound/life.ts'
+import { advance, type DeliveryState, mayHappen } from '../../src/outbound/life.ts'
 import type { MessageStatus } from '../../src/outbound/message.ts'
-import { refusalOf } from '../../src/outbound/policy.ts'
+import { failureOf } from '../../src/outbound/outcome.ts'
 import { createBatcher } from '../../src/platform/batch.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { DeliveryError } from '../../src/platform/http-client/index.ts'
@@ -12,7 +12,7 @@ import { suite } from '../rig/rig.ts'
 
 const test = suite('outbound life')
 
-const living = (status: MessageStatus, tries = 0): Living => ({
+const living = (status: MessageStatus, tries = 0): DeliveryState => ({
   id: 'm',
   status,
   attempts: tries,
@@ -65,12 +65,12 @@ test('pauses double, within half and all of their length, and have an end', () =
 test('what a channel throws is read with care', () => {
   const webhook = { channel: 'webhook' } as const
   const twilio = { channel: 'twilio' } as const
-  assert.is(refusalOf(new Error('oops'), webhook).final, false)
-  assert.is(refusalOf(new Error('oops'), twilio).final, true)
-  assert.is(refusalOf(new Error('oops'), webhook).code, 'BUG')
+  assert.is(failureOf(new Error('oops'), webhook).final, false)
+  assert.is(failureOf(new Error('oops'), twilio).final, true)
+  assert.is(failureOf(new Error('oops'), webhook).code, 'BUG')
   const long = new DeliveryError({ code: 'X', message: 'é'.repeat(2000) })
-  assert.ok(Buffer.byteLength(refusalOf(long, webhook).message) <= 1024)
-  assert.not(refusalOf(long, webhook).message.includes('\ufffd'))
+  assert.ok(Buffer.byteLength(failureOf(long, webhook).message) <= 1024)
+  assert.not(failureOf(long, webhook).message.includes('\ufffd'))
 })
 
 test('whoever asks at the same time is one batch; one at fault does not fail the others', async () => {

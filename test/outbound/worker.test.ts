@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import FakeTimers from '@sinonjs/fake-timers'
 import * as assert from 'uvu/assert'
-import { writeBegun } from '../../src/outbound/sql/attempts.ts'
+import { writeStarted } from '../../src/outbound/sql/attempts.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { DeliveryError } from '../../src/platform/http-client/index.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
@@ -141,7 +141,9 @@ test('a worker that was killed during a try: only what is recognised by its id i
     ['outgoing', whatsapp],
   ] as const) {
     const [job] = await outbound.queue.dequeue(name, { limit: 1 })
-    await writeBegun(outbound.database, 'killed', [{ id, jobId: job!.id, number: 1, startedAt: new Date() }])
+    await writeStarted(outbound.database, 'killed', [
+      { id, jobId: job!.id, number: 1, startedAt: new Date() },
+    ])
   }
   await outbound.database.query(
     `update ${outbound.database.schema}_jobs.job set heartbeat_on = now() - interval '1 minute'`,
@@ -163,12 +165,12 @@ test('of two workers that hold one message, when a claim has lapsed, one sends',
   const outbound = await openOutbound(rig)
   const { id } = await outbound.enqueue(hello({ channel: 'whatsapp', to: '+5511999990000' }))
   const begun = { id, jobId: id, number: 1, startedAt: new Date() }
-  const first = () => writeBegun(outbound.database, 'one', [begun])
+  const first = () => writeStarted(outbound.database, 'one', [begun])
   assert.equal([...(await first())], [id])
   // it did not hear of it, and notes it again
   assert.equal([...(await first())], [id])
   const startedAt = new Date(begun.startedAt.getTime() + 1)
-  assert.equal([...(await writeBegun(outbound.database, 'two', [{ ...begun, startedAt }]))], [])
+  assert.equal([...(await writeStarted(outbound.database, 'two', [{ ...begun, startedAt }]))], [])
   await outbound.cancel(id)
   assert.equal([...(await first())], [])
 })
@@ -196,7 +198,7 @@ test('a try has a limit, also one that does not listen', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
   const never = new Promise<never>(() => {})
-  startWorker(rig, outbound, [scriptedChannel('webhook', () => never)], { tryMs: 50 })
+  startWorker(rig, outbound, [scriptedChannel('webhook', () => never)], { attemptMs: 50 })
   const { id } = await outbound.enqueue(hello())
   const { error } = await seen.reaches(id, 'retrying')
   assert.is(error?.code, 'MESSAGE_TIMEOUT')

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, LookupFunction, Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import type { Message, Try } from '../../src/outbound/message.ts'
+import type { Attempt, Message } from '../../src/outbound/message.ts'
 import { createHttpClient } from '../../src/platform/http-client/client.ts'
 import { DeliveryError } from '../../src/platform/http-client/delivery-error.ts'
 import { createGuard } from '../../src/platform/http-client/egress-guard.ts'
@@ -122,7 +122,7 @@ export async function undeliveredBy(promise: Promise<unknown>): Promise<Delivery
   return error as DeliveryError
 }
 
-export const first: Try = { number: 1, signal: new AbortController().signal }
+export const first: Attempt = { number: 1, signal: new AbortController().signal }
 
 let made = 0
 

@@ -1,4 +1,4 @@
-import type { Accepted, ChannelSender, Message, NewMessage, Try } from '../../src/outbound/message.ts'
+import type { Accepted, Attempt, ChannelSender, Message, NewMessage } from '../../src/outbound/message.ts'
 import {
   createOutbound,
   type DeliveryFact,
@@ -13,7 +13,7 @@ import { openTestDatabase } from './database.ts'
 import type { Rig } from './rig.ts'
 
 /** What a scripted channel does with a message. */
-export type Script = (message: Message, attempt: Try) => Promise<Accepted> | Accepted
+export type Script = (message: Message, attempt: Attempt) => Promise<Accepted> | Accepted
 
 /** A way out that does what its script says, and remembers what it was given. */
 export function scriptedChannel(channel: ChannelSender['channel'], script: Script = () => ({})) {
@@ -22,7 +22,7 @@ export function scriptedChannel(channel: ChannelSender['channel'], script: Scrip
     channel,
     sent,
     script,
-    async send(message: Message, attempt: Try): Promise<Accepted> {
+    async send(message: Message, attempt: Attempt): Promise<Accepted> {
       sent.push({ message, number: attempt.number })
       return this.script(message, attempt)
     },
@@ -83,8 +83,8 @@ export function startWorker(
     log: silentLog(),
     drainMs: 0,
     // so that what hangs is under way until the test ends, however long that takes
-    tryMs: 600_000,
-    beatMs: 200,
+    attemptMs: 600_000,
+    heartbeatMs: 200,
     ...options,
   })
   rig.defer(worker.close)

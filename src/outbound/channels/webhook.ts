@@ -10,7 +10,7 @@ import type { Logger } from '../../platform/log.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { Breaker } from '../breaker.ts'
 import { contentOf, webhookContent } from '../content.ts'
-import type { ChannelSender, Message, Try } from '../message.ts'
+import type { Attempt, ChannelSender, Message } from '../message.ts'
 import { disableEndpoint, type EndpointTarget, findTarget } from '../sql/endpoints.ts'
 
 /** The `to` of messages for WEBHOOK_URL. */
@@ -80,7 +80,7 @@ export function createWebhookSender({
     }
   }
 
-  const post = async (target: Target, message: Message, attempt: Try) => {
+  const post = async (target: Target, message: Message, attempt: Attempt) => {
     const body = JSON.stringify(contentOf(webhookContent, message))
     const answer = await http.post(target.url, {
       headers: {

@@ -2,7 +2,7 @@ import { DeliveryError, type HttpClient, undelivered } from '../../platform/http
 import type { Logger } from '../../platform/log.ts'
 import type { Accounts, WhatsAppAccount } from '../accounts.ts'
 import { contentOf, type RecordingName, type WhatsAppContent, whatsappContent } from '../content.ts'
-import type { Accepted, ChannelSender, Message, Try } from '../message.ts'
+import type { Accepted, Attempt, ChannelSender, Message } from '../message.ts'
 import { multipart } from './multipart.ts'
 import { mediaIdOf, messageIdOf } from './whatsapp-answer.ts'
 import { asTemplate, payloadOf } from './whatsapp-payload.ts'
@@ -45,7 +45,7 @@ export function createWhatsAppSender({
   const upload = async (
     account: WhatsAppAccount,
     { callId, recording: name }: Extract<WhatsAppContent, { type: 'audio' }>,
-    { signal }: Try,
+    { signal }: Attempt,
   ): Promise<string> => {
     if (account.channel === 'unoapi') {
       const facts = { carrier: 'UnoAPI', reason: 'it has no uploads' }
@@ -78,7 +78,7 @@ export function createWhatsAppSender({
     return mediaIdOf(new URL(url).host, answer)
   }
 
-  const post = async (account: WhatsAppAccount, payload: object, { signal }: Try): Promise<Accepted> => {
+  const post = async (account: WhatsAppAccount, payload: object, { signal }: Attempt): Promise<Accepted> => {
     const url = `${account.settings.url}/${account.settings.phoneId}/messages`
     const answer = await http.post(url, {
       headers: { ...headersOf(account), 'content-type': 'application/json' },

@@ -15,7 +15,7 @@ export interface AttemptRow {
   retryAfterMs: number | null
 }
 
-/** The tries of a message, the first one first; `latest`: no more than so many, the last ones. */
+/** The attempts of a message, the first one first; `latest`: only the last so many. */
 export function attemptsOf(
   database: Querier,
   messageId: string,
@@ -31,7 +31,7 @@ export function attemptsOf(
   )
 }
 
-/** How many of the tries before `number` were refused for now, since the last one that ended the matter. */
+/** Number of attempts before `number` that ended in a retry, since the last one that ended otherwise. */
 export async function refusedBefore(database: Querier, messageId: string, number: number): Promise<number> {
   const [row] = await database.query<{ refused: number }>(
     `with earlier as (
@@ -45,7 +45,7 @@ export async function refusedBefore(database: Querier, messageId: string, number
   return row!.refused
 }
 
-export interface Begun {
+export interface StartedAttempt {
   id: string
   jobId: string
   number: number
@@ -53,13 +53,13 @@ export interface Begun {
 }
 
 /**
- * Notes that tries have begun, while they may still be under way; may be repeated after a failure. Resolves with the ids of those whose claim stands: the
- * others were cancelled or taken by somebody else.
+ * Records attempts that have started; may be repeated after a failure. Resolves with the ids of the messages that are still
+ * ours: the others were cancelled or another worker took them.
  */
-export async function writeBegun(
+export async function writeStarted(
   database: Querier,
   node: string,
-  begun: readonly Begun[],
+  started: readonly StartedAttempt[],
 ): Promise<Set<string>> {
   const rows = await database.query<{ id: string }>(
     `with batch as (
@@ -70,8 +70,8 @@ export async function writeBegun(
        from batch
        where messages.id = batch.id and messages.job_id = batch."jobId"
          and messages.status in ('pending', 'retrying', 'processing')
-         -- two workers may hold one job for a moment, when the claim of one has lapsed: the first to note its try has it,
-         -- and may note it again when nobody told it that it was written
+         -- when a claim lapses, two workers may have one job for a moment: the first to record its attempt keeps it, and
+         -- may record the attempt again when it got no confirmation
          and (messages.attempts < batch.number or exists (
            select from message_attempts own
            where own.message_id = batch.id and own.number = batch.number and own.node = $2
@@ -83,36 +83,37 @@ export async function writeBegun(
        select id, number, "startedAt", $2 from written on conflict do nothing
      )
      select id from written`,
-    [asJsonb(begun), node],
+    [asJsonb(started), node],
   )
   return new Set(rows.map((row) => row.id))
 }
 
-export interface Settled {
+/** An outcome, as written. */
+export interface OutcomeRow {
   id: string
-  /** Under which the try was made; when the message has another one by now, only `sent` still counts. */
+  /** Job of the attempt; when the message has another job by now, only `sent` still counts. */
   jobId: string
   status: RowStatus
-  /** Of the next try or of the dead letter; null: there is no further one. */
+  /** Job of the next attempt or of the dead letter; null: there is none. */
   nextJobId: string | null
   nextAttemptAt: Date | null
   providerId: string | null
   error: LastError | null
-  /** Of the try, well or not. */
+  /** Of the attempt, successful or not. */
   httpStatus: number | null
   at: Date
-  /** The try; null where none was made. */
+  /** Of the attempt; null when none was made. */
   number: number | null
   startedAt: Date | null
   outcome: AttemptRow['outcome']
   retryAfterMs: number | null
 }
 
-/** What came of tries, in one statement. Resolves with the ids whose message changed by it. */
-export async function writeSettled(
+/** Writes outcomes in one statement. Resolves with the ids of the messages that changed. */
+export async function writeOutcomes(
   database: Querier,
   node: string,
-  settled: readonly Settled[],
+  outcomes: readonly OutcomeRow[],
 ): Promise<Set<string>> {
   const rows = await database.query<{ id: string }>(
     `with batch as (
@@ -133,7 +134,7 @@ export async function writeSettled(
        from batch
        where messages.id = batch.id and case
          when batch.status = 'sent' then messages.status not in ('sent', 'expired')
-         -- whoever cancelled it has written that; here only the try ends
+         -- the cancellation is written already; only the attempt ends here
          when batch.status = 'cancelled' then false
          else messages.job_id = batch."jobId" and messages.status in ('pending', 'retrying', 'processing')
        end
@@ -150,12 +151,12 @@ export async function writeSettled(
        where message_attempts.ended_at is null
      )
      select id from written`,
-    [asJsonb(settled), node],
+    [asJsonb(outcomes), node],
   )
   return new Set(rows.map((row) => row.id))
 }
 
-/** Which of these messages somebody took back. */
+/** Which of these messages were cancelled. */
 export async function cancelledAmong(database: Querier, ids: readonly string[]): Promise<string[]> {
   const rows = await database.query<{ id: string }>(
     `select id from messages where id = any($1::uuid[]) and status = 'cancelled'`,
