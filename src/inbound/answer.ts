@@ -1,17 +1,17 @@
 import type { Locale } from '../platform/audio.ts'
 import type { ApprovalVerdict } from './sql/approvals.ts'
 
-/** What spoken or written words mean; as src/dialogue reads them. */
+/** Meaning of an answer, as src/dialogue gives it. */
 export type Understood = 'yes' | 'no' | 'who' | 'talk' | 'unclear'
 export type UnderstandAnswer = (text: string, locale: Locale) => Understood
 
-/** What a reply says, and to which question where a button tells. */
+/** Meaning of a reply, and the question it belongs to if a button names it. */
 interface Reply {
   answer: Understood
   approvalId: string | null
 }
 
-/** Signs and single words that everybody reads alike, in either language. Skin tones and the like are taken off first. */
+/** Signs and single words with one meaning in both languages. Skin tones and the like are removed first. */
 const YES = ['1', 's', 'y', 'sim', 'yes', '👍', '✅']
 const NO = ['2', 'n', 'não', 'nao', 'no', '👎', '❌', '🚫', '⛔']
 const SIGNS: ReadonlyMap<string, 'yes' | 'no'> = new Map([
@@ -21,10 +21,10 @@ const SIGNS: ReadonlyMap<string, 'yes' | 'no'> = new Map([
 
 const PICTURE = /\p{Extended_Pictographic}/u
 const MODIFIERS = /[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]/gu
-/** Words of a reply that may decide in the other language, or drawn out; people who write whole sentences do neither. */
+/** Longest reply, in words, that may decide in the other language or with drawn-out letters. */
 const FEW_WORDS = 3
 
-/** The id of a button of ours. */
+/** Id of our buttons. */
 const BUTTON = /^porteiro:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(yes|no)$/
 
 export function buttonId(approvalId: string, answer: 'yes' | 'no'): string {
@@ -32,8 +32,8 @@ export function buttonId(approvalId: string, answer: 'yes' | 'no'): string {
 }
 
 /**
- * A reply in either language, the tenant's first. In doubt it is unclear: a gate that stays closed is opened by asking again.
- * The title of a button counts for nothing where its id is ours.
+ * Reads a reply in either language, the tenant's first. In doubt it is unclear: the resident is asked again, and the gate
+ * stays closed. If a button's id is ours, its title is ignored.
  */
 export function readReply(
   { text, buttonId: tapped }: { text: string | null; buttonId: string | null },
@@ -53,9 +53,9 @@ function readText(text: string, locale: Locale, understand: UnderstandAnswer): U
   if (signs.length > 0 && signs.every((sign) => sign !== undefined)) {
     return signs.every((sign) => sign === signs[0]) ? signs[0]! : 'unclear'
   }
-  // in Portuguese `no` is no answer, and beside `yes` it would not be heard
+  // in Portuguese `no` is a preposition, so beside `yes` it would be ignored
   if (said.includes('yes') && said.includes('no')) return 'unclear'
-  // a sign beside words counts only where both say the same
+  // a sign beside words counts only if both agree
   const signed = [...bare].map((sign) => (PICTURE.test(sign) ? SIGNS.get(sign) : undefined))
   const wanted = signed.find((sign) => sign !== undefined)
   const plain = bare.replace(/\p{Extended_Pictographic}/gu, ' ').trim()
@@ -67,7 +67,7 @@ function readText(text: string, locale: Locale, understand: UnderstandAnswer): U
 function inEither(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
   const own = understand(text, locale)
   if (own !== 'unclear' || text.split(/\s+/).length > FEW_WORDS) return own
-  // "no portão" is where, not no
+  // "no portão" means "at the gate"
   if (locale === 'pt-BR' && /\bno\b/.test(text)) return 'unclear'
   const other = understand(text, locale === 'en' ? 'pt-BR' : 'en')
   if (other === 'yes' || other === 'no') return other
@@ -83,7 +83,7 @@ function repeated(sign: string): string {
   return PICTURE.test(first) && [...sign].every((part) => part === first) ? first : sign
 }
 
-/** What an answer decides; undefined for one that decides nothing. */
+/** Verdict of an answer; undefined if it decides nothing. */
 export function verdictOf(answer: Understood): ApprovalVerdict | undefined {
   if (answer === 'yes') return 'authorized'
   return answer === 'no' ? 'denied' : undefined

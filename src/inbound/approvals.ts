@@ -6,48 +6,48 @@ import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { buttonId } from './answer.ts'
-import { type Enqueue, PRIORITY, questionBody, type TenantCarrier } from './outgoing.ts'
+import { type Enqueue, PRIORITY, questionBody, type TenantMessenger } from './outgoing.ts'
 import { clean, PHRASES } from './phrases.ts'
 import { closeApprovals, noteQuestions, openApproval } from './sql/approvals.ts'
 
-interface AskingOptions {
+interface ApprovalsOptions {
   database: Database
   enqueue: Enqueue
-  /** Takes back messages that have not left yet. */
+  /** Cancels messages that were not sent yet. */
   cancel: (messageIds: readonly string[]) => Promise<void>
-  /** By which account a tenant writes; undefined where it has none. */
-  carrierOf: (tenantId: string) => Promise<TenantCarrier | undefined>
+  /** The account by which a tenant writes; undefined where it has none. */
+  messengerOf: (tenantId: string) => Promise<TenantMessenger | undefined>
   /** For tenants that have none of their own. */
   locale: Locale
-  /** ms after which a question of a call is over whatever became of the call: the longest call. */
+  /** ms after which a question expires in any case: the longest call. */
   callMaxMs: number
   log: Logger
 }
 
 /** Asks residents in writing whether a visitor may come in. */
-export function createAsking(options: AskingOptions) {
-  const { database, enqueue, cancel, carrierOf, callMaxMs, log } = options
+export function createApprovals(options: ApprovalsOptions) {
+  const { database, enqueue, cancel, messengerOf, callMaxMs, log } = options
   const closing = new Set<Promise<void>>()
 
   const close = async (callId: string) => {
     try {
       const messages = await closeApprovals(database, callId)
-      // who has not read the question yet need not read it any more
+      // a question that was not sent yet is not needed any more
       if (messages.length > 0) await cancel(messages)
     } catch (error) {
-      // the questions expire by themselves, and a late answer finds the call decided or gone
-      log.warn({ call_id: callId, code: asPorteiroError(error).code }, 'questions could not be closed')
+      // the questions expire by themselves, and the call rejects a late answer
+      log.warn({ call_id: callId, code: asPorteiroError(error).code }, 'cannot close the questions')
     }
   }
 
   return {
-    /** Whether the tenant has an account to ask by. */
-    hasAccount: async (tenantId: string): Promise<boolean> => (await carrierOf(tenantId)) !== undefined,
+    /** Whether the tenant has an account for questions. */
+    hasAccount: async (tenantId: string): Promise<boolean> => (await messengerOf(tenantId)) !== undefined,
 
     /**
-     * Writes to everybody of the unit who may be written to, all at once; resolves with how many that are when the questions
-     * are enqueued. Asking again about the same call is the same question. Errors: WHATSAPP_UNAVAILABLE, WHATSAPP_NOBODY, and
-     * those of the queue.
+     * Writes to all residents of the unit who accept messages, at the same time. Resolves with their number when the questions
+     * are enqueued. Asking again about the same call repeats the same question. Errors: WHATSAPP_UNAVAILABLE,
+     * WHATSAPP_NOBODY, and those of the queue.
      */
     async ask({
       callId,
@@ -58,9 +58,9 @@ export function createAsking(options: AskingOptions) {
       recorded,
       waitMs,
     }: WrittenQuestion): Promise<number> {
-      const found = await carrierOf(tenantId)
+      const found = await messengerOf(tenantId)
       if (!found) throw fail('WHATSAPP_UNAVAILABLE', { tenantId })
-      const { plays, ...carrier } = found
+      const { plays, ...messenger } = found
       const people = reachable(residents)
       if (people.length === 0) throw fail('WHATSAPP_NOBODY', { unit: unit.label })
       const tenant = await findTenant(database, tenantId)
@@ -71,11 +71,11 @@ export function createAsking(options: AskingOptions) {
         visitor: clean(visitor.name),
         purpose: visitor.intent === 'other' ? null : visitor.intent,
       })
-      const common = { ...carrier, tenantId, callId, expiresAt, priority: PRIORITY.question }
+      const common = { ...messenger, tenantId, callId, expiresAt, priority: PRIORITY.question }
       await database.transaction(async (transaction) => {
         for (const { id: residentId, name, phone } of people) {
           const id = await openApproval(transaction, {
-            ...carrier,
+            ...messenger,
             id: randomUUID(),
             callId,
             tenantId,
@@ -92,7 +92,7 @@ export function createAsking(options: AskingOptions) {
             { id: buttonId(id, 'yes'), title: phrases.yes },
             { id: buttonId(id, 'no'), title: phrases.no },
           ]
-          const asked = await send('ask', questionBody(carrier.channel, text, answers))
+          const asked = await send('ask', questionBody(messenger.channel, text, answers))
           // the visitor's own voice
           const voice =
             recorded && plays ? [await send('voice', { type: 'audio', callId, recording: 'identity' })] : []
@@ -106,20 +106,20 @@ export function createAsking(options: AskingOptions) {
       return people.length
     },
 
-    /** Nobody waits for an answer about this call any more. Never rejects; `settled` waits for it. */
+    /** Closes the questions of a call that waits for no answer any more. Never rejects; `settled` waits for it. */
     close(callId: string): void {
       const work: Promise<void> = close(callId).finally(() => closing.delete(work))
       closing.add(work)
     },
 
-    /** Resolves when everything that was closed is written. */
+    /** Resolves when every `close` so far is written. */
     async settled(): Promise<void> {
       await Promise.all(closing)
     },
   }
 }
 
-/** Each number once; who shall never be written to, and who has no number, is left out. */
+/** Each number once, without residents who have no number or accept no messages. */
 function reachable(residents: WrittenQuestion['residents']): { id: string; name: string; phone: string }[] {
   const people = new Map<string, { id: string; name: string; phone: string }>()
   for (const { id, name, whatsapp, notify } of residents) {

@@ -6,11 +6,11 @@ import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { type Enqueue, PRIORITY, textBody } from './outgoing.ts'
 import { PHRASES } from './phrases.ts'
-import { carrierOf } from './replies.ts'
+import { messengerOf } from './replies.ts'
 import { appendTurns, readConversation, type Turn } from './sql/conversations.ts'
 import { findInbound, type InboundRow } from './sql/inbound.ts'
 
-/** Who is written to, and as whom. */
+/** A conversation to answer, and on whose behalf. */
 export interface Conversation {
   /** The oldest first; the last turn is the one to answer. */
   turns: readonly Turn[]
@@ -19,12 +19,12 @@ export interface Conversation {
   tenant: string
 }
 
-/** An answer to a conversation. May reject: then a polite sentence goes out. */
+/** Answers a conversation. When it rejects, a fixed polite sentence goes out. */
 export type Respond = (conversation: Conversation) => Promise<string>
 
-/** Characters of an answer. */
+/** Most characters of an answer. */
 const ANSWER_LIMIT = 1000
-/** Tokens; an answer is a few sentences. */
+/** Most tokens of an answer: a few sentences. */
 const ANSWER_TOKENS = 300
 
 const INSTRUCTIONS = `You answer messages to the automatic service of a residential building's gatehouse, in the language of the person, in at most three short, polite sentences of plain text.
@@ -44,10 +44,10 @@ export function createResponder(options: ChatModelOptions): Respond {
     })
 }
 
-export interface ConversingOptions {
+export interface ConversationOptions {
   database: Database
   enqueue: Enqueue
-  /** Undefined: a polite sentence answers everything. */
+  /** Undefined: every message gets the fixed polite sentence. */
   respond: Respond | undefined
   /** For tenants that have none of their own. */
   locale: Locale
@@ -55,10 +55,16 @@ export interface ConversingOptions {
 }
 
 /**
- * The handler of `process_ai_response`: answers what is not about a visit. Nothing that is written here decides anything:
- * what the model says only ever leaves as a text.
+ * The handler of `process_ai_response`: answers messages that are not about a visit. It never decides a visit: the model's
+ * words only ever leave as a text.
  */
-export function createConversing({ database, enqueue, respond, locale: byDefault, log }: ConversingOptions) {
+export function createConversation({
+  database,
+  enqueue,
+  respond,
+  locale: byDefault,
+  log,
+}: ConversationOptions) {
   const answer = async (message: InboundRow, turns: readonly Turn[]): Promise<string> => {
     const tenant = await findTenant(database, message.tenantId)
     const locale = tenant?.locale ?? byDefault
@@ -76,7 +82,7 @@ export function createConversing({ database, enqueue, respond, locale: byDefault
   }
 
   return {
-    /** `phone`: whom to answer. False where it was answered before. */
+    /** Writes the answer to `phone`. False if the message was answered before. */
     async handle(id: string, phone: string): Promise<boolean> {
       const message = await findInbound(database, id)
       if (!message) return false
@@ -94,7 +100,7 @@ export function createConversing({ database, enqueue, respond, locale: byDefault
         await appendTurns(transaction, message, phone, [asked, said])
         await enqueue(
           {
-            ...carrierOf(message),
+            ...messengerOf(message),
             tenantId: message.tenantId,
             to: phone,
             body: textBody(text),

@@ -14,17 +14,17 @@ interface IntakeOptions {
 
 export interface Intake {
   /**
-   * Resolves when everything new of a post is stored, and the jobs that work on it are enqueued with it or not at all.
-   * `messages` is how many were new. Errors: INBOUND_BUSY, DATABASE_UNREACHABLE, DATABASE_QUERY, SHUTTING_DOWN.
+   * Resolves when the new parts of a post are stored together with their jobs, in one transaction. `messages` is the number of
+   * new messages. Errors: INBOUND_BUSY, DATABASE_UNREACHABLE, DATABASE_QUERY, SHUTTING_DOWN.
    */
   accept(account: Account & { channel: InboundChannel }, posted: Posted): Promise<{ messages: number }>
-  /** Resolves when what was accepted is stored. */
+  /** Resolves when all accepted posts are stored. */
   close(): Promise<void>
 }
 
-/** Posts stored in one transaction: as many as come in while another runs, but not so many that one statement gets long. */
+/** Posts stored in one transaction: those that arrive while another runs, up to a number that keeps the statement short. */
 const BATCH = 200
-/** Posts that may wait while one transaction runs; further ones are refused, and their provider tries again. */
+/** Posts that may wait while one transaction runs; further ones are refused, and the provider posts them again. */
 const MAX_WAITING = 5000
 
 interface Post {
@@ -33,9 +33,8 @@ interface Post {
 }
 
 /**
- * Takes in what providers post. Posts that come while a transaction runs share the next one, so that a burst costs a few
- * commits. The database knows each message by its provider's id, so that of many copies that arrive at the same moment, on
- * whatever node, one makes a job.
+ * Stores the posts of providers. Posts that arrive while a transaction runs share the next one, so a burst costs a few
+ * commits. The database identifies a message by its provider's id: of several copies, on any node, only one makes a job.
  */
 export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   let closed = false

@@ -1,15 +1,15 @@
 import type { Transaction } from '../platform/postgres/index.ts'
 
-/** Job types of the queue `incoming`: a message of a person, receipts that wait, and an answer to a conversation. */
+/** Job types of the queue `incoming`: a person's message, waiting receipts, an answer to a conversation. */
 export const INBOUND_MESSAGE = 'inbound_message'
 export const INBOUND_RECEIPTS = 'inbound_receipts'
 export const PROCESS_AI_RESPONSE = 'process_ai_response'
 
-/** Work for whoever registered for the type. */
+/** A job for the handler of its type. */
 export interface Job {
   type: string
   data: Record<string, unknown>
-  /** Not before so many ms. */
+  /** Delay before it starts, in ms. */
   startAfterMs?: number
 }
 

@@ -1,7 +1,7 @@
 import type { Locale } from '../platform/audio.ts'
 import type { ApprovalVerdict } from './sql/approvals.ts'
 
-/** What residents read. `unit` and `visitor` come from outside and are cleaned by `clean` before they get in here. */
+/** Texts for residents. `unit` and `visitor` come from outside; the caller passes them through `clean`. */
 export interface Phrases {
   /** Asks about a visitor; `visitor` and `purpose` are known only where speech was understood. */
   question(facts: { unit: string; visitor: string | null; purpose: string | null }): string
@@ -9,18 +9,18 @@ export interface Phrases {
   yes: string
   no: string
   accepted: Record<ApprovalVerdict, string>
-  /** To those who were asked too, when somebody else was quicker. */
+  /** For the other residents who were asked, when one has answered. */
   decidedByOther: Record<ApprovalVerdict, string>
   late: string
   /** Several visits wait for the same person. */
   ambiguous(units: readonly string[]): string
   /** An answer that is neither yes nor no. */
   explain: string
-  /** Talking is done by telephone. */
+  /** The resident wants to talk, which needs the telephone. */
   talk: string
-  /** Somebody answers who was never asked. */
+  /** The sender was never asked. */
   foreign: string
-  /** Where no model is configured, or it fails. */
+  /** No model is configured, or it failed. */
   greeting: string
   /** A voice message, a picture. */
   textOnly: string
@@ -88,12 +88,12 @@ export const PHRASES: Record<Locale, Phrases> = {
   },
 }
 
-/** Characters of a name within a question; longer ones are no names. */
+/** Most characters of a name within a question. */
 const NAME_LIMIT = 60
 
 /**
- * Words from outside as part of a sentence of ours: one line, short, and without what a messenger takes for formatting or
- * for an address, so that nobody at the gate can make a question say something else. Null where nothing is left.
+ * Makes words from outside safe within our sentence: one line, short, and without formatting or addresses, so that a visitor
+ * cannot change the meaning of a question. Null if nothing is left.
  */
 export function clean(words: string | null): string | null {
   const kept = (words ?? '')

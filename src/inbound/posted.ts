@@ -1,44 +1,44 @@
 import { createHash } from 'node:crypto'
 import type { ReceiptRow } from '../outbound/index.ts'
 
-/** What a message of a person says, whichever provider brought it. */
+/** A person's message, in one form for all providers. */
 export interface Said {
-  /** The provider's id of the message; a digest of it where it has none. */
+  /** The provider's id of the message; a digest if it has none. */
   providerId: string
-  /** `other` is what nobody can answer: a sticker, a place, a contact. */
+  /** `other` needs no answer: a sticker, a place, a contact. */
   kind: 'text' | 'button' | 'reaction' | 'media' | 'other'
-  /** E.164; null where the provider tells only its own id of the person. */
+  /** E.164; null if the provider gives only its own id of the person. */
   phone: string | null
   userId: string | null
   text: string | null
   buttonId: string | null
-  /** The provider's id of the message that this one answers. */
+  /** The provider's id of the quoted message. */
   quotedId: string | null
-  /** By the provider's clock; null where it tells none that can be. */
+  /** By the provider's clock; null without a plausible time. */
   sentAt: Date | null
   payload: unknown
 }
 
 export type Receipt = Pick<ReceiptRow, 'providerId' | 'status' | 'at' | 'error'>
 
-/** Everything that one post of a provider holds for us. */
+/** The content of one post of a provider. */
 export interface Posted {
   messages: Said[]
   receipts: Receipt[]
-  /** Parts that could not be read, or are none of our business: groups, echoes of our own, notices of the account. */
+  /** Number of parts that cannot be read or do not concern us: groups, echoes of our own messages, account notices. */
   ignored: number
 }
 
-/** Characters of a text that are kept; WhatsApp itself allows 4096. */
+/** Most characters of a text; WhatsApp's own limit. */
 export const TEXT_LIMIT = 4096
-/** Characters of an id of a provider; theirs have some sixty. */
+/** Most characters of a provider's id; real ones have about sixty. */
 export const ID_LIMIT = 200
-/** Nothing of a messenger is older than this, in ms since the epoch: 2009. */
+/** Earliest plausible time, in ms since the epoch: 2009, before WhatsApp. */
 const FIRST_MESSAGE = 1_230_768_000_000
-/** ms that a provider's clock may be ahead of ours. */
+/** ms by which a provider's clock may be ahead of ours. */
 const AHEAD_MS = 5 * 60 * 1000
 
-/** A provider's timestamp, in seconds or ms, as number or text; null for what cannot be one. */
+/** Reads a provider's timestamp, in seconds or ms, as number or text; null if it is not plausible. */
 export function momentOf(written: unknown, now = Date.now()): Date | null {
   const number = typeof written === 'string' && /^\d{1,16}$/.test(written) ? Number(written) : written
   if (typeof number !== 'number' || !Number.isFinite(number)) return null
@@ -46,7 +46,7 @@ export function momentOf(written: unknown, now = Date.now()): Date | null {
   return ms < FIRST_MESSAGE || ms > now + AHEAD_MS ? null : new Date(ms)
 }
 
-/** An id for what came without one, so that a second copy of it is still known. */
+/** An id for a part without one, so that a second copy is recognised. */
 export function digestOf(part: unknown): string {
   return `sha256:${createHash('sha256').update(JSON.stringify(part)).digest('hex')}`
 }

@@ -1,11 +1,10 @@
-import { applyReceipts, listUndelivered, settleReceipt } from '../outbound/index.ts'
+import { applyReceipts, listUndelivered, markReceiptHandled } from '../outbound/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { type EnqueueJobs, INBOUND_RECEIPTS } from './jobs.ts'
 
 /**
- * Tells the queue that the message which the provider knows by this id could not be delivered after all. False: it is none of
- * ours, or that is known already.
+ * Marks the message with this provider's id as undeliverable. False: it is not ours, or is marked already.
  */
 export type Bounce = (
   providerId: string,
@@ -19,32 +18,33 @@ interface ReceiptsOptions {
   log: Logger
 }
 
-/** ms for which a receipt waits for its message: the provider may be quicker than our note of the message's id there. */
-const YOUNG_MS = 60_000
+/** ms for which a receipt waits for its message: it may arrive before we have stored the message's provider id. */
+const RECEIPT_WAIT_MS = 60_000
 /**
- * ms until it is looked for again, doubled with each look, and how often: all of them together outlast YOUNG_MS. Each post
- * has looks of its own, so they must end though there is always one that waits, as where others send by the same number.
+ * ms until the waiting receipts are applied again, doubled each time, and how often; together longer than RECEIPT_WAIT_MS. Every
+ * post starts its own series, so a series must end although some receipt may always wait, as those of messages that another
+ * program sent by the same number.
  */
 const AGAIN_MS = 2000
-const LOOKS = 5
+const MAX_REPEATS = 5
 
 const UNEXPLAINED = { code: 'unknown', message: 'the provider gave no reason' }
 
-/** Puts receipts onto the messages that they are about. */
+/** Applies receipts to their messages. */
 export function createReceipts({ database, enqueueJobs, bounce, log }: ReceiptsOptions) {
   return {
-    /** All that wait; those whose message is not known yet are looked for again a little later. `looks`: how often they were. */
-    async apply(looks = 0): Promise<void> {
-      const waiting = await applyReceipts(database, YOUNG_MS)
+    /** Applies all that wait. Receipts whose message is not known yet are applied again later; `repeats`: how often so far. */
+    async apply(repeats = 0): Promise<void> {
+      const waiting = await applyReceipts(database, RECEIPT_WAIT_MS)
       for (const receipt of await listUndelivered(database)) {
         const { providerId, tenantId, messageId, error } = receipt
         const { code, message } = error ?? UNEXPLAINED
         await bounce(providerId, { code: 'MESSAGE_BOUNCED', reason: `${code} ${message}`.trim(), tenantId })
-        await settleReceipt(database, receipt)
+        await markReceiptHandled(database, receipt)
         log.warn({ message_id: messageId, reason: code }, 'a message could not be delivered')
       }
-      if (waiting === 0 || looks >= LOOKS) return
-      const again = { data: { looks: looks + 1 }, startAfterMs: AGAIN_MS * 2 ** looks }
+      if (waiting === 0 || repeats >= MAX_REPEATS) return
+      const again = { data: { looks: repeats + 1 }, startAfterMs: AGAIN_MS * 2 ** repeats }
       await database.transaction((transaction) =>
         enqueueJobs(transaction, [{ type: INBOUND_RECEIPTS, ...again }]),
       )

@@ -5,7 +5,7 @@ import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
 import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
-import { type Carrier, type Enqueue, PRIORITY, textBody } from './outgoing.ts'
+import { type Enqueue, type Messenger, PRIORITY, textBody } from './outgoing.ts'
 import { PHRASES, type Phrases } from './phrases.ts'
 import {
   type Approval,
@@ -14,12 +14,12 @@ import {
   findApproval,
   findByQuestion,
   listByPhone,
-  loseReply,
+  markReplyLate,
   takeReply,
 } from './sql/approvals.ts'
 import { countAnswered, findInbound, type InboundRow, markProcessed, phoneOfUser } from './sql/inbound.ts'
 
-/** What became of a message of a person. */
+/** How a person's message was handled. */
 type InboundOutcome =
   | 'decided'
   | 'late'
@@ -31,8 +31,8 @@ type InboundOutcome =
   | 'silenced'
 
 /**
- * Gives a decision to the call, on whatever node it lives. `late`: it was decided or has ended; `unknown`: no node knows it.
- * Rejects when the node that has it does not answer; the reply is then tried again.
+ * Sends a decision to the call, on any node. `late`: the call was decided or has ended; `unknown`: no node has it. Rejects
+ * when the call's node does not answer; the reply's job is then retried.
  */
 export type Decide = (
   callId: string,
@@ -44,25 +44,25 @@ export interface RepliesOptions {
   enqueue: Enqueue
   understand: UnderstandAnswer
   decide: Decide
-  /** For what no visit waits for: the language model or a polite sentence answers it later. */
+  /** For messages that are not about a visit: the language model or a polite sentence answers them later. */
   enqueueJobs: EnqueueJobs
   /** For tenants that have none of their own. */
   locale: Locale
   log: Logger
 }
 
-/** ms for which somebody who was asked is told that they are late, rather than that nobody waits. */
+/** ms after a question in which an answer gets "too late" rather than "no visit is waiting". */
 const RECENT_MS = 12 * 60 * 60 * 1000
-/** ms by which the clocks of a provider and of ours may differ. */
+/** ms by which a provider's clock may differ from ours. */
 const SLACK_MS = 10_000
-/** Answers of ours within so many ms, after which somebody gets none for a while: two machines must not write to each other for ever. */
-const CALM = { answers: 20, ms: 10 * 60 * 1000 }
+/** Most answers to one person within so many ms: two machines must not write to each other for ever. */
+const ANSWER_LIMIT = { answers: 20, ms: 10 * 60 * 1000 }
 
 type Found = { approval: Approval } | { ambiguous: Approval[] } | { over: Approval } | { foreign: true }
 
 /**
- * Works on one message of a person: an answer to a question about a visit decides that visit; everything else is answered
- * politely. Running twice for the same message changes nothing.
+ * Handles one message of a person: an answer to a question about a visit decides that visit; everything else gets a polite
+ * answer. Handling the same message twice changes nothing.
  */
 export function createReplies(options: RepliesOptions) {
   const { database, enqueue, understand, decide, enqueueJobs, log } = options
@@ -76,10 +76,10 @@ export function createReplies(options: RepliesOptions) {
     text: string,
     key: string,
     callId?: string,
-    carrier = carrierOf(message),
+    messenger = messengerOf(message),
   ) =>
     enqueue({
-      ...carrier,
+      ...messenger,
       tenantId: message.tenantId,
       to,
       body: textBody(text),
@@ -88,7 +88,7 @@ export function createReplies(options: RepliesOptions) {
       ...(callId !== undefined && { callId }),
     })
 
-  /** By the message that it quotes, then the button, then the sender; never the question of somebody else. */
+  /** Finds the question by the quoted message, then the button, then the sender; never a question to somebody else. */
   const find = async (
     message: InboundRow,
     approvalId: string | null,
@@ -98,19 +98,19 @@ export function createReplies(options: RepliesOptions) {
       (message.quotedId !== null ? await findByQuestion(database, message, message.quotedId) : undefined) ??
       (approvalId !== null ? await findApproval(database, message.tenantId, approvalId) : undefined)
     if (named) {
-      // whoever got a question forwarded may quote it, but was not asked
+      // a person may quote a forwarded question without having been asked
       if (phone !== null && phone !== named.phone) return { foreign: true }
       const waits = named.status === 'waiting' && named.expiresAt.getTime() > Date.now()
       return waits || named.replyId === message.id ? { approval: named } : { over: named }
     }
-    // a thumb below another message is about that one
+    // a reaction belongs to the message it is attached to
     if (phone === null || message.kind === 'reaction') return { foreign: true }
     const asked = await listByPhone(database, message.tenantId, phone, new Date(Date.now() - RECENT_MS))
-    // a job that runs again finds what it has taken
+    // a job that runs again finds the question it has taken
     const taken = asked.find(({ replyId }) => replyId === message.id)
     if (taken) return { approval: taken }
     const waiting = asked.filter(({ waits }) => waits)
-    // a message that was on its way for long meant an earlier visit
+    // a message sent before a question was asked cannot answer it
     const meant = waiting.filter(({ askedAt }) => !isBefore(message.sentAt, askedAt))
     if (meant.length === 1) return { approval: meant[0]! }
     if (meant.length > 1) return { ambiguous: meant }
@@ -131,21 +131,21 @@ export function createReplies(options: RepliesOptions) {
     )
     const result =
       taken === 'taken' ? await decide(callId, { verdict, by: 'resident', via: 'whatsapp' }) : 'late'
-    // a job that runs again, because its worker was killed, finds the call decided by itself
+    // after its worker was killed, a job runs again and finds the call decided by this very reply
     const accepted =
       result === 'accepted' || (taken === 'taken' && result === 'late' && (await wasOurs(callId, verdict)))
     if (!accepted) {
-      await loseReply(database, approval.id, verdict, message.id)
-      log.info({ ...facts, result }, 'an answer of a resident came too late')
+      await markReplyLate(database, approval.id, verdict, message.id)
+      log.info({ ...facts, result }, 'a resident answered too late')
       await write(message, approval.phone, phrases.late, 'late', callId)
       return 'late'
     }
     log.info(facts, 'a resident decided in writing')
     await write(message, approval.phone, phrases.accepted[verdict], 'accepted', callId)
     for (const other of await approvalsOf(database, callId)) {
-      // who was late has been told
+      // residents who answered late have their message already
       if (other.id === approval.id || other.status === 'late') continue
-      // as they were asked, whatever the answer came by
+      // by the account that asked, not the one that got the answer
       const { channel, instanceId } = other
       const text = phrases.decidedByOther[verdict]
       await write(message, other.phone, text, `other:${other.id}`, callId, { channel, instanceId })
@@ -180,7 +180,7 @@ export function createReplies(options: RepliesOptions) {
     if ('approval' in found && verdict) return decideBy(message, found.approval, verdict, phrases)
 
     const to = 'approval' in found ? found.approval.phone : 'over' in found ? found.over.phone : phone
-    // an id of a person without a number cannot be written to, and was never asked
+    // a person without a number cannot get messages, and was never asked
     if (to === null || message.kind === 'reaction') return 'ignored'
     if (await isTooMuch(message, to)) return 'silenced'
     if ('approval' in found) return explain(message, found.approval, answer, phrases)
@@ -190,7 +190,7 @@ export function createReplies(options: RepliesOptions) {
       return 'ambiguous'
     }
     if (verdict && 'over' in found) {
-      await loseReply(database, found.over.id, verdict, message.id)
+      await markReplyLate(database, found.over.id, verdict, message.id)
       await write(message, to, phrases.late, 'late', found.over.callId)
       return 'late'
     }
@@ -208,22 +208,23 @@ export function createReplies(options: RepliesOptions) {
   }
 
   const isTooMuch = async ({ tenantId }: InboundRow, phone: string) =>
-    (await countAnswered(database, tenantId, phone, new Date(Date.now() - CALM.ms))) >= CALM.answers
+    (await countAnswered(database, tenantId, phone, new Date(Date.now() - ANSWER_LIMIT.ms))) >=
+    ANSWER_LIMIT.answers
 
   return {
-    /** Resolves with what became of it; undefined where it was done before. Errors: those of the queue and of `decide`. */
+    /** Resolves with the outcome; undefined if the message was handled before. Errors: those of the queue and of `decide`. */
     async handle(id: string): Promise<InboundOutcome | undefined> {
       const message = await findInbound(database, id)
       if (!message || message.processedAt !== null) return undefined
       const outcome = await work(message)
       await markProcessed(database, id, outcome)
-      log.debug({ tenant: message.tenantId, inbound_id: id, outcome }, 'a message was worked on')
+      log.debug({ tenant: message.tenantId, inbound_id: id, outcome }, 'handled a message')
       return outcome
     },
   }
 }
 
-export function carrierOf({ channel, instanceId }: Pick<InboundRow, 'channel' | 'instanceId'>): Carrier {
+export function messengerOf({ channel, instanceId }: Pick<InboundRow, 'channel' | 'instanceId'>): Messenger {
   return { channel: channel === 'twilio' ? 'twilio' : 'whatsapp', instanceId }
 }
 

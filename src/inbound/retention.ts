@@ -4,7 +4,7 @@ import { deleteOldApprovals } from './sql/approvals.ts'
 import { deleteOldConversations } from './sql/conversations.ts'
 import { deleteOldInbound } from './sql/inbound.ts'
 
-/** Deletes what came in, what residents were asked, and conversations that rest, after so many days; resolves with the rows. */
+/** Deletes messages, receipts, approvals and conversations older than `days`; resolves with the number of rows. */
 export async function sweepInbound(database: Querier, days: number): Promise<number> {
   let deleted = 0
   for (const sweep of [deleteOldInbound, deleteOldReceipts, deleteOldApprovals, deleteOldConversations]) {

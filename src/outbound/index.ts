@@ -61,9 +61,9 @@ export {
   deleteOldReceipts,
   insertReceipts,
   listUndelivered,
+  markReceiptHandled,
   type ReceiptRow,
   type ReceiptStatus,
-  settleReceipt,
 } from './sql/receipts.ts'
 export { countRetrying, pausedEndpoints } from './sql/remarks.ts'
 export { countMessages } from './sql/statistics.ts'

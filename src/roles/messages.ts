@@ -9,7 +9,7 @@ import {
   createGateSender,
   createGateTargets,
 } from '../gates/index.ts'
-import { createAsking, type EnqueueJobs, hasWritten } from '../inbound/index.ts'
+import { createApprovals, type EnqueueJobs, hasWritten } from '../inbound/index.ts'
 import type { ErrorReports, Timings } from '../observe/index.ts'
 import {
   type ChannelSender,
@@ -107,19 +107,19 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   const gateOpening = createGateOpening({ journal, outbound, database, targets, log })
   owner.defer(() => gateOpening.close())
   const encodes = await hasVoiceEncoder()
-  const asking = createAsking({
+  const approvals = createApprovals({
     database,
     enqueue: outbound.enqueue,
     async cancel(ids) {
       // one that has left meanwhile cannot be taken back
       await Promise.all(ids.map((id) => outbound.cancel(id).catch(() => {})))
     },
-    carrierOf: carrierOfTenant,
+    messengerOf: messengerOfTenant,
     locale,
     callMaxMs: config.call.maxMs,
     log,
   })
-  owner.defer(() => asking.settled())
+  owner.defer(() => approvals.settled())
 
   const enqueueJobs: EnqueueJobs = async (transaction, jobs) => {
     // all in one statement: a burst of posts is one transaction
@@ -132,10 +132,10 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     )
     await outbound.queue.enqueue('incoming', rows, transaction)
   }
-  return { outbound, accounts, senders, targets, callEvents, gateOpening, asking, enqueueJobs }
+  return { outbound, accounts, senders, targets, callEvents, gateOpening, approvals, enqueueJobs }
 
   /** The account by which a tenant writes to people: the main one of either carrier, else any that is enabled. */
-  async function carrierOfTenant(tenantId: string) {
+  async function messengerOfTenant(tenantId: string) {
     for (const carrier of ['whatsapp', 'twilio'] as const) {
       const main = await accounts.find(tenantId, carrier, MAIN_INSTANCE)
       if (main) return account(main.channel, MAIN_INSTANCE)

@@ -172,7 +172,7 @@ async function openParts(
   // whoever is left tells of the calls of a process that is gone
   const lost = endOrphanedCalls({
     ...base,
-    asking: base.messages.asking,
+    asking: base.messages.approvals,
     callMaxMs: config.call.maxMs,
     reattachSeconds: config.call.reattachSeconds,
     living: () => voice?.calls.list().map(({ id }) => id) ?? [],

@@ -132,7 +132,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     },
     operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
     rings: clickToCall.mode !== 'off',
-    asking: messages.asking,
+    asking: messages.approvals,
     defaults: clickToCall,
     log,
   })

@@ -83,7 +83,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,
     charts,
-    hasAccount: messages.asking.hasAccount,
+    hasAccount: messages.approvals.hasAccount,
     status,
     lacks,
     metrics,

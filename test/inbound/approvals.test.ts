@@ -304,8 +304,8 @@ test('an answer after the visit was decided, has ended, or is unknown is late', 
 test('when the search is over nobody is asked any more, and an answer is late', async (t) => {
   const world = await openWorld(t)
   const { callId } = await ask(world)
-  world.asking.close(callId)
-  await world.asking.settled()
+  world.approvals.close(callId)
+  await world.approvals.settled()
   assert.equal(world.cancelled.toSorted(), world.sent.map(({ id }) => id).toSorted())
   assert.equal(await receive(world, textMessage('sim')), [[ANA, SAYS.late]])
   assert.equal(await receive(world, textMessage('não')), [[ANA, SAYS.late]])

@@ -4,12 +4,12 @@ import { pino } from 'pino'
 import { readAnswer } from '../../src/dialogue/index.ts'
 import { importDirectory } from '../../src/directory/index.ts'
 import { inboundRoutes, replyError } from '../../src/http/index.ts'
-import { createAsking } from '../../src/inbound/approvals.ts'
+import { createApprovals } from '../../src/inbound/approvals.ts'
 import type { Respond } from '../../src/inbound/conversation.ts'
 import { createHandlers } from '../../src/inbound/handlers.ts'
 import { createIntake } from '../../src/inbound/intake.ts'
 import type { EnqueueJobs, Job } from '../../src/inbound/jobs.ts'
-import type { Enqueue, Outgoing, TenantCarrier } from '../../src/inbound/outgoing.ts'
+import type { Enqueue, PersonalMessage, TenantMessenger } from '../../src/inbound/outgoing.ts'
 import type { Bounce } from '../../src/inbound/receipts.ts'
 import type { Decide } from '../../src/inbound/replies.ts'
 import { type Approval, approvalsOf } from '../../src/inbound/sql/approvals.ts'
@@ -33,10 +33,10 @@ export interface WorldOptions {
   respond?: Respond
   locale?: 'pt-BR' | 'en'
   /** By which account residents are asked; null: by none. */
-  carrier?: TenantCarrier | null
+  carrier?: TenantMessenger | null
 }
 
-const WHATSAPP: TenantCarrier = { channel: 'whatsapp', instanceId: 'default', plays: true }
+const WHATSAPP: TenantMessenger = { channel: 'whatsapp', instanceId: 'default', plays: true }
 
 /** The store, the handlers and one tenant; calls, the queue and the providers are played by the test. */
 export async function openWorld(
@@ -45,7 +45,7 @@ export async function openWorld(
 ) {
   const database = await openTestDatabase(rig)
   await importDirectory(database, 'default', [], { tenant: { id: 'default', name: 'Ipê', locale } })
-  const sent: (Outgoing & { id: string })[] = []
+  const sent: (PersonalMessage & { id: string })[] = []
   const jobs: Job[] = []
   const decisions: Decision[] = []
   const bounced: [string, { code: string; reason: string; tenantId: string }][] = []
@@ -87,18 +87,18 @@ export async function openWorld(
     log: silentLog(),
   })
   const cancelled: string[] = []
-  const asking = createAsking({
+  const approvals = createApprovals({
     database,
     enqueue,
     cancel: async (ids) => {
       cancelled.push(...ids)
     },
-    carrierOf: async () => carrier ?? undefined,
+    messengerOf: async () => carrier ?? undefined,
     locale,
     callMaxMs: 300_000,
     log: silentLog(),
   })
-  rig.defer(() => asking.settled())
+  rig.defer(() => approvals.settled())
 
   /** Does every job that waits, and those that they make; not those that shall wait. */
   const work = async () => {
@@ -106,19 +106,19 @@ export async function openWorld(
       if (job.startAfterMs === undefined) await handlers[job.type]!(job.data)
     }
   }
-  return { database, handlers, asking, sent, jobs, decisions, bounced, cancelled, enqueueJobs, work }
+  return { database, handlers, approvals, sent, jobs, decisions, bounced, cancelled, enqueueJobs, work }
 }
 
 /** A visit for which somebody is asked. */
 export async function ask(
-  { asking, database }: Pick<World, 'asking' | 'database'>,
+  { approvals, database }: Pick<World, 'approvals' | 'database'>,
   {
     callId = randomUUID(),
     unit = '101',
     people = ['+5511980112211'],
   }: { callId?: string; unit?: string; people?: string[] } = {},
 ): Promise<{ callId: string; approvals: Approval[] }> {
-  await asking.ask({
+  await approvals.ask({
     callId,
     tenantId: 'default',
     unit: { id: unit, label: unit },

@@ -4,8 +4,8 @@ import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks.js'
 import * as assert from 'uvu/assert'
 import { createIntake } from '../../src/inbound/intake.ts'
 import type { EnqueueJobs, Job } from '../../src/inbound/jobs.ts'
+import { cacheLookups } from '../../src/inbound/lookup-cache.ts'
 import { isSignedByMeta } from '../../src/inbound/providers/proof.ts'
-import { remembering } from '../../src/inbound/remember.ts'
 import { createOutbound } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -379,7 +379,7 @@ test('an account is asked for once in a while; that there is none is not remembe
   let time = 0
   const asked: string[] = []
   const answers = new Map([['a', 1]])
-  const find = remembering(
+  const find = cacheLookups(
     async (key: string) => {
       asked.push(key)
       if (key === 'broken') throw new Error('away')

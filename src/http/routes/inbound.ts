@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
 import { createRefusals } from '../../audiosocket/index.ts'
 import {
+  cacheLookups,
   type InboundChannel,
   type Intake,
   isSameSecret,
@@ -11,7 +12,6 @@ import {
   type Posted,
   readTwilio,
   readWhatsApp,
-  remembering,
   tokenIn,
 } from '../../inbound/index.ts'
 import type { Account, Accounts, Carrier } from '../../outbound/index.ts'
@@ -63,8 +63,8 @@ export async function inboundRoutes(
   })
 
   const accountsOf: { [C in Carrier]: (hook: string) => Promise<Account<C> | undefined> } = {
-    whatsapp: remembering((hook) => accounts.findByHook('whatsapp', hook), REMEMBER_MS),
-    twilio: remembering((hook) => accounts.findByHook('twilio', hook), REMEMBER_MS),
+    whatsapp: cacheLookups((hook) => accounts.findByHook('whatsapp', hook), REMEMBER_MS),
+    twilio: cacheLookups((hook) => accounts.findByHook('twilio', hook), REMEMBER_MS),
   }
 
   const accountOf = async <C extends Carrier>(

@@ -24,7 +24,7 @@ export function readTwilio(form: Form): Posted {
   if (id === undefined) return { ...found, ignored: 1 }
   if (state !== undefined && state !== 'received') {
     const status = STATUS[state]
-    // queued, sending, accepted: nothing that anybody waits for
+    // queued, sending, accepted: not recorded
     if (!status) return { ...found, ignored: 1 }
     const code = field('ErrorCode')
     const error = code === undefined ? null : { code, message: (field('ErrorMessage') ?? '').slice(0, 300) }
@@ -48,7 +48,7 @@ function saidIn(form: Form, field: (name: string) => string | undefined, provide
     text,
     buttonId,
     quotedId: field('OriginalRepliedMessageSid')?.slice(0, ID_LIMIT) ?? null,
-    // Twilio tells no time
+    // Twilio gives no time
     sentAt: null,
     payload: form,
   }

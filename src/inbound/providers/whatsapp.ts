@@ -4,7 +4,7 @@ import { digestOf, ID_LIMIT, momentOf, type Posted, type Receipt, type Said, TEX
 
 /*
  * The form of the Cloud API, which UnoAPI posts too. Everything may be missing: arrays may be empty, `timestamp` a number
- * or absent, `from` absent or no telephone number, `wa_id` may end in `@lid`. What cannot be read is left out alone.
+ * or absent, `from` absent or no telephone number, `wa_id` may end in `@lid`. Only the unreadable parts are skipped.
  */
 
 const id = z.string().min(1).max(ID_LIMIT)
@@ -73,7 +73,7 @@ const status = z.object({
     .catch([]),
 })
 
-/** UnoAPI names the chat as the entry's id: groups, status posts and channels are read by many, and answer nothing of ours. */
+/** UnoAPI gives the chat as the entry's id. Groups, status posts and channels have many readers and never answer a question. */
 const SHARED_CHAT = /@(g\.us|broadcast|newsletter)$/
 
 const MEDIA = new Set(['audio', 'voice', 'image', 'video', 'document'])
@@ -95,7 +95,7 @@ export function readWhatsApp(body: unknown): Posted | undefined {
     const isShared = SHARED_CHAT.test(chat) || contacts.some(({ group_id }) => group_id !== undefined)
     for (const part of messages) {
       const said = isShared ? undefined : saidIn(part, contacts.length === 1 ? contacts[0] : undefined)
-      // who sits at the number itself writes to residents too, and UnoAPI tells of it
+      // UnoAPI also posts the messages that a person at the number itself writes to residents
       if (said && (said.phone === null || said.phone !== own)) found.messages.push(said)
       else found.ignored += 1
     }
@@ -108,7 +108,7 @@ export function readWhatsApp(body: unknown): Posted | undefined {
   return found
 }
 
-/** `contact` is whom the post is about, where that is one person only. */
+/** `contact` is the person the post is about, if it is about one only. */
 function saidIn(
   part: unknown,
   contact: { wa_id?: string | undefined; user_id?: string | undefined } | undefined,
@@ -116,7 +116,7 @@ function saidIn(
   const read = message.safeParse(part)
   if (!read.success) return undefined
   const { data } = read
-  // what is said in a group is said to everybody in it
+  // a group message is addressed to everybody in the group
   if (data.group_id !== undefined || data.from?.endsWith('@g.us')) return undefined
   if (data.type === 'system' || data.type === 'errors') return undefined
   const from = personOf(data.from)

@@ -20,7 +20,7 @@ export interface Approval extends Account {
   askedAt: Date
   expiresAt: Date
   verdict: ApprovalVerdict | null
-  /** The reply that decided, or came too late. */
+  /** The reply that decided or was late. */
   replyId: string | null
 }
 
@@ -30,10 +30,10 @@ const COLUMNS = `a.id, a.call_id as "callId", a.tenant_id as "tenantId", a.insta
   a.unit_id as "unitId", a.unit_label as "unitLabel", a.resident_id as "residentId", a.resident_name as "residentName",
   a.phone, a.messages, a.status, a.asked_at as "askedAt", a.expires_at as "expiresAt", a.verdict, a.reply_id as "replyId"`
 
-/** Nobody waits for it once its time is over, even where the node that would have closed it has died. */
+/** An approval waits until it expires, even if the node that would have closed it has died. */
 const WAITS = `a.status = 'waiting' and a.expires_at > now()`
 
-/** Asks; the same person about the same visit again is the same row, open once more. Resolves with its id. */
+/** Opens an approval; a second one for the same person and visit reopens the same row. Resolves with its id. */
 export async function openApproval(database: Querier, approval: NewApproval): Promise<string> {
   const [row] = await database.query<{ id: string }>(
     `insert into approvals (id, call_id, tenant_id, instance_id, channel, unit_id, unit_label, resident_id, resident_name,
@@ -59,7 +59,7 @@ export async function openApproval(database: Querier, approval: NewApproval): Pr
   return row!.id
 }
 
-/** Notes the messages that ask, so that a reply that quotes one of them is known. */
+/** Stores the messages that ask, so that a reply quoting one of them finds the approval. */
 export async function noteQuestions(
   database: Querier,
   id: string,
@@ -68,7 +68,7 @@ export async function noteQuestions(
   await database.query('update approvals set messages = $2 where id = $1', [id, messages])
 }
 
-/** Nobody waits for an answer to this visit any more. Resolves with the messages that asked. */
+/** Closes the approvals of a visit. Resolves with the ids of the messages that asked. */
 export async function closeApprovals(database: Querier, callId: string): Promise<string[]> {
   const rows = await database.query<{ messages: string[] }>(
     `update approvals set status = 'closed', closed_at = now()
@@ -78,7 +78,7 @@ export async function closeApprovals(database: Querier, callId: string): Promise
   return rows.flatMap(({ messages }) => messages)
 }
 
-/** Of this tenant alone: an id in a button comes from outside. */
+/** Only of this tenant: an id in a button comes from outside. */
 export async function findApproval(
   database: Querier,
   tenantId: string,
@@ -91,7 +91,7 @@ export async function findApproval(
   return row
 }
 
-/** The question that the provider knows by this id. */
+/** Finds an approval by the provider's id of its question. */
 export async function findByQuestion(
   database: Querier,
   { tenantId, instanceId }: Account,
@@ -105,7 +105,7 @@ export async function findByQuestion(
   return row
 }
 
-/** What somebody was asked since then, the latest first; what still waits for them is there however old it is. */
+/** The approvals of a person since `since`, the latest first, and those that still wait however old they are. */
 export function listByPhone(
   database: Querier,
   tenantId: string,
@@ -121,9 +121,8 @@ export function listByPhone(
 }
 
 /**
- * Takes this reply as the one that decides, if its question still waits and no other reply has decided the visit, and
- * closes the questions to the others. Give it a transaction. Resolves with how it stands: `taken` also when this very reply
- * was taken before.
+ * Lets this reply decide, if its question still waits and no other reply has decided the visit, and closes the other
+ * questions. Needs a transaction. `taken` also if this very reply was taken before.
  */
 export async function takeReply(
   transaction: Querier,
@@ -131,7 +130,7 @@ export async function takeReply(
   verdict: ApprovalVerdict,
   replyId: string,
 ): Promise<'taken' | 'late'> {
-  // all of the visit, in one order, so that of two residents who answer at once one waits for the other here
+  // locks all approvals of the visit in one order, so that two residents who answer at once take turns here
   const rows = await transaction.query<Approval & { waits: boolean }>(
     `select ${COLUMNS}, (${WAITS}) as waits from approvals a where a.call_id = $1 order by a.id for update`,
     [approval.callId],
@@ -140,7 +139,7 @@ export async function takeReply(
   if (own?.replyId === replyId) return own.status === 'decided' ? 'taken' : 'late'
   const isDecided = rows.some(({ status }) => status === 'decided')
   if (!own?.waits || isDecided) {
-    await loseReply(transaction, approval.id, verdict, replyId)
+    await markReplyLate(transaction, approval.id, verdict, replyId)
     return 'late'
   }
   await transaction.query(
@@ -151,8 +150,8 @@ export async function takeReply(
   return 'taken'
 }
 
-/** The visit was decided otherwise, or is over: this reply came too late. A question that still waits goes on waiting. */
-export async function loseReply(
+/** Marks a reply as late: the visit was decided otherwise or is over. A question that still waits is not changed. */
+export async function markReplyLate(
   database: Querier,
   id: string,
   verdict: ApprovalVerdict,
@@ -165,7 +164,7 @@ export async function loseReply(
   )
 }
 
-/** Everybody who was asked about a visit. */
+/** All approvals of a visit. */
 export function approvalsOf(database: Querier, callId: string): Promise<Approval[]> {
   return database.query<Approval>(
     `select ${COLUMNS} from approvals a where a.call_id = $1 order by a.asked_at, a.id`,
@@ -173,7 +172,7 @@ export function approvalsOf(database: Querier, callId: string): Promise<Approval
   )
 }
 
-/** Deletes what was asked more than `days` ago, at most `limit` rows; resolves with how many it were. */
+/** Deletes approvals older than `days`, at most `limit`; resolves with their number. */
 export async function deleteOldApprovals(database: Querier, days: number, limit = 1000): Promise<number> {
   const rows = await database.query(
     `delete from approvals where id in (

@@ -1,28 +1,28 @@
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 import type { Account } from './inbound.ts'
 
-/** One thing that was written: by the person, or by us. */
+/** One message of a conversation: the person's or ours. */
 export interface Turn {
   role: 'user' | 'assistant'
   text: string
   /** ISO 8601. */
   at: string
-  /** The message that it is, or answers. */
+  /** Id of this message, or of the one it answers. */
   of: string
 }
 
-/** What is remembered of a conversation: enough to follow it, and what a model is asked with stays small. */
+/** Limits of a stored conversation: enough to follow it, small enough for a model's prompt. */
 export const CONVERSATION_BOUNDS = {
   turns: 20,
   /** Of all turns, as JSON. */
   bytes: 16 * 1024,
   /** Characters of one turn; the rest of a longer one is left out. */
   text: 2000,
-  /** ms of silence after which a conversation begins anew. */
+  /** ms of silence after which a new conversation starts. */
   restMs: 24 * 60 * 60 * 1000,
 }
 
-/** What was said with somebody lately, the oldest first. */
+/** The stored conversation with a person, the oldest turn first. */
 export async function readConversation(
   database: Querier,
   { tenantId, instanceId }: Account,
@@ -36,7 +36,7 @@ export async function readConversation(
   return row?.turns ?? []
 }
 
-/** Adds to what is remembered, and keeps of it what fits. Give it a transaction: a second one for the same person waits. */
+/** Appends turns and drops the oldest beyond the limits. Needs a transaction: a second one for the same person waits. */
 export async function appendTurns(
   transaction: Querier,
   { tenantId, instanceId }: Account,
@@ -74,7 +74,7 @@ export function boundTurns(turns: readonly Turn[]): Turn[] {
   return kept
 }
 
-/** Forgets conversations that rest longer than `days`, at most `limit`; resolves with how many it were. */
+/** Deletes conversations without a message for `days`, at most `limit`; resolves with their number. */
 export async function deleteOldConversations(database: Querier, days: number, limit = 1000): Promise<number> {
   const rows = await database.query(
     `delete from conversations where (tenant_id, instance_id, phone) in (

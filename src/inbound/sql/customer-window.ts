@@ -1,10 +1,10 @@
 import { phoneNumber } from '../../directory/index.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 
-/** Hours after a person's last message in which they may be written to freely, by the rules of the WhatsApp Cloud API. */
+/** Hours after a person's last message in which WhatsApp allows any message, not only templates. */
 const WINDOW_HOURS = 24
 
-/** Whether somebody wrote within that time; `phone` as anybody writes it. */
+/** Whether the person wrote within that time; `phone` in any notation. */
 export async function hasWritten(
   database: Querier,
   { tenantId, phone }: { tenantId: string; phone: string },

@@ -2,13 +2,13 @@ import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
 export type InboundChannel = 'whatsapp' | 'unoapi' | 'twilio'
 
-/** The account with a provider that a message came to. */
+/** The account that received a message. */
 export interface Account {
   tenantId: string
   instanceId: string
 }
 
-/** One message of a person, as it came in. */
+/** A person's message, as stored. */
 export interface InboundRow extends Account {
   id: string
   channel: InboundChannel
@@ -35,10 +35,10 @@ const COLUMNS = `id, tenant_id as "tenantId", instance_id as "instanceId", chann
   phone, user_id as "userId", text, button_id as "buttonId", quoted_id as "quotedId", sent_at as "sentAt",
   received_at as "receivedAt", processed_at as "processedAt", outcome`
 
-/** Keeps what is new, and resolves with its ids: a message that was kept before is not among them. */
+/** Inserts the messages that are new; resolves with their ids. */
 export async function insertInbound(database: Querier, rows: readonly NewInbound[]): Promise<string[]> {
   if (rows.length === 0) return []
-  // in one order everywhere, so that two nodes that got the same messages never wait for each other in a circle
+  // in the same order everywhere, so that two nodes with the same messages cannot deadlock
   const sorted = rows.toSorted((a, b) => compare(a.providerId, b.providerId))
   const inserted = await database.query<{ id: string }>(
     `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, phone, user_id, text, button_id,
@@ -69,7 +69,7 @@ export async function markProcessed(database: Querier, id: string, outcome: stri
   )
 }
 
-/** The number of somebody whose provider has told both once; null when it never did. */
+/** The number of a user id, from an earlier message with both; null if there was none. */
 export async function phoneOfUser(
   database: Querier,
   { tenantId, instanceId }: Account,
@@ -84,7 +84,7 @@ export async function phoneOfUser(
   return row?.phone ?? null
 }
 
-/** How many messages of somebody were answered since then. */
+/** Number of a person's messages that were answered since `since`. */
 export async function countAnswered(
   database: Querier,
   tenantId: string,
@@ -100,7 +100,7 @@ export async function countAnswered(
   return row!.count
 }
 
-/** Deletes what came in more than `days` ago, at most `limit` rows; resolves with how many it were. */
+/** Deletes messages received more than `days` ago, at most `limit`; resolves with their number. */
 export async function deleteOldInbound(database: Querier, days: number, limit = 1000): Promise<number> {
   const rows = await database.query(
     `delete from inbound_messages where id in (

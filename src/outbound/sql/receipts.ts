@@ -3,7 +3,7 @@ import type { MessageRow } from './messages.ts'
 
 export type ReceiptStatus = 'sent' | 'delivered' | 'read' | 'failed'
 
-/** What a provider says of a message of ours. */
+/** A provider's report on one of our messages. */
 export interface ReceiptRow {
   tenantId: string
   instanceId: string
@@ -15,7 +15,7 @@ export interface ReceiptRow {
   error: { code: string; message: string } | null
 }
 
-/** Keeps what is new; resolves with how many that were. */
+/** Inserts the receipts that are new; resolves with their number. */
 export async function insertReceipts(database: Querier, rows: readonly ReceiptRow[]): Promise<number> {
   if (rows.length === 0) return 0
   const key = (row: ReceiptRow) => `${row.providerId} ${row.status}`
@@ -33,10 +33,9 @@ export async function insertReceipts(database: Querier, rows: readonly ReceiptRo
 }
 
 /**
- * Puts every receipt that waits onto its message: `delivered_at` and `read_at`, whatever order they came in; the earliest
- * moment of each counts, and who has read a message has got it. Resolves with how many still wait for their message to be
- * known; one that is older than `youngMs` is for a message that somebody else sent by the same number, and is looked for no
- * more.
+ * Applies every waiting receipt to its message: `delivered_at` and `read_at`, in any order; the earliest moment of each counts,
+ * and a read message counts as delivered. Resolves with the number that still wait for their message. A receipt older than
+ * `youngMs` belongs to a message that another program sent by the same number, and does not wait any more.
  */
 export async function applyReceipts(database: Querier, youngMs: number): Promise<number> {
   await database.query(
@@ -65,10 +64,10 @@ export async function applyReceipts(database: Querier, youngMs: number): Promise
   return left!.waiting
 }
 
-/** A provider's id is its own: another account may have the same one. */
+/** Provider ids are unique only within an account. */
 const IS_FOR = 'm.tenant_id = r.tenant_id and m.instance_id = r.instance_id and m.provider_id = r.provider_id'
 
-/** Messages of ours that the provider had taken and could not deliver after all, as far as nobody has dealt with it. */
+/** Receipts of messages that the provider accepted and could not deliver, as far as not handled yet. */
 export function listUndelivered(database: Querier): Promise<(ReceiptRow & { messageId: string })[]> {
   return database.query<ReceiptRow & { messageId: string }>(
     `select r.tenant_id as "tenantId", r.instance_id as "instanceId", r.provider_id as "providerId", r.status, r.at, r.error,
@@ -78,7 +77,7 @@ export function listUndelivered(database: Querier): Promise<(ReceiptRow & { mess
   )
 }
 
-/** What the provider said of a message, in the order of its clock; of the last time that it was sent, where it was sent again. */
+/** The receipts of a message since it was last sent, in the order of the provider's clock. */
 export async function receiptsOf(
   database: Querier,
   { tenantId, instanceId, providerId }: Pick<MessageRow, 'tenantId' | 'instanceId' | 'providerId'>,
@@ -91,7 +90,7 @@ export async function receiptsOf(
   )
 }
 
-export async function settleReceipt(
+export async function markReceiptHandled(
   database: Querier,
   { tenantId, instanceId, providerId, status }: ReceiptRow,
 ): Promise<void> {
@@ -102,7 +101,7 @@ export async function settleReceipt(
   )
 }
 
-/** Deletes receipts that are older than `days`, at most `limit`; resolves with how many it were. */
+/** Deletes receipts older than `days`, at most `limit`; resolves with their number. */
 export async function deleteOldReceipts(database: Querier, days: number, limit = 1000): Promise<number> {
   const rows = await database.query(
     `delete from receipts where (tenant_id, instance_id, provider_id, status) in (

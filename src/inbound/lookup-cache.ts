@@ -1,11 +1,11 @@
-/** Answers that are remembered; beyond it the oldest go. */
-const REMEMBERED = 1000
+/** Most cached answers; beyond it the oldest are dropped. */
+const MAX_ANSWERS = 1000
 
 /**
- * The same question asked again within `ms` gets the answer of before, also while that is on its way: a thousand posts a second
- * must not ask the database a thousand times. That there is none, and failures, are not remembered.
+ * Caches lookups for `ms`, including the ones under way: a thousand posts a second must not query the database a thousand
+ * times. Failures and missing answers are not cached.
  */
-export function remembering<Answer>(
+export function cacheLookups<Answer>(
   ask: (key: string) => Promise<Answer | undefined>,
   ms: number,
   now: () => number = () => performance.now(),
@@ -21,7 +21,7 @@ export function remembering<Answer>(
     }
     known.delete(key)
     known.set(key, entry)
-    if (known.size > REMEMBERED) known.delete(known.keys().next().value!)
+    if (known.size > MAX_ANSWERS) known.delete(known.keys().next().value!)
     answer.then((found) => found === undefined && forget(), forget)
     return answer
   }
