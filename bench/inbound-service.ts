@@ -1,7 +1,7 @@
 /** What takes in what messengers post: the role web of the service, on a database of its own, with an account at Meta. */
 import { parseConfig } from '../src/config/config.ts'
 import { silentLog } from '../src/platform/log.ts'
-import { createScratch } from '../src/platform/temp-dir.ts'
+import { createTempDir } from '../src/platform/temp-dir.ts'
 import { bossSchema } from '../src/queue/boss.ts'
 import { type RunningRoles, startRoles } from '../src/roles/service.ts'
 import { answer, createMeter } from './child.ts'
@@ -14,7 +14,7 @@ let running: RunningRoles | undefined
 answer(
   {
     async start({ url, secret }: { url: string; secret: string }) {
-      const scratch = await createScratch('porteiro-bench-')
+      const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
       const config = parseConfig({
         DATABASE_URL: url,

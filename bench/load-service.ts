@@ -7,7 +7,7 @@ import { parseDirectory } from '../src/directory/file.ts'
 import { importDirectory } from '../src/directory/sql/directory.ts'
 import { silentLog } from '../src/platform/log.ts'
 import { PACKAGE_ROOT } from '../src/platform/package.ts'
-import { createScratch } from '../src/platform/temp-dir.ts'
+import { createTempDir } from '../src/platform/temp-dir.ts'
 import { type RunningService, startService } from '../src/roles/service.ts'
 import { answer } from './child.ts'
 
@@ -26,7 +26,7 @@ let asked: ((ids: string[]) => void) | undefined
 answer(
   {
     async start({ url, visits }: { url: string; visits: number }) {
-      const scratch = await createScratch('porteiro-bench-')
+      const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
       const config = parseConfig({
         DATABASE_URL: url,

@@ -10,7 +10,7 @@ import { parseConfig } from '../src/config/config.ts'
 import { writeWav } from '../src/media/wav.ts'
 import { FRAME_BYTES } from '../src/platform/audio.ts'
 import { silentLog } from '../src/platform/log.ts'
-import { createScratch } from '../src/platform/temp-dir.ts'
+import { createTempDir } from '../src/platform/temp-dir.ts'
 import { startService } from '../src/roles/service.ts'
 import { readPrompts } from '../src/testing/index.ts'
 import { answer, createMeter } from './child.ts'
@@ -35,7 +35,7 @@ let api: number | undefined
 answer(
   {
     async start({ state, legs }: { state: 'listening' | 'playing'; legs: number }) {
-      const scratch = await createScratch('porteiro-bench-')
+      const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
       await writePrompts(join(scratch.path, 'prompts', 'pt-BR'), state)
       VISITOR_PATIENCE.silenceMs = HELD_MS

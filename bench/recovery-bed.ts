@@ -8,7 +8,7 @@ import { silentLog } from '../src/platform/log.ts'
 import { PACKAGE_ROOT } from '../src/platform/package.ts'
 import { openDatabase } from '../src/platform/postgres/database.ts'
 import { migrate } from '../src/platform/postgres/migrate.ts'
-import { createScratch } from '../src/platform/temp-dir.ts'
+import { createTempDir } from '../src/platform/temp-dir.ts'
 import { createBenchDatabase } from './database.ts'
 import { freePort, type Served, serve } from './recovery-service.ts'
 
@@ -32,7 +32,7 @@ export interface Kept extends Record<Station, number> {
 /** A database with a directory, and two ports that stay the same whichever process has them. `owner` ends what runs there. */
 export async function openBed(owner: AsyncDisposableStack, settings: Environment) {
   const url = await createBenchDatabase(owner)
-  const scratch = await createScratch('porteiro-bench-')
+  const scratch = await createTempDir('porteiro-bench-')
   owner.defer(() => scratch.remove())
   const database = await openDatabase({ url, dataDir: scratch.path, log: silentLog(), max: 2 })
   owner.defer(() => database.close())

@@ -8,7 +8,7 @@ import { createDirectoryIndex } from '../src/dialogue/directory-index.ts'
 import { matchUnit, type WantedUnit } from '../src/dialogue/match.ts'
 import { slotsByRules } from '../src/dialogue/slots.ts'
 import { silentLog } from '../src/platform/log.ts'
-import { createScratch } from '../src/platform/temp-dir.ts'
+import { createTempDir } from '../src/platform/temp-dir.ts'
 import { openCache } from '../src/speech/cache.ts'
 import { hasEspeak } from '../src/speech/espeak.ts'
 import { createSynthesizer } from '../src/speech/synthesize.ts'
@@ -103,7 +103,7 @@ export async function benchWords({ rounds, progress }: Options): Promise<Result[
 }
 
 async function fromDisk(rounds: number): Promise<[number, number]> {
-  const scratch = await createScratch('porteiro-bench-')
+  const scratch = await createTempDir('porteiro-bench-')
   try {
     const [cached, bare]: [number[], number[]] = [[], []]
     const options = { directory: join(scratch.path, 'speech'), maxBytes: 10_000_000, log: silentLog() }
@@ -156,7 +156,7 @@ function frames(rounds: number): [number, number] {
 
 /** The longest stall of the loop, and how long it took in all. */
 async function stall(rounds: number): Promise<[number, number]> {
-  const scratch = await createScratch('porteiro-bench-')
+  const scratch = await createTempDir('porteiro-bench-')
   const synthesizer = await createSynthesizer({
     provider: 'espeak',
     cacheDir: scratch.path,

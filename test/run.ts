@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { silentLog } from '../src/platform/log.ts'
 import { openEmbedded } from '../src/platform/postgres/index.ts'
-import { createScratch } from '../src/platform/temp-dir.ts'
+import { createTempDir } from '../src/platform/temp-dir.ts'
 import { COMPILED } from './rig/command.ts'
 
 /** ms after which a file is taken for hung; a busy machine needs more than a minute for the longest. */
@@ -24,7 +24,7 @@ const files = (await readdir(import.meta.dirname, { recursive: true }))
 
 await using owner = new AsyncDisposableStack()
 if (!process.env.DATABASE_URL) {
-  const scratch = await createScratch('porteiro-test-')
+  const scratch = await createTempDir('porteiro-test-')
   owner.defer(() => scratch.remove())
   const postgres = await openEmbedded({ dataDir: scratch.path, log: silentLog() })
   owner.defer(() => postgres.close())

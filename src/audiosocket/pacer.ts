@@ -50,8 +50,6 @@ export interface Pacer {
 export interface PacerOptions {
   /** A steady clock in ms. */
   now?: () => number
-  /** Told of every audio frame how many ms after its deadline it left. */
-  onLateness?: (ms: number) => void
 }
 
 /** What a track asks of its pacer. */
@@ -111,7 +109,7 @@ class Track extends Waiting implements Lane {
 }
 
 /** The one clock of all legs: each is served by absolute deadline, 20 ms apart. It sleeps when no lane waits. */
-export function createPacer({ now = () => performance.now(), onLateness }: PacerOptions = {}): Pacer {
+export function createPacer({ now = () => performance.now() }: PacerOptions = {}): Pacer {
   const origin = now()
   const wheel = createWheel()
   const record = createLatenessRecord()
@@ -178,9 +176,7 @@ export function createPacer({ now = () => performance.now(), onLateness }: Pacer
       track.idle = false
       track.write(frame)
       if (track.removed) return
-      const late = Math.max(0, elapsed - track.due)
-      record.add(late)
-      onLateness?.(late)
+      record.add(Math.max(0, elapsed - track.due))
       track.due += FRAME_MS
     }
     track.earliest = Math.ceil(elapsed) + REST_MS

@@ -21,7 +21,7 @@ import { withTimeout } from '../platform/time.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
 import { createIncoming } from './incoming.ts'
 import type { MediaAssets } from './media-assets.ts'
-import { type ListeningOptions, listenTo, type Utterance } from './utterance-recorder.ts'
+import { type HeardUtterance, type ListeningOptions, listenTo } from './utterance-recorder.ts'
 
 export type LegConnection = Connection
 
@@ -48,7 +48,7 @@ export interface Leg {
   loop(tone: 'ringback' | 'hold'): () => void
   record(name: RecordingName, signal: AbortSignal): Promise<Recording>
   /** One utterance as text and sound; rejects with SPEECH_… where it cannot be transcribed. */
-  listen(options: Omit<ListeningOptions, 'locale'>): Promise<Utterance>
+  listen(options: Omit<ListeningOptions, 'locale'>): Promise<HeardUtterance>
   /** Keeps sound that was heard as the call's recording of that name. */
   keep(name: RecordingName, pcm: Buffer): void
   /** Both legs hear each other until the returned function is called. */

@@ -3,7 +3,7 @@ import { FRAME_MS, type Locale } from '../platform/audio.ts'
 import type { Transcriber, Transcription } from '../speech/index.ts'
 
 /** ms until somebody speaks; whoever listens has a shorter patience of its own. */
-const PATIENCE_MS = 60_000
+const SPEECH_START_MS = 60_000
 
 export interface ListeningOptions {
   locale: Locale
@@ -18,7 +18,7 @@ export interface ListeningOptions {
 }
 
 /** What was said, as text and as sound. */
-export interface Utterance {
+export interface HeardUtterance {
   text: string
   pcm: Buffer
   ms: number
@@ -32,8 +32,8 @@ export async function listenTo(
   ear: Ear,
   transcriber: Transcriber,
   { locale, silenceMs, maxMs, hints, closed, signal }: ListeningOptions,
-): Promise<Utterance> {
-  const recorder = createRecorder({ maxMs, silenceMs, startMs: PATIENCE_MS, signal })
+): Promise<HeardUtterance> {
+  const recorder = createRecorder({ maxMs, silenceMs, startMs: SPEECH_START_MS, signal })
   let transcription: Transcription | undefined
   let begun = 0
 

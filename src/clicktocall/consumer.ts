@@ -4,7 +4,7 @@ import { asPorteiroError, type PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type ClickToCall, parseMessage } from './message.ts'
 import { ensureQueue } from './queue.ts'
-import type { createRinger, Verdict } from './ringer.ts'
+import type { createRinger, MessageFate } from './ringer.ts'
 
 /** Messages that are handled at once; each waits for one answer of ARI. */
 const PREFETCH = 10
@@ -39,7 +39,7 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
 
   const handle = async (channel: ConfirmChannel, delivery: ConsumeMessage) => {
     let message: ClickToCall
-    let verdict: Verdict
+    let verdict: MessageFate
     try {
       message = parseMessage(delivery.content, delivery.properties.messageId)
       verdict = await ringer[message.type === 'cancel' ? 'cancel' : 'ring'](message)

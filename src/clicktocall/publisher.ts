@@ -4,7 +4,7 @@ import { fail, type PorteiroError } from '../platform/errors.ts'
 import type { Broker } from './broker.ts'
 import { ensureQueue } from './queue.ts'
 
-interface Outgoing {
+interface UnconfirmedMessage {
   messageId: string
   /** AMQP's `type`; with the messageId it tells one message from another. */
   type: string
@@ -23,7 +23,7 @@ interface PublisherOptions {
 }
 
 interface Pending {
-  message: Outgoing
+  message: UnconfirmedMessage
   resolve: () => void
   reject: (error: PorteiroError) => void
   promise: Promise<void>
@@ -101,7 +101,7 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
   }
 
   const returned = ({ fields, properties }: Message) => {
-    const one = pending.get(keyOf(properties as Pick<Outgoing, 'messageId' | 'type'>))
+    const one = pending.get(keyOf(properties as Pick<UnconfirmedMessage, 'messageId' | 'type'>))
     if (one) one.returned = String((fields as { replyText?: string }).replyText ?? 'returned')
   }
 
@@ -130,7 +130,7 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
       })
     },
     /** Resolves when the broker has it on disk. Errors: BROKER_UNROUTABLE, _NACKED, _BLOCKED, _TIMEOUT, and why it failed. */
-    publish(message: Outgoing): Promise<void> {
+    publish(message: UnconfirmedMessage): Promise<void> {
       const failure = broker?.failure()
       if (failure) return Promise.reject(failure)
       if (broker?.state() === 'stuck') {
@@ -167,6 +167,6 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
   }
 }
 
-function keyOf({ type, messageId }: Pick<Outgoing, 'messageId' | 'type'>): string {
+function keyOf({ type, messageId }: Pick<UnconfirmedMessage, 'messageId' | 'type'>): string {
   return `${type} ${messageId}`
 }

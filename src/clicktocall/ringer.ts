@@ -19,17 +19,20 @@ interface RingerOptions {
 }
 
 /** What shall become of a message: it is done, it is to come again, or it goes to the dead letters. */
-export type Verdict = { what: 'done' } | { what: 'again' } | { what: 'dead'; error: ReturnType<typeof fail> }
+export type MessageFate =
+  | { what: 'done' }
+  | { what: 'again' }
+  | { what: 'dead'; error: ReturnType<typeof fail> }
 
 /** Has Asterisk ring what messages ask for: each attempt once, however often its message comes. */
 export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOptions) {
   // when the message was sent, or for ever: without ids of their own the attempts of a call are told apart by that alone
   const rung = createRecent<number>(REMEMBERED)
   const cancelled = createRecent<number>(REMEMBERED)
-  const ringing = new Map<string, Promise<Verdict>>()
+  const ringing = new Map<string, Promise<MessageFate>>()
   const misses = new Map<string, number>()
 
-  const ring = async (message: ClickToCall): Promise<Verdict> => {
+  const ring = async (message: ClickToCall): Promise<MessageFate> => {
     const { callId, attemptId, number, audiosocket, sentAt, ownId } = message
     const facts = { call_id: callId, message_id: attemptId }
     const stopped = cancelled.get(attemptId)
@@ -66,7 +69,7 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
 
   return {
     /** Never rejects. */
-    async ring(message: ClickToCall): Promise<Verdict> {
+    async ring(message: ClickToCall): Promise<MessageFate> {
       const { attemptId } = message
       const same = ringing.get(attemptId)
       if (same) return same
@@ -75,7 +78,7 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       return work
     },
     /** Stops the ringing, also of what has not begun to ring. */
-    async cancel({ callId, attemptId, ownId, sentAt }: ClickToCall): Promise<Verdict> {
+    async cancel({ callId, attemptId, ownId, sentAt }: ClickToCall): Promise<MessageFate> {
       cancelled.add(attemptId, ownId ? Infinity : sentAt)
       await ringing.get(attemptId)
       try {

@@ -158,7 +158,7 @@ export function createStreams(options: StreamsOptions) {
     if (stream) void extend(stream.subscription, presence.known())
   }
 
-  /** A giver that does not onMessages it ends by itself. */
+  /** A publisher that misses it ends the stream when nobody renews it. */
   const release = async (node: NodeRow, ids: readonly string[]) => {
     await requests.askOne(node, 'stream.close', ids).catch(() => {})
   }

@@ -28,14 +28,6 @@ interface Token extends NumberWord {
   to: number
 }
 
-/** The whole text as one number in digits, or undefined: `quinhentos e um` → `501`. */
-export function digitsOf(text: string, locale: Locale = 'pt-BR'): string | undefined {
-  const words = wordsOf(text)
-  const [number, ...others] = numbersIn(words, locale)
-  const whole = number && others.length === 0 && number.from === 0 && number.to === words.length
-  return whole ? number.readings[0] : undefined
-}
-
 /**
  * Every number in Portuguese, English or digits, mixed as recognisers write them, in the order of the text. In English
  * `um` is a hesitation.

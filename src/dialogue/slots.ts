@@ -29,15 +29,6 @@ export interface Slots {
   company: string | null
 }
 
-export const NO_SLOTS: Slots = {
-  intent: null,
-  name: null,
-  unit: null,
-  block: null,
-  resident: null,
-  company: null,
-}
-
 /** What was asked: a bare answer ("João") fills that slot. */
 export type Asked = 'unit' | 'name' | 'resident' | 'purpose'
 

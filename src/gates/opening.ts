@@ -19,7 +19,7 @@ const GATE_MS = 30_000
 /** Tries within that time: half a second, one, two, four … */
 const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
 /** ms for the database to take a command; then it goes past the queue. */
-const GATE_PATIENCE_MS = 2000
+const COMMAND_WRITE_MS = 2000
 
 interface Decided {
   callId: string
@@ -106,7 +106,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
           if (asPorteiroError(error).code !== 'DATABASE_UNREACHABLE') throw error
           return undefined
         })
-      if (await withTimeout(GATE_PATIENCE_MS, written)) return
+      if (await withTimeout(COMMAND_WRITE_MS, written)) return
       // the same id: should the transaction arrive after all, the gate knows the second for the first
       log.warn(facts, 'the database is away: the command for the gate goes past the queue')
       const { status } = await outbound.enqueue(message, { fallback: 'direct' })

@@ -5,7 +5,7 @@ import { findGate, type GateTarget } from './sql/gates.ts'
 /** Gates that are remembered; beyond it the oldest go. */
 const REMEMBERED = 10_000
 /** ms that a database may take to say again what is remembered; one that hangs says nothing for longer. */
-const PATIENCE_MS = 1000
+const GATE_LOOKUP_MS = 1000
 
 export type GateTargets = ReturnType<typeof createGateTargets>
 
@@ -20,7 +20,7 @@ export function createGateTargets({ database }: { database: Querier }) {
     const key = JSON.stringify([tenantId, id])
     try {
       const asked = findGate(database, tenantId, id).then((gate) => ({ gate }))
-      const answer = remembered.has(key) ? await withTimeout(PATIENCE_MS, asked) : await asked
+      const answer = remembered.has(key) ? await withTimeout(GATE_LOOKUP_MS, asked) : await asked
       if (!answer) return remembered.get(key)
       const { gate: found } = answer
       remembered.delete(key)

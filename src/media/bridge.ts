@@ -33,7 +33,7 @@ const CAPACITY = 3
 /** Sound begins when two frames are there, so that one which comes a little late is no gap. */
 const CUSHION = 2
 /** After so many empty slots the speaker's line is taken to have stopped, and the next sound to be a new beginning. */
-const PATIENCE = 10
+const UNDERRUN_SLOTS = 10
 
 /**
  * A queue of at most three frames between two clocks: the speaker's packets and the listener's slots. A gap is filled with
@@ -71,7 +71,7 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
     if (!running) return null
     if (count === 0) {
       empty++
-      if (empty > PATIENCE) {
+      if (empty > UNDERRUN_SLOTS) {
         running = false
         return null
       }

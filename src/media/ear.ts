@@ -2,7 +2,7 @@ import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { createDtmfDetector, type DtmfDetector } from './dtmf.ts'
 import { dbfs } from './level.ts'
 import { createReframer, type FrameTaker, type Reframer } from './reframe.ts'
-import { AMBIGUOUS_BYTES, createUlawTrap, type Verdict } from './ulaw.ts'
+import { AMBIGUOUS_BYTES, createUlawTrap, type UlawVerdict } from './ulaw.ts'
 import type { Vad, VadEngine, VadOptions } from './vad.ts'
 
 /** What a leg's sound says. `at` is ms on the stream's own clock, which the frames and `idle` move. */
@@ -74,7 +74,7 @@ class LegEar implements Ear, FrameTaker {
   clock = 0
   ulaw = false
   closed = false
-  verdict: Verdict = 'undecided'
+  verdict: UlawVerdict = 'undecided'
   lastTone: string | undefined = undefined
   toneNow = false
   inband = true

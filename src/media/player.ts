@@ -1,6 +1,6 @@
 import { FRAME_MS } from '../platform/audio.ts'
 import type { FrameSource } from './frames.ts'
-import type { Utterance } from './prompts.ts'
+import type { PlayableUtterance } from './prompts.ts'
 
 export interface Played {
   /** How much of it was handed out, ms: all of it, unless interrupted. */
@@ -16,26 +16,21 @@ export interface Played {
  */
 interface Player extends FrameSource {
   /**
-   * Settles when the utterance has been played out, or with the exact position when it was interrupted: by the signal, by
-   * `stop`, or by the next utterance. Never rejects.
+   * Settles when the utterance has been played out, or with the exact position when the signal or the next utterance
+   * interrupted it. Never rejects.
    */
-  play(utterance: Pick<Utterance, 'frames'>, signal?: AbortSignal): Promise<Played>
-  /** Interrupts the utterance; returns its position in ms, or undefined when none is playing. */
-  stop(): number | undefined
+  play(utterance: Pick<PlayableUtterance, 'frames'>, signal?: AbortSignal): Promise<Played>
   /** A tone without end below everything else; from its beginning again after each utterance. Returns its end. */
   loop(frames: readonly Buffer[]): () => void
   /** The other leg's sound, or null when they are no longer bridged. What comes during an utterance is not kept. */
   live(source: FrameSource | null): void
-  /** True when no utterance, tone or bridge is set. */
-  idle(): boolean
   /** Interrupts and forgets everything; whatever is asked afterwards is interrupted at once. */
   close(): void
 }
 
 interface PlayerOptions {
-  /** There is something to play from now on: tells the transport, which sleeps while `next` gives null. */
+  /** Called when there is something to play, for a transport that sleeps while `next` returns null. */
   wake?: () => void
-  onIdleChange?: (idle: boolean) => void
 }
 
 interface Running {
@@ -59,16 +54,13 @@ class LegPlayer implements Player {
   line: FrameSource | null = null
   background: Tone | null = null
   readonly wake: PlayerOptions['wake']
-  readonly onIdleChange: PlayerOptions['onIdleChange']
-  wasIdle = true
   closed = false
 
-  constructor({ wake, onIdleChange }: PlayerOptions) {
+  constructor({ wake }: PlayerOptions) {
     this.wake = wake
-    this.onIdleChange = onIdleChange
   }
 
-  play({ frames }: Pick<Utterance, 'frames'>, signal?: AbortSignal): Promise<Played> {
+  play({ frames }: Pick<PlayableUtterance, 'frames'>, signal?: AbortSignal): Promise<Played> {
     this.utterance?.settle(true)
     if (this.closed || signal?.aborted)
       return Promise.resolve({ playedMs: 0, interrupted: true, beganAt: undefined })
@@ -83,13 +75,10 @@ class LegPlayer implements Player {
           this.utterance = null
           if (this.background !== null) this.background.at = 0
           resolve({ playedMs: running.at * FRAME_MS, interrupted, beganAt: running.beganAt })
-          // an utterance that replaces this one must not look like a moment of idleness
-          queueMicrotask(() => this.changed())
         },
       }
       this.utterance = running
       signal?.addEventListener('abort', interrupt, { once: true })
-      this.changed()
       this.wake?.()
     })
   }
@@ -114,35 +103,22 @@ class LegPlayer implements Player {
     return background.frames[background.at++]!
   }
 
-  stop(): number | undefined {
-    const running = this.utterance
-    running?.settle(true)
-    return running === null ? undefined : running.at * FRAME_MS
-  }
-
   loop(frames: readonly Buffer[]): () => void {
     if (this.closed || frames.length === 0) return () => {}
     const tone = { frames, at: 0 }
     this.background = tone
-    this.changed()
     this.wake?.()
     return () => {
       // a later tone has its own end
       if (this.background !== tone) return
       this.background = null
-      this.changed()
     }
   }
 
   live(source: FrameSource | null): void {
     if (this.closed) return
     this.line = source
-    this.changed()
     if (source !== null) this.wake?.()
-  }
-
-  idle(): boolean {
-    return this.utterance === null && this.background === null && this.line === null
   }
 
   close(): void {
@@ -151,13 +127,5 @@ class LegPlayer implements Player {
     this.utterance?.settle(true)
     this.background = null
     this.line = null
-    this.changed()
-  }
-
-  changed(): void {
-    const idle = this.idle()
-    if (idle === this.wasIdle) return
-    this.wasIdle = idle
-    this.onIdleChange?.(idle)
   }
 }

@@ -13,7 +13,7 @@ import { readWav } from './wav.ts'
 type Piece = string | { spell: string } | { recording: string } | { pause: number }
 
 /** Something to say, ready to be played: whole messages (shared, never copied) and what they are. */
-export interface Utterance {
+export interface PlayableUtterance {
   readonly frames: readonly Buffer[]
   /** In order; `from` and `to` are ms from the beginning. A recording's id is `recording:NAME`. */
   readonly parts: readonly { readonly id: string; readonly from: number; readonly to: number }[]
@@ -29,7 +29,10 @@ export interface Prompts {
   pcm(id: string): Buffer
   ms(id: string): number
   /** A recording that `recordings` does not know is left out, and so is a character that has no prompt. */
-  compose(pieces: readonly Piece[], recordings?: (name: string) => readonly Buffer[] | undefined): Utterance
+  compose(
+    pieces: readonly Piece[],
+    recordings?: (name: string) => readonly Buffer[] | undefined,
+  ): PlayableUtterance
 }
 
 interface PromptOptions {
@@ -83,7 +86,7 @@ function createPrompts(prompts: ReadonlyMap<string, Prompt>, locale: Locale, sil
   function compose(
     pieces: readonly Piece[],
     recordings?: (name: string) => readonly Buffer[] | undefined,
-  ): Utterance {
+  ): PlayableUtterance {
     const frames: Buffer[] = []
     const parts: { id: string; from: number; to: number }[] = []
     const add = (id: string, more: readonly Buffer[]) => {

@@ -7,7 +7,7 @@ export const ULAW = Int16Array.from({ length: 256 }, (_, code) => {
   return bits & 0x80 ? -magnitude : magnitude
 })
 
-export type Verdict = 'slin' | 'ulaw' | 'undecided'
+export type UlawVerdict = 'slin' | 'ulaw' | 'undecided'
 
 /** The size of 20 ms of µ-law, and of 10 ms of slin: only these can be either. */
 export const AMBIGUOUS_BYTES = 160
@@ -22,8 +22,8 @@ const MAX_TOP_SHARE = 0.06
 
 interface UlawTrap {
   /** Takes the next payload of kind slin8; 'undecided' until there is enough to hear. A verdict stays. */
-  judge(bytes: Uint8Array, start: number, end: number): Verdict
-  readonly verdict: Verdict
+  judge(bytes: Uint8Array, start: number, end: number): UlawVerdict
+  readonly verdict: UlawVerdict
   /** True once there was anything to hear: before that both readings are silence. */
   readonly heard: boolean
 }
@@ -35,14 +35,14 @@ interface UlawTrap {
  * quiet sound are such codes. Slin, on the other hand, must be the quieter reading. Silence in both says nothing.
  */
 export function createUlawTrap(): UlawTrap {
-  let verdict: Verdict = 'undecided'
+  let verdict: UlawVerdict = 'undecided'
   let heard = 0
   let slinPower = 0
   let ulawPower = 0
   let topEven = 0
   let topOdd = 0
 
-  function judge(bytes: Uint8Array, start: number, end: number): Verdict {
+  function judge(bytes: Uint8Array, start: number, end: number): UlawVerdict {
     if (verdict !== 'undecided') return verdict
     if (end - start !== AMBIGUOUS_BYTES) {
       verdict = 'slin'

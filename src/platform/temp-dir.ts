@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { undoAtExit } from './at-exit.ts'
 
 /** A DATA_DIR for one run. The embedded Postgres of a root user runs as nobody, who must be able to pass through it. */
-export async function createScratch(prefix: string): Promise<{ path: string; remove(): Promise<void> }> {
+export async function createTempDir(prefix: string): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), prefix))
   // workers of a Postgres that was killed write for a moment more
   const options = { recursive: true, force: true, maxRetries: 10 }

@@ -11,7 +11,7 @@ import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { delay } from '../platform/time.ts'
 import { type Base, openBase } from './base.ts'
-import { sayLastWords } from './shutdown-announcement.ts'
+import { announceShutdown } from './shutdown-announcement.ts'
 import { openVoice, type Voice } from './voice.ts'
 import { openWeb, type Web } from './web.ts'
 import { openWorker, type WorkerRole } from './worker.ts'
@@ -142,7 +142,7 @@ export async function startRoles(
     log.fatal({ code: error.code, ...calls.counts() }, 'nobody can be rung any more: the service ends')
     base.reports.report(error)
     actor.send({ type: 'service.drain' })
-    sayLastWords({ calls, stop, stopped })
+    announceShutdown({ calls, stop, stopped })
     failed.resolve(error)
   })
   return {

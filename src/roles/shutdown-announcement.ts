@@ -1,9 +1,9 @@
 import type { Calls, LiveCall } from '../calls/index.ts'
 
 /** ms that calls have, once nobody can be rung any more, before they are told goodbye; after four times that they are cut. */
-const LAST_WORDS_MS = 5000
+const ANNOUNCE_MS = 5000
 
-interface LastWordsOptions {
+interface AnnouncementOptions {
   calls: Pick<Calls, 'list'>
   /** Ends the service. */
   stop: () => void
@@ -11,15 +11,15 @@ interface LastWordsOptions {
 }
 
 /** The end of a service that drains because its broker has failed for good: whoever is on the line is told so. */
-export function sayLastWords({ calls, stop, stopped }: LastWordsOptions): void {
+export function announceShutdown({ calls, stop, stopped }: AnnouncementOptions): void {
   const conclude = (which: (call: LiveCall) => boolean) => {
     for (const call of calls.list().filter(which)) call.actor.send({ type: 'call.end', reason: 'closing' })
   }
   const timers = [
     // who is being told that nobody can be reached has better words coming
-    setTimeout(conclude, LAST_WORDS_MS, (call: LiveCall) => !call.actor.getSnapshot().matches('contacting')),
-    setTimeout(conclude, 2 * LAST_WORDS_MS, () => true),
-    setTimeout(stop, 4 * LAST_WORDS_MS),
+    setTimeout(conclude, ANNOUNCE_MS, (call: LiveCall) => !call.actor.getSnapshot().matches('contacting')),
+    setTimeout(conclude, 2 * ANNOUNCE_MS, () => true),
+    setTimeout(stop, 4 * ANNOUNCE_MS),
   ]
   void stopped.finally(() => timers.forEach(clearTimeout))
 }

@@ -131,22 +131,17 @@ test('however a peer is read, it neither speeds audio up nor makes it burst', ()
   )
 })
 
-test('lateness is told frame by frame and summed up', () => {
-  const told: number[] = []
-  simulate(
-    ({ pacer, run, stall }) => {
-      pacer.add(createTune(100), () => {})
-      run(1000)
-      stall(90)
-      run(1500)
-      const { p50, p99, max, count } = pacer.lateness()
-      assert.is(count, 100)
-      assert.is(told.length, 100)
-      assert.is(max, Math.max(...told))
-      assert.ok(p50 <= 1.25 && p99 >= 40 && p99 <= max, `${p50} ${p99} ${max}`)
-    },
-    { onLateness: (ms) => told.push(ms) },
-  )
+test('lateness counts every frame', () => {
+  simulate(({ pacer, run, stall }) => {
+    pacer.add(createTune(100), () => {})
+    run(1000)
+    stall(90)
+    run(1500)
+    const { p50, p99, max, count } = pacer.lateness()
+    assert.is(count, 100)
+    assert.ok(max >= 70 && max <= 91, `${max}`)
+    assert.ok(p50 <= 1.25 && p99 >= 40 && p99 <= max, `${p50} ${p99} ${max}`)
+  })
 })
 
 test('on the real clock a loop blocked for 200 ms writes no more than three frames in a turn, and all of them leave', async (t) => {

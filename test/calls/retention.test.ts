@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { startRetention } from '../../src/calls/retention.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('retention')
@@ -12,7 +12,7 @@ const test = suite('retention')
 const DAY_S = 24 * 60 * 60
 
 test('recordings whose call is not in the database go too when they are old', async (rig) => {
-  const { path: recordings, remove } = await createScratch('porteiro-retention-')
+  const { path: recordings, remove } = await createTempDir('porteiro-retention-')
   rig.defer(remove)
   const [old, recent] = [randomUUID(), randomUUID()]
   const now = Date.now() / 1000
@@ -38,7 +38,7 @@ test('recordings whose call is not in the database go too when they are old', as
 })
 
 test('messages and what came in are swept with the same days, and at the start', async (rig) => {
-  const { path: recordings, remove } = await createScratch('porteiro-retention-')
+  const { path: recordings, remove } = await createTempDir('porteiro-retention-')
   rig.defer(remove)
   const swept: [string, number][] = []
   const retention = startRetention({

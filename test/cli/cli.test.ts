@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { VARIABLES } from '../../src/config/variables.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type Result, run, start } from '../rig/command.ts'
 import { openDatabaseUrl } from '../rig/database.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -200,7 +200,7 @@ async function runTogether(lines: string[][]): Promise<Result[]> {
 }
 
 async function fileOf(rig: Rig, name: string, content: string): Promise<string> {
-  const { path, remove } = await createScratch('porteiro-file-')
+  const { path, remove } = await createTempDir('porteiro-file-')
   rig.defer(remove)
   await writeFile(join(path, name), content)
   return join(path, name)

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import * as assert from 'uvu/assert'
 import type { Environment } from '../../src/config/config.ts'
 import { inspectProcess } from '../../src/platform/postgres/embedded/processes.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type Running, start } from '../rig/command.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
@@ -19,17 +19,17 @@ const source = (file: string) => JSON.stringify(new URL(`../../src/${file}`, imp
 /** Opens a database in a scratch folder, and ends as nobody wishes. */
 const PROGRAM = `
   const { endBySignal } = await import(${source('platform/at-exit.ts')})
-  const { createScratch } = await import(${source('platform/temp-dir.ts')})
+  const { createTempDir } = await import(${source('platform/temp-dir.ts')})
   const { openEmbedded } = await import(${source('platform/postgres/embedded/embedded.ts')})
   process.once('SIGTERM', endBySignal)
   process.once('SIGUSR2', () => { throw new Error('a bug') })
-  const { path } = await createScratch('porteiro-')
+  const { path } = await createTempDir('porteiro-')
   await openEmbedded({ dataDir: path, log: { info() {}, warn() {} } })
   setInterval(() => {}, 1000)`
 
 /** The demo with a temporary folder of its own, so that what is left can be told from everybody else's. */
 async function demo(rig: Rig, args: string[], env: Environment = {}) {
-  const { path, remove } = await createScratch('porteiro-room-')
+  const { path, remove } = await createTempDir('porteiro-room-')
   rig.defer(remove)
   const room = await realpath(path)
   const running = await start(rig, ['demo', ...args], { TMPDIR: room, ...env })
@@ -131,7 +131,7 @@ if (process.platform === 'linux') {
   }
   for (const [moment, [file, signal]] of Object.entries(MOMENTS)) {
     test(`${moment} leaves nothing`, async (rig) => {
-      const { path: room, remove } = await createScratch('porteiro-room-')
+      const { path: room, remove } = await createTempDir('porteiro-room-')
       rig.defer(remove)
       const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM], {
         env: { PATH: process.env['PATH'], TMPDIR: room },

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { examine, exitOf } from '../../src/cli/doctor/doctor.ts'
 import type { Finding } from '../../src/cli/doctor/finding.ts'
 import type { Environment } from '../../src/config/config.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openAri } from '../rig/ari-peer.ts'
 import { BROKER_URL, withBroker } from '../rig/broker-rig.ts'
 import { testUrl } from '../rig/database.ts'
@@ -14,7 +14,7 @@ const test = suite('doctor')
 const testReal = withBroker(test)
 
 async function look(rig: Rig, environment: Environment = {}) {
-  const scratch = await createScratch('porteiro-doctor-')
+  const scratch = await createTempDir('porteiro-doctor-')
   rig.defer(() => scratch.remove())
   const findings = await examine(() => ({
     DATA_DIR: scratch.path,

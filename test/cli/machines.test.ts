@@ -4,7 +4,7 @@ import { Command } from 'commander'
 import * as assert from 'uvu/assert'
 import { MACHINES } from '../../machines/index.ts'
 import { registerMachinesCommand } from '../../src/cli/machines.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('machines command')
@@ -47,7 +47,7 @@ test('one machine is a drawing, or a configuration for Stately Studio', async ()
 })
 
 test('files are written for each machine and format', async (rig) => {
-  const scratch = await createScratch('porteiro-machines-')
+  const scratch = await createTempDir('porteiro-machines-')
   rig.defer(() => scratch.remove())
   const out = join(scratch.path, 'charts', 'new')
   const { files } = JSON.parse(

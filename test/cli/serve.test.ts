@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { hearSignals } from '../../src/cli/serve.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { delay } from '../../src/platform/time.ts'
 import { createPhone } from '../../src/simulator/phone.ts'
 import { simulateTime } from '../rig/clock.ts'
@@ -23,7 +23,7 @@ const ENDING = 'shutting down; a second signal ends live calls'
 const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
 
 test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', async (rig) => {
-  const data = await createScratch('porteiro-serve-')
+  const data = await createTempDir('porteiro-serve-')
   rig.defer(() => data.remove())
   const env = { ...FREE_PORTS, DATA_DIR: data.path }
   const first = await start(rig, ['serve'], env)
@@ -84,7 +84,7 @@ test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', 
 })
 
 test('a signal during the start lets it end and leaves no Postgres behind', async (rig) => {
-  const data = await createScratch('porteiro-start-')
+  const data = await createTempDir('porteiro-start-')
   rig.defer(() => data.remove())
   const env = { ...FREE_PORTS, DATA_DIR: data.path }
   for (const [args, signal] of [

@@ -6,7 +6,7 @@ import { mkdir, readFile, symlink } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { createPhone } from '../../src/simulator/phone.ts'
 import { readPrompts } from '../../src/testing/index.ts'
 import { start } from '../rig/command.ts'
@@ -36,7 +36,7 @@ let house: ReturnType<typeof furnish> | undefined
 
 /** One data directory for all, so that the database is made once; and the prompts that lie in it. */
 async function furnish() {
-  const [{ path }, pack] = await Promise.all([createScratch('porteiro-stopping-'), quickPack()])
+  const [{ path }, pack] = await Promise.all([createTempDir('porteiro-stopping-'), quickPack()])
   process.on('exit', () => rmSync(path, { recursive: true, force: true }))
   await symlink(pack, join(path, 'prompts'))
   return [path, await readPrompts('pt-BR', [pack])] as const
@@ -106,7 +106,7 @@ if (OLDER_NODE === undefined) test.skip(OLDER_TITLE, 'there is no older Node')
 else {
   test(OLDER_TITLE, async (rig) => {
     // where a package is installed, npm's path has no newer Node
-    const home = await createScratch('porteiro-home-')
+    const home = await createTempDir('porteiro-home-')
     rig.defer(() => home.remove())
     await mkdir(join(home.path, 'node_modules', '.bin'), { recursive: true })
     await symlink(join(ROOT, 'bin', 'porteiro.js'), join(home.path, 'node_modules', '.bin', 'porteiro'))

@@ -8,7 +8,7 @@ import { type Environment, parseConfig } from '../../src/config/index.ts'
 import { importDirectory, MAIN_TENANT, parseDirectory } from '../../src/directory/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { migrate, openDatabase } from '../../src/platform/postgres/index.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { createPhone } from '../../src/simulator/index.ts'
 import { type Line, openProxy, queueName, withBroker } from '../rig/broker-rig.ts'
 import { COMPILED } from '../rig/command.ts'
@@ -61,7 +61,7 @@ testReal(
   'a broker that dies before the dial: the visitor is told, then the process exits 69',
   async (rig) => {
     const proxy = await openProxy(rig)
-    const scratch = await createScratch('porteiro-crash-')
+    const scratch = await createTempDir('porteiro-crash-')
     rig.defer(() => scratch.remove())
     await symlink(await quickPack(), join(scratch.path, 'prompts'))
     const environment = {
@@ -109,7 +109,7 @@ testReal(
 )
 
 test('a broker that is not there at the start: exit 69 after the attempts', async (rig) => {
-  const scratch = await createScratch('porteiro-crash-')
+  const scratch = await createTempDir('porteiro-crash-')
   rig.defer(() => scratch.remove())
   const { code, err } = await run(rig, ['serve', '--role', 'dialer'], {
     DATA_DIR: scratch.path,
@@ -124,7 +124,7 @@ test('a broker that is not there at the start: exit 69 after the attempts', asyn
 
 testReal('the dialer alone takes messages until its broker is gone, then exits 69', async (rig) => {
   const proxy = await openProxy(rig)
-  const scratch = await createScratch('porteiro-crash-')
+  const scratch = await createTempDir('porteiro-crash-')
   rig.defer(() => scratch.remove())
   const dialer = run(rig, ['serve', '--role', 'dialer'], {
     DATA_DIR: scratch.path,

@@ -1,10 +1,19 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { digitsOf, numbersIn } from '../../src/dialogue/numbers.ts'
+import { numbersIn } from '../../src/dialogue/numbers.ts'
 import { unitIn } from '../../src/dialogue/spoken-unit.ts'
+import { wordsOf } from '../../src/dialogue/words.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('dialogue: spoken numbers')
+
+/** The whole text as one number in digits: `quinhentos e um` → `501`. */
+function digitsOf(text: string): string | undefined {
+  const words = wordsOf(text)
+  const [number, ...others] = numbersIn(words)
+  const whole = number && others.length === 0 && number.from === 0 && number.to === words.length
+  return whole ? number.readings[0] : undefined
+}
 
 const WHOLE: Record<string, string> = {
   'quinhentos e um': '501',

@@ -3,12 +3,21 @@ import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { parseConfig } from '../../src/config/index.ts'
-import { NO_SLOTS, type Slots, slotsByRules } from '../../src/dialogue/slots.ts'
+import { type Slots, slotsByRules } from '../../src/dialogue/slots.ts'
 import { createUnderstanding } from '../../src/dialogue/understand.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('dialogue: what a visitor said')
+
+const NO_SLOTS: Slots = {
+  intent: null,
+  name: null,
+  unit: null,
+  block: null,
+  resident: null,
+  company: null,
+}
 
 const SAID: [text: string, slots: Partial<Slots>, locale?: 'en'][] = [
   [

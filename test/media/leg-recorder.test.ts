@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { createLegRecorder, type LegRecorder } from '../../src/media/leg-recorder.ts'
 import { finishLegRecordings } from '../../src/media/leg-recording-file.ts'
 import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES } from '../../src/platform/audio.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { headerOf, readChunks } from '../../src/platform/wav.ts'
 import { failure } from '../rig/failure.ts'
 import { frame } from '../rig/media-stream.ts'
@@ -18,7 +18,7 @@ const HEADER = 3
 const samples = (value: number) => new Int16Array(FRAME_SAMPLES).fill(value)
 
 async function begin(rig: Rig) {
-  const scratch = await createScratch('porteiro-leg-recorder-')
+  const scratch = await createTempDir('porteiro-leg-recorder-')
   rig.defer(() => scratch.remove())
   const file = join(scratch.path, 'call', 'visitor-leg.wav')
   return {

@@ -33,19 +33,13 @@ test('hands out the very frames it was given', () => {
   assert.is(player.next(), given[0])
 })
 
-test('tells the exact position when the signal, stop or another utterance interrupts', async () => {
+test('tells the exact position when the signal or another utterance interrupts', async () => {
   const player = createPlayer()
   const abort = new AbortController()
   const first = player.play(utterance('a', 5), abort.signal)
   slots(player, 3)
   abort.abort()
   assert.equal(place(await first), { playedMs: 60, interrupted: true })
-
-  const second = player.play(utterance('b', 5))
-  slots(player, 2)
-  assert.is(player.stop(), 40)
-  assert.is(player.stop(), undefined)
-  assert.equal(place(await second), { playedMs: 40, interrupted: true })
 
   const third = player.play(utterance('c', 5))
   slots(player, 1)
@@ -118,21 +112,19 @@ test('live sound goes before tones, and is not kept while an utterance plays', (
   assert.is(slots(player, 1), 't0')
 })
 
-test('wakes the transport when there is something to play, and tells when there is nothing', async () => {
+test('wakes the transport when there is something to play', async () => {
   const said: string[] = []
   const player = createPlayer({
     wake: () => said.push('wake'),
-    onIdleChange: (idle) => said.push(idle ? 'idle' : 'busy'),
   })
-  assert.ok(player.idle())
   const playing = player.play(utterance('a', 1))
   slots(player, 2)
   await playing
-  assert.equal(said.splice(0), ['busy', 'wake', 'idle'])
+  assert.equal(said.splice(0), ['wake'])
   const first = player.play(utterance('a', 1))
   void player.play(utterance('b', 1))
   await first
-  assert.equal(said.splice(0), ['busy', 'wake', 'wake'])
+  assert.equal(said.splice(0), ['wake', 'wake'])
 })
 
 test('leaves no listener on a signal that outlives its utterances', async () => {

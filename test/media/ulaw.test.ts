@@ -1,13 +1,13 @@
 import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { createUlawTrap, ULAW, type Verdict } from '../../src/media/ulaw.ts'
+import { createUlawTrap, ULAW, type UlawVerdict } from '../../src/media/ulaw.ts'
 import { addNoise, capture, random, silence, soundOf, synth, tone } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('the µ-law trap')
 
 /** The first verdict on 160-byte payloads, and how many it took. */
-function judged(sound: Buffer): [Verdict, number] {
+function judged(sound: Buffer): [UlawVerdict, number] {
   const trap = createUlawTrap()
   let count = 0
   for (let at = 0; at + 160 <= sound.length && trap.verdict === 'undecided'; at += 160) {

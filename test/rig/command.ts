@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Environment } from '../../src/config/config.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import type { Rig } from './rig.ts'
 
 /** Where Node keeps what it has compiled: without it each process strips and compiles all of our sources anew. */
@@ -44,7 +44,7 @@ export async function start(
   env: Environment = {},
   { node = process.execPath, launched = false, group = false, command }: Launch = {},
 ): Promise<Running> {
-  const scratch = await createScratch('porteiro-cli-')
+  const scratch = await createTempDir('porteiro-cli-')
   rig.defer(() => scratch.remove())
   const [file, ...first] = command?.argv ?? [node, PORTEIRO]
   const child = spawn(file!, [...first, ...args], {

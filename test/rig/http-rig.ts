@@ -16,7 +16,7 @@ import { addPause, deletePause, listPauses } from '../../src/outbound/sql/pauses
 import { fail } from '../../src/platform/errors.ts'
 import { createGuard } from '../../src/platform/http-client/egress-guard.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openTestDatabase } from './database.ts'
 import type { Rig } from './rig.ts'
 
@@ -96,7 +96,7 @@ export async function openSite(
   { furnished, ...options }: Partial<HttpOptions> & { furnished?: TestDatabase } = {},
 ) {
   const database = furnished ?? (await openTestDatabase(rig))
-  const scratch = await createScratch('porteiro-http-')
+  const scratch = await createTempDir('porteiro-http-')
   rig.defer(() => scratch.remove())
   await createTenant(database, { id: 'other', name: 'Other' })
   const commands: { callId: string; command: CallCommand }[] = []

@@ -10,7 +10,7 @@ import { type Environment, parseConfig } from '../../src/config/config.ts'
 import { MAIN_TENANT } from '../../src/directory/entrances.ts'
 import { parseDirectory } from '../../src/directory/file.ts'
 import { importDirectory } from '../../src/directory/sql/directory.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type RunningService, startService } from '../../src/roles/service.ts'
 import { sayAcross } from '../../src/simulator/bridged-voice.ts'
 import { createPhone, type Phone, type PhoneOptions } from '../../src/simulator/phone.ts'
@@ -54,7 +54,7 @@ export type House = Awaited<ReturnType<typeof openService>>
  */
 export async function openService(rig: Rig, { settings, prompts = 'quick', url, mayFail }: Scene = {}) {
   const databaseUrl = url ?? (await openDatabaseUrl(rig))
-  const scratch = await createScratch('porteiro-service-')
+  const scratch = await createTempDir('porteiro-service-')
   rig.defer(() => scratch.remove())
   if (prompts === 'quick') await symlink(await quickPack(), join(scratch.path, 'prompts'))
   const key = randomBytes(16).toString('hex')

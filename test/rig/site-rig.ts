@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Environment } from '../../src/config/config.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { createPhone, type Phone, type PhoneOptions } from '../../src/simulator/phone.ts'
 import { readPrompts } from '../../src/testing/index.ts'
 import { type Running, start } from './command.ts'
@@ -47,7 +47,7 @@ export async function openSite(rig: Rig) {
 
   /** A DATA_DIR with short prompts. */
   const home = async () => {
-    const scratch = await createScratch('porteiro-role-')
+    const scratch = await createTempDir('porteiro-role-')
     rig.defer(() => scratch.remove())
     await symlink(pack, join(scratch.path, 'prompts'))
     return scratch.path

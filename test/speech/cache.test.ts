@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, stat, truncate, utimes, writeFile } from 'nod
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openCache } from '../../src/speech/cache.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 import { keepingLog } from '../rig/speech-peer.ts'
@@ -13,7 +13,7 @@ const keyOf = (n: number) => n.toString(16).padStart(64, '0')
 const HEADER = 40
 
 async function directoryFor(rig: Rig): Promise<string> {
-  const scratch = await createScratch('porteiro-cache-')
+  const scratch = await createTempDir('porteiro-cache-')
   rig.defer(() => scratch.remove())
   return join(scratch.path, 'speech')
 }

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { createEspeak, hasEspeak } from '../../src/speech/espeak.ts'
 import { createSynthesizer } from '../../src/speech/synthesize.ts'
 import { failure } from '../rig/failure.ts'
@@ -19,7 +19,7 @@ const espeakTest: typeof test | ((title: string) => void) = installed
   : (title: string) => test.skip(title, 'espeak-ng is not installed')
 
 async function open(rig: Rig) {
-  const scratch = await createScratch('porteiro-espeak-')
+  const scratch = await createTempDir('porteiro-espeak-')
   rig.defer(() => scratch.remove())
   const synthesizer = await createSynthesizer({
     provider: 'auto',
@@ -92,7 +92,7 @@ espeakTest('while a thousand characters are spoken, the loop goes on turning', a
 })
 
 test('one that hangs is killed when nobody waits any more', async (rig) => {
-  const scratch = await createScratch('porteiro-espeak-')
+  const scratch = await createTempDir('porteiro-espeak-')
   rig.defer(() => scratch.remove())
   const binary = join(scratch.path, 'hangs')
   const started = join(scratch.path, 'started')

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
-import { createScratch } from '../../src/platform/temp-dir.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { createSynthesizer, MAX_TEXT, type SynthesizerOptions } from '../../src/speech/synthesize.ts'
 import { failure } from '../rig/failure.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
@@ -23,7 +23,7 @@ const TEXT = 'Boa noite, dona <Inês> & família "501"'
 const pt = { locale: 'pt-BR' } as const
 
 async function open(rig: Rig, url: string, more: Partial<SynthesizerOptions> = {}) {
-  const scratch = await createScratch('porteiro-speech-')
+  const scratch = await createTempDir('porteiro-speech-')
   rig.defer(() => scratch.remove())
   const synthesizer = await createSynthesizer({
     provider: 'openai',
@@ -254,7 +254,7 @@ test('TTS=none says so at once', async (rig) => {
 
 test('a word that was said is found again in memory and after a restart, and nobody is asked', async (rig) => {
   const peer = await startHttpPeer(rig, sound(sine(500, 4000, 24_000)))
-  const scratch = await createScratch('porteiro-speech-')
+  const scratch = await createTempDir('porteiro-speech-')
   rig.defer(() => scratch.remove())
   const first = await open(rig, peer.url, { cacheDir: scratch.path })
   const said = await first.synthesize(TEXT, pt)

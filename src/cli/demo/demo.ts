@@ -12,7 +12,7 @@ import { importDirectory, MAIN_TENANT, parseDirectory } from '../../directory/in
 import { asPorteiroError, fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
-import { createScratch } from '../../platform/temp-dir.ts'
+import { createTempDir } from '../../platform/temp-dir.ts'
 import { aborted, delay, withTimeout } from '../../platform/time.ts'
 import { type RunningService, startService } from '../../roles/index.ts'
 import {
@@ -165,7 +165,7 @@ async function stageVisit(
 ): Promise<{ outcome: string; isRight: boolean }> {
   await using owner = new AsyncDisposableStack()
   const begun = performance.now()
-  const scratch = await createScratch('porteiro-demo-')
+  const scratch = await createTempDir('porteiro-demo-')
   owner.defer(() => scratch.remove())
   let story: Story | undefined
   const tell: Story['tell'] = (who, what) => story?.tell(who, what)

@@ -13,12 +13,18 @@ import {
   stopPostmaster,
   stopPostmasterSync,
 } from './postmaster.ts'
-import { type Occupant, occupy } from './server-users.ts'
-import { AWAY, findPlace, linkPlace, type Place, socketDirectory } from './socket-directory.ts'
+import { registerUser, type ServerUser } from './server-users.ts'
+import {
+  AWAY,
+  type ClusterLocation,
+  linkCluster,
+  locateCluster,
+  socketDirectory,
+} from './socket-directory.ts'
 import { withLock } from './start-lock.ts'
 
 /** ms to wait for another process that starts or stops the same server; initdb may take a minute on an SD card. */
-const PATIENCE_MS = 120_000
+const START_LOCK_MS = 120_000
 
 export interface Embedded {
   /** For pg: a unix socket that only the server's user and root can reach. */
@@ -44,32 +50,32 @@ export interface EmbeddedOptions {
 export async function openEmbedded({
   dataDir,
   log,
-  patienceMs = PATIENCE_MS,
+  patienceMs = START_LOCK_MS,
 }: EmbeddedOptions): Promise<Embedded> {
   try {
     const source = await findPackage()
     await makeDataDir(dataDir)
     const home = await realpath(dataDir)
-    const { stem } = await findPlace(home)
+    const { stem } = await locateCluster(home)
     const lock = `${stem}.lock`
     return await withLock(lock, patienceMs, async () => {
-      const occupant = await occupy(`${stem}.users`)
+      const user = await registerUser(`${stem}.users`)
       let cluster: string | undefined
       let sockets: string | undefined
-      const forget = undoAtExit(() => abandon(occupant, cluster, sockets))
+      const forget = undoAtExit(() => abandon(user, cluster, sockets))
       try {
         // looked for again: whoever held the lock may have created it
-        const place = await findPlace(home)
-        cluster = place.cluster
-        const server = await reachServer(place, home, source, log)
+        const location = await locateCluster(home)
+        cluster = location.cluster
+        const server = await reachServer(location, home, source, log)
         sockets = server.postmaster.socketDirectory
         const shutDown = async () => {
-          await stop(place, server.postmaster, occupant.leave)
+          await stop(location, server.postmaster, user.leave)
           forget()
         }
         return handle(server, shutDown, lock, patienceMs)
       } catch (error) {
-        await occupant.leave()
+        await user.leave()
         forget()
         throw error
       }
@@ -104,48 +110,53 @@ function handle(
 }
 
 async function stop(
-  place: Place,
+  location: ClusterLocation,
   postmaster: Postmaster,
   leave: () => Promise<{ last: boolean }>,
 ): Promise<void> {
   const { last } = await leave()
   if (!last) return
-  await stopPostmaster(place.cluster, postmaster.pid)
+  await stopPostmaster(location.cluster, postmaster.pid)
   const sockets = postmaster.socketDirectory!
-  if (sockets !== place.cluster) await rm(sockets, { recursive: true, force: true })
+  if (sockets !== location.cluster) await rm(sockets, { recursive: true, force: true })
 }
 
 /** As `stop`, for a process that is ending: without the lock, which an ending process cannot wait for. */
-function abandon({ leaveSync }: Occupant, cluster: string | undefined, sockets: string | undefined): void {
+function abandon({ leaveSync }: ServerUser, cluster: string | undefined, sockets: string | undefined): void {
   if (!leaveSync().last || cluster === undefined) return
   stopPostmasterSync(cluster)
   if (sockets !== undefined && sockets !== cluster) rmSync(sockets, { recursive: true, force: true })
 }
 
-async function reachServer(place: Place, home: string, source: Source, log: Logger) {
-  const running = place.exists ? await findPostmaster(place.cluster) : undefined
+async function reachServer(location: ClusterLocation, home: string, source: Source, log: Logger) {
+  const running = location.exists ? await findPostmaster(location.cluster) : undefined
   if (running) {
     log.info({ pid: running.pid }, 'joined the embedded Postgres that was running')
     return { postmaster: running, adopted: true }
   }
-  return { postmaster: await startServer(place, home, source, log), adopted: false }
+  return { postmaster: await startServer(location, home, source, log), adopted: false }
 }
 
-async function startServer(place: Place, home: string, source: Source, log: Logger): Promise<Postmaster> {
-  const { cluster, user } = place
+async function startServer(
+  location: ClusterLocation,
+  home: string,
+  source: Source,
+  log: Logger,
+): Promise<Postmaster> {
+  const { cluster, user } = location
   const began = performance.now()
   const binaries = await prepareBinaries(source, user, { copyTo: user ? AWAY : home, log })
-  if (place.away) {
+  if (location.away) {
     log.info(
       { directory: cluster },
       'the database is kept there: its server may not enter the data directory',
     )
   }
-  if (!place.exists) {
+  if (!location.exists) {
     log.info({ directory: cluster }, 'first start: creating the database')
     await createCluster(cluster, binaries, user)
   }
-  if (place.away) await linkPlace(home, place)
+  if (location.away) await linkCluster(home, location)
   const sockets = await socketDirectory(cluster, user)
   if (user && sockets !== cluster) await chown(sockets, user.uid, user.gid)
   const postmaster = await startPostmaster(cluster, binaries, user, sockets).catch(async (error) => {

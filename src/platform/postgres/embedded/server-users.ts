@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { inspectProcess, isRunning } from './processes.ts'
 
-export interface Occupant {
+export interface ServerUser {
   leave(): Promise<{ last: boolean }>
   /** The same for a process that is ending. */
   leaveSync(): { last: boolean }
@@ -14,35 +14,35 @@ export interface Occupant {
  * Who uses a server: a file each in `directory`, named after its process. Kept so that the last one out stops the
  * server: neither may `porteiro migrate` take it from the service that joined it, nor a killed process leave it behind.
  */
-export async function occupy(directory: string): Promise<Occupant> {
+export async function registerUser(directory: string): Promise<ServerUser> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const name = `${process.pid}_${inspectProcess(process.pid)?.startedAt ?? ''}_${randomUUID()}`
   await writeFile(join(directory, name), '')
   return {
     leave: async () => {
       await rm(join(directory, name), { force: true })
-      const last = (await countOccupants(directory)) === 0
+      const last = (await countUsers(directory)) === 0
       if (last) await rm(directory, { recursive: true, force: true })
       return { last }
     },
     leaveSync: () => {
       rmSync(join(directory, name), { force: true })
-      const last = !readdirSync(directory).some(isOccupant)
+      const last = !readdirSync(directory).some(isUser)
       if (last) rmSync(directory, { recursive: true, force: true })
       return { last }
     },
   }
 }
 
-function isOccupant(name: string): boolean {
+function isUser(name: string): boolean {
   const [pid, startedAt] = name.split('_')
   return isRunning(Number(pid), startedAt ?? '')
 }
 
-async function countOccupants(directory: string): Promise<number> {
+async function countUsers(directory: string): Promise<number> {
   let count = 0
   for (const name of await readdir(directory).catch(() => [])) {
-    if (isOccupant(name)) count += 1
+    if (isUser(name)) count += 1
     else await rm(join(directory, name), { force: true })
   }
   return count

@@ -12,7 +12,7 @@ const SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
 /** The socket's file name carries the port even though nothing listens on it. */
 export const SOCKET_NAME = '.s.PGSQL.5432'
 
-export interface Place {
+export interface ClusterLocation {
   /** Real path of the cluster, which may not exist yet. */
   cluster: string
   exists: boolean
@@ -28,7 +28,7 @@ export interface Place {
  * The cluster is `<home>/postgres`. For root it may be a link to one below /var/lib/porteiro, where the way to `home` is
  * barred to the server's user (a clone in /root). An existing one is run by its owner and never moved.
  */
-export async function findPlace(home: string): Promise<Place> {
+export async function locateCluster(home: string): Promise<ClusterLocation> {
   const path = join(home, 'postgres')
   const root = process.getuid?.() === 0
   const found = await realpath(path).catch(() => undefined)
@@ -47,7 +47,7 @@ export async function findPlace(home: string): Promise<Place> {
 }
 
 /** Makes `<home>/postgres` point to a cluster elsewhere, for people and for the next start. */
-export async function linkPlace(home: string, { cluster }: Place): Promise<void> {
+export async function linkCluster(home: string, { cluster }: ClusterLocation): Promise<void> {
   const path = join(home, 'postgres')
   // an older link may lead to what was deleted
   await rm(path, { force: true })
