@@ -6,38 +6,49 @@ import type { Database, Transaction } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
 import { OWN_ENDPOINT, type Trouble, type TroubledEndpoint } from './channels/webhook.ts'
 import type { WebhookContent, WhatsAppContent } from './content.ts'
-import type { EventType } from './event-types.ts'
+import type { EventType } from './forms.ts'
 import { type MessageStatus, type NewMessage, PRIORITY } from './message.ts'
 import { createOutbox } from './outbox.ts'
 import { endpointsFor } from './sql/endpoints.ts'
-import { WORDS } from './words.ts'
 
-/** ms after which a note of a visit helps nobody. */
+/** ms after which a note about a visit is useless. */
 const NOTE_MS = 60 * 60 * 1000
-/** Outcomes of visits that reached nobody, unless somebody was on the line and left it undecided: they know. */
+/** Outcomes of visits that reached nobody, unless a resident answered and left it undecided. */
 const UNREACHED = ['unanswered', 'unreachable']
 const WAS_ANSWERED = ['undecided', 'resident-left']
+
+/** Texts of our own to residents. They never name a visitor, because a chat keeps them for ever. */
+const TEXTS: Record<Locale, { unreached(unit: string): string }> = {
+  'pt-BR': {
+    unreached: (unit) =>
+      `Portaria: uma visita chamou a unidade ${unit} agora há pouco e ninguém atendeu. A entrada não foi liberada.`,
+  },
+  en: {
+    unreached: (unit) =>
+      `Gatehouse: a visitor asked for unit ${unit} a moment ago and nobody answered. They were not let in.`,
+  },
+}
 
 export interface CallEventMessagesOptions {
   journal: { subscribe(listener: (event: EventRow) => void): () => void }
   outbound: { enqueue: Enqueue }
   database: Database
   accounts: Accounts
-  /** WEBHOOK_URL is set: it gets every event. */
+  /** WEBHOOK_URL is set; it gets every event. */
   ownEndpoint: boolean
-  /** For tenants that have none of their own. */
+  /** For tenants without their own. */
   locale: Locale
   log: Logger
   now?: () => number
 }
 
-/** As the queue takes a message. */
+/** `enqueue` of the outbound room. */
 export type Enqueue = (
   message: NewMessage,
   options?: { transaction?: Transaction; fallback?: 'direct' },
 ) => Promise<{ status: MessageStatus }>
 
-/** Where something happened, as the journal tells it. */
+/** Where a call event happened, as the journal has it. */
 export interface CallPlace {
   tenant: string
   /** Id of the extension; null for the main port pair. */
@@ -45,26 +56,26 @@ export interface CallPlace {
   unit: { id: string; number: string } | null
 }
 
-/** A ringing that somebody outside is to do (CLICKTOCALL=manual). */
+/** A ringing that an outside dialler must do (CLICKTOCALL=manual). */
 export interface WantedResident {
   callId: string
   tenantId: string
   attemptId: string
   unit: string
-  /** What to ring. */
+  /** Number to ring. */
   number: string
   ringMs: number
 }
 
 /**
- * Makes messages of what happens in calls: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, a
- * note to residents who were not reached. It follows the journal and never delays it. Nothing of what was said is told.
+ * Turns call events into messages: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, and a note to
+ * residents who were not reached. It follows the journal and never delays it. No message has what was said in the call.
  */
 export function createCallEventMessages(options: CallEventMessagesOptions) {
   const { outbound, database, accounts, ownEndpoint, locale, log, now = Date.now } = options
   const outbox = createOutbox({ log })
 
-  const tell = (
+  const publish = (
     tenantId: string,
     content: WebhookContent & { type: EventType },
     extra: { key: string } & Partial<Pick<NewMessage, 'callId' | 'priority' | 'expiresAt'>>,
@@ -91,7 +102,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
     })
   }
 
-  const tellOfCall = (
+  const publishCallEvent = (
     type: EventType,
     { callId, at }: EventRow,
     data: CallPlace & Record<string, unknown>,
@@ -102,7 +113,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
       timestamp: at.toISOString(),
       data: { call_id: callId, tenant, unit: unit?.number ?? null, ...facts },
     }
-    tell(tenant, content, { key: `${type}:${callId}`, callId })
+    publish(tenant, content, { key: `${type}:${callId}`, callId })
   }
 
   const noteUnreached = (event: EventRow, { tenant, unit }: CallPlace): void => {
@@ -115,7 +126,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
       if (!found || found.residents.length === 0) return
       const account = await accounts.main(tenant, 'whatsapp')
       if (!account) return
-      const text = WORDS[found.locale ?? locale].unreached(found.unitLabel)
+      const text = TEXTS[found.locale ?? locale].unreached(found.unitLabel)
       const body: WhatsAppContent = { type: 'text', text }
       for (const { id, whatsapp } of found.residents) {
         await outbound.enqueue({
@@ -133,27 +144,27 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
     })
   }
 
-  const hear = (event: EventRow): void => {
+  const onCallEvent = (event: EventRow): void => {
     const data = event.data as CallPlace & Record<string, unknown>
     const { kind } = event
     if (kind === 'started') {
       const { tenant, gate } = data
-      tellOfCall('call.started', event, { tenant, gate, unit: null })
+      publishCallEvent('call.started', event, { tenant, gate, unit: null })
     } else if (kind === 'decided') {
       const { tenant, gate, unit, verdict, by, via } = data
-      tellOfCall('call.decided', event, { tenant, gate, unit, verdict, by, via })
+      publishCallEvent('call.decided', event, { tenant, gate, unit, verdict, by, via })
     } else if (kind === 'ended') {
       const { tenant, gate, unit, outcome, reason, durations } = data
-      tellOfCall('call.ended', event, { tenant, gate, unit, outcome, reason, durations })
+      publishCallEvent('call.ended', event, { tenant, gate, unit, outcome, reason, durations })
       if (UNREACHED.includes(String(outcome)) && !WAS_ANSWERED.includes(String(reason)))
         noteUnreached(event, data)
     }
   }
 
-  const unsubscribe = options.journal.subscribe(hear)
+  const unsubscribe = options.journal.subscribe(onCallEvent)
 
   return {
-    /** `resident.wanted`: an outside dialler is to ring, with the call's id as the UUID of the leg; late it means nothing. */
+    /** Publishes `resident.wanted`: an outside dialler must ring, with the call's id as the leg's UUID. It expires with the ring time. */
     residentWanted({ callId, tenantId, attemptId, unit, number, ringMs }: WantedResident): void {
       const at = now()
       const content = {
@@ -162,20 +173,20 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
         data: { call_id: callId, tenant: tenantId, unit, attempt: attemptId, number, ring_ms: ringMs },
       }
       const expiresAt = new Date(at + ringMs)
-      tell(tenantId, content, {
+      publish(tenantId, content, {
         key: `resident.wanted:${attemptId}`,
         callId,
         priority: PRIORITY.critical,
         expiresAt,
       })
     },
-    /** An endpoint is left alone for a while, or for good: the tenant's other endpoints hear of it. */
+    /** Publishes to the tenant's other endpoints that one was paused or disabled. */
     endpointTrouble(type: Trouble, { tenantId, id, ...facts }: TroubledEndpoint): void {
       const at = new Date(now()).toISOString()
       const content = { type, timestamp: at, data: { tenant: tenantId, endpoint: id, ...facts } }
-      tell(tenantId, content, { key: `${type}:${id}:${at}` }, id)
+      publish(tenantId, content, { key: `${type}:${id}:${at}` }, id)
     },
-    /** Resolves when all that was heard so far is in the queue. */
+    /** Resolves when the messages of all events so far are in the queue. */
     settled: (): Promise<void> => outbox.settled(),
     /** Events that wait for the database, and events lost because it was away too long. */
     counts: outbox.counts,

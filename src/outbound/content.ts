@@ -1,21 +1,20 @@
 import { z } from 'zod'
 import { undelivered } from '../platform/http-client/index.ts'
 import type { Channel, Message } from './message.ts'
-import { problemsIn } from './problems.ts'
 
-/** Most characters of a text at WhatsApp, and of the text above buttons. */
+/** WhatsApp's limits, in characters: a text, and the text above buttons. */
 const TEXT = 4096
 const BUTTON_TEXT = 1024
 const text = z.string().min(1)
 
-/** What visitors leave in their own voice, as the legs name it: who they are, and what for. */
+/** Recordings of a visitor: who they are, and the purpose of the visit. */
 const RECORDINGS = ['identity', 'purpose'] as const
 export type RecordingName = (typeof RECORDINGS)[number]
 
-/** `id` comes back with the answer; `title` is what is read. The limits are WhatsApp's. */
+/** `id` returns with the answer; `title` is shown. The limits are WhatsApp's. */
 const button = z.strictObject({ id: z.string().min(1).max(256), title: z.string().min(1).max(20) })
 
-/** What a message of the channel `whatsapp` says: its body. */
+/** Body of a message of the channel `whatsapp`. */
 export const whatsappContent = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('text'),
@@ -45,7 +44,7 @@ export const whatsappContent = z.discriminatedUnion('type', [
 ])
 export type WhatsAppContent = z.output<typeof whatsappContent>
 
-/** What a message of the channel `twilio` says; the titles of buttons are numbered below it. 1600 is Twilio's limit. */
+/** Body of a message of the channel `twilio`; button titles are numbered below the text. 1600 is Twilio's limit. */
 export const twilioContent = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('text'), text: text.max(1600) }),
   z.strictObject({
@@ -55,7 +54,7 @@ export const twilioContent = z.discriminatedUnion('type', [
   }),
 ])
 
-/** An event, as webhooks get it. */
+/** Body of a webhook message: an event. */
 export const webhookContent = z.looseObject({
   /** As call.ended. */
   type: z.string().regex(/^[a-z_]+(\.[a-z_]+)*$/),
@@ -65,13 +64,13 @@ export const webhookContent = z.looseObject({
 })
 export type WebhookContent = z.output<typeof webhookContent>
 
-/** What a gate is told. `id` is the call's: a second command with it is the first one. */
+/** Command to a gate. `id` is the call's; a gate ignores a second command with the same id. */
 export const gateContent = z.strictObject({
   type: z.literal('gate.open'),
   id: z.uuid(),
   /** When it was decided. */
   timestamp: z.iso.datetime({ offset: true }),
-  /** From then on it means nothing. */
+  /** After this the gate ignores it. */
   expires_at: z.iso.datetime({ offset: true }),
   data: z.strictObject({
     call_id: z.uuid(),
@@ -91,7 +90,7 @@ const FORMS: Record<Channel, z.ZodType> = {
   gate: gateContent,
 }
 
-/** All that is wrong with the body of a message for this channel, a field each; empty when it can be sent. */
+/** Problems of a message's body for this channel, one a field; empty if it can be sent. */
 export function problemsOf(channel: Channel, body: unknown): string[] {
   return problemsIn(FORMS[channel], body, 'body')
 }
@@ -105,4 +104,65 @@ export function contentOf<Form extends z.ZodType>(form: Form, { channel, body }:
     { channel, problem: problemsOf(channel, body).join('; ') },
     { final: true },
   )
+}
+
+type Issue = z.core.$ZodRawIssue
+
+const KINDS: Record<string, string> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  date: 'a time',
+}
+const FORMATS: Record<string, string> = {
+  uuid: 'a UUID',
+  datetime: 'a time such as 2026-11-21T15:00:00Z',
+}
+
+/** All problems of `value`, in plain words: `body.text: is missing`. Empty if there are none. */
+export function problemsIn(form: z.ZodType, value: unknown, name: string, inside = name): string[] {
+  const { error } = form.safeParse(value, { error: wordsFor })
+  return (error?.issues ?? []).map(({ path, message }) => {
+    const field = path.length === 0 ? name : [inside, ...path].filter((step) => step !== '').join('.')
+    return `${field}: ${message}`
+  })
+}
+
+function wordsFor(issue: Issue): string {
+  if (issue.code === 'invalid_union') return oneOf(issue)
+  if (issue.code === 'unrecognized_keys') return `must not have ${issue.keys.join(', ')}`
+  if (issue.input === undefined) return 'is missing'
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${KINDS[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`
+    case 'invalid_format':
+      return `must be ${FORMATS[issue.format] ?? 'a name such as call.ended'}`
+    case 'too_small':
+      return bound('at least', issue.origin, Number(issue.minimum))
+    case 'too_big':
+      return bound('at most', issue.origin, Number(issue.maximum))
+    default:
+      return NO_WAY
+  }
+}
+
+const NO_WAY = 'is not in order'
+
+/** For a union whose forms differ by a field: the values allowed there. */
+function oneOf(issue: Issue): string {
+  const options = 'options' in issue && Array.isArray(issue['options']) ? issue['options'].join(', ') : ''
+  return options === '' ? NO_WAY : `must be one of ${options}`
+}
+
+function bound(side: string, origin: string, limit: number): string {
+  if (origin === 'string') {
+    return side === 'at least' && limit === 1 ? 'must not be empty' : `must have ${side} ${limit} characters`
+  }
+  return origin === 'array' ? `must have ${side} ${limit} entries` : `must be ${side} ${limit}`
 }

@@ -1,4 +1,4 @@
-import { undelivered } from '../platform/http-client/index.ts'
+import { type HttpClient, undelivered } from '../platform/http-client/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import type { JobHandler } from '../queue/index.ts'
 import { findMessage } from './sql/messages.ts'
@@ -6,15 +6,15 @@ import { findMessage } from './sql/messages.ts'
 /** ms for the answer. */
 const TIMEOUT_MS = 10_000
 
-/** One HTTP request that is not redirected and whose response is bounded, as the channels make theirs. */
+/** One HTTP request, not redirected and with a bounded response, as the channels make theirs. */
 export type Post = (
   url: string,
   request: { headers: Record<string, string>; body: string; timeoutMs: number; signal: AbortSignal },
 ) => Promise<{ status: number }>
 
 /**
- * Tells STATUS_FAILED_WEBHOOK_URL of a dead message: `{message_id, tenant, channel, status, attempts, last_error, call_id,
- * created_at, died_at}`. Nothing of what the message said. Tried again by its queue; `webhook-id` is the message's id.
+ * Announces a dead message to STATUS_FAILED_WEBHOOK_URL: `{message_id, tenant, channel, status, attempts, last_error, call_id,
+ * created_at, died_at}`. Never the message's content. The queue retries it; `webhook-id` is the message's id.
  */
 export function createDeathNotice({
   database,
@@ -28,7 +28,7 @@ export function createDeathNotice({
   return async (data, { signal }) => {
     const { message: id } = data as { message: string }
     const message = await findMessage(database, id)
-    // redriven and deleted since, or alive again
+    // deleted or redriven in the meantime
     if (!message || (message.status !== 'failed' && message.status !== 'expired')) return
     const { status } = await post(url, {
       headers: { 'content-type': 'application/json', 'webhook-id': id },
@@ -48,5 +48,21 @@ export function createDeathNotice({
     })
     if (status >= 200 && status < 300) return
     throw undelivered('DELIVERY_STATUS', { host: new URL(url).host, status }, { status })
+  }
+}
+
+/**
+ * The post for `createDeathNotice`: the URL is the operator's own, and only its status counts. Resolves with any status;
+ * rejects as the client does.
+ */
+export function createFailurePost(http: HttpClient): Post {
+  return async (url, { headers, ...request }) => {
+    const { status } = await http.post(url, {
+      ...request,
+      headers: { ...headers, 'user-agent': 'porteiro' },
+      trusted: true,
+      wants: 'status',
+    })
+    return { status }
   }
 }

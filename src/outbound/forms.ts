@@ -1,8 +1,18 @@
 import { z } from 'zod'
-import { EVENT_TYPES } from './event-types.ts'
 import { ENDPOINT_KINDS } from './sql/endpoints.ts'
 
-/** Headers that are ours, or that say how the bytes are sent: nobody else's to set. */
+/** Events that endpoints can subscribe to. */
+export const EVENT_TYPES = [
+  'call.started',
+  'call.decided',
+  'call.ended',
+  'resident.wanted',
+  'endpoint.paused',
+  'endpoint.disabled',
+] as const
+export type EventType = (typeof EVENT_TYPES)[number]
+
+/** Headers that Porteiro or HTTP itself sets; tenants cannot. */
 const RESERVED =
   /^(host|connection|content-length|content-type|transfer-encoding|upgrade|te|trailer|expect|keep-alive|proxy-.*|webhook-.*|authorization)$/i
 
@@ -26,7 +36,7 @@ const headers = z
   )
   .refine((all) => Object.keys(all).length <= 20, 'must be at most 20 headers')
 
-/** A name that is misspelt would never be told of. */
+/** A misspelt name would never get an event. */
 const eventType = z.enum(EVENT_TYPES, `must be one of ${EVENT_TYPES.join(', ')}`)
 
 const endpoint = {
@@ -37,7 +47,7 @@ const endpoint = {
   enabled: z.boolean(),
 }
 
-/** What createEndpoint takes. */
+/** Input of createEndpoint. */
 export const endpointInput = z
   .strictObject({ ...endpoint, kind: z.enum(ENDPOINT_KINDS) })
   .partial()
@@ -47,7 +57,7 @@ export const endpointInput = z
     'token belongs to kind "token", which needs it',
   )
 
-/** What updateEndpoint takes; the kind stays. */
+/** Input of updateEndpoint; the kind cannot change. */
 export const endpointChange = z.strictObject(endpoint).partial()
 
 /** ms for which the old secret signs beside the new one: none to a month, by default a day. */
@@ -61,7 +71,7 @@ const whatsappSettings = z.strictObject({
   url: url.transform((value) => value.replace(/\/+$/, '')),
   /** Id of the phone number; for UnoAPI the session. */
   phoneId: z.string().regex(/^[\w.+-]{1,100}$/),
-  /** Of one text: where the person's last word is older than a day. */
+  /** With one text parameter: for persons who wrote last more than a day ago. */
   template: template.optional(),
   /** The same with two quick replies: yes and no. */
   questionTemplate: template.optional(),
@@ -81,7 +91,7 @@ const twilioSettings = z.strictObject({
 })
 const twilioSecrets = z.strictObject({ authToken: headerValue.min(1) })
 
-/** What is stored of an instance, a channel each. UnoAPI's `verifyToken` is the token it sends with each post to us. */
+/** Stored settings and secrets of an instance, by channel. UnoAPI's `verifyToken` is the token it sends with each post to us. */
 export const INSTANCE_FORMS = {
   whatsapp: { settings: whatsappSettings, secrets: whatsappSecrets },
   unoapi: { settings: whatsappSettings, secrets: whatsappSecrets },
@@ -90,7 +100,7 @@ export const INSTANCE_FORMS = {
 
 const instanceId = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'must be letters, digits and . _ -')
 
-/** What saveInstance takes. Secrets may be left out where they are kept. */
+/** Input of saveInstance. Secrets that are left out stay as they are. */
 export const instanceInput = z.discriminatedUnion('channel', [
   z.strictObject({
     id: instanceId,
@@ -120,7 +130,7 @@ const amqpName = z
   .string()
   .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 printable characters without spaces')
 
-/** What saveGate takes. */
+/** Input of saveGate. */
 export const gateInput = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('amqp'),

@@ -5,11 +5,10 @@
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'
-export { createAdmission } from './admission.ts'
 export { type CallPlace, createCallEventMessages, type Enqueue } from './call-event-messages.ts'
 export { OWN_ENDPOINT, repeatable } from './channels/webhook.ts'
 export { contentOf, type GateContent, gateContent } from './content.ts'
-export { createFailurePost } from './failure-post.ts'
+export { createFailurePost } from './death-notice.ts'
 export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'
 export { advance, mayHappen } from './life.ts'
 export {
@@ -22,6 +21,7 @@ export {
   type NewMessage,
   PRIORITY,
 } from './message.ts'
+export { createAdmission } from './new-message.ts'
 export { createOutbound, type Outbound } from './outbound.ts'
 export { createOutbox } from './outbox.ts'
 export { createSenders } from './senders.ts'

@@ -1,12 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { fail } from '../platform/errors.ts'
+import { fail, PorteiroError } from '../platform/errors.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
+import type { Querier } from '../platform/postgres/index.ts'
 import type { MessageQueue } from '../queue/index.ts'
+import type { Accounts } from './accounts.ts'
+import { OWN_ENDPOINT } from './channels/webhook.ts'
+import { problemsIn, problemsOf } from './content.ts'
 import { CHANNELS, type NewMessage, PRIORITY } from './message.ts'
-import { problemsIn } from './problems.ts'
+import { findTarget } from './sql/endpoints.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
-/** Bytes of a body as JSON: sixteen pages of text, or a webhook's event with all its facts. */
+/** Most bytes of a body as JSON. */
 const MAX_BODY_BYTES = 256 * 1024
 
 interface MessageDefaults {
@@ -33,16 +38,16 @@ const form = z.strictObject({
 
 export interface Prepared {
   message: FreshMessage
-  /** Of its body as JSON. */
+  /** Size of the body as JSON. */
   bytes: number
 }
 
-/** What is wrong with its fields; what its channel makes of the body is not looked at. */
-export function formProblems(message: NewMessage): string[] {
+/** Problems of its fields, without the channel's rules for the body. */
+function formProblems(message: NewMessage): string[] {
   return problemsIn(form, message, 'message', '')
 }
 
-/** A message as it will be kept. Throws MESSAGE_INVALID with every problem in `details.problems`. */
+/** A message as it will be stored. Throws MESSAGE_INVALID with every problem in `details.problems`. */
 export function prepare(
   message: NewMessage,
   { maxRetries, retryDelayMs }: MessageDefaults,
@@ -76,6 +81,46 @@ export function prepare(
   return { message: fresh, bytes }
 }
 
+interface AdmissionOptions {
+  database: Querier
+  accounts: Pick<Accounts, 'find'>
+  /** Whether the tenant has this gate, and it is enabled. */
+  isGate: (tenantId: string, id: string) => Promise<boolean>
+  /** WEBHOOK_URL is set: `environment` is an endpoint. */
+  ownEndpoint: boolean
+}
+
+/**
+ * Checks messages of the API before they are enqueued, so that the caller learns of one that can never be sent. Rejects with
+ * MESSAGE_INVALID and every problem, or with ENDPOINT_UNKNOWN, GATE_UNKNOWN or INSTANCE_UNKNOWN. A disabled endpoint passes:
+ * it may be enabled again.
+ */
+export function createAdmission({ database, accounts, isGate, ownEndpoint }: AdmissionOptions) {
+  return async (message: NewMessage): Promise<void> => {
+    const { tenantId, instanceId = 'default', channel, to, body } = message
+    const problems = formProblems(message)
+    // a body that is no object is a problem already
+    if (CHANNELS.includes(channel) && !problems.some((problem) => problem.startsWith('body')))
+      problems.push(...problemsOf(channel, body))
+    if (problems.length > 0) throw fail('MESSAGE_INVALID', { problem: problems.join('; '), problems })
+    if (channel === 'webhook') {
+      const known = to === OWN_ENDPOINT ? ownEndpoint : await findTarget(database, tenantId, to)
+      if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
+    } else if (channel === 'gate') {
+      if (!(await isGate(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })
+    } else if (!(await accounts.find(tenantId, channel, instanceId).catch(refuse))) {
+      throw fail('INSTANCE_UNKNOWN', { tenant: tenantId, carrier: channel, instance: instanceId })
+    }
+  }
+}
+
+/** The account cannot be read: because of the database, or because it is invalid. */
+function refuse(error: unknown): never {
+  if (!(error instanceof DeliveryError)) throw error
+  if (error.cause instanceof PorteiroError) throw error.cause
+  throw fail('MESSAGE_INVALID', { problem: error.message, problems: [error.message] }, error)
+}
+
 function jsonOf(body: object): string | undefined {
   try {
     return JSON.stringify(body)
@@ -84,7 +129,7 @@ function jsonOf(body: object): string | undefined {
   }
 }
 
-/** Webhooks queue apart: their receivers are many and often slow. */
+/** Webhooks have their own queue: their receivers are many and often slow. */
 function queueOf(channel: NewMessage['channel']): MessageQueue {
   return channel === 'webhook' ? 'webhook' : 'outgoing'
 }

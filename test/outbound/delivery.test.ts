@@ -11,7 +11,7 @@ import {
   saveGate,
 } from '../../src/gates/index.ts'
 import { createCallEventMessages } from '../../src/outbound/call-event-messages.ts'
-import { createFailurePost } from '../../src/outbound/failure-post.ts'
+import { createFailurePost } from '../../src/outbound/death-notice.ts'
 import { createOutbound } from '../../src/outbound/outbound.ts'
 import { createSenders } from '../../src/outbound/senders.ts'
 import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
