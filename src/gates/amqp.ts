@@ -4,20 +4,20 @@ import { undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 
-/** ms for the connection and its handshake, and for one command from its beginning to the confirmation. */
+/** ms for connecting with the handshake, and for one command until its confirmation. */
 const CONNECT_MS = 5000
 const PUBLISH_MS = 8000
-/** ms that the broker has to say goodbye. */
+/** ms that closing waits for the broker. */
 const CLOSE_MS = 1000
 /** s between heartbeats, unless the URL says otherwise. */
 const HEARTBEAT_S = 10
-/** RabbitMQ's direct reply-to: an answer comes to the channel that asked, without a queue of its own. */
+/** RabbitMQ's direct reply-to: replies arrive on the channel that published, without a queue. */
 const REPLIES = 'amq.rabbitmq.reply-to'
 
 export interface GatePublisher {
   /**
    * Resolves when the exchange has routed the message and the broker has taken it. Rejects with GATE_UNREACHABLE or
-   * GATE_UNROUTABLE. After `expirationMs` the broker drops what nobody has fetched.
+   * GATE_UNROUTABLE. After `expirationMs` the broker drops the message if nobody has fetched it.
    */
   publish(
     exchange: string,
@@ -28,7 +28,7 @@ export interface GatePublisher {
   close(): Promise<void>
 }
 
-/** What a controller answered to the `replyTo` of a command, with the command's id as correlation id. */
+/** Called with a controller's reply to a command; `id` is the command's, from the correlation id. */
 export type GateReply = (id: string, body: string) => void
 
 interface Session {
@@ -39,9 +39,9 @@ interface Session {
   /** Ids of messages that came back unrouted. */
   returned: Set<string>
   isBroken: () => boolean
-  /** Under an alarm the broker reads nothing: what is written waits, and would open gates when it is over. */
+  /** During an alarm the broker reads nothing: commands would wait, and open gates when the alarm is over. */
   isBlocked: () => boolean
-  /** Cuts the connection, with all that was written and not sent. */
+  /** Destroys the connection, including data that was written and not sent. */
   drop(reason: unknown): void
 }
 
@@ -53,14 +53,14 @@ interface Command {
   /** By performance.now(). */
   until: number
   givenUp: boolean
-  /** Where it was written to. */
+  /** The session it was written to. */
   session?: Session
 }
 
 /**
  * Commands to gates over RabbitMQ: mandatory, confirmed, expiring. The connection is made at the first command and again
- * after it broke. Nothing is kept for later, because a command that is late means nothing: `expiration` counts from when the
- * broker reads it, so one that was not confirmed in time takes its connection along.
+ * after it broke. A late command is useless, so nothing is kept for later. `expiration` counts from when the broker reads the
+ * command; a command that is not confirmed in time therefore ends its connection.
  */
 export function createGatePublisher({
   url,
@@ -75,7 +75,7 @@ export function createGatePublisher({
   let session: Promise<Session> | undefined
   let closed = false
 
-  /** `onGone`: it broke, perhaps while it was being opened. */
+  /** `onGone` is called when the connection breaks, perhaps while it is being opened. */
   const open = async (onGone: () => void): Promise<Session> => {
     const ending = new AbortController()
     // net.connect takes the signal, which amqplib's types do not know; aborting it destroys the socket at any time
@@ -90,8 +90,7 @@ export function createGatePublisher({
       if (broken) return
       broken = true
       onGone()
-      if (!closed)
-        log.warn({ reason: error ? reasonOf(error) : 'closed' }, 'the connection for gates is gone')
+      if (!closed) log.warn({ reason: error ? reasonOf(error) : 'closed' }, 'lost the connection for gates')
       ending.abort()
     }
     model.on('error', drop).on('close', drop)
@@ -152,12 +151,12 @@ export function createGatePublisher({
         messageId: id,
         correlationId: id,
         replyTo: REPLIES,
-        // of what is left now: connecting took its time
+        // the time left now: connecting took some of it
         expiration: Math.max(1, Math.floor(until - performance.now())),
         type: 'gate.open',
       }
       channel.publish(exchange, routingKey, body, options, (error) => {
-        // what cannot be routed comes back first, and is confirmed all the same
+        // an unroutable message is returned first, and confirmed all the same
         const lost = returned.delete(id)
         if (error) reject(error)
         else if (lost) reject(undelivered('GATE_UNROUTABLE', { exchange, routingKey }))
@@ -169,7 +168,7 @@ export function createGatePublisher({
     const opened = await current()
     if (opened.isBlocked()) throw new Error('the broker takes nothing for now')
     await check(opened, command.exchange)
-    // whoever gave it up has another try on its way by now
+    // the caller gave it up and may have started another attempt
     if (command.givenUp || performance.now() >= command.until) return true
     command.session = opened
     await confirmed(opened, command)
@@ -202,7 +201,7 @@ export function createGatePublisher({
       })
       await Promise.race([opened.model.close().catch(() => {}), limit])
       clearTimeout(timer)
-      // a broker that hangs says no goodbye
+      // a broker that hangs never closes the connection
       opened.drop(undefined)
     },
   }

@@ -1,7 +1,7 @@
 /**
- * What opens: targets (where a tenant's gates are), the command at the moment of a yes, its channel over AMQP or webhook, and
- * its audit. Owns the SQL of gates and gate_commands.
- * Never: opening late (30 s after the decision), or a second time with another id.
+ * Opening gates: targets (where a tenant's gates are), the command when a call is authorized, its channel over AMQP or webhook,
+ * and its audit. Owns the SQL of gates and gate_commands.
+ * Never: opens late (30 s after the decision), or twice with different ids.
  */
 export { createGatePublisher } from './amqp.ts'
 export { createGateOpening } from './opening.ts'

@@ -14,11 +14,11 @@ import { withTimeout } from '../platform/time.ts'
 import { addGateCommand, type GateTarget, noteGateCommand } from './sql/gates.ts'
 import type { GateTargets } from './targets.ts'
 
-/** ms from the decision; a gate that opens later opens for somebody else. */
+/** ms from the decision in which the gate may open; later it would open for somebody else. */
 const GATE_MS = 30_000
-/** Tries within that time: half a second, one, two, four … */
+/** Retries within that time: after half a second, one, two, four … */
 const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
-/** ms for the database to take a command; then it goes past the queue. */
+/** ms for the database to store a command; then the command is sent past the queue. */
 const COMMAND_WRITE_MS = 2000
 
 interface Decided {
@@ -38,11 +38,11 @@ interface GateOpeningOptions {
 }
 
 /**
- * Opens the gate of a call at the moment of a yes, as the journal has it: the command and the message that carries it are one
- * transaction, and one a call. While the database is away the message goes past the queue. What went wrong is in the log.
+ * Opens the gate when the journal says that a call was authorized. The command and its message are written in one transaction,
+ * at most once a call. While the database is away, the message is sent past the queue. Errors are logged.
  */
 export function createGateOpening({ journal, outbound, database, targets, log }: GateOpeningOptions) {
-  /** Audits of commands that went past the queue. */
+  /** Audits of commands that were sent past the queue. */
   const outbox = createOutbox({ log })
   const opening = new Set<Promise<void>>()
 
@@ -55,10 +55,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
       gate = await targets.of(place.tenant, place.gate)
     } catch (error) {
       const { code } = asPorteiroError(error)
-      return log.error(
-        { ...facts, code, reason: reasonOf(error) },
-        'nobody knows where the gate is: it stays closed',
-      )
+      return log.error({ ...facts, code, reason: reasonOf(error) }, 'cannot find the gate: it stays closed')
     }
     if (!gate) return log.debug(facts, 'this tenant has no gate to open')
     const body: GateContent = {
@@ -107,8 +104,8 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
           return undefined
         })
       if (await withTimeout(COMMAND_WRITE_MS, written)) return
-      // the same id: should the transaction arrive after all, the gate knows the second for the first
-      log.warn(facts, 'the database is away: the command for the gate goes past the queue')
+      // the transaction may still commit; both commands have one id, so the gate ignores the second
+      log.warn(facts, 'the database is away: sending the gate command past the queue')
       const { status } = await outbound.enqueue(message, { fallback: 'direct' })
       outbox.add(facts, () =>
         database.transaction(async (transaction) => {
@@ -119,7 +116,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
       )
     } catch (error) {
       const { code } = asPorteiroError(error)
-      log.error({ ...facts, code, reason: reasonOf(error) }, 'the gate could not be told to open')
+      log.error({ ...facts, code, reason: reasonOf(error) }, 'cannot send the command to open the gate')
     }
   }
 
@@ -135,7 +132,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
 
   const unsubscribe = journal.subscribe(({ kind, callId, at, data }) => {
     const place = data as CallPlace & Record<string, unknown>
-    // a gate that was read once is known while the database is away
+    // reads the gate now, so that it is known if the database is away later
     if (kind === 'started') track(targets.of(place.tenant, place.gate))
     if (kind === 'decided' && place['verdict'] === 'authorized')
       track(open({ callId, at, place, by: String(place['by']), via: String(place['via']) }))

@@ -17,9 +17,9 @@ import type { GatePublisher, GateReply } from './amqp.ts'
 import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from './sql/gates.ts'
 import type { GateTargets } from './targets.ts'
 
-/** ms for one post; a controller answers at once or not at all. */
+/** ms for one post; a controller answers quickly or not at all. */
 const POST_MS = 5000
-/** ms that the audit may take; a database that hangs must use up neither the command's time nor its try. */
+/** ms for one write of the audit; a database that hangs must not use up the command's time. */
 const AUDIT_MS = 1000
 
 interface GateOptions {
@@ -33,9 +33,9 @@ interface GateOptions {
 }
 
 /**
- * Tells a gate to open. Never late: a command past its time is not sent, the time that is left bounds each try and the life
- * of the message in RabbitMQ, and the command names its end. Never twice in effect: its id is the call's, by which the gate
- * knows a copy, and what was sent once is not sent again.
+ * Sends the command to open a gate. Never late: an expired command is not sent, the time left limits each attempt and the
+ * message's life in RabbitMQ, and the command names its end. Never twice in effect: the command's id is the call's, so the gate
+ * recognises a copy, and a command that was sent is not repeated.
  */
 export function createGateSender({
   database,
@@ -95,7 +95,7 @@ export function createGateSender({
         if (!gate) {
           throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
         }
-        // last of all: what comes before it takes time
+        // checked last, because the steps before take time
         const leftMs = leftOf(message, content) - now()
         if (leftMs <= 0) throw undelivered('GATE_LATE', { callId: content.id, ms: -leftMs }, { final: true })
         return await (gate.kind === 'amqp'
@@ -119,13 +119,13 @@ function leftOf({ expiresAt }: Message, { expires_at }: GateContent): number {
   return Math.min(Date.parse(expires_at), expiresAt?.getTime() ?? Number.POSITIVE_INFINITY)
 }
 
-/** What a controller answers over AMQP: {"opened": true}, or false and why. Give it to createGatePublisher. */
+/** Handles a controller's replies over AMQP: {"opened": true}, or false and why. For createGatePublisher. */
 export function createGateReplies({ database, log }: { database: Querier; log: Logger }): GateReply {
   const audit = createAudit({ database, log })
   return (id, body) => {
     const opened = openedBy(body)
     if (opened === undefined || !/^[0-9a-f-]{36}$/.test(id)) {
-      log.warn({ call_id: id.slice(0, 36) }, 'a gate answered what is no answer')
+      log.warn({ call_id: id.slice(0, 36) }, 'a gate sent an invalid reply')
       return
     }
     const status = opened ? 'acknowledged' : 'refused'
@@ -143,7 +143,7 @@ function openedBy(body: string): boolean | undefined {
   }
 }
 
-/** An audit that cannot be written is said in the log, and keeps no gate closed. */
+/** A failed audit is logged and keeps no gate closed. */
 function createAudit({ database, log }: { database: Querier; log: Logger }) {
   const quiet = async <T>(callId: string, work: Promise<T>): Promise<T | undefined> => {
     try {
@@ -156,7 +156,7 @@ function createAudit({ database, log }: { database: Querier; log: Logger }) {
     } catch (error) {
       log.error(
         { call_id: callId, code: asPorteiroError(error).code, reason: reasonOf(error) },
-        'the audit of a gate does not answer',
+        'cannot write the audit of a gate',
       )
       return undefined
     }

@@ -19,21 +19,21 @@ import {
   MAIN_TENANT,
 } from './sql/instances.ts'
 
-interface Place {
+interface AccountKey {
   tenantId: string
-  /** Of the instance. */
+  /** Id of the instance. */
   id: string
-  /** It is the environment's: what it says was said by the operator. */
+  /** The account is the operator's, from the environment. */
   trusted: boolean
 }
 
-export interface WhatsAppAccount extends Place {
+export interface WhatsAppAccount extends AccountKey {
   channel: 'whatsapp' | 'unoapi'
   settings: WhatsAppSettings
   secrets: WhatsAppSecrets
 }
 
-export interface TwilioAccount extends Place {
+export interface TwilioAccount extends AccountKey {
   channel: 'twilio'
   settings: TwilioSettings
   secrets: TwilioSecrets
@@ -41,7 +41,7 @@ export interface TwilioAccount extends Place {
 
 export type Account<C extends Carrier = Carrier> = C extends 'twilio' ? TwilioAccount : WhatsAppAccount
 
-/** The accounts of the environment, as the configuration has them. */
+/** The operator's accounts, from the environment. */
 export interface OwnAccounts {
   whatsapp?:
     | {
@@ -61,8 +61,8 @@ export interface OwnAccounts {
 export type Accounts = ReturnType<typeof createAccounts>
 
 /**
- * The messenger accounts of tenants. That of the environment is the instance `default` of the tenant `default`, unless a row
- * of that name stands in its place.
+ * The messenger accounts of tenants. The operator's account is the instance `default` of the tenant `default`, unless a row of
+ * that name replaces it.
  */
 export function createAccounts({ database, own }: { database: Querier; own: OwnAccounts }) {
   const environment: { [C in Carrier]: Account<C> | undefined } = {
@@ -95,18 +95,18 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
     tenantId === MAIN_TENANT && id === MAIN_INSTANCE ? environment[carrier] : undefined
 
   return {
-    /** Undefined where there is none, or it is disabled. Throws INSTANCE_INVALID, and DATABASE_… as a DeliveryError. */
+    /** Undefined if there is none, or it is disabled. Throws INSTANCE_INVALID, and DATABASE_… as a DeliveryError. */
     async find<C extends Carrier>(tenantId: string, carrier: C, id: string): Promise<Account<C> | undefined> {
       const known = ownOf(tenantId, carrier, id)
       const row = await findInstance(database, tenantId, carrier, id).catch((error) => {
-        // what the environment says is known without the database
+        // the operator's account needs no database
         if (known) return undefined
         throw undelivered(asPorteiroError(error).code, asPorteiroError(error).details, { cause: error })
       })
       if (!row) return known
       return row.enabled ? read<C>(row) : undefined
     },
-    /** The main one, else the first that is enabled: by which a tenant is spoken for when nobody says. */
+    /** The tenant's account when none is named: the main one, else the first that is enabled. */
     async main<C extends Carrier>(tenantId: string, carrier: C): Promise<Account<C> | undefined> {
       const main = await this.find(tenantId, carrier, MAIN_INSTANCE)
       if (main) return main
@@ -114,7 +114,7 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
       const other = rows.find(({ channel, enabled }) => enabled && carrierOf(channel) === carrier)
       return other && this.find(tenantId, carrier, other.id)
     },
-    /** For what comes in, by the name in the path of its webhook. */
+    /** Finds the account of a webhook by the name in its path. */
     async findByHook<C extends Carrier>(carrier: C, hook: string): Promise<Account<C> | undefined> {
       const row = await findInstanceByHook(database, carrier, hook)
       if (!row) return ownOf(MAIN_TENANT, carrier, hook)
@@ -154,7 +154,7 @@ function read<C extends Carrier>(row: {
   } as Account<C>
 }
 
-/** Without what is undefined. */
+/** Removes undefined fields. */
 function given<T extends object>(facts: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as ReturnType<
     typeof given<T>

@@ -4,12 +4,12 @@ import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { claimProbe, noteFailure, noteSuccess, readBreaker, releaseProbe } from './sql/breakers.ts'
 
-/** Failures in a row that open it. */
+/** Failures in a row that open a breaker. */
 const LIMIT = 5
-/** ms of the first pause, and of the longest: each is twice the one before. */
+/** ms of the first pause and of the longest; each is twice the previous one. */
 const PAUSE_MS = 30_000
 const LONGEST_PAUSE_MS = 600_000
-/** ms for a probe to come back; one whose worker died must not keep the others out for ever. */
+/** ms for a probe; if its worker died, another probe may start after that. */
 const PROBE_MS = 30_000
 
 interface Opened {
@@ -29,18 +29,18 @@ interface BreakerOptions {
 export type Breaker = ReturnType<typeof createBreaker>
 
 /**
- * Leaves a receiver alone that fails again and again: closed → open for a pause → one probe (half open) → closed, or open for
- * twice as long. Its state is in the database, so that what one worker learns spares all.
+ * Pauses a receiver that keeps failing: closed → open for a pause → one probe (half open) → closed, or open for twice as long.
+ * The state is in the database, so that all workers share it.
  */
 export function createBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS }: BreakerOptions) {
-  /** Bookkeeping of a try must not change what came of it. */
+  /** An error here must not change the result of the attempt. */
   const note = async <T>(name: string, work: Promise<T>): Promise<T | undefined> => {
     try {
       return await work
     } catch (error) {
       log.warn(
         { endpoint: name, code: asPorteiroError(error).code, reason: reasonOf(error) },
-        'a breaker does not answer',
+        'cannot read or write a breaker',
       )
       return undefined
     }
@@ -48,11 +48,11 @@ export function createBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS
 
   return {
     /**
-     * Runs one try. Rejects with ENDPOINT_PAUSED, nothing having been tried, or with what the try throws. `onOpened` is
-     * called when this try opened it after it was closed, not for the pauses that follow.
+     * Runs one attempt. Rejects with ENDPOINT_PAUSED without an attempt, or with the attempt's own error. Calls `onOpened` when
+     * this attempt opened the closed breaker, not for the pauses that follow.
      */
     async run<T>(name: string, attempt: () => Promise<T>, onOpened?: (opened: Opened) => void): Promise<T> {
-      // without the database nothing is known, and a message that got this far should leave
+      // without the database the breaker counts as closed: a message that got this far should leave
       const known = await note(name, readBreaker(database, name))
       const paused = (waitMs: number) =>
         undelivered(
@@ -66,11 +66,11 @@ export function createBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS
       try {
         const result = await attempt()
         if (known && (await note(name, noteSuccess(database, name))) && probing) {
-          log.info({ endpoint: name }, 'an endpoint is well again')
+          log.info({ endpoint: name }, 'an endpoint has recovered')
         }
         return result
       } catch (error) {
-        if (tellsOfIllness(error)) {
+        if (isReceiverFailure(error)) {
           const limits = { limit, pauseMs, maxPauseMs: LONGEST_PAUSE_MS }
           const opened = await note(name, noteFailure(database, name, limits))
           if (opened) {
@@ -78,7 +78,7 @@ export function createBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS
             const facts = { failures: opened.failures, pauseMs: opened.pauseMs, code }
             log.warn(
               { endpoint: name, code, failures: opened.failures, pause_ms: opened.pauseMs },
-              'an endpoint is left alone',
+              'an endpoint is paused',
             )
             if (!opened.again) onOpened?.(facts)
           }
@@ -90,14 +90,14 @@ export function createBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS
   }
 }
 
-/** The receiver did not answer, or said itself that something is wrong with it. */
-function tellsOfIllness(error: unknown): boolean {
+/** The receiver did not answer, or reported an error of its own. */
+function isReceiverFailure(error: unknown): boolean {
   if (!(error instanceof DeliveryError)) return false
   if (error.code === 'DELIVERY_STATUS') return error.status! >= 500 || error.status === 408
   return ['DELIVERY_TIMEOUT', 'DELIVERY_DNS', 'DELIVERY_TLS', 'DELIVERY_RESET'].includes(error.code)
 }
 
-/** It refused this message, and was well enough to do so. */
+/** The receiver works: it answered, and refused this message. */
 function answered(error: unknown): boolean {
   return error instanceof DeliveryError && error.code === 'DELIVERY_STATUS' && error.status !== 429
 }

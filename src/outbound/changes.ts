@@ -29,11 +29,11 @@ interface ChangesOptions {
   announcesDeaths: boolean
 }
 
-/** What people and providers make of messages, each within what `deliveryMachine` allows. */
+/** Changes that people and providers make to messages, as far as `deliveryMachine` allows. */
 export function createChanges({ database, queue, boss, announcesDeaths }: ChangesOptions) {
   const lockOne = async (transaction: Transaction, id: string, tenantId: string | undefined) => {
     const [message] = isUuid(id) ? await lockMessages(transaction, [id]) : []
-    // another tenant's message is not even there
+    // another tenant's message is unknown
     if (!message || (tenantId !== undefined && message.tenantId !== tenantId))
       throw fail('MESSAGE_UNKNOWN', { messageId: id })
     return message
@@ -62,7 +62,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
   }
 
   return {
-    /** A dead message begins anew, one that waits for its next try need not wait. Throws MESSAGE_UNKNOWN, MESSAGE_STATE. */
+    /** Restarts a dead message, or ends the wait for its next attempt. Throws MESSAGE_UNKNOWN, MESSAGE_STATE. */
     retry: (id: string, tenantId?: string): Promise<MessageRow> =>
       database.transaction(async (transaction) => {
         const message = await lockOne(transaction, id, tenantId)
@@ -71,7 +71,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
       }),
 
     /**
-     * Takes back what matches and is still owed, the oldest first, in transactions of a few hundred. Resolves with their
+     * Cancels matching messages that were not sent yet, the oldest first, in transactions of a few hundred. Resolves with their
      * number.
      */
     async cancelMatching(
@@ -101,7 +101,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
       }
     },
 
-    /** Nobody sends it any more; a try that is under way is told to stop. Throws MESSAGE_UNKNOWN, MESSAGE_STATE. */
+    /** Cancels a message and aborts its attempt if one is under way. Throws MESSAGE_UNKNOWN, MESSAGE_STATE. */
     cancel: (id: string, tenantId?: string): Promise<MessageRow> =>
       database.transaction(async (transaction) => {
         const message = await lockOne(transaction, id, tenantId)
@@ -113,12 +113,12 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
       }),
 
     /**
-     * Dead messages that match begin anew, the oldest first, in transactions of a few hundred. `onProgress` hears how many
-     * did so far. Resolves with their number.
+     * Restarts matching dead messages, the oldest first, in transactions of a few hundred. Calls `onProgress` with the number so
+     * far. Resolves with their number.
      */
     async redrive(filter: RedriveFilter, onProgress: (done: number) => void = () => {}): Promise<number> {
       const { id, ...match } = filter
-      // one that dies again meanwhile stays dead
+      // a message that dies again meanwhile stays dead
       const until = new Date()
       let done = 0
       for (;;) {
@@ -136,7 +136,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
       }
     },
 
-    /** The provider tells that a message it had taken cannot be delivered. `false`: it is none of ours, or is known already. */
+    /** Marks an accepted message as undeliverable, by the provider's report. False: it is not ours, or is marked already. */
     bounce: (
       providerId: string,
       { code = 'MESSAGE_BOUNCED', reason, tenantId }: { code?: string; reason: string; tenantId?: string },

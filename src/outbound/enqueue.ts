@@ -10,15 +10,15 @@ import { type FreshMessage, findByKeys, insertMessages } from './sql/messages.ts
 const BATCH = 500
 const BATCH_BYTES = 4 * 1024 * 1024
 
-/** What becomes of a message that somebody wants sent. */
+/** Result of enqueuing a message. */
 export interface Enqueued {
   id: string
   status: MessageStatus
-  /** The tenant has a message with this key: it is that one. */
+  /** The tenant already has a message with this key; `id` is that message's. */
   duplicate: boolean
 }
 
-/** A message's job: all it carries is the message's id, and what the queue must know to choose. */
+/** A message's job: the message's id, and the group and priority for the queue. */
 export function jobOf(
   message: Pick<FreshMessage, 'id' | 'tenantId' | 'instanceId' | 'channel' | 'to' | 'priority'>,
   jobId: string,
@@ -33,7 +33,7 @@ export function jobOf(
   }
 }
 
-/** Who takes turns with others: a tenant's account with a provider, or one of its endpoints. */
+/** The unit of fairness: a tenant's account with a provider, or one of its endpoints. */
 export function groupOf({
   tenantId,
   instanceId,
@@ -45,13 +45,13 @@ export function groupOf({
     : `${tenantId}/${channel}/${instanceId}`
 }
 
-/** Messages and their jobs, in the transaction given: both or neither. */
+/** Writes messages and their jobs in one transaction. */
 export async function writeMessages(
   queue: Queue,
   transaction: Transaction,
   messages: readonly FreshMessage[],
 ): Promise<Enqueued[]> {
-  // in one order everywhere: two transactions with the same keys wait for each other instead of locking each other out
+  // in one order everywhere, so that two transactions with the same keys cannot deadlock
   const sorted = messages.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   const inserted = await insertMessages(transaction, sorted)
   const jobs = Map.groupBy(
@@ -92,7 +92,7 @@ function keyOf({ tenantId, idempotencyKey }: Pick<FreshMessage, 'tenantId' | 'id
   return JSON.stringify([tenantId, idempotencyKey])
 }
 
-/** Whatever is enqueued at the same time is one transaction. */
+/** Messages enqueued at the same time share a transaction. */
 export function createEnqueuer({ database, queue }: { database: Database; queue: Queue }) {
   return createBatcher<Prepared, Enqueued>({
     run: (prepared) =>

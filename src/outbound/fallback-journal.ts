@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
-/** ms after which an open file is nobody's: no try lasts so long. */
+/** ms after which an open file is orphaned: no attempt lasts so long. */
 const ORPHANED_MS = 5 * 60_000
 
-/** What happened while Postgres was away. */
+/** One line of the journal. */
 export type Entry =
   | { kind: 'message'; message: FreshMessage }
   | { kind: 'sent'; id: string; at: string; providerId?: string | undefined; status?: number | undefined }
@@ -22,8 +22,8 @@ export type Entry =
     }
 
 /**
- * Lines of JSON in `<directory>/*.jsonl`, on the disk before anything leaves. A file is open while messages of it are under
- * way; then it becomes `*.closed.jsonl`, which any process may reconcile, as it may one whose process died.
+ * Lines of JSON in `<directory>/*.jsonl`, synced before a message leaves. A file is open while its messages are under way; then
+ * it becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that died.
  */
 export function createFallbackJournal(directory: string) {
   let file: Promise<FileHandle> | undefined
@@ -37,7 +37,7 @@ export function createFallbackJournal(directory: string) {
     return open(path, 'a', 0o600)
   }
 
-  /** One after the other: a line is whole, and on the disk when this resolves. */
+  /** Writes one line at a time; resolves when it is synced. */
   const write = (entry: Entry): Promise<void> => {
     const next = turn.then(async () => {
       try {
@@ -68,13 +68,13 @@ export function createFallbackJournal(directory: string) {
   }
 
   return {
-    /** Notes the message, does the work, and notes what came of it. */
+    /** Writes the message, does the work, and writes its result. */
     async during(message: FreshMessage, work: () => Promise<Entry>): Promise<Entry> {
       underWay++
       try {
         await write({ kind: 'message', message })
         const entry = await work()
-        // it has happened, whatever the disk says now
+        // the message has left, even if this write fails
         await write(entry).catch(() => {})
         return entry
       } finally {
@@ -82,7 +82,7 @@ export function createFallbackJournal(directory: string) {
         if (underWay === 0) await closeFile().catch(() => {})
       }
     },
-    /** Files that nobody writes to any more. */
+    /** Files that no process writes to any more. */
     async closed(): Promise<string[]> {
       const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return []
@@ -104,7 +104,7 @@ export function createFallbackJournal(directory: string) {
   }
 }
 
-/** The entries of a file; a last line that was cut by a power failure had not happened yet. */
+/** The entries of a file, without a last line that a power failure cut. */
 export async function readJournal(file: string): Promise<Entry[]> {
   const lines = (await readFile(file, 'utf8')).split('\n')
   return lines.flatMap((line) => {

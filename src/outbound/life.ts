@@ -6,7 +6,7 @@ import type { MessageRow } from './sql/messages.ts'
 
 export type DeliveryState = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
 
-/** How an error says it. */
+/** Statuses in the words of an error. */
 const STATES: Record<MessageStatus, string> = {
   pending: 'is waiting',
   processing: 'is on its way',
@@ -17,12 +17,12 @@ const STATES: Record<MessageStatus, string> = {
   cancelled: 'was cancelled before',
 }
 
-/** What the machine said, by situation: it is pure, and a few dozen situations are all there are. */
+/** The machine's answers, by situation: it is pure, and there are only a few dozen situations. */
 const answers = new Map<string, MessageStatus | undefined>()
 
 /**
- * The status that a message has after something happened to it, by `deliveryMachine`. `attempts` are those before the
- * event. Throws MESSAGE_STATE where the machine knows no such way.
+ * The status of a message after an event, by `deliveryMachine`. `attempts` are those before the event. Throws MESSAGE_STATE if
+ * the machine does not accept the event in this status.
  */
 export function advance(message: DeliveryState, event: DeliveryEvent): MessageStatus {
   const after = ask(message, event)
@@ -38,7 +38,7 @@ export function mayHappen(message: DeliveryState, event: DeliveryEvent): boolean
 
 function ask({ status, attempts, attemptsBefore, maxRetries }: DeliveryState, event: DeliveryEvent) {
   const tries = attempts - attemptsBefore
-  // all that its guards look at
+  // all inputs of its guards
   const situation = [
     status,
     event.type,

@@ -1,11 +1,11 @@
-/** By which way a message leaves. */
+/** Ways by which a message can leave. */
 export const CHANNELS = ['whatsapp', 'twilio', 'webhook', 'gate'] as const
 export type Channel = (typeof CHANNELS)[number]
 
-/** Higher goes first. Critical messages have workers of their own, so that no backlog stands before a gate. */
+/** Higher goes first. Critical messages have fetchers of their own, so that a gate never waits behind a backlog. */
 export const PRIORITY = { normal: 0, reply: 1, important: 5, critical: 10 } as const
 
-/** Where a message is in its life; `machines/delivery.ts` is the one description of it. */
+/** Delivery status of a message, as described in `machines/delivery.ts`. */
 export type MessageStatus =
   | 'pending'
   | 'processing'
@@ -15,30 +15,30 @@ export type MessageStatus =
   | 'expired'
   | 'cancelled'
 
-/** What somebody wants sent. What is left out gets its default from the configuration. */
+/** A message to enqueue. Missing fields get their defaults from the configuration. */
 export interface NewMessage {
   tenantId: string
-  /** Which of the tenant's accounts with the provider sends it; default `default`. */
+  /** The tenant's account that sends it; default `default`. */
   instanceId?: string
   channel: Channel
   /** E.164 for telephones, the id of an endpoint for webhooks, the id of a gate (or `default`) for gates. */
   to: string
-  /** What the channel makes of it is told at the channel. */
+  /** content.ts has its form, by channel. */
   body: Record<string, unknown>
   /** 0 to 10. */
   priority?: number
-  /** Tries after the first one. */
+  /** Attempts after the first one. */
   maxRetries?: number
   /** ms before the first retry; it doubles with each, with jitter. */
   retryDelayMs?: number
-  /** After it the message is not sent any more. */
+  /** The message is not sent after this time. */
   expiresAt?: Date
-  /** A second message of the tenant with the same key is the first one. */
+  /** A second message of the tenant with the same key is ignored. */
   idempotencyKey?: string
   callId?: string
 }
 
-/** A message as it is kept. */
+/** A message as it is stored. */
 export interface Message {
   id: string
   tenantId: string
@@ -50,34 +50,34 @@ export interface Message {
   status: MessageStatus
   maxRetries: number
   retryDelayMs: number
-  /** Tries so far. */
+  /** Attempts so far. */
   attempts: number
   expiresAt: Date | null
   idempotencyKey: string | null
   callId: string | null
-  /** The provider's id of it, once sent: receipts and quoted replies name it. */
+  /** The provider's id, once sent: receipts and quoted replies name it. */
   providerId: string | null
   createdAt: Date
 }
 
-/** One try, as a channel sees it. */
+/** One attempt, as a channel sees it. */
 export interface Attempt {
   /** 1 for the first. */
   number: number
-  /** Aborts when the worker ends or the try has taken too long. */
+  /** Aborts when the worker ends or the attempt takes too long. */
   signal: AbortSignal
 }
 
-/** What came of a try that went well. */
+/** Result of a successful attempt. */
 export interface Accepted {
   providerId?: string
-  /** HTTP status, where the way has one. */
+  /** HTTP status, if the channel has one. */
   status?: number
 }
 
 /**
- * A way out. `send` resolves when the other side has accepted the message, and rejects with a DeliveryError
- * (src/platform/http-client/delivery-error.ts) that tells what may be tried again and when.
+ * A channel. `send` resolves when the receiver has accepted the message, and rejects with a DeliveryError
+ * (src/platform/http-client/delivery-error.ts) that says whether and when it may be retried.
  */
 export interface ChannelSender {
   readonly channel: Channel

@@ -2,16 +2,16 @@ import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { delay, withTimeout } from '../platform/time.ts'
 
-/** ms between two looks whether the database is back. */
+/** ms between two retries while the database is away. */
 const RETRY_MS = 1000
-/** Kept while it is away; beyond it the oldest go, counted. */
-const KEPT = 10_000
-/** ms that closing waits for what is on its way. */
+/** Most waiting entries; beyond it the oldest are dropped and counted. */
+const MAX_WAITING = 10_000
+/** ms that closing waits for the entries. */
 const CLOSE_MS = 3000
 
 /**
- * Work that nobody waits for, one after another, and again each second while the database is away. What fails otherwise is
- * said in the log and left.
+ * Runs work that no caller waits for, one entry after another, and retries each second while the database is away. Any other
+ * error is logged and the entry dropped.
  */
 export function createOutbox({ log }: { log: Logger }) {
   const waiting: { facts: object; run: () => Promise<void> }[] = []
@@ -25,7 +25,7 @@ export function createOutbox({ log }: { log: Logger }) {
       const [one] = waiting
       try {
         await one!.run()
-        if (away) log.info({ waiting: waiting.length, lost }, 'events go out again')
+        if (away) log.info({ waiting: waiting.length, lost }, 'sending events again')
         away = false
       } catch (error) {
         const { code } = asPorteiroError(error)
@@ -36,7 +36,7 @@ export function createOutbox({ log }: { log: Logger }) {
           await delay(RETRY_MS, ending.signal)
           continue
         }
-        log.error({ ...one!.facts, code, reason: reasonOf(error) }, 'an event did not go out')
+        log.error({ ...one!.facts, code, reason: reasonOf(error) }, 'cannot send an event')
       }
       if (waiting[0] === one) waiting.shift()
     }
@@ -45,22 +45,22 @@ export function createOutbox({ log }: { log: Logger }) {
   const start = () => {
     working ??= work().finally(() => {
       working = undefined
-      // something may have come while it ended
+      // an entry may have been added while it ended
       if (waiting.length > 0) start()
     })
   }
 
   return {
-    /** `facts` are the log's. */
+    /** `facts` are for the log. */
     add(facts: object, run: () => Promise<void>): void {
       waiting.push({ facts, run })
-      if (waiting.length > KEPT) {
+      if (waiting.length > MAX_WAITING) {
         waiting.shift()
         lost++
       }
       start()
     },
-    /** Resolves when nothing waits. */
+    /** Resolves when no entry waits. */
     async settled(): Promise<void> {
       while (working) await working
     },
@@ -68,7 +68,7 @@ export function createOutbox({ log }: { log: Logger }) {
     async close(): Promise<void> {
       ending.abort()
       await withTimeout(CLOSE_MS, this.settled())
-      if (waiting.length > 0) log.error({ events: waiting.length }, 'events did not go out')
+      if (waiting.length > 0) log.error({ events: waiting.length }, 'closing with unsent events')
       waiting.length = 0
     },
   }

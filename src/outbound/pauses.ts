@@ -2,12 +2,12 @@ import type { Database } from '../platform/postgres/index.ts'
 import type { Boss } from '../queue/index.ts'
 import { addPause, deletePause, listPauses, type PauseRow, type PauseScope } from './sql/pauses.ts'
 
-/** What workers hear when pauses have changed. */
+/** Notice to the workers that pauses have changed. */
 export const PAUSES_CHANGED = 'pauses'
 
 /**
- * Who lets messages wait and go on. Workers hold back what a pause covers within a second (pause-filter.ts); tries that are under
- * way come to their end. Critical messages (gates) are never held.
+ * Pauses and resumes messages. Workers apply a pause within a second (pause-filter.ts); attempts under way come to their end.
+ * Critical messages (gates) are never paused.
  */
 export function createPauses({ database, boss }: { database: Database; boss: Boss }) {
   const change = async (
@@ -22,10 +22,10 @@ export function createPauses({ database, boss }: { database: Database; boss: Bos
   }
 
   return {
-    /** Resolves with the pauses that hold what was asked about. Throws TENANT_UNKNOWN. */
+    /** Resolves with the pauses that now apply. Throws TENANT_UNKNOWN. */
     pause: (scope: PauseScope & { by: string }) =>
       change(scope, (transaction) => addPause(transaction, scope)),
-    /** Resolves with the pauses that still do: those of everybody, or put above a tenant that lifts its own. */
+    /** Resolves with the pauses that still apply: those of everybody, or set by the operator when a tenant lifts its own. */
     resume: (scope: PauseScope) => change(scope, (transaction) => deletePause(transaction, scope)),
   }
 }

@@ -5,18 +5,18 @@ import type { Channel, Message } from './message.ts'
 
 /** s of one window. */
 const WINDOW_SECONDS = 1
-/** ms to wait at least, so that a window which ends this instant is not asked for again and again. */
+/** Shortest wait in ms, so that the end of a window is not polled in a tight loop. */
 const MIN_WAIT_MS = 20
 
-/** Messages a second of one tenant's account; a channel that is not named has no limit. */
+/** Messages a second of one tenant's account; a channel without a rate has no limit. */
 export type Rates = Partial<Record<Channel, number>>
 
 export interface RateLimits {
-  /** ms to wait before the message may be sent; 0: now, and it counts. Throws DATABASE_UNREACHABLE. */
+  /** ms to wait before the message may be sent; 0: send it now, it is counted. Throws DATABASE_UNREACHABLE. */
   take(message: Pick<Message, 'tenantId' | 'instanceId' | 'channel'>): Promise<number>
 }
 
-/** Counted in Postgres, so that all workers together keep to the limit of an account. */
+/** Counts in Postgres, so that all workers share the limit of an account. */
 export function createRateLimits({ database, rates }: { database: Database; rates: Rates }): RateLimits {
   const limiters = new Map(
     Object.entries(rates).map(([channel, points]) => [
@@ -29,7 +29,7 @@ export function createRateLimits({ database, rates }: { database: Database; rate
         keyPrefix: channel,
         points,
         duration: WINDOW_SECONDS,
-        // the migration made it, and it has a row an account: nothing to clear
+        // a migration creates the table, and it has one row an account: nothing to clear
         tableCreated: true,
         clearExpiredByTimeout: false,
       }),
@@ -50,7 +50,7 @@ export function createRateLimits({ database, rates }: { database: Database; rate
   }
 }
 
-/** Short enough for the table, whatever ids people choose. */
+/** Hashed, so that ids of any length fit the table. */
 function keyOf(tenantId: string, instanceId: string): string {
   return createHash('sha256')
     .update(JSON.stringify([tenantId, instanceId]))

@@ -11,16 +11,16 @@ import {
 import { listPauses, type PauseRow } from './sql/pauses.ts'
 import { countMessages, countRecent, countWork } from './sql/statistics.ts'
 
-/** s without a sign of life after which a worker is not counted as one. */
+/** s without a heartbeat after which a worker is not counted. */
 const LIVE_SECONDS = 30
-/** s over which what was sent and what died is counted. */
+/** s over which sent and dead messages are counted. */
 const RECENT_SECONDS = 3600
 
-interface Owed {
+interface UnsentCounts {
   /** Ready or due later. */
   waiting: number
   processing: number
-  /** Waiting for their next try. */
+  /** Waiting for their next attempt. */
   retrying: number
   failed: number
   expired: number
@@ -34,23 +34,25 @@ interface Recent {
 }
 
 export interface QueueStatistics {
-  /** Tries and jobs that ended, over all workers that are remembered. */
+  /** Attempts and jobs that ended, over all workers with a row. */
   processed: number
   failed: number
-  /** Messages that are owed: waiting, retrying or processing. */
+  /** Unsent messages: waiting, retrying or processing. */
   size: number
   processing: number
-  /** s that the oldest message which waits has waited; null where none does. */
+  /** Age of the oldest waiting message, in s; null if none waits. */
   oldestSeconds: number | null
-  queues: ({ name: QueueName; size: number; processing: number; dead: number } & Partial<Owed & Recent>)[]
-  tenants: ({ tenantId: string; size: number } & Owed & Recent)[]
-  priorities: ({ priority: number; size: number } & Owed & Recent)[]
+  queues: ({ name: QueueName; size: number; processing: number; dead: number } & Partial<
+    UnsentCounts & Recent
+  >)[]
+  tenants: ({ tenantId: string; size: number } & UnsentCounts & Recent)[]
+  priorities: ({ priority: number; size: number } & UnsentCounts & Recent)[]
   workers: WorkerRow[]
-  /** What holds messages back. */
+  /** Pauses that apply. */
   pauses: PauseRow[]
 }
 
-/** How the queue stands, of one tenant or of all. */
+/** Statistics of the queue, of one tenant or of all. */
 export async function readStatistics(
   database: Database,
   { boss }: Boss,
@@ -66,7 +68,7 @@ export async function readStatistics(
     boss.getQueues(),
   ])
   const group = (key: 'queue' | 'tenantId' | 'priority') => {
-    const groups = new Map<string | number, { size: number } & Owed & Recent>()
+    const groups = new Map<string | number, { size: number } & UnsentCounts & Recent>()
     const of = (name: string | number) => {
       const found = groups.get(name) ?? nothing()
       groups.set(name, found)
@@ -75,7 +77,7 @@ export async function readStatistics(
     for (const row of messages) {
       const counts = of(row[key])
       counts[row.status === 'pending' ? 'waiting' : row.status] += row.count
-      if (isOwed(row.status)) counts.size += row.count
+      if (isUnsent(row.status)) counts.size += row.count
     }
     for (const row of recent) {
       const counts = of(row[key])
@@ -85,11 +87,11 @@ export async function readStatistics(
     return groups
   }
   const queues = group('queue')
-  const owed = messages.filter(({ status }) => isOwed(status))
-  const oldest = owed.filter(({ status }) => status !== 'processing').map((row) => row.oldestSeconds)
+  const unsent = messages.filter(({ status }) => isUnsent(status))
+  const oldest = unsent.filter(({ status }) => status !== 'processing').map((row) => row.oldestSeconds)
   return {
     ...work,
-    size: owed.reduce((sum, { count }) => sum + count, 0),
+    size: unsent.reduce((sum, { count }) => sum + count, 0),
     oldestSeconds: oldest.length === 0 ? null : Math.max(...oldest),
     queues: QUEUES.map((name) => {
       const counts = queues.get(name) ?? nothing()
@@ -114,9 +116,9 @@ export async function readStatistics(
   }
 }
 
-const isOwed = (status: string) => ['pending', 'processing', 'retrying'].includes(status)
+const isUnsent = (status: string) => ['pending', 'processing', 'retrying'].includes(status)
 
-function nothing(): { size: number } & Owed & Recent {
+function nothing(): { size: number } & UnsentCounts & Recent {
   return {
     size: 0,
     waiting: 0,

@@ -184,7 +184,9 @@ test('when the transaction of a command fails, neither it nor its message is lef
   await settled()
   assert.is(await findGateCommand(database, callId), undefined)
   assert.ok(
-    lines.some(({ msg, call_id }) => msg === 'the gate could not be told to open' && call_id === callId),
+    lines.some(
+      ({ msg, call_id }) => msg === 'cannot send the command to open the gate' && call_id === callId,
+    ),
   )
 })
 

@@ -1,7 +1,7 @@
 import { newSecret } from '../../outbound/index.ts'
 import type { Querier, Transaction } from '../../platform/postgres/index.ts'
 
-/** The gate for all of a tenant's extensions that have none of their own. */
+/** The gate of a tenant's extensions that have none of their own. */
 export const MAIN_GATE = 'default'
 
 /** Where the command to open goes. */
@@ -9,7 +9,7 @@ export type GateInput =
   | { kind: 'amqp'; exchange: string; routingKey: string; enabled?: boolean }
   | { kind: 'webhook'; url: string; enabled?: boolean }
 
-/** As lists show it. */
+/** A gate in a list. */
 interface GateRow {
   tenantId: string
   id: string
@@ -22,7 +22,7 @@ interface GateRow {
   updatedAt: Date
 }
 
-/** With what a sender needs. */
+/** A gate with all that a sender needs. */
 export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt'> {
   secret: string | null
 }
@@ -31,8 +31,7 @@ const WHOLE = 'tenant_id as "tenantId", id, kind, exchange, routing_key as "rout
 const SHOWN = `${WHOLE}, created_at as "createdAt", updated_at as "updatedAt"`
 
 /**
- * Creates it or changes it. A webhook keeps its secret unless `rotate`; `secret` exists in the answer only where it was
- * made by this.
+ * Creates or changes a gate. A webhook keeps its secret unless `rotate`; the answer has `secret` only if this call made it.
  */
 export async function saveGate(
   database: Querier,
@@ -71,7 +70,7 @@ export function listGates(database: Querier, tenantId: string): Promise<GateRow[
   return database.query<GateRow>(`select ${SHOWN} from gates where tenant_id = $1 order by id`, [tenantId])
 }
 
-/** False where there was none. */
+/** False if there was none. */
 export async function deleteGate(database: Querier, tenantId: string, id: string): Promise<boolean> {
   const rows = await database.query('delete from gates where tenant_id = $1 and id = $2 returning id', [
     tenantId,
@@ -101,12 +100,12 @@ interface GateCommand {
   by: string
   via: string
   decidedAt: Date
-  /** From then on it is not sent. */
+  /** After this it is not sent. */
   expiresAt: Date
 }
 
 export interface GateCommandRow extends GateCommand {
-  /** wanted → sent (handed over) → acknowledged or refused by the gate's own word. */
+  /** wanted → sent → acknowledged or refused by the gate itself. */
   status: 'wanted' | 'sent' | 'acknowledged' | 'refused'
   sentAt: Date | null
   acknowledgedAt: Date | null
@@ -117,11 +116,11 @@ const COMMAND = `call_id as "callId", tenant_id as "tenantId", gate_id as "gateI
   decided_by as by, decided_via as via, decided_at as "decidedAt", expires_at as "expiresAt", status,
   sent_at as "sentAt", acknowledged_at as "acknowledgedAt", audit`
 
-/** One fact of an audit: when, what, and what belongs to it. */
+/** One entry of an audit: time, event, facts. */
 const ENTRY = (what: string, facts: string) =>
   `jsonb_build_object('at', clock_timestamp(), 'what', ${what}::text) || ${facts}::jsonb`
 
-/** False when the call has its command already. */
+/** False if the call has a command already. */
 export async function addGateCommand(
   transaction: Transaction | Querier,
   command: GateCommand,
@@ -146,8 +145,8 @@ export async function addGateCommand(
 }
 
 /**
- * Adds to a command's audit, and sets its status where `status` is further than the present one: an acknowledgement may
- * arrive before the word that it was sent. False where there is no command of that call.
+ * Adds to a command's audit, and sets its status if `status` is further than the present one: an acknowledgement may arrive
+ * before `sent` is written. False if the call has no command.
  */
 export async function noteGateCommand(
   database: Querier,
@@ -178,7 +177,7 @@ export async function findGateCommand(
   return row
 }
 
-/** Newest first; `before` pages by `decidedAt`, `callId` is that of the one call. */
+/** Newest first; `before` pages by `decidedAt`, `callId` selects one call. */
 export function listGateCommands(
   database: Querier,
   tenantId: string,
@@ -192,7 +191,7 @@ export function listGateCommands(
   )
 }
 
-/** Those decided more than so many days ago. Resolves with how many they were. */
+/** Deletes commands decided more than `days` ago. Resolves with their number. */
 export async function deleteOldGateCommands(database: Querier, days: number): Promise<number> {
   const rows = await database.query(
     `delete from gate_commands where decided_at < now() - $1 * interval '1 day' returning call_id`,

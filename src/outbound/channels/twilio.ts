@@ -26,11 +26,11 @@ const LIMITED_MS = 2000
 interface TwilioOptions {
   accounts: Accounts
   http: HttpClient
-  /** PUBLIC_URL: Twilio reports what became of a message to it. */
+  /** PUBLIC_URL: Twilio posts delivery reports to it. */
   publicUrl: string | undefined
 }
 
-/** SMS and WhatsApp by Twilio's Messages API. It knows no id of ours, so a try whose end is unknown is not repeated. */
+/** SMS and WhatsApp by Twilio's Messages API. Twilio takes no id of ours, so an attempt with an unknown result is not repeated. */
 export function createTwilioSender({ accounts, http, publicUrl }: TwilioOptions): ChannelSender {
   const accountOf = async ({ tenantId, instanceId }: Message): Promise<TwilioAccount> => {
     const account = await accounts.find(tenantId, 'twilio', instanceId)
@@ -98,7 +98,7 @@ function problemOf(host: string, answer: HttpAnswer, body: unknown): DeliveryErr
       { status, retryAfterMs: Math.max(LIMITED_MS, retryAfterMs ?? 0) },
     )
   }
-  // the words quote the number that was written to
+  // Twilio's text may quote the recipient's number
   const reason = message.replace(/\+?\d[\d\s().-]{6,}\d/g, '…').slice(0, 300)
   return undelivered('TWILIO_REFUSED', { number, reason }, { status, final: status < 500 && status !== 408 })
 }

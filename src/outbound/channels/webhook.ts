@@ -24,7 +24,7 @@ export interface WebhookOptions {
   breaker: Breaker
   /** WEBHOOK_URL and WEBHOOK_TOKEN. */
   own: { url: string; token: string | undefined } | undefined
-  /** An endpoint of a tenant is left alone for a while, or for good (410). */
+  /** An endpoint of a tenant was paused, or disabled (410). */
   onTrouble?: ((type: Trouble, endpoint: TroubledEndpoint) => void) | undefined
   log: Logger
 }
@@ -39,8 +39,8 @@ export interface TroubledEndpoint {
 type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets'> & { trusted: boolean }
 
 /**
- * Posts events to endpoints. The id of the message is `webhook-id`, so that a receiver knows a second copy: a try whose end
- * is unknown may be repeated. A status of 2xx is a delivery, whatever follows it; 410 disables the endpoint.
+ * Posts events to endpoints. The message's id is `webhook-id`, so that a receiver recognises a second copy and an attempt with an
+ * unknown result may be repeated. Any status of 2xx is a delivery, whatever its body; 410 disables the endpoint.
  */
 export function createWebhookSender({
   database,
@@ -73,10 +73,7 @@ export function createWebhookSender({
       )
       onTrouble?.('endpoint.disabled', { tenantId, id: to, reason })
     } catch (error) {
-      log.error(
-        { message_id: id, endpoint: to, reason: reasonOf(error) },
-        'an endpoint could not be disabled',
-      )
+      log.error({ message_id: id, endpoint: to, reason: reasonOf(error) }, 'cannot disable an endpoint')
     }
   }
 
@@ -132,7 +129,7 @@ export function createWebhookSender({
   }
 }
 
-/** A second copy does no harm where the other side knows the first by its id. */
+/** Makes an uncertain error retryable: the receiver recognises a second copy by its id. */
 export function repeatable(error: unknown): DeliveryError {
   if (!(error instanceof DeliveryError)) {
     const { code, details } = asPorteiroError(error)

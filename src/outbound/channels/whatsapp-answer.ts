@@ -17,10 +17,10 @@ const refused = z.object({
   }),
 })
 
-/** Outside the day after the person's last word. */
+/** More than a day after the person's last message. */
 const WINDOW_CLOSED = 131047
 
-/** Too much at once (Cloud API, error codes), and ms until it is worth another try. */
+/** Rate limits (Cloud API error codes), and ms until the next attempt makes sense. */
 const LIMITED: Record<number, number> = {
   // of the application, and of the business account
   4: 60_000,
@@ -33,10 +33,10 @@ const LIMITED: Record<number, number> = {
   131056: 6000,
 }
 
-/** Meta's own trouble, by its word to be tried again. */
+/** Meta's own failures, which it asks to retry. */
 const PASSING = [1, 2, 131000, 131016, 133004]
 
-/** The id of a message that was taken. Throws why it was not. UnoAPI answers 200 also where it could not send. */
+/** The id of an accepted message; throws the reason if it was refused. UnoAPI answers 200 even if it could not send. */
 export function messageIdOf(host: string, answer: HttpAnswer): string {
   const body = jsonOf(answer.body)
   const { status } = answer
@@ -51,7 +51,7 @@ export function messageIdOf(host: string, answer: HttpAnswer): string {
   throw problemOf(host, answer, body)
 }
 
-/** The id of a file that was uploaded. Throws why it was not. */
+/** The id of an uploaded file; throws the reason if it was refused. */
 export function mediaIdOf(host: string, answer: HttpAnswer): string {
   const body = jsonOf(answer.body)
   if (answer.status >= 200 && answer.status < 300) {
@@ -77,7 +77,7 @@ function problemOf(host: string, answer: HttpAnswer, body: unknown): DeliveryErr
   }
   if (number === WINDOW_CLOSED) return undelivered('WHATSAPP_WINDOW', {}, { status, final: true })
   const passing = PASSING.includes(number) || transient === true || status >= 500 || status === 429
-  // the words of an error are about the request; a number in them is somebody's telephone
+  // the text may quote a person's telephone number
   const reason = (data?.details ?? message).replace(/\+?\d[\d\s().-]{6,}\d/g, '…').slice(0, 300)
   return undelivered(
     'WHATSAPP_REFUSED',

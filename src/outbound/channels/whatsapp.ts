@@ -14,19 +14,19 @@ const UPLOAD_MS = 20_000
 export interface WhatsAppOptions {
   accounts: Accounts
   http: HttpClient
-  /** WAV of what a visitor said; undefined where it is not here. */
+  /** WAV of a visitor's recording; undefined if this node has none. */
   recording: (callId: string, name: RecordingName) => Promise<Buffer | undefined>
   /** Ogg/Opus of a WAV; undefined where nothing on this machine can encode it (src/outbound/voice.ts). */
   encode: (wav: Buffer, signal: AbortSignal) => Promise<Buffer | undefined>
   /**
-   * Whether the person wrote within the last day. Meta tells of a closed window only after it took the message, so whoever
-   * has a template does better to know before. Left out: taken to be open.
+   * Whether the person wrote within the last day. Meta reports a closed window only after accepting the message, so with a
+   * template it is better to check first. Undefined: the window counts as open.
    */
   windowOpen?: ((message: Message) => Promise<boolean>) | undefined
   log: Logger
 }
 
-/** Messages to WhatsApp by the Cloud API, or by UnoAPI, which speaks it in its own accent. */
+/** Messages to WhatsApp by the Cloud API, or by UnoAPI, which implements it with differences. */
 export function createWhatsAppSender({
   accounts,
   http,
@@ -71,7 +71,7 @@ export function createWhatsAppSender({
         signal,
         trusted: account.trusted,
       })
-      // nothing was said yet
+      // no message has been sent yet, so the error is certain
       .catch((error) => {
         throw certain(error)
       })
@@ -101,7 +101,7 @@ export function createWhatsAppSender({
         return speak({ type: 'audio', mediaId: await upload(account, content, attempt) })
       }
       const template = asTemplate(content, account.settings)
-      // not to know it keeps nothing back: a closed window is answered with the template below
+      // if the check fails, send anyway: a closed window falls back to the template below
       const isOpen = template && windowOpen ? await windowOpen(message).catch(() => true) : true
       if (template && !isOpen) return speak(template)
       try {
