@@ -7,13 +7,13 @@ import type { LegConnection } from './leg.ts'
 import type { Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
 import type { Elsewhere } from './sql/snapshots.ts'
 
-/** ms between two looks whether a process that seems to live does. */
+/** ms between two checks whether a process that seems alive is. */
 const AGAIN_MS = 1000
 
-/** How a call begins here: where its journal goes on, and what there is of it already. */
+/** How a call begins here: the journal's next number, and the state of a restored call. */
 export interface Beginning {
   seq: number
-  kept?: RestoredVisit
+  restored?: RestoredVisit
 }
 
 interface ArrivalsOptions {
@@ -25,24 +25,24 @@ interface ArrivalsOptions {
   snapshots: Pick<Snapshots, 'recall' | 'locate'> | undefined
   /** Takes no new calls. */
   isDraining: () => boolean
-  /** Aborted when nobody is taken any more. */
+  /** Aborted when no more connections are taken. */
   closing: AbortSignal
   begin: (connection: LegConnection, beginning: Beginning) => void
   join: (call: LiveCall, connection: LegConnection) => void
-  /** Has another node go on with a resident's leg; `address` is that of its port for such legs. */
+  /** Relays a resident's leg to another node; `address` is that node's port for residents. */
   relay: (connection: LegConnection, address: string) => void
   rejectWithPrompt: (connection: LegConnection, prompt: string) => void
   reject: (connection: LegConnection) => void
-  /** What waited to be known has come to something. */
+  /** A waiting visitor was taken or rejected. */
   onSettled: () => void
   log: Logger
 }
 
-/** Who connects, and what becomes of them: a new call, one that goes on, a leg of a call that lives here or elsewhere, or nothing. */
+/** Decides about each connection: a new call, a restored one, a leg of a call that lives here or elsewhere, or a rejection. */
 export function createArrivals(options: ArrivalsOptions) {
   const { find, count, maxCalls, ended, snapshots, isDraining, closing, begin, log } = options
   const { relay, rejectWithPrompt, reject, onSettled } = options
-  /** Visitors of whose call it is not known yet whether it is a new one. */
+  /** Visitors whose call is still being looked up. */
   const waiting = new Set<string>()
 
   const factsOf = (connection: LegConnection, leg: Role) => ({
@@ -68,9 +68,8 @@ export function createArrivals(options: ArrivalsOptions) {
   }
 
   /**
-   * What the visitor's UUID stands for. Where its process seems to live, that is asked again until the process has given a
-   * sign of life, or is given up with its lease: Asterisk connects again because that process does not answer, and who is
-   * turned away is not heard of any more.
+   * Looks the visitor's UUID up. If its process seems alive, asks again until that process has sent a heartbeat or its lease
+   * is over: Asterisk connects again because that process does not answer, and a rejected visitor does not come back.
    */
   const recall = async ({ id }: LegConnection) => {
     const first = await snapshots!.recall(id)
@@ -82,12 +81,12 @@ export function createArrivals(options: ArrivalsOptions) {
     return arrival
   }
 
-  /** Looks whether the visitor comes back to a call, and begins with whatever it is. */
+  /** Looks the visitor's call up, then begins, restores or rejects it. */
   const receive = async (connection: LegConnection) => {
     const arrival = await recall(connection)
     waiting.delete(connection.id)
     if (closing.aborted) return reject(connection)
-    if (arrival.is === 'kept') return begin(connection, { seq: arrival.seq, kept: arrival.visit })
+    if (arrival.is === 'restored') return begin(connection, { seq: arrival.seq, restored: arrival.visit })
     if (arrival.is === 'ended') {
       ended.add(connection.id)
       return refuseEnded(connection)
@@ -97,7 +96,7 @@ export function createArrivals(options: ArrivalsOptions) {
     begin(connection, { seq: arrival.seq })
   }
 
-  /** A leg of the resident whose call is not here. */
+  /** A resident's leg whose call is not here. */
   const seek = async (connection: LegConnection, rejectLate: () => void) => {
     const found = await snapshots!.locate(connection.id)
     const address = found?.addresses.resident
@@ -119,7 +118,7 @@ export function createArrivals(options: ArrivalsOptions) {
       log.info({ ...facts, code }, 'a resident leg came for no call')
       rejectWithPrompt(connection, 'visit-over')
     }
-    // whoever was relayed to here goes no further
+    // a relayed leg is not relayed again
     if (!call && snapshots && !ended.has(id) && !connection.relayed) {
       void seek(connection, rejectLate).catch((error) => {
         log.error({ ...facts, code: 'BUG', err: error }, 'a leg could not be taken')
@@ -166,7 +165,7 @@ export function createArrivals(options: ArrivalsOptions) {
   }
 }
 
-/** Neither another process, nor another sign of life of the same one. */
+/** The same process, without a new heartbeat. */
 function isSilentSince(first: Elsewhere, now: Arrival): boolean {
   return (
     now.is === 'elsewhere' &&

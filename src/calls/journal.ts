@@ -8,7 +8,7 @@ import type { CallSnapshot } from './sql/snapshots.ts'
 const BATCH_MS = 100
 /** Events that end the waiting early. */
 const BATCH_ROWS = 500
-/** Events kept while the database is away; beyond it the oldest go, counted. About 20 minutes of 500 busy calls. */
+/** Events buffered while the database is away; beyond it the oldest are dropped and counted. About 20 minutes of 500 busy calls. */
 const KEPT_ROWS = 100_000
 /** Rows beyond KEPT_ROWS before they are dropped at once. */
 const TRIM_ROWS = 100
@@ -17,10 +17,10 @@ const RETRY_MS = 1000
 /** ms that closing waits for the last batch. */
 const CLOSE_MS = 5000
 
-export type Batch = { calls: CallRow[]; events: EventRow[]; kept: CallSnapshot[] }
+export type Batch = { calls: CallRow[]; events: EventRow[]; snapshots: CallSnapshot[] }
 
-/** A call as it is at this moment; undefined where it is over, or cannot be kept. Never throws. */
-type Keep = () => CallSnapshot | undefined
+/** The snapshot of a call at this moment; undefined when the call is over or cannot be persisted. Never throws. */
+type TakeSnapshot = () => CallSnapshot | undefined
 
 interface JournalOptions {
   write: (batch: Batch) => Promise<void>
@@ -31,13 +31,13 @@ export interface Journal {
   /** The latest of a call's rows replaces the others that wait. */
   call(row: CallRow): void
   event(row: EventRow): void
-  /** The call is kept as it will be when the next batch is made: with exactly those events that are written before or beside it. */
-  keep(callId: string, take: Keep): void
-  /** Hears of each event as it happens, before it is written. Returns its end. */
+  /** Writes a snapshot of the call with the next batch, taken at that moment: it matches the events written up to then. */
+  snapshot(callId: string, take: TakeSnapshot): void
+  /** Called with each event as it happens, before it is written. Returns the function that unsubscribes. */
   subscribe(listener: (event: EventRow) => void): () => void
-  /** Resolves when all that was noted so far is written, or was given up. */
+  /** Resolves when everything noted so far is written or dropped. */
   flush(): Promise<void>
-  /** Events that wait, and events lost because the database was away too long. */
+  /** Events that wait, and events dropped because the database was away too long. */
   counts(): { waiting: number; lost: number }
   /** The last batch could not be written. */
   isAway(): boolean
@@ -45,12 +45,12 @@ export interface Journal {
 }
 
 /**
- * What happened in the calls, written in batches. Noting never waits: a slow or absent database fills the buffer, which is
- * bounded, and never delays a call.
+ * The events of the calls, written in batches. Noting never waits: a slow or absent database fills the bounded buffer and
+ * never delays a call.
  */
 export function createJournal({ write, log }: JournalOptions): Journal {
   const calls = new Map<string, CallRow>()
-  const kept = new Map<string, Keep>()
+  const snapshots = new Map<string, TakeSnapshot>()
   let events: EventRow[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
@@ -78,29 +78,29 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     timer = undefined
     writing ??= writeAll().finally(() => {
       writing = undefined
-      if (calls.size > 0 || events.length > 0 || kept.size > 0) noted()
+      if (calls.size > 0 || events.length > 0 || snapshots.size > 0) noted()
     })
     return writing
   }
 
   const writeAll = async () => {
-    // a row may have come from within a transition of the call that is to be kept
+    // a row may have come from within a transition of the call whose snapshot is due
     await Promise.resolve()
-    // while the database is away each snapshot would be made in vain, again and again
-    const due = away ? [...kept].slice(0, 1) : [...kept]
+    // while the database is away, do not take every snapshot again for each failed write
+    const due = away ? [...snapshots].slice(0, 1) : [...snapshots]
     const taken = due.flatMap(([callId, take]) => {
-      kept.delete(callId)
+      snapshots.delete(callId)
       const call = take()
       return call ? [{ call, take }] : []
     })
-    const batch: Batch = { calls: [...calls.values()], events, kept: taken.map(({ call }) => call) }
-    if (batch.calls.length === 0 && batch.events.length === 0 && batch.kept.length === 0) return
+    const batch: Batch = { calls: [...calls.values()], events, snapshots: taken.map(({ call }) => call) }
+    if (batch.calls.length === 0 && batch.events.length === 0 && batch.snapshots.length === 0) return
     calls.clear()
     events = []
     inFlight = batch.events.length
     try {
       await write(batch)
-      if (away) log.info({ events: batch.events.length, lost }, 'the journal is written again')
+      if (away) log.info({ events: batch.events.length, lost }, 'the journal is being written again')
       away = false
     } catch (error) {
       if (!away)
@@ -111,7 +111,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       away = true
       // a newer row of the same call has come meanwhile
       for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)
-      for (const { call, take } of taken) if (!kept.has(call.callId)) kept.set(call.callId, take)
+      for (const { call, take } of taken) if (!snapshots.has(call.callId)) snapshots.set(call.callId, take)
       events = [...batch.events, ...events]
       inFlight = 0
       trim()
@@ -120,7 +120,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     }
   }
 
-  /** The oldest go first; trimmed by the hundred, because each trim moves the rest. */
+  /** Drops the oldest first, a hundred at a time, because each trim moves the rest. */
   const trim = () => {
     const surplus = events.length + inFlight - KEPT_ROWS
     if (surplus <= TRIM_ROWS) return
@@ -130,7 +130,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
   return {
     call(row) {
       calls.set(row.id, row)
-      if (row.endedAt !== null) kept.delete(row.id)
+      if (row.endedAt !== null) snapshots.delete(row.id)
       noted()
     },
     event(row) {
@@ -139,8 +139,8 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       for (const listener of listeners) listener(row)
       noted()
     },
-    keep(callId, take) {
-      kept.set(callId, take)
+    snapshot(callId, take) {
+      snapshots.set(callId, take)
       noted()
     },
     subscribe(listener) {

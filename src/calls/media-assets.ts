@@ -9,7 +9,7 @@ import {
 } from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 
-/** What every leg shares: the prompts as whole frames, the tones, and the one compiled voice activity detector. */
+/** Shared by all legs: the prompts as whole frames, the tones, and the compiled voice activity detector. */
 export interface MediaAssets {
   readonly prompts: Readonly<Record<Locale, Prompts>>
   readonly tones: Tones

@@ -21,15 +21,15 @@ interface CallsOptions {
   entrance: (name: string | undefined) => Entrance
   /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
   openLeg: (call: LiveCall, connection: LegConnection) => Leg
-  /** Says one prompt to a connection that belongs to no call and hangs it up. */
+  /** Plays one prompt to a connection that belongs to no call, then hangs it up. */
   rejectWithPrompt: (connection: LegConnection, prompt: string) => void
-  /** Hangs such a connection up without a word, and closes it when the other side does not. */
+  /** Hangs such a connection up without a prompt, and closes it when the other side does not. */
   reject: (connection: LegConnection) => void
-  /** Has another node go on with a resident's leg; `address` is that of its port for such legs. */
+  /** Relays a resident's leg to another node; `address` is that node's port for residents. */
   relay: (connection: LegConnection, address: string) => void
   ended: EndedCalls
   journal: Journal
-  /** Undefined where calls do not outlive their process. */
+  /** Undefined when calls do not outlive their process. */
   snapshots?: Snapshots | undefined
   /** Hears of calls that broke. */
   report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
@@ -63,9 +63,9 @@ export function createCalls(options: CallsOptions) {
     unitId: string | undefined
   }
 
-  const begin = (connection: LegConnection, { seq: first, kept }: Beginning) => {
+  const begin = (connection: LegConnection, { seq: first, restored }: Beginning) => {
     const { id } = connection
-    const { call: before, recordings } = kept ?? {}
+    const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
     const name = before ? (before.gate ?? undefined) : connection.gate
     const { tenantId, name: welcome, bargesIn } = options.entrance(name)
@@ -74,14 +74,14 @@ export function createCalls(options: CallsOptions) {
     const note: LiveCall['note'] = (kind, leg, data) => {
       journal.event({ callId: id, seq: seq++, at: new Date(), kind, leg, data })
     }
-    const keep = () => (call.releasing ? undefined : snapshots?.keep(call))
+    const take = () => (call.releasing ? undefined : snapshots?.take(call))
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
       id,
       input: { callId: id, startedAt: startedAt.getTime(), welcome, settings: { ...settings, bargesIn } },
       ...(before && { snapshot: before.snapshot as Snapshot<unknown> }),
       inspect: observeStates((change) => {
         note('state', null, { ...change })
-        if (snapshots) journal.keep(id, keep)
+        if (snapshots) journal.snapshot(id, take)
         const { unit } = call.actor.getSnapshot().context
         // the unit is known before the call itself goes on
         if (change.actor !== 'call' && unit?.id === call.unitId) return
@@ -111,7 +111,7 @@ export function createCalls(options: CallsOptions) {
     live.set(id, call)
     const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: connection.remote }
     const place = { tenant: call.tenantId, gate: name ?? null, node: nodeId }
-    if (kept) note('restored', null, { ...place, before: kept.before })
+    if (restored) note('restored', null, { ...place, before: restored.before })
     else note('started', null, place)
     connect(call, connection)
     actor.subscribe({
@@ -123,8 +123,8 @@ export function createCalls(options: CallsOptions) {
         void release(call, undefined)
       },
     })
-    if (kept) {
-      const { instance, nodeId: node, silentMs } = kept.before
+    if (restored) {
+      const { instance, nodeId: node, silentMs } = restored.before
       log.info({ ...facts, from: node, from_instance: instance, silent_ms: silentMs }, 'call restored')
       return resume(call)
     }
@@ -132,7 +132,7 @@ export function createCalls(options: CallsOptions) {
     actor.start()
   }
 
-  /** Its machines stand where they stood; what was being said or heard there was cut off. */
+  /** Starts the machines where they stood; a prompt or recording in progress was cut off. */
   const resume = (call: Entry) => {
     const { actor } = call
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -141,16 +141,16 @@ export function createCalls(options: CallsOptions) {
     actor.send({ type: 'call.restored' })
     call.resuming = undefined
     resolve()
-    // whoever acts on a decision knows a second word of it by the call's id
+    // may be a duplicate: consumers deduplicate decisions by call id
     noteDecision(call)
     journal.call(rowOf(call, nodeId))
-    // where nothing is to be said, such as under a ringing tone, the visitor hears it all the same
+    // play the preface even when the state says nothing, such as under a ringing tone
     setImmediate(() => {
       const preface = call.preface.splice(0)
       const leg = call.legs.get('visitor')
       if (preface.length === 0 || !leg) return
       void leg.say(preface, new AbortController().signal).then(({ ms, interrupted }) => {
-        // cut off by what came a moment later, before which it is said now
+        // interrupted by the next prompt: say it before that one
         if (interrupted && ms < HEARD_MS) call.preface.push(...preface)
       })
     })
@@ -171,7 +171,7 @@ export function createCalls(options: CallsOptions) {
     if (call.releasing) return
     call.releasing = true
     ended.add(call.id)
-    // a call that broke still owes its legs the 0x00: an older Asterisk takes a closed socket for silence
+    // the legs of a broken call get the 0x00 too: an older Asterisk takes a closed socket for silence
     for (const leg of call.legs.values()) leg.hangUp()
     await Promise.all([...call.legs.values()].map((leg) => leg.destroy()))
     call.actor.stop()
@@ -199,7 +199,7 @@ export function createCalls(options: CallsOptions) {
     if (live.size === 0 && arrivals.waiting() === 0) emptied?.()
   }
 
-  /** At its moment, which is long before the end: a gate opens by it. */
+  /** Noted at once, long before the call's end: the gate opens on it. */
   const noteDecision = (call: Entry) => {
     const { decision } = call.actor.getSnapshot().context
     if (!decision || call.decided) return
@@ -264,13 +264,13 @@ export function createCalls(options: CallsOptions) {
         emptied = resolve
       })
     },
-    /** Ends what still lives: 0x00 to every leg, a moment for the PBX to close, and no goodbyes. */
+    /** Ends the live calls: 0x00 to every leg, a moment for the PBX to close, no goodbyes. */
     async close() {
       draining = true
       closing.abort()
       const calls = [...live.values()]
       const legs = calls.flatMap((call) => [...call.legs.values()])
-      // first, or the leg that closes before the other would look like somebody who left
+      // first, or the leg that closes before the other would look like a party that hung up
       for (const { actor } of calls) actor.send({ type: 'call.end', reason: 'closing' })
       for (const leg of legs) leg.hangUp()
       await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))

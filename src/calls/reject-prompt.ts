@@ -1,7 +1,7 @@
 import { createPlayer, type Prompts } from '../media/index.ts'
 import type { LegConnection } from './leg.ts'
 
-/** Connections that are told why at the same time; more are hung up at once. */
+/** Connections that hear a reject prompt at the same time; further ones are hung up at once. */
 const AT_ONCE = 50
 
 interface RejectionsOptions {
@@ -11,8 +11,8 @@ interface RejectionsOptions {
 }
 
 /**
- * For connections that belong to no call (all lines busy, the visit is over): one prompt, then 0x00. Each releases itself
- * when it is closed, and all are bounded in number and time.
+ * Rejects connections that belong to no call (all lines busy, the visit is over): one prompt, then 0x00. Each releases
+ * itself when it closes, and all are bounded in number and time.
  */
 export function createRejections({ prompts, graceMs }: RejectionsOptions) {
   const open = new Set<LegConnection>()

@@ -1,6 +1,6 @@
 import type { Calls, LiveCall } from '../calls/index.ts'
 
-/** ms that calls have, once nobody can be rung any more, before they are told goodbye; after four times that they are cut. */
+/** ms from the broker's failure until calls get the shutdown announcement; after four times that the service stops. */
 const ANNOUNCE_MS = 5000
 
 interface AnnouncementOptions {
@@ -10,13 +10,13 @@ interface AnnouncementOptions {
   stopped: Promise<void>
 }
 
-/** The end of a service that drains because its broker has failed for good: whoever is on the line is told so. */
+/** Ends a service that drains because its broker has failed for good: its live calls get the shutdown announcement. */
 export function announceShutdown({ calls, stop, stopped }: AnnouncementOptions): void {
   const conclude = (which: (call: LiveCall) => boolean) => {
     for (const call of calls.list().filter(which)) call.actor.send({ type: 'call.end', reason: 'closing' })
   }
   const timers = [
-    // who is being told that nobody can be reached has better words coming
+    // a call that is contacting will say itself that nobody can be reached
     setTimeout(conclude, ANNOUNCE_MS, (call: LiveCall) => !call.actor.getSnapshot().matches('contacting')),
     setTimeout(conclude, 2 * ANNOUNCE_MS, () => true),
     setTimeout(stop, 4 * ANNOUNCE_MS),

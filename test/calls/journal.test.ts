@@ -150,13 +150,13 @@ test('a call is kept once a batch, as it is when the batch is made', async (t) =
   const { journal, batches, clock } = open(t)
   const one = live('one')
   const older = live('one')
-  journal.keep('one', older.take)
-  journal.keep('one', one.take)
-  journal.keep('over', () => undefined)
+  journal.snapshot('one', older.take)
+  journal.snapshot('one', one.take)
+  journal.snapshot('over', () => undefined)
   assert.is(one.taken.times, 0)
   await clock.tickAsync(100)
   assert.equal(
-    batches.map(({ kept }) => kept),
+    batches.map(({ snapshots }) => snapshots),
     [[{ callId: 'one' }]],
   )
   await clock.tickAsync(1000)
@@ -170,7 +170,7 @@ test('while the database is away calls are kept one at a time, and ended ones ar
     if (away) throw new Error('away')
   })
   const calls = ['a', 'b', 'c', 'd'].map(live)
-  for (const { callId, take } of calls) journal.keep(callId, take)
+  for (const { callId, take } of calls) journal.snapshot(callId, take)
   await clock.tickAsync(100)
   await clock.tickAsync(3000)
   assert.equal(
@@ -181,7 +181,11 @@ test('while the database is away calls are kept one at a time, and ended ones ar
   journal.call({ ...call('ended'), id: 'd', endedAt: new Date() })
   away = false
   await clock.tickAsync(1200)
-  assert.equal(batches.flatMap(({ kept }) => kept.map(({ callId }) => callId)).sort(), ['a', 'b', 'c'])
+  assert.equal(batches.flatMap(({ snapshots }) => snapshots.map(({ callId }) => callId)).sort(), [
+    'a',
+    'b',
+    'c',
+  ])
 })
 
 test.run()

@@ -119,7 +119,7 @@ test('a kept call waits for its visitor as long as it may, and says what was dec
     snapshot: {},
     facts: { visitor: { name: null, intent: null }, recordings: [] },
   }
-  await writeBatch(database, { calls: [one], events: [], kept: [kept] })
+  await writeBatch(database, { calls: [one], events: [], snapshots: [kept] })
   const keptAgo = (seconds: number) =>
     database.query(`update kept_calls set kept_at = now() - $1 * interval '1 s'`, [seconds])
   await keptAgo(15)

@@ -42,7 +42,7 @@ async function openProcess(rig: Rig, database: Database, nodeId: string) {
       writeBatch(database, {
         calls: [{ ...call, nodeId }],
         events,
-        kept: call.endedAt ? [] : [snapshotOf(call, instance, snapshot)],
+        snapshots: call.endedAt ? [] : [snapshotOf(call, instance, snapshot)],
         instance,
       }),
     recall: async (...ids: string[]) => claimCalls(database, { ids, instance }),
@@ -93,14 +93,14 @@ test('what comes in is new, ended, kept or elsewhere, and many are told apart at
   const found = await own.recall(nobody, over.id, held.id, left.id, begun.id)
   assert.equal(
     found.map(({ is }) => is),
-    ['new', 'ended', 'elsewhere', 'kept', 'new'],
+    ['new', 'ended', 'elsewhere', 'claimed', 'new'],
   )
   assert.equal(
     found.map((one) => 'seq' in one && one.seq),
     [0, false, false, 2, 1],
   )
   const kept = found[3]!
-  assert.ok(kept.is === 'kept')
+  assert.ok(kept.is === 'claimed')
   assert.equal(kept.call, snapshotOf(left, own.instance, { by: 'lost' }))
   assert.equal([kept.before.instance, kept.before.nodeId], [lost.instance, 'lost'])
   assert.is((await own.locate(held.id))?.addresses.resident, 'alive:8081')
@@ -118,7 +118,7 @@ test('a call was silent since the last sign of its process, or since it was kept
   ])
   await database.query(`update kept_calls set kept_at = now() - interval '90 s'`)
   const [found] = await own.recall(one.id)
-  assert.ok(found?.is === 'kept')
+  assert.ok(found?.is === 'claimed')
   const { silentMs } = found.before
   assert.ok(silentMs >= 30_000 && silentMs < 90_000, `${silentMs}`)
 })
@@ -133,7 +133,7 @@ test('of several that ask for a call one gets it', async (rig) => {
   const ids = calls.map(({ id }) => id)
   const found = await Promise.all(others.map(({ recall }) => recall(...ids)))
   for (const at of ids.keys())
-    assert.equal(found.map((one) => one[at]!.is).sort(), ['elsewhere', 'elsewhere', 'kept'])
+    assert.equal(found.map((one) => one[at]!.is).sort(), ['elsewhere', 'elsewhere', 'claimed'])
 })
 
 test('a process that lost a call changes nothing of it any more', async (rig) => {
@@ -142,7 +142,7 @@ test('a process that lost a call changes nothing of it any more', async (rig) =>
   const one = call()
   await old.write(one)
   await old.die()
-  assert.is((await next.recall(one.id))[0]!.is, 'kept')
+  assert.is((await next.recall(one.id))[0]!.is, 'claimed')
   await next.write({ ...one, state: 'contacting' })
   await old.write({ ...one, state: 'matching' })
   await old.write({ ...one, state: 'ended', endedAt: new Date(), outcome: 'abandoned' })
@@ -163,7 +163,7 @@ test('a call that began anew because nobody could ask is kept in the place of th
   const anew = { ...one, startedAt: new Date(Date.now() + 1000) }
   await next.write(anew)
   const [found] = await next.recall(one.id)
-  assert.ok(found?.is === 'kept')
+  assert.ok(found?.is === 'claimed')
   assert.equal(found.call, snapshotOf(anew, next.instance, { by: 'next' }))
 })
 

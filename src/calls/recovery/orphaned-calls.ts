@@ -9,9 +9,9 @@ import type { Journal } from '../journal.ts'
 import { endOrphanedRows, type OrphanedCall } from '../sql/orphaned-calls.ts'
 import type { WrittenQuestions } from '../written-questions.ts'
 
-/** ms beyond the longest call after which one that is said to live was lost with its process. */
+/** ms beyond the longest call after which a call without an end counts as orphaned. */
 const ORPHANED_MS = 300_000
-/** ms between two looks for such. */
+/** ms between two polls for orphaned calls. */
 const EVERY_MS = 5000
 /** ms that the disk may take for recordings. */
 const MEND_MS = 1000
@@ -32,8 +32,8 @@ interface OrphanedCallsOptions {
 }
 
 /**
- * Ends what a killed process left and no visitor came back to, on whatever node that was, and has sent what those calls
- * owe. The first look is REATTACH_SECONDS after the start: the visitors of a service that was down have that long from here.
+ * Ends calls whose process was killed and whose visitor did not come back, of any node, and notes their last events. The
+ * first poll is REATTACH_SECONDS after the start: the visitors of a service that was down have that long to come back.
  */
 export function endOrphanedCalls(options: OrphanedCallsOptions) {
   const { database, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
@@ -41,20 +41,20 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
 
   const mend = (callId: string) =>
     finishLegRecordings(join(recordings, callId)).catch((error) =>
-      log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a lost call stays unfinished'),
+      log.warn(
+        { call_id: callId, reason: reasonOf(error) },
+        'a recording of an orphaned call stays unfinished',
+      ),
     )
 
   const end = ({ id, tenantId: tenant, gate, unit, decision, outcome, seq }: OrphanedCall) => {
     const place = { tenant, gate, unit }
-    log.warn(
-      { call_id: id, tenant, outcome },
-      'a call of a lost process was ended: its visitor did not come back',
-    )
+    log.warn({ call_id: id, tenant, outcome }, 'an orphaned call was ended: its visitor did not come back')
     const note = (after: number, kind: string, at: Date, data: object) =>
       journal.event({ callId: id, seq: seq + after, at, kind, leg: null, data })
     const now = new Date()
     note(0, 'lost', now, {})
-    // whoever acts on it knows a second one by the call's id
+    // may be a duplicate: consumers deduplicate decisions by call id
     if (decision) {
       const { verdict, by, via, at } = decision
       note(1, 'decided', new Date(at), { ...place, verdict, by, via })
@@ -63,19 +63,19 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
     asking.close(id)
   }
 
-  const look = async () => {
+  const poll = async () => {
     try {
-      const lost = await endOrphanedRows(database, {
+      const orphaned = await endOrphanedRows(database, {
         longestMs: callMaxMs + ORPHANED_MS,
         reattachSeconds,
         living: living(),
       })
-      for (const call of lost) end(call)
-      // what was said is of less use than that it is told
-      await withTimeout(MEND_MS, Promise.all(lost.map(({ id }) => mend(id))))
+      for (const call of orphaned) end(call)
+      // recordings come last: the events matter more
+      await withTimeout(MEND_MS, Promise.all(orphaned.map(({ id }) => mend(id))))
       return true
     } catch (error) {
-      log.debug({ reason: reasonOf(error) }, 'lost calls could not be looked for')
+      log.debug({ reason: reasonOf(error) }, 'orphaned calls could not be looked up')
       return false
     }
   }
@@ -83,8 +83,8 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
   const work = async () => {
     await delay(reattachSeconds * 1000, ending.signal)
     while (!ending.signal.aborted) {
-      // while the database was away nobody gave a sign of life
-      const ms = (await look()) ? EVERY_MS : 1000 * Math.max(reattachSeconds, LEASE_SECONDS)
+      // while the database was away no process sent a heartbeat
+      const ms = (await poll()) ? EVERY_MS : 1000 * Math.max(reattachSeconds, LEASE_SECONDS)
       await delay(ms, ending.signal)
     }
   }

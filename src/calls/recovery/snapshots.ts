@@ -17,43 +17,43 @@ import {
   type Recall,
 } from '../sql/snapshots.ts'
 
-/** ms that a visitor may wait in silence for the database, and for the disk, until it is known which call it is. */
+/** ms that a visitor may wait in silence for the database, and for the disk, while their call is looked up. */
 const RECALL_MS = 1000
-/** Visitors that are looked up at once; after a restart all of them come within a second. */
+/** Visitors looked up in one query: after a restart all of them come within a second. */
 const AT_ONCE = 100
-/** Where the journal begins of a call that may have one already: behind that, and before what is noted after a call's end. */
+/** First journal number of a call that may have a journal already: above that journal, and below events noted after the end. */
 const UNSURE_SEQ = LATE_SEQ / 10
 
-/** A kept call that is this process's now, with what the visitor had recorded. */
+/** The snapshot of a call that this process has claimed, with the visitor's recordings. */
 export interface RestoredVisit {
   call: CallSnapshot
   before: Before
   recordings: Map<string, readonly Buffer[]>
 }
 
-/** What a UUID on the visitor port stands for; its journal goes on at `seq`. */
+/** What a UUID on the visitor port stands for; `seq` is the journal's next number. */
 export type Arrival =
   | { is: 'new'; seq: number }
-  | { is: 'kept'; seq: number; visit: RestoredVisit }
+  | { is: 'restored'; seq: number; visit: RestoredVisit }
   | { is: 'ended' }
   | Elsewhere
 
 interface SnapshotsOptions {
   database: Database
-  /** Of this process. */
+  /** Id of this process. */
   instance: string
-  /** Of the machines of this process. */
+  /** Version of this process's machines. */
   machines: string
   /** Where recordings of the calls are kept. */
   recordings: string
-  /** The database did not answer the last time, so that asking it would only take time. */
+  /** The database did not answer the last time, so a query would only cost time. */
   isAway: () => boolean
   log: Logger
 }
 
 export type Snapshots = ReturnType<typeof createSnapshots>
 
-/** How calls outlive their process: what is written of them, and what is found when a visitor connects again. */
+/** Snapshots let calls outlive their process: taken while the call lives, restored when its visitor connects again. */
 export function createSnapshots(options: SnapshotsOptions) {
   const { database, instance, machines, recordings, isAway, log } = options
 
@@ -63,13 +63,13 @@ export function createSnapshots(options: SnapshotsOptions) {
     splitsAfter: () => false,
   })
 
-  /** What the database says in time, or undefined; an absent one stops nobody at the gate. */
+  /** The database's answer, or undefined when it is late: an absent database must not stop a visitor. */
   const inTime = async <T>(callId: string, question: Promise<T>): Promise<T | undefined> => {
     const answer = await withTimeout(
       RECALL_MS,
       question.catch((error) => {
         const { code } = asPorteiroError(error)
-        log.warn({ call_id: callId, code, reason: reasonOf(error) }, 'kept calls could not be looked for')
+        log.warn({ call_id: callId, code, reason: reasonOf(error) }, 'a snapshot could not be looked up')
         return undefined
       }),
     )
@@ -83,7 +83,10 @@ export function createSnapshots(options: SnapshotsOptions) {
         const pcm = await loadRecording(recordings, callId, name)
         if (pcm) sounds.set(name, cutFrames(pcm, audioFrame))
       } catch (error) {
-        log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a kept call cannot be played')
+        log.warn(
+          { call_id: callId, reason: reasonOf(error) },
+          'a recording of a restored call cannot be played',
+        )
       }
     }
     return sounds
@@ -91,38 +94,41 @@ export function createSnapshots(options: SnapshotsOptions) {
 
   const mend = (callId: string) =>
     finishLegRecordings(join(recordings, callId)).catch((error) =>
-      log.warn({ call_id: callId, reason: reasonOf(error) }, 'a recording of a kept call stays unfinished'),
+      log.warn(
+        { call_id: callId, reason: reasonOf(error) },
+        'a recording of a restored call stays unfinished',
+      ),
     )
 
   return {
-    /** Never rejects; what is not known in time is taken for new. */
+    /** Never rejects; a call that is not found in time counts as new. */
     async recall(callId: string): Promise<Arrival> {
       const found = isAway() ? undefined : await inTime(callId, recalls.add(callId))
       if (!found) return { is: 'new', seq: UNSURE_SEQ }
-      if (found.is !== 'kept') return found
+      if (found.is !== 'claimed') return found
       const { call, before, seq } = found
       await withTimeout(RECALL_MS, mend(callId))
       if (call.machines === machines)
         return {
-          is: 'kept',
+          is: 'restored',
           seq,
           visit: { call, before, recordings: (await withTimeout(RECALL_MS, soundsOf(call))) ?? new Map() },
         }
-      log.warn({ call_id: callId }, 'a call that was kept by another version begins anew')
+      log.warn({ call_id: callId }, 'the snapshot of a call is from another version: the call begins anew')
       return { is: 'new', seq }
     },
 
-    /** Where the call lives, if it is in another process. Never rejects. */
+    /** The other process in which the call lives, if any. Never rejects. */
     async locate(callId: string): Promise<Elsewhere | undefined> {
       if (isAway()) return undefined
       return inTime(callId, locateCall(database, { callId, instance }))
     },
 
     /**
-     * The call as it is now; undefined where that cannot be kept. Not from within one of its transitions: it would be kept as it
-     * was before.
+     * The call as it is now; undefined when it cannot be persisted. Not from within one of its transitions: the snapshot would
+     * be the one before it.
      */
-    keep({
+    take({
       id,
       tenantId,
       gate,
@@ -143,7 +149,7 @@ export function createSnapshots(options: SnapshotsOptions) {
           facts: { visitor, recordings: [...sounds.keys()] },
         }
       } catch (error) {
-        log.error({ call_id: id, code: 'BUG', err: error }, 'a call could not be kept')
+        log.error({ call_id: id, code: 'BUG', err: error }, 'no snapshot of a call could be taken')
         return undefined
       }
     },

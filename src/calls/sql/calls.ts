@@ -36,19 +36,19 @@ const COLUMNS = `id, tenant_id as "tenantId", node_id as "nodeId", gate, unit_id
 interface WrittenBatch {
   calls: readonly CallRow[]
   events: readonly EventRow[]
-  kept?: readonly CallSnapshot[]
-  /** The process that writes: of a call that another one has taken over it changes nothing. */
+  snapshots?: readonly CallSnapshot[]
+  /** The process that writes; rows of calls that another process has taken over stay unchanged. */
   instance?: string | null
 }
 
 /**
- * One statement for the calls, one for the events, one for what is kept, however many there are; all may be repeated after
- * a failure. The last row of a call wins, but a call that has ended stays ended: a batch that was retried may arrive late.
- * In a transaction a call is kept exactly as far as its events tell.
+ * One statement each for the calls, the events and the snapshots, however many there are; all may be repeated after a
+ * failure. The last row of a call wins, but a call that has ended stays ended: a batch that was retried may arrive late.
+ * In one transaction, so that a snapshot matches the call's events.
  */
 export async function writeBatch(
   database: Querier,
-  { calls, events, kept = [], instance = null }: WrittenBatch,
+  { calls, events, snapshots = [], instance = null }: WrittenBatch,
 ): Promise<void> {
   if (calls.length > 0) {
     // Postgres refuses to update one row twice in a statement
@@ -61,7 +61,7 @@ export async function writeBatch(
       instance,
     )
   }
-  await saveSnapshots(database, kept)
+  await saveSnapshots(database, snapshots)
   // last, for the lock that it takes
   if (events.length > 0) await database.query(INSERT_EVENTS, [asJsonb(events), EVENTS_LOCK])
 }

@@ -11,30 +11,30 @@ export interface OrphanedCall {
   unit: { id: string; number: string } | null
   decision: { verdict: 'authorized' | 'denied'; by: string; via: string; at: number } | null
   outcome: Outcome
-  /** Where its journal goes on. */
+  /** Next number of its journal. */
   seq: number
 }
 
 interface OrphanedCallsQuery {
   /** No call lasts longer. */
   longestMs: number
-  /** How long a kept call waits for its visitor once its process is gone. */
+  /** How long a snapshot waits for its visitor after its process is gone. */
   reattachSeconds: number
-  /** Calls of the process that asks: whatever the database thinks, they live. */
+  /** Live calls of the process that asks, which are never orphaned. */
   living: readonly string[]
 }
 
 /**
- * Ends the rows of calls whose process was killed: they were kept, and no visitor has come back in time; or nothing of them
- * was kept, and they began before every process of their node that lives; or they began longer ago than any call may last.
- * A kept one is deleted first, so that a visitor who comes back in this moment has it, or nobody.
+ * Ends the rows of calls whose process was killed: calls with a snapshot whose visitor has not come back in time; calls
+ * without one that began before every living process of their node; and calls older than any call may last. The snapshot
+ * is deleted first, so that either a visitor who comes back at this moment gets the call, or it ends here.
  */
 export async function endOrphanedRows(
   database: Database,
   { longestMs, reattachSeconds, living }: OrphanedCallsQuery,
 ): Promise<OrphanedCall[]> {
   return database.transaction(async (transaction) => {
-    // a process is given up no sooner than its lease
+    // a process counts as alive until its lease is over
     const patience = Math.max(reattachSeconds, LEASE_SECONDS)
     const givenUp = await transaction.query<{ id: string }>(
       `delete from kept_calls k

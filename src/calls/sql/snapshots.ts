@@ -3,7 +3,7 @@ import type { Intent } from '../../directory/index.ts'
 import type { Role } from '../../platform/audio.ts'
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
-/** A live call, as it can go on in another process. */
+/** A live call, in the form that another process can restore. */
 export interface CallSnapshot {
   callId: string
   tenantId: string
@@ -11,23 +11,23 @@ export interface CallSnapshot {
   startedAt: Date
   /** The process that has it. */
   instance: string
-  /** Of the machines that made the snapshot. */
+  /** Version of the machines that made the snapshot. */
   machines: string
   /** As xstate persists it, plain JSON. */
   snapshot: unknown
   facts: {
     visitor: { name: string | null; intent: Intent | null }
-    /** Names of what the visitor has recorded. */
+    /** Names of the visitor's recordings. */
     recordings: string[]
   }
 }
 
-/** Another process has the call and lives, as far as is known. */
+/** Another process has the call and seems alive. */
 export interface Elsewhere {
   is: 'elsewhere'
   instance: string
   nodeId: string
-  /** Its last sign of life. */
+  /** Its last heartbeat. */
   seenAt: Date
   /** Its ports. */
   addresses: Partial<Record<Role, string>>
@@ -36,34 +36,34 @@ export interface Elsewhere {
 /** The process that had a call before. */
 export interface Before {
   instance: string
-  /** Null where nothing is left of it but the call. */
+  /** Null when only the snapshot is left of that process. */
   nodeId: string | null
-  /** ms since its last sign of life, or since it kept the call where that was later: the silence is no longer than this. */
+  /** ms since its last heartbeat or its last snapshot of the call: the visitor's silence is no longer than this. */
   silentMs: number
 }
 
-/** What is known of a UUID that comes in. */
+/** What is known of the UUID of a new connection. */
 export type Recall =
-  /** Nothing, or a call whose process ended before anything of it was kept; its journal goes on at `seq`. */
+  /** Nothing, or a call without a snapshot whose process ended; its journal goes on at `seq`. */
   | { is: 'new'; seq: number }
   | { is: 'ended' }
-  /** It is this process's from now on. */
-  | { is: 'kept'; call: CallSnapshot; seq: number; before: Before }
+  /** The call belongs to this process from now on. */
+  | { is: 'claimed'; call: CallSnapshot; seq: number; before: Before }
   | Elsewhere
 
-/** What is noted after a call's end counts from here (late-events.ts). */
+/** First number of events noted after a call's end (late-events.ts). */
 export const LATE_SEQ = 1_000_000
 
 /**
- * Whether the process of a row `k` lives. A killed process is off Postgres' list at once; one whose machine lost power, when
- * its lease is over. The name is that of the connection on which a process listens (src/cluster/topics.ts).
+ * Whether the process of a row `k` is alive. A killed process leaves pg_stat_activity at once; one whose machine lost power
+ * counts as dead when its lease is over. The name is that of the process's listening connection (src/cluster/topics.ts).
  */
 export const IS_ALIVE = `exists (
   select from nodes alive where alive.instance = k.instance and alive.seen_at > now() - interval '${LEASE_SECONDS} seconds'
     and exists (select from pg_stat_activity
       where application_name = 'porteiro ' || k.instance and datname = current_database()))`
 
-/** One statement, however many there are. What another process that lives has taken over stays its own. */
+/** One statement, however many there are. Snapshots that a living process has taken over stay unchanged. */
 export async function saveSnapshots(database: Querier, calls: readonly CallSnapshot[]): Promise<void> {
   if (calls.length === 0) return
   await database.query(
@@ -80,7 +80,7 @@ export async function saveSnapshots(database: Querier, calls: readonly CallSnaps
   )
 }
 
-/** Those of `instance` only; null: whosever they are. */
+/** Only those of `instance`; null: of any process. */
 export async function deleteSnapshots(
   database: Querier,
   ids: readonly string[],
@@ -96,7 +96,7 @@ export async function deleteSnapshots(
 interface Found extends Omit<CallSnapshot, 'callId' | 'instance'> {
   endedAt: Date | null
   seq: number
-  /** Null where nothing is kept. */
+  /** Null without a snapshot. */
   instance: string | null
   isAlive: boolean
   seenAt: Date
@@ -129,8 +129,8 @@ async function find(database: Querier, ids: readonly string[]): Promise<Found[]>
 }
 
 /**
- * What UUIDs stand for, in their order: those that come at the same time are asked about at once. A kept call whose process
- * is gone becomes `instance`'s: of several that ask, one gets it.
+ * Looks UUIDs up, in their order, all in one query. `instance` claims the snapshots whose process is gone; of several
+ * processes that ask, one gets each.
  */
 export async function claimCalls(database: Querier, query: RecallQuery): Promise<Recall[]> {
   const { ids, instance } = query
@@ -141,21 +141,31 @@ export async function claimCalls(database: Querier, query: RecallQuery): Promise
   const taken = new Set(await take(database, free, instance))
   const recalls: Recall[] = []
   for (const [at, one] of found.entries()) {
-    const { endedAt, seq, instance: owner, isAlive: _, seenAt, nodeId, addresses, silentMs, ...kept } = one
+    const {
+      endedAt,
+      seq,
+      instance: owner,
+      isAlive: _,
+      seenAt,
+      nodeId,
+      addresses,
+      silentMs,
+      ...snapshot
+    } = one
     const callId = ids[at]!
     if (endedAt !== null) recalls.push({ is: 'ended' })
     else if (owner === null) recalls.push({ is: 'new', seq })
     else if (taken.has(callId)) {
       const before = { instance: owner, nodeId, silentMs }
-      recalls.push({ is: 'kept', call: { ...kept, callId, instance }, seq, before })
+      recalls.push({ is: 'claimed', call: { ...snapshot, callId, instance }, seq, before })
     } else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
-    // somebody was quicker
+    // another process was quicker
     else recalls.push(...(await claimCalls(database, { ...query, ids: [callId] })))
   }
   return recalls
 }
 
-/** Makes them `instance`'s where they still are the owner's; resolves with the ids of those that now are. */
+/** Claims for `instance` those that still belong to `owner`; resolves with the claimed ids. */
 async function take(
   database: Querier,
   free: readonly { id: string; owner: string }[],
@@ -170,7 +180,7 @@ async function take(
   return rows.map(({ id }) => id)
 }
 
-/** Where a call lives, if that is another process than the one that asks. Takes nothing. */
+/** The process in which a call lives, unless it is `instance`. Claims nothing. */
 export async function locateCall(
   database: Querier,
   { callId, instance }: { callId: string; instance: string },
@@ -182,8 +192,8 @@ export async function locateCall(
 }
 
 /**
- * Of these calls the ones that no process has: they are kept, and wait for their visitor to connect again. Whether a process
- * lives is asked once a process, however many calls it had.
+ * The calls among these whose process is gone and whose snapshot waits for the visitor to connect again. Each process is
+ * checked once, however many calls it had.
  */
 export async function callsAwaitingVisitor(
   database: Querier,
@@ -199,7 +209,7 @@ export async function callsAwaitingVisitor(
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Whether the call lives, or waits for its visitor to connect again. */
+/** Whether the call is live, or waits for its visitor to connect again. */
 export async function hasSnapshot(database: Querier, callId: string): Promise<boolean> {
   const rows = await database.query('select from kept_calls where call_id = $1', [callId])
   return rows.length > 0
