@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { build } from '../../scripts/build.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
-const test = suite('build')
+const test = suite('build', { timeout: 600_000 })
 
 const ROOT = dirname(dirname(import.meta.dirname))
 const run = promisify(execFile)
