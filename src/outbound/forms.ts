@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ENDPOINT_KINDS } from './sql/endpoints.ts'
 
 /** Events that endpoints can subscribe to. */
-export const EVENT_TYPES = [
+const EVENT_TYPES = [
   'call.started',
   'call.decided',
   'call.ended',
