@@ -55,11 +55,6 @@ inChromium(
     await house.noted(visitor.id, 'state', { actor: 'call', state: 'consulting' })
     await resident.press('1')
     await house.ending(visitor.id)
-    const silent = house.visitor()
-    await house.noted(silent.id, 'started')
-    const call = house.service.calls!.find(silent.id)!
-    call.note('understood', 'visitor', { unit: '101', intent: 'delivery' })
-    call.note('understood', 'resident', { answer: 'talk', confidence: 1 })
     const here = await visit(rig, house, { locale: 'pt-BR' })
     const { page } = here
     const open = (id: string) => page.goto(`http://127.0.0.1:${house.service.ports.api}/#/calls/${id}`)
@@ -69,6 +64,12 @@ inChromium(
     await page.getByRole('button', { name: /^Registro/ }).click()
     await page.locator('.journal-row', { hasText: 'resultado: autorizado' }).getByText('ended').waitFor()
 
+    // as late as can be: who says nothing is let go
+    const silent = house.visitor()
+    await house.noted(silent.id, 'started')
+    const call = house.service.calls!.find(silent.id)!
+    call.note('understood', 'visitor', { unit: '101', intent: 'delivery' })
+    call.note('understood', 'resident', { answer: 'talk', confidence: 1 })
     await open(silent.id)
     await page.getByText('101 · entrega').waitFor()
     await page.getByText('quer falar').waitFor()
