@@ -40,6 +40,8 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
       clearTimeout(timer)
       ending.abort()
     }
+    // a release may wait for something that does not keep the loop alive by itself
+    const awake = setInterval(() => {}, 1000)
     for (const release of releases.reverse()) {
       try {
         await release()
@@ -47,6 +49,7 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
         problems.push(error)
       }
     }
+    clearInterval(awake)
     if (problems.length === 0 && !shares) {
       const left = await leftovers(before)
       if (left.length > 0) problems.push(new Error(`left behind: ${left.join(', ')}`))
