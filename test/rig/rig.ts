@@ -1,7 +1,7 @@
 import { suite as uvuSuite } from 'uvu'
 
 // the real ones, whatever a test puts in their place
-const { setTimeout, clearTimeout, setImmediate } = globalThis
+const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = globalThis
 
 /** What a test is handed: `defer` runs in reverse order when the test ends, whatever its result. */
 export interface Rig {

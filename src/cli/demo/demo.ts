@@ -13,7 +13,7 @@ import { asPorteiroError, fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
 import { createTempDir } from '../../platform/temp-dir.ts'
-import { aborted, delay, withTimeout } from '../../platform/time.ts'
+import { aborted, delay } from '../../platform/time.ts'
 import { type RunningService, startService } from '../../roles/index.ts'
 import {
   createPhone,
@@ -23,7 +23,7 @@ import {
   sayAcross,
   type VisitorScript,
 } from '../../simulator/index.ts'
-import { type DemoMessages, openDemoMessages } from './messages.ts'
+import { openDemoMessages } from './messages.ts'
 import { openDemoPbx } from './pbx.ts'
 import { createStory, PORTEIRO, type Story, VISITOR } from './story.ts'
 
@@ -267,6 +267,10 @@ async function stageVisit(
   owner.defer(() => phone.close())
   story.tell(VISITOR, 'calls the gatehouse')
   phone.on((happening) => story?.happening(VISITOR, happening))
+  // no wait outlives the demo, whatever ended it
+  const over = new AbortController()
+  owner.defer(() => over.abort())
+  const within = withinUntil(over.signal)
   const visit = async () => {
     const ended = await within(
       VISIT_S,
@@ -274,7 +278,9 @@ async function stageVisit(
       playVisitor(phone, { keys: '101#', ...scenario.visitor }),
     )
     const { outcome, durations } = await within(STEP_S, 'the outcome in the journal', ending.promise)
-    const isOpen = messages === undefined || (await wasOpenedOnce(messages))
+    if (messages) await within(STEP_S, 'the gate opens', messages.opened)
+    // delivery is at least once, and a repetition has the same id
+    const isOpen = messages === undefined || new Set(messages.commands()).size === 1
     const stored = await storedOutcome(service, phone.id)
     return { ended, outcome, durations, isOpen, stored }
   }
@@ -304,14 +310,13 @@ async function stageVisit(
   return { outcome, isRight: outcome === scenario.outcome && stored.outcome === scenario.outcome && isOpen }
 }
 
-/** What `work` comes to. Rejects with DEMO_TIMEOUT, which says what was waited for. */
-async function within<T>(seconds: number, wanted: string, work: Promise<T>): Promise<T> {
-  const result = await withTimeout(
-    seconds * 1000,
-    work.then((value) => ({ value })),
-  )
-  if (result === undefined) throw fail('DEMO_TIMEOUT', { seconds, wanted })
-  return result.value
+/** A wait for `work` with a limit: rejects with DEMO_TIMEOUT, which says what was waited for. Ends with `over`. */
+function withinUntil(over: AbortSignal) {
+  return async <T>(seconds: number, wanted: string, work: Promise<T>): Promise<T> => {
+    const result = await Promise.race([work.then((value) => ({ value })), delay(seconds * 1000, over)])
+    if (result === undefined) throw fail('DEMO_TIMEOUT', { seconds, wanted })
+    return result.value
+  }
 }
 
 /** API_PORT where it is set, else 8082, or any port where somebody has that one. */
@@ -366,12 +371,6 @@ function startProgress(
 /** What the service logs tells how far its start is; the rest of it is for those who run it. */
 function logTo(step: (text: string) => void): Logger {
   return pino({ level: 'info' }, { write: (line: string) => step(JSON.parse(line).msg) })
-}
-
-async function wasOpenedOnce({ opened, commands }: DemoMessages): Promise<boolean> {
-  await within(STEP_S, 'the gate opens', opened)
-  // delivery is at least once, and a repetition has the same id
-  return new Set(commands()).size === 1
 }
 
 async function loadDirectory({ database }: RunningService) {

@@ -7,8 +7,6 @@ import type { RunningService } from '../../roles/index.ts'
 import { openHttpPeer, openWhatsAppPeer, type Reaction } from '../../simulator/index.ts'
 import { PORTEIRO, type Story } from './story.ts'
 
-export type DemoMessages = Awaited<ReturnType<typeof openDemoMessages>>
-
 const RESIDENT = 'Resident'
 const GATE = 'Gate'
 
