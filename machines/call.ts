@@ -22,6 +22,31 @@ import { type VisitorOutput, visitorMachine } from './visitor.ts'
 
 const RESTORE_LEGS = { type: 'tellLegs', params: 'call.restored' } as const
 
+/** The resident decides, in the dialogue with Porteiro or in the talk. */
+const RESIDENT_DECIDES = {
+  guard: { type: 'decides', params: ({ event }: ResidentDone) => event.output },
+  target: 'concluding',
+  actions: {
+    type: 'decide',
+    params: ({ context, event }: ResidentDone) => decisionOf(context, event.output),
+  },
+} as const
+
+/** The resident is gone without a decision. A resident whose process was lost is called again. */
+const RESIDENT_LEFT = [
+  {
+    guard: { type: 'wasLost', params: ({ event }: { event: { how: HungUp } }) => event },
+    target: 'contacting',
+    actions: [drop('resident'), 'searchAgain'],
+  },
+  { target: 'concluding', actions: [drop('resident'), end('unanswered', 'resident-left')] },
+] as const
+
+interface ResidentDone {
+  context: CallContext
+  event: { output: ResidentOutput }
+}
+
 /**
  * One visit, from the visitor's first frame until both legs are hung up by us. A root actor whose id is the AudioSocket
  * UUID; the dialogues, the search for the resident and the legs are its children.
@@ -216,11 +241,7 @@ export const callMachine = setup({
             bargesIn: settings.bargesIn,
           }),
           onDone: [
-            {
-              guard: { type: 'decides', params: ({ event }) => event.output },
-              target: 'concluding',
-              actions: { type: 'decide', params: ({ context, event }) => decisionOf(context, event.output) },
-            },
+            RESIDENT_DECIDES,
             { guard: { type: 'wantsTalk', params: ({ event }) => event.output }, target: 'talking' },
             { target: 'concluding', actions: end('unanswered', 'undecided') },
           ],
@@ -230,14 +251,7 @@ export const callMachine = setup({
       on: {
         'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
         'resident.speech.started': { actions: sendTo('resident', { type: 'speech.started' }) },
-        'resident.hungUp': [
-          {
-            guard: { type: 'wasLost', params: ({ event }) => event },
-            target: 'contacting',
-            actions: [drop('resident'), 'searchAgain'],
-          },
-          { target: 'concluding', actions: [drop('resident'), end('unanswered', 'resident-left')] },
-        ],
+        'resident.hungUp': RESIDENT_LEFT,
       },
     },
     talking: {
@@ -245,26 +259,12 @@ export const callMachine = setup({
         src: 'talk',
         id: 'talk',
         input: ({ context: { callId, settings } }) => ({ callId, talkMs: settings.talkMs }),
-        onDone: [
-          {
-            guard: { type: 'decides', params: ({ event }) => event.output },
-            target: 'concluding',
-            actions: { type: 'decide', params: ({ context, event }) => decisionOf(context, event.output) },
-          },
-          { target: 'concluding', actions: end('unanswered', 'undecided') },
-        ],
+        onDone: [RESIDENT_DECIDES, { target: 'concluding', actions: end('unanswered', 'undecided') }],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
       on: {
         'resident.key.pressed': { actions: sendTo('talk', ({ event }) => pressed(event)) },
-        'resident.hungUp': [
-          {
-            guard: { type: 'wasLost', params: ({ event }) => event },
-            target: 'contacting',
-            actions: [drop('resident'), 'searchAgain'],
-          },
-          { target: 'concluding', actions: [drop('resident'), end('unanswered', 'resident-left')] },
-        ],
+        'resident.hungUp': RESIDENT_LEFT,
       },
     },
     concluding: {

@@ -100,10 +100,12 @@ export const contactMachine = setup({
     /** Nobody can be rung any more: the code that a dialer rejects with once it has failed for good. */
     isHopeless: (_, error: unknown) =>
       typeof error === 'object' && error !== null && 'code' in error && error.code === 'DIALER_FAILED',
-    goesOn: ({ context }) => context.begun < context.attempts.length,
     wasAsked: (_, { asked }: AskingOutput) => asked,
-    nothingRang: ({ context }) => context.rings === 0,
     asksNext: ({ context }) => context.attempts[context.begun]?.kind === 'whatsapp',
+    noneIsLeft: ({ context }) => context.begun === context.attempts.length,
+    /** There was no attempt that "trying again" could refer to: nothing rang, and the last question could not be sent. */
+    seemsFirst: ({ context }) =>
+      context.begun === 0 || (context.rings === 0 && current(context).kind === 'whatsapp'),
   },
 }).createMachine({
   id: 'contact',
@@ -121,8 +123,9 @@ export const contactMachine = setup({
     choosing: {
       always: [
         { guard: 'asksNext', target: 'whatsapp' },
-        { guard: 'goesOn', target: 'call' },
-        { target: 'missed' },
+        { guard: 'noneIsLeft', target: 'missed' },
+        { guard: 'seemsFirst', target: 'call' },
+        { target: 'call.pausing' },
       ],
     },
     call: {
@@ -145,14 +148,14 @@ export const contactMachine = setup({
                   },
                   target: '#contact.missed',
                 },
-                { target: 'unheard' },
+                { target: '#contact.choosing' },
               ],
             },
             {
               src: 'deadline',
               id: 'dialDeadline',
               input: ({ context }) => inMs(rung(context).ringMs),
-              onDone: 'unheard',
+              onDone: '#contact.choosing',
             },
           ],
         },
@@ -164,15 +167,8 @@ export const contactMachine = setup({
               src: 'deadline',
               id: 'ringDeadline',
               input: ({ context }) => inMs(rung(context).ringMs),
-              onDone: 'unheard',
+              onDone: '#contact.choosing',
             },
-          ],
-        },
-        unheard: {
-          always: [
-            { guard: 'asksNext', target: '#contact.whatsapp' },
-            { guard: 'goesOn', target: 'pausing' },
-            { target: '#contact.missed' },
           ],
         },
         pausing: {
@@ -208,12 +204,10 @@ export const contactMachine = setup({
           onDone: [
             {
               guard: { type: 'wasAsked', params: ({ event }) => event.output },
-              target: '#contact.call.unheard',
+              target: 'choosing',
               actions: 'countRing',
             },
-            // the visitor would hear of a first time that there was not
-            { guard: 'nothingRang', target: '#contact.choosing' },
-            { target: '#contact.call.unheard' },
+            { target: 'choosing' },
           ],
         },
       ],
