@@ -1,8 +1,8 @@
 /**
- * The one table of errors. A code names what is wrong, `status` is what HTTP answers, `exit` (where present) is the exit
- * code of the process: 1 the demo failed, 64 wrong usage, 69 a required dependency is unreachable, 70 a bug, 78 invalid configuration
- * (sysexits.h). `{name}` in a message is filled from the error's details. docs/errors.md lists the same codes; `npm run
- * check` compares both.
+ * The table of all errors. `status` is the status of the HTTP answer. `exit` (where present) is the exit code of the
+ * process: 1 the demo failed, 64 wrong usage, 69 a required dependency is unreachable, 70 a bug, 78 invalid
+ * configuration (sysexits.h). `{name}` in a message is filled from the error's details. docs/errors.md lists the same
+ * codes; `npm run check` compares both.
  */
 export const ERRORS = {
   // process
@@ -40,7 +40,7 @@ export const ERRORS = {
   FRAME_MALFORMED: { status: 400, message: 'AudioSocket message of kind {kind} with {length} bytes.' },
   FRAME_OVERSIZED: { status: 400, message: 'AudioSocket audio of {length} bytes is more than a second.' },
   FRAME_EMPTY: { status: 400, message: 'AudioSocket messages without content, {count} in a row.' },
-  FRAME_KEY_UNKNOWN: { status: 400, message: 'A key that no telephone has was ignored: {byte}.' },
+  FRAME_KEY_UNKNOWN: { status: 400, message: 'An unknown key was ignored: {byte}.' },
   HANDSHAKE_TIMEOUT: { status: 408, message: 'No call UUID arrived within {ms} ms.' },
   HANDSHAKE_INVALID: {
     status: 400,
@@ -49,12 +49,15 @@ export const ERRORS = {
   UUID_NIL: { status: 400, message: 'The call UUID is nil.' },
   UUID_REPEATED: { status: 400, message: 'A second UUID arrived on a connection that has one.' },
   ADDRESS_REFUSED: { status: 403, message: '{address} is not in AUDIOSOCKET_ALLOW.' },
-  HANDSHAKE_ABANDONED: { status: 400, message: 'The connection ended before the call UUID came.' },
+  HANDSHAKE_ABANDONED: { status: 400, message: 'The connection ended before the call UUID arrived.' },
   HANDSHAKE_CROWDED: { status: 503, message: 'More than {max} connections waited for their call UUID.' },
   PEER_LOST: { status: 502, message: 'The connection to the PBX broke: {reason}' },
   PEER_ERROR: { status: 502, message: 'The PBX reported AudioSocket error {number}.' },
   PEER_STALLED: { status: 504, message: 'The PBX stopped reading; {bytes} bytes were waiting.' },
-  RELAY_FAILED: { status: 502, message: 'The node at {host}:{port} could not have the leg: {reason}' },
+  RELAY_FAILED: {
+    status: 502,
+    message: 'The leg could not be relayed to the node at {host}:{port}: {reason}',
+  },
   PORT_IN_USE: { status: 500, exit: 69, message: 'Port {port} on {host} is taken by another process.' },
   PORT_FORBIDDEN: { status: 500, exit: 69, message: 'Port {port} on {host} cannot be opened: {reason}' },
 
@@ -73,30 +76,33 @@ export const ERRORS = {
     status: 502,
     exit: 1,
     message:
-      'The {listener} heard only {percent} % of what the {speaker} said, which was said {tries} times.',
+      'The {listener} heard only {percent} % of the sentence of the {speaker}, after {tries} attempts.',
   },
   DEMO_TIMEOUT: {
     status: 504,
     exit: 1,
-    message: 'The demo waited {seconds} s for this, which never came: {wanted}.',
+    message: 'The demo waited {seconds} s in vain for {wanted}.',
   },
 
   // media
   PROMPT_MISSING: { status: 500, exit: 78, message: 'Prompt {prompt} is missing for {locale}: {file}' },
   PROMPT_FORMAT: { status: 500, exit: 78, message: '{file} is not 8 kHz, mono, 16-bit PCM WAV: {reason}' },
   RECORDING_UNKNOWN: { status: 404, message: 'Call {callId} has no recording "{name}".' },
-  RECORDING_FAILED: { status: 500, message: 'A recording could not be kept: {reason}' },
+  RECORDING_FAILED: { status: 500, message: 'A recording could not be saved: {reason}' },
 
   // speech
   SPEECH_OFF: { status: 503, message: 'No provider is configured ({variable}=none).' },
-  SPEECH_TEXT: { status: 400, message: 'A text of {length} characters cannot be spoken; 1 to {max} can.' },
+  SPEECH_TEXT: {
+    status: 400,
+    message: 'A text of {length} characters cannot be spoken; the limits are 1 to {max}.',
+  },
   SPEECH_TIMEOUT: { status: 504, message: '{provider} did not answer within {ms} ms.' },
   SPEECH_UNREACHABLE: { status: 502, message: '{provider} cannot be reached: {reason}' },
   SPEECH_REFUSED: { status: 502, message: '{provider} refused with status {status}.' },
-  SPEECH_INVALID: { status: 502, message: '{provider} gave an answer that is of no use: {reason}' },
-  SPEECH_BUSY: { status: 503, message: 'All {max} places at {provider} are in use.' },
-  SPEECH_PAUSED: { status: 503, message: '{provider} failed {failures} times in a row and is left alone.' },
-  SPEECH_CANCELLED: { status: 409, message: 'Nobody waits for this speech any more.' },
+  SPEECH_INVALID: { status: 502, message: '{provider} gave an unusable answer: {reason}' },
+  SPEECH_BUSY: { status: 503, message: 'All {max} concurrent requests to {provider} are in use.' },
+  SPEECH_PAUSED: { status: 503, message: '{provider} failed {failures} times in a row and is paused.' },
+  SPEECH_CANCELLED: { status: 409, message: 'The speech request was cancelled.' },
 
   // calls
   CALL_UNKNOWN: { status: 404, message: 'There is no call {callId}.' },
@@ -105,17 +111,20 @@ export const ERRORS = {
   CALLS_EXHAUSTED: { status: 503, message: 'All {max} calls are in use.' },
   CALL_ELSEWHERE_SILENT: {
     status: 503,
-    message: 'Node {node} takes calls, but did not answer.',
+    message: 'Node {node} did not answer.',
   },
-  STREAM_OVER: { status: 503, message: 'The process that told of it tells no more; ask again.' },
-  CALL_DECIDED: { status: 409, message: 'Call {callId} has been decided already: {outcome}.' },
+  STREAM_OVER: {
+    status: 503,
+    message: 'The process that publishes this stream has stopped; subscribe again.',
+  },
+  CALL_DECIDED: { status: 409, message: 'Call {callId} has already been decided: {outcome}.' },
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
-  DIALER_FAILED: { status: 503, exit: 69, message: 'Nobody can be rung any more: {reason}' },
-  DIAL_UNAVAILABLE: { status: 503, message: 'No way to ring residents is configured (CLICKTOCALL=off).' },
-  CONTACT_NOBODY: { status: 404, message: 'Nobody of the unit has a telephone that could be rung.' },
-  OPERATOR_UNAVAILABLE: { status: 503, message: 'There is no operator to ring (OPERATOR_EXTENSION).' },
+  DIALER_FAILED: { status: 503, exit: 69, message: 'Residents can no longer be called: {reason}' },
+  DIAL_UNAVAILABLE: { status: 503, message: 'No way to call residents is configured (CLICKTOCALL=off).' },
+  CONTACT_NOBODY: { status: 404, message: 'No resident of the unit has a telephone number.' },
+  OPERATOR_UNAVAILABLE: { status: 503, message: 'No operator is configured (OPERATOR_EXTENSION).' },
 
-  // click-to-call: every message of the broker has its host, virtual host and queue as details
+  // click-to-call: every BROKER_ error has host, virtual host and queue in its details
   BROKER_REFUSED: { status: 503, exit: 69, message: 'RabbitMQ at {host} refused the connection: {reason}' },
   BROKER_RESET: { status: 503, exit: 69, message: 'RabbitMQ at {host} broke the connection: {reason}' },
   BROKER_DNS: { status: 503, exit: 69, message: 'The host of AMQP_URL, {host}, has no address: {reason}' },
@@ -143,7 +152,7 @@ export const ERRORS = {
   },
   BROKER_UNROUTABLE: { status: 502, exit: 69, message: 'The queue {queue} does not exist: {reason}' },
   BROKER_NACKED: { status: 502, exit: 69, message: 'The queue {queue} refused the message.' },
-  MESSAGE_MALFORMED: { status: 400, message: 'A click-to-call message is not in order: {problem}' },
+  MESSAGE_MALFORMED: { status: 400, message: 'A click-to-call message is invalid: {problem}' },
   MESSAGE_STALE: { status: 410, message: 'A click-to-call message was {seconds} s old.' },
   ARI_UNREACHABLE: { status: 503, message: 'ARI at {host} cannot be reached: {reason}' },
   ARI_TIMEOUT: { status: 504, message: 'ARI at {host} did not answer within {ms} ms.' },
@@ -151,11 +160,14 @@ export const ERRORS = {
   ARI_REJECTED: { status: 502, message: 'Asterisk did not ring {endpoint} ({answer}): {reason}' },
 
   // dialogue
-  MODEL_FAILED: { status: 502, message: 'The language model could not be asked: {reason}' },
+  MODEL_FAILED: { status: 502, message: 'The request to the language model failed: {reason}' },
   MODEL_TIMEOUT: { status: 504, message: 'The language model did not answer within {ms} ms.' },
-  MODEL_ANSWER_INVALID: { status: 502, message: 'The language model answered in another form: {reason}' },
+  MODEL_ANSWER_INVALID: {
+    status: 502,
+    message: 'The language model did not answer in the required form: {reason}',
+  },
 
-  // what leaves
+  // outgoing requests and channels
   EGRESS_REFUSED: {
     status: 400,
     message: '{place} is not public and not in EGRESS_ALLOW.',
@@ -163,39 +175,42 @@ export const ERRORS = {
   EGRESS_URL: { status: 400, message: 'This URL cannot be used: {reason}' },
   DELIVERY_TIMEOUT: { status: 504, message: '{host} did not answer within {ms} ms.' },
   DELIVERY_DNS: { status: 502, message: '{host} has no address: {reason}' },
-  DELIVERY_TLS: { status: 502, message: '{host} has no TLS that can be trusted: {reason}' },
+  DELIVERY_TLS: { status: 502, message: '{host} offers no trusted TLS: {reason}' },
   DELIVERY_RESET: { status: 502, message: 'The connection to {host} failed: {reason}' },
   DELIVERY_STATUS: { status: 502, message: '{host} answered with status {status}.' },
-  DELIVERY_TOO_LARGE: { status: 502, message: 'The answer of {host} was longer than {limit} bytes.' },
-  DELIVERY_REDIRECT: { status: 502, message: '{host} sent us elsewhere, where we do not go: {reason}' },
-  DELIVERY_CANCELLED: { status: 409, message: 'The try was given up before {host} answered.' },
+  DELIVERY_TOO_LARGE: { status: 502, message: 'The response of {host} was longer than {limit} bytes.' },
+  DELIVERY_REDIRECT: { status: 502, message: '{host} sent a redirect that is not followed: {reason}' },
+  DELIVERY_CANCELLED: { status: 409, message: 'The attempt was cancelled before {host} answered.' },
   ENDPOINT_UNKNOWN: { status: 404, message: 'There is no endpoint {endpoint}.' },
   ENDPOINT_DISABLED: { status: 409, message: 'Endpoint {endpoint} is disabled: {reason}' },
   ENDPOINT_PAUSED: {
     status: 503,
-    message: 'Endpoint {endpoint} failed {failures} times in a row and is left alone for {seconds} s.',
+    message: 'Endpoint {endpoint} failed {failures} times in a row and is paused for {seconds} s.',
   },
   INSTANCE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no {carrier} account "{instance}".' },
   INSTANCE_INVALID: {
     status: 500,
-    message: 'The {carrier} account "{instance}" of {tenant} is not in order: {problem}',
+    message: 'The {carrier} account "{instance}" of {tenant} is invalid: {problem}',
   },
   CONTENT_INVALID: { status: 400, message: 'The channel {channel} cannot send this: {problem}' },
-  MEDIA_ABSENT: { status: 404, message: 'The recording {recording} of call {callId} is not here.' },
-  MEDIA_UNSUPPORTED: { status: 501, message: '{carrier} takes no recording from here: {reason}' },
+  MEDIA_ABSENT: {
+    status: 404,
+    message: 'The recording {recording} of call {callId} is not on this machine.',
+  },
+  MEDIA_UNSUPPORTED: { status: 501, message: '{carrier} cannot send the recording: {reason}' },
   WHATSAPP_REFUSED: { status: 502, message: 'WhatsApp refused ({number}): {reason}' },
-  WHATSAPP_LIMITED: { status: 429, message: 'WhatsApp takes no more just now ({number}).' },
+  WHATSAPP_LIMITED: { status: 429, message: 'WhatsApp accepts no more messages for now ({number}).' },
   WHATSAPP_WINDOW: {
     status: 409,
-    message: 'The person wrote more than a day ago, and there is no template (131047).',
+    message: 'The person last wrote more than a day ago, and no template is configured (131047).',
   },
-  WHATSAPP_WARNED: { status: 502, message: 'UnoAPI took the message and did not send it: {reason}' },
-  WHATSAPP_GARBLED: { status: 502, message: '{host} gave an answer without the id of a message.' },
+  WHATSAPP_WARNED: { status: 502, message: 'UnoAPI took the message but did not send it: {reason}' },
+  WHATSAPP_GARBLED: { status: 502, message: '{host} answered without a message id.' },
   TWILIO_REFUSED: { status: 502, message: 'Twilio refused ({number}): {reason}' },
-  TWILIO_LIMITED: { status: 429, message: 'Twilio takes no more just now ({number}).' },
-  TWILIO_GARBLED: { status: 502, message: '{host} gave an answer without the id of a message.' },
-  GATE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no gate {gate} that is enabled.' },
-  GATE_LATE: { status: 410, message: 'The command for call {callId} is {ms} ms too old.' },
+  TWILIO_LIMITED: { status: 429, message: 'Twilio accepts no more messages for now ({number}).' },
+  TWILIO_GARBLED: { status: 502, message: '{host} answered without a message id.' },
+  GATE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no enabled gate {gate}.' },
+  GATE_LATE: { status: 410, message: 'The command for call {callId} is {ms} ms too late.' },
   GATE_OFF: { status: 503, message: 'Gates over AMQP need AMQP_URL.' },
   GATE_UNREACHABLE: { status: 503, message: 'RabbitMQ did not take the command for the gate: {reason}' },
   GATE_UNROUTABLE: {
@@ -204,45 +219,45 @@ export const ERRORS = {
   },
 
   // messages
-  MESSAGE_INVALID: { status: 400, message: 'The message is not in order: {problem}' },
+  MESSAGE_INVALID: { status: 400, message: 'The message is invalid: {problem}' },
   MESSAGE_UNKNOWN: { status: 404, exit: 64, message: 'There is no message {messageId}.' },
   MESSAGE_STATE: {
     status: 409,
     exit: 64,
     message: 'Message {messageId} {state}; it cannot be {event}.',
   },
-  MESSAGE_TIMEOUT: { status: 504, message: 'The try took longer than {ms} ms.' },
-  MESSAGE_EXPIRED: { status: 410, message: 'The time of the message passed before it could be sent.' },
+  MESSAGE_TIMEOUT: { status: 504, message: 'The attempt took longer than {ms} ms.' },
+  MESSAGE_EXPIRED: { status: 410, message: 'The message expired before it could be sent.' },
   MESSAGE_UNCERTAIN: {
     status: 502,
-    message: 'The worker ended during the try, and {channel} does not recognise a message that comes twice.',
+    message: 'The worker ended during the attempt, and {channel} does not detect duplicates.',
   },
   MESSAGE_BOUNCED: { status: 502, message: 'The provider could not deliver it: {reason}' },
-  CHANNEL_UNAVAILABLE: { status: 503, message: 'No way to send by {channel} is configured.' },
-  JOB_UNKNOWN: { status: 500, message: 'Nobody handles jobs of type "{type}" in queue {queue}.' },
+  CHANNEL_UNAVAILABLE: { status: 503, message: 'Channel {channel} is not configured.' },
+  JOB_UNKNOWN: { status: 500, message: 'Queue {queue} has no handler for jobs of type "{type}".' },
   FALLBACK_UNWRITABLE: { status: 500, message: 'The fallback journal cannot be written: {reason}' },
 
-  // what comes in
+  // inbound
   WEBHOOK_UNKNOWN: { status: 404, message: 'No account for {channel} has the webhook "{instance}".' },
-  WEBHOOK_SIGNATURE: { status: 401, message: 'The signature in {header} is not the one of this body.' },
-  WEBHOOK_TOKEN: { status: 403, message: 'The token of this webhook is another one.' },
+  WEBHOOK_SIGNATURE: { status: 401, message: 'The signature in {header} does not match the body.' },
+  WEBHOOK_TOKEN: { status: 403, message: 'The token does not match this webhook.' },
   WEBHOOK_UNREADY: {
     status: 503,
-    message: 'Nobody can be let in by this webhook: {lacks} is not configured.',
+    message: 'This webhook cannot accept posts: {lacks} is not configured.',
   },
   INBOUND_BUSY: { status: 503, message: '{waiting} posts wait to be stored; post it again.' },
-  INBOUND_JOB: { status: 400, message: 'A job for what came in is not in order: {problem}' },
+  INBOUND_JOB: { status: 400, message: 'An inbound job is invalid: {problem}' },
   WHATSAPP_UNAVAILABLE: {
     status: 503,
-    message: 'Tenant {tenantId} has no account by which residents can be asked.',
+    message: 'Tenant {tenantId} has no account that can write to residents.',
   },
-  WHATSAPP_NOBODY: { status: 404, message: 'Nobody of unit {unit} can be asked in writing.' },
+  WHATSAPP_NOBODY: { status: 404, message: 'No resident of unit {unit} can be asked in writing.' },
 
   // HTTP
   KEY_MISSING: { status: 401, message: 'Send the API key as "Authorization: Bearer KEY".' },
-  KEY_INVALID: { status: 401, message: 'This API key is not known or has been revoked.' },
+  KEY_INVALID: { status: 401, message: 'This API key is unknown or has been revoked.' },
   KEY_SCOPE: { status: 403, message: 'This API key lacks the scope {scope}.' },
-  REQUEST_MALFORMED: { status: 400, message: 'This is no HTTP request.' },
+  REQUEST_MALFORMED: { status: 400, message: 'This is not an HTTP request.' },
   BODY_INVALID: { status: 400, message: 'The request does not have the expected form.' },
   BODY_NOT_JSON: { status: 400, message: 'The body is not JSON.' },
   BODY_TYPE: { status: 415, message: 'Send the body as application/json.' },
@@ -251,20 +266,20 @@ export const ERRORS = {
   CHART_FAILED: { status: 500, message: 'A chart could not be drawn: {reason}' },
   VIEWER_SLOW: {
     status: 408,
-    message: 'The viewer did not take what it asked for; {waiting} messages waited.',
+    message: 'The viewer reads too slowly; {waiting} messages were waiting.',
   },
-  VIEWERS_EXHAUSTED: { status: 503, message: 'All {max} places of the inspector are in use.' },
-  VIEWER_GARBLED: { status: 400, message: 'A message of the inspector is not in order: {problem}' },
-  ORIGIN_REFUSED: { status: 403, message: 'A page of {origin} may not open this.' },
-  PHONE_UNAVAILABLE: { status: 503, message: 'This node has no port for a telephone of the page.' },
-  PHONES_EXHAUSTED: { status: 503, message: 'All {max} telephones of the page are in use.' },
-  TICKET_INVALID: { status: 401, message: 'This ticket is not known, was used, or is too old.' },
-  ACTOR_UNKNOWN: { status: 404, message: 'There is no such actor now.' },
-  EVENT_REFUSED: { status: 400, message: 'An event {event} cannot be sent to {machine}.' },
+  VIEWERS_EXHAUSTED: { status: 503, message: 'All {max} inspector connections are in use.' },
+  VIEWER_GARBLED: { status: 400, message: 'An inspector message is invalid: {problem}' },
+  ORIGIN_REFUSED: { status: 403, message: 'Pages of {origin} may not open this.' },
+  PHONE_UNAVAILABLE: { status: 503, message: 'This node has no port for browser telephones.' },
+  PHONES_EXHAUSTED: { status: 503, message: 'All {max} browser telephones are in use.' },
+  TICKET_INVALID: { status: 401, message: 'This ticket is unknown, used or expired.' },
+  ACTOR_UNKNOWN: { status: 404, message: 'There is no such actor.' },
+  EVENT_REFUSED: { status: 400, message: 'Event {event} cannot be sent to {machine}.' },
   ROUTE_UNKNOWN: { status: 404, message: 'There is no {method} {path}.' },
   KEY_TENANT: {
     status: 403,
-    message: 'This API key is bound to one tenant; this needs a key of all tenants.',
+    message: 'This API key is bound to one tenant; this needs a key for all tenants.',
   },
   KEY_UNKNOWN: { status: 404, message: 'There is no API key {id}.' },
   CSRF_REFUSED: {
@@ -276,25 +291,25 @@ export const ERRORS = {
     message: 'Too many wrong API keys came from this address; wait {retryAfterSeconds} s.',
   },
   AUTH_UNAVAILABLE: { status: 503, message: 'API keys cannot be checked at the moment; try again.' },
-  CURSOR_INVALID: { status: 400, message: 'The cursor is not one of this list.' },
+  CURSOR_INVALID: { status: 400, message: 'The cursor does not belong to this list.' },
   STREAMS_EXHAUSTED: { status: 503, message: 'All {max} event streams are in use.' },
   TENANT_UNKNOWN: { status: 404, exit: 64, message: 'There is no tenant "{tenant}".' },
-  TENANT_TAKEN: { status: 409, message: 'There is a tenant "{tenant}" already.' },
+  TENANT_TAKEN: { status: 409, message: 'Tenant "{tenant}" already exists.' },
   TENANT_MAIN: { status: 409, message: 'The main tenant "{tenant}" cannot be deleted.' },
   UNIT_UNKNOWN: { status: 404, message: 'There is no unit {unit}.' },
-  UNIT_TAKEN: { status: 409, message: 'There is a unit {number} already.' },
+  UNIT_TAKEN: { status: 409, message: 'Unit {number} already exists.' },
   RULE_UNKNOWN: { status: 404, message: 'There is no rule {id}.' },
   EXTENSION_UNKNOWN: { status: 404, message: 'There is no extension "{id}".' },
   EXTENSION_TAKEN: {
     status: 409,
-    message: 'The extension "{id}", or a port of it, belongs to another tenant.',
+    message: 'Extension "{id}", or one of its ports, belongs to another tenant.',
   },
 } as const satisfies Record<string, { status: number; message: string; exit?: number }>
 
 export type ErrorCode = keyof typeof ERRORS
 export type Details = Record<string, unknown>
 
-/** An error with a code of the table above and the facts that belong to it. */
+/** An error with a code of the table above and its facts as details. */
 export class PorteiroError extends Error {
   readonly code: ErrorCode
   readonly details: Details
@@ -322,12 +337,12 @@ export function fail(code: ErrorCode, details: Details = {}, cause?: unknown): P
   return new PorteiroError(code, details, cause)
 }
 
-/** Any thrown value as a PorteiroError; what is not one of ours is a BUG with its cause. */
+/** Any thrown value as a PorteiroError; any other error becomes a BUG with that error as its cause. */
 export function asPorteiroError(error: unknown): PorteiroError {
   return error instanceof PorteiroError ? error : new PorteiroError('BUG', {}, error)
 }
 
-/** The message of anything that was thrown. */
+/** The message of any thrown value. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join('; ')
   return error instanceof Error ? error.message || error.name : String(error)

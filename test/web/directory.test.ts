@@ -196,7 +196,7 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
   await dialog.getByLabel('Name').fill('South Tower')
   await dialog.getByLabel('Id (does not change)').fill('default')
   await dialog.getByRole('button', { name: 'Save' }).click()
-  await page.locator('.toast.bad', { hasText: 'There is a tenant "default" already.' }).waitFor()
+  await page.locator('.toast.bad', { hasText: 'Tenant "default" already exists.' }).waitFor()
   await dialog.getByLabel('Id (does not change)').fill('south')
   await dialog.getByLabel('Language that is heard').selectOption('en')
   await dialog.getByRole('radio', { name: 'A plan of its own' }).check()

@@ -278,7 +278,7 @@ async function stageVisit(
       playVisitor(phone, { keys: '101#', ...scenario.visitor }),
     )
     const { outcome, durations } = await within(STEP_S, 'the outcome in the journal', ending.promise)
-    if (messages) await within(STEP_S, 'the gate opens', messages.opened)
+    if (messages) await within(STEP_S, 'the opening of the gate', messages.opened)
     // delivery is at least once, and a repetition has the same id
     const isOpen = messages === undefined || new Set(messages.commands()).size === 1
     const stored = await storedOutcome(service, phone.id)
