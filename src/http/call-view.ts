@@ -1,12 +1,7 @@
 import type { AnyActorRef } from 'xstate'
 import { stateName } from '../../machines/index.ts'
 import type { EventRow, LiveCall } from '../calls/index.ts'
-
-interface Snapshot {
-  state: string
-  legs: ('visitor' | 'resident')[]
-  children: Record<string, string>
-}
+import { NOTHING_YET, type Snapshot, snapshotAfter } from '../web/live/call-fold.js'
 
 /** The states of a call of this node and of all machines below it that are at work. */
 export function snapshotOf({ actor, legs }: LiveCall): Snapshot {
@@ -31,20 +26,9 @@ function statesBelow(children: Readonly<Record<string, AnyActorRef | undefined>>
 
 /**
  * The same of a call that lives on another node, as its journal tells; children that have ended are still among them. The legs
- * of one that no process has are gone, though nobody could note it.
+ * of a call that no process has are gone, though nobody could note it.
  */
 export function snapshotBy(events: readonly EventRow[], isAwaitingVisitor = false): Snapshot {
-  const legs = new Set<'visitor' | 'resident'>()
-  const children: Record<string, string> = {}
-  let state = ''
-  for (const { kind, leg, data } of events) {
-    if (kind === 'leg.connected' && leg) legs.add(leg)
-    else if (kind === 'leg.closed' && leg) legs.delete(leg)
-    else if (kind === 'state') {
-      const change = data as { actor: string; state: string }
-      if (change.actor === 'call') state = change.state
-      else children[change.actor] = change.state
-    }
-  }
-  return { state, legs: isAwaitingVisitor ? [] : [...legs], children }
+  const snapshot = events.reduce<Snapshot>(snapshotAfter, NOTHING_YET)
+  return isAwaitingVisitor ? { ...snapshot, legs: [] } : snapshot
 }

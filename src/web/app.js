@@ -1,6 +1,6 @@
 import { logout, resume, session } from './api.js'
 import { effect, html, render, useEffect, useState } from './lib.js'
-import { calls } from './live.js'
+import { calls } from './live/calls.js'
 import { problems } from './parts/dependencies.js'
 import { Icon } from './parts/icons.js'
 import { Failure, Question, Toast } from './parts/notice.js'

@@ -1,28 +1,44 @@
-import { get } from './api.js'
-import { signal } from './lib.js'
+import { get, may, session } from './api.js'
+import { effect, signal } from './lib.js'
+import { every } from './live/clock.js'
 
-/** What the service says of itself: `{ status, ready, dead, at }`; each may be `{ error }` instead. */
+/** ms between two looks while the page is seen. */
+const LOOK_MS = 10_000
+
+/**
+ * @template Answer
+ * @typedef {Answer & { error?: undefined } | { [Name in keyof Answer]?: undefined } & { error: unknown }} Told
+ */
+/**
+ * @typedef {object} Health What the service says of itself.
+ * @property {Told<import('./api-types.d.ts').Status>} [status]
+ * @property {Told<import('./api-types.d.ts').Readiness>} [ready]
+ * @property {Told<import('./api-types.d.ts').Page<unknown>>} [dead] whether there are dead letters: one at most
+ * @property {number} [at] ms since 1970
+ */
+
+/** @type {import('./lib.js').Signal<Health>} */
 export const health = signal({})
 
 /** Looks at the service itself. */
 export async function look() {
-  const told = async (ask) =>
-    ask().then(
-      (value) => value,
-      (error) => ({ error }),
-    )
   const [status, ready, dead] = await Promise.all([
-    told(() => get('/api/status')),
-    told(readiness),
-    told(() => get('/api/queue/dead?limit=1')),
+    told(get('/api/status')),
+    told(readiness()),
+    told(get('/api/queue/dead?limit=1')),
   ])
   health.value = { status, ready, dead, at: Date.now() }
+}
+
+/** @param {Promise<any>} answer */
+function told(answer) {
+  return answer.catch((/** @type {unknown} */ error) => ({ error }))
 }
 
 /** ms since 1970 by the service's clock, in whole seconds: the browser's may be minutes off. */
 export async function serviceTime() {
   const { headers } = await fetch('/healthz')
-  return Date.parse(headers.get('date'))
+  return Date.parse(headers.get('date') ?? '')
 }
 
 /** 503 says what is lacking, so it is no error here. */
@@ -30,3 +46,10 @@ async function readiness() {
   const response = await fetch('/readyz')
   return response.json()
 }
+
+effect(() => {
+  if (session.value && may('read')) void look()
+})
+every(LOOK_MS, () => {
+  if (document.visibilityState === 'visible') void look()
+})

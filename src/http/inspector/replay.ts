@@ -1,6 +1,7 @@
 import { MACHINES } from '../../../machines/index.ts'
 import type { EventRow } from '../../calls/index.ts'
 import { shown } from '../../inspect/index.ts'
+import { stateChangeOf } from '../../web/live/call-fold.js'
 
 /** One event of a call's journal, with the state of every machine after it, by the actor's id. */
 export interface ReplayStep {
@@ -16,16 +17,10 @@ export interface ReplayStep {
 export function replay(events: readonly EventRow[], masked: boolean): ReplayStep[] {
   let states: Record<string, string> = {}
   return events.map(({ seq, at, kind, leg, data }) => {
-    const change = kind === 'state' ? changeOf(data) : undefined
+    const change = stateChangeOf({ kind, data })
     if (change) states = { ...states, [change.actor]: change.state }
     return { seq, at, kind, leg, data: shown(data, masked), states }
   })
-}
-
-function changeOf(data: unknown): { actor: string; state: string } | undefined {
-  if (typeof data !== 'object' || data === null) return undefined
-  const { actor, state } = data as { actor?: unknown; state?: unknown }
-  return typeof actor === 'string' && typeof state === 'string' ? { actor, state } : undefined
 }
 
 const machines = new Map<string, string>([

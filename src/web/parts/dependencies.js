@@ -1,6 +1,6 @@
 import { health } from '../health.js'
 import { computed, html } from '../lib.js'
-import { connection } from '../live.js'
+import { connection } from '../live/feed.js'
 import { amount, brokerState, lackOf, moment, tr } from '../words.js'
 
 /** Frames since the start, 100 s of sound on one line, before how late they were says anything. */

@@ -1,6 +1,6 @@
 import { may, post } from '../api.js'
 import { html, useState } from '../lib.js'
-import { levels } from '../live.js'
+import { levels } from '../live/levels.js'
 import { Meter } from '../parts/meter.js'
 import { Do } from '../parts/notice.js'
 import { roleName, tr } from '../words.js'

@@ -1,7 +1,10 @@
 import { get, may } from '../api.js'
 import { decisionOf, endOf } from '../call-words.js'
 import { html, useEffect, useRef, useState } from '../lib.js'
-import { calls, now, onCallEvent } from '../live.js'
+import { stateChangeOf } from '../live/call-fold.js'
+import { calls } from '../live/calls.js'
+import { now } from '../live/clock.js'
+import { onCallEvent } from '../live/feed.js'
 import { Icon, Mark } from '../parts/icons.js'
 import { Failure } from '../parts/notice.js'
 import { lasted, moment, stateOf, tr } from '../words.js'
@@ -108,13 +111,18 @@ function joined(one, other) {
   return [...bySeq.values()].sort((first, second) => first.seq - second.seq)
 }
 
-/** Where each actor is and was before, as the journal tells. */
+/**
+ * Where each actor is and was before, as the journal tells.
+ * @param {import('../api-types.d.ts').JournalEvent[]} events
+ * @param {import('../api-types.d.ts').Snapshot | null | undefined} snapshot
+ */
 function statesIn(events, snapshot) {
+  /** @type {Record<string, { state: string, was?: string | undefined }>} */
   const states = {}
-  for (const { kind, data } of events) {
-    if (kind !== 'state') continue
-    states[data.actor] = { state: data.state, was: states[data.actor]?.state }
+  for (const event of events) {
+    const change = stateChangeOf(event)
+    if (change) states[change.actor] = { state: change.state, was: states[change.actor]?.state }
   }
-  if (snapshot && !states.call) states.call = { state: snapshot.state }
+  if (snapshot && !states['call']) states['call'] = { state: snapshot.state }
   return states
 }
