@@ -45,7 +45,7 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-/** One calm line, the problems below it, and the exit code. */
+/** Prints one line and the problems below it; returns the exit code. */
 function report(thrown: unknown): number {
   const error = asPorteiroError(thrown)
   complain(`porteiro: ${error.message} (${error.code})`)
@@ -61,15 +61,12 @@ function createProgram(exit: (code: number) => void): Command {
     .description('Gatehouse calls for Asterisk: AudioSocket in, one XState actor a call, a decision out.')
     .version(VERSION)
     .exitOverride()
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(see --help)')
 
   program
     .command('serve')
-    .description('run the service until SIGTERM; its settings are environment variables, see .env.example')
-    .option(
-      '--role <roles>',
-      `some of ${ROLES.join(', ')}, with commas; all that are configured unless given`,
-    )
+    .description('run the service until SIGTERM; settings are environment variables, see .env.example')
+    .option('--role <roles>', `comma-separated: ${ROLES.join(', ')}; default: all that are configured`)
     .action(async ({ role }) =>
       exit(
         await serve({
@@ -82,9 +79,11 @@ function createProgram(exit: (code: number) => void): Command {
 
   program
     .command('demo')
-    .description('run a whole visit on this machine, with nothing else installed')
-    .addOption(new Option('--scenario <name>', 'which visit').choices(SCENARIO_NAMES).default('authorized'))
-    .option('--keep', 'leave Porteiro and its page up afterwards, until Ctrl-C, on API_PORT', false)
+    .description('run a complete visit on this machine; needs no other services')
+    .addOption(
+      new Option('--scenario <name>', 'the visit to run').choices(SCENARIO_NAMES).default('authorized'),
+    )
+    .option('--keep', 'keep Porteiro and its page running on API_PORT until Ctrl-C', false)
     .action(async ({ scenario, keep }) =>
       exit(
         await interruptible((signal) =>
@@ -103,21 +102,25 @@ function createProgram(exit: (code: number) => void): Command {
 
   program
     .command('call')
-    .description('a telephone that speaks AudioSocket exactly as Asterisk does')
+    .description('simulate a telephone that speaks AudioSocket exactly as Asterisk does')
     .option(
       '--port <port>',
-      'AudioSocket port of the service; unless given that of AUDIOSOCKET_VISITOR_PORT, or with --answer of AUDIOSOCKET_RESIDENT_PORT',
+      'AudioSocket port of the service; default: AUDIOSOCKET_VISITOR_PORT, or AUDIOSOCKET_RESIDENT_PORT with --answer',
       integer(1, 65_535),
     )
-    .option('--host <host>', 'where the service is; unless given this machine')
-    .option('--uuid <uuid>', 'the call; a new one unless given', uuid)
-    .option('--keys <keys>', 'keys of the visitor when asked for the unit, such as 101#', keys)
-    .option('--wav <file>', 'spoken at each beep instead of the sample (8 kHz, mono, 16-bit)')
-    .option('--record <file>', 'write what was heard as WAV')
-    .option('--answer <keys>', 'be the resident and press these keys after the menu, such as 1 or 31', keys)
-    .option('--reconnect', 'connect again when the service is lost, as the dialplan with Dial does')
+    .option('--host <host>', 'host of the service; default: this machine')
+    .option('--uuid <uuid>', 'id of the call; default: a new one', uuid)
+    .option('--keys <keys>', 'keys the visitor presses when asked for the unit, such as 101#', keys)
+    .option('--wav <file>', 'speech to play at each beep instead of the sample (8 kHz, mono, 16-bit)')
+    .option('--record <file>', 'write the audio the telephone hears to a WAV file')
+    .option(
+      '--answer <keys>',
+      'answer as the resident and press these keys after the menu, such as 1 or 31',
+      keys,
+    )
+    .option('--reconnect', 'reconnect when the service is lost, as the dialplan with Dial does')
     .option('--inband', 'send keys as tones in the audio, as an old Asterisk does')
-    .option('--hangup-after <ms>', 'hang up so long after connecting', integer(0, 3_600_000))
+    .option('--hangup-after <ms>', 'hang up this long after connecting', integer(0, 3_600_000))
     .addOption(
       new Option('--locale <locale>', 'language of the prompts to recognise')
         .choices(['pt-BR', 'en'])
@@ -151,7 +154,7 @@ function createProgram(exit: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('look at everything the configuration names, and say what to do')
+    .description('check everything the configuration names, and say what to fix')
     .option('--json', 'one JSON object', false)
     .action(async ({ json }) => {
       const findings = await examine(readEnvironment)
@@ -164,10 +167,10 @@ function createProgram(exit: (code: number) => void): Command {
   const directory = program.command('directory').description('units and residents')
   directory
     .command('import')
-    .description('load units from a JSON file; all of it or, if anything is wrong, nothing')
+    .description('load units from a JSON file; nothing is loaded if anything is wrong')
     .argument('<file>', 'such as examples/condominium.json, or - for standard input')
-    .option('--tenant <id>', "the condominium; the file's own, or the main one, unless given")
-    .option('--replace', 'also remove the units that the file does not name', false)
+    .option('--tenant <id>', 'the condominium; default: the one in the file, or the main one')
+    .option('--replace', 'also remove units that are not in the file', false)
     .option('--json', 'one JSON object', false)
     .action(async (file, { tenant: wanted, replace, json }) => {
       const { tenant, units, extensions, rules } = parseDirectory(await readInput(file))
@@ -189,14 +192,14 @@ function createProgram(exit: (code: number) => void): Command {
         )
         if (extensions?.length)
           print(
-            `${tenantId}: ${extensions.length} extensions; a service that runs opens their ports on POST /api/refresh, ` +
+            `${tenantId}: ${extensions.length} extensions; a running service opens their ports on POST /api/refresh, ` +
               'or with "Read ports again" in the page',
           )
       })
     })
   directory
     .command('export')
-    .description('print the units as JSON, in the form that import takes')
+    .description('print the units as JSON, in the format of import')
     .option('--tenant <id>', 'the condominium', MAIN_TENANT)
     .option('--json', 'on one line', false)
     .action(({ tenant, json }) =>
@@ -228,9 +231,9 @@ async function withDatabase(
   work: (database: Database, migrated: { applied: string[] }) => Promise<void>,
 ): Promise<void> {
   const config = loadConfig()
-  // on a terminal the first start of the embedded server tells what it does
+  // on a terminal, show the progress of the embedded server's first start
   const log = process.stderr.isTTY ? createLog('warn') : silentLog()
-  // the work is short and is not cut off: what counts is that the embedded server is stopped after it
+  // the work is short and is not interrupted, so that the embedded server is always stopped after it
   await interruptible(async () => {
     const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
     try {
@@ -241,7 +244,7 @@ async function withDatabase(
   })
 }
 
-/** The first Ctrl-C, SIGTERM or SIGHUP asks the work to end in order; a second one ends the process. */
+/** The first Ctrl-C, SIGTERM or SIGHUP asks the work to end; a second one ends the process. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController()
   const hear = (signal: NodeJS.Signals) => {
@@ -257,7 +260,7 @@ async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Prom
   }
 }
 
-/** Where a call goes: as given, or as the settings of this directory have it for its role. */
+/** The destination of a call: from the options, or from the settings for its role. */
 function destinationOf({ port, host, answer }: { port?: number; host?: string; answer?: string }) {
   if (port !== undefined) return { port, ...(host !== undefined && { host }) }
   const { audiosocket } = loadConfig()
@@ -265,8 +268,7 @@ function destinationOf({ port, host, answer }: { port?: number; host?: string; a
     answer === undefined
       ? (['AUDIOSOCKET_VISITOR_PORT', audiosocket.visitorPort] as const)
       : (['AUDIOSOCKET_RESIDENT_PORT', audiosocket.residentPort] as const)
-  if (set === 0)
-    throw fail('USAGE_WRONG', { problem: `${setting} is 0, so any port may be it; give --port.` })
+  if (set === 0) throw fail('USAGE_WRONG', { problem: `${setting} is 0 (any free port); give --port.` })
   return { port: set, host: host ?? reachable(audiosocket.host), setting }
 }
 

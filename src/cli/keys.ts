@@ -8,7 +8,7 @@ import { table } from './table.ts'
 const SCOPES: readonly Scope[] = ['read', 'operate', 'admin']
 
 interface KeysCommandOptions {
-  /** Opens the database for the length of the work. */
+  /** Opens the database for the duration of the work. */
   withDatabase: (work: (database: Database) => Promise<void>) => Promise<void>
   print: (line: string) => void
 }
@@ -19,10 +19,10 @@ export function registerKeysCommand(program: Command, { withDatabase, print }: K
 
   keys
     .command('create')
-    .description('make a key; it is printed once and kept as a hash only')
-    .argument('<name>', 'whose it is: a program or a person; the journal names it')
-    .option('--scope <scopes>', `some of ${SCOPES.join(', ')}, with commas`, scopes, ['read'])
-    .option('--tenant <id>', 'the one condominium it is for; every one unless given')
+    .description('create a key; it is printed once and stored only as a hash')
+    .argument('<name>', 'the program or person that uses it; the journal names it')
+    .option('--scope <scopes>', `comma-separated: ${SCOPES.join(', ')}`, scopes, ['read'])
+    .option('--tenant <id>', 'limit the key to one condominium; default: all')
     .option('--json', 'one JSON object', false)
     .action((name, { scope, tenant, json }) =>
       withDatabase(async (database) => {
@@ -38,8 +38,8 @@ export function registerKeysCommand(program: Command, { withDatabase, print }: K
 
   keys
     .command('list')
-    .description('the keys, without what opens anything; revoked ones too')
-    .option('--tenant <id>', 'of one condominium')
+    .description('list the keys without their secrets, also revoked ones')
+    .option('--tenant <id>', 'only of this condominium')
     .option('--json', 'one JSON object', false)
     .action(({ tenant, json }) =>
       withDatabase(async (database) => {
@@ -52,13 +52,13 @@ export function registerKeysCommand(program: Command, { withDatabase, print }: K
 
   keys
     .command('revoke')
-    .description('take a key back; sessions and streams that it opened end within seconds')
+    .description('revoke a key; its sessions and streams end within seconds')
     .argument('<id>', 'as list shows it', keyId)
     .option('--json', 'one JSON object', false)
     .action((id, { json }) =>
       withDatabase(async (database) => {
         if (!(await revokeKey(database, id))) {
-          throw fail('USAGE_WRONG', { problem: `There is no key ${id} that is not revoked.` })
+          throw fail('USAGE_WRONG', { problem: `There is no active key ${id}.` })
         }
         print(json ? JSON.stringify({ id, revoked: true }) : `Revoked: ${id}`)
       }),

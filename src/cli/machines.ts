@@ -18,12 +18,8 @@ export function registerMachinesCommand(program: Command, print: (line: string) 
   program
     .command('machines')
     .description('draw the statecharts of a call and of the service')
-    .argument('[names...]', `some of ${MACHINES.map(({ id }) => id).join(', ')}; all of them unless given`)
-    .option(
-      '--format <formats>',
-      `some of ${CHART_FORMATS.join(', ')}, with commas; mermaid unless given`,
-      formats,
-    )
+    .argument('[names...]', `some of ${MACHINES.map(({ id }) => id).join(', ')}; default: all`)
+    .option('--format <formats>', `comma-separated: ${CHART_FORMATS.join(', ')}; default: mermaid`, formats)
     .option('--out <directory>', 'write a file for each machine and format instead of printing')
     .option('--json', 'the same as --format json; with --out, the files as one JSON object', false)
     .action((names: string[], options: Options) => draw(names, options, print))
@@ -49,7 +45,7 @@ async function draw(asked: string[], options: Options, print: (line: string) => 
   }
   const [format, ...more] = wanted
   if (more.length > 0 || (format === 'svg' && names.length > 1))
-    throw fail('USAGE_WRONG', { problem: 'Several drawings do not go into one output: use --out DIRECTORY.' })
+    throw fail('USAGE_WRONG', { problem: 'Several drawings need several files: use --out DIRECTORY.' })
   if (format === 'json')
     // one machine as it is, for Stately Studio
     return print(

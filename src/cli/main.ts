@@ -7,14 +7,14 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.stderr.write(
       `${JSON.stringify({ level: 'fatal', code: 'BUG', msg: String(error), stack: (error as Error)?.stack })}\n`,
     )
-    // what was caught by nobody leaves the process in no state to go on
+    // an uncaught error leaves the process in an unknown state
     void reportLast(error).finally(() => process.exit(asPorteiroError(undefined).exit))
   })
 }
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // the reader has what it wanted, as in `porteiro doctor | head -1`, or the terminal was closed; calls go on
+    // the reader has stopped reading, as in `porteiro doctor | head -1`, or the terminal is closed; calls go on
     if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
   })
 }

@@ -16,10 +16,10 @@ import { isQueue, QUEUES, type WorkerRow } from '../queue/index.ts'
 import { table } from './table.ts'
 
 interface QueueCommandOptions {
-  /** Opens the database that is configured, migrated, and closes it afterwards. */
+  /** Opens and migrates the configured database for the duration of the work. */
   withDatabase: (work: (database: Database) => Promise<void>) => Promise<void>
   print: (line: string) => void
-  /** Shows how far long work is, where somebody watches; undefined elsewhere. */
+  /** Shows the progress of long work; undefined unless standard error is a terminal. */
   progress?: ((text: string) => void) | undefined
 }
 
@@ -44,11 +44,11 @@ export function registerQueueCommand(
   program: Command,
   { withDatabase, print, progress }: QueueCommandOptions,
 ): void {
-  const queue = program.command('queue').description('messages that leave: how they stand, and what to do')
+  const queue = program.command('queue').description('outgoing messages: status and control')
 
   const withOutbound = (tenant: string | undefined, work: (outbound: Outbound) => Promise<void>) =>
     withDatabase(async (database) => {
-      // one that is misspelt would be answered like one that has nothing
+      // a misspelt tenant would look like a tenant without messages
       if (tenant !== undefined && (await listTenants(database, tenant)).length === 0)
         throw fail('TENANT_UNKNOWN', { tenant })
       const { messages } = loadConfig()
@@ -70,15 +70,15 @@ export function registerQueueCommand(
     queue
       .command(name)
       .description(description)
-      .option('--tenant <id>', 'of this condominium only')
-      .addOption(new Option('--channel <channel>', 'by this way only').choices(CHANNELS))
-      .option('--since <time>', 'enqueued since then: 2026-11-21T15:00Z, or 30m, 12h, 7d ago', time)
+      .option('--tenant <id>', 'only of this condominium')
+      .addOption(new Option('--channel <channel>', 'only of this channel').choices(CHANNELS))
+      .option('--since <time>', 'enqueued since: 2026-11-21T15:00Z, or 30m, 12h, 7d ago', time)
       .option('--json', 'one JSON object', false)
 
   queue
     .command('stats')
-    .description('what waits, runs and died, by queue, tenant and priority, and who works')
-    .option('--tenant <id>', 'of this condominium only')
+    .description('show waiting, running and dead messages by queue, tenant and priority, and the workers')
+    .option('--tenant <id>', 'only of this condominium')
     .option('--json', 'one JSON object', false)
     .action(({ tenant, json }: Filter) =>
       withOutbound(tenant, async (outbound) => {
@@ -91,7 +91,7 @@ export function registerQueueCommand(
     queue
       .command(name)
       .description(description)
-      .option('--tenant <id>', 'of this condominium only; else everybody’s')
+      .option('--tenant <id>', 'only of this condominium; default: all')
       .option('--json', 'one JSON object', false)
       .action(({ tenant, json }: Filter) =>
         withOutbound(tenant, async (outbound) => {
@@ -101,12 +101,12 @@ export function registerQueueCommand(
           print(pauses.length === 0 ? 'Nothing is paused.' : holding(pauses).join('\n'))
         }),
       )
-  paused('pause', 'messages wait in the queue, and still expire; priority 10 (gates) goes on')
-  paused('resume', 'they leave again')
+  paused('pause', 'pause sending: messages wait and may expire; priority 10 (gates) is still sent')
+  paused('resume', 'resume sending')
 
-  filtered('dead', 'dead messages, newest first')
-    .option('--id <id>', 'this one, with each of its tries')
-    .option('--limit <count>', 'at most so many', count, 20)
+  filtered('dead', 'list dead messages, newest first')
+    .option('--id <id>', 'show this message with all its attempts')
+    .option('--limit <count>', 'maximum number', count, 20)
     .action(({ id, limit, tenant, channel, since, json }: Filter & { id?: string; limit: number }) =>
       withOutbound(tenant, async (outbound) => {
         if (id !== undefined) {
@@ -115,22 +115,22 @@ export function registerQueueCommand(
         }
         const { messages, next } = await outbound.dead({ tenantId: tenant, channel, since, limit })
         if (json) return print(JSON.stringify({ messages: messages.map(shown), more: next !== null }))
-        if (messages.length === 0) return print('No message is dead.')
+        if (messages.length === 0) return print('There are no dead messages.')
         for (const row of table(DEAD_COLUMNS, messages.map(dead))) print(row)
         if (next !== null) print(`… and more: --limit ${limit * 5}`)
       }),
     )
 
-  filtered('redrive', 'dead messages begin anew')
-    .option('--id <id>', 'this one only')
-    .option('--queue <name>', `dead jobs of a queue whose jobs are no messages: ${JOB_QUEUES.join(', ')}`)
-    .option('--all', 'every one that is dead; needed where nothing else says which')
+  filtered('redrive', 'send dead messages again from the beginning')
+    .option('--id <id>', 'only this message')
+    .option('--queue <name>', `dead jobs of a queue without messages: ${JOB_QUEUES.join(', ')}`)
+    .option('--all', 'all dead messages; required without another filter')
     .action(({ id, queue: name, all, tenant, channel, since, json }: Redrive) =>
       withOutbound(tenant, async (outbound) => {
         if (!all && [id, name, tenant, channel, since].every((given) => given === undefined))
           throw fail('USAGE_WRONG', {
             problem:
-              'Say which with --id, --tenant, --channel, --since or --queue, or --all: porteiro queue redrive --all',
+              'Choose messages with --id, --tenant, --channel, --since, --queue or --all: porteiro queue redrive --all',
           })
         const done = (count: number) => progress?.(`${count} redriven`)
         const redriven =
@@ -141,8 +141,8 @@ export function registerQueueCommand(
       }),
     )
 
-  filtered('cancel', 'take messages back that were not sent yet')
-    .argument('[ids...]', 'these; else a filter is needed')
+  filtered('cancel', 'cancel messages that were not sent yet')
+    .argument('[ids...]', 'ids of messages; required without a filter')
     .action((ids: string[], { tenant, channel, since, json }: Filter) =>
       withOutbound(tenant, async (outbound) => {
         if (ids.length === 0 && tenant === undefined && channel === undefined && since === undefined) {
@@ -167,7 +167,7 @@ export function registerQueueCommand(
             progress?.(`${count} cancelled`),
           )
         }
-        // what was named and left as it was is an error, and the first of them says why
+        // if no named message could be cancelled, fail with the first reason
         if (first && cancelled === 0) throw first
         print(json ? JSON.stringify({ cancelled, refused }) : `${cancelled} cancelled.`)
       }),
@@ -177,12 +177,12 @@ export function registerQueueCommand(
 function jobQueue(name: string) {
   if (!isQueue(name) || name === 'outgoing' || name === 'webhook')
     throw fail('USAGE_WRONG', {
-      problem: `"${name}" is no queue of jobs; those are ${JOB_QUEUES.join(', ')}.`,
+      problem: `"${name}" is not a job queue; choose ${JOB_QUEUES.join(', ')}.`,
     })
   return name
 }
 
-/** What a message said and to whom stays out of a terminal. */
+/** Removes the body and masks the recipient: a terminal must not show them. */
 function shown({ body: _, to, ...message }: MessageRow): object {
   return { ...message, to: masked(to) }
 }
@@ -191,7 +191,7 @@ function masked(to: string): string {
   return /^\+?\d{7,}$/.test(to) ? `${to.slice(0, -8)}****${to.slice(-4)}` : to
 }
 
-const DEAD_COLUMNS = ['enqueued', 'id', 'tenant', 'channel', 'tries', 'last error']
+const DEAD_COLUMNS = ['enqueued', 'id', 'tenant', 'channel', 'attempts', 'last error']
 
 function dead({ id, createdAt, tenantId, channel, attempts, lastError }: MessageRow) {
   const error = lastError ? `${lastError.code}: ${lastError.message}` : ''
@@ -213,7 +213,7 @@ function describe(statistics: QueueStatistics): string {
   const { processed, failed, size, processing, oldestSeconds, queues, tenants, priorities, workers, pauses } =
     statistics
   const oldest = oldestSeconds === null ? '' : `, the oldest for ${Math.round(oldestSeconds)} s`
-  const owing = (
+  const unsent = (
     name: string,
     rows: readonly (readonly [
       string | number,
@@ -221,21 +221,21 @@ function describe(statistics: QueueStatistics): string {
     ])[],
   ) =>
     table(
-      [name, 'owed', 'retrying', 'dead', 'sent (1 h)'],
+      [name, 'unsent', 'retrying', 'dead', 'sent (1 h)'],
       rows.map(([of, { size, retrying, failed, sent }]) => [of, size, retrying, failed, sent]),
     )
   const parts = [
-    [`${size} owed${oldest}; ${processing} under way; ${processed} done, ${failed} of them dead.`],
+    [`${size} unsent${oldest}; ${processing} under way; ${processed} done, ${failed} of them dead.`],
     holding(pauses),
     table(
-      ['queue', 'owed', 'running', 'dead', 'sent (1 h)'],
+      ['queue', 'unsent', 'running', 'dead', 'sent (1 h)'],
       queues.map(({ name, size, processing, dead, sent = '' }) => [name, size, processing, dead, sent]),
     ),
-    owing(
+    unsent(
       'tenant',
       tenants.map((row) => [row.tenantId, row]),
     ),
-    owing(
+    unsent(
       'priority',
       priorities.map((row) => [row.priority, row]),
     ),
@@ -250,11 +250,11 @@ function describe(statistics: QueueStatistics): string {
 function holding(pauses: readonly PauseRow[]): string[] {
   return pauses.map(
     ({ tenantId, by, since }) =>
-      `Paused since ${since.toISOString()} by ${by}: ${tenantId === null ? 'everybody' : `tenant ${tenantId}`}.`,
+      `Paused since ${since.toISOString()} by ${by}: ${tenantId === null ? 'all tenants' : `tenant ${tenantId}`}.`,
   )
 }
 
-const WORKER_COLUMNS = ['worker', 'role', 'since', 'done', 'dead', 'running', 'held']
+const WORKER_COLUMNS = ['worker', 'role', 'since', 'done', 'dead', 'running', 'waiting']
 
 function cells({ node, role, startedAt, processed, failed, processing, waiting }: WorkerRow) {
   return [node, role, startedAt.toISOString(), processed, failed, processing, waiting]

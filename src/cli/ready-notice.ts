@@ -1,12 +1,12 @@
 import type { Config } from '../config/index.ts'
 
-/** What is up, as far as this process runs it. */
+/** The started parts of this process. */
 export interface Ready {
   version: string
   config: Pick<Config, 'api' | 'audiosocket' | 'clickToCall' | 'drainMs'>
-  /** Ports of the AudioSocket, where this process takes calls. */
+  /** AudioSocket ports, if this process takes calls. */
   audio?: { visitor: number; resident: number }
-  /** Where this process serves the page; `firstKey` at the very first start. */
+  /** Port of the page, if this process serves it; `firstKey` only at the very first start. */
   page?: { port: number; firstKey: string | undefined }
 }
 
@@ -14,7 +14,7 @@ type Row = readonly [label: string, text: string]
 
 const GAP = 2
 
-/** What somebody who has just typed `npm start` needs to know, in a box where the terminal is wide enough for one. */
+/** The text shown after `npm start`, in a box if the terminal is wide enough. */
 export function readyNotice(ready: Ready, columns: number): string {
   const rows = rowsOf(ready)
   const indent = Math.max(...rows.map(([label]) => label.length)) + GAP

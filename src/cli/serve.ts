@@ -18,20 +18,20 @@ export const ROLES = [...SERVICE_ROLES, 'dialer'] as const
 type ServedRole = (typeof ROLES)[number]
 
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
-/** ms in which a second signal is the first one once more. */
+/** Signals within this many ms of the first one count as the same request. */
 const SAME_SIGNAL_MS = 2000
 
 interface ServeOptions {
-  /** Every role that is configured, unless given. */
+  /** Default: all configured roles. */
   roles?: readonly ServedRole[]
   announce: (line: string) => void
-  /** Writes to a person at a terminal; without it the log on standard output is JSON. */
+  /** Set when standard output is a terminal; without it the log is JSON. */
   welcome?: { print: (text: string) => void; columns: number } | undefined
 }
 
 /**
- * Runs the service until it is told to end, or cannot go on. Resolves with the exit code; rejects when it cannot start,
- * with all released that was started.
+ * Runs the service until a signal or a fatal failure ends it. Resolves with the exit code. Rejects when it cannot start,
+ * after releasing everything it had opened.
  */
 export async function serve({ roles, announce, welcome }: ServeOptions): Promise<number> {
   const environment = readEnvironment()
@@ -45,7 +45,7 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
     service?.drain()
     told.resolve()
   }
-  // before the start: a process that dies in the midst of it leaves its Postgres behind
+  // before the start: a process that dies during the start leaves its Postgres behind
   const unhear = hearSignals((signal) => {
     signals++
     if (running) {
@@ -82,7 +82,7 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
 /**
  * Calls `heard` for SIGTERM, Ctrl-C and SIGHUP until the returned function is called. Signals within SAME_SIGNAL_MS of
  * the first one are the same request: a terminal signals the whole process group, and npm and bin/porteiro.js pass
- * theirs on. SIGHUP (the terminal, npm or the launcher is gone) is never a second request: nobody is there to insist.
+ * theirs on. SIGHUP (the terminal, npm or the launcher is gone) never counts as a second request.
  */
 export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void {
   let first: number | undefined
@@ -98,15 +98,18 @@ export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void
   }
 }
 
-/** What a newcomer would find out from the first visitor. */
+/** Warns about modes that cannot call real residents. */
 function warnOfRinging({ clickToCall: { mode } }: Config, log: Logger): void {
-  if (mode === 'off') log.warn('nobody can be rung: CLICKTOCALL is off, and every visitor will hear so')
+  if (mode === 'off')
+    log.warn(
+      'CLICKTOCALL is off: residents are not called, and visitors hear that the unit cannot be reached',
+    )
   if (mode === 'loopback')
-    log.warn('CLICKTOCALL=loopback is for trying: a simulated resident answers each ringing, and decides')
+    log.warn('CLICKTOCALL=loopback is for trials: a simulated resident answers every call and decides')
 }
 
 function announceKey({ service }: Running, { api }: Config, announce: ServeOptions['announce']): void {
-  // not in the log: logs are kept and read by others
+  // not in the log: others read it
   const { firstKey, port } = service?.web ?? {}
   if (!firstKey) return
   announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
@@ -118,7 +121,7 @@ function readyOf({ service }: Running, config: Config): Ready {
   return { version: VERSION, config, ...(voice && { audio: voice.ports }), ...(web && { page: web }) }
 }
 
-/** The roles of `--role`, as written. */
+/** Parses the value of `--role`. */
 export function parseRoles(written: string): ServedRole[] {
   const names = written.split(',').map((name) => name.trim())
   for (const name of names) {
@@ -139,7 +142,7 @@ function configured(config: Config): ServedRole[] {
 }
 
 async function start(config: Config, log: Logger, roles: readonly ServedRole[]): Promise<Running> {
-  // the dialer first: whoever is rung by the first call is rung at once
+  // the dialer first, so that the first call can ring a resident at once
   const dialer = roles.includes('dialer') ? await startDialer({ config, log }) : undefined
   try {
     const shared = roles.filter((role): role is ServiceRole => role !== 'dialer')
@@ -151,7 +154,7 @@ async function start(config: Config, log: Logger, roles: readonly ServedRole[]):
   }
 }
 
-/** Resolves when all has stopped, with what forced it to. */
+/** Resolves when everything has stopped, with the failure that forced it, if any. */
 async function ending({ service, dialer }: Running, told: Promise<void>): Promise<PorteiroError | undefined> {
   let failure: PorteiroError | undefined
   void service?.failed.then((error) => {
@@ -163,7 +166,7 @@ async function ending({ service, dialer }: Running, told: Promise<void>): Promis
   })
   if (service) await service.stopped
   else await Promise.race([told, dialer?.failed])
-  // it rings until the last call is over, and what stops a ringing comes last
+  // last: the final calls still send it dials and cancels
   await dialer?.stop()
   return failure
 }

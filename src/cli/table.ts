@@ -1,4 +1,4 @@
-/** Lines of columns under their headings, for a terminal; none where there are no rows. */
+/** Rows as aligned columns with a heading line, for a terminal; no lines without rows. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   if (rows.length === 0) return []
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => String(row[at]).length)))

@@ -12,14 +12,14 @@ interface AmqpDialerOptions {
   broker: Broker
   publisher: Publisher
   license: string
-  /** host:port at which the PBX reaches the resident port; asked at each message. */
+  /** host:port of the resident port as the PBX reaches it; read for each message. */
   audiosocket: () => string
   log: Logger
 }
 
 /**
- * `CLICKTOCALL=amqp`: a message to the queue, for a PBX side (or our own role `dialer`) to ring. Resolves when the broker
- * has it. A failure is the broker's, and it may cost the process: see AMQP_FAILURE.
+ * `CLICKTOCALL=amqp`: sends a message to the queue for a PBX side (or our own role `dialer`). Resolves when the broker
+ * has confirmed it. A failure of the broker may end the process: see AMQP_FAILURE.
  */
 export function createAmqpDialer({
   broker,
@@ -39,21 +39,21 @@ export function createAmqpDialer({
   return {
     contacts: numbersOf,
     async dial(request) {
-      // before it in the queue: a call never has two telephones ring
+      // cancels go first in the queue, so that two telephones never ring for one call
       stops.hasten(request.callId)
       try {
         await publish(request, 'clicktocall')
       } catch (thrown) {
         const error = asPorteiroError(thrown)
         broker.fault(error)
-        // under crash another attempt is in vain, and the visitor should not wait for it
+        // under `crash` further attempts fail too; the visitor should not wait for them
         throw broker.failure() ? fail('DIALER_FAILED', { reason: error.message }, error) : error
       }
-      log.debug({ call_id: request.callId, message_id: request.attemptId }, 'the resident is being rung')
+      log.debug({ call_id: request.callId, message_id: request.attemptId }, 'click-to-call message confirmed')
     },
     cancel: (request) => stops.stop(request),
     async close() {
-      // what stops a ringing still goes out; each message has its own time limit
+      // pending cancels are still sent; each message has its own time limit
       if (broker.state() === 'open') await publisher.settled()
       stops.close()
       await broker.close()
@@ -68,14 +68,14 @@ interface AmqpDialerSettings extends Omit<AmqpDialerOptions, 'broker' | 'publish
   provide: (link: Link) => typeof brokerMachine
 }
 
-/** As src/config/config.ts reads it. Times in ms. */
+/** Settings from src/config/config.ts; times in ms. */
 export interface AmqpSettings {
   url: string
   connectMs: number
   settings: BrokerSettings
 }
 
-/** A dialer with a connection that stands. Errors: every BROKER_ code, when the last try failed. */
+/** A dialer with an open connection. Errors: every BROKER_ code, after the last attempt. */
 export async function openAmqpDialer({ amqp, queue, provide, ...options }: AmqpDialerSettings) {
   const { url, connectMs, settings } = amqp
   const { log } = options

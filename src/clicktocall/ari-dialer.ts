@@ -6,12 +6,12 @@ import { type Dialer, numbersOf } from './dialer.ts'
 
 interface AriDialerOptions {
   ari: Ari
-  /** host:port at which Asterisk reaches the resident port; asked at each attempt. */
+  /** host:port of the resident port as Asterisk reaches it; read for each attempt. */
   audiosocket: () => string
   log: Logger
 }
 
-/** `CLICKTOCALL=ari`: Asterisk rings the resident itself, without a broker between. */
+/** `CLICKTOCALL=ari`: originates calls over ARI, without a broker. */
 export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Dialer {
   const closing = new AbortController()
   const asked = new Set<Promise<unknown>>()
@@ -26,7 +26,7 @@ export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Di
     } catch (error) {
       log.warn(
         { call_id: callId, message_id: attemptId, reason: reasonOf(error) },
-        'the ringing could not be stopped; it ends by itself',
+        'the ringing could not be cancelled; it ends after its ring time',
       )
     }
   }

@@ -1,20 +1,20 @@
 import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 
 export interface AriOptions {
-  /** As http://pbx:8088/ari; the path may be left out. */
+  /** For example http://pbx:8088/ari; the path may be omitted. */
   url: string
   user: string
   password: string
-  /** `{number}` becomes the number. */
+  /** `{number}` is replaced by the number. */
   endpoint: string
   context: string
   callerId: string
-  /** ms for one answer. */
+  /** Limit of one request in ms. */
   timeoutMs: number
 }
 
 interface Originate {
-  /** Makes it happen once: Asterisk refuses a second channel of the same id. */
+  /** Prevents duplicates: Asterisk refuses a second channel with the same id. */
   channelId: string
   callId: string
   number: string
@@ -25,18 +25,18 @@ interface Originate {
 
 export type Ari = ReturnType<typeof createAri>
 
-/** Characters of Asterisk's explanation that are kept. */
+/** Maximum length of Asterisk's explanation, in characters. */
 const REASON_LENGTH = 200
-/** Answers that say that Asterisk is not there rather than no. */
+/** Statuses of a proxy whose Asterisk is down. */
 const AWAY = new Set([502, 503, 504])
 
-/** Asterisk's REST interface, as far as ringing goes. Errors: ARI_UNREACHABLE, ARI_TIMEOUT, ARI_AUTHENTICATION, ARI_REJECTED. */
+/** A client of Asterisk's REST interface to place calls. Errors: ARI_UNREACHABLE, ARI_TIMEOUT, ARI_AUTHENTICATION, ARI_REJECTED. */
 export function createAri({ url, user, password, endpoint, context, callerId, timeoutMs }: AriOptions) {
   const base = baseOf(url)
   const { host } = new URL(base)
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 
-  /** The status of an answer that is one of `fine`. */
+  /** Resolves with the status if it is one of `fine`. */
   const ask = async (
     method: string,
     path: string,
@@ -47,7 +47,7 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
     try {
       const response = await fetch(`${base}${path}`, {
         method,
-        // an attempt is a rare thing: a kept connection would only be one more to find broken
+        // attempts are rare: a keep-alive connection would often be broken by the next one
         headers: { authorization, connection: 'close', 'content-type': 'application/json' },
         redirect: 'manual',
         signal: signal ? AbortSignal.any([signal, expiring]) : expiring,
@@ -69,7 +69,7 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
 
   return {
     host,
-    /** Resolves when Asterisk rings, `false` when it has been ringing for this id before. */
+    /** Resolves with true when Asterisk rings, false if it already had a channel with this id. */
     async originate({ channelId, callId, number, ringMs, audiosocket }: Originate, signal?: AbortSignal) {
       const query = new URLSearchParams({
         endpoint: endpoint.replaceAll('{number}', number),
@@ -83,24 +83,24 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
       const variables = { CALL: callId, ...(audiosocket && { AUDIOSOCKET: audiosocket }) }
       const status = await ask('POST', `/channels?${query}`, [200, 409], {
         body: { variables },
-        // errors are logged, and a whole telephone number is nobody's business there
+        // errors are logged, and logs must not contain whole telephone numbers
         endpoint: endpoint.replaceAll('{number}', `…${number.slice(-2)}`),
         ...(signal && { signal }),
       })
       return status === 200
     },
-    /** Stops the ringing; one that is over already is fine. */
+    /** Stops the ringing. Resolves also if it is already over. */
     async hangUp(channelId: string): Promise<void> {
       await ask('DELETE', `/channels/${encodeURIComponent(channelId)}`, [200, 204, 404])
     },
-    /** Resolves when Asterisk answers and knows us. */
+    /** Resolves when Asterisk answers and accepts the login. */
     async check(): Promise<void> {
       await ask('GET', '/asterisk/info?only=status', [200])
     },
   }
 }
 
-/** Whether another try may go better: Asterisk was away, which is not a no. */
+/** Whether another attempt may succeed: Asterisk was away and did not refuse. */
 export function isAway({ code }: PorteiroError): boolean {
   return code === 'ARI_UNREACHABLE' || code === 'ARI_TIMEOUT'
 }
@@ -110,7 +110,7 @@ function baseOf(url: string): string {
   return new URL(trimmed).pathname === '/' ? `${trimmed}/ari` : trimmed
 }
 
-/** Asterisk explains itself in `message` or `error`. */
+/** Asterisk's explanation, from `message` or `error` of the body. */
 async function wordsOf(response: Response): Promise<string> {
   const text = await response.text()
   try {

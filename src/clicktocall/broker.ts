@@ -15,7 +15,7 @@ export type BrokerState =
   | 'closed'
 
 interface BrokerOptions {
-  /** Provided with the ports of the same link. */
+  /** The machine, provided with the ports of `link`. */
   machine: typeof brokerMachine
   link: Link
   settings: BrokerSettings
@@ -33,12 +33,12 @@ export function createBrokerPorts(link: Link) {
   }
 }
 
-/** The connection's root actor: begins to connect at once. Whoever creates it closes it. */
+/** The connection's root actor; it connects at once. The creator closes it. */
 export function createBroker({ machine, link, settings, log }: BrokerOptions) {
   const { facts } = link
   const actor = createActor(machine, { id: 'broker', input: { settings } })
   const failed = Promise.withResolvers<PorteiroError>()
-  // what the machine itself finds wrong does not know the host
+  // failures raised by the machine itself lack the host
   const errorOf = (failure: BrokerFailure) =>
     brokerError({ ...failure, details: { ...facts, ...failure.details } })
   let state: BrokerState = 'connecting'
@@ -74,7 +74,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
   return {
     /** For the inspector. */
     actor,
-    /** Resolves when the connection stands. Errors: every BROKER_ code. */
+    /** Resolves when the connection is open. Errors: every BROKER_ code. */
     async opened(): Promise<void> {
       const snapshot = await waitFor(
         actor,
@@ -83,7 +83,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
       )
       if (!snapshot.matches('established')) throw failureNow()
     },
-    /** Resolves true as soon as messages are taken, false when that will not be: `signal`, or it has failed or closed. */
+    /** Resolves true as soon as RabbitMQ takes messages, false when `signal` aborts or the connection has failed or closed. */
     async ready(signal: AbortSignal): Promise<boolean> {
       const over = ['failed', 'closing', 'closed']
       const settled = await waitFor(
@@ -93,9 +93,9 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
       ).catch(() => undefined)
       return settled?.matches({ established: 'open' }) ?? false
     },
-    /** Why it failed; undefined while there is hope. */
+    /** The failure; undefined while the machine still reconnects. */
     failure: (): PorteiroError | undefined => (state === 'failed' ? failureNow() : undefined),
-    /** Resolves, with the reason, once nobody can be rung any more. */
+    /** Resolves with the reason once the connection has failed for good. */
     failed: failed.promise,
     state: () => state,
     /** For the status. */
@@ -104,7 +104,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
       since: new Date(since).toISOString(),
       losses: actor.getSnapshot().context.losses,
     }),
-    /** A publisher saw that something is wrong; what follows is the machine's to say. */
+    /** Reports a publisher's error to the machine, which decides what to do. */
     fault(error: PorteiroError): void {
       const { code, details } = error
       actor.send({ type: 'broker.faulted', failure: { code, details, final: false } })
@@ -117,7 +117,7 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
 
   function failureNow(): PorteiroError {
     const { failure } = actor.getSnapshot().context
-    return errorOf(failure ?? failureWith('BROKER_CLOSED', facts, { reason: 'it was closed by us' }))
+    return errorOf(failure ?? failureWith('BROKER_CLOSED', facts, { reason: 'Porteiro closed it' }))
   }
 }
 

@@ -6,11 +6,11 @@ import { type ClickToCall, parseMessage } from './message.ts'
 import { ensureQueue } from './queue.ts'
 import type { createRinger, MessageFate } from './ringer.ts'
 
-/** Messages that are handled at once; each waits for one answer of ARI. */
+/** Messages handled concurrently; each waits for one ARI response. */
 const PREFETCH = 10
-/** ms before a message that found Asterisk away goes back to the queue. */
+/** Delay in ms before a message is requeued because Asterisk was away. */
 const PAUSE_MS = 1000
-/** ms that the broker has to stop sending. */
+/** Limit in ms for the broker to confirm the cancelled subscription. */
 const CANCEL_MS = 1000
 
 interface ConsumerOptions {
@@ -21,15 +21,15 @@ interface ConsumerOptions {
   log: Logger
 }
 
-/** The name of the queue for what could not be rung. */
+/** The name of the queue for dead letters. */
 function deadQueueOf(queue: string): string {
   return `${queue}.dead`
 }
 
 /**
- * The role `dialer`: takes click-to-call messages and has them rung. A message is acknowledged when Asterisk accepted it,
- * or when its copy lies confirmed in `<queue>.dead`; a crash in between gives it back to the queue. Our own dead letters
- * instead of the broker's: they carry the reason, and the queue needs no arguments that an existing one lacks.
+ * The role `dialer`: consumes click-to-call messages and places their calls. A message is acknowledged when Asterisk has
+ * accepted it or its copy is confirmed in `<queue>.dead`; after a crash in between the broker redelivers it. We write dead letters
+ * ourselves: they carry the reason, and the queue needs no arguments that an existing one lacks.
  */
 export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }: ConsumerOptions) {
   const work = new Set<Promise<void>>()
@@ -52,8 +52,8 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
       if (verdict.what === 'again') channel.nack(delivery, false, true)
       else channel.ack(delivery)
     } catch (error) {
-      // the channel is gone and with it the delivery: the broker gives it to the next one
-      log.warn({ ...facts, reason: asPorteiroError(error).message }, 'a delivery was given back')
+      // the channel is closed, so the broker redelivers the message
+      log.warn({ ...facts, reason: asPorteiroError(error).message }, 'a delivery was requeued')
     }
   }
 
@@ -87,7 +87,7 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
       await ensureQueue(model, deadQueueOf(queue))
       await channel.prefetch(PREFETCH)
       const { consumerTag } = await channel.consume(queue, (delivery) => {
-        // null: the queue was deleted. The channel's end brings a new connection, which declares it
+        // null: the queue was deleted. Closing the channel leads to a new connection, which declares it
         if (delivery === null)
           return channel.emit('error', new Error('Channel closed by server: queue deleted'))
         const handled = handle(channel, delivery).finally(() => work.delete(handled))
@@ -95,10 +95,10 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
       })
       consuming = { channel, tag: consumerTag }
     },
-    /** Takes no more, and resolves when what was taken is answered for. */
+    /** Stops consuming and resolves when every consumed message is acknowledged or requeued. */
     async close(): Promise<void> {
       closing = true
-      // a connection that hangs is the broker's to close; what it gave us comes again
+      // the broker actor closes a connection that hangs, and its messages are redelivered
       await Promise.race([consuming?.channel.cancel(consuming.tag).catch(() => {}), pause(CANCEL_MS)])
       for (const end of pauses.values()) end()
       await Promise.allSettled(work)

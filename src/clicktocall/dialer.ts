@@ -2,24 +2,24 @@ import type { Contact, DialRequest } from '../../machines/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 
-/** A unit as far as ringing it is concerned. */
+/** The parts of a unit that dialers need. */
 interface Reachable {
   number: string
   residents: readonly { id: string; name: string; phone: string | null }[]
 }
 
-/** How residents are rung. The answer does not come back here: it arrives as a leg on the resident port. */
+/** Calls residents. An answered call is not reported here: it arrives as a leg on the resident port. */
 export interface Dialer {
-  /** Who can be rung for a unit, in order. */
+  /** The contacts of a unit that can be called, in order. */
   contacts(unit: Reachable): Contact[]
   /** Resolves when the request was accepted. Errors: DIAL_UNAVAILABLE, those of the broker, those of ARI. */
   dial(request: DialRequest): Promise<void>
-  /** Stops the ringing of an attempt; nothing happens when it rings no more. */
+  /** Stops the ringing of an attempt; no effect if it is over. */
   cancel(request: DialRequest): void
   close(): Promise<void>
 }
 
-/** `CLICKTOCALL=off`: nobody can be rung. */
+/** `CLICKTOCALL=off`: residents are not called. */
 export function createNoDialer(): Dialer {
   return {
     contacts: () => [],
@@ -30,7 +30,7 @@ export function createNoDialer(): Dialer {
 }
 
 /**
- * `CLICKTOCALL=manual`: nothing is dialled; an outside dialler sees `resident.wanted` and brings the resident's leg within
+ * `CLICKTOCALL=manual`: dials nothing. An external dialer listens for `resident.wanted` and connects the resident's leg within
  * the ring time. A unit needs no telephone number for that.
  */
 export function createManualDialer({ wanted }: { wanted: (request: DialRequest) => void }): Dialer {
@@ -42,10 +42,10 @@ export function createManualDialer({ wanted }: { wanted: (request: DialRequest) 
   }
 }
 
-/** Rings one attempt until `signal` is aborted; resolves when that is over, answered or not. */
+/** Rings for one attempt until `signal` is aborted; resolves when the call is over, answered or not. */
 export type Telephone = (request: DialRequest, signal: AbortSignal) => Promise<void>
 
-/** `CLICKTOCALL=loopback`: a telephone of this very process rings, and answers over real AudioSocket. */
+/** `CLICKTOCALL=loopback`: a simulated telephone in this process rings, and answers over real AudioSocket. */
 export function createLoopbackDialer({ telephone, log }: { telephone: Telephone; log: Logger }): Dialer {
   const ringing = new Map<string, { stop: AbortController; over: Promise<void> }>()
   return {
@@ -54,7 +54,7 @@ export function createLoopbackDialer({ telephone, log }: { telephone: Telephone;
       if (ringing.has(request.attemptId)) return
       const stop = new AbortController()
       const over = telephone(request, stop.signal)
-        // as one that is dropped: the call goes on without it
+        // the call goes on, as if the telephone had been hung up
         .catch((error) =>
           log.error({ call_id: request.callId, reason: reasonOf(error) }, 'a simulated telephone failed'),
         )
@@ -70,7 +70,7 @@ export function createLoopbackDialer({ telephone, log }: { telephone: Telephone;
   }
 }
 
-/** The residents who have a number, in order. */
+/** The residents with a number, in order. */
 export function numbersOf({ residents }: Reachable): Contact[] {
   return residents.flatMap(({ id, name, phone }) =>
     phone === null ? [] : [{ residentId: id, name, number: extensionOf(phone) }],
@@ -82,7 +82,7 @@ function numbersOrUnit(unit: Reachable): Contact[] {
   return contacts.length > 0 ? contacts : [{ residentId: '', name: '', number: unit.number }]
 }
 
-/** `sip:101@host` is the extension 101; everything else is dialled as it stands. */
+/** `sip:101@host` is the extension 101; everything else is dialled unchanged. */
 export function extensionOf(phone: string): string {
   return phone.match(/^sips?:([^@;]+)/i)?.[1] ?? phone
 }

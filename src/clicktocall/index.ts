@@ -1,7 +1,7 @@
 /**
- * Calling a resident: dialers (AMQP, ARI, manual, loopback), the message of the seeds, the broker's machine and the role
- * dialer, which reads the messages and originates over ARI. An attempt is one ringing of one telephone; its id is the message's.
- * Never: the resident's leg itself, which arrives over AudioSocket.
+ * Calls residents: dialers (AMQP, ARI, manual, loopback), the click-to-call message, the broker's machine and the role
+ * dialer, which consumes the messages and originates over ARI. An attempt is one ringing of one telephone; its id is the
+ * id of the message. Never: the resident's leg itself, which arrives over AudioSocket.
  */
 export { openAmqpDialer } from './amqp-dialer.ts'
 export { createAri } from './ari.ts'

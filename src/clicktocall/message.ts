@@ -2,27 +2,27 @@ import { z } from 'zod'
 import type { DialRequest } from '../../machines/index.ts'
 import { fail } from '../platform/errors.ts'
 
-/** `clicktocall` rings a resident, `cancel` stops the ringing of the same attempt. */
+/** `clicktocall` calls a resident; `cancel` stops the ringing of the same attempt. */
 export type MessageType = 'clicktocall' | 'cancel'
 
 interface MessageFacts {
   type: MessageType
   license: string
-  /** host:port at which the PBX reaches the resident port. */
+  /** host:port of the resident port as the PBX reaches it. */
   audiosocket: string
   /** ms since the epoch. */
   now: number
 }
 
 /**
- * ms after which nobody waits for a message any more, so that it neither rings nor needs to be stopped: who was rung for
- * it has heard that nobody answered, twice over.
+ * Age in ms at which a message is stale and is neither placed nor cancelled: by then its visitor has heard twice that
+ * nobody answered.
  */
 export function staleAfter(ringMs: number): number {
   return 2 * ringMs + 60_000
 }
 
-/** The PBX side's number for a ring command. */
+/** The PBX side's code for a click-to-call command. */
 const EVENT_CODE = '8001'
 
 /** The body of a message, its keys in the order that PBX sides in use today expect. */
@@ -41,13 +41,13 @@ export function composeMessage(
   return Buffer.from(JSON.stringify({ data, operation }))
 }
 
-/** What the role `dialer` reads of a message. */
+/** A message as the role `dialer` reads it. */
 export interface ClickToCall {
   type: MessageType
   callId: string
-  /** What identifies this attempt to ring; ARI's channelId. */
+  /** Id of the attempt; also ARI's channelId. */
   attemptId: string
-  /** False where the publisher gave no messageId: then the call stands for the attempt, for as long as it may ring. */
+  /** False if the publisher sent no messageId: then the call's id identifies the attempt while it may ring. */
   ownId: boolean
   number: string
   audiosocket: string | undefined
@@ -55,7 +55,7 @@ export interface ClickToCall {
   sentAt: number
 }
 
-// no & | , or /: in Asterisk's hands they would be more than a number
+// no & | , or /: Asterisk would interpret them
 const NUMBER = /^[\w+*#.@-]{1,80}$/
 const body = z.object({
   data: z.object({

@@ -5,35 +5,35 @@ import type { ErrorCode } from '../platform/errors.ts'
 export interface PlanDefaults {
   attempts: number
   ringMs: number
-  /** How long an answer in writing is waited for. */
+  /** How long the call waits for a written reply, in ms. */
   answerMs: number
 }
 
 interface Reach {
-  /** The unit's people, in their order. */
+  /** The unit's residents with a number, in order. */
   contacts: readonly Contact[]
   operator: Contact | undefined
-  /** Whether anybody of the unit can be asked in writing. */
+  /** Whether a resident of the unit can be asked in writing. */
   reads: boolean
 }
 
-/** What this service has to reach anybody by. */
+/** The ways of this service to reach residents. */
 interface Means {
-  /** A way to ring. */
+  /** Whether it can call. */
   rings: boolean
-  /** An account to write by. */
+  /** Whether it has a messenger account. */
   writes: boolean
 }
 
-/** A step that nobody is rung or asked by. */
+/** A step that is skipped. */
 interface PassedOver {
-  /** Its place in the plan, from 1. */
+  /** Position in the plan, from 1. */
   step: number
   kind: PlanStep['kind']
   code: ErrorCode
 }
 
-/** The steps that `attemptsOf` leaves out, each with why. */
+/** The steps that `attemptsOf` skips, with the reason. */
 export function passedOver(
   plan: ContactPlan,
   { contacts, operator, reads }: Reach,
@@ -51,8 +51,8 @@ export function passedOver(
 }
 
 /**
- * A contact plan as the attempts it means. All of a unit are rung once before the second round begins. A step that has
- * nobody to ring or to ask is left out.
+ * The attempts of a contact plan. Every resident of a unit is called once before the second round begins. A step with
+ * nobody to call or to ask is skipped.
  */
 export function attemptsOf(
   plan: ContactPlan,

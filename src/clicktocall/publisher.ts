@@ -6,7 +6,7 @@ import { ensureQueue } from './queue.ts'
 
 interface UnconfirmedMessage {
   messageId: string
-  /** AMQP's `type`; with the messageId it tells one message from another. */
+  /** AMQP's `type`; together with the messageId it identifies a message. */
   type: string
   body: Buffer
   headers?: Record<string, unknown>
@@ -14,11 +14,11 @@ interface UnconfirmedMessage {
 
 interface PublisherOptions {
   facts: BrokerFacts
-  /** The queue, which is also the routing key on the default exchange. */
+  /** The queue; also the routing key on the default exchange. */
   queue: string
-  /** ms that one message may stay unconfirmed. */
+  /** Limit in ms for the confirm of a message. */
   confirmMs: number
-  /** Wait for a lost connection as long as the broker has not failed, instead of `confirmMs`. */
+  /** Wait for a lost connection until the broker has failed, instead of `confirmMs`. */
   patient: boolean
 }
 
@@ -35,8 +35,8 @@ interface Pending {
 export type Publisher = ReturnType<typeof createPublisher>
 
 /**
- * Persistent, mandatory, confirmed messages to one queue. What was not confirmed when the connection broke is sent again
- * on the next one with the same messageId: nothing is lost, and who consumes tells the second copy by its id.
+ * Publishes persistent, mandatory, confirmed messages to one queue. Messages that were unconfirmed when the connection broke are sent again
+ * on the next one with the same messageId: nothing is lost, and consumers deduplicate by id.
  */
 export function createPublisher({ facts, queue, confirmMs, patient }: PublisherOptions) {
   const pending = new Map<string, Pending>()
@@ -59,12 +59,12 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
         ? fail('BROKER_BLOCKED', { ...facts, ms: confirmMs })
         : fail('BROKER_TIMEOUT', { ...facts, reason: `no confirm within ${confirmMs} ms` })
       settle(one, error)
-      // silence on an open connection is the connection's fault; without one the broker knows already
+      // a missing confirm on an open channel is the connection's fault; without a channel the broker knows already
       if (channel) broker?.fault(error)
     }, confirmMs)
   }
 
-  /** The queue was deleted: this message has failed, and the next one finds it again. */
+  /** The queue was deleted: fails this message and declares the queue again for the next one. */
   const bringBack = async (one: Pending, reason: string) => {
     clearTimeout(one.timer)
     await ensureQueue(model!, queue).catch(() => {})
@@ -79,7 +79,7 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
     const confirmed = (error: Error | null) => {
       if (one.sentOn !== to) return
       if (!error) {
-        // an unroutable message comes back first and is confirmed all the same
+        // an unroutable message is returned first and then still confirmed
         if (one.returned === undefined) settle(one)
         else void bringBack(one, one.returned)
       } else if (/nacked/.test(error.message)) settle(one, fail('BROKER_NACKED', { ...facts, queue }))
@@ -106,7 +106,7 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
   }
 
   return {
-    /** Makes ready a new connection: the queue, and what waits for it. */
+    /** Prepares a new connection: declares the queue and sends the waiting messages. */
     async prepare(next: ConfirmChannel, on: ChannelModel): Promise<void> {
       await ensureQueue(on, queue)
       channel = next
@@ -122,14 +122,14 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
         send(one)
       }
     },
-    /** Whose failure ends all waiting. */
+    /** Sets the broker whose failure ends all waiting. */
     follow(followed: Broker): void {
       broker = followed
       void followed.failed.then((error) => {
         for (const one of [...pending.values()]) settle(one, error)
       })
     },
-    /** Resolves when the broker has it on disk. Errors: BROKER_UNROUTABLE, _NACKED, _BLOCKED, _TIMEOUT, and why it failed. */
+    /** Resolves when the broker has it on disk. Errors: BROKER_UNROUTABLE, _NACKED, _BLOCKED, _TIMEOUT, or the broker's failure. */
     publish(message: UnconfirmedMessage): Promise<void> {
       const failure = broker?.failure()
       if (failure) return Promise.reject(failure)
@@ -154,11 +154,11 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
       if (channel) send(one)
       return promise
     },
-    /** Resolves when nothing waits any more. */
+    /** Resolves when no message is waiting. */
     async settled(): Promise<void> {
       await Promise.allSettled([...pending.values()].map(({ promise }) => promise))
     },
-    /** Gives up what waits. */
+    /** Rejects all waiting messages. */
     close(): void {
       for (const one of [...pending.values()]) {
         settle(one, fail('BROKER_CLOSED', { ...facts, reason: 'the service is closing' }))

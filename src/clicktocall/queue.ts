@@ -1,11 +1,11 @@
 import type { ChannelModel } from 'amqplib'
 
-/** Messages that RabbitMQ's reply code 404 says it has no place for. */
+/** AMQP's reply code for a missing queue. */
 const NOT_FOUND = 404
 
 /**
- * Makes sure that a queue exists. One that is there is taken as it is, whatever its kind and arguments (quorum, limits,
- * dead letters); a new one is durable. Each question has a channel of its own, because a "no" closes it.
+ * Ensures that a queue exists. An existing queue is used as it is, whatever its type and arguments (quorum, limits,
+ * dead letters); a new one is durable. Each check opens its own channel, because a failed check closes it.
  */
 export async function ensureQueue(model: ChannelModel, queue: string): Promise<void> {
   try {
@@ -21,7 +21,7 @@ async function onChannel(
   ask: (channel: Awaited<ReturnType<ChannelModel['createChannel']>>) => Promise<unknown>,
 ): Promise<void> {
   const channel = await model.createChannel()
-  // the same error rejects the question
+  // the same error rejects the call below
   channel.on('error', () => {})
   await ask(channel)
   await channel.close()

@@ -4,29 +4,29 @@ import { createRecent } from '../platform/lru.ts'
 import { type Ari, isAway } from './ari.ts'
 import type { ClickToCall } from './message.ts'
 
-/** Ids that are remembered; a gatehouse rings a few thousand times a day. */
+/** Number of remembered ids; a gatehouse makes a few thousand calls a day. */
 const REMEMBERED = 10_000
 
 interface RingerOptions {
   ari: Pick<Ari, 'originate' | 'hangUp'>
   /** How long a telephone rings. */
   ringMs: number
-  /** Age at which nobody waits for a message any more. */
+  /** Age in ms at which a message is stale. */
   staleMs: number
-  /** Tries while Asterisk is away. */
+  /** Maximum number of attempts while Asterisk is away. */
   attempts: number
   log: Logger
 }
 
-/** What shall become of a message: it is done, it is to come again, or it goes to the dead letters. */
+/** What the consumer does with a message: acknowledge, requeue, or move to the dead letters. */
 export type MessageFate =
   | { what: 'done' }
   | { what: 'again' }
   | { what: 'dead'; error: ReturnType<typeof fail> }
 
-/** Has Asterisk ring what messages ask for: each attempt once, however often its message comes. */
+/** Places calls through ARI: each attempt once, however often its message is delivered. */
 export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOptions) {
-  // when the message was sent, or for ever: without ids of their own the attempts of a call are told apart by that alone
+  // by attempt: when its message was sent. Only this distinguishes attempts of a call without a messageId
   const rung = createRecent<number>(REMEMBERED)
   const cancelled = createRecent<number>(REMEMBERED)
   const ringing = new Map<string, Promise<MessageFate>>()
@@ -37,9 +37,9 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
     const facts = { call_id: callId, message_id: attemptId }
     const stopped = cancelled.get(attemptId)
     const before = rung.get(attemptId)
-    // what was stopped is over: what was sent after that is another attempt
+    // a message sent after a cancel is another attempt
     if (before !== undefined && !(stopped !== undefined && before <= stopped && stopped < sentAt)) {
-      log.info(facts, 'this attempt has been rung already')
+      log.info(facts, 'this attempt has already been placed')
       return { what: 'done' }
     }
     if (stopped !== undefined && sentAt <= stopped) {
@@ -77,15 +77,15 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       ringing.set(attemptId, work)
       return work
     },
-    /** Stops the ringing, also of what has not begun to ring. */
+    /** Stops the ringing, also of an attempt that has not started. */
     async cancel({ callId, attemptId, ownId, sentAt }: ClickToCall): Promise<MessageFate> {
       cancelled.add(attemptId, ownId ? Infinity : sentAt)
       await ringing.get(attemptId)
       try {
         await ari.hangUp(attemptId)
-        log.info({ call_id: callId, message_id: attemptId }, 'the ringing was stopped')
+        log.info({ call_id: callId, message_id: attemptId }, 'the ringing was cancelled')
       } catch (error) {
-        // it rings out by itself; a cancel that is kept would come too late
+        // the ringing ends after its ring time; a requeued cancel would come too late
         const { code, message } = asPorteiroError(error)
         log.warn({ call_id: callId, message_id: attemptId, code }, message)
       }

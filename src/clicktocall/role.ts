@@ -8,7 +8,7 @@ import { createConsumer } from './consumer.ts'
 import { staleAfter } from './message.ts'
 import { createRinger } from './ringer.ts'
 
-/** Tries to reach an Asterisk that is away, with a pause between; by then the visitor has waited long enough. */
+/** Attempts to reach an Asterisk that is away, with a pause between; after that the visitor has waited long enough. */
 const ATTEMPTS = 5
 
 interface DialerRoleOptions {
@@ -17,13 +17,13 @@ interface DialerRoleOptions {
   queue: string
   /** How long a telephone rings. */
   ringMs: number
-  /** ms before a message that found Asterisk away comes again. */
+  /** Delay in ms before a message is requeued because Asterisk was away. */
   pauseMs?: number
   provide: (link: Link) => typeof brokerMachine
   log: Logger
 }
 
-/** The role `dialer`, consuming. Errors: every BROKER_ code, when the last try to connect failed. */
+/** Opens the role `dialer` and starts consuming. Errors: every BROKER_ code, after the last attempt to connect. */
 export async function openDialerRole({ amqp, ari, queue, ringMs, pauseMs, provide, log }: DialerRoleOptions) {
   const { url, connectMs, settings } = amqp
   const ringer = createRinger({

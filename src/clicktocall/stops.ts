@@ -4,21 +4,21 @@ import type { Logger } from '../platform/log.ts'
 import type { Broker } from './broker.ts'
 import { staleAfter } from './message.ts'
 
-/** Attempts whose end may wait at a time: a broker that is away for longer has lost more than these. */
+/** Maximum number of queued cancels. */
 const WAITING = 1000
 
 interface StopsOptions {
   broker: Pick<Broker, 'ready'>
-  /** Sends what stops the ringing of an attempt; resolves when the broker has it. */
+  /** Publishes the cancel of an attempt; resolves when the broker has confirmed it. */
   publish: (request: DialRequest) => Promise<void>
   log: Logger
 }
 
-/** The stopping of telephones that may ring, or may begin to when the broker is back. */
+/** Cancels of telephones that ring, or may start to ring when the broker is back. */
 interface Stops {
-  /** Now, or as soon as the broker takes messages, as long as anybody would still ring for that attempt. */
+  /** Sends a cancel now, or queues it until the broker is back or the ring time is over. */
   stop(request: DialRequest): void
-  /** Sends once more, in this very turn, what waits for a call. */
+  /** Sends the queued cancels of a call at once, in this turn of the event loop. */
   hasten(callId: string): void
   close(): void
 }
@@ -30,8 +30,8 @@ interface Waiting {
 }
 
 /**
- * A message whose confirm did not come may lie in the broker all the same, and rings when an alarm is over; so what stops
- * it waits for the same moment. Both carry the attempt's id: sent twice, it stops once.
+ * An unconfirmed message may still be in the broker, and rings when an alarm is over; so its cancel
+ * waits for the same moment. Both carry the attempt's id, so sending a cancel twice is harmless.
  */
 export function createStops({ broker, publish, log }: StopsOptions): Stops {
   const waiting = new Map<string, Waiting>()
@@ -54,9 +54,12 @@ export function createStops({ broker, publish, log }: StopsOptions): Stops {
       } catch (thrown) {
         const { code, message: reason } = asPorteiroError(thrown)
         const passing = code === 'BROKER_BLOCKED' || code === 'BROKER_TIMEOUT'
-        if (passing) log.info({ ...facts, code }, 'the ringing is stopped when RabbitMQ is back')
+        if (passing) log.info({ ...facts, code }, 'the ringing is cancelled when RabbitMQ is back')
         if (passing && (await broker.ready(signal))) continue
-        log.warn({ ...facts, code, reason }, 'the ringing could not be stopped; it ends by itself')
+        log.warn(
+          { ...facts, code, reason },
+          'the ringing could not be cancelled; it ends after its ring time',
+        )
         break
       }
     }
@@ -77,7 +80,7 @@ export function createStops({ broker, publish, log }: StopsOptions): Stops {
     hasten(callId) {
       for (const { request } of [...waiting.values()]) {
         if (request.callId !== callId) continue
-        // what failed is tried again when the broker is back
+        // a failed cancel is sent again when the broker is back
         publish(request).then(
           () => end(request.attemptId),
           () => {},

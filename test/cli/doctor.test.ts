@@ -66,9 +66,9 @@ test('on a bare machine everything is well or not asked for', async (rig) => {
   )
 })
 
-test('it is said what it means that nobody can be rung', async (rig) => {
+test('a mode that cannot call residents is explained', async (rig) => {
   const off = (await look(rig)).of('ringing')
-  assert.match(off.detail, /^CLICKTOCALL=off: nobody can be rung, and every visitor hears/)
+  assert.match(off.detail, /^CLICKTOCALL=off: residents are not called, and every visitor hears/)
   assert.is(off.code, 'DIAL_UNAVAILABLE')
   assert.match(off.remedy!, 'CLICKTOCALL')
   assert.is((await look(rig, { CLICKTOCALL: 'loopback' })).of('ringing').state, 'warning')

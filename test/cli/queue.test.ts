@@ -42,7 +42,7 @@ test('the queue is looked at, redriven and emptied from the command line', async
   assert.match(list, /^enqueued +id +tenant +channel +tries +last error\n/)
   assert.is(list.split('\n').length, 3)
   assert.not((await run('dead', '--tenant', 'other')).includes(one.id))
-  assert.is(await run('dead', '--channel', 'gate'), 'No message is dead.')
+  assert.is(await run('dead', '--channel', 'gate'), 'There are no dead messages.')
   const trace = await run('dead', '--id', one.id)
   assert.ok(/1\. .* node-7|1\. .*retrying/.test(trace) && trace.includes('failed'), trace)
   const json = await run('dead', '--json')
@@ -74,7 +74,7 @@ test('the queue is looked at, redriven and emptied from the command line', async
   const waiting = await Promise.all([1, 2, 3].map(() => outbound.enqueue(hello())))
   const stats = JSON.parse(await run('stats', '--json'))
   assert.is(stats.size, 3)
-  assert.ok((await run('stats')).includes('3 owed'))
+  assert.ok((await run('stats')).includes('3 unsent'))
   const cancelled = await run('cancel', waiting[0]!.id, one.id, '--json')
   assert.equal(JSON.parse(cancelled), { cancelled: 1, refused: [{ id: one.id, code: 'MESSAGE_STATE' }] })
   assert.is(await run('cancel', '--channel', 'webhook'), '2 cancelled.')
@@ -84,7 +84,7 @@ test('the queue is looked at, redriven and emptied from the command line', async
 test('messages are paused and resumed from the command line, and the statistics say so', async (rig) => {
   const outbound = await openOutbound(rig)
   const run = commands(outbound)
-  assert.match(await run('pause'), /^Paused since \S+ by command line: everybody\.$/)
+  assert.match(await run('pause'), /^Paused since \S+ by command line: all tenants\.$/)
   const pausesOf = async (answer: Promise<string>) =>
     JSON.parse(await answer).pauses.map(({ tenantId, by }: { tenantId: string; by: string }) => [
       tenantId,
@@ -93,7 +93,7 @@ test('messages are paused and resumed from the command line, and the statistics 
   const tenant = ['--tenant', 'default']
   const everybody = [null, 'command line']
   assert.equal(await pausesOf(run('pause', ...tenant, '--json')), [everybody, ['default', 'command line']])
-  assert.match(await run('stats'), /everybody\.\nPaused since \S+ by command line: tenant default\./)
+  assert.match(await run('stats'), /all tenants\.\nPaused since \S+ by command line: tenant default\./)
   assert.equal(await pausesOf(run('resume', ...tenant, '--json')), [everybody])
   assert.equal(await pausesOf(run('stats', '--json')), [everybody])
   assert.is(await run('resume'), 'Nothing is paused.')

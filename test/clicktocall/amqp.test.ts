@@ -243,7 +243,7 @@ testReal('what stops a ringing waits no longer than anybody would ring, nor beyo
   const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
   proxy.block()
   await becomes(broker, 'stuck')
-  const given = () => lines.filter(({ msg }) => /could not be stopped/.test(msg)).length
+  const given = () => lines.filter(({ msg }) => /could not be cancelled/.test(msg)).length
   // a message of an attempt that long ago is a dead letter at the dialer
   dialer.cancel({ ...requestFor('101'), ringMs: -30_000 + 100 })
   await eventually(() => given() === 1 || undefined)

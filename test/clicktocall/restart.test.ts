@@ -105,7 +105,7 @@ async function openPlace(rig: Rig, { blockedMs, attempts }: { blockedMs: number;
       await eventually(() => broker.state() === 'open' || undefined)
     },
     /** Messages that the dialer knew again. */
-    copies: () => lines.filter(({ msg }) => msg === 'this attempt has been rung already').length,
+    copies: () => lines.filter(({ msg }) => msg === 'this attempt has already been placed').length,
     outcomes: async (visitors: readonly Phone[]) =>
       (await Promise.all(visitors.map(({ id }) => house.ending(id)))).map(({ outcome }) => outcome),
     failures: (visitors: readonly Phone[]) =>

@@ -31,20 +31,20 @@ interface Scenario {
   about: string
   outcome: CallOutput['outcome']
   visitor?: VisitorScript
-  /** What the resident does once on the line; nobody answers without it. */
+  /** Actions of the resident once connected; without it nobody answers. */
   resident?: (talk: Talk) => Promise<unknown>
   ringSeconds?: string
-  /** Nobody can be rung at all. */
+  /** Residents cannot be called at all. */
   cutOff?: boolean
-  /** The unit is asked in writing, and the gate is told to open. */
+  /** The unit is asked in writing, and the gate opens. */
   written?: boolean
 }
 
-/** Both on the line. */
+/** Both telephones, connected. */
 interface Talk {
   resident: Phone
   visitor: Phone
-  /** One says it, and the story tells what the other heard. */
+  /** Plays a prompt on one telephone and reports how much of it the other heard. */
   across(from: Phone, to: Phone, prompt: string): Promise<void>
 }
 
@@ -88,26 +88,26 @@ const SCENARIOS: Record<string, Scenario> = {
   },
 }
 
-/** What the journal says of the end of a call. */
+/** The journal's record of the end of a call. */
 type Ending = Pick<CallOutput, 'outcome'> & { durations: CallOutput['durations'] | null }
 
 export const SCENARIO_NAMES = Object.keys(SCENARIOS)
 
-/** s for a step of the service on a machine that is busy with other things; on an idle one each takes a fraction. */
+/** Limit of one step of the service in s, for a busy machine; on an idle one each takes a fraction. */
 const STEP_S = 60
-/** s for a whole visit: CALL_MAX_SECONDS, and what comes after it. */
+/** Limit of a whole visit in s: CALL_MAX_SECONDS and the goodbye. */
 const VISIT_S = 360
-/** ms after which a telephone that rings is answered. */
+/** A ringing telephone is answered after this many ms. */
 const ANSWER_MS = 1500
 
-/** The visitor speaks when spoken to, and 1 is pressed only after both have heard each other. */
+/** Both talk, and the resident presses 1 only after both have heard each other. */
 async function talk({ resident, visitor, across }: Talk): Promise<void> {
   // another call, of a visitor at the page
   if (resident.id !== visitor.id) return void (await playResident(resident, { keys: '31' }))
   const waiting = { timeout: STEP_S * 1000 }
   await resident.hearing('menu', waiting)
   await resident.press('3')
-  // whether it was heard to its last byte or not: it is over, and both may talk
+  // the prompt may have been cut short; either way it is over, and both may talk
   await resident.heard(({ prompt }) => prompt === 'talk-resident', waiting)
   await across(resident, visitor, 'sample-resident-talk')
   await across(visitor, resident, 'sample-visitor-purpose')
@@ -117,17 +117,17 @@ async function talk({ resident, visitor, across }: Talk): Promise<void> {
 
 interface DemoOptions {
   scenario: string
-  /** Leave the service up until `signal` is aborted. */
+  /** Keep the service running until `signal` is aborted. */
   keep: boolean
   write: (line: string) => void
-  /** Shows what the start is at, in the place of what was shown before; not given where nobody watches. */
+  /** Shows the progress of the start in place; undefined unless standard output is a terminal. */
   progress?: (text: string) => void
-  /** Aborted: end, leaving nothing. */
+  /** Aborted: end and remove everything. */
   signal: AbortSignal
 }
 
 /**
- * One whole visit over real AudioSocket TCP, told as it happens; nothing of it is left when this resolves or rejects.
+ * Runs one visit over real AudioSocket TCP and prints it as it happens. Removes everything before it resolves or rejects.
  * Resolves with the exit code: 0 when the visit ended as it should, else 1. Rejects when the service cannot start or run.
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -302,7 +302,8 @@ async function stageVisit(
   write(
     `The journal has ${stored.events} events and the outcome ${stored.outcome}; the call took ${seconds(durations?.total ?? 0)}.`,
   )
-  if (messages) write(`The gate was told to open ${isOpen ? 'once' : `${messages.commands().length} times`}.`)
+  if (messages)
+    write(`The gate got the command to open ${isOpen ? 'once' : `${messages.commands().length} times`}.`)
   if (keep) {
     write(`The visit is over: ${outcome}. Porteiro stays up at ${page} until Ctrl-C.`)
     await aborted(signal)
@@ -310,7 +311,7 @@ async function stageVisit(
   return { outcome, isRight: outcome === scenario.outcome && stored.outcome === scenario.outcome && isOpen }
 }
 
-/** A wait for `work` with a limit: rejects with DEMO_TIMEOUT, which says what was waited for. Ends with `over`. */
+/** Waits for `work` with a limit; rejects with DEMO_TIMEOUT, which names `wanted`. Ends with `over`. */
 function withinUntil(over: AbortSignal) {
   return async <T>(seconds: number, wanted: string, work: Promise<T>): Promise<T> => {
     const result = await Promise.race([work.then((value) => ({ value })), delay(seconds * 1000, over)])
@@ -319,7 +320,7 @@ function withinUntil(over: AbortSignal) {
   }
 }
 
-/** API_PORT where it is set, else 8082, or any port where somebody has that one. */
+/** API_PORT if it is set, else 8082, or any free port if 8082 is taken. */
 async function pagePort(): Promise<string> {
   const set = readEnvironment()['API_PORT']
   if (set) return set
@@ -332,10 +333,10 @@ async function pagePort(): Promise<string> {
   return found
 }
 
-/** ms between two looks at the clock of what is shown. */
+/** ms between two updates of the elapsed time. */
 const PROGRESS_MS = 1000
 
-/** On a terminal what the start is at, and for how long; elsewhere one line. */
+/** Shows step and duration of the start on a terminal; prints one line elsewhere. */
 function startProgress(
   write: (line: string) => void,
   progress: ((text: string) => void) | undefined,
@@ -368,7 +369,7 @@ function startProgress(
   }
 }
 
-/** What the service logs tells how far its start is; the rest of it is for those who run it. */
+/** A log that only reports the steps of the start. */
 function logTo(step: (text: string) => void): Logger {
   return pino({ level: 'info' }, { write: (line: string) => step(JSON.parse(line).msg) })
 }

@@ -12,18 +12,18 @@ const GATE = 'Gate'
 
 const DELIVERY: Partial<Record<string, string>> = { pending: 'queues', sent: 'has sent' }
 
-/** Of the simulated account; worth nothing anywhere else. */
+/** Secrets of the simulated account; not valid anywhere else. */
 const TOKEN = 'demo-token'
 const APP_SECRET = 'demo-app-secret'
 
 interface DemoMessagesOptions {
-  /** What the resident does when they are asked; SIM is written by default. */
+  /** The resident's reaction to the question; by default they write SIM. */
   reaction?: (() => Reaction | undefined) | undefined
-  /** ms until then. */
+  /** Delay of the reaction in ms. */
   delayMs?: number
 }
 
-/** The other sides of the scenario `whatsapp`: a resident who answers in writing, and a gate that is told to open. */
+/** The peers of the scenario `whatsapp`: a resident who answers in writing, and a gate with a webhook. */
 export async function openDemoMessages(
   tell: Story['tell'],
   { reaction = () => ({ type: 'write', text: 'SIM' }), delayMs }: DemoMessagesOptions = {},
@@ -37,7 +37,7 @@ export async function openDemoMessages(
     token: TOKEN,
     appSecret: APP_SECRET,
     webhook: () => webhook,
-    // what is only told needs no answer
+    // messages without buttons need no answer
     reaction: ({ buttons }) => (buttons.length > 0 ? reaction() : undefined),
     ...(delayMs !== undefined && { delayMs }),
     onDelivered: ({ text, buttons }) =>
@@ -65,7 +65,7 @@ export async function openDemoMessages(
   })
 
   return {
-    /** Variables of the service that uses them. */
+    /** Settings for a service that uses these peers. */
     settings: {
       WHATSAPP_URL: whatsapp.url,
       WHATSAPP_TOKEN: TOKEN,
@@ -74,7 +74,7 @@ export async function openDemoMessages(
       EGRESS_ALLOW: '127.0.0.1/32',
     } satisfies Environment,
 
-    /** The unit is only asked in writing, the gate is a webhook, and every delivery is told. Returns its end. */
+    /** Gives the unit a WhatsApp-only plan and a webhook gate, and reports every delivery. Returns a function that stops. */
     async join({ database, ports, outbound }: RunningService, unit: string): Promise<() => void> {
       webhook = `http://127.0.0.1:${ports.api}/webhooks/whatsapp/${MAIN_INSTANCE}`
       const plan = [{ kind: 'whatsapp' as const }]
@@ -94,9 +94,9 @@ export async function openDemoMessages(
       })
     },
 
-    /** Resolves when the gate was told to open. */
+    /** Resolves when the gate got the command to open. */
     opened: opened.promise,
-    /** The ids of the commands that the gate got. */
+    /** Ids of the commands that the gate received. */
     commands: (): readonly string[] => commands,
 
     async close() {

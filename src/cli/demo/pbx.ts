@@ -6,15 +6,15 @@ interface DemoPbxOptions {
   queue: string
   /** Rings one attempt until `signal` is aborted. */
   ring: (callId: string, number: string, signal: AbortSignal) => Promise<void>
-  /** Told of the type of each message as it comes. */
+  /** Called with the type of each message. */
   onMessage: (type: string) => void
 }
 
-/** The PBX side of the demo where a RabbitMQ is there: reads the click-to-call queue and rings a simulated telephone. */
+/** The PBX side of the demo if RabbitMQ is available: reads the click-to-call queue and rings a simulated telephone. */
 export async function openDemoPbx({ url, queue, ring, onMessage }: DemoPbxOptions) {
   const ringing = new Map<string, { stop: AbortController; over: Promise<void> }>()
   const connection = await connect(url)
-  // what goes wrong is seen by the service, which has a connection of its own
+  // the service reports failures on its own connection
   connection.on('error', () => {})
   const channel = await connection.createChannel()
   await channel.assertQueue(queue, { durable: true })

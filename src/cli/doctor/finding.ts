@@ -1,12 +1,12 @@
 import type { ErrorCode } from '../../platform/errors.ts'
 
-/** What was found of one dependency. `off`: the configuration does not ask for it. */
+/** The result for one dependency. `off`: the configuration does not use it. */
 export interface Finding {
   name: string
   state: 'ok' | 'warning' | 'failed' | 'off'
-  /** What it is, or what is wrong with it. */
+  /** A description, or the problem. */
   detail: string
   code?: ErrorCode
-  /** What to do, where something is to do. */
+  /** How to fix it, if there is something to fix. */
   remedy?: string
 }

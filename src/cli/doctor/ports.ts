@@ -7,12 +7,12 @@ import type { Querier } from '../../platform/postgres/index.ts'
 import { reachable } from '../../roles/index.ts'
 import type { Finding } from './finding.ts'
 
-/** ms that the API of a running service has to say that it is ours. */
+/** Limit in ms for a running service to identify itself. */
 const HEALTH_MS = 1000
 const TAKEN = 'End the other process (ss -ltnp shows it), or choose another port.'
 const FORBIDDEN = 'Choose a port above 1023 and an address of this machine.'
 
-/** The ports of the configuration: free, or held by a service that runs already. */
+/** Checks whether the configured ports are free or held by a running Porteiro. */
 export async function examinePorts({ audiosocket, api, healthPort = 0 }: Config): Promise<Finding> {
   const name = 'ports'
   const wanted = [
@@ -33,8 +33,8 @@ export async function examinePorts({ audiosocket, api, healthPort = 0 }: Config)
 }
 
 /**
- * The ports that the directory names beside them: free, or held by the process of this node that takes calls. Which ports
- * those are it says with its signs of life. Errors: DATABASE_ ones.
+ * Checks whether the ports of the directory are free or held by the process of this node that takes calls, which lists
+ * its ports in its heartbeat. Errors: DATABASE_ ones.
  */
 export async function examineExtensions(config: Config, database: Querier): Promise<Finding> {
   const name = 'extensions'
@@ -43,7 +43,7 @@ export async function examineExtensions(config: Config, database: Querier): Prom
   if (ports.length === 0) return { name, state: 'off', detail: 'the directory has no ports of its own' }
   const voices = (await liveNodes(database, LEASE_SECONDS)).filter(({ roles }) => roles.includes('voice'))
   const own = voices.filter((node) => node.nodeId === nodeId)
-  // one that was started under another NODE_ID than this command may be on this machine all the same
+  // a service with another NODE_ID than this command may still run on this machine
   const told = (own.length > 0 ? own : voices).flatMap(({ status }) => status?.['extensionPorts'] ?? [])
   const held = new Set<unknown>(told)
   const looked = await Promise.all(
@@ -60,7 +60,7 @@ export async function examineExtensions(config: Config, database: Querier): Prom
   }
   const unread = own.length > 0 ? looked.filter(({ port, refused }) => !refused && !held.has(port)) : []
   if (unread.length > 0) {
-    const detail = `${listed(unread)} are not open in the Porteiro that runs`
+    const detail = `${listed(unread)} are not open in the running Porteiro`
     const remedy = 'Use "Read ports again" in the page, or POST /api/refresh.'
     return { name, state: 'warning', detail, remedy }
   }

@@ -3,10 +3,10 @@ import type { Config } from '../../config/index.ts'
 import { hasEspeak } from '../../speech/index.ts'
 import type { Finding } from './finding.ts'
 
-/** ms for a provider to take a connection. */
+/** Limit in ms to connect to a provider. */
 const REACH_MS = 3000
 
-/** The providers of speech and understanding: whether they can be reached. Their keys are not tried, which would cost money. */
+/** Checks whether the providers of speech and understanding can be reached. Does not try their keys, which would cost money. */
 export async function examineSpeech({ speech, understanding }: Config): Promise<Finding[]> {
   const { tts, stt } = speech
   return Promise.all([
@@ -36,8 +36,7 @@ async function remote(name: string, provider: string, url: string | undefined): 
   const secure = protocol === 'https:' || protocol === 'wss:'
   const problem = await refusal(hostname, Number(port) || (secure ? 443 : 80))
   if (problem === undefined) return { name, state: 'ok', detail: `${provider} at ${host} can be reached` }
-  // calls go on by keys and rules
-  const remedy = `Check the URL, the firewall and the service at ${host}; until then keys and rules serve.`
+  const remedy = `Check the URL, the firewall and the service at ${host}; until then calls go on with keys and rules.`
   return {
     name,
     state: 'warning',
