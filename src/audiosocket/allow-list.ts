@@ -4,8 +4,8 @@ import { fail } from '../platform/errors.ts'
 type AllowList = (address: string | undefined) => boolean
 
 /**
- * Tells whether an address lies in one of the CIDRs (a bare address stands for itself). An IPv4 address that came in over
- * an IPv6 socket counts as IPv4. An entry that is neither is CONFIG_INVALID.
+ * Checks whether an address is in one of the CIDRs (a bare address matches itself). An IPv4 address that arrives over
+ * an IPv6 socket counts as IPv4. An invalid entry is CONFIG_INVALID.
  */
 export function createAllowList(entries: readonly string[]): AllowList {
   const ranges = entries.map(parseRange)

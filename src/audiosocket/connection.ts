@@ -7,7 +7,7 @@ import type { FrameSource, Lane, Pacer } from './pacer.ts'
 
 export type { ConnectionListener, Gone }
 
-/** Bytes that may wait for a peer that does not read: one second of audio. */
+/** Maximum number of unsent bytes for a peer that does not read: one second of audio. */
 const WAITING_LIMIT = 16 * 1024
 
 export interface ConnectionStats {
@@ -26,30 +26,30 @@ export interface Connection {
   readonly gate: string | undefined
   /** address:port of the peer */
   readonly remote: string
-  /** It comes from another node, which found the call to be here; see relay.ts. */
+  /** Another node relays it here, because this node has the call; see relay.ts. */
   readonly relayed: boolean
-  /** Samples a second of the audio that came last. */
+  /** Sample rate of the last audio message, in Hz. */
   readonly rate: number
   readonly state: 'open' | 'hangingUp' | 'closed'
   /** Resolves when the socket is closed, whoever closed it. */
   readonly closed: Promise<void>
   /**
-   * Once. What came before is delivered in order, as soon as the caller's turn is over. Without a source nothing leaves but
-   * what is written, and nobody paces it.
+   * May be called once. Earlier events are delivered in order, after the caller's current turn. Without a source the only
+   * output is what `write` gets, unpaced.
    */
   attach(listener: ConnectionListener, source?: FrameSource): void
-  /** One whole message of audio, at once; nothing where the connection is not open. For a connection without a source. */
+  /** Sends one whole audio message at once, if the connection is open. Only for a connection without a source. */
   write(message: Buffer): void
   /** The source has something to play now. */
   wake(): void
-  /** Stops the audio and writes 0x00, the last thing that leaves. The socket stays until the peer closes it. */
+  /** Stops the audio and writes 0x00 as the last message. The socket stays open until the peer closes it. */
   hangUp(): void
   destroy(): void
   stats(): ConnectionStats
 }
 
 interface ConnectionOptions {
-  /** Its end, error and close are the connection's from now on; its data stays with the server's reader. */
+  /** The connection handles its end, error and close from now on; the server's reader keeps its data. */
   socket: Socket
   id: string
   role: Role
@@ -57,11 +57,11 @@ interface ConnectionOptions {
   remote: string
   relayed: boolean
   pacer: Pacer
-  /** Told of whatever went wrong on the connection, listener or not; also of what was ignored. */
+  /** Called for every error of the connection, with or without a listener, also for ignored ones. */
   onError(error: PorteiroError): void
 }
 
-/** What the server, which has the one reader of the socket, hands on. */
+/** The server's side: it owns the one reader of the socket and passes messages on. */
 export interface ConnectionFeed {
   readonly connection: Connection
   message(kind: number, bytes: Buffer, start: number, end: number): void
@@ -69,12 +69,12 @@ export interface ConnectionFeed {
   fail(error: PorteiroError): void
 }
 
-/** A connection from its UUID on. It destroys its socket by itself once the peer has gone or an error came. */
+/** A connection from its UUID on. It destroys its socket when the peer has gone or an error occurs. */
 export function createConnection(options: ConnectionOptions): ConnectionFeed {
   return new SocketConnection(options)
 }
 
-/** Both sides of it in one object, with its counters beside each other: each frame passes here twice (ADR 27). */
+/** Both interfaces and the counters in one object: each frame passes here twice (ADR 27). */
 class SocketConnection implements Connection, ConnectionFeed {
   readonly socket: Socket
   readonly pacer: Pacer
@@ -105,7 +105,7 @@ class SocketConnection implements Connection, ConnectionFeed {
     this.relayed = relayed
     const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<void>()
     this.closed = closed
-    // until somebody listens, what the inbox holds is bounded by the one read that brought the UUID
+    // until there is a listener, the inbox holds at most the one read that contained the UUID
     socket.pause()
     socket.on('end', () => this.end('fin'))
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -114,7 +114,7 @@ class SocketConnection implements Connection, ConnectionFeed {
       else this.breakOff(fail('PEER_LOST', { reason: reasonOf(error) }, error))
     })
     socket.once('close', () => {
-      // also when the server destroyed the socket: then nobody is told
+      // also when the server destroyed the socket; then no listener is called
       this.close()
       resolveClosed()
     })
@@ -150,7 +150,7 @@ class SocketConnection implements Connection, ConnectionFeed {
     this.inbox.limit('end')
     this.lane?.remove()
     this.socket.write(HANGUP)
-    // without a listener too: only a socket that is read shows that the peer has closed
+    // even without a listener: only a socket that is read notices that the peer has closed
     this.socket.resume()
   }
 
@@ -185,7 +185,7 @@ class SocketConnection implements Connection, ConnectionFeed {
 
   press(key: number): void {
     if (isKey(key)) this.inbox.key(String.fromCharCode(key))
-    // such as a telephone's flash, which a PBX may pass on: no reason to end a call
+    // for example a telephone's flash, which a PBX may pass on: no reason to end a call
     else this.onError(fail('FRAME_KEY_UNKNOWN', { byte: kindText(key) }))
   }
 

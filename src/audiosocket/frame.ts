@@ -27,7 +27,7 @@ export const NIL_UUID = '00000000-0000-0000-0000-000000000000'
 
 const RATES = [8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000]
 
-/** Samples a second of an audio kind; undefined for every other kind. */
+/** Sample rate of an audio kind in Hz; undefined for every other kind. */
 export function rateOf(kind: number): number | undefined {
   return RATES[kind - KIND.slin8]
 }
@@ -40,7 +40,7 @@ export function isKey(byte: number): boolean {
 /** A whole message of any kind around a copy of `payload` (at most 65,535 bytes, else FRAME_OVERSIZED). */
 export function message(kind: number, payload: Uint8Array): Buffer {
   if (payload.length > 0xffff) throw fail('FRAME_OVERSIZED', { kind: kindText(kind), length: payload.length })
-  // from Node's pool: a prompt's frames are made and kept together, and an ArrayBuffer for each would outweigh it
+  // from Node's pool: an ArrayBuffer for each frame of a prompt would cost more memory than the frame
   const whole = Buffer.allocUnsafe(HEADER_BYTES + payload.length)
   whole[0] = kind
   whole.writeUInt16BE(payload.length, 1)
@@ -63,8 +63,8 @@ export function audioFrame(pcm: Uint8Array): Buffer {
 export const HANGUP: Buffer = message(KIND.hangup, new Uint8Array(0))
 
 /**
- * Audio with nothing in it, ahead of the UUID: another node of ours relays this leg. Asterisk never begins like this, and a
- * leg that did would only lose being relayed. Shared, never written to.
+ * Empty audio before the UUID: another node relays this leg. Asterisk never begins like this, and a
+ * leg that did would only not be relayed. Shared, never written to.
  */
 export const RELAYED: Buffer = message(KIND.slin8, new Uint8Array(0))
 
@@ -95,7 +95,7 @@ export function uuidText(bytes: Buffer, start: number): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
-/** A kind as people write it: `0x10`. */
+/** A kind in hexadecimal: `0x10`. */
 export function kindText(kind: number): string {
   return `0x${kind.toString(16).padStart(2, '0')}`
 }

@@ -1,26 +1,26 @@
 import type { PorteiroError } from '../platform/errors.ts'
 
-/** Who ended it: the peer closed, the peer reset, the peer sent 0x00, or `error` says what was wrong. */
+/** How a connection ended: the peer closed, reset, or sent 0x00, or `error` has the reason. */
 export type Gone = 'fin' | 'rst' | 'hangup' | 'error'
 
 export interface ConnectionListener {
   /** One message of audio, never empty; `bytes.subarray(start - 3, end)` is the whole message and may be kept. */
   audio(bytes: Buffer, start: number, end: number, kind: number): void
   key(key: string): void
-  /** Once, when the peer or an error ended the connection; never after our own destroy(). */
+  /** Called once, when the peer or an error ended the connection; never after our own destroy(). */
   gone(how: Gone, error?: PorteiroError): void
 }
 
 export interface Inbox extends ConnectionListener {
-  /** Delivers what was held, in order; from then on everything at once. */
+  /** Delivers the held events in order, and later ones at once. */
   open(listener: ConnectionListener): void
-  /** `end`: nothing but `gone` is delivered any more; `nothing`: not even that. */
+  /** `end`: only `gone` is still delivered; `nothing`: not even that. */
   limit(to: 'end' | 'nothing'): void
 }
 
 /**
- * Holds what comes before there is a listener. How much that is, is for whoever feeds it to bound. What a listener throws
- * goes to `onThrow`, and after that it hears of nothing but the end.
+ * Holds events until there is a listener. The feeder must bound their amount. If the listener throws, `onThrow` gets
+ * the error, and the listener only gets `gone` afterwards.
  */
 export function createInbox(onThrow: (error: unknown) => void): Inbox {
   return new HeldInbox(onThrow)

@@ -1,4 +1,4 @@
-/** ms of a bucket; 256 ms in all, and what is later than that falls into the last one. */
+/** Width of a bucket in ms. The histogram covers 256 ms; later frames count in the last bucket. */
 const BUCKET_MS = 0.25
 const BUCKETS = 1024
 
@@ -10,9 +10,9 @@ export interface Lateness {
   count: number
 }
 
-/** Frames that were no later than each of the limits, and how late they were in all. */
+/** Number of frames within each limit, and the sum of all latenesses. */
 export interface LatenessCounts {
-  /** By limit, each including those before it. */
+  /** Cumulative counts by limit. */
   within: number[]
   count: number
   /** ms */
@@ -22,7 +22,7 @@ export interface LatenessCounts {
 /** A histogram that costs an increment a frame and allocates nothing. */
 export function createLatenessRecord() {
   const buckets = new Uint32Array(BUCKETS)
-  // not variables of their own: V8 allocates each fraction that one of those is given, and writes a field's in place
+  // not separate variables: V8 allocates every fraction assigned to a variable, but updates a field in place
   const all = { count: 0, max: 0, sum: 0 }
 
   const percentile = (share: number) => {
@@ -46,7 +46,7 @@ export function createLatenessRecord() {
     read(): Lateness {
       return { p50: percentile(0.5), p99: percentile(0.99), max: all.max, count: all.count }
     },
-    /** `limits` in ms, growing, multiples of 0.25 below 256. */
+    /** `limits` in ms, ascending, multiples of 0.25 below 256. */
     counts(limits: readonly number[]): LatenessCounts {
       let index = 0
       let seen = 0

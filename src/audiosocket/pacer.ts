@@ -5,44 +5,44 @@ import { createWheel, Waiting } from './wheel.ts'
 
 /** Asterisk's AudioSocket() drops a call after 2 s without audio either way; half of that leaves room for a stall. */
 const KEEP_ALIVE_MS = 1000
-/** 60 ms at once fit every phone's jitter buffer; Asterisk has none of its own and passes a burst on as it comes. */
+/** 60 ms at once fit every phone's jitter buffer; Asterisk has none and passes a burst on unchanged. */
 const BURST_FRAMES = 3
-/** While a lane is behind, every fifth slot carries one frame more: a fifth faster is made up by the jitter buffer. */
+/** While a lane is behind, every fifth slot carries one extra frame; a jitter buffer absorbs 20 % more. */
 const CATCH_UP_SLOTS = 5
-/** A lane more than 1 s behind is not caught up: what follows is simply later. */
+/** A lane more than 1 s behind does not catch up; its later frames are shifted. */
 const REBASE_FRAMES = 1000 / FRAME_MS
-/** After more than one frame, and while catching up, the next leaves no sooner: two bursts never touch. */
+/** Minimum pause after a burst and while catching up, so that bursts stay separate. */
 const REST_MS = FRAME_MS / 2
-/** A frame may leave so much before its deadline when the peer is being served anyway: it costs no wake-up of its own. */
+/** A frame may leave this much before its deadline when the peer is served anyway, which saves a wake-up. */
 const EARLY_MS = 6
-/** How long before its deadline a lane is best touched; the deadlines of a run of audio are moved there, 1 ms a touch. */
+/** The best time between touch and deadline; the deadlines of a run of audio approach it by 1 ms a touch. */
 const LEAD_MS = 3
-/** ms that a touch may be off without moving deadlines. */
+/** Deviation of a touch in ms that does not move deadlines. */
 const TOLERANCE_MS = 2
-/** Moves in a run of audio: enough to get anywhere, too few for a peer with a wrong clock to carry us along. */
+/** Maximum number of moves in a run of audio: enough to reach any phase, too few to follow a peer with a wrong clock. */
 const MOVES = FRAME_MS
 
 export interface FrameSource {
   /**
-   * The next whole message, or null when there is nothing to play. Asked once for each frame slot, so the null after the
-   * last frame comes when that frame's 20 ms are over (up to 7 ms sooner when touched; after a stall, up to 40 ms).
+   * The next whole message, or null when there is nothing to play. Called once for each frame slot, so the null after the
+   * last frame comes when that frame's 20 ms are over (up to 7 ms earlier when touched; after a stall, up to 40 ms).
    */
   next(): Buffer | null
 }
 
 export interface Lane {
   remove(): void
-  /** The source has something now; without it an idle source is asked again within a second. */
+  /** The source has something to play; without this call an idle source is polled within a second. */
   wake(): void
-  /** Something was read from the peer: a frame that is nearly due leaves in the same turn, once all peers have been read. */
+  /** The peer was read: a frame that is nearly due leaves in the same turn, after all peers have been read. */
   touch(): void
 }
 
 export interface Pacer {
-  /** `failed` gets what `source` or `write` threw, once, the lane being removed; without it the error is thrown on. */
+  /** If `source` or `write` throws, the lane is removed and `failed` gets the error; without `failed` it is rethrown. */
   add(source: FrameSource, write: (frame: Buffer) => void, failed?: (error: unknown) => void): Lane
   lateness(): Lateness
-  /** For a histogram: limits in ms, growing, multiples of 0.25 below 256. */
+  /** For a histogram: limits in ms, ascending, multiples of 0.25 below 256. */
   latenessWithin(limits: readonly number[]): LatenessCounts
   close(): void
 }
@@ -52,26 +52,26 @@ export interface PacerOptions {
   now?: () => number
 }
 
-/** What a track asks of its pacer. */
+/** The pacer's functions that a track uses. */
 type Driver = Record<'remove' | 'touch' | 'wake', (track: Track) => void>
 
-/** One lane, all of it in one object: see ADR 27. Times are whole ms, which V8 keeps in the object itself. */
+/** One lane, all in one object (ADR 27). Times are whole ms, which V8 stores in the object itself. */
 class Track extends Waiting implements Lane {
   readonly driver: Driver
   readonly source: FrameSource
   readonly write: (frame: Buffer) => void
   readonly failed: (error: unknown) => void
-  /** Tick at which the next frame ought to leave: the start of this run of audio and 20 ms for each frame since. */
+  /** Tick at which the next frame is due: the start of this run of audio plus 20 ms for each frame since. */
   due: number
-  /** Frames owed at `at` if it is served in time; more means that we were stalled. */
+  /** Frames due at `at` if it is served in time; more means that the process stalled. */
   expected = 1
   slotsBehind = 0
   idle = true
   /** Tick of the next silent frame if the source stays idle. */
   keepAliveAt: number
-  /** Neither a new run of audio nor a touched lane's frame leaves sooner, or it would be one burst with what was before. */
+  /** Neither a new run of audio nor a touched lane's frame leaves earlier; otherwise it would join the previous burst. */
   earliest: number
-  /** How often the deadlines of this run may still be moved. */
+  /** Remaining moves of the deadlines of this run. */
   moves = MOVES
   woken = false
   /** Its frame leaves at the end of this turn. */
@@ -108,7 +108,7 @@ class Track extends Waiting implements Lane {
   }
 }
 
-/** The one clock of all legs: each is served by absolute deadline, 20 ms apart. It sleeps when no lane waits. */
+/** The clock of all legs: it serves each by absolute deadlines, 20 ms apart, and sleeps when no lane waits. */
 export function createPacer({ now = () => performance.now() }: PacerOptions = {}): Pacer {
   const origin = now()
   const wheel = createWheel()
@@ -148,7 +148,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
       serve(track)
     } catch (error) {
       remove(track)
-      // not here: whatever it does, the lanes behind this one are due
+      // in a microtask: the lanes behind this one are due, whatever `failed` does
       queueMicrotask(() => track.failed(error))
     }
     serving = undefined
@@ -162,7 +162,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
       track.slotsBehind = 0
       track.moves = MOVES
     }
-    // a touched lane's frame is not owed yet
+    // a touched lane's frame is not due yet
     let owed = Math.max(1, Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1)
     if (owed > REBASE_FRAMES) {
       track.due += (owed - 1) * FRAME_MS
@@ -186,7 +186,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     wheel.put(track, track.due + slots * FRAME_MS)
   }
 
-  /** The source has nothing: silence once a second until it has. */
+  /** An idle source gets silence once a second. */
   const rest = (track: Track, elapsed: number, justSent: boolean) => {
     if (!track.idle) {
       track.idle = true
@@ -209,8 +209,8 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     if (elapsed < track.due - EARLY_MS || elapsed < track.earliest) return
     track.touched = true
     touched.push(track)
-    // all that is read in this turn comes first: one work after the other is done faster than both by turns, and a peer
-    // with many lines is woken once
+    // first read everything of this turn: reading and then writing is faster than alternating, and a peer with many
+    // lines is woken only once
     flushing ??= setImmediate(flush)
   }
 
@@ -220,7 +220,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     touched.length = 0
   }
 
-  /** Moves the deadlines a little towards the rhythm in which the peer is heard. */
+  /** Moves the deadlines a little towards the rhythm of the peer's packets. */
   const approach = (track: Track, elapsed: number) => {
     const far = track.due - elapsed - LEAD_MS
     if (Math.abs(far) <= TOLERANCE_MS) return
@@ -270,7 +270,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   }
 }
 
-/** How many of the frames owed may leave in this slot. */
+/** How many of the due frames may leave in this slot. */
 function allowance(track: Track, owed: number): number {
   if (owed > track.expected) {
     track.slotsBehind = 0

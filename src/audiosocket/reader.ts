@@ -1,7 +1,7 @@
 import { fail } from '../platform/errors.ts'
 import { HEADER_BYTES, KIND, kindText, rateOf, UUID_BYTES } from './frame.ts'
 
-/** Asterisk sends none; fifty are 1 s of frames, and a peer that sends only headers must not keep us busy for ever. */
+/** Asterisk sends none; fifty are 1 s of frames. A peer that sends only headers must not keep the process busy forever. */
 const EMPTY_LIMIT = 50
 
 /**
@@ -11,20 +11,20 @@ const EMPTY_LIMIT = 50
 type MessageListener = (kind: number, bytes: Buffer, start: number, end: number) => void
 
 interface Reader {
-  /** Takes the stream in any cut. A coded FRAME_ error means that the stream is lost: push nothing more. */
+  /** Takes the stream in chunks of any size. After a thrown FRAME_ error the stream is lost: push nothing more. */
   push(chunk: Buffer): void
 }
 
 /**
- * The one reader of a socket. A message that lies whole in its chunk is handed on in place; one that is cut is gathered
- * in a fresh buffer of its own size, at most 64 kB, which is all the memory a reader ever holds. Errors:
+ * The one reader of a socket. A message that lies whole in its chunk is passed on in place; a split message is gathered
+ * in a new buffer of its size, at most 64 kB, which is all the memory a reader ever holds. Errors:
  * FRAME_UNKNOWN_KIND, FRAME_MALFORMED, FRAME_OVERSIZED (all decided at the header) and FRAME_EMPTY.
  */
 export function createReader(onMessage: MessageListener): Reader {
   return new StreamReader(onMessage)
 }
 
-/** A class: on a busy node a closure for each step would be a miss of the processor's cache each (ADR 27). */
+/** A class, because closures would each cost a cache miss on a busy node (ADR 27). */
 class StreamReader implements Reader {
   readonly onMessage: MessageListener
   readonly header = Buffer.alloc(HEADER_BYTES)
@@ -64,7 +64,7 @@ class StreamReader implements Reader {
     this.onMessage(kind, bytes, start, end)
   }
 
-  /** Goes on with the message that an earlier chunk began; returns where the next one starts. */
+  /** Continues the message of an earlier chunk; returns where the next message starts. */
   resume(chunk: Buffer): number {
     let at = 0
     if (this.gathered === undefined) {

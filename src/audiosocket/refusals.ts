@@ -10,13 +10,13 @@ export interface RefusalLimit {
 interface Refusals {
   note(error: PorteiroError, facts: Record<string, unknown>): void
   counts(): Partial<Record<ErrorCode, number>>
-  /** Says what was left unsaid and stops. */
+  /** Logs the pending totals and stops. */
   close(): void
 }
 
 /**
- * Counts what was refused, and logs it as `audiosocket refused`, or by another name, without letting a scanner fill the disk:
- * the first lines of a code in each window, then one line with how many more there were.
+ * Counts refusals and logs them as `audiosocket refused`, or with another name, without letting a scanner fill the disk:
+ * the first lines of a code in each window, then one line with the number of further ones.
  */
 export function createRefusals(
   log: Logger,

@@ -6,32 +6,32 @@ import { createReader } from './reader.ts'
 
 /** ms between our 0x00 and closing the sockets ourselves. */
 const GRACE_MS = 1000
-/** A node says something each second, be it silence. */
+/** A node sends something every second, if only silence. */
 const SILENT_MS = 5000
 /**
- * Bytes that may wait for a node that does not read: four seconds. What came while the way was being opened goes at once,
+ * Maximum number of unsent bytes for a node that does not read: four seconds. Audio that arrived during the connect is sent at once,
  * and a fresh TCP connection takes only 14 kB in its first round.
  */
 const WAITING_LIMIT = 64 * 1024
 
 export interface RelayOptions {
-  /** Nobody is attached to it. */
+  /** Must have no listener. */
   connection: Connection
-  /** Of the AudioSocket port of the same role at the node that has the call. */
+  /** Address of the AudioSocket port of the same role at the node that has the call. */
   host: string
   port: number
-  /** ms until that node must have accepted. */
+  /** Limit in ms for that node to accept. */
   connectMs: number
-  /** ms that a side has to close after it was told that the call is over. */
+  /** Time in ms for a side to close after the hangup. */
   graceMs?: number
-  /** ms after which a node that says nothing is taken for lost; up to twice as long passes. */
+  /** A node that sends nothing for this many ms is considered lost; detection takes up to twice as long. */
   silentMs?: number
 }
 
 interface RelayEnd {
-  /** Who ended it: whoever holds the phone, the node that has the call, or close() or the server's close(). */
+  /** Who ended it: the phone, the node that has the call, or this node by close() of the relay or the server. */
   by: 'phone' | 'owner' | 'us'
-  /** PEER_… and FRAME_… by the phone, RELAY_FAILED by the owner; undefined where it simply ended. */
+  /** PEER_… and FRAME_… by the phone, RELAY_FAILED by the owner; undefined for a normal end. */
   error: PorteiroError | undefined
   /** The phone's side. */
   stats: ConnectionStats
@@ -39,8 +39,8 @@ interface RelayEnd {
 
 export interface Relay {
   /**
-   * Resolves when the owner has accepted. Rejects with RELAY_FAILED, and then the connection is as it was: nothing was read,
-   * and whoever has it may attach to it, relay it elsewhere or hang it up. A leg that was relayed to here goes no further.
+   * Resolves when the owner has accepted. Rejects with RELAY_FAILED; then the connection is unchanged: nothing was read,
+   * and the caller may attach to it, relay it elsewhere or hang it up. A leg that was relayed to this node is not relayed on.
    */
   readonly opened: Promise<void>
   /** Resolves when both sockets are closed; the upstream alone where it never opened. Never rejects. */
@@ -49,12 +49,12 @@ export interface Relay {
   close(): void
 }
 
-/** Carries a leg to the node that has its call: whole messages both ways, as they come, for it is the owner who paces. */
+/** Relays a leg to the node that has its call: whole messages in both directions, unpaced, because the owner paces. */
 export function relay(options: RelayOptions): Relay {
   return new LegRelay(options)
 }
 
-/** The phone's listener and the owner's peer in one object, for each frame passes here (ADR 27). */
+/** The phone's listener and the owner's peer in one object, because every frame passes here (ADR 27). */
 class LegRelay implements Relay, ConnectionListener {
   readonly connection: Connection
   readonly upstream = new Socket()
@@ -80,7 +80,7 @@ class LegRelay implements Relay, ConnectionListener {
     const done = Promise.withResolvers<RelayEnd>()
     this.opened = opened.promise
     this.done = done.promise
-    // whoever only waits for `done` is told there
+    // callers that only wait for `done` get the error there
     this.opened.catch(() => {})
     const opening = setTimeout(
       () => upstream.destroy(new Error(`it did not accept within ${connectMs} ms`)),
@@ -104,7 +104,7 @@ class LegRelay implements Relay, ConnectionListener {
       clearTimeout(this.grace)
       done.resolve({ by: 'owner', error, ...this.ending, stats: connection.stats() })
     })
-    if (connection.relayed) upstream.destroy(new Error('another node sent it here'))
+    if (connection.relayed) upstream.destroy(new Error('another node relayed it here'))
     else upstream.connect({ host, port })
   }
 
@@ -127,12 +127,12 @@ class LegRelay implements Relay, ConnectionListener {
       if (upstream.bytesRead === heard) this.lose(this.failure(`nothing came for ${silentMs} ms`))
       heard = upstream.bytesRead
     }
-    // after a stall of ours, what came in it is read first
+    // after a stall of this process, pending input is read first
     this.watch = setInterval(() => setImmediate(judge), silentMs)
-    // only now: until here the phone is not read, so that what it says waits in the kernel and nothing is lost
+    // only now: before, the phone was not read, so its audio waited in the kernel and nothing is lost
     connection.attach(this)
     void connection.closed.then(() => {
-      // by us, or gone() would have been called
+      // closed by this node, or gone() would have been called
       this.finish('us')
       upstream.end()
     })
@@ -168,7 +168,7 @@ class LegRelay implements Relay, ConnectionListener {
   answer(kind: number, bytes: Buffer, start: number, end: number): void {
     if (this.ending) return
     if (rateOf(kind) !== undefined) {
-      // Asterisk drops a call for audio of no length
+      // Asterisk drops a call after an empty audio message
       if (start < end) this.connection.write(bytes.subarray(start - HEADER_BYTES, end))
     } else if (kind === KIND.hangup) {
       this.finish('owner')
@@ -176,7 +176,7 @@ class LegRelay implements Relay, ConnectionListener {
     } else this.lose(this.failure(`it sent a message of kind ${kindText(kind)}`))
   }
 
-  /** Without an owner; an older Asterisk takes a closed socket for silence, so 0x00 comes first. */
+  /** Ends the phone's side when the owner is lost; an older Asterisk takes a closed socket for silence, so 0x00 comes first. */
   lose(error: PorteiroError): void {
     if (this.ending) return
     this.finish('owner', error)
@@ -189,7 +189,7 @@ class LegRelay implements Relay, ConnectionListener {
   }
 
   close(): void {
-    // what never opened has left the connection to others
+    // a relay that never opened does not own the connection
     if (this.upstream.destroyed && !this.isOpen) return
     this.finish('us')
     this.connection.hangUp()

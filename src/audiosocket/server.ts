@@ -14,55 +14,55 @@ export interface AudioSocketServerOptions {
   pacer: Pacer
   /** CIDRs that may connect. */
   allow: readonly string[]
-  /** ms until the UUID must have come. */
+  /** Limit in ms for the UUID to arrive. */
   handshakeMs?: number
   /** Connections that may wait for their UUID at a time; one more closes the oldest. */
   maxHandshakes?: number
-  /** Called once a UUID came. Whoever takes the connection attaches to it, hangs it up or destroys it. */
+  /** Called for each UUID. The handler must attach to the connection, hang it up or destroy it. */
   onConnection(connection: Connection): void
   rejections?: RefusalLimit
 }
 
 export interface AudioSocketPort {
   host: string
-  /** 0: any free one */
+  /** 0: any free port */
   port: number
   role: Role
   gate?: string | undefined
 }
 
 export interface AudioSocketCounts {
-  /** Connections with a UUID that are not closed. */
+  /** Open connections with a UUID. */
   open: number
   handshaking: number
-  /** All that ever brought a UUID. */
+  /** All connections that ever sent a UUID. */
   accepted: number
-  /** By code: those turned away before the UUID, and those that broke off with an error after it. */
+  /** By code: connections rejected before the UUID, and those that failed after it. */
   refused: Partial<Record<ErrorCode, number>>
 }
 
 export interface AudioSocketListener {
   readonly port: number
-  /** Takes no more connections here; those that came stay as they are. */
+  /** Accepts no more connections; existing ones stay open. */
   close(): void
 }
 
 export interface AudioSocketServer {
   /** Errors: PORT_IN_USE, PORT_FORBIDDEN. */
   listen(port: AudioSocketPort): Promise<AudioSocketListener>
-  /** Stops listening, destroys the connections that are left and resolves when all are closed. */
+  /** Stops listening, destroys the remaining connections and resolves when all are closed. */
   close(): Promise<void>
   counts(): AudioSocketCounts
 }
 
-/** Accepts AudioSocket connections on any number of ports. Nothing that a peer sends makes it throw. */
+/** Accepts AudioSocket connections on any number of ports. No input of a peer makes it throw. */
 export function createAudioSocketServer(options: AudioSocketServerOptions): AudioSocketServer {
   const { log, pacer, onConnection, handshakeMs = 3000, maxHandshakes = 200 } = options
   const allowed = createAllowList(options.allow)
   const refusals = createRefusals(log, options.rejections ?? { lines: 5, windowMs: 10_000 })
   const servers = new Set<Server>()
   const open = new Set<Socket>()
-  /** In order of arrival, each with what closes it. */
+  /** In order of arrival, each with its closing function. */
   const handshakes = new Map<Socket, (error: PorteiroError) => void>()
   let accepted = 0
 
@@ -71,7 +71,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
     // a socket without this listener turns its reset into an uncaught exception
     socket.on('error', () => leave(fail('HANDSHAKE_ABANDONED')))
     if (!allowed(socket.remoteAddress)) {
-      // a peer that reset before it was accepted has no address any more
+      // a peer that reset before it was accepted has no address
       const gone = socket.remoteAddress === undefined
       const error = gone
         ? fail('HANDSHAKE_ABANDONED')
@@ -96,7 +96,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
 
     const reader = createReader((kind, bytes, start, end) => {
       if (feed !== undefined) return feed.message(kind, bytes, start, end)
-      // what follows in the same read as a refused first message
+      // more messages in the same read as a refused first message
       if (!handshakes.has(socket)) return
       if (kind === KIND.slin8 && start === end && !relayed) {
         relayed = true
@@ -143,7 +143,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
         const details = { host: port.host, port: port.port, reason: reasonOf(error) }
         throw fail(error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'PORT_FORBIDDEN', details, error)
       })
-      // such as no file descriptors left; the ones that are open go on
+      // for example no file descriptors left; open connections go on
       server.on('error', (error) => log.error({ err: error }, 'audiosocket cannot accept'))
       servers.add(server)
       const address = server.address()
@@ -160,7 +160,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
       const closing = [...servers].map((server) => new Promise((resolve) => server.close(resolve)))
       servers.clear()
       const left = [...handshakes.keys(), ...open]
-      // it is we who leave them, so they count as nobody's fault
+      // closed by this process, so they do not count as refused
       handshakes.clear()
       for (const socket of left) socket.destroy()
       await Promise.all(closing)

@@ -3,8 +3,8 @@ const SLOTS = 1024
 const MASK = SLOTS - 1
 
 /**
- * What waits in a wheel: a link of a ring, so that coming, going and leaving early cost no memory and no search. A new one
- * waits for nothing: it is a ring of its own.
+ * An entry of a wheel: a link of a ring, so that adding, expiring and removing cost no memory and no search. A new entry
+ * is a ring by itself.
  */
 export class Waiting {
   /** The tick (whole ms) it waits for; set by the wheel. */
@@ -14,12 +14,12 @@ export class Waiting {
 }
 
 interface Wheel {
-  /** `waiting` comes up in the first `sweep` at or after tick `at`, less than 1,024 ticks ahead. */
+  /** The first `sweep` at or after tick `at` visits `waiting`; `at` is less than 1,024 ticks ahead. */
   put(waiting: Waiting, at: number): void
   take(waiting: Waiting): void
-  /** Visits, in order of time, everything due up to tick `now`. Visitors may put and take anything. */
+  /** Visits everything due up to tick `now`, in order of time. Visitors may put and take entries. */
   sweep(now: number, visit: (waiting: Waiting) => void): void
-  /** The tick of the first slot in use; undefined when nothing waits beyond what a sweep under way still visits. */
+  /** The tick of the first slot in use; undefined when nothing waits except the entries of a sweep in progress. */
   first(): number | undefined
 }
 
@@ -48,7 +48,7 @@ export function createWheel(): Wheel {
 
     sweep(now, visit) {
       for (let tick = Math.max(swept + 1, now - MASK); tick <= now; tick++) {
-        // moved aside first: a visitor that puts itself back into this very slot is not due again
+        // moved aside first: an entry that is put back into this slot is not due again
         const slot = slots[tick & MASK]!
         for (let waiting = slot.next; waiting !== slot; ) {
           const following = waiting.next

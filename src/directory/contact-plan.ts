@@ -1,11 +1,11 @@
 import { z } from 'zod'
 
-/** How long one may ring or wait: long enough to be heard, short enough for somebody who stands at a gate. */
+/** Duration of ringing or waiting in s: long enough to be heard, short enough for a visitor at the entrance. */
 const seconds = z.number().int().min(5).max(600)
 
 /**
- * One step to reach a unit. `call` rings its residents in their order, `whatsapp` writes to them and waits
- * `ringSeconds` for the reply, `operator` rings the operator's extension. What a step leaves out is the service's default.
+ * One step to reach a unit. `call` calls its residents in order, `whatsapp` writes to them and waits
+ * `ringSeconds` for the reply, `operator` calls the operator's extension. Omitted fields have the service's defaults.
  */
 export const planStep = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -13,7 +13,7 @@ export const planStep = z.discriminatedUnion('kind', [
     ringSeconds: seconds.optional(),
     attempts: z.number().int().min(1).max(20).optional(),
   }),
-  // a second message would say what the first one says
+  // no `attempts`: a second message would repeat the first
   z.strictObject({ kind: z.literal('whatsapp'), ringSeconds: seconds.optional() }),
   z.strictObject({
     kind: z.literal('operator'),
@@ -22,11 +22,11 @@ export const planStep = z.discriminatedUnion('kind', [
   }),
 ])
 
-/** Steps in their order; more than a few would outlast CALL_MAX_SECONDS. */
+/** Steps in order; more would exceed CALL_MAX_SECONDS. */
 export const contactPlan = z.array(planStep).min(1).max(8)
 
 export type PlanStep = z.output<typeof planStep>
 export type ContactPlan = z.output<typeof contactPlan>
 
-/** Where neither the unit nor the tenant has one. */
+/** The plan if neither the unit nor the tenant has one. */
 export const DEFAULT_PLAN: ContactPlan = [{ kind: 'call' }]

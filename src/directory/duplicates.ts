@@ -1,8 +1,8 @@
 type Loose = Record<string, unknown>
 
 /**
- * What a directory file says twice, from its raw JSON, so that it is told together with what is malformed: unit numbers,
- * a unit's residents, gate ids, and ports on one server.
+ * Duplicates in the raw JSON of a directory file, so that they are reported together with malformed entries: unit numbers,
+ * residents of a unit, extension ids, and ports on one server.
  */
 export function duplicatesOf(json: unknown): string[] {
   const legacy = Array.isArray(json)
@@ -34,7 +34,7 @@ export function duplicatesOf(json: unknown): string[] {
   ]
 }
 
-/** Pairs of a path and a key; an empty key is no key. */
+/** From pairs of a path and a key; empty keys are ignored. */
 function repeated(pairs: [path: string, key: string][]): string[] {
   const first = new Map<string, string>()
   return pairs.flatMap(([path, key]) => {
@@ -44,7 +44,7 @@ function repeated(pairs: [path: string, key: string][]): string[] {
   })
 }
 
-/** Strings among a list stand for residents given by name alone. */
+/** A string in a list is a resident given by name only. */
 function listOf(value: unknown): Loose[] {
   if (!Array.isArray(value)) return []
   return value.map((item) => (typeof item === 'string' ? { name: item } : ((item ?? {}) as Loose)))

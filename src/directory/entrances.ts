@@ -4,24 +4,24 @@ import { findTenant, listExtensions } from './sql/directory.ts'
 
 /** The tenant of the main port pair. */
 export const MAIN_TENANT = 'default'
-/** As the first migration writes it. */
+/** The name that the first migration writes. */
 const UNNAMED = 'Default'
 
-/** Whose gate it is, and what is spoken there. */
+/** An entrance: its tenant and its prompts. */
 export interface Entrance {
   tenantId: string
   locale: Locale
   /** Spoken after the greeting, where speech is synthesised. */
   name: string | null
-  /** Whether callers may speak into what is said. */
+  /** Whether callers may interrupt prompts by voice. */
   bargesIn: boolean
 }
 
 export interface EntranceOptions {
-  /** The main port pair; it is the gate without a name. */
+  /** Port of the main port pair, the entrance without a name. */
   visitorPort: number
   residentPort: number
-  /** For tenants that have none of their own. */
+  /** Default for tenants without a locale. */
   locale: Locale
 }
 
@@ -32,7 +32,7 @@ export interface EntrancePort {
   port: number
 }
 
-/** The gates of the extensions table now: a tenant and a port pair each. `ports` are those beside the main pair, once each. */
+/** The current entrances of the extensions table, each with tenant and port pair. `ports` lists all ports beside the main pair once. */
 export async function readEntrances(
   database: Querier,
   { visitorPort, residentPort, locale }: EntranceOptions,
@@ -43,7 +43,7 @@ export async function readEntrances(
     return {
       tenantId,
       locale: tenant?.locale ?? locale,
-      // a tenant that nobody named bears its id, and the main one its first name
+      // the name of an unnamed tenant is its id, that of the main tenant its initial name
       name: tenant && tenant.name !== tenantId && tenant.name !== UNNAMED ? tenant.name : null,
       bargesIn: tenant?.bargeIn ?? false,
     }

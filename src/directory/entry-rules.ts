@@ -3,11 +3,11 @@ import { plain } from '../platform/plain-text.ts'
 import { contactPlan } from './contact-plan.ts'
 import { phoneNumber } from './phone-number.ts'
 
-/** What brings a visitor. */
+/** Why a visitor comes. */
 export const INTENTS = ['delivery', 'visit', 'service', 'other'] as const
 export type Intent = (typeof INTENTS)[number]
 
-/** `+5511*` stands for all numbers that begin so; otherwise a whole number, kept as phoneNumber writes it. */
+/** `+5511*` matches all numbers with this prefix; otherwise a whole number, normalised by phoneNumber. */
 const phonePattern = z
   .string()
   .trim()
@@ -16,7 +16,7 @@ const phonePattern = z
   )
   .refine(
     (value) => /^\+?\d{1,15}\*?$/.test(value),
-    'must be a number like +5511987654321, or a beginning like +5511*',
+    'must be a number like +5511987654321, or a prefix like +5511*',
   )
 
 const namePattern = z
@@ -24,13 +24,13 @@ const namePattern = z
   .trim()
   .refine((value) => wordsOf(value).length > 0, 'must have a word')
 
-/** Never let in: by telephone, by name, or only where both fit. */
+/** A blocked visitor: by telephone, by name, or only if both match. */
 export const blockedVisitor = z
   .strictObject({
     phone: phonePattern.optional(),
     name: namePattern.optional(),
     reason: z.string().max(500).optional(),
-    /** ISO 8601; from then on it is over. */
+    /** ISO 8601; the rule ends then. */
     until: z.iso
       .datetime({ offset: true })
       .transform((value) => new Date(value).toISOString())
@@ -40,7 +40,7 @@ export const blockedVisitor = z
 
 const time = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'must be a time like 08:30')
 
-/** Lets in without asking anybody. One that ends before it begins goes over midnight and belongs to its first day. */
+/** Opens without asking anybody. A window that ends before it begins spans midnight and belongs to its first day. */
 export const autoOpenWindow = z.strictObject({
   /** 1 is Monday, 7 is Sunday. */
   weekdays: z
@@ -50,11 +50,11 @@ export const autoOpenWindow = z.strictObject({
   from: time,
   to: time,
   timezone: z.string().refine(isTimezone, 'must be a time zone like America/Sao_Paulo'),
-  /** Only for those who come for this. It opens on the visitor's word alone. */
+  /** Only for visitors with this intent. The visitor's own statement is enough. */
   intent: z.enum(INTENTS).optional(),
 })
 
-/** The rules of a tenant or of a unit, as a directory file carries them. Given ones replace what there was. */
+/** The rules of a tenant or unit in a directory file. Given rules replace the existing ones. */
 export const entryRules = z.strictObject({
   plan: contactPlan.optional(),
   blocked: z.array(blockedVisitor).optional(),
@@ -65,15 +65,15 @@ export type BlockedVisitor = z.output<typeof blockedVisitor>
 export type AutoOpenWindow = z.output<typeof autoOpenWindow>
 export type EntryRules = z.output<typeof entryRules>
 
-/** Who is at the gate, as far as it is known. */
+/** The known facts about a visitor. */
 export interface Visitor {
   name?: string | null
   phone?: string | null
-  /** By rules (`plainIntent` of src/dialogue/understand.ts), never a language model's. */
+  /** Found by rules (`plainIntent` of src/dialogue/understand.ts), never by a language model. */
   intent?: Intent | null
 }
 
-/** Whether `visitor` is the one who is blocked, at `now`. */
+/** Whether the rule blocks `visitor` at `now`. */
 export function isBlocked({ phone, name, until }: BlockedVisitor, visitor: Visitor, now: Date): boolean {
   if (until !== undefined && Date.parse(until) <= now.getTime()) return false
   if (phone !== undefined && !fitsPhone(phone, visitor.phone ?? '')) return false
@@ -87,7 +87,7 @@ function fitsPhone(pattern: string, phone: string): boolean {
   return pattern.endsWith('*') ? number.startsWith(pattern.slice(0, -1)) : number === pattern
 }
 
-/** The pattern's words one after another in the name: `joao silv*` is in `Seu João Silveira Neto`. */
+/** Whether the name contains the pattern's words in sequence: `joao silv*` matches `Seu João Silveira Neto`. */
 function fitsName(pattern: string, name: string): boolean {
   const wanted = wordsOf(pattern)
   const words = wordsOf(name)
@@ -104,7 +104,7 @@ function wordsOf(text: string): string[] {
   return plain(text).match(/[\p{L}\d'’]+\*?|\*/gu) ?? []
 }
 
-/** Whether a window is open for `visitor` at `now`, by the clocks of its time zone. */
+/** Whether a window is open for `visitor` at `now`, in its time zone. */
 export function isOpen(
   { weekdays, from, to, timezone, intent }: AutoOpenWindow,
   visitor: Visitor,

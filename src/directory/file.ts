@@ -7,7 +7,7 @@ import { locateSyntaxError } from './json-syntax.ts'
 import type { DirectoryRules } from './rules.ts'
 import type { Directory, UnitEntry } from './sql/directory.ts'
 
-/** People write 101 as readily as "101". */
+/** Accepts 101 as well as "101". */
 const text = z
   .union([z.string(), z.number().int().nonnegative().transform(String)])
   .transform((value) => value.trim())
@@ -17,7 +17,7 @@ export const unitNumber = text.refine(
   'must be 1 to 16 digits or letters',
 )
 
-/** An extension, `sip:101@host` or E.164, the spaces and dashes of print removed. */
+/** An extension, `sip:101@host` or E.164, without spaces and dashes. */
 const phone = text
   .transform((value) => (value.startsWith('sip') ? value : value.replace(/[\s().-]/g, '')))
   .refine(
@@ -25,7 +25,7 @@ const phone = text
     'must be an extension, sip:extension@host, or a number like +5511987654321',
   )
 
-/** Kept as `+` and digits, country code first. */
+/** Stored as `+` and digits, country code first. */
 const whatsapp = text
   .transform((value) => value.replace(/[\s().+-]/g, ''))
   .refine((value) => /^\d{10,15}$/.test(value), 'must be a number with country code, like +5511987654321')
@@ -38,7 +38,7 @@ export const resident = z.strictObject({
   notify: z.boolean().nullish(),
 })
 
-/** Rules stand beside what they are for. */
+/** Rules are fields of the tenant or unit they belong to. */
 const rules = {
   plan: entryRules.shape.plan.nullish(),
   blocked: entryRules.shape.blocked.nullish(),
@@ -83,7 +83,7 @@ const own = z.strictObject({
   extensions: z.array(extension).nullish(),
 })
 
-/** The list that older systems of the field keep; what else they note in it is ignored. */
+/** The list format of older systems; other fields are ignored. */
 const legacy = z.array(
   z.object({
     apartment_number: unitNumber,
@@ -97,7 +97,7 @@ const legacy = z.array(
   }),
 )
 
-/** A directory and, where the file has any, its rules. */
+/** A directory and its rules, if the file has any. */
 interface DirectoryFile extends Directory {
   rules?: DirectoryRules
 }
@@ -131,14 +131,14 @@ function fromOwn({ tenant, units, extensions }: z.infer<typeof own>): DirectoryF
   }) as DirectoryFile
 }
 
-/** What an entry is, and the rules that stand beside it. */
+/** Separates an entry from its rules. */
 function withoutRules<T extends object>(entry: T): [entry: object, rules: EntryRules | undefined] {
   const { plan, blocked, windows, ...rest } = entry as T & z.infer<z.ZodObject<typeof rules>>
   const found = withoutNothing({ plan, blocked, windows }) as EntryRules
   return [rest, Object.keys(found).length > 0 ? found : undefined]
 }
 
-/** The file's form of a directory and its rules: what parseDirectory reads back as both. */
+/** A directory and its rules in the form that parseDirectory reads. */
 export function directoryFile(directory: Directory, { tenant, units = {} }: DirectoryRules = {}): object {
   return {
     ...directory,
@@ -150,7 +150,7 @@ export function directoryFile(directory: Directory, { tenant, units = {} }: Dire
 function fromLegacy(list: z.infer<typeof legacy>): Directory {
   return {
     units: list.map(({ apartment_number, residents, voip_number }) => {
-      // a flat whose people nobody wrote down can still be rung
+      // a unit without listed residents can still be called
       const people = residents.length > 0 || !voip_number ? residents : [{ name: apartment_number }]
       return entryOf({
         number: apartment_number,
@@ -166,7 +166,7 @@ function entryOf(entry: LooseUnit): UnitEntry {
   return withoutNothing({ ...entry, residents: entry.residents.map(withoutNothing) }) as UnitEntry
 }
 
-/** null and absent say the same in a file. */
+/** In a file, null means absent. */
 function withoutNothing<T extends object>(object: T) {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value != null)) as T
 }
@@ -180,7 +180,7 @@ function check<T>(schema: z.ZodType<T>, json: unknown, duplicates: string[]): T 
 
 function describe(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): string[] {
   const path = [...above, ...issue.path]
-  // of the forms that a value may have, the one that got furthest tells what is wrong
+  // of the possible forms, report the one that matched furthest
   if (issue.code === 'invalid_union') {
     const best = issue.errors.toSorted((a, b) => depth(b) - depth(a))[0] ?? []
     if (best.length > 0) return best.flatMap((inner) => describe(inner, path))

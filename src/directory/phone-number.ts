@@ -1,15 +1,15 @@
 import { parsePhoneNumberFromString } from 'libphonenumber-js/min'
 
-/** Numbers without a country code are read as this country's. */
+/** Country of numbers without a country code. */
 const COUNTRY = 'BR'
 /** Shorter ones are extensions of the building. */
 const SUBSCRIBER_DIGITS = 8
-/** As messengers write numbers of this country: what they say is what they are, and reading them took longer than their signature. */
+/** Numbers of this country as messengers write them. They need no parsing, which took longer than checking the signature. */
 const PLAIN = /^\+55[1-9]{2}(?:9\d{8}|[2-5]\d{7})$/
 
 /**
- * E.164 of a number as people and carriers write it, an extension as its digits, undefined for what is neither. A
- * Brazilian mobile number has its ninth digit whether or not it was written.
+ * E.164 of a number as people and carriers write it; the digits of an extension; undefined for anything else. A
+ * Brazilian mobile number gets its ninth digit even if it was not written.
  */
 export function phoneNumber(written: string): string | undefined {
   const digits = written

@@ -17,18 +17,18 @@ export interface DirectoryRules {
 
 export interface EarlyDecision {
   decision: 'blocked' | 'authorized' | 'contact'
-  /** The row that decided, for the journal; its reason is for operators, not for the visitor. */
+  /** The rule that decided, for the journal; its reason is for operators, not for visitors. */
   rule?: { table: 'block_list' | 'auto_open_windows'; id: string; reason: string | null }
 }
 
 export interface ResolvedPlan {
   steps: ContactPlan
   from: 'unit' | 'tenant' | 'default'
-  /** A plan that could not be read and was passed over: a gate must ring somebody all the same. */
+  /** Owner of a plan that could not be read and was skipped: the visitor must still reach somebody. */
   problem: 'unit' | 'tenant' | null
 }
 
-/** The unit's plan, else the tenant's, else one that calls. */
+/** The unit's plan, else the tenant's, else the default. */
 export async function resolvePlan(
   database: Querier,
   tenantId: string,
@@ -50,7 +50,7 @@ export async function resolvePlan(
   return { steps: DEFAULT_PLAN, from: 'default', problem }
 }
 
-/** Whether the rules already decide, before anybody is rung. A block goes before any window. */
+/** The decision of the rules before anybody is called, if any. A block has precedence over a window. */
 export async function decideEarly(
   database: Querier,
   tenantId: string,
@@ -75,7 +75,7 @@ interface RuleRow {
   unit: string | null
 }
 
-/** Of the tenant and of one unit; without a unit, of the tenant alone. */
+/** Rules of the tenant and of one unit; without a unit, only of the tenant. */
 const APPLIES = 'r.tenant_id = $1 and (r.unit_id is null or r.unit_id = $2)'
 const EVERY = 'r.tenant_id = $1 and $2::bigint is null'
 
@@ -109,15 +109,15 @@ function listWindows(
   )
 }
 
-/** Rows with what is null left out, as files have them. */
+/** Rows without their null fields, as in files. */
 async function readRules<T>(database: Querier, text: string, values: unknown[]): Promise<T[]> {
   const rows = await database.query(text, values)
   return rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as T)
 }
 
 /**
- * Writes a directory's rules; each part that is given replaces what its tenant or unit had. Give it the transaction that
- * wrote the units: rules of a unit that is not there are left out.
+ * Writes a directory's rules; each given part replaces that of its tenant or unit. Pass the transaction that
+ * wrote the units: rules of missing units are skipped.
  */
 export async function importRules(
   transaction: Querier,
@@ -184,7 +184,7 @@ const TABLES = [
   },
 ] as const
 
-/** What importRules takes; undefined where a tenant has no rules. */
+/** A tenant's rules in the form of importRules; undefined if there are none. */
 export async function exportRules(database: Querier, tenantId: string): Promise<DirectoryRules | undefined> {
   const plans = await database.query<{ unit: string | null; plan: ContactPlan }>(
     `select null as unit, settings -> 'plan' as plan from tenants where id = $1 and settings ? 'plan'

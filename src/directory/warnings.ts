@@ -2,14 +2,13 @@ import type { EntryRules } from './entry-rules.ts'
 import type { DirectoryRules } from './rules.ts'
 
 interface WarningOptions {
-  /** Whether what visitors say is transcribed (STT is not none). */
+  /** Whether visitors' speech is transcribed (STT is not none). */
   transcribes: boolean
 }
 
 /**
- * Rules that are in order and have no effect, one line each: whoever relies on a block list should know that it does not
- * keep anybody out. AudioSocket carries no number of the caller, and a name or an intent is known of visitors who are
- * understood only.
+ * Valid rules without effect, one line each, so that nobody relies on a block list that blocks nobody. AudioSocket does
+ * not transmit the caller's number, and names and intents are only known if visitors' speech is transcribed.
  */
 export function directoryWarnings(
   { tenant, units = {} }: DirectoryRules,
@@ -23,13 +22,15 @@ export function directoryWarnings(
     ...(rules?.blocked ?? []).flatMap(({ phone }, at) => {
       const which = `${place}: blocked[${at}]`
       if (phone !== undefined)
-        return [`${which} names a telephone, which no visitor's call carries: it blocks nobody`]
-      return transcribes ? [] : [`${which} names a person, who is only understood with STT: it blocks nobody`]
+        return [`${which} names a telephone number, which AudioSocket does not transmit: it blocks nobody`]
+      return transcribes
+        ? []
+        : [`${which} names a person, and names are only known with STT: it blocks nobody`]
     }),
     ...(rules?.windows ?? []).flatMap(({ intent }, at) =>
       intent === undefined || transcribes
         ? []
-        : [`${place}: windows[${at}] has an intent, which is only understood with STT: it never opens`],
+        : [`${place}: windows[${at}] has an intent, and intents are only known with STT: it never opens`],
     ),
   ])
 }

@@ -2,18 +2,18 @@ import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import type { FrameMaker, FrameSource } from './frames.ts'
 import { createReframer } from './reframe.ts'
 
-/** One direction of a bridge: what one leg says, as a source of whole messages for the other. */
+/** One direction of a bridge: the sound of one leg as a source of whole messages for the other. */
 export interface BridgeLine extends FrameSource {
   /**
-   * Payload of an audio message. One of 320 bytes at 8 kHz is queued as it lies, with the 3 bytes of header that the reader
-   * guarantees before `start`; any other is cut anew, by copying.
+   * Payload of an audio message. A payload of 320 bytes at 8 kHz is queued in place, with the 3 bytes of header that the reader
+   * guarantees before `start`; any other is copied into new frames.
    */
   audio(bytes: Buffer, start: number, end: number, rate: number): void
-  /** Payload that the other leg must not hear: as long a silence. */
+  /** Payload that the other leg must not hear: replaced by silence of the same length. */
   hush(start: number, end: number, rate: number): void
-  /** From now on what comes under the label of 8 kHz slin is raw µ-law. */
+  /** From now on payloads labelled 8 kHz slin are raw µ-law. */
   ulaw(): void
-  /** Frames that were dropped because the other leg did not take them, and slots that had to be filled with silence. */
+  /** Frames dropped because the other leg did not take them, and slots filled with silence. */
   readonly dropped: number
   readonly filled: number
 }
@@ -22,7 +22,7 @@ interface BridgeOptions {
   frame: FrameMaker
   /** The shared whole message of 20 ms of silence. */
   silence: Buffer
-  /** There is something to hear from now on: wakes the other leg's player or lane. */
+  /** Called when sound begins: wakes the other leg's player or lane. */
   wake?: () => void
 }
 
@@ -30,14 +30,14 @@ interface BridgeOptions {
 const HEADER_BYTES = 3
 /** At most 60 ms wait here. */
 const CAPACITY = 3
-/** Sound begins when two frames are there, so that one which comes a little late is no gap. */
+/** Playback begins with two frames, so that a slightly late frame causes no gap. */
 const CUSHION = 2
-/** After so many empty slots the speaker's line is taken to have stopped, and the next sound to be a new beginning. */
+/** After this many empty slots the speaker's line counts as stopped, and the next sound as a new beginning. */
 const UNDERRUN_SLOTS = 10
 
 /**
  * A queue of at most three frames between two clocks: the speaker's packets and the listener's slots. A gap is filled with
- * silence; what comes late then waits a little longer; beyond three the oldest is dropped, so that delay never grows.
+ * silence; late frames then wait a little longer; beyond three the oldest is dropped, so that the delay never grows.
  */
 export function createBridgeLine({ frame, silence, wake }: BridgeOptions): BridgeLine {
   const ring: (Buffer | null)[] = new Array(CAPACITY).fill(null)
@@ -80,7 +80,7 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
     }
     empty = 0
     const message = ring[first]!
-    // a view of the reader's chunk must not be kept alive by an empty place
+    // an empty slot must not keep the reader's chunk alive
     ring[first] = null
     first = (first + 1) % CAPACITY
     count--
@@ -92,7 +92,7 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
     audio(bytes, start, end, rate) {
       if (rate === SAMPLE_RATE && isUlaw) reframer.pushUlaw(bytes, start, end)
       else if (rate === SAMPLE_RATE && end - start === FRAME_BYTES) {
-        // a file's short last packet came before: it ends its frame
+        // a short last packet of a file came before: complete its frame
         if (reframer.partial) reframer.flush()
         queue(bytes.subarray(start - HEADER_BYTES, end))
       } else reframer.push(bytes, start, end, rate)

@@ -9,17 +9,17 @@ const TUNING = Float64Array.from(
   [...ROWS, ...COLUMNS],
   (hz) => 2 * Math.cos((2 * Math.PI * hz) / SAMPLE_RATE),
 )
-/** Of the eight tones in the frame under examination; shared by all detectors, so that it stays in the processor's cache. */
+/** Powers of the eight tones in the current frame; shared by all detectors to stay in the processor's cache. */
 const powers = new Float64Array(8)
-/** Of that frame's energy in its two strongest tones. */
+/** Share of the frame's energy in its two strongest tones. */
 let share = 0
-/** The quietest key that is one. */
+/** Power of the quietest key. */
 const FAINT = powerAt(-42)
-/** How much one tone may be stronger than the other: 9 dB, the Brazilian administration's value in ITU-T Q.24. */
+/** Maximum ratio of the two tones: 9 dB, the Brazilian administration's value in ITU-T Q.24. */
 const TWIST = 10 ** 0.9
 /**
  * Share of a frame's energy in its two tones; it falls with the part of the frame that they fill. From HINT on a frame
- * supports its neighbour, from PRESENT on it is no gap, and each key has one frame that is PURE: speech does not reach two
+ * supports its neighbour, from PRESENT on it is no gap, and each key has one PURE frame: speech does not reach two
  * frames like this in a row.
  */
 const HINT = 0.42
@@ -29,17 +29,17 @@ const TONE_FRAMES = 2
 const GAP_FRAMES = 2
 
 export interface DtmfDetector {
-  /** One frame of 160 samples; `power` is its mean square, if the caller has it already. */
+  /** One frame of 160 samples; `power` is its mean square, if already known. */
   push(samples: Int16Array, power?: number): void
-  /** The stream has a gap: a tone that sounded has ended. */
+  /** The stream has a gap: ends the current tone. */
   flush(): void
-  /** Forgets a tone that sounds and returns its key, if it was one. */
+  /** Discards the current tone and returns its key, if it was one. */
   drop(): string | undefined
-  /** The key whose two tones the last frame held, from its first frame on: long before it is known to be one. */
+  /** The key whose two tones the last frame contained, from the first such frame on, long before it is confirmed. */
   sounding(): string | undefined
 }
 
-/** Hears keys as pairs of tones: at least 40 ms of tone and 40 ms between two. Each is told once, at the tone's end. */
+/** Detects keys as pairs of tones: at least 40 ms of tone and 40 ms between two. Reports each once, at the tone's end. */
 export function createDtmfDetector(onKey: (key: string) => void): DtmfDetector {
   return new ToneDetector(onKey)
 }
@@ -101,7 +101,7 @@ class ToneDetector implements DtmfDetector {
   }
 }
 
-/** The key whose tones a frame holds that is not faint; leaves their share of its energy in `share`. */
+/** The key of a frame's tones, unless too faint; sets `share`. */
 function hear(samples: Int16Array, power: number): string | undefined {
   share = 0
   goertzel(samples, 0)
@@ -117,8 +117,8 @@ function hear(samples: Int16Array, power: number): string | undefined {
 }
 
 /**
- * The powers of the four tones that begin at `first`. Side by side they take a third of the time: alone, each waits for
- * its own last result.
+ * The powers of the four tones that begin at `first`. Computing them side by side takes a third of the time: each step
+ * of a single tone waits for the result of the step before.
  */
 function goertzel(samples: Int16Array, first: number): void {
   const [a, b, c, d] = [TUNING[first]!, TUNING[first + 1]!, TUNING[first + 2]!, TUNING[first + 3]!]

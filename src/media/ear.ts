@@ -5,7 +5,7 @@ import { createReframer, type FrameTaker, type Reframer } from './reframe.ts'
 import { AMBIGUOUS_BYTES, createUlawTrap, type UlawVerdict } from './ulaw.ts'
 import type { Vad, VadEngine, VadOptions } from './vad.ts'
 
-/** What a leg's sound says. `at` is ms on the stream's own clock, which the frames and `idle` move. */
+/** A fact found in a leg's sound. `at` is ms on the stream's own clock, which frames and `idle` advance. */
 export type EarFact =
   | { type: 'speech.started'; at: number }
   /** `at` is where the speech itself ended, `ms` how long it was. */
@@ -14,21 +14,21 @@ export type EarFact =
   | { type: 'ulaw.detected' }
 
 /**
- * Gets each frame of 160 samples, only to be read until it returns, and the ms since speech (0: in it; Infinity: none yet).
- * A frame with a key's tones is silence here: what is kept of a leg must never press keys on another.
+ * Gets each frame of 160 samples, valid until it returns, and the ms since speech (0: in speech; Infinity: none yet).
+ * A frame with a key's tones is silent here: the recording of one leg must never press keys on another.
  */
 export type Tap = (samples: Int16Array, quietMs: number) => void
 
 export interface Ear {
   /** Payload of an audio message, of any size, at 8 to 192 kHz. */
   audio(bytes: Uint8Array, start: number, end: number, rate: number): void
-  /** The PBX reported a key (kind 0x03): from now on it, and not the sound, tells keys. Ends speech. */
+  /** The PBX reported a key (kind 0x03): from now on keys come from the PBX, not from the sound. Ends speech. */
   key(key: string): void
-  /** No sound came for so many ms by the caller's clock: the stream's clock goes on, in silence. */
+  /** No sound came for this many ms of the caller's clock: advances the stream's clock in silence. */
   idle(ms: number): void
   /** Passes every frame on, until the returned function is called. */
   tap(tap: Tap): () => void
-  /** The last 300 ms before this frame as taps got them, the oldest first: where a word begins that is known only now. */
+  /** Replays the last 300 ms before this frame as taps got them, oldest first: they contain the beginning of a word that is detected only now. */
   kept(tap: Tap): void
   /** ms since the last frame of speech, 0 for this one; Infinity before the first speech. */
   quietMs(): number
@@ -36,11 +36,11 @@ export interface Ear {
   level(): number
   /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
   sounding(): boolean
-  /** `clock` when two frames in a row last held this key's tones, whether or not they were told as a key; undefined: never. */
+  /** `clock` when two frames in a row last contained this key's tones, whether or not the key was reported; undefined: never. */
   toned(key: string): number | undefined
   /** ms on the stream's own clock. */
   readonly clock: number
-  /** What is heard is raw µ-law under the label of slin. */
+  /** The sound is raw µ-law labelled as slin. */
   readonly ulaw: boolean
   close(): void
 }
@@ -49,18 +49,18 @@ export interface EarOptions {
   vad: VadEngine
   onFact: (fact: EarFact) => void
   speech?: Pick<VadOptions, 'mode' | 'onsetFrames' | 'hangoverMs'>
-  /** Whether `kept` is ever asked for; else no frame is copied for it. */
+  /** Whether `kept` is used; otherwise no frame is copied for it. */
   keeps?: boolean
 }
 
-/** A key that was heard in the sound and is then reported by the PBX within this time, ms, is one key. */
+/** A key heard in the sound and reported by the PBX within this time, in ms, is one key. */
 const SAME_KEY_MS = 300
 const LEVEL_FRAMES = 5
 const LEVEL_MS = LEVEL_FRAMES * FRAME_MS
-/** Ten ambiguous payloads: within them the trap has its verdict. */
+/** Ten ambiguous payloads: within them the trap decides. */
 const HELD_BYTES = AMBIGUOUS_BYTES * 10
 const SILENT_FRAME = new Int16Array(FRAME_SAMPLES)
-/** The onset after which speech is speech, what a weak first sound takes, and the turn in which somebody begins to listen. */
+/** Covers the onset of speech, a weak first sound, and the turn in which a recorder starts. */
 export const KEPT_MS = 300
 const KEPT_FRAMES = KEPT_MS / FRAME_MS
 
@@ -69,7 +69,7 @@ export function createEar(options: EarOptions): Ear {
   return new LegEar(options)
 }
 
-/** What each frame needs comes first, so that it lies together (ADR 27). */
+/** The fields of each frame come first, so that they share cache lines (ADR 27). */
 class LegEar implements Ear, FrameTaker {
   clock = 0
   ulaw = false
@@ -84,7 +84,7 @@ class LegEar implements Ear, FrameTaker {
   readonly vad: Vad
   readonly onFact: EarOptions['onFact']
   taps: readonly Tap[] = []
-  /** Sum of the mean squares of the 100 ms under way, and the mean of those before. */
+  /** Sum of the mean squares of the current 100 ms, and the mean of the previous 100 ms. */
   loudness = 0
   lastLoudness = 0
   readonly trap = createUlawTrap()
@@ -115,7 +115,7 @@ class LegEar implements Ear, FrameTaker {
 
   audio(bytes: Uint8Array, start: number, end: number, rate: number): void {
     if (this.closed) return
-    // the end of a tone, and what is too short for a frame, go the way of the frame before
+    // the end of a tone and partial frames are treated like the frame before
     this.toneNow = this.lastTone !== undefined
     if (rate === SAMPLE_RATE && this.verdict === 'undecided' && this.hold(bytes, start, end)) return
     if (rate === SAMPLE_RATE && this.verdict === 'ulaw') this.reframer.pushUlaw(bytes, start, end)
@@ -189,7 +189,7 @@ class LegEar implements Ear, FrameTaker {
 
   take(samples: Int16Array, power: number): void {
     this.count(power)
-    // also where the PBX tells the keys: a tone that is played or carried to the other leg is a key there
+    // even if the PBX reports keys: a tone that is played to the other leg is a key there
     this.dtmf.push(samples, power)
     const tone = this.dtmf.sounding()
     if (tone !== undefined && tone === this.lastTone) this.tones.set(tone, this.clock)
@@ -215,13 +215,13 @@ class LegEar implements Ear, FrameTaker {
     const quietMs = this.vad.quietMs()
     for (const tap of taps) tap(samples, quietMs)
     if (!keeps) return
-    // the one copy of a frame that nobody listens to, in a ring
+    // the only copy of a frame, in a ring
     const slot = this.passed++ % KEPT_FRAMES
     this.keptSamples.set(samples, slot * FRAME_SAMPLES)
     this.keptQuiet[slot] = quietMs
   }
 
-  /** Holds back what may be µ-law until that is known, so that its first words are heard right: at most 200 ms. */
+  /** Holds back possible µ-law until it is identified, so that the first words are decoded correctly: at most 200 ms. */
   hold(bytes: Uint8Array, start: number, end: number): boolean {
     this.verdict = this.trap.judge(bytes, start, end)
     if (this.verdict === 'undecided' && this.trap.heard && this.heldBytes + end - start <= HELD_BYTES) {

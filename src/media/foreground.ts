@@ -1,23 +1,23 @@
 import { FRAME_MS } from '../platform/audio.ts'
 
-/** Frames of one block of the floor's memory, and how many blocks there are: 3 s, in which everybody pauses. */
+/** Frames of a block of the floor's memory, and number of blocks: 3 s, in which everybody pauses. */
 const BLOCK_FRAMES = 25
 const BLOCKS = 6
-/** dB above the floor below which a frame is the noise of the line: frames of white noise are within 3 dB of its least. */
+/** A frame less than this above the floor is line noise, in dB: frames of white noise are within 3 dB of their minimum. */
 const ABOVE_FLOOR = ratioOf(4.5)
-/** dB below the loudest of late at which somebody else speaks, further away: the weak ends of words are within 15. */
+/** A frame this far below the recent peak is somebody further away, in dB: the weak ends of words are within 15 dB. */
 const BELOW_PEAK = ratioOf(-18)
-/** A frame: 0.4 dB a second while somebody speaks, for they turn their head. */
+/** Decay of the peak a frame: 0.4 dB a second while somebody speaks, because people turn their heads. */
 const DECAY = 0.998
-/** A frame, once nobody has spoken for so long: 4 dB a second, so that a horn does not deafen for long. */
+/** Decay a frame after a long silence: 4 dB a second, so that a horn does not deafen for long. */
 const FORGETTING = 0.98
 const HOLD_FRAMES = 3000 / FRAME_MS
-/** The weak end of a word is lost in the noise, but it was there. */
+/** The weak end of a word, which is lost in the noise. */
 const TRAIL_FRAMES = 120 / FRAME_MS
 
-/** Tells the one who speaks into the telephone from the noise of the line and from voices behind them, by loudness alone. */
+/** Distinguishes the speaker at the telephone from line noise and from voices in the background, by loudness alone. */
 interface Foreground {
-  /** One frame's mean square, and whether it is voiced: whether it is loud enough to be theirs. */
+  /** Takes a frame's mean square and whether it is voiced; returns whether it is the speaker at the telephone. */
   push(power: number, voiced: boolean): boolean
 }
 
@@ -26,23 +26,23 @@ export function createForeground(): Foreground {
 }
 
 class Loudness implements Foreground {
-  /** The least of each block that is over. */
+  /** Minimum of each completed block. */
   readonly blocks = new Float64Array(BLOCKS).fill(Number.POSITIVE_INFINITY)
   block = 0
   filled = 0
-  /** The least of the block under way. */
+  /** Minimum of the current block. */
   least = Number.POSITIVE_INFINITY
   floor = Number.POSITIVE_INFINITY
   peak = 0
   before = 0
-  /** Frames since they spoke: so many that it is forgotten. */
+  /** Frames since the last speech; initially long ago. */
   still = HOLD_FRAMES
 
   push(power: number, voiced: boolean): boolean {
     this.learn(power)
     this.still++
     this.peak *= this.still > HOLD_FRAMES ? FORGETTING : DECAY
-    // two frames in a row: a click is louder than any speech
+    // the quieter of two frames: a click is louder than any speech
     const steady = Math.min(power, this.before)
     this.before = power
     if (!voiced) return false
@@ -52,7 +52,7 @@ class Loudness implements Foreground {
     return this.still <= TRAIL_FRAMES
   }
 
-  /** The least of the last 3 s: between words there is nothing but the noise. */
+  /** The floor is the minimum of the last 3 s: between words there is only noise. */
   learn(power: number): void {
     if (power < this.least) this.least = power
     if (power < this.floor) this.floor = power

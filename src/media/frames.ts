@@ -3,7 +3,7 @@ import { FRAME_BYTES, FRAME_MS } from '../platform/audio.ts'
 /** Makes the whole AudioSocket message of exactly 320 bytes of PCM. Handed in: media knows no wire format. */
 export type FrameMaker = (pcm: Uint8Array) => Buffer
 
-/** What a lane of the pacer asks once every 20 ms: a whole message, or null when there is nothing to play. */
+/** A lane of the pacer calls it every 20 ms: a whole message, or null when there is nothing to play. */
 export interface FrameSource {
   next(): Buffer | null
 }
@@ -23,7 +23,7 @@ export function cutFrames(pcm: Uint8Array, frame: FrameMaker): readonly Buffer[]
   return frames
 }
 
-/** How long so many frames sound, in ms. */
+/** Duration of this many frames in ms. */
 export function frameMs(frames: number): number {
   return frames * FRAME_MS
 }

@@ -1,4 +1,4 @@
-/** What is used of it: the compiler's library has it only among the browser's globals, Node's types not at all. */
+/** The used part of it: the compiler's library has it only among the browser's globals, Node's types not at all. */
 declare namespace WebAssembly {
   class Module {
     constructor(code: Uint8Array<ArrayBuffer>)

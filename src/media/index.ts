@@ -1,6 +1,6 @@
 /**
- * Sound of one leg: what is heard (ear: voice, key tones, levels), what is played (player, prompts, bridge) and what is
- * recorded. Samples are 8 kHz, 16 bit, mono; a frame is 160 of them.
+ * Sound of one leg: hearing (ear: voice, key tones, levels), playing (player, prompts, bridge) and recording. Samples
+ * are 8 kHz, 16 bit, mono; a frame is 160 of them.
  * Never: actors, sockets or SQL. Everything here runs 50 times a second per leg.
  */
 export { type BridgeLine, createBridgeLine } from './bridge.ts'

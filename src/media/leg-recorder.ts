@@ -12,25 +12,25 @@ import { CHANNELS, finishLegRecording } from './leg-recording-file.ts'
 
 /** Frames of one write to the file: 1 s. */
 const BLOCK = 50
-/** Frames in memory: the block that is written, and how far the two directions may be apart. */
+/** Frames in memory: the block being written, and the maximum distance of the two directions. */
 const RING = 3 * BLOCK
 /** Samples of both channels in a frame. */
 const WIDTH = FRAME_SAMPLES * CHANNELS
-/** Bytes that may wait for the disk, half a minute; beyond it the recording ends. */
+/** Maximum number of bytes waiting for the disk, half a minute; beyond it the recording ends. */
 const WAITING_BYTES = 1024 * 1024
 
-/** A leg's whole sound on its way to a file: left what the caller said, right what it heard. */
+/** Records a leg to a stereo file: left what the caller says, right what the leg hears. */
 export interface LegRecorder {
-  /** Given to `ear.tap`: its clock is the recorder's. A key's tones are silence here too. */
+  /** Pass it to `ear.tap`, whose clock the recorder uses. A key's tones are silent here too. */
   readonly tap: Tap
-  /** What the leg hears, passed on as it is. `header`: bytes of a message before its 20 ms of s16le. */
+  /** Records the source that the leg hears and passes it on unchanged. `header`: bytes of a message before its 20 ms of s16le. */
   hearing(source: FrameSource, header: number): FrameSource
-  /** Resolves with its length, ms, once the file is whole; rejects with RECORDING_FAILED, and then there is none. */
+  /** Resolves with the length in ms when the file is complete; rejects with RECORDING_FAILED, and then there is no file. */
   close(): Promise<number>
 }
 
 /**
- * Begins a recording that becomes `file`, or its next part where there is one, readable by its owner only, whole or not at all.
+ * Begins a recording that becomes `file`, or its next part if `file` exists; readable by its owner only, complete or absent.
  * Memory: 96 KB.
  */
 export function createLegRecorder(file: string): LegRecorder {
@@ -39,7 +39,7 @@ export function createLegRecorder(file: string): LegRecorder {
 
 class FileLegRecorder implements LegRecorder {
   readonly ring = new Int16Array(RING * WIDTH)
-  /** Frames: that the caller said, up to which the leg has heard, and that are with the file. */
+  /** Positions in frames: of the caller's sound, of the leg's, and of the file. */
   said = 0
   heard = 0
   written = 0
@@ -54,7 +54,7 @@ class FileLegRecorder implements LegRecorder {
     this.file = file
     this.half = `${file}.${randomUUID()}`
     this.stream = this.begin()
-    // told by `close`
+    // `close` reports it
     this.stream.catch((error) => this.fail(error))
   }
 
@@ -87,7 +87,7 @@ class FileLegRecorder implements LegRecorder {
   }
 
   hear(message: Buffer, header: number): void {
-    // both directions run at the same pace; after a pause the leg hears at the moment that the caller's clock has come to
+    // both directions run at the same pace; after a pause the leg continues at the caller's clock
     this.heard = Math.max(this.heard, this.said)
     if (this.heard - this.written >= RING) return
     const at = (this.heard % RING) * WIDTH
@@ -104,7 +104,7 @@ class FileLegRecorder implements LegRecorder {
       this.ring[at + CHANNELS * sample] = samples[sample]!
   }
 
-  /** Gives the oldest frames to the file; their place in the ring is silence again. `frames` divides RING, or it is the last time. */
+  /** Writes the oldest frames to the file and silences their slots. `frames` divides RING, except in the last call. */
   write(frames: number): void {
     const block = new Int16Array(frames * WIDTH)
     for (let frame = 0; frame < frames; frame++) {
@@ -144,7 +144,7 @@ class FileLegRecorder implements LegRecorder {
     }
   }
 
-  /** A stream that was still being opened when it failed has nobody else who closes it. */
+  /** Also closes a stream that failed while it was being opened. */
   async discard(): Promise<void> {
     const { out } = this
     if (out && !out.closed) {

@@ -6,15 +6,15 @@ import { HEADER_BYTES, headerOf } from '../platform/wav.ts'
 export const CHANNELS = 2
 /** Bytes of both channels of one sample. */
 const SAMPLE_BYTES = 2 * CHANNELS
-/** A leg's recording whose process was lost, as createLegRecorder names what it has not finished. */
+/** An unfinished recording of a leg, as createLegRecorder names it. */
 const UNFINISHED = /^((?:visitor|resident)-leg)\.wav\.[\da-f-]{36}$/
 
-/** Makes of what was written so far the recording `file`, or the next one of that name: `-2` behind it, and so on. */
+/** Turns a partial file into the recording `file`, or the next free name with the suffix `-2` and so on. */
 export async function finishLegRecording(half: string, file: string): Promise<void> {
   const handle = await open(half, 'r+')
   try {
     const { size } = await handle.stat()
-    // only now the length is known that stands in the header
+    // the length in the header is known only now
     const bytes = Math.max(0, size - HEADER_BYTES)
     const whole = bytes - (bytes % SAMPLE_BYTES)
     await handle.truncate(HEADER_BYTES + whole)
@@ -26,8 +26,8 @@ export async function finishLegRecording(half: string, file: string): Promise<vo
 }
 
 /**
- * Finishes what a lost process left of a call's recordings, so that what comes after is a part of its own. `folder` is the
- * call's, and nobody records there now. A recording without any sound goes.
+ * Finishes the recordings of a call whose process was lost, so that later sound becomes a new part. `folder` is the
+ * call's, and nobody records there now. Deletes recordings without sound.
  */
 export async function finishLegRecordings(folder: string): Promise<void> {
   const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
@@ -52,7 +52,7 @@ async function hasSound(file: string): Promise<boolean> {
   }
 }
 
-/** A leg that came again, or a call that outlived its process, has more than one part. */
+/** A leg that reconnected, or a call that outlived its process, has several parts. */
 async function freeName(file: string): Promise<string> {
   for (let part = 1; ; part++) {
     const name = part === 1 ? file : file.replace(/\.wav$/, `-${part}.wav`)

@@ -10,7 +10,7 @@ export function dbfs(power: number): number {
   return Math.max(-100, 10 * Math.log10(power / 2 ** 30))
 }
 
-/** The mean square of so many dBFS. */
+/** The mean square of a level in dBFS. */
 export function powerAt(level: number): number {
   return 2 ** 30 * 10 ** (level / 10)
 }

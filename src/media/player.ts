@@ -3,16 +3,16 @@ import type { FrameSource } from './frames.ts'
 import type { PlayableUtterance } from './prompts.ts'
 
 export interface Played {
-  /** How much of it was handed out, ms: all of it, unless interrupted. */
+  /** How much of it was played, in ms: all of it, unless interrupted. */
   readonly playedMs: number
   readonly interrupted: boolean
-  /** When its first frame was handed out, ms since the epoch; undefined when none was. */
+  /** When its first frame was played, ms since the epoch; undefined when none was. */
   readonly beganAt: number | undefined
 }
 
 /**
- * What one leg hears, one whole message for each slot of 20 ms: an utterance before anything else, then the live sound of
- * the other leg, then a background tone.
+ * The sound one leg hears, one whole message for each slot of 20 ms: an utterance first, else the live sound of
+ * the other leg, else a background tone.
  */
 interface Player extends FrameSource {
   /**
@@ -20,11 +20,11 @@ interface Player extends FrameSource {
    * interrupted it. Never rejects.
    */
   play(utterance: Pick<PlayableUtterance, 'frames'>, signal?: AbortSignal): Promise<Played>
-  /** A tone without end below everything else; from its beginning again after each utterance. Returns its end. */
+  /** Loops a tone with the lowest priority; it restarts after each utterance. Returns a function that ends it. */
   loop(frames: readonly Buffer[]): () => void
-  /** The other leg's sound, or null when they are no longer bridged. What comes during an utterance is not kept. */
+  /** The other leg's sound, or null when they are no longer bridged. Sound that arrives during an utterance is dropped. */
   live(source: FrameSource | null): void
-  /** Interrupts and forgets everything; whatever is asked afterwards is interrupted at once. */
+  /** Interrupts and drops everything; later utterances are interrupted at once. */
   close(): void
 }
 
@@ -87,12 +87,12 @@ class LegPlayer implements Player {
     const { utterance } = this
     if (utterance !== null) {
       if (utterance.at < utterance.frames.length) {
-        // drained, so that the bridge begins with the present and not with what was said under the prompt
+        // drained, so that the bridge continues with current sound, not with sound from under the prompt
         this.line?.next()
         if (utterance.at === 0) utterance.beganAt = Date.now()
         return utterance.frames[utterance.at++]!
       }
-      // asked again in the slot after the last frame: only now has that one sounded to its end
+      // called in the slot after the last frame: only now has that frame been played to its end
       utterance.settle(false)
     }
     const heard = this.line?.next()
@@ -109,7 +109,7 @@ class LegPlayer implements Player {
     this.background = tone
     this.wake?.()
     return () => {
-      // a later tone has its own end
+      // a later tone has replaced it
       if (this.background !== tone) return
       this.background = null
     }

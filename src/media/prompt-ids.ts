@@ -6,7 +6,7 @@ export type PromptId = keyof typeof catalogue
 /** Every prompt, in the catalogue's order. */
 export const PROMPT_IDS = Object.keys(catalogue) as PromptId[]
 
-/** What each prompt says, by locale. */
+/** The words of each prompt, by locale. */
 export const CATALOGUE: Readonly<Record<PromptId, Readonly<Record<'pt-BR' | 'en', string>>>> = catalogue
 
 export function isPromptId(text: string): text is PromptId {

@@ -7,12 +7,12 @@ import { CATALOGUE, isPromptId, PROMPT_IDS, type PromptId } from './prompt-ids.t
 import { readWav } from './wav.ts'
 
 /**
- * One piece of what is said: a prompt's id; digits and letters one by one ('101b'); a recording by its name; so many ms
+ * A piece of an utterance: a prompt's id; digits and letters one by one ('101b'); a recording by its name; a pause in ms
  * of silence.
  */
 type Piece = string | { spell: string } | { recording: string } | { pause: number }
 
-/** Something to say, ready to be played: whole messages (shared, never copied) and what they are. */
+/** An utterance ready to be played: whole messages (shared, never copied) and their prompts. */
 export interface PlayableUtterance {
   readonly frames: readonly Buffer[]
   /** In order; `from` and `to` are ms from the beginning. A recording's id is `recording:NAME`. */
@@ -28,7 +28,7 @@ export interface Prompts {
   text(id: string): string
   pcm(id: string): Buffer
   ms(id: string): number
-  /** A recording that `recordings` does not know is left out, and so is a character that has no prompt. */
+  /** Skips recordings that `recordings` does not have, and characters without a prompt. */
   compose(
     pieces: readonly Piece[],
     recordings?: (name: string) => readonly Buffer[] | undefined,
@@ -36,7 +36,7 @@ export interface Prompts {
 }
 
 interface PromptOptions {
-  /** Packs, each with a folder a locale; a WAV of a later one replaces the same of an earlier. */
+  /** Prompt packs, each with a folder per locale; a WAV in a later pack replaces the same file of an earlier one. */
   directories: readonly string[]
   locale: Locale
   frame: FrameMaker
@@ -47,12 +47,12 @@ interface Prompt {
   readonly frames: readonly Buffer[]
 }
 
-/** Between groups of what is spelled ('101-b'), ms. */
+/** Pause between groups of spelled characters ('101-b'), in ms. */
 const SPELL_PAUSE_MS = 160
 
 /**
  * Loads the whole catalogue once. Throws PROMPT_MISSING (every missing one in `details.missing`) or PROMPT_FORMAT
- * (every bad file in `details.files`): a call must never find out that it has no words.
+ * (every bad file in `details.files`): no call may discover that a prompt is missing.
  */
 export async function loadPrompts({ directories, locale, frame }: PromptOptions): Promise<Prompts> {
   const files = await Promise.all(PROMPT_IDS.map((id) => newest(directories, locale, id)))
@@ -126,7 +126,7 @@ function createPrompts(prompts: ReadonlyMap<string, Prompt>, locale: Locale, sil
   }
 }
 
-/** The prompts of a unit's number; undefined stands for a pause at what separates its groups. */
+/** The prompts of a unit's number; undefined is a pause between groups. */
 function spelling(text: string): (PromptId | undefined)[] {
   return [...text.toLowerCase()].flatMap((character) => {
     if (/[\s./-]/.test(character)) return [undefined]
@@ -146,7 +146,7 @@ async function newest(
       await access(file)
       return file
     } catch {
-      // the pack before it may have this prompt
+      // an earlier pack may have this prompt
     }
   }
   return undefined

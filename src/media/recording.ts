@@ -7,7 +7,7 @@ import type { Tap } from './ear.ts'
 import { ONSET_FRAMES } from './vad.ts'
 import { pcmOf, writeWav } from './wav.ts'
 
-/** silence: after speech. limit: too long. nothing: nobody spoke. key: `stop`. cancelled: the signal. */
+/** silence: after speech; limit: too long; nothing: nobody spoke; key: `stop` was called; cancelled: by the signal. */
 type RecordingEnd = 'silence' | 'limit' | 'nothing' | 'key' | 'cancelled'
 
 export interface Recording {
@@ -19,31 +19,31 @@ export interface Recording {
 }
 
 export interface Recorder {
-  /** Given to `ear.tap`. */
+  /** Pass it to `ear.tap`. */
   readonly tap: Tap
-  /** Ends it now and keeps what there is: a key was pressed. */
+  /** Ends the recording now and keeps it: a key was pressed. */
   stop(): void
   /** Never rejects. */
   readonly done: Promise<Recording>
 }
 
 export interface RecorderOptions {
-  /** The longest recording from its first word, ms. */
+  /** Maximum length from the first word, in ms. */
   maxMs?: number
-  /** So much silence after speech ends it, ms. */
+  /** Silence after speech that ends it, in ms. */
   silenceMs?: number
-  /** Within this time somebody must speak, ms. */
+  /** Time in which speech must begin, in ms. */
   startMs?: number
   signal?: AbortSignal
 }
 
 const MARGIN_FRAMES = Math.ceil(150 / FRAME_MS)
-/** The detector is sure of speech only after its onset; that, and the margin, must still be there then. */
+/** The detector reports speech only after its onset; onset and margin must still be in memory then. */
 const LEAD_FRAMES = ONSET_FRAMES + MARGIN_FRAMES
-/** Beyond the stream's own clock, when frames stop coming: the leg's end is then noticed elsewhere first. */
+/** Extra time in ms by the wall clock if frames stop coming; the leg's end is usually noticed elsewhere first. */
 const WALL_MS = 2000
 
-/** Records one answer of a leg, from now until its end is told by the sound itself. Memory: 16 bytes a ms of `maxMs`. */
+/** Records one answer of a leg, from now until the sound shows its end. Memory: 16 bytes a ms of `maxMs`. */
 export function createRecorder(options: RecorderOptions = {}): Recorder {
   const { maxMs = 6000, silenceMs = 1500, startMs = 4000, signal } = options
   const room = LEAD_FRAMES + Math.ceil(maxMs / FRAME_MS)
@@ -69,7 +69,7 @@ export function createRecorder(options: RecorderOptions = {}): Recorder {
     }
     samples.set(frame, kept * FRAME_SAMPLES)
     kept++
-    // speech that was over before the recorder began is none of its own
+    // ignore speech that ended before the recorder began
     if (quietMs < elapsedMs) {
       heard = true
       lastSpeech = kept - quietMs / FRAME_MS
@@ -93,7 +93,7 @@ export function createRecorder(options: RecorderOptions = {}): Recorder {
 }
 
 /**
- * Keeps a recording as `<directory>/<callId>/<name>.wav`, readable by its owner only, whole or not at all. Returns the
+ * Saves a recording as `<directory>/<callId>/<name>.wav`, readable by its owner only, complete or absent. Returns the
  * file. Throws RECORDING_FAILED.
  */
 export async function saveRecording(
@@ -115,7 +115,7 @@ export async function saveRecording(
   return file
 }
 
-/** The sound of a kept recording, s16le, or undefined where there is none. Throws RECORDING_FAILED. */
+/** The sound of a saved recording, s16le, or undefined if there is none. Throws RECORDING_FAILED. */
 export async function loadRecording(
   directory: string,
   callId: string,
@@ -130,11 +130,12 @@ export async function loadRecording(
   }
 }
 
-/** Throws RECORDING_FAILED where a part of it is no name of a file. */
+/** Throws RECORDING_FAILED if `callId` or `name` is not a valid file name. */
 export function recordingFile(directory: string, callId: string, name: string): string {
   for (const part of [callId, name]) {
-    // both come from outside at times and are parts of a path
-    if (!/^[\w-]+$/.test(part)) throw fail('RECORDING_FAILED', { reason: `"${part}" is no name of a file` })
+    // both may come from requests and become parts of a path
+    if (!/^[\w-]+$/.test(part))
+      throw fail('RECORDING_FAILED', { reason: `"${part}" is not a valid file name` })
   }
   return join(directory, callId, `${name}.wav`)
 }

@@ -2,7 +2,7 @@ import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { powerOf } from './level.ts'
 import { ULAW } from './ulaw.ts'
 
-/** Frames that lie whole in what is pushed pass through this one: shared by all, it stays in the processor's cache. */
+/** Whole frames pass through this one: shared by all, it stays in the processor's cache. */
 const shared = createFrame()
 
 export interface FrameTaker {
@@ -15,15 +15,15 @@ export interface Reframer {
   push(bytes: Uint8Array, start: number, end: number, rate: number): void
   /** Raw µ-law at 8 kHz: a byte a sample. */
   pushUlaw(bytes: Uint8Array, start: number, end: number): void
-  /** Completes a frame that was begun with silence. */
+  /** Completes a partial frame with silence. */
   flush(): void
-  /** True when a frame was begun. */
+  /** True while a frame is incomplete. */
   readonly partial: boolean
 }
 
 /**
  * Cuts sound of any size and rate into frames of 160 samples at 8 kHz. `taker` gets the same Int16Array each time: it must
- * be done with it when it returns.
+ * not use it after it returns.
  *
  * Higher rates come down by averaging over the length of one new sample, which for whole ratios is plain decimation by
  * averaging and for 12 and 44.1 kHz weighs the samples at both ends. Good enough for detectors and an intercom's ear.
@@ -111,7 +111,7 @@ class Cutter implements Reframer {
   }
 }
 
-/** Brings 160 samples from anywhere into the shared frame; returns their mean square. */
+/** Decodes 160 samples into the shared frame; returns their mean square. */
 function decode(bytes: Uint8Array, start: number): number {
   const { samples } = shared
   let sum = 0

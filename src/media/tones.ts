@@ -3,11 +3,11 @@ import { cutFrames, type FrameMaker } from './frames.ts'
 
 /** Loops of whole messages, made once and shared by all calls. */
 export interface Tones {
-  /** The other side rings: 425 Hz, 1 s in 5 (Anatel, as ITU-T E.180 lists it for Brazil). */
+  /** Ringback: 425 Hz, 1 s in 5 (Anatel, as ITU-T E.180 lists it for Brazil). */
   readonly ringback: readonly Buffer[]
-  /** You are not forgotten: two soft beeps every 4 s. */
+  /** Waiting: two soft beeps every 4 s. */
   readonly hold: readonly Buffer[]
-  /** Speak now: 1 kHz for 200 ms. Once, not a loop. */
+  /** Prompt to speak: 1 kHz for 200 ms. Played once, not looped. */
   readonly beep: readonly Buffer[]
   /** 425 Hz, 250 ms on and 250 ms off (Brazil). */
   readonly busy: readonly Buffer[]
@@ -19,9 +19,9 @@ interface Stretch {
   hz: number
 }
 
-/** An edge without it clicks. */
+/** Fade of each edge in ms; without it edges click. */
 const FADE_MS = 5
-/** Peak of the tones that inform, and of the ones one has to listen to for a while: -15 and -26 dBFS. */
+/** Peak of short tones and of tones that play for a while: -15 and -26 dBFS. */
 const CLEAR = 0.18
 const SOFT = 0.05
 
@@ -29,7 +29,7 @@ export function createTones(frame: FrameMaker): Tones {
   const make = (amplitude: number, ...stretches: Stretch[]) =>
     cutFrames(Buffer.concat(stretches.map((stretch) => sound(stretch, amplitude))), frame)
   return {
-    // silence leads, so that nothing is heard of a loop which has its turn for a moment between two prompts
+    // silence leads, so that the loop is inaudible in short gaps between prompts
     ringback: make(CLEAR / 2, rest(400), { ms: 1000, hz: 425 }, rest(3600)),
     hold: make(SOFT, rest(1600), { ms: 160, hz: 480 }, rest(120), { ms: 160, hz: 480 }, rest(1960)),
     beep: make(CLEAR, { ms: 200, hz: 1000 }),

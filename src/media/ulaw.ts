@@ -11,28 +11,28 @@ export type UlawVerdict = 'slin' | 'ulaw' | 'undecided'
 
 /** The size of 20 ms of µ-law, and of 10 ms of slin: only these can be either. */
 export const AMBIGUOUS_BYTES = 160
-/** Payloads with something to hear that are judged together. */
+/** Audible payloads that are judged together. */
 const WINDOW = 10
 const MIN_EVIDENCE = 5
-/** µ-law taken for slin is near full scale whatever was said, because the code of its sign is the highest bit. */
+/** µ-law read as slin is always near full scale, because its sign is the highest bit. */
 const LOUD = powerAt(-18)
 const QUIETER = 3
 /** Codes of the highest segment are above half of full scale: rare in sound, one in eight in the low bytes of slin. */
 const MAX_TOP_SHARE = 0.06
 
 interface UlawTrap {
-  /** Takes the next payload of kind slin8; 'undecided' until there is enough to hear. A verdict stays. */
+  /** Takes the next payload of kind slin8; 'undecided' until there is enough sound. A verdict is final. */
   judge(bytes: Uint8Array, start: number, end: number): UlawVerdict
   readonly verdict: UlawVerdict
-  /** True once there was anything to hear: before that both readings are silence. */
+  /** True after the first audible payload: before that both readings are silence. */
   readonly heard: boolean
 }
 
 /**
- * Tells raw µ-law that is labelled as 8 kHz slin (`Dial(AudioSocket/…)` from a µ-law caller without `/c(slin)`) from real
+ * Distinguishes raw µ-law labelled as 8 kHz slin (`Dial(AudioSocket/…)` from a µ-law caller without `/c(slin)`) from real
  * slin in packets of 10 ms, by content. µ-law must be the much quieter of both readings, and both even and odd bytes must
  * be without codes that in µ-law mean full scale: in slin the low bytes are spread over all codes and the high bytes of
- * quiet sound are such codes. Slin, on the other hand, must be the quieter reading. Silence in both says nothing.
+ * quiet sound are such codes. Slin, on the other hand, must be the quieter reading. Silence in both proves nothing.
  */
 export function createUlawTrap(): UlawTrap {
   let verdict: UlawVerdict = 'undecided'
@@ -73,7 +73,7 @@ export function createUlawTrap(): UlawTrap {
     if (heard >= MIN_EVIDENCE && isUlaw) verdict = 'ulaw'
     else if (heard >= WINDOW && slinPower < ulawPower) verdict = 'slin'
     else if (heard >= WINDOW) {
-      // shouting in either reading: what comes next will be quieter
+      // loud in both readings: the next payloads will be quieter
       heard = 0
       slinPower = 0
       ulawPower = 0

@@ -6,23 +6,23 @@ import { createForeground } from './foreground.ts'
 import { powerAt, powerOf } from './level.ts'
 
 export interface VadOptions {
-  /** 0 to 3: how strictly noise is told from speech. 2 finds the captures' ends best without losing quiet words. */
+  /** 0 to 3: how strictly noise is rejected. 2 finds the captures' ends best without losing quiet words. */
   mode?: 0 | 1 | 2 | 3
-  /** Frames of speech in a row that begin it; fewer are a click, a cough of the line. */
+  /** Frames of speech in a row that begin speech; fewer are a click on the line. */
   onsetFrames?: number
-  /** So much silence ends speech, ms. */
+  /** Silence that ends speech, in ms. */
   hangoverMs?: number
-  /** `at` is where the speech began, ms on the stream's own clock. */
+  /** `at` is the beginning of the speech, in ms on the stream's own clock. */
   started?: (at: number) => void
-  /** The ends of the speech itself: without the hangover after which it was decided. */
+  /** Beginning and end of the speech itself, without the hangover. */
   ended?: (speech: { startMs: number; endMs: number }) => void
 }
 
-/** Where speech begins and ends in one stream of frames. Its clock is the frames it was given. */
+/** Finds where speech begins and ends in a stream of frames. Its clock counts the pushed frames. */
 export interface Vad {
-  /** One frame of 160 samples; `power` is its mean square, if the caller has it already. */
+  /** One frame of 160 samples; `power` is its mean square, if already known. */
   push(samples: Int16Array, power?: number): void
-  /** A frame that is known not to be speech: a gap in the stream, a key's tone. */
+  /** A frame without speech: a gap in the stream or a key's tone. */
   skip(): void
   /** Ends speech at once, without the hangover. */
   finish(): void
@@ -41,7 +41,7 @@ export interface VadEngine {
 /** libfvad takes the first four frames of a noisy line for speech, until it knows the noise. */
 export const ONSET_FRAMES = 5
 const HANGOVER_MS = 500
-/** libfvad goes on saying yes for up to 140 ms of silence; speech over a telephone is never below this. */
+/** libfvad still reports speech for up to 140 ms of silence; speech over a telephone is never below this level. */
 const INAUDIBLE = powerAt(-55)
 
 /** Loads libfvad (WebRTC's voice activity detector) once; all detectors share its memory and its one frame buffer. */
@@ -62,7 +62,7 @@ export async function loadVad(): Promise<VadEngine> {
       return handle
     },
     isVoiced(handle, samples) {
-      // the memory moves when more detectors than ever before are created
+      // the memory moves when it grows for more detectors
       if (view.buffer !== memory.buffer) view = new Int16Array(memory.buffer, buffer, FRAME_SAMPLES)
       view.set(samples)
       return glue._fvad_process(handle, buffer, FRAME_SAMPLES) === 1
@@ -88,7 +88,7 @@ interface Detector {
   close(handle: number): void
 }
 
-/** The clock counts whole frames, which V8 keeps in the object itself. */
+/** The clock counts whole frames, which V8 stores in the object itself. */
 class StreamVad implements Vad {
   readonly detector: Detector
   readonly handle: number
@@ -117,11 +117,11 @@ class StreamVad implements Vad {
   }
 
   push(samples: Int16Array, power = powerOf(samples)): void {
-    // in a quiet line every second frame is asked: speech is found up to 20 ms later, and its end where it was
+    // on a quiet line only every second frame is checked: speech is found up to 20 ms later, its end is unchanged
     this.skipped = !this.skipped && !this.speaking && this.run === 0
-    // asked for silence too: it learns the line's noise from it
+    // silent frames are checked too: the detector learns the line's noise from them
     const voiced = !this.skipped && this.detector.isVoiced(this.handle, samples) && power > INAUDIBLE
-    // libfvad takes loud noise, and voices behind the caller, for speech without end
+    // libfvad takes loud noise and background voices for endless speech
     this.take(this.foreground.push(power, voiced))
   }
 
@@ -159,7 +159,7 @@ class StreamVad implements Vad {
   }
 }
 
-/** The glue keeps the memory to itself; its hook for making the instance is the one place to get hold of it. */
+/** The glue hides the memory; its hook for creating the instance is the only way to get it. */
 async function instantiate(code: Uint8Array<ArrayBuffer>) {
   let instance: WebAssembly.Instance | undefined
   const module = await WebAssembly.compile(code)

@@ -3,7 +3,7 @@ import { SAMPLE_RATE } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import { headerOf, readChunks, type Wav } from '../platform/wav.ts'
 
-/** Encoders that write to a pipe cannot know the length and leave a huge one; their data goes on to the end. */
+/** Encoders that write to a pipe do not know the length and write a huge one; their data runs to the end of the file. */
 const STREAMED = 0x7fff0000
 
 /** Any PCM WAV taken apart. `name` stands in the error. Throws PROMPT_FORMAT with `file`, `reason` and `remedy`. */
@@ -13,7 +13,7 @@ export function parseWav(bytes: Buffer, name = 'WAV'): Wav {
   if ('problem' in wav) throw malformed(wav.problem)
   const { data, declared } = wav
   if (data.length < declared && declared < STREAMED) {
-    throw malformed(`${data.length} of ${declared} bytes of sound are there`)
+    throw malformed(`${data.length} of ${declared} bytes of sound are present`)
   }
   return wav
 }

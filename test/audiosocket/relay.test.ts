@@ -145,7 +145,7 @@ test('a leg that was relayed is known to be, and goes no further', async (t) => 
   const way = relay({ connection: second, host: '127.0.0.1', port: owner.port, connectMs: 2000 })
   const error = await way.opened.catch((error) => error)
   assert.ok(coded('RELAY_FAILED')(error))
-  assert.is(error.details.reason, 'another node sent it here')
+  assert.is(error.details.reason, 'another node relayed it here')
   assert.is(owner.server.counts().accepted, 2)
   const twice = await openPeer(t, owner.port)
   twice.socket.write(Buffer.concat([RELAYED, RELAYED, UUID]))

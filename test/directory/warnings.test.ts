@@ -19,7 +19,7 @@ test('a block by telephone is told to block nobody, also beside a name', () => {
     tenant: { id: 'a', name: 'A', blocked: [{ name: 'Ricardo' }, { phone: '+5511*' }] },
     units: [unit('101', { blocked: [{ phone: '+5511987654321', name: 'Ana' }] }), unit('102', {})],
   }
-  const phone = "names a telephone, which no visitor's call carries: it blocks nobody"
+  const phone = 'names a telephone number, which AudioSocket does not transmit: it blocks nobody'
   assert.equal(warnings(true, file), [`tenant: blocked[1] ${phone}`, `unit 101: blocked[0] ${phone}`])
   assert.is(warnings(false, file).length, 3)
 })
@@ -32,8 +32,8 @@ test('names and intents are understood with STT only', () => {
   }
   assert.equal(warnings(true, file), [])
   assert.equal(warnings(false, file), [
-    'unit 101: blocked[0] names a person, who is only understood with STT: it blocks nobody',
-    'unit 101: windows[1] has an intent, which is only understood with STT: it never opens',
+    'unit 101: blocked[0] names a person, and names are only known with STT: it blocks nobody',
+    'unit 101: windows[1] has an intent, and intents are only known with STT: it never opens',
   ])
 })
 

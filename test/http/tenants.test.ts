@@ -232,7 +232,7 @@ test('what tenants share, ports and the broker, is not taken from one by another
   const imported = await ask('/api/directory/import', { body: file })
   assert.is(imported.body.error?.code, 'DIRECTORY_INVALID')
   assert.equal(imported.body.error.details.problems, [
-    'extensions: b, or a port of it, belongs to another tenant',
+    'extensions: b, or one of its ports, belongs to another tenant',
   ])
 
   const gate = { kind: 'amqp', exchange: 'gates', routingKey: 'open' }

@@ -4,7 +4,7 @@ import { type DirectoryRules, importRules } from '../rules.ts'
 
 export interface ResidentEntry {
   name: string
-  /** What is rung: an extension, `sip:101@host`, or E.164. */
+  /** The number to call: an extension, `sip:101@host`, or E.164. */
   phone?: string
   whatsapp?: string
   /** False: never written to. */
@@ -12,16 +12,16 @@ export interface ResidentEntry {
 }
 
 export interface UnitEntry {
-  /** As dialled at the gate: 1 to 16 digits or letters. */
+  /** As dialled at the entrance: 1 to 16 digits or letters. */
   number: string
   block?: string
-  /** How it is said; by default the number. */
+  /** The spoken name; default: the number. */
   label?: string
-  /** In the order in which they are tried. */
+  /** In calling order. */
   residents: ResidentEntry[]
 }
 
-/** A gate's port pair, in the column names of the field. */
+/** An entrance's port pair, with the column names that existing systems use. */
 export interface ExtensionRow {
   id: string
   ramal_ia: string
@@ -36,13 +36,13 @@ interface Tenant {
   id: string
   name: string
   locale?: 'pt-BR' | 'en'
-  /** Whether callers may interrupt prompts by voice; not unless it says so. */
+  /** Whether callers may interrupt prompts by voice; default: false. */
   bargeIn?: boolean
-  /** Whether residents are written to about a visit that did not reach them; not unless it says so. */
+  /** Whether residents get a message about a visit that did not reach them; default: false. */
   notifyUnreached?: boolean
 }
 
-/** A whole directory, as files hold it. */
+/** A whole directory, as in files. */
 export interface Directory {
   tenant?: Tenant
   units: UnitEntry[]
@@ -70,7 +70,7 @@ const UNIT = `
     from residents r where r.unit_id = u.id), '[]') as residents
   from units u`
 
-/** By its number as dialled: case and leading zeros do not matter, except that of 101 and 0101 the exact one wins. */
+/** Finds a unit by its dialled number, ignoring case and leading zeros; between 101 and 0101 the exact match wins. */
 export async function findUnit(
   database: Querier,
   tenantId: string,
@@ -84,7 +84,7 @@ export async function findUnit(
   return unit
 }
 
-/** Every unit, 9 before 10. */
+/** All units, 9 before 10. */
 export function listUnits(database: Querier, tenantId: string): Promise<Unit[]> {
   return database.query<Unit>(
     `${UNIT} where u.tenant_id = $1
@@ -116,7 +116,7 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
   )
 }
 
-/** The form that importDirectory and directory files take; undefined for an unknown tenant. */
+/** A directory in the form of importDirectory and directory files; undefined for an unknown tenant. */
 export async function exportDirectory(database: Querier, tenantId: string): Promise<Directory | undefined> {
   const tenant = await findTenant(database, tenantId)
   if (!tenant) return undefined
@@ -129,7 +129,7 @@ export async function exportDirectory(database: Querier, tenantId: string): Prom
   }
 }
 
-/** Of one tenant, or of all, by id. */
+/** Extensions of one tenant, or of all, ordered by id. */
 export function listExtensions(database: Querier, tenantId?: string): Promise<ExtensionRow[]> {
   return database.query<ExtensionRow>(
     `select id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, condominio_id from extensions
@@ -139,27 +139,27 @@ export function listExtensions(database: Querier, tenantId?: string): Promise<Ex
 }
 
 interface ImportOptions {
-  /** Also removes the units that `entries` does not name. */
+  /** Also removes units that are not in `entries`. */
   replace?: boolean
-  /** Given: the tenant's name and locale follow. An unknown tenant is created either way. */
+  /** If given, updates the tenant's name and locale. An unknown tenant is created in any case. */
   tenant?: Tenant
-  /** Given: written by id. */
+  /** If given, written by id. */
   extensions?: Directory['extensions']
-  /** Given: written in the same transaction. */
+  /** If given, written in the same transaction. */
   rules?: DirectoryRules
 }
 
 interface ImportReport {
-  /** In the entries. */
+  /** Number of units in the entries. */
   units: number
   residents: number
-  /** Units that were new, differed, or (only with `replace`) are gone. */
+  /** Units that were new, differed, or (only with `replace`) were removed. */
   added: number
   changed: number
   removed: number
 }
 
-/** All in one transaction, each unit by its number. Residents of a changed unit are replaced, with new ids. */
+/** Imports units by number in one transaction. Residents of a changed unit are replaced, with new ids. */
 export function importDirectory(
   database: Database,
   tenantId: string,
@@ -235,7 +235,7 @@ async function writeExtensions(
   extensions: NonNullable<Directory['extensions']>,
 ): Promise<void> {
   if (extensions.length === 0) return
-  // an id or a port that another tenant owns is left alone by the conditions, and then counted as missing
+  // the conditions skip ids and ports of other tenants, which are then found missing
   const written = await transaction.query(
     `insert into extensions (id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, condominio_id)
      select id, ramal_ia, ramal_retorno, ip_servidor, porta_ia, porta_retorno, $1
@@ -253,7 +253,9 @@ async function writeExtensions(
   )
   const missing = extensions.filter(({ id }) => !written.some((row) => row['id'] === id))
   if (missing.length > 0) {
-    const problems = missing.map(({ id }) => `extensions: ${id}, or a port of it, belongs to another tenant`)
+    const problems = missing.map(
+      ({ id }) => `extensions: ${id}, or one of its ports, belongs to another tenant`,
+    )
     throw fail('DIRECTORY_INVALID', { count: problems.length, problems })
   }
 }
@@ -272,7 +274,7 @@ function entryOf({ number, block, label, residents }: Unit): UnitEntry {
   }
 }
 
-/** Equal for entries that say the same. */
+/** Equal for equivalent entries. */
 function fingerprint({ number, block, label, residents }: UnitEntry): string {
   return JSON.stringify([
     number,

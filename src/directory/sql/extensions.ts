@@ -2,7 +2,7 @@ import type { Querier } from '../../platform/postgres/index.ts'
 import type { ExtensionRow } from './directory.ts'
 
 /**
- * Writes one extension by its id. False when the id or a port is another tenant's: calls that come in by it would be theirs.
+ * Writes one extension by its id. False when the id or a port belongs to another tenant, which would lose its calls.
  * An unknown tenant rejects (isOrphan of tenants.ts).
  */
 export async function writeExtension(database: Querier, row: ExtensionRow): Promise<boolean> {
@@ -29,7 +29,7 @@ export async function writeExtension(database: Querier, row: ExtensionRow): Prom
   return written.length > 0
 }
 
-/** False when there is none, or it is another tenant's. */
+/** False if it does not exist or belongs to another tenant. */
 export async function deleteExtension(
   database: Querier,
   id: string,

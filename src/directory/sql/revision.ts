@@ -1,9 +1,9 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 
 /**
- * Differs after a committed change of a tenant's units and residents, by whichever process, at the price of one scan of
- * their rows and of no trigger, lock or listener. Rows that were added or removed change the count; a row that was
- * written again carries the id of another transaction in xmin, which changes the sum.
+ * Changes with every committed change of a tenant's units and residents by any process, at the cost of one scan of
+ * their rows, without trigger, lock or listener. Added and removed rows change the count; an updated row
+ * has another transaction id in xmin, which changes the sum.
  */
 export async function directoryRevision(database: Querier, tenantId: string): Promise<string> {
   const [row] = await database.query<{ revision: string }>(

@@ -1,11 +1,11 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { Intent } from '../entry-rules.ts'
 
-/** Rules one at a time, for people who edit them; what they mean is src/directory/entry-rules.ts. */
+/** Single rules, for editing; src/directory/entry-rules.ts defines their meaning. */
 interface Rule {
   id: string
   tenantId: string
-  /** The number of the unit it is for; null: every unit. */
+  /** Number of its unit; null: all units. */
   unit: string | null
   createdAt: Date
 }
@@ -25,7 +25,7 @@ export interface WindowRow extends Rule {
   intent: Intent | null
 }
 
-/** Whose rule is written: a new one, or that with the id. */
+/** The owner of a written rule: a new rule, or the one with the id. */
 export interface RuleOwner {
   id?: string | undefined
   tenantId: string
@@ -56,7 +56,7 @@ const SELECTED: Record<RuleTable, string> = {
     to_char(r.closes, 'HH24:MI') as "to", r.timezone, r.intent`,
 }
 
-/** In the order in which they were made. `id`: that one alone, if it is the tenant's. */
+/** Rules in order of creation. `id`: only this one, if it belongs to the tenant. */
 export function listRules<Row extends Rule>(
   database: Querier,
   table: RuleTable,

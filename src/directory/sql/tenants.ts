@@ -6,17 +6,17 @@ interface TenantRow {
   name: string
   locale: 'pt-BR' | 'en' | null
   bargeIn: boolean
-  /** Residents whom a visitor did not reach are written to. */
+  /** Whether residents get a message about a visit that did not reach them. */
   notifyUnreached: boolean
-  /** Null: none of its own, or none that can be read. */
+  /** Null: no own plan, or an unreadable one. */
   plan: ContactPlan | null
-  /** One is stored that cannot be read: calls pass it over. */
+  /** The stored plan cannot be read; calls ignore it. */
   planUnreadable: boolean
 }
 
 interface TenantChange {
   name?: string | undefined
-  /** Null: the service's. */
+  /** Null: that of the service. */
   locale?: 'pt-BR' | 'en' | null | undefined
   bargeIn?: boolean | undefined
   notifyUnreached?: boolean | undefined
@@ -26,7 +26,7 @@ interface TenantChange {
 const COLUMNS = `id, name, locale, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
   coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached", settings -> 'plan' as plan`
 
-/** By id; of one tenant it is the list of that one. */
+/** All tenants by id, or only the given one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
   const rows = await database.query<TenantRow>(
     `select ${COLUMNS} from tenants where $1::text is null or id = $1 order by id`,
@@ -35,7 +35,7 @@ export async function listTenants(database: Querier, tenantId?: string): Promise
   return rows.map((row) => ({ ...row, ...readPlan(row.plan) }))
 }
 
-/** False when the id is taken. */
+/** False if the id is taken. */
 export async function createTenant(
   database: Querier,
   { id, name, ...change }: TenantChange & { id: string; name: string },
@@ -47,7 +47,7 @@ export async function createTenant(
   return rows.length > 0 && changeTenant(database, id, change)
 }
 
-/** What is not given stays. False when there is no such tenant. */
+/** Changes only the given fields. False if there is no such tenant. */
 export async function changeTenant(
   database: Querier,
   id: string,
@@ -67,7 +67,7 @@ export async function changeTenant(
   return rows.length > 0
 }
 
-/** With all that is its own: units, residents, extensions, rules and keys. Calls stay until their time is over. */
+/** Deletes a tenant with its units, residents, extensions, rules and keys. Its calls stay until RETENTION_DAYS. */
 export async function deleteTenant(database: Querier, id: string): Promise<boolean> {
   const rows = await database.query('delete from tenants where id = $1 returning id', [id])
   return rows.length > 0
@@ -78,12 +78,12 @@ export function readPlan(stored: unknown): Pick<TenantRow, 'plan' | 'planUnreada
   return { plan, planUnreadable: plan === null && stored !== null }
 }
 
-/** Whether Postgres refused a row because another has its key (unique_violation). */
+/** Whether Postgres refused a row because its key exists (unique_violation). */
 export function isTaken(error: unknown): boolean {
   return stateOf(error) === '23505'
 }
 
-/** Whether Postgres refused a row because what it belongs to does not exist (foreign_key_violation). */
+/** Whether Postgres refused a row because its parent does not exist (foreign_key_violation). */
 export function isOrphan(error: unknown): boolean {
   return stateOf(error) === '23503'
 }

@@ -3,12 +3,12 @@ import type { ContactPlan } from '../contact-plan.ts'
 import type { ResidentEntry, Unit } from './directory.ts'
 import { readPlan } from './tenants.ts'
 
-/** A unit as people edit it, one at a time; whole directories are src/directory/sql/directory.ts. */
+/** A single unit, for editing; whole directories are in src/directory/sql/directory.ts. */
 export interface UnitRow extends Unit {
   tenantId: string
-  /** Null: the tenant's, or none that can be read. */
+  /** Null: the tenant's plan, or an unreadable one. */
   plan: ContactPlan | null
-  /** One is stored that cannot be read: calls pass it over. */
+  /** The stored plan cannot be read; calls ignore it. */
   planUnreadable: boolean
 }
 
@@ -36,12 +36,12 @@ interface UnitFilter {
   tenantId: string
   /** Part of a number, label, block or resident's name. */
   search?: string | undefined
-  /** Pages: the id of the last unit of the part before. */
+  /** For paging: the id of the last unit of the previous page. */
   after?: string | undefined
   limit: number
 }
 
-/** In the order of their numbers, 9 before 10. */
+/** Units ordered by number, 9 before 10. */
 export async function pageUnits(
   database: Querier,
   { tenantId, search, after, limit }: UnitFilter,
@@ -61,7 +61,7 @@ export async function pageUnits(
   return rows.map(readable)
 }
 
-/** Undefined where there is none, or it is another tenant's. */
+/** Undefined if it does not exist or belongs to another tenant. */
 export async function readUnit(
   database: Querier,
   id: string,
@@ -74,7 +74,7 @@ export async function readUnit(
   return row && readable(row)
 }
 
-/** Resolves with its id. Rejects where the number is taken (isTaken) or there is no such tenant (isOrphan). */
+/** Resolves with its id. Rejects if the number is taken (isTaken) or there is no such tenant (isOrphan). */
 export async function createUnit(
   database: Querier,
   tenantId: string,
@@ -88,7 +88,7 @@ export async function createUnit(
   return row!.id
 }
 
-/** Without a plan the one that is stored stays. Rejects where the number is taken (isTaken). */
+/** Without a plan, the stored plan stays. Rejects if the number is taken (isTaken). */
 export async function changeUnit(
   database: Querier,
   id: string,
@@ -105,7 +105,7 @@ export async function deleteUnit(database: Querier, id: string): Promise<void> {
   await database.query('delete from units where id = $1', [id])
 }
 
-/** Makes these the unit's residents, in their order; one whose id is among them keeps it. */
+/** Replaces the unit's residents, in order; existing ids are kept. */
 export async function writeResidents(
   transaction: Querier,
   { id, tenantId }: { id: string; tenantId: string },

@@ -1,15 +1,15 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 
-/** Whom to write to about a visit that reached nobody. */
+/** The recipients of a note about a visit that reached nobody. */
 interface Unreached {
-  /** Null: the service's own. */
+  /** Null: that of the service. */
   locale: 'pt-BR' | 'en' | null
   unitLabel: string
-  /** In the order in which they are rung; those who have WhatsApp and want to be written to. */
+  /** Residents with WhatsApp who accept messages, in calling order. */
   residents: { id: string; whatsapp: string }[]
 }
 
-/** Undefined unless the tenant wants such notes (`notifyUnreached` of its settings) and the unit is still there. */
+/** Undefined unless the tenant enables such notes (`notifyUnreached`) and the unit still exists. */
 export async function findUnreached(
   database: Querier,
   tenantId: string,
