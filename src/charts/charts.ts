@@ -10,7 +10,7 @@ import { statechart } from './statechart.ts'
 export const CHART_FORMATS = ['svg', 'mermaid', 'json'] as const
 export type ChartFormat = (typeof CHART_FORMATS)[number]
 
-/** The charts of these machines, each drawn when it is first asked for and kept: machines do not change while we run. */
+/** The charts of these machines, each drawn on first use and cached, because machines do not change at run time. */
 export function createCharts(machines: readonly AnyStateMachine[]) {
   const byName = new Map(machines.map((machine) => [machine.id, machine]))
   const drawn = new Map<string, Promise<string>>()
@@ -32,16 +32,16 @@ export function createCharts(machines: readonly AnyStateMachine[]) {
     worker.postMessage(job)
     return laid.promise.then(coloured).finally(() => {
       waiting.delete(job.id)
-      // every chart is laid out once: neither the thread nor its wasm need stay
+      // every chart is laid out once, so the thread and its wasm can go
       if (waiting.size === 0) void close()
     })
   }
 
   const open = (): Worker => {
-    // beside this file as .ts, or as .js in dist/
+    // next to this file as .ts, or as .js in dist/
     const opened = new Worker(new URL(`./layout-worker${extname(import.meta.filename)}`, import.meta.url))
     const lose = (error: Error) => {
-      // one that was closed may end when another already draws
+      // a closed worker may exit after its successor has started
       if (worker !== opened) return
       worker = undefined
       abandon(error)
@@ -74,7 +74,7 @@ export function createCharts(machines: readonly AnyStateMachine[]) {
     if (!chart) {
       chart = layOut(machine)
       drawn.set(name, chart)
-      // the next who asks tries again
+      // the next request tries again
       chart.catch(() => drawn.delete(name))
     }
     return chart
@@ -83,22 +83,22 @@ export function createCharts(machines: readonly AnyStateMachine[]) {
   return {
     names: [...byName.keys()],
     svg,
-    /** Of the machine as it is configured. Errors: MACHINE_UNKNOWN. */
+    /** The configuration of a machine. Errors: MACHINE_UNKNOWN. */
     definition: (name: string) => definitionOf(machineOf(name)),
-    /** Any of the formats as text. Errors: MACHINE_UNKNOWN, CHART_FAILED. */
+    /** A chart in any format as text. Errors: MACHINE_UNKNOWN, CHART_FAILED. */
     async render(name: string, format: ChartFormat): Promise<string> {
       const machine = machineOf(name)
       if (format === 'svg') return svg(name)
       if (format === 'mermaid') return mermaid(machine)
       return JSON.stringify(definitionOf(machine), null, 2)
     },
-    /** Ends the thread, if one is drawing; whoever waits for it gets CHART_FAILED. */
+    /** Ends the thread; waiting requests reject with CHART_FAILED. */
     close,
   }
 }
 
 /**
- * Graphviz writes black on white in Helvetica; a page has its own font, in two schemes. System fonts are wider than what it
+ * Graphviz writes black on white in Helvetica; a page has its own font and two colour schemes. System fonts are wider than the font it
  * measured, so they are set a little smaller.
  */
 function coloured(svg: string): string {
@@ -114,7 +114,7 @@ function coloured(svg: string): string {
     .trimEnd()
 }
 
-/** The same as a file of its own: dark on light or light on dark, as its reader prefers. */
+/** The chart as a standalone file with a light and a dark scheme. */
 export function standalone(svg: string): string {
   const style =
     '<style>svg{color:#1b1d1f}.final path{stroke-dasharray:4 2}@media (prefers-color-scheme:dark){svg{color:#e8eaec}}</style>'

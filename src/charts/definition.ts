@@ -2,7 +2,7 @@ import type { AnyStateMachine } from 'xstate'
 
 /**
  * A machine's configuration as plain JSON, in the form that Stately Studio imports and its viewer draws. Implementations
- * are no part of a chart: a function becomes `{ type }` with its name, and what has none is left out.
+ * are not part of a chart: a function becomes `{ type }` with its name, and unnamed functions are omitted.
  */
 export function definitionOf(machine: AnyStateMachine): Record<string, unknown> {
   const { context: _, input: _input, output: _output, ...config } = machine.config as Record<string, unknown>
@@ -21,7 +21,7 @@ function plain(value: unknown, key = ''): unknown {
   )
 }
 
-/** Inline actions and guards keep a place in the chart; what computes an input or parameters has none there. */
+/** Inline actions and guards stay in the chart; functions that compute an input or parameters do not. */
 function named(from: { name: string }, key: string): { type: string } | undefined {
   if (!/^(actions|entry|exit|guard)$/.test(key)) return undefined
   const type = 'type' in from && typeof from.type === 'string' ? from.type : from.name

@@ -1,11 +1,11 @@
 import type { AnyStateNode, AnyTransitionDefinition } from 'xstate'
 
-/** A transition in words, as `silence over [askedEnough]`; empty for one that is always taken. */
+/** A transition in words, such as `silence over [askedEnough]`; empty for one that is always taken. */
 export function labelOf({ eventType, guard }: AnyTransitionDefinition): string {
   return [eventName(eventType), guardName(guard)].filter(Boolean).join(' ')
 }
 
-/** `xstate.done.actor.silence` is what happens when `silence` is over. */
+/** For example `xstate.done.actor.silence` becomes `silence over`. */
 function eventName(type: string): string {
   return type
     .replace(/^xstate\.done\.actor\.(.+)$/, '$1 over')
@@ -13,7 +13,7 @@ function eventName(type: string): string {
     .replace(/^xstate\.done\.state\..+$/, 'done')
 }
 
-/** What leaves a state, in the order in which it is tried. */
+/** The transitions of a state, in the order of evaluation. */
 export function transitionsOf(node: AnyStateNode): AnyTransitionDefinition[] {
   return [...node.transitions.values(), node.always ?? []].flat()
 }

@@ -1,5 +1,5 @@
 /**
- * Lays charts out in a thread of its own: Graphviz in wasm takes 0.1 s and more a chart, and the thread that paces the
+ * Lays charts out in a separate thread: Graphviz in wasm takes 0.1 s and more per chart, and the thread that paces the
  * calls' audio has 20 ms.
  */
 import { parentPort } from 'node:worker_threads'

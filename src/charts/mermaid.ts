@@ -28,7 +28,7 @@ function states(node: AnyStateNode, depth: number): string[] {
 function transitions(node: AnyStateNode): string[] {
   const own = transitionsOf(node).flatMap((transition) => {
     const label = labelOf(transition)
-    // Mermaid has no arrow from the whole diagram: what the root handles in any state is drawn from a state called "any"
+    // Mermaid has no arrow from the whole diagram: transitions of the root are drawn from a state called "any"
     const source = node.parent ? idOf(node) : 'any'
     return (transition.target ?? []).map(
       (target) => `  ${source} --> ${idOf(target)}${label === '' ? '' : ` : ${label}`}`,

@@ -2,12 +2,12 @@ import type { IState, IStateMachine, ITransition } from 'state-machine-cat'
 import type { AnyStateMachine, AnyStateNode } from 'xstate'
 import { labelOf, transitionsOf } from './label.ts'
 
-/** The state that stands for the whole machine: what the root handles in any state leaves from it. */
+/** The state that stands for the whole machine: transitions of the root start from it. */
 const ANY = 'any state'
 
 /**
  * A machine's chart as state-machine-cat's own model. Each state's class is its path, `state-concluding-farewell`, so that
- * a page can light it; each transition's are `from-` and `to-` with the same paths.
+ * a page can highlight it; each transition has the classes `from-` and `to-` with the same paths.
  */
 export function statechart(machine: AnyStateMachine): IStateMachine {
   const transitions = merged(transitionsBelow(machine.root))
@@ -40,7 +40,7 @@ function stateOf(node: AnyStateNode): IState {
   return {
     name: path,
     label: node.key,
-    // Graphviz draws final and parallel pseudo states without their names; a class tells them
+    // Graphviz draws final and parallel pseudo states without their names, so a class marks them instead
     type: 'regular',
     class: node.type === 'final' ? `${classOf(path)} final` : classOf(path),
     ...(inner && { statemachine: { states: statesOf(node) } }),
@@ -66,7 +66,7 @@ function transitionsBelow(node: AnyStateNode): Arrow[] {
   return [...own, ...Object.values(node.states).flatMap(transitionsBelow)]
 }
 
-/** One arrow between two states, with a line for each way to take it. */
+/** Merges the arrows between two states into one, with a line for each transition. */
 function merged(arrows: readonly Arrow[]): Arrow[] {
   const byEnds = Map.groupBy(arrows, ({ from, to }) => `${from} ${to}`)
   return [...byEnds.values()].map((group) => {
@@ -85,7 +85,7 @@ function initialName(node: AnyStateNode): string {
   return `${pathOf(node)}.initial`
 }
 
-/** Below the root, as snapshots name it: `concluding.farewell`. */
+/** The path below the root as in snapshots: `concluding.farewell`. */
 function pathOf(node: AnyStateNode): string {
   return node.path.join('.')
 }

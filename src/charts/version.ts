@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { brokerMachine, deliveryMachine, MACHINES, serviceMachine } from '../../machines/index.ts'
 import { definitionOf } from './definition.ts'
 
-/** No part of a call. */
+/** Machines that are not part of a call. */
 const OTHERS: readonly unknown[] = [brokerMachine, deliveryMachine, serviceMachine]
-/** Of the contexts: raised by whoever changes one, because no chart shows it. */
+/** Version of the contexts: increment it when a context changes, because no chart shows that. */
 const CONTEXTS = 1
 
-/** Another one wherever a chart of a call is another one: a snapshot of other machines may name states that there are not. */
+/** Changes with every chart of a call: a snapshot of other machines may contain unknown states. */
 export function machinesVersion(): string {
   const charts = MACHINES.filter((machine) => !OTHERS.includes(machine)).map(definitionOf)
   return createHash('sha256')

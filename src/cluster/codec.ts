@@ -1,6 +1,6 @@
 import { WORD_BYTES } from './topics.ts'
 
-/** Characters of a word's head: stream, number and mark. */
+/** Length of a word's header: stream, number and mark. */
 const HEAD = 64
 /** Escaped, so that every character is one byte. */
 const NOT_ASCII = /[\u007f-\uffff]/g

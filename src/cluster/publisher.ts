@@ -17,7 +17,7 @@ interface Publication {
   close(): void
 }
 
-/** Begins to publish what `input` asks for, each message one JSON text. An error that it throws refuses the subscriber. */
+/** Starts to publish the stream that `input` requests, each message one JSON text. A thrown error refuses the subscriber. */
 export type Publisher = (input: unknown, publish: (json: string) => void) => Publication
 
 interface Stream {
@@ -35,7 +35,7 @@ interface Stream {
 
 interface PublishersOptions {
   topics: Pick<Topics, 'publishTo'>
-  /** ms after which a stream that nobody renewed ends. */
+  /** A stream without renewal ends after this many ms. */
   leaseMs: number
   log: Logger
 }

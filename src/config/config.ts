@@ -11,7 +11,7 @@ import { OPENAI_URL, type Read, VARIABLES } from './variables.ts'
 export type Config = ReturnType<typeof shape>
 export type Environment = Record<string, string | undefined>
 
-/** Names by which other systems of the field have the same setting. */
+/** Names of the same settings in existing systems. */
 const ALIASES: Record<string, string> = {
   MESSAGE_RETRY_LIMIT: 'UNOAPI_MESSAGE_RETRY_LIMIT',
   MESSAGE_RETRY_DELAY: 'UNOAPI_MESSAGE_RETRY_DELAY',
@@ -25,7 +25,7 @@ export function parseConfig(environment: Environment): Config {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, { schema, default: byDefault }] of Object.entries<Variable<unknown>>(VARIABLES)) {
-    // an empty variable counts as unset: that is what compose files pass on
+    // an empty variable counts as unset, because compose files pass unset variables on as empty
     const alias = ALIASES[name]
     const written = environment[name]?.trim() || (alias && environment[alias]?.trim()) || byDefault
     if (written === undefined) continue
@@ -49,14 +49,14 @@ export function parseConfig(environment: Environment): Config {
   }
   problems.push(...channelProblems(environment))
   if (problems.length > 0) {
-    // what is missing may be there under a wrong name
+    // a missing variable may be set under a wrong name
     problems.push(...unknownSettings(environment).map(({ message }) => message))
     throw fail('CONFIG_INVALID', { count: problems.length, problems })
   }
   return shape(read)
 }
 
-/** The environment of this process, and below it `.env` in the working directory. */
+/** The environment of this process, which wins over `.env` in the working directory. */
 export function readEnvironment(): Environment {
   const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
   return { ...file, ...process.env }
@@ -128,7 +128,7 @@ function shape(read: Read) {
   }
 }
 
-/** Bound of the growing pauses under AMQP_FAILURE=recover. */
+/** Maximum of the growing pauses under AMQP_FAILURE=recover. */
 const RECOVERY_MAX_MS = 30_000
 
 function amqpOf(read: Read, url: string) {
@@ -158,13 +158,13 @@ function ariOf(read: Read, url: string) {
   }
 }
 
-/** What a chosen provider cannot do without, where nothing is written at all. */
+/** Missing settings of the chosen providers. */
 function speechProblems(read: Read, environment: Environment): string[] {
   const absent = (name: string) => !environment[name]?.trim()
   return Object.entries({ TTS: read.TTS, STT: read.STT }).flatMap(([variable, provider]) => {
     const needs: string[] = []
     if (provider === 'vosk') needs.push('VOSK_URL')
-    // a service of one's own may let everybody in
+    // a self-hosted service may need no key
     if (provider === 'openai' && read.OPENAI_BASE_URL === OPENAI_URL) needs.push('OPENAI_API_KEY')
     if (provider === 'azure') needs.push('AZURE_SPEECH_REGION', 'AZURE_SPEECH_KEY')
     return needs.filter(absent).map((name) => `${name} is needed for ${variable}=${provider}`)
@@ -199,7 +199,7 @@ function speechOf(read: Read) {
   }
 }
 
-/** The endpoints of a region, or those below the endpoint of one resource. */
+/** The endpoints of a region, or of one resource. */
 function azureOf(region: string | undefined, key: string | undefined) {
   if (region === undefined || key === undefined) return undefined
   const own = region.includes('://') ? region.replace(/\/+$/, '') : undefined
@@ -210,7 +210,7 @@ function azureOf(region: string | undefined, key: string | undefined) {
   }
 }
 
-/** Accounts that are whole or absent: half of one would fail at the first message instead of now. */
+/** Accounts must be complete or absent: an incomplete one would fail at the first message instead of now. */
 function channelProblems(environment: Environment): string[] {
   const accounts = [
     ['WHATSAPP_TOKEN', 'WHATSAPP_PHONE_ID'],
@@ -227,7 +227,7 @@ function channelProblems(environment: Environment): string[] {
   return problems
 }
 
-/** What leaves by the word of the environment; what tenants have of their own is in the database. */
+/** Channels of the environment; those of tenants are in the database. */
 function channelsOf(read: Read) {
   const bare = (url: string) => url.replace(/\/+$/, '')
   return {

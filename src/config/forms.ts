@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 
-/** One environment variable: its form, its default as it would be written, its unit, and what it is for. */
+/** An environment variable: form, default as written in the environment, unit, and purpose. */
 export interface Variable<Value, Default extends string | undefined = string | undefined> {
   schema: z.ZodType<Value, string>
   default: Default
@@ -67,7 +67,7 @@ export const name = () => z.string().regex(/^[\w.:-]{1,200}$/, 'must be letters,
 
 /** Without user and password: requests refuse such URLs, and errors would show them. */
 export const openUrl = () =>
-  httpUrl().refine((value) => !/^[^/]*\/\/[^/]*@/.test(value), 'must not hold a user or password')
+  httpUrl().refine((value) => !/^[^/]*\/\/[^/]*@/.test(value), 'must not contain a user or password')
 
 export const voskUrl = () =>
   z
@@ -93,13 +93,13 @@ export const line = () => z.string().regex(/^[\x20-\x7e]+$/, 'must be one line o
 export const template = () =>
   z
     .string()
-    .regex(/^[a-z0-9_]{1,512}:[a-z]{2,3}(_[A-Z]{2})?$/, 'must be name:language, as visita:pt_BR')
+    .regex(/^[a-z0-9_]{1,512}:[a-z]{2,3}(_[A-Z]{2})?$/, 'must be name:language, such as visita:pt_BR')
     .transform((value) => {
       const [name = '', language = ''] = value.split(':')
       return { name, language }
     })
 
-/** Where Sentry takes errors: its key as the user, the number of the project as the end of the path. */
+/** Sentry's DSN: its key as the user, the number of the project as the end of the path. */
 export const sentryDsn = () =>
   z
     .string()

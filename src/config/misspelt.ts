@@ -1,11 +1,11 @@
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import { VARIABLES } from './variables.ts'
 
-/** Letters of a setting from which a name that is nearly the same can hardly be meant for another program. */
+/** From this length on, a nearly equal name is hardly meant for another program. */
 const LONG_NAME = 8
-/** Letters of a setting from which two of them may be wrong. */
+/** From this length on, two letters may be wrong. */
 const VERY_LONG_NAME = 12
-/** What a name begins with that no other program on an ordinary machine has settings for. */
+/** Prefixes that no other program on an ordinary machine uses for settings. */
 const FAMILIES = [
   'AMQP',
   'ARI',
@@ -17,7 +17,7 @@ const FAMILIES = [
   'REATTACH',
   'WHATSAPP',
 ]
-/** Common names of other programs for the same thing; told where ours is not set. */
+/** Common names of other programs for the same setting; reported if ours is not set. */
 const GUESSES: Record<string, string> = {
   AMQP_URI: 'AMQP_URL',
   DATABASE_URI: 'DATABASE_URL',
@@ -27,8 +27,8 @@ const UNIT = /_(MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|DAYS|MB|BYTES)$/
 const SETTINGS = Object.keys(VARIABLES)
 
 /**
- * What was probably meant for Porteiro and is no setting, as CONFIG_UNKNOWN with the variable's name; its value is in
- * none. Environments are shared with whatever else runs on the machine: a name that is only unknown is not told.
+ * Variables that were probably meant for Porteiro but are not settings, as CONFIG_UNKNOWN with the variable's name, never its
+ * value. Other programs share the environment, so a merely unknown name is not reported.
  */
 export function unknownSettings(environment: Record<string, string | undefined>): PorteiroError[] {
   return Object.entries(environment).flatMap(([name, value]) => {
@@ -38,7 +38,7 @@ export function unknownSettings(environment: Record<string, string | undefined>)
   })
 }
 
-/** What Docker and Kubernetes tell a container of its neighbours: a broker that is called `amqp` is AMQP_PORT_5672_TCP. */
+/** A variable by which Docker and Kubernetes announce other containers: a broker called `amqp` is AMQP_PORT_5672_TCP. */
 function isOfLink(name: string, value: string): boolean {
   return (
     /_PORT_\d+_(TCP|UDP)(_|$)|_SERVICE_(HOST|PORT)(_|$)|_ENV_/.test(name) ||
@@ -67,20 +67,20 @@ function meaning(settings: readonly string[]): string {
   return `did you mean ${settings.join(' or ')}?`
 }
 
-/** How many letters are wrong in what may be this setting; Infinity where it is another name. */
+/** Number of wrong letters in a possible spelling of a setting; Infinity for another name. */
 function wrongLetters(written: string, setting: string): number {
   if (setting.length < LONG_NAME) return Number.POSITIVE_INFINITY
   if (written === setting) return 0
   const [parts, its] = [written.split('_'), setting.split('_')]
   if (parts.toSorted().join() === its.toSorted().join()) return 0
   const joined = its.join('')
-  // not a short one: LOGLEVEL is what other programs read
+  // not for short names: other programs read LOGLEVEL
   if (joined.length > LONG_NAME + 1 && parts.join('') === joined) return 0
   if (parts.length !== its.length) return Number.POSITIVE_INFINITY
   return parts.reduce((sum, part, index) => sum + wrongInPart(part, its[index]!), 0)
 }
 
-/** The shorter a word, the sooner another one is only a letter away: APP_PORT is not API_PORT, but PAI_PORT is. */
+/** Short words must match more closely: APP_PORT is not API_PORT, but PAI_PORT is. */
 function wrongInPart(written: string, part: string): number {
   const wrong = distance(written, part)
   const allowed = part.length < 4 ? 0 : part.length < 7 ? 1 : 2
@@ -88,7 +88,7 @@ function wrongInPart(written: string, part: string): number {
   return wrong <= allowed || isSwapped ? wrong : Number.POSITIVE_INFINITY
 }
 
-/** The same words with one more or less, or with another unit. */
+/** Whether the words are the same except for one word or another unit. */
 function isAlike(written: string, setting: string): boolean {
   if (written.replace(UNIT, '') === setting.replace(UNIT, '')) return true
   const [parts, its] = [written.split('_'), setting.split('_')]

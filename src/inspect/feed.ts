@@ -4,15 +4,15 @@ import type { Happening, Inspected } from './inspection.ts'
 import { shown } from './mask.ts'
 
 export interface FeedOptions {
-  /** Texts that may be of people are left out. */
+  /** Whether texts of people are hidden. */
   masked: boolean
-  /** Stands before each id of an actor: those of several processes are told to one viewer. */
+  /** Prefix of each actor id: one viewer gets actors of several processes. */
   place: string
   /** Types of events that may be sent to an actor by hand; those of its machine only. */
   sendable: (machine: string) => readonly string[]
 }
 
-/** What the inspector's own page is told; `id`, `root`, `parent` and `from` are ids of actors. */
+/** A message for the inspector's own page; `id`, `root`, `parent` and `from` are ids of actors. */
 type FeedMessage = { at: number; name: string } & (
   | {
       type: 'actor'
@@ -21,15 +21,15 @@ type FeedMessage = { at: number; name: string } & (
       parent: string | null
       kind: Inspected['kind']
       tenant: string | null
-      /** Its id below its parent, as `visitorLeg`; of a root its name. */
+      /** Its id below its parent, such as `visitorLeg`; the name of a root. */
       actor: string
-      /** The id of its machine; null for what is none, such as a promise. */
+      /** The id of its machine; null for other logic, such as a promise. */
       machine: string | null
       facts: unknown
       sendable: readonly string[]
       status: string
       state: string
-      /** Only of what is watched. */
+      /** Only for watched roots. */
       context?: unknown
     }
   | { type: 'event'; id: string; from: string | null; event: unknown }
@@ -45,7 +45,7 @@ type FeedMessage = { at: number; name: string } & (
   | { type: 'ended' }
 )
 
-/** A happening in the inspector's own protocol. */
+/** A happening as a message of the inspector's own protocol. */
 export function feedMessage(happening: Happening, options: FeedOptions): FeedMessage {
   const { masked, place, sendable } = options
   const placed = (id: string | undefined) => (id === undefined ? null : place + id)
@@ -87,7 +87,7 @@ export function feedMessage(happening: Happening, options: FeedOptions): FeedMes
   }
 }
 
-/** The id of an actor's machine; null where its logic is none. */
+/** The id of an actor's machine; null if its logic is not a machine. */
 export function machineOf(actor: AnyActorRef): string | null {
   const { logic } = actor as { logic?: { id?: unknown; config?: unknown } }
   return logic?.config !== undefined && typeof logic.id === 'string' ? logic.id : null
@@ -100,7 +100,7 @@ interface Loose {
   output?: unknown
 }
 
-/** An actor tells of itself while it is made, before it has a snapshot. */
+/** An actor emits inspection events during its creation, before it has a snapshot. */
 function snapshotOf(snapshot: Loose | undefined, detail: boolean, masked: boolean) {
   const { status = 'active', value, context, output } = snapshot ?? {}
   return {

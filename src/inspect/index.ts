@@ -1,5 +1,5 @@
 /**
- * Watching live actors: attaches to them when the first viewer comes and lets go with the last. Masks what people said.
+ * Watches live actors: attaches to them for the first viewer and detaches after the last. Masks what people said.
  * Never: costing a call anything while nobody watches.
  */
 export { feedMessage, machineOf } from './feed.ts'

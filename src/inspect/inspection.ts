@@ -4,25 +4,25 @@ import { stateName } from '../../machines/index.ts'
 export const INSPECTED_KINDS = ['call', 'broker', 'service'] as const
 type InspectedKind = (typeof INSPECTED_KINDS)[number]
 
-/** A root actor that may be looked at, with what belongs to it. */
+/** A root actor that can be inspected, and its owner. */
 export interface Inspected {
   readonly root: AnyActorRef
   readonly kind: InspectedKind
   /** The call's UUID, the message's id, or the name of a part of the service. */
   readonly name: string
-  /** Null: of the whole service, and only for those who see every tenant. */
+  /** Null: belongs to the whole service, visible only with access to all tenants. */
   readonly tenantId: string | null
-  /** What a list of actors tells besides the state; plain data without names and numbers of people. */
+  /** Additional facts for lists of actors; plain data without names and numbers of people. */
   readonly facts?: () => Record<string, unknown>
 }
 
-/** Where root actors come from. `subscribe` hears of each that begins, before its first event; it is called only while somebody watches. */
+/** A source of root actors. `subscribe` reports each new actor before its first event; it is called only while there are viewers. */
 export interface Source {
   list(): Iterable<Inspected>
   subscribe(begun: (one: Inspected) => void): () => void
 }
 
-/** What a viewer is told. `detail`: it watches this root; otherwise only the beginning, state and end of the root itself are told. */
+/** A message for a viewer. `detail`: it watches this root; otherwise it only gets the start, state and end of the root itself. */
 export type Happening = { at: number; of: Inspected; detail: boolean } & (
   | { type: 'actor'; actor: AnyActorRef; from: string | undefined }
   | { type: 'event'; actor: AnyActorRef; source: AnyActorRef | undefined; event: AnyEventObject }
@@ -33,16 +33,16 @@ export type Happening = { at: number; of: Inspected; detail: boolean } & (
 interface ViewerOptions {
   sees: (one: Inspected) => boolean
   kinds: readonly InspectedKind[]
-  /** Everything of every root that it sees, as Stately's protocol has it. */
+  /** Whether the viewer gets every detail of all visible roots, as Stately's protocol requires. */
   everything?: boolean
-  /** Must be quick: it is called inside the actors' own turns. What it throws is reported, never passed on. */
+  /** Must be quick: it is called within the actors' own turns. Errors are reported and never passed on. */
   tell: (happening: Happening) => void
 }
 
 interface Viewing {
-  /** Tells the tree of this root and all that happens in it, instead of the one before; null is none. False: there is no such root. */
+  /** Switches to the details of this root, or of none for null. False: there is no such root. */
   watch(name: string | null): boolean
-  /** An actor of a root that the viewer sees. */
+  /** An actor of a root that is visible to the viewer. */
   find(name: string, sessionId: string): { of: Inspected; actor: AnyActorRef } | undefined
   close(): void
 }
@@ -50,8 +50,8 @@ interface Viewing {
 export type Inspection = ReturnType<typeof createInspection>
 
 /**
- * The hub between live actors and those who look at them. An observer is put on an actor's system when the first viewer
- * comes and taken off when the last one goes: while nobody watches, nothing is called at all.
+ * The hub between live actors and viewers. It attaches an observer to an actor's system for the first viewer
+ * and detaches it after the last: without viewers nothing is called.
  */
 export function createInspection({
   sources,
@@ -79,7 +79,7 @@ export function createInspection({
     const known = entries.get(of.root)
     if (known || of.root.getSnapshot()?.status !== 'active') return known
     const { unsubscribe } = of.root.system.inspect((event: InspectionEvent) => {
-      // what an observer throws, XState throws at whoever sent the event
+      // XState rethrows an observer's error to the sender of the event
       try {
         pass(entry, event)
       } catch (error) {
@@ -172,7 +172,7 @@ export function createInspection({
   }
 
   return {
-    /** Roots that are observed now: none while nobody watches. */
+    /** Number of observed roots; 0 without viewers. */
     counts: () => ({ viewers: viewers.size, observed: entries.size }),
     open(options: ViewerOptions): Viewing {
       const viewer: Viewer = { ...options, watched: undefined }
@@ -199,7 +199,7 @@ export function createInspection({
   }
 }
 
-/** A source for what begins and ends one by one: whoever creates a root actor adds it before it starts. */
+/** A source of individually added actors: the creator of a root actor adds it before it starts. */
 export function createRoster(): Source & { add(one: Inspected): () => void } {
   const live = new Set<Inspected>()
   const listeners = new Set<(one: Inspected) => void>()
@@ -209,7 +209,7 @@ export function createRoster(): Source & { add(one: Inspected): () => void } {
       listeners.add(begun)
       return () => listeners.delete(begun)
     },
-    /** Returns its end. */
+    /** Returns the function that removes it. */
     add(one) {
       live.add(one)
       for (const begun of listeners) begun(one)
@@ -218,7 +218,7 @@ export function createRoster(): Source & { add(one: Inspected): () => void } {
   }
 }
 
-/** An actor and all below it. */
+/** An actor and all its descendants. */
 function* actorsOf(actor: AnyActorRef): Generator<AnyActorRef> {
   yield actor
   const snapshot = actor.getSnapshot() as { children?: Record<string, AnyActorRef | undefined> } | undefined

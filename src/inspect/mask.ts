@@ -1,33 +1,33 @@
-/** What stands where something was left out. */
+/** Replacement of hidden texts. */
 export const MASKED = '•••'
 
-/** Levels of nesting, entries of an object or a list, and characters of a text that a viewer gets. */
+/** Maximum nesting, entries of an object or list, and characters of a text. */
 const DEPTH = 8
 const ENTRIES = 60
 const CHARACTERS = 500
 
-/** Never shown to anybody. */
+/** Names of fields that are never shown. */
 const SECRET = /token|secret|passw|authorization|apikey|api_key|cookie|credential|signature/i
 
 /**
- * Names whose texts are words of ours: states, codes, ids, prompts. Everything else that is text may be what somebody
- * said, is called, or can be rung at, so it is hidden from who may only read; a new field is hidden until it is named here.
+ * Names of fields whose texts are our own words: states, codes, ids, prompts. Every other text may be what somebody
+ * said, a name or a number, so it is hidden from viewers with the scope `read`; a new field is hidden until it is listed here.
  */
 const PLAIN = new Set(
   `type id kind role leg actor state value on status verdict via outcome reason code how callId attemptId messageId
   residentId tenantId nodeId answer gaveUp missed tone src channel ringing onFailure actorId`.split(/\s+/),
 )
-/** The same, for lists of such words. */
+/** The same for lists of words. */
 const PLAIN_LISTS = new Set(['legs'])
-/** A unit's number is on its door; a person's is not. */
+/** A unit's number is public; a person's is not. */
 const PLAIN_IN: Record<string, ReadonlySet<string>> = { unit: new Set(['number', 'label']) }
 
-/** Our words have no spaces, and no run of digits that could be rung, unless they are the UUID of a call. */
+/** Our words have no spaces and no run of digits that could be a telephone number, except the UUID of a call. */
 const WORD = /^[\w.:@-]+$/
 const RINGABLE = /\d{8}/
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/i
 
-/** A copy as plain JSON data, bounded in every direction, whatever was in it; never throws. */
+/** A bounded copy of any value as plain JSON data; never throws. */
 export function shown(value: unknown, masked: boolean): unknown {
   try {
     return show(value, masked, '', '', DEPTH)

@@ -3,7 +3,7 @@ import type { FeedOptions } from './feed.ts'
 import type { Happening } from './inspection.ts'
 import { shown } from './mask.ts'
 
-/** Of @statelyai/inspect, whose form this is. */
+/** Version of @statelyai/inspect whose format this is. */
 const VERSION = '0.7.2'
 
 /** One message of `@statelyai/inspect`'s protocol, as its WebSocket inspector sends it and its receivers take it. */
@@ -11,7 +11,7 @@ type StatelyMessage = Record<string, unknown> & { type: `@xstate.${string}`; ses
 
 const definitions = new WeakMap<object, string>()
 
-/** Undefined for what the protocol has no word for. */
+/** Undefined for happenings that the protocol does not have. */
 export function statelyMessage(
   happening: Happening,
   { masked, place }: Pick<FeedOptions, 'masked' | 'place'>,

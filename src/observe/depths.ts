@@ -11,14 +11,14 @@ export interface QueueCount {
   oldestSeconds: number
 }
 
-/** ms for which what was counted is told again: two scrapers, or an impatient one, cost the database one question. */
+/** Counts are reused for this many ms: two scrapers, or an impatient one, cost one query. */
 const FRESH_MS = 5000
-/** ms that a scrape waits for the database; after it the depths are left out, and what else there is is told. */
+/** Limit in ms for the database; after it a scrape omits the depths and returns the rest. */
 const ANSWER_MS = 2000
-/** What still wants to leave. */
+/** Statuses of unsent messages. */
 const WAITING = ['pending', 'retrying']
 
-/** How many messages there are that were not simply sent, by queue, priority and status, and how old the oldest is that waits. */
+/** Counts unsent and failed messages by queue, priority and status, and the age of the oldest waiting one. */
 export function createDepths(
   registry: Registry,
   { counts }: { counts(): Promise<readonly QueueCount[]> },
@@ -27,7 +27,7 @@ export function createDepths(
   let answered = true
   const recent = () => {
     const now = performance.now()
-    // a database that hangs is not asked again before it has answered
+    // no second query while the database has not answered the first
     if (!asked || (answered && now - asked.at > FRESH_MS)) {
       const answer = counts()
       asked = { at: now, answer }
@@ -54,7 +54,7 @@ export function createDepths(
     async collect() {
       const found = await read()
       this.reset()
-      // tenants are summed up
+      // sums over tenants
       for (const { queue, priority, status, count } of found ?? [])
         this.inc({ queue, priority, status }, count)
     },

@@ -2,13 +2,13 @@ import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { scrubbed } from './scrub.ts'
 
-/** ms that what was reported has to leave when the process ends. */
+/** Limit in ms for sending pending reports when the process ends. */
 const FLUSH_MS = 2000
-/** Reports of one code in a minute: what goes wrong in every call at once is told by a few. */
+/** Maximum reports of one code in a minute: an error that affects every call needs only a few. */
 const PER_CODE = 5
 const WINDOW_MS = 60_000
 
-/** What an error belongs to; told as tags. Nothing else of a call is told. */
+/** Tags of a report. It contains nothing else about a call. */
 interface ReportTags {
   call_id?: string | undefined
   leg?: string | undefined
@@ -19,28 +19,28 @@ interface ReportTags {
 interface ErrorReportsOptions {
   /** As `https://KEY@HOST/PROJECT`; undefined: nothing is reported. */
   dsn: string | undefined
-  /** Of this program. */
+  /** Version of this program. */
   release: string
   log: Logger
-  /** ms that what was reported has to leave at the end. */
+  /** Limit in ms for sending pending reports at the end. */
   flushMs?: number
 }
 
-/** Errors on their way to Sentry, or to whatever else speaks its protocol. */
+/** Reports errors to Sentry or a compatible server. */
 export interface ErrorReports {
   /** Never throws and never waits. */
   report(error: unknown, tags?: ReportTags): void
-  /** Lets what was reported leave, for `flushMs` at most; nothing is reported afterwards. */
+  /** Sends pending reports for `flushMs` at most; later reports are dropped. */
   close(): Promise<void>
 }
 
-/** Those that are open: an uncaught exception belongs to the process and not to a part that could be given them. */
+/** The open clients, for uncaught exceptions, which belong to no part of the process. */
 const open = new Set<ErrorReports>()
 
 /**
- * A client of Sentry with nothing of its automatic instrumentation: it patches no module, follows no request and keeps no
+ * A Sentry client without automatic instrumentation: it patches no module, traces no request and keeps no
  * breadcrumbs. It gets the error, its causes, its code and the tags; numbers, addresses and secrets in texts are masked.
- * Without a DSN Sentry's code is not even loaded.
+ * Without a DSN Sentry's code is not loaded.
  */
 export async function createErrorReports({
   dsn,
@@ -61,11 +61,11 @@ export async function createErrorReports({
     integrations: [],
     includeServerName: false,
     sendClientReports: false,
-    // it would hook into the loading of modules
+    // it would hook into module loading
     enableRuntimeChannelInjection: false,
     beforeSend: scrubbed,
   })
-  // not init(): that puts itself below every asynchronous call of the process
+  // not init(), which instruments every asynchronous call of the process
   client.addIntegration(linkedErrorsIntegration())
   client.on('afterSendEvent', (_, { statusCode = 0 }) => {
     if (statusCode >= 300) log.warn({ status: statusCode }, 'Sentry refused a report')
@@ -73,7 +73,7 @@ export async function createErrorReports({
   const told = new Map<string, { count: number; since: number }>()
   let closing: Promise<void> | undefined
 
-  /** Whether one more of this code is worth a report. */
+  /** Whether this code is still below its limit. */
   const isRare = (code: string): boolean => {
     const now = performance.now()
     const seen = told.get(code)
@@ -94,7 +94,7 @@ export async function createErrorReports({
         scope.setClient(client)
         scope.setTag('code', error.code)
         for (const [name, value] of Object.entries(tags)) if (value !== undefined) scope.setTag(name, value)
-        // a BUG says nothing; what is behind it does
+        // the cause of a BUG is more useful
         const shown = error.code === 'BUG' && error.cause instanceof Error ? error.cause : error
         client.captureException(shown, { originalException: shown }, scope)
       } catch (problem) {
@@ -114,7 +114,7 @@ export async function createErrorReports({
   return reports
 }
 
-/** For main.ts, when an exception was caught by nobody: reports it and waits, 2 s at most, until that has left. */
+/** For uncaught exceptions in main.ts: reports the error and waits at most 2 s until it is sent. */
 export async function reportLast(error: unknown): Promise<void> {
   await Promise.all(
     [...open].map((reports) => {

@@ -1,5 +1,5 @@
 /**
- * Metrics, timings and error reports. It reads what it is handed and knows no other room.
+ * Metrics, timings and error reports. It reads the sources it is given and knows no other room.
  * Never: personal data or secrets in a label, a tag or a report.
  */
 export { createErrorReports, type ErrorReports, reportLast } from './error-reports.ts'

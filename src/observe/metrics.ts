@@ -5,7 +5,7 @@ import { createDepths, type QueueCount } from './depths.ts'
 import { processRegistry } from './process-metrics.ts'
 import type { Timings } from './timings.ts'
 
-/** One of them is 1 and the others are 0. */
+/** The current state has the value 1, the others 0. */
 export const BROKER_STATES = [
   'connecting',
   'open',
@@ -16,17 +16,17 @@ export const BROKER_STATES = [
   'closing',
   'closed',
 ] as const
-/** ms. A phone's jitter buffer makes up for 60, a good one for 100. */
+/** Buckets in ms. A phone's jitter buffer absorbs 60, a good one 100. */
 const LATENESS_MS = [1, 2.5, 5, 10, 20, 40, 60, 100, 200]
 const ROLES: readonly Role[] = ['visitor', 'resident']
 
-/** A live call as far as it is counted. */
+/** The counted properties of a live call. */
 interface CountedCall {
   readonly actor: { getSnapshot(): { value: unknown } }
   readonly legs: ReadonlyMap<Role, unknown>
 }
 
-/** A speech provider as far as it is counted. */
+/** The counted properties of a speech provider. */
 interface CountedSpeech {
   provider: string
   ready: boolean
@@ -36,7 +36,7 @@ interface CountedSpeech {
   failures: number
 }
 
-/** Where the values are read, at each scrape. What a node has not got is left out: its metrics are then not told. */
+/** Sources that are read at each scrape. Omitted sources have no metrics. */
 export interface MetricsSources {
   /** The outer states of a call. */
   callStates: readonly string[]
@@ -50,12 +50,12 @@ export interface MetricsSources {
   pool: { readonly totalCount: number; readonly idleCount: number; readonly waitingCount: number }
   broker: { describe(): { state: string; losses: number } } | undefined
   speech?: { tts(): CountedSpeech; stt(): CountedSpeech } | undefined
-  /** Messages that are not simply sent; asked at most every 5 s. */
+  /** Counts of unsent and failed messages; queried at most every 5 s. */
   queue?: { counts(): Promise<readonly QueueCount[]> } | undefined
   timings?: Timings | undefined
 }
 
-/** What only a node has that takes calls. */
+/** Sources of nodes that take calls. */
 type OfVoice = 'callStates' | 'calls' | 'pacer' | 'audiosocket' | 'broker'
 
 export interface Metrics {
@@ -66,7 +66,7 @@ export interface Metrics {
 
 type Values = Readonly<Record<string, number>>
 
-/** What one service tells Prometheus. Nothing is counted on the way of a call or a frame: all is read when it is asked for. */
+/** The Prometheus metrics of one service. Values are read at scrape time; calls and frames pay nothing. */
 export function createMetrics({
   callStates,
   calls,
@@ -140,7 +140,7 @@ export function createMetrics({
     )
   if (calls)
     counters('porteiro_calls_ended_total', 'Ended calls by outcome.', 'outcome', () => ({
-      // told as 0 as long as they have not come to be, so that a rate begins with the first
+      // reported as 0 from the start, so that a rate includes the first one
       ...counted(OUTCOMES, []),
       ...calls.counts().outcomes,
     }))
@@ -223,7 +223,7 @@ export function createMetrics({
   return { contentType: all.contentType, text: () => all.metrics() }
 }
 
-/** How many there are of each; 0 for those known that are not among them. */
+/** Counts by value; 0 for known values that do not occur. */
 function counted(known: readonly string[], found: readonly string[]): Values {
   const counts: Record<string, number> = Object.fromEntries(known.map((key) => [key, 0]))
   for (const key of found) counts[key] = (counts[key] ?? 0) + 1
@@ -234,7 +234,7 @@ function outerState(value: unknown): string {
   return typeof value === 'string' ? value : (Object.keys(value as object)[0] ?? '')
 }
 
-/** The pacer counts by itself, an increment a frame; here it is only written down. */
+/** Exports the pacer's own histogram. */
 function registerLateness(registry: Registry, pacer: MetricsSources['pacer']): void {
   const name = 'porteiro_frame_lateness_seconds'
   const help = 'How late frames left.'
@@ -253,6 +253,6 @@ function registerLateness(registry: Registry, pacer: MetricsSources['pacer']): v
     ]
     return { name, help, type: 'histogram', aggregator: 'sum', values }
   }
-  // prom-client's own histogram can only observe one value at a time; a registry needs no more of a metric than this
+  // prom-client's own histogram can only observe single values; a registry only needs these members
   registry.registerMetric({ name, get } as unknown as Histogram)
 }

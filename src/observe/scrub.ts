@@ -1,16 +1,16 @@
 import type { ErrorEvent } from '@sentry/node'
 
-/** In this order: what stands behind a key, what is addressed to a person, then every long number. */
+/** In this order: values of secret keys, personal addresses, then every long number. */
 const MASKS: [RegExp, string][] = [
   [/\b(Bearer|Basic|token)\s+[\w.~+/=-]+/gi, '$1 [secret]'],
   [/\b(password|secret|token|api[_-]?key)(["']?\s*[:=]\s*["']?)[^\s"',;&]+/gi, '$1$2[secret]'],
   [/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, '$1[secret]@'],
   [/\b(?:ptr|sk|whsec|EAA)[_-]?[\w-]{16,}/g, '[secret]'],
   [/[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}/gi, '[address]'],
-  // telephone numbers in any way of writing; a UUID is none
+  // telephone numbers in any notation, but no UUIDs
   [/(?<![\w-])\+?\(?\d(?:[\s().-]{0,2}\d){7,14}(?![\w-])/g, '[number]'],
 ]
-/** Characters of a text that leave; what a provider answered may be pages. */
+/** Maximum length of a text; a provider's answer may be pages long. */
 const LONGEST = 1000
 
 /** A text without telephone numbers, mail addresses, secrets and logins in URLs. */
@@ -18,7 +18,7 @@ export function masked(text: string): string {
   return MASKS.reduce((left, [pattern, mask]) => left.replace(pattern, mask), text.slice(0, LONGEST))
 }
 
-/** What leaves of an error: its kind, message and stack, its tags, release and time. A whitelist: what a later SDK adds stays. */
+/** The reported parts of an error: kind, message, stack, tags, release and time. A whitelist: fields of later SDKs are not sent. */
 export function scrubbed(event: ErrorEvent): ErrorEvent {
   const { event_id, timestamp, platform, level, release, environment, sdk, tags, exception } = event
   const values = (exception?.values ?? []).map(({ type, value, mechanism, stacktrace }) => ({

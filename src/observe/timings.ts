@@ -1,25 +1,25 @@
 import { Counter, Histogram, Registry } from 'prom-client'
 
-/** s. From a webhook next door to a message that waited for its tenth retry. */
+/** Buckets in s: from a nearby webhook to a message that waited for its tenth retry. */
 const DELIVERY_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600]
-/** s. One request to a provider. */
+/** Buckets in s: one request to a provider. */
 const TRY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-/** s. What a caller waits in silence. */
+/** Buckets in s: the silence that a caller hears. */
 const SPEECH_SECONDS = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10]
 
-/** What a channel of messages is, as far as it is measured. */
+/** The measured part of a channel. */
 interface Sender<Message, Attempt, Accepted> {
   readonly channel: string
   send(message: Message, attempt: Attempt): Promise<Accepted>
   close(): Promise<void>
 }
 
-/** How long things took, for the metrics of one service: what can only be known when it happens. */
+/** Durations for the metrics of one service, observed when they happen. */
 export interface Timings {
   readonly registry: Registry
-  /** One answer of a speech provider. `tts`: a whole text. `stt`: from the end of what was said to its text. */
+  /** One answer of a speech provider. `tts`: a whole text. `stt`: from the end of the speech to its text. */
   speech(kind: 'tts' | 'stt', provider: string, ms: number): void
-  /** The same channels, with their tries and deliveries measured. */
+  /** Wraps channels to measure their attempts and deliveries. */
   measured<Message extends { priority: number; createdAt: Date }, Attempt, Accepted>(
     senders: readonly Sender<Message, Attempt, Accepted>[],
   ): Sender<Message, Attempt, Accepted>[]

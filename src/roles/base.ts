@@ -18,10 +18,10 @@ import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
 import { type Database, migrate, openDatabase } from '../platform/postgres/index.ts'
 import { type Messages, openMessages } from './messages.ts'
 
-/** Connections to Postgres that the first role of a process may open, and each further one. */
+/** Maximum number of Postgres connections for the first role of a process, and for each further one. */
 const CONNECTIONS = { first: 10, further: 5 }
 
-/** What every role of a process shares. */
+/** The parts that all roles of a process share. */
 export interface Base {
   config: Config
   log: Logger
@@ -34,7 +34,7 @@ export interface Base {
   messages: Messages
   reports: ErrorReports
   timings: Timings
-  /** Folder of the recordings, with a folder for each call. */
+  /** Directory of the recordings, with a subdirectory for each call. */
   recordings: string
 }
 
@@ -44,7 +44,7 @@ interface BaseOptions {
   roles: readonly string[]
 }
 
-/** Opens what every role needs; `owner` closes it in reverse. Errors: DATA_DIR_UNUSABLE, those of the database, of migrations and of the queue. */
+/** Opens the shared parts; `owner` closes them in reverse order. Errors: DATA_DIR_UNUSABLE, those of the database, of migrations and of the queue. */
 export async function openBase(
   { config, log, roles }: BaseOptions,
   owner: AsyncDisposableStack,

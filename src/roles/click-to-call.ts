@@ -16,18 +16,18 @@ import type { Logger } from '../platform/log.ts'
 
 interface ClickToCallOptions {
   config: Config
-  /** Puts the real connection into the broker's machine. */
+  /** Provides the broker's machine with the real connection. */
   provide: (link: Link) => typeof brokerMachine
   /** The simulated telephone of CLICKTOCALL=loopback. */
   telephone: () => Telephone
-  /** Tells an outside dialler (CLICKTOCALL=manual). */
+  /** Notifies an external dialer (CLICKTOCALL=manual). */
   wanted: (request: DialRequest) => void
-  /** The port that residents come in on, once it is open. */
+  /** The resident port, once it is open. */
   residentPort: () => number
   log: Logger
 }
 
-/** The way of ringing that the configuration names, and its broker where it has one. Errors: every BROKER_ code. */
+/** Opens the configured dialer and its broker, if it has one. Errors: every BROKER_ code. */
 export async function openClickToCall({
   config: { clickToCall, audiosocket: address, amqp, ari },
   provide,
@@ -45,13 +45,13 @@ export async function openClickToCall({
   return { dialer: createNoDialer() }
 }
 
-/** An address to connect to for one that is listened on. */
+/** An address to connect to, for a listening address. */
 export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   return host === '::' ? '::1' : host
 }
 
-/** Whether only this machine can connect to what listens there. */
+/** Whether only this machine can connect to the address. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }

@@ -6,20 +6,20 @@ import type { Logger } from '../platform/log.ts'
 import { VERSION } from '../platform/package.ts'
 import { provideBroker } from './provide.ts'
 
-/** The role `dialer` while it runs. */
+/** The running role `dialer`. */
 export interface RunningDialer {
-  /** Resolves, with the reason, when the broker is gone for good. */
+  /** Resolves with the reason when the broker has failed for good. */
   readonly failed: Promise<PorteiroError>
   status(): Record<string, unknown>
-  /** Takes no more messages; resolves when those it has are answered for. */
+  /** Stops consuming; resolves when all consumed messages are acknowledged or requeued. */
   stop(): Promise<void>
 }
 
-/** What the role `dialer` still wants of the configuration; empty when it can run. */
+/** The missing settings of the role `dialer`; empty when it can run. */
 export function dialerLacks({ amqp, ari }: Config): string[] {
   return [
-    ...(amqp ? [] : ['AMQP_URL is needed for the role dialer: it takes its messages from there']),
-    ...(ari ? [] : ['ARI_URL is needed for the role dialer: it has Asterisk ring there']),
+    ...(amqp ? [] : ['AMQP_URL is needed for the role dialer: it consumes messages there']),
+    ...(ari ? [] : ['ARI_URL is needed for the role dialer: it places calls there']),
   ]
 }
 
@@ -42,7 +42,7 @@ export async function startDialer({ config, log }: { config: Config; log: Logger
     throw error
   })
   void role.broker.failed.then((error) => reports.report(error))
-  log.info({ queue, ari: new URL(config.ari.url).host }, 'the dialer takes messages')
+  log.info({ queue, ari: new URL(config.ari.url).host }, 'the dialer consumes messages')
   return {
     failed: role.broker.failed,
     status: () => ({ broker: role.broker.describe(), queue }),

@@ -1,5 +1,5 @@
 /**
- * What a process opens, in the order in which data flows, and closes in reverse: voice, web, worker, dialer and what they share.
+ * Opens the parts of a process in the order of the data flow and closes them in reverse: voice, web, worker, dialer and shared parts.
  * Parts are wired here and nowhere else.
  * Never: business rules. A sentence about calls or messages belongs to its room.
  */

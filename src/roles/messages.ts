@@ -35,16 +35,16 @@ interface MessagesOptions {
   journal: Journal
   timings: Timings
   reports: ErrorReports
-  /** Folder of the recordings. */
+  /** Directory of the recordings. */
   recordings: string
-  /** A worker runs in this process. */
+  /** Whether a worker runs in this process. */
   works: boolean
 }
 
 export type Messages = Awaited<ReturnType<typeof openMessages>>
 
 /**
- * What every role has of what leaves and comes in: the queue, the ways out, and what follows from calls. Errors:
+ * The messaging parts of every role: queue, channels, inbound messages and call-event messages. Errors:
  * DATABASE_UNREACHABLE, CONFIG_INVALID.
  */
 export async function openMessages(options: MessagesOptions, owner: AsyncDisposableStack) {
@@ -111,7 +111,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     database,
     enqueue: outbound.enqueue,
     async cancel(ids) {
-      // one that has left meanwhile cannot be taken back
+      // a message that was sent in the meantime cannot be cancelled
       await Promise.all(ids.map((id) => outbound.cancel(id).catch(() => {})))
     },
     messengerOf: messengerOfTenant,
@@ -134,7 +134,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   }
   return { outbound, accounts, senders, targets, callEvents, gateOpening, approvals, enqueueJobs }
 
-  /** The account by which a tenant writes to people: the main one of either carrier, else any that is enabled. */
+  /** The tenant's account for messages to people: the main one of either carrier, else any enabled one. */
   async function messengerOfTenant(tenantId: string) {
     for (const carrier of ['whatsapp', 'twilio'] as const) {
       const main = await accounts.find(tenantId, carrier, MAIN_INSTANCE)
@@ -144,7 +144,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     return own && account(own.channel, own.id)
   }
 
-  /** UnoAPI takes no uploads, Twilio would have to fetch a recording from us, and WhatsApp plays only what ffmpeg has encoded. */
+  /** UnoAPI takes no uploads, Twilio would have to fetch recordings from us, and WhatsApp needs ffmpeg's encoding. */
   function account(channel: InstanceChannel, instanceId: string) {
     return { channel: carrierOf(channel), instanceId, plays: channel === 'whatsapp' && encodes }
   }

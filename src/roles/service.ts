@@ -16,17 +16,17 @@ import { openVoice, type Voice } from './voice.ts'
 import { openWeb, type Web } from './web.ts'
 import { openWorker, type WorkerRole } from './worker.ts'
 
-/** The parts of the service that share a database; each runs in a process of its own or beside the others. */
+/** The roles that share a database; each runs in its own process or together with others. */
 export const SERVICE_ROLES = ['voice', 'worker', 'web'] as const
 export type ServiceRole = (typeof SERVICE_ROLES)[number]
 
-/** ms for a worker to take what was enqueued last; a notification does it in a few. */
+/** Time in ms for a worker to fetch the last messages; with a notification it takes a few. */
 const TAKE_MS = 500
 
 export interface ServiceOptions {
   config: Config
   log: Logger
-  /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
+  /** The simulated telephone of CLICKTOCALL=loopback, if the demo or a test provides one. */
   telephone?: (port: () => number, assets: MediaAssets) => Telephone
 }
 
@@ -35,20 +35,20 @@ interface Parts {
   voice: Voice | undefined
   worker: WorkerRole | undefined
   web: Web | undefined
-  /** Of the health routes, where there is no web; undefined where they are not wanted. */
+  /** Port of the health routes without the role web; undefined: none. */
   healthPort: number | undefined
   status: () => Record<string, unknown>
 }
 
-/** Roles that run, and the two ways to end them. */
+/** Running roles, and two ways to end them. */
 export interface RunningRoles extends Parts {
-  /** Takes no new calls, lets live ones and jobs in hand finish within DRAIN_SECONDS, then closes. A second time: closes now. */
+  /** Takes no new calls, lets live calls and current jobs finish within DRAIN_SECONDS, then closes. A second call closes now. */
   drain(): void
-  /** Closes now; resolves when nothing is left. */
+  /** Closes now; resolves when everything is closed. */
   stop(): Promise<void>
-  /** Resolves when nothing is left, whoever asked for it. */
+  /** Resolves when everything is closed, for whatever reason. */
   readonly stopped: Promise<void>
-  /** Resolves with the reason when the service cannot go on: it has begun to drain, and its process should end with `exit`. */
+  /** Resolves with the reason when the service cannot go on: it is draining, and its process should end with `exit`. */
   readonly failed: Promise<PorteiroError>
 }
 
@@ -78,8 +78,8 @@ export async function startService(options: ServiceOptions) {
 }
 
 /**
- * Starts these roles; rejects with the first error, with everything released that was opened before it. The only place that
- * puts real ports into the machine of the service itself.
+ * Starts these roles. Rejects with the first error after releasing everything opened before it. The only place that
+ * provides the machine of the service with real ports.
  */
 export async function startRoles(
   options: ServiceOptions,
@@ -106,7 +106,7 @@ export async function startRoles(
           const { base, voice, worker } = parts
           if (voice) {
             await voice.drain()
-            // what the last calls left to be sent is in the queue, and has a moment to be taken
+            // the last calls' messages are in the queue; give the workers a moment to fetch them
             await base.messages.gateOpening.settled()
             await base.messages.callEvents.settled()
             if (worker) await delay(TAKE_MS, signal)
@@ -139,7 +139,7 @@ export async function startRoles(
   const failed = Promise.withResolvers<PorteiroError>()
   void voice?.broker?.failed.then((error) => {
     const { calls } = voice
-    log.fatal({ code: error.code, ...calls.counts() }, 'nobody can be rung any more: the service ends')
+    log.fatal({ code: error.code, ...calls.counts() }, 'residents can no longer be called: the service ends')
     base.reports.report(error)
     actor.send({ type: 'service.drain' })
     announceShutdown({ calls, stop, stopped })
@@ -156,7 +156,7 @@ export async function startRoles(
 
 type Self = ReturnType<typeof createActor<typeof serviceMachine>>
 
-/** Opens every part in the order in which the data flows; `owner` closes them in reverse. */
+/** Opens every part in the order of the data flow; `owner` closes them in reverse. */
 async function openParts(
   options: ServiceOptions & { roles: readonly ServiceRole[]; self: () => Self },
   owner: AsyncDisposableStack,
@@ -169,7 +169,7 @@ async function openParts(
   const { database } = base
   const worker = has('worker') ? openWorker(base, owner) : undefined
   const voice = has('voice') ? await openVoice({ base, telephone }, owner) : undefined
-  // whoever is left tells of the calls of a process that is gone
+  // the remaining processes end the calls of a lost process
   const lost = endOrphanedCalls({
     ...base,
     asking: base.messages.approvals,
@@ -189,7 +189,7 @@ async function openParts(
   })
   const status = () => ({
     ...own(),
-    /** Every process of this database, as it was seconds ago, and those that ended without a word. */
+    /** All processes of this database as of their last heartbeat, also those that ended without signing off. */
     nodes: base.presence.seen().map(({ instance, nodeId, roles: its, seenAt, status: told, isSilent }) => ({
       ...told,
       node: nodeId,
@@ -199,7 +199,7 @@ async function openParts(
       isThis: instance === base.presence.instance,
     })),
   })
-  /** What keeps this process from its work; empty when it is ready. */
+  /** The reasons why this process is not ready; empty when it is ready. */
   const lacks = () => [
     ...(running() ? [] : ['not running']),
     ...(base.presence.isAway() && !base.journal.isAway() ? ['database away'] : []),

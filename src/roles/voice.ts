@@ -45,23 +45,23 @@ import { provideBroker } from './provide.ts'
 
 /** ms between two attempts to reach a resident. */
 const PAUSE_MS = 3000
-/** ms of a talk; CALL_MAX_SECONDS bounds the whole call. */
+/** Maximum length of a talk in ms; CALL_MAX_SECONDS limits the whole call. */
 const TALK_MS = 120_000
-/** How far back a restarted node remembers ended calls; a PBX that reconnects does so within seconds. */
+/** How far back a restarted node remembers ended calls, in ms; a PBX reconnects within seconds. */
 const REMEMBER_MS = 24 * 60 * 60 * 1000
 
-/** Connections that may wait for their UUID at a time, at the least. */
+/** Minimum limit of connections that wait for their UUID. */
 const MIN_HANDSHAKES = 200
 
 interface VoiceOptions {
   base: Base
-  /** The simulated telephone of CLICKTOCALL=loopback, where the demo or a test wants its own. */
+  /** The simulated telephone of CLICKTOCALL=loopback, if the demo or a test provides one. */
   telephone?: ((port: () => number, assets: MediaAssets) => Telephone) | undefined
 }
 
 export type Voice = Awaited<ReturnType<typeof openVoice>>
 
-/** The role `voice`: takes calls over AudioSocket. Opened in the order in which the data flows; `owner` closes it in reverse. */
+/** Opens the role `voice`, which takes calls over AudioSocket, in the order of the data flow; `owner` closes it in reverse. */
 export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncDisposableStack) {
   const { config, log, database, journal, recordings, routing, presence, messages, timings } = base
   const { audiosocket, call, clickToCall } = config
@@ -139,7 +139,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const matcher = createMatcher<Unit>({
     load: (tenantId) => listUnits(database, tenantId),
     revision: (tenantId) => directoryRevision(database, tenantId),
-    onStale: (tenant, error) => log.warn({ tenant, reason: reasonOf(error) }, 'an older directory serves'),
+    onStale: (tenant, error) => log.warn({ tenant, reason: reasonOf(error) }, 'using an older directory'),
   })
   const hearing = createHearing({
     find,
@@ -156,7 +156,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
     pacer,
     allow: audiosocket.allow,
-    // all of them come at once when a service that was down is back
+    // after a restart all calls reconnect at once
     maxHandshakes: Math.max(MIN_HANDSHAKES, config.maxCalls),
     onConnection: (connection) => calls[connection.role === 'visitor' ? 'attend' : 'join'](connection),
   })
@@ -241,7 +241,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     machine,
     pacer,
     server,
-    /** Takes no new calls; resolves when the last live one has ended, and the last leg that is carried elsewhere. */
+    /** Takes no new calls; resolves when the last live call and the last relayed leg have ended. */
     async drain() {
       await calls.drain()
       await relays.drained()
@@ -264,7 +264,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       speech: { tts: synthesizer.status(), stt: transcriber.status() },
       broker: broker?.describe() ?? null,
     }),
-    /** What keeps it from taking calls. */
+    /** The reasons why it cannot take calls. */
     lacks: () => [
       ...(journal.isAway() ? ['database away'] : []),
       ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),

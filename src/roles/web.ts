@@ -26,12 +26,12 @@ import type { Voice } from './voice.ts'
 
 /** `host:port` */
 const PLACE = /^(.+):(\d+)$/
-/** ms that the journal may take to be written before a call is looked for. */
+/** Limit in ms for writing the journal before a call is looked up. */
 const FLUSH_MS = 1000
 
 interface WebOptions {
   base: Base
-  /** Where this process takes calls too. */
+  /** The role voice, if this process has it. */
   voice: Voice | undefined
   looks: Looks
   status: () => Record<string, unknown>
@@ -41,7 +41,7 @@ interface WebOptions {
 
 export type Web = Awaited<ReturnType<typeof openWeb>>
 
-/** The role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+/** Opens the role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
   const { base, voice, looks, status, lacks, metrics } = options
   const { config, log, database, journal, requests, routing, messages } = base
@@ -108,7 +108,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   owner.defer(() => http.close())
   return { port: http.port, firstKey }
 
-  /** Where nobody has a key yet, one is made; it is shown once and only its hash is kept. */
+  /** Creates a key if there is none yet; it is shown once and stored as a hash. */
   async function makeFirstKey(): Promise<string | undefined> {
     if (api.key !== undefined || (await countKeys(database)) > 0) return undefined
     const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
@@ -125,7 +125,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     }
   }
 
-  /** Where the telephones of the page connect: this process, or the one that takes calls where this one does not. */
+  /** The ports for browser telephones: of this process, or of the one that takes calls if this one does not. */
   function phonePorts(gate: string | undefined): PhonePorts | undefined {
     if (!voice) return gate === undefined ? elsewhere() : undefined
     const ports = voice?.entrances.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
@@ -133,22 +133,22 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     return { host: reachable(config.audiosocket.host), tenantId: voice.entrances.of(gate).tenantId, ...ports }
   }
 
-  /** The main port pair of the one other process that takes calls; of several, none can be known to be meant. */
+  /** The main port pair of the only other process that takes calls; with several, the choice would be ambiguous. */
   function elsewhere(): PhonePorts | undefined {
-    // by name, the latest: one that was killed is still among them when its successor is up
+    // the latest of each name: a killed process is still listed when its successor has started
     const named = new Map(base.presence.known().map((node) => [`${node.nodeId} ${node.roles}`, node]))
     const nodes = [...named.values()].filter(({ roles }) => roles.includes('voice'))
     const [, host, visitor] = PLACE.exec(nodes[0]?.addresses['visitor'] ?? '') ?? []
     const [, , resident] = PLACE.exec(nodes[0]?.addresses['resident'] ?? '') ?? []
     if (nodes.length !== 1 || !host || !visitor || !resident) return undefined
-    // whose gate it is, is known there: only keys of all tenants may call it from here
+    // only that process knows the entrance's tenant, so only keys for all tenants may call it from here
     return { host, tenantId: '', visitor: Number(visitor), resident: Number(resident) }
   }
 
   async function knownCall(callId: string): Promise<KnownCall | undefined> {
     const live = voice?.calls.find(callId)
     if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false, awaitingVisitor: false }
-    // one that is just over may not be in the database yet, and its UUID is not free
+    // a call that has just ended may not be in the database yet, and its UUID is still taken
     await withTimeout(FLUSH_MS, flush()).catch(() => {})
     const row = await findCall(database, callId)
     if (!row) return undefined
@@ -158,7 +158,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   }
 }
 
-/** What the API does with messages. */
+/** The API's access to messages. */
 function outboxOf(
   outbound: Outbound,
   admit: ReturnType<typeof createAdmission>,

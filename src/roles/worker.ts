@@ -4,15 +4,15 @@ import { createWorker } from '../outbound/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import type { Base } from './base.ts'
 
-/** ms for what is under way; with what is then told to stop it fits into the closing of the service. */
+/** Time in ms for current jobs; with the time for aborted ones it fits into the closing of the service. */
 const DRAIN_MS = 5000
 
-/** ms that the language model may take for a reply in writing: nobody stands at the gate for it. */
+/** Limit in ms for the language model to read a written reply: no visitor waits for it on the line. */
 const REPLY_MS = 20_000
 
 export type WorkerRole = ReturnType<typeof openWorker>
 
-/** The role `worker`: sends what leaves and works on what came in. `owner` closes it: it finishes the jobs it has in hand. */
+/** Opens the role `worker`, which sends messages and processes inbound ones. `owner` closes it: it finishes its current jobs. */
 export function openWorker({ config, log, database, routing, messages }: Base, owner: AsyncDisposableStack) {
   const { outbound, senders, enqueueJobs } = messages
   const { baseUrl, apiKey, model, timeoutMs } = config.understanding
@@ -36,7 +36,7 @@ export function openWorker({ config, log, database, routing, messages }: Base, o
   owner.defer(() => worker.close())
   return worker
 
-  /** Reaches the call wherever it lives. What cannot be reached now is tried again with the job. */
+  /** Sends the decision to the node of the call. If it cannot be reached now, the job is tried again. */
   async function decide(...[callId, { verdict, by }]: Parameters<Decide>): ReturnType<Decide> {
     try {
       await routing.command(callId, { type: 'decide', verdict, by, via: 'whatsapp' })

@@ -15,9 +15,9 @@ const MAX_SOUND_BYTES = SAMPLE_RATE * 2 * 90
 const MAX_JSON_BYTES = 256 * 1024
 /** The one PCM rate that the short audio service documents, Hz. */
 const HEARD_RATE = 16_000
-/** Azure refuses requests without a name. */
+/** Azure refuses requests without a user agent. */
 const USER_AGENT = 'porteiro'
-/** Answers in which nothing was understood, but nothing went wrong either. */
+/** Statuses without a text that are no errors. */
 const NOTHING = ['NoMatch', 'InitialSilenceTimeout', 'BabbleTimeout']
 
 const heard = z.object({
@@ -30,7 +30,7 @@ interface AzureVoiceOptions extends Pick<AzureAccess, 'ttsUrl' | 'key'> {
   voice?: string | undefined
 }
 
-/** Speaks by the text to speech REST API, which delivers 8 kHz itself. */
+/** Synthesizes with the text to speech REST API, which delivers 8 kHz itself. */
 export function createAzureVoice({ ttsUrl, key, voice }: AzureVoiceOptions): Speak {
   return async (text, locale, signal) => {
     const answer = await ask({
@@ -51,7 +51,7 @@ export function createAzureVoice({ ttsUrl, key, voice }: AzureVoiceOptions): Spe
   }
 }
 
-/** Understands by the REST API for short audio: the whole answer as a WAV of 16 kHz, when it is over. */
+/** Transcribes with the REST API for short audio: the complete utterance as a 16 kHz WAV. */
 export function createAzureRecogniser({ sttUrl, key }: Pick<AzureAccess, 'sttUrl' | 'key'>): Recogniser {
   return {
     streams: false,

@@ -1,11 +1,11 @@
 interface Breaker {
-  /** False: do not try. True lets one try, which must then be told as succeeded, failed or dropped. */
+  /** False: make no request. True permits one request, which must be reported as succeeded, failed or dropped. */
   enter(): boolean
   succeeded(): void
   failed(): void
-  /** It ended without telling anything of the provider. */
+  /** The request ended without a verdict on the provider. */
   dropped(): void
-  /** Whether `enter` would let somebody in. */
+  /** Whether `enter` would permit a request. */
   readonly ready: boolean
   /** Failures in a row. */
   readonly failures: number
@@ -14,12 +14,12 @@ interface Breaker {
 interface BreakerOptions {
   /** Failures in a row that open it. */
   limit: number
-  /** So long nobody tries, then one; ms. */
+  /** Pause without requests in ms; then one probe is permitted. */
   pauseMs: number
   now?: () => number
 }
 
-/** Leaves a provider alone that fails again and again, so that callers need not wait for what will not come. */
+/** Stops requests to a provider that keeps failing, so that callers do not wait in vain. */
 export function createBreaker({ limit, pauseMs, now = () => performance.now() }: BreakerOptions): Breaker {
   let failures = 0
   let until = 0

@@ -6,39 +6,39 @@ import type { Logger } from '../platform/log.ts'
 
 interface CacheOptions {
   directory: string
-  /** Most bytes on disk; 0: memory alone. */
+  /** Maximum size on disk in bytes; 0: memory only. */
   maxBytes: number
   log: Logger
 }
 
-/** Synthesised speech by key, on disk and, of late use, in memory. What was not used longest goes first. */
+/** Synthesised speech by key, on disk and, if used recently, in memory. Removes the least recently used first. */
 interface Cache {
-  /** The sound, which nobody may write to, if it is in memory. */
+  /** The sound, if it is in memory; read-only. */
   recent(key: string): Buffer | undefined
-  /** The sound from memory or disk; undefined where there is none or it was damaged. Never rejects. */
+  /** The sound from memory or disk; undefined if it is missing or damaged. Never rejects. */
   get(key: string): Promise<Buffer | undefined>
-  /** In memory at once, on disk soon, whole or not at all. A full disk costs a log line. */
+  /** Stores a sound in memory at once and on disk soon, complete or not at all. A full disk is only logged. */
   put(key: string, pcm: Buffer): void
   /** Bytes and sounds on disk. */
   readonly bytes: number
   readonly count: number
-  /** Resolves when all that was put is written. */
+  /** Resolves when everything is written. */
   close(): Promise<void>
 }
 
 const MEMORY_BYTES = 8 * 1024 * 1024
 /** 16 s; a longer one would push too many others out. */
 const MEMORY_ENTRY_BYTES = 256 * 1024
-/** A file is this, the SHA-256 of the sound, and the sound. */
+/** Beginning of a file; the SHA-256 of the sound and the sound follow. */
 const MAGIC = Buffer.from('PRTS0001')
 const HEADER_BYTES = MAGIC.length + 32
 const NAME = /^[0-9a-f]{64}\.pcm$/
 
-/** Opens a directory of sounds and makes it when it is absent; what an interrupted write left there is removed. Never rejects. */
+/** Opens or creates a directory of sounds and removes the remains of interrupted writes. Never rejects. */
 export async function openCache({ directory, maxBytes, log }: CacheOptions): Promise<Cache> {
   const disk = maxBytes > 0
   const memory = new Map<string, Buffer>()
-  /** Bytes on disk by key, those not used longest first. */
+  /** Bytes on disk by key, least recently used first. */
   const index = disk ? await scan(directory, log) : new Map<string, number>()
   const pending = new Set<Promise<void>>()
   let memoryBytes = 0
@@ -89,7 +89,7 @@ export async function openCache({ directory, maxBytes, log }: CacheOptions): Pro
     }
     touch(key)
     remember(key, pcm)
-    // the order must survive a restart, and file systems note reads late or never
+    // the order must survive a restart, and file systems record reads late or never
     const now = new Date()
     track(utimes(file, now, now))
     return pcm
@@ -150,7 +150,7 @@ export async function openCache({ directory, maxBytes, log }: CacheOptions): Pro
   }
 }
 
-/** What lies in the directory, those not used longest first. */
+/** The files of the directory, least recently used first. */
 async function scan(directory: string, log: Logger): Promise<Map<string, number>> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })

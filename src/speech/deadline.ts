@@ -1,12 +1,12 @@
 import { fail, PorteiroError } from '../platform/errors.ts'
 
-/** Why a signal ended what it guards: the coded error it was aborted with, else SPEECH_CANCELLED. */
+/** The reason of an aborted signal: its coded error, else SPEECH_CANCELLED. */
 export function endingOf(signal: AbortSignal): PorteiroError {
   const reason: unknown = signal.reason
   return reason instanceof PorteiroError ? reason : fail('SPEECH_CANCELLED', {}, reason)
 }
 
-/** Runs `task` with a signal that also ends after `ms`, with SPEECH_TIMEOUT. */
+/** Runs `task` with a signal that also aborts after `ms`, with SPEECH_TIMEOUT. */
 export async function within<T>(
   ms: number,
   provider: string,

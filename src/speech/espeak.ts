@@ -13,7 +13,7 @@ export const ESPEAK_VOICES: Record<Locale, readonly string[]> = {
 }
 /** 90 s of espeak-ng's 22,050 Hz: 1,000 characters take some 70 s. */
 const MAX_BYTES = 4_000_000
-/** For its first start from a cold disk. */
+/** ms for the first start from a cold disk. */
 const VERSION_MS = 5000
 
 interface EspeakOptions {
@@ -22,11 +22,11 @@ interface EspeakOptions {
   binary?: string
 }
 
-/** Speaks by the espeak-ng binary, a process a text. */
+/** Synthesizes with the espeak-ng binary, one process per text. */
 export function createEspeak({ voice, binary = 'espeak-ng' }: EspeakOptions = {}): Speak {
   return async (text, locale, signal) => {
     const [flag, byLocale, ...pace] = ESPEAK_VOICES[locale] as [string, string, ...string[]]
-    // the text goes by standard input: as an argument, one that begins with a dash would be an option
+    // the text goes to standard input: as an argument, a leading dash would make it an option
     const wav = await run(binary, [flag, voice ?? byLocale, ...pace, '--stdout', '--stdin'], text, signal)
     const sound = readRiff(wav)
     if (!sound || sound.pcm.length === 0) {
@@ -36,7 +36,7 @@ export function createEspeak({ voice, binary = 'espeak-ng' }: EspeakOptions = {}
   }
 }
 
-/** Whether espeak-ng is installed: it is asked for its version. */
+/** Whether espeak-ng is installed and prints its version. */
 export async function hasEspeak(binary = 'espeak-ng'): Promise<boolean> {
   try {
     const version = await within(VERSION_MS, 'espeak', new AbortController().signal, (signal) =>
@@ -48,7 +48,7 @@ export async function hasEspeak(binary = 'espeak-ng'): Promise<boolean> {
   }
 }
 
-/** What a command writes. It is over when this settles, also when it was killed. */
+/** The output of a command. The process has ended when this settles, also after a kill. */
 function run(binary: string, args: string[], input: string, signal: AbortSignal): Promise<Buffer> {
   const provider = 'espeak'
   return new Promise((resolve, reject) => {
@@ -67,7 +67,7 @@ function run(binary: string, args: string[], input: string, signal: AbortSignal)
       if (length > MAX_BYTES) kill()
       else parts.push(part)
     })
-    // it may be gone before it has read all; its exit tells more
+    // the process may end before it has read everything; its exit code has the reason
     child.stdin.on('error', () => {})
     child.once('error', (cause) =>
       settle(() => reject(fail('SPEECH_UNREACHABLE', { provider, reason: reasonOf(cause) }, cause))),
@@ -85,7 +85,7 @@ function run(binary: string, args: string[], input: string, signal: AbortSignal)
   })
 }
 
-/** Without `[[`, which would make what follows phonemes. */
+/** Removes `[[`, which would start phonemes. */
 function spoken(input: string): string {
   return `${input.replaceAll('[[', '[ [')}\n`
 }

@@ -13,7 +13,7 @@ interface GuardOptions {
   now?: (() => number) | undefined
 }
 
-/** What stands between callers and a provider: places, a breaker, and counts. */
+/** Limits, breaker and counts in front of a provider. */
 export interface Guard {
   /** Waits at most `waitMs` for a place, then runs the task. Rejects with SPEECH_OFF, _PAUSED, _BUSY or what the task throws. */
   run<T>(task: () => Promise<T>, waitMs: number, signal: AbortSignal): Promise<T>
@@ -21,11 +21,11 @@ export interface Guard {
   status(): SpeechStatus
 }
 
-/** The third failure in a row pauses: the visitor who meets the first two has keys to fall back to. */
+/** The third failure in a row pauses the provider: after the first two the visitor can still use keys. */
 const FAILURES = 3
-/** Long enough to spare callers the wait, short enough that a restarted server is soon back in use. */
+/** Long enough to spare callers the wait, short enough to use a restarted server soon. */
 const PAUSE_MS = 15_000
-/** These tell nothing of the provider's health. */
+/** These errors say nothing about the provider's health. */
 const OURS: readonly ErrorCode[] = ['SPEECH_CANCELLED', 'SPEECH_BUSY', 'SPEECH_PAUSED', 'SPEECH_OFF']
 /** The request was wrong, not the provider. */
 const REQUEST_STATUSES = [400, 413, 415, 422]
@@ -45,7 +45,7 @@ export function createGuard({ provider, variable, concurrency, log, now }: Guard
     if (ours) return
     failures++
     const facts = { provider, code, reason: error.message }
-    if (!breaker.ready) log.warn({ ...facts, pause_ms: PAUSE_MS }, 'the speech provider is left alone')
+    if (!breaker.ready) log.warn({ ...facts, pause_ms: PAUSE_MS }, 'the speech provider is paused')
     else log.warn(facts, 'the speech provider failed')
   }
 
@@ -56,7 +56,7 @@ export function createGuard({ provider, variable, concurrency, log, now }: Guard
       if (!breaker.ready) throw paused()
       const leave = await places.enter(waitMs, signal)
       try {
-        // it may have failed while we waited
+        // it may have failed during the wait
         if (!breaker.enter()) throw paused()
         requests++
         try {

@@ -1,6 +1,6 @@
 /**
- * Speech to text and text to speech, one file a provider, with a cache, limits and a breaker in front.
- * An utterance is what somebody said in one go; a transcript is the text of it.
+ * Speech to text and text to speech, one file per provider, behind a cache, limits and a breaker.
+ * An utterance is one uninterrupted answer; a transcript is its text.
  * Never: what the words mean (dialogue/) or who said them (calls/).
  */
 export { ESPEAK_VOICES, hasEspeak } from './espeak.ts'

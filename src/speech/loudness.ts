@@ -4,16 +4,16 @@ import { SAMPLE_RATE } from '../platform/audio.ts'
 /** The level of every prompt: speech of -18 dBFS RMS leaves room for its peaks below the ceiling. */
 const TARGET_RMS = 10 ** (-18 / 20)
 const CEILING = 10 ** (-3.2 / 20)
-/** Below this share of the peak nothing is heard over a telephone. */
+/** Below this share of the peak sound is inaudible over a telephone. */
 const SILENCE = 0.01
-/** A peak below this is no speech: -70 dBFS. */
+/** A peak below this is not speech: -70 dBFS. */
 const NO_SOUND = 10 ** (-70 / 20)
 const MARGIN = (SAMPLE_RATE * 60) / 1000
 const FADE = (SAMPLE_RATE * 5) / 1000
 
 /**
  * Speech at 8 kHz, brought to the prompts' level, with 60 ms around it and 5 ms of fading at both ends. Empty when there
- * is no sound in it. Lets the event loop turn between its passes, because calls are paced on this thread.
+ * is no sound in it. Yields to the event loop between its passes, because calls are paced on this thread.
  */
 export async function level(samples: Float64Array): Promise<Float64Array> {
   const peak = peakOf(samples)
@@ -33,7 +33,7 @@ function trim(samples: Float64Array, floor: number): Float64Array {
   const first = samples.findIndex((sample) => Math.abs(sample) > floor)
   const last = samples.findLastIndex((sample) => Math.abs(sample) > floor)
   const trimmed = new Float64Array(last - first + 1 + 2 * MARGIN)
-  // what lies in the margins is the sound's own beginning and decay, where there is any
+  // the margins contain the sound's own beginning and decay, if any
   const from = Math.max(0, first - MARGIN)
   trimmed.set(samples.subarray(from, Math.min(samples.length, last + 1 + MARGIN)), MARGIN - (first - from))
   return trimmed
@@ -54,10 +54,10 @@ function activeRms(samples: Float64Array): number {
   return Math.sqrt(active.reduce((sum, power) => sum + power, 0) / active.length)
 }
 
-/** Peaks above the ceiling are turned down smoothly, 5 ms ahead and 5 ms after, so that nothing clips. */
+/** Reduces peaks above the ceiling smoothly, from 5 ms before to 5 ms after, so that nothing clips. */
 async function limit(samples: Float64Array): Promise<Float64Array> {
   const gains = new Float64Array(samples.length)
-  // few samples are near a peak; all others keep their gain of 1 without a look around
+  // few samples are near a peak; all others keep their gain of 1 without a search
   const near = new Uint8Array(samples.length)
   for (let i = 0; i < samples.length; i++) {
     gains[i] = Math.min(1, CEILING / Math.max(Math.abs(samples[i]!), 1e-9))

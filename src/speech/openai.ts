@@ -24,7 +24,7 @@ interface OpenAiVoiceOptions extends OpenAiAccess {
   voice?: string | undefined
 }
 
-/** Speaks by `POST {url}/audio/speech`. */
+/** Synthesizes with `POST {url}/audio/speech`. */
 export function createOpenAiVoice({ url, key, model, voice = DEFAULT_VOICE }: OpenAiVoiceOptions): Speak {
   return async (text, _locale, signal) => {
     const answer = await ask({
@@ -36,13 +36,13 @@ export function createOpenAiVoice({ url, key, model, voice = DEFAULT_VOICE }: Op
       signal,
     })
     const bytes = soundOf(provider, answer)
-    // some compatible servers send a WAV whatever they are asked for
+    // some compatible servers always send a WAV
     const { rate, pcm } = readRiff(bytes) ?? { rate: PCM_RATE, pcm: bytes.subarray(0, bytes.length & ~1) }
     return pcmFrom(await resample(samplesOf(pcm), rate, SAMPLE_RATE))
   }
 }
 
-/** Understands by `POST {url}/audio/transcriptions`: the whole answer as a WAV of 8 kHz, when it is over. */
+/** Transcribes with `POST {url}/audio/transcriptions`: the complete utterance as an 8 kHz WAV. */
 export function createOpenAiRecogniser({ url, key, model }: OpenAiAccess & { model: string }): Recogniser {
   return {
     streams: false,

@@ -3,7 +3,7 @@ import { endingOf } from './deadline.ts'
 
 interface Places {
   /**
-   * Resolves with the function that gives the place back. Rejects with SPEECH_BUSY after `waitMs` or when too many wait
+   * Resolves with the function that releases the place. Rejects with SPEECH_BUSY after `waitMs` or when too many wait
    * already, and with the reason of the signal.
    */
   enter(waitMs: number, signal: AbortSignal): Promise<() => void>
@@ -11,10 +11,10 @@ interface Places {
   readonly waiting: number
 }
 
-/** So many wait for each place at most: who comes later would be served when nobody listens any more. */
+/** Maximum number of waiting requests per place: a longer queue would be served too late. */
 const WAITING_PER_PLACE = 4
 
-/** A bounded number of requests at once to one provider; the others wait in turn, and not for long. */
+/** Limits concurrent requests to one provider; the others wait in turn for a limited time. */
 export function createPlaces(provider: string, max: number): Places {
   const queue = new Set<() => void>()
   let taken = 0

@@ -16,39 +16,39 @@ export interface AzureAccess {
   key: string
 }
 
-/** Speaks one text: 8 kHz s16le, at the level that the voice happens to have. Rejects with SPEECH_… and when aborted. */
+/** Synthesizes one text: 8 kHz s16le, at the voice's own level. Rejects with SPEECH_… and when aborted. */
 export type Speak = (text: string, locale: Locale, signal: AbortSignal) => Promise<Buffer>
 
 export interface Transcript {
-  /** What was understood, at most 2,000 characters; empty when nothing was. */
+  /** The transcript, at most 2,000 characters; empty when nothing was understood. */
   text: string
-  /** 0 to 1, where the provider tells it. */
+  /** 0 to 1, if the provider reports it. */
   confidence?: number
 }
 
-/** What is heard of one answer, as it arrives; it ends when the speaker has. */
+/** The sound of one answer as it arrives; it ends with the speaker. */
 export interface Utterance {
   readonly locale: Locale
-  /** Words and names that are likely to be said. */
+  /** Words and names that the speaker is likely to use. */
   readonly hints: readonly string[]
-  /** Nothing else than the hints is expected. */
+  /** Only the hints are expected. */
   readonly closed: boolean
   /** 8 kHz s16le in pieces of up to 200 ms. */
   readonly audio: AsyncIterable<Uint8Array>
 }
 
-/** Understands one utterance. `streams`: it is started with the first sound and not after the last. */
+/** Transcribes one utterance. `streams`: it starts with the first sound and not after the last. */
 export interface Recogniser {
   readonly streams: boolean
   recognise(utterance: Utterance, signal: AbortSignal): Promise<Transcript>
 }
 
-/** What `doctor`, `/readyz` and the metrics may tell of a provider. */
+/** Status of a provider for `doctor`, `/readyz` and the metrics. */
 export interface SpeechStatus {
   readonly provider: TtsProvider | SttProvider
-  /** False when none is configured, or its failures have made us leave it alone for a while. */
+  /** False when no provider is configured, or while it is paused after failures. */
   readonly ready: boolean
-  /** Requests under way and waiting for a place. */
+  /** Requests in progress and waiting for a place. */
   readonly active: number
   readonly waiting: number
   /** Since the start. */

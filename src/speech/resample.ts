@@ -4,14 +4,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 const CUTOFF = 3600
 const HALF_WIDTH_MS = 6
 const KAISER_BETA = 8
-/** Hz that are taken; others would need thousands of kernels. */
+/** Supported rates in Hz; others would need thousands of kernels. */
 export const RATES: readonly number[] = [8000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000]
 /** New samples between two turns of the event loop: under 2 ms of work, because calls are paced on this thread. */
 const TURN_SAMPLES = 4000
 
 /**
  * Samples at another rate, both of RATES, cut to the telephone's band. Band-limited interpolation: a Kaiser-windowed sinc, centred
- * where each new sample lies between the old ones. Lets the event loop turn on the way.
+ * where each new sample lies between the old ones. Yields to the event loop in between.
  */
 export async function resample(samples: Float64Array, from: number, to: number): Promise<Float64Array> {
   if (from === to) return samples
@@ -32,13 +32,13 @@ export async function resample(samples: Float64Array, from: number, to: number):
 
 const known = new Map<string, Float64Array[]>()
 
-/** Made once for two rates: the 160 of espeak-ng's 22,050 Hz take some ms. */
+/** Computed once per pair of rates: the 160 of espeak-ng's 22,050 Hz take some ms. */
 function kernelsOf(from: number, to: number): Float64Array[] {
   const name = `${from} ${to}`
   const made = known.get(name)
   if (made) return made
   const half = halfWidth(from)
-  // the new samples fall on so many different places between two old ones, in turn
+  // new samples cycle through this many positions between two old ones
   const kernels = Array.from({ length: to / divisor(from, to) }, (_, phase) => {
     const fraction = ((phase * from) / to) % 1
     return Float64Array.from({ length: 2 * half }, (_, tap) => lowPass(tap - half + 1 - fraction, half, from))
@@ -59,7 +59,7 @@ export function samplesOf(pcm: Buffer): Float64Array {
   return samples
 }
 
-/** Numbers from -1 to 1 as s16le; beyond, they are clipped. */
+/** Numbers from -1 to 1 as s16le; larger ones are clipped. */
 export function pcmFrom(samples: Float64Array): Buffer {
   const pcm = new Int16Array(samples.length)
   for (let i = 0; i < pcm.length; i++) {

@@ -2,8 +2,8 @@ import { headerOf, readChunks } from '../platform/wav.ts'
 import { RATES } from './resample.ts'
 
 /**
- * Mono 16-bit PCM and its rate, from a WAV of any chunks; undefined for anything else. A length that was not known when
- * it was written goes to the end.
+ * Mono 16-bit PCM and its rate, from a WAV with any chunks; undefined for anything else. If the length was unknown when
+ * the WAV was written, the data runs to the end.
  */
 export function readRiff(bytes: Buffer): { rate: number; pcm: Buffer } | undefined {
   const wav = readChunks(bytes)

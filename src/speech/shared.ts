@@ -1,10 +1,10 @@
 import { endingOf } from './deadline.ts'
 
-/** Work of which equal requests at one time share one. */
+/** Shares work between equal concurrent requests. */
 interface Shared<T> {
-  /** Starts the work of this name, or joins it. It is aborted when all who wait for it have left. */
+  /** Starts the work of this name, or joins it. It is aborted when the last waiting caller has left. */
   join(name: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>
-  /** Resolves when nothing is under way. */
+  /** Resolves when no work is in progress. */
   idle(): Promise<void>
 }
 
@@ -19,7 +19,7 @@ export function createShared<T>(): Shared<T> {
       if (running.get(name) === job) running.delete(name)
     })
     all.add(result)
-    // those who left do not hear of its end
+    // callers that left ignore its result
     result.catch(() => {})
     const job = { result, ending, waiting: 0 }
     running.set(name, job)
@@ -39,7 +39,7 @@ export function createShared<T>(): Shared<T> {
         const cancel = () => {
           leave()
           if (job.waiting === 0) {
-            // who asks now must not join what is ending
+            // new callers must not join work that is being aborted
             if (running.get(name) === job) running.delete(name)
             job.ending.abort(signal.reason)
           }

@@ -14,23 +14,23 @@ import { pcmFrom, samplesOf } from './resample.ts'
 import { createShared } from './shared.ts'
 
 export interface SynthesizerOptions {
-  /** auto: espeak where it is installed, else none. */
+  /** auto: espeak if it is installed, else none. */
   provider: TtsProvider | 'auto'
-  /** The provider's name of a voice; unset: one for each locale. */
+  /** The provider's name of a voice; unset: a default for each locale. */
   voice?: string | undefined
   /** Model of an OpenAI-compatible service. */
   model?: string | undefined
   openai?: OpenAiAccess | undefined
   azure?: AzureAccess | undefined
-  /** Where synthesised speech is kept. */
+  /** Directory of the cache. */
   cacheDir: string
-  /** Most that is kept there; 0: nothing. */
+  /** Maximum size of the cache; 0: none on disk. */
   cacheBytes: number
-  /** From a free place to the whole sound, ms. */
+  /** Limit from a free place to the complete sound, in ms. */
   timeoutMs: number
-  /** Requests at once. */
+  /** Maximum number of concurrent requests. */
   concurrency: number
-  /** Told of every text that was synthesised and not found in the cache, with the ms it took once there was a place. */
+  /** Called for every text that was not in the cache, with the ms of its synthesis after the wait for a place. */
   onAnswer?: ((ms: number) => void) | undefined
   log: Logger
 }
@@ -43,26 +43,26 @@ interface SynthesisRequest {
 export interface Synthesizer {
   readonly provider: TtsProvider
   /**
-   * 8 kHz s16le of a text of up to 1,000 characters, at the level of the prompts. The buffer is shared with others who
-   * asked for the same: never write to it. Rejects with SPEECH_TEXT, SPEECH_OFF, SPEECH_PAUSED, SPEECH_BUSY,
+   * 8 kHz s16le of a text of up to 1,000 characters, at the level of the prompts. The buffer is shared with other callers that
+   * requested the same text: never write to it. Rejects with SPEECH_TEXT, SPEECH_OFF, SPEECH_PAUSED, SPEECH_BUSY,
    * SPEECH_TIMEOUT, SPEECH_UNREACHABLE, SPEECH_REFUSED, SPEECH_INVALID, SPEECH_CANCELLED.
    */
   synthesize(text: string, request: SynthesisRequest): Promise<Buffer>
-  /** False: nothing but prompts and what is cached can be said now. */
+  /** False: only prompts and cached texts can be spoken now. */
   readonly ready: boolean
   status(): SpeechStatus
   close(): Promise<void>
 }
 
-/** Some 70 s of speech; nobody at a gate listens longer. */
+/** Some 70 s of speech; no visitor listens longer. */
 export const MAX_TEXT = 1000
-/** The longest wait for a place: after it a prompt is better than nothing. */
+/** Maximum wait for a place in ms: after it a prompt is better than silence. */
 const PLACE_MS = 2000
-/** Changes when the same words would sound different: another level, another cut. */
+/** Must change when the same words sound different: another level, another cut. */
 const CACHE_VERSION = 1
 const NEVER = new AbortController().signal
 
-/** Opens the cache and looks for espeak. Throws CONFIG_INVALID when what the provider needs is absent. */
+/** Opens the cache and looks for espeak. Throws CONFIG_INVALID if a setting of the provider is missing. */
 export async function createSynthesizer(options: SynthesizerOptions): Promise<Synthesizer> {
   const { timeoutMs, concurrency, onAnswer, log } = options
   const provider = await choose(options.provider)
@@ -136,7 +136,7 @@ function voiceOf(provider: TtsProvider, { voice, model, openai, azure }: Synthes
   return () => Promise.reject(fail('SPEECH_OFF', { variable: 'TTS' }))
 }
 
-/** One line of text: no control characters, which voices stumble over, and equal texts have one key. */
+/** Normalises a text to one line: no control characters, which confuse voices, and one cache key for equal texts. */
 function plain(text: string): string {
   return text
     .toWellFormed()

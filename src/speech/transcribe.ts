@@ -24,11 +24,11 @@ export interface TranscriberOptions {
   voskUrl?: string | undefined
   openai?: OpenAiAccess | undefined
   azure?: AzureAccess | undefined
-  /** From `finish` to the text, ms. */
+  /** Limit from `finish` to the text, in ms. */
   timeoutMs: number
-  /** Requests at once. */
+  /** Maximum number of concurrent requests. */
   concurrency: number
-  /** Told of every text, with the ms from `finish` until it was there. */
+  /** Called for every text, with the ms from `finish` to the text. */
   onAnswer?: ((ms: number) => void) | undefined
   log: Logger
 }
@@ -39,37 +39,37 @@ interface TranscriptionRequest {
   signal: AbortSignal
   /** Words and names that are likely to be said. */
   hints?: readonly string[]
-  /** Nothing else than the hints is expected: a yes or no. */
+  /** Only the hints are expected: a yes or no. */
   closed?: boolean
 }
 
-/** One answer on its way to text. */
+/** The transcription of one answer. */
 export interface Transcription {
-  /** One frame at 8 kHz, copied at once; never throws, never waits. What comes after 10 s of sound is left out. */
+  /** One frame at 8 kHz, copied at once; never throws, never waits. Ignores sound after the first 10 s. */
   push(samples: Int16Array): void
-  /** No more is said. Rejects with SPEECH_…; without any sound the text is empty. */
+  /** The answer is over. Rejects with SPEECH_…; without any sound the text is empty. */
   finish(): Promise<Transcript>
 }
 
 export interface Transcriber {
   readonly provider: SttProvider
-  /** Throws nothing: whatever is wrong, also SPEECH_OFF and SPEECH_PAUSED, is told by `finish`. */
+  /** Never throws: `finish` rejects with every error, also SPEECH_OFF and SPEECH_PAUSED. */
   open(request: TranscriptionRequest): Transcription
   /** False: ask for keys instead, at once. */
   readonly ready: boolean
   status(): SpeechStatus
-  /** Ends what is under way. */
+  /** Aborts all transcriptions. */
   close(): Promise<void>
 }
 
-/** The longest answer that is heard, ms: so much memory one costs, 16 bytes a ms. */
+/** Maximum length of an answer in ms; each costs 16 bytes of memory a ms. */
 const MAX_HEARD_MS = 10_000
-/** A longer transcript of ten seconds is not what somebody said. */
+/** Nobody says more characters in ten seconds. */
 export const MAX_TRANSCRIPT = 2000
-/** An answer that nobody finishes is given up after this, ms. */
+/** An answer without `finish` is given up after this many ms. */
 const ABANDONED_MS = 60_000
 
-/** Throws CONFIG_INVALID when what the provider needs is absent. */
+/** Throws CONFIG_INVALID if a setting of the provider is missing. */
 export function createTranscriber(options: TranscriberOptions): Transcriber {
   const { provider, timeoutMs, concurrency, onAnswer, log } = options
   const recogniser = recogniserOf(options)
@@ -105,7 +105,7 @@ export function createTranscriber(options: TranscriberOptions): Transcriber {
 
 interface Running extends Transcription {
   cancel(reason: PorteiroError): void
-  /** Resolves when everything is let go; never rejects. */
+  /** Resolves when everything is released; never rejects. */
   readonly over: Promise<void>
 }
 
@@ -148,7 +148,7 @@ function createTranscription({
     letGo()
   }
 
-  /** Asks the provider; a wait for a place ends with the answer's own deadline. */
+  /** Sends the request; the wait for a place ends with the answer's own deadline. */
   function begin(): Promise<Transcript> {
     const utterance = { locale, hints, closed, audio: heard.audio }
     const task = () => {
@@ -156,7 +156,7 @@ function createTranscription({
       return recogniser.recognise(utterance, ending.signal)
     }
     answer = guard.run(task, ABANDONED_MS, ending.signal)
-    // it may fail long before somebody asks for it
+    // it may fail long before `finish` is called
     answer.then(release, release)
     return answer
   }
@@ -214,7 +214,7 @@ function bounded({ text, confidence }: Transcript): Transcript {
     .toWellFormed()
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim()
-  // a cut through a pair of surrogates would leave half a character
+  // a cut through a surrogate pair would leave half a character
   const cut = line.slice(0, MAX_TRANSCRIPT).toWellFormed()
   return confidence === undefined ? { text: cut } : { text: cut, confidence }
 }

@@ -1,13 +1,13 @@
 import { SAMPLE_RATE } from '../platform/audio.ts'
 
-/** What was heard of one answer: written frame by frame on the media path, read in pieces by a provider. */
+/** The sound of one answer: written frame by frame on the media path, read in pieces by a provider. */
 interface Heard {
-  /** Copies; an allocation every 200 ms. Ignored when it is full or was ended. */
+  /** Copies the samples, with an allocation every 200 ms. Ignored when it is full or ended. */
   push(samples: Int16Array): void
   end(): void
   /** For one reader; ends after `end`. */
   readonly audio: AsyncIterable<Uint8Array>
-  /** Samples that were taken. */
+  /** Number of stored samples. */
   readonly samples: number
 }
 
@@ -71,7 +71,7 @@ export function createHeard(maxMs: number): Heard {
   }
 }
 
-/** All of an utterance's sound, when it has ended. */
+/** The complete sound of an utterance, when it has ended. */
 export async function wholeOf(audio: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const pieces: Uint8Array[] = []
   for await (const piece of audio) pieces.push(piece)

@@ -6,7 +6,7 @@ import type { Recogniser, Transcript, Utterance } from './provider.ts'
 import { openWebSocket, type WebSocketClient } from './websocket.ts'
 
 const provider = 'vosk'
-/** The server compares it byte for byte; without these spaces it is taken for sound. */
+/** The server compares it byte for byte; without these spaces it counts as sound. */
 const EOF = '{"eof" : 1}'
 /** The word of a Vosk grammar for everything else. */
 const UNKNOWN = '[unk]'
@@ -18,7 +18,7 @@ const answer = z.object({
   alternatives: z.array(z.object({ text: z.string() })).optional(),
 })
 
-/** A Vosk server (alphacep/vosk-server, websocket/asr_server.py) hears the answer while it is spoken. */
+/** Streams the answer to a Vosk server (alphacep/vosk-server, websocket/asr_server.py) while it is spoken. */
 export function createVosk({ url }: { url: string }): Recogniser {
   return {
     streams: true,
@@ -42,7 +42,7 @@ export function createVosk({ url }: { url: string }): Recogniser {
 
 type Results = ReturnType<typeof createResults>
 
-/** Each piece of sound gets one message; the one for the end is the last, and then the server closes. */
+/** The server sends one message for each piece of sound and a last one for the end, and then closes. */
 async function converse(socket: WebSocketClient, utterance: Utterance, results: Results): Promise<void> {
   socket.send(JSON.stringify({ config: configOf(utterance) }))
   let sent = 0
@@ -57,11 +57,11 @@ async function converse(socket: WebSocketClient, utterance: Utterance, results: 
 function configOf({ hints, closed }: Utterance) {
   const config = { sample_rate: SAMPLE_RATE, words: true }
   if (!closed || hints.length === 0) return config
-  // a grammar shuts out all other words, so it is for closed questions alone; the models' words are in small letters
+  // a grammar excludes all other words, so it is only for closed questions; the models' words are in lower case
   return { ...config, phrase_list: [...hints.map((hint) => hint.toLowerCase()), UNKNOWN] }
 }
 
-/** Collects what the server says: partial results are dropped, the others follow one another. */
+/** Collects the server's final results and drops partial ones. */
 function createResults() {
   const texts: string[] = []
   const confidences: number[] = []
@@ -99,7 +99,7 @@ function createResults() {
     complete() {
       complete = true
     },
-    /** Resolves when so many messages have come. */
+    /** Resolves when this many messages have arrived. */
     count(wanted: number): Promise<void> {
       awaited = wanted
       return new Promise((resolve) => {

@@ -4,45 +4,45 @@ import { endingOf } from './deadline.ts'
 
 /** A connection to a WebSocket server, with the errors of speech. */
 export interface WebSocketClient {
-  /** A string goes as text, bytes as binary. False, and nothing goes, once either side has said goodbye. */
+  /** Sends a string as text, bytes as binary. Returns false and sends nothing after either side began to close. */
   send(data: string | Uint8Array): boolean
-  /** Resolves when the server has closed in good order; rejects with SPEECH_UNREACHABLE, SPEECH_INVALID or the signal's reason. */
+  /** Resolves when the server has closed properly; rejects with SPEECH_UNREACHABLE, SPEECH_INVALID or the signal's reason. */
   readonly closed: Promise<void>
-  /** Says goodbye; the socket is gone a second later at most, whatever the server does. */
+  /** Begins to close; the socket is destroyed after a second at most, whatever the server does. */
   close(): void
 }
 
 interface WebSocketOptions {
-  /** Stands in errors. */
+  /** Name for errors. */
   provider: string
   /** ws:// or wss:// */
   url: string
-  /** Ends it at once, in every state. */
+  /** Ends the connection at once, in every state. */
   signal: AbortSignal
   onText: (text: string) => void
 }
 
 const SETTINGS: ClientOptions & { closeTimeout: number } = {
-  // a transcript of 10 kB with a line a word has 100 kB
+  // a transcript of 10 kB with one line per word has 100 kB
   maxPayload: 1024 * 1024,
-  // sound does not shrink by it, and it would cost processor time a piece
+  // sound does not compress, and trying costs processor time
   perMessageDeflate: false,
-  // ms from one side's goodbye to the end of the socket: one round trip, generously; the library's own are 30 s
+  // ms from the first close frame to the end of the socket: more than one round trip; the library's default is 30 s
   closeTimeout: 1000,
 }
 
-/** The close code that stands for a connection which ended without a goodbye (RFC 6455, 7.1.5). */
+/** The close code of a connection that ended without a close frame (RFC 6455, 7.1.5). */
 const ABNORMAL = 1006
 
 /**
  * Connects. Rejects with SPEECH_UNREACHABLE, SPEECH_REFUSED (any status but 101), SPEECH_INVALID or the signal's reason.
- * Node's own WebSocket tells none of these apart and cannot let go of a server that never closes its side.
+ * Node's own WebSocket does not distinguish these and cannot drop a server that never closes its side.
  */
 export function openWebSocket({ provider, url, signal, onText }: WebSocketOptions): Promise<WebSocketClient> {
   if (signal.aborted) return Promise.reject(endingOf(signal))
   const opening = Promise.withResolvers<WebSocketClient>()
   const closing = Promise.withResolvers<void>()
-  // whoever needs to know awaits it later
+  // callers may await it later
   closing.promise.catch(() => {})
   const socket = new WebSocket(url, SETTINGS)
   const end = (error: PorteiroError) => {
@@ -55,7 +55,7 @@ export function openWebSocket({ provider, url, signal, onText }: WebSocketOption
   socket.once('unexpected-response', (_request, { statusCode }) =>
     end(fail('SPEECH_REFUSED', { provider, status: statusCode })),
   )
-  // more than one may come: to terminate a connection that is not open yet is an error too
+  // several errors may occur: terminating a connection that is not open yet is an error too
   socket.on('error', (cause) => end(faultOf(provider, cause)))
   socket.on('message', (data, isBinary) => {
     if (!isBinary) onText(data.toString())
@@ -79,7 +79,7 @@ export function openWebSocket({ provider, url, signal, onText }: WebSocketOption
   return opening.promise
 }
 
-/** What the system or the HTTP parser reports has a code of theirs: nobody could be talked to. The rest broke RFC 6455. */
+/** An error with a code of the system or the HTTP parser means unreachable; any other is a violation of RFC 6455. */
 function faultOf(provider: string, cause: NodeJS.ErrnoException): PorteiroError {
   const brokeProtocol = cause.code === undefined || cause.code.startsWith('WS_ERR_')
   return fail(

@@ -133,7 +133,7 @@ testReal('the dialer alone takes messages until its broker is gone, then exits 6
     CLICKTOCALL_QUEUE: await queueName(rig),
     ARI_URL: 'http://127.0.0.1:4',
   })
-  await dialer.said('the dialer takes messages')
+  await dialer.said('the dialer consumes messages')
   proxy.fail()
   const { code, err } = await dialer.ended
   assert.is(code, 69)
