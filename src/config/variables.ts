@@ -37,7 +37,7 @@ export const VARIABLES = {
   SENTRY_DSN: variable(
     sentryDsn(),
     undefined,
-    'where errors are reported, as https://KEY@HOST/PROJECT; unset: in the log alone',
+    'where errors are reported, such as https://KEY@HOST/PROJECT; unset: only in the log',
   ),
 
   // store
@@ -46,11 +46,11 @@ export const VARIABLES = {
     undefined,
     'Postgres to use; unset: an embedded Postgres 18 in DATA_DIR',
   ),
-  DATA_DIR: variable(text(), './data', 'folder of the embedded Postgres and the recordings'),
+  DATA_DIR: variable(text(), './data', 'directory of the embedded Postgres and the recordings'),
   RECORD_CALLS: variable(
     oneOf(['off', 'on']),
     'off',
-    'whole calls, a stereo WAV for each leg, beside the name and purpose of the visitor that are always kept; tell callers of it',
+    'record whole calls, one stereo WAV per leg, in addition to the name and purpose of the visitor, which are always recorded; inform callers',
   ),
   RETENTION_DAYS: variable(
     integer(1, 3650),
@@ -84,7 +84,7 @@ export const VARIABLES = {
   API_KEY: variable(
     text(),
     undefined,
-    'admin key of the API; unset: one is made and printed at the first start',
+    'admin key of the API; unset: a key is created and printed at the first start',
   ),
   HEALTH_PORT: variable(
     port(),
@@ -94,14 +94,14 @@ export const VARIABLES = {
   API_TRUST_PROXY: variable(
     cidrs(),
     undefined,
-    'addresses and CIDR ranges of reverse proxies whose X-Forwarded-For and -Proto are believed; unset: none',
+    'addresses and CIDR ranges of reverse proxies whose X-Forwarded-For and -Proto are trusted; unset: none',
   ),
 
   // click-to-call
   CLICKTOCALL: variable(
     oneOf(DIAL_MODES),
     undefined,
-    'how residents are rung: amqp (a message to RabbitMQ), ari (Asterisk itself), manual (an outside dialler does it), loopback (a simulated resident answers), off; unset: amqp with AMQP_URL, ari with ARI_URL, else off',
+    'how residents are called: amqp (by a message to RabbitMQ), ari (by Asterisk), manual (by an external dialer), loopback (a simulated resident answers), off; unset: amqp with AMQP_URL, ari with ARI_URL, else off',
   ),
   CLICKTOCALL_QUEUE: variable(name(), 'api-to-voip1', 'queue of the click-to-call messages'),
   OPERATOR_EXTENSION: variable(
@@ -110,15 +110,20 @@ export const VARIABLES = {
       string
     >,
     undefined,
-    'who is rung where a contact plan has an operator step; unset: such steps are left out',
+    'extension to call for operator steps of contact plans; unset: such steps are skipped',
   ),
   CLICKTOCALL_LICENSE: variable(text(), undefined, 'licence that each click-to-call message carries'),
-  CLICKTOCALL_ATTEMPTS: variable(integer(1, 20), '2', 'how often each contact of a unit is rung', 'attempts'),
+  CLICKTOCALL_ATTEMPTS: variable(
+    integer(1, 20),
+    '2',
+    'how often each contact of a unit is called',
+    'attempts',
+  ),
   CLICKTOCALL_RING_SECONDS: variable(integer(1, 600), '30', 'how long one attempt rings', 's'),
   WHATSAPP_REPLY_SECONDS: variable(
     integer(5, 600),
     '60',
-    'how long the visitor waits for the answer to a WhatsApp step before the next one',
+    'how long a WhatsApp step waits for an answer before the next step',
     's',
   ),
   LOOPBACK_KEYS: variable(
@@ -129,50 +134,50 @@ export const VARIABLES = {
       string
     >,
     '1',
-    'what the simulated resident of CLICKTOCALL=loopback presses; - : does not answer',
+    'keys that the simulated resident of CLICKTOCALL=loopback presses; - : does not answer',
   ),
   AMQP_URL: variable(
     amqpUrl(),
     undefined,
-    'RabbitMQ, as amqp://user:password@host:5672/vhost, or amqps:// with TLS',
+    'RabbitMQ, such as amqp://user:password@host:5672/vhost, or amqps:// with TLS',
   ),
   AMQP_CONNECTION_ATTEMPTS: variable(
     integer(1, 100),
     '3',
-    'tries to connect at the start, and again when the connection was lost',
+    'attempts to connect at the start, and again after the connection was lost',
     'tries',
   ),
-  AMQP_RETRY_DELAY_MS: variable(integer(0, 600_000), '2000', 'between two of these tries', 'ms'),
+  AMQP_RETRY_DELAY_MS: variable(integer(0, 600_000), '2000', 'pause between these attempts', 'ms'),
   AMQP_SOCKET_TIMEOUT_MS: variable(
     integer(100, 600_000),
     '10000',
-    'for one try, from the connection to the open channel',
+    'limit of one attempt, from the connection to the open channel',
     'ms',
   ),
   AMQP_BLOCKED_TIMEOUT_MS: variable(
     integer(100, 600_000),
     '5000',
-    'how long RabbitMQ may take no messages, or leave one unconfirmed',
+    'how long RabbitMQ may block messages or leave one unconfirmed',
     'ms',
   ),
   AMQP_FAILURE: variable(
     oneOf(['crash', 'recover']),
     'crash',
-    'when RabbitMQ fails: crash (visitors are told, then the process exits 69) or recover (calls go on with their next contact meanwhile)',
+    'when RabbitMQ fails: crash (visitors hear an announcement, then the process exits with 69) or recover (calls go on with their next contact meanwhile)',
   ),
   AMQP_RECOVERY_ATTEMPTS: variable(
     integer(1, 10_000),
     '10',
-    'tries under AMQP_FAILURE=recover, with growing pauses up to 30 s; after the last one the process exits 69',
+    'attempts under AMQP_FAILURE=recover, with growing pauses up to 30 s; after the last one the process exits with 69',
     'tries',
   ),
-  ARI_URL: variable(httpUrl(), undefined, 'ARI of Asterisk, as http://pbx:8088/ari'),
+  ARI_URL: variable(httpUrl(), undefined, 'ARI of Asterisk, such as http://pbx:8088/ari'),
   ARI_USER: variable(text(), undefined, 'user of ari.conf'),
   ARI_PASSWORD: variable(text(), undefined, 'its password'),
   ARI_ENDPOINT: variable(
     z.string().regex(/^\w+\/.*\{number\}/, 'must have the form TECHNOLOGY/{number}'),
     'PJSIP/{number}',
-    'what Asterisk rings for a resident, such as PJSIP/{number}, PJSIP/{number}@trunk or Local/{number}@internal',
+    'endpoint that Asterisk calls for a resident, such as PJSIP/{number}, PJSIP/{number}@trunk or Local/{number}@internal',
   ),
   ARI_CONTEXT: variable(name(), 'porteiro-resident', 'dialplan context that an answered resident enters'),
   ARI_CALLER_ID: variable(
@@ -180,29 +185,29 @@ export const VARIABLES = {
     'Portaria',
     "what the resident's telephone shows",
   ),
-  ARI_TIMEOUT_MS: variable(integer(100, 600_000), '5000', 'for one answer of ARI', 'ms'),
+  ARI_TIMEOUT_MS: variable(integer(100, 600_000), '5000', 'limit of one ARI request', 'ms'),
 
   // speech
   TTS: variable(
     oneOf(['espeak', 'openai', 'azure', 'none']),
     undefined,
-    'what speaks texts that are no prompt: espeak, openai (any compatible service), azure, none; unset: espeak where espeak-ng is installed',
+    'speech synthesis beyond the prompts: espeak, openai (any compatible service), azure, none; unset: espeak if espeak-ng is installed',
   ),
   STT: variable(
     oneOf(['none', 'vosk', 'openai', 'azure']),
     'none',
-    'what understands speech: vosk, openai (any compatible service), azure, or none (keys alone)',
+    'speech recognition: vosk, openai (any compatible service), azure, or none (only keys)',
   ),
   VOSK_URL: variable(
     voskUrl(),
     undefined,
-    'Vosk server, as ws://host:2700; {locale} in it stands for pt-BR or en',
+    'Vosk server, such as ws://host:2700; {locale} is replaced by pt-BR or en',
   ),
   OPENAI_BASE_URL: variable(openUrl(), OPENAI_URL, 'OpenAI or a compatible service, up to /v1'),
   OPENAI_API_KEY: variable(secret(), undefined, "its key; a service of one's own may need none"),
-  TTS_VOICE: variable(voice(), undefined, 'voice of the TTS provider; unset: one that fits the language'),
-  TTS_MODEL: variable(voice(), 'gpt-4o-mini-tts', 'model that speaks under TTS=openai'),
-  STT_MODEL: variable(voice(), 'gpt-4o-mini-transcribe', 'model that understands under STT=openai'),
+  TTS_VOICE: variable(voice(), undefined, 'voice of the TTS provider; unset: a default for the language'),
+  TTS_MODEL: variable(voice(), 'gpt-4o-mini-tts', 'model for TTS=openai'),
+  STT_MODEL: variable(voice(), 'gpt-4o-mini-transcribe', 'model for STT=openai'),
   AZURE_SPEECH_REGION: variable(
     z.union([z.string().regex(/^[a-z][a-z0-9]{1,40}$/), openUrl()], {
       error: 'must be a region such as brazilsouth, or the https:// endpoint of the resource',
@@ -214,19 +219,19 @@ export const VARIABLES = {
   SPEECH_CACHE_MB: variable(
     integer(0, 100_000),
     '64',
-    'most synthesised speech that is kept in DATA_DIR/speech; 0: none',
+    'maximum size of the synthesised speech in DATA_DIR/speech; 0: none',
     'MB',
   ),
   SPEECH_TIMEOUT_MS: variable(
     integer(100, 60_000),
     '5000',
-    'for one answer of a speech provider; then keys are asked for',
+    'limit of one request to a speech provider; after it Porteiro asks for keys',
     'ms',
   ),
   SPEECH_CONCURRENCY: variable(
     integer(1, 1000),
     '16',
-    'requests at once to the TTS provider, and as many to the STT provider',
+    'concurrent requests to the TTS provider, and to the STT provider',
     'requests',
   ),
 
@@ -234,14 +239,14 @@ export const VARIABLES = {
   LLM_BASE_URL: variable(
     openUrl(),
     undefined,
-    'OpenAI-compatible API whose model reads what visitors say, as http://host:11434/v1; unset: rules read it',
+    'OpenAI-compatible API whose model interprets what visitors say, such as http://host:11434/v1; unset: rules interpret it',
   ),
   LLM_API_KEY: variable(secret(), undefined, 'its key'),
-  LLM_MODEL: variable(secret(), undefined, 'its model, one that knows structured output'),
+  LLM_MODEL: variable(secret(), undefined, 'model, which must support structured output'),
   LLM_TIMEOUT_MS: variable(
     integer(100, 60_000),
     '3000',
-    'for one answer of the model; then rules read what was said',
+    'limit of one request to the model; after it rules interpret the words',
     'ms',
   ),
 
@@ -249,37 +254,37 @@ export const VARIABLES = {
   EGRESS_ALLOW: variable(
     cidrs(),
     undefined,
-    'private addresses and CIDR ranges that webhooks and gates may lead to; unset: public addresses only',
+    'private addresses and CIDR ranges that webhooks and gates may use; unset: only public addresses',
   ),
   PUBLIC_URL: variable(
     openUrl(),
     undefined,
-    'how the world reaches the HTTP API, as https://portaria.example.com; Twilio signs it and reports to it',
+    'public URL of the HTTP API, such as https://portaria.example.com; Twilio signs it and posts reports to it',
   ),
   WEBHOOK_URL: variable(httpUrl(), undefined, 'gets every event of every tenant'),
   WEBHOOK_TOKEN: variable(
     line(),
     undefined,
-    'sent to WEBHOOK_URL as it stands in the header Authorization; write "Bearer TOKEN" where that is wanted',
+    'sent to WEBHOOK_URL unchanged in the header Authorization; write "Bearer TOKEN" if required',
   ),
   MESSAGE_RETRY_LIMIT: variable(
     integer(0, 100),
     '5',
-    'tries of a message after the first one; UNOAPI_MESSAGE_RETRY_LIMIT is the same',
+    'attempts to send a message after the first one; UNOAPI_MESSAGE_RETRY_LIMIT is an alias',
   ),
   MESSAGE_RETRY_DELAY: variable(
     integer(0, 3_600_000),
     '10000',
-    'before the first of them, doubling with each; UNOAPI_MESSAGE_RETRY_DELAY is the same',
+    'delay before the first retry, doubled with each; UNOAPI_MESSAGE_RETRY_DELAY is an alias',
     'ms',
   ),
   MESSAGE_RATE: variable(
     integer(1, 10_000),
     '40',
-    'messages of one account by WhatsApp, and by Twilio, all workers together',
+    'limit of messages per WhatsApp or Twilio account, for all workers together',
     'messages/s',
   ),
-  STATUS_FAILED_WEBHOOK_URL: variable(httpUrl(), undefined, 'is told of each message that was given up'),
+  STATUS_FAILED_WEBHOOK_URL: variable(httpUrl(), undefined, 'gets a post for each message that was given up'),
   WHATSAPP_PROVIDER: variable(
     oneOf(['cloud', 'unoapi']),
     'cloud',
@@ -288,41 +293,37 @@ export const VARIABLES = {
   WHATSAPP_URL: variable(
     openUrl(),
     'https://graph.facebook.com/v23.0',
-    'the API up to its version; for UnoAPI as http://unoapi:9876/v15.0',
+    'URL of the API including its version; for UnoAPI such as http://unoapi:9876/v15.0',
   ),
   WHATSAPP_TOKEN: variable(
     secret(),
     undefined,
-    'its token; WhatsApp is used where this and the next are set',
+    'token of the API; WhatsApp is enabled if this and the next are set',
   ),
-  WHATSAPP_PHONE_ID: variable(
-    secret(),
-    undefined,
-    'id of the phone number that sends; for UnoAPI the session',
-  ),
-  WHATSAPP_APP_SECRET: variable(secret(), undefined, 'with it Meta signs what it posts to us'),
+  WHATSAPP_PHONE_ID: variable(secret(), undefined, 'id of the sending phone number; for UnoAPI the session'),
+  WHATSAPP_APP_SECRET: variable(secret(), undefined, 'secret with which Meta signs its posts'),
   WHATSAPP_VERIFY_TOKEN: variable(
     secret(),
     undefined,
-    'what Meta shows once to prove a webhook is meant, and UnoAPI sends with each post',
+    'token that Meta sends once to verify the webhook, and UnoAPI with each post',
   ),
   WHATSAPP_TEMPLATE: variable(
     template(),
     undefined,
-    'name:language of an approved template with one text, used where the last word of the person is older than a day',
+    'name:language of an approved template with one text, used if the last message of the person is older than a day',
   ),
   WHATSAPP_QUESTION_TEMPLATE: variable(
     template(),
     undefined,
-    'the same for questions; its quick replies are yes and no in this order',
+    'the same for questions; its quick replies must be yes and no, in this order',
   ),
   TWILIO_URL: variable(openUrl(), 'https://api.twilio.com', 'API of Twilio, or of one of its regions'),
-  TWILIO_ACCOUNT_SID: variable(secret(), undefined, 'account; Twilio is used where all three are set'),
-  TWILIO_AUTH_TOKEN: variable(secret(), undefined, 'its token; Twilio signs with it too'),
+  TWILIO_ACCOUNT_SID: variable(secret(), undefined, 'account; Twilio is enabled if all three are set'),
+  TWILIO_AUTH_TOKEN: variable(secret(), undefined, 'token of the account; Twilio also signs with it'),
   TWILIO_FROM: variable(
     secret(),
     undefined,
-    'sender, as +5511987654321, whatsapp:+5511987654321, or a messaging service (MG…)',
+    'sender, such as +5511987654321, whatsapp:+5511987654321, or a messaging service (MG…)',
   ),
 
   // calls
@@ -330,32 +331,37 @@ export const VARIABLES = {
   MAX_CALLS: variable(
     integer(1, 100_000),
     '500',
-    'calls at once; one more hears that the lines are busy',
+    'concurrent calls; further callers hear that the lines are busy',
     'calls',
   ),
   HANGUP_DELAY_MS: variable(
     integer(0, 60_000),
     '5000',
-    'from the beginning of the goodbye to the hangup',
+    'time from the beginning of the goodbye to the hangup',
     'ms',
   ),
   HANGUP_GRACE_MS: variable(
     integer(0, 60_000),
     '1000',
-    'from the hangup to closing the socket ourselves',
+    'time from the hangup to the closing of the socket by Porteiro',
     'ms',
   ),
-  CALL_MAX_SECONDS: variable(integer(5, 7200), '300', 'longest call; then it ends with a goodbye', 's'),
+  CALL_MAX_SECONDS: variable(
+    integer(5, 7200),
+    '300',
+    'maximum length of a call; then it ends with a goodbye',
+    's',
+  ),
   REATTACH_SECONDS: variable(
     integer(0, 600),
     '15',
-    'how long the calls of a killed process wait for their visitors to connect again; 0: nothing is kept of calls, and none is known to other nodes',
+    'how long calls of a killed process wait for their visitors to reconnect; 0: calls are not saved, and other nodes do not know them',
     's',
   ),
   DRAIN_SECONDS: variable(
     integer(0, 7200),
     '60',
-    'how long live calls may go on after SIGTERM; a second signal ends them at once',
+    'how long live calls may continue after SIGTERM; a second signal ends them at once',
     's',
   ),
 } satisfies Record<string, Variable<unknown>>
