@@ -59,6 +59,14 @@ module.exports = {
       from: { path: '^machines/' },
       to: { pathNot: ['^machines/', '^node_modules/xstate/'] },
     },
+    {
+      name: 'calls-use-the-media-port',
+      comment:
+        'ADR 30: no frame in calls. Entrances need the type of a listening port; orphaned calls end where there is no media port.',
+      severity: 'error',
+      from: { path: '^src/calls/', pathNot: '^src/calls/(entrance-ports|recovery/orphaned-calls)\\.ts$' },
+      to: { path: '^src/(media|audiosocket)/' },
+    },
     ...downOnly,
     ...throughDoors,
     {

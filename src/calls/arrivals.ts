@@ -1,9 +1,9 @@
+import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
 import { delay } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
-import type { LegConnection } from './leg.ts'
 import type { Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
 import type { Elsewhere } from './sql/snapshots.ts'
 
@@ -27,12 +27,9 @@ interface ArrivalsOptions {
   isDraining: () => boolean
   /** Aborted when no more connections are taken. */
   closing: AbortSignal
-  begin: (connection: LegConnection, beginning: Beginning) => void
-  join: (call: LiveCall, connection: LegConnection) => void
-  /** Relays a resident's leg to another node; `address` is that node's port for residents. */
-  relay: (connection: LegConnection, address: string) => void
-  rejectWithPrompt: (connection: LegConnection, prompt: string) => void
-  reject: (connection: LegConnection) => void
+  begin: (arrived: ArrivedLeg, beginning: Beginning) => void
+  join: (call: LiveCall, arrived: ArrivedLeg) => void
+  media: Pick<MediaPort, 'reject' | 'relay'>
   /** A waiting visitor was taken or rejected. */
   onSettled: () => void
   log: Logger
@@ -41,37 +38,37 @@ interface ArrivalsOptions {
 /** Decides about each connection: a new call, a restored one, a leg of a call that lives here or elsewhere, or a rejection. */
 export function createArrivals(options: ArrivalsOptions) {
   const { find, count, maxCalls, ended, snapshots, isDraining, closing, begin, log } = options
-  const { relay, rejectWithPrompt, reject, onSettled } = options
+  const { media, onSettled } = options
   /** Visitors whose call is still being looked up. */
   const waiting = new Set<string>()
 
-  const factsOf = (connection: LegConnection, leg: Role) => ({
-    call_id: connection.id,
+  const factsOf = (arrived: ArrivedLeg, leg: Role) => ({
+    call_id: arrived.callId,
     leg,
-    remote: connection.remote,
+    remote: arrived.remote,
   })
 
-  const refuseEnded = (connection: LegConnection) => {
+  const refuseEnded = (arrived: ArrivedLeg) => {
     log.info(
-      { ...factsOf(connection, 'visitor'), code: 'CALL_ENDED' },
+      { ...factsOf(arrived, 'visitor'), code: 'CALL_ENDED' },
       'an ended call connected again and was hung up',
     )
-    reject(connection)
+    media.reject(arrived.leg)
   }
 
-  const refuseSecond = (connection: LegConnection, facts: object = {}) => {
+  const refuseSecond = (arrived: ArrivedLeg, facts: object = {}) => {
     log.warn(
-      { ...factsOf(connection, 'visitor'), code: 'CALL_DUPLICATE', ...facts },
+      { ...factsOf(arrived, 'visitor'), code: 'CALL_DUPLICATE', ...facts },
       'a second visitor leg was hung up',
     )
-    reject(connection)
+    media.reject(arrived.leg)
   }
 
   /**
    * Looks the visitor's UUID up. If its process seems alive, asks again until that process has sent a heartbeat or its lease
    * is over: Asterisk connects again because that process does not answer, and a rejected visitor does not come back.
    */
-  const recall = async ({ id }: LegConnection) => {
+  const recall = async ({ callId: id }: ArrivedLeg) => {
     const first = await snapshots!.recall(id)
     let arrival = first
     while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
@@ -82,76 +79,76 @@ export function createArrivals(options: ArrivalsOptions) {
   }
 
   /** Looks the visitor's call up, then begins, restores or rejects it. */
-  const receive = async (connection: LegConnection) => {
-    const arrival = await recall(connection)
-    waiting.delete(connection.id)
-    if (closing.aborted) return reject(connection)
-    if (arrival.is === 'restored') return begin(connection, { seq: arrival.seq, restored: arrival.visit })
+  const receive = async (arrived: ArrivedLeg) => {
+    const arrival = await recall(arrived)
+    waiting.delete(arrived.callId)
+    if (closing.aborted) return media.reject(arrived.leg)
+    if (arrival.is === 'restored') return begin(arrived, { seq: arrival.seq, restored: arrival.visit })
     if (arrival.is === 'ended') {
-      ended.add(connection.id)
-      return refuseEnded(connection)
+      ended.add(arrived.callId)
+      return refuseEnded(arrived)
     }
-    if (arrival.is === 'elsewhere') return refuseSecond(connection, { node: arrival.nodeId })
-    if (isDraining()) return rejectWithPrompt(connection, 'service-closing')
-    begin(connection, { seq: arrival.seq })
+    if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
+    if (isDraining()) return media.reject(arrived.leg, 'service-closing')
+    begin(arrived, { seq: arrival.seq })
   }
 
   /** A resident's leg whose call is not here. */
-  const seek = async (connection: LegConnection, rejectLate: () => void) => {
-    const found = await snapshots!.locate(connection.id)
+  const seek = async (arrived: ArrivedLeg, rejectLate: () => void) => {
+    const found = await snapshots!.locate(arrived.callId)
     const address = found?.addresses.resident
-    if (closing.aborted) return reject(connection)
+    if (closing.aborted) return media.reject(arrived.leg)
     // the visitor may have come back meanwhile
-    if (find(connection.id)) return join(connection)
-    if (address !== undefined) return relay(connection, address)
+    if (find(arrived.callId)) return join(arrived)
+    if (address !== undefined) return media.relay(arrived.leg, address)
     rejectLate()
   }
 
   /** A connection on the resident port joins the call of its UUID. */
-  const join = (connection: LegConnection): void => {
-    const { id } = connection
-    const facts = factsOf(connection, 'resident')
+  const join = (arrived: ArrivedLeg): void => {
+    const { callId: id } = arrived
+    const facts = factsOf(arrived, 'resident')
     const call = find(id)
     const rejectLate = () => {
       const code = call || ended.has(id) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
       call?.note('leg.late', 'resident', {})
       log.info({ ...facts, code }, 'a resident leg came for no call')
-      rejectWithPrompt(connection, 'visit-over')
+      media.reject(arrived.leg, 'visit-over')
     }
     // a relayed leg is not relayed again
-    if (!call && snapshots && !ended.has(id) && !connection.relayed) {
-      void seek(connection, rejectLate).catch((error) => {
+    if (!call && snapshots && !ended.has(id) && !arrived.relayed) {
+      void seek(arrived, rejectLate).catch((error) => {
         log.error({ ...facts, code: 'BUG', err: error }, 'a leg could not be taken')
-        reject(connection)
+        media.reject(arrived.leg)
       })
     } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) rejectLate()
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
-      rejectWithPrompt(connection, 'already-answered')
-    } else options.join(call, connection)
+      media.reject(arrived.leg, 'already-answered')
+    } else options.join(call, arrived)
   }
 
   return {
     /** A connection on the visitor port starts a call, or goes on with one. */
-    attend(connection: LegConnection) {
-      const { id } = connection
-      const facts = factsOf(connection, 'visitor')
-      if (ended.has(id)) return refuseEnded(connection)
-      if (find(id) || waiting.has(id)) return refuseSecond(connection)
+    attend(arrived: ArrivedLeg) {
+      const { callId: id } = arrived
+      const facts = factsOf(arrived, 'visitor')
+      if (ended.has(id)) return refuseEnded(arrived)
+      if (find(id) || waiting.has(id)) return refuseSecond(arrived)
       if (isDraining()) {
         log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
-        return rejectWithPrompt(connection, 'service-closing')
+        return media.reject(arrived.leg, 'service-closing')
       }
       if (count() + waiting.size >= maxCalls) {
         log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was turned away')
-        return rejectWithPrompt(connection, 'lines-busy')
+        return media.reject(arrived.leg, 'lines-busy')
       }
-      if (!snapshots) return begin(connection, { seq: 0 })
+      if (!snapshots) return begin(arrived, { seq: 0 })
       waiting.add(id)
-      void receive(connection)
+      void receive(arrived)
         .catch((error) => {
           log.error({ ...facts, code: 'BUG', err: error }, 'a call could not begin')
-          reject(connection)
+          media.reject(arrived.leg)
         })
         .finally(() => {
           waiting.delete(id)

@@ -1,7 +1,7 @@
 import { fromPromise } from 'xstate'
 import type { Recording, RecordingName, SpokenAnswer, Unit, VisitorSpeech } from '../../machines/index.ts'
 import { type Match, readAnswer, type Understanding, type WantedUnit } from '../dialogue/index.ts'
-import type { Locale } from '../platform/audio.ts'
+import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Transcriber } from '../speech/index.ts'
@@ -31,9 +31,16 @@ const ANSWERS: Record<Locale, readonly string[]> = {
   en: ['yes', 'no', 'let them in', 'do not', 'who is it', 'talk', 'repeat'],
 }
 
+/** An utterance with the leg and call that it came from. */
+interface Heard {
+  call: LiveCall
+  leg: Leg
+  utterance: Awaited<ReturnType<Leg['listen']>>
+}
+
 interface HearingOptions {
   find: (callId: string) => LiveCall | undefined
-  transcriber: Transcriber
+  transcriber: Pick<Transcriber, 'ready'>
   understanding: Understanding
   match: (tenantId: string, wanted: WantedUnit) => Promise<Match<FoundUnit>>
   log: Logger
@@ -41,70 +48,77 @@ interface HearingOptions {
 
 /** The ports through which the dialogues hear speech. Where nothing is transcribed they wait until they are stopped. */
 export function createHearing({ find, transcriber, understanding, match, log }: HearingOptions) {
-  const hear = async (callId: string, role: 'visitor' | 'resident', signal: AbortSignal) => {
+  const hear = async (callId: string, role: Role, signal: AbortSignal): Promise<Heard> => {
     const call = find(callId)
     const leg = call?.legs.get(role)
     if (!call || !leg || !transcriber.ready) return never()
-    const utterance = await leg
-      .listen({
-        silenceMs: role === 'visitor' ? VISITOR_END_MS : RESIDENT_END_MS,
-        maxMs: LONGEST_MS,
-        ...(role === 'resident' && { hints: ANSWERS[leg.locale], closed: true }),
-        signal,
-      })
-      .catch((error) => {
-        if (!signal.aborted) {
-          log.warn(
-            { call_id: callId, leg: role, reason: reasonOf(error) },
-            'speech was not transcribed; keys count',
-          )
-          call.note('speech.failed', role, { reason: reasonOf(error) })
-        }
-        throw error
-      })
+    const rules = {
+      silenceMs: role === 'visitor' ? VISITOR_END_MS : RESIDENT_END_MS,
+      maxMs: LONGEST_MS,
+      ...(role === 'resident' && { hints: ANSWERS[leg.locale], closed: true }),
+    }
+    const utterance = await leg.listen(rules, signal).catch((error) => {
+      if (!signal.aborted) {
+        log.warn(
+          { call_id: callId, leg: role, reason: reasonOf(error) },
+          'speech was not transcribed; keys count',
+        )
+        call.note('speech.failed', role, { reason: reasonOf(error) })
+      }
+      throw error
+    })
     return { call, leg, utterance }
+  }
+
+  const understand = async ({ call, leg, utterance }: Heard, signal: AbortSignal): Promise<VisitorSpeech> => {
+    const { locale } = leg
+    const { slots, plainIntent, source, problem } = await understanding.understand(utterance.text, {
+      locale,
+      asked: 'unit',
+      signal,
+    })
+    // a visitor who left, or took to the keys, is no problem of the model
+    if (problem !== null && !signal.aborted)
+      log.warn(
+        { call_id: call.id, leg: 'visitor', code: problem },
+        'the language model was not heard; rules answered',
+      )
+    const found = await match(call.tenantId, {
+      unit: slots.unit,
+      block: slots.block,
+      resident: slots.resident,
+      locale,
+    })
+    const unit = found.kind === 'found' ? unitOf(found.unit) : null
+    // what a second sentence does not say again still holds
+    call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? call.visitor.intent }
+    // what was said stays out: the journal says what was understood
+    call.note('understood', 'visitor', {
+      unit: unit?.number ?? null,
+      match: found.kind,
+      intent: slots.intent,
+      source,
+      problem,
+    })
+    const identity = unit && slots.name ? keep(leg, utterance, 'identity') : null
+    const why = unit !== null && slots.intent !== null
+    const purpose = why && !identity ? keep(leg, utterance, 'purpose') : null
+    return { unit, identity, purpose, purposeSaid: why }
   }
 
   return {
     listen: fromPromise<VisitorSpeech, { callId: string }>(async ({ input: { callId }, signal }) => {
-      const { call, leg, utterance } = await hear(callId, 'visitor', signal)
-      const { locale } = leg
-      const { slots, plainIntent, source, problem } = await understanding.understand(utterance.text, {
-        locale,
-        asked: 'unit',
-        signal,
-      })
-      // a visitor who left, or took to the keys, is no problem of the model
-      if (problem !== null && !signal.aborted)
-        log.warn(
-          { call_id: callId, leg: 'visitor', code: problem },
-          'the language model was not heard; rules answered',
-        )
-      const found = await match(call.tenantId, {
-        unit: slots.unit,
-        block: slots.block,
-        resident: slots.resident,
-        locale,
-      })
-      const unit = found.kind === 'found' ? unitOf(found.unit) : null
-      // what a second sentence does not say again still holds
-      call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? call.visitor.intent }
-      // what was said stays out: the journal says what was understood
-      call.note('understood', 'visitor', {
-        unit: unit?.number ?? null,
-        match: found.kind,
-        intent: slots.intent,
-        source,
-        problem,
-      })
-      const identity = unit && slots.name ? keep(leg, 'identity', utterance.pcm, utterance.ms) : null
-      const why = unit !== null && slots.intent !== null
-      const purpose = why && !identity ? keep(leg, 'purpose', utterance.pcm, utterance.ms) : null
-      return { unit, identity, purpose, purposeSaid: why }
+      const heard = await hear(callId, 'visitor', signal)
+      try {
+        return await understand(heard, signal)
+      } finally {
+        heard.leg.forget(heard.utterance)
+      }
     }),
 
     listenToAnswer: fromPromise<SpokenAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {
       const { call, leg, utterance } = await hear(callId, 'resident', signal)
+      leg.forget(utterance)
       const { answer, confidence } = readAnswer(utterance.text, leg.locale)
       call.note('understood', 'resident', { answer, confidence })
       return answer
@@ -112,9 +126,9 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
   }
 }
 
-function keep(leg: Leg, name: RecordingName, pcm: Buffer, ms: number): Recording {
-  leg.keep(name, pcm)
-  return { name, heard: true, ms }
+function keep(leg: Leg, utterance: Heard['utterance'], name: RecordingName): Recording {
+  leg.keep(utterance, name)
+  return { name, heard: true, ms: utterance.ms }
 }
 
 function unitOf({ id, number, label }: Unit): Unit {

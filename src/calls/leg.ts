@@ -1,289 +1,246 @@
-import type { HungUp, LegEvent, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
-import { audioFrame, type Connection, HEADER_BYTES, SILENCE } from '../audiosocket/index.ts'
-import {
-  type BridgeLine,
-  createBridgeLine,
-  createEar,
-  createLegRecorder,
-  createPlayer,
-  createRecorder,
-  cutFrames,
-  type EarFact,
-  type LegRecorder,
-  type Recorder,
-  recordingFile,
-  saveRecording,
-} from '../media/index.ts'
+import type { LegEvent, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
+import type {
+  ArrivedLeg,
+  ListeningRules,
+  MediaCommand,
+  MediaFact,
+  MediaLeg,
+  MediaPort,
+} from '../mediaport/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
-import { reasonOf } from '../platform/errors.ts'
+import { fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
-import type { Synthesizer, Transcriber } from '../speech/index.ts'
-import { createIncoming } from './incoming.ts'
-import type { MediaAssets } from './media-assets.ts'
-import { type HeardUtterance, type ListeningOptions, listenTo } from './utterance-recorder.ts'
 
-export type LegConnection = Connection
-
-/**
- * ms after a tone on the visitor's line, or the end of a recording on the resident's, within which the same key in the
- * resident's sound is taken for its echo. The way there and back is a few hundred ms; the key is told at the tone's end.
- */
-const ECHO_MS = 1000
-
-/** ms that the end of a call waits for its recording. */
+/** ms that the end of a call waits for a leg's recording. */
 const RECORDING_CLOSE_MS = 2000
 
-/** A sound of ours among the prompts. */
-const BEEP = 'beep'
+/** One utterance as text. Its sound stays with the leg's media until `forget`. */
+interface HeardUtterance {
+  id: number
+  text: string
+  ms: number
+}
 
-/** One leg's plain media: ears and a voice on a connection. Its actor hears facts only. */
+/** One leg of a call: turns requests into commands of the media port, and its facts into events and notes. */
 export interface Leg {
+  /** As the media port numbers it. */
+  readonly id: number
   readonly role: Role
-  readonly connection: LegConnection
   readonly locale: Locale
+  /** Resolves when its connection is closed. */
+  readonly closed: Promise<void>
   /** Resolves when all was played out, was interrupted by `signal`, or the leg is gone. */
   say(pieces: readonly Piece[], signal: AbortSignal): Promise<Said & { beganAt: number }>
   /** A tone below everything that is said, until the returned function is called. */
   loop(tone: 'ringback' | 'hold'): () => void
   record(name: RecordingName, signal: AbortSignal): Promise<Recording>
-  /** One utterance as text and sound; rejects with SPEECH_… where it cannot be transcribed. */
-  listen(options: Omit<ListeningOptions, 'locale'>): Promise<HeardUtterance>
-  /** Keeps sound that was heard as the call's recording of that name. */
-  keep(name: RecordingName, pcm: Buffer): void
+  /** Rejects with SPEECH_… when the utterance cannot be transcribed. */
+  listen(rules: ListeningRules, signal: AbortSignal): Promise<HeardUtterance>
+  /** Makes the sound of an utterance the call's recording of that name. */
+  keep(utterance: HeardUtterance, name: RecordingName): void
+  forget(utterance: HeardUtterance): void
   /** Both legs hear each other until the returned function is called. */
   bridge(other: Leg): () => void
-  /** What comes in goes to `out`, what `back` has is heard; null for neither. */
-  carry(out: BridgeLine | null, back: BridgeLine | null): void
-  /**
-   * Whether this key in the other leg's sound may be an echo of ours: its tones were heard here a moment ago or, where what
-   * was said here is `carried` there, at any time since the first recording.
-   */
-  echoes(key: string, carried: boolean): boolean
-  /** One listener; returns its end. */
+  /** One listener; returns the function that unsubscribes. Facts without a listener are only noted. */
   subscribe(listener: (fact: LegEvent) => void): () => void
   /** dBFS of the last 100 ms. */
   level(): number
   hangUp(): void
-  /** Closes the socket and resolves when it is closed, and its recording kept. */
+  /** Closes the connection; resolves when it is closed and its recording is written. */
   destroy(): Promise<void>
 }
 
 /** What a leg needs of its call. */
 export interface LegOwner {
   readonly id: string
-  /** What the visitor said, as whole frames, by name. */
-  readonly recordings: Map<string, readonly Buffer[]>
-  readonly legs: ReadonlyMap<Role, Leg>
+  /** Names of the recordings that can be played. */
+  readonly recordings: Set<string>
+  readonly legs: Map<Role, Leg>
   note(kind: string, leg: Role | null, data: Record<string, unknown>): void
 }
 
 interface LegOptions {
   call: LegOwner
-  connection: LegConnection
-  assets: MediaAssets
-  transcriber: Transcriber
-  synthesizer: Synthesizer
+  arrived: ArrivedLeg
+  media: Pick<MediaPort, 'open'>
   locale: Locale
-  /** Whether all of it is recorded. */
-  records?: boolean
   log: Logger
 }
 
-/** Puts ears and a voice on a connection. It releases both by itself when the connection closes. */
+/** Takes an arrived leg into its call. It leaves the call by itself when its connection is closed. */
 export function createLeg(options: LegOptions): Leg {
-  const { call, connection, assets, transcriber, synthesizer, locale, records, log } = options
-  const { role } = connection
-  const prompts = assets.prompts[locale]
-  const facts = { call_id: call.id, leg: role }
-  let listener: ((fact: LegEvent) => void) | undefined
-  let recorder: Recorder | undefined
-  let recordedFrom = Number.POSITIVE_INFINITY
-  let reciting = 0
-  let recitedAt = Number.NEGATIVE_INFINITY
+  return new PortLeg(options)
+}
 
-  const player = createPlayer({ wake: () => connection.wake() })
-  const ear = createEar({
-    vad: assets.vad,
-    onFact: (fact) => tell(fact),
-    keeps: transcriber.provider !== 'none',
-  })
+type Answer<Type extends MediaFact['type']> = Extract<MediaFact, { type: Type }>
+type Request<Command> = Command extends { id: number } ? Omit<Command, 'id'> : never
 
-  const tell = (fact: EarFact) => {
-    if (fact.type === 'key.pressed' && fact.via === 'inband' && isEcho(fact.key)) {
-      call.note('key.echoed', role, { key: fact.key })
-      log.warn(facts, "a key in the resident's sound was not counted: it came from the visitor's line")
-    } else if (fact.type === 'key.pressed') {
-      recorder?.stop()
-      call.note('key', role, { key: fact.key, via: fact.via })
+interface Pending {
+  resolve(answer: MediaFact): void
+  reject(error: unknown): void
+  /** Stops listening to the signal. */
+  end(): void
+}
+
+class PortLeg implements Leg {
+  readonly id: number
+  readonly role: Role
+  readonly locale: Locale
+  readonly call: LegOwner
+  readonly log: Logger
+  readonly media: MediaLeg
+  readonly connection = Promise.withResolvers<void>()
+  readonly release = Promise.withResolvers<void>()
+  readonly pending = new Map<number, Pending>()
+  listener: ((fact: LegEvent) => void) | undefined
+  lastCommand = 0
+
+  constructor({ call, arrived, media, locale, log }: LegOptions) {
+    this.id = arrived.leg
+    this.role = arrived.role
+    this.locale = locale
+    this.call = call
+    this.log = log
+    this.media = media.open(arrived.leg, locale, (fact) => this.take(fact))
+  }
+
+  get closed(): Promise<void> {
+    return this.connection.promise
+  }
+
+  async say(pieces: readonly Piece[], signal: AbortSignal) {
+    const said = await this.ask<'said'>({ type: 'say', pieces }, signal)
+    const { ms, of, interrupted, beganAt } = said
+    this.listener?.({ type: 'said' })
+    this.note('said', { pieces, ms, of, interrupted })
+    return { ms, interrupted, beganAt }
+  }
+
+  loop(tone: 'ringback' | 'hold'): () => void {
+    return this.hold({ type: 'tone', tone })
+  }
+
+  async record(name: RecordingName, signal: AbortSignal): Promise<Recording> {
+    const { ms, heard, endedBy } = await this.ask<'recorded'>({ type: 'record', name }, signal)
+    this.note('recorded', { name, ms, heard, endedBy })
+    return { name, heard, ms }
+  }
+
+  async listen(rules: ListeningRules, signal: AbortSignal): Promise<HeardUtterance> {
+    const { id, text, ms } = await this.ask<'heard'>({ type: 'listen', ...rules }, signal)
+    return { id, text, ms }
+  }
+
+  keep({ id }: HeardUtterance, name: RecordingName): void {
+    this.media.send({ type: 'keep', of: id, name })
+  }
+
+  forget({ id }: HeardUtterance): void {
+    this.media.send({ type: 'forget', of: id })
+  }
+
+  bridge(other: Leg): () => void {
+    return this.hold({ type: 'bridge', other: other.id })
+  }
+
+  subscribe(to: (fact: LegEvent) => void): () => void {
+    this.listener = to
+    return () => {
+      this.listener = undefined
+    }
+  }
+
+  level(): number {
+    return this.media.level()
+  }
+
+  hangUp(): void {
+    this.media.send({ type: 'hangUp' })
+  }
+
+  async destroy(): Promise<void> {
+    this.media.send({ type: 'close' })
+    await this.closed
+    // nobody waits for a disk that hangs
+    await withTimeout(RECORDING_CLOSE_MS, this.release.promise)
+  }
+
+  take(fact: MediaFact): void {
+    const { listener, call, role, log } = this
+    if (fact.type === 'key.pressed') {
+      this.note('key', { key: fact.key, via: fact.via })
       listener?.({ type: 'key.pressed', key: fact.key })
-    } else if (fact.type === 'ulaw.detected') {
-      incoming.line?.ulaw()
-      call.note('ulaw.detected', role, {})
+    } else if (fact.type === 'key.echoed') {
+      this.note('key.echoed', { key: fact.key })
+      log.warn(this.facts(), "a key in the resident's sound was not counted: it came from the visitor's line")
+    } else if (fact.type === 'speech.started') {
+      listener?.({ type: 'speech.started' })
+      this.note(fact.type, { at: fact.at })
+    } else if (fact.type === 'speech.ended') this.note(fact.type, { at: fact.at, ms: fact.ms })
+    else if (fact.type === 'ulaw.detected') {
+      this.note('ulaw.detected', {})
       log.warn(
-        facts,
+        this.facts(),
         'the PBX sends raw µ-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)',
       )
+    } else if (fact.type === 'saying') listener?.({ type: 'saying' })
+    else if (fact.type === 'said' || fact.type === 'recorded' || fact.type === 'heard')
+      this.settle(fact.id)?.resolve(fact)
+    else if (fact.type === 'failed') this.settle(fact.id)?.reject(errorOf(fact))
+    else if (fact.type === 'kept') call.recordings.add(fact.name)
+    else if (fact.type === 'bridged') this.note('bridged', { dropped: fact.dropped, filled: fact.filled })
+    else if (fact.type === 'hungUp') listener?.({ type: 'hungUp', how: fact.how })
+    else if (fact.type === 'closed') {
+      const { type, ...stats } = fact
+      this.note('leg.closed', stats)
+      if (call.legs.get(role) === this) call.legs.delete(role)
+      this.connection.resolve()
     } else {
-      if (fact.type === 'speech.started') listener?.({ type: 'speech.started' })
-      call.note(fact.type, role, { at: fact.at, ...('ms' in fact && { ms: fact.ms }) })
+      if (fact.recordedMs !== null) this.note('leg.recorded', { ms: fact.recordedMs })
+      this.release.resolve()
     }
   }
 
-  const isEcho = (key: string) => {
-    if (role !== 'resident') return false
-    const carried = incoming.line !== null || reciting > 0 || performance.now() - recitedAt < ECHO_MS
-    return call.legs.get('visitor')?.echoes(key, carried) ?? false
+  /** Sends a command and resolves with its answer; the signal cancels the command. */
+  ask<Type extends 'said' | 'recorded' | 'heard'>(
+    command: Request<MediaCommand>,
+    signal: AbortSignal,
+  ): Promise<Answer<Type>> {
+    const id = ++this.lastCommand
+    const { promise, resolve, reject } = Promise.withResolvers<Answer<Type>>()
+    const cancel = () => this.media.send({ type: 'cancel', id })
+    signal.addEventListener('abort', cancel, { once: true })
+    const end = () => signal.removeEventListener('abort', cancel)
+    this.pending.set(id, { resolve: (answer) => resolve(answer as Answer<Type>), reject, end })
+    this.media.send({ ...command, id } as MediaCommand)
+    if (signal.aborted) cancel()
+    return promise
   }
 
-  const incoming = createIncoming(ear, (how) => gone(how))
-  const legRecorder = records
-    ? createLegRecorder(recordingFile(assets.recordings, call.id, `${role}-leg`))
-    : undefined
-  if (legRecorder) ear.tap(legRecorder.tap)
-  connection.attach(incoming, legRecorder ? legRecorder.hearing(player, HEADER_BYTES) : player)
-  const closed = connection.closed.then(() => {
-    incoming.close()
-    player.close()
-    ear.close()
-    gone('us')
-    return legRecorder && closeLegRecorder(legRecorder)
-  })
-
-  let isGone = false
-  const gone = (how: HungUp) => {
-    if (isGone) return
-    isGone = true
-    player.close()
-    listener?.({ type: 'hungUp', how })
+  /** Sends a command that lasts until the returned function is called. */
+  hold(command: Request<MediaCommand>): () => void {
+    const id = ++this.lastCommand
+    this.media.send({ ...command, id } as MediaCommand)
+    return () => this.media.send({ type: 'cancel', id })
   }
 
-  return {
-    role,
-    connection,
-    locale,
-    async say(pieces, signal) {
-      const texts = pieces.flatMap((piece) => (isSpoken(piece) ? [piece.speak] : []))
-      // prompts alone, the rule, are said in this very turn
-      const spoken = texts.length > 0 ? await synthesized(texts, signal) : undefined
-      const utterance = prompts.compose(pieces.map(playable), (name) => spoken?.get(name) ?? soundOf(name))
-      listener?.({ type: 'saying' })
-      const recites = pieces.some((piece) => typeof piece === 'object' && 'recording' in piece)
-      if (recites) reciting++
-      const { playedMs: ms, interrupted, beganAt } = await player.play(utterance, signal)
-      if (recites) {
-        reciting--
-        recitedAt = performance.now()
-      }
-      listener?.({ type: 'said' })
-      call.note('said', role, { pieces, ms, of: utterance.ms, interrupted })
-      return { ms, interrupted, beganAt: beganAt ?? Date.now() }
-    },
-    loop: (tone) => player.loop(assets.tones[tone]),
-    async record(name, signal) {
-      recorder = createRecorder({ signal })
-      recordedFrom = Math.min(recordedFrom, ear.clock)
-      const untap = ear.tap(recorder.tap)
-      const { pcm, ms, heard, endedBy } = await recorder.done
-      untap()
-      recorder = undefined
-      call.note('recorded', role, { name, ms, heard, endedBy })
-      if (heard && endedBy !== 'cancelled') keep(name, pcm)
-      return { name, heard, ms }
-    },
-    listen: (options) => listenTo(ear, transcriber, { ...options, locale }),
-    keep,
-    bridge(other) {
-      const there = createBridgeLine({
-        frame: audioFrame,
-        silence: SILENCE,
-        wake: () => other.connection.wake(),
-      })
-      const back = createBridgeLine({ frame: audioFrame, silence: SILENCE, wake: () => connection.wake() })
-      this.carry(there, back)
-      other.carry(back, there)
-      return () => {
-        this.carry(null, null)
-        other.carry(null, null)
-        for (const [from, line] of [
-          [role, there],
-          [other.role, back],
-        ] as const) {
-          call.note('bridged', from, { dropped: line.dropped, filled: line.filled })
-        }
-      }
-    },
-    carry(out, back) {
-      if (ear.ulaw) out?.ulaw()
-      incoming.line = out
-      player.live(back)
-    },
-    echoes(key, carried) {
-      const at = ear.toned(key)
-      if (at === undefined) return false
-      return ear.clock - at <= ECHO_MS || (carried && at > recordedFrom)
-    },
-    subscribe(to) {
-      listener = to
-      return () => {
-        listener = undefined
-      }
-    },
-    level: () => ear.level(),
-    hangUp: () => connection.hangUp(),
-    async destroy() {
-      connection.destroy()
-      await connection.closed
-      // nobody waits for a disk that hangs
-      await withTimeout(RECORDING_CLOSE_MS, closed)
-    },
+  settle(id: number): Pending | undefined {
+    const pending = this.pending.get(id)
+    this.pending.delete(id)
+    pending?.end()
+    return pending
   }
 
-  async function closeLegRecorder(legRecorder: LegRecorder): Promise<void> {
-    try {
-      call.note('leg.recorded', role, { ms: await legRecorder.close() })
-    } catch (error) {
-      notKept(error)
-    }
+  note(kind: string, data: Record<string, unknown>): void {
+    this.call.note(kind, this.role, data)
   }
 
-  /** What cannot be synthesised is left out of what is said. */
-  async function synthesized(texts: string[], signal: AbortSignal) {
-    const sounds = new Map<string, readonly Buffer[]>()
-    if (!synthesizer.ready) return sounds
-    await Promise.all(
-      texts.map(async (text) => {
-        try {
-          const pcm = await synthesizer.synthesize(text, { locale, signal })
-          sounds.set(text, cutFrames(pcm, audioFrame))
-        } catch (error) {
-          if (!signal.aborted) log.warn({ ...facts, reason: reasonOf(error) }, 'a text was not spoken')
-        }
-      }),
-    )
-    return sounds
-  }
-
-  function soundOf(name: string): readonly Buffer[] | undefined {
-    return name === BEEP ? assets.tones.beep : call.recordings.get(name)
-  }
-
-  function keep(name: RecordingName, pcm: Buffer): void {
-    call.recordings.set(name, cutFrames(pcm, audioFrame))
-    // on disk for the journal; the call plays it from memory and does not wait
-    saveRecording(assets.recordings, call.id, name, pcm).catch(notKept)
-  }
-
-  function notKept(error: unknown): void {
-    log.error({ ...facts, code: 'RECORDING_FAILED', reason: reasonOf(error) }, 'a recording was not kept')
+  facts() {
+    return { call_id: this.call.id, leg: this.role }
   }
 }
 
-function playable(piece: Piece) {
-  if (isSpoken(piece)) return { recording: piece.speak }
-  return piece === BEEP ? { recording: BEEP } : piece
-}
-
-function isSpoken(piece: Piece): piece is { speak: string } {
-  return typeof piece === 'object' && 'speak' in piece
+function errorOf({ code, details, reason }: Answer<'failed'>): Error {
+  return code === 'BUG' ? new Error(reason) : fail(code, details)
 }

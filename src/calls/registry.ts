@@ -1,6 +1,7 @@
 import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
 import type { Entrance } from '../directory/index.ts'
+import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -9,7 +10,7 @@ import type { LiveCall } from './call.ts'
 import { closedOutput, placeOf, rowOf } from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
-import type { Leg, LegConnection } from './leg.ts'
+import { createLeg } from './leg.ts'
 import { observeStates } from './observer.ts'
 import type { Snapshots } from './recovery/snapshots.ts'
 
@@ -19,14 +20,7 @@ interface CallsOptions {
   nodeId: string
   maxCalls: number
   entrance: (name: string | undefined) => Entrance
-  /** Puts ears and a voice on a connection; the leg owns both until it is closed. */
-  openLeg: (call: LiveCall, connection: LegConnection) => Leg
-  /** Plays one prompt to a connection that belongs to no call, then hangs it up. */
-  rejectWithPrompt: (connection: LegConnection, prompt: string) => void
-  /** Hangs such a connection up without a prompt, and closes it when the other side does not. */
-  reject: (connection: LegConnection) => void
-  /** Relays a resident's leg to another node; `address` is that node's port for residents. */
-  relay: (connection: LegConnection, address: string) => void
+  media: Pick<MediaPort, 'open' | 'reject' | 'relay' | 'forgetCall'>
   ended: EndedCalls
   journal: Journal
   /** Undefined when calls do not outlive their process. */
@@ -45,8 +39,7 @@ const HEARD_MS = 1000
 
 /** Every call of this node: starts, finds and ends them. A call is a root actor of its own. */
 export function createCalls(options: CallsOptions) {
-  const { settings, nodeId, maxCalls, ended, journal, snapshots, log, openLeg, rejectWithPrompt, reject } =
-    options
+  const { settings, nodeId, maxCalls, media, ended, journal, snapshots, log } = options
   const live = new Map<string, Entry>()
   const outcomes = new Map<string, number>()
   let draining = false
@@ -63,11 +56,11 @@ export function createCalls(options: CallsOptions) {
     unitId: string | undefined
   }
 
-  const begin = (connection: LegConnection, { seq: first, restored }: Beginning) => {
-    const { id } = connection
+  const begin = (arrived: ArrivedLeg, { seq: first, restored }: Beginning) => {
+    const { callId: id } = arrived
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
-    const name = before ? (before.gate ?? undefined) : connection.gate
+    const name = before ? (before.gate ?? undefined) : arrived.gate
     const { tenantId, name: welcome, bargesIn } = options.entrance(name)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
     let seq = first
@@ -97,7 +90,7 @@ export function createCalls(options: CallsOptions) {
       startedAt,
       actor,
       legs: new Map(),
-      recordings: recordings ?? new Map(),
+      recordings: new Set(recordings),
       visitor: before?.facts.visitor ?? { name: null, intent: null },
       preface: before ? [APOLOGY] : [],
       resuming: undefined,
@@ -109,11 +102,11 @@ export function createCalls(options: CallsOptions) {
       note,
     }
     live.set(id, call)
-    const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: connection.remote }
+    const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: arrived.remote }
     const place = { tenant: call.tenantId, gate: name ?? null, node: nodeId }
     if (restored) note('restored', null, { ...place, before: restored.before })
     else note('started', null, place)
-    connect(call, connection)
+    connect(call, arrived)
     actor.subscribe({
       complete: () => void release(call, actor.getSnapshot().output),
       error: (error) => {
@@ -156,15 +149,11 @@ export function createCalls(options: CallsOptions) {
     })
   }
 
-  const connect = (call: Entry, connection: LegConnection) => {
-    const { role } = connection
-    call.legs.set(role, openLeg(call, connection))
-    call.note('leg.connected', role, { remote: connection.remote })
-    void connection.closed.then(() => {
-      const stats = connection.stats()
-      call.note('leg.closed', role, { ...stats })
-      if (call.legs.get(role)?.connection === connection) call.legs.delete(role)
-    })
+  const connect = (call: Entry, arrived: ArrivedLeg) => {
+    const { role, remote } = arrived
+    const { locale } = options.entrance(call.gate)
+    call.legs.set(role, createLeg({ call, arrived, media, locale, log }))
+    call.note('leg.connected', role, { remote })
   }
 
   const release = async (call: Entry, output: CallOutput | undefined) => {
@@ -175,7 +164,7 @@ export function createCalls(options: CallsOptions) {
     for (const leg of call.legs.values()) leg.hangUp()
     await Promise.all([...call.legs.values()].map((leg) => leg.destroy()))
     call.actor.stop()
-    call.recordings.clear()
+    media.forgetCall(call.id)
     const outcome = output?.outcome ?? 'unreachable'
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     const { reason = 'fault', decision = null, durations = null } = output ?? {}
@@ -229,9 +218,7 @@ export function createCalls(options: CallsOptions) {
       connect(call as Entry, connection)
       call.actor.send({ type: 'resident.joined' })
     },
-    relay: options.relay,
-    rejectWithPrompt,
-    reject,
+    media,
     onSettled: tellEmpty,
     log,
   })
@@ -273,7 +260,7 @@ export function createCalls(options: CallsOptions) {
       // first, or the leg that closes before the other would look like a party that hung up
       for (const { actor } of calls) actor.send({ type: 'call.end', reason: 'closing' })
       for (const leg of legs) leg.hangUp()
-      await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.connection.closed)))
+      await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.closed)))
       await Promise.all(calls.map((call) => release(call, closedOutput(call))))
     },
   }

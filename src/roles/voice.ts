@@ -8,16 +8,11 @@ import {
   createEndedCalls,
   createEntrancePorts,
   createHearing,
-  createLeg,
   createPorts,
-  createRejections,
-  createRelays,
   createSnapshots,
   deadline,
   endedSince,
   LEVELS,
-  loadMediaAssets,
-  type MediaAssets,
   publishLevels,
   startRetention,
 } from '../calls/index.ts'
@@ -34,6 +29,7 @@ import {
 } from '../directory/index.ts'
 import { deleteOldGateCommands } from '../gates/index.ts'
 import { sweepInbound } from '../inbound/index.ts'
+import { createMediaPort, loadMediaAssets, type MediaAssets } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import { PACKAGE_ROOT } from '../platform/package.ts'
@@ -82,13 +78,6 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   owner.defer(() => retention.stop())
   const pacer = createPacer()
   owner.defer(() => pacer.close())
-  const rejections = createRejections({ prompts: assets.prompts[config.locale], graceMs: call.hangupGraceMs })
-
-  const relays = createRelays({
-    graceMs: call.hangupGraceMs,
-    rejectWithPrompt: (connection) => rejections.rejectWithPrompt(connection, 'visit-over'),
-    log,
-  })
 
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }
   const residentPort = () => bound.resident
@@ -148,6 +137,16 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     match: matcher.match,
     log,
   })
+  const media = createMediaPort({
+    assets,
+    transcriber,
+    synthesizer,
+    locale: config.locale,
+    records: config.recordCalls,
+    graceMs: call.hangupGraceMs,
+    onArrival: (arrived) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived),
+    log,
+  })
   const machine = provideCall({ ...ports, ...hearing, deadline })
   const ended = createEndedCalls(
     (await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed(),
@@ -158,7 +157,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     allow: audiosocket.allow,
     // after a restart all calls reconnect at once
     maxHandshakes: Math.max(MIN_HANDSHAKES, config.maxCalls),
-    onConnection: (connection) => calls[connection.role === 'visitor' ? 'attend' : 'join'](connection),
+    onConnection: media.arrive,
   })
   owner.defer(() => server.close())
   const entrances = await createEntrancePorts({
@@ -174,7 +173,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
           database,
           instance: presence.instance,
           machines: machinesVersion(),
-          recordings,
+          media,
           isAway: journal.isAway,
           log,
         })
@@ -192,20 +191,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
     entrance: entrances.of,
-    openLeg: (live, connection) =>
-      createLeg({
-        call: live,
-        connection,
-        assets,
-        transcriber,
-        synthesizer,
-        locale: entrances.of(live.gate).locale,
-        records: config.recordCalls,
-        log,
-      }),
-    rejectWithPrompt: rejections.rejectWithPrompt,
-    reject: rejections.reject,
-    relay: relays.carry,
+    media,
     ended,
     journal,
     snapshots,
@@ -213,8 +199,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => calls.close())
-  owner.defer(() => rejections.close())
-  owner.defer(() => relays.close())
+  owner.defer(() => media.close())
   const { host } = audiosocket
   bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
   bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
@@ -244,7 +229,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     /** Takes no new calls; resolves when the last live call and the last relayed leg have ended. */
     async drain() {
       await calls.drain()
-      await relays.drained()
+      await media.drained()
     },
     speech: { tts: synthesizer.status, stt: transcriber.status },
     status: () => ({

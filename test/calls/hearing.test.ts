@@ -23,8 +23,9 @@ async function bothSpeak(understanding: Understanding) {
       locale: 'pt-BR',
       listen: async ({ silenceMs }: { silenceMs: number }) => {
         silences[role] = silenceMs
-        return { text, pcm: Buffer.alloc(0), ms: 0 }
+        return { id: 1, text, ms: 0 }
       },
+      forget: () => {},
     }) as unknown as Leg
   const call = {
     id: 'one',

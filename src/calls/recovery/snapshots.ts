@@ -1,6 +1,4 @@
-import { join } from 'node:path'
-import { audioFrame } from '../../audiosocket/index.ts'
-import { cutFrames, finishLegRecordings, loadRecording } from '../../media/index.ts'
+import type { MediaPort } from '../../mediaport/index.ts'
 import { createBatcher } from '../../platform/batch.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
@@ -24,11 +22,11 @@ const AT_ONCE = 100
 /** First journal number of a call that may have a journal already: above that journal, and below events noted after the end. */
 const UNSURE_SEQ = LATE_SEQ / 10
 
-/** The snapshot of a call that this process has claimed, with the visitor's recordings. */
+/** The snapshot of a call that this process has claimed, with the names of the recordings that can be played. */
 export interface RestoredVisit {
   call: CallSnapshot
   before: Before
-  recordings: Map<string, readonly Buffer[]>
+  recordings: string[]
 }
 
 /** What a UUID on the visitor port stands for; `seq` is the journal's next number. */
@@ -44,8 +42,7 @@ interface SnapshotsOptions {
   instance: string
   /** Version of this process's machines. */
   machines: string
-  /** Where recordings of the calls are kept. */
-  recordings: string
+  media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings' | 'forgetCall'>
   /** The database did not answer the last time, so a query would only cost time. */
   isAway: () => boolean
   log: Logger
@@ -55,7 +52,7 @@ export type Snapshots = ReturnType<typeof createSnapshots>
 
 /** Snapshots let calls outlive their process: taken while the call lives, restored when its visitor connects again. */
 export function createSnapshots(options: SnapshotsOptions) {
-  const { database, instance, machines, recordings, isAway, log } = options
+  const { database, instance, machines, media, isAway, log } = options
 
   const recalls = createBatcher<string, Recall>({
     run: (ids) => claimCalls(database, { ids, instance }),
@@ -76,29 +73,12 @@ export function createSnapshots(options: SnapshotsOptions) {
     return answer
   }
 
-  const soundsOf = async ({ callId, facts }: CallSnapshot): Promise<RestoredVisit['recordings']> => {
-    const sounds = new Map<string, readonly Buffer[]>()
-    for (const name of facts.recordings) {
-      try {
-        const pcm = await loadRecording(recordings, callId, name)
-        if (pcm) sounds.set(name, cutFrames(pcm, audioFrame))
-      } catch (error) {
-        log.warn(
-          { call_id: callId, reason: reasonOf(error) },
-          'a recording of a restored call cannot be played',
-        )
-      }
-    }
-    return sounds
+  const recordingsOf = async ({ callId, facts }: CallSnapshot): Promise<string[]> => {
+    const loaded = await withTimeout(RECALL_MS, media.loadRecordings(callId, facts.recordings))
+    // what is loaded late belongs to no call
+    if (!loaded) media.forgetCall(callId)
+    return loaded ?? []
   }
-
-  const mend = (callId: string) =>
-    finishLegRecordings(join(recordings, callId)).catch((error) =>
-      log.warn(
-        { call_id: callId, reason: reasonOf(error) },
-        'a recording of a restored call stays unfinished',
-      ),
-    )
 
   return {
     /** Never rejects; a call that is not found in time counts as new. */
@@ -107,13 +87,9 @@ export function createSnapshots(options: SnapshotsOptions) {
       if (!found) return { is: 'new', seq: UNSURE_SEQ }
       if (found.is !== 'claimed') return found
       const { call, before, seq } = found
-      await withTimeout(RECALL_MS, mend(callId))
+      await withTimeout(RECALL_MS, media.finishRecordings(callId))
       if (call.machines === machines)
-        return {
-          is: 'restored',
-          seq,
-          visit: { call, before, recordings: (await withTimeout(RECALL_MS, soundsOf(call))) ?? new Map() },
-        }
+        return { is: 'restored', seq, visit: { call, before, recordings: await recordingsOf(call) } }
       log.warn({ call_id: callId }, 'the snapshot of a call is from another version: the call begins anew')
       return { is: 'new', seq }
     },
@@ -128,15 +104,7 @@ export function createSnapshots(options: SnapshotsOptions) {
      * The call as it is now; undefined when it cannot be persisted. Not from within one of its transitions: the snapshot would
      * be the one before it.
      */
-    take({
-      id,
-      tenantId,
-      gate,
-      startedAt,
-      actor,
-      visitor,
-      recordings: sounds,
-    }: LiveCall): CallSnapshot | undefined {
+    take({ id, tenantId, gate, startedAt, actor, visitor, recordings }: LiveCall): CallSnapshot | undefined {
       try {
         return {
           callId: id,
@@ -146,7 +114,7 @@ export function createSnapshots(options: SnapshotsOptions) {
           instance,
           machines,
           snapshot: actor.getPersistedSnapshot(),
-          facts: { visitor, recordings: [...sounds.keys()] },
+          facts: { visitor, recordings: [...recordings] },
         }
       } catch (error) {
         log.error({ call_id: id, code: 'BUG', err: error }, 'no snapshot of a call could be taken')

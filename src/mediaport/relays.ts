@@ -1,6 +1,5 @@
-import { type Relay, relay } from '../audiosocket/index.ts'
+import { type Connection, type Relay, relay } from '../audiosocket/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { LegConnection } from './leg.ts'
 
 /** ms for the other node to accept; an Asterisk gives a silent leg two seconds. */
 const CONNECT_MS = 1000
@@ -9,7 +8,7 @@ interface RelaysOptions {
   /** ms between 0x00 and closing the sockets ourselves. */
   graceMs: number
   /** Says that the visit is over to a leg whose node cannot be reached, and hangs it up. */
-  rejectWithPrompt: (connection: LegConnection) => void
+  rejectWithPrompt: (connection: Connection) => void
   log: Logger
 }
 
@@ -18,7 +17,7 @@ export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) 
   const open = new Set<Relay>()
   let closed = false
 
-  const carry = async (connection: LegConnection, address: string) => {
+  const carry = async (connection: Connection, address: string) => {
     const { host, port } = partsOf(address)
     const facts = { call_id: connection.id, leg: connection.role, address }
     const carried = relay({ connection, host, port, connectMs: CONNECT_MS, graceMs })
@@ -43,7 +42,7 @@ export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) 
 
   return {
     /** `address`: host:port of the other node's port for such legs. */
-    carry(connection: LegConnection, address: string): void {
+    carry(connection: Connection, address: string): void {
       void carry(connection, address)
     },
     /** Resolves when the last one has ended. */

@@ -1,5 +1,5 @@
+import type { Connection } from '../audiosocket/index.ts'
 import { createPlayer, type Prompts } from '../media/index.ts'
-import type { LegConnection } from './leg.ts'
 
 /** Connections that hear a reject prompt at the same time; further ones are hung up at once. */
 const AT_ONCE = 50
@@ -15,9 +15,9 @@ interface RejectionsOptions {
  * itself when it closes, and all are bounded in number and time.
  */
 export function createRejections({ prompts, graceMs }: RejectionsOptions) {
-  const open = new Set<LegConnection>()
+  const open = new Set<Connection>()
 
-  const reject = (connection: LegConnection) => {
+  const reject = (connection: Connection) => {
     connection.hangUp()
     const timer = setTimeout(() => connection.destroy(), graceMs)
     void connection.closed.then(() => clearTimeout(timer))
@@ -26,7 +26,7 @@ export function createRejections({ prompts, graceMs }: RejectionsOptions) {
   return {
     /** 0x00 at once; the socket is closed after the grace. */
     reject,
-    rejectWithPrompt(connection: LegConnection, prompt: string) {
+    rejectWithPrompt(connection: Connection, prompt: string) {
       if (open.size >= AT_ONCE) return reject(connection)
       open.add(connection)
       const player = createPlayer({ wake: () => connection.wake() })

@@ -1,24 +1,18 @@
 import { createRecorder, type Ear, KEPT_MS } from '../media/index.ts'
 import { FRAME_MS, type Locale } from '../platform/audio.ts'
 import type { Transcriber, Transcription } from '../speech/index.ts'
+import type { ListeningRules } from './port.ts'
 
 /** ms until somebody speaks; whoever listens has a shorter patience of its own. */
 const SPEECH_START_MS = 60_000
 
-export interface ListeningOptions {
+interface ListeningOptions extends ListeningRules {
   locale: Locale
-  /** So much silence ends what is said. */
-  silenceMs: number
-  /** The longest that is listened to. */
-  maxMs: number
-  /** Words that are likely; with `closed` nothing else is expected. */
-  hints?: readonly string[]
-  closed?: boolean
   signal: AbortSignal
 }
 
 /** What was said, as text and as sound. */
-export interface HeardUtterance {
+interface HeardUtterance {
   text: string
   pcm: Buffer
   ms: number

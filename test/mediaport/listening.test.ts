@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
-import { listenTo } from '../../src/calls/utterance-recorder.ts'
 import { createEar, type Ear, type EarFact } from '../../src/media/index.ts'
+import { listenTo } from '../../src/mediaport/utterance-recorder.ts'
 import { FRAME_BYTES, SAMPLE_RATE } from '../../src/platform/audio.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { createTranscriber, type Transcriber } from '../../src/speech/index.ts'

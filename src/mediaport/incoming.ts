@@ -5,7 +5,7 @@ import type { BridgeLine, Ear } from '../media/index.ts'
 const STILL_MS = 300
 
 /** What comes in on a leg, on its way to the leg's ear and to the other leg. */
-interface Incoming extends ConnectionListener {
+export interface Incoming extends ConnectionListener {
   /** Where the sound goes beside the ear; null: nowhere. */
   line: BridgeLine | null
   /** The ear's clock stands still from now on. */

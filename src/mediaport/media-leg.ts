@@ -1,0 +1,324 @@
+import type { Piece, RecordingName } from '../../machines/index.ts'
+import { audioFrame, type Connection, HEADER_BYTES, SILENCE } from '../audiosocket/index.ts'
+import {
+  type BridgeLine,
+  createBridgeLine,
+  createEar,
+  createLegRecorder,
+  createPlayer,
+  createRecorder,
+  cutFrames,
+  type Ear,
+  type EarFact,
+  type LegRecorder,
+  type Recorder,
+  recordingFile,
+  saveRecording,
+} from '../media/index.ts'
+import type { Locale, Role } from '../platform/audio.ts'
+import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Synthesizer, Transcriber } from '../speech/index.ts'
+import { createIncoming, type Incoming } from './incoming.ts'
+import type { MediaAssets } from './media-assets.ts'
+import type { MediaCommand, MediaFact, MediaLeg } from './port.ts'
+import { listenTo } from './utterance-recorder.ts'
+
+/**
+ * ms after a tone on the visitor's line, or the end of a recording on the resident's, within which the same key in the
+ * resident's sound counts as its echo. The round trip takes a few hundred ms, and a key is reported at the end of its tone.
+ */
+const ECHO_MS = 1000
+
+/** A prompt that is a tone of ours. */
+const BEEP = 'beep'
+
+/** What the legs of a call share. */
+export interface CallSound {
+  /** What the visitor said, as whole frames, by name. */
+  readonly recordings: Map<string, readonly Buffer[]>
+  readonly legs: Map<Role, ConnectedLeg>
+}
+
+interface ConnectedLegOptions {
+  connection: Connection
+  sound: CallSound
+  assets: MediaAssets
+  transcriber: Transcriber
+  synthesizer: Synthesizer
+  locale: Locale
+  /** Whether the whole leg is recorded. */
+  records: boolean
+  /** Another leg of this process by its number. */
+  other: (leg: number) => ConnectedLeg | undefined
+  onFact: (fact: MediaFact) => void
+  log: Logger
+}
+
+type Asked<Type extends MediaCommand['type']> = Extract<MediaCommand, { type: Type }>
+
+/** Ear, player and recorders on a connection. It releases all of them by itself when the connection closes. */
+export class ConnectedLeg implements MediaLeg {
+  readonly options: ConnectedLegOptions
+  readonly connection: Connection
+  readonly role: Role
+  readonly ear: Ear
+  readonly player: ReturnType<typeof createPlayer>
+  readonly incoming: Incoming
+  readonly onFact: (fact: MediaFact) => void
+  /** What `cancel` does, by the id of the command. */
+  readonly underWay = new Map<number, () => void>()
+  /** Sound of heard utterances by the id of their `listen`. */
+  readonly utterances = new Map<number, Buffer>()
+  recorder: Recorder | undefined
+  /** The stream's clock at the first recording. */
+  recordedFrom = Number.POSITIVE_INFINITY
+  /** Utterances with a recording that are being said, and when the last one ended. */
+  reciting = 0
+  recitedAt = Number.NEGATIVE_INFINITY
+  isGone = false
+
+  constructor(options: ConnectedLegOptions) {
+    const { connection, sound, assets, transcriber, records, onFact } = options
+    this.options = options
+    this.connection = connection
+    this.role = connection.role
+    this.onFact = onFact
+    this.player = createPlayer({ wake: () => connection.wake() })
+    this.ear = createEar({
+      vad: assets.vad,
+      onFact: (fact) => this.notice(fact),
+      keeps: transcriber.provider !== 'none',
+    })
+    this.incoming = createIncoming(this.ear, (how) => this.gone(how))
+    const legRecorder = records
+      ? createLegRecorder(recordingFile(assets.recordings, connection.id, `${this.role}-leg`))
+      : undefined
+    if (legRecorder) this.ear.tap(legRecorder.tap)
+    connection.attach(
+      this.incoming,
+      legRecorder ? legRecorder.hearing(this.player, HEADER_BYTES) : this.player,
+    )
+    sound.legs.set(this.role, this)
+    void connection.closed.then(() => this.release(legRecorder))
+  }
+
+  send(command: MediaCommand): void {
+    if (command.type === 'say') void this.say(command)
+    else if (command.type === 'tone') {
+      this.underWay.set(command.id, this.player.loop(this.options.assets.tones[command.tone]))
+    } else if (command.type === 'record') void this.record(command)
+    else if (command.type === 'listen') void this.listen(command)
+    else if (command.type === 'keep') {
+      const pcm = this.utterances.get(command.of)
+      if (pcm) this.keep(command.name, pcm)
+    } else if (command.type === 'forget') this.utterances.delete(command.of)
+    else if (command.type === 'bridge') this.bridge(command)
+    else if (command.type === 'cancel') {
+      const cancel = this.underWay.get(command.id)
+      this.underWay.delete(command.id)
+      cancel?.()
+    } else if (command.type === 'hangUp') this.connection.hangUp()
+    else this.connection.destroy()
+  }
+
+  level(): number {
+    return this.ear.level()
+  }
+
+  async say({ id, pieces }: Asked<'say'>): Promise<void> {
+    const { assets, locale } = this.options
+    const signal = this.begin(id)
+    try {
+      const texts = pieces.flatMap((piece) => (isSpoken(piece) ? [piece.speak] : []))
+      // prompts alone, the rule, are said in this very turn
+      const spoken = texts.length > 0 ? await this.synthesized(texts, signal) : undefined
+      const utterance = assets.prompts[locale].compose(
+        pieces.map(playable),
+        (name) => spoken?.get(name) ?? this.soundOf(name),
+      )
+      this.onFact({ type: 'saying', id })
+      const recites = pieces.some((piece) => typeof piece === 'object' && 'recording' in piece)
+      if (recites) this.reciting++
+      const { playedMs: ms, interrupted, beganAt = Date.now() } = await this.player.play(utterance, signal)
+      if (recites) {
+        this.reciting--
+        this.recitedAt = performance.now()
+      }
+      this.underWay.delete(id)
+      this.onFact({ type: 'said', id, ms, of: utterance.ms, interrupted, beganAt })
+    } catch (error) {
+      this.fail(id, error)
+    }
+  }
+
+  async record({ id, name }: Asked<'record'>): Promise<void> {
+    const { ear } = this
+    this.recorder = createRecorder({ signal: this.begin(id) })
+    this.recordedFrom = Math.min(this.recordedFrom, ear.clock)
+    const untap = ear.tap(this.recorder.tap)
+    const { pcm, ms, heard, endedBy } = await this.recorder.done
+    untap()
+    this.recorder = undefined
+    this.underWay.delete(id)
+    this.onFact({ type: 'recorded', id, name, ms, heard, endedBy })
+    if (heard && endedBy !== 'cancelled') this.keep(name, pcm)
+  }
+
+  async listen({ id, type, ...rules }: Asked<'listen'>): Promise<void> {
+    const { transcriber, locale } = this.options
+    const signal = this.begin(id)
+    try {
+      const { text, pcm, ms } = await listenTo(this.ear, transcriber, { ...rules, locale, signal })
+      this.underWay.delete(id)
+      this.utterances.set(id, pcm)
+      this.onFact({ type: 'heard', id, text, ms })
+    } catch (error) {
+      this.fail(id, error)
+    }
+  }
+
+  bridge({ id, other: leg }: Asked<'bridge'>): void {
+    const other = this.options.other(leg)
+    if (!other) return
+    const [there, back] = [other.line(), this.line()]
+    this.carry(there, back)
+    other.carry(back, there)
+    this.underWay.set(id, () => {
+      this.carry(null, null)
+      other.carry(null, null)
+      this.onFact({ type: 'bridged', dropped: there.dropped, filled: there.filled })
+      other.onFact({ type: 'bridged', dropped: back.dropped, filled: back.filled })
+    })
+  }
+
+  /** What this leg hears of another. */
+  line(): BridgeLine {
+    return createBridgeLine({ frame: audioFrame, silence: SILENCE, wake: () => this.connection.wake() })
+  }
+
+  /** What comes in goes to `out`; this leg hears `back`. */
+  carry(out: BridgeLine | null, back: BridgeLine | null): void {
+    if (this.ear.ulaw) out?.ulaw()
+    this.incoming.line = out
+    this.player.live(back)
+  }
+
+  /**
+   * Whether this key in the other leg's sound may be an echo of ours: its tones were heard here within ECHO_MS or, where the
+   * visitor's sound is `carried` there, at any time since the first recording.
+   */
+  echoes(key: string, carried: boolean): boolean {
+    const at = this.ear.toned(key)
+    if (at === undefined) return false
+    return this.ear.clock - at <= ECHO_MS || (carried && at > this.recordedFrom)
+  }
+
+  notice(fact: EarFact): void {
+    if (fact.type === 'key.pressed' && fact.via === 'inband' && this.isEcho(fact.key)) {
+      this.onFact({ type: 'key.echoed', key: fact.key })
+      return
+    }
+    if (fact.type === 'key.pressed') this.recorder?.stop()
+    else if (fact.type === 'ulaw.detected') this.incoming.line?.ulaw()
+    this.onFact(fact)
+  }
+
+  isEcho(key: string): boolean {
+    if (this.role !== 'resident') return false
+    const carried =
+      this.incoming.line !== null || this.reciting > 0 || performance.now() - this.recitedAt < ECHO_MS
+    return this.options.sound.legs.get('visitor')?.echoes(key, carried) ?? false
+  }
+
+  gone(how: Extract<MediaFact, { type: 'hungUp' }>['how']): void {
+    if (this.isGone) return
+    this.isGone = true
+    this.player.close()
+    this.onFact({ type: 'hungUp', how })
+  }
+
+  async release(legRecorder: LegRecorder | undefined): Promise<void> {
+    const { legs } = this.options.sound
+    this.incoming.close()
+    this.player.close()
+    this.ear.close()
+    this.gone('us')
+    if (legs.get(this.role) === this) legs.delete(this.role)
+    this.onFact({ type: 'closed', ...this.connection.stats() })
+    const recordedMs = legRecorder ? await this.closeLegRecorder(legRecorder) : null
+    this.onFact({ type: 'released', recordedMs })
+  }
+
+  async closeLegRecorder(legRecorder: LegRecorder): Promise<number | null> {
+    try {
+      return await legRecorder.close()
+    } catch (error) {
+      this.notKept(error)
+      return null
+    }
+  }
+
+  /** What cannot be synthesised is left out of what is said. */
+  async synthesized(texts: string[], signal: AbortSignal): Promise<Map<string, readonly Buffer[]>> {
+    const { synthesizer, locale, log } = this.options
+    const sounds = new Map<string, readonly Buffer[]>()
+    if (!synthesizer.ready) return sounds
+    await Promise.all(
+      texts.map(async (text) => {
+        try {
+          const pcm = await synthesizer.synthesize(text, { locale, signal })
+          sounds.set(text, cutFrames(pcm, audioFrame))
+        } catch (error) {
+          if (!signal.aborted) log.warn({ ...this.facts(), reason: reasonOf(error) }, 'a text was not spoken')
+        }
+      }),
+    )
+    return sounds
+  }
+
+  soundOf(name: string): readonly Buffer[] | undefined {
+    return name === BEEP ? this.options.assets.tones.beep : this.options.sound.recordings.get(name)
+  }
+
+  keep(name: RecordingName, pcm: Buffer): void {
+    const { sound, assets } = this.options
+    sound.recordings.set(name, cutFrames(pcm, audioFrame))
+    // on disk for the journal; the call plays it from memory and does not wait
+    saveRecording(assets.recordings, this.connection.id, name, pcm).catch((error) => this.notKept(error))
+    this.onFact({ type: 'kept', name })
+  }
+
+  notKept(error: unknown): void {
+    this.options.log.error(
+      { ...this.facts(), code: 'RECORDING_FAILED', reason: reasonOf(error) },
+      'a recording was not kept',
+    )
+  }
+
+  /** The signal that `cancel` aborts. */
+  begin(id: number): AbortSignal {
+    const controller = new AbortController()
+    this.underWay.set(id, () => controller.abort())
+    return controller.signal
+  }
+
+  fail(id: number, error: unknown): void {
+    this.underWay.delete(id)
+    const { code, details } = asPorteiroError(error)
+    this.onFact({ type: 'failed', id, code, details, reason: reasonOf(error) })
+  }
+
+  facts() {
+    return { call_id: this.connection.id, leg: this.role }
+  }
+}
+
+function playable(piece: Piece) {
+  if (isSpoken(piece)) return { recording: piece.speak }
+  return piece === BEEP ? { recording: BEEP } : piece
+}
+
+function isSpoken(piece: Piece): piece is { speak: string } {
+  return typeof piece === 'object' && 'speak' in piece
+}

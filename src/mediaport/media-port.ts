@@ -1,0 +1,131 @@
+import { join } from 'node:path'
+import { audioFrame, type Connection } from '../audiosocket/index.ts'
+import { cutFrames, finishLegRecordings, loadRecording } from '../media/index.ts'
+import type { Locale } from '../platform/audio.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Synthesizer, Transcriber } from '../speech/index.ts'
+import type { MediaAssets } from './media-assets.ts'
+import { type CallSound, ConnectedLeg } from './media-leg.ts'
+import type { ArrivedLeg, MediaPort } from './port.ts'
+import { createRejections } from './reject-prompt.ts'
+import { createRelays } from './relays.ts'
+
+interface MediaPortOptions {
+  assets: MediaAssets
+  transcriber: Transcriber
+  synthesizer: Synthesizer
+  /** Of prompts to legs without a call. */
+  locale: Locale
+  /** Whether whole legs are recorded. */
+  records: boolean
+  /** ms between 0x00 and closing a connection without a call ourselves. */
+  graceMs: number
+  onArrival: (leg: ArrivedLeg) => void
+  log: Logger
+}
+
+/** The media of this process's legs, behind their port. */
+export function createMediaPort(options: MediaPortOptions) {
+  const { assets, transcriber, synthesizer, records, graceMs, onArrival, log } = options
+  const arrived = new Map<number, Connection>()
+  const connected = new Map<number, ConnectedLeg>()
+  const sounds = new Map<string, CallSound>()
+  const rejections = createRejections({ prompts: assets.prompts[options.locale], graceMs })
+  const relays = createRelays({
+    graceMs,
+    rejectWithPrompt: (connection) => rejections.rejectWithPrompt(connection, 'visit-over'),
+    log,
+  })
+  let lastLeg = 0
+
+  const waiting = (leg: number): Connection => {
+    const connection = arrived.get(leg)
+    if (!connection) throw fail('BUG', {}, new Error(`leg ${leg} is not waiting`))
+    return connection
+  }
+
+  const take = (leg: number): Connection => {
+    const connection = waiting(leg)
+    arrived.delete(leg)
+    return connection
+  }
+
+  const soundOf = (callId: string): CallSound => {
+    const known = sounds.get(callId)
+    if (known) return known
+    const sound: CallSound = { recordings: new Map(), legs: new Map() }
+    sounds.set(callId, sound)
+    return sound
+  }
+
+  const port: MediaPort = {
+    open(leg, locale, onFact) {
+      const connection = waiting(leg)
+      const media = new ConnectedLeg({
+        connection,
+        sound: soundOf(connection.id),
+        assets,
+        transcriber,
+        synthesizer,
+        locale,
+        records,
+        other: (other) => connected.get(other),
+        onFact,
+        log,
+      })
+      arrived.delete(leg)
+      connected.set(leg, media)
+      void connection.closed.then(() => connected.delete(leg))
+      return media
+    },
+    reject(leg, prompt) {
+      // also a leg whose call broke while it began
+      if (prompt === undefined) rejections.reject(connected.get(leg)?.connection ?? take(leg))
+      else rejections.rejectWithPrompt(take(leg), prompt)
+    },
+    relay: (leg, address) => relays.carry(take(leg), address),
+    async finishRecordings(callId) {
+      await finishLegRecordings(join(assets.recordings, callId)).catch((error) =>
+        log.warn(
+          { call_id: callId, reason: reasonOf(error) },
+          'a recording of a restored call stays unfinished',
+        ),
+      )
+    },
+    async loadRecordings(callId, names) {
+      const { recordings } = soundOf(callId)
+      for (const name of names) {
+        try {
+          const pcm = await loadRecording(assets.recordings, callId, name)
+          if (pcm) recordings.set(name, cutFrames(pcm, audioFrame))
+        } catch (error) {
+          log.warn(
+            { call_id: callId, reason: reasonOf(error) },
+            'a recording of a restored call cannot be played',
+          )
+        }
+      }
+      return [...recordings.keys()]
+    },
+    forgetCall: (callId) => void sounds.delete(callId),
+  }
+
+  return {
+    ...port,
+    /** A connection has named its call: numbers it, and reports it as a leg. */
+    arrive(connection: Connection): void {
+      const leg = ++lastLeg
+      arrived.set(leg, connection)
+      const { id: callId, role, gate, remote, relayed } = connection
+      onArrival({ leg, callId, role, gate, remote, relayed })
+    },
+    /** Resolves when the last relayed leg has ended. */
+    drained: relays.drained,
+    /** Ends what belongs to no call here: relayed legs, then reject prompts. */
+    async close(): Promise<void> {
+      await relays.close()
+      rejections.close()
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import type { HungUp, Piece, RecordingName } from '../../machines/index.ts'
+import type { Locale, Role } from '../platform/audio.ts'
+import type { Details, ErrorCode } from '../platform/errors.ts'
+
+/** A leg whose connection has named its call. It waits for `open`, `reject` or `relay`. */
+export interface ArrivedLeg {
+  /** Unique in this process: several connections may name the same call and role. */
+  readonly leg: number
+  /** The call's UUID, lower case. */
+  readonly callId: string
+  readonly role: Role
+  /** The entrance by name; undefined for the main port pair. */
+  readonly gate: string | undefined
+  /** address:port of the peer */
+  readonly remote: string
+  /** Another node sent it here, because the call lives here. */
+  readonly relayed: boolean
+}
+
+/**
+ * What a call asks of a leg's media. Plain data. The call chooses each `id`, unique on its leg; facts about the command carry it,
+ * however late they come.
+ */
+export type MediaCommand =
+  /** Interrupts what is being said. Answers: `saying`, then `said`; or `failed`. */
+  | { type: 'say'; id: number; pieces: readonly Piece[] }
+  /** A tone below everything that is said, until it is cancelled. */
+  | { type: 'tone'; id: number; tone: 'ringback' | 'hold' }
+  /** Answer: `recorded`, and `kept` when somebody spoke. */
+  | { type: 'record'; id: number; name: RecordingName }
+  /** One utterance. Answer: `heard`, whose sound stays until `forget`; or `failed` with SPEECH_…. */
+  | ({ type: 'listen'; id: number } & ListeningRules)
+  /** Makes the sound of a heard utterance the call's recording of that name. Answer: `kept`. */
+  | { type: 'keep'; of: number; name: RecordingName }
+  /** Drops the sound of a heard utterance. */
+  | { type: 'forget'; of: number }
+  /** Both legs hear each other until it is cancelled. Answer, on both legs, after that: `bridged`. */
+  | { type: 'bridge'; id: number; other: number }
+  /** Ends a command that is under way. Its answer comes all the same. */
+  | { type: 'cancel'; id: number }
+  /** Sends 0x00; the peer closes the connection. */
+  | { type: 'hangUp' }
+  /** Closes the connection now. Answer: `closed`, then `released`. */
+  | { type: 'close' }
+
+export interface ListeningRules {
+  /** ms of silence that end the utterance. */
+  silenceMs: number
+  /** The longest utterance, ms. */
+  maxMs: number
+  /** Words that are likely; with `closed` nothing else is expected. */
+  hints?: readonly string[]
+  closed?: boolean
+}
+
+/** What a leg's media reports. Plain data; `at` is ms on the stream's own clock. */
+export type MediaFact =
+  | { type: 'key.pressed'; key: string; via: 'dtmf' | 'inband' }
+  /** A key in the resident's sound that is an echo of the visitor's line. It does not count. */
+  | { type: 'key.echoed'; key: string }
+  | { type: 'speech.started'; at: number }
+  /** `at` is where the speech itself ended, `ms` how long it was. */
+  | { type: 'speech.ended'; at: number; ms: number }
+  /** The PBX sends raw µ-law as slin; it is decoded from now on. */
+  | { type: 'ulaw.detected' }
+  | { type: 'saying'; id: number }
+  /** `ms` of `of` ms were played. `beganAt`: when the first frame left, ms since the epoch. */
+  | { type: 'said'; id: number; ms: number; of: number; interrupted: boolean; beganAt: number }
+  | { type: 'recorded'; id: number; name: RecordingName; ms: number; heard: boolean; endedBy: string }
+  /** The recording of that name can be played to both legs. */
+  | { type: 'kept'; name: RecordingName }
+  | { type: 'heard'; id: number; text: string; ms: number }
+  | { type: 'failed'; id: number; code: ErrorCode; details: Details; reason: string }
+  /** Frames that the other leg did not take, and slots that were filled with silence. */
+  | { type: 'bridged'; dropped: number; filled: number }
+  /** Once: the leg hears and says nothing any more. */
+  | { type: 'hungUp'; how: Exclude<HungUp, 'lost'> }
+  | { type: 'closed'; framesIn: number; framesOut: number; bytesIn: number; bytesOut: number }
+  /** The last fact. `recordedMs`: length of the leg's whole recording; null where there is none. */
+  | { type: 'released'; recordedMs: number | null }
+
+/** The media of one leg of a call. */
+export interface MediaLeg {
+  send(command: MediaCommand): void
+  /** dBFS of the last 100 ms. */
+  level(): number
+}
+
+/** What calls know of the media of this process's legs. */
+export interface MediaPort {
+  /** Takes an arrived leg into its call. Facts come from the next turn on, in order. */
+  open(leg: number, locale: Locale, onFact: (fact: MediaFact) => void): MediaLeg
+  /** Rejects a leg: one prompt, if any, then 0x00. The connection is closed when the peer does not do it. */
+  reject(leg: number, prompt?: string): void
+  /** Carries an arrived leg to the node of its call; `address` is that node's host:port for residents. */
+  relay(leg: number, address: string): void
+  /** Finishes what a lost process left of a call's leg recordings. Never rejects. */
+  finishRecordings(callId: string): Promise<void>
+  /** Loads recordings of a restored call; resolves with the names of those that can be played. Never rejects. */
+  loadRecordings(callId: string, names: readonly string[]): Promise<string[]>
+  /** Drops the call's recordings from memory. */
+  forgetCall(callId: string): void
+}

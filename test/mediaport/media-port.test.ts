@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import type { Connection, ConnectionListener } from '../../src/audiosocket/index.ts'
+import {
+  type ArrivedLeg,
+  createMediaPort,
+  loadMediaAssets,
+  type MediaFact,
+} from '../../src/mediaport/index.ts'
+import { FRAME_BYTES, type Role } from '../../src/platform/audio.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { PACKAGE_ROOT } from '../../src/platform/package.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
+import type { Synthesizer, Transcriber } from '../../src/speech/index.ts'
+import { silence } from '../rig/media-stream.ts'
+import { utterances } from '../rig/noisy-speech.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('media port')
+
+const spoken = (await utterances())[0]!.pcm
+const header = 3
+const slin8 = 0x10
+
+/** A connection without a socket: the test sends its sound and takes its frames. */
+function connect(id: string, role: Role) {
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  let listener: ConnectionListener | undefined
+  let source: { next(): Buffer | null } | undefined
+  const did: string[] = []
+  const connection: Connection = {
+    id,
+    role,
+    gate: undefined,
+    remote: 'peer:1',
+    relayed: false,
+    rate: 8000,
+    state: 'open',
+    closed,
+    attach(to, from) {
+      listener = to
+      source = from
+    },
+    write: () => {},
+    wake: () => {},
+    hangUp: () => did.push('hangUp'),
+    destroy() {
+      did.push('destroy')
+      resolve()
+    },
+    stats: () => ({ framesIn: 1, framesOut: 2, bytesIn: 3, bytesOut: 4 }),
+  }
+  return {
+    connection,
+    did,
+    speak(pcm: Buffer) {
+      const bytes = Buffer.concat([Buffer.alloc(header), pcm])
+      for (let at = header; at + FRAME_BYTES <= bytes.length; at += FRAME_BYTES)
+        listener!.audio(bytes, at, at + FRAME_BYTES, slin8)
+    },
+    take(frames: number) {
+      for (let left = frames; left > 0; left--) source!.next()
+    },
+  }
+}
+
+async function openPort(rig: Rig) {
+  const { path: recordings, remove } = await createTempDir('porteiro-port-')
+  rig.defer(remove)
+  const arrivals: ArrivedLeg[] = []
+  const port = createMediaPort({
+    assets: await loadMediaAssets({ directories: [join(PACKAGE_ROOT, 'prompts')], recordings }),
+    transcriber: {
+      provider: 'vosk',
+      ready: true,
+      open: () => ({ push: () => {}, finish: async () => ({ text: 'sim' }) }),
+    } as unknown as Transcriber,
+    synthesizer: { ready: false } as Synthesizer,
+    locale: 'pt-BR',
+    records: false,
+    graceMs: 1000,
+    onArrival: (leg) => arrivals.push(leg),
+    log: silentLog(),
+  })
+  rig.defer(() => port.close())
+  const callId = randomUUID()
+  return {
+    port,
+    callId,
+    arrive(role: Role) {
+      const peer = connect(callId, role)
+      port.arrive(peer.connection)
+      const facts: MediaFact[] = []
+      const arrived = arrivals.at(-1)!
+      return {
+        ...peer,
+        arrived,
+        facts,
+        open() {
+          rig.defer(() => peer.connection.destroy())
+          return port.open(arrived.leg, 'pt-BR', (fact) => facts.push(fact))
+        },
+        fact: <Type extends MediaFact['type']>(type: Type) =>
+          eventually(() =>
+            facts.find((fact): fact is Extract<MediaFact, { type: Type }> => fact.type === type),
+          ),
+      }
+    },
+  }
+}
+
+test('each answer carries the number of its command, also when that was cancelled or interrupted', async (rig) => {
+  const { arrive } = await openPort(rig)
+  const visitor = arrive('visitor')
+  const media = visitor.open()
+  media.send({ type: 'say', id: 7, pieces: [{ pause: 200 }] })
+  visitor.take(3)
+  media.send({ type: 'cancel', id: 7 })
+  media.send({ type: 'say', id: 8, pieces: [{ pause: 100 }] })
+  media.send({ type: 'say', id: 9, pieces: [{ pause: 40 }] })
+  visitor.take(3)
+  await eventually(() => visitor.facts.filter(({ type }) => type === 'said').length === 3 || undefined)
+  assert.equal(
+    visitor.facts.flatMap((fact) =>
+      fact.type === 'said' ? [[fact.id, fact.ms, fact.of, fact.interrupted]] : [],
+    ),
+    [
+      [7, 60, 200, true],
+      [8, 0, 100, true],
+      [9, 40, 40, false],
+    ],
+  )
+})
+
+test('what cannot be said fails under its number, with its code', async (rig) => {
+  const { arrive } = await openPort(rig)
+  const visitor = arrive('visitor')
+  visitor.open().send({ type: 'say', id: 1, pieces: ['no-such-prompt'] })
+  const { id, code } = await visitor.fact('failed')
+  assert.equal([id, code], [1, 'PROMPT_MISSING'])
+})
+
+test('the sound of an utterance stays behind the port: kept by its number, it is said to the other leg', async (rig) => {
+  const { arrive } = await openPort(rig)
+  const [visitor, resident] = [arrive('visitor'), arrive('resident')]
+  const media = visitor.open()
+  media.send({ type: 'listen', id: 1, silenceMs: 600, maxMs: 10_000 })
+  visitor.speak(Buffer.concat([silence(500), spoken, silence(1500)]))
+  const { id, text, ms } = await visitor.fact('heard')
+  assert.equal([id, text], [1, 'sim'])
+  assert.ok(ms > 0)
+
+  media.send({ type: 'keep', of: 2, name: 'purpose' })
+  media.send({ type: 'keep', of: 1, name: 'identity' })
+  media.send({ type: 'forget', of: 1 })
+  media.send({ type: 'keep', of: 1, name: 'purpose' })
+  assert.equal(
+    visitor.facts.flatMap((fact) => (fact.type === 'kept' ? [fact.name] : [])),
+    ['identity'],
+  )
+  resident.open().send({ type: 'say', id: 1, pieces: [{ recording: 'identity' }, { recording: 'purpose' }] })
+  resident.take(ms / 20 + 1)
+  assert.is((await resident.fact('said')).of, ms)
+})
+
+test('the recordings of a forgotten call are loaded again from the disk, those that exist', async (rig) => {
+  const { port, callId, arrive } = await openPort(rig)
+  const visitor = arrive('visitor')
+  const media = visitor.open()
+  media.send({ type: 'record', id: 1, name: 'identity' })
+  visitor.speak(Buffer.concat([silence(500), spoken, silence(2000)]))
+  await visitor.fact('kept')
+  port.forgetCall(callId)
+  const loaded = await eventually(async () => {
+    const names = await port.loadRecordings(callId, ['identity', 'purpose'])
+    return names.length > 0 ? names : undefined
+  })
+  assert.equal(loaded, ['identity'])
+})
+
+test('in a bridge each leg hears the other, and both are told afterwards what was lost', async (rig) => {
+  const { arrive } = await openPort(rig)
+  const [visitor, resident] = [arrive('visitor'), arrive('resident')]
+  const media = visitor.open()
+  resident.open()
+  media.send({ type: 'bridge', id: 1, other: resident.arrived.leg })
+  visitor.speak(silence(200))
+  assert.not.ok(visitor.facts.some(({ type }) => type === 'bridged'))
+  media.send({ type: 'cancel', id: 1 })
+  assert.is((await visitor.fact('bridged')).dropped, 7)
+  assert.is((await resident.fact('bridged')).dropped, 0)
+})
+
+test('facts are plain data, and the last two are closed and released', async (rig) => {
+  const { arrive } = await openPort(rig)
+  const visitor = arrive('visitor')
+  const media = visitor.open()
+  media.send({ type: 'say', id: 1, pieces: ['trying-again'] })
+  media.send({ type: 'record', id: 2, name: 'identity' })
+  visitor.speak(Buffer.concat([silence(500), spoken, silence(2000)]))
+  media.send({ type: 'close' })
+  await visitor.fact('released')
+  await visitor.fact('said')
+  assert.equal(JSON.parse(JSON.stringify([visitor.arrived, visitor.facts])), [
+    { leg: 1, callId: visitor.connection.id, role: 'visitor', remote: 'peer:1', relayed: false },
+    visitor.facts,
+  ])
+  assert.equal(
+    visitor.facts.filter(({ type }) => ['hungUp', 'closed', 'released'].includes(type)),
+    [
+      { type: 'hungUp', how: 'us' },
+      { type: 'closed', framesIn: 1, framesOut: 2, bytesIn: 3, bytesOut: 4 },
+      { type: 'released', recordedMs: null },
+    ],
+  )
+})
+
+test('an arrived leg is taken once; one whose call broke is still hung up', async (rig) => {
+  const { port, arrive } = await openPort(rig)
+  const visitor = arrive('visitor')
+  visitor.open()
+  assert.throws(
+    () => visitor.open(),
+    ({ code }: { code?: string }) => code === 'BUG',
+  )
+  port.reject(visitor.arrived.leg)
+  assert.equal(visitor.did, ['hangUp'])
+})
+
+test.run()
