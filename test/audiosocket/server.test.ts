@@ -1,4 +1,3 @@
-import { createServer } from 'node:net'
 import { pino } from 'pino'
 import * as assert from 'uvu/assert'
 import { createAllowList } from '../../src/audiosocket/allow-list.ts'
@@ -14,6 +13,7 @@ import {
   openPeer,
   openServer,
 } from '../rig/audiosocket-peer.ts'
+import { holdPort } from '../rig/ports.ts'
 import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('audiosocket server')
@@ -112,10 +112,8 @@ test('the oldest of too many that wait for their UUID makes room', async (t) => 
 
 test('a taken port and a foreign address are told apart', async (t) => {
   const { server } = await openServer(t)
-  const other = createServer()
-  t.defer(() => new Promise((resolve) => other.close(resolve)))
-  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
-  const { port } = other.address() as { port: number }
+  const { port, release } = await holdPort()
+  t.defer(release)
   const fails = async (host: string, wanted: number) => {
     try {
       await server.listen({ host, port: wanted, role: 'visitor' })

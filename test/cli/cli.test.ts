@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
@@ -9,23 +8,13 @@ import { VARIABLES } from '../../src/config/variables.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type Result, run, start } from '../rig/command.ts'
 import { openDatabaseUrl } from '../rig/database.ts'
+import { deadPort, holdPort } from '../rig/ports.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('cli')
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/condominium.json', import.meta.url))
 const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
-
-/** A port that is taken while the test runs, or with `free` one that nobody listens on any more. */
-async function port(rig: Rig, { free = false } = {}): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port: number } = server.address() as { port: number }
-  const close = () => new Promise((resolve) => server.close(resolve))
-  if (free) await close()
-  else rig.defer(close)
-  return String(number)
-}
 
 test('every wrong variable is named at once, and the code is 78', async (rig) => {
   // a name, a folder and a key may be any text
@@ -70,15 +59,17 @@ test('wrong usage is 64, help is 0', async (rig) => {
 })
 
 test('a database that cannot be reached, and a port that is taken, are 69', async (rig) => {
-  const nowhere = `postgres://porteiro:secret@127.0.0.1:${await port(rig, { free: true })}/porteiro`
+  const nowhere = `postgres://porteiro:secret@127.0.0.1:${await deadPort()}/porteiro`
   const url = await openDatabaseUrl(rig)
-  const taken = await port(rig)
+  const { port, release } = await holdPort()
+  rig.defer(release)
+  const taken = String(port)
   const [away, migration, voice, api, call] = await Promise.all([
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: nowhere }),
     run(rig, ['migrate'], { DATABASE_URL: nowhere }),
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', AUDIOSOCKET_VISITOR_PORT: taken }),
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', API_PORT: taken }),
-    run(rig, ['call', '--port', await port(rig, { free: true }), '--json']),
+    run(rig, ['call', '--port', String(await deadPort()), '--json']),
   ])
   for (const { code, err } of [away!, migration!]) {
     assert.is(code, 69)
@@ -94,8 +85,8 @@ test('a database that cannot be reached, and a port that is taken, are 69', asyn
 })
 
 test('without --port a call goes to the port of its role in the settings, and says so first', async (rig) => {
-  const [visitor, resident] = await Promise.all([port(rig, { free: true }), port(rig, { free: true })])
-  const env = { AUDIOSOCKET_VISITOR_PORT: visitor, AUDIOSOCKET_RESIDENT_PORT: resident }
+  const [visitor, resident] = await Promise.all([deadPort(), deadPort()])
+  const env = { AUDIOSOCKET_VISITOR_PORT: String(visitor), AUDIOSOCKET_RESIDENT_PORT: String(resident) }
   const [called, answered, random] = await Promise.all([
     run(rig, ['call'], env),
     run(rig, ['call', '--answer', '1', '--json'], env),

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, realpath } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import * as assert from 'uvu/assert'
 import type { Environment } from '../../src/config/config.ts'
 import { inspectProcess } from '../../src/platform/postgres/embedded/processes.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type Running, start } from '../rig/command.ts'
+import { deadPort, holdPort } from '../rig/ports.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('demo', { timeout: 120_000 })
@@ -55,29 +55,9 @@ const said = (running: Running, text: string | RegExp) =>
 
 const lastLine = (out: string) => out.trimEnd().split('\n').at(-1)
 
-/** Resolves with a port that is taken while the test runs: this one, unless somebody else has it. */
-async function taken(rig: Rig, port = 0): Promise<number | undefined> {
-  // a test of the doctor may connect to 8082: a socket that nobody reads never ends, and keeps the server from closing
-  const server = createServer((socket) => socket.destroy())
-  const bound = await new Promise<boolean>((resolve) =>
-    server.on('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
-  )
-  if (!bound) return undefined
-  rig.defer(() => new Promise((resolve) => server.close(resolve)))
-  return (server.address() as { port: number }).port
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
 if (process.platform === 'linux') {
   test('--keep prints address and key before the visit, on API_PORT, and an interruption leaves nothing', async (rig) => {
-    const port = await freePort()
+    const port = await deadPort()
     const { running, left } = await demo(rig, ['--keep', '--scenario', 'unreachable'], {
       API_PORT: String(port),
     })
@@ -98,7 +78,9 @@ if (process.platform === 'linux') {
   })
 
   test('--keep takes any port where 8082 is taken', async (rig) => {
-    const ours = await taken(rig, 8082)
+    // another process may have it already
+    const ours = await holdPort(8082).catch(() => undefined)
+    if (ours) rig.defer(ours.release)
     const { running, left } = await demo(rig, ['--keep', '--scenario', 'unreachable'])
     await said(running, 'API key: ')
     const [, port] = /^Page: +http:\/\/127\.0\.0\.1:([1-9]\d+)\/$/m.exec(running.out())!
@@ -110,7 +92,8 @@ if (process.platform === 'linux') {
   })
 
   test('one that cannot start says why, and leaves nothing', async (rig) => {
-    const port = await taken(rig)
+    const { port, release } = await holdPort()
+    rig.defer(release)
     const { running, left } = await demo(rig, ['--keep'], { API_PORT: String(port) })
     const { code, err } = await running.ended
     assert.equal([code, err.includes('PORT_IN_USE')], [69, true])

@@ -2,8 +2,8 @@ import * as assert from 'uvu/assert'
 import { examineChannels } from '../../src/cli/doctor/channels.ts'
 import { type Environment, parseConfig } from '../../src/config/config.ts'
 import { startPeer } from '../rig/channels-peer.ts'
+import { deadPort } from '../rig/ports.ts'
 import { suite } from '../rig/rig.ts'
-import { deadPort } from '../rig/speech-peer.ts'
 
 const test = suite('doctor: channels')
 

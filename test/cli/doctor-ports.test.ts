@@ -1,10 +1,9 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import * as assert from 'uvu/assert'
 import { examineExtensions } from '../../src/cli/doctor/ports.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { writeExtension } from '../../src/directory/sql/extensions.ts'
 import { openTestDatabase } from '../rig/database.ts'
+import { holdPort } from '../rig/ports.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
@@ -21,10 +20,8 @@ function extension(porta_ia: number, porta_retorno: number, id = 'portao-social'
 
 /** A port that another process has while the test runs. */
 async function takenPort(rig: Rig): Promise<number> {
-  const port = await freePort()
-  const server = createServer().listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  rig.defer(() => new Promise((resolve) => server.close(resolve)))
+  const { port, release } = await holdPort(await freePort())
+  rig.defer(release)
   return port
 }
 

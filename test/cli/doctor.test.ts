@@ -1,4 +1,3 @@
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { examine, exitOf } from '../../src/cli/doctor/doctor.ts'
@@ -8,6 +7,7 @@ import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openAri } from '../rig/ari-peer.ts'
 import { BROKER_URL, withBroker } from '../rig/broker-rig.ts'
 import { testUrl } from '../rig/database.ts'
+import { holdPort } from '../rig/ports.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('doctor')
@@ -102,10 +102,8 @@ test('what cannot be reached is named with its remedy, and is 69', async (rig) =
 })
 
 test('a port of another process is told from our own', async (rig) => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  rig.defer(() => new Promise((resolve) => server.close(resolve)))
-  const { port } = server.address() as { port: number }
+  const { port, release } = await holdPort()
+  rig.defer(release)
   const { of } = await look(rig, { AUDIOSOCKET_VISITOR_PORT: String(port) })
   assert.is(of('ports').code, 'PORT_IN_USE')
   assert.match(of('ports').detail, String(port))

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { mkdir, readFile, symlink } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
@@ -11,6 +10,7 @@ import { createPhone } from '../../src/simulator/phone.ts'
 import { readPrompts } from '../../src/testing/index.ts'
 import { start } from '../rig/command.ts'
 import { isAlive } from '../rig/embedded-server.ts'
+import { holdPort } from '../rig/ports.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 import { quickPack } from '../rig/service-pack.ts'
 
@@ -140,11 +140,8 @@ function isGone(group: number): boolean {
 
 /** Rejects where somebody else still listens there. */
 async function listenOn(port: number): Promise<void> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, '127.0.0.1', resolve)
-  })
-  await new Promise((resolve) => server.close(resolve))
+  const { release } = await holdPort(port)
+  await release()
 }
 
 test.run()

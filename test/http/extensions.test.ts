@@ -1,21 +1,20 @@
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { createAudioSocketServer, createPacer } from '../../src/audiosocket/index.ts'
 import { createEntrancePorts } from '../../src/calls/index.ts'
 import type { HttpOptions } from '../../src/http/server.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
+import { holdPort } from '../rig/ports.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('http: extensions')
 
 /** Ports that nobody listens on any more. */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const held = await Promise.all(Array.from({ length: count }, () => holdPort()))
+  await Promise.all(held.map(({ release }) => release()))
+  return held.map(({ port }) => port)
 }
 
 async function open(rig: Rig) {
@@ -120,13 +119,11 @@ test('a restart closes and opens the ports of one extension; what is connected s
 test('a port that is taken is told, and opens with the next refresh', async (rig) => {
   const { ask, write } = await open(rig)
   const [a] = (await freePorts(1)) as [number]
-  const squatter = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => squatter.once('listening', resolve))
-  const { port: taken } = squatter.address() as { port: number }
+  const { port: taken, release } = await holdPort()
   await write('north', taken, a)
   const { body } = await ask('/api/refresh', { body: {} })
   assert.equal([body.opened.length, body.failed[0].port, body.failed[0].code], [1, taken, 'PORT_IN_USE'])
-  await new Promise((resolve) => squatter.close(resolve))
+  await release()
   const again = await ask('/api/refresh', { body: {} })
   assert.equal(again.body.opened, [{ gate: 'north', role: 'visitor', port: taken }])
 })

@@ -3,8 +3,8 @@ import * as assert from 'uvu/assert'
 import { createGuard } from '../../src/platform/http-client/egress-guard.ts'
 import { refusalOf, retryAfter } from '../../src/platform/http-client/undelivered.ts'
 import { openClient, startPeer, undeliveredBy } from '../rig/channels-peer.ts'
+import { deadPort } from '../rig/ports.ts'
 import { suite } from '../rig/rig.ts'
-import { deadPort } from '../rig/speech-peer.ts'
 
 const test = suite('channels: egress')
 

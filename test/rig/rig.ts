@@ -95,17 +95,27 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
   })
 }
 
-/** Resolves with the first result of `probe` that is not undefined, asked again whenever the loop is idle. For states that announce nothing. */
+/** ms between two probes, each of which takes time from what it waits for: at most a tenth of all, but no second is lost. */
+const PROBE_PAUSE = { least: 5, most: 100, share: 9 }
+
+/**
+ * Resolves with the first result of `probe` that is not undefined. For states that announce nothing. `ms` is a bound that only
+ * a fault breaks, on a machine that does much else too.
+ */
 export async function eventually<T>(
   probe: () => T | undefined | Promise<T | undefined>,
-  ms = 30_000,
+  ms = 90_000,
 ): Promise<T> {
+  const { least, most, share } = PROBE_PAUSE
   const end = performance.now() + ms
   for (;;) {
+    const began = performance.now()
     const found = await probe()
     if (found !== undefined) return found
-    if (performance.now() > end) throw new Error(`not seen within ${ms} ms: ${probe}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    const now = performance.now()
+    if (now > end) throw new Error(`not seen within ${ms} ms: ${probe}`)
+    const pause = Math.min(most, Math.max(least, share * (now - began)))
+    await new Promise((resolve) => setTimeout(resolve, pause))
   }
 }
 

@@ -90,7 +90,7 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
   const sounds = service.assets.prompts[config.locale]
 
   const open = (options: PhoneOptions, mayViolate = false): Phone => {
-    const phone = createPhone({ prompts: sounds, ...options })
+    const phone = createPhone({ prompts: sounds, patienceMs: PHONE_PATIENCE_MS, ...options })
     rig.defer(async () => {
       await phone.close()
       const broken = phone.transcript.filter(({ type }) => type === 'violation')
@@ -144,6 +144,9 @@ export function goodbyeOf({ by, goodbye }: Ended): string {
   return `${goodbye?.prompt}, ${goodbye?.complete ? 'whole' : 'cut'}, ${by}`
 }
 
+/** ms that a phone waits for what the service says: only a fault takes so long. */
+export const PHONE_PATIENCE_MS = 90_000
+
 /** ms. Asterisk has no playout buffer: 0x00 before the last frame's 20 ms are over cuts it. Clocks may be a little off. */
 export const LAST_FRAME_MS = 15
 
@@ -189,7 +192,7 @@ function collectNotes(service: RunningService) {
     /** All that was noted, of every call, in order. */
     events,
     /** The first event of a call of this kind with these facts, past or still to come. */
-    noted(callId: string, kind: string, facts: Record<string, unknown> = {}, ms = 15_000): Promise<EventRow> {
+    noted(callId: string, kind: string, facts: Record<string, unknown> = {}, ms = 90_000): Promise<EventRow> {
       const fits = (event: EventRow) =>
         event.callId === callId &&
         event.kind === kind &&

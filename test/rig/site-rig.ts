@@ -13,6 +13,7 @@ import { createPhone, type Phone, type PhoneOptions } from '../../src/simulator/
 import { readPrompts } from '../../src/testing/index.ts'
 import { type Running, start } from './command.ts'
 import { openDatabaseUrl } from './database.ts'
+import { holdPort } from './ports.ts'
 import type { Rig } from './rig.ts'
 import { quickPack } from './service-pack.ts'
 
@@ -138,15 +139,9 @@ export interface Process extends Running {
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const server = createServer()
-    const opened = once(server, 'listening').then(
-      () => true,
-      () => false,
-    )
-    const port = randomInt(12_000, 32_000)
-    server.listen(port, '127.0.0.1')
-    if (!(await opened)) continue
-    await new Promise((resolve) => server.close(resolve))
-    return port
+    const held = await holdPort(randomInt(12_000, 32_000)).catch(() => undefined)
+    if (held === undefined) continue
+    await held.release()
+    return held.port
   }
 }

@@ -1,8 +1,9 @@
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import * as assert from 'uvu/assert'
 import { HANGUP, KIND, SILENCE, uuidText } from '../../src/audiosocket/index.ts'
 import type { Ended } from '../../src/simulator/transcript.ts'
 import { timedSuite } from '../rig/clock.ts'
+import { deadPort } from '../rig/ports.ts'
 import { call, frames, isAudio, noise, type Peer, serve, soundsOf } from '../rig/simulator-server.ts'
 
 const test = timedSuite('simulator: phone')
@@ -223,10 +224,7 @@ function codeOf(promise: Promise<unknown>): Promise<string> {
 }
 
 async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
+  const port = await deadPort()
   // nobody must answer there
   await new Promise<void>((resolve, reject) => {
     const probe = connect(port, '127.0.0.1', () => reject(new Error(`port ${port} is in use`)))

@@ -5,17 +5,9 @@ import { silentLog } from '../../src/platform/log.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { createSynthesizer, MAX_TEXT, type SynthesizerOptions } from '../../src/speech/synthesize.ts'
 import { failure } from '../rig/failure.ts'
+import { deadPort } from '../rig/ports.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
-import {
-  type Asked,
-  deadPort,
-  json,
-  keepingLog,
-  rmsOf,
-  shareOf,
-  sine,
-  startHttpPeer,
-} from '../rig/speech-peer.ts'
+import { type Asked, json, keepingLog, rmsOf, shareOf, sine, startHttpPeer } from '../rig/speech-peer.ts'
 
 const test = suite('speech: synthesize')
 const KEY = 'sk-a-very-secret-key'

@@ -2,15 +2,9 @@ import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
 import { createTranscriber, type TranscriberOptions } from '../../src/speech/transcribe.ts'
 import { failure } from '../rig/failure.ts'
+import { deadPort } from '../rig/ports.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
-import {
-  deadPort,
-  pushFrames,
-  serverFrame,
-  sine,
-  startVoskPeer,
-  type VoskScript,
-} from '../rig/speech-peer.ts'
+import { pushFrames, serverFrame, sine, startVoskPeer, type VoskScript } from '../rig/speech-peer.ts'
 
 const test = suite('speech: vosk')
 
