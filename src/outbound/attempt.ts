@@ -1,4 +1,4 @@
-import { DeliveryError } from '../platform/http-client/index.ts'
+import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Accepted, ChannelSender, Message } from './message.ts'
 
 /** ms for one attempt, whatever the channel's own limits are. */
@@ -63,9 +63,5 @@ export async function attempt({
 }
 
 function timedOut(ms: number): DeliveryError {
-  return new DeliveryError({
-    code: 'MESSAGE_TIMEOUT',
-    message: `The try took longer than ${ms} ms.`,
-    uncertain: true,
-  })
+  return undelivered('MESSAGE_TIMEOUT', { ms }, { uncertain: true })
 }

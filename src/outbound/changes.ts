@@ -148,7 +148,8 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
         const { id, attemptsBefore } = message
         const status = advance(message, { type: 'message.bounced' })
         const jobId = randomUUID()
-        const error = { code, message: reason.slice(0, 500) }
+        const text = reason.slice(0, 500)
+        const error = { code, message: text, details: { reason: text } }
         await changeMessages(transaction, [{ id, status, jobId, attemptsBefore, error }])
         const letter = { message: id, tenant: message.tenantId, channel: message.channel, error }
         await queue.enqueue(deadName(message.queue), [{ id: jobId, data: letter }], transaction)

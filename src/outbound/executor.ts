@@ -1,5 +1,5 @@
-import { fail, reasonOf } from '../platform/errors.ts'
-import { DeliveryError } from '../platform/http-client/index.ts'
+import { reasonOf } from '../platform/errors.ts'
+import { undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { retryUntilUp } from '../platform/retry.ts'
@@ -135,8 +135,7 @@ export function createExecutor(options: ExecutorOptions) {
     }
     const sender = senders.get(message.channel)
     if (!sender) {
-      const error = fail('CHANNEL_UNAVAILABLE', { channel: message.channel })
-      const refused = new DeliveryError({ code: error.code, message: error.message, final: true })
+      const refused = undelivered('CHANNEL_UNAVAILABLE', { channel: message.channel }, { final: true })
       conclude(entry, begin(entry), { ok: false, error: refused, aborted: undefined })
       return undefined
     }

@@ -17,6 +17,8 @@ export type Entry =
       at: string
       code: string
       reason: string
+      /** Absent in the files of older versions. */
+      details?: Record<string, unknown> | undefined
       status?: number | undefined
       final: boolean
     }

@@ -8,7 +8,7 @@ import { deathOf } from './completer.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
 import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
 import type { ChannelSender, Message } from './message.ts'
-import { failureOf, isIdempotent } from './outcome.ts'
+import { failureOf, isIdempotent, lastErrorOf } from './outcome.ts'
 import { type OutcomeRow, writeOutcomes } from './sql/attempts.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
@@ -54,8 +54,8 @@ export function createFallback(options: FallbackOptions) {
       })
       const common = { id: fresh.id, at: new Date().toISOString() }
       if (result.ok) return { kind: 'sent', ...common, ...result.accepted }
-      const { code, message: reason, status, final } = failureOf(result.error, message)
-      return { kind: 'refused', ...common, code, reason, status, final }
+      const { code, message: reason, details, status, final } = failureOf(result.error, message)
+      return { kind: 'refused', ...common, code, reason, details, status, final }
     })
     log.warn(
       { message_id: fresh.id, tenant: fresh.tenantId, channel: fresh.channel, result: entry.kind },
@@ -171,8 +171,8 @@ function rowsOf(entry: Entry, messages: readonly FreshMessage[]): OutcomeRow[] {
       },
     ]
   }
-  const { code, reason, status, final } = entry
-  const error = { code, message: reason, ...(status !== undefined && { status }) }
+  const { code, reason, details, status, final } = entry
+  const error = lastErrorOf({ code, message: reason, details, status })
   const refused = { ...common, httpStatus: status ?? null, providerId: null, error }
   // a retry uses the job that was enqueued just now
   return final

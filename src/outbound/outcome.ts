@@ -1,4 +1,4 @@
-import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import { asPorteiroError, type Details, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { DeliveryError } from '../platform/http-client/index.ts'
 import { type Job, retryDelay } from '../queue/index.ts'
 import type { AttemptResult } from './attempt.ts'
@@ -14,6 +14,9 @@ import type { LastError, MessageRow } from './sql/messages.ts'
 const FREE_WAIT_MS = 24 * 60 * 60 * 1000
 /** Bytes of an error's text that are stored; the table has the same limit. */
 const MAX_ERROR_BYTES = 1024
+
+/** Characters of an error's details as JSON that are stored; of longer ones only the text is. */
+const MAX_DETAILS = 2048
 
 /** Channels whose receivers recognise a second copy by the message's id. A telephone shows both copies. */
 const IDEMPOTENT: readonly Channel[] = ['webhook', 'gate']
@@ -67,8 +70,8 @@ export function outcomeOf(
   }
   const { aborted } = result
   const failure = failureOf(result.error, message)
-  const { code, message: text, status: httpStatus, retryAfterMs } = failure
-  const error = { code, message: text, ...(httpStatus !== undefined && { status: httpStatus }) }
+  const { code, status: httpStatus, retryAfterMs } = failure
+  const error = lastErrorOf(failure)
   if (aborted === 'lost') return undefined
   if (aborted === 'expired') return expired(taken)
   if (aborted === 'cancelled')
@@ -111,28 +114,27 @@ function afterFailure(message: MessageRow, failure: AttemptFailure, at: Date, ra
 
 /** The message expired, before an attempt or during one. */
 export function expired(taken: Taken & { attempt?: AttemptStart }): Outcome {
-  const { code, message: text } = fail('MESSAGE_EXPIRED')
   const status = advance(taken.message, { type: 'message.expired' })
-  return { ...taken, status, outcome: 'expired', error: { code, message: text } }
+  return { ...taken, status, outcome: 'expired', error: ownError(fail('MESSAGE_EXPIRED')) }
 }
 
 /** The worker was killed during an attempt. The message may have left, and the receiver would show a second copy. */
 export function uncertain(taken: Taken): Outcome {
   const { channel, attempts: number, updatedAt: startedAt } = taken.message
-  const { code, message: text } = fail('MESSAGE_UNCERTAIN', { channel })
   const status = advance(taken.message, { type: 'message.refused', final: true })
   return {
     ...taken,
     status,
     outcome: 'failed',
     attempt: { number, startedAt },
-    error: { code, message: text },
+    error: ownError(fail('MESSAGE_UNCERTAIN', { channel })),
   }
 }
 
 interface AttemptFailure {
   code: string
   message: string
+  details: Details | undefined
   status: number | undefined
   final: boolean
   retryAfterMs: number | undefined
@@ -141,16 +143,35 @@ interface AttemptFailure {
 /** Reads the error of an attempt. After any error but a DeliveryError the message may have left all the same. */
 export function failureOf(error: unknown, { channel }: Pick<Message, 'channel'>): AttemptFailure {
   const facts =
-    error instanceof DeliveryError
-      ? error
-      : new DeliveryError({ code: asPorteiroError(error).code, message: reasonOf(error), uncertain: true })
+    error instanceof DeliveryError ? error : new DeliveryError({ ...ownFacts(error), uncertain: true })
   return {
     code: facts.code,
     message: truncate(facts.message),
+    details: facts.details && JSON.stringify(facts.details).length <= MAX_DETAILS ? facts.details : undefined,
     status: facts.status,
     final: facts.final || facts.gone || (facts.uncertain && !isIdempotent(channel)),
     retryAfterMs: facts.retryAfterMs,
   }
+}
+
+/** A bug's own words are its text; the message of the table would hide them. */
+function ownFacts(error: unknown) {
+  const { code, details } = asPorteiroError(error)
+  return { code, message: reasonOf(error), details: code === 'BUG' ? undefined : details }
+}
+
+function ownError({ code, message, details }: PorteiroError): LastError {
+  return { code, message, details }
+}
+
+/** The part of a failure that a message keeps. */
+export function lastErrorOf({
+  code,
+  message,
+  details,
+  status,
+}: Pick<AttemptFailure, 'code' | 'message' | 'details' | 'status'>): LastError {
+  return { code, message, ...(status !== undefined && { status }), ...(details && { details }) }
 }
 
 function truncate(text: string): string {

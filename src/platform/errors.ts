@@ -332,8 +332,22 @@ export class PorteiroError extends Error {
   }
 }
 
+type Placeholder<Message extends string> = Message extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholder<Rest>
+  : never
+type IsOne<Code, Codes = Code> = Code extends unknown ? ([Codes] extends [Code] ? true : false) : never
+/** What the message of an error names, and whatever else is known. Of a code that only run time knows, anything. */
+export type DetailsOf<Code extends ErrorCode> =
+  IsOne<Code> extends true
+    ? Details & { [Name in Placeholder<(typeof ERRORS)[Code]['message']>]: unknown }
+    : Details
+type Facts<Code extends ErrorCode> =
+  Details extends DetailsOf<Code>
+    ? [details?: Details, cause?: unknown]
+    : [details: DetailsOf<Code>, cause?: unknown]
+
 /** `throw fail('CALL_UNKNOWN', { callId })` */
-export function fail(code: ErrorCode, details: Details = {}, cause?: unknown): PorteiroError {
+export function fail<Code extends ErrorCode>(code: Code, ...[details, cause]: Facts<Code>): PorteiroError {
   return new PorteiroError(code, details, cause)
 }
 

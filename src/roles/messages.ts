@@ -88,7 +88,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   outbound.subscribe(({ messageId, tenantId: tenant, callId, status, attempts, error }) => {
     if (status !== 'failed') return
     const code = error && error.code in ERRORS ? (error.code as ErrorCode) : 'MESSAGE_BOUNCED'
-    reports.report(fail(code, { attempts, reason: error?.message }), {
+    reports.report(fail(code, { reason: error?.message, ...error?.details, attempts }), {
       message_id: messageId,
       tenant,
       call_id: callId ?? undefined,

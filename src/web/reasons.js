@@ -1,182 +1,387 @@
-/** Why a delivery failed, by code: the English message, also as older versions stored it, and the Portuguese one. */
-const KNOWN = {
-  DELIVERY_TIMEOUT: [/^(.+) did not answer within (\d+) ms\.$/, '$1 não respondeu em $2 ms.'],
-  DELIVERY_DNS: [/^(.+) has no address: (.*)$/, '$1 não tem endereço: $2'],
-  DELIVERY_TLS: [
-    /^(.+) (?:offers no trusted TLS|has no TLS that can be trusted): (.*)$/,
-    '$1 não tem TLS confiável: $2',
-  ],
-  DELIVERY_RESET: [/^The connection to (.+) failed: (.*)$/, 'A conexão com $1 falhou: $2'],
-  DELIVERY_STATUS: [/^(.+) answered with status (\d+)\.$/, '$1 respondeu com o status $2.'],
-  DELIVERY_REDIRECT: [
-    /^(.+) sent (?:a redirect that is not followed|us elsewhere, where we do not go): (.*)$/,
-    '$1 redirecionou para outro lugar: $2',
-  ],
-  DELIVERY_CANCELLED: [
-    /^The (?:attempt was cancelled|try was given up) before (.+) answered\.$/,
-    'A tentativa foi abandonada antes de $1 responder.',
-  ],
-  EGRESS_REFUSED: [
-    /^(.+?)(?: leads to (.+), which)? is not public and not in EGRESS_ALLOW\.$/,
-    (_, host, address) =>
-      `${host}${address ? ` leva a ${address}, que` : ''} não é público nem está em EGRESS_ALLOW.`,
-  ],
-  EGRESS_URL: [/^This URL cannot be used: (.*)$/, 'Este endereço não pode ser usado: $1'],
-  ENDPOINT_UNKNOWN: [/^There is no endpoint (.+)\.$/, 'O destino $1 não existe.'],
-  ENDPOINT_DISABLED: [
-    /^Endpoint (.+) is disabled: (.*)$/,
-    (_, id, why) => `O destino ${id} está desligado: ${disabledInPortuguese(why)}`,
-  ],
-  ENDPOINT_PAUSED: [
-    /^Endpoint (.+) failed (\d+) times in a row and is (?:paused|left alone) for (\d+) s\.$/,
-    'O destino $1 falhou $2 vezes seguidas e fica em paz por $3 s.',
-  ],
-  INSTANCE_UNKNOWN: [/^Tenant (.+) has no (.+) account "(.*)"\.$/, '$1 não tem conta "$3" de $2.'],
-  INSTANCE_INVALID: [
-    /^The (.+) account "(.*)" of (.+) is (?:invalid|not in order): (.*)$/,
-    'A conta "$2" de $1 de $3 não está em ordem: $4',
-  ],
-  CONTENT_INVALID: [/^The channel (.+) cannot send this: (.*)$/, 'O canal $1 não consegue enviar isto: $2'],
-  WHATSAPP_REFUSED: [/^WhatsApp refused \((.+?)\): (.*)$/, 'O WhatsApp recusou ($1): $2'],
-  WHATSAPP_LIMITED: [
-    /^WhatsApp (?:accepts no more messages for|takes no more just) now \((.+)\)\.$/,
-    'O WhatsApp não aceita mais agora ($1).',
-  ],
-  WHATSAPP_WINDOW: [
-    /^The person (?:last )?wrote more than a day ago, and (?:no template is configured|there is no template) \((.+)\)\.$/,
-    'A pessoa escreveu há mais de um dia, e não há modelo ($1).',
-  ],
-  WHATSAPP_WARNED: [
-    /^UnoAPI took the message (?:but|and) did not send it: (.*)$/,
-    'A UnoAPI aceitou a mensagem e não a enviou: $1',
-  ],
-  WHATSAPP_GARBLED: [
-    /^(.+) (?:answered without a message id|gave an answer without the id of a message)\.$/,
-    '$1 respondeu sem a identificação de uma mensagem.',
-  ],
-  TWILIO_GARBLED: [
-    /^(.+) (?:answered without a message id|gave an answer without the id of a message)\.$/,
-    '$1 respondeu sem a identificação de uma mensagem.',
-  ],
-  TWILIO_REFUSED: [/^Twilio refused \((.+?)\): (.*)$/, 'A Twilio recusou ($1): $2'],
-  TWILIO_LIMITED: [
-    /^Twilio (?:accepts no more messages for|takes no more just) now \((.+)\)\.$/,
-    'A Twilio não aceita mais agora ($1).',
-  ],
-  GATE_UNKNOWN: [
-    /^Tenant (.+) has no (?:enabled )?gate (.+?)(?: that is enabled)?\.$/,
-    '$1 não tem portão $2 ligado.',
-  ],
-  GATE_LATE: [
-    /^The command for call (.+) is (\d+) ms too (?:late|old)\.$/,
-    'O comando da chamada $1 chegou $2 ms tarde demais.',
-  ],
-  GATE_OFF: [/^Gates over AMQP need AMQP_URL\.$/, 'Portões por AMQP precisam de AMQP_URL.'],
-  GATE_UNREACHABLE: [
-    /^RabbitMQ did not take the command for the gate: (.*)$/,
-    'O RabbitMQ não aceitou o comando do portão: $1',
-  ],
-  GATE_UNROUTABLE: [
-    /^No queue is bound to exchange (.+) with the key (.+)\.$/,
-    'Nenhuma fila está ligada ao exchange $1 com a chave $2.',
-  ],
-  MEDIA_ABSENT: [
-    /^The recording (.+) of call (.+) is not (?:here|on this machine)\.$/,
-    'A gravação $1 da chamada $2 não está aqui.',
-  ],
-  MEDIA_UNSUPPORTED: [
-    /^(.+) (?:cannot send the recording|takes no recording from here): (.*)$/,
-    '$1 não aceita gravações daqui: $2',
-  ],
-  MESSAGE_INVALID: [/^The message is (?:invalid|not in order): (.*)$/, 'A mensagem não está em ordem: $1'],
-  MESSAGE_UNKNOWN: [/^There is no message (.+)\.$/, 'A mensagem $1 não existe.'],
-  MESSAGE_STATE: [/^Message (.+) .+; it cannot be .+\.$/, 'A mensagem $1 já mudou de estado.'],
-  MESSAGE_EXPIRED: [
-    /^The (?:message expired|time of the message passed) before it could be sent\.$/,
-    'O prazo da mensagem passou antes que ela saísse.',
-  ],
-  MESSAGE_UNCERTAIN: [
-    /^The worker ended during the (?:attempt|try), and (.+) does not (?:detect|recognise) .+\.$/,
-    'O processo terminou durante a tentativa, e $1 não reconhece uma mensagem repetida.',
-  ],
-  MESSAGE_BOUNCED: [/^The provider could not deliver it: (.*)$/, 'O provedor não conseguiu entregar: $1'],
-  CHANNEL_UNAVAILABLE: [
-    /^(?:Channel|No way to send by) (.+) is (?:not )?configured\.$/,
-    'Não há como enviar por $1 nesta configuração.',
-  ],
-  MESSAGE_TIMEOUT: [/^The (?:attempt|try) took longer than (\d+) ms\.$/, 'A tentativa levou mais de $1 ms.'],
+/**
+ * What went wrong, as a sentence in the reader's language, made from the code and the details that the service answers or keeps.
+ * It imports nothing, so that a test compares it with the service's table of errors (src/platform/errors.ts).
+ */
+
+/** @typedef {Record<string, unknown>} Details */
+/** @typedef {string | ((details: Details) => string)} Sentence `{name}` stands for a detail. */
+/** @typedef {[portuguese: Sentence, english: Sentence, words?: Record<string, Record<string, [string, string]>>]} Reason `words`: details that are one of a few words, by their value. */
+
+/** @type {Record<string, [string, string]>} Why an endpoint is disabled; other reasons are the operator's own words. */
+const DISABLED = {
+  'its receiver answered 410': ['o destinatário respondeu 410', 'its receiver answered 410'],
+  'by its tenant': ['pelo próprio condomínio', 'by its tenant'],
+}
+/** @type {Record<string, [string, string]>} */
+const MESSAGE_STATES = {
+  pending: ['está na fila', 'is waiting'],
+  processing: ['está sendo enviada', 'is being sent'],
+  retrying: ['espera a próxima tentativa', 'waits for its next attempt'],
+  sent: ['já foi enviada', 'has been sent already'],
+  failed: ['falhou de vez', 'has failed for good'],
+  expired: ['venceu', 'has expired'],
+  cancelled: ['foi cancelada', 'has been cancelled'],
+}
+/** @type {Record<string, [string, string]>} */
+const ROLES = { visitor: ['o visitante', 'the visitor'], resident: ['o morador', 'the resident'] }
+/** @type {Record<string, [string, string]>} */
+const OUTCOMES = {
+  authorized: ['autorizada', 'authorised'],
+  denied: ['negada', 'denied'],
+  blocked: ['bloqueada', 'blocked'],
+  unanswered: ['sem resposta', 'not answered'],
+  unreachable: ['sem contato', 'nobody could be reached'],
+  abandoned: ['o visitante saiu', 'the visitor left'],
+  expired: ['tempo esgotado', 'time ran out'],
+}
+/** @type {Record<string, [string, string]>} */
+const MESSENGERS = { whatsapp: ['WhatsApp', 'WhatsApp'], twilio: ['Twilio', 'Twilio'] }
+/** @type {Record<string, [string, string]>} */
+const CHANNELS = {
+  ...MESSENGERS,
+  webhook: ['webhook', 'webhook'],
+  gate: ['portão', 'gate command'],
 }
 
-/** The same for errors of the API. */
-const REFUSED = {
-  DATABASE_UNREACHABLE: [/^Postgres cannot be reached: (.*)$/, 'O Postgres não pode ser alcançado: $1'],
-  SPEECH_OFF: [/^No provider is configured \((.+)\)\.$/, 'Nenhum provedor configurado ($1).'],
-  CALL_UNKNOWN: [/^There is no call (.+)\.$/, 'A chamada $1 não existe.'],
-  CALL_ENDED: [/^Call (.+) has ended\.$/, 'A chamada $1 terminou.'],
-  CALL_DECIDED: [/^Call (.+) has already been decided: .+\.$/, 'A chamada $1 já foi decidida.'],
-  CALL_ELSEWHERE_SILENT: [/^Node (.+) did not answer\.$/, 'O nó $1 não respondeu.'],
-  LEG_ABSENT: [/^Call (.+) has no .+ leg\.$/, 'Na chamada $1 esse lado não está na linha.'],
-  RECORDING_UNKNOWN: [/^Call (.+) has no recording "(.*)"\.$/, 'A chamada $1 não tem a gravação "$2".'],
-  CHART_FAILED: [/^A chart could not be drawn: (.*)$/, 'Um diagrama não pôde ser desenhado: $1'],
-  KEY_MISSING: [/^Send the API key as .+$/, 'Falta a chave de acesso.'],
-  KEY_INVALID: [/^This API key is unknown or has been revoked\.$/, 'Esta chave não existe ou foi revogada.'],
-  KEY_SCOPE: [/^This API key lacks the scope (.+)\.$/, 'Falta a esta chave o escopo $1.'],
-  KEY_TENANT: [
-    /^This API key is bound to one tenant; this needs a key for all tenants\.$/,
-    'Esta chave é de um só condomínio; isto precisa de uma chave de todos.',
+/** @type {Record<string, Reason>} */
+export const REASONS = {
+  // the service itself
+  BUG: ['Algo deu errado dentro do Porteiro.', 'Something went wrong inside Porteiro.'],
+  SHUTTING_DOWN: [
+    'O serviço está encerrando e não aceita novas chamadas.',
+    'The service is shutting down and takes no new calls.',
   ],
-  KEY_UNKNOWN: [/^There is no API key (.+)\.$/, 'A chave $1 não existe.'],
+  DATABASE_UNREACHABLE: ['Não há conexão com o Postgres: {reason}', 'Postgres cannot be reached: {reason}'],
+  DATABASE_QUERY: ['O Postgres recusou uma consulta: {reason}', 'Postgres refused a query: {reason}'],
+  FALLBACK_UNWRITABLE: [
+    'Não é possível gravar o diário de reserva: {reason}',
+    'The fallback journal cannot be written: {reason}',
+  ],
+  PORT_IN_USE: [
+    'A porta {port} em {host} está em uso por outro processo.',
+    'Port {port} on {host} is in use by another process.',
+  ],
+  PORT_FORBIDDEN: [
+    'Não é possível abrir a porta {port} em {host}: {reason}',
+    'Port {port} on {host} cannot be opened: {reason}',
+  ],
+
+  // requests
+  KEY_MISSING: ['Falta a chave de acesso.', 'The API key is missing.'],
+  KEY_INVALID: ['Esta chave não existe ou foi revogada.', 'This API key does not exist or has been revoked.'],
+  KEY_SCOPE: ['Esta chave não tem o escopo {scope}.', 'This API key lacks the scope {scope}.'],
+  KEY_TENANT: [
+    'Esta chave é de um só condomínio; isto exige uma chave de todos.',
+    'This API key belongs to one tenant; this needs a key of all tenants.',
+  ],
+  KEY_UNKNOWN: ['A chave {id} não existe.', 'There is no API key {id}.'],
+  CSRF_REFUSED: [
+    'A sessão desta página não vale mais. Recarregue a página.',
+    "This page's session is no longer valid. Reload the page.",
+  ],
   AUTH_RATE_LIMITED: [
-    /^Too many wrong API keys came from this address; wait (\d+) s\.$/,
-    'Chaves erradas demais vieram deste endereço; espere $1 s.',
+    'Este endereço enviou chaves erradas demais; espere {retryAfterSeconds} s.',
+    'Too many wrong API keys came from this address; wait {retryAfterSeconds} s.',
   ],
   AUTH_UNAVAILABLE: [
-    /^API keys cannot be checked at the moment; try again\.$/,
-    'As chaves não podem ser conferidas agora; tente de novo.',
+    'Não é possível conferir as chaves agora; tente de novo.',
+    'API keys cannot be checked at the moment; try again.',
   ],
-  BODY_INVALID: [/^The request does not have the expected form\.$/, 'O pedido não tem a forma esperada.'],
-  BODY_NOT_JSON: [/^The body is not JSON\.$/, 'O conteúdo não é JSON.'],
-  BODY_TOO_LARGE: [/^The body is larger than (\d+) bytes\.$/, 'O conteúdo passa de $1 bytes.'],
-  SHUTTING_DOWN: [
-    /^The service is shutting down and takes no new calls\.$/,
-    'O serviço está encerrando e não recebe mais chamadas.',
+  ORIGIN_REFUSED: ['Uma página de {origin} não pode abrir isto.', 'A page of {origin} may not open this.'],
+  ROUTE_UNKNOWN: ['{method} {path} não existe.', 'There is no {method} {path}.'],
+  BODY_INVALID: ['A solicitação não tem a forma esperada.', 'The request does not have the expected form.'],
+  BODY_NOT_JSON: ['O conteúdo não é JSON.', 'The body is not JSON.'],
+  BODY_TYPE: ['O conteúdo precisa ser application/json.', 'The body must be application/json.'],
+  BODY_TOO_LARGE: ['O conteúdo passa de {limit} bytes.', 'The body is larger than {limit} bytes.'],
+  CURSOR_INVALID: ['Esta posição não é desta lista.', 'This cursor does not belong to this list.'],
+  STREAMS_EXHAUSTED: [
+    'Todas as {max} conexões de eventos estão em uso.',
+    'All {max} event streams are in use.',
   ],
-  BUG: [/^Something went wrong inside Porteiro\.$/, 'Algo deu errado dentro do Porteiro.'],
+
+  // calls
+  CALL_UNKNOWN: ['A chamada {callId} não existe.', 'There is no call {callId}.'],
+  CALL_ENDED: ['A chamada {callId} terminou.', 'Call {callId} has ended.'],
+  CALL_DECIDED: [
+    'A chamada {callId} já foi decidida: {outcome}.',
+    'Call {callId} has been decided already: {outcome}.',
+    { outcome: OUTCOMES },
+  ],
+  CALL_ELSEWHERE_SILENT: [
+    'O nó {node} atende chamadas, mas não respondeu.',
+    'Node {node} takes calls but did not answer.',
+  ],
+  CALLS_EXHAUSTED: ['Todas as {max} linhas estão ocupadas.', 'All {max} calls are in use.'],
+  LEG_ABSENT: [
+    'Na chamada {callId}, {role} não está na linha.',
+    'In call {callId}, {role} is not on the line.',
+    { role: ROLES },
+  ],
+  RECORDING_UNKNOWN: [
+    'A chamada {callId} não tem a gravação "{name}".',
+    'Call {callId} has no recording "{name}".',
+  ],
+  STREAM_OVER: [
+    'O processo que informava isto parou; pergunte de novo.',
+    'The process that reported this has stopped; ask again.',
+  ],
+  PHONE_UNAVAILABLE: [
+    'Este nó não tem porta para um telefone da página.',
+    'This node has no port for a telephone of the page.',
+  ],
+  PHONES_EXHAUSTED: [
+    'Todos os {max} telefones da página estão em uso.',
+    'All {max} telephones of the page are in use.',
+  ],
+  SPEECH_OFF: [
+    'Nenhum provedor configurado ({variable}=none).',
+    'No provider is configured ({variable}=none).',
+  ],
+  SPEECH_TEXT: [
+    'Um texto de {length} caracteres não pode ser falado; o limite é {max}.',
+    'A text of {length} characters cannot be spoken; the limit is {max}.',
+  ],
+  SPEECH_TIMEOUT: ['{provider} não respondeu em {ms} ms.', '{provider} did not answer within {ms} ms.'],
+  SPEECH_UNREACHABLE: ['Não há conexão com {provider}: {reason}', '{provider} cannot be reached: {reason}'],
+  SPEECH_REFUSED: ['{provider} recusou com o status {status}.', '{provider} refused with status {status}.'],
+  SPEECH_INVALID: [
+    '{provider} deu uma resposta que não serve: {reason}',
+    '{provider} gave an answer that is of no use: {reason}',
+  ],
+  SPEECH_BUSY: [
+    'Todas as {max} vagas em {provider} estão em uso.',
+    'All {max} places at {provider} are in use.',
+  ],
+  SPEECH_PAUSED: [
+    '{provider} falhou {failures} vezes seguidas e está em pausa.',
+    '{provider} failed {failures} times in a row and is paused.',
+  ],
+  SPEECH_CANCELLED: ['Ninguém mais espera por esta fala.', 'Nobody waits for this speech any more.'],
+
+  // inspector
+  MACHINE_UNKNOWN: ['A máquina "{machine}" não existe.', 'There is no machine "{machine}".'],
+  CHART_FAILED: ['Não foi possível desenhar um diagrama: {reason}', 'A chart could not be drawn: {reason}'],
+  VIEWER_SLOW: [
+    'A página não leu o que pediu; {waiting} mensagens esperavam.',
+    'The page did not read what it asked for; {waiting} messages were waiting.',
+  ],
+  VIEWERS_EXHAUSTED: [
+    'Todas as {max} vagas do inspetor estão em uso.',
+    'All {max} places of the inspector are in use.',
+  ],
+  VIEWER_GARBLED: [
+    'Uma mensagem do inspetor não tem a forma esperada: {problem}',
+    'A message of the inspector does not have the expected form: {problem}',
+  ],
+  TICKET_INVALID: [
+    'Este bilhete não existe, já foi usado ou venceu.',
+    'This ticket does not exist, has been used, or has expired.',
+  ],
+  ACTOR_UNKNOWN: ['Este ator não existe mais.', 'This actor does not exist any more.'],
+  EVENT_REFUSED: [
+    'O evento {event} não pode ser enviado a {machine}.',
+    'The event {event} cannot be sent to {machine}.',
+  ],
+
+  // directory
   DIRECTORY_INVALID: [
-    /^The directory file has (\d+) problems?; nothing was loaded\.$/,
-    'O arquivo tem $1 problema(s); nada foi carregado.',
+    ({ count }) =>
+      count === 1
+        ? 'O arquivo tem {count} problema; nada foi carregado.'
+        : 'O arquivo tem {count} problemas; nada foi carregado.',
+    ({ count }) =>
+      count === 1
+        ? 'The file has {count} problem; nothing was loaded.'
+        : 'The file has {count} problems; nothing was loaded.',
   ],
-  TENANT_UNKNOWN: [/^There is no tenant "(.*)"\.$/, 'O condomínio "$1" não existe.'],
-  TENANT_TAKEN: [/^Tenant "(.*)" already exists\.$/, 'Já existe o condomínio "$1".'],
+  TENANT_UNKNOWN: ['O condomínio "{tenant}" não existe.', 'There is no tenant "{tenant}".'],
+  TENANT_TAKEN: ['O condomínio "{tenant}" já existe.', 'There is a tenant "{tenant}" already.'],
   TENANT_MAIN: [
-    /^The main tenant "(.*)" cannot be deleted\.$/,
-    'O condomínio principal "$1" não pode ser apagado.',
+    'O condomínio principal "{tenant}" não pode ser excluído.',
+    'The main tenant "{tenant}" cannot be deleted.',
   ],
-  UNIT_UNKNOWN: [/^There is no unit (.+)\.$/, 'A unidade $1 não existe.'],
-  UNIT_TAKEN: [/^Unit (.+) already exists\.$/, 'Já existe a unidade $1.'],
-  RULE_UNKNOWN: [/^There is no rule (.+)\.$/, 'A regra $1 não existe.'],
-  EXTENSION_UNKNOWN: [/^There is no extension "(.*)"\.$/, 'O ramal "$1" não existe.'],
+  UNIT_UNKNOWN: ['A unidade {unit} não existe.', 'There is no unit {unit}.'],
+  UNIT_TAKEN: ['A unidade {number} já existe.', 'There is a unit {number} already.'],
+  RULE_UNKNOWN: ['A regra {id} não existe.', 'There is no rule {id}.'],
+  EXTENSION_UNKNOWN: ['O ramal "{id}" não existe.', 'There is no extension "{id}".'],
   EXTENSION_TAKEN: [
-    /^Extension "(.*)", or one of its ports, belongs to another tenant\.$/,
-    'O ramal "$1", ou uma porta dele, é de outro condomínio.',
+    'O ramal "{id}", ou uma porta dele, é de outro condomínio.',
+    'The extension "{id}", or a port of it, belongs to another tenant.',
+  ],
+
+  // sending
+  EGRESS_REFUSED: [
+    ({ place, address }) =>
+      place === address
+        ? '{address} não é público nem está em EGRESS_ALLOW.'
+        : '{host} leva a {address}, que não é público nem está em EGRESS_ALLOW.',
+    '{place} is not public and not in EGRESS_ALLOW.',
+  ],
+  EGRESS_URL: ['Este endereço não pode ser usado: {reason}', 'This URL cannot be used: {reason}'],
+  DELIVERY_TIMEOUT: ['{host} não respondeu em {ms} ms.', '{host} did not answer within {ms} ms.'],
+  DELIVERY_DNS: ['{host} não tem endereço: {reason}', '{host} has no address: {reason}'],
+  DELIVERY_TLS: ['{host} não tem TLS confiável: {reason}', '{host} has no trusted TLS: {reason}'],
+  DELIVERY_RESET: ['A conexão com {host} falhou: {reason}', 'The connection to {host} failed: {reason}'],
+  DELIVERY_STATUS: ['{host} respondeu com o status {status}.', '{host} answered with status {status}.'],
+  DELIVERY_TOO_LARGE: [
+    'A resposta de {host} passou de {limit} bytes.',
+    'The answer of {host} was longer than {limit} bytes.',
+  ],
+  DELIVERY_REDIRECT: [
+    '{host} redirecionou para outro lugar, o que não é seguido: {reason}',
+    '{host} redirected to another place, which is not followed: {reason}',
+  ],
+  DELIVERY_CANCELLED: [
+    'A tentativa foi abandonada antes da resposta de {host}.',
+    'The attempt was given up before {host} answered.',
+  ],
+  ENDPOINT_UNKNOWN: ['O destino {endpoint} não existe.', 'There is no endpoint {endpoint}.'],
+  ENDPOINT_DISABLED: [
+    'O destino {endpoint} está desativado: {reason}',
+    'Endpoint {endpoint} is disabled: {reason}',
+    { reason: DISABLED },
+  ],
+  ENDPOINT_PAUSED: [
+    'O destino {endpoint} falhou {failures} vezes seguidas e está em pausa por {seconds} s.',
+    'Endpoint {endpoint} failed {failures} times in a row and is paused for {seconds} s.',
+  ],
+  INSTANCE_UNKNOWN: [
+    '{tenant} não tem conta "{instance}" de {carrier}.',
+    'Tenant {tenant} has no {carrier} account "{instance}".',
+    { carrier: MESSENGERS },
+  ],
+  INSTANCE_INVALID: [
+    'A conta "{instance}" de {carrier} de {tenant} tem um problema: {problem}',
+    'The {carrier} account "{instance}" of {tenant} has a problem: {problem}',
+    { carrier: MESSENGERS },
+  ],
+  CONTENT_INVALID: [
+    'Não é possível enviar isto por {channel}: {problem}',
+    'This cannot be sent by {channel}: {problem}',
+    { channel: CHANNELS },
+  ],
+  MEDIA_ABSENT: [
+    'A gravação {recording} da chamada {callId} não está neste nó.',
+    'The recording {recording} of call {callId} is not on this node.',
+  ],
+  MEDIA_UNSUPPORTED: [
+    '{carrier} não aceita gravações daqui: {reason}',
+    '{carrier} takes no recordings from here: {reason}',
+  ],
+  WHATSAPP_REFUSED: ['O WhatsApp recusou ({number}): {reason}', 'WhatsApp refused ({number}): {reason}'],
+  WHATSAPP_LIMITED: [
+    'O WhatsApp não aceita mais mensagens agora ({number}).',
+    'WhatsApp takes no more messages at the moment ({number}).',
+  ],
+  WHATSAPP_WINDOW: [
+    'A pessoa escreveu há mais de um dia, e não há modelo (131047).',
+    'The person wrote more than a day ago, and there is no template (131047).',
+  ],
+  WHATSAPP_WARNED: [
+    'A UnoAPI aceitou a mensagem e não a enviou: {reason}',
+    'UnoAPI took the message and did not send it: {reason}',
+  ],
+  WHATSAPP_GARBLED: [
+    '{host} respondeu sem o id de uma mensagem.',
+    '{host} gave an answer without the id of a message.',
+  ],
+  WHATSAPP_UNAVAILABLE: [
+    'O condomínio {tenantId} não tem conta para perguntar aos moradores por escrito.',
+    'Tenant {tenantId} has no account by which residents can be asked.',
+  ],
+  WHATSAPP_NOBODY: [
+    'Ninguém da unidade {unit} pode ser consultado por escrito.',
+    'Nobody of unit {unit} can be asked in writing.',
+  ],
+  TWILIO_REFUSED: ['A Twilio recusou ({number}): {reason}', 'Twilio refused ({number}): {reason}'],
+  TWILIO_LIMITED: [
+    'A Twilio não aceita mais mensagens agora ({number}).',
+    'Twilio takes no more messages at the moment ({number}).',
+  ],
+  TWILIO_GARBLED: [
+    '{host} respondeu sem o id de uma mensagem.',
+    '{host} gave an answer without the id of a message.',
+  ],
+  GATE_UNKNOWN: [
+    '{tenant} não tem portão {gate} ativado.',
+    'Tenant {tenant} has no gate {gate} that is enabled.',
+  ],
+  GATE_LATE: [
+    'O comando da chamada {callId} está {ms} ms atrasado.',
+    'The command for call {callId} is {ms} ms too late.',
+  ],
+  GATE_OFF: ['Portões por AMQP precisam de AMQP_URL.', 'Gates over AMQP need AMQP_URL.'],
+  GATE_UNREACHABLE: [
+    'O RabbitMQ não aceitou o comando do portão: {reason}',
+    'RabbitMQ did not take the command for the gate: {reason}',
+  ],
+  GATE_UNROUTABLE: [
+    'Nenhuma fila está ligada ao exchange {exchange} com a chave {routingKey}.',
+    'No queue is bound to exchange {exchange} with the key {routingKey}.',
+  ],
+  MESSAGE_INVALID: ['A mensagem tem um problema: {problem}', 'The message has a problem: {problem}'],
+  MESSAGE_UNKNOWN: ['A mensagem {messageId} não existe.', 'There is no message {messageId}.'],
+  MESSAGE_STATE: [
+    'A mensagem {messageId} {status}; isto não é mais possível.',
+    'Message {messageId} {status}; this is not possible any more.',
+    { status: MESSAGE_STATES },
+  ],
+  MESSAGE_TIMEOUT: ['A tentativa levou mais de {ms} ms.', 'The attempt took longer than {ms} ms.'],
+  MESSAGE_EXPIRED: [
+    'O prazo da mensagem passou antes do envio.',
+    'The message expired before it could be sent.',
+  ],
+  MESSAGE_UNCERTAIN: [
+    'O processo terminou durante a tentativa, e quem recebe por {channel} não reconhece uma mensagem repetida.',
+    'The worker ended during the attempt, and a receiver by {channel} does not recognise a second copy.',
+    { channel: CHANNELS },
+  ],
+  MESSAGE_BOUNCED: [
+    'O provedor não conseguiu entregar: {reason}',
+    'The provider could not deliver it: {reason}',
+  ],
+  CHANNEL_UNAVAILABLE: [
+    'Não há como enviar por {channel} nesta configuração.',
+    'No way to send by {channel} is configured.',
+    { channel: CHANNELS },
   ],
 }
 
-export const REASONS = { ...KNOWN, ...REFUSED }
+/** The service keeps details from somebody who is not logged in. */
+const WITHHELD = ['O serviço não consegue fazer isto agora.', 'The service cannot do this at the moment.']
 
-/** Why endpoints are disabled. */
-const DISABLED = {
-  'its receiver answered 410': 'o recebedor respondeu 410',
-  'by its tenant': 'pelo próprio condomínio',
+/**
+ * The sentence for an error. A code of another version has none, and what an older version kept has no details: then it is the
+ * service's own text.
+ * @param {'pt-BR' | 'en'} locale
+ * @param {{ code?: string | undefined, message?: string | null | undefined, details?: Details | null | undefined }} error
+ * @returns {string}
+ */
+export function sentenceIn(locale, { code, message, details }) {
+  const language = locale === 'en' ? 1 : 0
+  const reason = code === undefined ? undefined : REASONS[code]
+  if (!reason) return message ?? ''
+  const facts = details ?? {}
+  const words = reason[2] ?? {}
+  const sentence = reason[language]
+  let isWhole = true
+  const text = (typeof sentence === 'string' ? sentence : sentence(facts)).replace(
+    /\{(\w+)\}/g,
+    (_, /** @type {string} */ name) => {
+      const fact = facts[name]
+      if (fact === undefined || fact === null) isWhole = false
+      return words[name]?.[String(fact)]?.[language] ?? String(fact)
+    },
+  )
+  if (isWhole) return text
+  return details ? (WITHHELD[language] ?? '') : (message ?? '')
 }
 
-/** A message of the service in Portuguese; an unknown message stays as it is. */
-export function inPortuguese(code, message) {
-  const [form, words] = REASONS[code] ?? []
-  return form ? message.replace(form, words) : message
-}
-
-/** Why an endpoint is disabled, in Portuguese. */
-export function disabledInPortuguese(reason) {
-  return DISABLED[reason] ?? reason
+/**
+ * Why an endpoint is disabled.
+ * @param {'pt-BR' | 'en'} locale
+ * @param {string} reason
+ */
+export function disabledIn(locale, reason) {
+  return DISABLED[reason]?.[locale === 'en' ? 1 : 0] ?? reason
 }

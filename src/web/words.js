@@ -1,5 +1,5 @@
 import { signal } from './lib.js'
-import { disabledInPortuguese, inPortuguese } from './reasons.js'
+import { disabledIn, sentenceIn } from './reasons.js'
 
 /** The language of the page: `pt-BR` or `en`. */
 export const locale = signal(document.documentElement.lang === 'en' ? 'en' : 'pt-BR')
@@ -116,8 +116,8 @@ export function messageStateOf(status) {
   return { word, shape, tone }
 }
 
-/** How one try of a message ended; null while it is under way. */
-export function tryOf(outcome) {
+/** How an attempt of a message ended; null while it is under way. */
+export function attemptOf(outcome) {
   if (outcome === null) return tr('em curso', 'under way')
   return outcome === 'released'
     ? tr('Devolvida à fila', 'Given back to the queue')
@@ -147,14 +147,28 @@ export function recipientOf({ channel, to }) {
   return channel === 'webhook' && to === 'environment' ? 'WEBHOOK_URL' : to
 }
 
-/** Why a message or a try failed. */
-export function failureOf(code, message) {
-  return tr(inPortuguese(code, message ?? ''), message ?? '')
+/**
+ * What went wrong, in a sentence.
+ * @param {{ code?: string | undefined, message?: string | null | undefined, details?: Record<string, unknown> | null | undefined }} error
+ */
+export function failureOf(error) {
+  return sentenceIn(locale.value, error)
 }
 
-/** Why an endpoint is disabled. */
+/**
+ * Why an attempt of a message failed.
+ * @param {Pick<import('./api-types.d.ts').Attempt, 'error' | 'errorCode' | 'errorDetails'>} attempt
+ */
+export function attemptFailureOf({ errorCode, error, errorDetails }) {
+  return failureOf({ code: errorCode ?? undefined, message: error, details: errorDetails })
+}
+
+/**
+ * Why an endpoint is disabled.
+ * @param {string} reason
+ */
 export function disabledFor(reason) {
-  return tr(disabledInPortuguese(reason), reason)
+  return disabledIn(locale.value, reason)
 }
 
 /** What a process lacks for its work, which readiness tells in English. */

@@ -52,6 +52,7 @@ const attempt = (number: number, row: Partial<AttemptRow> = {}): AttemptRow => (
   httpStatus: null,
   errorCode: null,
   error: null,
+  errorDetails: null,
   retryAfterMs: null,
   ...row,
 })

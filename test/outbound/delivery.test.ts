@@ -132,6 +132,10 @@ test('a dead event is told to STATUS_FAILED_WEBHOOK_URL', async (rig) => {
   const [told] = await failures.count(1)
   const { message_id, tenant, channel, attempts, last_error } = JSON.parse(told!.body)
   assert.equal([tenant, channel, attempts, last_error.code], [TENANT, 'webhook', 1, 'DELIVERY_STATUS'])
+  const details = { host: new URL(hook.url).host, status: 410 }
+  assert.equal(last_error.details, details)
+  const { tries } = await outbound.get(message_id)
+  assert.equal(tries[0]!.errorDetails, details)
   const { messages } = await outbound.dead({ tenantId: TENANT })
   assert.equal(
     messages.map(({ id, to }) => [id, to]),

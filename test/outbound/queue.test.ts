@@ -395,7 +395,11 @@ test('receipts are kept in any order, and one that says it failed makes the mess
   assert.not(await outbound.bounce('wamid.2', { reason: 'again' }))
   const dead = await outbound.get(two.id)
   assert.is(dead.status, 'failed')
-  assert.equal(dead.lastError, { code: 'MESSAGE_BOUNCED', message: '131026: undeliverable' })
+  assert.equal(dead.lastError, {
+    code: 'MESSAGE_BOUNCED',
+    message: '131026: undeliverable',
+    details: { reason: '131026: undeliverable' },
+  })
 })
 
 test('retention takes what came to its end long ago, and nothing that is owed', async (rig) => {

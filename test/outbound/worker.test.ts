@@ -184,7 +184,8 @@ test('a try whose record was written although nobody heard of it goes on', async
     ...outbound.database,
     async query<T>(text: string, values?: readonly unknown[]) {
       const rows = await outbound.database.query<T>(text, values)
-      if (text.includes('message_attempts own') && failures-- > 0) throw fail('DATABASE_UNREACHABLE')
+      if (text.includes('message_attempts own') && failures-- > 0)
+        throw fail('DATABASE_UNREACHABLE', { reason: 'gone' })
       return rows
     },
   }

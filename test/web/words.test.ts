@@ -1,49 +1,131 @@
+import { glob, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { ERRORS, fail, type PorteiroError } from '../../src/platform/errors.ts'
+import { ERRORS, type ErrorCode } from '../../src/platform/errors.ts'
+import { disabledIn, REASONS, sentenceIn } from '../../src/web/reasons.js'
 import { logIn, snapshot, visit, withChromium } from '../rig/page-rig.ts'
 import { suite } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 
-interface Reasons {
-  REASONS: Record<string, unknown>
-  inPortuguese(code: string, message: string): string
-}
-
 const test = suite('page words')
 const inChromium = withChromium(test)
-const { REASONS, inPortuguese } = (await import(
-  new URL('../../src/web/reasons.js', import.meta.url).href
-)) as Reasons
+const LOCALES = ['pt-BR', 'en'] as const
 
-/** The error with something in each of its places. */
-function exampleOf(code: keyof typeof ERRORS): PorteiroError {
+/** Codes that only a process, its log, a PBX or a terminal shows. */
+const NOT_ON_THE_PAGE: readonly string[] = [
+  // starting
+  `CONFIG_INVALID CONFIG_UNKNOWN USAGE_WRONG NODE_TOO_OLD DATA_DIR_UNUSABLE
+  DATABASE_UNSUPPORTED DATABASE_LOCKED MIGRATION_CHANGED MIGRATION_FAILED PROMPT_MISSING
+  PROMPT_FORMAT`,
+  // between the PBX and us
+  `FRAME_UNKNOWN_KIND FRAME_MALFORMED FRAME_OVERSIZED FRAME_EMPTY FRAME_KEY_UNKNOWN
+  HANDSHAKE_TIMEOUT HANDSHAKE_INVALID HANDSHAKE_ABANDONED HANDSHAKE_CROWDED UUID_NIL
+  UUID_REPEATED ADDRESS_REFUSED PEER_LOST PEER_ERROR PEER_STALLED RELAY_FAILED
+  CALL_DUPLICATE RECORDING_FAILED`,
+  // simulated telephones
+  `PHONE_ENDED PHONE_TIMEOUT VOICE_LOST DEMO_TIMEOUT`,
+  // calling the resident: the journal names the code
+  `DIALER_FAILED DIAL_UNAVAILABLE CONTACT_NOBODY OPERATOR_UNAVAILABLE BROKER_REFUSED
+  BROKER_RESET BROKER_DNS BROKER_TIMEOUT BROKER_AUTHENTICATION BROKER_VHOST BROKER_CHANNEL
+  BROKER_CLOSED BROKER_BLOCKED BROKER_UNROUTABLE BROKER_NACKED MESSAGE_MALFORMED
+  MESSAGE_STALE ARI_UNREACHABLE ARI_TIMEOUT ARI_AUTHENTICATION ARI_REJECTED`,
+  // understanding
+  `MODEL_FAILED MODEL_TIMEOUT MODEL_ANSWER_INVALID`,
+  // jobs, and what providers post
+  `JOB_UNKNOWN WEBHOOK_UNKNOWN WEBHOOK_SIGNATURE WEBHOOK_TOKEN WEBHOOK_UNREADY INBOUND_BUSY
+  INBOUND_JOB`,
+  // no browser sends this
+  `REQUEST_MALFORMED`,
+].flatMap((group) => group.split(/\s+/))
+/** Rooms whose errors are answers of the API, but for the routes of providers, and reasons of deliveries. */
+const ANSWERED = '../../src/{http,outbound,gates,directory}/**/*.ts'
+const NOT_ANSWERED = ['inbound.ts', 'replies.ts']
+
+const codes = Object.keys(ERRORS) as ErrorCode[]
+
+/** Something for each place of a message. */
+function detailsOf(code: ErrorCode): Record<string, unknown> {
   const places = [...ERRORS[code].message.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
-  const number = /^(count|ms|limit|failures|seconds|status|retryAfterSeconds)$/
-  return fail(code, Object.fromEntries(places.map((name) => [name, number.test(name) ? 7 : `<${name}>`])))
+  const more = code === 'MESSAGE_STATE' ? ['status'] : code === 'EGRESS_REFUSED' ? ['host', 'address'] : []
+  return Object.fromEntries([...places, ...more].map((name) => [name, `<${name}>`]))
 }
 
-test('each reason in Portuguese is that of an error as the service words it', () => {
-  for (const code of Object.keys(REASONS) as (keyof typeof ERRORS)[]) {
-    assert.ok(ERRORS[code], `${code} is no error`)
-    const { message } = exampleOf(code)
-    const told = inPortuguese(code, message)
-    assert.is.not(told, message, `${code} is not recognised: ${message}`)
-    assert.not.match(told, /\$\d|undefined/, code)
+test('each code that can reach the page has a sentence in both languages, of what the error names', () => {
+  for (const code of codes.filter((one) => !NOT_ON_THE_PAGE.includes(one))) {
+    const [portuguese, english] = LOCALES.map((locale) =>
+      sentenceIn(locale, { code, message: 'the service says', details: detailsOf(code) }),
+    )
+    assert.ok(REASONS[code], `${code} has no sentence in src/web/reasons.js`)
+    assert.not.match(`${portuguese}${english}`, /the service says|undefined|\{/, code)
+    assert.not.match(
+      `${portuguese}`,
+      /não consegue fazer isto agora/,
+      `${code} names what the error does not`,
+    )
+    assert.not.match(`${english}`, /at the moment\.$/, `${code} names what the error does not`)
+    assert.is.not(portuguese, english, code)
   }
 })
 
+test('a sentence is of an error that exists, and of none that stays off the page', () => {
+  for (const code of NOT_ON_THE_PAGE) assert.ok(codes.includes(code as ErrorCode), `${code} is no error`)
+  for (const code of Object.keys(REASONS)) {
+    assert.ok(codes.includes(code as ErrorCode), `${code} is no error`)
+    assert.not(NOT_ON_THE_PAGE.includes(code), `${code} is said not to reach the page`)
+  }
+})
+
+test('what the API answers and why a delivery failed has a sentence', async () => {
+  const raised = new Set<string>()
+  for await (const file of glob(ANSWERED, { cwd: import.meta.dirname })) {
+    if (NOT_ANSWERED.includes(basename(file))) continue
+    const text = await readFile(join(import.meta.dirname, file), 'utf8')
+    for (const [, code] of text.matchAll(/\b(?:fail|undelivered)\(\s*'([A-Z_]+)'/g)) raised.add(code!)
+  }
+  assert.ok(raised.size > 40, `only ${raised.size} codes were found`)
+  assert.equal(
+    [...raised].filter((code) => !REASONS[code]),
+    [],
+  )
+})
+
 test('an address that is refused is told as such, whether by name or written out', () => {
+  const details = { place: 'a.example leads to 10.0.0.1, which', host: 'a.example', address: '10.0.0.1' }
   assert.is(
-    inPortuguese(
-      'EGRESS_REFUSED',
-      'a.example leads to 10.0.0.1, which is not public and not in EGRESS_ALLOW.',
-    ),
+    sentenceIn('pt-BR', { code: 'EGRESS_REFUSED', details }),
     'a.example leva a 10.0.0.1, que não é público nem está em EGRESS_ALLOW.',
   )
   assert.is(
-    inPortuguese('EGRESS_REFUSED', '10.0.0.1 is not public and not in EGRESS_ALLOW.'),
+    sentenceIn('pt-BR', {
+      code: 'EGRESS_REFUSED',
+      details: { place: '10.0.0.1', host: '10.0.0.1', address: '10.0.0.1' },
+    }),
     '10.0.0.1 não é público nem está em EGRESS_ALLOW.',
   )
+})
+
+test('a detail that is one of a few words is said in the language of the sentence', () => {
+  const details = { messageId: '7', status: 'sent', state: 'was sent before', event: 'cancelled' }
+  assert.is(
+    sentenceIn('pt-BR', { code: 'MESSAGE_STATE', details }),
+    'A mensagem 7 já foi enviada; isto não é mais possível.',
+  )
+  assert.is(
+    sentenceIn('en', { code: 'ENDPOINT_DISABLED', details: { endpoint: '3', reason: 'too noisy' } }),
+    'Endpoint 3 is disabled: too noisy',
+  )
+  assert.is(disabledIn('pt-BR', 'by its tenant'), 'pelo próprio condomínio')
+})
+
+test('what an older version kept without details, and a code of another version, is told as it was', () => {
+  const message = 'a.example answered with status 500.'
+  assert.is(sentenceIn('pt-BR', { code: 'DELIVERY_STATUS', message, details: null }), message)
+  assert.is(sentenceIn('pt-BR', { code: 'HTTP_418', message: 'A teapot.' }), 'A teapot.')
+})
+
+test('who is not logged in is told that it does not work, not why', () => {
+  const hidden = { code: 'DATABASE_UNREACHABLE', message: 'The service cannot do this.', details: {} }
+  assert.is(sentenceIn('pt-BR', hidden), 'O serviço não consegue fazer isto agora.')
 })
 
 inChromium(
@@ -113,10 +195,6 @@ inChromium('the phone says that nobody would be rung', async (rig) => {
   await page.locator('[data-phone="resident"]').getByText('with CLICKTOCALL=manual this phone').waitFor()
   await snapshot(page, 'phone off')
   assert.equal(here.complaints, [])
-})
-
-test('what is not known stays as it was told', () => {
-  assert.is(inPortuguese('HTTP_418', 'A teapot.'), 'A teapot.')
 })
 
 test.run()

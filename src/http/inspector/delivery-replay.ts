@@ -83,8 +83,8 @@ export function replayDelivery(life: MessageLife, masked: boolean): { steps: Del
   }
 
   const end = (row: AttemptRow, at: Date) => {
-    const { number, node, httpStatus, errorCode: code, error, retryAfterMs } = row
-    const facts = { try: number, nodeId: node, httpStatus, code, error, retryAfterMs }
+    const { number, node, httpStatus, errorCode: code, error, errorDetails: details, retryAfterMs } = row
+    const facts = { try: number, nodeId: node, httpStatus, code, error, details, retryAfterMs }
     const known = Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== null))
     const event = endOf(delivery, row)
     if (event && after(delivery, event)) happen(event, at, known)

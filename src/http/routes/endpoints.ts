@@ -16,7 +16,7 @@ import {
   rotation,
   updateEndpoint,
 } from '../../outbound/index.ts'
-import { type Details, fail } from '../../platform/errors.ts'
+import { type DetailsOf, fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { createdEndpoint, endpoint, endpoints, type environmentEndpoint } from '../schemas/index.ts'
 import { maySee, tenantOf } from '../tenancy.ts'
@@ -24,7 +24,7 @@ import { maySee, tenantOf } from '../tenancy.ts'
 export interface EndpointRoutesOptions {
   database: Database
   /** Details of EGRESS_REFUSED for a host that is an address which messages do not go to. */
-  refusalOf: (hostname: string) => Details | undefined
+  refusalOf: (hostname: string) => DetailsOf<'EGRESS_REFUSED'> | undefined
   /** WEBHOOK_URL, where it is set. */
   ownEndpoint?: { url: string; token: string | undefined } | undefined
 }

@@ -209,11 +209,10 @@ export async function pageMessages(
   return pageOf(rows.map(messageOf), limit, (last) => [last.createdAt, last.id])
 }
 
-function messageOf({ lastError, ...message }: MessageRow) {
+function messageOf(message: MessageRow) {
   const { type } = message.body
   return {
     ...message,
     type: typeof type === 'string' ? type : null,
-    lastError: lastError as Record<string, unknown> | null,
   }
 }

@@ -1,6 +1,17 @@
 import { z } from 'zod'
 import { channel, facts, messageStatus, moment } from './common.ts'
 
+/** Why an attempt failed; docs/errors.md lists the codes, `details` has what the message names. */
+export const failure = z
+  .object({
+    code: z.string(),
+    message: z.string(),
+    details: facts.optional(),
+    /** HTTP status, where there was one. */
+    status: z.number().optional(),
+  })
+  .meta({ id: 'Failure' })
+
 export const message = z
   .object({
     id: z.string(),
@@ -29,8 +40,8 @@ export const message = z
     sentAt: moment.nullable(),
     deliveredAt: moment.nullable(),
     readAt: moment.nullable(),
-    /** `{ code, message, … }` of the last try. */
-    lastError: facts.nullable(),
+    /** Of the last attempt. */
+    lastError: failure.nullable(),
   })
   .meta({ id: 'Message' })
 
@@ -45,6 +56,8 @@ export const attempt = z
     httpStatus: z.number().nullable(),
     errorCode: z.string().nullable(),
     error: z.string().nullable(),
+    /** What `error` names; null where there is nothing to name, or where an older version made the attempt. */
+    errorDetails: facts.nullable(),
     retryAfterMs: z.number().nullable(),
   })
   .meta({ id: 'Attempt' })

@@ -136,10 +136,11 @@ export function repeatable(error: unknown): DeliveryError {
     return undelivered(code, details, { cause: error })
   }
   if (!error.uncertain) return error
-  const { code, message, final, retryAfterMs, status, gone, cause } = error
+  const { code, message, details, final, retryAfterMs, status, gone, cause } = error
   return new DeliveryError({
     code,
     message,
+    details,
     final,
     gone,
     cause,

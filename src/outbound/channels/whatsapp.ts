@@ -129,6 +129,6 @@ function headersOf({ channel, secrets }: WhatsAppAccount): Record<string, string
 
 function certain(error: unknown): unknown {
   if (!(error instanceof DeliveryError) || !error.uncertain) return error
-  const { code, message, final, cause } = error
-  return new DeliveryError({ code, message, final, cause })
+  const { code, message, details, final, cause } = error
+  return new DeliveryError({ code, message, details, final, cause })
 }

@@ -12,6 +12,7 @@ export interface AttemptRow {
   httpStatus: number | null
   errorCode: string | null
   error: string | null
+  errorDetails: Record<string, unknown> | null
   retryAfterMs: number | null
 }
 
@@ -24,7 +25,8 @@ export function attemptsOf(
   return database.query<AttemptRow>(
     `select * from (
        select message_id as "messageId", number, started_at as "startedAt", ended_at as "endedAt", node, outcome,
-         http_status as "httpStatus", error_code as "errorCode", error, retry_after_ms as "retryAfterMs"
+         http_status as "httpStatus", error_code as "errorCode", error,
+         error_details as "errorDetails", retry_after_ms as "retryAfterMs"
        from message_attempts where message_id = $1 order by number desc limit $2
      ) latest order by number`,
     [messageId, latest],
@@ -141,13 +143,13 @@ export async function writeOutcomes(
        returning messages.id
      ), logged as (
        insert into message_attempts (message_id, number, started_at, ended_at, node, outcome, http_status, error_code,
-         error, retry_after_ms)
+         error, error_details, retry_after_ms)
        select id, number, "startedAt", at, $2, outcome, "httpStatus", error ->> 'code',
-         error ->> 'message', "retryAfterMs"
+         error ->> 'message', error -> 'details', "retryAfterMs"
        from batch where number is not null
        on conflict (message_id, number) do update set ended_at = excluded.ended_at, outcome = excluded.outcome,
          http_status = excluded.http_status, error_code = excluded.error_code, error = excluded.error,
-         retry_after_ms = excluded.retry_after_ms
+         error_details = excluded.error_details, retry_after_ms = excluded.retry_after_ms
        where message_attempts.ended_at is null
      )
      select id from written`,

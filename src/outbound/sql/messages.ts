@@ -2,10 +2,12 @@ import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
 export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed' | 'expired' | 'cancelled'
 
-/** What was wrong with the last try. */
+/** Why the last attempt failed. */
 export interface LastError {
   code: string
   message: string
+  /** What the message names; versions before migration 0013 write none. */
+  details?: Record<string, unknown>
   /** HTTP status, where there was one. */
   status?: number
 }

@@ -1,7 +1,7 @@
 import { lookup as dnsLookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
-import { type Details, fail } from '../errors.ts'
+import { type DetailsOf, fail } from '../errors.ts'
 import { undelivered } from './undelivered.ts'
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
@@ -18,7 +18,7 @@ export interface Guard {
   /** Whether we may connect to this address. */
   allows(address: string): boolean
   /** The details of EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
-  refusalOf(hostname: string): Details | undefined
+  refusalOf(hostname: string): DetailsOf<'EGRESS_REFUSED'> | undefined
   /** Throws EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
   checkHost(hostname: string): void
   /** For net.connect: what it returns has been checked, and what is connected is what it returned. */
@@ -66,7 +66,7 @@ export function createGuard({
     })
   }
 
-  const refusalOf = (hostname: string): Details | undefined => {
+  const refusalOf = (hostname: string): DetailsOf<'EGRESS_REFUSED'> | undefined => {
     const address = hostname.replace(/^\[|\]$/g, '')
     return isIP(address) && !allows(address) ? { place: address, host: hostname, address } : undefined
   }

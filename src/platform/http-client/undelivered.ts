@@ -1,13 +1,13 @@
-import { type Details, type ErrorCode, fail } from '../errors.ts'
+import { type DetailsOf, type ErrorCode, PorteiroError } from '../errors.ts'
 import { DeliveryError, type DeliveryFacts } from './delivery-error.ts'
 
 /** A DeliveryError with the words of the error table: `throw undelivered('DELIVERY_STATUS', { host, status }, { final: true })`. */
-export function undelivered(
-  code: ErrorCode,
-  details: Details,
-  facts: Omit<DeliveryFacts, 'code' | 'message'> = {},
+export function undelivered<Code extends ErrorCode>(
+  code: Code,
+  details: DetailsOf<Code>,
+  facts: Omit<DeliveryFacts, 'code' | 'message' | 'details'> = {},
 ): DeliveryError {
-  return new DeliveryError({ code, message: fail(code, details).message, ...facts })
+  return new DeliveryError({ code, message: new PorteiroError(code, details).message, details, ...facts })
 }
 
 /** Statuses of 4xx that may be different next time: request timeout, too early, too many requests. */

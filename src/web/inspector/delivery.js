@@ -171,7 +171,7 @@ function Step({ step, began }) {
         'Nobody noted the moment: it was at this one or before.',
       )}</p>`
     }
-    ${step.data.code && html`<p>${failureOf(step.data.code, step.data.error)}</p>`}
+    ${step.data.code && html`<p>${failureOf({ ...step.data, message: step.data.error ?? step.data.message })}</p>`}
     ${Object.keys(step.data).length > 0 && html`<${Tree} value=${step.data} />`}
   `
 }

@@ -2,7 +2,7 @@ import { get, withQuery } from '/assets/api.js'
 import { html } from '/assets/lib.js'
 import { Mark } from '/assets/parts/icons.js'
 import { useLoad } from '/assets/parts/load.js'
-import { messageStateOf, moment, tr } from '/assets/words.js'
+import { failureOf, messageStateOf, moment, tr } from '/assets/words.js'
 
 /** ms between two looks; what a call sends goes on after its end. */
 const LOOK_MS = 3000
@@ -15,7 +15,7 @@ export function CallMessages({ call }) {
   const { value, error } = useLoad(() => get(path), [path], LOOK_MS)
   return html`<section class="panel" aria-label=${tr('Mensagens desta chamada', "This call's messages")} aria-busy=${!value && !error}>
     <h2>${tr('Mensagens desta chamada', "This call's messages")}</h2>
-    ${error && html`<p class="error-line" role="alert"><code>${error.code}</code> ${error.message}</p>`}
+    ${error && html`<p class="error-line" role="alert"><code>${error.code}</code> ${failureOf(error)}</p>`}
     ${value?.items.length === 0 && html`<p class="help">${tr('Nada foi enviado por ela ainda.', 'Nothing has been sent for it yet.')}</p>`}
     <ul class="choices">
       ${(value?.items ?? []).map(

@@ -21,7 +21,7 @@ export function complain(error) {
   const more =
     Array.isArray(problems) && problems.length > 0
       ? problems.slice(0, 3).map(textOf).join('; ')
-      : failureOf(error?.code, error?.message)
+      : failureOf(error ?? {})
   tell(`${adviceOn(error)} ${more ? `(${more})` : ''}`, 'bad')
 }
 
@@ -63,7 +63,7 @@ export function Failure({ error, again }) {
   return html`<div class="empty failure" role="alert">
     <${Icon} name="warning" />
     <p class="empty-title">${adviceOn(error)}</p>
-    <p><code>${error.code}</code> ${failureOf(error.code, error.message)}</p>
+    <p><code>${error.code}</code> ${failureOf(error)}</p>
     ${again && html`<button type="button" onClick=${again}>${tr('Tentar de novo', 'Try again')}</button>`}
   </div>`
 }

@@ -41,7 +41,7 @@ export function Opening({ id, tenant, decidedAt }) {
   const { lastError: error, status } = message ?? {}
   return html`<p class="opening" data-opening=${command?.status ?? status}>
     <${Mark} ...${openingOf(command, message)} />
-    ${error && status !== 'sent' && html`<span class="help"><code>${error.code}</code> ${failureOf(error.code, error.message)}</span>`}
+    ${error && status !== 'sent' && html`<span class="help"><code>${error.code}</code> ${failureOf(error)}</span>`}
     ${message && html`<a href="#/queue/${message.id}">${tr('Ver a mensagem', 'See the message')}</a>`}
   </p>`
 }

@@ -3,7 +3,17 @@ import { html } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { Do, Failure } from '../parts/notice.js'
-import { channelName, failureOf, messageStateOf, moment, recipientOf, tr, tryOf, typeOf } from '../words.js'
+import {
+  attemptFailureOf,
+  attemptOf,
+  channelName,
+  failureOf,
+  messageStateOf,
+  moment,
+  recipientOf,
+  tr,
+  typeOf,
+} from '../words.js'
 
 const CAN_CANCEL = new Set(['pending', 'processing', 'retrying'])
 const CAN_RETRY = new Set(['failed', 'retrying'])
@@ -45,7 +55,7 @@ function Facts({ message, attempts, again }) {
       ${facts.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
       ${message.callId && html`<dt>${tr('Chamada', 'Call')}</dt><dd><a href="#/calls/${message.callId}">${message.callId}</a></dd>`}
     </dl>
-    ${lastError && html`<div><h3>${tr('Último erro', 'Last error')}</h3><p><code>${lastError.code}</code> ${failureOf(lastError.code, lastError.message)}</p></div>`}
+    ${lastError && html`<div><h3>${tr('Último erro', 'Last error')}</h3><p><code>${lastError.code}</code> ${failureOf(lastError)}</p></div>`}
     <div>
       <h3>${tr('Tentativas', 'Tries')}</h3>
       ${
@@ -55,11 +65,11 @@ function Facts({ message, attempts, again }) {
               <thead><tr><th>#</th><th>${tr('Quando', 'When')}</th><th>HTTP</th><th>${tr('Resultado', 'Result')}</th></tr></thead>
               <tbody>
                 ${attempts.map(
-                  ({ number, startedAt, httpStatus, outcome, errorCode, error }) => html`<tr>
-                    <td>${number}</td>
-                    <td class="fixed">${moment(startedAt)}</td>
-                    <td>${httpStatus ?? '–'}</td>
-                    <td>${errorCode ? html`<code>${errorCode}</code> ${failureOf(errorCode, error)}` : tryOf(outcome)}</td>
+                  (attempt) => html`<tr>
+                    <td>${attempt.number}</td>
+                    <td class="fixed">${moment(attempt.startedAt)}</td>
+                    <td>${attempt.httpStatus ?? '–'}</td>
+                    <td>${attempt.errorCode ? html`<code>${attempt.errorCode}</code> ${attemptFailureOf(attempt)}` : attemptOf(attempt.outcome)}</td>
                   </tr>`,
                 )}
               </tbody>

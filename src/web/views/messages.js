@@ -69,7 +69,7 @@ export function Messages({ status, choose, open }) {
               <span class="wide-only">${channelName(message.channel)}</span>
               <span class="type">${typeOf(message)}</span>
               <span class="wide-only">${recipientOf(message)}</span>
-              <span class="wide-only">${message.lastError ? `${message.lastError.code ?? ''} ${failureOf(message.lastError.code, message.lastError.message)}` : ''}</span>
+              <span class="wide-only">${message.lastError && `${message.lastError.code} ${failureOf(message.lastError)}`}</span>
               <span class="wide-only number">${message.attempts}×</span>
               <time datetime=${message.createdAt}>${moment(message.createdAt)}</time>
             </button>`}
