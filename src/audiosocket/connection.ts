@@ -3,7 +3,7 @@ import { type Role, SAMPLE_RATE } from '../platform/audio.ts'
 import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { HANGUP, isKey, KIND, kindText, rateOf } from './frame.ts'
 import { type ConnectionListener, createInbox, type Gone, type Inbox } from './inbox.ts'
-import type { FrameSource, Lane, Pacer } from './pacer.ts'
+import type { AudioTrack, FrameSource, Pacer } from './pacer.ts'
 
 export type { ConnectionListener, Gone }
 
@@ -80,7 +80,7 @@ class SocketConnection implements Connection, ConnectionFeed {
   readonly pacer: Pacer
   readonly inbox: Inbox
   readonly onError: (error: PorteiroError) => void
-  lane: Lane | undefined = undefined
+  track: AudioTrack | undefined = undefined
   state: Connection['state'] = 'open'
   rate = SAMPLE_RATE
   framesIn = 0
@@ -128,7 +128,7 @@ class SocketConnection implements Connection, ConnectionFeed {
     if (this.attached) throw fail('BUG', {}, new Error('a connection has one listener'))
     this.attached = true
     if (this.state === 'open' && source !== undefined) {
-      this.lane = this.pacer.add(
+      this.track = this.pacer.add(
         source,
         (frame) => this.write(frame),
         (thrown) => this.breakOff(asPorteiroError(thrown)),
@@ -141,14 +141,14 @@ class SocketConnection implements Connection, ConnectionFeed {
   }
 
   wake(): void {
-    this.lane?.wake()
+    this.track?.wake()
   }
 
   hangUp(): void {
     if (this.state !== 'open') return
     this.state = 'hangingUp'
     this.inbox.limit('end')
-    this.lane?.remove()
+    this.track?.remove()
     this.socket.write(HANGUP)
     // even without a listener: only a socket that is read notices that the peer has closed
     this.socket.resume()
@@ -176,7 +176,7 @@ class SocketConnection implements Connection, ConnectionFeed {
       this.framesIn++
       this.rate = sampleRate
       this.inbox.audio(bytes, start, stop, kind)
-      this.lane?.touch()
+      this.track?.touch()
     } else if (kind === KIND.dtmf) this.press(bytes[start]!)
     else if (kind === KIND.hangup) this.end('hangup')
     else if (kind === KIND.uuid) this.breakOff(fail('UUID_REPEATED', { callId: this.id }))
@@ -199,7 +199,7 @@ class SocketConnection implements Connection, ConnectionFeed {
 
   close(): void {
     this.state = 'closed'
-    this.lane?.remove()
+    this.track?.remove()
     this.socket.destroy()
   }
 

@@ -7,9 +7,9 @@ import { createWheel, Waiting } from './wheel.ts'
 const KEEP_ALIVE_MS = 1000
 /** 60 ms at once fit every phone's jitter buffer; Asterisk has none and passes a burst on unchanged. */
 const BURST_FRAMES = 3
-/** While a lane is behind, every fifth slot carries one extra frame; a jitter buffer absorbs 20 % more. */
+/** While a track is behind, every fifth slot carries one extra frame; a jitter buffer absorbs 20 % more. */
 const CATCH_UP_SLOTS = 5
-/** A lane more than 1 s behind does not catch up; its later frames are shifted. */
+/** A track more than 1 s behind does not catch up; its later frames are shifted. */
 const REBASE_FRAMES = 1000 / FRAME_MS
 /** Minimum pause after a burst and while catching up, so that bursts stay separate. */
 const REST_MS = FRAME_MS / 2
@@ -30,7 +30,7 @@ export interface FrameSource {
   next(): Buffer | null
 }
 
-export interface Lane {
+export interface AudioTrack {
   remove(): void
   /** The source has something to play; without this call an idle source is polled within a second. */
   wake(): void
@@ -39,8 +39,8 @@ export interface Lane {
 }
 
 export interface Pacer {
-  /** If `source` or `write` throws, the lane is removed and `failed` gets the error; without `failed` it is rethrown. */
-  add(source: FrameSource, write: (frame: Buffer) => void, failed?: (error: unknown) => void): Lane
+  /** If `source` or `write` throws, the track is removed and `failed` gets the error; without `failed` it is rethrown. */
+  add(source: FrameSource, write: (frame: Buffer) => void, failed?: (error: unknown) => void): AudioTrack
   lateness(): Lateness
   /** For a histogram: limits in ms, ascending, multiples of 0.25 below 256. */
   latenessWithin(limits: readonly number[]): LatenessCounts
@@ -53,10 +53,10 @@ export interface PacerOptions {
 }
 
 /** The pacer's functions that a track uses. */
-type Driver = Record<'remove' | 'touch' | 'wake', (track: Track) => void>
+type Driver = Record<'remove' | 'touch' | 'wake', (track: PacedTrack) => void>
 
-/** One lane, all in one object (ADR 27). Times are whole ms, which V8 stores in the object itself. */
-class Track extends Waiting implements Lane {
+/** One track, all in one object (ADR 27). Times are whole ms, which V8 stores in the object itself. */
+class PacedTrack extends Waiting implements AudioTrack {
   readonly driver: Driver
   readonly source: FrameSource
   readonly write: (frame: Buffer) => void
@@ -69,7 +69,7 @@ class Track extends Waiting implements Lane {
   idle = true
   /** Tick of the next silent frame if the source stays idle. */
   keepAliveAt: number
-  /** Neither a new run of audio nor a touched lane's frame leaves earlier; otherwise it would join the previous burst. */
+  /** Neither a new run of audio nor a touched track's frame leaves earlier; otherwise it would join the previous burst. */
   earliest: number
   /** Remaining moves of the deadlines of this run. */
   moves = MOVES
@@ -82,8 +82,8 @@ class Track extends Waiting implements Lane {
     driver: Driver,
     at: number,
     source: FrameSource,
-    write: Track['write'],
-    failed: Track['failed'],
+    write: PacedTrack['write'],
+    failed: PacedTrack['failed'],
   ) {
     super()
     this.driver = driver
@@ -108,17 +108,17 @@ class Track extends Waiting implements Lane {
   }
 }
 
-/** The clock of all legs: it serves each by absolute deadlines, 20 ms apart, and sleeps when no lane waits. */
+/** The clock of all legs: it serves each by absolute deadlines, 20 ms apart, and sleeps when no track waits. */
 export function createPacer({ now = () => performance.now() }: PacerOptions = {}): Pacer {
   const origin = now()
   const wheel = createWheel()
   const record = createLatenessRecord()
-  const touched: Track[] = []
+  const touched: PacedTrack[] = []
   let flushing: NodeJS.Immediate | undefined
   let timer: NodeJS.Timeout | undefined
   let timerAt = 0
   let sweeping = false
-  let serving: Track | undefined
+  let serving: PacedTrack | undefined
   let closed = false
 
   const arm = (at: number | undefined) => {
@@ -140,7 +140,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   }
 
   const visit = (waiting: Waiting) => {
-    const track = waiting as Track
+    const track = waiting as PacedTrack
     serving = track
     track.woken = false
     track.touched = false
@@ -148,13 +148,13 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
       serve(track)
     } catch (error) {
       remove(track)
-      // in a microtask: the lanes behind this one are due, whatever `failed` does
+      // in a microtask: the tracks behind this one are due, whatever `failed` does
       queueMicrotask(() => track.failed(error))
     }
     serving = undefined
   }
 
-  const serve = (track: Track) => {
+  const serve = (track: PacedTrack) => {
     const elapsed = now() - origin
     if (track.idle) {
       track.due = Math.floor(elapsed)
@@ -162,7 +162,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
       track.slotsBehind = 0
       track.moves = MOVES
     }
-    // a touched lane's frame is not due yet
+    // a touched track's frame is not due yet
     let owed = Math.max(1, Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1)
     if (owed > REBASE_FRAMES) {
       track.due += (owed - 1) * FRAME_MS
@@ -187,7 +187,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   }
 
   /** An idle source gets silence once a second. */
-  const rest = (track: Track, elapsed: number, justSent: boolean) => {
+  const rest = (track: PacedTrack, elapsed: number, justSent: boolean) => {
     if (!track.idle) {
       track.idle = true
       track.keepAliveAt = track.due + KEEP_ALIVE_MS
@@ -202,7 +202,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     if (track.woken) start(track)
   }
 
-  const touch = (track: Track) => {
+  const touch = (track: PacedTrack) => {
     if (track.idle || track.removed || track.touched || track.expected > 1 || closed) return
     const elapsed = now() - origin
     if (track.moves > 0) approach(track, elapsed)
@@ -221,7 +221,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   }
 
   /** Moves the deadlines a little towards the rhythm of the peer's packets. */
-  const approach = (track: Track, elapsed: number) => {
+  const approach = (track: PacedTrack, elapsed: number) => {
     const far = track.due - elapsed - LEAD_MS
     if (Math.abs(far) <= TOLERANCE_MS) return
     const later = far < 0 || far > FRAME_MS / 2
@@ -231,21 +231,21 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     arm(track.at)
   }
 
-  const start = (track: Track) => {
+  const start = (track: PacedTrack) => {
     const at = Math.max(Math.floor(now() - origin), Math.ceil(track.earliest))
     if (at >= track.at) return
     wheel.put(track, at)
     arm(track.at)
   }
 
-  const remove = (track: Track) => {
+  const remove = (track: PacedTrack) => {
     track.removed = true
     track.touched = false
     wheel.take(track)
     if (!sweeping) arm(wheel.first())
   }
 
-  const wake = (track: Track) => {
+  const wake = (track: PacedTrack) => {
     if (track === serving) track.woken = true
     else if (track.idle && !track.removed) start(track)
   }
@@ -254,7 +254,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
 
   return {
     add(source, write, failed = rethrow) {
-      const track = new Track(driver, Math.floor(now() - origin), source, write, failed)
+      const track = new PacedTrack(driver, Math.floor(now() - origin), source, write, failed)
       wheel.put(track, track.due)
       arm(track.at)
       return track
@@ -271,7 +271,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
 }
 
 /** How many of the due frames may leave in this slot. */
-function allowance(track: Track, owed: number): number {
+function allowance(track: PacedTrack, owed: number): number {
   if (owed > track.expected) {
     track.slotsBehind = 0
     return Math.min(BURST_FRAMES, owed)

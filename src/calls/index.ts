@@ -5,6 +5,7 @@
  * Never: frames in a mailbox, or waiting for Postgres while somebody listens.
  */
 export type { LiveCall } from './call.ts'
+export { createCallEffects } from './call-effects.ts'
 export { type Command, createCommands } from './commands.ts'
 export { deadline } from './deadline.ts'
 export { createEndedCalls } from './ended.ts'
@@ -12,7 +13,6 @@ export { createEntrancePorts, type EntrancePorts, type PortChanges } from './ent
 export { createHearing } from './hearing.ts'
 export { createJournal, type Journal } from './journal.ts'
 export { LEVELS, LEVELS_MS, type Levels, levelsOf, publishLevels } from './levels.ts'
-export { createPorts } from './ports.ts'
 export { endOrphanedCalls } from './recovery/orphaned-calls.ts'
 export { createSnapshots } from './recovery/snapshots.ts'
 export { type Calls, createCalls } from './registry.ts'

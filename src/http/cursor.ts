@@ -13,7 +13,10 @@ function writeCursor(place: readonly (string | number | Date)[]): string {
 }
 
 /** A place that writeCursor wrote, in the form of `schema`. Errors: CURSOR_INVALID. */
-export function readCursor<Place>(cursor: string | undefined, schema: z.ZodType<Place>): Place | undefined {
+export function readCursor<Position>(
+  cursor: string | undefined,
+  schema: z.ZodType<Position>,
+): Position | undefined {
   if (cursor === undefined) return undefined
   const place = schema.safeParse(parse(cursor))
   if (!place.success) throw fail('CURSOR_INVALID')

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { fail, reasonOf } from '../platform/errors.ts'
 
-interface Place {
+interface Address {
   host: string
   /** 0: any that is free. */
   port: number
@@ -14,7 +14,7 @@ interface Place {
  */
 export async function listen(
   app: FastifyInstance,
-  { host, port }: Place,
+  { host, port }: Address,
   prepare: () => Promise<void> = async () => {},
 ) {
   try {

@@ -22,7 +22,7 @@ interface BridgeOptions {
   frame: FrameMaker
   /** The shared whole message of 20 ms of silence. */
   silence: Buffer
-  /** Called when sound begins: wakes the other leg's player or lane. */
+  /** Called when sound begins: wakes the other leg's player or track. */
   wake?: () => void
 }
 

@@ -3,7 +3,7 @@ import { FRAME_BYTES, FRAME_MS } from '../platform/audio.ts'
 /** Makes the whole AudioSocket message of exactly 320 bytes of PCM. Handed in: media knows no wire format. */
 export type FrameMaker = (pcm: Uint8Array) => Buffer
 
-/** A lane of the pacer calls it every 20 ms: a whole message, or null when there is nothing to play. */
+/** A track of the pacer calls it every 20 ms: a whole message, or null when there is nothing to play. */
 export interface FrameSource {
   next(): Buffer | null
 }

@@ -12,7 +12,7 @@ interface ListeningOptions extends ListeningRules {
 }
 
 /** What was said, as text and as sound. */
-interface HeardUtterance {
+interface RecordedUtterance {
   text: string
   pcm: Buffer
   ms: number
@@ -26,7 +26,7 @@ export async function listenTo(
   ear: Ear,
   transcriber: Transcriber,
   { locale, silenceMs, maxMs, hints, closed, signal }: ListeningOptions,
-): Promise<HeardUtterance> {
+): Promise<RecordedUtterance> {
   const recorder = createRecorder({ maxMs, silenceMs, startMs: SPEECH_START_MS, signal })
   let transcription: Transcription | undefined
   let begun = 0

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { type Contact, type DialRequest, provideCall } from '../../machines/index.ts'
 import { createAudioSocketServer, createPacer } from '../audiosocket/index.ts'
 import {
+  createCallEffects,
   createCalls,
   createCommands,
   createEndedCalls,
   createEntrancePorts,
   createHearing,
-  createPorts,
   createSnapshots,
   deadline,
   endedSince,
@@ -110,7 +110,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => synthesizer.close())
-  const ports = createPorts({
+  const effects = createCallEffects({
     find,
     findUnit: (tenantId, number) => findUnit(database, tenantId, number),
     dialer,
@@ -147,7 +147,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     onArrival: (arrived) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived),
     log,
   })
-  const machine = provideCall({ ...ports, ...hearing, deadline })
+  const machine = provideCall({ ...effects, ...hearing, deadline })
   const ended = createEndedCalls(
     (await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed(),
   )

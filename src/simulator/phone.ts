@@ -44,7 +44,7 @@ export interface PhoneOptions {
   /** As the dialplan with `Dial`: a refused connection is tried again each second, a lost one at once. */
   reconnect?: boolean
   /** ms that `hearing` and `heard` wait where they are not told; 10 s where not given. */
-  patienceMs?: number
+  timeoutMs?: number
   log?: Logger
 }
 
@@ -92,7 +92,7 @@ export function createPhone(options: PhoneOptions): Phone {
   const id = options.id ?? randomUUID()
   const born = performance.now()
   const now = () => Math.round((performance.now() - born) * 1000) / 1000
-  const transcript = createTranscript(options.patienceMs)
+  const transcript = createTranscript(options.timeoutMs)
   const connected = Promise.withResolvers<boolean>()
   const ended = Promise.withResolvers<Ended>()
   const violations: Violation[] = []

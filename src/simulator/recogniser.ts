@@ -1,6 +1,6 @@
 import { FRAME_BYTES, FRAME_MS } from '../platform/audio.ts'
 import type { Heard, Hearing } from './transcript.ts'
-import { type Entry, type Place, reaches, type Vocabulary } from './vocabulary.ts'
+import { type Entry, type Occurrence, reaches, type Vocabulary } from './vocabulary.ts'
 
 export interface RecogniserEvents {
   /** An utterance was recognised, as early as it could be, or has gone on unrecognised for 200 ms. */
@@ -167,7 +167,7 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
     return true
   }
 
-  const begin = ({ entry, index }: Place, at: number, truncated: boolean): Hypothesis => {
+  const begin = ({ entry, index }: Occurrence, at: number, truncated: boolean): Hypothesis => {
     const before = truncated ? 0 : index
     return {
       entry,

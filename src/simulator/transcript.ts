@@ -87,7 +87,7 @@ interface Transcript {
   ): Promise<Extract<Happening, { type: T }>>
 }
 
-export function createTranscript(patienceMs = 10_000): Transcript {
+export function createTranscript(timeoutMs = 10_000): Transcript {
   const happenings: Happening[] = []
   const listeners = new Set<(happening: Happening) => void>()
   // one cursor for all waits: what is awaited in order is found in order, even when it came before the await
@@ -103,7 +103,7 @@ export function createTranscript(patienceMs = 10_000): Transcript {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    next(type, match, { timeout = patienceMs } = {}) {
+    next(type, match, { timeout = timeoutMs } = {}) {
       type Event = Extract<Happening, { type: typeof type }>
       const fits = (happening: Happening): happening is Event =>
         happening.type === type && matches(match as Match<unknown>, happening as Hearing)

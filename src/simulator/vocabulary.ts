@@ -27,7 +27,7 @@ export interface Entry {
   readonly loop: boolean
 }
 
-export interface Place {
+export interface Occurrence {
   readonly entry: Entry
   readonly index: number
 }
@@ -35,13 +35,13 @@ export interface Place {
 export interface Vocabulary {
   readonly entries: readonly Entry[]
   /** Where a frame of this content occurs; compare the bytes, a hash may collide. */
-  places(bytes: Buffer, start: number): readonly Place[]
+  places(bytes: Buffer, start: number): readonly Occurrence[]
 }
 
 /** Samples above this are speech or tone, not the noise floor of a recording (-42 dBFS). */
 const LOUD = 256
 const LOOPS = ['ringback', 'hold', 'busy'] as const
-const NOWHERE: readonly Place[] = []
+const NOWHERE: readonly Occurrence[] = []
 
 const vocabularies = new WeakMap<Sounds, Vocabulary>()
 
@@ -67,7 +67,7 @@ interface Sound {
 export function createVocabulary(sounds: Iterable<Sound>): Vocabulary {
   const entries: Entry[] = []
   const alike = new Map<string, { aliases: string[] }>()
-  const index = new Map<number, Place[]>()
+  const index = new Map<number, Occurrence[]>()
   for (const { id, text, pcm, loop } of sounds) {
     const padded = Buffer.alloc(Math.ceil(pcm.length / FRAME_BYTES) * FRAME_BYTES)
     padded.set(pcm)

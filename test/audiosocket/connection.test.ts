@@ -207,7 +207,7 @@ test('the hangup is the last message, in one write, and the socket is read until
   connection.hangUp()
   hand.slot()
   assert.is(connection.state, 'hangingUp')
-  assert.is(hand.lanes.size, 0)
+  assert.is(hand.tracks.size, 0)
   await eventually(() => peer.messages.length === 3 || undefined)
   assert.equal(peer.messages, [SPEECH, SPEECH, HANGUP])
   peer.socket.write(Buffer.concat([SPEECH, dtmfMessage('2')]))
@@ -238,7 +238,7 @@ test('after destroy() nothing is told and the peer is closed', async (t) => {
   connection.wake()
   await Promise.all([connection.closed, peer.closed])
   assert.equal(ear.told, [])
-  assert.is(hand.lanes.size, 0)
+  assert.is(hand.tracks.size, 0)
 })
 
 test('a peer that stops reading is let go when a second of audio waits', async (t) => {

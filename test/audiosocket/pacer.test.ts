@@ -22,7 +22,7 @@ test('the source is asked once a slot, and once more when its last frame is over
   })
 })
 
-test('an idle lane sends one frame of silence a second, the first after a second', () => {
+test('an idle track sends one frame of silence a second, the first after a second', () => {
   simulate(({ pacer, now, run }) => {
     const sent: [number, Buffer][] = []
     pacer.add(createTune(0), (frame) => sent.push([Math.round(now() / 10) * 10, frame]))
@@ -36,7 +36,7 @@ test('an idle lane sends one frame of silence a second, the first after a second
   })
 })
 
-test('a lane that played keeps its silence a second apart from its audio', () => {
+test('a track that played keeps its silence a second apart from its audio', () => {
   simulate(({ pacer, now, run }) => {
     const times: number[] = []
     pacer.add(createTune(10), () => times.push(now()))
@@ -51,11 +51,11 @@ test('waking starts the audio at once, but never closer than 20 ms to the frame 
   simulate(({ pacer, now, run }) => {
     const tune = createTune(0)
     const times: number[] = []
-    const lane = pacer.add(tune, () => times.push(now()))
+    const track = pacer.add(tune, () => times.push(now()))
     run(500)
     tune.left = 3
-    lane.wake()
-    lane.wake()
+    track.wake()
+    track.wake()
     run(2)
     assert.is(times.length, 1)
     run(100)
@@ -64,7 +64,7 @@ test('waking starts the audio at once, but never closer than 20 ms to the frame 
     const silence = times.at(-1)!
     run(3)
     tune.left = 1
-    lane.wake()
+    track.wake()
     run(100)
     const gap = times.at(-1)! - silence
     assert.ok(times.at(-1)! > silence, 'the frame after the silence left')
@@ -76,7 +76,7 @@ test('a wake while the source is being asked is not lost', () => {
   simulate(({ pacer, now, run }) => {
     const sent: number[] = []
     let left = 2
-    const lane = pacer.add(
+    const track = pacer.add(
       {
         next() {
           if (left > 0) {
@@ -85,7 +85,7 @@ test('a wake while the source is being asked is not lost', () => {
           }
           if (sent.length === 2) {
             left = 2
-            lane.wake()
+            track.wake()
           }
           return null
         },
@@ -101,10 +101,10 @@ test('a wake while the source is being asked is not lost', () => {
 test('a wake that finds nothing sends nothing', () => {
   simulate(({ pacer, run }) => {
     let sent = 0
-    const lane = pacer.add(createTune(0), () => sent++)
+    const track = pacer.add(createTune(0), () => sent++)
     for (let index = 0; index < 40; index++) {
       run(20)
-      lane.wake()
+      track.wake()
     }
     assert.is(sent, 0)
     run(300)
@@ -112,11 +112,11 @@ test('a wake that finds nothing sends nothing', () => {
   })
 })
 
-test('a removed lane is not asked again, even from within its own slot', () => {
+test('a removed track is not asked again, even from within its own slot', () => {
   simulate(({ pacer, run, timers }) => {
     const tune = createTune(100)
-    const lane = pacer.add(tune, () => {
-      if (tune.asked === 3) lane.remove()
+    const track = pacer.add(tune, () => {
+      if (tune.asked === 3) track.remove()
     })
     const other = createTune(100)
     const second = pacer.add(other, () => {})
@@ -126,13 +126,13 @@ test('a removed lane is not asked again, even from within its own slot', () => {
     second.remove()
     second.remove()
     second.wake()
-    assert.is(timers(), 0, 'the clock sleeps when there are no lanes')
+    assert.is(timers(), 0, 'the clock sleeps when there are no tracks')
     run(2000)
     assert.ok(other.asked <= 11)
   })
 })
 
-test('lanes that come and go within a slot do not disturb the others', () => {
+test('tracks that come and go within a slot do not disturb the others', () => {
   simulate(({ pacer, run }) => {
     const counts = [0, 0, 0]
     const steady = pacer.add(createTune(50), () => {
@@ -149,16 +149,16 @@ test('lanes that come and go within a slot do not disturb the others', () => {
   })
 })
 
-test('a touched lane takes up the rhythm of its peer, a millisecond a time, and then leaves with each touch', () => {
+test('a touched track takes up the rhythm of its peer, a millisecond a time, and then leaves with each touch', () => {
   for (const phase of [0, 5, 11, 16]) {
     simulate(({ pacer, now, run }) => {
       const times: number[] = []
-      const lane = pacer.add(createTune(200), (frame) => frame !== SILENCE && times.push(now()))
+      const track = pacer.add(createTune(200), (frame) => frame !== SILENCE && times.push(now()))
       run(phase)
       const touches: number[] = []
       for (let touch = 0; touch < 210; touch++) {
         touches.push(now())
-        lane.touch()
+        track.touch()
         run(20)
       }
       assert.is(times.length, 200)
@@ -172,18 +172,18 @@ test('a touched lane takes up the rhythm of its peer, a millisecond a time, and 
   }
 })
 
-test('lanes that are touched in one turn leave together when all have been read, but for one that is removed', () => {
+test('tracks that are touched in one turn leave together when all have been read, but for one that is removed', () => {
   simulate(({ pacer, run }) => {
     const sent = [0, 0, 0]
     const removed = createTune(5)
     const tunes = [createTune(5), removed, createTune(5)]
-    const lanes = tunes.map((tune, index) => pacer.add(tune, () => sent[index]!++))
+    const tracks = tunes.map((tune, index) => pacer.add(tune, () => sent[index]!++))
     run(16)
     assert.equal(sent, [1, 1, 1])
-    for (const lane of lanes) lane.touch()
-    lanes[0]!.touch()
+    for (const track of tracks) track.touch()
+    tracks[0]!.touch()
     assert.equal(sent, [1, 1, 1])
-    lanes[1]!.remove()
+    tracks[1]!.remove()
     run(0)
     assert.equal(sent, [2, 1, 2])
     run(100)
@@ -192,29 +192,29 @@ test('lanes that are touched in one turn leave together when all have been read,
   })
 })
 
-test('a touch sends nothing of an idle lane, nor a frame long before its time', () => {
+test('a touch sends nothing of an idle track, nor a frame long before its time', () => {
   simulate(({ pacer, run }) => {
     const tune = createTune(0)
     let sent = 0
-    const lane = pacer.add(tune, () => sent++)
+    const track = pacer.add(tune, () => sent++)
     run(100)
-    lane.touch()
+    track.touch()
     assert.is(sent, 0)
     tune.left = 5
-    lane.wake()
+    track.wake()
     run(1)
     assert.is(sent, 1)
     run(9)
-    lane.touch()
+    track.touch()
     assert.is(sent, 1)
-    lane.remove()
+    track.remove()
     run(8)
-    lane.touch()
+    track.touch()
     assert.is(sent, 1)
   })
 })
 
-test('a lane that throws is removed and told, the others play on', async () => {
+test('a track that throws is removed and told, the others play on', async () => {
   const errors: unknown[] = []
   simulate(({ pacer, run }) => {
     const tune = createTune(50)
@@ -238,11 +238,11 @@ test('a lane that throws is removed and told, the others play on', async () => {
 test('a closed pacer leaves no timer and stays quiet', () => {
   simulate(({ pacer, run, timers }) => {
     const tune = createTune(50)
-    const lane = pacer.add(tune, () => {})
+    const track = pacer.add(tune, () => {})
     run(100)
     pacer.close()
     const asked = tune.asked
-    lane.wake()
+    track.wake()
     pacer.add(tune, () => {})
     assert.is(timers(), 0)
     run(1000)

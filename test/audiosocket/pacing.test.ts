@@ -81,7 +81,7 @@ test('whatever the stalls, never more than three frames leave back to back and n
   fc.assert(
     fc.property(stalls, fc.integer({ min: 1, max: 19 }), (plan, phase) => {
       simulate(({ pacer, now, run, stall }) => {
-        const lanes = [0, phase].map((delay) => {
+        const tracks = [0, phase].map((delay) => {
           run(delay)
           const times: number[] = []
           pacer.add(createTune(1500), keepTimes(times, now))
@@ -93,7 +93,7 @@ test('whatever the stalls, never more than three frames leave back to back and n
         }
         run(45_000)
         const behind = plan.reduce((sum, { ms }) => sum + ms, 0)
-        for (const times of lanes) {
+        for (const times of tracks) {
           assert.is(times.length, 1500)
           assert.ok(longestBurst(times) <= 3, `${longestBurst(times)} back to back`)
           assert.ok(drift(times) <= behind + 20)
@@ -116,11 +116,11 @@ test('however a peer is read, it neither speeds audio up nor makes it burst', ()
     fc.property(peer, ({ every, jitter, stall }) => {
       simulate(({ pacer, now, run, stall: sleep }) => {
         const times: number[] = []
-        const lane = pacer.add(createTune(500), keepTimes(times, now))
+        const track = pacer.add(createTune(500), keepTimes(times, now))
         for (let touch = 0; now() < 12_000; touch++) {
           run(every + ((touch * 7919) % (jitter + 1)))
           if (touch === 100) sleep(stall)
-          lane.touch()
+          track.touch()
         }
         assert.is(times.length, 500)
         assert.ok(longestBurst(times) <= 3, `${longestBurst(times)} back to back`)
@@ -159,12 +159,12 @@ test('on the real clock a loop blocked for 200 ms writes no more than three fram
   t.defer(() => clearImmediate(turning))
   const turns: number[] = []
   await new Promise<void>((done) => {
-    const lane = pacer.add(
+    const track = pacer.add(
       {
         next() {
           const frame = tune.next()
           if (frame === null) {
-            lane.remove()
+            track.remove()
             done()
           }
           return frame
@@ -186,24 +186,24 @@ test('on the real clock a loop blocked for 200 ms writes no more than three fram
   assert.is(Math.max(...together), 3)
 })
 
-test('a thousand lanes play half a second each on one clock, every frame of them', async (t) => {
+test('a thousand tracks play half a second each on one clock, every frame of them', async (t) => {
   const pacer = createPacer()
   t.defer(() => pacer.close())
-  const lanes = 1000
+  const tracks = 1000
   const frames = 25
   let written = 0
   let asked = 0
   await new Promise<void>((done) => {
     let over = 0
-    for (let index = 0; index < lanes; index++) {
+    for (let index = 0; index < tracks; index++) {
       let left = frames
-      const lane = pacer.add(
+      const track = pacer.add(
         {
           next() {
             asked++
             if (left-- > 0) return FRAME
-            lane.remove()
-            if (++over === lanes) done()
+            track.remove()
+            if (++over === tracks) done()
             return null
           },
         },
@@ -211,9 +211,9 @@ test('a thousand lanes play half a second each on one clock, every frame of them
       )
     }
   })
-  assert.is(written, lanes * frames)
-  assert.is(asked, lanes * (frames + 1))
-  assert.is(pacer.lateness().count, lanes * frames)
+  assert.is(written, tracks * frames)
+  assert.is(asked, tracks * (frames + 1))
+  assert.is(pacer.lateness().count, tracks * frames)
 })
 
 function block(): void {

@@ -117,7 +117,7 @@ test('waits for another process only so long, and not at all for a dead one', as
   const dataDir = await initialised()
   const lock = join(dataDir, 'postgres.lock')
   await writeFile(lock, `${process.pid} ${inspectProcess(process.pid)!.startedAt}`)
-  const error = await failure(openEmbedded({ dataDir, log, patienceMs: 50 }))
+  const error = await failure(openEmbedded({ dataDir, log, timeoutMs: 50 }))
   assert.is(error.code, 'DATABASE_LOCKED')
   assert.equal((await readdir(dataDir)).sort(), ['postgres', 'postgres.lock'])
   await writeFile(lock, `${process.pid} 1`)

@@ -39,7 +39,7 @@ export const mute: FrameSource = { next: () => null }
 
 /** A pacer whose slots come when the test says so. */
 export function createHandPacer() {
-  const lanes = new Set<() => void>()
+  const tracks = new Set<() => void>()
   let touches = 0
   const pacer: Pacer = {
     add(source, write, failed = () => {}) {
@@ -48,23 +48,23 @@ export function createHandPacer() {
           const frame = source.next()
           if (frame !== null) write(frame)
         } catch (error) {
-          lanes.delete(slot)
+          tracks.delete(slot)
           failed(error)
         }
       }
-      lanes.add(slot)
-      return { remove: () => lanes.delete(slot), wake: () => {}, touch: () => touches++ }
+      tracks.add(slot)
+      return { remove: () => tracks.delete(slot), wake: () => {}, touch: () => touches++ }
     },
     lateness: () => ({ p50: 0, p99: 0, max: 0, count: 0 }),
     latenessWithin: (limits) => ({ within: limits.map(() => 0), count: 0, sum: 0 }),
-    close: () => lanes.clear(),
+    close: () => tracks.clear(),
   }
   return {
     pacer,
-    lanes,
+    tracks,
     touches: () => touches,
     slot: () => {
-      for (const slot of lanes) slot()
+      for (const slot of tracks) slot()
     },
   }
 }

@@ -90,7 +90,7 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
   const sounds = service.assets.prompts[config.locale]
 
   const open = (options: PhoneOptions, mayViolate = false): Phone => {
-    const phone = createPhone({ prompts: sounds, patienceMs: PHONE_PATIENCE_MS, ...options })
+    const phone = createPhone({ prompts: sounds, timeoutMs: PHONE_PATIENCE_MS, ...options })
     rig.defer(async () => {
       await phone.close()
       const broken = phone.transcript.filter(({ type }) => type === 'violation')

@@ -95,7 +95,7 @@ export async function openSite(rig: Rig) {
   }
 
   const phone = (options: PhoneOptions): Phone => {
-    const opened = createPhone({ prompts, patienceMs: 60_000, ...options })
+    const opened = createPhone({ prompts, timeoutMs: 60_000, ...options })
     rig.defer(() => opened.close())
     return opened
   }

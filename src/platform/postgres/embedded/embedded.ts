@@ -39,18 +39,18 @@ export interface Embedded {
 export interface EmbeddedOptions {
   dataDir: string
   log: Logger
-  patienceMs?: number
+  timeoutMs?: number
 }
 
 /**
  * The Postgres of `<dataDir>/postgres`, created, started or joined. Listens on no port. Throws DATABASE_UNSUPPORTED
- * (no binaries for this machine), DATA_DIR_UNUSABLE, DATABASE_LOCKED (another process has been at it for `patienceMs`),
+ * (no binaries for this machine), DATA_DIR_UNUSABLE, DATABASE_LOCKED (another process has been at it for `timeoutMs`),
  * DATABASE_UNREACHABLE (it does not start, or belongs to somebody else).
  */
 export async function openEmbedded({
   dataDir,
   log,
-  patienceMs = START_LOCK_MS,
+  timeoutMs = START_LOCK_MS,
 }: EmbeddedOptions): Promise<Embedded> {
   try {
     const source = await findPackage()
@@ -58,7 +58,7 @@ export async function openEmbedded({
     const home = await realpath(dataDir)
     const { stem } = await locateCluster(home)
     const lock = `${stem}.lock`
-    return await withLock(lock, patienceMs, async () => {
+    return await withLock(lock, timeoutMs, async () => {
       const user = await registerUser(`${stem}.users`)
       let cluster: string | undefined
       let sockets: string | undefined
@@ -73,7 +73,7 @@ export async function openEmbedded({
           await stop(location, server.postmaster, user.leave)
           forget()
         }
-        return handle(server, shutDown, lock, patienceMs)
+        return handle(server, shutDown, lock, timeoutMs)
       } catch (error) {
         await user.leave()
         forget()
@@ -92,11 +92,11 @@ function handle(
   { postmaster, adopted }: { postmaster: Postmaster; adopted: boolean },
   shutDown: () => Promise<void>,
   lock: string,
-  patienceMs: number,
+  timeoutMs: number,
 ): Embedded {
   let closing: Promise<void> | undefined
   const close = () =>
-    withLock(lock, patienceMs, shutDown).catch((error: NodeJS.ErrnoException) => {
+    withLock(lock, timeoutMs, shutDown).catch((error: NodeJS.ErrnoException) => {
       // the data directory was deleted under us: no lock can be had there, and nobody else can be in it
       if (error.code === 'ENOENT') return shutDown()
       throw error

@@ -10,10 +10,10 @@ const LOOK_MS = 20
 
 /**
  * Runs `run` while `path` is ours; processes on one data directory start and stop its server one after another. A lock
- * whose process is gone is taken over. Throws DATABASE_LOCKED after `patienceMs`.
+ * whose process is gone is taken over. Throws DATABASE_LOCKED after `timeoutMs`.
  */
-export async function withLock<T>(path: string, patienceMs: number, run: () => Promise<T>): Promise<T> {
-  await acquire(path, patienceMs)
+export async function withLock<T>(path: string, timeoutMs: number, run: () => Promise<T>): Promise<T> {
+  await acquire(path, timeoutMs)
   try {
     return await run()
   } finally {
@@ -21,8 +21,8 @@ export async function withLock<T>(path: string, patienceMs: number, run: () => P
   }
 }
 
-async function acquire(path: string, patienceMs: number): Promise<void> {
-  const end = performance.now() + patienceMs
+async function acquire(path: string, timeoutMs: number): Promise<void> {
+  const end = performance.now() + timeoutMs
   const draft = `${path}.${randomUUID()}`
   // linked, not written in place: a lock never exists without its owner's name in it
   await writeFile(draft, `${process.pid} ${inspectProcess(process.pid)?.startedAt ?? ''}`)

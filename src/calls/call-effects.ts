@@ -26,7 +26,7 @@ import type { WrittenQuestions } from './written-questions.ts'
 /** ms that the directory may take; the visitor waits on the line meanwhile. */
 const DIRECTORY_MS = 5000
 
-interface PortOptions {
+interface CallEffectsOptions {
   find: (callId: string) => LiveCall | undefined
   findUnit: (tenantId: string, number: string) => Promise<FoundUnit | undefined>
   dialer: {
@@ -49,7 +49,7 @@ interface PortOptions {
 }
 
 /** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
-export function createPorts(options: PortOptions) {
+export function createCallEffects(options: CallEffectsOptions) {
   const { find, findUnit, dialer, rules, operator, rings, asking, defaults, log } = options
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
 
