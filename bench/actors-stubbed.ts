@@ -47,7 +47,7 @@ const machine = provideCall({
   record: fromPromise(async ({ input }) => ({ name: input.name, heard: true, ms: 1500 })),
   findUnit: fromPromise(async (): Promise<Unit | null> => UNIT),
   dial: fromPromise(async () => {}),
-  ring: lasting(),
+  ring: fromCallback(() => {}),
   ask: fromPromise(async () => {}),
   await: lasting(),
   match: fromPromise(async (): Promise<Matched> => ({ verdict: 'contact', attempts: ATTEMPTS })),

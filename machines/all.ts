@@ -1,4 +1,5 @@
 import { askingMachine } from './asking.ts'
+import { attemptMachine } from './attempt.ts'
 import { brokerMachine } from './broker.ts'
 import { callMachine } from './call.ts'
 import { concludingMachine } from './concluding.ts'
@@ -7,6 +8,7 @@ import { deliveryMachine } from './delivery.ts'
 import { legMachine } from './leg.ts'
 import { listeningMachine } from './listening.ts'
 import { questionMachine } from './question.ts'
+import { reassuringMachine } from './reassuring.ts'
 import { residentMachine } from './resident.ts'
 import { serviceMachine } from './service.ts'
 import { talkMachine } from './talk.ts'
@@ -21,7 +23,9 @@ export const MACHINES = [
   listeningMachine('listen'),
   questionMachine,
   contactMachine,
+  attemptMachine,
   askingMachine,
+  reassuringMachine,
   residentMachine,
   talkMachine,
   concludingMachine,

@@ -1,6 +1,7 @@
 import { assign, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { port } from './port.ts'
+import { reassuringMachine } from './reassuring.ts'
 import { say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
@@ -16,9 +17,6 @@ export interface AskingOutput {
   asked: boolean
 }
 
-/** ms between two words to a visitor who waits for an answer in writing. */
-export const ASKING_PATIENCE_MS = 20_000
-
 /**
  * Everybody of a unit who reads messages is asked in writing, and the visitor hears that we wait. The answer is not its
  * business: it is a decision that arrives at the call, which then leaves this machine.
@@ -32,6 +30,7 @@ export const askingMachine = setup({
   actors: {
     say,
     deadline,
+    reassuring: reassuringMachine,
     /** Resolves when everybody of the unit who can be was asked, rejects when nobody can. */
     ask: port<void, AskRequest>('ask'),
   },
@@ -70,24 +69,15 @@ export const askingMachine = setup({
           invoke: {
             src: 'say',
             id: 'tellAsked',
-            input: ({ context }) => saying(context, 'message-sent'),
+            input: ({ context: { callId } }) => ({ callId, role: 'visitor', pieces: ['message-sent'] }),
             onDone: 'quiet',
           },
         },
         quiet: {
           invoke: {
-            src: 'deadline',
-            id: 'patience',
-            input: () => inMs(ASKING_PATIENCE_MS),
-            onDone: 'reassuring',
-          },
-        },
-        reassuring: {
-          invoke: {
-            src: 'say',
-            id: 'tellWaiting',
-            input: ({ context }) => saying(context, 'message-waiting'),
-            onDone: 'quiet',
+            src: 'reassuring',
+            id: 'reassuring',
+            input: ({ context: { callId } }) => ({ callId, prompt: 'message-waiting' }),
           },
         },
       },
@@ -96,7 +86,3 @@ export const askingMachine = setup({
   },
   output: ({ context: { asked } }) => ({ asked }),
 })
-
-function saying({ callId }: AskRequest, prompt: string) {
-  return { callId, role: 'visitor' as const, pieces: [prompt] }
-}

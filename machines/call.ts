@@ -1,10 +1,11 @@
-import { assign, enqueueActions, not, sendTo, setup } from 'xstate'
+import { assign, enqueueActions, sendTo, setup } from 'xstate'
 import { concludingMachine } from './concluding.ts'
-import { contactMachine } from './contact.ts'
+import { type AttemptEnd, contactMachine, type EndedAttempt, type LineEnd } from './contact.ts'
 import { deadline } from './deadline.ts'
 import { type HungUp, legMachine } from './leg.ts'
 import { BY_GIVING_UP, BY_MISSING, type Decision, type Ending, type Outcome, type Reason } from './outcome.ts'
 import { lastingPort, port } from './port.ts'
+import { reassuringMachine } from './reassuring.ts'
 import { type ResidentOutput, residentMachine, type Verdict } from './resident.ts'
 import { type Role, say } from './speech.ts'
 import { talkMachine } from './talk.ts'
@@ -20,32 +21,11 @@ import {
 } from './visit.ts'
 import { type VisitorOutput, visitorMachine } from './visitor.ts'
 
+/** ms that a consultation has at least, however late somebody answers. */
+const CONSULTATION_MS = 60_000
+
+const UNDECIDED = { type: 'end', params: { outcome: 'undecided', reason: 'undecided' } } as const
 const RESTORE_LEGS = { type: 'tellLegs', params: 'call.restored' } as const
-
-/** The resident decides, in the dialogue with Porteiro or in the talk. */
-const RESIDENT_DECIDES = {
-  guard: { type: 'decides', params: ({ event }: ResidentDone) => event.output },
-  target: 'concluding',
-  actions: {
-    type: 'decide',
-    params: ({ context, event }: ResidentDone) => decisionOf(context, event.output),
-  },
-} as const
-
-/** The resident is gone without a decision. A resident whose process was lost is called again. */
-const RESIDENT_LEFT = [
-  {
-    guard: { type: 'wasLost', params: ({ event }: { event: { how: HungUp } }) => event },
-    target: 'contacting',
-    actions: [drop('resident'), 'searchAgain'],
-  },
-  { target: 'concluding', actions: [drop('resident'), end('unanswered', 'resident-left')] },
-] as const
-
-interface ResidentDone {
-  context: CallContext
-  event: { output: ResidentOutput }
-}
 
 /**
  * One visit, from the visitor's first frame until both legs are hung up by us. A root actor whose id is the AudioSocket
@@ -62,6 +42,7 @@ export const callMachine = setup({
     leg: legMachine,
     visitor: visitorMachine,
     contact: contactMachine,
+    reassuring: reassuringMachine,
     resident: residentMachine,
     talk: talkMachine,
     concluding: concludingMachine,
@@ -76,7 +57,7 @@ export const callMachine = setup({
       enqueue.spawnChild('leg', { id: 'residentLeg', input: legInput(context, 'resident') })
       enqueue.assign({
         legs: [...context.legs, 'resident' as const],
-        answeredAt: context.answeredAt ?? Date.now(),
+        answeredAt: Date.now(),
       })
     }),
     dropLeg: enqueueActions(({ context, enqueue }, left: Role) => {
@@ -86,7 +67,12 @@ export const callMachine = setup({
     }),
     keepVisitor: assign((_, { unit, identity, purpose }: VisitorOutput) => ({ unit, identity, purpose })),
     end: assign((_, ending: Ending) => ({ ending })),
-    searchAgain: assign({ searches: ({ context }) => context.searches + 1 }),
+    keepAttempt: assign(({ context }, attempt: EndedAttempt) => ({ ended: [...context.ended, attempt] })),
+    endLine: enqueueActions(({ context, enqueue }, how: LineEnd) => {
+      enqueue.assign(lineOver(context, how))
+      enqueue.sendTo('contact', { type: 'line.ended', how })
+    }),
+    closeLine: assign(({ context }) => lineOver(context, context.decision ? 'decided' : 'concluded')),
     decide: assign((_, { verdict, by, via }: Omit<Decision, 'at'>) => ({
       ending: { outcome: verdict, reason: null },
       decision: { verdict, by, via, at: Date.now() },
@@ -97,9 +83,13 @@ export const callMachine = setup({
   },
   guards: {
     goesOn: ({ context }) => context.ending === null,
-    residentIsHere: ({ context }) => context.legs.includes('resident'),
+    isOverdue: ({ context }) => context.isOverdue,
+    /** Somebody is being consulted, whom the call's maximum does not cut off. */
+    isConsulting: ({ context }) => context.ending === null && context.legs.includes('resident'),
+    endsAfterTalk: ({ context }) => context.settings.afterTalk === 'end',
+    /** Whoever leaves a talk; one that was lost with a process is called again. */
+    endsTheVisit: ({ context }, how: HungUp) => how !== 'lost' && context.settings.afterTalk === 'end',
     nobodyIsHere: ({ context }) => context.legs.length === 0,
-    wasLost: (_, { how }: { how: HungUp }) => how === 'lost',
     isHere: ({ context }, role: Role) => context.legs.includes(role),
     isBlocked: (_, { verdict }: Matched) => verdict === 'blocked',
     isOpen: (_, { verdict }: Matched) => verdict === 'authorized',
@@ -116,7 +106,10 @@ export const callMachine = setup({
       src: 'deadline',
       id: 'callDeadline',
       input: ({ context }) => ({ at: context.startedAt + context.settings.callMaxMs }),
-      onDone: { guard: 'goesOn', target: '.concluding', actions: end('expired', 'too-long') },
+      onDone: [
+        { guard: 'isConsulting', actions: assign({ isOverdue: true }) },
+        { guard: 'goesOn', target: '.concluding', actions: end('expired', 'too-long') },
+      ],
     },
   ],
   on: {
@@ -125,7 +118,6 @@ export const callMachine = setup({
       actions: [drop('visitor'), end('abandoned', 'visitor-left')],
     },
     'call.restored': { actions: RESTORE_LEGS },
-    'resident.joined': { guard: not('residentIsHere'), actions: 'connectResident' },
     'resident.hungUp': { actions: drop('resident') },
     'decision.given': {
       target: '.concluding',
@@ -188,22 +180,20 @@ export const callMachine = setup({
             target: 'concluding',
             actions: { type: 'decide', params: { verdict: 'authorized', by: 'rule', via: 'rule' } },
           },
-          { target: 'contacting', actions: assign({ attempts: ({ event }) => event.output.attempts ?? [] }) },
+          { target: 'reaching', actions: assign({ attempts: ({ event }) => event.output.attempts ?? [] }) },
         ],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
     },
-    contacting: {
-      always: { guard: 'residentIsHere', target: 'consulting' },
-      on: { 'contact.ringing': { actions: assign({ ringing: ({ event }) => event.kind }) } },
+    reaching: {
+      description: 'the search lasts as long as this state; the resident\'s line comes and goes within it',
       invoke: {
         src: 'contact',
         id: 'contact',
-        input: ({ context: { callId, unit, attempts, searches, settings } }) => ({
+        input: ({ context: { callId, unit, attempts, settings } }) => ({
           callId,
           unit: unit!,
           attempts,
-          searches,
           pauseMs: settings.pauseMs,
         }),
         onDone: {
@@ -212,62 +202,158 @@ export const callMachine = setup({
         },
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
-    },
-    consulting: {
-      invoke: [
-        {
-          src: 'tone',
-          id: 'hold',
-          input: ({ context }) => ({ callId: context.callId, role: 'visitor', tone: 'hold' }),
+      on: {
+        'contact.ringing': { actions: assign({ ringing: ({ event }) => event.kind }) },
+        'contact.answered': { actions: assign({ line: ({ event }) => event.attempt }) },
+        'contact.ended': { actions: { type: 'keepAttempt', params: ({ event }) => event.attempt } },
+      },
+      initial: 'searching',
+      states: {
+        searching: {
+          description: 'nobody is on the line',
+          always: { guard: 'isOverdue', target: '#call.concluding', actions: end('expired', 'too-long') },
+          on: {
+            'resident.joined': {
+              target: 'answered',
+              actions: [
+                'connectResident',
+                sendTo('contact', ({ event }) => ({
+                  type: 'line.answered',
+                  attemptId: event.attemptId ?? null,
+                })),
+              ],
+            },
+          },
         },
-        {
-          src: 'say',
-          id: 'tellVisitor',
-          input: ({ context }) => ({
-            callId: context.callId,
-            role: 'visitor',
-            pieces: [context.ringing === 'operator' ? 'operator-answered' : 'resident-answered'],
-          }),
-        },
-        {
-          src: 'resident',
-          id: 'resident',
-          input: ({ context: { callId, unit, identity, purpose, settings } }) => ({
-            callId,
-            unit,
-            identity,
-            purpose,
-            transcribes: settings.transcribes,
-            bargesIn: settings.bargesIn,
-          }),
-          onDone: [
-            RESIDENT_DECIDES,
-            { guard: { type: 'wantsTalk', params: ({ event }) => event.output }, target: 'talking' },
-            { target: 'concluding', actions: end('unanswered', 'undecided') },
+        answered: {
+          description: 'somebody is on the line',
+          invoke: [
+            {
+              src: 'tone',
+              id: 'hold',
+              input: ({ context }) => ({ callId: context.callId, role: 'visitor', tone: 'hold' }),
+            },
+            {
+              src: 'deadline',
+              id: 'lineDeadline',
+              input: ({ context }) => ({ at: lineEndsAt(context) }),
+              onDone: { target: '#call.concluding', actions: end('expired', 'too-long') },
+            },
           ],
-          onError: { target: 'concluding', actions: end('unreachable', 'fault') },
+          on: {
+            'resident.hungUp': {
+              target: 'searching',
+              actions: [drop('resident'), { type: 'endLine', params: ({ event }) => leftBy(event.how) }],
+            },
+          },
+          initial: 'consulting',
+          states: {
+            consulting: {
+              invoke: [
+                {
+                  src: 'say',
+                  id: 'tellVisitor',
+                  input: ({ context }) => ({
+                    callId: context.callId,
+                    role: 'visitor',
+                    pieces: [context.ringing === 'operator' ? 'operator-answered' : 'resident-answered'],
+                  }),
+                },
+                {
+                  src: 'reassuring',
+                  id: 'reassuring',
+                  input: ({ context: { callId } }) => ({ callId, prompt: 'still-asking' }),
+                },
+                {
+                  src: 'resident',
+                  id: 'resident',
+                  input: ({ context: { callId, unit, identity, purpose, settings } }) => ({
+                    callId,
+                    unit,
+                    identity,
+                    purpose,
+                    transcribes: settings.transcribes,
+                    bargesIn: settings.bargesIn,
+                  }),
+                  onDone: [
+                    {
+                      guard: { type: 'decides', params: ({ event }) => event.output },
+                      target: '#call.concluding',
+                      actions: {
+                        type: 'decide',
+                        params: ({ context, event }) => decisionOf(context, event.output),
+                      },
+                    },
+                    { guard: { type: 'wantsTalk', params: ({ event }) => event.output }, target: 'talking' },
+                    { target: 'releasing' },
+                  ],
+                  onError: 'releasing',
+                },
+              ],
+              on: {
+                'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
+                'resident.speech.started': { actions: sendTo('resident', { type: 'speech.started' }) },
+              },
+            },
+            talking: {
+              invoke: {
+                src: 'talk',
+                id: 'talk',
+                input: ({ context: { callId, settings } }) => ({ callId, talkMs: settings.talkMs }),
+                onDone: [
+                  {
+                    guard: { type: 'decides', params: ({ event }) => event.output },
+                    target: '#call.concluding',
+                    actions: {
+                      type: 'decide',
+                      params: ({ context, event }) => decisionOf(context, event.output),
+                    },
+                  },
+                  { guard: 'endsAfterTalk', target: '#call.concluding', actions: UNDECIDED },
+                  { target: 'releasing' },
+                ],
+                onError: 'releasing',
+              },
+              on: {
+                'resident.key.pressed': { actions: sendTo('talk', ({ event }) => pressed(event)) },
+                'resident.hungUp': {
+                  guard: { type: 'endsTheVisit', params: ({ event }) => event.how },
+                  target: '#call.concluding',
+                  actions: [drop('resident'), end('undecided', 'resident-left')],
+                },
+              },
+            },
+            releasing: {
+              description: 'who did not decide hears a goodbye and is hung up; then the search goes on',
+              initial: 'farewell',
+              on: {
+                'resident.hungUp': {
+                  target: '#call.reaching.searching',
+                  actions: [drop('resident'), { type: 'endLine', params: 'undecided' }],
+                },
+              },
+              states: {
+                farewell: {
+                  invoke: {
+                    src: 'say',
+                    id: 'sayGoodbye',
+                    input: ({ context: { callId } }) => ({
+                      callId,
+                      role: 'resident',
+                      pieces: ['farewell-resident-undecided'],
+                    }),
+                    onDone: 'hangingUp',
+                  },
+                },
+                hangingUp: { entry: sendTo('residentLeg', { type: 'leg.hangUp' }) },
+              },
+            },
+          },
         },
-      ],
-      on: {
-        'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
-        'resident.speech.started': { actions: sendTo('resident', { type: 'speech.started' }) },
-        'resident.hungUp': RESIDENT_LEFT,
-      },
-    },
-    talking: {
-      invoke: {
-        src: 'talk',
-        id: 'talk',
-        input: ({ context: { callId, settings } }) => ({ callId, talkMs: settings.talkMs }),
-        onDone: [RESIDENT_DECIDES, { target: 'concluding', actions: end('unanswered', 'undecided') }],
-        onError: { target: 'concluding', actions: end('unreachable', 'fault') },
-      },
-      on: {
-        'resident.key.pressed': { actions: sendTo('talk', ({ event }) => pressed(event)) },
-        'resident.hungUp': RESIDENT_LEFT,
       },
     },
     concluding: {
+      entry: 'closeLine',
       always: { guard: 'nobodyIsHere', target: 'ended' },
       invoke: {
         src: 'concluding',
@@ -285,7 +371,6 @@ export const callMachine = setup({
         'visitor.hungUp': { actions: drop('visitor') },
         // the first decision stands, and who comes now is told by the service that the visit is over
         'decision.given': {},
-        'resident.joined': {},
         'call.end': {},
       },
     },
@@ -293,6 +378,19 @@ export const callMachine = setup({
   },
   output: ({ context }) => resultOf(context),
 })
+
+/** When the line is cut, whatever is being said: ms since the epoch. */
+function lineEndsAt({ startedAt, answeredAt, settings: { callMaxMs } }: CallContext): number {
+  return Math.min(Math.max(startedAt + callMaxMs, answeredAt! + CONSULTATION_MS), startedAt + 2 * callMaxMs)
+}
+
+function lineOver({ line, ended }: CallContext, end: AttemptEnd): Partial<CallContext> {
+  return line ? { line: null, ended: [...ended, { ...line, end }] } : {}
+}
+
+function leftBy(how: HungUp): LineEnd {
+  return how === 'lost' ? 'lost' : 'left'
+}
 
 function end(outcome: Outcome, reason: Reason) {
   return { type: 'end', params: { outcome, reason } } as const
@@ -303,8 +401,8 @@ function drop(role: Role) {
 }
 
 /** What was decided by whoever is on the resident's leg. */
-function decisionOf({ ringing }: CallContext, { answer, via }: ResidentOutput): Omit<Decision, 'at'> {
-  return { verdict: answer as Verdict, by: ringing === 'operator' ? 'operator' : 'resident', via }
+function decisionOf({ line }: CallContext, { answer, via }: ResidentOutput): Omit<Decision, 'at'> {
+  return { verdict: answer as Verdict, by: line?.kind === 'operator' ? 'operator' : 'resident', via }
 }
 
 function legInput({ callId, settings }: CallContext, role: Role) {

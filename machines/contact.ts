@@ -1,22 +1,23 @@
-import { assign, type ErrorActorEvent, sendParent, setup } from 'xstate'
+import { assign, enqueueActions, sendParent, setup } from 'xstate'
 import { type AskingOutput, type AskRequest, askingMachine } from './asking.ts'
+import { type AttemptFact, attemptMachine, type Contact, type DialRequest, type RingEnd } from './attempt.ts'
 import { deadline, inMs } from './deadline.ts'
-import { lastingPort, port } from './port.ts'
+import { lastingPort } from './port.ts'
+import { reassuringMachine } from './reassuring.ts'
 import { type Role, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
-/** Somebody who may be rung for a unit. */
-export interface Contact {
-  residentId: string
-  name: string
-  number: string
-}
-
-/** One time that somebody is rung. */
+/** One telephone that is called: somebody of the unit, or the operator in their place. */
 export interface RingAttempt {
-  /** Who it is: somebody of the unit, or the operator in their place. */
   kind: 'call' | 'operator'
   contact: Contact
+  ringMs: number
+}
+
+/** Every telephone of the unit at once; the first answer cancels the others. */
+export interface TogetherAttempt {
+  kind: 'together'
+  contacts: Contact[]
   ringMs: number
 }
 
@@ -28,7 +29,7 @@ export interface AskAttempt {
 }
 
 /** The tenant's contact plan, written out. */
-export type Attempt = RingAttempt | AskAttempt
+export type Attempt = RingAttempt | TogetherAttempt | AskAttempt
 
 export interface ContactInput {
   callId: string
@@ -37,79 +38,148 @@ export interface ContactInput {
   attempts: Attempt[]
   /** ms between two attempts. */
   pauseMs: number
-  /** How many searches there were before in this call. */
-  searches?: number
 }
 
-/** What the call learns: who is being rung or asked now. */
-export interface ContactFact {
-  type: 'contact.ringing'
-  kind: Attempt['kind']
-}
+/** How a line ended on which nobody decided. */
+export type LineEnd = 'undecided' | 'left' | 'lost'
 
-export interface DialRequest {
-  callId: string
-  /** One id an attempt, so that a request that is delivered twice rings once. */
+/** How an attempt came to its end. `concluded`: the visit ended while somebody was on the line. */
+export type AttemptEnd = RingEnd | LineEnd | 'unasked' | 'decided' | 'concluded'
+
+export interface OpenAttempt {
   attemptId: string
-  contact: Contact
-  unit: Unit
-  ringMs: number
+  kind: Attempt['kind']
+  /** Null where the whole unit was asked in writing. */
+  residentId: string | null
 }
+
+/** An attempt that is over, for the journal and for those who watch. */
+export interface EndedAttempt extends OpenAttempt {
+  end: AttemptEnd
+}
+
+/** What the call learns: who is being called or asked now, who is on the line, and which attempts are over. */
+export type ContactFact =
+  | { type: 'contact.ringing'; kind: Attempt['kind'] }
+  | { type: 'contact.answered'; attempt: OpenAttempt }
+  | { type: 'contact.ended'; attempt: EndedAttempt }
+
+/** What the call tells the search: somebody is on the line, or is there no more. */
+export type LineFact = { type: 'line.answered'; attemptId: string | null } | { type: 'line.ended'; how: LineEnd }
+
+export type ContactEvent = AttemptFact | LineFact
 
 export interface ContactContext extends ContactInput {
   /** How many attempts were begun. */
   begun: number
   /** How many attempts rang, or were asked; none at all means that the resident cannot be reached. */
   rings: number
+  /** How many people were on the line and did not decide. */
+  answers: number
+  /** How often an attempt was made again, because the line was lost with a process. */
+  repeats: number
+  /** Telephones of the current attempt that may still answer. */
+  ringing: DialRequest[]
+  /** The dialer can call nobody any more. */
+  hopeless: boolean
 }
 
-/** Nobody came on the line or answered: it rang in vain, or it could not ring. */
-export type Missed = 'unanswered' | 'unreachable'
+/** Nobody decided: somebody answered, it rang in vain, or it could not ring. */
+export type Missed = 'undecided' | 'unanswered' | 'unreachable'
+
+/** How many telephones may ring at once. */
+const TOGETHER = 8
+
+type Ended = Omit<Extract<AttemptFact, { type: 'attempt.ended' }>, 'type'>
 
 /**
- * Rings or asks one after the other whom the contact plan names. An answer is not its business: the resident's leg, or the
- * decision of somebody who was asked in writing, arrives at the call, which then leaves this machine and so stops
- * whatever still rings. Whoever was asked in writing may answer as long as anybody is looked for.
+ * The search for somebody who decides. It calls or asks one after the other whom the contact plan names, and outlives a poor
+ * answer: while somebody is on the line it waits, and goes on when the line ends without a decision. A decision ends it from
+ * outside: the call leaves the state that invokes this machine, which stops whatever still rings. Whoever was asked in writing
+ * may answer as long as the search lasts.
  */
 export const contactMachine = setup({
   types: {
     input: {} as ContactInput,
     context: {} as ContactContext,
+    events: {} as ContactEvent,
     output: {} as { missed: Missed },
   },
   actors: {
     say,
     deadline,
-    /** Resolves when the request to ring was accepted, rejects when it cannot be done. */
-    dial: port<void, DialRequest>('dial'),
-    /** Lasts while the telephone rings; on exit what still rings is stopped. */
-    ring: lastingPort<DialRequest>('ring'),
+    attempt: attemptMachine,
+    reassuring: reassuringMachine,
     tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
     asking: askingMachine,
     /** Lasts while answers in writing count; on exit whoever was asked is asked no more. */
     await: lastingPort<{ callId: string; asks: boolean }>('await'),
   },
   actions: {
-    nextAttempt: assign({ begun: ({ context }) => context.begun + 1 }),
+    nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1 }),
     tellRinging: sendParent(
       ({ context }): ContactFact => ({ type: 'contact.ringing', kind: current(context).kind }),
     ),
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
+    dialAll: enqueueActions(({ context, enqueue }) => {
+      const requests = dialRequests(context)
+      enqueue.assign({ ringing: requests })
+      for (const [at, input] of requests.entries())
+        enqueue.spawnChild('attempt', { id: childOf(at), input })
+    }),
+    /** What still rings is stopped with its machine. */
+    stopAll: enqueueActions(({ enqueue }) => {
+      for (let at = 0; at < TOGETHER; at++) enqueue.stopChild(childOf(at))
+      enqueue.assign({ ringing: [] })
+    }),
+    endRing: assign(({ context }, { attemptId, end }: Ended) => ({
+      ringing: context.ringing.filter((request) => request.attemptId !== attemptId),
+      hopeless: context.hopeless || end === 'hopeless',
+    })),
+    tellRingEnded: sendParent(({ context }, { attemptId, end }: Ended): ContactFact => ({
+      type: 'contact.ended',
+      attempt: { ...attemptOf(context, attemptId), end },
+    })),
+    tellAsked: sendParent(({ context }, end: AttemptEnd): ContactFact => ({
+      type: 'contact.ended',
+      attempt: { ...attemptOf(context, idOf(context)), end },
+    })),
+    tellAnswered: sendParent(
+      ({ context }, attemptId: string | null): ContactFact => ({
+        type: 'contact.answered',
+        attempt: attemptOf(context, attemptId ?? idOf(context)),
+      }),
+    ),
+    countAnswer: assign({ answers: ({ context }) => context.answers + 1 }),
+    repeat: assign(({ context }) => ({ begun: context.begun - 1, repeats: context.repeats + 1 })),
   },
   guards: {
-    /** Nobody can be rung any more: the code that a dialer rejects with once it has failed for good. */
-    isHopeless: (_, error: unknown) =>
-      typeof error === 'object' && error !== null && 'code' in error && error.code === 'DIALER_FAILED',
+    goesOn: ({ context }) => nextOf(context) < context.attempts.length,
+    asksNext: ({ context }) => context.attempts[nextOf(context)]?.kind === 'whatsapp',
+    /** The visitor hears of the next attempt, unless there was nothing before it. */
+    goesOnAloud: ({ context }) =>
+      nextOf(context) < context.attempts.length &&
+      context.begun > 0 &&
+      (context.rings > 0 || current(context).kind !== 'whatsapp'),
+    isLast: ({ context }, attemptId: string) =>
+      context.ringing.every((request) => request.attemptId === attemptId),
     wasAsked: (_, { asked }: AskingOutput) => asked,
-    asksNext: ({ context }) => context.attempts[context.begun]?.kind === 'whatsapp',
-    noneIsLeft: ({ context }) => context.begun === context.attempts.length,
-    /** There was no attempt that "trying again" could refer to: nothing rang, and the last question could not be sent. */
-    seemsFirst: ({ context }) =>
-      context.begun === 0 || (context.rings === 0 && current(context).kind === 'whatsapp'),
+    wasLost: (_, how: LineEnd) => how === 'lost',
+    /** A telephone that was answered and lost with a process is called again. */
+    isRepeated: ({ context }, how: LineEnd) =>
+      how === 'lost' && context.begun > 0 && current(context).kind !== 'whatsapp',
   },
 }).createMachine({
   id: 'contact',
-  context: ({ input }) => ({ ...input, begun: 0, rings: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    begun: 0,
+    rings: 0,
+    answers: 0,
+    repeats: 0,
+    ringing: [],
+    hopeless: false,
+  }),
   invoke: {
     src: 'await',
     id: 'await',
@@ -119,77 +189,65 @@ export const contactMachine = setup({
     }),
   },
   initial: 'choosing',
+  on: {
+    'line.answered': {
+      target: '.answered',
+      actions: { type: 'tellAnswered', params: ({ event }) => event.attemptId },
+    },
+  },
   states: {
     choosing: {
       always: [
         { guard: 'asksNext', target: 'whatsapp' },
-        { guard: 'noneIsLeft', target: 'missed' },
-        { guard: 'seemsFirst', target: 'call' },
-        { target: 'call.pausing' },
+        { guard: 'goesOnAloud', target: 'pausing' },
+        { guard: 'goesOn', target: 'calling' },
+        { target: 'missed' },
       ],
     },
-    call: {
-      invoke: { src: 'tone', id: 'ringback', input: ({ context }) => sounding(context, 'ringback') },
+    pausing: {
+      invoke: [
+        {
+          src: 'say',
+          id: 'tellVisitor',
+          input: ({ context }) => ({
+            callId: context.callId,
+            role: 'visitor',
+            pieces: [announcement(context)],
+          }),
+        },
+        {
+          src: 'deadline',
+          id: 'pauseDeadline',
+          input: ({ context }) => inMs(context.pauseMs),
+          onDone: 'calling',
+        },
+      ],
+    },
+    calling: {
+      entry: ['nextAttempt', 'dialAll'],
+      exit: 'stopAll',
+      invoke: [
+        { src: 'tone', id: 'ringback', input: ({ context }) => sounding(context, 'ringback') },
+        {
+          src: 'reassuring',
+          id: 'reassuring',
+          input: ({ context: { callId } }) => ({ callId, prompt: 'still-calling' }),
+        },
+      ],
       initial: 'dialing',
+      on: {
+        'attempt.ended': [
+          {
+            guard: { type: 'isLast', params: ({ event }) => event.attemptId },
+            target: 'choosing',
+            actions: [ring('tellRingEnded'), ring('endRing')],
+          },
+          { actions: [ring('tellRingEnded'), ring('endRing')] },
+        ],
+      },
       states: {
-        dialing: {
-          entry: 'nextAttempt',
-          invoke: [
-            {
-              src: 'dial',
-              id: 'dial',
-              input: ({ context }) => dialRequest(context),
-              onDone: { target: 'ringing', actions: 'countRing' },
-              onError: [
-                {
-                  guard: {
-                    type: 'isHopeless',
-                    params: ({ event }: { event: ErrorActorEvent }) => event.error,
-                  },
-                  target: '#contact.missed',
-                },
-                { target: '#contact.choosing' },
-              ],
-            },
-            {
-              src: 'deadline',
-              id: 'dialDeadline',
-              input: ({ context }) => inMs(rung(context).ringMs),
-              onDone: '#contact.choosing',
-            },
-          ],
-        },
-        ringing: {
-          entry: 'tellRinging',
-          invoke: [
-            { src: 'ring', id: 'ring', input: ({ context }) => dialRequest(context) },
-            {
-              src: 'deadline',
-              id: 'ringDeadline',
-              input: ({ context }) => inMs(rung(context).ringMs),
-              onDone: '#contact.choosing',
-            },
-          ],
-        },
-        pausing: {
-          invoke: [
-            {
-              src: 'say',
-              id: 'tellVisitor',
-              input: ({ context }) => ({
-                callId: context.callId,
-                role: 'visitor',
-                pieces: [upcoming(context)],
-              }),
-            },
-            {
-              src: 'deadline',
-              id: 'pauseDeadline',
-              input: ({ context }) => inMs(context.pauseMs),
-              onDone: 'dialing',
-            },
-          ],
-        },
+        dialing: { on: { 'attempt.ringing': { target: 'ringing', actions: 'countRing' } } },
+        ringing: { entry: 'tellRinging' },
       },
     },
     whatsapp: {
@@ -205,41 +263,87 @@ export const contactMachine = setup({
             {
               guard: { type: 'wasAsked', params: ({ event }) => event.output },
               target: 'choosing',
-              actions: 'countRing',
+              actions: ['countRing', { type: 'tellAsked', params: 'unanswered' }],
             },
-            { target: 'choosing' },
+            { target: 'choosing', actions: { type: 'tellAsked', params: 'unasked' } },
           ],
         },
       ],
     },
+    answered: {
+      description: 'somebody is on the line; the search goes on when they leave without a decision',
+      on: {
+        'line.answered': {},
+        'line.ended': [
+          { guard: line('isRepeated'), target: 'choosing', actions: 'repeat' },
+          { guard: line('wasLost'), target: 'choosing' },
+          { target: 'choosing', actions: 'countAnswer' },
+        ],
+      },
+    },
     missed: { type: 'final' },
   },
-  output: ({ context }) => ({ missed: context.rings > 0 ? 'unanswered' : 'unreachable' }),
+  output: ({ context: { answers, rings } }) => ({
+    missed: answers > 0 ? 'undecided' : rings > 0 ? 'unanswered' : 'unreachable',
+  }),
 })
+
+function ring<Name extends string>(type: Name) {
+  return { type, params: ({ event }: { event: Ended }) => event } as const
+}
+
+function line<Name extends string>(type: Name) {
+  return { type, params: ({ event }: { event: { how: LineEnd } }) => event.how } as const
+}
 
 function current({ attempts, begun }: ContactContext): Attempt {
   return attempts[begun - 1]!
 }
 
-function rung(context: ContactContext): RingAttempt {
-  return current(context) as RingAttempt
+/** The place of the next attempt that can be made; behind the last one where there is none. */
+function nextOf({ attempts, begun, hopeless }: ContactContext): number {
+  const at = attempts.findIndex(({ kind }, place) => place >= begun && !(hopeless && kind !== 'whatsapp'))
+  return at < 0 ? attempts.length : at
 }
 
-/** What the visitor is told before the next attempt. */
-function upcoming({ attempts, begun }: ContactContext): string {
-  return attempts[begun]!.kind === 'operator' ? 'calling-operator' : 'trying-again'
+/** What the visitor hears before the next attempt. */
+function announcement(context: ContactContext): string {
+  const isOperator = context.attempts[nextOf(context)]!.kind === 'operator'
+  if (context.answers > 0) return isOperator ? 'trying-operator' : 'trying-on'
+  return isOperator ? 'calling-operator' : 'trying-again'
 }
 
 function sounding({ callId }: ContactContext, tone: 'ringback' | 'hold') {
   return { callId, role: 'visitor' as const, tone }
 }
 
-function dialRequest(context: ContactContext): DialRequest {
-  const { callId, unit, begun, searches = 0 } = context
-  const { contact, ringMs } = rung(context)
-  // an id that was rung once rings no more
-  const search = searches > 0 ? `r${searches}-` : ''
-  return { callId, attemptId: `${callId}-${search}${begun}`, contact, unit, ringMs }
+function childOf(place: number): string {
+  return `attempt-${place}`
+}
+
+/** The id of the current attempt. One that was used once rings no more, so that a repeated attempt has another. */
+function idOf({ callId, begun, repeats }: ContactContext): string {
+  return `${callId}-${repeats > 0 ? `r${repeats}-` : ''}${begun}`
+}
+
+function dialRequests(context: ContactContext): DialRequest[] {
+  const attempt = current(context) as RingAttempt | TogetherAttempt
+  const contacts = attempt.kind === 'together' ? attempt.contacts.slice(0, TOGETHER) : [attempt.contact]
+  const { callId, unit } = context
+  return contacts.map((contact, at) => ({
+    callId,
+    attemptId: attempt.kind === 'together' ? `${idOf(context)}-${at + 1}` : idOf(context),
+    contact,
+    unit,
+    ringMs: attempt.ringMs,
+  }))
+}
+
+function attemptOf(context: ContactContext, attemptId: string): OpenAttempt {
+  const { kind } = current(context)
+  const requests = kind === 'whatsapp' ? [] : dialRequests(context)
+  const request = requests.find((one) => one.attemptId === attemptId)
+  return { attemptId, kind, residentId: request?.contact.residentId ?? null }
 }
 
 function askRequest(context: ContactContext): AskRequest {

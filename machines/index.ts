@@ -1,5 +1,13 @@
 export { MACHINES } from './all.ts'
-export { ASKING_PATIENCE_MS, type AskingOutput, type AskRequest, askingMachine } from './asking.ts'
+export { type AskingOutput, type AskRequest, askingMachine } from './asking.ts'
+export {
+  type AttemptFact,
+  attemptMachine,
+  type Contact,
+  type DialRequest,
+  type RingEnd,
+  type RingResult,
+} from './attempt.ts'
 export {
   type BrokerContext,
   type BrokerEvent,
@@ -12,11 +20,13 @@ export { type ConcludingInput, concludingMachine } from './concluding.ts'
 export {
   type AskAttempt,
   type Attempt,
-  type Contact,
+  type AttemptEnd,
   type ContactInput,
   contactMachine,
-  type DialRequest,
+  type EndedAttempt,
+  type OpenAttempt,
   type RingAttempt,
+  type TogetherAttempt,
 } from './contact.ts'
 export { type Deadline, deadline, inMs } from './deadline.ts'
 export { type DeliveryContext, type DeliveryEvent, type DeliveryInput, deliveryMachine } from './delivery.ts'
@@ -26,6 +36,7 @@ export { type Decision, type Ending, goodbye, OUTCOMES, type Outcome, type Reaso
 export { lastingPort, port } from './port.ts'
 export { type CallPorts, provideCall } from './provide.ts'
 export { type QuestionInput, type QuestionOutput, questionMachine } from './question.ts'
+export { REASSURING_MS, reassuringMachine } from './reassuring.ts'
 export {
   type Answer,
   RESIDENT_KEYS,

@@ -6,6 +6,7 @@ import type { GaveUp } from './unit.ts'
 export const OUTCOMES = [
   'authorized',
   'denied',
+  'undecided',
   'unanswered',
   'unreachable',
   'abandoned',
@@ -50,8 +51,9 @@ export const BY_GIVING_UP: Record<GaveUp, Ending> = {
   'unknown-unit': { outcome: 'unreachable', reason: 'unknown-unit' },
 }
 
-/** How it ends when nobody came on the line. */
+/** How it ends when the search is over and nobody decided. */
 export const BY_MISSING: Record<Missed, Ending> = {
+  undecided: { outcome: 'undecided', reason: 'undecided' },
   unanswered: { outcome: 'unanswered', reason: 'no-answer' },
   unreachable: { outcome: 'unreachable', reason: 'no-contact' },
 }
@@ -70,7 +72,8 @@ const words = (visitor: string, resident: string): Record<Role, Piece[]> => ({
 const BY_OUTCOME: Record<Outcome, Record<Role, Piece[]>> = {
   authorized: words('authorized', 'authorized'),
   denied: words('denied', 'denied'),
-  unanswered: words('unanswered', 'undecided'),
+  undecided: words('undecided', 'undecided'),
+  unanswered: words('unanswered', 'ended'),
   unreachable: words('unreachable', 'ended'),
   abandoned: words('ended', 'visitor-left'),
   blocked: words('blocked', 'ended'),

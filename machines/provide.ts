@@ -1,12 +1,14 @@
 import type { CallbackActorLogic, EventObject, PromiseActorLogic } from 'xstate'
 import { type AskRequest, askingMachine } from './asking.ts'
+import { attemptMachine, type DialRequest, type RingResult } from './attempt.ts'
 import { callMachine } from './call.ts'
 import { concludingMachine } from './concluding.ts'
-import { contactMachine, type DialRequest } from './contact.ts'
+import { contactMachine } from './contact.ts'
 import type { Deadline } from './deadline.ts'
 import { type LegEvent, type LegRef, legMachine } from './leg.ts'
 import { listeningMachine } from './listening.ts'
 import { questionMachine } from './question.ts'
+import { reassuringMachine } from './reassuring.ts'
 import { residentMachine, type SpokenAnswer } from './resident.ts'
 import type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
 import { talkMachine } from './talk.ts'
@@ -25,7 +27,7 @@ export interface CallPorts {
   findUnit: PromiseActorLogic<Unit | null, { callId: string; number: string }>
   match: PromiseActorLogic<Matched, { callId: string; unit: Unit }>
   dial: PromiseActorLogic<void, DialRequest>
-  ring: CallbackActorLogic<EventObject, DialRequest>
+  ring: CallbackActorLogic<EventObject, DialRequest, RingResult>
   ask: PromiseActorLogic<void, AskRequest>
   await: CallbackActorLogic<EventObject, { callId: string; asks: boolean }>
   tone: CallbackActorLogic<EventObject, { callId: string; role: Role; tone: 'ringback' | 'hold' }>
@@ -49,12 +51,14 @@ export function provideCall(ports: CallPorts): typeof callMachine {
   })
   const question = questionMachine.provide({ actors: { say, record } })
   const answer = listeningMachine<SpokenAnswer>('listenToAnswer')
+  const reassuring = reassuringMachine.provide({ actors: { say, deadline } })
   return callMachine.provide({
     actors: {
       say,
       deadline,
       match,
       tone,
+      reassuring,
       leg: legMachine.provide({ actors: { hear, hangUp, release, deadline } }),
       visitor: visitorMachine.provide({ actors: { say, unit, question } }),
       contact: contactMachine.provide({
@@ -62,10 +66,10 @@ export function provideCall(ports: CallPorts): typeof callMachine {
           say,
           deadline,
           tone,
-          dial,
-          ring,
+          reassuring,
+          attempt: attemptMachine.provide({ actors: { deadline, dial, ring } }),
           await: ports.await,
-          asking: askingMachine.provide({ actors: { say, deadline, ask } }),
+          asking: askingMachine.provide({ actors: { say, deadline, ask, reassuring } }),
         },
       }),
       resident: residentMachine.provide({

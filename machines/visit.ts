@@ -1,4 +1,4 @@
-import type { Attempt, ContactFact } from './contact.ts'
+import type { Attempt, ContactFact, EndedAttempt, OpenAttempt } from './contact.ts'
 import type { LegFact } from './leg.ts'
 import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
 import type { Verdict } from './resident.ts'
@@ -15,6 +15,8 @@ export interface CallSettings {
   /** Between two attempts to reach the resident. */
   pauseMs: number
   talkMs: number
+  /** What follows a talk that ended without a decision; a setting of the tenant. */
+  afterTalk: 'end' | 'next'
   callMaxMs: number
   hangupDelayMs: number
   hangupGraceMs: number
@@ -44,8 +46,12 @@ export interface CallContext extends CallInput {
   attempts: Attempt[]
   /** Whom the last attempt rang, and so who answers. */
   ringing: Attempt['kind']
-  /** How often the search for the resident began anew, because whoever had answered was lost with a process. */
-  searches: number
+  /** The attempt whose telephone is on the line. */
+  line: OpenAttempt | null
+  /** The attempts that are over, in the order of their ends. */
+  ended: EndedAttempt[]
+  /** The call's maximum was over while somebody was on the line. */
+  isOverdue: boolean
   ending: Ending | null
   decision: Decision | null
   answeredAt: number | null
@@ -55,7 +61,8 @@ export type CallEvent =
   | LegFact
   | VisitorFact
   | ContactFact
-  | { type: 'resident.joined' }
+  /** Somebody is on the resident's leg; `attemptId` where the leg tells which telephone it is. */
+  | { type: 'resident.joined'; attemptId?: string | null }
   /** Once, when the visitor has come back to a call that was kept: what was being said or heard was cut off. */
   | { type: 'call.restored' }
   | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
@@ -67,6 +74,7 @@ export interface CallOutput {
   outcome: Outcome
   reason: Reason | null
   decision: Decision | null
+  attempts: EndedAttempt[]
   /** ms since the call started, and all in all. */
   durations: { total: number; toAnswer: number | null; toDecision: number | null }
 }
@@ -80,7 +88,9 @@ export function newVisit(input: CallInput): CallContext {
     purpose: null,
     attempts: [],
     ringing: 'call',
-    searches: 0,
+    line: null,
+    ended: [],
+    isOverdue: false,
     ending: null,
     decision: null,
     answeredAt: null,
@@ -88,11 +98,12 @@ export function newVisit(input: CallInput): CallContext {
 }
 
 /** What it comes to; the ending is known by then. */
-export function resultOf({ ending, decision, answeredAt, startedAt }: CallContext): CallOutput {
+export function resultOf({ ending, decision, ended, answeredAt, startedAt }: CallContext): CallOutput {
   const since = (at: number | null) => (at === null ? null : at - startedAt)
   return {
     ...ending!,
     decision,
+    attempts: ended,
     durations: {
       total: Date.now() - startedAt,
       toAnswer: since(answeredAt),

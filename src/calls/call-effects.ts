@@ -9,6 +9,7 @@ import type {
   Piece,
   Recording,
   RecordingName,
+  RingResult,
   Role,
   Said,
   Saying,
@@ -163,7 +164,7 @@ export function createCallEffects(options: CallEffectsOptions) {
       }
     }),
 
-    ring: fromCallback<EventObject, DialRequest>(({ input }) => () => {
+    ring: fromCallback<EventObject, DialRequest, RingResult>(({ input }) => () => {
       // an answered telephone rings no more; cancelling it would hang up on the resident
       if (!legOf(input.callId, 'resident')) dialer.cancel(input)
     }),

@@ -30,12 +30,13 @@ export function placeOf({ tenantId, gate, actor }: LiveCall) {
 
 /** What a call comes to whose PBX did not close in time. */
 export function closedOutput({ actor, startedAt }: LiveCall): CallOutput {
-  const { ending, decision, answeredAt } = actor.getSnapshot().context
+  const { ending, decision, ended, answeredAt } = actor.getSnapshot().context
   const since = (at: number | undefined | null) => (at == null ? null : at - startedAt.getTime())
   return {
     outcome: ending?.outcome ?? 'expired',
     reason: ending ? ending.reason : 'closing',
     decision,
+    attempts: ended,
     durations: {
       total: Date.now() - startedAt.getTime(),
       toAnswer: since(answeredAt),

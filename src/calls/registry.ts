@@ -52,6 +52,8 @@ export function createCalls(options: CallsOptions) {
     releasing: boolean
     /** The journal has its decision. */
     decided: boolean
+    /** So many ended attempts are in the journal. */
+    attempts: number
     /** As its row has it. */
     unitId: string | undefined
   }
@@ -98,6 +100,7 @@ export function createCalls(options: CallsOptions) {
       finish: resolve,
       releasing: false,
       decided: false,
+      attempts: 0,
       unitId: undefined,
       note,
     }
@@ -108,6 +111,7 @@ export function createCalls(options: CallsOptions) {
     else note('started', null, place)
     connect(call, arrived)
     actor.subscribe({
+      next: () => noteAttempts(call),
       complete: () => void release(call, actor.getSnapshot().output),
       error: (error) => {
         log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
@@ -130,6 +134,7 @@ export function createCalls(options: CallsOptions) {
     const { actor } = call
     const { promise, resolve } = Promise.withResolvers<void>()
     call.resuming = promise
+    call.attempts = actor.getSnapshot().context.ended.length
     actor.start()
     actor.send({ type: 'call.restored' })
     call.resuming = undefined
@@ -186,6 +191,12 @@ export function createCalls(options: CallsOptions) {
 
   const tellEmpty = () => {
     if (live.size === 0 && arrivals.waiting() === 0) emptied?.()
+  }
+
+  const noteAttempts = (call: Entry) => {
+    const { ended } = call.actor.getSnapshot().context
+    for (const attempt of ended.slice(call.attempts)) call.note('attempt.ended', 'resident', { ...attempt })
+    call.attempts = ended.length
   }
 
   /** Noted at once, long before the call's end: the gate opens on it. */

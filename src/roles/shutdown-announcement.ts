@@ -16,8 +16,8 @@ export function announceShutdown({ calls, stop, stopped }: AnnouncementOptions):
     for (const call of calls.list().filter(which)) call.actor.send({ type: 'call.end', reason: 'closing' })
   }
   const timers = [
-    // a call that is contacting will say itself that nobody can be reached
-    setTimeout(conclude, ANNOUNCE_MS, (call: LiveCall) => !call.actor.getSnapshot().matches('contacting')),
+    // a call that is searching will say itself that nobody can be reached
+    setTimeout(conclude, ANNOUNCE_MS, (call: LiveCall) => !call.actor.getSnapshot().matches({ reaching: 'searching' })),
     setTimeout(conclude, 2 * ANNOUNCE_MS, () => true),
     setTimeout(stop, 4 * ANNOUNCE_MS),
   ]

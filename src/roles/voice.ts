@@ -184,6 +184,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       transcribes: transcriber.provider !== 'none',
       pauseMs: PAUSE_MS,
       talkMs: TALK_MS,
+      afterTalk: 'end',
       callMaxMs: call.maxMs,
       hangupDelayMs: call.hangupDelayMs,
       hangupGraceMs: call.hangupGraceMs,

@@ -11,6 +11,7 @@ import {
   type Piece,
   provideCall,
   type RecordingName,
+  type RingResult,
   type Role,
   type Saying,
   type SpokenAnswer,
@@ -62,6 +63,7 @@ export const SCENE_SETTINGS: CallSettings = {
   bargesIn: false,
   pauseMs: 3000,
   talkMs: 120_000,
+  afterTalk: 'end',
   callMaxMs: 300_000,
   hangupDelayMs: 5000,
   hangupGraceMs: 1000,
@@ -81,7 +83,7 @@ export function createStage(scene: Scene = {}) {
     scene.attempts ?? attemptsOf([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
   const lines: Line[] = []
   const dialled: DialRequest[] = []
-  const ringing = new Set<string>()
+  const ringing = new Map<string, (result: RingResult) => void>()
   const tones = new Set<string>()
   const hungUp: Role[] = []
   const released: Role[] = []
@@ -141,8 +143,8 @@ export function createStage(scene: Scene = {}) {
       dialled.push(input)
       await scene.dial?.(input)
     }),
-    ring: fromCallback(({ input }) => {
-      ringing.add(input.attemptId)
+    ring: fromCallback(({ input, sendBack }) => {
+      ringing.set(input.attemptId, sendBack)
       return () => ringing.delete(input.attemptId)
     }),
     ask: fromPromise(async ({ input }) => {
@@ -194,8 +196,12 @@ export function createStage(scene: Scene = {}) {
     create,
     lines,
     dialled,
-    /** Attempts that ring now. */
-    ringing,
+    /** Ids of the attempts that ring now. */
+    ringing: (): string[] => [...ringing.keys()],
+    /** What the PBX would report of the telephones that ring, or of one of them. */
+    endRing(end: RingResult['end'], attemptId?: string) {
+      for (const [id, tell] of [...ringing]) if (id === (attemptId ?? id)) tell({ type: 'ring.ended', end })
+    },
     /** Tones that sound now, as `role:tone`. */
     tones,
     /** Legs that got 0x00, in order. */

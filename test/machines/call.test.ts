@@ -84,15 +84,15 @@ test('a visitor keys the unit, the resident authorizes, both hear it and are hun
   const v = visit(t)
   assert.is(v.child('visitor'), 'greeting')
   await ring(v)
-  assert.is(v.state(), 'contacting')
-  assert.is(v.child('contact'), 'call.ringing')
+  assert.is(v.state(), 'reaching.searching')
+  assert.is(v.child('contact'), 'calling.ringing')
   assert.equal([...v.stage.tones], ['visitor:ringback'])
   assert.is(v.stage.dialled.length, 1)
   assert.is(v.stage.dialled[0]!.contact.number, '1101')
 
   await v.join()
-  assert.is(v.state(), 'consulting')
-  assert.is(v.stage.ringing.size, 0)
+  assert.is(v.state(), 'reaching.answered.consulting')
+  assert.is(v.stage.ringing().length, 0)
   assert.equal([...v.stage.tones], ['visitor:hold'])
   await v.wait(20_000)
   assert.equal(v.heard('resident').slice(0, 7), [
@@ -174,7 +174,7 @@ test('a talk that nobody ends is ended', async (t) => {
   await answer(v)
   await v.press('resident', '3')
   await v.wait(120_000 + 6000)
-  assert.equal(v.output(), { ...v.output()!, outcome: 'unanswered', reason: 'undecided' })
+  assert.equal(v.output(), { ...v.output()!, outcome: 'undecided', reason: 'undecided' })
 })
 
 test('4 repeats the announcement, another key explains the keys', async (t) => {
@@ -191,26 +191,161 @@ test('4 repeats the announcement, another key explains the keys', async (t) => {
 })
 
 test('a resident who presses nothing hears the menu once more and is let go', async (t) => {
-  const v = visit(t)
+  const v = visit(t, { attempts: [attempt('call', 30_000)] })
   await answer(v)
   await v.wait(8000 + 8000)
   assert.is(v.child('resident'), 'deciding.reminding')
   await v.wait(1000 + 8000)
-  assert.is(v.child('concluding'), 'farewell')
+  assert.is(v.state(), 'reaching.answered.releasing.farewell')
+  assert.equal(v.heard('resident').at(-1), 'farewell-resident-undecided')
+  await v.wait(1000)
+  assert.equal(v.stage.hungUp, ['resident'])
+  assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-undecided')
   await v.wait(6000)
   assert.equal(v.output()?.reason, 'undecided')
-  assert.equal(v.output()?.outcome, 'unanswered')
+  assert.equal(v.output()?.outcome, 'undecided')
+})
+
+const PLAN: Attempt[] = [
+  { kind: 'call', contact: { residentId: 'ana', name: 'Ana', number: '1101' }, ringMs: 30_000 },
+  { kind: 'call', contact: { residentId: 'bruno', name: 'Bruno', number: '1102' }, ringMs: 30_000 },
+  attempt('operator', 20_000),
+]
+
+/** What Ana may do with a call, and how her attempt ends. */
+const POOR_ANSWERS: Record<string, (v: Visit) => Promise<void>> = {
+  undecided: async (v) => {
+    await v.join()
+    await v.wait(8000 + 8000 + 1000 + 8000 + 1001)
+  },
+  left: async (v) => {
+    await v.join()
+    await v.wait(1500)
+    await v.hangUp('resident')
+  },
+  busy: async (v) => v.stage.endRing('busy'),
+  declined: async (v) => v.stage.endRing('declined'),
+  unallocated: async (v) => v.stage.endRing('unallocated'),
+  congested: async (v) => v.stage.endRing('congested'),
+  unanswered: async (v) => v.wait(30_000),
+}
+
+for (const [end, react] of Object.entries(POOR_ANSWERS)) {
+  test(`Ana's attempt ends ${end}: Bruno is called once, and decides`, async (t) => {
+    const v = visit(t, { attempts: PLAN })
+    await ring(v)
+    await react(v)
+    await v.wait(3001)
+    assert.is(v.child('contact'), 'calling.ringing')
+    assert.equal(
+      v.stage.dialled.map(({ contact }) => contact.name),
+      ['Ana', 'Bruno'],
+    )
+    await v.join()
+    await v.press('resident', '1')
+    await v.wait(6000)
+    assert.is(v.output()?.outcome, 'authorized')
+    assert.equal(
+      v.output()?.attempts.map(({ residentId, end }) => [residentId, end]),
+      [
+        ['ana', end],
+        ['bruno', 'decided'],
+      ],
+    )
+  })
+}
+
+test('who talks and leaves ends the visit, or the next is called where the tenant wants that', async (t) => {
+  const ends = visit(t, { attempts: PLAN })
+  await answer(ends)
+  await ends.press('resident', '3')
+  await ends.wait(5000)
+  await ends.hangUp('resident')
+  await ends.wait(6000)
+  assert.equal(ends.output(), { ...ends.output()!, outcome: 'undecided', reason: 'resident-left' })
+  assert.is(ends.output()?.attempts.at(-1)?.end, 'concluded')
+})
+
+test('who talks and leaves is followed by the next where the tenant wants that', async (t) => {
+  const v = visit(t, { attempts: PLAN, settings: { afterTalk: 'next' } })
+  await answer(v)
+  await v.press('resident', '3')
+  await v.wait(5000)
+  await v.hangUp('resident')
+  assert.equal(v.heard('visitor').at(-1), 'trying-on')
+  await v.wait(3001)
+  assert.is(v.stage.dialled.at(-1)!.contact.name, 'Bruno')
+})
+
+test('together: the first answer cancels the others, and all of them ended mean the next step', async (t) => {
+  const contacts = ['ana', 'bruno', 'carla'].map((name) => ({ residentId: name, name, number: name }))
+  const v = visit(t, { attempts: [{ kind: 'together', contacts, ringMs: 30_000 }, attempt('operator', 20_000)] })
+  await ring(v)
+  const [ana, bruno, carla] = v.stage.ringing()
+  assert.is(v.stage.ringing().length, 3)
+  v.stage.endRing('busy', bruno)
+  await v.wait(1)
+  assert.equal(v.stage.ringing(), [ana, carla])
+  v.send({ type: 'resident.joined', attemptId: carla! })
+  await v.wait(1)
+  assert.equal(v.stage.ringing(), [])
+  await v.hangUp('resident')
+  await v.wait(3001)
+  assert.is(v.stage.dialled.at(-1)!.contact.residentId, 'operator')
+  assert.equal(
+    v.actor.getSnapshot().context.ended.map(({ residentId, end }) => [residentId, end]),
+    [
+      ['bruno', 'busy'],
+      ['carla', 'left'],
+    ],
+  )
+})
+
+test('a visitor who waits hears how it stands every 20 s', async (t) => {
+  const v = visit(t, { attempts: PLAN })
+  await ring(v)
+  await v.wait(20_000)
+  assert.equal(v.heard('visitor').at(-1), 'still-calling')
+  await v.join()
+  await v.wait(21_000)
+  assert.equal(v.heard('visitor').at(-1), 'still-asking')
+})
+
+test('the maximum does not cut a consultation that has just begun, but its end is near', async (t) => {
+  const v = visit(t, { attempts: PLAN, settings: { callMaxMs: 40_000, afterTalk: 'next' } })
+  await ring(v)
+  await v.wait(20_000)
+  await v.join()
+  await v.press('resident', '3')
+  await v.wait(25_000)
+  assert.is(v.state(), 'reaching.answered.talking')
+  await v.hangUp('resident')
+  assert.is(v.child('concluding'), 'farewell', 'nobody else is called after the maximum')
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'expired', reason: 'too-long' })
+})
+
+test('nobody holds the line longer than the maximum and a minute', async (t) => {
+  const v = visit(t, { attempts: PLAN, settings: { callMaxMs: 40_000 } })
+  await ring(v)
+  await v.wait(20_000)
+  await v.join()
+  await v.press('resident', '3')
+  await v.wait(49_900)
+  assert.is(v.child('concluding'), 'farewell')
+  await v.wait(6000)
+  assert.ok(v.output()!.durations.total < 90_000)
 })
 
 test('nobody answers: every attempt rings its time, the visitor is told between them', async (t) => {
   const v = visit(t)
   await ring(v)
   await v.wait(30_000)
-  assert.is(v.child('contact'), 'call.pausing')
+  assert.is(v.child('contact'), 'pausing')
   assert.equal(v.heard('visitor').at(-1), 'trying-again')
-  assert.is(v.stage.ringing.size, 0)
+  assert.is(v.stage.ringing().length, 0)
   await v.wait(3000)
-  assert.is(v.child('contact'), 'call.ringing')
+  assert.is(v.child('contact'), 'calling.ringing')
   await v.wait(30_000)
   assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-unanswered')
   await v.wait(6000)
@@ -242,7 +377,7 @@ test('a unit without a contact, or one that cannot be rung, is unreachable', asy
 test('an attempt that cannot be dialled is tried again, then unreachable', async (t) => {
   const v = visit(t, { dial: () => Promise.reject(new Error('refused')) })
   await ring(v)
-  assert.is(v.child('contact'), 'call.pausing')
+  assert.is(v.child('contact'), 'pausing')
   await v.wait(3000 + 6000)
   assert.is(v.stage.dialled.length, 2)
   assert.equal(v.output()?.outcome, 'unreachable')
@@ -290,15 +425,15 @@ test('nobody answers in writing: the next step begins, and an answer still count
   await v.wait(59_000)
   assert.is(v.child('contact'), 'whatsapp')
   await v.wait(1000)
-  assert.is(v.child('contact'), 'call.pausing')
+  assert.is(v.child('contact'), 'pausing')
   assert.equal(v.heard('visitor').at(-1), 'calling-operator')
   await v.wait(3000)
-  assert.is(v.child('contact'), 'call.ringing')
+  assert.is(v.child('contact'), 'calling.ringing')
   assert.equal([...v.stage.tones], ['visitor:ringback'])
   assert.ok(v.stage.isAwaiting())
   v.send({ type: 'decision.given', verdict: 'denied', by: 'resident', via: 'whatsapp' })
   await v.wait(1)
-  assert.is(v.stage.ringing.size, 0, 'the operator is rung no more')
+  assert.is(v.stage.ringing().length, 0, 'the operator is rung no more')
   await v.wait(6000)
   assert.equal(v.output()?.outcome, 'denied')
 })
@@ -309,7 +444,7 @@ test('where nobody can be asked in writing the next step begins at once', async 
     attempts: [{ kind: 'whatsapp', waitMs: 60_000 }, attempt('call', 30_000)],
   })
   await ring(v)
-  assert.is(v.child('contact'), 'call.ringing')
+  assert.is(v.child('contact'), 'calling.ringing')
   assert.is(v.stage.dialled.length, 1)
   assert.not.ok(v.heard('visitor').includes('trying-again'), 'nothing had rung before')
 })
@@ -321,7 +456,7 @@ test('a question that nobody can be asked says nothing, but what rang before it 
   })
   await ring(v)
   await v.wait(30_000)
-  assert.is(v.child('contact'), 'call.pausing')
+  assert.is(v.child('contact'), 'pausing')
   assert.equal(v.heard('visitor').at(-1), 'calling-operator')
   await v.wait(3000)
   assert.is(v.stage.dialled.at(-1)!.contact.residentId, 'operator')
@@ -359,8 +494,8 @@ test('a telephone that is answered while we wait for an answer in writing takes 
   await v.wait(30_000)
   assert.is(v.child('contact'), 'whatsapp')
   await v.join()
-  assert.is(v.state(), 'consulting')
-  assert.not.ok(v.stage.isAwaiting())
+  assert.is(v.state(), 'reaching.answered.consulting')
+  assert.ok(v.stage.isAwaiting(), 'an answer in writing counts until the visit is decided')
 })
 
 test('the operator is rung when nobody of the unit answers, and decides in their place', async (t) => {
@@ -446,7 +581,7 @@ test('somebody who does not speak is announced without a name', async (t) => {
   const v = visit(t, { speaks: () => false })
   await v.press('visitor', '101#')
   await v.wait(2 * (1000 + 1000 + 4000) + 3001)
-  assert.is(v.state(), 'contacting')
+  assert.is(v.state(), 'reaching.searching')
   await v.join()
   await v.wait(1)
   assert.equal(v.heard('resident').slice(0, 5), [
@@ -461,9 +596,9 @@ test('somebody who does not speak is announced without a name', async (t) => {
 test('the visitor leaves while it rings: the ringing stops and nothing is left', async (t) => {
   const v = visit(t)
   await ring(v)
-  assert.is(v.stage.ringing.size, 1)
+  assert.is(v.stage.ringing().length, 1)
   await v.hangUp('visitor')
-  assert.is(v.stage.ringing.size, 0)
+  assert.is(v.stage.ringing().length, 0)
   assert.is(v.state(), 'ended')
   assert.equal(v.output(), { ...v.output()!, outcome: 'abandoned', reason: 'visitor-left' })
 })
@@ -498,15 +633,16 @@ for (const [moment, keys] of [
     assert.equal(v.output()?.outcome, 'abandoned')
   })
 
-  test(`the resident leaves while ${moment}: the visitor is told`, async (t) => {
-    const v = visit(t)
+  test(`the only resident leaves while ${moment}: the visitor is told`, async (t) => {
+    const v = visit(t, { attempts: [attempt('call', 30_000)] })
     await answer(v)
     await v.press('resident', keys)
     await v.wait(1500)
     await v.hangUp('resident')
-    assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-unanswered')
+    await v.wait(1)
+    assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-undecided')
     await v.wait(6000)
-    assert.equal(v.output(), { ...v.output()!, outcome: 'unanswered', reason: 'resident-left' })
+    assert.is(v.output()?.outcome, 'undecided')
   })
 }
 
@@ -551,7 +687,7 @@ test('the first decision stands', async (t) => {
 })
 
 test('a leg that is hung up by command: the resident leaves, the call goes on to its end', async (t) => {
-  const v = visit(t)
+  const v = visit(t, { attempts: [attempt('call', 30_000)] })
   await answer(v)
   v.send({ type: 'leg.hangUp', role: 'resident' })
   await v.wait(1)
@@ -562,13 +698,13 @@ test('a leg that is hung up by command: the resident leaves, the call goes on to
   assert.equal(v.stage.hungUp, ['resident', 'visitor'])
 })
 
-test('a resident who is there before the unit is known is consulted as soon as it is', async (t) => {
+test('whoever comes while nobody is searched for is not let in', async (t) => {
   const v = visit(t)
   await v.join()
   assert.is(v.state(), 'attending')
-  await ring(v)
-  assert.is(v.state(), 'consulting')
-  assert.equal(v.stage.dialled, [])
+  await v.press('resident', '1')
+  assert.is(v.output(), undefined)
+  assert.equal(v.actor.getSnapshot().context.legs, ['visitor'])
 })
 
 test('a fault in a dialogue ends the call with a goodbye, not the process', async (t) => {
@@ -679,9 +815,9 @@ test('a snapshot taken while it rings goes on after a restore, with the time tha
   await v.wait(9990)
   const contact = () =>
     (restored.getSnapshot().children['contact']!.getSnapshot() as { value: unknown }).value
-  assert.equal(contact(), { call: 'ringing' })
+  assert.equal(contact(), { calling: 'ringing' })
   await v.wait(20)
-  assert.equal(contact(), { call: 'pausing' })
+  assert.equal(contact(), 'pausing')
 })
 
 test.run()

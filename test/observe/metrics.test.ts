@@ -272,6 +272,7 @@ test('the outcomes and the states of the broker are all there are', async () => 
   const outcomes: Record<Outcome, true> = {
     authorized: true,
     denied: true,
+          undecided: true,
     unanswered: true,
     unreachable: true,
     abandoned: true,
