@@ -24,14 +24,7 @@ export interface DialRequest {
  * Why a telephone rings no more without an answer. `failed` is a request that was not accepted, `unallocated` a number that the
  * PBX does not know, `hopeless` a dialer that can call nobody any more.
  */
-export type RingEnd =
-  | 'unanswered'
-  | 'busy'
-  | 'declined'
-  | 'unallocated'
-  | 'congested'
-  | 'failed'
-  | 'hopeless'
+export type RingEnd = 'unanswered' | 'busy' | 'declined' | 'unallocated' | 'congested' | 'failed' | 'hopeless'
 
 /** What the PBX reports of a telephone that was asked to ring. */
 export type RingResult = { type: 'ring.ended'; end: Exclude<RingEnd, 'hopeless'> }

@@ -186,7 +186,7 @@ export const callMachine = setup({
       },
     },
     reaching: {
-      description: 'the search lasts as long as this state; the resident\'s line comes and goes within it',
+      description: "the search lasts as long as this state; the resident's line comes and goes within it",
       invoke: {
         src: 'contact',
         id: 'contact',

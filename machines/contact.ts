@@ -65,7 +65,9 @@ export type ContactFact =
   | { type: 'contact.ended'; attempt: EndedAttempt }
 
 /** What the call tells the search: somebody is on the line, or is there no more. */
-export type LineFact = { type: 'line.answered'; attemptId: string | null } | { type: 'line.ended'; how: LineEnd }
+export type LineFact =
+  | { type: 'line.answered'; attemptId: string | null }
+  | { type: 'line.ended'; how: LineEnd }
 
 export type ContactEvent = AttemptFact | LineFact
 
@@ -124,8 +126,7 @@ export const contactMachine = setup({
     dialAll: enqueueActions(({ context, enqueue }) => {
       const requests = dialRequests(context)
       enqueue.assign({ ringing: requests })
-      for (const [at, input] of requests.entries())
-        enqueue.spawnChild('attempt', { id: childOf(at), input })
+      for (const [at, input] of requests.entries()) enqueue.spawnChild('attempt', { id: childOf(at), input })
     }),
     /** What still rings is stopped with its machine. */
     stopAll: enqueueActions(({ enqueue }) => {
@@ -136,14 +137,18 @@ export const contactMachine = setup({
       ringing: context.ringing.filter((request) => request.attemptId !== attemptId),
       hopeless: context.hopeless || end === 'hopeless',
     })),
-    tellRingEnded: sendParent(({ context }, { attemptId, end }: Ended): ContactFact => ({
-      type: 'contact.ended',
-      attempt: { ...attemptOf(context, attemptId), end },
-    })),
-    tellAsked: sendParent(({ context }, end: AttemptEnd): ContactFact => ({
-      type: 'contact.ended',
-      attempt: { ...attemptOf(context, idOf(context)), end },
-    })),
+    tellRingEnded: sendParent(
+      ({ context }, { attemptId, end }: Ended): ContactFact => ({
+        type: 'contact.ended',
+        attempt: { ...attemptOf(context, attemptId), end },
+      }),
+    ),
+    tellAsked: sendParent(
+      ({ context }, end: AttemptEnd): ContactFact => ({
+        type: 'contact.ended',
+        attempt: { ...attemptOf(context, idOf(context)), end },
+      }),
+    ),
     tellAnswered: sendParent(
       ({ context }, attemptId: string | null): ContactFact => ({
         type: 'contact.answered',

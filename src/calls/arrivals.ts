@@ -125,6 +125,11 @@ export function createArrivals(options: ArrivalsOptions) {
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
       media.reject(arrived.leg, 'already-answered')
+    } else if (!call.actor.getSnapshot().matches({ reaching: 'searching' })) {
+      // nobody is called yet, so nobody can have answered
+      call.note('leg.unexpected', 'resident', {})
+      log.warn({ ...facts, code: 'LEG_UNEXPECTED' }, 'a resident leg came while nobody was called')
+      media.reject(arrived.leg, 'not-expected')
     } else options.join(call, arrived)
   }
 

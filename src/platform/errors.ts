@@ -119,6 +119,10 @@ export const ERRORS = {
   },
   CALL_DECIDED: { status: 409, message: 'Call {callId} has already been decided: {outcome}.' },
   LEG_ABSENT: { status: 404, message: 'Call {callId} has no {role} leg.' },
+  LEG_UNEXPECTED: {
+    status: 409,
+    message: 'A resident leg came for call {callId} while nobody was being called.',
+  },
   DIALER_FAILED: { status: 503, exit: 69, message: 'Residents can no longer be called: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to call residents is configured (CLICKTOCALL=off).' },
   CONTACT_NOBODY: { status: 404, message: 'No resident of the unit has a telephone number.' },

@@ -17,7 +17,11 @@ export function announceShutdown({ calls, stop, stopped }: AnnouncementOptions):
   }
   const timers = [
     // a call that is searching will say itself that nobody can be reached
-    setTimeout(conclude, ANNOUNCE_MS, (call: LiveCall) => !call.actor.getSnapshot().matches({ reaching: 'searching' })),
+    setTimeout(
+      conclude,
+      ANNOUNCE_MS,
+      (call: LiveCall) => !call.actor.getSnapshot().matches({ reaching: 'searching' }),
+    ),
     setTimeout(conclude, 2 * ANNOUNCE_MS, () => true),
     setTimeout(stop, 4 * ANNOUNCE_MS),
   ]

@@ -75,15 +75,19 @@ export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
       shape: 'clock',
       tone: 'warn',
     }
-  const outer = (state ?? '').split('.')[0]
+  const path = (state ?? '').split('.')
+  const outer = path[0]
+  const within = { searching: 'searching', answered: path[2] ?? 'consulting' }
+  const place = outer === 'reaching' ? (within[path[1]] ?? 'searching') : outer
   const known = {
     attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],
     matching: [tr('Procurando a unidade', 'Finding the unit'), 'search', 'busy'],
-    contacting: [tr('Chamando o morador', 'Ringing the resident'), 'ring', 'busy'],
+    searching: [tr('Chamando o morador', 'Ringing the resident'), 'ring', 'busy'],
     consulting: [tr('Perguntando ao morador', 'Asking the resident'), 'ask', 'busy'],
     talking: [tr('Em conversa', 'They are talking'), 'talking', 'busy'],
+    releasing: [tr('Sem decisão', 'No decision'), 'ask', 'busy'],
     concluding: [tr('Despedida', 'Saying goodbye'), 'wave', 'calm'],
-  }[outer]
+  }[place]
   const [word, shape, tone] = known ?? [outer || tr('Começando', 'Starting'), 'dot', 'calm']
   return { word, shape, tone }
 }
@@ -94,6 +98,7 @@ export function outcomeOf(outcome, reason) {
   const [word, shape, tone] = {
     authorized: [tr('Autorizado', 'Authorised'), 'check', 'ok'],
     denied: [tr('Negado', 'Denied'), 'cross', 'bad'],
+    undecided: [tr('Sem decisão', 'Undecided'), 'missed', 'warn'],
     unanswered: [tr('Sem resposta', 'Not answered'), 'missed', 'warn'],
     unreachable: [tr('Sem contato', 'Could not be reached'), 'missed', 'warn'],
     abandoned: [tr('Visitante saiu', 'Visitor left'), 'left', 'calm'],

@@ -51,7 +51,7 @@ test('events that come together are written together', async (t) => {
 
 test('of the rows of one call only the latest is written', async (t) => {
   const { journal, batches, clock } = open(t)
-  for (const state of ['attending', 'contacting', 'talking']) journal.call(call(state))
+  for (const state of ['attending', 'reaching.searching', 'talking']) journal.call(call(state))
   await clock.tickAsync(100)
   assert.equal(
     batches[0]!.calls.map(({ state }) => state),

@@ -24,7 +24,7 @@ function call(ageMs: number): CallRow {
     gate: null,
     unitId: null,
     unitNumber: null,
-    state: 'contacting',
+    state: 'reaching.searching',
     startedAt: new Date(Date.now() - ageMs),
     endedAt: null,
     outcome: null,

@@ -21,7 +21,7 @@ async function ring(
   await visitor.press('##')
   await visitor.hearing('calling-unit')
   await visitor.press('#')
-  await kept(visitor.id, 'contact', 'call.ringing')
+  await kept(visitor.id, 'contact', 'calling.ringing')
 }
 
 test('the process is killed in the middle of a question: the visitor hears that it goes on, and it does', async (rig) => {
@@ -86,7 +86,7 @@ test('killed while the resident listens: the resident is rung once more, as anot
   await ring(visitor, kept)
   const answer = resident(visitor.id)
   await answer.hearing('resident-greeting')
-  await kept(visitor.id, 'call', 'consulting')
+  await kept(visitor.id, 'call', 'reaching.answered.consulting')
   await kill(first)
   await answer.ended
   await start()

@@ -65,7 +65,7 @@ async function writeCall(database: Database, { nodeId = 'voice-1', ended = false
         gate: null,
         unitId: null,
         unitNumber: null,
-        state: ended ? 'ended' : 'contacting',
+        state: ended ? 'ended' : 'reaching.searching',
         startedAt: new Date(),
         endedAt: ended ? new Date() : null,
         outcome: ended ? 'unanswered' : null,

@@ -43,7 +43,7 @@ test('a visit is followed over the stream, decided over the API, and told afterw
 
   const listed = await ask('/api/calls?state=live')
   assert.is(listed.body.items.length, 1)
-  assert.match(listed.body.items[0].snapshot.state, /^contacting/)
+  assert.match(listed.body.items[0].snapshot.state, /^reaching/)
   assert.equal(listed.body.items[0].snapshot.legs, ['visitor'])
 
   const path = `/api/calls/${visitor.id}/decision`

@@ -65,12 +65,12 @@ test('the states of a call on another node are those that its journal told last'
     state('call', 'attending'),
     state('visitor', 'unit.asking'),
     event('leg.connected', 'resident'),
-    state('call', 'consulting'),
+    state('call', 'reaching.answered.consulting'),
     state('resident', 'announcing'),
     event('leg.closed', 'visitor'),
   ]
   assert.equal(snapshotBy(events), {
-    state: 'consulting',
+    state: 'reaching.answered.consulting',
     legs: ['resident'],
     children: { visitor: 'unit.asking', resident: 'announcing' },
   })

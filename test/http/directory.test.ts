@@ -263,7 +263,7 @@ test('calls come in pages, the newest first, each once even where they began at 
     gate: null,
     unitId: null,
     unitNumber: at < 3 ? '7' : '8',
-    state: at < 10 ? 'contacting.ringing' : 'ended',
+    state: at < 10 ? 'reaching.searching' : 'ended',
     startedAt: at < 20 ? startedAt : new Date(startedAt.getTime() + at),
     endedAt: at < 10 ? null : startedAt,
     outcome: at < 10 ? null : at < 15 ? ('denied' as const) : ('authorized' as const),
@@ -294,7 +294,7 @@ test('calls come in pages, the newest first, each once even where they began at 
   const counts = {
     'state=live': 10,
     'state=ended': 15,
-    'state=contacting': 10,
+    'state=reaching': 10,
     'outcome=denied': 5,
     'unit=7': 3,
     'tenant=other': 5,
@@ -313,7 +313,7 @@ test('a live call that is on another node brings the states that its journal tol
   const { body } = await site.ask('/api/calls?state=live')
   assert.equal(
     body.items.map(({ id, snapshot }: { id: string; snapshot: unknown }) => [id, snapshot]),
-    [[call, { state: 'contacting', legs: ['visitor'], children: {} }]],
+    [[call, { state: 'reaching.searching', legs: ['visitor'], children: {} }]],
   )
 })
 

@@ -53,11 +53,11 @@ test('events come as they are written, with the ids that they are resumed by', a
   await call.note('before')
   const stream = await openStream(rig, port)
   const opened = await stream.until(open('open'))
-  await call.note('state', 1, { actor: 'call', state: 'contacting' })
+  await call.note('state', 1, { actor: 'call', state: 'reaching.searching' })
   const { id, data } = await stream.until(open('call'))
   assert.equal(
     [data.callId, data.tenantId, data.kind, data.data.state, data.seq, data.id],
-    [call.id, 'default', 'state', 'contacting', 1, id],
+    [call.id, 'default', 'state', 'reaching.searching', 1, id],
   )
   assert.ok(Number(id) > Number(opened.id))
   assert.ok(Date.parse(data.at) <= Date.now())

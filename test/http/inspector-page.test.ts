@@ -57,13 +57,13 @@ inChromium('a call appears, its chart lights up, an event decides it, and it is 
   const visitor = await house.rung()
   const name = visitor.id
   await page.locator(`a[href="#/live/${name}"]`).click()
-  await page.locator('.chart[data-machine=call] .state-contacting.lit').waitFor()
+  await page.locator('.chart[data-machine=call] .state-reaching-searching.lit').waitFor()
   await page.getByRole('button', { name: /^contact / }).click()
   await page.locator('.chart[data-machine=contact] .lit').first().waitFor()
   await page.getByRole('button', { name: /^call / }).click()
 
   const resident = house.resident(name)
-  await page.locator('.chart[data-machine=call] .state-consulting.lit').waitFor()
+  await page.locator('.chart[data-machine=call] .state-reaching-answered-consulting.lit').waitFor()
   await resident.hearing('menu')
   await page.getByRole('tab', { name: 'Sequence' }).click()
   await page.locator('.sequence .arrow').first().waitFor()
@@ -84,7 +84,7 @@ inChromium('a call appears, its chart lights up, an event decides it, and it is 
   await dialog.getByText(`It goes to the actor call (call ${name.slice(0, 8)}, unit 101)`).waitFor()
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
-  await page.locator('.chart[data-machine=call] .state-consulting.lit').waitFor()
+  await page.locator('.chart[data-machine=call] .state-reaching-answered-consulting.lit').waitFor()
   assert.equal(
     (await house.stored(name)).filter(({ kind }) => kind === 'sent.byHand'),
     [],

@@ -227,7 +227,7 @@ const POOR_ANSWERS: Record<string, (v: Visit) => Promise<void>> = {
   declined: async (v) => v.stage.endRing('declined'),
   unallocated: async (v) => v.stage.endRing('unallocated'),
   congested: async (v) => v.stage.endRing('congested'),
-  unanswered: async (v) => v.wait(30_000),
+  unanswered: async (v) => v.wait(30_000).then(() => {}),
 }
 
 for (const [end, react] of Object.entries(POOR_ANSWERS)) {
@@ -279,7 +279,9 @@ test('who talks and leaves is followed by the next where the tenant wants that',
 
 test('together: the first answer cancels the others, and all of them ended mean the next step', async (t) => {
   const contacts = ['ana', 'bruno', 'carla'].map((name) => ({ residentId: name, name, number: name }))
-  const v = visit(t, { attempts: [{ kind: 'together', contacts, ringMs: 30_000 }, attempt('operator', 20_000)] })
+  const v = visit(t, {
+    attempts: [{ kind: 'together', contacts, ringMs: 30_000 }, attempt('operator', 20_000)],
+  })
   await ring(v)
   const [ana, bruno, carla] = v.stage.ringing()
   assert.is(v.stage.ringing().length, 3)

@@ -1,6 +1,7 @@
 import {
   type Attempt,
   askingMachine,
+  attemptMachine,
   type BrokerFailure,
   brokerMachine,
   callMachine,
@@ -9,11 +10,13 @@ import {
   deliveryMachine,
   legMachine,
   listeningMachine,
+  type OpenAttempt,
   questionMachine,
   RESIDENT_KEYS,
   type Recording,
   type RecordingName,
   type Role,
+  reassuringMachine,
   residentMachine,
   type SpokenAnswer,
   serviceMachine,
@@ -124,17 +127,69 @@ export const walkQuestion = (each: Each) =>
     outputs: { record: recorded('identity') },
   })
 
+const OPEN: OpenAttempt = { attemptId: 'c-1', kind: 'call', residentId: '1' }
 const ASK: Attempt = { kind: 'whatsapp', waitMs: 60_000 }
 
+const TOGETHER: Attempt = {
+  kind: 'together',
+  contacts: ['1', '2'].map((residentId) => ({ residentId, name: 'Ana', number: `110${residentId}` })),
+  ringMs: 30_000,
+}
+const ATTEMPT_IDS = ['c-1', 'c-2', 'c-r1-1', 'c-r1-2', 'c-1-1', 'c-1-2']
+
 export const walkContact = (each: Each) =>
-  [[], attempts(1), attempts(2), [ASK], [ASK, ...attempts(1)], [...attempts(1), ASK]].flatMap((plan) =>
+  [
+    [],
+    attempts(1),
+    attempts(2),
+    [ASK],
+    [ASK, ...attempts(1)],
+    [...attempts(1), ASK],
+    [TOGETHER, ...attempts(1)],
+  ].flatMap((plan) =>
     paths(contactMachine, {
       each,
       input: { callId: 'c', unit: UNIT, attempts: plan, pauseMs: 3000 },
+      events: [
+        ...ATTEMPT_IDS.flatMap((attemptId) => [
+          { type: 'attempt.ringing' as const, attemptId },
+          ...(['busy', 'hopeless'] as const).map((end) => ({
+            type: 'attempt.ended' as const,
+            attemptId,
+            end,
+          })),
+        ]),
+        { type: 'line.answered', attemptId: null },
+        ...(['undecided', 'left', 'lost'] as const).map((how) => ({ type: 'line.ended' as const, how })),
+      ],
       outputs: { asking: [{ asked: true }, { asked: false }] },
-      failures: { dial: [new Error('busy'), Object.assign(new Error('gone'), { code: 'DIALER_FAILED' })] },
+      tellApart: ({ begun, rings, answers, repeats, ringing, hopeless }) => [
+        begun,
+        rings > 0,
+        answers > 0,
+        repeats > 0,
+        ringing.map(({ attemptId }) => attemptId),
+        hopeless,
+      ],
     }),
   )
+
+export const walkAttempt = (each: Each) =>
+  paths(attemptMachine, {
+    each,
+    input: {
+      callId: 'c',
+      attemptId: 'c-1',
+      contact: { residentId: '1', name: 'Ana', number: '1101' },
+      unit: UNIT,
+      ringMs: 30_000,
+    },
+    events: (['busy', 'declined'] as const).map((end) => ({ type: 'ring.ended' as const, end })),
+    failures: { dial: [new Error('busy'), Object.assign(new Error('gone'), { code: 'DIALER_FAILED' })] },
+  })
+
+export const walkReassuring = (each: Each) =>
+  paths(reassuringMachine, { each, input: { callId: 'c', prompt: 'still-calling' } })
 
 export const walkAsking = (each: Each) =>
   paths(askingMachine, {
@@ -245,39 +300,44 @@ const fromLeg = (role: Role) => [
 ]
 
 export const walkCall = (each: Each) =>
-  paths(callMachine, {
-    each,
-    input: { callId: 'c', startedAt: 0, welcome: null, settings: SCENE_SETTINGS },
-    events: [
-      ...ROLES.flatMap(fromLeg),
-      RESTORED,
-      { type: 'resident.joined' },
-      { type: 'resident.hungUp', how: 'lost' },
-      { type: 'contact.ringing', kind: 'operator' },
-      { type: 'visitor.chose', unit: UNIT },
-      { type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' },
-      { type: 'call.end', reason: 'closing' },
-      { type: 'legs.hangUp' },
-    ],
-    outputs: {
-      visitor: [
-        { ...NOBODY, unit: UNIT, gaveUp: null },
-        { ...NOBODY, gaveUp: 'silent' },
-        { ...NOBODY, gaveUp: 'unknown-unit' },
+  (['end', 'next'] as const).flatMap((afterTalk) =>
+    paths(callMachine, {
+      each,
+      input: { callId: 'c', startedAt: 0, welcome: null, settings: { ...SCENE_SETTINGS, afterTalk } },
+      events: [
+        ...ROLES.flatMap(fromLeg),
+        RESTORED,
+        { type: 'resident.joined' },
+        { type: 'resident.hungUp', how: 'lost' },
+        { type: 'contact.ringing', kind: 'operator' },
+        { type: 'contact.answered', attempt: OPEN },
+        { type: 'contact.ended', attempt: { ...OPEN, end: 'busy' } },
+        { type: 'visitor.chose', unit: UNIT },
+        { type: 'decision.given', verdict: 'denied', by: 'porter', via: 'api' },
+        { type: 'call.end', reason: 'closing' },
+        { type: 'legs.hangUp' },
       ],
-      match: [
-        { verdict: 'contact', attempts: [] },
-        { verdict: 'contact', attempts: attempts(1) },
-        { verdict: 'blocked' },
-        { verdict: 'authorized' },
+      outputs: {
+        visitor: [
+          { ...NOBODY, unit: UNIT, gaveUp: null },
+          { ...NOBODY, gaveUp: 'silent' },
+          { ...NOBODY, gaveUp: 'unknown-unit' },
+        ],
+        match: [
+          { verdict: 'contact', attempts: [] },
+          { verdict: 'contact', attempts: attempts(1) },
+          { verdict: 'blocked' },
+          { verdict: 'authorized' },
+        ],
+        contact: (['undecided', 'unanswered', 'unreachable'] as const).map((missed) => ({ missed })),
+        resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
+        talk: ['authorized', 'denied', 'undecided'].map((answer) => ({ answer, via: 'key' })),
+      },
+      tellApart: ({ legs, ending, decision, isOverdue }) => [
+        isOverdue,
+        ROLES.filter((role) => legs.includes(role)),
+        ending,
+        decision && [decision.verdict, decision.via],
       ],
-      contact: [{ missed: 'unanswered' }, { missed: 'unreachable' }],
-      resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
-      talk: ['authorized', 'denied', 'undecided'].map((answer) => ({ answer, via: 'key' })),
-    },
-    tellApart: ({ legs, ending, decision }) => [
-      ROLES.filter((role) => legs.includes(role)),
-      ending,
-      decision && [decision.verdict, decision.via],
-    ],
-  })
+    }),
+  )

@@ -54,7 +54,7 @@ test('every value is told as it is when it is asked for', async () => {
   const broker = { state: 'open', losses: 0 }
   const live: ReturnType<MetricsSources['calls']['list']>[number][] = [
     {
-      actor: { getSnapshot: () => ({ value: { contacting: { call: 'ringing' } } }) },
+      actor: { getSnapshot: () => ({ value: { reaching: 'searching' } }) },
       legs: new Map([
         ['visitor', 0],
         ['resident', 0],
@@ -79,7 +79,7 @@ test('every value is told as it is when it is asked for', async () => {
   assert.equal(first.of('porteiro_calls'), {
     'state=attending': 1,
     'state=ended': 0,
-    'state=contacting': 1,
+    'state=reaching': 1,
   })
   assert.equal(first.of('porteiro_legs'), { 'role=visitor': 2, 'role=resident': 1 })
   assert.is(first.value('porteiro_calls_ended_total', 'outcome=authorized'), 7)
@@ -272,7 +272,7 @@ test('the outcomes and the states of the broker are all there are', async () => 
   const outcomes: Record<Outcome, true> = {
     authorized: true,
     denied: true,
-          undecided: true,
+    undecided: true,
     unanswered: true,
     unreachable: true,
     abandoned: true,
@@ -321,7 +321,7 @@ test('the metrics of a service need a key that may read, and count its calls', a
   const visitor = await house.rung()
   await house.resident(visitor.id).hearing('resident-greeting')
   const during = await metricsOf(house)
-  assert.is(during.value('porteiro_calls', 'state=consulting'), 1)
+  assert.is(during.value('porteiro_calls', 'state=reaching'), 1)
   assert.equal(during.of('porteiro_legs'), { 'role=visitor': 1, 'role=resident': 1 })
   assert.ok(during.value('porteiro_database_connections') >= 1)
   visitor.hangUp()

@@ -27,7 +27,7 @@ export async function furnish({ database, recordings }: Site, tenantId: string) 
         gate: null,
         unitId: null,
         unitNumber: '101',
-        state: 'contacting',
+        state: 'reaching.searching',
         startedAt,
         endedAt: null,
         outcome: null,
@@ -53,7 +53,7 @@ export async function furnish({ database, recordings }: Site, tenantId: string) 
         at: startedAt,
         kind: 'state',
         leg: null,
-        data: { actor: 'call', state: 'contacting', on: 'x' },
+        data: { actor: 'call', state: 'reaching.searching', on: 'x' },
       },
     ],
   })

@@ -82,10 +82,10 @@ test('the resident leaves without deciding', async (rig) => {
   const answer = resident(visitor.id)
   await answer.hearing('resident-greeting')
   answer.hangUp()
-  assert.is(goodbyeOf(await visitor.ended), 'farewell-visitor-unanswered, whole, server-hangup')
+  assert.is(goodbyeOf(await visitor.ended), 'farewell-visitor-undecided, whole, server-hangup')
   assert.equal(await ending(visitor.id).then(({ outcome, reason }) => [outcome, reason]), [
-    'unanswered',
-    'resident-left',
+    'undecided',
+    'undecided',
   ])
 })
 

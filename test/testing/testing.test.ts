@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert'
 import { type AnyStateMachine, assign, createActor, setup, transition } from 'xstate'
 import {
   askingMachine,
+  attemptMachine,
   brokerMachine,
   callMachine,
   concludingMachine,
@@ -10,6 +11,7 @@ import {
   legMachine,
   questionMachine,
   RESIDENT_KEYS,
+  reassuringMachine,
   residentMachine,
   serviceMachine,
   talkMachine,
@@ -21,6 +23,7 @@ import {
   listening,
   ROLES,
   walkAsking,
+  walkAttempt,
   walkBroker,
   walkCall,
   walkConcluding,
@@ -29,6 +32,7 @@ import {
   walkLeg,
   walkListening,
   walkQuestion,
+  walkReassuring,
   walkResident,
   walkService,
   walkTalk,
@@ -58,6 +62,8 @@ test('every state of every machine is reached, and every transition is taken', (
   assert.equal(missed(questionMachine, walkQuestion('transition')), [])
   assert.equal(missed(contactMachine, walkContact('transition')), [])
   assert.equal(missed(askingMachine, walkAsking('transition')), [])
+  assert.equal(missed(attemptMachine, walkAttempt('transition')), [])
+  assert.equal(missed(reassuringMachine, walkReassuring('transition')), [])
   assert.equal(missed(residentMachine, walkResident('transition')), [])
   assert.equal(missed(talkMachine, walkTalk('transition')), [])
   assert.equal(missed(concludingMachine, walkConcluding('transition')), [])
@@ -103,15 +109,27 @@ test('a visitor who did not give up has a unit', () => {
   }
 })
 
-test('nobody comes on the line: unreachable only where it never rang and nobody was asked', () => {
+test('nobody decides: undecided where somebody was on the line, unreachable only where nothing rang', () => {
   const ends = walkContact('situation').filter(({ state }) => state.status === 'done')
   assert.ok(ends.length > 3)
   for (const { state, steps, title } of ends) {
-    const rang = steps.some(({ event }) => {
-      const { type, output } = event as { type: string; output?: { asked?: boolean } }
-      return type === 'xstate.done.actor.dial' || output?.asked === true
-    })
-    assert.is(state.output!.missed, rang ? 'unanswered' : 'unreachable', title)
+    let [answered, rang] = [false, false]
+    for (const [at, { event }] of steps.entries()) {
+      const { type, output, how } = event as { type: string; output?: { asked?: boolean }; how?: string }
+      const before = steps[at - 1]?.state
+      if (type === 'line.ended' && how !== 'lost' && before?.matches('answered')) answered = true
+      if (type === 'attempt.ringing' && before?.matches({ calling: 'dialing' })) rang = true
+      if (output?.asked) rang = true
+    }
+    assert.is(state.output!.missed, answered ? 'undecided' : rang ? 'unanswered' : 'unreachable', title)
+  }
+})
+
+test('no search ends while an attempt of the plan remains, unless the dialer is hopeless', () => {
+  for (const { state, title } of walkContact('situation').filter(({ state }) => state.status === 'done')) {
+    const { attempts, begun, hopeless } = state.context
+    const left = attempts.slice(begun).filter(({ kind }) => kind === 'whatsapp' || !hopeless)
+    assert.equal(left, [], title)
   }
 })
 
@@ -197,7 +215,7 @@ test('a whole call on the stage counts for each of its machines', async (t) => {
     await clock.tickAsync(1)
   }
   await clock.tickAsync(12_000)
-  assert.is(actor.getSnapshot().value, 'contacting')
+  assert.equal(actor.getSnapshot().value, { reaching: 'searching' })
   stage.report('visitor', { type: 'hungUp', how: 'fin' })
   await clock.tickAsync(1)
 
@@ -210,7 +228,7 @@ test('a whole call on the stage counts for each of its machines', async (t) => {
   assert.ok(transitions.missed.includes('unit.checking: findUnit over [missedEnough] → unit.gaveUp'))
   const seen = call.report().states
   assert.is(seen.visits['call.ended'], 1)
-  assert.ok(seen.missed.includes('call.talking'))
+  assert.ok(seen.missed.includes('call.reaching.answered.talking'))
 })
 
 test('what no path visits is named', () => {

@@ -21,12 +21,16 @@ const call = {
 }
 
 test("a state of the call's own machine is the call's, a child's is in the snapshot only", () => {
-  const attended = callAfter(call, event('state', { actor: 'call', state: 'contacting', on: 'x' }))
-  assert.is(attended.state, 'contacting')
+  const attended = callAfter(call, event('state', { actor: 'call', state: 'reaching.searching', on: 'x' }))
+  assert.is(attended.state, 'reaching.searching')
   assert.is(attended.id, 'one')
   const asked = callAfter(attended, event('state', { actor: 'resident', state: 'announcing', on: 'x' }))
-  assert.is(asked.state, 'contacting')
-  assert.equal(asked.snapshot, { state: 'contacting', legs: [], children: { resident: 'announcing' } })
+  assert.is(asked.state, 'reaching.searching')
+  assert.equal(asked.snapshot, {
+    state: 'reaching.searching',
+    legs: [],
+    children: { resident: 'announcing' },
+  })
 })
 
 test('a leg is there once from its connection to its close', () => {

@@ -181,7 +181,7 @@ inChromium('where there are more machines than fit, the one that is chosen is se
   await page.getByRole('tab', { name: /Visitor's line/ }).waitFor()
   await page.getByRole('tab', { name: /^Call/ }).focus()
   await page.keyboard.press('ArrowLeft')
-  await page.locator('[role="tab"][aria-selected="true"]').filter({ hasNotText: 'contacting' }).waitFor()
+  await page.locator('[role="tab"][aria-selected="true"]').filter({ hasNotText: 'reaching' }).waitFor()
   const hidden = `(() => {
     const row = document.querySelector('.tabs').getBoundingClientRect()
     const tab = document.querySelector('.tabs [aria-selected="true"]').getBoundingClientRect()

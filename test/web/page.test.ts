@@ -71,14 +71,14 @@ inChromium('a call arrives, its chart lights up, it is decided here, and its end
   await page.locator('.chart[data-machine="call"] .state-attending.lit').waitFor()
   hurry(rig, house, visitor.id, (keys) => visitor.press(keys))
   await visitor.press('101#')
-  await page.locator('.chart .state-contacting.lit').waitFor()
+  await page.locator('.chart .state-reaching-searching.lit').waitFor()
   await page.getByRole('heading', { name: 'Unit 101' }).waitFor()
   await page.locator('kbd', { hasText: '#' }).first().waitFor()
 
   await page.getByRole('tab', { name: /Visitor's line/ }).click()
   await page.locator('.chart[data-machine="leg"] .state-connected.lit').waitFor()
   await page.getByRole('tab', { name: /^Call/ }).click()
-  await page.locator('.chart .state-contacting.lit').waitFor()
+  await page.locator('.chart .state-reaching-searching.lit').waitFor()
 
   // the meters move while somebody speaks
   void visitor.say(tone(3))
@@ -94,9 +94,10 @@ inChromium('a call arrives, its chart lights up, it is decided here, and its end
   await page.locator(`.recent [data-call="${visitor.id}"]`, { hasText: 'Authorised' }).waitFor()
   const shown = (await page.evaluate('window.shown')) as string[]
   assert.is(shown[0], 'state-attending')
-  assert.ok(shown.indexOf('state-contacting') > 0, shown.join())
+  assert.ok(shown.indexOf('state-reaching-searching') > 0, shown.join())
   assert.ok(
-    shown.findIndex((name) => name.startsWith('state-concluding')) > shown.indexOf('state-contacting'),
+    shown.findIndex((name) => name.startsWith('state-concluding')) >
+      shown.indexOf('state-reaching-searching'),
     shown.join(),
   )
   assert.is(shown.at(-1), 'state-ended')
@@ -167,7 +168,7 @@ inChromium('a whole call is made with the phones of the page', async (rig) => {
   await resident.locator('[data-action="dial"]:enabled').waitFor()
   await house.noted(id, 'resident.wanted')
   await resident.locator('[data-action="dial"]').click()
-  await house.noted(id, 'state', { actor: 'call', state: 'consulting' })
+  await house.noted(id, 'state', { actor: 'call', state: 'reaching.answered.consulting' })
   await picture(page, 'phone')
   await press(resident, '1')
   await visitor.getByText('Porteiro hung up.').waitFor()
@@ -435,7 +436,7 @@ inChromium('every view fits, wide and narrow, light and dark', async (rig) => {
     await logIn(here, house.key)
     for (const [view, seen] of Object.entries({
       calls: `.live [data-call="${live.id}"] .unit:text-is("101")`,
-      [`calls/${live.id}`]: '.chart .state-contacting.lit',
+      [`calls/${live.id}`]: '.chart .state-reaching-searching.lit',
       queue: '.tiles',
       directory: '[data-unit="101"]',
       endpoints: 'form',

@@ -70,7 +70,7 @@ test('a visitor and a resident of the page make a whole call', async (rig) => {
 
   const resident = pick(rig, house, { role: 'resident', call: id })
   assert.is(await resident.opened, id)
-  await house.noted(id, 'state', { actor: 'call', state: 'consulting' })
+  await house.noted(id, 'state', { actor: 'call', state: 'reaching.answered.consulting' })
   resident.press('1')
   assert.equal(await Promise.all([visitor.closed, resident.closed]), [1000, 1000])
   for (const { told, frames } of [visitor, resident]) {

@@ -134,7 +134,7 @@ inChromium(
     const house = await openService(rig)
     const visitor = await house.rung()
     const resident = house.resident(visitor.id)
-    await house.noted(visitor.id, 'state', { actor: 'call', state: 'consulting' })
+    await house.noted(visitor.id, 'state', { actor: 'call', state: 'reaching.answered.consulting' })
     await resident.press('1')
     await house.ending(visitor.id)
     const here = await visit(rig, house, { locale: 'pt-BR' })

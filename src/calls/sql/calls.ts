@@ -104,7 +104,7 @@ interface CallFilter {
   tenantId?: string | undefined
   /** Those that have not ended, or only those that have. */
   live?: boolean | undefined
-  /** The outer state, such as `contacting`. */
+  /** The outer state, such as `reaching`. */
   state?: string | undefined
   outcome?: Outcome | undefined
   unit?: string | undefined

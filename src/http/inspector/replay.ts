@@ -48,5 +48,6 @@ interface Node {
 
 /** The machine of an actor that the journal names: `visitorLeg` is a `leg`. Undefined for an id of another version. */
 export function machineOfActor(actor: string): string | undefined {
-  return machines.get(actor)
+  // attempts are spawned and numbered
+  return /^attempt-\d+$/.test(actor) ? 'attempt' : machines.get(actor)
 }

@@ -45,7 +45,7 @@ export interface CallRoutesOptions {
 export const callId = z.guid('must be the UUID of a call').transform((id) => id.toLowerCase())
 const params = z.object({ id: callId })
 const filter = z.object({
-  /** `live`, `ended`, or an outer state such as `contacting`. */
+  /** `live`, `ended`, or an outer state such as `reaching`. */
   state: z
     .string()
     .regex(/^[a-z]{1,30}$/i)

@@ -10,7 +10,7 @@ export const call = z
     gate: z.string().nullable(),
     unitId: z.string().nullable(),
     unitNumber: z.string().nullable(),
-    /** As `contacting` or `concluding.farewell`; `ended` when it is over. */
+    /** As `reaching.searching` or `concluding.farewell`; `ended` when it is over. */
     state: z.string(),
     startedAt: moment,
     /** Null while the call lives. */

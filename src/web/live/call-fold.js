@@ -45,7 +45,7 @@ export function snapshotAfter(snapshot, event) {
 
 /**
  * @typedef {object} CallLook What a list shows of a call, as far as events tell it.
- * @property {string} state as `contacting` or `concluding.farewell`; `ended` when it is over
+ * @property {string} state as `reaching.searching` or `concluding.farewell`; `ended` when it is over
  * @property {string | null} endedAt ISO 8601
  * @property {string | null} outcome
  * @property {boolean} awaitingVisitor

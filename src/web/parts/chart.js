@@ -29,7 +29,7 @@ function parsed(text) {
   return svg
 }
 
-/** `consulting`, `deciding.waiting.quiet deciding.timer`: every state that is active, outer ones too. */
+/** `reaching.searching`, `deciding.waiting.quiet deciding.timer`: every state that is active, outer ones too. */
 export function activeStates(state) {
   return (state ?? '').split(' ').flatMap((path) => {
     const parts = path.split('.').filter(Boolean)

@@ -3,8 +3,11 @@ import { Chart } from '../parts/chart.js'
 import { Empty } from '../parts/notice.js'
 import { tr } from '../words.js'
 
-/** The machine of an actor: the legs share one, every other has that of its name. */
 const MACHINES = { visitorLeg: 'leg', residentLeg: 'leg' }
+const ATTEMPT = /^attempt-(\d+)$/
+
+/** The machine of an actor: the legs share one, as the attempts do; every other has that of its name. */
+const machineOf = (actor) => (ATTEMPT.test(actor) ? 'attempt' : (MACHINES[actor] ?? actor))
 /** In the order of a call's way. */
 const ORDER = [
   'call',
@@ -12,6 +15,9 @@ const ORDER = [
   'unit',
   'question',
   'contact',
+  'attempt-0',
+  'asking',
+  'reassuring',
   'resident',
   'talk',
   'concluding',
@@ -69,7 +75,7 @@ export function Charts({ states }) {
     <div id="chart" role="tabpanel" aria-labelledby="tab-${shown}">
       ${
         states[shown]
-          ? html`<${Chart} machine=${MACHINES[shown] ?? shown} state=${states[shown].state} was=${states[shown].was} />`
+          ? html`<${Chart} machine=${machineOf(shown)} state=${states[shown].state} was=${states[shown].was} />`
           : html`<${Empty} title=${tr('Ainda sem estados', 'No states yet')} />`
       }
     </div>
@@ -82,10 +88,14 @@ function rank(actor) {
 }
 
 function actorName(actor) {
+  const [, place] = ATTEMPT.exec(actor) ?? []
+  if (place !== undefined) return `${tr('Telefone', 'Telephone')} ${Number(place) + 1}`
   const names = {
     call: tr('Chamada', 'Call'),
     visitor: tr('Visitante', 'Visitor'),
     contact: tr('Contato', 'Contact'),
+    asking: tr('Mensagem', 'Message'),
+    reassuring: tr('Aviso de espera', 'Word while waiting'),
     resident: tr('Morador', 'Resident'),
     talk: tr('Conversa', 'Talk'),
     concluding: tr('Despedida', 'Goodbye'),

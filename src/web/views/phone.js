@@ -130,7 +130,7 @@ function Handset({ role }) {
   const waiting = answerable()
   const wanted =
     role === 'resident'
-      ? (waiting.find(({ state }) => state?.startsWith('contacting')) ?? waiting[0])
+      ? (waiting.find(({ state }) => state?.startsWith('reaching.searching')) ?? waiting[0])
       : undefined
   const press = (key) => {
     phone.line?.press(key)
