@@ -134,7 +134,7 @@ export function createCallEffects(options: CallEffectsOptions) {
           'a contact plan cannot be read',
         )
       }
-      const reads = found.residents.some(({ whatsapp, notify }) => whatsapp !== null && notify)
+      const reads = found.residents.some(({ whatsapp, notify, held }) => whatsapp !== null && notify && !held)
       const writes = await hasAccount(call.tenantId, plan.steps)
       const reach = { contacts: dialer.contacts(found), operator, reads: reads && writes }
       for (const passed of passedOver(plan.steps, { ...reach, reads }, { rings, writes })) {

@@ -12,6 +12,8 @@ export interface FoundUnit extends Unit {
     phone: string | null
     whatsapp: string | null
     notify: boolean
+    /** The number may be a stranger's: it is not asked. */
+    held?: true
   }[]
 }
 

@@ -3,7 +3,8 @@ export interface WrittenQuestion {
   callId: string
   tenantId: string
   unit: { id: string; label: string }
-  residents: readonly { id: string; name: string; whatsapp: string | null; notify: boolean }[]
+  /** `held`: the number may be a stranger's, and is not asked. */
+  residents: readonly { id: string; name: string; whatsapp: string | null; notify: boolean; held?: true }[]
   /** As far as speech was understood. */
   visitor: { name: string | null; intent: string | null }
   /** Whether the visitor's name was recorded and can be played to them. */

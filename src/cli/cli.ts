@@ -7,9 +7,12 @@ import {
   directoryWarnings,
   exportDirectory,
   exportRules,
+  findTenant,
+  type HeldNumber,
   importDirectory,
+  listHeldNumbers,
   MAIN_TENANT,
-  parseDirectory,
+  openDirectoryFile,
 } from '../directory/index.ts'
 import { endBySignal } from '../platform/at-exit.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
@@ -173,9 +176,11 @@ function createProgram(exit: (code: number) => void): Command {
     .option('--replace', 'also remove units that are not in the file', false)
     .option('--json', 'one JSON object', false)
     .action(async (file, { tenant: wanted, replace, json }) => {
-      const { tenant, units, extensions, rules } = parseDirectory(await readInput(file))
-      const tenantId = wanted ?? tenant?.id ?? MAIN_TENANT
+      const opened = openDirectoryFile(await readInput(file))
+      const tenantId = wanted ?? opened.tenantId ?? MAIN_TENANT
       await withDatabase(async (database) => {
+        const { country } = (await findTenant(database, tenantId)) ?? {}
+        const { tenant, units, extensions, rules } = opened.read(country)
         const result = await importDirectory(database, tenantId, units, {
           replace,
           ...(tenant && { tenant }),
@@ -183,7 +188,8 @@ function createProgram(exit: (code: number) => void): Command {
           ...(rules && { rules }),
         })
         const transcribes = loadConfig().speech.stt.provider !== 'none'
-        const warnings = directoryWarnings(rules ?? {}, { transcribes })
+        const held = await listHeldNumbers(database, tenantId)
+        const warnings = [...directoryWarnings(rules ?? {}, { transcribes }), ...held.map(heldWarning)]
         for (const warning of warnings) complain(`porteiro: ${warning}`)
         if (json) return print(JSON.stringify({ tenant: tenantId, ...result, warnings }))
         print(
@@ -219,6 +225,10 @@ function createProgram(exit: (code: number) => void): Command {
   })
 
   return program
+}
+
+function heldWarning({ unit, residentName, number, twin }: HeldNumber): string {
+  return `unit ${unit}, ${residentName}: ${number} is not asked until it is confirmed in the page; ${twin} has the same digits`
 }
 
 function describe({ name, state, detail, remedy }: Finding): string {

@@ -4,7 +4,7 @@ type Loose = Record<string, unknown>
  * Duplicates in the raw JSON of a directory file, so that they are reported together with malformed entries: unit numbers,
  * residents of a unit, extension ids, and ports on one server.
  */
-export function duplicatesOf(json: unknown): string[] {
+export function duplicatesOf(json: unknown): { path: string; message: string }[] {
   const legacy = Array.isArray(json)
   const units = listOf(legacy ? json : (json as Loose)?.['units'])
   const gates = listOf(legacy ? [] : (json as Loose)?.['extensions'])
@@ -35,12 +35,12 @@ export function duplicatesOf(json: unknown): string[] {
 }
 
 /** From pairs of a path and a key; empty keys are ignored. */
-function repeated(pairs: [path: string, key: string][]): string[] {
+function repeated(pairs: [path: string, key: string][]): { path: string; message: string }[] {
   const first = new Map<string, string>()
   return pairs.flatMap(([path, key]) => {
     const found = first.get(key)
     if (found === undefined && key !== '') first.set(key, path)
-    return found === undefined ? [] : [`${path}: repeats ${found}`]
+    return found === undefined ? [] : [{ path, message: `repeats ${found}` }]
   })
 }
 

@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import { plain } from '../platform/plain-text.ts'
 import { contactPlan } from './contact-plan.ts'
-import { phoneNumber } from './phone-number.ts'
+import { callerNumber } from './phone-number.ts'
 
 /** Why a visitor comes. */
 export const INTENTS = ['delivery', 'visit', 'service', 'other'] as const
 export type Intent = (typeof INTENTS)[number]
 
-/** `+5511*` matches all numbers with this prefix; otherwise a whole number, normalised by phoneNumber. */
+/** `+5511*` matches all numbers with this prefix; otherwise a whole number, normalised by callerNumber. */
 const phonePattern = z
   .string()
   .trim()
   .transform((value) =>
-    value.endsWith('*') ? value.replace(/[\s().-]/g, '') : (phoneNumber(value) ?? value),
+    value.endsWith('*') ? value.replace(/[\s().-]/g, '') : (callerNumber(value) ?? value),
   )
   .refine(
     (value) => /^\+?\d{1,15}\*?$/.test(value),
@@ -82,7 +82,7 @@ export function isBlocked({ phone, name, until }: BlockedVisitor, visitor: Visit
 }
 
 function fitsPhone(pattern: string, phone: string): boolean {
-  const number = phoneNumber(phone)
+  const number = callerNumber(phone)
   if (number === undefined) return false
   return pattern.endsWith('*') ? number.startsWith(pattern.slice(0, -1)) : number === pattern
 }

@@ -3,40 +3,86 @@ import { z } from 'zod'
 import { fail } from '../platform/errors.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { type EntryRules, entryRules } from './entry-rules.ts'
-import { locateSyntaxError } from './json-syntax.ts'
+import { locateSyntaxError, locateValues } from './json-syntax.ts'
+import { type Country, DEFAULT_COUNTRY, isCountry, numberProblem, readNumber } from './phone-number.ts'
 import type { DirectoryRules } from './rules.ts'
 import type { Directory, UnitEntry } from './sql/directory.ts'
+
+/** Invisible marks, some of which change the reading order; telephones and word processors copy them along. */
+const INVISIBLE = /[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g
 
 /** Accepts 101 as well as "101". */
 const text = z
   .union([z.string(), z.number().int().nonnegative().transform(String)])
-  .transform((value) => value.trim())
+  .transform((value) => value.normalize('NFC').replace(INVISIBLE, '').trim())
+  .refine((value) => !/\p{Cc}/u.test(value), 'has a control character')
 export const filled = text.refine((value) => value !== '', 'is empty')
 export const unitNumber = text.refine(
   (value) => /^[0-9A-Za-z]{1,16}$/.test(value),
   'must be 1 to 16 digits or letters',
 )
+export const country = z
+  .string()
+  .refine(isCountry, 'must be the code of a country, like BR')
+  .transform((code) => code as Country)
 
-/** An extension, `sip:101@host` or E.164, without spaces and dashes. */
-const phone = text
-  .transform((value) => (value.startsWith('sip') ? value : value.replace(/[\s().-]/g, '')))
-  .refine(
-    (value) => /^(sips?:[^@\s]+@[^@\s]+|\d{1,15}|\+\d{8,15})$/.test(value),
-    'must be an extension, sip:extension@host, or a number like +5511987654321',
-  )
+/** An extension, `sip:101@host` or E.164, the spaces and dashes of print removed. Digits alone are dialled as they are. */
+const phoneOf = (country: Country) =>
+  text.transform((value, context) => {
+    if (value === '') return undefined
+    if (/^sips?:[^@\s]+@[^@\s]+$/.test(value)) return value
+    const digits = value.replace(/[\s().-]/g, '')
+    if (/^\d{1,15}$/.test(digits)) return digits
+    const number = digits.startsWith('+') ? readNumber(value, country) : undefined
+    if (number === undefined)
+      context.addIssue({
+        code: 'custom',
+        message: 'must be an extension, sip:extension@host, or a number like +5511987654321',
+      })
+    return number
+  })
 
-/** Stored as `+` and digits, country code first. */
-const whatsapp = text
-  .transform((value) => value.replace(/[\s().+-]/g, ''))
-  .refine((value) => /^\d{10,15}$/.test(value), 'must be a number with country code, like +5511987654321')
-  .transform((digits) => `+${digits}`)
+const whatsappOf = (country: Country) =>
+  text.transform((value, context) => {
+    if (value === '') return undefined
+    const number = readNumber(value, country)
+    if (number === undefined) context.addIssue({ code: 'custom', message: numberProblem(country) })
+    return number
+  })
 
+/** A resident whose numbers were not read yet. */
 export const resident = z.strictObject({
   name: filled,
-  phone: phone.nullish(),
-  whatsapp: whatsapp.nullish(),
+  phone: text.nullish(),
+  whatsapp: text.nullish(),
   notify: z.boolean().nullish(),
 })
+
+const numbersOf = (country: Country) => ({
+  phone: phoneOf(country).nullish(),
+  whatsapp: whatsappOf(country).nullish(),
+})
+
+/**
+ * The numbers of residents as they are kept, or every problem with its place: `residents/0/whatsapp: must be …`. An empty
+ * number is none.
+ */
+export function readResidents<Person extends z.output<typeof resident>>(
+  residents: readonly Person[],
+  country: Country,
+): { residents: Person[]; problems: string[] } {
+  const schema = z.object(numbersOf(country))
+  const problems: string[] = []
+  const read = residents.map((person, at) => {
+    const { phone, whatsapp } = person
+    const result = schema.safeParse({ phone, whatsapp })
+    if (result.success) return { ...person, ...result.data }
+    for (const { path, message } of result.error.issues)
+      problems.push(`residents/${at}/${String(path[0])}: ${message}`)
+    return person
+  })
+  return { residents: read, problems }
+}
 
 /** Rules are fields of the tenant or unit they belong to. */
 const rules = {
@@ -44,14 +90,6 @@ const rules = {
   blocked: entryRules.shape.blocked.nullish(),
   windows: entryRules.shape.windows.nullish(),
 }
-
-const unit = z.strictObject({
-  number: unitNumber,
-  block: filled.nullish(),
-  label: filled.nullish(),
-  residents: z.array(resident),
-  ...rules,
-})
 
 const port = z.number().int().min(1).max(65535)
 export const extension = z.strictObject({
@@ -68,34 +106,44 @@ export const tenantId = text.refine(
   'must be 1 to 64 letters, digits, - or _',
 )
 
-const own = z.strictObject({
-  tenant: z
-    .strictObject({
-      id: tenantId,
-      name: filled,
-      locale: z.enum(['pt-BR', 'en']).nullish(),
-      bargeIn: z.boolean().nullish(),
-      notifyUnreached: z.boolean().nullish(),
-      ...rules,
-    })
-    .nullish(),
-  units: z.array(unit),
-  extensions: z.array(extension).nullish(),
+const tenant = z.strictObject({
+  id: tenantId,
+  name: filled,
+  locale: z.enum(['pt-BR', 'en']).nullish(),
+  country: country.nullish(),
+  bargeIn: z.boolean().nullish(),
+  notifyUnreached: z.boolean().nullish(),
+  /** Foreign numbers that somebody has confirmed. */
+  confirmed: z.array(z.string().regex(/^\+\d{8,15}$/, 'must be a number like +5511987654321')).nullish(),
+  ...rules,
 })
 
-/** The list format of older systems; other fields are ignored. */
-const legacy = z.array(
-  z.object({
-    apartment_number: unitNumber,
-    residents: z.array(
-      z.union([
-        filled.transform((name) => ({ name })),
-        z.object({ name: filled, phone: phone.nullish(), whatsapp: whatsapp.nullish() }),
-      ]),
+const ownOf = (country: Country) =>
+  z.strictObject({
+    tenant: tenant.nullish(),
+    units: z.array(
+      z.strictObject({
+        number: unitNumber,
+        block: filled.nullish(),
+        label: filled.nullish(),
+        residents: z.array(resident.extend(numbersOf(country))),
+        ...rules,
+      }),
     ),
-    voip_number: phone.nullish(),
-  }),
-)
+    extensions: z.array(extension).nullish(),
+  })
+
+/** The list format of older systems; other fields are ignored. */
+const legacyOf = (country: Country) =>
+  z.array(
+    z.object({
+      apartment_number: unitNumber,
+      residents: z.array(
+        z.union([filled.transform((name) => ({ name })), z.object({ name: filled, ...numbersOf(country) })]),
+      ),
+      voip_number: phoneOf(country).nullish(),
+    }),
+  )
 
 /** A directory and its rules, if the file has any. */
 interface DirectoryFile extends Directory {
@@ -103,19 +151,35 @@ interface DirectoryFile extends Directory {
 }
 
 /**
- * A directory from a file's bytes: `{tenant?, units, extensions?}` (examples/condominium.json) or the legacy list of
- * `{apartment_number, residents, voip_number}`. Throws DIRECTORY_INVALID with every problem in `details.problems`, each
- * with its line or path: `units[3].number: must be 1 to 16 digits or letters`.
+ * Opens a directory's file: `{tenant?, units, extensions?}` (examples/condominium.json) or the legacy list of
+ * `{apartment_number, residents, voip_number}`. `read` reads numbers as the file's own country writes them, else as
+ * `country` does. Both throw DIRECTORY_INVALID with every problem in `details.problems`, each with its path and line:
+ * `units[3].number: must be 1 to 16 digits or letters (line 12)`.
  */
-export function parseDirectory(bytes: Uint8Array): DirectoryFile {
-  const json = parseJson(decode(bytes))
-  const duplicates = duplicatesOf(json)
-  return Array.isArray(json)
-    ? fromLegacy(check(legacy, json, duplicates))
-    : fromOwn(check(own, json, duplicates))
+export function openDirectoryFile(bytes: Uint8Array) {
+  const text = decode(bytes)
+  const json = parseJson(text)
+  const named = z.object({ tenant: z.object({ id: tenantId }) }).safeParse(json).data
+  const own = z.object({ tenant: z.object({ country }) }).safeParse(json).data
+  return {
+    /** Undefined where the file names none. */
+    tenantId: named?.tenant.id,
+    read(country: Country = DEFAULT_COUNTRY): DirectoryFile {
+      const reader = own?.tenant.country ?? country
+      const duplicates = duplicatesOf(json)
+      return Array.isArray(json)
+        ? fromLegacy(check(legacyOf(reader), json, duplicates, text))
+        : fromOwn(check(ownOf(reader), json, duplicates, text))
+    },
+  }
 }
 
-function fromOwn({ tenant, units, extensions }: z.infer<typeof own>): DirectoryFile {
+/** A directory from a file's bytes, of a tenant of which nothing is stored. */
+export function parseDirectory(bytes: Uint8Array): DirectoryFile {
+  return openDirectoryFile(bytes).read()
+}
+
+function fromOwn({ tenant, units, extensions }: z.infer<ReturnType<typeof ownOf>>): DirectoryFile {
   const [owner, tenantRules] = withoutRules(tenant ?? {})
   const parted = units.map((unit) => [unit.number, ...withoutRules(unit)] as const)
   const unitRules = parted.flatMap(([number, , rules]) => (rules ? [[number, rules]] : []))
@@ -147,7 +211,7 @@ export function directoryFile(directory: Directory, { tenant, units = {} }: Dire
   }
 }
 
-function fromLegacy(list: z.infer<typeof legacy>): Directory {
+function fromLegacy(list: z.infer<ReturnType<typeof legacyOf>>): Directory {
   return {
     units: list.map(({ apartment_number, residents, voip_number }) => {
       // a unit without listed residents can still be called
@@ -171,14 +235,25 @@ function withoutNothing<T extends object>(object: T) {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value != null)) as T
 }
 
-function check<T>(schema: z.ZodType<T>, json: unknown, duplicates: string[]): T {
+/** Something wrong with a value, and where the value stands. */
+interface Problem {
+  /** `units[3].number`; empty: the file. */
+  path: string
+  message: string
+}
+
+function check<T>(schema: z.ZodType<T>, json: unknown, duplicates: Problem[], text: string): T {
   const result = schema.safeParse(json)
   if (result.success && duplicates.length === 0) return result.data
   const malformed = result.success ? [] : result.error.issues.flatMap((issue) => describe(issue))
-  throw invalid([...malformed, ...duplicates])
+  const problems = [...malformed, ...duplicates]
+  const lines = locateValues(text, new Set(problems.map(({ path }) => path)))
+  throw invalid(
+    problems.map(({ path, message }) => `${path || 'the file'}: ${message} (line ${lines.get(path) ?? 1})`),
+  )
 }
 
-function describe(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): string[] {
+function describe(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): Problem[] {
   const path = [...above, ...issue.path]
   // of the possible forms, report the one that matched furthest
   if (issue.code === 'invalid_union') {
@@ -187,7 +262,7 @@ function describe(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): 
   }
   const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
   const message = issue.message.replace(/^Invalid input: /, '').replace(/, received undefined$/, '')
-  return [`${place.replace(/^\./, '') || 'the file'}: ${message}`]
+  return [{ path: place.replace(/^\./, ''), message }]
 }
 
 function depth(issues: z.core.$ZodIssue[]): number {

@@ -13,8 +13,19 @@ export {
   readEntrances,
 } from './entrances.ts'
 export { autoOpenWindow, blockedVisitor, INTENTS, type Intent } from './entry-rules.ts'
-export { directoryFile, extension, filled, parseDirectory, resident, tenantId, unitNumber } from './file.ts'
-export { phoneNumber } from './phone-number.ts'
+export {
+  country,
+  directoryFile,
+  extension,
+  filled,
+  openDirectoryFile,
+  parseDirectory,
+  readResidents,
+  resident,
+  tenantId,
+  unitNumber,
+} from './file.ts'
+export { canonicalNumber, DEFAULT_COUNTRY, numberProblem, readNumber } from './phone-number.ts'
 export {
   decideEarly,
   type EarlyDecision,
@@ -34,6 +45,7 @@ export {
   type Unit,
 } from './sql/directory.ts'
 export { deleteExtension, writeExtension } from './sql/extensions.ts'
+export { confirmNumbers, type HeldNumber, holdsNumber, listHeldNumbers } from './sql/numbers.ts'
 export { directoryRevision } from './sql/revision.ts'
 export {
   type BlockedRow,

@@ -10,6 +10,7 @@ import { keyRoutes } from './routes/keys.ts'
 import { type MachineRoutesOptions, machineRoutes } from './routes/machines.ts'
 import { type MessageRoutesOptions, messageRoutes } from './routes/messages.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts'
+import { numberRoutes } from './routes/numbers.ts'
 import { queueRoutes } from './routes/queue.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { ruleRoutes } from './routes/rules.ts'
@@ -41,6 +42,7 @@ export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Prom
   await app.register(tenantRoutes, options)
   await app.register(unitRoutes, options)
   await app.register(ruleRoutes, options)
+  await app.register(numberRoutes, options)
   await app.register(directoryRoutes, options)
   await app.register(extensionRoutes, options)
   const { database, outbox } = options

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { WrittenQuestion } from '../calls/index.ts'
-import { findTenant, phoneNumber } from '../directory/index.ts'
+import { canonicalNumber, findTenant } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -119,12 +119,13 @@ export function createApprovals(options: ApprovalsOptions) {
   }
 }
 
-/** Each number once, without residents who have no number or accept no messages. */
+/** Each number once, without residents who accept no messages, or whose number is missing or held. */
 function reachable(residents: WrittenQuestion['residents']): { id: string; name: string; phone: string }[] {
   const people = new Map<string, { id: string; name: string; phone: string }>()
-  for (const { id, name, whatsapp, notify } of residents) {
-    const phone = whatsapp === null || !notify ? undefined : phoneNumber(whatsapp)
-    if (phone?.startsWith('+') && !people.has(phone)) people.set(phone, { id, name, phone })
+  for (const { id, name, whatsapp, notify, held } of residents) {
+    if (whatsapp === null || !notify || held) continue
+    const phone = canonicalNumber(whatsapp)
+    if (phone.startsWith('+') && !people.has(phone)) people.set(phone, { id, name, phone })
   }
   return [...people.values()]
 }

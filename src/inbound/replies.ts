@@ -1,5 +1,5 @@
 import { findCall } from '../calls/index.ts'
-import { findTenant } from '../directory/index.ts'
+import { findTenant, holdsNumber } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
@@ -177,6 +177,15 @@ export function createReplies(options: RepliesOptions) {
     const { answer, approvalId } = readReply(message, locale, understand)
     const verdict = verdictOf(answer)
     const found = await find(message, approvalId, phone)
+    // asked by an older version, or before somebody changed the number: it may be a stranger's
+    const asked = 'approval' in found ? found.approval : 'over' in found ? found.over : undefined
+    if (asked && (await holdsNumber(database, message.tenantId, asked.phone))) {
+      log.warn(
+        { call_id: asked.callId, tenant: asked.tenantId, resident: asked.residentId },
+        'a number that is held answered a question; nothing was decided',
+      )
+      return 'ignored'
+    }
     if ('approval' in found && verdict) return decideBy(message, found.approval, verdict, phrases)
 
     const to = 'approval' in found ? found.approval.phone : 'over' in found ? found.over.phone : phone

@@ -1,5 +1,5 @@
 import type { EventRow } from '../calls/index.ts'
-import { findUnreached, phoneNumber } from '../directory/index.ts'
+import { canonicalNumber, findUnreached } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
@@ -133,7 +133,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
           tenantId: tenant,
           instanceId: account.id,
           channel: 'whatsapp',
-          to: phoneNumber(whatsapp) ?? whatsapp,
+          to: canonicalNumber(whatsapp),
           body,
           priority: PRIORITY.important,
           expiresAt,

@@ -218,7 +218,7 @@ test('tells the problems of the legacy list by its own names', () => {
       { apartment_number: '1', residents: [''] },
       { apartment_number: '1', residents: [] },
     ]),
-    ['[0].residents[0]: is empty', '[1].apartment_number: repeats [0].apartment_number'],
+    ['[0].residents[0]: is empty (line 1)', '[1].apartment_number: repeats [0].apartment_number (line 1)'],
   )
 })
 

@@ -7,7 +7,7 @@ import {
   type Visitor,
 } from '../../src/directory/entry-rules.ts'
 import { directoryFile, parseDirectory } from '../../src/directory/file.ts'
-import { phoneNumber } from '../../src/directory/phone-number.ts'
+import { callerNumber } from '../../src/directory/phone-number.ts'
 import { decideEarly, exportRules, importRules, resolvePlan } from '../../src/directory/rules.ts'
 import { exportDirectory, findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
@@ -251,13 +251,13 @@ test('telephone numbers are one however they are written', () => {
     '5511987654321',
     '+551187654321',
   ]) {
-    assert.is(phoneNumber(written), '+5511987654321', written)
+    assert.is(callerNumber(written), '+5511987654321', written)
   }
-  assert.is(phoneNumber('+1 415 555 2671'), '+14155552671')
-  assert.is(phoneNumber('sip:1101@pbx.local'), '1101')
-  assert.is(phoneNumber('1132123456'), '+551132123456')
-  assert.is(phoneNumber('anonymous'), undefined)
-  assert.is(phoneNumber(''), undefined)
+  assert.is(callerNumber('+1 415 555 2671'), '+14155552671')
+  assert.is(callerNumber('sip:1101@pbx.local'), '1101')
+  assert.is(callerNumber('1132123456'), '+551132123456')
+  assert.is(callerNumber('anonymous'), undefined)
+  assert.is(callerNumber(''), undefined)
 })
 
 test.run()

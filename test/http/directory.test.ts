@@ -206,6 +206,78 @@ test('messages and endpoints that can never work are refused to whoever wrote th
   }
 })
 
+test('the numbers of residents are read as the country of the tenant writes them', async (rig) => {
+  const { ask } = await openSite(rig)
+  const written = (...residents: object[]) =>
+    ask('/api/units', { body: { number: String(100 + residents.length), residents } })
+  const { status, body } = await written(
+    { name: 'Ana', whatsapp: '(51) 98765-4321', phone: '' },
+    { name: 'Bia', whatsapp: '' },
+  )
+  assert.is(status, 201)
+  assert.equal(
+    body.residents.map(({ phone, whatsapp, held }: Record<string, unknown>) => [phone, whatsapp, held]),
+    [
+      [null, '+5551987654321', undefined],
+      [null, null, undefined],
+    ],
+  )
+  const wrong = await written(
+    { name: 'Ana', whatsapp: '+5511987654321' },
+    { name: 'Bia' },
+    { name: 'Caio', whatsapp: '98765-4321' },
+  )
+  refused(wrong, 400, 'BODY_INVALID')
+  assert.match(
+    wrong.body.error.details.problems.join(),
+    /^residents\/2\/whatsapp: must be a valid number of BR/,
+  )
+
+  await ask('/api/tenants/default', { method: 'PATCH', body: { country: 'PT' } })
+  const other = await written({ name: 'Eva', whatsapp: '912 345 678' })
+  assert.is(other.body.residents[0].whatsapp, '+351912345678')
+  refused(
+    await ask('/api/tenants/default', { method: 'PATCH', body: { country: 'XX' } }),
+    400,
+    'BODY_INVALID',
+  )
+
+  // a file that names no country is read as the tenant's
+  const units = [{ number: '300', residents: [{ name: 'Rui', whatsapp: '00351 912 345 678' }] }]
+  await ask('/api/directory/import', { body: { units } })
+  const exported = await ask('/api/directory/export')
+  assert.is(exported.body.tenant.country, 'PT')
+  assert.is(exported.body.units.at(-1).residents[0].whatsapp, '+351912345678')
+})
+
+test('a foreign number with a national twin is held until it is confirmed', async (rig) => {
+  const { ask, as } = await openSite(rig)
+  const body = { number: '101', residents: [{ name: 'Ana', whatsapp: '+51 987 654 321' }] }
+  const made = await ask('/api/units', { body })
+  assert.is(made.body.residents[0].held, true)
+  const remarks = async () => (await ask('/api/status')).body.remarks
+  assert.equal(
+    (await remarks()).filter(({ code }: { code: string }) => code === 'numbers.held'),
+    [{ code: 'numbers.held', count: 1 }],
+  )
+  const [held] = (await ask('/api/held-numbers')).body.items
+  assert.equal(
+    [held.unit, held.residentName, held.number, held.twin],
+    ['101', 'Ana', '+51987654321', '+5551987654321'],
+  )
+  assert.equal((await (await as('other', 'read')).ask('/api/held-numbers')).body.items, [])
+  // a unit may be written back as it was read
+  const again = await ask(`/api/units/${made.body.id}`, {
+    method: 'PUT',
+    body: { ...body, residents: made.body.residents },
+  })
+  assert.is(again.body.residents[0].held, true)
+  refused(await ask('/api/held-numbers', { body: { number: '51987654321' } }), 400, 'BODY_INVALID')
+  assert.is((await ask('/api/held-numbers', { body: { number: '+51987654321' } })).status, 204)
+  assert.is((await ask(`/api/units/${made.body.id}`)).body.residents[0].held, undefined)
+  assert.equal((await ask('/api/held-numbers')).body.items, [])
+})
+
 test('tenants are made, changed and deleted by a key of all of them', async (rig) => {
   const { ask, as } = await openSite(rig)
   const made = await ask('/api/tenants', { body: { id: 'vila', name: 'Vila', plan: [{ kind: 'operator' }] } })
@@ -213,6 +285,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     id: 'vila',
     name: 'Vila',
     locale: null,
+    country: 'BR',
     bargeIn: false,
     notifyUnreached: false,
     plan: [{ kind: 'operator' }],
@@ -223,12 +296,13 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
   const admin = await as('vila', 'admin')
   const own = await admin.ask('/api/tenants/vila', {
     method: 'PATCH',
-    body: { locale: 'en', bargeIn: true, notifyUnreached: true, plan: null },
+    body: { locale: 'en', country: 'PT', bargeIn: true, notifyUnreached: true, plan: null },
   })
   assert.equal(own.body, {
     id: 'vila',
     name: 'Vila',
     locale: 'en',
+    country: 'PT',
     bargeIn: true,
     notifyUnreached: true,
     plan: null,
@@ -239,6 +313,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     id: 'vila',
     name: 'Vila Nova',
     locale: 'en',
+    country: 'PT',
     bargeIn: true,
     notifyUnreached: true,
     plan: null,

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { readAnswer } from '../../src/dialogue/index.ts'
+import { confirmNumbers, findUnit, importDirectory } from '../../src/directory/index.ts'
 import { readReply } from '../../src/inbound/answer.ts'
 import { createIntake } from '../../src/inbound/intake.ts'
 import { clean, PHRASES } from '../../src/inbound/phrases.ts'
 import { readWhatsApp } from '../../src/inbound/providers/whatsapp.ts'
-import { findApproval } from '../../src/inbound/sql/approvals.ts'
+import { approvalsOf, findApproval } from '../../src/inbound/sql/approvals.ts'
 import { suite } from '../rig/rig.ts'
 import { ask, cloudBody, cloudMessage, openWorld, textMessage, type World } from './rig.ts'
 
@@ -516,6 +517,44 @@ test('what a visitor says cannot make the question say something else', () => {
   )
   assert.is(clean('x'.repeat(500))!.length, 60)
   for (const nothing of [null, '', ' \n', '*_~`', '🙂']) assert.is(clean(nothing), null)
+})
+
+test('a number that is held is not asked, and decides nothing where an older version asked it', async (rig) => {
+  const world = await openWorld(rig)
+  const residents = [
+    { name: 'Ana', whatsapp: '+51987654321' },
+    { name: 'Bia', whatsapp: ANA },
+  ]
+  await importDirectory(world.database, 'default', [{ number: '101', residents }])
+  const unit = (await findUnit(world.database, 'default', '101'))!
+  const visit = {
+    callId: randomUUID(),
+    tenantId: 'default',
+    unit,
+    visitor: { name: null, intent: null },
+    recorded: false,
+    waitMs: 60_000,
+  }
+  assert.is(await world.approvals.ask({ ...visit, residents: unit.residents }), 1)
+  assert.equal(
+    world.sent.map(({ to }) => to),
+    [ANA],
+  )
+  const stranger = { from: '51987654321' }
+  const { callId } = await ask(world, { people: ['+51987654321'] })
+  assert.equal(await receive(world, textMessage('sim', stranger)), [])
+  assert.equal(world.decisions, [])
+  // once somebody has made sure whose number it is
+  await confirmNumbers(world.database, 'default', ['+51987654321'])
+  const known = (await findUnit(world.database, 'default', '101'))!
+  assert.is(
+    await world.approvals.ask({ ...visit, callId: randomUUID(), residents: known.residents.slice(0, 1) }),
+    1,
+  )
+  const { messages } = (await approvalsOf(world.database, callId))[0]!
+  await accept(world, messages[0]!, 'wamid.asked')
+  await receive(world, textMessage('sim', { ...stranger, context: { id: 'wamid.asked' } }))
+  assert.equal(world.decisions, [{ callId, verdict: 'authorized', by: 'resident', via: 'whatsapp' }])
 })
 
 test.run()

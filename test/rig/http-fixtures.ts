@@ -188,6 +188,12 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     'post /api/units': { path: '/api/units', body: unit, status: 201 },
     'get /api/units/{id}': { path: `/api/units/${its.unit}` },
     'put /api/units/{id}': { path: `/api/units/${its.unit}`, body: { ...unit, number: '103' } },
+    'get /api/held-numbers': { path: '/api/held-numbers' },
+    'post /api/held-numbers': {
+      path: '/api/held-numbers',
+      body: { number: '+51987654321' },
+      status: 204,
+    },
     'get /api/blocked': { path: '/api/blocked' },
     'post /api/blocked': { path: '/api/blocked', body: { name: 'fulano', unit: '103' }, status: 201 },
     'put /api/blocked/{id}': { path: `/api/blocked/${its.block}`, body: { phone: '+5511*' } },

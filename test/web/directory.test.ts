@@ -210,6 +210,7 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
       id: 'south',
       name: 'South Tower',
       locale: 'en',
+      country: 'BR',
       bargeIn: false,
       notifyUnreached: true,
       plan: [{ kind: 'call', attempts: 3 }],

@@ -3,12 +3,13 @@ import { dirname, join } from 'node:path'
 import { audioFrame } from '../../audiosocket/index.ts'
 import { createAri } from '../../clicktocall/index.ts'
 import { type Config, type Environment, parseConfig, unknownSettings } from '../../config/index.ts'
+import { listHeldNumbers } from '../../directory/index.ts'
 import { loadPrompts } from '../../media/index.ts'
 import { brokerError, createLink } from '../../platform/amqp/index.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
 import { silentLog } from '../../platform/log.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
-import { appliedMigrations, openDatabase } from '../../platform/postgres/index.ts'
+import { appliedMigrations, openDatabase, type Querier } from '../../platform/postgres/index.ts'
 import { examineChannels } from './channels.ts'
 import type { Finding } from './finding.ts'
 import { examineExtensions, examinePorts } from './ports.ts'
@@ -137,7 +138,7 @@ const database: Check = async (config) => {
     const kind = opened.embedded ? 'embedded' : 'external'
     if (open.length === 0) {
       const found: Finding = { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
-      return [found, await examineExtensions(config, opened)]
+      return [found, await examineExtensions(config, opened), await examineNumbers(opened)]
     }
     const detail = `${kind}, ${open.length} of ${files.length} migrations are pending`
     return {
@@ -149,6 +150,27 @@ const database: Check = async (config) => {
   } finally {
     await opened.close()
   }
+}
+
+/** Numbers that may belong to strangers. The middle of each is left out: findings are passed around. */
+async function examineNumbers(opened: Querier): Promise<Finding> {
+  const name = 'numbers'
+  const held = await listHeldNumbers(opened)
+  if (held.length === 0) return { name, state: 'ok', detail: 'none is held' }
+  const lines = held.map(
+    ({ tenantId, unit, residentName, number, twin }) =>
+      `${tenantId}, unit ${unit}, ${residentName}: ${masked(number)} may be ${masked(twin)}`,
+  )
+  return {
+    name,
+    state: 'warning',
+    detail: lines.join('\n'),
+    remedy: 'Nobody is asked by these. Correct the number, or confirm it, at its unit in the page.',
+  }
+}
+
+function masked(number: string): string {
+  return `${number.slice(0, 5)}…${number.slice(-4)}`
 }
 
 const prompts: Check = async ({ dataDir }) => {

@@ -1,6 +1,8 @@
 import { fail } from '../../platform/errors.ts'
 import type { Database, Querier } from '../../platform/postgres/index.ts'
+import { type Country, DEFAULT_COUNTRY } from '../phone-number.ts'
 import { type DirectoryRules, importRules } from '../rules.ts'
+import { confirmNumbers, isHeld } from './numbers.ts'
 
 export interface ResidentEntry {
   name: string
@@ -36,10 +38,14 @@ interface Tenant {
   id: string
   name: string
   locale?: 'pt-BR' | 'en'
+  /** Country of numbers that are written without a country code; default: BR. */
+  country?: Country
   /** Whether callers may interrupt prompts by voice; default: false. */
   bargeIn?: boolean
   /** Whether residents get a message about a visit that did not reach them; default: false. */
   notifyUnreached?: boolean
+  /** Foreign numbers, in E.164, that somebody has confirmed (src/directory/sql/numbers.ts). */
+  confirmed?: string[]
 }
 
 /** A whole directory, as in files. */
@@ -60,15 +66,31 @@ export interface Unit {
     phone: string | null
     whatsapp: string | null
     notify: boolean
+    /** The WhatsApp number may be a stranger's: Porteiro does not write to it, and it decides nothing. */
+    held?: true
   }[]
 }
 
-const UNIT = `
-  select u.id, u.number, u.label, u.block, coalesce((
+/** The residents of the unit `u` as JSON, for withHeld. */
+export const RESIDENTS = `coalesce((
     select jsonb_agg(jsonb_build_object('id', r.id::text, 'name', r.name, 'phone', r.phone, 'whatsapp', r.whatsapp,
-      'notify', r.notify) order by r.position, r.id)
-    from residents r where r.unit_id = u.id), '[]') as residents
-  from units u`
+      'notify', r.notify, 'country', t.country, 'isConfirmed', c.number is not null) order by r.position, r.id)
+    from residents r join tenants t on t.id = r.tenant_id
+      left join confirmed_numbers c on c.tenant_id = r.tenant_id and c.number = r.whatsapp
+    where r.unit_id = u.id), '[]')`
+
+const UNIT = `select u.id, u.number, u.label, u.block, ${RESIDENTS} as residents from units u`
+
+type StoredResident = Omit<Unit['residents'][number], 'held'> & { country: Country; isConfirmed: boolean }
+
+/** Marks the residents in a row with RESIDENTS whose numbers are held. */
+export function withHeld<Row extends Unit>(row: Row): Row {
+  const residents = (row.residents as StoredResident[]).map(({ country, isConfirmed, ...person }) => {
+    const held = person.whatsapp !== null && isHeld(person.whatsapp, country, isConfirmed)
+    return { ...person, ...(held && { held }) }
+  })
+  return { ...row, residents }
+}
 
 /** Finds a unit by its dialled number, ignoring case and leading zeros; between 101 and 0101 the exact match wins. */
 export async function findUnit(
@@ -81,16 +103,17 @@ export async function findUnit(
      order by u.number = $2 desc, length(u.number), u.number limit 1`,
     [tenantId, number],
   )
-  return unit
+  return unit && withHeld(unit)
 }
 
 /** All units, 9 before 10. */
-export function listUnits(database: Querier, tenantId: string): Promise<Unit[]> {
-  return database.query<Unit>(
+export async function listUnits(database: Querier, tenantId: string): Promise<Unit[]> {
+  const rows = await database.query<Unit>(
     `${UNIT} where u.tenant_id = $1
      order by nullif(regexp_replace(u.number, '\\D', '', 'g'), '')::numeric nulls last, u.number`,
     [tenantId],
   )
+  return rows.map(withHeld)
 }
 
 export async function findTenant(database: Querier, tenantId: string): Promise<Tenant | undefined> {
@@ -98,10 +121,11 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
     id: string
     name: string
     locale: Tenant['locale'] | null
+    country: Country
     bargeIn: boolean | null
     notifyUnreached: boolean | null
   }>(
-    `select id, name, locale, (settings -> 'bargeIn')::boolean as "bargeIn",
+    `select id, name, locale, country, (settings -> 'bargeIn')::boolean as "bargeIn",
        (settings -> 'notifyUnreached')::boolean as "notifyUnreached" from tenants where id = $1`,
     [tenantId],
   )
@@ -110,6 +134,8 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
       id: row.id,
       name: row.name,
       ...(row.locale && { locale: row.locale }),
+      // older versions refuse a file with this field
+      ...(row.country !== DEFAULT_COUNTRY && { country: row.country }),
       ...(row.bargeIn !== null && { bargeIn: row.bargeIn }),
       ...(row.notifyUnreached !== null && { notifyUnreached: row.notifyUnreached }),
     }
@@ -122,8 +148,12 @@ export async function exportDirectory(database: Querier, tenantId: string): Prom
   if (!tenant) return undefined
   const units = await listUnits(database, tenantId)
   const extensions = await listExtensions(database, tenantId)
+  const confirmed = await database.query<{ number: string }>(
+    'select number from confirmed_numbers where tenant_id = $1 order by number',
+    [tenantId],
+  )
   return {
-    tenant,
+    tenant: { ...tenant, ...(confirmed.length > 0 && { confirmed: confirmed.map(({ number }) => number) }) },
     units: units.map(entryOf),
     extensions: extensions.map(({ condominio_id: _, ...extension }) => extension),
   }
@@ -141,7 +171,7 @@ export function listExtensions(database: Querier, tenantId?: string): Promise<Ex
 interface ImportOptions {
   /** Also removes units that are not in `entries`. */
   replace?: boolean
-  /** If given, updates the tenant's name and locale. An unknown tenant is created in any case. */
+  /** If given, updates the tenant's name, locale and country. An unknown tenant is created in any case. */
   tenant?: Tenant
   /** If given, written by id. */
   extensions?: Directory['extensions']
@@ -168,16 +198,20 @@ export function importDirectory(
 ): Promise<ImportReport> {
   return database.transaction(async (transaction) => {
     await transaction.query(
-      `insert into tenants (id, name, locale, settings) values ($1, coalesce($2, $1), $3, $4::jsonb)
+      `insert into tenants (id, name, locale, settings, country)
+       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6))
        on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale),
-         settings = tenants.settings || $4::jsonb`,
+         settings = tenants.settings || $4::jsonb, country = coalesce($5, tenants.country)`,
       [
         tenantId,
         tenant?.name ?? null,
         tenant?.locale ?? null,
         JSON.stringify({ bargeIn: tenant?.bargeIn, notifyUnreached: tenant?.notifyUnreached }),
+        tenant?.country ?? null,
+        DEFAULT_COUNTRY,
       ],
     )
+    if (tenant?.confirmed) await confirmNumbers(transaction, tenantId, tenant.confirmed)
     // the row just written is locked: a second import of this tenant waits here
     const present = new Map((await listUnits(transaction, tenantId)).map((unit) => [unit.number, unit]))
     const isNew = (entry: UnitEntry) => !present.has(entry.number)

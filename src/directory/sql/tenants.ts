@@ -1,10 +1,13 @@
 import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
+import type { Country } from '../phone-number.ts'
 
 interface TenantRow {
   id: string
   name: string
   locale: 'pt-BR' | 'en' | null
+  /** Country of numbers that are written without a country code. */
+  country: Country
   bargeIn: boolean
   /** Whether residents get a message about a visit that did not reach them. */
   notifyUnreached: boolean
@@ -18,12 +21,13 @@ interface TenantChange {
   name?: string | undefined
   /** Null: that of the service. */
   locale?: 'pt-BR' | 'en' | null | undefined
+  country?: Country | undefined
   bargeIn?: boolean | undefined
   notifyUnreached?: boolean | undefined
   plan?: ContactPlan | null | undefined
 }
 
-const COLUMNS = `id, name, locale, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
+const COLUMNS = `id, name, locale, country, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
   coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached", settings -> 'plan' as plan`
 
 /** All tenants by id, or only the given one. */
@@ -51,7 +55,7 @@ export async function createTenant(
 export async function changeTenant(
   database: Querier,
   id: string,
-  { name, locale, bargeIn, notifyUnreached, plan }: TenantChange,
+  { name, locale, country, bargeIn, notifyUnreached, plan }: TenantChange,
 ): Promise<boolean> {
   const settings = {
     ...(bargeIn !== undefined && { bargeIn }),
@@ -60,9 +64,17 @@ export async function changeTenant(
   }
   const rows = await database.query(
     `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
-       settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
+       country = coalesce($7, country), settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
      where id = $1 returning id`,
-    [id, name ?? null, locale !== undefined, locale ?? null, plan === null, JSON.stringify(settings)],
+    [
+      id,
+      name ?? null,
+      locale !== undefined,
+      locale ?? null,
+      plan === null,
+      JSON.stringify(settings),
+      country ?? null,
+    ],
   )
   return rows.length > 0
 }

@@ -1,6 +1,6 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { ContactPlan } from '../contact-plan.ts'
-import type { ResidentEntry, Unit } from './directory.ts'
+import { RESIDENTS, type ResidentEntry, type Unit, withHeld } from './directory.ts'
 import { readPlan } from './tenants.ts'
 
 /** A single unit, for editing; whole directories are in src/directory/sql/directory.ts. */
@@ -26,10 +26,8 @@ type ResidentChange = Required<Omit<ResidentEntry, 'phone' | 'whatsapp'>> & {
 }
 
 const UNIT = `
-  select u.id::text, u.tenant_id as "tenantId", u.number, u.label, u.block, u.plan, coalesce((
-    select jsonb_agg(jsonb_build_object('id', r.id::text, 'name', r.name, 'phone', r.phone, 'whatsapp', r.whatsapp,
-      'notify', r.notify) order by r.position, r.id)
-    from residents r where r.unit_id = u.id), '[]') as residents
+  select u.id::text, u.tenant_id as "tenantId", u.number, u.label, u.block, u.plan,
+    ${RESIDENTS} as residents
   from units u`
 
 interface UnitFilter {
@@ -136,5 +134,5 @@ export async function writeResidents(
 }
 
 function readable(row: UnitRow): UnitRow {
-  return { ...row, ...readPlan(row.plan) }
+  return { ...withHeld(row), ...readPlan(row.plan) }
 }

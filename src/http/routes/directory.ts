@@ -5,8 +5,9 @@ import {
   directoryFile,
   exportDirectory,
   exportRules,
+  findTenant,
   importDirectory,
-  parseDirectory,
+  openDirectoryFile,
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
@@ -66,8 +67,10 @@ export async function directoryRoutes(
     },
     async (request) => {
       const { tenant: named, replace } = request.query
-      const { tenant, units, extensions, rules } = parseDirectory(request.body)
-      const tenantId = tenantOf(request, named ?? tenant?.id)
+      const file = openDirectoryFile(request.body)
+      const tenantId = tenantOf(request, named ?? file.tenantId)
+      const { country } = (await findTenant(database, tenantId)) ?? {}
+      const { tenant, units, extensions, rules } = file.read(country)
       checkPorts(request, extensions ?? [], mainPorts)
       const report = await importDirectory(database, tenantId, units, {
         replace,

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { DEFAULT_COUNTRY, findTenant, numberProblem, readNumber } from '../../directory/index.ts'
 import {
   attemptsOf,
   findMessage,
@@ -71,7 +72,7 @@ const newMessage = z.strictObject({
   channel: schemas.channel,
   to: z.string().meta({
     description:
-      'whatsapp, twilio: a telephone number in E.164. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
+      'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
     examples: ['+5511987654321', '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11', 'environment', 'default'],
   }),
   body: z.record(z.string(), z.unknown()).meta({
@@ -123,6 +124,16 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
     return message
   }
 
+  /** A telephone number in E.164; ids that messengers give to people stay as they are. */
+  const personOf = async (tenantId: string, to: string): Promise<string> => {
+    if (to.includes('@') || /^[A-Z]{2}\./.test(to)) return to
+    const { country = DEFAULT_COUNTRY } = (await findTenant(database, tenantId)) ?? {}
+    const number = readNumber(to, country)
+    if (number !== undefined) return to.startsWith('whatsapp:') ? `whatsapp:${number}` : number
+    const problems = [`to: ${numberProblem(country)}`]
+    throw fail('MESSAGE_INVALID', { problem: problems[0], problems })
+  }
+
   app.post(
     '/api/messages',
     {
@@ -137,7 +148,11 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
     async (request, reply) => {
       const { tenant, ...message } = request.body
       const tenantId = tenantOf(request, tenant)
-      const enqueued = await outbox.enqueue({ ...message, tenantId } as NewMessage)
+      const to =
+        message.channel === 'whatsapp' || message.channel === 'twilio'
+          ? await personOf(tenantId, message.to)
+          : message.to
+      const enqueued = await outbox.enqueue({ ...message, to, tenantId } as NewMessage)
       return reply.status(202).send(enqueued)
     },
   )

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   changeTenant,
   contactPlan,
+  country,
   createTenant,
   deleteTenant,
   filled,
@@ -22,6 +23,7 @@ interface TenantRoutesOptions {
 
 const change = {
   locale: locale.nullable().optional(),
+  country: country.optional(),
   bargeIn: z.boolean().optional(),
   notifyUnreached: z.boolean().optional(),
   /** Null: the service's own way. */
@@ -76,7 +78,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Changes what is given: name, language, barge-in, notes to residents who were not reached, contact plan',
+          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, contact plan',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },

@@ -5,11 +5,14 @@ import {
   changeUnit,
   contactPlan,
   createUnit,
+  DEFAULT_COUNTRY,
   deleteUnit,
   filled,
+  findTenant,
   isOrphan,
   isTaken,
   pageUnits,
+  readResidents,
   readUnit,
   resident,
   type UnitChange,
@@ -36,8 +39,8 @@ const body = z.strictObject({
   block: filled.nullish(),
   label: filled.nullish(),
   plan: contactPlan.nullish(),
-  /** In the order in which they are rung; one that comes with its id stays the same person. */
-  residents: z.array(resident.extend({ id: rowId.optional() })).max(100),
+  /** In the order in which they are rung; one that comes with its id stays the same person. `held` is not read. */
+  residents: z.array(resident.extend({ id: rowId.optional(), held: z.boolean().optional() })).max(100),
 })
 
 /** `/api/units`: units and the residents in them. */
@@ -56,7 +59,10 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
     given: z.output<typeof body>,
     write: (transaction: Transaction, change: UnitChange) => Promise<string>,
   ): Promise<string> => {
-    const { residents, number, block = null, label = null, plan = null } = given
+    const { number, block = null, label = null, plan = null } = given
+    const { country = DEFAULT_COUNTRY } = (await findTenant(database, tenantId)) ?? {}
+    const { residents, problems } = readResidents(given.residents, country)
+    if (problems.length > 0) throw fail('BODY_INVALID', { problems })
     try {
       return await database.transaction(async (transaction) => {
         const id = await write(transaction, { number, block, label: label ?? number, plan })

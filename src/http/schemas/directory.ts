@@ -13,6 +13,7 @@ export const tenant = z
     id: z.string(),
     name: z.string(),
     locale: locale.nullable(),
+    country: z.string().describe('ISO 3166: as whose numbers those without a country code are read'),
     bargeIn: z.boolean(),
     notifyUnreached: z.boolean(),
     plan,
@@ -27,8 +28,24 @@ export const resident = z
     phone: z.string().nullable(),
     whatsapp: z.string().nullable(),
     notify: z.boolean(),
+    held: z
+      .literal(true)
+      .optional()
+      .describe('The WhatsApp number may be a stranger’s: nobody is asked by it until it is confirmed'),
   })
   .meta({ id: 'Resident' })
+
+export const heldNumber = z
+  .object({
+    tenantId: z.string(),
+    unitId: z.string(),
+    unit: z.string().describe('Its number'),
+    residentId: z.string(),
+    residentName: z.string(),
+    number: z.string().describe('As it is stored'),
+    twin: z.string().describe('The number of the tenant’s country with the same digits'),
+  })
+  .meta({ id: 'HeldNumber' })
 
 export const unit = z
   .object({

@@ -19,6 +19,9 @@ export const remark = z
     z
       .object({ code: z.literal('sending.paused'), tenant: z.string().nullable(), since: moment })
       .describe('Messages wait: everybody’s where tenant is null'),
+    z
+      .object({ code: z.literal('numbers.held'), count: z.number() })
+      .describe('So many residents are not asked in writing until their foreign numbers are confirmed'),
     z.object({ code: z.literal('clicktocall.off') }).describe('CLICKTOCALL=off: nobody is rung'),
     z
       .object({ code: z.literal('audiosocket.loopback') })

@@ -1,4 +1,4 @@
-import { phoneNumber } from '../../directory/index.ts'
+import { canonicalNumber } from '../../directory/index.ts'
 import { ID_LIMIT, type Posted, type Receipt, type Said, TEXT_LIMIT } from '../posted.ts'
 
 /** A form as Twilio posts it: a name that comes twice is a list. */
@@ -39,7 +39,7 @@ function saidIn(form: Form, field: (name: string) => string | undefined, provide
   const hasMedia = Number(field('NumMedia') ?? 0) > 0
   // `whatsapp:+5511…`, or the number alone for an SMS; others are names of Facebook pages and the like
   const address = field('From')?.replace(/^whatsapp:/, '') ?? ''
-  const phone = /^\+\d{8,15}$/.test(address) ? phoneNumber(address) : undefined
+  const phone = /^\+\d{8,15}$/.test(address) ? canonicalNumber(address) : undefined
   return {
     providerId,
     kind: buttonId !== null ? 'button' : text !== null ? 'text' : hasMedia ? 'media' : 'other',

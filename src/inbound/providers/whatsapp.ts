@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { phoneNumber } from '../../directory/index.ts'
+import { canonicalNumber } from '../../directory/index.ts'
 import { digestOf, ID_LIMIT, momentOf, type Posted, type Receipt, type Said, TEXT_LIMIT } from '../posted.ts'
 
 /*
@@ -171,6 +171,6 @@ function personOf(written: string | undefined): { phone: string | null; userId: 
   const digits = name.replace(/[\s().+-]/g, '')
   const isNumber =
     /^\d{8,15}$/.test(digits) && (server === undefined || /^(s\.whatsapp\.net|c\.us)$/.test(server))
-  if (isNumber) return { phone: phoneNumber(`+${digits}`) ?? null, userId: null }
+  if (isNumber) return { phone: canonicalNumber(`+${digits}`), userId: null }
   return { phone: null, userId: name === '' ? null : written!.slice(0, ID_LIMIT) }
 }

@@ -1,10 +1,10 @@
-import { phoneNumber } from '../../directory/index.ts'
+import { canonicalNumber } from '../../directory/index.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 
 /** Hours after a person's last message in which WhatsApp allows any message, not only templates. */
 const WINDOW_HOURS = 24
 
-/** Whether the person wrote within that time; `phone` in any notation. */
+/** Whether the person wrote within that time; `phone` in E.164. */
 export async function hasWritten(
   database: Querier,
   { tenantId, phone }: { tenantId: string; phone: string },
@@ -14,7 +14,7 @@ export async function hasWritten(
        select from inbound_messages
        where tenant_id = $1 and phone = $2 and received_at > now() - $3 * interval '1 hour'
      ) as open`,
-    [tenantId, phoneNumber(phone) ?? phone, WINDOW_HOURS],
+    [tenantId, canonicalNumber(phone), WINDOW_HOURS],
   )
   return row!.open
 }

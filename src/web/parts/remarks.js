@@ -43,6 +43,16 @@ const WORDS = {
           ),
     to: '#/queue',
   }),
+  'numbers.held': ({ count: number }) => ({
+    text: count(
+      number,
+      'morador não é consultado por WhatsApp: o número estrangeiro pode ser de outra pessoa',
+      'moradores não são consultados por WhatsApp: os números estrangeiros podem ser de outras pessoas',
+      'resident is not asked by WhatsApp: the foreign number may be a stranger’s',
+      'residents are not asked by WhatsApp: the foreign numbers may be strangers’',
+    ),
+    to: '#/directory',
+  }),
   'clicktocall.off': () => ({
     text: tr('CLICKTOCALL=off: nenhum telefone toca', 'CLICKTOCALL=off: no telephone is rung'),
   }),

@@ -12,7 +12,15 @@ const ROW = 44
 const MAIN = 'default'
 const LANGUAGES = { 'pt-BR': 'Português', en: 'English' }
 
-const BLANK = { id: '', name: '', locale: null, bargeIn: false, notifyUnreached: false, plan: null }
+const BLANK = {
+  id: '',
+  name: '',
+  locale: null,
+  country: 'BR',
+  bargeIn: false,
+  notifyUnreached: false,
+  plan: null,
+}
 
 /** The condominiums that the key may see. Only a key of all of them makes and deletes one. `changed` hears which there is now. */
 export function Tenants({ tenants, changed }) {
@@ -99,6 +107,7 @@ function Tenant({ tenant, close }) {
             ${Object.entries(LANGUAGES).map(([value, word]) => html`<option value=${value}>${word}</option>`)}
           </select>
         </label>
+        <${Field} label=${tr('País dos números de telefone', 'Country of telephone numbers')} value=${form.country} required pattern="[A-Z]{2}" maxlength="2" disabled=${fixed} wrong=${wrong.country} expects=${tr('A sigla do país, como BR.', 'The code of the country, like BR.')} set=${(country) => change({ country })} />
       </div>
       <div class="checks">
         <${Check} label=${tr('Quem fala interrompe o aviso', 'Whoever speaks interrupts a prompt')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
@@ -140,8 +149,8 @@ function planWord({ plan, planUnreadable }) {
   return plan ? tr('plano próprio', 'plan of its own') : ''
 }
 
-function formOf({ id, name, locale, bargeIn, notifyUnreached, plan, planUnreadable }) {
-  return { id, name, locale, bargeIn, notifyUnreached, plan: planUnreadable ? undefined : plan }
+function formOf({ id, name, locale, country, bargeIn, notifyUnreached, plan, planUnreadable }) {
+  return { id, name, locale, country, bargeIn, notifyUnreached, plan: planUnreadable ? undefined : plan }
 }
 
 /** What the form has now and had not before: what is not sent stays as it is. */

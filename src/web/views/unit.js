@@ -54,6 +54,7 @@ export function Unit({ unit, tenant, above, close }) {
       ${form.residents.map(
         (resident, index) => html`<${Resident}
           resident=${resident}
+          tenant=${tenant}
           place=${`residents/${index}`}
           wrong=${wrong}
           fixed=${fixed}
@@ -87,8 +88,8 @@ export function Unit({ unit, tenant, above, close }) {
   </dialog>`
 }
 
-function Resident({ resident, place, wrong, fixed, change, earlier, later, remove: take }) {
-  const { name, phone, whatsapp, notify } = resident
+function Resident({ resident, tenant, place, wrong, fixed, change, earlier, later, remove: take }) {
+  const { name, phone, whatsapp, notify, held } = resident
   return html`<div class="resident-fields">
     <${Field} label=${tr('Nome', 'Name')} value=${name} required disabled=${fixed} wrong=${wrong[`${place}/name`]} expects=${tr('Escreva o nome.', 'Write the name.')} set=${(value) => change({ name: value })} />
     <${Field}
@@ -104,9 +105,25 @@ function Resident({ resident, place, wrong, fixed, change, earlier, later, remov
       value=${whatsapp ?? ''}
       disabled=${fixed}
       wrong=${wrong[`${place}/whatsapp`]}
-      expects=${tr('Um número com o código do país, como +5511987654321.', 'A number with its country code, like +5511987654321.')}
-      set=${(value) => change({ whatsapp: value })}
+      expects=${tr('Um número com DDD, como (11) 98765-4321, ou com + e o código do país.', 'A number with its area code, or with + and its country code, like +5511987654321.')}
+      set=${(value) => change({ whatsapp: value, held: undefined })}
     />
+    ${
+      held &&
+      html`<div class="spread" data-held>
+        <small class="wrong">${tr('Este número estrangeiro pode ser um número do país escrito sem o código, e então é de outra pessoa. Ninguém é consultado por ele. Corrija-o, ou confirme que está certo.', 'This foreign number may be a national one that was written without its code, and then it is a stranger’s. Nobody is asked by it. Correct it, or confirm that it is right.')}</small>
+        ${
+          !fixed &&
+          html`<${Do}
+            act=${async () => {
+              await post(withQuery('/api/held-numbers', { tenant }), { number: whatsapp })
+              change({ held: undefined })
+            }}
+            done=${tr('Confirmado.', 'Confirmed.')}
+          >${tr('Confirmar o número', 'Confirm the number')}<//>`
+        }
+      </div>`
+    }
     <div class="spread">
       <${Check} label=${tr('Pode receber mensagens', 'May be written to')} checked=${notify !== false} disabled=${fixed} set=${(checked) => change({ notify: checked })} />
       ${
