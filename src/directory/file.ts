@@ -27,20 +27,19 @@ export const country = z
   .transform((code) => code as Country)
 
 /** An extension, `sip:101@host` or E.164, the spaces and dashes of print removed. Digits alone are dialled as they are. */
-const phoneOf = (country: Country) =>
-  text.transform((value, context) => {
-    if (value === '') return undefined
-    if (/^sips?:[^@\s]+@[^@\s]+$/.test(value)) return value
-    const digits = value.replace(/[\s().-]/g, '')
-    if (/^\d{1,15}$/.test(digits)) return digits
-    const number = digits.startsWith('+') ? readNumber(value, country) : undefined
-    if (number === undefined)
-      context.addIssue({
-        code: 'custom',
-        message: 'must be an extension, sip:extension@host, or a number like +5511987654321',
-      })
-    return number
-  })
+const phone = text.transform((value, context) => {
+  if (value === '') return undefined
+  if (/^sips?:[^@\s]+@[^@\s]+$/.test(value)) return value
+  const digits = value.replace(/[\s().-]/g, '')
+  if (/^\d{1,15}$/.test(digits)) return digits
+  const number = digits.startsWith('+') ? readNumber(value) : undefined
+  if (number === undefined)
+    context.addIssue({
+      code: 'custom',
+      message: 'must be an extension, sip:extension@host, or a number like +5511987654321',
+    })
+  return number
+})
 
 const whatsappOf = (country: Country) =>
   text.transform((value, context) => {
@@ -50,35 +49,28 @@ const whatsappOf = (country: Country) =>
     return number
   })
 
-/** A resident whose numbers were not read yet. */
+/** A resident whose WhatsApp number is not read yet. */
 export const resident = z.strictObject({
   name: filled,
-  phone: text.nullish(),
+  phone: phone.nullish(),
   whatsapp: text.nullish(),
   notify: z.boolean().nullish(),
 })
 
-const numbersOf = (country: Country) => ({
-  phone: phoneOf(country).nullish(),
-  whatsapp: whatsappOf(country).nullish(),
-})
-
 /**
- * The numbers of residents as they are kept, or every problem with its place: `residents/0/whatsapp: must be …`. An empty
- * number is none.
+ * The WhatsApp numbers of residents as they are kept, or every problem with its place: `residents/0/whatsapp: must be …`. An
+ * empty number is none.
  */
 export function readResidents<Person extends z.output<typeof resident>>(
   residents: readonly Person[],
   country: Country,
 ): { residents: Person[]; problems: string[] } {
-  const schema = z.object(numbersOf(country))
+  const schema = whatsappOf(country).nullish()
   const problems: string[] = []
   const read = residents.map((person, at) => {
-    const { phone, whatsapp } = person
-    const result = schema.safeParse({ phone, whatsapp })
-    if (result.success) return { ...person, ...result.data }
-    for (const { path, message } of result.error.issues)
-      problems.push(`residents/${at}/${String(path[0])}: ${message}`)
+    const result = schema.safeParse(person.whatsapp)
+    if (result.success) return { ...person, whatsapp: result.data }
+    problems.push(...result.error.issues.map(({ message }) => `residents/${at}/whatsapp: ${message}`))
     return person
   })
   return { residents: read, problems }
@@ -126,7 +118,7 @@ const ownOf = (country: Country) =>
         number: unitNumber,
         block: filled.nullish(),
         label: filled.nullish(),
-        residents: z.array(resident.extend(numbersOf(country))),
+        residents: z.array(resident.extend({ whatsapp: whatsappOf(country).nullish() })),
         ...rules,
       }),
     ),
@@ -139,9 +131,12 @@ const legacyOf = (country: Country) =>
     z.object({
       apartment_number: unitNumber,
       residents: z.array(
-        z.union([filled.transform((name) => ({ name })), z.object({ name: filled, ...numbersOf(country) })]),
+        z.union([
+          filled.transform((name) => ({ name })),
+          z.object({ name: filled, phone: phone.nullish(), whatsapp: whatsappOf(country).nullish() }),
+        ]),
       ),
-      voip_number: phoneOf(country).nullish(),
+      voip_number: phone.nullish(),
     }),
   )
 

@@ -179,8 +179,13 @@ test('messages and endpoints that can never work are refused to whoever wrote th
     'body.timestamp: is missing',
     'body.data: must be an object',
   ])
-  const typeless = await ask('/api/messages', { body: { channel: 'twilio', to: '+55', body: {} } })
+  const typeless = await ask('/api/messages', {
+    body: { channel: 'twilio', to: '(51) 98765-4321', body: {} },
+  })
   assert.equal(typeless.body.error.details.problems, ['body.type: must be one of text, buttons'])
+  const nobody = await ask('/api/messages', { body: { channel: 'whatsapp', to: '98765-4321', body: {} } })
+  refused(nobody, 400, 'MESSAGE_INVALID')
+  assert.match(nobody.body.error.details.problems.join(), /^to: must be a valid number of BR/)
   const event = { type: 'call.ended', timestamp: new Date().toISOString(), data: {} }
   const webhook = (to: string) => ask('/api/messages', { body: { channel: 'webhook', to, body: event } })
   assert.is((await webhook(its.endpoint)).status, 202)
