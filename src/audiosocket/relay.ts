@@ -9,8 +9,8 @@ const GRACE_MS = 1000
 /** A node sends something every second, if only silence. */
 const SILENT_MS = 5000
 /**
- * Maximum number of unsent bytes for a node that does not read: four seconds. Audio that arrived during the connect is sent at once,
- * and a fresh TCP connection takes only 14 kB in its first round.
+ * Maximum number of unsent bytes for a node that does not read: four seconds. Audio that arrived during the connect is
+ * sent at once, and a fresh TCP connection takes only 14 kB in its first round.
  */
 const WAITING_LIMIT = 64 * 1024
 
@@ -39,8 +39,9 @@ interface RelayEnd {
 
 export interface Relay {
   /**
-   * Resolves when the owner has accepted. Rejects with RELAY_FAILED; then the connection is unchanged: nothing was read,
-   * and the caller may attach to it, relay it elsewhere or hang it up. A leg that was relayed to this node is not relayed on.
+   * Resolves when the owner has accepted. Rejects with RELAY_FAILED; then the connection is unchanged: nothing was
+   * read, and the caller may attach to it, relay it elsewhere or hang it up. A leg that was relayed to this node is not
+   * relayed on.
    */
   readonly opened: Promise<void>
   /** Resolves when both sockets are closed; the upstream alone where it never opened. Never rejects. */
@@ -176,7 +177,10 @@ class LegRelay implements Relay, ConnectionListener {
     } else this.lose(this.failure(`it sent a message of kind ${kindText(kind)}`))
   }
 
-  /** Ends the phone's side when the owner is lost; an older Asterisk takes a closed socket for silence, so 0x00 comes first. */
+  /**
+   * Ends the phone's side when the owner is lost; an older Asterisk takes a closed socket for silence, so 0x00 comes
+   * first.
+   */
   lose(error: PorteiroError): void {
     if (this.ending) return
     this.finish('owner', error)

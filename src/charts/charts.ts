@@ -98,8 +98,8 @@ export function createCharts(machines: readonly AnyStateMachine[]) {
 }
 
 /**
- * Graphviz writes black on white in Helvetica; a page has its own font and two colour schemes. System fonts are wider than the font it
- * measured, so they are set a little smaller.
+ * Graphviz writes black on white in Helvetica; a page has its own font and two colour schemes. System fonts are wider
+ * than the font it measured, so they are set a little smaller.
  */
 function coloured(svg: string): string {
   return svg

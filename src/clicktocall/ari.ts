@@ -30,7 +30,10 @@ const REASON_LENGTH = 200
 /** Statuses of a proxy whose Asterisk is down. */
 const AWAY = new Set([502, 503, 504])
 
-/** A client of Asterisk's REST interface to place calls. Errors: ARI_UNREACHABLE, ARI_TIMEOUT, ARI_AUTHENTICATION, ARI_REJECTED. */
+/**
+ * A client of Asterisk's REST interface to place calls. Errors: ARI_UNREACHABLE, ARI_TIMEOUT, ARI_AUTHENTICATION,
+ * ARI_REJECTED.
+ */
 export function createAri({ url, user, password, endpoint, context, callerId, timeoutMs }: AriOptions) {
   const base = baseOf(url)
   const { host } = new URL(base)

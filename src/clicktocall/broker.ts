@@ -83,7 +83,10 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
       )
       if (!snapshot.matches('established')) throw failureNow()
     },
-    /** Resolves true as soon as RabbitMQ takes messages, false when `signal` aborts or the connection has failed or closed. */
+    /**
+     * Resolves true as soon as RabbitMQ takes messages, false when `signal` aborts or the connection has failed or
+     * closed.
+     */
     async ready(signal: AbortSignal): Promise<boolean> {
       const over = ['failed', 'closing', 'closed']
       const settled = await waitFor(

@@ -27,9 +27,9 @@ function deadQueueOf(queue: string): string {
 }
 
 /**
- * The role `dialer`: consumes click-to-call messages and places their calls. A message is acknowledged when Asterisk has
- * accepted it or its copy is confirmed in `<queue>.dead`; after a crash in between the broker redelivers it. We write dead letters
- * ourselves: they carry the reason, and the queue needs no arguments that an existing one lacks.
+ * The role `dialer`: consumes click-to-call messages and places their calls. A message is acknowledged when Asterisk
+ * has accepted it or its copy is confirmed in `<queue>.dead`; after a crash in between the broker redelivers it. We
+ * write dead letters ourselves: they carry the reason, and the queue needs no arguments that an existing one lacks.
  */
 export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }: ConsumerOptions) {
   const work = new Set<Promise<void>>()

@@ -30,8 +30,8 @@ export function createNoDialer(): Dialer {
 }
 
 /**
- * `CLICKTOCALL=manual`: dials nothing. An external dialer listens for `resident.wanted` and connects the resident's leg within
- * the ring time. A unit needs no telephone number for that.
+ * `CLICKTOCALL=manual`: dials nothing. An external dialer listens for `resident.wanted` and connects the resident's leg
+ * within the ring time. A unit needs no telephone number for that.
  */
 export function createManualDialer({ wanted }: { wanted: (request: DialRequest) => void }): Dialer {
   return {

@@ -35,8 +35,8 @@ interface Pending {
 export type Publisher = ReturnType<typeof createPublisher>
 
 /**
- * Publishes persistent, mandatory, confirmed messages to one queue. Messages that were unconfirmed when the connection broke are sent again
- * on the next one with the same messageId: nothing is lost, and consumers deduplicate by id.
+ * Publishes persistent, mandatory, confirmed messages to one queue. Messages that were unconfirmed when the connection
+ * broke are sent again on the next one with the same messageId: nothing is lost, and consumers deduplicate by id.
  */
 export function createPublisher({ facts, queue, confirmMs, patient }: PublisherOptions) {
   const pending = new Map<string, Pending>()
@@ -129,7 +129,10 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
         for (const one of [...pending.values()]) settle(one, error)
       })
     },
-    /** Resolves when the broker has it on disk. Errors: BROKER_UNROUTABLE, _NACKED, _BLOCKED, _TIMEOUT, or the broker's failure. */
+    /**
+     * Resolves when the broker has it on disk. Errors: BROKER_UNROUTABLE, _NACKED, _BLOCKED, _TIMEOUT, or the broker's
+     * failure.
+     */
     publish(message: UnconfirmedMessage): Promise<void> {
       const failure = broker?.failure()
       if (failure) return Promise.reject(failure)

@@ -7,7 +7,10 @@ import type { Topics } from './topics.ts'
 const BATCH_MS = 50
 /** Characters of one statement: joining more in one go would be audible in the calls of this process. */
 const BATCH_CHARACTERS = 32 * 1024
-/** Characters that may wait while Postgres is slow or away; beyond that the stream ends, and its subscriber opens a new one. */
+/**
+ * Characters that may wait while Postgres is slow or away; beyond that the stream ends, and its subscriber opens a new
+ * one.
+ */
 const WAITING_CHARACTERS = 4 * 1024 * 1024
 
 /** One subscriber's stream, until `close`. */
@@ -17,7 +20,10 @@ interface Publication {
   close(): void
 }
 
-/** Starts to publish the stream that `input` requests, each message one JSON text. A thrown error refuses the subscriber. */
+/**
+ * Starts to publish the stream that `input` requests, each message one JSON text. A thrown error refuses the
+ * subscriber.
+ */
 export type Publisher = (input: unknown, publish: (json: string) => void) => Publication
 
 interface Stream {

@@ -27,8 +27,8 @@ const UNIT = /_(MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|DAYS|MB|BYTES)$/
 const SETTINGS = Object.keys(VARIABLES)
 
 /**
- * Variables that were probably meant for Porteiro but are not settings, as CONFIG_UNKNOWN with the variable's name, never its
- * value. Other programs share the environment, so a merely unknown name is not reported.
+ * Variables that were probably meant for Porteiro but are not settings, as CONFIG_UNKNOWN with the variable's name,
+ * never its value. Other programs share the environment, so a merely unknown name is not reported.
  */
 export function unknownSettings(environment: Record<string, string | undefined>): PorteiroError[] {
   return Object.entries(environment).flatMap(([name, value]) => {

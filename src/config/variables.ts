@@ -25,7 +25,10 @@ export const OPENAI_URL = 'https://api.openai.com/v1'
 
 const DIAL_MODES = ['amqp', 'ari', 'manual', 'loopback', 'off'] as const
 
-/** Every variable that Porteiro reads. `.env.example` lists the same ones with the same defaults; `npm run check` compares. */
+/**
+ * Every variable that Porteiro reads. `.env.example` lists the same ones with the same defaults; `npm run check`
+ * compares.
+ */
 export const VARIABLES = {
   // process
   NODE_ID: variable(text(), undefined, 'name of this node in the journal; unset: the host name'),

@@ -32,7 +32,10 @@ export interface EntrancePort {
   port: number
 }
 
-/** The current entrances of the extensions table, each with tenant and port pair. `ports` lists all ports beside the main pair once. */
+/**
+ * The current entrances of the extensions table, each with tenant and port pair. `ports` lists all ports beside the
+ * main pair once.
+ */
 export async function readEntrances(
   database: Querier,
   { visitorPort, residentPort, locale }: EntranceOptions,

@@ -1,6 +1,6 @@
 /**
- * Line and column, from 1, where `text` stops being JSON. V8 reports the position only for some errors, but tells for every prefix whether
- * it is merely unfinished: the longest unfinished prefix ends at the mistake.
+ * Line and column, from 1, where `text` stops being JSON. V8 reports the position only for some errors, but tells for
+ * every prefix whether it is merely unfinished: the longest unfinished prefix ends at the mistake.
  */
 export function locateSyntaxError(text: string): { line: number; column: number } {
   let sound = 0

@@ -16,13 +16,19 @@ export interface Inspected {
   readonly facts?: () => Record<string, unknown>
 }
 
-/** A source of root actors. `subscribe` reports each new actor before its first event; it is called only while there are viewers. */
+/**
+ * A source of root actors. `subscribe` reports each new actor before its first event; it is called only while there are
+ * viewers.
+ */
 export interface Source {
   list(): Iterable<Inspected>
   subscribe(begun: (one: Inspected) => void): () => void
 }
 
-/** A message for a viewer. `detail`: it watches this root; otherwise it only gets the start, state and end of the root itself. */
+/**
+ * A message for a viewer. `detail`: it watches this root; otherwise it only gets the start, state and end of the root
+ * itself.
+ */
 export type Happening = { at: number; of: Inspected; detail: boolean } & (
   | { type: 'actor'; actor: AnyActorRef; from: string | undefined }
   | { type: 'event'; actor: AnyActorRef; source: AnyActorRef | undefined; event: AnyEventObject }

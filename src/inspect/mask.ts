@@ -11,7 +11,8 @@ const SECRET = /token|secret|passw|authorization|apikey|api_key|cookie|credentia
 
 /**
  * Names of fields whose texts are our own words: states, codes, ids, prompts. Every other text may be what somebody
- * said, a name or a number, so it is hidden from viewers with the scope `read`; a new field is hidden until it is listed here.
+ * said, a name or a number, so it is hidden from viewers with the scope `read`; a new field is hidden until it is
+ * listed here.
  */
 const PLAIN = new Set(
   `type id kind role leg actor state value on status verdict via outcome reason code how callId attemptId messageId

@@ -5,8 +5,8 @@ import { createReframer } from './reframe.ts'
 /** One direction of a bridge: the sound of one leg as a source of whole messages for the other. */
 export interface BridgeLine extends FrameSource {
   /**
-   * Payload of an audio message. A payload of 320 bytes at 8 kHz is queued in place, with the 3 bytes of header that the reader
-   * guarantees before `start`; any other is copied into new frames.
+   * Payload of an audio message. A payload of 320 bytes at 8 kHz is queued in place, with the 3 bytes of header that
+   * the reader guarantees before `start`; any other is copied into new frames.
    */
   audio(bytes: Buffer, start: number, end: number, rate: number): void
   /** Payload that the other leg must not hear: replaced by silence of the same length. */

@@ -28,7 +28,10 @@ export interface Ear {
   idle(ms: number): void
   /** Passes every frame on, until the returned function is called. */
   tap(tap: Tap): () => void
-  /** Replays the last 300 ms before this frame as taps got them, oldest first: they contain the beginning of a word that is detected only now. */
+  /**
+   * Replays the last 300 ms before this frame as taps got them, oldest first: they contain the beginning of a word that
+   * is detected only now.
+   */
   kept(tap: Tap): void
   /** ms since the last frame of speech, 0 for this one; Infinity before the first speech. */
   quietMs(): number
@@ -36,7 +39,10 @@ export interface Ear {
   level(): number
   /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
   sounding(): boolean
-  /** `clock` when two frames in a row last contained this key's tones, whether or not the key was reported; undefined: never. */
+  /**
+   * `clock` when two frames in a row last contained this key's tones, whether or not the key was reported; undefined:
+   * never.
+   */
   toned(key: string): number | undefined
   /** ms on the stream's own clock. */
   readonly clock: number

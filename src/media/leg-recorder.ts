@@ -23,15 +23,18 @@ const WAITING_BYTES = 1024 * 1024
 export interface LegRecorder {
   /** Pass it to `ear.tap`, whose clock the recorder uses. A key's tones are silent here too. */
   readonly tap: Tap
-  /** Records the source that the leg hears and passes it on unchanged. `header`: bytes of a message before its 20 ms of s16le. */
+  /**
+   * Records the source that the leg hears and passes it on unchanged. `header`: bytes of a message before its 20 ms of
+   * s16le.
+   */
   hearing(source: FrameSource, header: number): FrameSource
   /** Resolves with the length in ms when the file is complete; rejects with RECORDING_FAILED, and then there is no file. */
   close(): Promise<number>
 }
 
 /**
- * Begins a recording that becomes `file`, or its next part if `file` exists; readable by its owner only, complete or absent.
- * Memory: 96 KB.
+ * Begins a recording that becomes `file`, or its next part if `file` exists; readable by its owner only, complete or
+ * absent. Memory: 96 KB.
  */
 export function createLegRecorder(file: string): LegRecorder {
   return new FileLegRecorder(file)

@@ -1,6 +1,9 @@
 import { dbfs, powerAt } from './level.ts'
 
-/** Linear values of the 256 codes of µ-law (ITU-T G.711): complemented sign, 3 bits of segment, 4 of interval; bias 33 × 4. */
+/**
+ * Linear values of the 256 codes of µ-law (ITU-T G.711): complemented sign, 3 bits of segment, 4 of interval; bias 33 ×
+ * 4.
+ */
 export const ULAW = Int16Array.from({ length: 256 }, (_, code) => {
   const bits = ~code & 0xff
   const magnitude = ((((bits & 0x0f) << 3) + 0x84) << ((bits >> 4) & 7)) - 0x84

@@ -205,8 +205,8 @@ export class ConnectedLeg implements MediaLeg {
   }
 
   /**
-   * Whether this key in the other leg's sound may be an echo of ours: its tones were heard here within ECHO_MS or, where the
-   * visitor's sound is `carried` there, at any time since the first recording.
+   * Whether this key in the other leg's sound may be an echo of ours: its tones were heard here within ECHO_MS or,
+   * where the visitor's sound is `carried` there, at any time since the first recording.
    */
   echoes(key: string, carried: boolean): boolean {
     const at = this.ear.toned(key)

@@ -18,8 +18,8 @@ export interface ArrivedLeg {
 }
 
 /**
- * What a call asks of a leg's media. Plain data. The call chooses each `id`, unique on its leg; facts about the command carry it,
- * however late they come.
+ * What a call asks of a leg's media. Plain data. The call chooses each `id`, unique on its leg; facts about the command
+ * carry it, however late they come.
  */
 export type MediaCommand =
   /** Interrupts what is being said. Answers: `saying`, then `said`; or `failed`. */

@@ -18,7 +18,10 @@ export function masked(text: string): string {
   return MASKS.reduce((left, [pattern, mask]) => left.replace(pattern, mask), text.slice(0, LONGEST))
 }
 
-/** The reported parts of an error: kind, message, stack, tags, release and time. A whitelist: fields of later SDKs are not sent. */
+/**
+ * The reported parts of an error: kind, message, stack, tags, release and time. A whitelist: fields of later SDKs are
+ * not sent.
+ */
 export function scrubbed(event: ErrorEvent): ErrorEvent {
   const { event_id, timestamp, platform, level, release, environment, sdk, tags, exception } = event
   const values = (exception?.values ?? []).map(({ type, value, mechanism, stacktrace }) => ({

@@ -1,18 +1,18 @@
 /**
- * What must not outlive this process, were it to end without closing anything: an exception that nobody caught, a second
- * signal. Undone in reverse, without the event loop. After a kill -9 nothing is undone.
+ * Cleanups for the case that this process ends without closing anything: after an uncaught exception or a second
+ * signal. They run in reverse order, without the event loop, but not after a kill -9.
  */
 const undoings = new Set<() => void>()
 
 process.on('exit', undoAll)
 
-/** Returns a function for whoever has closed in order. `undo` cannot wait for anything but `sleepSync`. */
+/** Registers a cleanup; call the returned function after a normal close. `undo` can only wait with `sleepSync`. */
 export function undoAtExit(undo: () => void): () => void {
   undoings.add(undo)
   return () => undoings.delete(undo)
 }
 
-/** Ends this process by a signal that it no longer hears. */
+/** Ends this process by a signal that it no longer handles. */
 export function endBySignal(signal: NodeJS.Signals): void {
   // a process that a signal ends emits no exit event
   undoAll()
@@ -29,7 +29,7 @@ function undoAll(): void {
     try {
       undo()
     } catch {
-      // the others are still to be undone, and there is nobody left to be told
+      // continue with the others; nobody is left to report to
     }
   }
 }

@@ -1,27 +1,27 @@
 interface BatchOptions<Item, Result> {
   /** All or nothing; results in the order of the items. */
   run: (items: readonly Item[]) => Promise<readonly Result[]>
-  /** Items at most in one run. */
+  /** Maximum number of items in one run. */
   max: number
-  /** What an item weighs, and what a run may weigh; one item may always go. */
+  /** Weight of an item, and the maximum of a run; a single item is always allowed. */
   weight?: { of: (item: Item) => number; max: number }
-  /** A batch that failed so is tried item by item: one that is at fault must not fail the others. */
+  /** Whether to retry a failed batch item by item, so that one bad item does not fail the others. */
   splitsAfter: (error: unknown) => boolean
 }
 
 export interface Batcher<Item, Result> {
   add(item: Item): Promise<Result>
-  /** Items that wait or are being written. */
+  /** Number of items that wait or are being written. */
   size(): number
-  /** Items that wait for the next run. */
+  /** Number of items that wait for the next run. */
   waiting(): number
   /** Resolves when nothing waits and nothing is being written. */
   settled(): Promise<void>
 }
 
 /**
- * What is asked for at the same time is done at once: while one run is under way, the next one gathers. A transaction for
- * twenty costs little more than one for one.
+ * Combines concurrent items: while one run is in progress, items for the next one are collected. A transaction for
+ * twenty items costs little more than one for a single item.
  */
 export function createBatcher<Item, Result>({
   run,

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { fail, reasonOf } from './errors.ts'
 
 /**
- * Makes the folder of DATA_DIR and whatever is missing above it. One by one, because Node's recursive mkdir never comes
- * back where a parent answers ENOENT to a new name, as /proc does. Errors: DATA_DIR_UNUSABLE.
+ * Creates DATA_DIR and its missing parents, one by one, because Node's recursive mkdir never
+ * returns if a parent answers ENOENT to a new name, as /proc does. Errors: DATA_DIR_UNUSABLE.
  */
 export async function makeDataDir(directory: string): Promise<void> {
   try {
@@ -23,7 +23,7 @@ async function make(directory: string): Promise<void> {
   if (still) throw still
 }
 
-/** Resolves with the error where something above is missing. */
+/** Resolves with the error if a parent is missing. */
 async function tryToMake(directory: string): Promise<Error | undefined> {
   try {
     await mkdir(directory)

@@ -4,9 +4,9 @@ import pretty from 'pino-pretty'
 export type { Logger }
 
 /**
- * Lines on standard output: JSON, or readable ones where somebody watches. Lines carry `call_id`, `leg`, `tenant` where
- * they apply; never what a person said, a whole telephone number, or a secret. The paths below are a second fence, not
- * the first.
+ * Log lines on standard output: JSON, or readable text on a terminal. Lines have `call_id`, `leg`, `tenant` where
+ * they apply; never spoken words, a whole telephone number, or a secret. The paths below are only a second line
+ * of defence.
  */
 export function createLog(level: string, { readable = false } = {}): Logger {
   const options = {
@@ -26,7 +26,7 @@ export function createLog(level: string, { readable = false } = {}): Logger {
   )
 }
 
-/** A log that says nothing. */
+/** A log without output. */
 export function silentLog(): Logger {
   return pino({ level: 'silent' })
 }

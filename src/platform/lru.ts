@@ -1,6 +1,6 @@
-/** A bounded memory of ids with a fact about each, the oldest forgotten first; each for so many ms at most. */
+/** A bounded map of recent ids with a fact about each; it drops the oldest first, and each after its lifetime. */
 interface Recent<Fact> {
-  /** Undefined when it is not known, or not any more. */
+  /** Undefined for an unknown or expired id. */
   get(id: string): Fact | undefined
   add(id: string, fact: Fact, ms?: number): void
 }

@@ -1,4 +1,4 @@
-/** Lower case without accents, as names and words are compared: `José D'Ávila` → `jose d'avila`. */
+/** Lower case without accents, for comparing names and words: `José D'Ávila` → `jose d'avila`. */
 export function plain(text: string): string {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 }

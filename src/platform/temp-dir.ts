@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { undoAtExit } from './at-exit.ts'
 
-/** A DATA_DIR for one run. The embedded Postgres of a root user runs as nobody, who must be able to pass through it. */
+/** A DATA_DIR for one run. For root the embedded Postgres runs as nobody, who must be able to enter it. */
 export async function createTempDir(prefix: string): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), prefix))
-  // workers of a Postgres that was killed write for a moment more
+  // workers of a killed Postgres write for another moment
   const options = { recursive: true, force: true, maxRetries: 10 }
   const forget = undoAtExit(() => rmSync(path, options))
   await chmod(path, 0o711)

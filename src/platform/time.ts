@@ -1,4 +1,4 @@
-/** Resolves after so many ms, or as soon as the signal is aborted. Never rejects. */
+/** Resolves after `ms`, or as soon as the signal is aborted. Never rejects. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
@@ -20,7 +20,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** The result of `work`, or undefined when it takes longer than so many ms. `work` is not cancelled then. */
+/** The result of `work`, or undefined if it takes longer than `ms`. `work` is not cancelled then. */
 export async function withTimeout<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<undefined>((resolve) => {

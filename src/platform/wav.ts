@@ -1,11 +1,11 @@
-/** The container of WAV files, taken apart and put together. Which sound is of use is for the reader to say. */
+/** Reads and writes the container of WAV files. The caller decides which formats it accepts. */
 export interface Wav {
   readonly rate: number
   readonly channels: number
   readonly bits: number
-  /** The payload of the `data` chunk, a view of the bytes given. */
+  /** The payload of the `data` chunk, a view of the given bytes. */
   readonly data: Buffer
-  /** Bytes that the `data` chunk says it has; more than there are in a file cut short, or one written to a pipe. */
+  /** The length that the `data` chunk declares; too large in a truncated file, or one written to a pipe. */
   readonly declared: number
 }
 
@@ -13,9 +13,12 @@ export const HEADER_BYTES = 44
 const PCM = 1
 const EXTENSIBLE = 0xfffe
 
-/** Any PCM WAV; chunks other than `fmt ` and `data` are skipped. What is none has a `problem`, half a sentence. */
+/**
+ * Reads any PCM WAV; chunks other than `fmt ` and `data` are skipped. For other files `problem` says what is wrong, as
+ * half a sentence.
+ */
 export function readChunks(bytes: Buffer): Wav | { problem: string } {
-  if (bytes.length < 12) return { problem: `${bytes.length} bytes are no WAV file` }
+  if (bytes.length < 12) return { problem: `${bytes.length} bytes are not a WAV file` }
   if (bytes.toString('latin1', 0, 4) !== 'RIFF' || bytes.toString('latin1', 8, 12) !== 'WAVE') {
     return { problem: 'it does not begin with RIFF and WAVE' }
   }

@@ -44,7 +44,10 @@ interface BaseOptions {
   roles: readonly string[]
 }
 
-/** Opens the shared parts; `owner` closes them in reverse order. Errors: DATA_DIR_UNUSABLE, those of the database, of migrations and of the queue. */
+/**
+ * Opens the shared parts; `owner` closes them in reverse order. Errors: DATA_DIR_UNUSABLE, those of the database, of
+ * migrations and of the queue.
+ */
 export async function openBase(
   { config, log, roles }: BaseOptions,
   owner: AsyncDisposableStack,

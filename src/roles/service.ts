@@ -43,7 +43,10 @@ interface Parts {
 
 /** Running roles, and two ways to end them. */
 export interface RunningRoles extends Parts {
-  /** Takes no new calls, lets live calls and current jobs finish within DRAIN_SECONDS, then closes. A second call closes now. */
+  /**
+   * Takes no new calls, lets live calls and current jobs finish within DRAIN_SECONDS, then closes. A second call closes
+   * now.
+   */
   drain(): void
   /** Closes now; resolves when everything is closed. */
   stop(): Promise<void>

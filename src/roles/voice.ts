@@ -57,7 +57,10 @@ interface VoiceOptions {
 
 export type Voice = Awaited<ReturnType<typeof openVoice>>
 
-/** Opens the role `voice`, which takes calls over AudioSocket, in the order of the data flow; `owner` closes it in reverse. */
+/**
+ * Opens the role `voice`, which takes calls over AudioSocket, in the order of the data flow; `owner` closes it in
+ * reverse.
+ */
 export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncDisposableStack) {
   const { config, log, database, journal, recordings, routing, presence, messages, timings } = base
   const { audiosocket, call, clickToCall } = config

@@ -12,7 +12,10 @@ const REPLY_MS = 20_000
 
 export type WorkerRole = ReturnType<typeof openWorker>
 
-/** Opens the role `worker`, which sends messages and processes inbound ones. `owner` closes it: it finishes its current jobs. */
+/**
+ * Opens the role `worker`, which sends messages and processes inbound ones. `owner` closes it: it finishes its current
+ * jobs.
+ */
 export function openWorker({ config, log, database, routing, messages }: Base, owner: AsyncDisposableStack) {
   const { outbound, senders, enqueueJobs } = messages
   const { baseUrl, apiKey, model, timeoutMs } = config.understanding

@@ -18,7 +18,10 @@ interface Answer {
   bytes: Buffer
 }
 
-/** Posts and reads the whole response. Rejects with SPEECH_REFUSED (any status but 2xx), _UNREACHABLE, _INVALID, or the signal's reason. */
+/**
+ * Posts and reads the whole response. Rejects with SPEECH_REFUSED (any status but 2xx), _UNREACHABLE, _INVALID, or the
+ * signal's reason.
+ */
 export async function ask({ provider, url, headers, body, maxBytes, signal }: Question): Promise<Answer> {
   try {
     // a redirect would send the key to another server

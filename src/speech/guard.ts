@@ -15,7 +15,10 @@ interface GuardOptions {
 
 /** Limits, breaker and counts in front of a provider. */
 export interface Guard {
-  /** Waits at most `waitMs` for a place, then runs the task. Rejects with SPEECH_OFF, _PAUSED, _BUSY or what the task throws. */
+  /**
+   * Waits at most `waitMs` for a place, then runs the task. Rejects with SPEECH_OFF, _PAUSED, _BUSY or what the task
+   * throws.
+   */
   run<T>(task: () => Promise<T>, waitMs: number, signal: AbortSignal): Promise<T>
   readonly ready: boolean
   status(): SpeechStatus

@@ -10,8 +10,8 @@ export const RATES: readonly number[] = [8000, 11_025, 16_000, 22_050, 24_000, 3
 const TURN_SAMPLES = 4000
 
 /**
- * Samples at another rate, both of RATES, cut to the telephone's band. Band-limited interpolation: a Kaiser-windowed sinc, centred
- * where each new sample lies between the old ones. Yields to the event loop in between.
+ * Samples at another rate, both of RATES, cut to the telephone's band. Band-limited interpolation: a Kaiser-windowed
+ * sinc, centred where each new sample lies between the old ones. Yields to the event loop in between.
  */
 export async function resample(samples: Float64Array, from: number, to: number): Promise<Float64Array> {
   if (from === to) return samples

@@ -43,9 +43,9 @@ interface SynthesisRequest {
 export interface Synthesizer {
   readonly provider: TtsProvider
   /**
-   * 8 kHz s16le of a text of up to 1,000 characters, at the level of the prompts. The buffer is shared with other callers that
-   * requested the same text: never write to it. Rejects with SPEECH_TEXT, SPEECH_OFF, SPEECH_PAUSED, SPEECH_BUSY,
-   * SPEECH_TIMEOUT, SPEECH_UNREACHABLE, SPEECH_REFUSED, SPEECH_INVALID, SPEECH_CANCELLED.
+   * 8 kHz s16le of a text of up to 1,000 characters, at the level of the prompts. The buffer is shared with other
+   * callers that requested the same text: never write to it. Rejects with SPEECH_TEXT, SPEECH_OFF, SPEECH_PAUSED,
+   * SPEECH_BUSY, SPEECH_TIMEOUT, SPEECH_UNREACHABLE, SPEECH_REFUSED, SPEECH_INVALID, SPEECH_CANCELLED.
    */
   synthesize(text: string, request: SynthesisRequest): Promise<Buffer>
   /** False: only prompts and cached texts can be spoken now. */

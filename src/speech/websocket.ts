@@ -6,7 +6,10 @@ import { endingOf } from './deadline.ts'
 export interface WebSocketClient {
   /** Sends a string as text, bytes as binary. Returns false and sends nothing after either side began to close. */
   send(data: string | Uint8Array): boolean
-  /** Resolves when the server has closed properly; rejects with SPEECH_UNREACHABLE, SPEECH_INVALID or the signal's reason. */
+  /**
+   * Resolves when the server has closed properly; rejects with SPEECH_UNREACHABLE, SPEECH_INVALID or the signal's
+   * reason.
+   */
   readonly closed: Promise<void>
   /** Begins to close; the socket is destroyed after a second at most, whatever the server does. */
   close(): void

@@ -74,7 +74,10 @@ export async function openDemoMessages(
       EGRESS_ALLOW: '127.0.0.1/32',
     } satisfies Environment,
 
-    /** Gives the unit a WhatsApp-only plan and a webhook gate, and reports every delivery. Returns a function that stops. */
+    /**
+     * Gives the unit a WhatsApp-only plan and a webhook gate, and reports every delivery. Returns a function that
+     * stops.
+     */
     async join({ database, ports, outbound }: RunningService, unit: string): Promise<() => void> {
       webhook = `http://127.0.0.1:${ports.api}/webhooks/whatsapp/${MAIN_INSTANCE}`
       const plan = [{ kind: 'whatsapp' as const }]

@@ -22,7 +22,10 @@ const LOCALES = ['pt-BR', 'en'] as const
 
 type Check = (config: Config) => Promise<Finding | Finding[]>
 
-/** Checks everything the configuration names and changes nothing. If the configuration is invalid, that is the only finding. */
+/**
+ * Checks everything the configuration names and changes nothing. If the configuration is invalid, that is the only
+ * finding.
+ */
 export async function examine(read: () => Environment): Promise<Finding[]> {
   const node: Finding = { name: 'node', state: 'ok', detail: process.versions.node }
   let environment: Environment

@@ -6,7 +6,10 @@ import type { Finding } from './finding.ts'
 /** Limit in ms to connect to a provider. */
 const REACH_MS = 3000
 
-/** Checks whether the providers of speech and understanding can be reached. Does not try their keys, which would cost money. */
+/**
+ * Checks whether the providers of speech and understanding can be reached. Does not try their keys, which would cost
+ * money.
+ */
 export async function examineSpeech({ speech, understanding }: Config): Promise<Finding[]> {
   const { tts, stt } = speech
   return Promise.all([

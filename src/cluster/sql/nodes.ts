@@ -40,7 +40,10 @@ export function liveNodes(database: Querier, seconds: number): Promise<NodeRow[]
   )
 }
 
-/** Processes without a heartbeat for so many seconds that did not sign off, the latest first; without those that a successor of the same name has replaced. */
+/**
+ * Processes without a heartbeat for so many seconds that did not sign off, the latest first; without those that a
+ * successor of the same name has replaced.
+ */
 export function silentNodes(
   database: Querier,
   { seconds, within }: { seconds: number; within: number },

@@ -1,14 +1,14 @@
 import { type ErrorCode, fail, type PorteiroError, reasonOf } from '../errors.ts'
 
-/** Why a connection or a channel failed, as brokerMachine takes it. `final`: another attempt would fail as well. */
+/** Why a connection or a channel failed, in the form of brokerMachine. `final`: another attempt would fail as well. */
 export interface BrokerFailure {
-  /** Of the error table. */
+  /** A code of the error table. */
   code: string
   details: Record<string, unknown>
   final: boolean
 }
 
-/** What every broker error tells; no password among it. */
+/** The details of every broker error, without the password. */
 export interface BrokerFacts extends Record<string, unknown> {
   /** host:port */
   host: string
@@ -28,7 +28,7 @@ export function factsOf(url: string, queue: string): BrokerFacts {
   }
 }
 
-/** By the code of the system's error. */
+/** Codes by the code of the system's error. */
 const BY_CODE: Record<string, ErrorCode> = {
   ECONNREFUSED: 'BROKER_REFUSED',
   EHOSTUNREACH: 'BROKER_REFUSED',
@@ -40,7 +40,7 @@ const BY_CODE: Record<string, ErrorCode> = {
   ETIMEDOUT: 'BROKER_TIMEOUT',
 }
 
-/** By amqplib's words, which is all that it gives for some; in this order. */
+/** Codes by amqplib's messages, because some errors have nothing else; the first match counts. */
 const BY_WORDS: readonly [RegExp, ErrorCode][] = [
   [/Expected ConnectionOpenOk; got <ConnectionClose/, 'BROKER_VHOST'],
   [/Handshake terminated by server: (403|.*ACCESS.REFUSED)/, 'BROKER_AUTHENTICATION'],
@@ -52,7 +52,7 @@ const BY_WORDS: readonly [RegExp, ErrorCode][] = [
 
 const FINAL = new Set<ErrorCode>(['BROKER_AUTHENTICATION', 'BROKER_VHOST', 'BROKER_CHANNEL'])
 
-/** Any error of the connection or of a channel, in its class. */
+/** Classifies an error of the connection or of a channel. */
 export function failureOf(error: unknown, facts: BrokerFacts): BrokerFailure {
   const code = codeOf(error)
   return { code, details: { ...facts, reason: wordsOf(error) }, final: FINAL.has(code) }
@@ -76,7 +76,7 @@ function codeOf(error: unknown): ErrorCode {
   return BY_WORDS.find(([words]) => words.test(reasonOf(error)))?.[1] ?? 'BROKER_CLOSED'
 }
 
-/** Without the octets of a frame, which amqplib prints in full. */
+/** The message without the bytes of a frame, which amqplib prints completely. */
 function wordsOf(error: unknown): string {
   return reasonOf(error).slice(0, 300)
 }

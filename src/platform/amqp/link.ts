@@ -9,7 +9,7 @@ const HEARTBEAT_S = 10
 interface LinkOptions {
   url: string
   queue: string
-  /** ms for the connection, the handshake and what `prepare` does. */
+  /** Limit in ms for the connection, the handshake and `prepare`. */
   connectMs: number
   /** Declares and consumes; part of connecting. Called on each new connection. */
   prepare: (channel: ConfirmChannel, model: ChannelModel) => Promise<void>
@@ -19,8 +19,8 @@ interface LinkOptions {
 export type Link = ReturnType<typeof createLink>
 
 /**
- * One AMQP connection with one confirm channel, made anew as often as it is asked for. A channel that dies takes the
- * connection with it: what made it die would happen on the next one too, and there is one way back instead of two.
+ * One AMQP connection with one confirm channel, opened again on each `connect`. A channel that dies closes the
+ * connection too: the same error would hit the next channel, and there is one recovery path instead of two.
  */
 export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions) {
   const facts = factsOf(url, queue)
@@ -71,18 +71,18 @@ export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions)
 
   return {
     facts,
-    /** One try. Rejects with a BrokerFailure. */
+    /** Makes one attempt. Rejects with a BrokerFailure. */
     connect(signal: AbortSignal): Promise<void> {
       const trying = tryOnce(signal)
       connecting = trying.catch(() => {})
       return trying
     },
-    /** Reports what becomes of the connection, until the returned function is called, which lets go of it. */
+    /** Reports changes of the connection until the returned function is called, which releases it. */
     hold(tell: (report: LinkReport) => void): () => void {
       session?.listen(tell)
       return () => letGo()
     },
-    /** Resolves when no connection is left, nor one on its way. */
+    /** Resolves when no connection is open or being opened. */
     async release(): Promise<void> {
       await connecting
       letGo()

@@ -2,26 +2,26 @@ import type { ChannelModel, ConfirmChannel } from 'amqplib'
 import type { Logger } from '../log.ts'
 import { type BrokerFacts, type BrokerFailure, failureOf } from './failure.ts'
 
-/** ms that the broker has to say goodbye; then the socket is closed all the same. */
+/** Limit in ms for the broker to close properly; then the socket is closed anyway. */
 const CLOSE_MS = 1000
 
-/** What became of a connection that stood. */
+/** A change of an open connection. */
 export type LinkReport =
   | { type: 'broker.blocked'; reason: string }
   | { type: 'broker.unblocked' }
   | { type: 'broker.lost'; failure: BrokerFailure }
 
-/** One connection while it stands. */
+/** An open connection. */
 export interface Session {
   channel: ConfirmChannel | undefined
-  /** What broke it. */
+  /** The reason of the failure. */
   error: unknown
   watch(channel: ConfirmChannel): void
   listen(tell: (report: LinkReport) => void): void
   close(): Promise<void>
 }
 
-/** Watches a connection from its first moment: what breaks before anybody listens is told to the first who does. */
+/** Watches a connection from the start: an early failure is reported to the first listener. */
 export function createSession(
   model: ChannelModel,
   ending: AbortController,
@@ -55,7 +55,7 @@ export function createSession(
       closing = true
       const timer = setTimeout(() => closed.resolve(), CLOSE_MS)
       try {
-        // a close that fails has nothing left to close
+        // after a failed close there is nothing left to close
         model.close().catch(() => closed.resolve())
         await closed.promise
       } finally {

@@ -1,8 +1,8 @@
 import { undelivered } from './undelivered.ts'
 
-/** Bytes of an answer that are read. */
+/** Maximum length of a response in bytes. */
 const ANSWER_BYTES = 256 * 1024
-/** Where only the status counts: so much of the body is read, for so long, to keep the connection; then it is cut. */
+/** If only the status counts: maximum bytes and ms that are read to keep the connection alive; then it is cut. */
 const IDLE_BYTES = 16 * 1024
 const IDLE_MS = 500
 
@@ -11,7 +11,7 @@ type Body = AsyncIterable<Buffer> & {
   on(event: 'error', listener: () => void): unknown
 }
 
-/** All of it. Throws DELIVERY_TOO_LARGE, final. */
+/** The whole body. Throws DELIVERY_TOO_LARGE, final. */
 export async function take(body: Body, host: string): Promise<{ body: string; whole: boolean }> {
   const parts: Buffer[] = []
   let size = 0
@@ -26,7 +26,7 @@ export async function take(body: Body, host: string): Promise<{ body: string; wh
   return { body: Buffer.concat(parts).toString('utf8'), whole: true }
 }
 
-/** Reads on for the sake of the connection only: the status has come, and nothing that follows changes it. */
+/** Reads the rest only to keep the connection alive: the status is known, and the body does not change it. */
 export async function drain(body: Body, signal: AbortSignal): Promise<{ body: string; whole: boolean }> {
   let whole = false
   const cut = () => body.destroy()
@@ -41,7 +41,7 @@ export async function drain(body: Body, signal: AbortSignal): Promise<{ body: st
     }
     whole = true
   } catch {
-    // cut, by us or by the other side
+    // cut by us or by the server
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', cut)
@@ -49,7 +49,7 @@ export async function drain(body: Body, signal: AbortSignal): Promise<{ body: st
   return { body: '', whole }
 }
 
-/** What an answer says in JSON; undefined where it is none. */
+/** The JSON of a response; undefined if it is not JSON. */
 export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)

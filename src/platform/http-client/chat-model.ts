@@ -4,11 +4,11 @@ import { fail, PorteiroError, reasonOf } from '../errors.ts'
 type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
 export interface ChatModelOptions {
-  /** Of an OpenAI-compatible API, up to its version: `https://api.openai.com/v1`. */
+  /** URL of an OpenAI-compatible API including its version: `https://api.openai.com/v1`. */
   baseUrl: string
   apiKey?: string | undefined
   model: string
-  /** For the whole exchange; somebody waits for the answer. */
+  /** Limit of the whole exchange in ms; somebody waits for the answer. */
   timeoutMs: number
   fetch?: Fetch
 }
@@ -18,14 +18,14 @@ interface ChatMessage {
   content: string
 }
 
-/** What the API is asked, beside the model's name. */
+/** The request to the API, without the model's name. */
 interface ChatRequest {
   messages: readonly ChatMessage[]
   max_tokens: number
   response_format?: unknown
 }
 
-/** Bytes of an answer; ours have a few thousand at most. */
+/** Maximum length of a response in bytes; real ones have a few thousand. */
 const ANSWER_BYTES = 64 * 1024
 
 const completionSchema = z.object({
@@ -33,8 +33,8 @@ const completionSchema = z.object({
 })
 
 /**
- * What a language model answers, as it stands.
- * @throws MODEL_TIMEOUT, MODEL_FAILED, MODEL_ANSWER_INVALID; the message never holds what was said
+ * The unchanged answer of a language model.
+ * @throws MODEL_TIMEOUT, MODEL_FAILED, MODEL_ANSWER_INVALID; the message never contains spoken words
  */
 export async function askChatModel(
   { baseUrl, apiKey, model, timeoutMs, fetch = globalThis.fetch }: ChatModelOptions,
@@ -51,7 +51,7 @@ export async function askChatModel(
         ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
       },
       body: JSON.stringify({ model, temperature: 0, ...request }),
-      // a key is never carried to where a redirect leads
+      // the key must not follow a redirect
       redirect: 'error',
       signal: signal ? AbortSignal.any([signal, expired.signal]) : expired.signal,
     })

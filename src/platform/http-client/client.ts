@@ -4,30 +4,30 @@ import { createGuard, type Guard } from './egress-guard.ts'
 import { classify } from './failure.ts'
 import { retryAfter, undelivered } from './undelivered.ts'
 
-/** ms for DNS, TCP and TLS. */
+/** Limit in ms for DNS, TCP and TLS. */
 const CONNECT_MS = 5000
-/** ms from the request to the end of the answer, redirects included. */
+/** Limit in ms from the request to the end of the response, redirects included. */
 const TOTAL_MS = 10_000
 const REDIRECTS = 3
-/** ms that an unused connection is kept. */
+/** An unused connection is closed after this many ms. */
 const KEEP_MS = 10_000
-/** They keep method and body. 301 and 302 do for us as well: a message that became a GET would be lost. */
+/** Redirects that keep method and body. We keep them for 301 and 302 too: a message that became a GET would be lost. */
 const FOLLOWED = [301, 302, 307, 308]
-/** Told to the origin they were meant for, and to no other. */
+/** Headers that only go to the original origin. */
 const PRIVATE = new Set(['authorization', 'cookie', 'proxy-authorization'])
 
 export interface Outgoing {
   method?: 'GET' | 'POST'
   headers?: Record<string, string>
   body?: string | Buffer
-  /** ms for all of it; default 10,000. */
+  /** Limit of the whole request in ms; default 10,000. */
   timeoutMs?: number
   signal?: AbortSignal
-  /** The URL is the operator's own word: it may lead to any address. Redirects from it may not. */
+  /** The operator configured the URL, so it may lead to any address. Redirects from it may not. */
   trusted?: boolean
-  /** `status`: only the status counts, so a body that is long or slow is cut, and `body` stays empty. */
+  /** `status`: only the status counts, so a long or slow body is cut, and `body` stays empty. */
   wants?: 'body' | 'status'
-  /** Names of further headers that a redirect to another origin does not get. */
+  /** Names of further headers that are not sent to another origin after a redirect. */
   secrets?: readonly string[]
 }
 
@@ -35,7 +35,7 @@ export interface HttpAnswer {
   status: number
   headers: Record<string, string>
   body: string
-  /** ms, where the answer had a Retry-After. */
+  /** The Retry-After of the response in ms. */
   retryAfterMs: number | undefined
   /** False: the body was cut. */
   whole: boolean
@@ -44,7 +44,7 @@ export interface HttpAnswer {
 export type HttpClient = ReturnType<typeof createHttpClient>
 
 /**
- * The one way out by HTTP: connections are reused, addresses are checked when they are connected, redirects are followed at
+ * Sends all outgoing HTTP requests: connections are reused, addresses are checked at connect, redirects are followed at
  * most three times with the same check on each, and no proxy of the environment is used. `request` resolves with any
  * status; it rejects with a DeliveryError: EGRESS_REFUSED, EGRESS_URL, DELIVERY_TIMEOUT, _DNS, _TLS, _RESET, _TOO_LARGE,
  * _REDIRECT, _CANCELLED.
@@ -60,7 +60,7 @@ export function createHttpClient({
   connectMs?: number
 }) {
   const limits = {
-    // as many as there are requests: workers bound those, and one that waited here would lose its time
+    // unlimited: workers limit the number of requests, and a request must not use up its time waiting here
     connections: null,
     pipelining: 1,
     keepAliveTimeout: KEEP_MS,
@@ -73,7 +73,7 @@ export function createHttpClient({
       ...limits,
       connect: (options, callback) => {
         try {
-          // an address is connected without a lookup
+          // a literal address is connected without a lookup
           guard.checkHost(options.hostname)
         } catch (error) {
           return callback(error as Error, null)
@@ -146,10 +146,10 @@ export function createHttpClient({
 
   return {
     request,
-    /** POST and any status; for callers that look at it themselves. */
+    /** POST; resolves with any status, which the caller must check. */
     post: (url: string, options: Omit<Outgoing, 'method'> = {}) =>
       request(url, { ...options, method: 'POST' }),
-    /** Closes every connection; what is on its way fails. */
+    /** Closes every connection; requests in progress fail. */
     async close(): Promise<void> {
       await Promise.all([agents.guarded.destroy(), agents.trusted.destroy()])
     },
@@ -163,7 +163,7 @@ function parse(address: string): URL {
   if (!url) throw refuse('it is not a URL')
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refuse(`${url.protocol} is not http or https`)
-  if (url.username || url.password) throw refuse('it holds a user or password')
+  if (url.username || url.password) throw refuse('it contains a user or password')
   return url
 }
 

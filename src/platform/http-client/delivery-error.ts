@@ -1,25 +1,25 @@
 import type { Details } from '../errors.ts'
 
 export interface DeliveryFacts {
-  /** One of the error table's codes. */
+  /** A code of the error table. */
   code: string
   message: string
-  /** What the message names. */
+  /** The details for the message. */
   details?: Details | undefined
-  /** Trying again would end the same way: the message is dead. */
+  /** A retry would fail too: the message is dead. */
   final?: boolean
-  /** It may have arrived all the same: only what the other side recognises by its id may be tried again. */
+  /** The message may have arrived: retry it only if the receiver deduplicates by id. */
   uncertain?: boolean
-  /** Not before so many ms, by the word of the other side. */
+  /** Minimum delay of the next attempt in ms, as requested by the receiver. */
   retryAfterMs?: number
-  /** HTTP status, where there was one. */
+  /** HTTP status, if there was a response. */
   status?: number
-  /** The other side never wants to hear of this endpoint again (410). */
+  /** The endpoint is gone for good (410). */
   gone?: boolean
   cause?: unknown
 }
 
-/** What every channel throws: what went wrong, and whether another try makes sense. */
+/** The error of every channel: what went wrong, and whether another attempt makes sense. */
 export class DeliveryError extends Error {
   readonly code: string
   readonly details: Details | undefined

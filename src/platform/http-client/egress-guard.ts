@@ -6,27 +6,27 @@ import { undelivered } from './undelivered.ts'
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
-/** What ipaddr.js takes for unicast. */
+/** Reserved ranges that ipaddr.js calls unicast. */
 const RESERVED = [
-  // IPv4 inside IPv6 without a mark (RFC 4291, 2.5.5.1), deprecated
+  // IPv4-compatible IPv6 (RFC 4291, 2.5.5.1), deprecated
   '::/96',
-  // Azure's own services of each virtual machine, its metadata among them
+  // Azure's services for its virtual machines, including the metadata service
   '168.63.129.16/32',
 ].map((range) => ipaddr.parseCIDR(range))
 
 export interface Guard {
-  /** Whether we may connect to this address. */
+  /** Whether connecting to this address is allowed. */
   allows(address: string): boolean
-  /** The details of EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
+  /** The details of EGRESS_REFUSED for a host that is a forbidden literal address. */
   refusalOf(hostname: string): DetailsOf<'EGRESS_REFUSED'> | undefined
-  /** Throws EGRESS_REFUSED for a host that is written as an address which we may not connect to. */
+  /** Throws EGRESS_REFUSED for a host that is a forbidden literal address. */
   checkHost(hostname: string): void
-  /** For net.connect: what it returns has been checked, and what is connected is what it returned. */
+  /** The lookup for net.connect: it returns only checked addresses, and net.connect uses exactly these. */
   readonly lookup: LookupFunction
 }
 
 /**
- * Lets connections through to public addresses, and to those in `allow` (addresses and CIDR ranges). An address that only
+ * Permits connections to public addresses, and to those in `allow` (addresses and CIDR ranges). An address that only
  * contains a private one (mapped, NAT64, 6to4, Teredo) is not public. Throws CONFIG_INVALID for an entry that is neither.
  */
 export function createGuard({
@@ -34,7 +34,7 @@ export function createGuard({
   resolve = dnsLookup as unknown as LookupFunction,
 }: {
   allow: readonly string[]
-  /** In place of the system's resolver. */
+  /** Replaces the system's resolver. */
   resolve?: LookupFunction
 }): Guard {
   const ranges = allow.map(parseRange)

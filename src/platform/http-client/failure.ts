@@ -2,7 +2,7 @@ import { reasonOf } from '../errors.ts'
 import { DeliveryError } from './delivery-error.ts'
 import { undelivered } from './undelivered.ts'
 
-/** What was known when a request failed; times in ms. */
+/** The state of a request when it failed; times in ms. */
 interface Circumstances {
   host: string
   connectMs: number
@@ -11,7 +11,7 @@ interface Circumstances {
   cancelled: boolean
 }
 
-/** Any error of a request as a DeliveryError. What failed before a byte was sent is certain not to have arrived. */
+/** Any error of a request as a DeliveryError. A request that failed before its first byte certainly did not arrive. */
 export function classify(
   error: unknown,
   { host, connectMs, timeoutMs, expired, cancelled }: Circumstances,
@@ -50,7 +50,7 @@ function codeOf(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code ?? '')
 }
 
-/** OpenSSL's names for what is wrong with a certificate, and Node's and the handshake's own. */
+/** Codes of OpenSSL for certificates, of Node and of the handshake. */
 function isTls(code: string): boolean {
   return /^(ERR_TLS|ERR_SSL|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|EPROTO|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH|INVALID_PURPOSE|ERR_OSSL)/.test(
     code,

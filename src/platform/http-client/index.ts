@@ -1,6 +1,6 @@
 /**
- * HTTP to others: the client, the egress guard (checked at connect, after DNS), bodies with limits, failures in classes.
- * Never: a request past the guard.
+ * Outgoing HTTP: the client, the egress guard (checked at connect, after DNS), bodies with limits, classified failures.
+ * Never: a request that bypasses the guard.
  */
 export { jsonOf } from './body.ts'
 export { askChatModel, type ChatModelOptions } from './chat-model.ts'

@@ -1,8 +1,8 @@
 import { Webhook } from 'standardwebhooks'
 
 /**
- * The three headers of Standard Webhooks. Each secret (`whsec_…`) signs, so that a receiver may verify with the old or the
- * new one while they are exchanged. Without a secret only id and time.
+ * The three headers of Standard Webhooks. Each secret (`whsec_…`) signs, so that a receiver can verify with the old or the
+ * new one during a rotation. Without a secret only id and time.
  */
 export function signatureHeaders(
   id: string,

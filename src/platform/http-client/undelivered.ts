@@ -1,7 +1,10 @@
 import { type DetailsOf, type ErrorCode, PorteiroError } from '../errors.ts'
 import { DeliveryError, type DeliveryFacts } from './delivery-error.ts'
 
-/** A DeliveryError with the words of the error table: `throw undelivered('DELIVERY_STATUS', { host, status }, { final: true })`. */
+/**
+ * A DeliveryError with the words of the error table: `throw undelivered('DELIVERY_STATUS', { host, status }, { final:
+ * true })`.
+ */
 export function undelivered<Code extends ErrorCode>(
   code: Code,
   details: DetailsOf<Code>,
@@ -10,10 +13,10 @@ export function undelivered<Code extends ErrorCode>(
   return new DeliveryError({ code, message: new PorteiroError(code, details).message, details, ...facts })
 }
 
-/** Statuses of 4xx that may be different next time: request timeout, too early, too many requests. */
+/** Temporary 4xx statuses: request timeout, too early, too many requests. */
 const PASSING = [408, 425, 429]
 
-/** What an HTTP status means for the message; undefined for 2xx. `retryAfterMs` as the other side asked for it. */
+/** The error of an HTTP status; undefined for 2xx. `retryAfterMs` as requested by the receiver. */
 export function refusalOf(
   host: string,
   { status, retryAfterMs }: { status: number; retryAfterMs?: number | undefined },
@@ -27,10 +30,10 @@ export function refusalOf(
   )
 }
 
-/** The longest wait that another side may ask for, ms. */
+/** The longest Retry-After that is respected, in ms. */
 const LONGEST_WAIT_MS = 24 * 60 * 60 * 1000
 
-/** ms of a Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); undefined where it is neither. */
+/** ms of a Retry-After header, in seconds or as a date (RFC 9110, 10.2.3); undefined if it is invalid. */
 export function retryAfter(value: string | undefined, now = Date.now()): number | undefined {
   if (value === undefined) return undefined
   const text = value.trim()

@@ -6,14 +6,14 @@ import { withTimeout } from '../time.ts'
 import { openEmbedded } from './embedded/embedded.ts'
 import { isStartingUp, translate } from './sqlstate.ts'
 
-/** ms in which a connection must stand; longer means the server is away, and callers have their own fallback. */
+/** Limit in ms for connecting; after it the server counts as down, and callers have their own fallback. */
 const CONNECT_MS = 10_000
-/** ms for one query of a Querier; a server that hangs says nothing, and its connection is then given up. */
+/** Limit in ms for one query; a server that hangs reports nothing, so its connection is given up. */
 const QUERY_MS = 10_000
-/** ms that closing waits for queries that run and for the server's goodbye. */
+/** Limit in ms for running queries and the server to finish on close. */
 const CLOSE_MS = 3000
 const DEFAULT_SCHEMA = 'porteiro'
-/** Connections a process; Postgres allows 100 in all by default and several roles share it. */
+/** Maximum number of connections per process; Postgres allows 100 in total by default, and several roles share them. */
 const DEFAULT_MAX = 10
 
 /** Runs SQL and resolves with the rows. Every function of a sql/ folder takes one: the database, or a transaction. */
@@ -31,7 +31,7 @@ export interface Database extends Querier {
   /** The first schema of every connection's search_path. */
   readonly schema: string
   readonly embedded: boolean
-  /** As given, or the embedded server's. May hold a password: never log it. */
+  /** The given URL, or the embedded server's. May contain a password: never log it. */
   readonly url: string
   /** Commits what `run` did, or rolls all of it back when `run` throws. */
   transaction<T>(run: (transaction: Transaction) => Promise<T>): Promise<T>
@@ -48,8 +48,8 @@ export interface DatabaseOptions {
 }
 
 /**
- * A pool that has connected once. Throws DATABASE_UNREACHABLE (with host, port and database, never the password), and
- * what openEmbedded throws. Later errors of Postgres are DATABASE_QUERY or DATABASE_UNREACHABLE, with the cause.
+ * Opens a pool and connects once. Throws DATABASE_UNREACHABLE (with host, port and database, never the password), and
+ * the errors of openEmbedded. Later errors of Postgres are DATABASE_QUERY or DATABASE_UNREACHABLE, with the cause.
  */
 export async function openDatabase({
   url: given,
@@ -106,7 +106,8 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
     const client = await pool.connect().catch((error) => {
       throw translate(error, target)
     })
-    // a backend that dies between two queries is told to the client alone: unheard, it would end the process
+    // the death of a backend between two queries is only reported on the client; without a listener it would end the
+    // process
     let broken: Error | undefined
     const onError = (error: Error) => {
       broken = error
@@ -119,7 +120,7 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
       await query('commit')
       return result
     } catch (error) {
-      // behind a query that was given up nothing is answered either; ending the connection rolls back too
+      // after an abandoned query the connection answers nothing; closing it also rolls back
       if (error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE') broken ??= error
       else {
         await client.query(timed('rollback')).catch((failed) => {
@@ -144,12 +145,12 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
   }
 }
 
-/** A time limit a query and not on the pool: a migration, and its wait for another's, may take as long as it takes. */
+/** The limit is per query and not on the pool, because migrations and their locks may take any time. */
 function timed(text: string, values?: readonly unknown[]): pg.QueryConfig & { query_timeout: number } {
   return { text, query_timeout: QUERY_MS, ...(values && { values: values as unknown[] }) }
 }
 
-/** The pool, and its end: in order within CLOSE_MS, then by cutting what is left. */
+/** The pool, and a close that waits for CLOSE_MS and then cuts the remaining connections. */
 function createPool(url: string, schema: string, max: number, log: Logger) {
   const sockets = new Set<Socket>()
   const pool = new pg.Pool({
@@ -164,16 +165,16 @@ function createPool(url: string, schema: string, max: number, log: Logger) {
       return socket.once('close', () => sockets.delete(socket))
     },
   })
-  // an idle connection that breaks is replaced by the pool; without a listener it would end the process
+  // the pool replaces a broken idle connection; without a listener the error would end the process
   pool.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'an idle database connection was lost'))
   try {
-    // pg parses the URL at the first connection only
+    // pg parses the URL only at the first connection
     targetOf(pool)
   } catch (error) {
     throw fail('DATABASE_UNREACHABLE', { reason: 'DATABASE_URL is not a Postgres URL' }, error)
   }
   const end = async () => {
-    // the pool forgets an idle connection before its socket is closed
+    // the pool drops an idle connection before its socket is closed
     const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)))
     await withTimeout(CLOSE_MS, Promise.all([pool.end(), ...closed]))
     for (const socket of sockets) socket.destroy()
@@ -181,7 +182,7 @@ function createPool(url: string, schema: string, max: number, log: Logger) {
   return { pool, end }
 }
 
-/** Waits out a server that is still starting; anything else that is wrong will not mend by waiting. */
+/** Waits only for a server that is still starting; waiting does not help with other errors. */
 async function firstConnection(pool: pg.Pool): Promise<void> {
   const end = performance.now() + CONNECT_MS
   for (;;) {
@@ -197,8 +198,8 @@ async function firstConnection(pool: pg.Pool): Promise<void> {
 }
 
 /**
- * The schema as a startup parameter costs no query a connection. Parameters of the URL win over those of the pool, and
- * of two with one name the last wins: so ours goes to the end, behind whatever `options` the URL brought.
+ * Setting the schema as a startup parameter saves a query per connection. Parameters of the URL win over those of the
+ * pool, and of two with the same name the last one wins: so ours goes to the end, after the URL's own `options`.
  */
 function withSearchPath(url: string, schema: string): string {
   const given = /[?&]options=([^&]*)/.exec(url)?.[1]

@@ -1,6 +1,6 @@
 /**
  * Postgres: the pool, transactions, migrations, SQLSTATE to our errors, LISTEN, and the embedded server.
- * Never: the SQL of a table, which lies with the room that owns it.
+ * Never: the SQL of a table, which belongs to the room that owns it.
  */
 export { type Database, openDatabase, type Querier, type Transaction } from './database.ts'
 export { openEmbedded } from './embedded/embedded.ts'

@@ -16,8 +16,8 @@ interface Migration {
 }
 
 /**
- * Applies the numbered `*.sql` of `directory` that the schema has not seen, in order, a transaction each. Runs that meet
- * wait for one another. Files that were applied but are absent here belong to a newer version and are left alone, so
+ * Applies the new numbered `*.sql` files of `directory` in order, each in a transaction. Concurrent runs
+ * wait for one another. Applied files that are missing here belong to a newer version and are ignored, so
  * that a deployment can be rolled back. Throws MIGRATION_CHANGED, MIGRATION_FAILED.
  */
 export async function migrate(
@@ -37,12 +37,12 @@ export async function migrate(
     throw translate(error, {})
   } finally {
     client.off('error', ignore)
-    // closing the session gives the lock back, whatever state a failure left the session in
+    // closing the session releases the lock, whatever state a failure left the session in
     client.release(true)
   }
 }
 
-/** The names of applied migrations in order; empty where none ever ran. */
+/** The names of applied migrations in order; empty if none ever ran. */
 export async function appliedMigrations(database: Querier): Promise<string[]> {
   const [found] = await database.query<{ there: boolean }>(
     `select to_regclass('migrations') is not null as there`,
@@ -93,7 +93,7 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   const numbers = names.map((name) => Number.parseInt(name, 10))
   const twice = names.find((_, index) => numbers.indexOf(numbers[index]!) !== index)
   if (twice !== undefined) {
-    throw fail('MIGRATION_FAILED', { file: twice, reason: 'another file carries the same number' })
+    throw fail('MIGRATION_FAILED', { file: twice, reason: 'another file has the same number' })
   }
   return Promise.all(
     names.map(async (file) => {

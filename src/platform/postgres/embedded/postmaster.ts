@@ -14,26 +14,26 @@ import { inspectProcess, isRunning } from './processes.ts'
 import { SOCKET_NAME } from './socket-directory.ts'
 import { remove } from './start-lock.ts'
 
-/** What a server writes into postmaster.pid, as far as it has got. */
+/** The content of postmaster.pid so far. */
 export interface Postmaster {
   pid: number
   socketDirectory: string | undefined
   status: string
 }
 
-/** ms between two looks at a server that comes or goes; it announces neither. */
+/** Polling interval in ms for a server that starts or stops; it announces neither. */
 const LOOK_MS = 5
-/** ms for a start; after a crash it replays its log first, which may take long on slow disks. */
+/** Limit in ms for a start; after a crash the server replays its log first, which may take long on slow disks. */
 const START_MS = 120_000
-/** ms that the backends of a killed server have to notice its death, and between two tries. */
+/** Limit in ms for the backends of a killed server to notice its death, and pause between two attempts. */
 const LEFTOVER_MS = 10_000
 const LEFTOVER_LOOK_MS = 100
-/** ms for a fast, then for an immediate shutdown; what still runs is killed. */
+/** Limit in ms for a fast, then for an immediate shutdown; after that the server is killed. */
 const FAST_MS = 20_000
 const IMMEDIATE_MS = 5000
-/** The same where this process is ending and holds somebody up. */
+/** The same while this process is ending and somebody waits for it. */
 const HASTY_MS = 2000
-/** Bytes at which the server's log starts anew, the old one kept as server.log.1. */
+/** Size in bytes at which the server's log is rotated to server.log.1. */
 const LOG_BYTES = 1_000_000
 
 /** A small server's settings. fsync, synchronous_commit and full_page_writes keep their safe defaults. */
@@ -45,7 +45,7 @@ const SETTINGS = {
   max_wal_size: '256MB',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // statements and refused rows may hold names and numbers of people; the client is told of errors anyway
+  // statements and refused rows may contain names and numbers of people; the client gets the errors anyway
   log_min_messages: 'log',
   log_min_error_statement: 'panic',
   log_checkpoints: 'off',
@@ -53,8 +53,8 @@ const SETTINGS = {
 }
 
 /**
- * The server of `cluster`, if one runs and answers. The file of a dead one is left for Postgres, which knows best what
- * may remain of it, unless its process id now belongs to a zombie or a stranger: for these Postgres would not start.
+ * The server of `cluster`, if one runs and answers. The file of a dead server is left to Postgres, which knows best what
+ * may remain of it, unless its process id now belongs to a zombie or another program: then Postgres would not start.
  */
 export async function findPostmaster(cluster: string): Promise<Postmaster | undefined> {
   const path = join(cluster, 'postmaster.pid')
@@ -63,13 +63,13 @@ export async function findPostmaster(cluster: string): Promise<Postmaster | unde
     const text = await readFile(path, 'utf8').catch(() => undefined)
     if (text === undefined) return undefined
     const postmaster = parse(text)
-    // a server in another container on the same volume has a process id that means nothing here, but its socket answers
+    // the process id of a server in another container means nothing here, but its socket answers
     if (await answers(postmaster.socketDirectory)) return postmaster
     if (!runs(postmaster.pid, cluster)) {
       if (inspectProcess(postmaster.pid) !== undefined) await remove(path, text)
       return undefined
     }
-    // it starts, or it was killed and is not quite gone
+    // it is starting, or it was killed and has not quite ended
     if (postmaster.status !== 'ready') {
       const ready = await untilReady(cluster, postmaster.pid)
       if (ready) return ready
@@ -81,7 +81,7 @@ export async function findPostmaster(cluster: string): Promise<Postmaster | unde
   }
 }
 
-/** Starts the server, detached: it outlives a SIGKILL of ours, and a Ctrl-C in our terminal does not reach it. */
+/** Starts the server, detached: it survives a SIGKILL of this process, and a Ctrl-C in the terminal does not reach it. */
 export async function startPostmaster(
   cluster: string,
   { postgres }: Binaries,
@@ -107,7 +107,7 @@ export async function startPostmaster(
         throw spawnFailure(error, user)
       })
       child.unref()
-      // until its own file names it, nobody else could find it
+      // until its own file exists, no other process can find it
       forget = undoAtExit(() => signalTo(child.pid!, 'SIGQUIT'))
       const ready = await untilReady(cluster, child.pid!)
       if (ready) return ready
@@ -124,7 +124,7 @@ export async function startPostmaster(
   }
 }
 
-/** Undefined when the server ends instead. */
+/** Undefined if the server ends instead. */
 async function untilReady(cluster: string, pid: number): Promise<Postmaster | undefined> {
   const end = performance.now() + START_MS
   while (runs(pid, cluster)) {
@@ -145,7 +145,7 @@ async function untilReady(cluster: string, pid: number): Promise<Postmaster | un
   return undefined
 }
 
-/** Clients are let go and everything is written; a server that does not manage that in time recovers at its next start. */
+/** Disconnects clients and writes everything; a server that takes too long recovers at its next start. */
 export async function stopPostmaster(cluster: string, pid: number): Promise<void> {
   const facts = inspectProcess(pid)
   if (facts === undefined || !runs(pid, cluster)) return
@@ -165,7 +165,7 @@ export async function stopPostmaster(cluster: string, pid: number): Promise<void
   }
 }
 
-/** For a process that is ending: stops whatever server runs on `cluster`, within seconds. */
+/** For a process that is ending: stops the server of `cluster` within seconds. */
 export function stopPostmasterSync(cluster: string): void {
   const { pid } = parse(readFileSync(join(cluster, 'postmaster.pid'), 'utf8'))
   const facts = inspectProcess(pid)
@@ -182,12 +182,12 @@ function signalTo(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {
-    // it ended between the look and the signal
+    // it ended between the check and the signal
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
-/** A process id may by now belong to anyone, or to a zombie: only a postgres on this very directory counts. */
+/** The process id may now belong to another program or a zombie: only a postgres on this directory counts. */
 function runs(pid: number, cluster: string): boolean {
   const found = inspectProcess(pid)
   return found !== undefined && !found.zombie && found.command.includes(`postgres -D ${cluster} `)
@@ -219,13 +219,13 @@ async function openLog(cluster: string, user: User | undefined) {
     () => 0,
   )
   if (size > LOG_BYTES) await rename(path, `${path}.1`)
-  // no following of links: the directory belongs to the server's user, and we may be root
+  // links are not followed: the directory belongs to the server's user, and this process may be root
   const log = await open(
     path,
     constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW,
     0o600,
   )
-  // after a crash the server syncs every file in its directory, and complains of one it cannot open
+  // after a crash the server syncs every file in its directory and fails on files it cannot open
   if (user) await log.chown(user.uid, user.gid)
   return log
 }

@@ -2,20 +2,20 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 interface ProcessFacts {
-  /** Tells a process from a later one with the same id; only to be compared. */
+  /** Distinguishes a process from a later one with the same id; only for comparison. */
   startedAt: string
-  /** Ended, but its parent has not asked for it yet. */
+  /** Ended, but not yet reaped by its parent. */
   zombie: boolean
   /** The command line, arguments separated by single spaces. */
   command: string
 }
 
-/** Undefined where no such process is left. From /proc where there is one, else from ps. */
+/** Undefined if there is no such process. Read from /proc if it exists, else from ps. */
 export function inspectProcess(pid: number): ProcessFacts | undefined {
   return process.platform === 'linux' ? fromProc(pid) : fromPs(pid)
 }
 
-/** True while `pid` is the very process that had this `startedAt`, and still runs. */
+/** Whether `pid` is still the process with this `startedAt` and is running. */
 export function isRunning(pid: number, startedAt: string): boolean {
   const found = inspectProcess(pid)
   return found !== undefined && !found.zombie && found.startedAt === startedAt
@@ -24,7 +24,7 @@ export function isRunning(pid: number, startedAt: string): boolean {
 function fromProc(pid: number): ProcessFacts | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // the second field is the name in parentheses and may itself hold spaces and parentheses
+    // the second field is the name in parentheses and may itself contain spaces and parentheses
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
     // proc(5): state is field 3, starttime field 22

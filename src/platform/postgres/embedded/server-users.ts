@@ -11,8 +11,8 @@ export interface ServerUser {
 }
 
 /**
- * Who uses a server: a file each in `directory`, named after its process. Kept so that the last one out stops the
- * server: neither may `porteiro migrate` take it from the service that joined it, nor a killed process leave it behind.
+ * Registers a user of a server: a file in `directory`, named after its process. So the last user stops the
+ * server: `porteiro migrate` must not stop it under the service, and a killed process must not leave it behind.
  */
 export async function registerUser(directory: string): Promise<ServerUser> {
   await mkdir(directory, { recursive: true, mode: 0o700 })

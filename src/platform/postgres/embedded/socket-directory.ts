@@ -5,28 +5,29 @@ import { dirname, join } from 'node:path'
 import { fail } from '../../errors.ts'
 import { blockedAt, NOBODY, type User } from './file-access.ts'
 
-/** Where root keeps what uid 65534 cannot reach in its own place. */
+/** Location of root's clusters that uid 65534 could not reach otherwise. */
 export const AWAY = '/var/lib/porteiro'
-/** Bytes of sun_path less its closing NUL: 108 on Linux, 104 on macOS and the BSDs. */
+/** Length of sun_path without its final NUL: 108 bytes on Linux, 104 on macOS and the BSDs. */
 const SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103
-/** The socket's file name carries the port even though nothing listens on it. */
+/** The socket's file name contains the port although nothing listens on it. */
 export const SOCKET_NAME = '.s.PGSQL.5432'
 
 export interface ClusterLocation {
   /** Real path of the cluster, which may not exist yet. */
   cluster: string
   exists: boolean
-  /** Whom the server runs as; undefined: as ourselves. */
+  /** The server's user; undefined: that of this process. */
   user: User | undefined
-  /** What the lock and the list of users are named after. */
+  /** Base name of the lock and the list of users. */
   stem: string
   /** Outside of the data directory, because the server may not enter it. */
   away: boolean
 }
 
 /**
- * The cluster is `<home>/postgres`. For root it may be a link to one below /var/lib/porteiro, where the way to `home` is
- * barred to the server's user (a clone in /root). An existing one is run by its owner and never moved.
+ * The cluster is `<home>/postgres`. For root it may be a link to a cluster below /var/lib/porteiro, if the path to
+ * `home` is inaccessible for the server's user (a clone in /root). An existing cluster is run by its owner and never
+ * moved.
  */
 export async function locateCluster(home: string): Promise<ClusterLocation> {
   const path = join(home, 'postgres')
@@ -46,10 +47,10 @@ export async function locateCluster(home: string): Promise<ClusterLocation> {
   return { cluster, exists: there !== undefined, user: NOBODY, stem: cluster, away: true }
 }
 
-/** Makes `<home>/postgres` point to a cluster elsewhere, for people and for the next start. */
+/** Links `<home>/postgres` to a cluster elsewhere, for people and for the next start. */
 export async function linkCluster(home: string, { cluster }: ClusterLocation): Promise<void> {
   const path = join(home, 'postgres')
-  // an older link may lead to what was deleted
+  // an older link may point to a deleted cluster
   await rm(path, { force: true })
   await symlink(cluster, path)
 }
@@ -74,7 +75,7 @@ async function userOf(cluster: string, root: boolean): Promise<User | undefined>
   })
 }
 
-/** The cluster itself, which only its user may enter, or where its path is too long for a socket a fresh directory. */
+/** The cluster itself, which only its user may enter, or a new directory if its path is too long for a socket. */
 export async function socketDirectory(cluster: string, user: User | undefined): Promise<string> {
   if (Buffer.byteLength(join(cluster, SOCKET_NAME)) <= SOCKET_PATH_BYTES) return cluster
   const base = await realpath(tmpdir())

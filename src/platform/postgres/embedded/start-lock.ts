@@ -5,12 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fail } from '../../errors.ts'
 import { inspectProcess, isRunning } from './processes.ts'
 
-/** ms between two looks at a lock that another process holds. */
+/** Polling interval in ms for a lock that another process holds. */
 const LOOK_MS = 20
 
 /**
- * Runs `run` while `path` is ours; processes on one data directory start and stop its server one after another. A lock
- * whose process is gone is taken over. Throws DATABASE_LOCKED after `timeoutMs`.
+ * Runs `run` while holding the lock `path`; processes on one data directory start and stop its server one after
+ * another. A lock whose process is gone is taken over. Throws DATABASE_LOCKED after `timeoutMs`.
  */
 export async function withLock<T>(path: string, timeoutMs: number, run: () => Promise<T>): Promise<T> {
   await acquire(path, timeoutMs)
@@ -49,7 +49,7 @@ function isStale(owner: string): boolean {
   return pid !== undefined && !isRunning(Number(pid), startedAt!)
 }
 
-/** Takes the file away before looking again: between the first look and now another process may have replaced it. */
+/** Moves the file away before checking it again, because another process may have replaced it since the first check. */
 export async function remove(path: string, expected: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`
   try {
