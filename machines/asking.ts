@@ -13,13 +13,13 @@ export interface AskRequest {
 }
 
 export interface AskingOutput {
-  /** Whether anybody could be asked. */
+  /** Whether a question was sent to anybody. */
   asked: boolean
 }
 
 /**
- * Everybody of a unit who reads messages is asked in writing, and the visitor hears that we wait. The answer is not its
- * business: it is a decision that arrives at the call, which then leaves this machine.
+ * Asks all residents of a unit who read messages in writing, and tells the visitor to wait. An answer goes to the call as a
+ * decision; the call then stops this machine.
  */
 export const askingMachine = setup({
   types: {
@@ -31,7 +31,7 @@ export const askingMachine = setup({
     say,
     deadline,
     reassuring: reassuringMachine,
-    /** Resolves when everybody of the unit who can be was asked, rejects when nobody can. */
+    /** Resolves when all residents who read messages were asked; rejects when there are none. */
     ask: port<void, AskRequest>('ask'),
   },
 }).createMachine({

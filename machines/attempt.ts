@@ -3,7 +3,7 @@ import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
 import type { Unit } from './unit.ts'
 
-/** Somebody who may be called for a unit. */
+/** A person who may be called for a unit. */
 export interface Contact {
   residentId: string
   name: string
@@ -12,7 +12,7 @@ export interface Contact {
 
 export interface DialRequest {
   callId: string
-  /** One id an attempt, so that a request that is delivered twice rings once. */
+  /** One id an attempt, so that a request that is delivered twice places one call. */
   attemptId: string
   contact: Contact
   unit: Unit
@@ -21,15 +21,15 @@ export interface DialRequest {
 }
 
 /**
- * Why a telephone rings no more without an answer. `failed` is a request that was not accepted, `unallocated` a number that the
- * PBX does not know, `hopeless` a dialer that can call nobody any more.
+ * Why a telephone stopped ringing without an answer. `failed`: the request was not accepted. `unallocated`: the PBX does not
+ * know the number. `hopeless`: the dialer has failed for good.
  */
 export type RingEnd = 'unanswered' | 'busy' | 'declined' | 'unallocated' | 'congested' | 'failed' | 'hopeless'
 
-/** What the PBX reports of a telephone that was asked to ring. */
+/** The result that the PBX reports for a call. */
 export type RingResult = { type: 'ring.ended'; end: Exclude<RingEnd, 'hopeless'> }
 
-/** What an attempt tells the search. */
+/** Facts that an attempt sends to the search. */
 export type AttemptFact =
   | { type: 'attempt.ringing'; attemptId: string }
   | { type: 'attempt.ended'; attemptId: string; end: RingEnd }
@@ -39,8 +39,8 @@ export interface AttemptContext extends DialRequest {
 }
 
 /**
- * One attempt to call one telephone: requested, ringing, and ended with a reason. An answer is not its business: the resident's
- * leg arrives at the call, and the search then stops this machine, which cancels what still rings.
+ * One attempt to call one telephone: requested, ringing, ended with a reason. An answer goes to the call, as the resident's leg;
+ * the search then stops this machine, which cancels a call that still rings.
  */
 export const attemptMachine = setup({
   types: {
@@ -50,9 +50,9 @@ export const attemptMachine = setup({
   },
   actors: {
     deadline,
-    /** Resolves when the request to ring was accepted; rejects when it cannot be done. */
+    /** Resolves when the request to call was accepted; rejects when it failed. */
     dial: port<void, DialRequest>('dial'),
-    /** Lasts while the telephone rings, and reports why it rings no more. On exit it cancels what still rings. */
+    /** Lasts while the telephone rings, and reports why it stopped. Cancels the call on exit if it still rings. */
     ring: lastingPort<DialRequest, RingResult>('ring'),
   },
   actions: {
@@ -65,7 +65,7 @@ export const attemptMachine = setup({
     ),
   },
   guards: {
-    /** Nobody can be called any more: the code that a dialer rejects with once it has failed for good. */
+    /** The dialer has failed for good and rejects every request with this code. */
     isHopeless: (_, error: unknown) =>
       typeof error === 'object' && error !== null && 'code' in error && error.code === 'DIALER_FAILED',
   },

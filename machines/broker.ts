@@ -2,39 +2,39 @@ import { assign, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
 
-/** Why a connection to the broker could not be had, or was lost: a code of the error table and its facts. */
+/** Why the broker connection failed or was lost: a code of the error table and its facts. */
 export interface BrokerFailure {
   code: string
   details: Record<string, unknown>
-  /** Waiting does not mend it: a wrong password, a virtual host that does not exist. */
+  /** A retry cannot help: a wrong password, a virtual host that does not exist. */
   final: boolean
 }
 
 /** Times in ms. */
 export interface BrokerSettings {
-  /** Tries at the start, and after a loss under `crash`. */
+  /** Attempts at the start, and after a loss under `crash`. */
   attempts: number
-  /** Between two of them. */
+  /** Between two attempts. */
   retryMs: number
-  /** How long the broker may refuse to take messages. */
+  /** How long the broker may block publishers. */
   blockedMs: number
   onFailure: 'crash' | 'recover'
-  /** Tries after a loss under `recover`; the pause before each doubles, from `retryMs` to `recoveryMaxMs`. */
+  /** Attempts after a loss under `recover`; the delay before each doubles, from `retryMs` to `recoveryMaxMs`. */
   recoveryAttempts: number
   recoveryMaxMs: number
 }
 
 export interface BrokerContext {
   settings: BrokerSettings
-  /** Tries since the connection last stood. */
+  /** Attempts since the connection was last open. */
   tries: number
   /** How often the connection was lost. */
   losses: number
-  /** What went wrong last. */
+  /** The last failure. */
   failure: BrokerFailure | null
 }
 
-/** What the connection reports, a fault that a publisher saw, and the one command. */
+/** Facts of the connection, a fault that a publisher saw, and the one command. */
 export type BrokerEvent =
   | { type: 'broker.blocked'; reason: string }
   | { type: 'broker.unblocked' }
@@ -50,11 +50,11 @@ const setUp = setup({
   },
   actors: {
     deadline,
-    /** One try; rejects with a BrokerFailure. */
+    /** One attempt; rejects with a BrokerFailure. */
     connect: port<void, void>('connect'),
-    /** Lasts while the connection stands; reports what becomes of it, and lets go of it on exit. */
+    /** Lasts while the connection is open: reports its events, and releases it on exit. */
     hold: lastingPort<void, BrokerEvent>('hold'),
-    /** Resolves when no channel, socket or timer of the connection is left. */
+    /** Resolves when all channels, sockets and timers of the connection are closed. */
     release: port<void, void>('release'),
   },
   actions: {
@@ -68,7 +68,7 @@ const setUp = setup({
     mayTry: ({ context }, failure: BrokerFailure) =>
       !failure.final && context.tries < context.settings.attempts,
     mayRecover: ({ context }) => context.tries < context.settings.recoveryAttempts,
-    /** No confirm came: the connection is not worth keeping. */
+    /** No confirm came: the connection is broken. */
     isSilent: (_, failure: BrokerFailure) => failure.code === 'BROKER_TIMEOUT',
   },
 })
@@ -85,8 +85,8 @@ const lost = [
 ] as const
 
 /**
- * The connection to RabbitMQ. It never publishes: who does takes the open channel from the connection's plain object.
- * Whoever owns it ends the process when it has failed.
+ * The connection to RabbitMQ. It never publishes: publishers take the open channel from the connection's plain object. Its
+ * owner ends the process when the connection has failed for good.
  */
 export const brokerMachine = setUp.createMachine({
   id: 'broker',
@@ -141,7 +141,7 @@ export const brokerMachine = setUp.createMachine({
       states: {
         open: { on: { 'broker.blocked': 'blocked' } },
         blocked: {
-          description: 'the broker takes no messages: memory or disk ran low there',
+          description: 'the broker blocks publishers: its memory or disk is low',
           on: { 'broker.unblocked': 'open' },
           invoke: {
             src: 'deadline',
@@ -189,7 +189,7 @@ export const brokerMachine = setUp.createMachine({
         },
       },
     },
-    failed: { description: 'nobody can be rung; the process ends' },
+    failed: { description: 'no resident can be called; the process ends' },
     closing: {
       on: { 'broker.close': {} },
       invoke: { src: 'release', id: 'release', onDone: 'closed', onError: 'closed' },
@@ -198,7 +198,7 @@ export const brokerMachine = setUp.createMachine({
   },
 })
 
-/** ms before the next try: doubled each time, never more than the bound. */
+/** Delay before the next attempt in ms: doubled each time, up to the maximum. */
 function backoff({ settings, tries }: BrokerContext): number {
   return Math.min(settings.recoveryMaxMs, settings.retryMs * 2 ** Math.min(tries, 20))
 }

@@ -21,15 +21,15 @@ import {
 } from './visit.ts'
 import { type VisitorOutput, visitorMachine } from './visitor.ts'
 
-/** ms that a consultation has at least, however late somebody answers. */
+/** Minimum length of a consultation in ms, however late the answer. */
 const CONSULTATION_MS = 60_000
 
 const UNDECIDED = { type: 'end', params: { outcome: 'undecided', reason: 'undecided' } } as const
 const RESTORE_LEGS = { type: 'tellLegs', params: 'call.restored' } as const
 
 /**
- * One visit, from the visitor's first frame until both legs are hung up by us. A root actor whose id is the AudioSocket
- * UUID; the dialogues, the search for the resident and the legs are its children.
+ * One visit, from the visitor's first frame until both legs are hung up. A root actor whose id is the AudioSocket UUID; the
+ * dialogues, the search for the resident and the legs are its children.
  */
 export const callMachine = setup({
   types: {
@@ -48,7 +48,7 @@ export const callMachine = setup({
     concluding: concludingMachine,
     say,
     deadline,
-    /** What the rules say, and who may be rung for the unit; nobody is an empty list. */
+    /** The decision of the rules, and the attempts for the unit; an empty list if nobody may be called. */
     match: port<Matched, { callId: string; unit: Unit }>('match'),
     tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
   },
@@ -84,10 +84,10 @@ export const callMachine = setup({
   guards: {
     goesOn: ({ context }) => context.ending === null,
     isOverdue: ({ context }) => context.isOverdue,
-    /** Somebody is being consulted, whom the call's maximum does not cut off. */
+    /** A line is open; the call's maximum does not cut it. */
     isConsulting: ({ context }) => context.ending === null && context.legs.includes('resident'),
     endsAfterTalk: ({ context }) => context.settings.afterTalk === 'end',
-    /** Whoever leaves a talk; one that was lost with a process is called again. */
+    /** A resident left a talk. If the line was lost with a process, it is called again instead. */
     endsTheVisit: ({ context }, how: HungUp) => how !== 'lost' && context.settings.afterTalk === 'end',
     nobodyIsHere: ({ context }) => context.legs.length === 0,
     isHere: ({ context }, role: Role) => context.legs.includes(role),
@@ -210,7 +210,7 @@ export const callMachine = setup({
       initial: 'searching',
       states: {
         searching: {
-          description: 'nobody is on the line',
+          description: 'no line is open',
           always: { guard: 'isOverdue', target: '#call.concluding', actions: end('expired', 'too-long') },
           on: {
             'resident.joined': {
@@ -226,7 +226,7 @@ export const callMachine = setup({
           },
         },
         answered: {
-          description: 'somebody is on the line',
+          description: 'a line is open',
           invoke: [
             {
               src: 'tone',
@@ -324,7 +324,7 @@ export const callMachine = setup({
               },
             },
             releasing: {
-              description: 'who did not decide hears a goodbye and is hung up; then the search goes on',
+              description: 'the undecided line hears a goodbye and is hung up; then the search continues',
               initial: 'farewell',
               on: {
                 'resident.hungUp': {
@@ -369,7 +369,7 @@ export const callMachine = setup({
         'visitor.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'resident.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'visitor.hungUp': { actions: drop('visitor') },
-        // the first decision stands, and who comes now is told by the service that the visit is over
+        // the first decision stands; the service rejects a resident who comes now with a prompt
         'decision.given': {},
         'call.end': {},
       },
@@ -379,7 +379,7 @@ export const callMachine = setup({
   output: ({ context }) => resultOf(context),
 })
 
-/** When the line is cut, whatever is being said: ms since the epoch. */
+/** When the line is cut in any case, ms since the epoch. */
 function lineEndsAt({ startedAt, answeredAt, settings: { callMaxMs } }: CallContext): number {
   return Math.min(Math.max(startedAt + callMaxMs, answeredAt! + CONSULTATION_MS), startedAt + 2 * callMaxMs)
 }
@@ -400,7 +400,7 @@ function drop(role: Role) {
   return { type: 'dropLeg', params: role } as const
 }
 
-/** What was decided by whoever is on the resident's leg. */
+/** The decision of the person on the resident's leg. */
 function decisionOf({ line }: CallContext, { answer, via }: ResidentOutput): Omit<Decision, 'at'> {
   return { verdict: answer as Verdict, by: line?.kind === 'operator' ? 'operator' : 'resident', via }
 }

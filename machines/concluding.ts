@@ -6,7 +6,7 @@ import { sayBoth } from './speech.ts'
 export interface ConcludingInput {
   callId: string
   ending: Ending
-  /** ms from the moment both goodbyes began until the legs are hung up, at the earliest. */
+  /** Minimum ms between the start of both goodbyes and the hangup. */
   hangupDelayMs: number
 }
 
@@ -15,15 +15,15 @@ export interface ConcludingContext extends ConcludingInput {
   farewellAt: number
 }
 
-/** A leg that closed itself because the other side did not. */
+/** We closed a leg because the other side did not. */
 export type ConcludingEvent = { type: 'leg.forced' }
 
-/** What it asks of its call. */
+/** What this machine asks of its call. */
 export type ConcludingCommand = { type: 'legs.hangUp' }
 
 /**
- * The end of a call: both hear their goodbye whole, then 0x00 goes to the legs. It is over for the call when the legs are
- * gone, wherever this machine stands.
+ * The end of a call: both legs hear their whole goodbye, then get 0x00. The call ends when its legs are gone, whatever the
+ * state of this machine.
  */
 export const concludingMachine = setup({
   types: {
@@ -58,7 +58,7 @@ export const concludingMachine = setup({
     },
     hangingUp: { entry: 'hangUpLegs', on: { 'leg.forced': 'forcing' } },
     forcing: {
-      description: 'a leg did not close after 0x00; it closes itself and tells',
+      description: 'a leg did not close after 0x00; it closes its socket and reports that',
       type: 'final',
     },
   },

@@ -7,64 +7,64 @@ import { reassuringMachine } from './reassuring.ts'
 import { type Role, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
-/** One telephone that is called: somebody of the unit, or the operator in their place. */
+/** One call to one telephone: a resident's, or the operator's in their place. */
 export interface RingAttempt {
   kind: 'call' | 'operator'
   contact: Contact
   ringMs: number
 }
 
-/** Every telephone of the unit at once; the first answer cancels the others. */
+/** Calls to all telephones of the unit at once; the first answer cancels the others. */
 export interface TogetherAttempt {
   kind: 'together'
   contacts: Contact[]
   ringMs: number
 }
 
-/** One time that everybody of the unit who reads messages is asked in writing. */
+/** One question in writing to all residents of the unit who read messages. */
 export interface AskAttempt {
   kind: 'whatsapp'
   /** How long the visitor waits for an answer before the next step. */
   waitMs: number
 }
 
-/** The tenant's contact plan, written out. */
+/** One step of the tenant's contact plan, resolved. */
 export type Attempt = RingAttempt | TogetherAttempt | AskAttempt
 
 export interface ContactInput {
   callId: string
   unit: Unit
-  /** In their order. */
+  /** In the order in which they are made. */
   attempts: Attempt[]
   /** ms between two attempts. */
   pauseMs: number
 }
 
-/** How a line ended on which nobody decided. */
+/** How a line without a decision ended. */
 export type LineEnd = 'undecided' | 'left' | 'lost'
 
-/** How an attempt came to its end. `concluded`: the visit ended while somebody was on the line. */
+/** How an attempt ended. `concluded`: the visit ended while the line was open. */
 export type AttemptEnd = RingEnd | LineEnd | 'unasked' | 'decided' | 'concluded'
 
 export interface OpenAttempt {
   attemptId: string
   kind: Attempt['kind']
-  /** Null where the whole unit was asked in writing. */
+  /** Null if the whole unit was asked in writing. */
   residentId: string | null
 }
 
-/** An attempt that is over, for the journal and for those who watch. */
+/** An attempt that is over, for the journal and the inspector. */
 export interface EndedAttempt extends OpenAttempt {
   end: AttemptEnd
 }
 
-/** What the call learns: who is being called or asked now, who is on the line, and which attempts are over. */
+/** Tells the call which attempt is under way, which has the line, and which are over. */
 export type ContactFact =
   | { type: 'contact.ringing'; kind: Attempt['kind'] }
   | { type: 'contact.answered'; attempt: OpenAttempt }
   | { type: 'contact.ended'; attempt: EndedAttempt }
 
-/** What the call tells the search: somebody is on the line, or is there no more. */
+/** Tells the search that the resident's line was opened or has ended. */
 export type LineFact =
   | { type: 'line.answered'; attemptId: string | null }
   | { type: 'line.ended'; how: LineEnd }
@@ -72,33 +72,32 @@ export type LineFact =
 export type ContactEvent = AttemptFact | LineFact
 
 export interface ContactContext extends ContactInput {
-  /** How many attempts were begun. */
+  /** Attempts begun so far. */
   begun: number
-  /** How many attempts rang, or were asked; none at all means that the resident cannot be reached. */
+  /** Attempts that rang or asked; 0 means that the resident cannot be reached. */
   rings: number
-  /** How many people were on the line and did not decide. */
+  /** Lines that ended without a decision, lost ones not counted. */
   answers: number
-  /** How often an attempt was made again, because the line was lost with a process. */
+  /** How often an attempt was repeated because its line was lost with a process. */
   repeats: number
   /** Telephones of the current attempt that may still answer. */
   ringing: DialRequest[]
-  /** The dialer can call nobody any more. */
+  /** Whether the dialer has failed for good. */
   hopeless: boolean
 }
 
-/** Nobody decided: somebody answered, it rang in vain, or it could not ring. */
+/** Why nobody decided: a line ended undecided, attempts rang or asked in vain, or none could. */
 export type Missed = 'undecided' | 'unanswered' | 'unreachable'
 
-/** How many telephones may ring at once. */
+/** Maximum number of telephones that ring at once. */
 const TOGETHER = 8
 
 type Ended = Omit<Extract<AttemptFact, { type: 'attempt.ended' }>, 'type'>
 
 /**
- * The search for somebody who decides. It calls or asks one after the other whom the contact plan names, and outlives a poor
- * answer: while somebody is on the line it waits, and goes on when the line ends without a decision. A decision ends it from
- * outside: the call leaves the state that invokes this machine, which stops whatever still rings. Whoever was asked in writing
- * may answer as long as the search lasts.
+ * The search for a decision. It makes the attempts of the contact plan one after the other. While a line is open it waits, and
+ * it continues when the line ends without a decision. A decision goes to the call, which then stops this machine and so cancels
+ * calls that still ring. Residents who were asked in writing may answer until the search ends.
  */
 export const contactMachine = setup({
   types: {
@@ -114,7 +113,7 @@ export const contactMachine = setup({
     reassuring: reassuringMachine,
     tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
     asking: askingMachine,
-    /** Lasts while answers in writing count; on exit whoever was asked is asked no more. */
+    /** Lasts while written answers count; closes the questions on exit. */
     await: lastingPort<{ callId: string; asks: boolean }>('await'),
   },
   actions: {
@@ -128,7 +127,7 @@ export const contactMachine = setup({
       enqueue.assign({ ringing: requests })
       for (const [at, input] of requests.entries()) enqueue.spawnChild('attempt', { id: childOf(at), input })
     }),
-    /** What still rings is stopped with its machine. */
+    /** Stopping an attempt's machine cancels its call. */
     stopAll: enqueueActions(({ enqueue }) => {
       for (let at = 0; at < TOGETHER; at++) enqueue.stopChild(childOf(at))
       enqueue.assign({ ringing: [] })
@@ -161,7 +160,7 @@ export const contactMachine = setup({
   guards: {
     goesOn: ({ context }) => nextOf(context) < context.attempts.length,
     asksNext: ({ context }) => context.attempts[nextOf(context)]?.kind === 'whatsapp',
-    /** The visitor hears of the next attempt, unless there was nothing before it. */
+    /** The next attempt is announced, unless the visitor has noticed none before it. */
     goesOnAloud: ({ context }) =>
       nextOf(context) < context.attempts.length &&
       context.begun > 0 &&
@@ -170,7 +169,7 @@ export const contactMachine = setup({
       context.ringing.every((request) => request.attemptId === attemptId),
     wasAsked: (_, { asked }: AskingOutput) => asked,
     wasLost: (_, how: LineEnd) => how === 'lost',
-    /** A telephone that was answered and lost with a process is called again. */
+    /** A telephone whose line was lost with a process is called again. */
     isRepeated: ({ context }, how: LineEnd) =>
       how === 'lost' && context.begun > 0 && current(context).kind !== 'whatsapp',
   },
@@ -258,7 +257,7 @@ export const contactMachine = setup({
     whatsapp: {
       entry: ['nextAttempt', 'tellRinging'],
       invoke: [
-        // nothing rings anywhere
+        // no telephone rings
         { src: 'tone', id: 'hold', input: ({ context }) => sounding(context, 'hold') },
         {
           src: 'asking',
@@ -276,7 +275,7 @@ export const contactMachine = setup({
       ],
     },
     answered: {
-      description: 'somebody is on the line; the search goes on when they leave without a decision',
+      description: 'a line is open; the search continues when it ends without a decision',
       on: {
         'line.answered': {},
         'line.ended': [
@@ -305,13 +304,13 @@ function current({ attempts, begun }: ContactContext): Attempt {
   return attempts[begun - 1]!
 }
 
-/** The place of the next attempt that can be made; behind the last one where there is none. */
+/** Index of the next attempt that can be made; `attempts.length` if there is none. */
 function nextOf({ attempts, begun, hopeless }: ContactContext): number {
   const at = attempts.findIndex(({ kind }, place) => place >= begun && !(hopeless && kind !== 'whatsapp'))
   return at < 0 ? attempts.length : at
 }
 
-/** What the visitor hears before the next attempt. */
+/** The prompt before the next attempt. */
 function announcement(context: ContactContext): string {
   const isOperator = context.attempts[nextOf(context)]!.kind === 'operator'
   if (context.answers > 0) return isOperator ? 'trying-operator' : 'trying-on'
@@ -326,7 +325,7 @@ function childOf(place: number): string {
   return `attempt-${place}`
 }
 
-/** The id of the current attempt. One that was used once rings no more, so that a repeated attempt has another. */
+/** The id of the current attempt. A dialer ignores an id that it has called before, so a repeated attempt gets a new one. */
 function idOf({ callId, begun, repeats }: ContactContext): string {
   return `${callId}-${repeats > 0 ? `r${repeats}-` : ''}${begun}`
 }

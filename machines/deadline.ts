@@ -1,8 +1,8 @@
 import { port } from './port.ts'
 
 /**
- * A deadline is a child actor with an absolute time as its input, because XState's own delayed transitions are lost when
- * a snapshot is restored, while a promise's input is restored and so re-arms itself with the time that remains.
+ * A deadline is a child actor with an absolute time as its input. XState loses delayed transitions when it restores a
+ * snapshot, but it restores the input of a promise, which then waits for the remaining time only.
  */
 export interface Deadline {
   /** Milliseconds since the epoch. */
@@ -11,7 +11,7 @@ export interface Deadline {
 
 export const deadline = port<void, Deadline>('deadline')
 
-/** The deadline that lies so many milliseconds ahead. */
+/** The deadline `ms` milliseconds from now. */
 export function inMs(ms: number): Deadline {
   return { at: Date.now() + ms }
 }

@@ -1,12 +1,12 @@
 import { assign, setup } from 'xstate'
 
 export interface DeliveryInput {
-  /** Tries after the first one. */
+  /** Attempts after the first one. */
   maxRetries: number
 }
 
 export interface DeliveryContext extends DeliveryInput {
-  /** Tries so far, since the last redrive. */
+  /** Attempts since the last redrive. */
   tries: number
 }
 
@@ -22,8 +22,8 @@ export type DeliveryEvent =
   | { type: 'message.bounced' }
 
 /**
- * The life of one message. It knows no I/O and has no timers: whoever changes a message's row asks it by `transition`
- * whether the change is one, so that workers, the API and the reconciliation follow the same description.
+ * The life of one message, without I/O or timers. All code that changes a message's row asks `transition` first, so that
+ * workers, the API and the reconciliation follow one description.
  */
 export const deliveryMachine = setup({
   types: { input: {} as DeliveryInput, context: {} as DeliveryContext, events: {} as DeliveryEvent },
@@ -40,11 +40,11 @@ export const deliveryMachine = setup({
   id: 'delivery',
   context: ({ input }) => ({ ...input, tries: 0 }),
   initial: 'pending',
-  // a fact whenever it comes: a worker that lost its claim, or that no cancellation reached, may have sent it
+  // accepted in any state: a worker that lost its claim, or missed a cancellation, may have sent it
   on: { 'message.accepted': '.sent' },
   states: {
     pending: {
-      description: 'nobody has tried yet',
+      description: 'not attempted yet',
       on: {
         'message.taken': { target: 'processing', actions: 'countTry' },
         'message.expired': 'expired',
@@ -62,7 +62,7 @@ export const deliveryMachine = setup({
         ],
         'message.expired': 'expired',
         'message.cancelled': 'cancelled',
-        // the worker ended before anything left, or was killed: the next one takes it
+        // the worker ended or was killed before it sent anything: the next worker takes it
         'message.released': [
           { guard: 'wasTried', target: 'retrying', actions: 'uncountTry' },
           { target: 'pending', actions: 'uncountTry' },
@@ -70,25 +70,25 @@ export const deliveryMachine = setup({
       },
     },
     retrying: {
-      description: 'waits for its next try',
+      description: 'waits for its next attempt',
       on: {
         'message.taken': { target: 'processing', actions: 'countTry' },
         'message.expired': 'expired',
         'message.cancelled': 'cancelled',
-        // somebody does not want to wait
+        // an operator retries it now
         'message.redriven': { target: 'pending', actions: 'forgetTries' },
       },
     },
     sent: {
-      description: 'the other side has accepted it',
-      // a receipt may say later that it could not be delivered
+      description: 'the receiver has accepted it',
+      // a later receipt may report that it was not delivered
       on: { 'message.bounced': 'failed' },
     },
     failed: {
-      description: 'dead, with its trace; a redrive begins anew',
+      description: 'a dead letter; a redrive starts again',
       on: { 'message.redriven': { target: 'pending', actions: 'forgetTries' } },
     },
-    expired: { description: 'its time passed: it must never leave any more', type: 'final' },
-    cancelled: { description: 'somebody took it back' },
+    expired: { description: 'too late: it is never sent', type: 'final' },
+    cancelled: { description: 'withdrawn on request' },
   },
 })

@@ -6,11 +6,11 @@ import type { Role } from './speech.ts'
 export interface LegInput {
   callId: string
   role: Role
-  /** ms between our hangup and the moment we close the socket ourselves. */
+  /** ms between our hangup and closing the socket ourselves. */
   graceMs: number
 }
 
-/** Facts that the leg's media reports, and what its call tells it. */
+/** Facts of the leg's media, and commands of its call. */
 export type LegEvent =
   | { type: 'key.pressed'; key: string }
   | { type: 'speech.started' }
@@ -21,8 +21,8 @@ export type LegEvent =
   | { type: 'call.restored' }
 
 /**
- * `fin`, `rst`, `hangup` (0x00) and `error` come from the other side; `us` when we closed it; `lost` when a restored call finds
- * that the leg ended with the process that had it.
+ * How a leg ended. `fin`, `rst`, `hangup` (0x00) and `error` come from the other side. `us`: we closed it. `lost`: it ended with
+ * the process that had it, as a restored call finds out.
  */
 export type HungUp = 'fin' | 'rst' | 'hangup' | 'error' | 'us' | 'lost'
 
@@ -31,7 +31,7 @@ export interface LegRef {
   role: Role
 }
 
-/** What a leg tells its call. The role is in the name, so that charts read `visitor.hungUp`. */
+/** Facts that a leg sends to its call. The role is in the name, so that charts read `visitor.hungUp`. */
 export type LegFact =
   | { type: 'visitor.key.pressed' | 'resident.key.pressed'; key: string }
   | { type: 'visitor.speech.started' | 'resident.speech.started' }
@@ -39,8 +39,8 @@ export type LegFact =
   | { type: 'visitor.forced' | 'resident.forced' }
 
 /**
- * One leg of a call, from its first frame to its closed socket. Frames never come here: the leg's media object takes
- * them and reports facts through `hear`.
+ * One leg of a call, from its first frame to its closed socket. Frames never come here: the leg's media takes them and reports
+ * facts through `hear`.
  */
 export const legMachine = setup({
   types: { input: {} as LegInput, context: {} as LegInput, events: {} as LegEvent },

@@ -4,13 +4,13 @@ import { listening } from './speech.ts'
 
 export interface ListeningInput {
   callId: string
-  /** Whether speech is transcribed; otherwise only keys count, and silence ends the waiting. */
+  /** Whether speech is transcribed; otherwise only keys count, and silence ends the wait. */
   transcribes: boolean
-  /** Somebody speaks already: they interrupted what was said. */
+  /** The speaker interrupted a prompt and is already speaking. */
   speaks: boolean
-  /** ms of silence that are waited for. */
+  /** ms of silence that end the wait. */
   silenceMs: number
-  /** The longest that somebody may speak without a pause, ms. */
+  /** Maximum ms of speech without a pause. */
   speechMs: number
 }
 
@@ -18,17 +18,17 @@ export interface ListeningContext<Heard> extends ListeningInput {
   heard: Heard | null
 }
 
-/** What was understood; null when nobody said anything. */
+/** What was understood; null after silence. */
 export interface ListeningOutput<Heard> {
   heard: Heard | null
 }
 
 export type ListeningEvent = { type: 'speech.started' }
 
-/** What it tells its dialogue: speech cannot be transcribed, so the keys remain. */
+/** Tells the dialogue that speech cannot be transcribed: only keys are left. */
 export type ListeningFact = { type: 'speech.failed' }
 
-/** Waits for an answer after a question: for words where they are transcribed, and for silence to last. */
+/** Waits for an answer: for words if they are transcribed, and until the silence is too long. */
 export function listeningMachine<Heard>(port: string) {
   return setup({
     types: {
@@ -66,7 +66,7 @@ export function listeningMachine<Heard>(port: string) {
         on: { 'speech.started': { guard: 'transcribes', target: 'hearing' } },
       },
       hearing: {
-        description: 'somebody speaks; the silence is counted anew afterwards',
+        description: 'speech; silence is measured again afterwards',
         invoke: {
           src: 'deadline',
           id: 'speechDeadline',

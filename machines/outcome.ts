@@ -17,7 +17,7 @@ export const OUTCOMES = [
 /** How a call ended. */
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** Why it ended so, where the outcome alone does not tell. */
+/** Why it ended so, if the outcome alone does not say it. */
 export type Reason =
   | 'visitor-left'
   | 'visitor-silent'
@@ -45,13 +45,13 @@ export interface Ending {
   reason: Reason | null
 }
 
-/** How a visit ends whose visitor said too little. */
+/** The ending of a visit whose visitor said too little. */
 export const BY_GIVING_UP: Record<GaveUp, Ending> = {
   silent: { outcome: 'abandoned', reason: 'visitor-silent' },
   'unknown-unit': { outcome: 'unreachable', reason: 'unknown-unit' },
 }
 
-/** How it ends when the search is over and nobody decided. */
+/** The ending of a visit whose search is over without a decision. */
 export const BY_MISSING: Record<Missed, Ending> = {
   undecided: { outcome: 'undecided', reason: 'undecided' },
   unanswered: { outcome: 'unanswered', reason: 'no-answer' },

@@ -7,8 +7,8 @@ import {
 } from 'xstate'
 
 /**
- * A port is a place where a machine touches the world. The machines only name them; the service provides the real ones
- * with `machine.provide`. A port that nobody provided throws: XState itself would only warn and go on without it.
+ * A port is a place where a machine touches the world. The machines only name their ports; the service implements them with
+ * `machine.provide`. A port without an implementation throws: XState itself would only warn and continue.
  */
 export function port<Output, Input>(name: string): PromiseActorLogic<Output, Input> {
   return fromPromise<Output, Input>(() => Promise.reject(missing(name)))

@@ -16,7 +16,7 @@ import { type Unit, unitMachine, type VisitorSpeech } from './unit.ts'
 import type { Matched } from './visit.ts'
 import { visitorMachine } from './visitor.ts'
 
-/** Every place where a call and the machines below it touch the world. */
+/** All ports of the call machine and the machines below it. */
 export interface CallPorts {
   deadline: PromiseActorLogic<void, Deadline>
   say: PromiseActorLogic<Said, Saying>
@@ -37,7 +37,7 @@ export interface CallPorts {
   release: PromiseActorLogic<void, LegRef>
 }
 
-/** The call machine and every machine below it on these ports. */
+/** The call machine, and every machine below it, with these ports. */
 export function provideCall(ports: CallPorts): typeof callMachine {
   const { deadline, say, sayBoth, record, listen, listenToAnswer, findUnit } = ports
   const { match, dial, ring, ask, tone, bridge, hear, hangUp, release } = ports

@@ -3,9 +3,9 @@ import { type Piece, type Recording, type RecordingName, record, say } from './s
 
 export interface QuestionInput {
   callId: string
-  /** What the answer is kept as. */
+  /** Name of the answer's recording. */
   name: RecordingName
-  /** The question in the words of each time that it is asked. */
+  /** The question, in the words of the first time, the second, and so on. */
   asks: Piece[][]
 }
 
@@ -14,15 +14,15 @@ export interface QuestionContext extends QuestionInput, QuestionOutput {
 }
 
 export interface QuestionOutput {
-  /** What was said; null when nothing was. */
+  /** The recorded answer; null after silence. */
   recording: Recording | null
-  /** The visitor goes back to the unit instead. */
+  /** The visitor wants to name the unit again. */
   corrects: boolean
 }
 
 export type QuestionEvent = { type: 'key.pressed'; key: string } | { type: 'call.restored' }
 
-/** One question that the visitor answers in their own voice: it is asked, a tone sounds, and what is said is recorded. */
+/** One question that the visitor answers by voice: asks it, plays a tone and records the answer. */
 export const questionMachine = setup({
   types: {
     input: {} as QuestionInput,
@@ -33,7 +33,7 @@ export const questionMachine = setup({
   actors: { say, record },
   actions: {
     countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
-    /** The one that was cut off does not count. */
+    /** The attempt that was cut off does not count. */
     askAnew: assign({ asked: ({ context }) => context.asked - 1 }),
   },
   guards: {

@@ -4,14 +4,14 @@ import { say } from './speech.ts'
 
 export interface ReassuringInput {
   callId: string
-  /** What the visitor hears each time. */
+  /** The prompt that is repeated. */
   prompt: string
 }
 
-/** ms between two words to a visitor who waits. */
+/** ms between two prompts to a waiting visitor. */
 export const REASSURING_MS = 20_000
 
-/** Tells a visitor who waits how it stands, again and again, as long as the state lasts that invokes it. */
+/** Repeats a prompt to a waiting visitor as long as its state lasts. */
 export const reassuringMachine = setup({
   types: { input: {} as ReassuringInput, context: {} as ReassuringInput },
   actors: { say, deadline },

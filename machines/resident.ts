@@ -5,20 +5,20 @@ import type { Unit } from './unit.ts'
 
 /** ms and counts of the resident's dialogue. */
 export const RESIDENT_PATIENCE = {
-  /** Silence after the menu before it is read once more. */
+  /** Silence after the menu before it is repeated. */
   silenceMs: 8000,
-  /** The longest that somebody may speak without a pause. */
+  /** Maximum speech without a pause. */
   speechMs: 10_000,
-  /** How often the menu is read to somebody who presses nothing. */
+  /** How often the menu is played to a resident who presses nothing. */
   asks: 2,
 }
 
 export type Verdict = 'authorized' | 'denied'
 
-/** What a spoken answer means; only clear words decide. */
+/** The meaning of a spoken answer; only clear words decide. */
 export type SpokenAnswer = 'yes' | 'no' | 'talk' | 'who' | 'unclear'
 
-/** What the resident wants; `undecided` when nothing was pressed. */
+/** What the resident wants; `undecided` if they pressed and said nothing clear. */
 export type Answer = Verdict | 'talk' | 'undecided'
 
 export interface ResidentInput {
@@ -45,7 +45,7 @@ export interface ResidentContext extends ResidentInput, ResidentOutput {
 
 export type ResidentEvent = { type: 'key.pressed'; key: string } | { type: 'speech.started' } | ListeningFact
 
-/** The keys of the menu, and nothing else, decide. */
+/** The keys of the menu; no other key decides. */
 export const RESIDENT_KEYS = { authorize: '1', deny: '2', talk: '3', repeat: '4' } as const
 
 const BY_KEY: Record<string, Answer> = {
@@ -63,7 +63,7 @@ const BY_WORD: Partial<Record<SpokenAnswer, Answer>> = { yes: 'authorized', no: 
 
 type Heard = ListeningOutput<SpokenAnswer>
 
-/** The resident's dialogue: hears who is there, then decides by key or by a clear word. */
+/** The resident's dialogue: announces the visitor, then takes the decision by key or by a clear word. */
 export const residentMachine = setup({
   types: {
     input: {} as ResidentInput,

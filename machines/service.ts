@@ -2,28 +2,28 @@ import { setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { port } from './port.ts'
 
-/** ms in which all closes that closes in order: 10 s for a last query, the rest for what else is open. */
+/** ms for an orderly close: 10 s for a last query, the rest for all other parts. */
 const CLOSE_MS = 15_000
 
 export interface ServiceInput {
-  /** ms that live calls have to finish once the service drains. */
+  /** ms for live calls to finish while the service drains. */
   drainMs: number
 }
 
 export type ServiceEvent = { type: 'service.drain' } | { type: 'service.stop' }
 
 /**
- * The service's own life. SIGTERM is `service.drain`: no new calls, live ones finish within a bound. A second signal is
- * `service.stop`: what is left ends now.
+ * The service's life. SIGTERM is `service.drain`: no new calls, and live ones have DRAIN_SECONDS to finish. A second signal is
+ * `service.stop`: the service ends now.
  */
 export const serviceMachine = setup({
   types: { input: {} as ServiceInput, context: {} as ServiceInput, events: {} as ServiceEvent },
   actors: {
     deadline,
     start: port<void, void>('start'),
-    /** Takes no new calls; resolves when the last live one ended. */
+    /** Takes no new calls; resolves when the last live call has ended. */
     drain: port<void, void>('drain'),
-    /** Ends what is left and closes all that was opened, last opened first. */
+    /** Ends live calls and closes all parts in reverse order of opening. */
     close: port<void, void>('close'),
   },
 }).createMachine({
@@ -33,7 +33,7 @@ export const serviceMachine = setup({
   states: {
     starting: {
       invoke: { src: 'start', id: 'start', onDone: 'running', onError: 'closing' },
-      // what was half opened is closed all the same
+      // parts that were opened before the failure are closed too
       on: { 'service.drain': 'closing', 'service.stop': 'closing' },
     },
     running: { on: { 'service.drain': 'draining', 'service.stop': 'closing' } },
@@ -52,7 +52,7 @@ export const serviceMachine = setup({
     closing: {
       invoke: [
         { src: 'close', id: 'close', onDone: 'stopped', onError: 'stopped' },
-        // a database or a peer that hangs must not keep the service from ending
+        // a database or a peer that hangs must not keep the process alive
         { src: 'deadline', id: 'closeDeadline', input: () => inMs(CLOSE_MS), onDone: 'stopped' },
       ],
     },

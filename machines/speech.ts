@@ -3,9 +3,8 @@ import { port } from './port.ts'
 export type Role = 'visitor' | 'resident'
 
 /**
- * One part of what is said: a prompt's id, a number or code spelt out, a text that is synthesised (left out where nothing
- * can), a recording of this call, or a silence in ms.
- * Plain data, so that a snapshot and the journal can hold it.
+ * One part of an utterance of ours: a prompt's id, a number or code to spell, a text to synthesise (left out without a
+ * synthesizer), a recording of this call, or a silence in ms. Plain data, for snapshots and the journal.
  */
 export type Piece =
   | string
@@ -22,7 +21,7 @@ export interface Saying {
   pieces: Piece[]
 }
 
-/** How far it came: `ms` were played; leaving the state that says it interrupts it. */
+/** `ms` were played. Leaving the state interrupts the utterance. */
 export interface Said {
   ms: number
   interrupted: boolean
@@ -30,21 +29,21 @@ export interface Said {
 
 export interface Recording {
   name: RecordingName
-  /** Whether anybody spoke. */
+  /** Whether the leg spoke. */
   heard: boolean
   ms: number
 }
 
-/** Resolves when all was played out, or at once when the leg is gone. Never rejects for want of a listener. */
+/** Resolves when all was played, or at once when the leg is gone. Never rejects for want of a listener. */
 export const say = port<Said, Saying>('say')
 
-/** Speaks to both legs; resolves when all was played out, with the moment (ms since the epoch) both had begun. */
+/** Speaks to both legs; resolves when all was played, with the time (ms since the epoch) at which both had begun. */
 export const sayBoth = port<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>('sayBoth')
 
-/** Resolves when the speaker fell silent, pressed a key, said nothing for a while, or reached the limit. */
+/** Resolves when the speaker falls silent, presses a key, says nothing for a while, or reaches the limit. */
 export const record = port<Recording, { callId: string; role: Role; name: RecordingName }>('record')
 
-/** Never resolves where speech is not transcribed: then only keys count. */
+/** Never resolves if speech is not transcribed: then only keys count. */
 export function listening<Heard>(name: string) {
   return port<Heard, { callId: string }>(name)
 }

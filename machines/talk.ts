@@ -6,7 +6,7 @@ import { sayBoth } from './speech.ts'
 
 export interface TalkInput {
   callId: string
-  /** The longest that they may talk, ms. */
+  /** Maximum length of the talk, ms. */
   talkMs: number
 }
 
@@ -14,7 +14,7 @@ export type TalkContext = TalkInput & ResidentOutput
 
 export type TalkEvent = { type: 'key.pressed'; key: string }
 
-/** Visitor and resident talk with each other, until the resident decides by key. */
+/** Visitor and resident talk to each other until the resident decides by key. */
 export const talkMachine = setup({
   types: {
     input: {} as TalkInput,
@@ -43,7 +43,7 @@ export const talkMachine = setup({
   initial: 'introducing',
   states: {
     introducing: {
-      description: 'each is told that the other comes on the line',
+      description: 'tells each that the other is coming on the line',
       invoke: {
         src: 'sayBoth',
         id: 'introduce',

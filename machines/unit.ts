@@ -11,30 +11,30 @@ export interface Unit {
   label: string
 }
 
-/** ms and counts of the visitor's dialogue; people at a gate are in the wind and look for their glasses. */
+/** ms and counts of the visitor's dialogue. They are generous: visitors stand in the wind and look for their glasses. */
 export const VISITOR_PATIENCE = {
   /** Silence after a question before it is asked again. */
   silenceMs: 7000,
-  /** After the last digit, for those who do not press #. */
+  /** Silence after the last digit, for visitors who do not press #. */
   digitMs: 4000,
-  /** How often a question is asked before we give up on it. */
+  /** How often a question is asked before the dialogue gives up. */
   asks: 2,
-  /** How many unknown units end the dialogue. */
+  /** Number of unknown units that end the dialogue. */
   misses: 2,
-  /** The longest that somebody may speak without a pause. */
+  /** Maximum speech without a pause. */
   speechMs: 15_000,
-  /** More digits than any unit has; the rest is ignored. */
+  /** More digits than any unit has; further ones are ignored. */
   digits: 8,
 }
 
-/** What free speech said, as far as it could be understood; what was not said is null. */
+/** What was understood of free speech; null for what was not said. */
 export interface VisitorSpeech {
   unit: Unit | null
-  /** The utterance itself, where it says who is there; it is played to the resident. */
+  /** Recording of the utterance if it names the visitor; the resident hears it. */
   identity: Recording | null
-  /** The same, where it says only why. */
+  /** The same if it gives only the purpose. */
   purpose: Recording | null
-  /** Whether it says why, be it beside the name. */
+  /** Whether it gives the purpose, with or without a name. */
   purposeSaid: boolean
 }
 
@@ -46,11 +46,11 @@ export interface UnitInput {
   transcribes: boolean
   /** Whether speech interrupts the question; otherwise only a key does. */
   bargesIn: boolean
-  /** The digit that interrupted the greeting, or nothing. */
+  /** The digit that interrupted the greeting, or an empty string. */
   digits: string
 }
 
-/** The unit, with what else was said beside it. */
+/** The unit, and what else was said with it. */
 export interface UnitOutput extends VisitorSpeech {
   gaveUp: GaveUp | null
   /** False once speech could not be transcribed. */
@@ -58,7 +58,7 @@ export interface UnitOutput extends VisitorSpeech {
 }
 
 export interface UnitContext extends UnitInput, UnitOutput {
-  /** The question as it is asked next. */
+  /** The next question, in its words. */
   question: Piece[]
   asked: number
   missed: number
@@ -72,7 +72,7 @@ export type UnitEvent =
 
 type Heard = ListeningOutput<VisitorSpeech>
 
-/** Which unit the visitor wants: by keys, or in words where they are transcribed. */
+/** Asks which unit the visitor wants: by keys, or in words if they are transcribed. */
 export const unitMachine = setup({
   types: {
     input: {} as UnitInput,
@@ -209,7 +209,7 @@ export const unitMachine = setup({
           { target: 'asking', actions: 'tellUnknown' },
         ],
       },
-      // keys that come while we look are part of the next question, not of this one
+      // keys during the look-up belong to the next question
       on: { 'key.pressed': {}, 'call.restored': {} },
     },
     named: { type: 'final' },

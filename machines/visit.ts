@@ -10,19 +10,19 @@ import type { VisitorFact } from './visitor.ts'
 export interface CallSettings {
   /** Whether speech is transcribed; otherwise only keys count. */
   transcribes: boolean
-  /** Whether speech interrupts what is said; a setting of the tenant. */
+  /** Whether speech interrupts prompts; a setting of the tenant. */
   bargesIn: boolean
   /** Between two attempts to reach the resident. */
   pauseMs: number
   talkMs: number
-  /** What follows a talk that ended without a decision; a setting of the tenant. */
+  /** What follows a talk without a decision; a setting of the tenant. */
   afterTalk: 'end' | 'next'
   callMaxMs: number
   hangupDelayMs: number
   hangupGraceMs: number
 }
 
-/** What the rules say of a visit before anybody is rung, and whom to ring where they leave it open. */
+/** The decision of the rules before anybody is called; `contact` leaves it to the attempts. */
 export type Matched =
   | { verdict: 'contact'; attempts: Attempt[] }
   | { verdict: 'blocked' | 'authorized'; attempts?: undefined }
@@ -31,12 +31,12 @@ export interface CallInput {
   callId: string
   /** Milliseconds since the epoch. */
   startedAt: number
-  /** The condominium's name, if it is to be spoken. */
+  /** The condominium's name, if the greeting has it. */
   welcome: string | null
   settings: CallSettings
 }
 
-/** What is known of a visit so far. */
+/** All that is known about a visit so far. */
 export interface CallContext extends CallInput {
   /** The legs that are connected now. */
   legs: Role[]
@@ -44,13 +44,13 @@ export interface CallContext extends CallInput {
   identity: Recording | null
   purpose: Recording | null
   attempts: Attempt[]
-  /** Whom the last attempt rang, and so who answers. */
+  /** Kind of the last attempt, and so of the person who answers. */
   ringing: Attempt['kind']
-  /** The attempt whose telephone is on the line. */
+  /** The attempt that has the resident's line. */
   line: OpenAttempt | null
-  /** The attempts that are over, in the order of their ends. */
+  /** Attempts that are over, in the order in which they ended. */
   ended: EndedAttempt[]
-  /** The call's maximum was over while somebody was on the line. */
+  /** Whether the call's maximum passed while a line was open. */
   isOverdue: boolean
   ending: Ending | null
   decision: Decision | null
@@ -61,9 +61,9 @@ export type CallEvent =
   | LegFact
   | VisitorFact
   | ContactFact
-  /** Somebody is on the resident's leg; `attemptId` where the leg tells which telephone it is. */
+  /** A resident's leg is connected; `attemptId` if it names its attempt. */
   | { type: 'resident.joined'; attemptId?: string | null }
-  /** Once, when the visitor has come back to a call that was kept: what was being said or heard was cut off. */
+  /** Once, after the call was restored from its snapshot: the prompt or recording in progress was cut off. */
   | { type: 'call.restored' }
   | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
   | { type: 'leg.hangUp'; role: Role }
@@ -75,7 +75,7 @@ export interface CallOutput {
   reason: Reason | null
   decision: Decision | null
   attempts: EndedAttempt[]
-  /** ms since the call started, and all in all. */
+  /** ms since the call started; `total` is its length. */
   durations: { total: number; toAnswer: number | null; toDecision: number | null }
 }
 
@@ -97,7 +97,7 @@ export function newVisit(input: CallInput): CallContext {
   }
 }
 
-/** What it comes to; the ending is known by then. */
+/** The result of a call whose ending is known. */
 export function resultOf({ ending, decision, ended, answeredAt, startedAt }: CallContext): CallOutput {
   const since = (at: number | null) => (at === null ? null : at - startedAt)
   return {

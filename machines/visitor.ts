@@ -31,16 +31,16 @@ export interface VisitorInput {
 export type VisitorEvent =
   | { type: 'key.pressed'; key: string }
   | { type: 'speech.started' }
-  /** The visitor is back on the line: what was asked last is asked again. */
+  /** The visitor is back on the line: repeats the last question. */
   | { type: 'call.restored' }
 
-/** What the call learns before the dialogue is over: whatever ends it from here on, its record says whom it was for. */
+/** Tells the call the unit before the dialogue is over, so that its record has the unit however it ends. */
 export interface VisitorFact {
   type: 'visitor.chose'
   unit: Unit
 }
 
-/** The visitor's dialogue: which unit, who is there, and why. */
+/** The visitor's dialogue: unit, name and purpose. */
 export const visitorMachine = setup({
   types: {
     input: {} as VisitorInput,
@@ -50,7 +50,7 @@ export const visitorMachine = setup({
   },
   actors: { say, unit: unitMachine, question: questionMachine },
   actions: {
-    /** Speech may have said more than the unit; what it did not say stays as it was. */
+    /** Takes what speech gave beside the unit; what it did not give stays. */
     keepUnit: assign(({ context }, said: UnitOutput) => ({
       unit: said.unit ?? context.unit,
       identity: said.identity ?? context.identity,
@@ -101,7 +101,7 @@ export const visitorMachine = setup({
           callId,
           transcribes,
           bargesIn,
-          // whoever knows the gate keys the unit into the greeting
+          // regular visitors key the unit into the greeting
           digits: event.type === 'key.pressed' && isDigit(event.key) ? event.key : '',
         }),
         onDone: [
@@ -139,7 +139,7 @@ export const visitorMachine = setup({
             target: 'purpose',
             actions: assign({ identity: ({ event }) => event.output.recording }),
           },
-          // somebody who keyed a unit but does not speak is still announced, without a name
+          // a visitor who keyed a unit but does not speak is announced without a name
           { target: 'confirming' },
         ],
       },

@@ -7,10 +7,10 @@ import type { EndedCalls } from './ended.ts'
 import type { Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
 import type { Elsewhere } from './sql/snapshots.ts'
 
-/** ms between two checks whether a process that seems alive is. */
+/** ms between two checks whether a process is still alive. */
 const AGAIN_MS = 1000
 
-/** How a call begins here: the journal's next number, and the state of a restored call. */
+/** How a call begins here: the journal's next number, and the snapshot of a restored call. */
 export interface Beginning {
   seq: number
   restored?: RestoredVisit
@@ -23,14 +23,14 @@ interface ArrivalsOptions {
   maxCalls: number
   ended: EndedCalls
   snapshots: Pick<Snapshots, 'recall' | 'locate'> | undefined
-  /** Takes no new calls. */
+  /** Whether no new calls are taken. */
   isDraining: () => boolean
   /** Aborted when no more connections are taken. */
   closing: AbortSignal
   begin: (arrived: ArrivedLeg, beginning: Beginning) => void
   join: (call: LiveCall, arrived: ArrivedLeg) => void
   media: Pick<MediaPort, 'reject' | 'relay'>
-  /** A waiting visitor was taken or rejected. */
+  /** Called when a waiting visitor was taken or rejected. */
   onSettled: () => void
   log: Logger
 }

@@ -24,7 +24,7 @@ import { withTimeout } from '../platform/time.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
 import type { WrittenQuestions } from './written-questions.ts'
 
-/** ms that the directory may take; the visitor waits on the line meanwhile. */
+/** Maximum ms of a directory query; the visitor waits on the line. */
 const DIRECTORY_MS = 5000
 
 interface CallEffectsOptions {
@@ -40,16 +40,16 @@ interface CallEffectsOptions {
     resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
   }
   operator: Contact | undefined
-  /** There is a way to ring anybody. */
+  /** Whether a dialer is configured. */
   rings: boolean
-  /** Asks the residents of a unit in writing. */
+  /** Asks residents in writing. */
   asking: WrittenQuestions
-  /** For steps of a plan that do not say. */
+  /** For steps of a plan without values of their own. */
   defaults: PlanDefaults
   log: Logger
 }
 
-/** What the machines' ports do in the service: they find the call's plain objects by its id and set them to work. */
+/** Implements the ports of the call's machines: finds the call and its legs by id, and lets them act. */
 export function createCallEffects(options: CallEffectsOptions) {
   const { find, findUnit, dialer, rules, operator, rings, asking, defaults, log } = options
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
@@ -63,7 +63,7 @@ export function createCallEffects(options: CallEffectsOptions) {
     try {
       return await leg.say([...before, ...pieces], signal)
     } catch (error) {
-      // a visitor who hears nothing is better off than one whose call breaks
+      // a missing prompt is better than a broken call
       log.error({ call_id: callId, leg: role, reason: reasonOf(error) }, 'could not be said')
       return { ms: 0, interrupted: true, beganAt: Date.now() }
     }
@@ -80,7 +80,7 @@ export function createCallEffects(options: CallEffectsOptions) {
     }
   }
 
-  /** Where that cannot be known now, asking finds out. */
+  /** True if it cannot be known now: the question itself then finds out. */
   const hasAccount = async (tenantId: string, steps: ContactPlan): Promise<boolean> => {
     if (!steps.some(({ kind }) => kind === 'whatsapp')) return true
     return within(DIRECTORY_MS, asking.hasAccount(tenantId)).catch(() => true)
@@ -97,7 +97,7 @@ export function createCallEffects(options: CallEffectsOptions) {
           sayTo(callId, 'visitor', words.visitor, signal),
           sayTo(callId, 'resident', words.resident, signal),
         ])
-        // the first frame is heard when its 20 ms are over
+        // the first frame has been heard after its 20 ms
         return { beganAt: Math.max(...said.map(({ beganAt }) => beganAt)) + FRAME_MS }
       },
     ),
@@ -151,13 +151,13 @@ export function createCallEffects(options: CallEffectsOptions) {
       const facts = { attempt: input.attemptId, contact: input.contact.residentId }
       try {
         await dialer.dial(input)
-        // left while the request was on its way; but whoever has answered by now must not be hung up
+        // the state was left during the request; do not hang up on a resident who has answered
         if (signal.aborted && !legOf(input.callId, 'resident')) return dialer.cancel(input)
         find(input.callId)?.note('dial', 'resident', facts)
       } catch (error) {
         find(input.callId)?.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
         log.warn({ call_id: input.callId, reason: reasonOf(error) }, 'the resident could not be rung')
-        // no answer is not a no: it may ring all the same, and the next attempt would ring a second time
+        // a request without an answer may still ring, and the next attempt would place a second call
         if (/_(TIMEOUT|BLOCKED)$/.test(asPorteiroError(error).code) && !legOf(input.callId, 'resident'))
           dialer.cancel(input)
         throw error
@@ -165,7 +165,7 @@ export function createCallEffects(options: CallEffectsOptions) {
     }),
 
     ring: fromCallback<EventObject, DialRequest, RingResult>(({ input }) => () => {
-      // an answered telephone rings no more; cancelling it would hang up on the resident
+      // cancelling an answered call would hang up on the resident
       if (!legOf(input.callId, 'resident')) dialer.cancel(input)
     }),
 
@@ -184,7 +184,7 @@ export function createCallEffects(options: CallEffectsOptions) {
           waitMs,
         })
         call.note('asked', null, { residents: asked, via: 'whatsapp', waitMs })
-        // the call left while the questions were written
+        // the state was left during the request
         if (signal.aborted) asking.close(callId)
       } catch (error) {
         const { code } = asPorteiroError(error)
@@ -226,7 +226,7 @@ export function createCallEffects(options: CallEffectsOptions) {
   }
 }
 
-/** What a query comes to; rejects with DATABASE_UNREACHABLE when that takes longer. */
+/** The result of a query; rejects with DATABASE_UNREACHABLE if it takes longer than `ms`. */
 async function within<T>(ms: number, query: Promise<T>): Promise<T> {
   const done = await withTimeout(
     ms,

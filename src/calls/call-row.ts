@@ -22,13 +22,13 @@ export function rowOf(call: LiveCall, nodeId: string): CallRow {
   }
 }
 
-/** Whose gate it is and which unit is wanted: what those need who follow the journal. */
+/** Tenant, entrance and unit of a call, for events whose consumers know nothing else of it. */
 export function placeOf({ tenantId, gate, actor }: LiveCall) {
   const { unit } = actor.getSnapshot().context
   return { tenant: tenantId, gate: gate ?? null, unit: unit && { id: unit.id, number: unit.number } }
 }
 
-/** What a call comes to whose PBX did not close in time. */
+/** The result of a call whose PBX did not close in time. */
 export function closedOutput({ actor, startedAt }: LiveCall): CallOutput {
   const { ending, decision, ended, answeredAt } = actor.getSnapshot().context
   const since = (at: number | undefined | null) => (at == null ? null : at - startedAt.getTime())

@@ -3,7 +3,7 @@ import type { CallOutput, callMachine, Piece, Role, Unit } from '../../machines/
 import type { Intent } from '../directory/index.ts'
 import type { Leg, LegOwner } from './leg.ts'
 
-/** A unit with the people who may be rung for it. */
+/** A unit with its residents. */
 export interface FoundUnit extends Unit {
   block: string | null
   residents: readonly {
@@ -17,19 +17,19 @@ export interface FoundUnit extends Unit {
   }[]
 }
 
-/** A call that lives on this node: its actor, and the plain objects the actor's ports work on. */
+/** A call that lives on this node: its actor, and the plain objects that the actor's ports use. */
 export interface LiveCall extends LegOwner {
   readonly tenantId: string
   readonly gate: string | undefined
   readonly startedAt: Date
   readonly actor: Actor<typeof callMachine>
   readonly legs: Map<Role, Leg>
-  /** What the visitor said of themselves, for the rules; null where nothing was said or understood. */
+  /** What the visitor said, for the rules; null for what was not said or understood. */
   visitor: { name: string | null; intent: Intent | null }
-  /** Said to the visitor before whatever is said to them next. */
+  /** Said to the visitor before the next prompt. */
   preface: Piece[]
-  /** While a kept call is taken up: resolves when its machines stand where they go on. */
+  /** While the call is being restored: resolves when its machines have started. */
   resuming: Promise<void> | undefined
-  /** Resolves when the call has ended and everything of it is released. */
+  /** Resolves when the call has ended and all its resources are released. */
   readonly ended: Promise<CallOutput | undefined>
 }

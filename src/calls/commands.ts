@@ -4,24 +4,24 @@ import { fail } from '../platform/errors.ts'
 import type { Synthesizer } from '../speech/index.ts'
 import type { Calls } from './registry.ts'
 
-/** What people do to a call from outside of it. Plain data: it may travel to the node on which the call lives. */
+/** A command to a call from outside. Plain data: it may travel to the node on which the call lives. */
 export type CallCommand =
   | { type: 'hangUp'; role: Role }
-  /** `by` is the name of the key, or the resident who wrote. */
+  /** `by`: name of the API key, or of the resident who wrote. */
   | { type: 'decide'; verdict: Verdict; by: string; via: 'api' | 'whatsapp' }
   | { type: 'say'; role: Role; text: string; by: string }
 
 interface CommandsOptions {
   calls: Calls
-  /** Speaks the texts of `say`. */
+  /** Synthesises the texts of `say`. */
   synthesizer: Pick<Synthesizer, 'ready'>
 }
 
 export type Command = (callId: string, command: CallCommand) => Promise<void>
 
 /**
- * Carries a command out on a call of this node. Errors: CALL_UNKNOWN, CALL_ENDED, CALL_DECIDED (the first decision stands;
- * the later one is in the journal), LEG_ABSENT, SPEECH_OFF.
+ * Executes a command on a call of this node. Errors: CALL_UNKNOWN, CALL_ENDED, CALL_DECIDED (the first decision stands; the
+ * journal notes the later one), LEG_ABSENT, SPEECH_OFF.
  */
 export function createCommands({ calls, synthesizer }: CommandsOptions): Command {
   const decide = (callId: string, verdict: Verdict, by: string, via: 'api' | 'whatsapp') => {
@@ -38,11 +38,11 @@ export function createCommands({ calls, synthesizer }: CommandsOptions): Command
     const call = calls.get(callId)
     const leg = call.legs.get(role)
     if (!leg) throw fail('LEG_ABSENT', { callId, role })
-    // a goodbye that is cut would hang up too early
+    // it would interrupt the goodbye, and the legs would be hung up too early
     if (call.actor.getSnapshot().context.ending !== null) throw fail('CALL_ENDED', { callId })
     if (!synthesizer.ready) throw fail('SPEECH_OFF', { variable: 'TTS' })
     call.note('announced', role, { by })
-    // how long it takes to be heard is not the caller's business, and what fails is in the log
+    // the caller does not wait until it was heard; failures are in the log
     void leg.say([{ speak: text }], new AbortController().signal)
   }
 

@@ -1,10 +1,10 @@
 import { fromPromise } from 'xstate'
 import type { Deadline } from '../../machines/index.ts'
 
-/** setTimeout holds no more ms. */
+/** Maximum ms of setTimeout. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** The machines' port `deadline`: resolves at an absolute time, however far; forgotten when its state is left. */
+/** The machines' port `deadline`: resolves at an absolute time, however far; stops when its state is left. */
 export const deadline = fromPromise<void, Deadline>(
   ({ input: { at }, signal }) =>
     new Promise((resolve) => {

@@ -1,11 +1,11 @@
-/** Ids that are remembered: a PBX reconnects within seconds, a retry storm within minutes. */
+/** Maximum number of ids. A PBX reconnects within seconds, a retry storm within minutes. */
 const REMEMBERED = 50_000
 
 export type EndedCalls = ReturnType<typeof createEndedCalls>
 
 /**
- * The ids of ended calls, the oldest forgotten first. A dialplan that reconnects sees no difference between a lost server
- * and a normal end, so the visitor port must know whose call is over.
+ * The ids of ended calls; the oldest are dropped first. A dialplan that reconnects cannot tell a lost server from a normal end,
+ * so the visitor port must know which calls have ended.
  */
 export function createEndedCalls(known: Iterable<string> = []) {
   const ids = new Set(known)

@@ -13,7 +13,7 @@ interface EntrancePortsOptions extends EntranceOptions {
   log: Logger
 }
 
-/** What a refresh or a restart did to the ports. */
+/** The result of a refresh or restart. */
 export interface PortChanges {
   opened: EntrancePort[]
   closed: EntrancePort[]
@@ -23,8 +23,8 @@ export interface PortChanges {
 export type EntrancePorts = Awaited<ReturnType<typeof createEntrancePorts>>
 
 /**
- * The gates beside the main port pair, each on ports of its own, which the first refresh opens. Closing a port leaves the
- * calls that came in by it alone. Whoever owns the AudioSocket server closes what is left.
+ * The entrances beside the main port pair. Each has its own port pair, which the first refresh opens. Closing a port does not
+ * touch the calls that came in by it. The owner of the AudioSocket server closes the remaining ports.
  */
 export async function createEntrancePorts(options: EntrancePortsOptions) {
   const { database, host, listen, log } = options
@@ -40,7 +40,7 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
         open.set(port, { ...one, listener: await listen({ host, port, role, gate }) })
         changes.opened.push(one)
       } catch (error) {
-        // one gate that cannot be opened must not keep the others from working
+        // an entrance whose port cannot be opened must not affect the others
         const { code, message } = asPorteiroError(error)
         changes.failed.push({ ...one, code, message })
         log.error({ gate, leg: role, code, port }, message)
@@ -55,7 +55,7 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     changes.closed.push({ gate: one.gate, role: one.role, port: one.port })
   }
 
-  /** One after the other: two that run at once would open a port twice. */
+  /** Serialises changes: two at once would open a port twice. */
   const inTurn = (work: () => Promise<PortChanges>): Promise<PortChanges> => {
     const result = working.then(work)
     working = result.catch(() => {})
@@ -74,7 +74,7 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     main = read.main
     pairs = read.pairs
     ports = read.ports
-    // a live call may belong to a gate that is gone, and its resident may still come
+    // a live call may belong to a removed entrance, and its resident may still answer
     known = new Map([...known, ...read.known])
     return openAll(ports, changes)
   }
@@ -97,23 +97,23 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
   }
 
   return {
-    /** The gate of a connection; without a name it is the main port pair's. */
+    /** The entrance of a leg; without a name, that of the main port pair. */
     of: (gate: string | undefined): Entrance => (gate === undefined ? undefined : known.get(gate)) ?? main,
-    /** Reads the extensions again, closes the ports that are gone and opens new ones. Live calls stay. */
+    /** Reads the extensions again, closes removed ports and opens new ones. Live calls stay. */
     refresh: () => inTurn(refresh),
     /**
-     * Closes and opens the ports of one extension; the main pair is none's and stays. Errors: EXTENSION_UNKNOWN, also for one
-     * that was added since the last refresh.
+     * Closes and opens the ports of one extension; the main pair belongs to none and stays open. Errors: EXTENSION_UNKNOWN, also
+     * for an extension that was added since the last refresh.
      */
     restart: (id: string) => inTurn(() => restart(id)),
-    /** The ports of an extension; undefined for one that is not known here. */
+    /** The ports of an extension; undefined if the extension is unknown here. */
     portsOf: (id: string | undefined): Record<Role, number> | undefined =>
       id === undefined ? undefined : pairs.get(id),
-    /** Whether an extension's ports are open here; those of the main pair always are. */
+    /** Whether an extension's ports are open here; the main pair's always are. */
     isOpen,
-    /** The ports that are open here beside the main pair. */
+    /** Open ports beside the main pair. */
     open: (): number[] => [...open.keys()],
-    /** The extensions of which a port is not open, such as one that another process has. */
+    /** Extensions with a port that is not open, such as one that another process uses. */
     closed: (): string[] =>
       [...pairs.keys()].filter((id) => {
         const { visitor, resident } = isOpen(id)

@@ -8,14 +8,14 @@ import type { Transcriber } from '../speech/index.ts'
 import type { FoundUnit, LiveCall } from './call.ts'
 import type { Leg } from './leg.ts'
 
-/** Silence, ms, that ends what a visitor says: they think of the number. */
+/** Silence in ms that ends a visitor's utterance: visitors pause to think of the number. */
 const VISITOR_END_MS = 1500
-/** A resident answers in a word. */
+/** The same for a resident, who answers in a word. */
 const RESIDENT_END_MS = 600
-/** The longest utterance, ms. */
+/** Maximum utterance, ms. */
 const LONGEST_MS = 10_000
 
-/** What a resident may say, for recognisers that take a list. */
+/** Likely answers of a resident, for recognisers that take a list. */
 const ANSWERS: Record<Locale, readonly string[]> = {
   'pt-BR': [
     'sim',
@@ -31,7 +31,7 @@ const ANSWERS: Record<Locale, readonly string[]> = {
   en: ['yes', 'no', 'let them in', 'do not', 'who is it', 'talk', 'repeat'],
 }
 
-/** An utterance with the leg and call that it came from. */
+/** An utterance with its leg and call. */
 interface Heard {
   call: LiveCall
   leg: Leg
@@ -46,7 +46,7 @@ interface HearingOptions {
   log: Logger
 }
 
-/** The ports through which the dialogues hear speech. Where nothing is transcribed they wait until they are stopped. */
+/** The dialogues' ports for speech. If nothing is transcribed, they wait until they are stopped. */
 export function createHearing({ find, transcriber, understanding, match, log }: HearingOptions) {
   const hear = async (callId: string, role: Role, signal: AbortSignal): Promise<Heard> => {
     const call = find(callId)
@@ -77,7 +77,7 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
       asked: 'unit',
       signal,
     })
-    // a visitor who left, or took to the keys, is no problem of the model
+    // after an abort the model is not to blame: the visitor left or pressed a key
     if (problem !== null && !signal.aborted)
       log.warn(
         { call_id: call.id, leg: 'visitor', code: problem },
@@ -90,9 +90,9 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
       locale,
     })
     const unit = found.kind === 'found' ? unitOf(found.unit) : null
-    // what a second sentence does not say again still holds
+    // a second sentence keeps what the first one said
     call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? call.visitor.intent }
-    // what was said stays out: the journal says what was understood
+    // the journal has what was understood, not what was said
     call.note('understood', 'visitor', {
       unit: unit?.number ?? null,
       match: found.kind,

@@ -1,8 +1,8 @@
 /**
- * One call: registry, arrivals, legs, the ports that its machines need, journal, and recovery after a restart (snapshots,
- * orphaned calls). A leg is one side of a call: visitor or resident. The journal is what happened, in order.
+ * One call: registry, arrivals, legs, the effects behind its machines' ports, journal, and recovery after a restart (snapshots,
+ * orphaned calls). A leg is one side of a call: visitor or resident. The journal records what happened, in order.
  * Owns the SQL of calls, call_events and kept_calls.
- * Never: frames in a mailbox, or waiting for Postgres while somebody listens.
+ * Never: sound (it stays behind the media port), or a wait for Postgres while somebody is on the line.
  */
 export type { LiveCall } from './call.ts'
 export { createCallEffects } from './call-effects.ts'

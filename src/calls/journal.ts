@@ -4,17 +4,17 @@ import { withTimeout } from '../platform/time.ts'
 import type { CallRow, EventRow } from './sql/calls.ts'
 import type { CallSnapshot } from './sql/snapshots.ts'
 
-/** ms that a row may wait for company. */
+/** ms that a row waits for others to form a batch. */
 const BATCH_MS = 100
-/** Events that end the waiting early. */
+/** Number of events that are written without waiting for more. */
 const BATCH_ROWS = 500
 /** Events buffered while the database is away; beyond it the oldest are dropped and counted. About 20 minutes of 500 busy calls. */
 const KEPT_ROWS = 100_000
-/** Rows beyond KEPT_ROWS before they are dropped at once. */
+/** Rows beyond KEPT_ROWS that are dropped together. */
 const TRIM_ROWS = 100
-/** ms between two tries while the database is away. */
+/** Delay before a batch is written again while the database is away, in ms. */
 const RETRY_MS = 1000
-/** ms that closing waits for the last batch. */
+/** Maximum ms to write the last batch on close. */
 const CLOSE_MS = 5000
 
 export type Batch = { calls: CallRow[]; events: EventRow[]; snapshots: CallSnapshot[] }
@@ -28,7 +28,7 @@ interface JournalOptions {
 }
 
 export interface Journal {
-  /** The latest of a call's rows replaces the others that wait. */
+  /** Replaces a row of the same call that still waits. */
   call(row: CallRow): void
   event(row: EventRow): void
   /** Writes a snapshot of the call with the next batch, taken at that moment: it matches the events written up to then. */
@@ -37,16 +37,16 @@ export interface Journal {
   subscribe(listener: (event: EventRow) => void): () => void
   /** Resolves when everything noted so far is written or dropped. */
   flush(): Promise<void>
-  /** Events that wait, and events dropped because the database was away too long. */
+  /** Waiting events, and events dropped because the database was away too long. */
   counts(): { waiting: number; lost: number }
-  /** The last batch could not be written. */
+  /** Whether the last batch could not be written. */
   isAway(): boolean
   close(): Promise<void>
 }
 
 /**
- * The events of the calls, written in batches. Noting never waits: a slow or absent database fills the bounded buffer and
- * never delays a call.
+ * Writes the events of the calls in batches. A note never waits: a slow or absent database fills the bounded buffer and does
+ * not delay a call.
  */
 export function createJournal({ write, log }: JournalOptions): Journal {
   const calls = new Map<string, CallRow>()
@@ -84,7 +84,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
   }
 
   const writeAll = async () => {
-    // a row may have come from within a transition of the call whose snapshot is due
+    // the row may come from a transition that is not finished: its snapshot would be the one before
     await Promise.resolve()
     // while the database is away, do not take every snapshot again for each failed write
     const due = away ? [...snapshots].slice(0, 1) : [...snapshots]
@@ -109,7 +109,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
           'the journal waits for the database',
         )
       away = true
-      // a newer row of the same call has come meanwhile
+      // do not replace a newer row of the same call
       for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)
       for (const { call, take } of taken) if (!snapshots.has(call.callId)) snapshots.set(call.callId, take)
       events = [...batch.events, ...events]
@@ -120,7 +120,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     }
   }
 
-  /** Drops the oldest first, a hundred at a time, because each trim moves the rest. */
+  /** Drops the oldest events, a hundred at a time because each trim moves the rest. */
   const trim = () => {
     const surplus = events.length + inFlight - KEPT_ROWS
     if (surplus <= TRIM_ROWS) return

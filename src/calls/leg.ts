@@ -12,7 +12,7 @@ import { fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 
-/** ms that the end of a call waits for a leg's recording. */
+/** Maximum ms that the end of a call waits for a leg's recording. */
 const RECORDING_CLOSE_MS = 2000
 
 /** One utterance as text. Its sound stays with the leg's media until `forget`. */
@@ -30,7 +30,7 @@ export interface Leg {
   readonly locale: Locale
   /** Resolves when its connection is closed. */
   readonly closed: Promise<void>
-  /** Resolves when all was played out, was interrupted by `signal`, or the leg is gone. */
+  /** Resolves when all was played, `signal` interrupted it, or the leg is gone. */
   say(pieces: readonly Piece[], signal: AbortSignal): Promise<Said & { beganAt: number }>
   /** A tone below everything that is said, until the returned function is called. */
   loop(tone: 'ringback' | 'hold'): () => void
@@ -51,7 +51,7 @@ export interface Leg {
   destroy(): Promise<void>
 }
 
-/** What a leg needs of its call. */
+/** The part of a call that its legs use. */
 export interface LegOwner {
   readonly id: string
   /** Names of the recordings that can be played. */
@@ -162,7 +162,7 @@ class PortLeg implements Leg {
   async destroy(): Promise<void> {
     this.media.send({ type: 'close' })
     await this.closed
-    // nobody waits for a disk that hangs
+    // a disk that hangs must not hold the call
     await withTimeout(RECORDING_CLOSE_MS, this.release.promise)
   }
 

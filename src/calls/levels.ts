@@ -6,7 +6,7 @@ export const LEVELS = 'levels'
 /** ms between two reports. */
 export const LEVELS_MS = 200
 
-/** How loud the legs of a call are, in dBFS; null for one that is not there. */
+/** Levels of a call's legs in dBFS; null for an absent leg. */
 export interface Levels {
   callId: string
   tenantId: string

@@ -1,19 +1,19 @@
 import type { InspectionEvent } from 'xstate'
 import { stateName } from '../../machines/index.ts'
 
-/** One machine of a call has come into another state. */
+/** A machine of a call has changed its state. */
 interface StateChange {
   /** `call`, or the id of its child: visitor, contact, resident, visitorLeg, residentLeg. */
   actor: string
   /** As `call.ringing`; parallel regions are joined by a space. */
   state: string
-  /** The type of the event that did it. */
+  /** Type of the event that caused it. */
   on: string
 }
 
 /**
- * An `inspect` observer for one call that tells of changed states only. It must never throw: XState would throw it at
- * whoever sent the event.
+ * An `inspect` observer for one call that reports state changes only. It must never throw: XState would pass the error to the
+ * sender of the event.
  */
 export function observeStates(tell: (change: StateChange) => void): (event: InspectionEvent) => void {
   const last = new Map<string, string>()

@@ -23,21 +23,21 @@ interface CallsOptions {
   media: Pick<MediaPort, 'open' | 'reject' | 'relay' | 'forgetCall'>
   ended: EndedCalls
   journal: Journal
-  /** Undefined when calls do not outlive their process. */
+  /** Undefined if calls do not outlive their process. */
   snapshots?: Snapshots | undefined
-  /** Hears of calls that broke. */
+  /** Called for each call that broke. */
   report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
   log: Logger
 }
 
 export type Calls = ReturnType<typeof createCalls>
 
-/** What a visitor hears who comes back to a call that was cut off. */
+/** The prompt for a visitor who comes back to a restored call. */
 const APOLOGY = 'call-restored'
-/** ms of it from which it counts as heard. */
+/** ms after which APOLOGY counts as heard. */
 const HEARD_MS = 1000
 
-/** Every call of this node: starts, finds and ends them. A call is a root actor of its own. */
+/** Starts, finds and ends the calls of this node. Each call is a root actor. */
 export function createCalls(options: CallsOptions) {
   const { settings, nodeId, maxCalls, media, ended, journal, snapshots, log } = options
   const live = new Map<string, Entry>()
@@ -48,13 +48,13 @@ export function createCalls(options: CallsOptions) {
 
   interface Entry extends LiveCall {
     readonly finish: (output: CallOutput | undefined) => void
-    /** It has ended, and what it held is being released. */
+    /** It has ended, and its resources are being released. */
     releasing: boolean
-    /** The journal has its decision. */
+    /** Its decision is in the journal. */
     decided: boolean
-    /** So many ended attempts are in the journal. */
+    /** Number of ended attempts in the journal. */
     attempts: number
-    /** As its row has it. */
+    /** The unit in its row. */
     unitId: string | undefined
   }
 
@@ -78,7 +78,7 @@ export function createCalls(options: CallsOptions) {
         note('state', null, { ...change })
         if (snapshots) journal.snapshot(id, take)
         const { unit } = call.actor.getSnapshot().context
-        // the unit is known before the call itself goes on
+        // a child knows the unit before the call's own state changes
         if (change.actor !== 'call' && unit?.id === call.unitId) return
         call.unitId = unit?.id
         noteDecision(call)
@@ -129,7 +129,7 @@ export function createCalls(options: CallsOptions) {
     actor.start()
   }
 
-  /** Starts the machines where they stood; a prompt or recording in progress was cut off. */
+  /** Starts the machines in their restored states; a prompt or recording in progress was cut off. */
   const resume = (call: Entry) => {
     const { actor } = call
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -165,7 +165,7 @@ export function createCalls(options: CallsOptions) {
     if (call.releasing) return
     call.releasing = true
     ended.add(call.id)
-    // the legs of a broken call get the 0x00 too: an older Asterisk takes a closed socket for silence
+    // also for a broken call: an older Asterisk takes a closed socket without 0x00 for silence
     for (const leg of call.legs.values()) leg.hangUp()
     await Promise.all([...call.legs.values()].map((leg) => leg.destroy()))
     call.actor.stop()
@@ -199,7 +199,7 @@ export function createCalls(options: CallsOptions) {
     call.attempts = ended.length
   }
 
-  /** Noted at once, long before the call's end: the gate opens on it. */
+  /** Notes the decision at once, before the goodbyes: it opens the gate. */
   const noteDecision = (call: Entry) => {
     const { decision } = call.actor.getSnapshot().context
     if (!decision || call.decided) return
@@ -262,13 +262,13 @@ export function createCalls(options: CallsOptions) {
         emptied = resolve
       })
     },
-    /** Ends the live calls: 0x00 to every leg, a moment for the PBX to close, no goodbyes. */
+    /** Ends the live calls without goodbyes: 0x00 to every leg, then hangupGraceMs for the PBX to close. */
     async close() {
       draining = true
       closing.abort()
       const calls = [...live.values()]
       const legs = calls.flatMap((call) => [...call.legs.values()])
-      // first, or the leg that closes before the other would look like a party that hung up
+      // before the hangups: otherwise the first leg to close would count as a party that hung up
       for (const { actor } of calls) actor.send({ type: 'call.end', reason: 'closing' })
       for (const leg of legs) leg.hangUp()
       await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.closed)))

@@ -8,7 +8,7 @@ import { deleteOlderThan } from './sql/calls.ts'
 /** ms between two sweeps. */
 const EVERY_MS = 60 * 60 * 1000
 const DAY_MS = 24 * 60 * 60 * 1000
-/** What a call's folder is called; anything else in there, such as a disk's lost+found, is not ours. */
+/** Name of a call's folder; other folders, such as a disk's lost+found, are not ours. */
 const CALL_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 interface RetentionOptions {
@@ -16,12 +16,12 @@ interface RetentionOptions {
   days: number
   /** Holds a folder for each call. */
   recordings: string
-  /** Delete what else is older than so many days, and resolve with how much that was: messages, what came in. */
+  /** Delete other data that is older than so many days (messages, inbound messages); resolve with the number of rows. */
   others?: readonly ((days: number) => Promise<number>)[]
   log: Logger
 }
 
-/** Deletes ended calls, their journal, all recordings and what else there is after so many days: at the start and once an hour. */
+/** Deletes ended calls, their journal, their recordings and `others` after `days`, at the start and once an hour. */
 export function startRetention({ database, days, recordings, others = [], log }: RetentionOptions) {
   let sweeping: Promise<void> | undefined
   let stopped = false
@@ -42,11 +42,11 @@ export function startRetention({ database, days, recordings, others = [], log }:
     if (rows > 0) log.info({ rows, days }, 'old messages were deleted')
   }
 
-  /** A call whose row was lost, as with a database that was set up anew, leaves voices that no row leads to. */
+  /** A call whose row is lost, as after a new database, leaves recordings that no row points to. */
   const sweepFolders = async () => {
     const before = Date.now() - days * DAY_MS
     let folders = 0
-    // there is none before the first recording
+    // the folder does not exist before the first recording
     const names = await readdir(recordings).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return []
       throw error

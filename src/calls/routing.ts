@@ -16,7 +16,7 @@ interface RoutingOptions {
 
 export type Routing = ReturnType<typeof createRouting>
 
-/** Commands reach a call wherever it lives: a function call in its own process, a request to the owner from another. */
+/** Brings commands to the process of their call: a function call in this process, a request to another. */
 export function createRouting({ database, requests, presence, log }: RoutingOptions) {
   let here: Command | undefined
 
@@ -29,7 +29,7 @@ export function createRouting({ database, requests, presence, log }: RoutingOpti
       ({ nodeId, roles }) => nodeId === node && roles.includes('voice'),
     )
     if (namesakes.length > 0 && (await requests.askOwner(callId, command))) return
-    // a node that started after the call and does not have it lost it with the process before, unless its visitor comes back
+    // a node that started after the call and does not have it has lost it, unless a snapshot waits for the visitor
     const lost =
       namesakes.length > 0 &&
       namesakes.every((other) => other.startedAt > startedAt) &&
@@ -46,7 +46,7 @@ export function createRouting({ database, requests, presence, log }: RoutingOpti
       } catch (error) {
         if (given.type === 'decide' && error instanceof PorteiroError && error.code === 'CALL_ENDED') {
           const { verdict, by, via } = given
-          // the answer does not depend on it
+          // best effort: the caller gets the same error either way
           await noteLate(database, { callId, kind: 'decision.late', data: { verdict, by, via } }).catch(
             (failed) =>
               log.warn({ call_id: callId, reason: reasonOf(failed) }, 'a late decision was not noted'),
@@ -55,7 +55,7 @@ export function createRouting({ database, requests, presence, log }: RoutingOpti
         throw error
       }
     },
-    /** From now on this process takes calls, and does `tasks` for the others. */
+    /** From now on this process takes calls, and runs `tasks` for other processes. */
     serve({
       has,
       command,

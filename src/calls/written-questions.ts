@@ -3,22 +3,22 @@ export interface WrittenQuestion {
   callId: string
   tenantId: string
   unit: { id: string; label: string }
-  /** `held`: the number may be a stranger's, and is not asked. */
+  /** `held`: the number may be a stranger's, so it is not asked. */
   residents: readonly { id: string; name: string; whatsapp: string | null; notify: boolean; held?: true }[]
-  /** As far as speech was understood. */
+  /** What was understood of the visitor's speech. */
   visitor: { name: string | null; intent: string | null }
-  /** Whether the visitor's name was recorded and can be played to them. */
+  /** Whether there is a recording of the visitor's name. */
   recorded: boolean
-  /** ms for which the question is worth sending. */
+  /** ms after which the question is no longer worth sending. */
   waitMs: number
 }
 
-/** Asks residents in writing while a call waits. The messengers that carry the questions are no business of a call. */
+/** Asks residents in writing while a call waits. A call does not know which messenger carries the question. */
 export interface WrittenQuestions {
-  /** Whether the tenant has an account to ask by. */
+  /** Whether the tenant has a messenger account. */
   hasAccount(tenantId: string): Promise<boolean>
   /** Resolves with the number of people asked. Errors: WHATSAPP_UNAVAILABLE, WHATSAPP_NOBODY, and those of the queue. */
   ask(question: WrittenQuestion): Promise<number>
-  /** Nobody waits for an answer about this call any more. Never rejects. */
+  /** Closes the questions of this call: answers no longer count. Never rejects. */
   close(callId: string): void
 }

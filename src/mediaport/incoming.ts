@@ -1,14 +1,14 @@
 import { type ConnectionListener, type Gone, rateOf } from '../audiosocket/index.ts'
 import type { BridgeLine, Ear } from '../media/index.ts'
 
-/** ms without audio after which the stream's clock goes on by our own: a phone may send nothing while nobody speaks. */
+/** ms without audio after which our own clock moves the stream's: a phone may send nothing during silence. */
 const STILL_MS = 300
 
-/** What comes in on a leg, on its way to the leg's ear and to the other leg. */
+/** Takes a leg's incoming sound to its ear and to the other leg. */
 export interface Incoming extends ConnectionListener {
-  /** Where the sound goes beside the ear; null: nowhere. */
+  /** The other leg's bridge line; null outside a bridge. */
   line: BridgeLine | null
-  /** The ear's clock stands still from now on. */
+  /** Stops the ear's clock. */
   close(): void
 }
 
@@ -16,7 +16,7 @@ export function createIncoming(ear: Ear, gone: (how: Gone) => void): Incoming {
   return new LegIncoming(ear, gone)
 }
 
-/** An object with the one time that is written for each frame: a variable's would be allocated each time (ADR 27). */
+/** A class, because V8 would allocate a closure's time variable anew for each frame (ADR 27). */
 class LegIncoming implements Incoming {
   readonly ear: Ear
   line: BridgeLine | null = null

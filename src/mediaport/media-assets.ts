@@ -14,7 +14,7 @@ export interface MediaAssets {
   readonly prompts: Readonly<Record<Locale, Prompts>>
   readonly tones: Tones
   readonly vad: VadEngine
-  /** Where recordings of the calls are kept. */
+  /** Folder of the recordings. */
   readonly recordings: string
 }
 

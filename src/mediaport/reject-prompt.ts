@@ -1,7 +1,7 @@
 import type { Connection } from '../audiosocket/index.ts'
 import { createPlayer, type Prompts } from '../media/index.ts'
 
-/** Connections that hear a reject prompt at the same time; further ones are hung up at once. */
+/** Maximum number of reject prompts at a time; further connections are hung up at once. */
 const AT_ONCE = 50
 
 interface RejectionsOptions {
@@ -11,8 +11,8 @@ interface RejectionsOptions {
 }
 
 /**
- * Rejects connections that belong to no call (all lines busy, the visit is over): one prompt, then 0x00. Each releases
- * itself when it closes, and all are bounded in number and time.
+ * Rejects connections that belong to no call (all lines busy, the visit is over): one prompt, then 0x00. Each is released when
+ * it closes; their number and time are limited.
  */
 export function createRejections({ prompts, graceMs }: RejectionsOptions) {
   const open = new Set<Connection>()
@@ -24,7 +24,7 @@ export function createRejections({ prompts, graceMs }: RejectionsOptions) {
   }
 
   return {
-    /** 0x00 at once; the socket is closed after the grace. */
+    /** Sends 0x00 at once; closes the socket after graceMs. */
     reject,
     rejectWithPrompt(connection: Connection, prompt: string) {
       if (open.size >= AT_ONCE) return reject(connection)

@@ -1,18 +1,18 @@
 import { type Connection, type Relay, relay } from '../audiosocket/index.ts'
 import type { Logger } from '../platform/log.ts'
 
-/** ms for the other node to accept; an Asterisk gives a silent leg two seconds. */
+/** Maximum ms for the other node to accept; Asterisk drops a silent leg after two seconds. */
 const CONNECT_MS = 1000
 
 interface RelaysOptions {
   /** ms between 0x00 and closing the sockets ourselves. */
   graceMs: number
-  /** Says that the visit is over to a leg whose node cannot be reached, and hangs it up. */
+  /** Rejects a leg whose node cannot be reached. */
   rejectWithPrompt: (connection: Connection) => void
   log: Logger
 }
 
-/** Legs of calls that live on other nodes, carried there. */
+/** Carries legs to the nodes on which their calls live. */
 export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) {
   const open = new Set<Relay>()
   let closed = false
@@ -41,15 +41,15 @@ export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) 
   }
 
   return {
-    /** `address`: host:port of the other node's port for such legs. */
+    /** `address`: host:port of the other node for residents' legs. */
     carry(connection: Connection, address: string): void {
       void carry(connection, address)
     },
-    /** Resolves when the last one has ended. */
+    /** Resolves when the last relay has ended. */
     async drained(): Promise<void> {
       while (open.size > 0) await Promise.all([...open].map(({ done }) => done))
     },
-    /** Hangs them up; resolves when all are closed. */
+    /** Hangs up all legs; resolves when they are closed. */
     async close(): Promise<void> {
       closed = true
       const ending = [...open].map((one) => {
@@ -61,7 +61,7 @@ export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) 
   }
 }
 
-/** An address of IPv6 is in brackets. */
+/** IPv6 addresses are in brackets. */
 function partsOf(address: string): { host: string; port: number } {
   const end = address.lastIndexOf(':')
   return { host: address.slice(0, end).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(end + 1)) }

@@ -3,7 +3,7 @@ import { FRAME_MS, type Locale } from '../platform/audio.ts'
 import type { Transcriber, Transcription } from '../speech/index.ts'
 import type { ListeningRules } from './port.ts'
 
-/** ms until somebody speaks; whoever listens has a shorter patience of its own. */
+/** Maximum ms until speech starts; the callers' own limits are shorter. */
 const SPEECH_START_MS = 60_000
 
 interface ListeningOptions extends ListeningRules {
@@ -11,7 +11,7 @@ interface ListeningOptions extends ListeningRules {
   signal: AbortSignal
 }
 
-/** What was said, as text and as sound. */
+/** One utterance as text and sound. */
 interface RecordedUtterance {
   text: string
   pcm: Buffer
@@ -19,8 +19,8 @@ interface RecordedUtterance {
 }
 
 /**
- * One utterance of a leg: waits for speech, streams it to the transcriber while it is spoken, and ends it on silence.
- * Rejects with SPEECH_… where it could not be transcribed.
+ * Takes one utterance of a leg: waits for speech, streams it to the transcriber, and ends on silence. Rejects with SPEECH_… if
+ * it cannot be transcribed.
  */
 export async function listenTo(
   ear: Ear,
@@ -31,13 +31,13 @@ export async function listenTo(
   let transcription: Transcription | undefined
   let begun = 0
 
-  // the provider's place is taken when somebody speaks, not while they think
+  // opened when speech starts: a session must not be taken up by silence
   const begin = (): Transcription => {
     const opened = transcriber.open({ locale, signal, ...(hints && { hints }), ...(closed && { closed }) })
     ear.kept((samples) => opened.push(samples))
     return opened
   }
-  // who speaks into our words has begun before we listen: their first word is in what the ear kept
+  // a speaker who interrupts began before this call: the ear has kept the first word
   if (ear.quietMs() < KEPT_MS) {
     ear.kept(recorder.tap)
     begun = KEPT_MS
@@ -45,7 +45,7 @@ export async function listenTo(
   const untap = ear.tap((samples, quietMs) => {
     recorder.tap(samples, quietMs)
     begun += FRAME_MS
-    // speech that was over before we listened is not meant for us
+    // speech that ended before this call does not count
     if (!transcription && quietMs < begun) transcription = begin()
     transcription?.push(samples)
   })

@@ -9,11 +9,11 @@ import type { Journal } from '../journal.ts'
 import { endOrphanedRows, type OrphanedCall } from '../sql/orphaned-calls.ts'
 import type { WrittenQuestions } from '../written-questions.ts'
 
-/** ms beyond the longest call after which a call without an end counts as orphaned. */
+/** ms after the maximum length of a call at which a call without an end counts as orphaned. */
 const ORPHANED_MS = 300_000
 /** ms between two polls for orphaned calls. */
 const EVERY_MS = 5000
-/** ms that the disk may take for recordings. */
+/** Maximum ms to finish recordings on the disk. */
 const MEND_MS = 1000
 
 interface OrphanedCallsOptions {
@@ -32,8 +32,8 @@ interface OrphanedCallsOptions {
 }
 
 /**
- * Ends calls whose process was killed and whose visitor did not come back, of any node, and notes their last events. The
- * first poll is REATTACH_SECONDS after the start: the visitors of a service that was down have that long to come back.
+ * Ends calls of any node whose process was killed and whose visitor did not come back, and notes their last events. The first
+ * poll is REATTACH_SECONDS after the start: until then the visitors of a service that was down may come back.
  */
 export function endOrphanedCalls(options: OrphanedCallsOptions) {
   const { database, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
@@ -71,7 +71,7 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
         living: living(),
       })
       for (const call of orphaned) end(call)
-      // recordings come last: the events matter more
+      // last: events matter more than recordings
       await withTimeout(MEND_MS, Promise.all(orphaned.map(({ id }) => mend(id))))
       return true
     } catch (error) {
@@ -83,7 +83,7 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
   const work = async () => {
     await delay(reattachSeconds * 1000, ending.signal)
     while (!ending.signal.aborted) {
-      // while the database was away no process sent a heartbeat
+      // no process could send a heartbeat while the database was away
       const ms = (await poll()) ? EVERY_MS : 1000 * Math.max(reattachSeconds, LEASE_SECONDS)
       await delay(ms, ending.signal)
     }

@@ -15,11 +15,11 @@ import {
   type Recall,
 } from '../sql/snapshots.ts'
 
-/** ms that a visitor may wait in silence for the database, and for the disk, while their call is looked up. */
+/** Maximum ms of the database query, and of the disk, while a call is looked up: the visitor hears nothing meanwhile. */
 const RECALL_MS = 1000
-/** Visitors looked up in one query: after a restart all of them come within a second. */
+/** Visitors looked up in one query: after a restart all come within a second. */
 const AT_ONCE = 100
-/** First journal number of a call that may have a journal already: above that journal, and below events noted after the end. */
+/** First journal number of a call that may have a journal: above that journal, and below events after the end. */
 const UNSURE_SEQ = LATE_SEQ / 10
 
 /** The snapshot of a call that this process has claimed, with the names of the recordings that can be played. */
@@ -29,7 +29,7 @@ export interface RestoredVisit {
   recordings: string[]
 }
 
-/** What a UUID on the visitor port stands for; `seq` is the journal's next number. */
+/** The call of a UUID on the visitor port; `seq` is the journal's next number. */
 export type Arrival =
   | { is: 'new'; seq: number }
   | { is: 'restored'; seq: number; visit: RestoredVisit }
@@ -43,14 +43,14 @@ interface SnapshotsOptions {
   /** Version of this process's machines. */
   machines: string
   media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings' | 'forgetCall'>
-  /** The database did not answer the last time, so a query would only cost time. */
+  /** Whether the database is away; a query would then only cost time. */
   isAway: () => boolean
   log: Logger
 }
 
 export type Snapshots = ReturnType<typeof createSnapshots>
 
-/** Snapshots let calls outlive their process: taken while the call lives, restored when its visitor connects again. */
+/** Snapshots let calls outlive their process. They are taken during the call and restored when its visitor connects again. */
 export function createSnapshots(options: SnapshotsOptions) {
   const { database, instance, machines, media, isAway, log } = options
 
@@ -60,7 +60,7 @@ export function createSnapshots(options: SnapshotsOptions) {
     splitsAfter: () => false,
   })
 
-  /** The database's answer, or undefined when it is late: an absent database must not stop a visitor. */
+  /** The answer of the database, or undefined if it is late: an absent database must not block a visitor. */
   const inTime = async <T>(callId: string, question: Promise<T>): Promise<T | undefined> => {
     const answer = await withTimeout(
       RECALL_MS,
@@ -75,7 +75,7 @@ export function createSnapshots(options: SnapshotsOptions) {
 
   const recordingsOf = async ({ callId, facts }: CallSnapshot): Promise<string[]> => {
     const loaded = await withTimeout(RECALL_MS, media.loadRecordings(callId, facts.recordings))
-    // what is loaded late belongs to no call
+    // a late load must not add recordings to the call
     if (!loaded) media.forgetCall(callId)
     return loaded ?? []
   }
@@ -101,8 +101,8 @@ export function createSnapshots(options: SnapshotsOptions) {
     },
 
     /**
-     * The call as it is now; undefined when it cannot be persisted. Not from within one of its transitions: the snapshot would
-     * be the one before it.
+     * The call as it is now; undefined if it cannot be persisted. Do not call it during a transition of the call: it would
+     * take the state before.
      */
     take({ id, tenantId, gate, startedAt, actor, visitor, recordings }: LiveCall): CallSnapshot | undefined {
       try {

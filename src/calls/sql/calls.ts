@@ -42,16 +42,15 @@ interface WrittenBatch {
 }
 
 /**
- * One statement each for the calls, the events and the snapshots, however many there are; all may be repeated after a
- * failure. The last row of a call wins, but a call that has ended stays ended: a batch that was retried may arrive late.
- * In one transaction, so that a snapshot matches the call's events.
+ * Writes calls, events and snapshots with one statement each, in one transaction, so that a snapshot matches the call's events.
+ * Safe to repeat after a failure. The last row of a call wins, but an ended call stays ended: a retried batch may arrive late.
  */
 export async function writeBatch(
   database: Querier,
   { calls, events, snapshots = [], instance = null }: WrittenBatch,
 ): Promise<void> {
   if (calls.length > 0) {
-    // Postgres refuses to update one row twice in a statement
+    // Postgres cannot update a row twice in one statement
     const latest = [...new Map(calls.map((call) => [call.id, call])).values()]
     await database.query(UPSERT_CALLS, [asJsonb(latest), instance])
     const ended = latest.filter(({ endedAt }) => endedAt !== null)
@@ -62,7 +61,7 @@ export async function writeBatch(
     )
   }
   await saveSnapshots(database, snapshots)
-  // last, for the lock that it takes
+  // last, because it takes a lock
   if (events.length > 0) await database.query(INSERT_EVENTS, [asJsonb(events), EVENTS_LOCK])
 }
 
@@ -77,7 +76,7 @@ const UPSERT_CALLS = `
   from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "nodeId" text, gate text, "unitId" bigint,
     "unitNumber" text, state text, "startedAt" timestamptz, "endedAt" timestamptz, outcome text, reason text,
     decision jsonb, durations jsonb)
-  -- in one order, or two batches that share calls wait for each other
+  -- in a fixed order: two batches that share calls would deadlock
   order by id
   on conflict (id) do update set
     tenant_id = excluded.tenant_id, node_id = excluded.node_id, gate = excluded.gate, unit_id = excluded.unit_id,
@@ -87,7 +86,7 @@ const UPSERT_CALLS = `
   where (calls.ended_at is null or excluded.ended_at is not null)
     and not exists (select from kept_calls k where k.call_id = excluded.id and k.instance <> $2::uuid)`
 
-// one batch at a time, over all nodes: ids are then seen in their order, and who has read up to one missed none before it
+// one batch at a time over all nodes: ids become visible in order, so a reader that has seen an id has missed none before it
 const INSERT_EVENTS = `
   with turn as materialized (select pg_advisory_xact_lock($2, hashtext(current_schema())))
   insert into call_events (call_id, seq, at, kind, leg, data)
@@ -102,13 +101,13 @@ export async function findCall(database: Querier, id: string): Promise<CallRow |
 
 interface CallFilter {
   tenantId?: string | undefined
-  /** Those that have not ended, or only those that have. */
+  /** true: live calls only; false: ended calls only. */
   live?: boolean | undefined
   /** The outer state, such as `reaching`. */
   state?: string | undefined
   outcome?: Outcome | undefined
   unit?: string | undefined
-  /** Pages: only what started before; with `beforeId`, also what started in that very moment and has a lower id. */
+  /** For pages: calls that started earlier; with `beforeId`, also those of the same moment with a lower id. */
   before?: Date | undefined
   beforeId?: string | undefined
   limit: number
@@ -150,7 +149,7 @@ export function eventsOf(database: Querier, id: string, limit: number): Promise<
   )
 }
 
-/** Ids of the calls that ended at `since` or later, the latest first: what a restarted node must refuse to start again. */
+/** Ids of the calls that ended at `since` or later, latest first: a restarted node must not start them again. */
 export async function endedSince(database: Querier, since: Date, limit = 10_000): Promise<string[]> {
   const rows = await database.query<{ id: string }>(
     'select id from calls where ended_at >= $1 order by ended_at desc limit $2',
@@ -160,8 +159,8 @@ export async function endedSince(database: Querier, since: Date, limit = 10_000)
 }
 
 /**
- * Deletes at most `limit` calls that ended, or were lost, more than `days` ago, with their events. Resolves with their
- * ids, so that their recordings can follow; an empty list says that nothing is left to delete.
+ * Deletes at most `limit` calls that ended, or were lost, more than `days` ago, with their events. Resolves with their ids, for
+ * the recordings; an empty list means that nothing is left to delete.
  */
 export async function deleteOlderThan(database: Querier, days: number, limit = 1000): Promise<string[]> {
   const rows = await database.query<{ id: string }>(

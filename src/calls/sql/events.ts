@@ -1,15 +1,15 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { EventRow } from './calls.ts'
 
-/** An event with its place among those of all calls. */
+/** An event with its position among the events of all calls. */
 export interface PlacedEvent extends EventRow {
-  /** Grows in the order in which events became visible. */
+  /** Increases in the order in which events became visible. */
   id: number
-  /** Null as long as the call's own row is not written. */
+  /** Null until the call's row is written. */
   tenantId: string | null
 }
 
-/** The events behind `after` in their order, of all tenants, or of one and those that are nobody's yet. */
+/** The events after `after` in order: of all tenants, or of one tenant and calls whose tenant is not known yet. */
 export async function eventsAfter(
   database: Querier,
   { after, tenantId, limit }: { after: number; tenantId?: string | undefined; limit: number },
@@ -23,7 +23,7 @@ export async function eventsAfter(
   return rows.map((row) => ({ ...row, id: Number(row.id) }))
 }
 
-/** What tells the states and legs of these calls, by call and in order. */
+/** The events about states and legs of these calls, by call and in order. */
 export async function stateEventsOf(
   database: Querier,
   callIds: readonly string[],
@@ -36,7 +36,7 @@ export async function stateEventsOf(
   return Map.groupBy(rows, ({ callId }) => callId)
 }
 
-/** The id of the latest event; 0 where there was none. */
+/** Id of the latest event; 0 if there is none. */
 export async function lastEventId(database: Querier): Promise<number> {
   const [row] = await database.query<{ id: string }>('select coalesce(max(id), 0) as id from call_events')
   return Number(row!.id)

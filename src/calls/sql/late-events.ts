@@ -5,7 +5,7 @@ import { LATE_SEQ } from './snapshots.ts'
 /** First half of an advisory lock's key ("late" in ASCII); the second is a hash of the call. */
 const LATE_LOCK = 0x6c617465
 
-/** Adds to the journal of a call that has ended, on whatever node it lived. */
+/** Adds an event to the journal of an ended call of any node. */
 export async function noteLate(
   database: Database,
   { callId, kind, data }: Pick<EventRow, 'callId' | 'kind' | 'data'>,

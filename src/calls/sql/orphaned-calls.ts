@@ -16,18 +16,18 @@ export interface OrphanedCall {
 }
 
 interface OrphanedCallsQuery {
-  /** No call lasts longer. */
+  /** Maximum length of a call. */
   longestMs: number
-  /** How long a snapshot waits for its visitor after its process is gone. */
+  /** How long a snapshot waits for its visitor once its process is gone. */
   reattachSeconds: number
-  /** Live calls of the process that asks, which are never orphaned. */
+  /** Live calls of the asking process, which are never orphaned. */
   living: readonly string[]
 }
 
 /**
- * Ends the rows of calls whose process was killed: calls with a snapshot whose visitor has not come back in time; calls
- * without one that began before every living process of their node; and calls older than any call may last. The snapshot
- * is deleted first, so that either a visitor who comes back at this moment gets the call, or it ends here.
+ * Ends the rows of calls whose process was killed: calls with a snapshot whose visitor has not come back in time; calls without
+ * a snapshot that began before every living process of their node; and calls older than the maximum. The snapshot is deleted
+ * first: a visitor who comes back at this moment either gets the call or finds it ended.
  */
 export async function endOrphanedRows(
   database: Database,

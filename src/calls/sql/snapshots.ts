@@ -13,7 +13,7 @@ export interface CallSnapshot {
   instance: string
   /** Version of the machines that made the snapshot. */
   machines: string
-  /** As xstate persists it, plain JSON. */
+  /** The snapshot of XState, plain JSON. */
   snapshot: unknown
   facts: {
     visitor: { name: string | null; intent: Intent | null }
@@ -33,18 +33,18 @@ export interface Elsewhere {
   addresses: Partial<Record<Role, string>>
 }
 
-/** The process that had a call before. */
+/** The process that had the call before. */
 export interface Before {
   instance: string
-  /** Null when only the snapshot is left of that process. */
+  /** Null if only the snapshot is left of that process. */
   nodeId: string | null
   /** ms since its last heartbeat or its last snapshot of the call: the visitor's silence is no longer than this. */
   silentMs: number
 }
 
-/** What is known of the UUID of a new connection. */
+/** The call of a new connection's UUID, as the database has it. */
 export type Recall =
-  /** Nothing, or a call without a snapshot whose process ended; its journal goes on at `seq`. */
+  /** An unknown call, or one without a snapshot whose process ended; its journal continues at `seq`. */
   | { is: 'new'; seq: number }
   | { is: 'ended' }
   /** The call belongs to this process from now on. */
@@ -55,15 +55,15 @@ export type Recall =
 export const LATE_SEQ = 1_000_000
 
 /**
- * Whether the process of a row `k` is alive. A killed process leaves pg_stat_activity at once; one whose machine lost power
- * counts as dead when its lease is over. The name is that of the process's listening connection (src/cluster/topics.ts).
+ * Whether the process of a row `k` is alive. A killed process leaves pg_stat_activity at once; a process whose machine lost
+ * power counts as dead when its lease is over. The name is that of the process's LISTEN connection (src/cluster/topics.ts).
  */
 export const IS_ALIVE = `exists (
   select from nodes alive where alive.instance = k.instance and alive.seen_at > now() - interval '${LEASE_SECONDS} seconds'
     and exists (select from pg_stat_activity
       where application_name = 'porteiro ' || k.instance and datname = current_database()))`
 
-/** One statement, however many there are. Snapshots that a living process has taken over stay unchanged. */
+/** Writes all in one statement. Snapshots that a living process has taken over stay unchanged. */
 export async function saveSnapshots(database: Querier, calls: readonly CallSnapshot[]): Promise<void> {
   if (calls.length === 0) return
   await database.query(
@@ -71,7 +71,7 @@ export async function saveSnapshots(database: Querier, calls: readonly CallSnaps
      select "callId", "tenantId", gate, "startedAt", instance, machines, snapshot, facts
      from jsonb_to_recordset($1::jsonb) as batch ("callId" uuid, "tenantId" text, gate text, "startedAt" timestamptz,
        instance uuid, machines text, snapshot jsonb, facts jsonb)
-     -- in one order, or two batches that share calls wait for each other
+     -- in a fixed order: two batches that share calls would deadlock
      order by "callId"
      on conflict (call_id) do update set started_at = excluded.started_at, instance = excluded.instance,
        machines = excluded.machines, snapshot = excluded.snapshot, facts = excluded.facts, kept_at = now()
@@ -80,7 +80,7 @@ export async function saveSnapshots(database: Querier, calls: readonly CallSnaps
   )
 }
 
-/** Only those of `instance`; null: of any process. */
+/** Deletes only snapshots of `instance`; null: of any process. */
 export async function deleteSnapshots(
   database: Querier,
   ids: readonly string[],
@@ -129,8 +129,8 @@ async function find(database: Querier, ids: readonly string[]): Promise<Found[]>
 }
 
 /**
- * Looks UUIDs up, in their order, all in one query. `instance` claims the snapshots whose process is gone; of several
- * processes that ask, one gets each.
+ * Looks up UUIDs in one query; results are in their order. `instance` claims the snapshots whose process is gone. Of several
+ * processes that ask, one gets each snapshot.
  */
 export async function claimCalls(database: Querier, query: RecallQuery): Promise<Recall[]> {
   const { ids, instance } = query
@@ -159,7 +159,7 @@ export async function claimCalls(database: Querier, query: RecallQuery): Promise
       const before = { instance: owner, nodeId, silentMs }
       recalls.push({ is: 'claimed', call: { ...snapshot, callId, instance }, seq, before })
     } else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
-    // another process was quicker
+    // another process claimed it first
     else recalls.push(...(await claimCalls(database, { ...query, ids: [callId] })))
   }
   return recalls
@@ -192,8 +192,8 @@ export async function locateCall(
 }
 
 /**
- * The calls among these whose process is gone and whose snapshot waits for the visitor to connect again. Each process is
- * checked once, however many calls it had.
+ * Those of these calls whose process is gone and whose snapshot waits for the visitor to connect again. Each process is checked
+ * once, however many calls it had.
  */
 export async function callsAwaitingVisitor(
   database: Querier,
