@@ -86,6 +86,7 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
     const found = await match(call.tenantId, {
       unit: slots.unit,
       block: slots.block,
+      tower: slots.tower,
       resident: slots.resident,
       locale,
     })

@@ -1,6 +1,9 @@
 import { ratio } from 'fuzzball'
-import { plain } from '../platform/plain-text.ts'
+import { latin, plain } from '../platform/plain-text.ts'
 import { type NameKey, nameKey, nameScore } from './names.ts'
+import { ORDINALS, SIDES } from './number-words.ts'
+import { numbersIn } from './numbers.ts'
+import { wordsOf } from './words.ts'
 
 /** The part of a unit that is matched; src/directory/sql/directory.ts has the whole. */
 export interface IndexedUnit {
@@ -8,6 +11,7 @@ export interface IndexedUnit {
   number: string
   label: string
   block: string | null
+  tower?: string | null
   residents: readonly { id: string; name: string }[]
 }
 
@@ -17,13 +21,21 @@ interface NamedResident<U extends IndexedUnit> {
   score: number
 }
 
+/** How a number fits. `without-block`: a block was named where there are none; `without-letter`: 13 was said for 13A. */
+export type Fit = 'whole' | 'without-block' | 'without-letter'
+
 export interface DirectoryIndex<U extends IndexedUnit> {
   readonly size: number
-  /** By a number as said or dialled, with a block or letter where one was named. */
-  byNumber(number: string, block: string | null): { units: U[]; exact: boolean }
+  /**
+   * By a number as said or dialled, and the blocks and towers that were named. Numbers are never compared fuzzily, and
+   * never joined with a block's number: 11 in block 1 is not 111.
+   */
+  byNumber(number: string, names: readonly string[]): { units: U[]; fits: Fit }
+  /** Whether any unit has this name in its number or label: cobertura. */
+  mentions(name: string): boolean
   /** Residents whose names are like `name`, best first, from `least` (0 to 100) on. */
   byName(name: string, least: number): NamedResident<U>[]
-  /** Units whose label, where it is more than the number, is like `label`. */
+  /** Units whose label, where it is more than the number, is like `label` in its words and has the same numbers. */
   byLabel(label: string, least: number): { unit: U; score: number }[]
 }
 
@@ -32,16 +44,22 @@ const CANDIDATES = 60
 
 /** Prepared once for a directory, so that a question takes less than a millisecond or two for 1,000 units. */
 export function createDirectoryIndex<U extends IndexedUnit>(units: readonly U[]): DirectoryIndex<U> {
-  const numbers = grouped(units, (unit) => [numberKey(unit.number)])
-  const digits = grouped(units, (unit) => [numberKey(unit.number.replace(/\D/g, ''))])
+  const doors = grouped(units, (unit) => [numberParts(unit.number).digits])
+  const titles = [
+    ...new Set(units.map(({ number, label }) => plain(`${number} ${label}`).replace(/\d/g, ''))),
+  ]
+  const hasBlocks = units.some((unit) => !isOutside(unit))
   const people = units.flatMap((unit) =>
-    unit.residents.map((resident) => ({ unit, resident, key: nameKey(resident.name) })),
+    unit.residents
+      // a list that knows no names has numbers in their place, and those are not compared fuzzily
+      .filter(({ name }) => /\p{L}{2}/u.test(name))
+      .map((resident) => ({ unit, resident, key: nameKey(resident.name) })),
   )
   // one entry a word: names of a building repeat themselves
   const words = grouped(people, ({ key }) => key.words)
   const labels = units
     .filter(({ label, number }) => label !== number && /\p{L}{2}/u.test(label))
-    .map((unit) => ({ unit, key: nameKey(unit.label) }))
+    .map((unit) => ({ unit, key: nameKey(unit.label), numbers: numbersOf(unit.label) }))
 
   /** Those who share a word with what was said, the nearest first. */
   const candidates = (said: NameKey, least: number) => {
@@ -69,22 +87,37 @@ export function createDirectoryIndex<U extends IndexedUnit>(units: readonly U[])
 
   return {
     size: units.length,
-    byNumber: (number, block) => {
-      const key = numberKey(number)
-      if (block === null) {
-        const whole = numbers.get(key)
-        return whole ? { units: whole, exact: true } : { units: digits.get(key) ?? [], exact: false }
+    byNumber: (number, names) => {
+      const { digits, letter } = numberParts(number)
+      const same = (doors.get(digits) ?? []).map((unit) => ({
+        unit,
+        letter: numberParts(unit.number).letter,
+      }))
+      const own = same.filter((one) => one.letter === letter).map(({ unit }) => unit)
+      if (names.length === 0) {
+        if (own.length > 0) return { units: own, fits: 'whole' }
+        if (letter === '') return { units: same.map(({ unit }) => unit), fits: 'without-letter' }
+        // 101A may be 101 in block A
+        return {
+          units: same.filter((one) => one.letter === '' && isIn(one.unit, [letter])).map(({ unit }) => unit),
+          fits: 'whole',
+        }
       }
-      const joined = [numberKey(number + block), numberKey(block + number)].flatMap(
-        (k) => numbers.get(k) ?? [],
-      )
-      const inBlock = (digits.get(key) ?? []).filter((unit) => blockKey(unit.block) === blockKey(block))
-      const exact = [...new Set([...joined, ...inBlock])]
-      if (exact.length > 0) return { units: exact, exact: true }
+      const inside = own.filter((unit) => isIn(unit, names))
+      // 13 in block B may be 13B, where that is in no block
+      const [name] = names
+      const joined =
+        names.length === 1 && letter === ''
+          ? same
+              .filter((one) => one.letter === name?.toUpperCase() && isOutside(one.unit))
+              .map(({ unit }) => unit)
+          : []
+      const exact = [...new Set([...inside, ...joined])]
+      if (exact.length > 0) return { units: exact, fits: 'whole' }
       // a building without blocks in its directory has visitors who name one all the same
-      const unblocked = (numbers.get(key) ?? []).filter((unit) => unit.block === null)
-      return { units: unblocked, exact: false }
+      return { units: hasBlocks ? [] : own, fits: 'without-block' }
     },
+    mentions: (name) => titles.some((title) => title.includes(name)),
     byName: (name, least) => {
       const said = nameKey(name)
       return candidates(said, least)
@@ -94,7 +127,9 @@ export function createDirectoryIndex<U extends IndexedUnit>(units: readonly U[])
     },
     byLabel: (label, least) => {
       const said = nameKey(label)
+      const numbers = numbersOf(label)
       return labels
+        .filter((one) => one.numbers === numbers)
         .map(({ unit, key }) => ({ unit, score: nameScore(said, key) }))
         .filter(({ score }) => score >= least)
         .sort((a, b) => b.score - a.score)
@@ -102,14 +137,59 @@ export function createDirectoryIndex<U extends IndexedUnit>(units: readonly U[])
   }
 }
 
+/** Every number in a text, in its order. */
+function numbersOf(text: string): string {
+  return numbersIn(text)
+    .filter(({ weak }) => !weak)
+    .map(({ readings }) => numberKey(readings[0]!))
+    .join(' ')
+}
+
 /** 0101 is 101, and 12b is 12B. */
 export function numberKey(number: string): string {
   return number.toUpperCase().replace(/^0+(?=.)/, '')
 }
 
-/** `Bloco B`, `B` and `torre b` are one. */
-function blockKey(block: string | null): string {
-  return plain(block ?? '').replace(/^(?:bloco|torre|predio|edificio|block|tower|building)\s+/, '')
+/** Words that say no more than that it is a unit: `casa12` and `12` are one. */
+const KINDS = /^(?:CASA|APTO|APT|AP|APARTAMENTO|UNIDADE|SALA|HOUSE|UNIT|ROOM|FLAT|SUITE)(?=\d)/
+
+/** The digits of a unit's number without leading zeros, and its letters: `012b` is 12 and B. Without digits, all of it. */
+function numberParts(number: string): { digits: string; letter: string } {
+  const key = plain(number).toUpperCase().replace(KINDS, '')
+  const [, before = '', digits, after = ''] = /^([A-Z]*)(\d+)([A-Z]*)$/.exec(key) ?? []
+  if (digits === undefined) return { digits: numberKey(key), letter: '' }
+  return { digits: numberKey(digits), letter: before + after }
+}
+
+/** `Bloco B`, `B` and `torre b` are one; `02`, `II`, `dois` and `segundo` are 2. */
+export function blockKey(block: string): string {
+  const name = plain(latin(block))
+    .replace(/^(?:bloco|bl|torre|predio|edificio|block|tower|building|bldg)\b\.?\s*/, '')
+    .replace(/\s+(?:block|tower|building|bldg)$/, '')
+    .trim()
+  return ROMAN.get(name) ?? SIDES.get(name) ?? ORDINALS.get(name) ?? wholeNumber(name) ?? name
+}
+
+const ROMAN = new Map(
+  ['ii', 'iii', 'iv', 'vi', 'vii', 'viii', 'ix'].map((name, at) => [name, '2346789'[at]!]),
+)
+
+function wholeNumber(name: string): string | undefined {
+  const words = wordsOf(name)
+  const [number] = numbersIn(words)
+  return number && number.from === 0 && number.to === words.length
+    ? numberKey(number.readings[0]!)
+    : undefined
+}
+
+function isOutside({ block, tower }: IndexedUnit): boolean {
+  return !block && !tower
+}
+
+/** Whether every name is that of the unit's block or tower. */
+function isIn({ block, tower }: IndexedUnit, names: readonly string[]): boolean {
+  const own = [block, tower].flatMap((name) => (name ? [blockKey(name)] : []))
+  return names.every((name) => own.includes(blockKey(name)))
 }
 
 /** Whether two words can be so alike at all: ratio is at most twice the shorter by the sum of both. */

@@ -1,5 +1,5 @@
 import type { Locale } from '../platform/audio.ts'
-import type { DirectoryIndex, IndexedUnit } from './directory-index.ts'
+import { type DirectoryIndex, type Fit, type IndexedUnit, numberKey } from './directory-index.ts'
 import { nameKey, nameScore } from './names.ts'
 import { unitIn } from './spoken-unit.ts'
 
@@ -10,7 +10,12 @@ const MATCH_MARGIN = 6
 /** A named resident this sure in another unit contradicts the number. */
 const CONTRADICTS = 90
 /** Scores of what is no comparison of names. */
-const SCORES = { number: 100, part: 85, misnamed: 80 }
+const SCORES: Record<Fit, number> = { whole: 100, 'without-block': 80, 'without-letter': 80 }
+const REASONS = {
+  whole: 'number',
+  'without-block': 'number-part',
+  'without-letter': 'number-letter',
+} as const
 /** Units that are offered for a choice. */
 const OFFERED = 5
 
@@ -19,6 +24,7 @@ export interface WantedUnit {
   /** Keys (`101`), or as said (`apto 501 bloco B`, `quinhentos e um`). */
   unit?: string | null | undefined
   block?: string | null | undefined
+  tower?: string | null | undefined
   resident?: string | null | undefined
   locale?: Locale
 }
@@ -27,8 +33,10 @@ type MatchReason =
   /** The number is one of the directory; a resident may be named besides. */
   | 'number'
   | 'number-and-resident'
-  /** The number fits but for a letter, a block, or another reading. */
+  /** The number fits, and a block was named in a directory without blocks. */
   | 'number-part'
+  /** The number lacks a letter, so it is another one; a resident may tell which. */
+  | 'number-letter'
   | 'label'
   | 'resident'
 
@@ -43,8 +51,8 @@ interface MatchCandidate<U extends IndexedUnit> {
 
 export type Match<U extends IndexedUnit> =
   | ({ kind: 'found' } & MatchCandidate<U>)
-  /** At least two, best first. */
-  | { kind: 'ambiguous'; candidates: MatchCandidate<U>[] }
+  /** At least two, best first. `number`: that of all of them, where only the block or tower is missing. */
+  | { kind: 'ambiguous'; candidates: MatchCandidate<U>[]; number?: string }
   /** `contradiction`: a number and a name of two units, in `candidates`. */
   | { kind: 'contradiction'; candidates: MatchCandidate<U>[] }
   | { kind: 'unknown'; reason: 'nothing-said' | 'no-such-unit' | 'no-such-resident' }
@@ -52,12 +60,12 @@ export type Match<U extends IndexedUnit> =
 /** Finds the unit somebody wants; a number wins over a name, and a name tells units of one number apart. */
 export function matchUnit<U extends IndexedUnit>(
   index: DirectoryIndex<U>,
-  { unit, block, resident, locale = 'pt-BR' }: WantedUnit,
+  { unit, block, tower, resident, locale = 'pt-BR' }: WantedUnit,
 ): Match<U> {
   const wanted = unit?.trim() ?? ''
   const name = nameKey(resident ?? '').text === '' ? '' : resident!
   if (wanted === '' && name === '') return { kind: 'unknown', reason: 'nothing-said' }
-  const units = wanted === '' ? [] : unitsOf(index, wanted, block ?? null, locale)
+  const units = wanted === '' ? [] : unitsOf(index, wanted, namesOf(block, tower), locale)
   if (name === '') return settle(units, 'no-such-unit')
   const people = residentsOf(index, name)
   if (units.length === 0) return settle(people, wanted === '' ? 'no-such-resident' : 'no-such-unit')
@@ -75,32 +83,40 @@ export function matchUnit<U extends IndexedUnit>(
 function unitsOf<U extends IndexedUnit>(
   index: DirectoryIndex<U>,
   wanted: string,
-  block: string | null,
+  names: readonly string[],
   locale: Locale,
 ): MatchCandidate<U>[] {
-  const candidate = (score: number, reason: MatchReason) => (unit: U) => ({
-    unit,
-    resident: null,
-    score,
-    reason,
-  })
-  // as dialled or as the directory writes it: 101, 12b
-  const literal = /^[0-9A-Za-z]{1,16}$/.test(wanted) ? index.byNumber(wanted, block) : undefined
-  if (literal?.exact) return literal.units.map(candidate(SCORES.number, 'number'))
-  const spoken = unitIn(wanted, locale)
-  const named = block ?? spoken?.block ?? null
-  let part: U[] = literal?.units ?? []
-  for (const [at, reading] of (spoken?.readings ?? []).entries()) {
-    const { units, exact } = index.byNumber(reading, named)
-    if (exact) {
-      return units.map(at === 0 ? candidate(SCORES.number, 'number') : candidate(SCORES.part, 'number-part'))
-    }
-    if (part.length === 0) part = units
+  const byNumber = (number: string, inside: readonly string[]): MatchCandidate<U>[] => {
+    const { units, fits } = index.byNumber(number, inside)
+    return units.map((unit) => ({ unit, resident: null, score: SCORES[fits], reason: REASONS[fits] }))
   }
-  if (part.length > 0) return part.map(candidate(SCORES.misnamed, 'number-part'))
+  // as dialled or as the directory writes it: 101, 12b
+  const literal = /^[0-9A-Za-z]{1,16}$/.test(wanted) ? byNumber(wanted, names) : []
+  if (literal.length > 0) return literal
+  const spoken = unitIn(wanted, locale)
+  const inside = names.length > 0 ? names : namesOf(spoken?.block, spoken?.tower)
+  for (const number of spoken?.named ?? []) {
+    const found = byNumber(number.replaceAll(' ', ''), inside)
+    if (found.length > 0) return found
+    const labelled = labelledOf(index, number)
+    if (labelled.length > 0) return labelled
+  }
+  // where units have such names, the number alone is another unit
+  if (spoken?.named?.some((name) => index.mentions(name.replace(/ \d+$/, '')))) return []
+  // other readings of what was said are other numbers
+  const [reading] = spoken?.readings ?? []
+  const found = reading === undefined ? [] : byNumber(reading, inside)
+  return found.length > 0 ? found : labelledOf(index, wanted)
+}
+
+function labelledOf<U extends IndexedUnit>(index: DirectoryIndex<U>, label: string): MatchCandidate<U>[] {
   return index
-    .byLabel(wanted, MATCH_THRESHOLD)
+    .byLabel(label, MATCH_THRESHOLD)
     .map(({ unit, score }) => ({ unit, resident: null, score, reason: 'label' as const }))
+}
+
+function namesOf(...names: (string | null | undefined)[]): string[] {
+  return names.filter((name) => name != null && name.trim() !== '') as string[]
 }
 
 /** One candidate a unit; of two residents that fit alike none is named. */
@@ -132,7 +148,19 @@ function settle<U extends IndexedUnit>(
 ): Match<U> {
   const [best] = candidates
   if (!best) return { kind: 'unknown', reason }
+  if (candidates.length === 1 && best.reason === 'number-letter') return { kind: 'unknown', reason }
   const near = candidates.filter(({ score }) => best.score - score < MATCH_MARGIN)
-  if (near.length > 1) return { kind: 'ambiguous', candidates: near.slice(0, OFFERED) }
+  if (near.length > 1) {
+    const number = near.every(({ unit, reason }) => reason !== 'resident' && isSameNumber(unit, best.unit))
+    return {
+      kind: 'ambiguous',
+      candidates: near.slice(0, OFFERED),
+      ...(number && { number: best.unit.number }),
+    }
+  }
   return { kind: 'found', ...best }
+}
+
+function isSameNumber(a: IndexedUnit, b: IndexedUnit): boolean {
+  return numberKey(a.number) === numberKey(b.number)
 }

@@ -1,4 +1,5 @@
 import { partial_ratio, ratio, token_sort_ratio } from 'fuzzball'
+import { latin } from '../platform/plain-text.ts'
 import { wordsOf } from './words.ts'
 
 /** A name as it is compared. */
@@ -36,7 +37,7 @@ export function fold(word: string): string {
 }
 
 export function nameKey(name: string): NameKey {
-  const all = wordsOf(name).map((word) => word.plain)
+  const all = wordsOf(latin(name)).map((word) => word.plain)
   const bare = all.filter((word) => !TITLES.has(word) && !PARTICLES.has(word))
   const words = bare.map(fold)
   return { words, text: words.join(' ') }

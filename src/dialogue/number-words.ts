@@ -80,3 +80,27 @@ export const REPEATS: ReadonlyMap<string, number> = new Map([
 
 /** Articles and a filler as well as numbers; alone they are no number. */
 export const ARTICLES: ReadonlySet<string> = new Set(['um', 'uma', 'hum', 'one', 'meia'])
+
+/** Which block or tower: `o segundo bloco`. */
+export const ORDINALS: ReadonlyMap<string, string> = new Map(
+  [
+    'primeiro primeira first',
+    'segundo segunda second',
+    'terceiro terceira third',
+    'quarto quarta fourth',
+    'quinto quinta fifth',
+    'sexto sexta sixth',
+    'setimo setima seventh',
+    'oitavo oitava eighth',
+    'nono nona ninth',
+    'decimo decima tenth',
+  ].flatMap((words, at) => words.split(' ').map((word): [string, string] => [word, String(at + 1)])),
+)
+
+/** Sides after which blocks and towers are named, in either language. */
+export const SIDES: ReadonlyMap<string, string> = new Map(
+  ['norte north', 'sul south', 'leste east', 'oeste west'].flatMap((names) => {
+    const words = names.split(' ')
+    return words.map((word): [string, string] => [word, words[0]!])
+  }),
+)

@@ -25,6 +25,8 @@ export interface Slots {
   /** Digits, as matchUnit takes them. */
   unit: string | null
   block: string | null
+  /** Beside a block. */
+  tower?: string
   resident: string | null
   company: string | null
 }
@@ -53,8 +55,9 @@ export function slotsByRules(text: string, locale: Locale = 'pt-BR', asked?: Ask
   return {
     intent: intent ?? (asked === 'purpose' && words.length > 0 ? 'other' : null),
     name: name ?? (asked === 'name' ? bare : null),
-    unit: unit?.readings[0] ?? null,
+    unit: unit?.named?.[0] ?? unit?.readings[0] ?? null,
     block: unit?.block ?? null,
+    ...(unit?.tower !== undefined && { tower: unit.tower }),
     resident: resident ?? (asked === 'resident' ? bare : null),
     company,
   }

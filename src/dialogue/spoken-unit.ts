@@ -1,22 +1,38 @@
 import type { Locale } from '../platform/audio.ts'
+import { ORDINALS, SIDES } from './number-words.ts'
 import { numbersIn, type SpokenNumber } from './numbers.ts'
 import { type Word, wordsOf } from './words.ts'
 
 /** A unit as somebody named it. */
 interface SpokenUnit {
-  /** In digits, the likeliest first; empty when only a block was named. */
+  /** In digits, the likeliest first, with the letter of `501B bloco 2`; empty when only a block was named. */
   readings: string[]
-  /** `B` of `501 bloco B` and of `501B`; `2` of `torre dois`; upper case. */
+  /** `B` of `501 bloco B` and of `501B`; upper case. A lone tower (`torre dois`) is one too. */
   block: string | null
+  /** `NORTE` of `bloco dois torre norte`. */
+  tower?: string
+  /** A unit that has a name, by all its names, with its number if it has one: `cobertura 2`, `penthouse 2`. */
+  named?: string[]
 }
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(' '))
 
 const UNIT_WORDS = set(
-  'apartamento apartamentos apto apt ap ape unidade casa sala cobertura conjunto loja flat numero ' +
+  'apartamento apartamentos apto apt ap ape unidade casa sala conjunto flat numero ' +
     'apartment unit house suite room number',
 )
-const BLOCK_WORDS = set('bloco bl torre predio edificio block tower building bldg')
+const BLOCK_WORDS = set('bloco bl block')
+const TOWER_WORDS = set('torre predio edificio tower building bldg')
+const KINDS = new Set([...BLOCK_WORDS, ...TOWER_WORDS])
+/** Units that have a name rather than a number, each by its names. */
+const NAMED = [
+  ['cobertura', 'penthouse'],
+  ['terreo', 'ground floor'],
+  ['subsolo', 'basement'],
+  ['loja', 'shop', 'store'],
+  ['zeladoria', 'zelador', 'caretaker', 'janitor'],
+  ['administracao', 'administration'],
+]
 /** May stand between the word for a unit and its number. */
 const BETWEEN = set('o a os as do da de no na e ao the of is numero number n')
 /** A number before one of these counts something else. */
@@ -48,18 +64,49 @@ const LETTERS: ReadonlyMap<string, string> = new Map(
 /** The unit and block in what was said; of several units the last, since people correct themselves. */
 export function unitIn(said: string | Word[], locale: Locale = 'pt-BR'): SpokenUnit | undefined {
   const words = typeof said === 'string' ? wordsOf(said) : said
-  const block = blockIn(words, locale)
-  const numbers = block
-    ? [
-        ...numbersIn(words.slice(0, block.from), locale),
-        ...numbersIn(words.slice(block.to), locale).map((number) => shifted(number, block.to)),
-      ]
-    : numbersIn(words, locale)
-  const named = numbers.filter((number) => follows(words, number.from, UNIT_WORDS))
+  const blocks = [blockIn(words, locale, BLOCK_WORDS), blockIn(words, locale, TOWER_WORDS)].filter(
+    (found) => found !== undefined,
+  )
+  const taken = (at: number) => blocks.some(({ from, to }) => at >= from && at < to)
+  const numbers = freeParts(words, taken).flatMap(({ from, part }) =>
+    numbersIn(part, locale).map((number) => shifted(number, from)),
+  )
+  const follow = (number: SpokenNumber) => follows(words, number.from, UNIT_WORDS)
   const bare = numbers.filter((number) => !number.weak && !COUNTED.has(words[number.to]?.plain ?? ''))
-  const number = named.at(-1) ?? bare.at(-1)
-  if (!number) return block && { readings: [], block: block.name }
-  return { readings: number.readings, block: block?.name ?? letterAt(words, number) }
+  const number = numbers.filter(follow).at(-1) ?? bare.at(-1)
+  const [first, second] = blocks
+  const inside = { block: first?.name ?? null, ...(second && { tower: second.name }) }
+  const named = namedIn(words, number)
+  if (!number) return named || first ? { readings: [], ...inside, ...(named && { named }) } : undefined
+  const letter = letterAt(words, number, taken)
+  const readings = first && letter ? number.readings.map((reading) => reading + letter) : number.readings
+  return { readings, ...inside, block: inside.block ?? letter, ...(named && { named }) }
+}
+
+/** The words between blocks, so that a number does not run over one. */
+function freeParts(words: Word[], taken: (at: number) => boolean): { from: number; part: Word[] }[] {
+  const parts: { from: number; part: Word[] }[] = []
+  for (const [at, word] of words.entries()) {
+    if (taken(at)) continue
+    const last = parts.at(-1)
+    if (last && last.from + last.part.length === at) last.part.push(word)
+    else parts.push({ from: at, part: [word] })
+  }
+  return parts
+}
+
+/** The names of the last unit that has one, each with `number` where that follows it. */
+function namedIn(words: Word[], number: SpokenNumber | undefined): string[] | undefined {
+  const text = words.map(({ plain }) => plain)
+  for (let at = words.length - 1; at >= 0; at -= 1) {
+    const names = NAMED.find((group) =>
+      group.some((name) => name.split(' ').every((word, step) => text[at + step] === word)),
+    )
+    if (!names) continue
+    const behind = number && number.from > at ? ` ${number.readings[0]}` : ''
+    return names.map((name) => name + behind)
+  }
+  return undefined
 }
 
 function shifted(number: SpokenNumber, by: number): SpokenNumber {
@@ -72,12 +119,22 @@ interface Block {
   to: number
 }
 
-/** After a word for it: a letter, the first part of a number (`torre dois trezentos e um`), or its name. */
-function blockIn(words: Word[], locale: Locale): Block | undefined {
-  const at = words.findLastIndex((word) => BLOCK_WORDS.has(word.plain))
+/**
+ * After a word for it: a letter, an ordinal, the first part of a number (`torre dois trezentos e um`), or its name. Before
+ * it: an ordinal or a side (`o segundo bloco`, `north tower`).
+ */
+function blockIn(words: Word[], locale: Locale, kind: ReadonlySet<string>): Block | undefined {
+  const at = words.findLastIndex((word) => kind.has(word.plain))
   const word = words[at + 1]
-  if (at < 0 || !word) return undefined
+  if (at < 0) return undefined
+  const before = words[at - 1]?.plain ?? ''
+  const earlier = ORDINALS.get(before) ?? SIDES.get(before)
+  const isOther = KINDS.has(words[at - 2]?.plain ?? '')
+  if (earlier && !isOther) return { name: earlier.toUpperCase(), from: at - 1, to: at + 1 }
+  if (!word) return undefined
   const block = (name: string, to: number) => ({ name: name.toUpperCase(), from: at, to })
+  const ordinal = ORDINALS.get(word.plain)
+  if (ordinal) return block(ordinal, at + 2)
   const letter = LETTERS.get(word.plain)
   const after = words[at + 2]
   const preposition =
@@ -95,8 +152,8 @@ function blockIn(words: Word[], locale: Locale): Block | undefined {
 }
 
 /** `501B`, `501 b`, `B501`. Lone vowels are articles unless they are written as a letter would be. */
-function letterAt(words: Word[], { from, to }: SpokenNumber): string | null {
-  const [before, after] = [words[from - 1], words[to]]
+function letterAt(words: Word[], { from, to }: SpokenNumber, taken: (at: number) => boolean): string | null {
+  const [before, after] = [from - 1, to].map((at) => (taken(at) ? undefined : words[at]))
   const single = (word: Word | undefined, glued: boolean) =>
     word?.plain.length === 1 && (glued || /[A-Z]/.test(word.raw) || /[^aeoy]/.test(word.plain))
   if (single(after, after?.glued ?? false) && !after!.breaks) return after!.raw.toUpperCase()

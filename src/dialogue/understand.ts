@@ -105,6 +105,7 @@ function checked(answer: Slots, rules: Slots, text: string, locale: Locale): Slo
     name: said(answer.name) ?? rules.name,
     unit: unit ?? rules.unit,
     block: block !== undefined && block === spoken?.block ? block : rules.block,
+    ...(rules.tower !== undefined && { tower: rules.tower }),
     resident: said(answer.resident) ?? rules.resident,
     company: said(answer.company) ?? rules.company,
   }

@@ -61,7 +61,8 @@ test('a unit is found as it is said', () => {
     assert.equal(want({ unit: said }), ['101', null, 'number'], said)
   }
   assert.equal(want({ unit: 'one oh one', locale: 'en' }), ['101', null, 'number'])
-  assert.equal(want({ unit: 'vinte um' }), ['201', null, 'number-part'])
+  // 21, which is not there; that 20 1 may be 201 does not count
+  assert.equal(want({ unit: 'vinte um' }), ['unknown', 'no-such-unit'])
   assert.equal(want({ unit: 'na administracao' }), ['900', null, 'label'])
 })
 
@@ -69,10 +70,17 @@ test('a block tells units of one number apart, and a wrong one is not ignored', 
   assert.equal(want({ unit: '13', block: 'B' }), ['13B', null, 'number'])
   assert.equal(want({ unit: 'treze bloco b' }), ['13B', null, 'number'])
   assert.equal(want({ unit: '13' }), ['ambiguous', ['13A', '13B']])
-  assert.equal(want({ unit: '12' }), ['12B', null, 'number-part'])
+  assert.equal(want({ unit: '12' }), ['unknown', 'no-such-unit'])
+  assert.equal(want({ unit: '12', resident: 'Luiz Fernando' }), [
+    '12B',
+    'Luiz Fernando Prado',
+    'number-and-resident',
+  ])
   assert.equal(want({ unit: '101 bloco C' }), ['unknown', 'no-such-unit'])
-  // this unit is in no block at all
-  assert.equal(want({ unit: '201 bloco C' }), ['201', null, 'number-part'])
+  // this unit is in no block at all, and others are
+  assert.equal(want({ unit: '201 bloco C' }), ['unknown', 'no-such-unit'])
+  const plain = createDirectoryIndex([unit('201', ['Ana'])])
+  assert.equal(told(matchUnit(plain, { unit: '201 bloco C' })), ['201', null, 'number-part'])
 })
 
 test('a resident is found by a part of the name, misspelt, with a title, in any order', () => {

@@ -1,0 +1,226 @@
+import { readFile } from 'node:fs/promises'
+import * as assert from 'uvu/assert'
+import { createDirectoryIndex, type IndexedUnit } from '../../src/dialogue/directory-index.ts'
+import { matchUnit } from '../../src/dialogue/match.ts'
+import { slotsByRules } from '../../src/dialogue/slots.ts'
+import type { Locale } from '../../src/platform/audio.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('dialogue: spoken units')
+
+interface Door {
+  number: string
+  block?: string
+  tower?: string
+  label?: string
+}
+
+const indexOf = (doors: readonly Door[]) =>
+  createDirectoryIndex(
+    doors.map(
+      ({ number, block = null, tower = null, label = number }, at): IndexedUnit => ({
+        id: String(at),
+        number,
+        label,
+        block,
+        tower,
+        residents: [],
+      }),
+    ),
+  )
+
+type Heard = Door | 'ask-block' | null
+
+/** As a visitor's sentence goes: words to slots, slots to the directory. */
+function hear(index: ReturnType<typeof indexOf>, said: string, locale: Locale): Heard {
+  const match = matchUnit(index, { ...slotsByRules(said, locale, 'unit'), locale })
+  if (match.kind === 'ambiguous') return match.number === undefined ? null : 'ask-block'
+  if (match.kind !== 'found') return null
+  const { number, block, tower } = match.unit
+  return { number, ...(block != null && { block }), ...(tower != null && { tower }) }
+}
+
+const BLOCKS: Door[] = [
+  { number: '11', block: '2' },
+  { number: '111', block: '2' },
+  { number: '12', block: '2' },
+  { number: '101', block: '1' },
+  { number: '101', block: '2' },
+  { number: '1001' },
+]
+
+const TOWERS: Door[] = [
+  { number: '101A', block: '2' },
+  { number: '101', block: 'A' },
+  { number: '101', block: 'B' },
+  { number: '201', block: '1', tower: 'Norte' },
+  { number: '201', block: '1', tower: 'Sul' },
+  { number: '201', block: '2', tower: 'Norte' },
+  { number: '301', block: 'Torre Norte' },
+  { number: '302', block: 'Bloco II' },
+  // a Cyrillic А, as it looks
+  { number: '303', block: 'А' },
+  { number: '1101' },
+  { number: '1202', block: '01' },
+]
+
+const NAMED: Door[] = [
+  { number: 'TERREO' },
+  { number: 'COB2', label: 'Cobertura 2' },
+  { number: 'casa12' },
+  { number: '2' },
+  { number: '900', label: 'Administração' },
+  { number: '13A' },
+  { number: '13B' },
+  { number: '14C' },
+  { number: '0021' },
+]
+
+const at = (number: string, block?: string, tower?: string): Door => ({
+  number,
+  ...(block !== undefined && { block }),
+  ...(tower !== undefined && { tower }),
+})
+
+const PORTUGUESE: [doors: Door[], said: string, heard: Heard][] = [
+  [BLOCKS, 'onze', at('11', '2')],
+  [BLOCKS, 'cento e onze', at('111', '2')],
+  [BLOCKS, 'um um um', at('111', '2')],
+  [BLOCKS, 'cento e onze bloco um', null],
+  [BLOCKS, '11 bloco 1', null],
+  [BLOCKS, '1 bloco 11', null],
+  [BLOCKS, 'apartamento onze, torre um', null],
+  [BLOCKS, 'bloco um apartamento onze', null],
+  [BLOCKS, 'doze bloco dois', at('12', '2')],
+  [BLOCKS, 'bloco dois apartamento doze', at('12', '2')],
+  [BLOCKS, 'apto 12 torre 2', at('12', '2')],
+  [BLOCKS, 'um zero um', 'ask-block'],
+  [BLOCKS, 'um zero um bloco um', at('101', '1')],
+  [BLOCKS, 'cento e um do bloco dois', at('101', '2')],
+  [BLOCKS, 'cento e um do segundo bloco', at('101', '2')],
+  [BLOCKS, 'bloco segundo, cento e um', at('101', '2')],
+  [BLOCKS, 'primeiro bloco cento e um', at('101', '1')],
+  [BLOCKS, '0101 bloco 02', at('101', '2')],
+  [BLOCKS, 'cento e um bloco três', null],
+  [BLOCKS, 'cento e um bloco b', null],
+  [BLOCKS, 'cento e um torre norte', null],
+  [BLOCKS, 'mil e um bloco dois', null],
+  [BLOCKS, 'dez zero um', at('1001')],
+  [BLOCKS, 'cento e dois', null],
+  [BLOCKS, 'mil e onze', null],
+  [BLOCKS, 'dez', null],
+  [BLOCKS, 'bloco dois', null],
+  [BLOCKS, 'cento e um não, cento e onze', at('111', '2')],
+  [TOWERS, 'cento e um', 'ask-block'],
+  [TOWERS, 'cento e um bloco a', at('101', 'A')],
+  [TOWERS, 'cento e um B', at('101', 'B')],
+  [TOWERS, '101B', at('101', 'B')],
+  [TOWERS, '101 bloco C', null],
+  [TOWERS, '101A bloco 2', at('101A', '2')],
+  [TOWERS, '101B bloco 2', null],
+  [TOWERS, 'duzentos e um', 'ask-block'],
+  [TOWERS, 'duzentos e um bloco um', 'ask-block'],
+  [TOWERS, 'duzentos e um bloco um torre norte', at('201', '1', 'Norte')],
+  [TOWERS, 'bloco dois torre norte duzentos e um', at('201', '2', 'Norte')],
+  [TOWERS, 'torre norte bloco dois 201', at('201', '2', 'Norte')],
+  [TOWERS, 'duzentos e um torre sul', at('201', '1', 'Sul')],
+  [TOWERS, 'duzentos e um bloco dois torre sul', null],
+  [TOWERS, 'trezentos e um torre norte', at('301', 'Torre Norte')],
+  [TOWERS, 'trezentos e um torre sul', null],
+  [TOWERS, 'trezentos e dois bloco dois', at('302', 'Bloco II')],
+  [TOWERS, 'trezentos e três bloco a', at('303', 'А')],
+  [TOWERS, 'onze zero um', at('1101')],
+  [TOWERS, 'onze zero um bloco 1', null],
+  [TOWERS, 'mil duzentos e dois bloco um', at('1202', '01')],
+  [TOWERS, 'doze zero dois do primeiro bloco', at('1202', '01')],
+  [NAMED, 'térreo', at('TERREO')],
+  [NAMED, 'moro no terreo', at('TERREO')],
+  [NAMED, 'cobertura dois', at('COB2')],
+  [NAMED, 'cobertura três', null],
+  [NAMED, 'casa doze', at('casa12')],
+  [NAMED, 'casa treze', null],
+  [NAMED, 'casa dois', at('2')],
+  [NAMED, 'na administração', at('900')],
+  [NAMED, 'treze', null],
+  [NAMED, 'treze a', null],
+  [NAMED, '13A', at('13A')],
+  [NAMED, 'treze bloco b', at('13B')],
+  [NAMED, 'catorze', null],
+  [NAMED, 'vinte e um', at('0021')],
+  [NAMED, 'dois um', at('0021')],
+  [NAMED, 'duzentos e um', null],
+]
+
+const ENGLISH: [doors: Door[], said: string, heard: Heard][] = [
+  [BLOCKS, 'apartment eleven block one', null],
+  [BLOCKS, 'eleven, block two', at('11', '2')],
+  [BLOCKS, 'one hundred and one', 'ask-block'],
+  [BLOCKS, 'one oh one, block two', at('101', '2')],
+  [BLOCKS, 'one oh one in the second block', at('101', '2')],
+  [BLOCKS, 'ten oh one', at('1001')],
+  [BLOCKS, 'one hundred and two', null],
+  [TOWERS, 'eleven oh one', at('1101')],
+  [TOWERS, 'two oh one', 'ask-block'],
+  [TOWERS, 'two oh one block one south tower', at('201', '1', 'Sul')],
+  [TOWERS, 'two oh one tower norte block one', at('201', '1', 'Norte')],
+  [TOWERS, 'one oh one block bee', at('101', 'B')],
+  [TOWERS, 'twelve oh two first block', at('1202', '01')],
+  [NAMED, 'ground floor', at('TERREO')],
+  [NAMED, 'penthouse two', at('COB2')],
+  [NAMED, 'house twelve', at('casa12')],
+  [NAMED, 'twenty one', at('0021')],
+]
+
+test('a spoken unit is the one that was said, or it is asked again', () => {
+  const indexes = new Map([BLOCKS, TOWERS, NAMED].map((doors) => [doors, indexOf(doors)]))
+  for (const [locale, table] of [
+    ['pt-BR', PORTUGUESE],
+    ['en', ENGLISH],
+  ] as const)
+    for (const [doors, said, heard] of table)
+      assert.equal(hear(indexes.get(doors)!, said, locale), heard, `${locale}: ${said}`)
+})
+
+test('units that were matched to another one once', async () => {
+  const { directory, heard } = JSON.parse(await readFile(new URL('units.json', import.meta.url), 'utf8')) as {
+    directory: Door[]
+    heard: [said: string, heard: Heard][]
+  }
+  const index = indexOf(directory)
+  for (const [said, wanted] of heard) assert.equal(hear(index, said, 'pt-BR'), wanted, said)
+})
+
+test('whatever number is named, with or without a block, no other number is found', () => {
+  const index = indexOf(BLOCKS)
+  for (let number = 1; number < 1200; number += 1) {
+    for (const block of [null, '1', '2', '11', 'B']) {
+      const match = matchUnit(index, { unit: String(number), block })
+      if (match.kind !== 'found') continue
+      assert.is(match.unit.number, String(number))
+      assert.ok(block === null || match.unit.block === block, `${number} in ${block}`)
+    }
+  }
+})
+
+test('labels are compared by their words, and their numbers exactly', () => {
+  const index = indexOf([
+    { number: '1', label: 'Loja 1102' },
+    { number: '2', label: 'Salão de festas' },
+  ])
+  const label = (unit: string) => {
+    const match = matchUnit(index, { unit })
+    return match.kind === 'found' ? match.unit.label : null
+  }
+  assert.is(label('loja 1102'), 'Loja 1102')
+  assert.is(label('loja 1103'), null)
+  assert.is(label('salao de festa'), 'Salão de festas')
+})
+
+test('a list that has numbers in the place of names is not compared by them', () => {
+  const index = createDirectoryIndex([
+    { id: '1', number: '1102', label: '1102', block: null, residents: [{ id: '1', name: '1102' }] },
+  ])
+  assert.is(matchUnit(index, { resident: '1103' }).kind, 'unknown')
+})
+
+test.run()
