@@ -1,7 +1,7 @@
 /**
  * Asterisk's AudioSocket: bytes, frames and connections, and the one pacer that writes frames on time. A frame is one
- * message of 20 ms; a connection is one leg's TCP stream; a relay carries a leg to the node that has its call. Never:
- * what a call means. No await, no copy and no log line on a frame's way.
+ * message of 20 ms; a connection is one leg's TCP stream; a relay carries a leg to the node that has its call.
+ * Never: what a call means. No await, no copy and no log line on a frame's way.
  */
 export type { Connection } from './connection.ts'
 export {

@@ -1,7 +1,8 @@
 /**
  * Calls residents: dialers (AMQP, ARI, manual, loopback), the click-to-call message, the broker's machine and the role
- * dialer, which consumes the messages and originates over ARI. An attempt is one ringing of one telephone; its id is the
- * id of the message. Never: the resident's leg itself, which arrives over AudioSocket.
+ * dialer, which consumes the messages and originates over ARI. An attempt is one ringing of one telephone; its id is
+ * the id of the message.
+ * Never: the resident's leg itself, which arrives over AudioSocket.
  */
 export { openAmqpDialer } from './amqp-dialer.ts'
 export { createAri } from './ari.ts'

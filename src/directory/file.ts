@@ -58,8 +58,8 @@ export const resident = z.strictObject({
 })
 
 /**
- * The WhatsApp numbers of residents as they are kept, or every problem with its place: `residents/0/whatsapp: must be …`. An
- * empty number is none.
+ * The WhatsApp numbers of residents as they are kept, or every problem with its place: `residents/0/whatsapp: must be
+ * …`. An empty number is none.
  */
 export function readResidents<Person extends z.output<typeof resident>>(
   residents: readonly Person[],

@@ -2,13 +2,13 @@ import type { Role } from '../platform/audio.ts'
 import type { Ended, Happening, Heard } from './transcript.ts'
 import { isLoop } from './vocabulary.ts'
 
-/** How a call of this role went, a line at a time: for people. `undefined` for what they need not read. */
+/** A line about something that happened in a call of this role, for people; `undefined` if it is not worth a line. */
 export function describe(happening: Happening, role: Role): string | undefined {
   const words = wordsOf(happening, role)
   return words === undefined ? undefined : `${clockOf(happening.at)}  ${words}`
 }
 
-/** The same for programs: one JSON object, `type` and `at` (ms) first. The names are contract. */
+/** The same as one JSON object, `type` and `at` (ms) first. The names are contract. */
 export function toJson(happening: Happening): string {
   const { type, at } = happening
   if (happening.type === 'violation') {
@@ -62,13 +62,13 @@ function wordsOf(happening: Happening, role: Role): string | undefined {
   }
 }
 
-/** What is heard and is no prompt: the resident is played what the visitor recorded, and both may talk. */
+/** Sounds that are not prompts: the visitor's recording for the resident, and the talk. */
 const VOICES: Record<Role, string> = {
   visitor: 'a voice that is no prompt',
   resident: "the visitor's recording, or their voice",
 }
 
-/** What came whole needs no second line, and a tone says nothing by its length. */
+/** A complete prompt needs no second line, and the length of a tone means nothing. */
 function heardWords({ prompt, complete, ms }: Heard, role: Role): string | undefined {
   if (complete || isLoop(prompt)) return undefined
   return prompt === undefined ? `← (${VOICES[role]}, ${seconds(ms)})` : `← … cut after ${seconds(ms)}`

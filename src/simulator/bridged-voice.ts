@@ -4,43 +4,46 @@ import { delay } from '../platform/time.ts'
 import type { Phone } from './phone.ts'
 import type { Sounds } from './vocabulary.ts'
 
-/** What came of a voice that crossed the bridge, as a listener would judge it: only what is loud in it counts. */
+/** How much of a voice crossed the bridge, as a listener would judge it: only loud parts count. */
 export interface VoiceHeard {
-  /** Of the voice, 0 to 1. */
+  /** Received share of the voice, 0 to 1. */
   readonly share: number
-  /** ms of the voice that never came. */
+  /** Lost part of the voice in ms. */
   readonly lostMs: number
-  /** ms from the mouth to the ear, half of it sooner and half later; undefined when nothing came. */
+  /** Median delay from mouth to ear in ms; undefined if nothing arrived. */
   readonly lagMs: number | undefined
-  /** Mean likeness of what came, 0 to 1; 1 is the very sound. */
+  /** Mean correlation of the received part, 0 to 1; 1 is the identical sound. */
   readonly correlation: number
 }
 
 interface Ear {
-  /** One message's audio that came at `at` ms. */
+  /** The audio of one message that arrived at `at` ms. */
   frame(bytes: Buffer, start: number, end: number, at: number): void
-  /** What of the voice is among what came, which was spoken from `spokenAt` ms on. */
+  /** Judges the received part of a voice that was spoken from `spokenAt` ms on. */
   judge(spokenAt: number): VoiceHeard
 }
 
-/** Speech that is cut off half the time, ten times a second and more, is still understood (Miller and Licklider, 1950). */
+/**
+ * Speech that is interrupted half the time, ten times a second or more, is still understood (Miller and Licklider,
+ * 1950).
+ */
 const UNDERSTOOD = 0.5
-/** People say again what was not understood. */
+/** People repeat what was not understood. */
 const TRIES = 5
-/** ms after the last word in which the rest of it arrives: ten times what the bridge holds. */
+/** Time in ms for the rest to arrive after the last word: ten times the bridge's buffer. */
 const TAIL_MS = 600
 /** Samples above this are speech, not the noise floor of a recording (-42 dBFS). */
 const LOUD = 256
-/** Normalised correlation from which on a frame is the one that was spoken; other speech seldom comes near. */
+/** Normalised correlation from which a frame counts as the spoken one; other speech is rarely close. */
 const ALIKE = 0.95
 const UNCHANGED = 0.999
-/** Where the stream was cut anew, three frames from each of so many spots say by how many samples. */
+/** If the stream was reframed, three frames at each of several spots show the offset in samples. */
 const ANCHOR_FRAMES = 3
 const ANCHORS = 3
 
 /**
- * Compares a voice with what is heard, frame by frame and in order: the longest run of its frames, however many others
- * are between, is what came. A frame that came twice counts once, and one that came late is there all the same.
+ * Compares a voice with the received sound, frame by frame and in order: the longest common subsequence of frames
+ * counts as received. A duplicate frame counts once, and a late frame counts too.
  */
 export function createEar(voice: Uint8Array): Ear {
   const spoken = samplesOf(voice)
@@ -78,14 +81,14 @@ export function createEar(voice: Uint8Array): Ear {
 interface SayAcross {
   from: Phone
   to: Phone
-  /** Of the pack that both phones have. */
+  /** Id of a prompt of the pack that both phones have. */
   prompt: string
   sounds: Sounds
 }
 
 /**
- * One says it and the other listens; again when less than half of it came, as people do. Rejects with VOICE_LOST when it
- * never does, and with PHONE_ENDED when one of both is gone.
+ * One phone speaks and the other listens; it repeats if less than half arrived, as people do. Rejects with VOICE_LOST if it
+ * never arrives, and with PHONE_ENDED if one call has ended.
  */
 export async function sayAcross({ from, to, prompt, sounds }: SayAcross): Promise<VoiceHeard> {
   const voice = sounds.pcm(prompt)
@@ -94,10 +97,10 @@ export async function sayAcross({ from, to, prompt, sounds }: SayAcross): Promis
     const off = to.onAudio((bytes, start, end) => ear.frame(bytes, start, end, performance.now()))
     const askedAt = performance.now()
     await from.say({ prompt })
-    // a speaker whose clock was held up makes it good by speaking ahead
+    // a speaker with a stalled clock catches up by sending ahead
     const spokenAt = Math.min(askedAt, performance.now() - (voice.length / 2 / FRAME_SAMPLES) * FRAME_MS)
     await Promise.race([delay(TAIL_MS, new AbortController().signal), from.ended, to.ended])
-    // what had come by then lies in the kernel until the loop has polled once more
+    // received data stays in the kernel until the loop polls once more
     await new Promise((resolve) => setImmediate(resolve))
     off()
     const heard = ear.judge(spokenAt)
@@ -111,9 +114,9 @@ export async function sayAcross({ from, to, prompt, sounds }: SayAcross): Promis
 }
 
 interface Placed {
-  /** Of the voice's frame. */
+  /** Index of the voice's frame. */
   index: number
-  /** The sample of what was heard where it begins; undefined: lost. */
+  /** Position of the frame in the received sound, in samples; undefined: lost. */
   place: number | undefined
   alike: number
 }
@@ -125,7 +128,7 @@ function follow(spoken: Int16Array, heard: Int16Array): Placed[] {
     if (isLoud(spoken, at)) loud.push(at)
   const whole = align(spoken, loud, heard, 0)
   const found = whole.filter(({ place }) => place !== undefined)
-  // what our own bridge hands on is the very frame
+  // our own bridge passes identical frames on
   if (found.length >= loud.length / 2 && sumOf(found) > UNCHANGED * found.length) return whole
   const cut = align(spoken, loud, heard, shiftOf(spoken, loud, heard))
   return sumOf(cut) > sumOf(whole) ? cut : whole
@@ -135,7 +138,7 @@ function sumOf(placed: readonly Placed[]): number {
   return placed.reduce((sum, { alike }) => sum + alike, 0)
 }
 
-/** The longest common run of frames, of what is heard from `shift` samples on. */
+/** The longest common subsequence of frames, with the received sound starting at `shift` samples. */
 function align(spoken: Int16Array, loud: readonly number[], heard: Int16Array, shift: number): Placed[] {
   const columns = Math.max(0, Math.floor((heard.length - shift) / FRAME_SAMPLES))
   const width = columns + 1
@@ -167,7 +170,7 @@ function align(spoken: Int16Array, loud: readonly number[], heard: Int16Array, s
   return placed.reverse()
 }
 
-/** By how many samples frames are cut later than they were spoken: the best of a few spots. */
+/** The offset of received frames in samples: the best of a few spots. */
 function shiftOf(spoken: Int16Array, loud: readonly number[], heard: Int16Array): number {
   const size = ANCHOR_FRAMES * FRAME_SAMPLES
   let best = { place: 0, alike: 0 }
@@ -175,7 +178,7 @@ function shiftOf(spoken: Int16Array, loud: readonly number[], heard: Int16Array)
     const at = loud[Math.floor((spot * loud.length) / ANCHORS)]
     if (at === undefined || at + size > spoken.length) continue
     for (let place = 0; place + size <= heard.length; place++) {
-      // every second sample of it says as much
+      // every second sample is enough
       const alike = likeness(spoken, at, heard, place, size, 2)
       if (alike > best.alike) best = { place, alike }
     }
@@ -212,7 +215,7 @@ function isLoud(samples: Int16Array, at: number): boolean {
   return false
 }
 
-/** A copy: what arrives lies at odd places, in memory that is used again. */
+/** A copy: received data may be at odd offsets, in reused memory. */
 function samplesOf(pcm: Uint8Array): Int16Array {
   const samples = new Int16Array(pcm.length >> 1)
   new Uint8Array(samples.buffer).set(pcm.subarray(0, samples.length * 2))

@@ -11,25 +11,25 @@ import type { Ended } from './transcript.ts'
 export interface CallCommand {
   port: number
   host?: string
-  /** The variable that `port` was read from: told in the first line. */
+  /** The variable that `port` was read from, shown in the first line. */
   setting?: string
   uuid?: string
-  /** What the visitor presses when asked for the unit. */
+  /** Keys of the visitor when asked for the unit. */
   keys?: string
   /** Spoken instead of the samples: 8 kHz mono 16-bit WAV. */
   wav?: string
-  /** Where what was heard is written as WAV. */
+  /** File for a WAV of the received sound. */
   record?: string
   /** Be the resident, and press these keys. */
   answer?: string
   json?: boolean
   locale?: Locale
   inband?: boolean
-  /** Connect again with the same UUID when the service is lost, as the dialplan of examples/asterisk does. */
+  /** Reconnect with the same UUID when the service is lost, as the dialplan of examples/asterisk does. */
   reconnect?: boolean
   /** ms after connecting. */
   hangupAfter?: number
-  /** Prompt packs, so that the phone knows what it hears; without any it can only tell sound from silence. */
+  /** Prompt packs, so that the phone recognises prompts; without any it only distinguishes sound from silence. */
   promptDirectories?: readonly string[]
   write(line: string): void
   /** Aborted: hang up, then finish. */
@@ -37,9 +37,9 @@ export interface CallCommand {
 }
 
 /**
- * Places one call and tells about it. The exit code: 0 the server hung up in order (or we did, as told), 1 it broke a
- * rule of Asterisk's or closed without 0x00, 69 nobody answers there. Throws USAGE_WRONG for keys or a UUID that are none,
- * and PROMPT_ and RECORDING_ errors of its files.
+ * Places one call and prints what happens. The exit code: 0 the server hung up properly (or we did, as requested), 1 it
+ * broke a rule of Asterisk or closed without 0x00, 69 nothing answers there. Throws USAGE_WRONG for invalid keys or
+ * UUIDs, and PROMPT_ and RECORDING_ errors of its files.
  */
 export async function runCallCommand(command: CallCommand): Promise<number> {
   const {
@@ -105,7 +105,7 @@ async function play(
   return playVisitor(phone, {
     ...(keys !== undefined && { keys }),
     ...(speech && { name: speech }),
-    // with nothing to press and nothing to say the caller only listens
+    // without keys and speech the caller only listens
     silent: keys === undefined && speech === undefined,
     ...leaving,
   })

@@ -1,10 +1,10 @@
 import { FRAME_MS } from '../platform/audio.ts'
 
-/** What the clock drives: once each 20 ms. */
+/** A member that the clock calls every 20 ms. */
 interface Ticking {
   /**
-   * `late`: ms that this round of the clock came after its deadline. `last`: false while ticks that a stall held back are made up, so that counting only
-   * the last ones counts how often the loop went round, not how long it slept.
+   * `late`: ms that this round of the clock came after its deadline. `last`: false while ticks that a stall held back
+   * are made up, so that counting only the last ones counts how often the loop went round, not how long it slept.
    */
   tick(now: number, late: number, last: boolean): void
 }
@@ -17,12 +17,12 @@ interface PhoneClock {
 // members are spread over five slots, so that 1,000 phones do not write in the same millisecond
 const SLOTS = 5
 const SLOT_MS = FRAME_MS / SLOTS
-// a stall above this is not made up: a PBX that slept a second has lost that second
+// no catching up after a longer stall: a PBX that slept for a second has lost that second
 const STALL_STEPS = (1000 / FRAME_MS) * SLOTS
 // timers may fire up to a millisecond early
 const EARLY_MS = 1
 
-/** One timer for any number of phones, by absolute deadlines; none at all while there are no phones. */
+/** One timer for any number of phones, by absolute deadlines; no timer without phones. */
 export function createPhoneClock(now: () => number = () => performance.now()): PhoneClock {
   const slots = Array.from({ length: SLOTS }, () => new Set<Ticking>())
   let origin = 0
@@ -35,7 +35,7 @@ export function createPhoneClock(now: () => number = () => performance.now()): P
   const run = () => {
     const at = now()
     const late = at - deadline(step)
-    // one tick is left, so that its members hear of the stall
+    // one tick remains, so that the members notice the stall
     if (late > STALL_STEPS * SLOT_MS) {
       step = (Math.floor((at - origin) / FRAME_MS) - 1) * SLOTS + (step % SLOTS)
     }
@@ -64,7 +64,7 @@ export function createPhoneClock(now: () => number = () => performance.now()): P
     add(member) {
       const slot = slots.reduce((least, candidate) => (candidate.size < least.size ? candidate : least))
       slot.add(member)
-      // a phone made by another one's tick is seen by the run that is going on
+      // the current run also sees a phone that was created by a tick
       if (!running) {
         if (timer === undefined) {
           origin = now()

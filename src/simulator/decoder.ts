@@ -7,7 +7,7 @@ interface DecoderEvents {
 }
 
 interface Decoder {
-  /** What one read of the socket gave. */
+  /** The data of one read of the socket. */
   push(chunk: Buffer): void
   /** Reads that ended inside a message. */
   partialReads(): number
@@ -22,13 +22,13 @@ const AUDIO_LAST = 0x18
 const FRAME = 320
 /** Asterisk 22.10 waits this long for a payload whose header it has read. */
 const PAYLOAD_MS = 5
-/** Our own loop may be late by this much and still be believed. */
+/** Tolerated lateness of our own event loop in ms. */
 const NOISE_MS = 3
-/** A header that is not finished within this time is not coming: Asterisk waits for it for ever. */
+/** A header that is not complete within this time will not come: Asterisk would wait for it forever. */
 const HEADER_MS = 1000
 
 /**
- * Reads a server's stream as Asterisk does, and times it. Written apart from src/audiosocket/reader.ts on purpose: one
+ * Reads a server's stream as Asterisk does, and times it. Deliberately separate from src/audiosocket/reader.ts: one
  * mistake must not hide the other.
  */
 export function createDecoder(on: DecoderEvents): Decoder {
@@ -50,7 +50,7 @@ export function createDecoder(on: DecoderEvents): Decoder {
     const due = performance.now() + limit
     timer = setTimeout(() => {
       const stalled = performance.now() - due > NOISE_MS
-      // what had already come lies unread in the kernel until the loop has polled once more
+      // received data stays unread in the kernel until the loop polls once more
       immediate = setImmediate(() => {
         if (stalled) watch(limit, code)
         else on.violation(code, { bytes: pending?.length ?? 0 })
@@ -87,7 +87,7 @@ export function createDecoder(on: DecoderEvents): Decoder {
       const before = pending?.length ?? 0
       let offset = 0
       while (offset + HEADER <= bytes.length) {
-        // a header is judged as soon as it is there, once
+        // a header is checked once, as soon as it is complete
         const seen = offset === 0 && before >= HEADER
         if (!seen && !header(bytes, offset)) return
         const end = offset + HEADER + bytes.readUInt16BE(offset + 1)

@@ -18,7 +18,7 @@ export interface PeerAnswer {
   body?: unknown
 }
 
-/** An HTTP server on this machine that plays somebody else's. Closing it cuts what is open. */
+/** A local HTTP server that simulates another service. Closing it cuts open connections. */
 export async function openHttpPeer(answer: (request: PeerRequest) => PeerAnswer | Promise<PeerAnswer>) {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -40,7 +40,7 @@ export async function openHttpPeer(answer: (request: PeerRequest) => PeerAnswer 
       response.writeHead(status, { 'content-type': 'application/json' })
       response.end(body === undefined ? undefined : JSON.stringify(body))
     } catch {
-      // whoever asked is gone, or asked what nobody plays
+      // the client is gone, or the request is not simulated
       response.destroy()
     }
   })

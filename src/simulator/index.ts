@@ -1,5 +1,5 @@
 /**
- * Phones that speak AudioSocket exactly as Asterisk does and complain about every broken rule, and scripted peers.
+ * Phones that speak AudioSocket exactly as Asterisk does and report every broken rule, and scripted peers.
  * Used by the demo, `porteiro call`, loopback and the tests.
  * Never: leniency. What a phone forgives, Asterisk drops.
  */

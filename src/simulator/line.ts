@@ -7,14 +7,14 @@ import type { ViolationCode } from './violation.ts'
 interface LineOptions {
   host: string
   port: number
-  /** Goes out in the first write. */
+  /** Data of the first write. */
   hello: Buffer
 }
 
 interface LineEvents {
   open(): void
   audio(bytes: Buffer, start: number, end: number): void
-  /** 0x00 came; the line closes itself. */
+  /** 0x00 arrived; the line closes itself. */
   hangup(): void
   violation(code: ViolationCode, facts: Record<string, unknown>): void
 }
@@ -22,20 +22,20 @@ interface LineEvents {
 export interface LineEnd {
   readonly by: EndedBy
   readonly reason: string | undefined
-  /** ms that the connection stood; undefined when it never did. */
+  /** Duration of the connection in ms; undefined if it was never open. */
   readonly lasted: number | undefined
 }
 
 /** One TCP connection to the server. */
 export interface Line {
   write(message: Buffer): void
-  /** FIN after what was written, or RST. The first reason given stays; false when there was one. */
+  /** Sends FIN after pending data, or RST. The first reason counts; false if there was one already. */
   end(by: EndedBy, rst?: boolean): boolean
   partialReads(): number
   readonly closed: Promise<LineEnd>
 }
 
-/** A server that does not read keeps a FIN waiting behind the audio; ms until the socket is given up. */
+/** If a server does not read, the FIN waits behind the audio; ms until the socket is destroyed. */
 const FLUSH_MS = 1000
 
 export function createLine({ host, port, hello }: LineOptions, on: LineEvents): Line {
@@ -48,7 +48,7 @@ export function createLine({ host, port, hello }: LineOptions, on: LineEvents): 
   const end = (how: EndedBy, rst = false): boolean => {
     if (by !== undefined) return false
     by = how
-    // after 0x00 the line still listens for what must not come
+    // after 0x00 the line still watches for forbidden data
     if (how !== 'server-hangup') decoder.close()
     if (rst) socket.resetAndDestroy()
     else if (openedAt === undefined) socket.destroy()

@@ -13,7 +13,7 @@ interface ListenerOptions {
   burst(facts: { frames: number }): void
 }
 
-/** What the end of the call says of what was heard. */
+/** The summary of the received sound at the end of the call. */
 interface Listened {
   readonly spacing: Spacing
   readonly burst: number
@@ -35,22 +35,22 @@ interface Listener {
   recorded(): Buffer
 }
 
-/** Frames nearer than this to the one before came back to back, ms. */
+/** Frames closer than this many ms are back to back. */
 const BACK_TO_BACK_MS = 5
-/** 60 ms may follow a stall of the server (DESIGN section 6). */
+/** Up to 60 ms may follow a stall of the server. */
 const BURST_LIMIT = 3
-/** A tick of ours later than this makes what came in the next moments our own doing. */
+/** If our own tick is later than this many ms, irregular frames right after it are our fault. */
 const STALL_MS = 5
 const STALL_ECHO_MS = 60
-/** The server's idle silence, one frame a second, is no running audio. */
+/** The server's idle silence, one frame a second, is not running audio. */
 const IDLE_MS = 900
 /** Between utterances the server may pause as it likes. */
 const PAUSE_MS = 40
-/** So many ticks without a frame end what need not go on, half a second, and what is not at its end, two seconds. */
+/** Ticks without a frame that end an utterance: half a second if it may be complete, else two seconds. */
 const PAUSE_TICKS = 25
 const QUIET_TICKS = 100
 
-/** Takes the frames that came: recognises them, measures their spacing, keeps them. */
+/** Recognises received frames, measures their spacing and records them. */
 export function createListener({ vocabulary, record, now, add, burst }: ListenerOptions): Listener {
   const meter = createSpacingMeter()
   const kept: Buffer[] = []
@@ -118,7 +118,7 @@ export function createListener({ vocabulary, record, now, add, burst }: Listener
         utterances.findLast(({ prompt }) => prompt?.startsWith('farewell-')) ??
         utterances.findLast(({ prompt }) => prompt !== undefined) ??
         utterances.at(-1)
-      // a reconnected leg that is only told again that the call is over does not replace what was heard before
+      // a reconnected leg that only hears again that the call is over does not replace the earlier goodbye
       if (goodbye !== undefined)
         ending = { goodbye, hangupAfterGoodbyeBeganMs: round(at - goodbye.startedAt) }
       if (lastAt !== undefined) ending = { ...ending, hangupAfterLastFrameMs: round(at - lastAt) }

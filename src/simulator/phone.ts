@@ -23,15 +23,15 @@ import { type Sounds, vocabularyOf } from './vocabulary.ts'
 export interface PhoneOptions {
   host?: string
   port: number
-  /** The call's UUID; a fresh one where not given. */
+  /** The call's UUID; default: a new one. */
   id?: string
-  /** A label for those who watch; both sides of Asterisk behave alike. */
+  /** Only a label; both roles behave the same in Asterisk. */
   role?: Role
   /** What the phone can recognise (a prompt pack); without it everything heard is unknown audio. */
   prompts?: Sounds
-  /** Which of Asterisk's two faces: only the application drops a call after 2 s of mutual silence. */
+  /** Which of Asterisk's two modes: only the application drops a call after 2 s of mutual silence. */
   strict?: 'application' | 'dial'
-  /** One frame each 20 ms (default); false sends what is spoken at once and keys without their length. */
+  /** One frame every 20 ms (default); false sends speech at once and keys without their duration. */
   pace?: boolean
   /** A caller that sends no frames while it says nothing (discontinuous transmission). */
   dtx?: boolean
@@ -39,11 +39,11 @@ export interface PhoneOptions {
   inband?: boolean
   /** The first audio frame shares the write of the UUID (default), as Asterisk often does, or comes 20 ms later. */
   joined?: boolean
-  /** Keep everything heard as PCM. */
+  /** Record everything heard as PCM. */
   record?: boolean
-  /** As the dialplan with `Dial`: a refused connection is tried again each second, a lost one at once. */
+  /** As the dialplan with `Dial`: retry a refused connection every second, a lost one at once. */
   reconnect?: boolean
-  /** ms that `hearing` and `heard` wait where they are not told; 10 s where not given. */
+  /** Default timeout of `hearing` and `heard` in ms; 10 s if not given. */
   timeoutMs?: number
   log?: Logger
 }
@@ -51,12 +51,12 @@ export interface PhoneOptions {
 export interface Phone {
   readonly id: string
   readonly role: Role
-  /** True once the first connection stands, false when it was refused. */
+  /** Resolves with true when the first connection is open, false if it was refused. */
   readonly connected: Promise<boolean>
   readonly ended: Promise<Ended>
   readonly transcript: readonly Happening[]
   on(listener: (happening: Happening) => void): () => void
-  /** Hears every frame as it comes; returns the end of it. */
+  /** Calls the listener with every frame; returns the function that ends it. */
   onAudio(listener: (bytes: Buffer, start: number, end: number) => void): () => void
   /** Resolves when all keys were sent (or the call ended). */
   press(keys: string): Promise<void>
@@ -70,22 +70,22 @@ export interface Phone {
   heard(match: Match<Heard>, waiting?: Waiting): Promise<Heard>
   /** What was heard so far, pauses filled with silence; empty without `record`. */
   recorded(): Buffer
-  /** Hangs up where that is still to do and releases everything; resolves when the socket is gone. */
+  /** Hangs up if necessary and releases everything; resolves when the socket is closed. */
   close(): Promise<void>
 }
 
-/** 2 s, after which the application drops a call in which nobody sends anything; in ticks, so that a stall of ours does not count. */
+/** 2 s after which the application drops a silent call; in ticks, so that our own stall does not count. */
 const MUTUAL_SILENCE_TICKS = 100
-/** Of one kind of violation that does not end the call, so many are kept. */
+/** Maximum number of recorded violations of one kind that do not end the call. */
 const KEPT_VIOLATIONS = 10
 // the dialplan of examples/asterisk that reconnects: a leg shorter than 2 s was the answer "this call has ended"
 const SHORT_LEG_MS = 2000
 const RETRY_MS = 1000
-/** From a lost leg to the next Dial; a process that is being killed closes its ports meanwhile. */
+/** Pause from a lost leg to the next Dial in ms; a process that is being killed closes its ports meanwhile. */
 const AGAIN_MS = 20
 const MISSES = 15
 
-/** A phone behind an Asterisk: it calls at once. Whoever creates it closes it. Throws USAGE_WRONG for what is no UUID. */
+/** A phone behind an Asterisk; it calls at once. The creator closes it. Throws USAGE_WRONG for an invalid UUID. */
 export function createPhone(options: PhoneOptions): Phone {
   const { host = '127.0.0.1', port, role = 'visitor', prompts, strict = 'application', pace = true } = options
   const { dtx = false, inband = false, joined = true, record = false, reconnect = false, log } = options
@@ -141,7 +141,7 @@ export function createPhone(options: PhoneOptions): Phone {
 
   const tick = (at: number, late: number, last: boolean) => {
     microphone.tick()
-    // what a stall of ours held back is made up; only once round the loop could anything have been read
+    // during catch-up after our own stall nothing could have been read yet
     if (!last) return
     listener.tick(at - born, late)
     if (++silentTicks === MUTUAL_SILENCE_TICKS && strict === 'application') violate('SILENCE_MUTUAL', {})

@@ -14,13 +14,13 @@ export interface Recogniser {
    * the gap between both a matter of pacing.
    */
   frame(bytes: Buffer, start: number, end: number, at: number): boolean
-  /** No frames came for a moment. What may be a whole prompt was one; what was not at its end may only be held up. */
+  /** No frames for a moment. A possibly complete prompt is complete; an incomplete one may only be delayed. */
   pause(): void
-  /** No more frames came: what was being heard is over. */
+  /** No more frames: the current utterance is over. */
   quiet(): void
 }
 
-/** One reading of what is being heard. */
+/** One interpretation of the current sound. */
 interface Hypothesis {
   readonly entry: Entry
   /** The frame expected next. */
@@ -29,16 +29,16 @@ interface Hypothesis {
   frames: number
   loud: number
   readonly startedAt: number
-  /** It did not start at the beginning or lacks a frame since, so it cannot become complete. */
+  /** It did not start at the beginning, or a frame is missing, so it cannot become complete. */
   truncated: boolean
 }
 
-/** Two loud frames, 320 samples, are nobody else's by chance; from the middle of a prompt it takes three. */
+/** Two loud frames, 320 samples, identify a prompt; from its middle it takes three. */
 const CERTAIN = 2
 const CERTAIN_TRUNCATED = 3
-/** So many frames that were lost, or one that came twice, are a flaw in what is being heard and no end of it. */
+/** Up to this many lost frames, or one duplicate, do not end the current utterance. */
 const SLIP = 5
-/** Unknown audio is announced after 200 ms, and over after half a second below -44 dBFS. */
+/** Unknown audio is reported after 200 ms, and ends after half a second below -44 dBFS. */
 const UNKNOWN_FRAMES = 10
 const UNKNOWN_PAUSE = 25
 const FAINT = 200
@@ -47,7 +47,7 @@ const ZERO = Buffer.alloc(FRAME_BYTES)
 
 /** Follows a stream of frames through a vocabulary, byte by byte. Without a vocabulary everything is unknown. */
 export function createRecogniser(vocabulary: Vocabulary | undefined, on: RecogniserEvents): Recogniser {
-  // frames of digital silence just gone by, whoever they belonged to
+  // number of the latest frames of digital silence
   let zeros = 0
   let live: Hypothesis[] = []
   let announced = false
@@ -99,7 +99,7 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
     if (unknown.faint >= UNKNOWN_PAUSE) endUnknown()
   }
 
-  /** Every reading has failed: tell what it was. */
+  /** Every interpretation has failed: report the utterance. */
   const endLive = () => {
     const best = live[0]
     live = []
@@ -135,7 +135,7 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
     const open = live.filter(({ entry, next }) => entry.loop || next < entry.length)
     const done = live.find(({ entry, next }) => !entry.loop && next === entry.length)
     if (done !== undefined && open.length === 0) {
-      // the last frames of a prompt alone say too little
+      // only the last frames of a prompt are not enough
       if (!done.truncated || announced) ended = done
       else live = [done]
       endLive()
@@ -149,7 +149,7 @@ export function createRecogniser(vocabulary: Vocabulary | undefined, on: Recogni
     if (only !== undefined && only.loud >= (only.truncated ? CERTAIN_TRUNCATED : CERTAIN)) announce(only)
   }
 
-  /** True when at least one reading goes on. */
+  /** True if at least one interpretation continues. */
   const advance = (bytes: Buffer, start: number): boolean => {
     const going = live.filter((hypothesis) => matchesAt(hypothesis, hypothesis.next, bytes, start))
     if (going.length === 0 && !slipped(bytes, start)) {

@@ -5,20 +5,20 @@ import type { Ended, Happening } from './transcript.ts'
 export interface VisitorScript {
   /** The unit, with the # that ends it: '101#'. Without keys, `name` is spoken when the unit is asked for. */
   keys?: string
-  /** 8 kHz PCM spoken at the first beep; the pack's sample-visitor-name where not given. */
+  /** 8 kHz PCM spoken at the first beep; default: the pack's sample-visitor-name. */
   name?: Uint8Array
-  /** 8 kHz PCM spoken at the second beep; the pack's sample-visitor-purpose where not given. */
+  /** 8 kHz PCM spoken at the second beep; default: the pack's sample-visitor-purpose. */
   purpose?: Uint8Array
-  /** Leave when this prompt is heard to begin, or so many ms after the call connected. */
+  /** Hang up at the beginning of this prompt, or this many ms after connecting. */
   hangUpAfter?: string | number
   /** Presses nothing and says nothing. */
   silent?: boolean
 }
 
 export interface ResidentScript {
-  /** One after the other: the first at the menu, each further one when the answer to the one before was spoken. */
+  /** Pressed one after the other: the first at the menu, each further one after the reply to the previous one. */
   keys: string
-  /** 8 kHz PCM for the visitor; the pack's sample-resident-talk where not given. */
+  /** 8 kHz PCM for the visitor; default: the pack's sample-resident-talk. */
   talk?: Uint8Array
   hangUpAfter?: string | number
 }
@@ -39,7 +39,7 @@ export async function playVisitor(phone: Phone, script: VisitorScript = {}): Pro
   const patience = untilKnown(phone, VISITOR_PATIENCE_MS, () => answerUnit())
   let answered = false
   let beeps = 0
-  // what the next beep wants; where no question is recognised, the name comes first
+  // the answer for the next beep; if no question is recognised, the name comes first
   let wanted: Speech | undefined
 
   const answerUnit = () => {
@@ -60,7 +60,7 @@ export async function playVisitor(phone: Phone, script: VisitorScript = {}): Pro
   return untilEnded(phone, [off, patience, leaveAfter(phone, script.hangUpAfter)])
 }
 
-/** A resident who was rung: presses the keys, and after a 3 speaks with the visitor before the next key. */
+/** A called resident: presses the keys, and after a 3 speaks with the visitor before the next key. */
 export async function playResident(
   phone: Phone,
   { keys, talk, hangUpAfter }: ResidentScript,
@@ -72,7 +72,7 @@ export async function playResident(
   let spokenFor = 0
   const pressNext = () => {
     const key = keys[next]
-    // what is heard while the finger is on the key is not answered twice
+    // prompts during a key press are not answered twice
     if (key === undefined || pressing) return
     next++
     pressing = true
@@ -85,10 +85,10 @@ export async function playResident(
     if (!isKnown(happening)) return
     const { prompt } = happening
     if (happening.type === 'hearing') {
-      // the menu once more asks for the next key, whatever became of the one before
+      // a repeated menu asks for the next key, whatever happened to the previous one
       if (MENU_PROMPTS.includes(prompt!)) pressNext()
     } else if (prompt === 'talk-resident' && keys[next - 1] === '3' && spokenFor !== next) {
-      // whether it came whole or not, it is over; once, however often it broke off
+      // the prompt is over, complete or not; react once, however often it was interrupted
       spokenFor = next
       say(phone, talk ?? { prompt: 'sample-resident-talk' }, pressNext)
     }
@@ -113,7 +113,7 @@ function say(phone: Phone, speech: Speech, then?: () => void): void {
   phone.say(speech).then(then, () => undefined)
 }
 
-/** Acts when nothing was recognised for so long after connecting. */
+/** Calls `act` if nothing was recognised for this many ms after connecting. */
 function untilKnown(phone: Phone, ms: number, act: () => void): () => void {
   return afterConnecting(phone, ms, () => {
     if (!phone.transcript.some(isKnown)) act()

@@ -6,14 +6,14 @@ import type { Sounds } from './vocabulary.ts'
 
 interface TelephoneOptions {
   host: string
-  /** The resident port, asked when it rings. */
+  /** The resident port, read at each ring. */
   port: () => number
-  /** What is pressed; `-` lets it ring. */
+  /** The keys to press; `-` does not answer. */
   keys: string
   prompts: Sounds
-  /** ms that it rings before it is answered. */
+  /** Ringing time before the answer, in ms. */
   answerMs?: number
-  /** Sees each phone that answers, before it has heard anything. */
+  /** Called with each answering phone, before it has heard anything. */
   onAnswer?: (phone: Phone) => void
 }
 

@@ -2,35 +2,35 @@ import { fail } from '../platform/errors.ts'
 import type { Spacing } from './spacing.ts'
 import type { Violation } from './violation.ts'
 
-/** How a call ended: 0x00 came, the server closed without it, we hung up, a rule was broken, nobody listened. */
+/** How a call ended: 0x00 arrived, the server closed without it, we hung up, a rule was broken, or nothing listened. */
 export type EndedBy = 'server-hangup' | 'server-close' | 'us' | 'violation' | 'refused'
 
 /** An utterance as it was heard; `prompt` is undefined for audio that is not in the vocabulary. */
 export interface Heard {
   readonly prompt: string | undefined
   readonly text: string
-  /** Other prompts of exactly the same sound. */
+  /** Other prompts with exactly the same sound. */
   readonly aliases: readonly string[]
-  /** ms since the phone was created, when its first frame came. */
+  /** Time of its first frame, in ms since the phone was created. */
   readonly startedAt: number
-  /** ms of audio that came. */
+  /** Received audio in ms. */
   readonly ms: number
-  /** Every frame of the prompt came, byte for byte; for a looped tone, one whole round or more. */
+  /** Every frame of the prompt arrived unchanged; for a looped tone, at least one whole round. */
   readonly complete: boolean
 }
 
-/** What the end of a call says. Times are ms. */
+/** The summary of a call. Times are ms. */
 export interface Ended {
   readonly by: EndedBy
   readonly at: number
   readonly violations: readonly Violation[]
   /** Distance of frames inside running audio. */
   readonly spacing: Spacing
-  /** Most frames that came back to back (less than 5 ms apart). */
+  /** Maximum number of back-to-back frames (less than 5 ms apart). */
   readonly burst: number
   /** Reads that ended inside a message; 0 when every message left in one write and the network was idle. */
   readonly partialReads: number
-  /** How late the phone's own clock was at worst: what `spacing` may be blamed on the phone. */
+  /** Maximum lateness of the phone's own clock: this part of `spacing` may be the phone's fault. */
   readonly ownLatenessMs: number
   readonly framesIn: number
   readonly framesOut: number
@@ -40,7 +40,7 @@ export interface Ended {
   readonly hangupAfterGoodbyeBeganMs?: number
   /** From the last audio frame to 0x00. */
   readonly hangupAfterLastFrameMs?: number
-  /** Why the connection could not be made or broke. */
+  /** Why the connection failed or broke. */
   readonly reason?: string
 }
 
@@ -68,7 +68,7 @@ export type Hearing = Extract<Happening, { type: 'hearing' }>
 export type Match<T> = string | readonly string[] | ((event: T) => boolean)
 
 export interface Waiting {
-  /** ms; the phone's own patience where not given. */
+  /** In ms; default: the phone's own timeout. */
   timeout?: number
 }
 
@@ -77,7 +77,7 @@ interface Transcript {
   add(happening: Happening): void
   on(listener: (happening: Happening) => void): () => void
   /**
-   * The first event of this type that matches after the one returned last, be it in the past or still to come. An id
+   * The first matching event of this type after the one returned last, past or future. An id
    * means a `heard` that is complete; a test decides by itself. Rejects with PHONE_ENDED or PHONE_TIMEOUT.
    */
   next<T extends 'hearing' | 'heard'>(
@@ -90,7 +90,7 @@ interface Transcript {
 export function createTranscript(timeoutMs = 10_000): Transcript {
   const happenings: Happening[] = []
   const listeners = new Set<(happening: Happening) => void>()
-  // one cursor for all waits: what is awaited in order is found in order, even when it came before the await
+  // one cursor for all waits: events that are awaited in order are found in order, even if they happened before the await
   let cursor = 0
 
   return {

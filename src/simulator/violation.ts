@@ -1,5 +1,5 @@
 /**
- * What a server may not do to Asterisk (FACTS of 22.10). `drops`: Asterisk drops the call, and so does the phone. The
+ * Forbidden behaviour of a server towards Asterisk 22.10. `drops`: Asterisk drops the call, and so does the phone. The
  * others garble or delay the audio: they are recorded and the call goes on.
  */
 export const VIOLATIONS = {

@@ -2,7 +2,7 @@ import { audioFrame, HEADER_BYTES } from '../audiosocket/index.ts'
 import { createTones } from '../media/index.ts'
 import { FRAME_BYTES } from '../platform/audio.ts'
 
-/** What a vocabulary is made of: a prompt pack, or anything of its shape. */
+/** The source of a vocabulary: a prompt pack, or anything of the same shape. */
 export interface Sounds {
   readonly ids: Iterable<string>
   text(id: string): string
@@ -10,20 +10,20 @@ export interface Sounds {
   pcm(id: string): Uint8Array
 }
 
-/** A sound that is recognised, cut into frames from its beginning; the last one padded with silence. */
+/** A known sound, cut into frames from its beginning; the last frame is padded with silence. */
 export interface Entry {
   readonly id: string
-  /** Other ids of exactly the same sound. */
+  /** Other ids with exactly the same sound. */
   readonly aliases: readonly string[]
   readonly text: string
   readonly pcm: Buffer
   /** How many frames. */
   readonly length: number
-  /** Index of the first frame that is not digital silence: the silence before it tells prompts apart only by its length. */
+  /** Index of the first frame that is not digital silence: silence before it distinguishes prompts only by its length. */
   readonly core: number
-  /** 1 for frames loud enough to be nobody else's by chance. */
+  /** 1 for frames that are loud enough to be distinctive. */
   readonly loud: Uint8Array
-  /** A tone that goes round and round. */
+  /** A looped tone. */
   readonly loop: boolean
 }
 
@@ -34,7 +34,7 @@ export interface Occurrence {
 
 export interface Vocabulary {
   readonly entries: readonly Entry[]
-  /** Where a frame of this content occurs; compare the bytes, a hash may collide. */
+  /** Occurrences of a frame with this content; compare the bytes, because hashes may collide. */
   places(bytes: Buffer, start: number): readonly Occurrence[]
 }
 
@@ -45,7 +45,7 @@ const NOWHERE: readonly Occurrence[] = []
 
 const vocabularies = new WeakMap<Sounds, Vocabulary>()
 
-/** The vocabulary of a prompt pack and of the service's tones; made once a pack, shared by all phones. */
+/** The vocabulary of a prompt pack and of the service's tones; created once per pack, shared by all phones. */
 export function vocabularyOf(sounds: Sounds): Vocabulary {
   const known = vocabularies.get(sounds)
   if (known !== undefined) return known
@@ -86,7 +86,7 @@ export function createVocabulary(sounds: Iterable<Sound>): Vocabulary {
       )
     const sounding = loudness(1)
     const core = sounding.indexOf(1)
-    // a prompt of nothing but silence cannot be heard
+    // a silent prompt cannot be heard
     if (core < 0) continue
     const loud = loudness(LOUD)
     const entry: Entry = { id, aliases, text, pcm: padded, length, core, loud, loop }
@@ -111,7 +111,7 @@ export function reaches(bytes: Buffer, start: number, end: number, level: number
   return false
 }
 
-/** A tone that goes round and round has no end that could be missed. */
+/** A looped tone has no end that could be missed. */
 export function isLoop(id: string | undefined): boolean {
   return LOOPS.some((loop) => loop === id)
 }

@@ -3,29 +3,29 @@ import { z } from 'zod'
 import { delay } from '../platform/time.ts'
 import { openHttpPeer, type PeerAnswer, type PeerRequest } from './http-peer.ts'
 
-/** A message as the peer was asked to deliver it. */
+/** A message that the peer delivers. */
 interface Delivered {
   id: string
   to: string
   text: string
-  /** What can be tapped. */
+  /** The buttons of the message. */
   buttons: { id: string; title: string }[]
 }
 
-/** What the person does with a message: what they write or tap, or nothing. */
+/** The person's reaction to a message: a text, a tap, or none. */
 export type Reaction = { type: 'write'; text: string } | { type: 'tap'; button: number }
 
 interface WhatsAppPeerOptions {
   token: string
-  /** Signs what is posted to the webhook. */
+  /** Signs the posts to the webhook. */
   appSecret: string
-  /** Where its posts go, asked when there is one. */
+  /** The URL for its posts, read for each post. */
   webhook: () => string
-  /** What the person at the other end does with a message that they got, `delayMs` after it. */
+  /** The person's reaction to a message, `delayMs` after it. */
   reaction: (message: Delivered) => Reaction | undefined
   delayMs?: number
   onDelivered?: (message: Delivered) => void
-  /** `status` is what the webhook answered to what the person did. */
+  /** Called with the webhook's `status` for a reaction. */
   onReaction?: (reaction: Reaction, status: number) => void
 }
 
@@ -43,8 +43,8 @@ const sent = z.object({
 })
 
 /**
- * The Cloud API of WhatsApp with one person behind it: takes messages, posts receipts and that person's replies to the
- * webhook, signed as Meta signs. Each post is made twice, because Meta repeats itself too.
+ * Simulates WhatsApp's Cloud API with one person: takes messages, posts receipts and that person's replies to the
+ * webhook, signed as Meta signs. It sends each post twice, because Meta repeats posts too.
  */
 export async function openWhatsAppPeer(options: WhatsAppPeerOptions) {
   const { token, appSecret, webhook, reaction, delayMs = 1500, onDelivered, onReaction } = options
@@ -81,7 +81,7 @@ export async function openWhatsAppPeer(options: WhatsAppPeerOptions) {
     if (said !== undefined) onReaction?.(wanted, said)
   }
 
-  /** Resolves with the status of the answer; undefined when nobody answered. */
+  /** Resolves with the status of the response; undefined without a response. */
   const post = async (value: Record<string, unknown>): Promise<number | undefined> => {
     if (closing.signal.aborted) return undefined
     const metadata = { display_phone_number: '551140000000', phone_number_id: '1' }
@@ -107,7 +107,7 @@ export async function openWhatsAppPeer(options: WhatsAppPeerOptions) {
 
   const server = await openHttpPeer(answer)
   return {
-    /** The API up to its version. */
+    /** URL of the API including its version. */
     url: `${server.url}/v23.0`,
     async close() {
       closing.abort()

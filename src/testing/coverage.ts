@@ -17,8 +17,8 @@ export interface Coverage<Machine extends AnyStateMachine> {
 }
 
 /**
- * Counts what was visited of a machine's chart and names what never was. Actors are counted wherever they run: a whole
- * call that is inspected counts for each of its child machines, by the machine's id, and so do provided ones.
+ * Counts visited states and transitions of a machine's chart and lists the missed ones. Actors are counted wherever they run: a whole
+ * inspected call counts for each of its child machines, by the machine's id, as do provided ones.
  *
  *     const seen = coverage(visitorMachine)
  *     seen.walk(paths(visitorMachine, { input, events, outputs }))
@@ -36,7 +36,7 @@ export function coverage<Machine extends AnyStateMachine>(machine: Machine): Cov
   const take: Tell = (snapshot, taken, event) => {
     for (const one of taken) {
       transitions.set(keyOf(one), (transitions.get(keyOf(one)) ?? 0) + 1)
-      // the state in which a machine begins and does not stay is in no snapshot
+      // an initial state that a machine leaves at once is in no snapshot
       if (event.type === 'xstate.init') mark(one.source)
     }
     snapshot._nodes.forEach(mark)

@@ -1,6 +1,6 @@
 /**
- * The package's `porteiro/testing`: phones that speak AudioSocket as Asterisk does, a stage on which a call passes under fake
- * timers, and paths through the machines with a count of what they cover.
+ * The package's `porteiro/testing`: phones that speak AudioSocket as Asterisk does, a stage that runs a call with fake
+ * timers, and paths through the machines with their coverage.
  * Never: anything that a test must not start, such as Postgres or a broker.
  */
 export type { Prompts } from '../media/index.ts'

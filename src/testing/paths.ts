@@ -12,48 +12,48 @@ import { createReplay, happening, keyOf } from './replay.ts'
 
 export interface PathOptions<Machine extends AnyStateMachine> {
   input?: InputFrom<Machine>
-  /** What may come from outside, at any time. Nothing else does: there are no default events. */
+  /** Events that may come from outside at any time. There are no default events. */
   events?: readonly EventFromLogic<Machine>[]
   /**
-   * What each invoked actor may come back with, by its id; one answer of `undefined` where not given. Children are not
-   * explored: their output is what these say, and each child machine is modelled for itself.
+   * Possible outputs of each invoked actor, by its id; default: one `undefined`. Children are not
+   * explored: they only have these outputs, and each child machine is modelled separately.
    */
   outputs?: Readonly<Record<string, readonly unknown[]>>
-  /** What each invoked actor may fail with, by its id, where the machine handles it; one Error where not given. */
+  /** Possible errors of each invoked actor, by its id, where the machine handles them; default: one Error. */
   failures?: Readonly<Record<string, readonly unknown[]>>
   /**
-   * The facts that tell two situations with the same state apart; the whole context where not given. Leave out times and
-   * bound what counts without end, or there is no end of situations.
+   * The facts that distinguish two situations with the same state; default: the whole context. Omit times and
+   * limit unbounded counters, or the number of situations is infinite.
    */
   tellApart?: (context: ContextFrom<Machine>) => unknown
   /** One path for each `state` of the chart, each `transition`, or each `situation` (state and facts). Default: state. */
   each?: 'state' | 'transition' | 'situation'
-  /** Situations looked at before xstate/graph throws `Traversal limit exceeded`. */
+  /** Maximum number of situations before xstate/graph throws `Traversal limit exceeded`. */
   limit?: number
 }
 
 export interface Step<Machine extends AnyStateMachine> {
   readonly event: EventFromLogic<Machine>
-  /** After the event. */
+  /** The state after the event. */
   readonly state: SnapshotFrom<Machine>
 }
 
 type Steps = { event: EventObject; state: AnyMachineSnapshot }[]
 
 export interface Path<Machine extends AnyStateMachine> {
-  /** As `greet over → key.pressed (1) → digit over`, for a test's title. */
+  /** Such as `greet over → key.pressed (1) → digit over`, for a test's title. */
   readonly title: string
   readonly input: InputFrom<Machine> | undefined
   /** The first one is `xstate.init`. */
   readonly steps: readonly Step<Machine>[]
   readonly state: SnapshotFrom<Machine>
-  /** What can happen at its end; nothing at all where the machine is done. */
+  /** Possible events at its end; empty if the machine is done. */
   readonly next: readonly EventFromLogic<Machine>[]
 }
 
 /**
- * The shortest paths through a machine, found with xstate/graph without running anything: ports are never called. An
- * invoked actor that is active may come back with any of its `outputs`, and may fail where the machine handles that.
+ * The shortest paths through a machine, computed with xstate/graph without running anything: ports are never called. An
+ * active invoked actor may return any of its `outputs`, and may fail where the machine handles that.
  *
  *     const answers = paths(residentMachine, {
  *       input: { callId: 'c', unit: null, identity: null, purpose: null },
@@ -79,7 +79,7 @@ export function paths<Machine extends AnyStateMachine>(
     taken.push(...transitions.map(keyOf)),
   )
   const atStart = [...taken]
-  // not the machine itself: its own exploration has no parent to whom a child machine could send
+  // not the machine itself: its own exploration has no parent that a child machine could send events to
   const logic = { transition, getInitialSnapshot: () => initial } as unknown as AnyStateMachine
   const shortest = getShortestPaths(logic, {
     limit,
@@ -87,7 +87,7 @@ export function paths<Machine extends AnyStateMachine>(
     serializeState: ({ value, status, context }) =>
       JSON.stringify([value, status, tellApart(context as ContextFrom<Machine>)]),
   }).sort((one, other) => one.steps.length - other.steps.length)
-  // of situations that are not told apart, xstate/graph keeps any: what these very events lead to is found again
+  // xstate/graph keeps any of several indistinct situations, so the states along this path are computed again
   const found = shortest.map(({ steps: [, ...further] }) => {
     const steps: Steps = [{ event: { type: 'xstate.init' }, state: initial }]
     for (const { event } of further) steps.push({ event, state: transition(steps.at(-1)!.state, event) })
@@ -129,7 +129,7 @@ export function paths<Machine extends AnyStateMachine>(
   return result
 }
 
-/** What the actors that are invoked in this state may come back with. */
+/** Possible outputs and errors of the actors that are invoked in this state. */
 function answers(
   { _nodes }: AnyMachineSnapshot,
   { outputs, failures }: Pick<PathOptions<AnyStateMachine>, 'outputs' | 'failures'>,

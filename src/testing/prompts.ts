@@ -5,7 +5,7 @@ import type { Locale } from '../platform/audio.ts'
 import { PACKAGE_ROOT } from '../platform/package.ts'
 
 /**
- * The prompts that come with the package, so that a phone recognises what it hears. A WAV in one of `directories` (each with
+ * The prompts of the package, so that a phone recognises what it hears. A WAV in one of `directories` (each with
  * a folder per locale) replaces the package's own. Errors: PROMPT_MISSING, PROMPT_FORMAT.
  */
 export function readPrompts(locale: Locale = 'pt-BR', directories: readonly string[] = []): Promise<Prompts> {

@@ -8,7 +8,7 @@ import {
   type EventObject,
 } from 'xstate'
 
-/** Hears of each microstep. */
+/** Called for each microstep. */
 export type Tell = (
   snapshot: AnyMachineSnapshot,
   transitions: readonly AnyTransitionDefinition[],
@@ -16,13 +16,13 @@ export type Tell = (
 ) => void
 
 /**
- * Makes single transitions without running anything, and tells of each microstep, those of the beginning first. XState
- * tells the transitions only to inspectors, so an actor that is never started lends its system.
+ * Computes single transitions without running anything, and reports each microstep, the initial ones first. XState
+ * reports transitions only to inspectors, so it uses the system of an actor that is never started.
  */
 export function createReplay(machine: AnyStateMachine, input: unknown, tell: Tell) {
   const parent = createEmptyActor()
   parent.system.inspect((event) => {
-    // the machine's own children are made, though never started, and tell of their beginning too
+    // the machine's children are created but never started, and also report their initialisation
     if (event.type !== '@xstate.microstep') return
     const snapshot = event.snapshot as AnyMachineSnapshot
     if (snapshot.machine?.id === machine.id) tell(snapshot, event._transitions, event.event)
@@ -51,14 +51,14 @@ export function transitionsOf(node: AnyStateNode): AnyTransitionDefinition[] {
   return [...[...node.transitions.values()].flat(), ...(node.always ?? [])]
 }
 
-/** The same for a machine and its provided variants, whose definitions are other objects. */
+/** A key that is equal for a machine and its provided variants, whose definitions are different objects. */
 export function keyOf(transition: AnyTransitionDefinition): string {
   const { source, eventType } = transition
   const index = transitionsOf(source).indexOf(transition)
   return `${source.id} ${eventType} ${index}`
 }
 
-/** As `visitor.unit.waiting: silence over [askedEnough] → visitor.gaveUp`. */
+/** Such as `visitor.unit.waiting: silence over [askedEnough] → visitor.gaveUp`. */
 export function nameOf({ source, eventType, guard, target }: AnyTransitionDefinition): string {
   const named = typeof guard === 'object' && guard !== null && 'type' in guard ? guard.type : guard
   const when = guard === undefined ? '' : ` [${typeof named === 'string' ? named : 'inline'}]`
@@ -66,7 +66,7 @@ export function nameOf({ source, eventType, guard, target }: AnyTransitionDefini
   return `${source.id}: ${happening(eventType)}${when}${to}`
 }
 
-/** `xstate.done.actor.silence` is what happens when `silence` is over. */
+/** For example `xstate.done.actor.silence` becomes `silence over`. */
 export function happening(type: string): string {
   if (type === '') return 'always'
   return type

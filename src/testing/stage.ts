@@ -21,35 +21,38 @@ import {
 import { attemptsOf } from '../clicktocall/index.ts'
 import { delay } from '../platform/time.ts'
 
-/** What the world around a call does, where a test wants it otherwise than usual. Times in ms. */
+/** Behaviour of the world around a call that differs from the default. Times in ms. */
 export interface Scene {
   callId?: string
   welcome?: string
   settings?: Partial<CallSettings>
-  /** How long each piece that is said lasts. */
+  /** Duration of each spoken piece. */
   pieceMs?: number
   /** The directory by number. */
   units?: Record<string, Unit>
   findUnit?: (number: string) => Promise<Unit | null>
-  /** Everybody is rung twice for 30 s, unless `attempts` says otherwise. */
+  /** Default: everybody is called twice for 30 s, unless `attempts` is given. */
   contacts?: Contact[]
   attempts?: Attempt[]
-  /** What the rules say before anybody is rung. */
+  /** The decision of the rules before anybody is called. */
   rules?: Matched
-  /** Whether something is said into a recording. */
+  /** Whether somebody speaks into a recording. */
   speaks?: (name: RecordingName) => boolean
-  /** What is said into each listening in turn, after 2 s; an Error cannot be transcribed. Afterwards nobody speaks. */
+  /**
+   * The visitor's words for each listening in turn, after 2 s; an Error is a failed transcription. Afterwards nobody
+   * speaks.
+   */
   visitorSays?: (VisitorSpeech | Error)[]
   residentSays?: (SpokenAnswer | Error)[]
-  /** Rejecting means that it cannot be rung. */
+  /** Rejects if the telephone cannot be called. */
   dial?: (request: DialRequest) => Promise<void>
-  /** Rejecting means that nobody can be asked in writing. */
+  /** Rejects if nobody can be asked in writing. */
   ask?: (request: AskRequest) => Promise<void>
   /** Whether the other side closes its socket after our 0x00. */
   closes?: (role: Role) => boolean
 }
 
-/** One thing that was said to a leg. */
+/** One utterance to a leg. */
 export interface Line {
   role: Role
   pieces: Piece[]
@@ -70,8 +73,8 @@ export const SCENE_SETTINGS: CallSettings = {
 }
 
 /**
- * A call machine on a stage: every port is played by a stand-in that takes the time it would take, so that with fake
- * timers (`@sinonjs/fake-timers`) a whole visit passes in a moment. For journeys and for model-based tests.
+ * A call machine on a stage: stand-ins play every port and take as much simulated time as the real ones, so that with fake
+ * timers (`@sinonjs/fake-timers`) a whole visit takes a moment. For tests of whole visits and model-based tests.
  */
 export function createStage(scene: Scene = {}) {
   const { callId = '00000000-0000-4000-8000-000000000001', pieceMs = 1000 } = scene
@@ -178,7 +181,7 @@ export function createStage(scene: Scene = {}) {
     }),
   })
 
-  /** The call, or the call that goes on from a persisted snapshot. */
+  /** Creates the call, optionally from a persisted snapshot. */
   const create = (snapshot?: Snapshot<unknown>): Actor<typeof machine> =>
     createActor(machine, {
       id: callId,
@@ -196,24 +199,24 @@ export function createStage(scene: Scene = {}) {
     create,
     lines,
     dialled,
-    /** Ids of the attempts that ring now. */
+    /** Ids of the ringing attempts. */
     ringing: (): string[] => [...ringing.keys()],
-    /** What the PBX would report of the telephones that ring, or of one of them. */
+    /** Reports the end of ringing as the PBX would, for all ringing telephones or one. */
     endRing(end: RingResult['end'], attemptId?: string) {
       for (const [id, tell] of [...ringing]) if (id === (attemptId ?? id)) tell({ type: 'ring.ended', end })
     },
-    /** Tones that sound now, as `role:tone`. */
+    /** Playing tones, as `role:tone`. */
     tones,
     /** Legs that got 0x00, in order. */
     hungUp,
     /** Legs whose socket we closed ourselves. */
     released,
     isBridged: () => bridged,
-    /** How often the unit was asked in writing, in order. */
+    /** Written questions to the unit, in order. */
     asked,
-    /** Whether answers in writing count now. */
+    /** Whether written answers count now. */
     isAwaiting: () => awaiting,
-    /** What a leg's media would report. */
+    /** Reports a fact as a leg's media would. */
     report: (role: Role, fact: LegEvent) => ears.get(role)?.(fact),
   }
 }

@@ -2,7 +2,10 @@ import { createRecent } from '../../platform/lru.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import { type Country, callingCodes, nationalTwin } from '../phone-number.ts'
 
-/** A resident whose WhatsApp number may belong to a stranger: it was stored as foreign, and its digits are a national number too. */
+/**
+ * A resident whose WhatsApp number may belong to a stranger: it was stored as foreign, and its digits are a national
+ * number too.
+ */
 export interface HeldNumber {
   tenantId: string
   unitId: string
@@ -31,7 +34,10 @@ function twinOf(number: string, country: Country): string | undefined {
   return known.number
 }
 
-/** Whether nobody may be asked by `number`, and nothing is decided by it: it has a national twin, and nobody confirmed it. */
+/**
+ * Whether nobody may be asked by `number`, and nothing is decided by it: it has a national twin, and nobody confirmed
+ * it.
+ */
 export function isHeld(number: string, country: Country, isConfirmed: boolean): boolean {
   return !isConfirmed && twinOf(number, country) !== undefined
 }

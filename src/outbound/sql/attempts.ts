@@ -16,7 +16,7 @@ export interface AttemptRow {
   retryAfterMs: number | null
 }
 
-/** The attempts of a message, the first one first; `latest`: only the last so many. */
+/** The attempts of a message, oldest first; `latest`: only the last this many. */
 export function attemptsOf(
   database: Querier,
   messageId: string,

@@ -1,16 +1,16 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 
-/** What all workers know of a receiver's failures. */
+/** A receiver's failures, shared by all workers. */
 interface BreakerRow {
   failures: number
   openings: number
-  /** ms for which nobody should try; 0 while closed or when a probe is due. */
+  /** Remaining pause in ms; 0 while the breaker is closed or a probe is due. */
   waitMs: number
-  /** It is open, and the next try is the probe. */
+  /** The breaker is open, and the next attempt is the probe. */
   probeDue: boolean
 }
 
-/** Undefined after a success: there is nothing to know. */
+/** Undefined after a success. */
 export async function readBreaker(database: Querier, name: string): Promise<BreakerRow | undefined> {
   const [row] = await database.query<BreakerRow>(
     `select failures, openings, open_until is not null as "probeDue",
@@ -21,7 +21,7 @@ export async function readBreaker(database: Querier, name: string): Promise<Brea
   return row && { ...row, waitMs: row.waitMs ?? 0 }
 }
 
-/** The one who gets true may try; nobody else for `probeMs`. */
+/** True for the one worker that may make the probe; false for all others for `probeMs`. */
 export async function claimProbe(database: Querier, name: string, probeMs: number): Promise<boolean> {
   const rows = await database.query(
     `update breakers set probe_until = clock_timestamp() + $2 * interval '1 millisecond', updated_at = now()
@@ -34,9 +34,9 @@ export async function claimProbe(database: Querier, name: string, probeMs: numbe
 }
 
 /**
- * One more failure. From `limit` in a row on it is open for `pauseMs`, doubled with each opening up to `maxPauseMs`. Resolves
- * with the pause in ms when this failure opened it, first or again; undefined otherwise. Failures of tries that began before
- * it opened count as one with those that opened it.
+ * Records a failure. From `limit` failures in a row on, the breaker is open for `pauseMs`, doubled with each opening up
+ * to `maxPauseMs`. Resolves with the pause in ms if this failure opened it, for the first time or again; otherwise
+ * undefined. Failures of attempts that began before it opened do not count again.
  */
 export async function noteFailure(
   database: Querier,
@@ -52,7 +52,7 @@ export async function noteFailure(
   const { failures, openings } = row!
   if (failures < limit) return undefined
   const pause = Math.min(maxPauseMs, pauseMs * 2 ** Math.min(openings, 16))
-  // of workers that fail at once only one opens it
+  // of workers that fail at the same time only one opens it
   const opened = await database.query(
     `update breakers set open_until = clock_timestamp() + $2 * interval '1 millisecond', probe_until = null,
        openings = openings + 1, updated_at = now()
@@ -62,13 +62,13 @@ export async function noteFailure(
   return opened.length > 0 ? { pauseMs: pause, failures, again: openings > 0 } : undefined
 }
 
-/** True when there was something to forget. */
+/** True if there were failures to delete. */
 export async function noteSuccess(database: Querier, name: string): Promise<boolean> {
   const rows = await database.query('delete from breakers where name = $1 returning name', [name])
   return rows.length > 0
 }
 
-/** A probe that told nothing: the next one may try at once. */
+/** A probe without a result: the next attempt may be a probe at once. */
 export async function releaseProbe(database: Querier, name: string): Promise<void> {
   await database.query('update breakers set probe_until = null where name = $1', [name])
 }

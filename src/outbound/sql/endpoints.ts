@@ -3,12 +3,12 @@ import type { Database, Querier } from '../../platform/postgres/index.ts'
 
 export const ENDPOINT_KINDS = ['standard', 'token'] as const
 
-/** What a tenant says of an endpoint. */
+/** A tenant's settings of an endpoint. */
 export interface EndpointInput {
   url: string
-  /** Types of events, as `call.ended`; empty: all. */
+  /** Types of events, such as `call.ended`; empty: all. */
   events?: readonly string[]
-  /** Default standard: signed as Standard Webhooks says. token: `token` goes as it is into the header Authorization. */
+  /** standard (default): signed according to Standard Webhooks. token: `token` is the value of the header Authorization. */
   kind?: (typeof ENDPOINT_KINDS)[number]
   token?: string
   /** Sent with each post. */
@@ -16,28 +16,28 @@ export interface EndpointInput {
   enabled?: boolean
 }
 
-/** As lists show it: without a secret or the value of a header. */
+/** An endpoint in a list, without secrets and header values. */
 interface EndpointRow {
   id: string
   tenantId: string
   url: string
   events: string[]
   kind: (typeof ENDPOINT_KINDS)[number]
-  /** Names of the headers that are sent along. */
+  /** Names of the additional headers. */
   headers: string[]
   enabled: boolean
-  /** Why it was disabled, where nobody asked for it. */
+  /** Why it was disabled, unless the tenant disabled it. */
   disabledReason: string | null
-  /** Of its secrets that sign now; the one without an end is the present one. */
+  /** Its signing secrets; the current one has no end. */
   secrets: { createdAt: string; expiresAt: string | null }[]
-  /** Failures in a row, and until when it is left alone; null while it is not. */
+  /** Failures in a row, and the end of the pause; null without a pause. */
   failures: number
   pausedUntil: Date | null
   createdAt: Date
   updatedAt: Date
 }
 
-/** With what a delivery needs. */
+/** An endpoint with everything that a delivery needs. */
 export interface EndpointTarget {
   id: string
   tenantId: string
@@ -47,7 +47,7 @@ export interface EndpointTarget {
   headers: Record<string, string>
   enabled: boolean
   disabledReason: string | null
-  /** The present one first. */
+  /** The current one first. */
   secrets: string[]
 }
 
@@ -64,7 +64,7 @@ export function newSecret(): string {
   return `whsec_${randomBytes(32).toString('base64')}`
 }
 
-/** `secret` exists in this answer only, and is null for an endpoint with a token. src/outbound/forms.ts checks the input. */
+/** Only this result has the `secret`, null for an endpoint with a token. src/outbound/forms.ts checks the input. */
 export function createEndpoint(
   database: Database,
   tenantId: string,
@@ -91,7 +91,7 @@ async function addSecret(transaction: Querier, endpointId: string, secret: strin
   ])
 }
 
-/** Undefined where the tenant has none of that id. */
+/** Undefined if the tenant has none with this id. */
 export async function findEndpoint(
   database: Querier,
   tenantId: string,
@@ -113,8 +113,8 @@ export function listEndpoints(database: Querier, tenantId: string): Promise<Endp
 }
 
 /**
- * What is left out stays; a token is kept only where the endpoint has one. Enabling forgets why it was disabled and how
- * often it failed. Undefined: there is none.
+ * Omitted fields stay; a token is only stored for an endpoint that uses one. Enabling resets the reason and the count
+ * of failures. Undefined if there is none.
  */
 export function updateEndpoint(
   database: Database,
@@ -148,8 +148,8 @@ export function updateEndpoint(
 }
 
 /**
- * A new secret, shown in this answer only; the one before it signs beside it for `overlapMs` more. Undefined where there is
- * no such endpoint, or it has a token instead.
+ * Creates a new secret, which only this result has; the previous one also signs for another `overlapMs`. Undefined if
+ * there is no such endpoint, or it has a token instead.
  */
 export function rotateSecret(
   database: Database,
@@ -189,7 +189,7 @@ export async function deleteEndpoint(database: Querier, tenantId: string, id: st
   return rows.length > 0
 }
 
-/** What a delivery needs, secrets included: for senders only. */
+/** Everything that a delivery needs, including secrets: only for senders. */
 export async function findTarget(
   database: Querier,
   tenantId: string,
@@ -205,7 +205,7 @@ export async function findTarget(
   return row
 }
 
-/** Ids of the enabled endpoints of a tenant that want events of this type. */
+/** Ids of the tenant's enabled endpoints for events of this type. */
 export async function endpointsFor(database: Querier, tenantId: string, type: string): Promise<string[]> {
   const rows = await database.query<{ id: string }>(
     `select id from endpoints where tenant_id = $1 and enabled and (events = '{}' or $2 = any(events))
@@ -215,7 +215,7 @@ export async function endpointsFor(database: Querier, tenantId: string, type: st
   return rows.map(({ id }) => id)
 }
 
-/** By the receiver's word, not the tenant's. False when it was disabled before. */
+/** Disables an endpoint because of its receiver. False if it was already disabled. */
 export async function disableEndpoint(
   database: Querier,
   tenantId: string,

@@ -2,14 +2,14 @@ import type { Querier } from '../../platform/postgres/index.ts'
 
 const INSTANCE_CHANNELS = ['whatsapp', 'unoapi', 'twilio'] as const
 export type InstanceChannel = (typeof INSTANCE_CHANNELS)[number]
-/** Which channel of a message an instance serves. */
+/** The channel of an instance. */
 export type Carrier = 'whatsapp' | 'twilio'
 
-/** The tenant that never needs to be named, and the account likewise. */
+/** The default tenant and the default account. */
 export const MAIN_TENANT = 'default'
 export const MAIN_INSTANCE = 'default'
 
-/** A tenant's account with a messenger; src/outbound/forms.ts has the form of `settings` and `secrets` a channel. */
+/** A tenant's account with a messenger; src/outbound/forms.ts has the form of `settings` and `secrets` by channel. */
 export interface Instance {
   tenantId: string
   id: string
@@ -19,7 +19,7 @@ export interface Instance {
   enabled: boolean
 }
 
-/** As lists show it: of its secrets the names alone. */
+/** An instance in a list, with only the names of its secrets. */
 interface InstanceRow extends Omit<Instance, 'secrets'> {
   secrets: string[]
   createdAt: Date
@@ -34,7 +34,7 @@ export function carrierOf(channel: InstanceChannel): Carrier {
   return channel === 'twilio' ? 'twilio' : 'whatsapp'
 }
 
-/** Creates it or changes it; secrets that are not named stay. */
+/** Creates or changes an instance; omitted secrets stay. */
 export async function saveInstance(
   database: Querier,
   tenantId: string,
@@ -65,7 +65,7 @@ export function listInstances(database: Querier, tenantId: string): Promise<Inst
   )
 }
 
-/** With its secrets: for senders and for those who verify what comes in. */
+/** An instance with its secrets: for senders and for verifying inbound posts. */
 export async function findInstance(
   database: Querier,
   tenantId: string,
@@ -79,7 +79,7 @@ export async function findInstance(
   return row
 }
 
-/** By its name in the path of a webhook: `id` for the main tenant, `tenant:id` for the others. */
+/** Finds an instance by its name in a webhook path: `id` for the main tenant, `tenant:id` for the others. */
 export async function findInstanceByHook(
   database: Querier,
   carrier: Carrier,
@@ -93,7 +93,7 @@ export async function findInstanceByHook(
   return row
 }
 
-/** The name that findInstanceByHook takes. An id holds no colon, so it is never ambiguous. */
+/** The name that findInstanceByHook takes. An id contains no colon, so the name is unambiguous. */
 export function hookOf({ tenantId, id }: Pick<Instance, 'tenantId' | 'id'>): string {
   return tenantId === MAIN_TENANT ? id : `${tenantId}:${id}`
 }

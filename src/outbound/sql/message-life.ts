@@ -3,21 +3,21 @@ import { type AttemptRow, attemptsOf, refusedBefore } from './attempts.ts'
 import { findMessage, type MessageRow } from './messages.ts'
 import { type ReceiptRow, receiptsOf } from './receipts.ts'
 
-/** Tries that are looked at: one who waits for a paused endpoint may have thousands. */
+/** Maximum number of attempts that are read: a message for a paused endpoint may have thousands. */
 const LATEST = 500
 
-/** What is kept of what happened to one message. */
+/** The stored history of one message. */
 export interface MessageLife {
   message: MessageRow
-  /** The latest, the first of them first. */
+  /** The latest attempts, oldest first. */
   tries: AttemptRow[]
-  /** Of those that are left out, how many were refused for now since the last one that ended the matter. */
+  /** Number of omitted attempts that ended in a retry since the last one that ended otherwise. */
   refusedBefore: number
-  /** Of the last time that it was accepted, the first one first. */
+  /** Receipts since it was last accepted, oldest first. */
   receipts: ReceiptRow[]
 }
 
-/** The life of a message as it was at one moment: of a try that ends meanwhile all is seen, or nothing. */
+/** A consistent snapshot of a message's history: an attempt that ends meanwhile is included completely or not at all. */
 export function findMessageLife(database: Database, id: string): Promise<MessageLife | undefined> {
   return database.transaction(async (transaction) => {
     await transaction.query('set transaction isolation level repeatable read, read only')
@@ -34,7 +34,7 @@ export function findMessageLife(database: Database, id: string): Promise<Message
   })
 }
 
-/** How many tries a message has had before these. */
+/** Number of attempts before these. */
 export function leftOutOf(tries: readonly AttemptRow[]): number {
   return tries.length > 0 ? tries[0]!.number - 1 : 0
 }

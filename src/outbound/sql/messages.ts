@@ -6,9 +6,9 @@ export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed
 export interface LastError {
   code: string
   message: string
-  /** What the message names; versions before migration 0013 write none. */
+  /** Details of the message; versions before migration 0013 write none. */
   details?: Record<string, unknown>
-  /** HTTP status, where there was one. */
+  /** HTTP status, if there was a response. */
   status?: number
 }
 
@@ -25,14 +25,14 @@ export interface MessageRow {
   /** ms */
   retryDelayMs: number
   attempts: number
-  /** Those of `attempts` that do not count against `maxRetries`: they came before the last redrive, or sent nothing. */
+  /** Attempts that do not count against `maxRetries`: they were before the last redrive, or sent nothing. */
   attemptsBefore: number
   expiresAt: Date | null
   idempotencyKey: string | null
   callId: string | null
   providerId: string | null
   queue: string
-  /** The one job that may still move it. */
+  /** The one job that may still change it. */
   jobId: string
   lastError: LastError | null
   createdAt: Date
@@ -68,8 +68,8 @@ export type FreshMessage = Pick<
 >
 
 /**
- * One statement however many there are; each begins as `pending` with a job of its own id. Resolves with the ids that are
- * new: the others' id or (tenant, key) was there before. Waits for transactions that insert the same key.
+ * Inserts messages in one statement; each starts as `pending` with a job of the same id. Resolves with the new ids:
+ * for the others, id or (tenant, key) existed before. Waits for transactions that insert the same key.
  */
 export async function insertMessages(
   database: Querier,
@@ -111,7 +111,7 @@ export function findMessages(database: Querier, ids: readonly string[]): Promise
   return database.query<MessageRow>(`select ${COLUMNS} from messages where id = any($1::uuid[])`, [ids])
 }
 
-/** The same, held until the transaction ends: who wants to change one must know that nobody else does. */
+/** The same, locked until the transaction ends, so that nobody else changes them. */
 export function lockMessages(transaction: Querier, ids: readonly string[]): Promise<MessageRow[]> {
   return transaction.query<MessageRow>(
     `select ${COLUMNS} from messages where id = any($1::uuid[]) order by id for update`,
@@ -124,7 +124,7 @@ export interface MessageFilter {
   channel?: string | undefined
   status?: RowStatus | readonly RowStatus[] | undefined
   callId?: string | undefined
-  /** Created at it or later. */
+  /** Created at this time or later. */
   since?: Date | undefined
 }
 
@@ -139,7 +139,7 @@ function filterValues({ tenantId, channel, status, callId, since }: MessageFilte
   return [tenantId ?? null, channel ?? null, statuses, callId ?? null, since ?? null]
 }
 
-/** Newest first; `before` is the last row of the page before. */
+/** Newest first; `before` is the last row of the previous page. */
 export function listMessages(
   database: Querier,
   {
@@ -157,8 +157,8 @@ export function listMessages(
 }
 
 /**
- * At most `limit` of those that match and have not changed since `until`, oldest first, held until the transaction ends;
- * those that others hold are left out.
+ * At most `limit` matching messages that have not changed since `until`, oldest first, locked until the transaction ends;
+ * messages locked by others are skipped.
  */
 export function lockMatching(
   transaction: Querier,
@@ -171,7 +171,7 @@ export function lockMatching(
   )
 }
 
-/** At most `limit` that wait, whose time passed before `at`; of these tenants, or of all. */
+/** At most `limit` waiting messages that expired before `at`; of these tenants, or of all. */
 export function findOverdue(
   database: Querier,
   wanted: { tenantIds: readonly string[] | undefined; belowPriority: number; at: Date; limit: number },
@@ -185,7 +185,7 @@ export function findOverdue(
   )
 }
 
-/** What a person or the API made of messages: their new status, and their new job. */
+/** Changes messages for a person or the API: their status, and their job. */
 export async function changeMessages(
   transaction: Querier,
   changes: readonly {
@@ -207,7 +207,7 @@ export async function changeMessages(
   )
 }
 
-/** The newest message that the provider knows by this id. */
+/** The newest message with this provider id. */
 export async function findByProviderId(
   database: Querier,
   providerId: string,
@@ -222,8 +222,9 @@ export async function findByProviderId(
 }
 
 /**
- * Deletes at most `limit` messages that came to their end more than `days` ago, with their tries; what is owed stays,
- * however old. Resolves with what was deleted, for the dead letters to follow; an empty list says that nothing is left.
+ * Deletes at most `limit` messages that were finished more than `days` ago, with their attempts; unsent messages stay,
+ * however old. Resolves with the deleted ones, so that their dead letters can be deleted too; an empty list means that
+ * nothing is left.
  */
 export async function deleteOldMessages(
   database: Querier,

@@ -3,9 +3,9 @@ import { fail } from '../../platform/errors.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 
 export interface PauseScope {
-  /** Null: everybody's messages. */
+  /** Null: messages of all tenants. */
   tenantId: string | null
-  /** Asked for by the tenant itself, not by somebody who may pause any. */
+  /** Requested by the tenant itself, not with access to all tenants. */
   byTenant: boolean
 }
 
@@ -15,7 +15,7 @@ export interface PauseRow extends PauseScope {
   since: Date
 }
 
-/** One that is there already stays as it is. Throws TENANT_UNKNOWN. */
+/** An existing pause stays unchanged. Throws TENANT_UNKNOWN. */
 export async function addPause(
   database: Querier,
   { tenantId, byTenant, by }: PauseScope & { by: string },
@@ -26,13 +26,13 @@ export async function addPause(
       [tenantId, byTenant, by],
     )
   } catch (error) {
-    // a pause of a tenant that is misspelt would hold nothing
+    // a pause of a misspelt tenant would have no effect
     if (isOrphan(error)) throw fail('TENANT_UNKNOWN', { tenant: tenantId }, error)
     throw error
   }
 }
 
-/** A tenant lifts its own; who may pause any lifts both kinds. None that is there is no error. */
+/** A tenant lifts only its own pause; access to all tenants lifts both kinds. A missing pause is no error. */
 export async function deletePause(database: Querier, { tenantId, byTenant }: PauseScope): Promise<void> {
   await database.query(
     'delete from pauses where tenant_id is not distinct from $1 and (by_tenant or not $2)',
@@ -40,7 +40,7 @@ export async function deletePause(database: Querier, { tenantId, byTenant }: Pau
   )
 }
 
-/** All of them, or those that hold what this tenant sends; that of everybody first. */
+/** All pauses, or those that affect this tenant; that of all tenants first. */
 export function listPauses(database: Querier, tenantId?: string): Promise<PauseRow[]> {
   return database.query<PauseRow>(
     `select tenant_id as "tenantId", by_tenant as "byTenant", paused_by as by, since from pauses

@@ -33,9 +33,9 @@ export async function insertReceipts(database: Querier, rows: readonly ReceiptRo
 }
 
 /**
- * Applies every waiting receipt to its message: `delivered_at` and `read_at`, in any order; the earliest moment of each counts,
- * and a read message counts as delivered. Resolves with the number that still wait for their message. A receipt older than
- * `youngMs` belongs to a message that another program sent by the same number, and does not wait any more.
+ * Applies every waiting receipt to its message: `delivered_at` and `read_at`, in any order; the earliest moment of each
+ * counts, and a read message counts as delivered. Resolves with the number that still wait for their message. A receipt
+ * older than `youngMs` belongs to a message that another program sent by the same number, and does not wait any more.
  */
 export async function applyReceipts(database: Querier, youngMs: number): Promise<number> {
   await database.query(
@@ -67,7 +67,7 @@ export async function applyReceipts(database: Querier, youngMs: number): Promise
 /** Provider ids are unique only within an account. */
 const IS_FOR = 'm.tenant_id = r.tenant_id and m.instance_id = r.instance_id and m.provider_id = r.provider_id'
 
-/** Receipts of messages that the provider accepted and could not deliver, as far as not handled yet. */
+/** Unhandled receipts of messages that the provider accepted and could not deliver. */
 export function listUndelivered(database: Querier): Promise<(ReceiptRow & { messageId: string })[]> {
   return database.query<ReceiptRow & { messageId: string }>(
     `select r.tenant_id as "tenantId", r.instance_id as "instanceId", r.provider_id as "providerId", r.status, r.at, r.error,

@@ -1,6 +1,6 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 
-/** Messages that wait for their next try. */
+/** Number of messages that wait for a retry. */
 export async function countRetrying(database: Querier, tenantId?: string): Promise<number> {
   const [row] = await database.query<{ count: number }>(
     `select count(*)::int as count from messages where status = 'retrying' and ($1::text is null or tenant_id = $1)`,
@@ -16,7 +16,7 @@ interface PausedEndpoint {
   until: Date
 }
 
-/** Endpoints that are left alone now because they kept failing, those that are soonest tried again first. */
+/** Endpoints paused after failures, in the order of the end of their pauses. */
 export function pausedEndpoints(
   database: Querier,
   { tenantId, limit }: { tenantId?: string | undefined; limit: number },

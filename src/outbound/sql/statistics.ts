@@ -7,11 +7,11 @@ interface MessageCount {
   priority: number
   status: Exclude<RowStatus, 'sent'>
   count: number
-  /** Of the oldest one of them, s. */
+  /** Age of the oldest one in s. */
   oldestSeconds: number
 }
 
-/** Everything that was not simply sent, counted; `sent` would be a scan of all there ever was. */
+/** Counts messages except sent ones; counting those would scan all messages. */
 export function countMessages(database: Querier, tenantId?: string): Promise<MessageCount[]> {
   return database.query<MessageCount>(
     `select queue, tenant_id as "tenantId", priority, status, count(*)::int as count,
@@ -22,7 +22,7 @@ export function countMessages(database: Querier, tenantId?: string): Promise<Mes
   )
 }
 
-/** Tries that ended, and messages that died, over all workers that ever ran and are still remembered. */
+/** Ended attempts and dead messages of all workers that are still recorded. */
 export async function countWork(
   database: Querier,
 ): Promise<{ processed: number; failed: number; processing: number }> {
@@ -43,7 +43,7 @@ interface RecentCount {
   died: number
 }
 
-/** Messages that were sent, or died, since then. One that was enqueued more than a day before is not looked at. */
+/** Messages that were sent or died since then. Ignores messages enqueued more than a day earlier. */
 export function countRecent(database: Querier, since: Date, tenantId?: string): Promise<RecentCount[]> {
   return database.query<RecentCount>(
     `select queue, tenant_id as "tenantId", priority,
