@@ -28,12 +28,12 @@ export interface ApiOptions
     ExtensionRoutesOptions,
     MetricsRoutesOptions,
     StatusRoutesOptions {
-  /** Undefined where the queue is not at hand. */
+  /** Undefined without a queue. */
   outbox: MessageRoutesOptions['outbox'] | undefined
   charts: MachineRoutesOptions['charts']
 }
 
-/** Every route of the API, a file a noun. */
+/** Registers all routes of the API, one file per noun. */
 export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Promise<void> {
   await app.register(sessionRoutes, options)
   await app.register(callRoutes, options)

@@ -5,7 +5,7 @@ import type { Database } from '../platform/postgres/index.ts'
 import { findKey, hashKey, type Scope, touchKey } from './sql/keys.ts'
 import { createAttempts } from './wrong-keys.ts'
 
-/** Who asks: `tenantId` null sees every tenant. */
+/** The authenticated caller; `tenantId` null: all tenants. */
 export interface Caller {
   /** Null for the key of the configuration. */
   id: string | null
@@ -19,22 +19,22 @@ declare module 'fastify' {
     caller: Caller | null
   }
   interface FastifyContextConfig {
-    /** What the route demands; a route without it is open to anybody. */
+    /** The required scope; a route without it is public. */
     scope?: Scope
-    /** A key that is bound to one tenant is not enough. */
+    /** Whether a key for all tenants is required. */
     everyTenant?: boolean
   }
 }
 
-/** Holds the key itself: whoever has a key may as well send it, and a revoked one ends every session at once. */
+/** Contains the key itself, so that a revoked key ends every session at once. */
 export const SESSION_COOKIE = 'porteiro_session'
-/** ms between two notes that a key was used. */
+/** Minimum interval in ms between two updates of a key's last use. */
 const TOUCH_MS = 60_000
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 const ADMIN: Caller = { id: null, name: 'API_KEY', tenantId: null, scopes: ['read', 'operate', 'admin'] }
 
-/** Admin may operate, and who operates may read. */
+/** `admin` includes `operate`, and `operate` includes `read`. */
 const IMPLIED: Record<Scope, readonly Scope[]> = {
   read: ['read', 'operate', 'admin'],
   operate: ['operate', 'admin'],
@@ -43,13 +43,13 @@ const IMPLIED: Record<Scope, readonly Scope[]> = {
 
 export interface AuthOptions {
   database: Database
-  /** The key of the configuration, if it has one. */
+  /** The admin key of the configuration, if set. */
   adminKey: string | undefined
 }
 
 export type Auth = ReturnType<typeof createAuth>
 
-/** Checks keys, by header or by session cookie, before anything of the body is read. */
+/** Checks keys, by header or session cookie, before the body is read. */
 export function createAuth({ database, adminKey }: AuthOptions) {
   const adminHash = adminKey === undefined ? undefined : hashKey(adminKey)
   const attempts = createAttempts()
@@ -63,14 +63,14 @@ export function createAuth({ database, adminKey }: AuthOptions) {
     const now = performance.now()
     if (now - (touched.get(key.id) ?? Number.NEGATIVE_INFINITY) >= TOUCH_MS) {
       touched.set(key.id, now)
-      // nobody waits for it, and a note that is lost is no harm
+      // not awaited; a lost update does no harm
       void touchKey(database, key.id).catch(() => {})
     }
     return { id: key.id, name: key.name, tenantId: key.tenantId, scopes: key.scopes }
   }
 
   /**
-   * Whose key this is. Requests that bring the same key at once count, and ask the database, once. Errors: KEY_INVALID,
+   * The caller of a key. Concurrent requests with the same key count, and query the database, once. Errors: KEY_INVALID,
    * AUTH_RATE_LIMITED, AUTH_UNAVAILABLE.
    */
   const check = async (request: FastifyRequest, plain: string): Promise<Caller> => {
@@ -98,7 +98,7 @@ export function createAuth({ database, adminKey }: AuthOptions) {
     const sent = keyOf(request)
     if (sent === undefined) throw fail('KEY_MISSING')
     const caller = await check(request, sent.plain).catch((error) => {
-      // a browser would go on sending it
+      // a browser would keep sending it
       if (sent.byCookie && asPorteiroError(error).code === 'KEY_INVALID') {
         reply.clearCookie(SESSION_COOKIE, { path: '/' })
       }
@@ -113,7 +113,7 @@ export function createAuth({ database, adminKey }: AuthOptions) {
   return { authenticate, check }
 }
 
-/** The header goes before the cookie. */
+/** The header has precedence over the cookie. */
 export function keyOf({
   headers,
   cookies,
@@ -125,14 +125,14 @@ export function keyOf({
   return plain === undefined ? undefined : { plain, byCookie }
 }
 
-/** What a page of ours knows and a page of somebody else's does not: derived, so that every node knows it. */
+/** A token that only our own pages know, derived from the key, so that every node can check it. */
 export function csrfOf(plain: string): string {
   return createHmac('sha256', plain).update('porteiro csrf').digest('base64url')
 }
 
 /**
- * A browser sends the cookie along whoever made it ask. SameSite=Strict keeps other sites out, but a page on another port
- * of this host is the same site.
+ * A browser sends the cookie whichever page made the request. SameSite=Strict excludes other sites, but a page on
+ * another port of this host is the same site.
  */
 function demandIntent({ method, headers }: FastifyRequest, plain: string): void {
   if (headers.upgrade !== undefined) {

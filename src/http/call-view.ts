@@ -3,7 +3,7 @@ import { stateName } from '../../machines/index.ts'
 import type { EventRow, LiveCall } from '../calls/index.ts'
 import { NOTHING_YET, type Snapshot, snapshotAfter } from '../web/live/call-fold.js'
 
-/** The states of a call of this node and of all machines below it that are at work. */
+/** The states of a call of this node and of all its active child machines. */
 export function snapshotOf({ actor, legs }: LiveCall): Snapshot {
   const snapshot = actor.getSnapshot()
   return {
@@ -17,7 +17,7 @@ function statesBelow(children: Readonly<Record<string, AnyActorRef | undefined>>
   const states: Record<string, string> = {}
   for (const [name, child] of Object.entries(children)) {
     const inner = child?.getSnapshot()
-    // a child that is over stays where it was until its parent moves on
+    // a finished child stays in the snapshot until its parent changes state
     if (inner?.status !== 'active' || !('value' in inner)) continue
     Object.assign(states, { [name]: stateName(inner.value) }, statesBelow(inner.children ?? {}))
   }
@@ -25,8 +25,8 @@ function statesBelow(children: Readonly<Record<string, AnyActorRef | undefined>>
 }
 
 /**
- * The same of a call that lives on another node, as its journal tells; children that have ended are still among them. The legs
- * of a call that no process has are gone, though nobody could note it.
+ * The same for a call on another node, from its journal; ended children are still included. The legs
+ * of a call without a process are gone, although no event says so.
  */
 export function snapshotBy(events: readonly EventRow[], isAwaitingVisitor = false): Snapshot {
   const snapshot = events.reduce<Snapshot>(snapshotAfter, NOTHING_YET)

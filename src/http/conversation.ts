@@ -26,7 +26,7 @@ interface Data {
   answer?: string
 }
 
-/** What a journal tells of who said and pressed what. Words of people are not in it; what they were understood to say is. */
+/** The conversation in a journal: prompts, keys, and the meaning of what people said, but not their words. */
 export function conversationOf(events: readonly EventRow[], locale: Locale): Turn[] {
   return events.flatMap<Turn>(({ seq, at, kind, leg, data: stored }) => {
     if (leg === null) return []
@@ -36,7 +36,7 @@ export function conversationOf(events: readonly EventRow[], locale: Locale): Tur
       const { pieces = [], ms = null, interrupted = false } = data
       const recording = pieces.map(recordingOf).find((name) => name !== null) ?? null
       const said = textOf(pieces, locale)
-      // a beep or a pause alone says nothing
+      // skip beeps and pauses
       if (said === '' && recording === null) return []
       return [{ ...turn, who: 'porteiro', kind, text: said, recording, ms, interrupted } as const]
     }
@@ -53,7 +53,7 @@ export function conversationOf(events: readonly EventRow[], locale: Locale): Tur
   })
 }
 
-/** What was said as one text. A prompt is a sentence of its own when it begins with a capital. */
+/** The spoken pieces as one text. A prompt that begins with a capital letter starts a new sentence. */
 function textOf(pieces: readonly unknown[], locale: Locale): string {
   let text = ''
   for (const piece of pieces) {

@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import { fail } from '../platform/errors.ts'
 
-/** What every list takes: how many, and where the part before ended. */
+/** Parameters of every list: page size and cursor. */
 export const paging = {
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().max(500).optional(),
 }
 
-/** Where a part of a list ended, as clients carry it around. */
+/** Encodes the end of a page for clients. */
 function writeCursor(place: readonly (string | number | Date)[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 
-/** A place that writeCursor wrote, in the form of `schema`. Errors: CURSOR_INVALID. */
+/** Decodes a cursor, checked by `schema`. Errors: CURSOR_INVALID. */
 export function readCursor<Position>(
   cursor: string | undefined,
   schema: z.ZodType<Position>,
@@ -23,7 +23,7 @@ export function readCursor<Position>(
   return place.data
 }
 
-/** A part of `limit` rows out of at most one more, with the cursor behind its last. */
+/** A page of `limit` rows from at most one row more, with the cursor after its last row. */
 export function pageOf<Row>(rows: Row[], limit: number, placeOf: (last: Row) => (string | number | Date)[]) {
   const items = rows.slice(0, limit)
   const last = items.at(-1)

@@ -7,9 +7,9 @@ import { replyError, replyUnknownRoute } from './replies.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts'
 import { type StatusRoutesOptions, statusRoutes } from './routes/status.ts'
 
-/** ms for a whole request to arrive. */
+/** Limit in ms for a whole request to arrive. */
 const REQUEST_MS = 5000
-/** Bytes; no route here reads a body. */
+/** Maximum size in bytes; no route here reads a body. */
 const BODY_LIMIT = 1024
 
 interface HealthOptions extends AuthOptions, StatusRoutesOptions, MetricsRoutesOptions {
@@ -18,7 +18,10 @@ interface HealthOptions extends AuthOptions, StatusRoutesOptions, MetricsRoutesO
   log: Logger
 }
 
-/** `/healthz`, `/readyz`, `/metrics` and `/api/status` of a process without the API. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+/**
+ * `/healthz`, `/readyz`, `/metrics` and `/api/status` of a process without the API. Errors: PORT_IN_USE,
+ * PORT_FORBIDDEN.
+ */
 export async function openHealth(options: HealthOptions) {
   const { host, port, log } = options
   const app = fastify({

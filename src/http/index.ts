@@ -1,7 +1,7 @@
 /**
- * The HTTP server: authentication, tenancy, schemas, routes (one file a noun), events, the inspector's and the page
+ * The HTTP server: authentication, tenancy, schemas, routes (one file per noun), events, the inspector's and the page
  * telephone's sockets. Owns the SQL of api_keys.
- * Never: business rules. A route checks who asks, calls a room and answers.
+ * Never: business rules. A route checks the caller, calls a room and responds.
  */
 export { openHealth } from './health.ts'
 export { inspectorRoutes } from './inspector/routes.ts'

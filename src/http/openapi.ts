@@ -8,7 +8,7 @@ import { PACKAGE_ROOT } from '../platform/package.ts'
 import { SESSION_COOKIE } from './auth.ts'
 import { errorReply } from './schemas/index.ts'
 
-/** What swagger-ui needs: its own files, its picture, and the styles that it sets itself. */
+/** Policy for swagger-ui: its own files, its picture, and the styles that it sets itself. */
 const DOCS_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -21,12 +21,12 @@ const DOCS_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** What programs ask for; pages and their files are for browsers. */
+/** Routes for programs; pages and their files are for browsers. */
 const DOCUMENTED = /^\/(api\/|webhooks\/|healthz$|readyz$|metrics$)/
 
 /**
- * Collects the routes that are registered after it. Each of the API gets the form of its errors and, where it demands a
- * key, says so; the document cannot differ from what is checked.
+ * Collects the routes that are registered after it. Each API route gets the form of its errors and, if it requires a
+ * key, the security requirement, so the document always matches the checks.
  */
 export async function collectRoutes(app: FastifyInstance): Promise<void> {
   const { version, license } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8'))
@@ -55,7 +55,8 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
             type: 'apiKey',
             in: 'cookie',
             name: SESSION_COOKIE,
-            description: 'Of POST /api/session; a change also needs its token in the header x-csrf-token.',
+            description:
+              'Set by POST /api/session; a change also needs its token in the header x-csrf-token.',
           },
         },
       },
@@ -65,7 +66,7 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
   })
 }
 
-/** Every schema that has a name is of an answer; the same as it would be read is nobody's. */
+/** Removes the input variants: every named schema is that of a response. */
 function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): typeof document {
   const { schemas = {} } = 'components' in document ? (document.components ?? {}) : {}
   const names = Object.keys(schemas)
@@ -75,7 +76,7 @@ function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): 
   return document
 }
 
-/** `GET /openapi.json`, and `/docs` to read it and try it out. Neither tells a secret, so they need no key. */
+/** `GET /openapi.json`, and `/docs` to read it and try it out. Both contain no secrets and need no key. */
 export async function documentRoutes(app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   const mark = await readFile(join(import.meta.dirname, '..', 'web', 'mark.svg'))

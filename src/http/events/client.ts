@@ -6,17 +6,17 @@ import type { Database } from '../../platform/postgres/index.ts'
 import { delay } from '../../platform/time.ts'
 import { type EventFeed, settled } from './feed.ts'
 
-/** Bytes that a client may leave unread. They are shared by all clients that wait for the same events. */
+/** Maximum unread bytes of a client. Clients that wait for the same events share them. */
 const UNREAD_BYTES = 1024 * 1024
-/** Events that are sent again at most; who missed more reads the lists. */
+/** Maximum number of replayed events; a client that missed more must read the lists. */
 const REPLAYED = 10_000
-/** Events of one query. */
+/** Events per query. */
 const PAGE = 500
-/** ms that a client has to take a page of the past. */
+/** Limit in ms for a client to take a page of past events. */
 const DRAIN_MS = 30_000
-/** ms before a call that is not written yet is looked for again. */
+/** Delay in ms before looking again for a call that is not written yet. */
 const UNSETTLED_MS = 150
-/** ms after which a browser comes again by itself. */
+/** Delay in ms after which a browser reconnects. */
 const RETRY_MS = 2000
 
 interface EventClientOptions {
@@ -28,19 +28,19 @@ interface EventClientOptions {
   /** Null: every tenant. */
   tenantId: string | null
   callId: string | undefined
-  /** The last event it has had; undefined: it begins with the present. */
+  /** The client's last event; undefined: start with new events. */
   after: number | undefined
   wantsLevels: boolean
 }
 
 export type EventClient = ReturnType<typeof createEventClient>
 
-/** Written once: the same bytes for every client. */
+/** Encoded once: the same bytes for every client. */
 const encoded = new WeakMap<PlacedEvent, Buffer>()
 
 /**
- * One reader of `GET /api/events`. First what it missed, at its own speed, then what happens. One that does not read is
- * cut, so that it costs nothing but its own stream.
+ * One client of `GET /api/events`. It gets missed events first, at its own speed, then new ones. A client that does not
+ * read is disconnected, so that it only affects its own stream.
  */
 export function createEventClient(options: EventClientOptions) {
   const { response, database, feed, log, keyId, tenantId, callId, wantsLevels } = options
@@ -61,7 +61,7 @@ export function createEventClient(options: EventClientOptions) {
     return false
   }
 
-  /** In one packet, but not in one copy for each client. False: it should take what it has first. */
+  /** Sends events in one packet, without a copy per client. False: the client should first read what it has. */
   const sendAll = (events: readonly PlacedEvent[]): boolean => {
     response.cork()
     let room = true
@@ -81,22 +81,22 @@ export function createEventClient(options: EventClientOptions) {
     ended = true
     ending.abort()
     unsubscribe?.()
-    // what it did not read is dropped with its socket
+    // unread data is dropped with its socket
     if (response.writableLength > 0) response.destroy()
     else response.end()
   }
 
-  /** What was missed, page by page, until the feed has told nothing that is ahead of it. */
+  /** Sends missed events page by page, until the client has caught up with the feed. */
   const catchUp = async (from: number) => {
     const last = await lastEventId(database)
     position = from
-    // an id that was never given is of a database that was set up anew
+    // an unknown id is from a database that was recreated
     if (from > last || last - from > REPLAYED) {
       position = last
       send('event: reset\ndata: {}\n\n')
     }
     while (!ended) {
-      // whatever was told up to here, the following query sees
+      // the following query includes everything up to this position
       const told = feed.position() ?? 0
       const found = await eventsAfter(database, {
         after: position,
@@ -123,14 +123,14 @@ export function createEventClient(options: EventClientOptions) {
     if (options.after !== undefined) await catchUp(options.after)
     behind = false
     position ??= feed.position() ?? 0
-    // with the id, a client that heard nothing yet can come back to this moment
+    // with the id, a client without events can resume from this moment
     send(`id: ${position}\nevent: open\ndata: {}\n\n`)
   }
 
   response.on('error', close)
   response.once('close', close)
   start().catch((error) => {
-    // it comes again with the last id it had
+    // it reconnects with its last id
     log.warn({ reason: reasonOf(error) }, 'a reader of events could not be served')
     close()
   })
@@ -140,7 +140,7 @@ export function createEventClient(options: EventClientOptions) {
     wantsLevels,
     beat: () => void send(': \n\n'),
     levels(measured: readonly Levels[]) {
-      // levels are of the moment: who lags behind does without
+      // levels are momentary: a slow client does not get them
       if (ended || response.writableNeedDrain) return
       const calls = measured
         .filter(
@@ -163,7 +163,7 @@ function encode(event: PlacedEvent): Buffer {
   return bytes
 }
 
-/** True when a response takes more; false when it is gone, or took too long. */
+/** True if a response can take more; false if it is closed, or took too long. */
 function drained(response: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (open: boolean) => {

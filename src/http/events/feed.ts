@@ -3,19 +3,19 @@ import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 
-/** ms between two looks while somebody watches; the journal itself writes each 100 ms. */
+/** Polling interval in ms while there are subscribers; the journal writes every 100 ms. */
 const LOOK_MS = 150
-/** ms while the database is away. */
+/** Polling interval in ms while the database is down. */
 const RETRY_MS = 1000
-/** Events that one look takes. */
+/** Events per poll. */
 const LOOK_ROWS = 1000
-/** ms in which a call's own row follows its first event; an event without it is nobody's as long. */
+/** Limit in ms for a call's row to follow its first event; until then the event has no tenant. */
 const ROW_MS = 2000
 
 export interface EventFeed {
-  /** Hears of events in their order from now on, of all tenants, until the returned function is called. */
+  /** Calls the listener with new events of all tenants in order, until the returned function is called. */
   subscribe(listener: (events: readonly PlacedEvent[]) => void): () => void
-  /** The last event that was told; undefined before the first look of those that listen now. */
+  /** The last published event; undefined before the first poll for the current subscribers. */
   position(): number | undefined
   /** Resolves with the position once there is one, or when the feed is closed. */
   ready(): Promise<void>
@@ -23,8 +23,8 @@ export interface EventFeed {
 }
 
 /**
- * The events of all calls on all nodes, as Postgres has them: one reader however many listen, and none while nobody does.
- * A look each 150 ms costs less than a connection for LISTEN, and is right after every kind of failure.
+ * The events of all calls on all nodes, from Postgres: one reader for all subscribers, and none without subscribers.
+ * A poll every 150 ms costs less than a connection for LISTEN, and is correct after every kind of failure.
  */
 export function createEventFeed({ database, log }: { database: Database; log: Logger }): EventFeed {
   const listeners = new Set<(events: readonly PlacedEvent[]) => void>()
@@ -64,7 +64,7 @@ export function createEventFeed({ database, log }: { database: Database; log: Lo
     clearTimeout(timer)
     timer = undefined
     if (closed || listeners.size === 0) {
-      // whoever comes next begins with their own present
+      // the next subscriber starts with new events
       if (position !== undefined) begun = Promise.withResolvers()
       position = undefined
       return

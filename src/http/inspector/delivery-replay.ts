@@ -40,9 +40,10 @@ interface Fact {
 }
 
 /**
- * The life of a message, step by step. Rows say when a try began and how it ended; the machine says which state that led to, and
- * what must have happened between two rows that do not follow from each other. Where earlier tries are left out, it begins at
- * the first that is not, and `seq` counts two steps for each of them. `over`: nothing can happen to it any more.
+ * The life of a message, step by step. Rows say when a try began and how it ended; the machine says which state that
+ * led to, and what must have happened between two rows that do not follow from each other. Where earlier tries are left
+ * out, it begins at the first that is not, and `seq` counts two steps for each of them. `over`: nothing can happen to
+ * it any more.
  */
 export function replayDelivery(life: MessageLife, masked: boolean): { steps: DeliveryStep[]; over: boolean } {
   const { message, tries, receipts } = life
@@ -125,7 +126,8 @@ function beginningOf({ message, tries, refusedBefore }: MessageLife): Delivery {
   const beginning = initialTransition(deliveryMachine, { maxRetries })[0]
   if (leftOutOf(tries) === 0) return beginning
   const counting = attempts - attemptsBefore - tries.filter(counts).length
-  // below 0: it was redriven since, so that the row does not count these; one refused for now although its retries were used up
+  // below 0: it was redriven since, so that the row does not count these; one refused for now although its retries were
+  // used up
   // had been redriven too
   const cycle = Math.max(1, maxRetries)
   const before = counting >= 0 ? counting : refusedBefore && ((refusedBefore - 1) % cycle) + 1

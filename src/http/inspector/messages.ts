@@ -51,7 +51,7 @@ export async function inspectorMessageRoutes(
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'The delivery of a message as it went, step by step, with the state of its machine',
+        summary: 'Replays the delivery of a message step by step, with the state of its machine',
         tags: ['inspector'],
         params: z.object({ id: messageId }),
         response: {

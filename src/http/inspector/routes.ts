@@ -93,9 +93,9 @@ const step = z.object({
 })
 
 /**
- * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls and of
- * deliveries, and the same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`. `@fastify/websocket` must be
- * registered before.
+ * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls
+ * and of deliveries, and the same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`.
+ * `@fastify/websocket` must be registered before.
  */
 export async function inspectorRoutes(
   instance: FastifyInstance,
@@ -186,7 +186,7 @@ export async function inspectorRoutes(
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'The latest calls that ended, for replay',
+        summary: 'The latest ended calls, for replay',
         tags: ['inspector'],
         response: { 200: z.object({ items: z.array(endedCall) }) },
       },
@@ -203,7 +203,7 @@ export async function inspectorRoutes(
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'A call as it went, step by step, with the state of each machine',
+        summary: 'Replays a call step by step, with the state of each machine',
         tags: ['inspector'],
         params: z.object({ id: callId }),
         response: {

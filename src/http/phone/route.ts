@@ -39,7 +39,10 @@ export interface KnownCall {
 }
 
 interface PhoneRouteOptions {
-  /** Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such ports. */
+  /**
+   * Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such
+   * ports.
+   */
   phonePorts: (gate: string | undefined) => PhonePorts | undefined
   /** Of whatever node it lives or lived on; undefined for no call. */
   knownCall: (callId: string) => Promise<KnownCall | undefined>
@@ -67,18 +70,20 @@ interface Placed extends PhonePorts {
 }
 
 /**
- * `GET /api/phone?role=visitor|resident&call=UUID&gate=ID`: a WebSocket that is one telephone. Binary messages are 20 ms of 8
- * kHz s16le, both ways; text messages are JSON: `{"type":"key","key":"1"}` and `{"type":"hangup"}` to us, `{"type":"open",
- * "call":UUID}` and `{"type":"hangup","by":…}` from us. Behind it is an AudioSocket connection to a port of our own, so a call
- * from the page goes the way that every call goes. `@fastify/websocket` must be registered before.
+ * `GET /api/phone?role=visitor|resident&call=UUID&gate=ID`: a WebSocket that is one telephone. Binary messages are 20
+ * ms of 8 kHz s16le, both ways; text messages are JSON: `{"type":"key","key":"1"}` and `{"type":"hangup"}` to us,
+ * `{"type":"open", "call":UUID}` and `{"type":"hangup","by":…}` from us. Behind it is an AudioSocket connection to a
+ * port of our own, so a call from the page goes the way that every call goes. `@fastify/websocket` must be registered
+ * before.
  *
- * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given, or goes
- * on with one whose process is gone, whoever began it: whoever may operate may also speak for a gate whose line is lost, and
- * its own telephone then finds the call taken. The UUID of one that lives (CALL_DUPLICATE) or lived (CALL_ENDED) is refused, because the
- * visitor's port would turn it away without a word, and that of another tenant, in any case, as CALL_UNKNOWN.
+ * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given,
+ * or goes on with one whose process is gone, whoever began it: whoever may operate may also speak for a gate whose line
+ * is lost, and its own telephone then finds the call taken. The UUID of one that lives (CALL_DUPLICATE) or lived
+ * (CALL_ENDED) is refused, because the visitor's port would turn it away without a word, and that of another tenant, in
+ * any case, as CALL_UNKNOWN.
  *
- * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED, as an
- * answer instead of a WebSocket.
+ * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED,
+ * as an answer instead of a WebSocket.
  */
 export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
@@ -181,7 +186,8 @@ function connect(socket: WebSocket, where: { host: string; port: number; callId:
   socket.on('pong', () => {
     alive = true
   })
-  // what ws refuses by itself (no frame at all, a message too large) it closes with a code of its own; the listener that was
+  // what ws refuses by itself (no frame at all, a message too large) it closes with a code of its own; the listener
+  // that was
   // there would cut it before that code is out, and log a page's mistake as an error of ours
   socket.removeAllListeners('error')
   socket.on('error', () => line.hangUp())

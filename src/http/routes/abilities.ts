@@ -7,9 +7,9 @@ import { abilities } from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'
 
 export interface AbilityRoutesOptions {
-  /** What the service knows of itself now. */
+  /** The current status of the service. */
   status: () => Whole
-  /** Whether the tenant has an account to write to residents by. */
+  /** Whether the tenant has an account that can write to residents. */
   hasAccount: (tenantId: string) => Promise<boolean>
 }
 
@@ -22,7 +22,7 @@ export async function abilityRoutes(instance: FastifyInstance, { status, hasAcco
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'What the service can do for a tenant: steps of plans that it cannot do are passed over',
+        summary: 'The possible steps of a tenant’s contact plans; others are skipped',
         querystring: z.object({ tenant: z.string().max(64).optional() }),
         response: { 200: abilities },
       },
@@ -30,9 +30,9 @@ export async function abilityRoutes(instance: FastifyInstance, { status, hasAcco
     async (request) => {
       const tenant = tenantOf(request, request.query.tenant)
       const voices = voicesOf(status())
-      // accounts of tenants are in the database, that of the environment is in that of who takes calls
+      // accounts of tenants are in the database, that of the environment is known to the processes that take calls
       const own = tenant === MAIN_TENANT && voices.some((voice) => stepsOf(voice).whatsapp)
-      // of an account that cannot be read its messages tell
+      // an unreadable account shows in the errors of its messages
       const account = own || (await hasAccount(tenant).catch(() => null))
       const any = (can: (voice: Whole) => unknown) =>
         voices.length === 0 ? null : voices.some((voice) => Boolean(can(voice)))

@@ -25,7 +25,7 @@ interface AccountRoutesOptions {
 const querystring = z.object({ tenant: z.string().max(64).optional() })
 const name = z.string().regex(/^[\w.-]{1,64}$/, 'must be letters, digits and . _ -')
 
-/** `/api/instances`: a tenant's accounts with messengers. `/api/gates`: where the command to open goes, and what became of it. */
+/** `/api/instances`: a tenant's messenger accounts. `/api/gates`: the targets of gate commands, and their results. */
 export async function accountRoutes(instance: FastifyInstance, { database }: AccountRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -51,7 +51,7 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Writes an account by its channel and id; secrets that are left out stay',
+        summary: 'Creates or changes an account by channel and id; omitted secrets stay',
         querystring,
         body: instanceInput,
         response: { 200: schemas.instance },
@@ -115,7 +115,7 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
       const { tenant: named, rotate } = request.query
       const tenant = tenantOf(request, named)
       const input = request.body as GateInput
-      // the broker is shared: whoever names an exchange in it may name that of a foreign gate
+      // the broker is shared: an exchange may belong to another tenant's gate
       if (input.kind === 'amqp' && request.caller!.tenantId !== null) throw fail('KEY_TENANT')
       return saveGate(database, tenant, request.params.id, input, { rotate }).catch(orphaned(tenant))
     },
@@ -145,7 +145,7 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Commands to open, the newest first, each with its audit',
+        summary: 'Gate commands, newest first, each with its audit',
         querystring: querystring.extend({ call: callId.optional(), ...paging }),
         response: { 200: schemas.pageOf(schemas.gateCommand) },
       },

@@ -23,20 +23,20 @@ import { listRecordings } from '../recordings.ts'
 import * as schemas from '../schemas/index.ts'
 import { maySee, tenantsOf } from '../tenancy.ts'
 
-/** Events of a call that one answer holds; a long call has a few hundred. */
+/** Maximum number of events in a response; a long call has a few hundred. */
 const JOURNAL_LIMIT = 2000
-/** ms that an answer waits for the latest to be written. */
+/** Limit in ms for writing the latest events before a response. */
 const FLUSH_MS = 1000
 
 export interface CallRoutesOptions {
-  /** The calls of this node; undefined where it takes none. */
+  /** The calls of this node; undefined if it takes none. */
   calls: Pick<Calls, 'find' | 'list'> | undefined
   /** Reaches the call wherever it lives. */
   command: Command
   database: Database
-  /** Writes what waits, so that the answer has the latest. */
+  /** Writes pending events, so that the response is up to date. */
   flush: () => Promise<void>
-  /** Holds a folder for each call. */
+  /** Directory with a subdirectory for each call. */
   recordings: string
   /** For tenants that have none of their own. */
   locale: Locale
@@ -62,12 +62,12 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
   const { calls, command, database, flush, recordings } = options
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
-  /** What is written is not older than what the caller saw happen. */
+  /** After this the database is as recent as what the caller has seen. */
   const written = () => withTimeout(FLUSH_MS, flush()).catch(() => {})
 
   /** A foreign call looks like one that does not exist. */
   const demandSight = async (request: FastifyRequest, id: string) => {
-    // an ended call is known here by its id alone; the database knows whose it was
+    // this process only knows the id of an ended call; the database knows its tenant
     if (request.caller?.tenantId === null) return
     const call = calls?.find(id) ?? (await findCall(database, id))
     if (!maySee(request, call?.tenantId)) throw fail('CALL_UNKNOWN', { callId: id })
@@ -78,7 +78,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
     {
       config: { scope: 'operate' },
       schema: {
-        summary: 'Sends 0x00 to one leg now',
+        summary: 'Hangs up one leg (0x00) now',
         body: z.object({ call_id: callId, role: schemas.role }),
         response: { 200: schemas.hungUp },
       },
@@ -97,7 +97,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Calls, the newest first',
+        summary: 'Calls, newest first',
         querystring: filter,
         response: { 200: schemas.pageOf(schemas.listedCall) },
       },
@@ -142,7 +142,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'A call: its states, its journal, what was said',
+        summary: 'A call with its states, journal and conversation',
         params,
         response: { 200: schemas.callView },
       },
@@ -176,7 +176,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
     {
       config: { scope: 'operate' },
       schema: {
-        summary: 'Lets the visitor in, or not; the first decision stands',
+        summary: 'Decides about the visitor; the first decision stands',
         params,
         body: z.strictObject({ verdict: schemas.verdict }),
         response: { 200: schemas.decided },
@@ -198,7 +198,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
     {
       config: { scope: 'operate' },
       schema: {
-        summary: 'Speaks a text to one leg, over whatever it hears at the moment',
+        summary: 'Speaks a text to one leg and interrupts what it hears',
         params,
         body: z.strictObject({ role: schemas.role, text }),
         response: { 202: schemas.spoken },

@@ -15,7 +15,7 @@ import { imported } from '../schemas/index.ts'
 import { tenantOf } from '../tenancy.ts'
 import { checkPorts, type ExtensionRoutesOptions } from './extensions.ts'
 
-/** Bytes; ten thousand units with their residents. */
+/** Maximum size in bytes; ten thousand units with their residents. */
 const FILE_LIMIT = 5 * 1024 * 1024
 
 interface DirectoryRoutesOptions extends Pick<ExtensionRoutesOptions, 'mainPorts'> {
@@ -28,7 +28,7 @@ export async function directoryRoutes(
   { database, mainPorts }: DirectoryRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  // as bytes: problems are told by their line, and a name that stands twice is one
+  // as bytes: problems are reported by line, and a duplicate name is a problem
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
 
   app.get(
@@ -36,7 +36,7 @@ export async function directoryRoutes(
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Units, residents, extensions and rules of a tenant as one file',
+        summary: 'Exports units, residents, extensions and rules of a tenant',
         querystring: z.object({ tenant: z.string().max(64).optional() }),
         response: { 200: z.looseObject({ units: z.array(z.record(z.string(), z.unknown())) }) },
       },
@@ -55,10 +55,10 @@ export async function directoryRoutes(
       config: { scope: 'admin' },
       bodyLimit: FILE_LIMIT,
       schema: {
-        summary: 'Loads such a file; all of it or, if anything is wrong, nothing',
+        summary: 'Imports a directory file; nothing is loaded if anything is wrong',
         querystring: z.object({
           tenant: z.string().max(64).optional(),
-          /** Also removes the units that the file does not name. */
+          /** Also removes units that are not in the file. */
           replace: z.stringbool().default(false),
         }),
         body: z.instanceof(Buffer).meta({ type: 'object' }),

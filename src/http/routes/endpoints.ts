@@ -23,23 +23,23 @@ import { maySee, tenantOf } from '../tenancy.ts'
 
 export interface EndpointRoutesOptions {
   database: Database
-  /** Details of EGRESS_REFUSED for a host that is an address which messages do not go to. */
+  /** Details of EGRESS_REFUSED for a host that is a forbidden literal address. */
   refusalOf: (hostname: string) => DetailsOf<'EGRESS_REFUSED'> | undefined
-  /** WEBHOOK_URL, where it is set. */
+  /** WEBHOOK_URL, if it is set. */
   ownEndpoint?: { url: string; token: string | undefined } | undefined
 }
 
 const querystring = z.object({ tenant: z.string().max(64).optional() })
 const params = z.object({ id: z.guid('must be the id of an endpoint') })
 
-/** `/api/endpoints`: who is told by webhook. A secret is shown once, when it is made; lists never show one. */
+/** `/api/endpoints`: receivers of webhooks. A secret is shown once, when it is created; lists never show one. */
 export async function endpointRoutes(
   instance: FastifyInstance,
   { database, refusalOf, ownEndpoint }: EndpointRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const unknown = (id: string) => fail('ENDPOINT_UNKNOWN', { endpoint: id })
-  /** A name may lead elsewhere tomorrow, and is looked at when it is connected; an address stays what it is. */
+  /** Checks only literal addresses: a name may resolve differently later and is checked at connect. */
   const checkUrl = (url: string | undefined): void => {
     const refusal = url === undefined ? undefined : refusalOf(new URL(url).hostname)
     if (refusal) throw fail('EGRESS_REFUSED', refusal)
@@ -66,14 +66,14 @@ export async function endpointRoutes(
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'The endpoints of a tenant, and that of the environment',
+        summary: 'The endpoints of a tenant, and the one of the environment',
         querystring,
         response: { 200: endpoints },
       },
     },
     async (request) => ({
       items: await listEndpoints(database, tenantOf(request, request.query.tenant)),
-      // the events of all tenants go there: it is the operator's
+      // it gets the events of all tenants, so it belongs to the operator
       environment: ownEndpoint && maySee(request, MAIN_TENANT) ? await described(ownEndpoint) : null,
     }),
   )
@@ -83,7 +83,7 @@ export async function endpointRoutes(
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Makes an endpoint; its secret is in this answer only',
+        summary: 'Creates an endpoint; only this response has its secret',
         querystring,
         body: endpointInput,
         response: { 201: createdEndpoint },
@@ -122,7 +122,7 @@ export async function endpointRoutes(
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Changes what is given; enabling forgets its failures',
+        summary: 'Changes the given fields; enabling resets its failures',
         params,
         querystring,
         body: endpointChange,
@@ -145,7 +145,7 @@ export async function endpointRoutes(
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Makes a new secret, beside which the old one signs for a while',
+        summary: 'Creates a new secret; the old one also signs for a while',
         params,
         querystring,
         body: rotation,

@@ -13,9 +13,9 @@ import { textOf } from '../schemas/index.ts'
 import { validKeys } from '../sql/keys.ts'
 import { callId } from './calls.ts'
 
-/** Streams at once on a node. */
+/** Maximum number of streams of a node. */
 const MAX_STREAMS = 2000
-/** ms between two signs of life, and two looks at the keys; proxies close what is silent for a minute. */
+/** Interval of heartbeats and key checks in ms; proxies close a connection that is silent for a minute. */
 const HEARTBEAT_MS = 15_000
 
 export interface EventRoutesOptions {
@@ -23,7 +23,7 @@ export interface EventRoutesOptions {
   log: Logger
   /** The calls of this node, for the levels of their legs. */
   calls: Pick<Calls, 'find' | 'list'> | undefined
-  /** For those of the calls of other processes; undefined where there are none. */
+  /** For the levels of other processes' calls; undefined if there are none. */
   streams?: Pick<Streams, 'subscribe'>
   /** ms; HEARTBEAT_MS unless given. */
   heartbeatMs?: number
@@ -31,9 +31,9 @@ export interface EventRoutesOptions {
 
 const place = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const query = z.object({
-  /** Of this call alone. */
+  /** Only events of this call. */
   call: callId.optional(),
-  /** As Last-Event-ID, for a first connection. */
+  /** Same as Last-Event-ID, for a first connection. */
   after: place.optional(),
   levels: z.stringbool().default(false),
 })
@@ -54,9 +54,9 @@ export async function eventRoutes(
     const valid = new Set(await validKeys(database, keys))
     for (const client of clients) if (client.keyId !== null && !valid.has(client.keyId)) client.close()
   }
-  // while the database is away nobody can tell; the next beat asks again
+  // while the database is down keys cannot be checked; the next heartbeat tries again
   const beating = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
-  /** Of the calls of other processes, by process; asked for while somebody wants them. */
+  /** Levels of other processes' calls, by process; subscribed to while there are clients. */
   const elsewhere = new Map<string, Levels[]>()
   let others: Subscription | undefined
   const measuring = setInterval(() => {
@@ -88,11 +88,11 @@ export async function eventRoutes(
   app.get(
     '/api/events',
     {
-      // it would be a stream without an end and without anything in it
+      // a HEAD stream would be endless and empty
       exposeHeadRoute: false,
       config: { scope: 'read' },
       schema: {
-        summary: 'What happens in the calls, as server-sent events',
+        summary: 'Events of the calls, as server-sent events',
         querystring: query,
         headers: z.object({ 'last-event-id': place.optional() }),
         response: { 200: textOf('The stream', 'text/event-stream') },
@@ -126,7 +126,7 @@ function open(response: ServerResponse, headers: NodeJS.Dict<unknown>, requestId
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     'x-request-id': requestId,
-    // nginx would keep it until a buffer is full
+    // otherwise nginx buffers the stream
     'x-accel-buffering': 'no',
   })
   return response

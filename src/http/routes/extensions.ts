@@ -18,9 +18,9 @@ import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
 
 export interface ExtensionRoutesOptions {
   database: Database
-  /** The port pair of the configuration, whose calls come in for the service itself. */
+  /** The main port pair of the configuration. */
   mainPorts: readonly number[]
-  /** The ports of every node that takes calls; `isOpen` tells of this one, undefined where it takes none. */
+  /** The ports of every node that takes calls; `isOpen` is for this node, undefined if it takes none. */
   entrances:
     | (Pick<EntrancePorts, 'refresh' | 'restart'> & {
         isOpen(id: string): ReturnType<EntrancePorts['isOpen']> | undefined
@@ -36,8 +36,8 @@ const body = entry.omit({ id: true }).refine((row) => row.porta_ia !== row.porta
 })
 
 /**
- * `/api/extensions`: a port pair a gate. What is written takes effect with `POST /api/refresh`, which leaves live calls
- * alone; `POST /api/restart` closes and opens the ports of one.
+ * `/api/extensions`: one port pair per entrance. Changes take effect with `POST /api/refresh`, which does not affect live
+ * calls; `POST /api/restart` closes and opens the ports of one extension.
  */
 export async function extensionRoutes(
   instance: FastifyInstance,
@@ -52,7 +52,7 @@ export async function extensionRoutes(
     return found
   }
 
-  /** What a key of one tenant may know of it. */
+  /** The part that a key for one tenant may see. */
   const visible = async (request: FastifyRequest, changes: PortChanges, before: readonly ExtensionRow[]) => {
     const owners = new Map(
       [...before, ...(await listExtensions(database))].map(({ id, condominio_id }) => [id, condominio_id]),
@@ -79,7 +79,7 @@ export async function extensionRoutes(
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Writes an extension, new or anew',
+        summary: 'Creates or replaces an extension',
         params,
         querystring: query,
         body,
@@ -153,7 +153,7 @@ export async function extensionRoutes(
   )
 }
 
-/** Whoever has the main port pair gets all calls that come in there. Errors: KEY_TENANT. */
+/** Only keys for all tenants may use the main port pair, which gets all calls of the main entrance. Errors: KEY_TENANT. */
 export function checkPorts(
   { caller }: FastifyRequest,
   rows: readonly Pick<ExtensionRow, 'porta_ia' | 'porta_retorno'>[],

@@ -25,7 +25,10 @@ const BODY_LIMIT = 1024 * 1024
 const REMEMBER_MS = 3000
 /** The forms are the providers'; our document describes what is ours. */
 const HIDDEN = { hide: true }
-/** Who posts is no browser: of the headers for those one is enough, and putting all of them together takes longer than the proof. */
+/**
+ * Who posts is no browser: of the headers for those one is enough, and putting all of them together takes longer than
+ * the proof.
+ */
 const POSTED = { bodyLimit: BODY_LIMIT, schema: HIDDEN, helmet: false } as const
 
 interface InboundRoutesOptions {
@@ -160,7 +163,10 @@ function needed(secret: string | undefined, name: string): string {
   return secret
 }
 
-/** Errors: BODY_NOT_JSON. What is JSON but no post of the Cloud API is nothing to us, and to be answered 200 all the same. */
+/**
+ * Errors: BODY_NOT_JSON. What is JSON but no post of the Cloud API is nothing to us, and to be answered 200 all the
+ * same.
+ */
 function cloudPost(body: Buffer): Posted {
   let json: unknown
   try {

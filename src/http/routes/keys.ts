@@ -13,17 +13,17 @@ interface KeyRoutesOptions {
 }
 
 const body = z.strictObject({
-  /** Whose program or person it is for; it stands in the journal and the log. */
+  /** The program or person that uses it, for the journal and the log. */
   name: z.string().trim().min(1).max(80),
   scopes: z
     .array(scope)
     .min(1)
     .transform((scopes) => [...new Set(scopes)]),
-  /** Null: every tenant. Unless given, that of the key that asks. */
+  /** Null: all tenants. Default: that of the requesting key. */
   tenant: z.string().max(64).nullable().optional(),
 })
 
-/** `/api/keys`: made, listed and revoked; the key itself is told once, by the answer that made it. */
+/** `/api/keys`: create, list and revoke; only the response that creates a key contains it. */
 export async function keyRoutes(instance: FastifyInstance, { database }: KeyRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -31,18 +31,18 @@ export async function keyRoutes(instance: FastifyInstance, { database }: KeyRout
     '/api/keys',
     {
       config: { scope: 'admin' },
-      schema: { summary: 'The keys, revoked ones too', response: { 200: listOf(key) } },
+      schema: { summary: 'The keys, also revoked ones', response: { 200: listOf(key) } },
     },
     async (request) => ({ items: await listKeys(database, tenantsOf(request, undefined)) }),
   )
 
   app.post(
     '/api/keys',
-    { config: { scope: 'admin' }, schema: { summary: 'Makes a key', body, response: { 201: createdKey } } },
+    { config: { scope: 'admin' }, schema: { summary: 'Creates a key', body, response: { 201: createdKey } } },
     async (request, reply) => {
       const { name, scopes, tenant } = request.body
       const own = request.caller!.tenantId
-      // a key of one tenant makes none that sees more than itself
+      // a key for one tenant must not create a key that sees more
       if (tenant === null && own !== null) throw fail('KEY_TENANT')
       const tenantId = tenantsOf(request, tenant ?? undefined) ?? null
       const { id, plain } = await createKey(database, { tenantId, name, scopes }).catch((error) => {
@@ -59,7 +59,7 @@ export async function keyRoutes(instance: FastifyInstance, { database }: KeyRout
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Revokes a key; what it opened closes within seconds',
+        summary: 'Revokes a key; its sessions and streams end within seconds',
         params: z.object({ id: z.guid('must be the id of a key') }),
         response: { 204: z.null() },
       },

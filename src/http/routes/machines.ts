@@ -38,7 +38,7 @@ export async function machineRoutes(instance: FastifyInstance, { charts }: Machi
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'A machine as its configuration, as Mermaid or as an SVG whose states have classes',
+        summary: 'A machine as JSON configuration, as Mermaid, or as an SVG with a class per state',
         params: z.object({ name: z.string().max(100) }),
         querystring: z.object({ format: z.enum(FORMATS).default('json') }),
         response: { 200: textOf('The chart', 'application/json', 'text/plain', 'image/svg+xml') },

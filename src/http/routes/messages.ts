@@ -20,24 +20,24 @@ import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
 import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
 
-/** Bytes: a body of 256 kB and what belongs to it. */
+/** Maximum size in bytes: a body of 256 kB and the other fields. */
 const MESSAGE_LIMIT = 300 * 1024
 
-/** What the API does with messages; src/outbound gives it. */
+/** The API's access to messages, provided by src/outbound. */
 export interface Outbox {
   /** Errors: MESSAGE_INVALID, ENDPOINT_UNKNOWN, GATE_UNKNOWN, INSTANCE_UNKNOWN. */
   enqueue(message: NewMessage): Promise<{ id: string; status: MessageStatus; duplicate: boolean }>
-  /** Once more from the beginning, now. Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
+  /** Sends it again from the beginning, now. Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
   retry(id: string): Promise<{ id: string; status: MessageStatus }>
   /** Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
   cancel(id: string): Promise<{ id: string; status: MessageStatus }>
-  /** Those that match and are dead; resolves with how many live again. */
+  /** Redrives matching dead messages; resolves with their number. */
   redrive(filter: MessageFilter & { ids?: readonly string[] | undefined }): Promise<number>
-  /** Messages of that scope wait. Resolves with the pauses that hold them. Errors: TENANT_UNKNOWN. */
+  /** Pauses messages of the scope. Resolves with the pauses that affect them. Errors: TENANT_UNKNOWN. */
   pause(scope: PauseScope & { by: string }): Promise<PauseRow[]>
-  /** They go on, where no other pause holds them: it resolves with those. */
+  /** Resumes messages of the scope. Resolves with the pauses that still affect them. */
   resume(scope: PauseScope): Promise<PauseRow[]>
-  /** What waits, what was done, who works; of one tenant or of all. */
+  /** Statistics of the queue and its workers, for one tenant or for all. */
   statistics(tenantId?: string): Promise<QueueStatistics>
 }
 
@@ -55,7 +55,7 @@ interface MessageQuery extends Pick<MessageFilter, 'channel' | 'since' | 'status
 
 export const messageId = z.guid('must be the id of a message')
 const params = z.object({ id: messageId })
-/** Of which messages a list or a redrive is. */
+/** The filter of a list or a redrive. */
 export const messageFilter = {
   tenant: z.string().max(64).optional(),
   channel: schemas.channel.optional(),
@@ -98,7 +98,7 @@ const newMessage = z.strictObject({
       },
     ],
   }),
-  // said here, and checked by the queue with everything else
+  // documented here; the queue checks it with everything else
   priority: z
     .number()
     .meta({ type: 'integer', minimum: 0, maximum: 10, description: 'Higher goes first.' })
@@ -113,7 +113,7 @@ const newMessage = z.strictObject({
   callId: z.string().optional(),
 })
 
-/** `/api/messages`: what leaves, and what became of it. */
+/** `/api/messages`: outgoing messages and their results. */
 export async function messageRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -140,7 +140,7 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
       config: { scope: 'operate' },
       bodyLimit: MESSAGE_LIMIT,
       schema: {
-        summary: 'Enqueues a message; the same idempotency key is the same message',
+        summary: 'Enqueues a message; a second one with the same idempotency key is not created',
         body: newMessage,
         response: { 202: schemas.enqueued },
       },
@@ -162,7 +162,7 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Messages, the newest first',
+        summary: 'Messages, newest first',
         querystring: z.object({ ...messageFilter, status: schemas.messageStatus.optional(), ...paging }),
         response: { 200: schemas.pageOf(schemas.message) },
       },
@@ -174,7 +174,7 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
     '/api/messages/:id',
     {
       config: { scope: 'read' },
-      schema: { summary: 'A message with its tries', params, response: { 200: schemas.messageView } },
+      schema: { summary: 'A message with its attempts', params, response: { 200: schemas.messageView } },
     },
     async (request) => {
       const message = await read(request, request.params.id)
@@ -207,7 +207,7 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
   }
 }
 
-/** A part of those that the caller may see, the newest first. Errors: TENANT_UNKNOWN, CURSOR_INVALID. */
+/** A page of the messages that the caller may see, newest first. Errors: TENANT_UNKNOWN, CURSOR_INVALID. */
 export async function pageMessages(
   database: Database,
   request: FastifyRequest,

@@ -6,11 +6,11 @@ export interface MetricsRoutesOptions {
 }
 
 /**
- * `GET /metrics` for Prometheus, with a key that may read: `authorization` in its scrape_config. It counts what all tenants
- * do, so the key must be one of all.
+ * `GET /metrics` for Prometheus, with a key of scope `read`: `authorization` in its scrape_config. It covers all tenants,
+ * so the key must be for all tenants.
  */
 export async function metricsRoutes(app: FastifyInstance, { metrics }: MetricsRoutesOptions) {
-  const schema = { summary: 'What it measures, in the form of Prometheus; a key of all tenants' }
+  const schema = { summary: 'Metrics in the format of Prometheus; needs a key for all tenants' }
   app.get('/metrics', { config: { scope: 'read', everyTenant: true }, schema }, async (_, reply) => {
     reply.type(metrics.contentType)
     return metrics.text()

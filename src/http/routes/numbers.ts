@@ -22,7 +22,7 @@ export async function numberRoutes(instance: FastifyInstance, { database }: Numb
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Foreign WhatsApp numbers whose digits are a national number too: nobody is asked by them',
+        summary: 'Foreign WhatsApp numbers whose digits are also a national number: they get no questions',
         querystring: query,
         response: { 200: listOf(heldNumber) },
       },
@@ -37,7 +37,7 @@ export async function numberRoutes(instance: FastifyInstance, { database }: Numb
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Confirms that a number is foreign, as it is written; to correct it, write the unit anew',
+        summary: 'Confirms that a number is foreign; to correct it, replace the unit',
         querystring: query,
         body: z.strictObject({
           number: z

@@ -31,8 +31,8 @@ const POLICY = [
 ].join('; ')
 
 /**
- * The page at `/` and its files at `/assets/…`. Each is a route of its own, listed when the server starts, so that a path can
- * only ever name one of them. They are read at each request: what was edited is served.
+ * The page at `/` and its files at `/assets/…`. Each is a route of its own, listed when the server starts, so that a
+ * path can only ever name one of them. They are read at each request: what was edited is served.
  */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   app.addHook('onSend', async (_, reply) => {

@@ -16,7 +16,7 @@ export async function queueRoutes(instance: FastifyInstance, { database, outbox 
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'What waits, what was done, who works',
+        summary: 'Statistics of the queue and its workers',
         querystring: z.object({ tenant: messageFilter.tenant }),
         response: { 200: schemas.queueStatistics },
       },
@@ -56,7 +56,7 @@ export async function queueRoutes(instance: FastifyInstance, { database, outbox 
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Messages that failed for good, the newest first',
+        summary: 'Dead messages, newest first',
         querystring: z.object({ ...messageFilter, ...paging }),
         response: { 200: schemas.pageOf(schemas.message) },
       },
@@ -69,7 +69,7 @@ export async function queueRoutes(instance: FastifyInstance, { database, outbox 
     {
       config: { scope: 'operate' },
       schema: {
-        summary: 'Lets dead messages live again: those named, or all that match',
+        summary: 'Redrives dead messages: the given ones, or all that match',
         body: z.strictObject({ ...messageFilter, ids: z.array(messageId).min(1).max(1000).optional() }),
         response: { 200: schemas.redriven },
       },

@@ -30,7 +30,7 @@ export async function recordingRoutes(
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'What was recorded in a call',
+        summary: 'The recordings of a call',
         params: z.object({ id: callId }),
         response: { 200: listOf(recording) },
       },

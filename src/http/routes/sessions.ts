@@ -36,7 +36,7 @@ export async function sessionRoutes(instance: FastifyInstance, { auth }: Session
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Who is logged in, and the token that a change must bring',
+        summary: 'The logged-in key, and the token that changes need',
         response: { 200: session },
       },
     },

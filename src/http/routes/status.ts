@@ -56,7 +56,7 @@ export async function statusRoutes(instance: FastifyInstance, options: StatusRou
     '/readyz',
     {
       schema: {
-        summary: 'Whether it can do its work, and what it lacks; no key',
+        summary: 'Whether the process is ready, and what it lacks; no key',
         response: { 200: readiness, 503: readiness },
       },
     },

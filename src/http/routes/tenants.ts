@@ -52,7 +52,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
     {
       config: { scope: 'admin', everyTenant: true },
       schema: {
-        summary: 'Makes a tenant',
+        summary: 'Creates a tenant',
         body: z.strictObject({ id: tenantId, name: filled, ...change }),
         response: { 201: tenant },
       },

@@ -91,7 +91,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
     {
       config: { scope: 'read' },
       schema: {
-        summary: 'Units in the order of their numbers',
+        summary: 'Units ordered by number',
         querystring: query.extend({ search: z.string().trim().max(80).optional(), ...paging }),
         response: { 200: schemas.pageOf(schemas.unit) },
       },
@@ -114,7 +114,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
     '/api/units',
     {
       config: { scope: 'admin' },
-      schema: { summary: 'Makes a unit', querystring: query, body, response: { 201: schemas.unit } },
+      schema: { summary: 'Creates a unit', querystring: query, body, response: { 201: schemas.unit } },
     },
     async (request, reply) => {
       const tenantId = tenantOf(request, request.query.tenant)
@@ -136,7 +136,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Writes a unit anew, with its residents',
+        summary: 'Replaces a unit and its residents',
         params,
         body,
         response: { 200: schemas.unit },

@@ -22,7 +22,10 @@ export const outcome = z.enum(OUTCOMES)
 
 export const errorReply = z
   .object({ error: z.object({ code: z.string(), message: z.string(), details: facts }) })
-  .meta({ id: 'Error', description: 'Every answer of 400 and above; docs/errors.md lists the codes.' })
+  .meta({
+    id: 'Error',
+    description: 'Every response with a status from 400 on; docs/errors.md lists the codes.',
+  })
 
 /** A part of a list; `next` is the cursor of the following part, null at the end. */
 export function pageOf<Item extends z.ZodType>(item: Item) {

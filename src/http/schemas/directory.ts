@@ -13,7 +13,7 @@ export const tenant = z
     id: z.string(),
     name: z.string(),
     locale: locale.nullable(),
-    country: z.string().describe('ISO 3166: as whose numbers those without a country code are read'),
+    country: z.string().describe('ISO 3166: the country of numbers without a country code'),
     bargeIn: z.boolean(),
     notifyUnreached: z.boolean(),
     plan,
@@ -31,7 +31,7 @@ export const resident = z
     held: z
       .literal(true)
       .optional()
-      .describe('The WhatsApp number may be a stranger’s: nobody is asked by it until it is confirmed'),
+      .describe('The WhatsApp number may belong to a stranger; it gets no questions until it is confirmed'),
   })
   .meta({ id: 'Resident' })
 
@@ -42,7 +42,7 @@ export const heldNumber = z
     unit: z.string().describe('Its number'),
     residentId: z.string(),
     residentName: z.string(),
-    number: z.string().describe('As it is stored'),
+    number: z.string().describe('The stored number'),
     twin: z.string().describe('The number of the tenant’s country with the same digits'),
   })
   .meta({ id: 'HeldNumber' })

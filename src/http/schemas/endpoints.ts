@@ -36,7 +36,8 @@ export const environmentEndpoint = z
   })
   .meta({
     id: 'EnvironmentEndpoint',
-    description: 'WEBHOOK_URL: it gets every event of every tenant, and is changed in the environment only.',
+    description:
+      'WEBHOOK_URL: it gets every event of every tenant and can only be changed in the environment.',
   })
 /** `environment` is null where WEBHOOK_URL is not set, and for a key of a tenant other than the main one. */
 export const endpoints = listOf(endpoint).extend({ environment: environmentEndpoint.nullable() })

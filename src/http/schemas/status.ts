@@ -6,7 +6,7 @@ export const remark = z
   .discriminatedUnion('code', [
     z
       .object({ code: z.literal('messages.retrying'), count: z.number() })
-      .describe('So many messages failed and are being tried again'),
+      .describe('Number of failed messages that are being retried'),
     z
       .object({
         code: z.literal('endpoint.paused'),
@@ -15,14 +15,14 @@ export const remark = z
         host: z.string(),
         until: moment,
       })
-      .describe('An endpoint kept failing and is left alone until then'),
+      .describe('An endpoint kept failing and is paused until then'),
     z
       .object({ code: z.literal('sending.paused'), tenant: z.string().nullable(), since: moment })
-      .describe('Messages wait: everybody’s where tenant is null'),
+      .describe('Messages are paused; for all tenants if tenant is null'),
     z
       .object({ code: z.literal('numbers.held'), count: z.number() })
-      .describe('So many residents are not asked in writing until their foreign numbers are confirmed'),
-    z.object({ code: z.literal('clicktocall.off') }).describe('CLICKTOCALL=off: nobody is rung'),
+      .describe('Number of residents who are not asked in writing until their foreign numbers are confirmed'),
+    z.object({ code: z.literal('clicktocall.off') }).describe('CLICKTOCALL=off: residents are not called'),
     z
       .object({ code: z.literal('audiosocket.loopback') })
       .describe(
@@ -30,10 +30,12 @@ export const remark = z
       ),
     z
       .object({ code: z.literal('gate.closed'), gate: z.string() })
-      .describe('A port of this extension is not open: its log line says why; for keys of all tenants'),
+      .describe(
+        'A port of this extension is not open; the log has the reason. Only for keys for all tenants',
+      ),
     z
       .object({ code: z.literal('process.silent'), node: z.string(), since: moment })
-      .describe('A process gives no sign of life and did not say that it ends; for keys of all tenants'),
+      .describe('A process has no heartbeat and did not sign off. Only for keys for all tenants'),
   ])
   .meta({ id: 'Remark' })
 
@@ -44,13 +46,13 @@ export const status = z
     node: z.string().optional().describe('NODE_ID'),
     roles: z.array(z.string()).optional(),
     startedAt: z.string().optional(),
-    calls: z.number().optional().describe('Calls that live'),
+    calls: z.number().optional().describe('Live calls'),
     legs: z.number().optional(),
     maxCalls: z.number().optional(),
-    clickToCall: z.string().optional().describe('How residents are rung: CLICKTOCALL'),
+    clickToCall: z.string().optional().describe('How residents are called: CLICKTOCALL'),
     speech: z.looseObject({}).optional().describe('`tts` and `stt`, each with its `provider`'),
-    closedGates: z.array(z.string()).optional().describe('Extensions of which a port is not open'),
-    loopback: z.boolean().optional().describe('AudioSocket is open to this machine only'),
+    closedGates: z.array(z.string()).optional().describe('Extensions with a closed port'),
+    loopback: z.boolean().optional().describe('AudioSocket is only reachable from this machine'),
     steps: z
       .object({ operator: z.boolean(), whatsapp: z.boolean() })
       .optional()
@@ -58,17 +60,17 @@ export const status = z
     nodes: z
       .array(z.looseObject({ isThis: z.boolean().optional(), isSilent: z.boolean().optional() }))
       .optional()
-      .describe('Every process of this database, as it said with its last sign of life'),
-    remarks: z.array(remark).describe('What is worth a look'),
+      .describe('Every process of this database, as of its last heartbeat'),
+    remarks: z.array(remark).describe('Things that deserve attention'),
   })
   .meta({ id: 'Status' })
 
 /** What the service can do for a tenant; null while no process that takes calls is heard of. */
 export const abilities = z
   .object({
-    call: z.boolean().nullable().describe('It can ring residents'),
-    whatsapp: z.boolean().nullable().describe('There is an account to ask residents in writing by'),
-    operator: z.boolean().nullable().describe('It can ring an operator'),
-    transcription: z.boolean().nullable().describe('It understands what visitors say (STT)'),
+    call: z.boolean().nullable().describe('Whether it can call residents'),
+    whatsapp: z.boolean().nullable().describe('Whether an account can ask residents in writing'),
+    operator: z.boolean().nullable().describe('Whether it can call an operator'),
+    transcription: z.boolean().nullable().describe('Whether it transcribes visitors (STT)'),
   })
   .meta({ id: 'Abilities' })
