@@ -1,10 +1,13 @@
 import * as assert from 'uvu/assert'
 import type { Phone } from '../../src/simulator/index.ts'
-import { kill, openHouse, openPair, pastTwoSeconds } from '../rig/recovery-rig.ts'
+import { kill, pastTwoSeconds, prepareHouse } from '../rig/recovery-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'
 import { carried, goodbyeOf } from '../rig/service-rig.ts'
 
 const test = suite('recovery')
+const house = test.share((rig) => prepareHouse(rig))
+/** One that waits for nobody. */
+const hastyHouse = test.share((rig) => prepareHouse(rig, { REATTACH_SECONDS: '1' }))
 
 /** The visitor keys the unit and says nothing more than # to each question, until it rings. */
 async function ring(
@@ -24,8 +27,13 @@ async function ring(
   await kept(visitor.id, 'contact', 'calling.ringing')
 }
 
+/** Two processes of the house that all share. */
+const pair = () => Promise.all([house().first(), house().second()])
+
 test('the process is killed in the middle of a question: the visitor hears that it goes on, and it does', async (rig) => {
-  const { first, start, visitor: dial, kept, journal, outcome } = await openHouse(rig)
+  const { start, kept, journal, outcome, ...shared } = house()
+  const { visitor: dial } = shared.phonesOf(rig)
+  const first = await shared.first()
   const visitor = dial()
   await visitor.hearing('ask-unit')
   await visitor.press('101#')
@@ -56,7 +64,9 @@ test('the process is killed in the middle of a question: the visitor hears that 
 })
 
 test('killed while it rings: the resident answers afterwards, hears the name that was said before, and decides', async (rig) => {
-  const { first, start, dialplan, resident, kept, events, outcome } = await openHouse(rig)
+  const { start, kept, eventsOf, outcome, ...shared } = house()
+  const { dialplan, resident } = shared.phonesOf(rig)
+  const first = await shared.first()
   const began = performance.now()
   const visitor = dialplan()
   await ring(visitor, kept)
@@ -73,7 +83,10 @@ test('killed while it rings: the resident answers afterwards, hears the name tha
     'farewell-resident-authorized, whole, server-hangup',
   ])
   assert.equal(await outcome(visitor.id), { outcome: 'authorized', reason: null })
-  const told = await eventually(() => (events.some(({ type }) => type === 'call.ended') ? events : undefined))
+  const told = await eventually(() => {
+    const events = eventsOf(visitor.id)
+    return events.some(({ type }) => type === 'call.ended') ? events : undefined
+  })
   assert.equal(
     told.map(({ type }) => type).filter((type) => type !== 'resident.wanted'),
     ['call.started', 'call.decided', 'call.ended'],
@@ -81,7 +94,9 @@ test('killed while it rings: the resident answers afterwards, hears the name tha
 })
 
 test('killed while the resident listens: the resident is rung once more, as another attempt', async (rig) => {
-  const { first, start, visitor: dial, resident, kept, journal, outcome } = await openHouse(rig)
+  const { start, kept, journal, outcome, ...shared } = house()
+  const { visitor: dial, resident } = shared.phonesOf(rig)
+  const first = await shared.first()
   const visitor = dial()
   await ring(visitor, kept)
   const answer = resident(visitor.id)
@@ -108,13 +123,15 @@ test('killed while the resident listens: the resident is rung once more, as anot
 })
 
 test('an ended call starts nothing on a process that did not know it', async (rig) => {
-  const { first, startBeside, visitor: dial, journal, outcome } = await openHouse(rig)
+  const { first, second, journal, outcome, phonesOf } = house()
+  const { visitor: dial, visitorThere } = phonesOf(rig)
+  await first()
   const visitor = dial()
   await visitor.hearing('greeting')
   visitor.hangUp()
   await outcome(visitor.id)
   const before = await journal(visitor.id)
-  const { visitorThere } = await startBeside()
+  await second({ fresh: true })
   // ended after the second process began, so that it cannot remember it
   const late = dial()
   await late.hearing('greeting')
@@ -124,80 +141,12 @@ test('an ended call starts nothing on a process that did not know it', async (ri
     assert.is((await visitorThere(id).ended).by, 'server-hangup')
   }
   assert.equal(await journal(visitor.id), before)
-  await first.end()
-})
-
-test('a visitor who does not come back: the call ends as abandoned, and the world is told', async (rig) => {
-  const house = await openHouse(rig, { REATTACH_SECONDS: '1' })
-  const { first, start, visitor: dial, kept, events, outcome, database, age } = house
-  const visitor = dial()
-  await ring(visitor, kept)
-  await kill(first)
-  await visitor.close()
-  await age()
-  await start()
-  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
-  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'))
-  assert.equal([told.data['call_id'], told.data['unit']], [visitor.id, '101'])
-  assert.equal(await database.query('select from kept_calls'), [])
-})
-
-test('no process that takes calls is left: another one ends the call, and tells', async (rig) => {
-  const {
-    first,
-    open,
-    visitor: dial,
-    kept,
-    events,
-    outcome,
-    age,
-  } = await openHouse(rig, { REATTACH_SECONDS: '1' })
-  await open('worker', { NODE_ID: 'worker', REATTACH_SECONDS: '1' })
-  const visitor = dial()
-  await visitor.hearing('ask-unit')
-  await visitor.press('101#')
-  await kept(visitor.id, 'visitor', 'identity')
-  await kill(first)
-  await visitor.close()
-  await age()
-  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
-  const told = await eventually(() => events.find(({ type }) => type === 'call.ended'))
-  assert.is(told.data['unit'], '101', 'known before the call itself went on')
-})
-
-test('another process goes on with the calls of one that was killed', async (rig) => {
-  const { first, visitor: dial, visitorThere, kept, outcome, journal } = await openPair(rig)
-  const visitor = dial()
-  await visitor.hearing('ask-unit')
-  await kept(visitor.id, 'unit', 'asking')
-  await kill(first)
-  await visitor.ended
-  const again = visitorThere(visitor.id)
-  await again.hearing('call-restored')
-  await again.hearing('ask-unit')
-  again.hangUp()
-  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'visitor-left' })
-  const restored = (await journal(visitor.id)).find(({ kind }) => kind === 'restored')
-  assert.is(restored?.data['node'], 'second')
-})
-
-test('a process that hangs: its visitor is held by another one until the lease is over, and goes on there', async (rig) => {
-  const { first, visitor: dial, visitorThere, kept, age } = await openPair(rig)
-  const visitor = dial()
-  await visitor.hearing('ask-unit')
-  await kept(visitor.id, 'unit', 'asking')
-  first.child.kill('SIGSTOP')
-  const again = visitorThere(visitor.id)
-  await again.connected
-  await age()
-  await again.hearing('call-restored')
-  await again.hearing('ask-unit')
-  again.hangUp()
-  await kill(first)
 })
 
 test('a process that lives keeps its visitor: a second leg elsewhere is hung up', async (rig) => {
-  const { visitor: dial, visitorThere, kept } = await openPair(rig)
+  const { kept, phonesOf } = house()
+  const { visitor: dial, visitorThere } = phonesOf(rig)
+  await pair()
   const visitor = dial()
   await visitor.hearing('ask-unit')
   await kept(visitor.id, 'unit', 'asking')
@@ -207,25 +156,10 @@ test('a process that lives keeps its visitor: a second leg elsewhere is hung up'
   await visitor.hearing('ask-name')
 })
 
-test('a process that drains waits for the residents that it carries', async (rig) => {
-  const { second, visitor: dial, residentThere, kept } = await openPair(rig)
-  const visitor = dial()
-  await ring(visitor, kept)
-  const answer = residentThere(visitor.id)
-  await answer.hearing('resident-greeting')
-  second.child.kill('SIGTERM')
-  await answer.hearing('menu')
-  await answer.press('1')
-  const ends = await Promise.all([visitor.ended, answer.ended])
-  assert.equal(ends.map(goodbyeOf), [
-    'farewell-visitor-authorized, whole, server-hangup',
-    'farewell-resident-authorized, whole, server-hangup',
-  ])
-  assert.is((await second.ended).code, 0)
-})
-
 test('a resident who comes to another process than the call is carried there, and both hear each other', async (rig) => {
-  const { first, second, visitor: dial, residentThere, kept, outcome, prompts } = await openPair(rig)
+  const { kept, outcome, prompts, phonesOf } = house()
+  const { visitor: dial, residentThere } = phonesOf(rig)
+  const [first, second] = await pair()
   const visitor = dial()
   await ring(visitor, kept)
   const answer = residentThere(visitor.id)
@@ -247,6 +181,93 @@ test('a resident who comes to another process than the call is carried there, an
   const stray = residentThere()
   assert.is(goodbyeOf(await stray.ended), 'visit-over, whole, server-hangup')
   assert.is(first.child.exitCode, null)
+})
+
+test('a process that drains waits for the residents that it carries', async (rig) => {
+  const { kept, phonesOf } = house()
+  const { visitor: dial, residentThere } = phonesOf(rig)
+  const [, second] = await pair()
+  const visitor = dial()
+  await ring(visitor, kept)
+  const answer = residentThere(visitor.id)
+  await answer.hearing('resident-greeting')
+  second.child.kill('SIGTERM')
+  await answer.hearing('menu')
+  await answer.press('1')
+  const ends = await Promise.all([visitor.ended, answer.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  assert.is((await second.ended).code, 0)
+})
+
+test('another process goes on with the calls of one that was killed', async (rig) => {
+  const { kept, outcome, journal, phonesOf } = house()
+  const { visitor: dial, visitorThere } = phonesOf(rig)
+  const [first] = await pair()
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await kept(visitor.id, 'unit', 'asking')
+  await kill(first)
+  await visitor.ended
+  const again = visitorThere(visitor.id)
+  await again.hearing('call-restored')
+  await again.hearing('ask-unit')
+  again.hangUp()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'visitor-left' })
+  const restored = (await journal(visitor.id)).find(({ kind }) => kind === 'restored')
+  assert.is(restored?.data['node'], 'second')
+})
+
+test('a process that hangs: its visitor is held by another one until the lease is over, and goes on there', async (rig) => {
+  const { kept, age, phonesOf } = house()
+  const { visitor: dial, visitorThere } = phonesOf(rig)
+  const [first] = await pair()
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await kept(visitor.id, 'unit', 'asking')
+  first.child.kill('SIGSTOP')
+  const again = visitorThere(visitor.id)
+  await again.connected
+  await age()
+  await again.hearing('call-restored')
+  await again.hearing('ask-unit')
+  again.hangUp()
+  await kill(first)
+})
+
+test('a visitor who does not come back: the call ends as abandoned, and the world is told', async (rig) => {
+  const { start, kept, eventsOf, outcome, database, age, ...shared } = hastyHouse()
+  const { visitor: dial } = shared.phonesOf(rig)
+  const first = await shared.first()
+  const visitor = dial()
+  await ring(visitor, kept)
+  await kill(first)
+  await visitor.close()
+  await age()
+  await start()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
+  const told = await eventually(() => eventsOf(visitor.id).find(({ type }) => type === 'call.ended'))
+  assert.equal([told.data['call_id'], told.data['unit']], [visitor.id, '101'])
+  assert.equal(await database.query('select from kept_calls'), [])
+})
+
+test('no process that takes calls is left: another one ends the call, and tells', async (rig) => {
+  const { open, kept, eventsOf, outcome, age, ...shared } = hastyHouse()
+  const { visitor: dial } = shared.phonesOf(rig)
+  const first = await shared.first()
+  await open('worker', { NODE_ID: 'worker', REATTACH_SECONDS: '1' })
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await visitor.press('101#')
+  await kept(visitor.id, 'visitor', 'identity')
+  await kill(first)
+  await visitor.close()
+  await age()
+  assert.equal(await outcome(visitor.id), { outcome: 'abandoned', reason: 'fault' })
+  const told = await eventually(() => eventsOf(visitor.id).find(({ type }) => type === 'call.ended'))
+  assert.is(told.data['unit'], '101', 'known before the call itself went on')
 })
 
 test.run()

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
+import type { Environment } from '../../src/config/config.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type Result, run, start } from '../rig/command.ts'
@@ -40,11 +39,13 @@ test('wrong usage is 64, help is 0', async (rig) => {
     ['directory', 'import', '/nowhere.json'],
     ['demo', '--scenario', 'x'],
   ]
-  const [help, version, first, others] = await Promise.all([
-    run(rig, ['--help']),
+  const [version, first, [help, ...others]] = await Promise.all([
     run(rig, ['--version']),
     run(rig, wrong[0]!),
-    runTogether(wrong.slice(1)),
+    runTogether(
+      rig,
+      [['--help'], ...wrong.slice(1)].map((args) => ({ args })),
+    ),
   ])
   for (const [index, { code, out, err }] of [first!, ...others].entries()) {
     assert.is(code, 64, wrong[index]!.join(' '))
@@ -64,12 +65,14 @@ test('a database that cannot be reached, and a port that is taken, are 69', asyn
   const { port, release } = await holdPort()
   rig.defer(release)
   const taken = String(port)
-  const [away, migration, voice, api, call] = await Promise.all([
+  const [away, voice, api, [migration, call]] = await Promise.all([
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: nowhere }),
-    run(rig, ['migrate'], { DATABASE_URL: nowhere }),
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', AUDIOSOCKET_VISITOR_PORT: taken }),
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, API_KEY: 'k', API_PORT: taken }),
-    run(rig, ['call', '--port', String(await deadPort()), '--json']),
+    runTogether(rig, [
+      { args: ['migrate'], env: { DATABASE_URL: nowhere } },
+      { args: ['call', '--port', String(await deadPort()), '--json'] },
+    ]),
   ])
   for (const { code, err } of [away!, migration!]) {
     assert.is(code, 69)
@@ -87,10 +90,10 @@ test('a database that cannot be reached, and a port that is taken, are 69', asyn
 test('without --port a call goes to the port of its role in the settings, and says so first', async (rig) => {
   const [visitor, resident] = await Promise.all([deadPort(), deadPort()])
   const env = { AUDIOSOCKET_VISITOR_PORT: String(visitor), AUDIOSOCKET_RESIDENT_PORT: String(resident) }
-  const [called, answered, random] = await Promise.all([
-    run(rig, ['call'], env),
-    run(rig, ['call', '--answer', '1', '--json'], env),
-    run(rig, ['call'], FREE_PORTS),
+  const [called, answered, random] = await runTogether(rig, [
+    { args: ['call'], env },
+    { args: ['call', '--answer', '1', '--json'], env },
+    { args: ['call'], env: FREE_PORTS },
   ])
   assert.is(called!.out.split('\n')[0], `calling 127.0.0.1:${visitor} (AUDIOSOCKET_VISITOR_PORT)`)
   assert.is(called!.code, 69)
@@ -103,12 +106,21 @@ test('without --port a call goes to the port of its role in the settings, and sa
 
 test('migrate, import and export', async (rig) => {
   const env = { DATABASE_URL: await openDatabaseUrl(rig, { empty: true }) }
-  const migrated = await run(rig, ['migrate', '--json'], env)
+  const all = async (...lines: string[][]) =>
+    (await runTogether(
+      rig,
+      lines.map((args) => ({ args, env })),
+    )) as [Result, Result, Result, Result, ...Result[]]
+  const [migrated, repeated, imported, exported] = await all(
+    ['migrate', '--json'],
+    ['migrate', '--json'],
+    ['directory', 'import', EXAMPLE, '--json'],
+    ['directory', 'export'],
+  )
   assert.is(migrated.code, 0)
   assert.ok(JSON.parse(migrated.out).applied.length > 0)
-  assert.equal(JSON.parse((await run(rig, ['migrate', '--json'], env)).out), { applied: [] })
+  assert.equal(JSON.parse(repeated.out), { applied: [] })
 
-  const imported = await run(rig, ['directory', 'import', EXAMPLE, '--json'], env)
   assert.is(imported.code, 0, imported.err)
   const example = JSON.parse(await readFile(EXAMPLE, 'utf8'))
   const report = JSON.parse(imported.out)
@@ -116,13 +128,9 @@ test('migrate, import and export', async (rig) => {
     [report.tenant, report.units, report.added],
     ['default', example.units.length, example.units.length],
   )
-
-  const exported = await run(rig, ['directory', 'export'], env)
   assert.is(exported.code, 0)
-  const copy = await fileOf(rig, 'copy.json', exported.out)
-  const again = JSON.parse((await run(rig, ['directory', 'import', copy, '--replace', '--json'], env)).out)
-  assert.equal([again.units, again.added, again.changed, again.removed], [report.units, 0, 0, 0])
 
+  const copy = await fileOf(rig, 'copy.json', exported.out)
   const legacy = await fileOf(
     rig,
     'legacy.json',
@@ -131,9 +139,6 @@ test('migrate, import and export', async (rig) => {
       { apartment_number: 502, residents: [], voip_number: '1502' },
     ]),
   )
-  const old = JSON.parse((await run(rig, ['directory', 'import', legacy, '--json'], env)).out)
-  assert.equal([old.units, old.residents, old.added, old.removed], [2, 3, 2, 0])
-
   const broken = await fileOf(
     rig,
     'broken.json',
@@ -145,17 +150,24 @@ test('migrate, import and export', async (rig) => {
       ],
     }),
   )
-  const before = (await run(rig, ['directory', 'export', '--json'], env)).out
-  const [refused, nobody] = await Promise.all([
-    run(rig, ['directory', 'import', broken], env),
-    run(rig, ['directory', 'export', '--tenant', 'nobody'], env),
-  ])
+  const [replaced, added, before, refused, nobody, after] = await all(
+    ['directory', 'import', copy, '--replace', '--json'],
+    ['directory', 'import', legacy, '--json'],
+    ['directory', 'export', '--json'],
+    ['directory', 'import', broken],
+    ['directory', 'export', '--tenant', 'nobody'],
+    ['directory', 'export', '--json'],
+  )
+  const again = JSON.parse(replaced.out)
+  assert.equal([again.units, again.added, again.changed, again.removed], [report.units, 0, 0, 0])
+  const old = JSON.parse(added.out)
+  assert.equal([old.units, old.residents, old.added, old.removed], [2, 3, 2, 0])
   assert.is(refused.code, 64)
   assert.match(refused.err, /nothing was loaded/)
   for (const place of ['units[1].number', 'units[2].residents[0].name', 'units[2].residents[0].phone']) {
     assert.ok(refused.err.includes(`  ${place}: `), `${place} in\n${refused.err}`)
   }
-  assert.is((await run(rig, ['directory', 'export', '--json'], env)).out, before)
+  assert.is(after!.out, before.out)
   assert.is(nobody!.code, 64)
 })
 
@@ -166,27 +178,31 @@ test('a reader that has enough ends nothing but the reading', async (rig) => {
   assert.is((await looking.ended).code, 69)
 })
 
-/** Command lines one after the other in one process, which starts once; each with its code and what it wrote. */
-async function runTogether(lines: string[][]): Promise<Result[]> {
+interface Line {
+  args: readonly string[]
+  env?: Environment
+}
+
+/** Command lines one after the other in one process, which starts once and has to end by itself; each with its code and what it wrote. */
+async function runTogether(rig: Rig, lines: readonly Line[]): Promise<Result[]> {
   const program = `
     import { run } from ${JSON.stringify(new URL('../../src/cli/cli.ts', import.meta.url).href)}
     const print = process.stdout.write.bind(process.stdout)
+    const own = { ...process.env }
     const results = []
-    for (const args of ${JSON.stringify(lines)}) {
+    for (const { args, env } of ${JSON.stringify(lines)}) {
+      process.env = { ...own, ...env }
       const told = { out: '', err: '' }
       process.stdout.write = (text) => (told.out += text, true)
       process.stderr.write = (text) => (told.err += text, true)
       results.push({ code: await run(args), ...told })
     }
     print(JSON.stringify(results))`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let out = ''
-  child.stdout.on('data', (part) => {
-    out += part
-  })
-  await once(child, 'close')
+  const { path: cwd, remove } = await createTempDir('porteiro-cli-')
+  rig.defer(remove)
+  const argv = [process.execPath, '--input-type=module', '-e', program]
+  const { out, err, code } = await run(rig, [], {}, { command: { argv, cwd } })
+  assert.equal([code, err], [0, ''])
   return JSON.parse(out)
 }
 

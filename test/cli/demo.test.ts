@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import type { Environment } from '../../src/config/config.ts'
 import { inspectProcess } from '../../src/platform/postgres/embedded/processes.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
-import { type Running, start } from '../rig/command.ts'
+import { COMPILED, type Running, start } from '../rig/command.ts'
 import { deadPort, holdPort } from '../rig/ports.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
@@ -120,7 +120,7 @@ if (process.platform === 'linux') {
       const { path: room, remove } = await createTempDir('porteiro-room-')
       rig.defer(remove)
       const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM], {
-        env: { PATH: process.env['PATH'], TMPDIR: room },
+        env: { PATH: process.env['PATH'], TMPDIR: room, NODE_COMPILE_CACHE: COMPILED },
         stdio: 'ignore',
       })
       const gone = once(child, 'close')

@@ -7,7 +7,7 @@ import { importDirectory } from '../../src/directory/sql/directory.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
 import { eventually, type Rig } from './rig.ts'
-import { freePort, openSite, type Process } from './site-rig.ts'
+import { createKeep, freePort, openSite, type Process } from './site-rig.ts'
 
 const DIRECTORY = fileURLToPath(new URL('../../examples/condominium.json', import.meta.url))
 
@@ -17,17 +17,14 @@ const DIRECTORY = fileURLToPath(new URL('../../examples/condominium.json', impor
  */
 export async function openHouse(rig: Rig, settings: Environment = {}, role = 'voice,worker,web') {
   const house = await prepareHouse(rig, settings, role)
-  return { ...house, first: await house.start() }
+  return { ...house, ...house.phonesOf(rig), first: await house.start() }
 }
 
-/** The same with a second process beside the first. */
-export async function openPair(rig: Rig) {
-  const house = await prepareHouse(rig, {}, 'voice,worker,web')
-  const [first, beside] = await Promise.all([house.start(), house.startBeside()])
-  return { ...house, first, ...beside }
-}
-
-async function prepareHouse(rig: Rig, settings: Environment, role: string) {
+/**
+ * The same for the tests of a file, which share it: `first` and `second` resolve with the process that runs, or with a new one
+ * where a test has ended it. A start costs more than most of these tests.
+ */
+export async function prepareHouse(rig: Rig, settings: Environment = {}, role = 'voice,worker,web') {
   const site = await openSite(rig)
   const [visitorPort, residentPort] = await Promise.all(
     [settings['AUDIOSOCKET_VISITOR_PORT'], settings['AUDIOSOCKET_RESIDENT_PORT']].map(
@@ -35,7 +32,7 @@ async function prepareHouse(rig: Rig, settings: Environment, role: string) {
     ),
   )
   const home = await site.home()
-  const start = (name = 'first', more: Environment = {}, its = role) =>
+  const launch = (name: string, more: Environment, its: string) =>
     site.open(its, {
       NODE_ID: name,
       DATA_DIR: home,
@@ -46,17 +43,29 @@ async function prepareHouse(rig: Rig, settings: Environment, role: string) {
       ...settings,
       ...more,
     })
+  const keep = createKeep()
+  const first = () => keep('first', () => launch('first', {}, role))
+  const start = (name = 'first', more: Environment = {}, its = role) =>
+    name === 'first' ? first() : launch(name, more, its)
+  const [portThere, residentPortThere] = await Promise.all([freePort(), freePort()])
+  const there = {
+    AUDIOSOCKET_VISITOR_PORT: String(portThere),
+    AUDIOSOCKET_RESIDENT_PORT: String(residentPortThere),
+  }
   /** On ports of its own. */
-  const startBeside = async () => {
-    const [port, other] = await Promise.all([freePort(), freePort()])
-    const second = await start('second', {
-      AUDIOSOCKET_VISITOR_PORT: String(port),
-      AUDIOSOCKET_RESIDENT_PORT: String(other),
-    })
+  const second = ({ fresh = false } = {}) => keep('second', () => launch('second', there, role), fresh)
+  /** Phones that end with `owner`, a test. `There`: at the second process. `id`: of that call, connecting again. */
+  const phonesOf = (owner: Rig) => {
+    const by = (port: number, as: 'visitor' | 'resident') => (id?: string) =>
+      site.phoneOf(owner, { port, role: as, ...(id && { id }) })
     return {
-      second,
-      visitorThere: (id: string) => site.phone({ port, role: 'visitor', id }),
-      residentThere: (id?: string) => site.phone({ port: other, role: 'resident', ...(id && { id }) }),
+      visitor: by(visitorPort!, 'visitor'),
+      /** Connects again by itself, as the dialplan with Dial does. */
+      dialplan: () =>
+        site.phoneOf(owner, { port: visitorPort!, role: 'visitor', strict: 'dial', reconnect: true }),
+      resident: by(residentPort!, 'resident'),
+      visitorThere: by(portThere, 'visitor'),
+      residentThere: by(residentPortThere, 'resident'),
     }
   }
   const { url } = site
@@ -67,13 +76,10 @@ async function prepareHouse(rig: Rig, settings: Environment, role: string) {
   return {
     ...site,
     start,
-    startBeside,
+    first,
+    second,
+    phonesOf,
     database,
-    /** `id`: the visitor of that call, connecting again. */
-    visitor: (id?: string) => site.phone({ port: visitorPort!, role: 'visitor', ...(id && { id }) }),
-    /** Connects again by itself, as the dialplan with Dial does. */
-    dialplan: () => site.phone({ port: visitorPort!, role: 'visitor', strict: 'dial', reconnect: true }),
-    resident: (id: string) => site.phone({ port: residentPort!, role: 'resident', id }),
     /** Resolves once a call is kept with one of its machines in this state. */
     kept: (id: string, actor: string, state: string) =>
       eventually(async () => {

@@ -22,6 +22,21 @@ export interface Options {
 export function suite(name: string, { timeout = 120_000 }: Options = {}) {
   const inner = uvuSuite(name)
   let shares = false
+  /** Of what the tests share: last opened, first released. */
+  const ends: (() => unknown)[] = []
+  const over = new AbortController()
+  const endShares = () => {
+    let before = new Map<string, number>()
+    inner.before(async () => {
+      before = resources()
+    })
+    inner.after(async () => {
+      over.abort()
+      for (const release of ends.reverse()) await release()
+      const left = await leftovers(before)
+      if (left.length > 0) throw new Error(`the file left behind: ${left.join(', ')}`)
+    })
+  }
   const guarded = (handler: (rig: Rig) => unknown, limit: number) => async () => {
     const before = resources()
     const ending = new AbortController()
@@ -74,20 +89,11 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
      * of the file, because what is shared opens and closes connections meanwhile.
      */
     share<T>(open: (rig: Rig) => Promise<T>): () => T {
+      if (!shares) endShares()
       shares = true
-      const ending = new AbortController()
-      const releases: (() => unknown)[] = []
-      let before = new Map<string, number>()
       let shared: T
       inner.before(async () => {
-        before = resources()
-        shared = await open({ defer: (release) => releases.push(release), signal: ending.signal })
-      })
-      inner.after(async () => {
-        ending.abort()
-        for (const release of releases.reverse()) await release()
-        const left = await leftovers(before)
-        if (left.length > 0) throw new Error(`the file left behind: ${left.join(', ')}`)
+        shared = await open({ defer: (release) => ends.push(release), signal: over.signal })
       })
       return () => shared
     },

@@ -22,7 +22,10 @@ export interface Fact {
   data: Record<string, unknown>
 }
 
-/** A site of several processes on one database, each with a role. */
+/**
+ * A site of several processes on one database, each with a role. Where the tests of a file share it, `running` is the process
+ * of that role which a test before has left running, and `callOf` is the way to call it, with a phone that ends with its test.
+ */
 export async function openSite(rig: Rig) {
   const url = await openDatabaseUrl(rig)
   const key = randomBytes(16).toString('hex')
@@ -91,17 +94,20 @@ export async function openSite(rig: Rig) {
         process.child.kill('SIGTERM')
         return process.ended
       },
+      // a signal was sent, or it has ended by itself
+      isEnding: () => process.child.killed || process.child.exitCode !== null,
     }
   }
 
-  const phone = (options: PhoneOptions): Phone => {
-    const opened = createPhone({ prompts, timeoutMs: 60_000, ...options })
-    rig.defer(() => opened.close())
+  const phoneOf = (owner: Rig, options: PhoneOptions): Phone => {
+    const opened = createPhone({ prompts, timeoutMs: 90_000, ...options })
+    owner.defer(() => opened.close())
     return opened
   }
+  const phone = (options: PhoneOptions) => phoneOf(rig, options)
 
-  const call = async ({ ready }: Process): Promise<Phone> => {
-    const visitor = phone({ port: ready['visitor']!, id: randomUUID(), role: 'visitor' })
+  const callOf = async (owner: Rig, { ready }: Process): Promise<Phone> => {
+    const visitor = phoneOf(owner, { port: ready['visitor']!, id: randomUUID(), role: 'visitor' })
     await visitor.hearing('greeting')
     return visitor
   }
@@ -111,6 +117,7 @@ export async function openSite(rig: Rig) {
     rig.defer(resolve)
     return resolve
   }
+  const keep = createKeep()
   /** Ends every connection to the database at once. */
   const cut = async () => {
     const own = await openDatabase({ url, dataDir: tmpdir(), log: silentLog(), max: 1 })
@@ -123,7 +130,37 @@ export async function openSite(rig: Rig) {
       await own.close()
     }
   }
-  return { open, home, phone, call, events, hold, cut, key, url, prompts }
+  return {
+    open,
+    running: (role: string) => keep(role, () => open(role)),
+    home,
+    phone,
+    phoneOf,
+    call: (process: Process) => callOf(rig, process),
+    callOf,
+    /** What the world was told of one call. */
+    eventsOf: (id: string) => events.filter(({ data }) => data['call_id'] === id),
+    events,
+    hold,
+    cut,
+    key,
+    url,
+    prompts,
+  }
+}
+
+/** Processes that outlast a test, by name: the one that runs, or what `start` starts where a test has ended it; `fresh`: a new one. */
+export function createKeep() {
+  const kept = new Map<string, Process>()
+  return async (name: string, start: () => Promise<Process>, fresh = false): Promise<Process> => {
+    const known = kept.get(name)
+    if (known && !fresh && !known.isEnding()) return known
+    known?.child.kill('SIGKILL')
+    await known?.ended
+    const started = await start()
+    kept.set(name, started)
+    return started
+  }
 }
 
 export interface Process extends Running {
@@ -131,6 +168,7 @@ export interface Process extends Running {
   // biome-ignore lint/suspicious/noExplicitAny: what the service says is what the test looks at
   ask(path: string, body?: object, method?: string): Promise<{ status: number; body: any }>
   end(): Promise<{ code: number | null; err: string }>
+  isEnding(): boolean
 }
 
 /**

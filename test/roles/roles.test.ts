@@ -7,51 +7,14 @@ import { freePort, openSite, type Process } from '../rig/site-rig.ts'
 import { openStream } from '../rig/stream-reader.ts'
 
 const test = suite('roles')
+/** Its processes go on from test to test; what a test needs and does not find running it starts. */
+const site = test.share(openSite)
 
 const DECISION = { verdict: 'authorized' }
 
-test('voice, web and worker apart: a decision at one reaches the call on another, a third tells the world', async (rig) => {
-  const { open, call, events } = await openSite(rig)
-  const [voice, web, worker] = await Promise.all(['voice', 'web', 'worker'].map((role) => open(role)))
-  assert.is(voice!.ready['api'], undefined)
-  assert.is(web!.ready['visitor'], undefined)
-  const phone = await call(voice!)
-  // the call's row follows within a tenth of a second
-  const seen = await eventually(async () => {
-    const { status, body } = await web!.ask(`/api/calls/${phone.id}`)
-    return status === 200 && body.call && body.journal.length > 1 ? body : undefined
-  })
-  assert.is(seen.call.nodeId, 'voice')
-  assert.equal(seen.snapshot.legs, ['visitor'])
-  const decided = await web!.ask(`/api/calls/${phone.id}/decision`, DECISION)
-  assert.equal(decided.body, { callId: phone.id, verdict: 'authorized', decided: true })
-  await phone.heard('farewell-visitor-authorized')
-  assert.is((await phone.ended).by, 'server-hangup')
-
-  // the second one is late: told so, and kept
-  const late = await web!.ask(`/api/calls/${phone.id}/decision`, { verdict: 'denied' })
-  assert.ok([404, 409].includes(late.status), JSON.stringify(late))
-  const after = await eventually(async () => {
-    const { body } = await web!.ask(`/api/calls/${phone.id}`)
-    return body.call.endedAt === null ? undefined : body
-  })
-  assert.is(after.call.outcome, 'authorized')
-  assert.is(after.call.decision.via, 'api')
-  const kept = after.journal.find(({ kind }: { kind: string }) => kind === 'decision.late')
-  assert.is(kept?.data.verdict, 'denied')
-
-  await eventually(() => (events.length >= 3 ? true : undefined))
-  assert.equal(events.map(({ type }) => type).sort(), ['call.decided', 'call.ended', 'call.started'])
-
-  for (const process of [voice, web, worker]) {
-    const { code, err } = await process!.end()
-    assert.equal([code, err], [0, ''])
-  }
-})
-
-test('each role tells whether it is ready, and counts what it has', async (rig) => {
-  const { open } = await openSite(rig)
-  const [voice, worker] = await Promise.all([open('voice'), open('worker')])
+test('each role tells whether it is ready, and counts what it has', async () => {
+  const { running } = site()
+  const [voice, worker] = await Promise.all([running('voice'), running('worker')])
   for (const process of [voice, worker]) {
     assert.equal(await process.ask('/readyz'), { status: 200, body: { ready: true, lacks: [] } })
     assert.is((await process.ask('/healthz')).status, 200)
@@ -68,106 +31,9 @@ test('each role tells whether it is ready, and counts what it has', async (rig) 
   })
 })
 
-test('a voice process that is told to end finishes its call first, and is not ready meanwhile', async (rig) => {
-  const { open, call } = await openSite(rig)
-  const [voice, web] = await Promise.all([open('voice'), open('web')])
-  const phone = await call(voice)
-  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
-  voice.child.kill('SIGTERM')
-  await eventually(async () => ((await voice.ask('/readyz')).status === 503 ? true : undefined))
-  const decided = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
-  assert.is(decided.status, 200, JSON.stringify(decided.body))
-  await phone.heard('farewell-visitor-authorized')
-  assert.is((await voice.ended).code, 0)
-})
-
-test('a worker that is told to end finishes what it has in hand', async (rig) => {
-  const { open, call, events, hold } = await openSite(rig)
-  const [both, worker] = await Promise.all([open('web,voice'), open('worker')])
-  const release = hold()
-  const phone = await call(both)
-  await eventually(() => (events.length > 0 ? true : undefined))
-  worker.child.kill('SIGTERM')
-  await eventually(async () => ((await worker.ask('/readyz')).status === 503 ? true : undefined))
-  release()
-  const { code, err } = await worker.ended
-  assert.equal([code, err], [0, ''])
-  const { body } = await both.ask(`/api/messages?call=${phone.id}`)
-  assert.equal(
-    body.items.map(({ status, attempts }: { status: string; attempts: number }) => [status, attempts]),
-    [['sent', 1]],
-  )
-  assert.is(events.length, 1)
-})
-
-test('what is asked of gates at the API is done where calls are taken', async (rig) => {
-  const { open } = await openSite(rig)
-  const [voice, web] = await Promise.all([open('voice'), open('web')])
-  const [visitor, resident] = await Promise.all([freePort(), freePort()])
-  const extension = {
-    ramal_ia: '900',
-    ramal_retorno: '901',
-    ip_servidor: '127.0.0.1',
-    porta_ia: visitor,
-    porta_retorno: resident,
-  }
-  const written = await web.ask('/api/extensions/g1?tenant=default', extension, 'PUT')
-  assert.is(written.status, 200, JSON.stringify(written.body))
-  const { status, body } = await web.ask('/api/refresh', undefined, 'POST')
-  assert.equal([status, body.failed], [200, []])
-  assert.equal(body.opened.map(({ port }: { port: number }) => port).sort(), [visitor, resident].sort())
-  const restarted = await web.ask('/api/restart', { id: 'g1' })
-  assert.equal([restarted.status, restarted.body.closed.length], [200, 2])
-  await voice.end()
-  const alone = await web.ask('/api/refresh', undefined, 'POST')
-  assert.equal([alone.status, alone.body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
-})
-
-test('all in one process: what the last call leaves to be sent has left before the end', async (rig) => {
-  const { open, call, events } = await openSite(rig)
-  const all = await open('voice,worker,web')
-  const phone = await call(all)
-  all.child.kill('SIGTERM')
-  await eventually(async () => ((await all.ask('/readyz')).status === 503 ? true : undefined))
-  phone.hangUp()
-  assert.is((await all.ended).code, 0)
-  assert.equal(events.map(({ type }) => type).sort(), ['call.ended', 'call.started'])
-})
-
-test('every role survives that all of its connections to Postgres are cut', async (rig) => {
-  const { open, call, events, cut } = await openSite(rig)
-  const [voice, web, worker] = await Promise.all([open('voice'), open('web'), open('worker')])
-  const phone = await call(voice)
-  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
-  assert.ok((await cut()) > 6)
-  // the first question may still be asked on a connection that is gone
-  await eventually(async () => {
-    const { status } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
-    return status < 500 ? true : undefined
-  })
-  await phone.heard('farewell-visitor-authorized')
-  await eventually(() => (events.some(({ type }) => type === 'call.ended') ? true : undefined))
-  for (const process of [voice, web, worker]) {
-    await eventually(async () => ((await process.ask('/healthz')).status === 200 ? true : undefined))
-    assert.is((await process.end()).code, 0)
-  }
-})
-
-test('a call whose process was killed: the API says so instead of waiting', async (rig) => {
-  const { open, call } = await openSite(rig)
-  const [voice, web] = await Promise.all([open('voice'), open('web')])
-  const phone = await call(voice)
-  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
-  voice.child.kill('SIGKILL')
-  await voice.ended
-  const { status, body } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
-  assert.equal([status, body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
-})
-
 test('the telephone of the page calls from a process that takes no calls', async (rig) => {
-  const { open, key } = await openSite(rig)
-  const voice = await open('voice')
-  const web = await open('web')
+  const { running, key } = site()
+  const [, web] = await Promise.all([running('voice'), running('web')])
   const socket = new WebSocket(`ws://127.0.0.1:${web.ready['api']}/api/phone?role=visitor`, {
     headers: { authorization: `Bearer ${key}` },
   })
@@ -180,7 +46,6 @@ test('the telephone of the page calls from a process that takes no calls', async
   socket.close()
   await once(socket, 'close')
   await eventually(async () => ((await web.ask(`/api/calls/${id}`)).body.call.endedAt ? true : undefined))
-  await voice.end()
 })
 
 /** The inspector of a process, as a page has it open. */
@@ -202,8 +67,8 @@ async function openInspector(rig: Rig, { ready }: Process, key: string) {
 }
 
 test('from a process without calls, the actors of the others are watched, and told something', async (rig) => {
-  const { open, call, key } = await openSite(rig)
-  const [voice, web] = await Promise.all([open('voice'), open('web')])
+  const { running, callOf, key } = site()
+  const [voice, web] = await Promise.all([running('voice'), running('web')])
   const { socket, say, saw } = await openInspector(rig, web, key)
   const services = await Promise.all(
     [['voice'], ['web']].map((roles) =>
@@ -216,7 +81,7 @@ test('from a process without calls, the actors of the others are watched, and to
   say({ type: 'watch', name: services[1].name })
   await saw(({ name, context }) => name === services[1].name && context !== undefined)
 
-  const phone = await call(voice)
+  const phone = await callOf(rig, voice)
   const root = await saw(({ type, name, parent }) => type === 'actor' && name === phone.id && parent === null)
   say({ type: 'watch', name: phone.id })
   const leg = await saw(({ name, actor }) => name === phone.id && actor === 'visitorLeg')
@@ -251,10 +116,10 @@ test('from a process without calls, the actors of the others are watched, and to
 })
 
 test('levels and the state of every process are told by one that takes no calls', async (rig) => {
-  const { open, call, key } = await openSite(rig)
-  const [voice, web] = await Promise.all([open('voice'), open('web')])
+  const { running, callOf, key } = site()
+  const [voice, web] = await Promise.all([running('voice'), running('web')])
   const stream = await openStream(rig, web.ready['api']!, { path: '/api/events?levels=true', key })
-  const phone = await call(voice)
+  const phone = await callOf(rig, voice)
   const { data } = await stream.until(({ event, data }) => event === 'levels' && data.calls.length > 0)
   const [{ callId, visitor, resident }] = data.calls
   assert.equal([callId, typeof visitor, resident], [phone.id, 'number', null])
@@ -269,7 +134,13 @@ test('levels and the state of every process are told by one that takes no calls'
     ['voice', ['voice'], false, 'running', [], 'manual', 1],
   )
   const others = (await voice.ask('/api/status')).body.nodes
-  assert.equal(others.map(({ isThis }: { isThis: boolean }) => isThis).sort(), [false, true])
+  assert.equal(
+    others
+      .map(({ node, isThis }: { node: string; isThis: boolean }) => `${node} ${isThis}`)
+      .filter((known: string) => !known.startsWith('worker'))
+      .sort(),
+    ['voice true', 'web false'],
+  )
 
   phone.hangUp()
   // the last that is told of it is that it is over
@@ -281,20 +152,162 @@ test('levels and the state of every process are told by one that takes no calls'
   )
 })
 
+test('what is asked of gates at the API is done where calls are taken', async () => {
+  const { running } = site()
+  const [voice, web] = await Promise.all([running('voice'), running('web')])
+  const [visitor, resident] = await Promise.all([freePort(), freePort()])
+  const extension = {
+    ramal_ia: '900',
+    ramal_retorno: '901',
+    ip_servidor: '127.0.0.1',
+    porta_ia: visitor,
+    porta_retorno: resident,
+  }
+  const written = await web.ask('/api/extensions/g1?tenant=default', extension, 'PUT')
+  assert.is(written.status, 200, JSON.stringify(written.body))
+  const { status, body } = await web.ask('/api/refresh', undefined, 'POST')
+  assert.equal([status, body.failed], [200, []])
+  assert.equal(body.opened.map(({ port }: { port: number }) => port).sort(), [visitor, resident].sort())
+  const restarted = await web.ask('/api/restart', { id: 'g1' })
+  assert.equal([restarted.status, restarted.body.closed.length], [200, 2])
+  await voice.end()
+  const alone = await web.ask('/api/refresh', undefined, 'POST')
+  assert.equal([alone.status, alone.body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
+})
+
+test('a call whose process was killed: the API says so instead of waiting', async (rig) => {
+  const { running, callOf } = site()
+  const [voice, web] = await Promise.all([running('voice'), running('web')])
+  const phone = await callOf(rig, voice)
+  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
+  voice.child.kill('SIGKILL')
+  await voice.ended
+  const { status, body } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
+  assert.equal([status, body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
+})
+
+test('a voice process that is told to end finishes its call first, and is not ready meanwhile', async (rig) => {
+  const { running, callOf } = site()
+  const [voice, web] = await Promise.all([running('voice'), running('web')])
+  const phone = await callOf(rig, voice)
+  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
+  voice.child.kill('SIGTERM')
+  await eventually(async () => ((await voice.ask('/readyz')).status === 503 ? true : undefined))
+  const decided = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
+  assert.is(decided.status, 200, JSON.stringify(decided.body))
+  await phone.heard('farewell-visitor-authorized')
+  assert.is((await voice.ended).code, 0)
+})
+
+test('a worker that is told to end finishes what it has in hand', async (rig) => {
+  const { running, callOf, eventsOf, hold } = site()
+  const [both, worker] = await Promise.all([running('web,voice'), running('worker')])
+  const release = hold()
+  const phone = await callOf(rig, both)
+  await eventually(() => (eventsOf(phone.id).length > 0 ? true : undefined))
+  worker.child.kill('SIGTERM')
+  await eventually(async () => ((await worker.ask('/readyz')).status === 503 ? true : undefined))
+  release()
+  const { code, err } = await worker.ended
+  assert.equal([code, err], [0, ''])
+  const { body } = await both.ask(`/api/messages?call=${phone.id}`)
+  assert.equal(
+    body.items.map(({ status, attempts }: { status: string; attempts: number }) => [status, attempts]),
+    [['sent', 1]],
+  )
+  assert.is(eventsOf(phone.id).length, 1)
+})
+
 test('any set of roles in one process', async (rig) => {
-  const { open, call, events } = await openSite(rig)
-  const both = await open('web,voice')
+  const { running, callOf, eventsOf } = site()
+  const both = await running('web,voice')
   assert.equal((await both.ask('/api/status')).body.roles, ['web', 'voice'])
-  const phone = await call(both)
+  const phone = await callOf(rig, both)
   const decided = await both.ask(`/api/calls/${phone.id}/decision`, DECISION)
   assert.is(decided.status, 200)
   await phone.ended
   // nobody works on what leaves, until somebody comes
-  assert.equal(events, [])
-  const worker = await open('worker')
-  await eventually(() => (events.length >= 3 ? true : undefined))
+  assert.equal(eventsOf(phone.id), [])
+  const worker = await running('worker')
+  await eventually(() => (eventsOf(phone.id).length >= 3 ? true : undefined))
   assert.is((await worker.end()).code, 0)
   assert.is((await both.end()).code, 0)
+})
+
+test('voice, web and worker apart: a decision at one reaches the call on another, a third tells the world', async (rig) => {
+  const { running, callOf, eventsOf } = site()
+  const [voice, web, worker] = await Promise.all(['voice', 'web', 'worker'].map(running))
+  assert.is(voice!.ready['api'], undefined)
+  assert.is(web!.ready['visitor'], undefined)
+  const phone = await callOf(rig, voice!)
+  // the call's row follows within a tenth of a second
+  const seen = await eventually(async () => {
+    const { status, body } = await web!.ask(`/api/calls/${phone.id}`)
+    return status === 200 && body.call && body.journal.length > 1 ? body : undefined
+  })
+  assert.is(seen.call.nodeId, 'voice')
+  assert.equal(seen.snapshot.legs, ['visitor'])
+  const decided = await web!.ask(`/api/calls/${phone.id}/decision`, DECISION)
+  assert.equal(decided.body, { callId: phone.id, verdict: 'authorized', decided: true })
+  await phone.heard('farewell-visitor-authorized')
+  assert.is((await phone.ended).by, 'server-hangup')
+
+  // the second one is late: told so, and kept
+  const late = await web!.ask(`/api/calls/${phone.id}/decision`, { verdict: 'denied' })
+  assert.ok([404, 409].includes(late.status), JSON.stringify(late))
+  const after = await eventually(async () => {
+    const { body } = await web!.ask(`/api/calls/${phone.id}`)
+    return body.call.endedAt === null ? undefined : body
+  })
+  assert.is(after.call.outcome, 'authorized')
+  assert.is(after.call.decision.via, 'api')
+  const kept = after.journal.find(({ kind }: { kind: string }) => kind === 'decision.late')
+  assert.is(kept?.data.verdict, 'denied')
+
+  const events = () => eventsOf(phone.id)
+  await eventually(() => (events().length >= 3 ? true : undefined))
+  assert.equal(
+    events()
+      .map(({ type }) => type)
+      .sort(),
+    ['call.decided', 'call.ended', 'call.started'],
+  )
+
+  for (const process of [voice, web, worker]) {
+    const { code, err } = await process!.end()
+    assert.equal([code, err], [0, ''])
+  }
+})
+
+test('every role survives that all of its connections to Postgres are cut', async (rig) => {
+  const { running, callOf, eventsOf, cut } = site()
+  const [voice, web, worker] = await Promise.all([running('voice'), running('web'), running('worker')])
+  const phone = await callOf(rig, voice)
+  await eventually(async () => ((await web.ask(`/api/calls/${phone.id}`)).body.call ? true : undefined))
+  assert.ok((await cut()) > 6)
+  // the first question may still be asked on a connection that is gone
+  await eventually(async () => {
+    const { status } = await web.ask(`/api/calls/${phone.id}/decision`, DECISION)
+    return status < 500 ? true : undefined
+  })
+  await phone.heard('farewell-visitor-authorized')
+  await eventually(() => eventsOf(phone.id).some(({ type }) => type === 'call.ended') || undefined)
+  for (const process of [voice, web, worker]) {
+    await eventually(async () => ((await process.ask('/healthz')).status === 200 ? true : undefined))
+    assert.is((await process.end()).code, 0)
+  }
+})
+
+test('all in one process: what the last call leaves to be sent has left before the end', async (rig) => {
+  const { running, callOf, eventsOf } = site()
+  const all = await running('voice,worker,web')
+  const phone = await callOf(rig, all)
+  all.child.kill('SIGTERM')
+  await eventually(async () => ((await all.ask('/readyz')).status === 503 ? true : undefined))
+  phone.hangUp()
+  assert.is((await all.ended).code, 0)
+  const told = eventsOf(phone.id).map(({ type }) => type)
+  assert.equal(told.sort(), ['call.ended', 'call.started'])
 })
 
 test('roles as they are written', () => {
