@@ -11,12 +11,14 @@ export const RESIDENT_PATIENCE = {
   speechMs: 10_000,
   /** How often the menu is played to a resident who presses nothing. */
   asks: 2,
+  /** How often a likely yes is asked back; whoever is not clear then hears the keys. */
+  confirmations: 1,
 }
 
 export type Verdict = 'authorized' | 'denied'
 
-/** The meaning of a spoken answer; only clear words decide. */
-export type SpokenAnswer = 'yes' | 'no' | 'talk' | 'who' | 'unclear'
+/** What a spoken answer means. Only clear words decide; a likely yes is asked back, and `yes-needs-key` for the key. */
+export type SpokenAnswer = 'yes' | 'likely-yes' | 'yes-needs-key' | 'no' | 'talk' | 'who' | 'unclear'
 
 /** What the resident wants; `undecided` if they pressed and said nothing clear. */
 export type Answer = Verdict | 'talk' | 'undecided'
@@ -39,6 +41,8 @@ export interface ResidentOutput {
 
 export interface ResidentContext extends ResidentInput, ResidentOutput {
   asked: number
+  /** How often a likely yes was asked back. */
+  confirmations: number
   transcribes: boolean
   bargesIn: boolean
 }
@@ -61,6 +65,8 @@ export function verdictOf(key: string): Verdict | undefined {
 
 const BY_WORD: Partial<Record<SpokenAnswer, Answer>> = { yes: 'authorized', no: 'denied', talk: 'talk' }
 
+const LIKELY_YES: (SpokenAnswer | null)[] = ['yes', 'likely-yes']
+
 type Heard = ListeningOutput<SpokenAnswer>
 
 /** The resident's dialogue: announces the visitor, then takes the decision by key or by a clear word. */
@@ -75,6 +81,7 @@ export const residentMachine = setup({
   actions: {
     countMenu: assign({ asked: ({ context }) => context.asked + 1 }),
     startOver: assign({ asked: 0 }),
+    countConfirmation: assign({ confirmations: ({ context }) => context.confirmations + 1 }),
     decide: assign((_, { answer, via }: ResidentOutput) => ({ answer, via })),
   },
   guards: {
@@ -82,6 +89,11 @@ export const residentMachine = setup({
     isRepeat: ({ event }) => keyOf(event) === RESIDENT_KEYS.repeat,
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
     decides: (_, { heard }: Heard) => heard !== null && heard in BY_WORD,
+    needsKey: (_, { heard }: Heard) => heard === 'yes-needs-key',
+    mayConfirm: ({ context }, { heard }: Heard) =>
+      LIKELY_YES.includes(heard) && context.confirmations < RESIDENT_PATIENCE.confirmations,
+    wantsTalk: (_, { heard }: Heard) => heard === 'talk',
+    refuses: (_, { heard }: Heard) => heard === 'no',
     asksWho: (_, { heard }: Heard) => heard === 'who',
     isUnclear: (_, { heard }: Heard) => heard !== null,
     askedEnough: ({ context }) => context.asked >= RESIDENT_PATIENCE.asks,
@@ -93,6 +105,7 @@ export const residentMachine = setup({
     transcribes: input.transcribes ?? false,
     bargesIn: input.bargesIn ?? false,
     asked: 0,
+    confirmations: 0,
     answer: 'undecided',
     via: 'key',
   }),
@@ -117,7 +130,28 @@ export const residentMachine = setup({
         input: ({ context }) => saying(context, announcement(context)),
         onDone: 'deciding',
       },
-      on: { 'speech.started': { guard: 'bargesIn', target: 'deciding' } },
+      on: { 'speech.started': { guard: 'bargesIn', target: 'interrupted' } },
+    },
+    interrupted: {
+      description: 'somebody speaks who has not been asked yet: a yes or a no may be about anything',
+      invoke: {
+        src: 'listening',
+        id: 'hearOut',
+        input: ({ context, event }) => listeningTo(context, event),
+        onDone: [
+          { guard: heard('wantsTalk'), target: 'decided', actions: decideByVoice() },
+          { guard: heard('asksWho'), target: 'announcing', actions: 'startOver' },
+          { guard: heard('needsKey'), target: 'deciding.requestingKey' },
+          { guard: heard('mayConfirm'), target: 'deciding.confirming' },
+          { guard: heard('refuses'), target: 'deciding.reminding' },
+          { guard: heard('isUnclear'), target: 'deciding.explaining' },
+          { target: 'deciding.reminding' },
+        ],
+      },
+      on: {
+        'speech.started': { actions: sendTo('hearOut', { type: 'speech.started' }) },
+        'speech.failed': { target: 'deciding.reminding', actions: assign({ transcribes: false }) },
+      },
     },
     deciding: {
       initial: 'waiting',
@@ -126,31 +160,13 @@ export const residentMachine = setup({
           invoke: {
             src: 'listening',
             id: 'listening',
-            input: ({ context: { callId, transcribes }, event }) => ({
-              callId,
-              transcribes,
-              speaks: event.type === 'speech.started',
-              silenceMs: RESIDENT_PATIENCE.silenceMs,
-              speechMs: RESIDENT_PATIENCE.speechMs,
-            }),
+            input: ({ context, event }) => listeningTo(context, event),
             onDone: [
-              {
-                guard: { type: 'decides', params: ({ event }) => event.output },
-                target: '#resident.decided',
-                actions: {
-                  type: 'decide',
-                  params: ({ event }) => ({ answer: BY_WORD[event.output.heard!]!, via: 'voice' }),
-                },
-              },
-              {
-                guard: { type: 'asksWho', params: ({ event }) => event.output },
-                target: '#resident.announcing',
-                actions: 'startOver',
-              },
-              {
-                guard: { type: 'isUnclear', params: ({ event }) => event.output },
-                target: 'explaining',
-              },
+              { guard: heard('decides'), target: '#resident.decided', actions: decideByVoice() },
+              { guard: heard('asksWho'), target: '#resident.announcing', actions: 'startOver' },
+              { guard: heard('needsKey'), target: 'requestingKey' },
+              { guard: heard('mayConfirm'), target: 'confirming' },
+              { guard: heard('isUnclear'), target: 'explaining' },
               { guard: 'askedEnough', target: '#resident.decided' },
               { target: 'reminding' },
             ],
@@ -166,6 +182,26 @@ export const residentMachine = setup({
             src: 'say',
             id: 'remind',
             input: ({ context }) => saying(context, ['menu']),
+            onDone: 'waiting',
+          },
+        },
+        confirming: {
+          description: 'what was said holds a yes, and is asked back',
+          entry: 'countConfirmation',
+          invoke: {
+            src: 'say',
+            id: 'confirm',
+            input: ({ context }) => saying(context, ['confirm-yes']),
+            onDone: 'waiting',
+          },
+          on: { 'speech.started': { guard: 'bargesIn', target: 'waiting' } },
+        },
+        requestingKey: {
+          description: 'the tenant lets nobody in by voice',
+          invoke: {
+            src: 'say',
+            id: 'requestKey',
+            input: ({ context }) => saying(context, ['press-one']),
             onDone: 'waiting',
           },
         },
@@ -186,6 +222,33 @@ export const residentMachine = setup({
 
 function keyOf(event: ResidentEvent): string {
   return event.type === 'key.pressed' ? event.key : ''
+}
+
+type ListeningDone = { event: { output: Heard } }
+
+/** The guard of that name, asked about what was understood. */
+function heard<Name extends string>(type: Name) {
+  return { type, params: ({ event }: ListeningDone) => event.output }
+}
+
+function decideByVoice() {
+  return {
+    type: 'decide' as const,
+    params: ({ event }: ListeningDone): ResidentOutput => ({
+      answer: BY_WORD[event.output.heard!]!,
+      via: 'voice',
+    }),
+  }
+}
+
+function listeningTo({ callId, transcribes }: ResidentContext, event: { type: string }) {
+  return {
+    callId,
+    transcribes,
+    speaks: event.type === 'speech.started',
+    silenceMs: RESIDENT_PATIENCE.silenceMs,
+    speechMs: RESIDENT_PATIENCE.speechMs,
+  }
 }
 
 function announcement({ unit, identity, purpose }: ResidentContext): Piece[] {

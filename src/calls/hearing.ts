@@ -1,6 +1,7 @@
 import { fromPromise } from 'xstate'
 import type { Recording, RecordingName, SpokenAnswer, Unit, VisitorSpeech } from '../../machines/index.ts'
 import { type Match, readAnswer, type Understanding, type WantedUnit } from '../dialogue/index.ts'
+import type { OpensBy } from '../directory/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -15,20 +16,33 @@ const RESIDENT_END_MS = 600
 /** Maximum utterance, ms. */
 const LONGEST_MS = 10_000
 
-/** Likely answers of a resident, for recognisers that take a list. */
+/**
+ * What a resident may say, for recognisers that take a list: answers, and the words that make something else of them. A
+ * grammar without "assim", "ele disse" or "mas" hears a yes in a sentence that has none.
+ */
 const ANSWERS: Record<Locale, readonly string[]> = {
   'pt-BR': [
-    'sim',
-    'não',
-    'pode entrar',
-    'pode',
-    'autorizo',
-    'não autorizo',
-    'quem é',
-    'quero falar',
-    'repete',
+    ...[
+      'sim',
+      'claro',
+      'com certeza',
+      'pode',
+      'pode entrar',
+      'pode subir',
+      'pode deixar entrar',
+      'pode abrir',
+    ],
+    ...['pode liberar', 'autorizo', 'libera', 'deixa entrar', 'manda subir', 'abre o portão', 'por favor'],
+    ...['um', 'dois', 'não', 'não autorizo', 'não pode', 'nunca', 'ninguém', 'sem', 'quem é', 'quero falar'],
+    ...['repete', 'alô', 'assim', 'cinto', 'acho que', 'talvez', 'se', 'só', 'mas', 'ele', 'ela', 'disse'],
+    ...['falou', 'depois', 'amanhã', 'mais tarde', 'daqui a pouco', 'espera', 'a porta', 'a janela', 'já'],
   ],
-  en: ['yes', 'no', 'let them in', 'do not', 'who is it', 'talk', 'repeat'],
+  en: [
+    ...['yes', 'sure', 'of course', 'let them in', 'let him in', 'let her in', 'open the gate', 'come in'],
+    ...['please', 'one', 'two', 'no', 'do not', 'never', 'nobody', 'who is it', 'talk', 'repeat', 'hello'],
+    ...['maybe', 'if', 'only', 'but', 'he', 'she', 'said', 'says', 'later', 'tomorrow', 'wait', 'the door'],
+    ...['the window', 'right', 'ask', 'my'],
+  ],
 }
 
 /** An utterance with its leg and call. */
@@ -43,11 +57,13 @@ interface HearingOptions {
   transcriber: Pick<Transcriber, 'ready'>
   understanding: Understanding
   match: (tenantId: string, wanted: WantedUnit) => Promise<Match<FoundUnit>>
+  /** What opens for a tenant now; one that cannot be read is a key. */
+  opensBy: (tenantId: string) => Promise<OpensBy>
   log: Logger
 }
 
 /** The dialogues' ports for speech. If nothing is transcribed, they wait until they are stopped. */
-export function createHearing({ find, transcriber, understanding, match, log }: HearingOptions) {
+export function createHearing({ find, transcriber, understanding, match, opensBy, log }: HearingOptions) {
   const hear = async (callId: string, role: Role, signal: AbortSignal): Promise<Heard> => {
     const call = find(callId)
     const leg = call?.legs.get(role)
@@ -120,9 +136,18 @@ export function createHearing({ find, transcriber, understanding, match, log }: 
     listenToAnswer: fromPromise<SpokenAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {
       const { call, leg, utterance } = await hear(callId, 'resident', signal)
       leg.forget(utterance)
-      const { answer, confidence } = readAnswer(utterance.text, leg.locale)
+      const { answer, confidence } = readAnswer(utterance.text, leg.locale, utterance)
       call.note('understood', 'resident', { answer, confidence })
-      return answer
+      if (answer !== 'yes' && answer !== 'likely-yes') return answer
+      const opener = await opensBy(call.tenantId).catch((error): OpensBy => {
+        const reason = reasonOf(error)
+        log.warn(
+          { call_id: callId, tenant: call.tenantId, reason },
+          'a spoken yes was answered by asking for the key',
+        )
+        return 'key'
+      })
+      return opener === 'key' ? 'yes-needs-key' : answer
     }),
   }
 }

@@ -19,6 +19,10 @@ const RECORDING_CLOSE_MS = 2000
 interface HeardUtterance {
   id: number
   text: string
+  /** False: something was said that is not in the text. */
+  complete: boolean
+  /** 0 to 1, of the least certain word, if the recogniser reports it. */
+  confidence?: number
   ms: number
 }
 
@@ -128,8 +132,8 @@ class PortLeg implements Leg {
   }
 
   async listen(rules: ListeningRules, signal: AbortSignal): Promise<HeardUtterance> {
-    const { id, text, ms } = await this.ask<'heard'>({ type: 'listen', ...rules }, signal)
-    return { id, text, ms }
+    const { type: _, ...heard } = await this.ask<'heard'>({ type: 'listen', ...rules }, signal)
+    return heard
   }
 
   keep({ id }: HeardUtterance, name: RecordingName): void {

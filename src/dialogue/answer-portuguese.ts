@@ -147,8 +147,6 @@ export const PORTUGUESE: AnswerWords = {
     'de forma',
     'de maneira',
     'pensar',
-    'hoje',
-    'agora',
     'entr(?:a|ar|e)',
     'sub(?:ir|a|e)',
     'pode(?:m)?',
@@ -181,6 +179,8 @@ export const PORTUGUESE: AnswerWords = {
     'to ouvindo',
   ),
   courtesy: words(
+    'agora',
+    'hoje',
     'ai',
     'ja',
     '(?:pra|para) (?:mim|ele|ela|eles)',

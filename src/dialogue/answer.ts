@@ -2,19 +2,34 @@ import type { Locale } from '../platform/audio.ts'
 import { ENGLISH } from './answer-english.ts'
 import type { AnswerWords } from './answer-lexicon.ts'
 import { PORTUGUESE } from './answer-portuguese.ts'
+import { readClosedAnswer } from './closed-answer.ts'
+import { readGreeting } from './greeting.ts'
 import { TEXT_LIMIT, type Word, wordsOf } from './words.ts'
 
-/** `who`: tell again who is there. `talk`: put the visitor through. */
-export type SpokenAnswer = 'yes' | 'no' | 'who' | 'talk' | 'unclear'
+/**
+ * `likely-yes`: holds a yes, but is not one and nothing else, so that it must be asked back. `who`: tell again who is there.
+ * `talk`: put the visitor through.
+ */
+export type SpokenAnswer = 'yes' | 'likely-yes' | 'no' | 'who' | 'talk' | 'unclear'
 
 interface HeardAnswer {
   answer: SpokenAnswer
-  /** 0 to 1: how much of what was said belongs to the answer. Below YES_CONFIDENCE nothing is a yes. */
+  /** 0 to 1: how much of what was said belongs to the answer, or how sure the recogniser is, whichever is less. */
   confidence: number
 }
 
-/** A "yes" that is a small part of many words was rather said to somebody else in the room. */
-const YES_CONFIDENCE = 0.4
+/** What a recogniser knows of its own text. */
+interface Recognition {
+  /** False: something was said that is not in the text. */
+  complete?: boolean | undefined
+  /** 0 to 1, of the least certain word; undefined where it does not tell. */
+  confidence?: number | undefined
+}
+
+/** A yes or a no that is a small part of many words was rather said to somebody else in the room. */
+const COVERED = 0.4
+/** Below this a recogniser's word is as likely another one. */
+const CERTAIN = 0.6
 /** Words of a clause in which a negation about nothing known is still a no. */
 const SHORT = 3
 
@@ -43,29 +58,39 @@ interface Clause {
  * The answer of a RESIDENT who was asked whether the visitor may come in. Only ever for what the resident's own leg
  * heard: a visitor cannot authorise himself, so nothing that a visitor says may be given to this.
  *
- * In doubt it is `unclear`, because a gate that stays closed is opened by asking again. A clause with a negation is
- * never a yes; yes in one clause and no in another is unclear; a negated refusal, a condition, a hedge and a question are
- * unclear; a question about who is there, or for a repetition, is `who`, whatever else was said.
+ * A yes is one of few whole sentences, heard without a gap and with certainty; a sentence that only holds one is a
+ * `likely-yes`. In doubt it is `unclear`, because a gate that stays closed is opened by asking again: a negation or a
+ * refusal beside a yes, a negated refusal, a condition, a hedge, a question, a no that was not heard for certain, and all
+ * that mailboxes say. A question about who is there, or for a repetition, is `who`, whatever else was said.
  */
-export function readAnswer(text: string, locale: Locale = 'pt-BR'): HeardAnswer {
+export function readAnswer(
+  text: string,
+  locale: Locale = 'pt-BR',
+  { complete = true, confidence: certainty = 1 }: Recognition = {},
+): HeardAnswer {
   // a "no" may stand in what is cut off
   if (text.length > TEXT_LIMIT) return UNCLEAR
+  const isCertain = complete && certainty >= CERTAIN
+  const closed = readClosedAnswer(text, locale)
+  if (closed)
+    return { answer: isCertain ? closed : closed === 'yes' ? 'likely-yes' : 'unclear', confidence: certainty }
+  if (readGreeting(text, locale) === 'machine') return UNCLEAR
   const lexicon = LEXICONS[locale]
   const clauses = clausesOf(text)
   const read = clauses.map(({ plain, asks }) => readClause(plain, asks, lexicon))
   const some = (name: keyof Clause) => read.some((clause) => clause[name])
   const said = clauses.reduce((sum, { plain }) => sum + plain.length, 0)
   const covered = read.reduce((sum, clause) => sum + clause.covered, 0)
-  const confidence = said === 0 ? 0 : Math.min(1, covered / said)
+  const confidence = said === 0 ? 0 : Math.min(1, covered / said, certainty)
+  const isMost = said > 0 && covered / said >= COVERED
   const heard = (answer: SpokenAnswer) => ({ answer, confidence })
   if (some('talk')) return heard('talk')
   if (some('who')) return heard('who')
   if (some('doubt') || (some('yes') && some('negates'))) return UNCLEAR
-  if (some('no')) return heard('no')
+  if (some('no')) return isCertain && isMost ? heard('no') : UNCLEAR
   // "alô, sim" takes the telephone up; "bom dia, pode entrar" decides
   if (some('greets') && !some('lets')) return UNCLEAR
-  if (some('yes') && confidence >= YES_CONFIDENCE) return heard('yes')
-  return UNCLEAR
+  return some('yes') && isMost ? heard('likely-yes') : UNCLEAR
 }
 
 function readClause(text: string, asks: boolean, lexicon: AnswerWords): Clause {

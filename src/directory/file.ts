@@ -6,7 +6,7 @@ import { type EntryRules, entryRules } from './entry-rules.ts'
 import { locateSyntaxError, locateValues } from './json-syntax.ts'
 import { type Country, DEFAULT_COUNTRY, isCountry, numberProblem, readNumber } from './phone-number.ts'
 import type { DirectoryRules } from './rules.ts'
-import type { Directory, UnitEntry } from './sql/directory.ts'
+import { type Directory, OPENS_BY, type UnitEntry } from './sql/directory.ts'
 
 /** Invisible marks, some of which change the reading order; telephones and word processors copy them along. */
 const INVISIBLE = /[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g
@@ -105,6 +105,7 @@ const tenant = z.strictObject({
   country: country.nullish(),
   bargeIn: z.boolean().nullish(),
   notifyUnreached: z.boolean().nullish(),
+  opensBy: z.enum(OPENS_BY).nullish(),
   /** Foreign numbers that somebody has confirmed. */
   confirmed: z.array(z.string().regex(/^\+\d{8,15}$/, 'must be a number like +5511987654321')).nullish(),
   ...rules,

@@ -42,6 +42,8 @@ export {
   importDirectory,
   listExtensions,
   listUnits,
+  OPENS_BY,
+  type OpensBy,
   type Unit,
 } from './sql/directory.ts'
 export { deleteExtension, writeExtension } from './sql/extensions.ts'

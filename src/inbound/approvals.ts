@@ -5,7 +5,7 @@ import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { buttonId } from './answer.ts'
+import { answerButtons } from './answer.ts'
 import { type Enqueue, PRIORITY, questionBody, type TenantMessenger } from './outgoing.ts'
 import { clean, PHRASES } from './phrases.ts'
 import { closeApprovals, noteQuestions, openApproval } from './sql/approvals.ts'
@@ -88,11 +88,7 @@ export function createApprovals(options: ApprovalsOptions) {
           })
           const send = (key: string, body: Record<string, unknown>) =>
             enqueue({ ...common, to: phone, body, idempotencyKey: `${key}:${id}` }, { transaction })
-          const answers = [
-            { id: buttonId(id, 'yes'), title: phrases.yes },
-            { id: buttonId(id, 'no'), title: phrases.no },
-          ]
-          const asked = await send('ask', questionBody(messenger.channel, text, answers))
+          const asked = await send('ask', questionBody(messenger.channel, text, answerButtons(id, phrases)))
           // the visitor's own voice
           const voice =
             recorded && plays ? [await send('voice', { type: 'audio', callId, recording: 'identity' })] : []

@@ -14,6 +14,8 @@ export interface Phrases {
   late: string
   /** Several visits wait for the same person. */
   ambiguous(units: readonly string[]): string
+  /** An answer that holds a yes among other words. */
+  confirm: string
   /** An answer that is neither yes nor no. */
   explain: string
   /** The resident wants to talk, which needs the telephone. */
@@ -52,6 +54,7 @@ export const PHRASES: Record<Locale, Phrases> = {
     late: 'Obrigado pela resposta, mas essa visita já está sendo atendida, foi decidida ou terminou. Nada mudou.',
     ambiguous: (units) =>
       `Há mais de um visitante à espera (unidades ${units.join(', ')}). Para responder, use os botões da mensagem ou responda citando a mensagem da visita.`,
+    confirm: 'Entendi que autoriza? Responda só SIM ou NÃO.',
     explain: 'Não entendi. Responda SIM para autorizar a entrada ou NÃO para negar.',
     talk: 'Por aqui não consigo colocar você na linha com o visitante. Responda SIM para autorizar a entrada ou NÃO para negar.',
     foreign: 'Não há nenhuma visita à espera de uma resposta deste número. Nada foi alterado.',
@@ -79,6 +82,7 @@ export const PHRASES: Record<Locale, Phrases> = {
     late: 'Thank you for your answer, but this visit is already being dealt with, was decided, or is over. Nothing has changed.',
     ambiguous: (units) =>
       `More than one visitor is waiting (units ${units.join(', ')}). Please use the buttons of the message, or answer by quoting the message of the visit.`,
+    confirm: 'Did you mean that they may come in? Please answer just YES or NO.',
     explain: 'I did not understand. Please answer YES to let the visitor in, or NO to turn them away.',
     talk: 'I cannot put you through to the visitor from here. Please answer YES to let them in, or NO to turn them away.',
     foreign: 'No visit is waiting for an answer from this number. Nothing has changed.',

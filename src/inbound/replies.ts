@@ -3,9 +3,9 @@ import { findTenant, holdsNumber } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
+import { answerButtons, readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
 import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
-import { type Enqueue, type Messenger, PRIORITY, textBody } from './outgoing.ts'
+import { type Enqueue, type Messenger, PRIORITY, questionBody, textBody } from './outgoing.ts'
 import { PHRASES, type Phrases } from './phrases.ts'
 import {
   type Approval,
@@ -15,6 +15,7 @@ import {
   findByQuestion,
   listByPhone,
   markReplyLate,
+  noteQuestions,
   takeReply,
 } from './sql/approvals.ts'
 import { countAnswered, findInbound, type InboundRow, markProcessed, phoneOfUser } from './sql/inbound.ts'
@@ -161,6 +162,29 @@ export function createReplies(options: RepliesOptions) {
     return decision?.via === 'whatsapp' && decision.verdict === verdict
   }
 
+  /** Asks back: the reply holds a yes, but among other words it may mean anything. */
+  const confirm = async (message: InboundRow, approval: Approval, phrases: Phrases) => {
+    const messenger = messengerOf(message)
+    await database.transaction(async (transaction) => {
+      const { id } = await enqueue(
+        {
+          ...messenger,
+          tenantId: message.tenantId,
+          to: approval.phone,
+          body: questionBody(messenger.channel, phrases.confirm, answerButtons(approval.id, phrases)),
+          priority: PRIORITY.question,
+          expiresAt: approval.expiresAt,
+          idempotencyKey: `confirm:${message.id}`,
+          callId: approval.callId,
+        },
+        { transaction },
+      )
+      // an answer may quote this question as well
+      await noteQuestions(transaction, approval.id, [id])
+    })
+    return 'unclear' as const
+  }
+
   const explain = async (message: InboundRow, approval: Approval, answer: Understood, phrases: Phrases) => {
     const text =
       answer === 'talk' ? phrases.talk : message.kind === 'media' ? phrases.textOnly : phrases.explain
@@ -192,6 +216,7 @@ export function createReplies(options: RepliesOptions) {
     // a person without a number cannot get messages, and was never asked
     if (to === null || message.kind === 'reaction') return 'ignored'
     if (await isTooMuch(message, to)) return 'silenced'
+    if ('approval' in found && answer === 'likely-yes') return confirm(message, found.approval, phrases)
     if ('approval' in found) return explain(message, found.approval, answer, phrases)
     if ('ambiguous' in found) {
       const units = [...new Set(found.ambiguous.map(({ unitLabel }) => unitLabel))]

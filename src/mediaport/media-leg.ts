@@ -169,10 +169,10 @@ export class ConnectedLeg implements MediaLeg {
     const { transcriber, locale } = this.options
     const signal = this.begin(id)
     try {
-      const { text, pcm, ms } = await listenTo(this.ear, transcriber, { ...rules, locale, signal })
+      const { pcm, ...heard } = await listenTo(this.ear, transcriber, { ...rules, locale, signal })
       this.underWay.delete(id)
       this.utterances.set(id, pcm)
-      this.onFact({ type: 'heard', id, text, ms })
+      this.onFact({ type: 'heard', id, ...heard })
     } catch (error) {
       this.fail(id, error)
     }

@@ -69,7 +69,11 @@ export type MediaFact =
   | { type: 'recorded'; id: number; name: RecordingName; ms: number; heard: boolean; endedBy: string }
   /** The recording of that name can be played to both legs. */
   | { type: 'kept'; name: RecordingName }
-  | { type: 'heard'; id: number; text: string; ms: number }
+  /**
+   * `complete` is false where something was said that is not in the text; `confidence`, 0 to 1, is that of the least certain
+   * word, if the recogniser reports it.
+   */
+  | { type: 'heard'; id: number; text: string; complete: boolean; confidence?: number; ms: number }
   | { type: 'failed'; id: number; code: ErrorCode; details: Details; reason: string }
   /** Frames that the other leg did not take, and slots that were filled with silence. */
   | { type: 'bridged'; dropped: number; filled: number }

@@ -14,6 +14,10 @@ interface ListeningOptions extends ListeningRules {
 /** One utterance as text and sound. */
 interface RecordedUtterance {
   text: string
+  /** False: something was said that is not in the text: it began before or went on after, or a word was not understood. */
+  complete: boolean
+  /** 0 to 1, as the recogniser has it of its least certain word. */
+  confidence?: number
   pcm: Buffer
   ms: number
 }
@@ -30,6 +34,9 @@ export async function listenTo(
   const recorder = createRecorder({ maxMs, silenceMs, startMs: SPEECH_START_MS, signal })
   let transcription: Transcription | undefined
   let begun = 0
+  let heardMs = 0
+  let quietBefore = 0
+  let beginning: 'heard' | 'missed' | undefined
 
   // opened when speech starts: a session must not be taken up by silence
   const begin = (): Transcription => {
@@ -37,22 +44,38 @@ export async function listenTo(
     ear.kept((samples) => opened.push(samples))
     return opened
   }
+  /** Notes whether the first speech in these frames goes on from speech before them. */
+  const follow = (quietMs: number) => {
+    heardMs += FRAME_MS
+    if (quietMs < heardMs) beginning ??= quietBefore < silenceMs ? 'missed' : 'heard'
+    quietBefore = quietMs
+  }
   // a speaker who interrupts began before this call: the ear has kept the first word
   if (ear.quietMs() < KEPT_MS) {
-    ear.kept(recorder.tap)
+    ear.kept((samples, quietMs) => {
+      recorder.tap(samples, quietMs)
+      follow(quietMs)
+    })
     begun = KEPT_MS
-  }
+  } else quietBefore = ear.quietMs()
   const untap = ear.tap((samples, quietMs) => {
     recorder.tap(samples, quietMs)
+    follow(quietMs)
     begun += FRAME_MS
     // speech that ended before this call does not count
     if (!transcription && quietMs < begun) transcription = begin()
     transcription?.push(samples)
   })
   try {
-    const { pcm, ms } = await recorder.done
-    const text = transcription ? (await transcription.finish()).text : ''
-    return { text, pcm, ms }
+    const { pcm, ms, endedBy } = await recorder.done
+    const { text, complete, confidence } = (await transcription?.finish()) ?? { text: '', complete: true }
+    return {
+      text,
+      complete: complete && beginning !== 'missed' && endedBy !== 'limit',
+      ...(confidence !== undefined && { confidence }),
+      pcm,
+      ms,
+    }
   } finally {
     untap()
   }

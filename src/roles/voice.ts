@@ -22,6 +22,7 @@ import { createMatcher, createUnderstanding } from '../dialogue/index.ts'
 import {
   decideEarly,
   directoryRevision,
+  findTenant,
   findUnit,
   listUnits,
   resolvePlan,
@@ -138,6 +139,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     transcriber,
     understanding: createUnderstanding(config.understanding),
     match: matcher.match,
+    opensBy: async (tenantId) => (await findTenant(database, tenantId))?.opensBy ?? 'key-and-voice',
     log,
   })
   const media = createMediaPort({

@@ -73,12 +73,12 @@ export function createAzureRecogniser({ sttUrl, key }: Pick<AzureAccess, 'sttUrl
       const answer = heard.safeParse(jsonOf(provider, bytes))
       if (!answer.success) throw fail('SPEECH_INVALID', { provider, reason: 'JSON of another form' })
       const { RecognitionStatus: status, DisplayText, NBest: [best] = [] } = answer.data
-      if (NOTHING.includes(status)) return { text: '' }
+      if (NOTHING.includes(status)) return { text: '', complete: true }
       const text = best?.Display ?? DisplayText
       if (status !== 'Success' || text === undefined) {
         throw fail('SPEECH_INVALID', { provider, reason: `status ${status.slice(0, 40)}` })
       }
-      return { text, ...(best?.Confidence !== undefined && { confidence: best.Confidence }) }
+      return { text, complete: true, ...(best?.Confidence !== undefined && { confidence: best.Confidence }) }
     },
   }
 }

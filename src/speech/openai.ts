@@ -67,7 +67,7 @@ export function createOpenAiRecogniser({ url, key, model }: OpenAiAccess & { mod
       })
       const answer = heard.safeParse(jsonOf(provider, bytes))
       if (!answer.success) throw fail('SPEECH_INVALID', { provider, reason: 'JSON without text' })
-      return { text: answer.data.text }
+      return { text: answer.data.text, complete: true }
     },
   }
 }

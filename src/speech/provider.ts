@@ -22,7 +22,9 @@ export type Speak = (text: string, locale: Locale, signal: AbortSignal) => Promi
 export interface Transcript {
   /** The transcript, at most 2,000 characters; empty when nothing was understood. */
   text: string
-  /** 0 to 1, if the provider reports it. */
+  /** False: something was said that is not in the text, such as a word that the provider does not know. */
+  complete: boolean
+  /** 0 to 1, of the least certain word, or of the whole where the provider tells no more; absent where it tells nothing. */
   confidence?: number
 }
 

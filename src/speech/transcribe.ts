@@ -166,7 +166,7 @@ function createTranscription({
     if (ending.signal.aborted) throw endingOf(ending.signal)
     if (heard.samples === 0 && guard.ready) {
       cancel(fail('SPEECH_CANCELLED'))
-      return { text: '' }
+      return { text: '', complete: true }
     }
     const said = performance.now()
     const asked = answer ?? begin()
@@ -176,7 +176,7 @@ function createTranscription({
       ending.abort(served ? late : fail('SPEECH_BUSY', { provider, max: concurrency }))
     }, timeoutMs)
     try {
-      const transcript = bounded(await asked)
+      const transcript = bounded(await asked, heard.isCut)
       onAnswer?.(performance.now() - said)
       return transcript
     } finally {
@@ -209,12 +209,14 @@ function recogniserOf({ provider, model, voskUrl, openai, azure }: TranscriberOp
   return { streams: false, recognise: () => Promise.reject(fail('SPEECH_OFF', { variable: 'STT' })) }
 }
 
-function bounded({ text, confidence }: Transcript): Transcript {
+/** `isCut`: not all of the sound was kept. */
+function bounded({ text, complete, confidence }: Transcript, isCut: boolean): Transcript {
   const line = text
     .toWellFormed()
     .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim()
   // a cut through a surrogate pair would leave half a character
   const cut = line.slice(0, MAX_TRANSCRIPT).toWellFormed()
-  return confidence === undefined ? { text: cut } : { text: cut, confidence }
+  const whole = complete && !isCut && cut.length === line.length
+  return { text: cut, complete: whole, ...(confidence !== undefined && { confidence }) }
 }

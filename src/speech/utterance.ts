@@ -9,6 +9,8 @@ interface Heard {
   readonly audio: AsyncIterable<Uint8Array>
   /** Number of stored samples. */
   readonly samples: number
+  /** There was more than is kept. */
+  readonly isCut: boolean
 }
 
 /** 200 ms: a fifth of a second of delay at most, and five messages a second to a provider that streams. */
@@ -20,6 +22,7 @@ export function createHeard(maxMs: number): Heard {
   let piece: Int16Array | undefined
   let filled = 0
   let taken = 0
+  let isCut = false
   let ended = false
   let wake: (() => void) | undefined
 
@@ -49,6 +52,7 @@ export function createHeard(maxMs: number): Heard {
     push(samples) {
       if (ended) return
       const length = Math.min(samples.length, room - taken)
+      if (length < samples.length) isCut = true
       for (let at = 0; at < length; ) {
         piece ??= new Int16Array(PIECE_SAMPLES)
         const part = Math.min(length - at, PIECE_SAMPLES - filled)
@@ -67,6 +71,9 @@ export function createHeard(maxMs: number): Heard {
     audio: { [Symbol.asyncIterator]: read },
     get samples() {
       return taken
+    },
+    get isCut() {
+      return isCut
     },
   }
 }

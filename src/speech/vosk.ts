@@ -8,7 +8,7 @@ import { openWebSocket, type WebSocketClient } from './websocket.ts'
 const provider = 'vosk'
 /** The server compares it byte for byte; without these spaces it counts as sound. */
 const EOF = '{"eof" : 1}'
-/** The word of a Vosk grammar for everything else. */
+/** Vosk's word for each word that is not in its grammar or vocabulary. */
 const UNKNOWN = '[unk]'
 
 const answer = z.object({
@@ -67,7 +67,7 @@ function createResults() {
   const confidences: number[] = []
   const { promise: failed, reject } = Promise.withResolvers<never>()
   failed.catch(() => {})
-  let complete = false
+  let allSent = false
   let final = false
   let messages = 0
   let awaited = Number.POSITIVE_INFINITY
@@ -97,7 +97,7 @@ function createResults() {
     failed,
     /** All sound was sent. */
     complete() {
-      complete = true
+      allSent = true
     },
     /** Resolves when this many messages have arrived. */
     count(wanted: number): Promise<void> {
@@ -108,11 +108,14 @@ function createResults() {
       })
     },
     transcript(): Transcript {
-      if (!complete) throw fail('SPEECH_UNREACHABLE', { provider, reason: 'it closed in the middle' })
+      if (!allSent) throw fail('SPEECH_UNREACHABLE', { provider, reason: 'it closed in the middle' })
       if (!final) throw fail('SPEECH_INVALID', { provider, reason: 'it closed without a result' })
-      const text = texts.join(' ').replaceAll(UNKNOWN, ' ')
-      if (confidences.length === 0) return { text }
-      return { text, confidence: confidences.reduce((sum, conf) => sum + conf, 0) / confidences.length }
+      const said = texts.join(' ')
+      // "[unk] [unk] pode entrar" may have been "ele disse: pode entrar"
+      const complete = !said.includes(UNKNOWN)
+      const text = said.replaceAll(UNKNOWN, ' ')
+      if (confidences.length === 0) return { text, complete }
+      return { text, complete, confidence: Math.min(...confidences) }
     },
   }
 }

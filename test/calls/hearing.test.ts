@@ -4,6 +4,7 @@ import type { LiveCall } from '../../src/calls/call.ts'
 import { createHearing } from '../../src/calls/hearing.ts'
 import type { Leg } from '../../src/calls/leg.ts'
 import { createUnderstanding, type Understanding } from '../../src/dialogue/index.ts'
+import type { OpensBy } from '../../src/directory/index.ts'
 import type { Role } from '../../src/platform/audio.ts'
 import type { Transcriber } from '../../src/speech/index.ts'
 import { captureLog } from '../rig/broker-rig.ts'
@@ -13,8 +14,17 @@ const test = suite('hearing')
 
 const WORDS = 'Ricardo, apartamento cento e um'
 
+interface Agreement {
+  /** What the recogniser tells of the resident's words. */
+  recognition?: { complete: boolean; confidence?: number }
+  opensBy?: () => Promise<OpensBy>
+}
+
 /** A call whose visitor says WORDS and whose resident agrees, what was noted and logged of it, and how they were listened to. */
-async function bothSpeak(understanding: Understanding) {
+async function bothSpeak(
+  understanding: Understanding,
+  { recognition = { complete: true }, opensBy = async () => 'key-and-voice' }: Agreement = {},
+) {
   const notes: { kind: string; data: Record<string, unknown> }[] = []
   const { lines, log } = captureLog()
   const silences: Record<string, number> = {}
@@ -23,7 +33,7 @@ async function bothSpeak(understanding: Understanding) {
       locale: 'pt-BR',
       listen: async ({ silenceMs }: { silenceMs: number }) => {
         silences[role] = silenceMs
-        return { id: 1, text, ms: 0 }
+        return { id: 1, text, ...recognition, ms: 0 }
       },
       forget: () => {},
     }) as unknown as Leg
@@ -42,6 +52,7 @@ async function bothSpeak(understanding: Understanding) {
     transcriber: { ready: true } as Transcriber,
     understanding,
     match: async () => ({ kind: 'unknown', reason: 'no-such-unit' }),
+    opensBy,
     log,
   })
   await toPromise(createActor(listen, { input: { callId: 'one' } }).start())
@@ -71,6 +82,24 @@ test('a visitor has 1.5 s to think of what comes next, a resident answers in a w
   const { silences, answer } = await bothSpeak(createUnderstanding())
   assert.equal(silences, { visitor: 1500, resident: 600 })
   assert.is(answer, 'yes')
+})
+
+test('a yes with a gap, or one that is hardly heard, is asked back', async () => {
+  for (const recognition of [{ complete: false }, { complete: true, confidence: 0.3 }]) {
+    const { answer } = await bothSpeak(createUnderstanding(), { recognition })
+    assert.is(answer, 'likely-yes')
+  }
+})
+
+test('a tenant that opens by key alone takes no spoken yes, and none is taken where that cannot be read', async () => {
+  const byKey = await bothSpeak(createUnderstanding(), { opensBy: async () => 'key' })
+  assert.equal([byKey.answer, byKey.lines], ['yes-needs-key', []])
+  const away = await bothSpeak(createUnderstanding(), { opensBy: () => Promise.reject(new Error('away')) })
+  assert.is(away.answer, 'yes-needs-key')
+  assert.equal(
+    away.lines.map(({ level, call_id, reason }) => [level, call_id, reason]),
+    [['warn', 'one', 'away']],
+  )
 })
 
 test.run()

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { readAnswer, type SpokenAnswer } from '../../src/dialogue/answer.ts'
+import { random } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
+import answers from './answers.json' with { type: 'json' }
 
 const test = suite('dialogue: the answer of a resident')
 
@@ -19,20 +21,14 @@ const PORTUGUESE: Record<SpokenAnswer, string[]> = {
     'pode entrar',
     'pode entrar, obrigado',
     'pode subir',
-    'pode passar',
     'podem entrar',
     'pode deixar entrar',
     'pode deixar ele entrar',
-    'pode deixar o moço subir',
     'pode mandar subir',
     'pode liberar',
     'pode abrir o portão',
-    'ele pode entrar',
-    'ela pode subir sim',
     'autorizo',
     'eu autorizo a entrada',
-    'está autorizado',
-    'tá liberado',
     'libera',
     'libera ele',
     'pode liberar a entrada',
@@ -45,16 +41,24 @@ const PORTUGUESE: Record<SpokenAnswer, string[]> = {
     'abra',
     'ok',
     'okay',
+    'positivo',
+    'SIM PODE ENTRAR',
+    'sim autorizo a entrada',
+  ],
+  'likely-yes': [
+    'pode passar',
+    'pode deixar o moço subir',
+    'ele pode entrar',
+    'ela pode subir sim',
+    'está autorizado',
+    'tá liberado',
     'isso',
     'isso mesmo',
     'tudo bem',
     'tá bom',
     'beleza',
     'sem problema',
-    'positivo',
     'uhum',
-    'SIM PODE ENTRAR',
-    'sim autorizo a entrada',
     'é meu irmão, pode entrar',
     'ah sim, libera',
     'oi, pode entrar',
@@ -129,6 +133,8 @@ const PORTUGUESE: Record<SpokenAnswer, string[]> = {
     'ele não pode entrar no prédio',
     'desautorizo',
     'jamais autorizaria, não',
+    'dois',
+    '2',
   ],
   who: [
     'quem é?',
@@ -221,7 +227,6 @@ const PORTUGUESE: Record<SpokenAnswer, string[]> = {
     'como não',
     'eu não estou em casa',
     'estou ocupado',
-    'dois',
     'não quero falar com ele',
     'vou descer',
     'alô, sim',
@@ -254,8 +259,6 @@ const ENGLISH: Record<SpokenAnswer, string[]> = {
     'absolutely',
     'ok',
     'okay',
-    'fine',
-    "that's fine",
     'let him in',
     'let her in',
     'let them in',
@@ -266,21 +269,25 @@ const ENGLISH: Record<SpokenAnswer, string[]> = {
     'he can come in',
     'she may enter',
     'they can come up',
-    'go ahead',
     'open the gate',
-    'open up',
     'buzz him in',
     'I authorize it',
     'authorised',
-    'allow',
     'approved',
     'yes, let him in',
+    'sure, send them up',
+    'yes he can',
+  ],
+  'likely-yes': [
+    'fine',
+    "that's fine",
+    'go ahead',
+    'open up',
+    'allow',
     'please do',
     "It's my brother, let him in",
-    'sure, send them up',
     'hello, let him in',
     'tell him to come up',
-    'yes he can',
     'come on in',
     "it's okay to let him in",
   ],
@@ -411,7 +418,7 @@ test('the spelling of a recogniser does not matter: no accents, capitals, other 
     ['pt-BR', PORTUGUESE],
     ['en', ENGLISH],
   ] as const) {
-    for (const answer of ['yes', 'no', 'talk'] as const) {
+    for (const answer of ['yes', 'likely-yes', 'no', 'talk'] as const) {
       for (const text of table[answer]) {
         const bare = text.normalize('NFD').replace(/\p{M}/gu, '').toUpperCase()
         assert.is(readAnswer(bare, locale).answer, answer, bare)
@@ -484,7 +491,7 @@ for (const locale of ['pt-BR', 'en'] as const) {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
         const { answer, confidence } = readAnswer(text, locale)
-        assert.ok(['yes', 'no', 'who', 'talk', 'unclear'].includes(answer))
+        assert.ok(['yes', 'likely-yes', 'no', 'who', 'talk', 'unclear'].includes(answer))
         assert.ok(confidence >= 0 && confidence <= 1)
       }),
     )
@@ -499,8 +506,68 @@ test('ten kilobytes are no answer, whatever they begin with', () => {
 test('a short clear answer is surer than one among other words', () => {
   assert.ok(readAnswer('pode entrar').confidence > 0.9)
   const among = readAnswer('é a minha irmã, ela pode subir')
-  assert.is(among.answer, 'yes')
+  assert.is(among.answer, 'likely-yes')
   assert.ok(among.confidence < 0.9)
+})
+
+const LOCALES = ['pt-BR', 'en'] as const
+const MUST_NOT = LOCALES.flatMap((locale) =>
+  Object.entries(answers.not_yes[locale]).flatMap(([kind, texts]) =>
+    texts.map((text) => ({ locale, kind, text })),
+  ),
+)
+const MUST = LOCALES.flatMap((locale) => answers.yes.spoken[locale].map((text) => ({ locale, text })))
+
+test(`none of ${MUST_NOT.length} sentences that let nobody in is a yes`, () => {
+  assert.ok(MUST_NOT.length >= 500)
+  const wrong = MUST_NOT.filter(({ text, locale }) => readAnswer(text, locale).answer === 'yes')
+  assert.equal(wrong, [])
+})
+
+test(`${MUST.length} plain ways to let somebody in are a yes at once`, () => {
+  assert.ok(MUST.length >= 60)
+  const missed = MUST.filter(({ text, locale }) => readAnswer(text, locale).answer !== 'yes')
+  assert.equal(missed, [])
+})
+
+for (const damage of ['unknown', 'uncertain'] as const) {
+  test(`no sentence of which 10 to 30 % of the words were ${damage} becomes a yes`, () => {
+    const next = random(20_261_129)
+    for (const share of [0.1, 0.2, 0.3]) {
+      for (const { text, locale } of [...MUST_NOT, ...MUST]) {
+        const words = text.split(' ')
+        // at least one: what nothing happened to is told above
+        const hit = Math.floor(next() * words.length)
+        const damaged = words.map((_, at) => at === hit || next() < share)
+        const recognition = damage === 'unknown' ? { complete: false } : { confidence: next() * 0.59 }
+        const left = damage === 'unknown' ? words.filter((_, at) => !damaged[at]).join(' ') : text
+        const marked = damage === 'unknown' ? words.map((word, at) => (damaged[at] ? '[unk]' : word)) : words
+        assert.is.not(readAnswer(left, locale, recognition).answer, 'yes', `${text} → ${left}`)
+        // a recogniser whose unknown words nobody took out
+        if (damage === 'unknown')
+          assert.is.not(readAnswer(marked.join(' '), locale).answer, 'yes', marked.join(' '))
+      }
+    }
+  })
+}
+
+test('a yes that was not heard for certain is a likely one, and a no must be said again', () => {
+  for (const recognition of [{ complete: false }, { confidence: 0.3 }]) {
+    assert.is(readAnswer('sim', 'pt-BR', recognition).answer, 'likely-yes')
+    assert.is(readAnswer('yes, let them in', 'en', recognition).answer, 'likely-yes')
+    assert.is(readAnswer('não', 'pt-BR', recognition).answer, 'unclear')
+    assert.is(readAnswer("don't let him in", 'en', recognition).answer, 'unclear')
+    assert.is(readAnswer('dois', 'pt-BR', recognition).answer, 'unclear')
+  }
+  assert.is(readAnswer('sim', 'pt-BR', { complete: true, confidence: 0.9 }).answer, 'yes')
+  assert.is(readAnswer('não', 'pt-BR', { complete: true, confidence: 0.9 }).answer, 'no')
+})
+
+test('"agora" makes no negation a no', () => {
+  assert.is(readAnswer('agora não').answer, 'no')
+  assert.is(readAnswer('não, agora não').answer, 'no')
+  assert.is(readAnswer('eu não estou falando agora com o senhor').answer, 'unclear')
+  assert.is(readAnswer('agora').answer, 'unclear')
 })
 
 test.run()

@@ -114,6 +114,24 @@ test('keeps tenants apart', async (rig) => {
   assert.is(await exportDirectory(database, 'nobody'), undefined)
 })
 
+test('a file says what opens for its tenant, and a file that does not say leaves it', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const read = (tenant: object) => parseDirectory(Buffer.from(JSON.stringify({ tenant, units: [] })))
+  const load = async (tenant: object) => {
+    const { units, ...more } = read({ id: 'ipe', name: 'Ipê', ...tenant })
+    await importDirectory(database, 'ipe', units, { tenant: more.tenant! })
+    return (await exportDirectory(database, 'ipe'))!.tenant
+  }
+  assert.equal(await load({}), { id: 'ipe', name: 'Ipê' })
+  assert.equal(await load({ opensBy: 'key' }), { id: 'ipe', name: 'Ipê', opensBy: 'key' })
+  assert.equal(await load({}), { id: 'ipe', name: 'Ipê', opensBy: 'key' })
+  assert.equal(await load({ opensBy: 'key-and-voice' }), { id: 'ipe', name: 'Ipê' })
+  assert.throws(
+    () => read({ id: 'ipe', name: 'Ipê', opensBy: 'voice' }),
+    (error: PorteiroError) => /tenant\.opensBy/.test(String(error.details['problems'])),
+  )
+})
+
 test('loads nothing when a gate belongs to another tenant', async (rig) => {
   const database = await openTestDatabase(rig)
   const gate = {

@@ -293,15 +293,17 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     country: 'BR',
     bargeIn: false,
     notifyUnreached: false,
+    opensBy: 'key-and-voice',
     plan: [{ kind: 'operator' }],
     planUnreadable: false,
   })
   refused(await ask('/api/tenants', { body: { id: 'vila', name: 'Again' } }), 409, 'TENANT_TAKEN')
   refused(await ask('/api/tenants', { body: { id: '../x', name: 'x' } }), 400, 'BODY_INVALID')
+  refused(await ask('/api/tenants', { body: { id: 'x', name: 'x', opensBy: 'voice' } }), 400, 'BODY_INVALID')
   const admin = await as('vila', 'admin')
   const own = await admin.ask('/api/tenants/vila', {
     method: 'PATCH',
-    body: { locale: 'en', country: 'PT', bargeIn: true, notifyUnreached: true, plan: null },
+    body: { locale: 'en', country: 'PT', bargeIn: true, notifyUnreached: true, opensBy: 'key', plan: null },
   })
   assert.equal(own.body, {
     id: 'vila',
@@ -310,6 +312,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     country: 'PT',
     bargeIn: true,
     notifyUnreached: true,
+    opensBy: 'key',
     plan: null,
     planUnreadable: false,
   })
@@ -321,6 +324,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     country: 'PT',
     bargeIn: true,
     notifyUnreached: true,
+    opensBy: 'key',
     plan: null,
     planUnreadable: false,
   })

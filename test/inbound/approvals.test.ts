@@ -5,6 +5,7 @@ import { confirmNumbers, findUnit, importDirectory } from '../../src/directory/i
 import { readReply } from '../../src/inbound/answer.ts'
 import { createIntake } from '../../src/inbound/intake.ts'
 import { clean, PHRASES } from '../../src/inbound/phrases.ts'
+import { readTwilio } from '../../src/inbound/providers/twilio.ts'
 import { readWhatsApp } from '../../src/inbound/providers/whatsapp.ts'
 import { approvalsOf, findApproval } from '../../src/inbound/sql/approvals.ts'
 import { suite } from '../rig/rig.ts'
@@ -132,7 +133,10 @@ test('a Portuguese “no” says where, and is no English answer', () => {
   const understand = (text: string, locale: 'pt-BR' | 'en') => readAnswer(text, locale).answer
   for (const text of ['libera no portão', 'pode no 101', 'no portão'])
     assert.is(readReply({ text, buttonId: null }, 'pt-BR', understand).answer, 'unclear', text)
-  assert.is(readReply({ text: 'pode entrar no prédio', buttonId: null }, 'pt-BR', understand).answer, 'yes')
+  assert.is(
+    readReply({ text: 'pode entrar no prédio', buttonId: null }, 'pt-BR', understand).answer,
+    'likely-yes',
+  )
 })
 
 test('SIM of the resident decides the visit, once, and everybody hears of it', async (t) => {
@@ -409,6 +413,45 @@ test('the others of a unit are told by the account that asked them, whatever the
       [ANA, 'second'],
       [JOSE, 'default'],
     ],
+  )
+})
+
+test('a sentence that only holds a yes is asked back with buttons, and the answer to that decides', async (t) => {
+  const world = await openWorld(t)
+  const { callId, approvals } = await ask(world)
+  assert.equal(await receive(world, textMessage('ele disse pode entrar')), [[ANA, SAYS.confirm]])
+  assert.is(world.decisions.length, 0)
+  const { id } = approvals[0]!
+  const confirmation = world.sent.at(-1)!
+  assert.equal(confirmation.body['buttons'], [
+    { id: `porteiro:${id}:yes`, title: SAYS.yes },
+    { id: `porteiro:${id}:no`, title: SAYS.no },
+  ])
+  assert.equal(
+    [confirmation.priority, confirmation.callId, confirmation.expiresAt],
+    [5, callId, approvals[0]!.expiresAt],
+    'a visitor waits for it',
+  )
+  // a second visit waits, and the quoted question says which one is meant
+  await ask(world, { unit: '102' })
+  await accept(world, confirmation.id, 'wamid.confirmation')
+  await receive(world, textMessage('sim', { context: { id: 'wamid.confirmation' } }))
+  assert.equal(world.decisions, [{ callId, verdict: 'authorized', by: 'resident', via: 'whatsapp' }])
+})
+
+test('where there are no buttons the question that asks back has numbers', async (t) => {
+  const world = await openWorld(t, { carrier: { channel: 'twilio', instanceId: 'default', plays: false } })
+  await ask(world)
+  const account = { tenantId: 'default', instanceId: 'default', channel: 'twilio' } as const
+  const { database, enqueueJobs } = world
+  const posted = readTwilio({ MessageSid: 'SM1', From: `whatsapp:${ANA}`, Body: 'ele disse pode entrar' })
+  await createIntake({ database, enqueueJobs }).accept(account, posted)
+  await world.work()
+  assert.is(world.decisions.length, 0)
+  const { channel, body } = world.sent.at(-1)!
+  assert.equal(
+    [channel, body],
+    ['twilio', { type: 'text', text: `${SAYS.confirm}\n1 - Sim, autorizar\n2 - Não` }],
   )
 })
 

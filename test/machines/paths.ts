@@ -198,13 +198,23 @@ export const walkAsking = (each: Each) =>
     failures: { ask: [new Error('nobody reads')] },
   })
 
+const ANSWERED = (['yes', 'likely-yes', 'yes-needs-key', 'no', 'talk', 'who', 'unclear', null] as const).map(
+  (heard) => ({ heard }),
+)
+
 export const walkResident = (each: Each) =>
   paths(residentMachine, {
     each,
     input: { callId: 'c', ...NOBODY, transcribes: true, bargesIn: true },
     events: [...press('12349'), { type: 'speech.started' }, { type: 'speech.failed' }],
-    outputs: { listening: ['yes', 'no', 'talk', 'who', 'unclear', null].map((heard) => ({ heard })) },
-    tellApart: ({ answer, via, asked, transcribes }) => [answer, via, asked, transcribes],
+    outputs: { listening: ANSWERED, hearOut: ANSWERED },
+    tellApart: ({ answer, via, asked, confirmations, transcribes }) => [
+      answer,
+      via,
+      asked,
+      confirmations,
+      transcribes,
+    ],
   })
 
 export const walkTalk = (each: Each) =>

@@ -32,7 +32,7 @@ function keeping() {
     open: () => ({
       push: (samples: Int16Array) =>
         pieces.push(Buffer.from(Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength))),
-      finish: async () => ({ text: 'sim' }),
+      finish: async () => ({ text: 'sim', complete: true }),
     }),
   } as unknown as Transcriber
   return { transcriber, heard: () => Buffer.concat(pieces) }
@@ -73,6 +73,34 @@ for (const lateFrames of [0, 1, 3]) {
     }
   })
 }
+
+test('a sentence whose beginning or end was missed is not complete', async (rig) => {
+  const { transcriber } = keeping()
+  const stop = new AbortController()
+  const { pcm } = spoken[0]!
+  const listenNow = () => listenTo(ear, transcriber, { ...RULES, signal: stop.signal })
+  let ear = earOf(rig)
+  const whole = listenNow()
+  hearAll(ear, Buffer.concat([silence(1000), pcm, silence(1500)]))
+  assert.is((await whole).complete, true)
+
+  ear = earOf(rig)
+  hearAll(ear, Buffer.concat([silence(1000), pcm]))
+  const goesOn = listenNow()
+  hearAll(ear, Buffer.concat([pcm, silence(1500)]))
+  assert.is((await goesOn).complete, false, 'somebody was speaking when we began to listen')
+
+  ear = earOf(rig)
+  hearAll(ear, Buffer.concat([silence(1000), pcm, silence(3000)]))
+  const later = listenNow()
+  hearAll(ear, Buffer.concat([silence(1000), pcm, silence(1500)]))
+  assert.is((await later).complete, true, 'what was said long before is another sentence')
+
+  ear = earOf(rig)
+  const long = listenTo(ear, transcriber, { ...RULES, maxMs: 400, signal: stop.signal })
+  hearAll(ear, Buffer.concat([silence(1000), pcm, silence(1500)]))
+  assert.is((await long).complete, false, 'it went on after the longest utterance')
+})
 
 test('what was over before anybody listened is not heard', async (rig) => {
   const { transcriber, heard } = keeping()

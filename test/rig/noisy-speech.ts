@@ -161,7 +161,7 @@ export async function listenOnce(sound: Buffer, silenceMs: number) {
   const transcriber = {
     open() {
       heard = true
-      return { push: () => {}, finish: async () => ({ text: '' }) }
+      return { push: () => {}, finish: async () => ({ text: '', complete: true }) }
     },
   } as unknown as Transcriber
   for (let at = 0; at + FRAME_BYTES <= sound.length && endedAt === undefined; at += FRAME_BYTES) {

@@ -58,7 +58,7 @@ test('an OpenAI-compatible service gets every sample as a WAV, with language and
   })
   pushFrames(transcription.push, pcm)
   assert.is(peer.asked.length, 0, 'nothing is asked before the answer is over')
-  assert.equal(await transcription.finish(), { text: SAID })
+  assert.equal(await transcription.finish(), { text: SAID, complete: true })
   assert.is(peer.asked[0]!.path, '/audio/transcriptions')
   assert.is(peer.asked[0]!.headers.authorization, `Bearer ${KEY}`)
   const { file, ...fields } = partsOf(peer.asked[0]!)
@@ -75,7 +75,11 @@ test('Azure gets the 16 kHz that it documents, and tells how sure it is', async 
   const answer = { RecognitionStatus: 'Success', NBest: [{ Confidence: 0.87, Display: SAID }] }
   const peer = await startHttpPeer(rig, json(answer))
   const transcriber = open(rig, peer.url, { provider: 'azure' })
-  assert.equal(await hear(rig, transcriber, sine(440, 1000)), { text: SAID, confidence: 0.87 })
+  assert.equal(await hear(rig, transcriber, sine(440, 1000)), {
+    text: SAID,
+    complete: true,
+    confidence: 0.87,
+  })
   const [asked] = peer.asked
   assert.is(asked!.path, '/stt?language=pt-BR&format=detailed')
   assert.is(asked!.headers['ocp-apim-subscription-key'], KEY)
@@ -89,7 +93,7 @@ test('Azure gets the 16 kHz that it documents, and tells how sure it is', async 
 test('Azure may have understood nothing without having failed', async (rig) => {
   for (const status of ['NoMatch', 'InitialSilenceTimeout', 'BabbleTimeout']) {
     const peer = await startHttpPeer(rig, json({ RecognitionStatus: status, Offset: 1, Duration: 0 }))
-    assert.equal(await hear(rig, open(rig, peer.url, { provider: 'azure' })), { text: '' })
+    assert.equal(await hear(rig, open(rig, peer.url, { provider: 'azure' })), { text: '', complete: true })
   }
   const peer = await startHttpPeer(rig, json({ RecognitionStatus: 'Error' }))
   assert.is((await failure(hear(rig, open(rig, peer.url, { provider: 'azure' })))).code, 'SPEECH_INVALID')
@@ -123,15 +127,16 @@ for (const [title, [code, answer]] of Object.entries(FAILURES)) {
 
 test('a transcript of 10 kB is cut, and loses its control characters', async (rig) => {
   const peer = await startHttpPeer(rig, json({ text: `a\u0000\n\tb ${'😀'.repeat(3000)}` }))
-  const { text } = await hear(rig, open(rig, peer.url))
-  assert.is(text.length, MAX_TRANSCRIPT)
+  const { text, complete } = await hear(rig, open(rig, peer.url))
+  assert.equal([text.length, complete], [MAX_TRANSCRIPT, false])
   assert.ok(text.startsWith('a b 😀'))
   assert.ok(text.isWellFormed())
 })
 
 test('after ten seconds nothing more is taken', async (rig) => {
   const peer = await startHttpPeer(rig, json({ text: SAID }))
-  await hear(rig, open(rig, peer.url), sine(440, 12_000))
+  const { complete } = await hear(rig, open(rig, peer.url), sine(440, 12_000))
+  assert.is(complete, false, 'the rest of it may take the beginning back')
   const { pcm } = readRiff(partsOf(peer.asked[0]!)['file']!)!
   assert.equal(pcm, sine(440, 10_000))
 })
@@ -139,9 +144,9 @@ test('after ten seconds nothing more is taken', async (rig) => {
 test('an answer without any sound is empty, and nobody is asked', async (rig) => {
   const peer = await startHttpPeer(rig, json({ text: SAID }))
   const transcription = open(rig, peer.url).open({ locale: 'en', signal: rig.signal })
-  assert.equal(await transcription.finish(), { text: '' })
+  assert.equal(await transcription.finish(), { text: '', complete: true })
   transcription.push(new Int16Array(160))
-  assert.equal(await transcription.finish(), { text: '' })
+  assert.equal(await transcription.finish(), { text: '', complete: true })
   assert.is(peer.asked.length, 0)
 })
 

@@ -46,7 +46,11 @@ test('the sound goes out while it is spoken, every sample of it, and the results
   const session = await eventually(() => peer.sessions[0])
   await eventually(() => (session.pieces === 3 ? true : undefined))
   pushFrames(transcription.push, pcm.subarray(16 * 700))
-  assert.equal(await transcription.finish(), { text: 'apartamento cento e um', confidence: 0.75 })
+  assert.equal(await transcription.finish(), {
+    text: 'apartamento cento e um',
+    complete: true,
+    confidence: 0.5,
+  })
   assert.equal(session.sound, pcm)
   assert.equal(JSON.parse(session.texts[0]!), { config: { sample_rate: 8000, words: true } })
   assert.is(session.texts.at(-1), '{"eof" : 1}', 'the server compares it byte for byte')
@@ -62,7 +66,7 @@ test('a closed question becomes a grammar with room for everything else', async 
   const request = { locale: 'pt-BR', signal: rig.signal, hints: ['Sim', 'não'], closed: true } as const
   const transcription = open(rig, peer.url).open(request)
   pushFrames(transcription.push, sine(440, 200))
-  assert.equal(await transcription.finish(), { text: 'não' })
+  assert.equal(await transcription.finish(), { text: 'não', complete: false }, 'more was said than "não"')
   assert.equal(JSON.parse(peer.sessions[0]!.texts[0]!).config.phrase_list, ['sim', 'não', '[unk]'])
 })
 
@@ -99,13 +103,13 @@ test('alternatives, pings, fragments and messages in one segment are all underst
       )
     },
   })
-  assert.equal(await transcript, { text: 'bloco b' })
+  assert.equal(await transcript, { text: 'bloco b', complete: true })
   assert.ok(peer.sessions[0]!.texts.includes('pong alive'))
 })
 
 test('a server that answers but does not close is let go when the last message has come', async (rig) => {
   const { peer, transcript } = await hear(rig, { eof: (session) => session.send({ text: 'sim' }) })
-  assert.equal(await transcript, { text: 'sim' })
+  assert.equal(await transcript, { text: 'sim', complete: true })
   await eventually(() => (peer.sockets.size === 0 ? true : undefined))
 })
 
@@ -128,7 +132,7 @@ test('a server that is deaf to the goodbye, or says its own and then stays, cost
   ]
   for (const script of scripts) {
     const { peer, transcript } = await hear(rig, script)
-    assert.equal(await transcript, { text: 'sim' })
+    assert.equal(await transcript, { text: 'sim', complete: true })
     await eventually(() => (peer.sockets.size === 0 ? true : undefined))
   }
 })
@@ -140,7 +144,50 @@ test('a transcript of 100 kB comes in one long message and is cut', async (rig) 
       session.close()
     },
   })
-  assert.is((await transcript).text.length, 2000)
+  const { text, complete } = await transcript
+  assert.equal([text.length, complete], [2000, false])
+})
+
+test('a word that is not known, or hardly heard, is told: alone it may turn a sentence into its opposite', async (rig) => {
+  const result = (words: [word: string, conf: number][]) => ({
+    text: words.map(([word]) => word).join(' '),
+    result: words.map(([word, conf]) => ({ word, conf, start: 0, end: 1 })),
+  })
+  const said: [words: [string, number][][], transcript: Record<string, unknown>][] = [
+    [
+      [
+        [
+          ['[unk]', 0.9],
+          ['[unk]', 0.8],
+          ['pode', 1],
+          ['entrar', 1],
+        ],
+      ],
+      { complete: false, confidence: 0.8 },
+    ],
+    [
+      [
+        [
+          ['pode', 1],
+          ['entrar', 0.2],
+        ],
+      ],
+      { complete: true, confidence: 0.2 },
+    ],
+    [[[['[unk]', 1]], [['sim', 1]]], { complete: false, confidence: 1 }],
+    [[[['sim', 0.97]]], { complete: true, confidence: 0.97 }],
+  ]
+  for (const [results, wanted] of said) {
+    const { transcript } = await hear(rig, {
+      eof: (session) => {
+        for (const words of results) session.send(result(words))
+        session.close()
+      },
+    })
+    const { text, ...told } = await transcript
+    assert.equal(told, wanted, text)
+    assert.not.match(text, /unk/)
+  }
 })
 
 const say = (message: unknown): VoskScript => ({ eof: (session) => session.send(message) })
@@ -225,7 +272,7 @@ test('silence on the line is let go without a question', async (rig) => {
   const transcriber = open(rig, peer.url)
   const transcription = transcriber.open({ locale: 'en', signal: rig.signal })
   await eventually(() => peer.sessions[0])
-  assert.equal(await transcription.finish(), { text: '' })
+  assert.equal(await transcription.finish(), { text: '', complete: true })
   await eventually(() => (peer.sockets.size === 0 ? true : undefined))
 })
 

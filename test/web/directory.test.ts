@@ -202,6 +202,7 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
   await dialog.getByRole('radio', { name: 'A plan of its own' }).check()
   await dialog.getByLabel('Times').fill('3')
   await dialog.getByLabel('Write to residents').check()
+  await dialog.getByLabel('What lets a visitor in').selectOption('key')
   await dialog.getByRole('button', { name: 'Save' }).click()
   const row = page.locator('[data-tenant="south"]')
   await row.getByText('South Tower').waitFor()
@@ -213,6 +214,7 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
       country: 'BR',
       bargeIn: false,
       notifyUnreached: true,
+      opensBy: 'key',
       plan: [{ kind: 'call', attempts: 3 }],
       planUnreadable: false,
     },

@@ -34,6 +34,10 @@ export interface ExtensionRow {
   condominio_id: string
 }
 
+/** What lets a visitor in when a resident is on the telephone: a key alone, or a spoken yes as well. */
+export const OPENS_BY = ['key-and-voice', 'key'] as const
+export type OpensBy = (typeof OPENS_BY)[number]
+
 interface Tenant {
   id: string
   name: string
@@ -46,6 +50,8 @@ interface Tenant {
   notifyUnreached?: boolean
   /** Foreign numbers, in E.164, that somebody has confirmed (src/directory/sql/numbers.ts). */
   confirmed?: string[]
+  /** Key and voice unless it says otherwise. */
+  opensBy?: OpensBy
 }
 
 /** A whole directory, as in files. */
@@ -124,9 +130,10 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
     country: Country
     bargeIn: boolean | null
     notifyUnreached: boolean | null
+    opensBy: OpensBy
   }>(
     `select id, name, locale, country, (settings -> 'bargeIn')::boolean as "bargeIn",
-       (settings -> 'notifyUnreached')::boolean as "notifyUnreached" from tenants where id = $1`,
+       (settings -> 'notifyUnreached')::boolean as "notifyUnreached", opens_by as "opensBy" from tenants where id = $1`,
     [tenantId],
   )
   return (
@@ -138,6 +145,7 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
       ...(row.country !== DEFAULT_COUNTRY && { country: row.country }),
       ...(row.bargeIn !== null && { bargeIn: row.bargeIn }),
       ...(row.notifyUnreached !== null && { notifyUnreached: row.notifyUnreached }),
+      ...(row.opensBy !== 'key-and-voice' && { opensBy: row.opensBy }),
     }
   )
 }
@@ -198,10 +206,11 @@ export function importDirectory(
 ): Promise<ImportReport> {
   return database.transaction(async (transaction) => {
     await transaction.query(
-      `insert into tenants (id, name, locale, settings, country)
-       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6))
+      `insert into tenants (id, name, locale, settings, country, opens_by)
+       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6), coalesce($7, 'key-and-voice'))
        on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale),
-         settings = tenants.settings || $4::jsonb, country = coalesce($5, tenants.country)`,
+         settings = tenants.settings || $4::jsonb, country = coalesce($5, tenants.country),
+         opens_by = coalesce($7, tenants.opens_by)`,
       [
         tenantId,
         tenant?.name ?? null,
@@ -209,6 +218,7 @@ export function importDirectory(
         JSON.stringify({ bargeIn: tenant?.bargeIn, notifyUnreached: tenant?.notifyUnreached }),
         tenant?.country ?? null,
         DEFAULT_COUNTRY,
+        tenant?.opensBy ?? null,
       ],
     )
     if (tenant?.confirmed) await confirmNumbers(transaction, tenantId, tenant.confirmed)

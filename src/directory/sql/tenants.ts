@@ -1,6 +1,7 @@
 import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 import type { Country } from '../phone-number.ts'
+import type { OpensBy } from './directory.ts'
 
 interface TenantRow {
   id: string
@@ -11,6 +12,7 @@ interface TenantRow {
   bargeIn: boolean
   /** Whether residents get a message about a visit that did not reach them. */
   notifyUnreached: boolean
+  opensBy: OpensBy
   /** Null: no own plan, or an unreadable one. */
   plan: ContactPlan | null
   /** The stored plan cannot be read; calls ignore it. */
@@ -24,11 +26,13 @@ interface TenantChange {
   country?: Country | undefined
   bargeIn?: boolean | undefined
   notifyUnreached?: boolean | undefined
+  opensBy?: OpensBy | undefined
   plan?: ContactPlan | null | undefined
 }
 
 const COLUMNS = `id, name, locale, country, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
-  coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached", settings -> 'plan' as plan`
+  coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached",
+  opens_by as "opensBy", settings -> 'plan' as plan`
 
 /** All tenants by id, or only the given one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
@@ -55,7 +59,7 @@ export async function createTenant(
 export async function changeTenant(
   database: Querier,
   id: string,
-  { name, locale, country, bargeIn, notifyUnreached, plan }: TenantChange,
+  { name, locale, country, bargeIn, notifyUnreached, opensBy, plan }: TenantChange,
 ): Promise<boolean> {
   const settings = {
     ...(bargeIn !== undefined && { bargeIn }),
@@ -64,7 +68,8 @@ export async function changeTenant(
   }
   const rows = await database.query(
     `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
-       country = coalesce($7, country), settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
+       country = coalesce($7, country), opens_by = coalesce($8, opens_by),
+       settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
      where id = $1 returning id`,
     [
       id,
@@ -74,6 +79,7 @@ export async function changeTenant(
       plan === null,
       JSON.stringify(settings),
       country ?? null,
+      opensBy ?? null,
     ],
   )
   return rows.length > 0

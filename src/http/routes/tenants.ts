@@ -14,7 +14,7 @@ import {
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { listOf, locale, tenant } from '../schemas/index.ts'
+import { listOf, locale, opensBy, tenant } from '../schemas/index.ts'
 import { tenantOf, tenantsOf } from '../tenancy.ts'
 
 interface TenantRoutesOptions {
@@ -26,6 +26,7 @@ const change = {
   country: country.optional(),
   bargeIn: z.boolean().optional(),
   notifyUnreached: z.boolean().optional(),
+  opensBy: opensBy.optional(),
   /** Null: the service's own way. */
   plan: contactPlan.nullable().optional(),
 }
@@ -78,7 +79,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, contact plan',
+          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, contact plan',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },

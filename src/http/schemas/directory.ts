@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { INTENTS, planStep } from '../../directory/index.ts'
+import { INTENTS, OPENS_BY, planStep } from '../../directory/index.ts'
 import { locale, moment, role } from './common.ts'
 
 const plan = z.array(planStep).nullable()
@@ -7,6 +7,9 @@ const planUnreadable = z.boolean().meta({
   description:
     'One is stored that cannot be read: calls pass it over, and it stays until another is written.',
 })
+
+/** What lets a visitor in when a resident is on the telephone. */
+export const opensBy = z.enum(OPENS_BY)
 
 export const tenant = z
   .object({
@@ -16,6 +19,7 @@ export const tenant = z
     country: z.string().describe('ISO 3166: the country of numbers without a country code'),
     bargeIn: z.boolean(),
     notifyUnreached: z.boolean(),
+    opensBy,
     plan,
     planUnreadable,
   })

@@ -59,13 +59,17 @@ export async function openApproval(database: Querier, approval: NewApproval): Pr
   return row!.id
 }
 
-/** Stores the messages that ask, so that a reply quoting one of them finds the approval. */
+/** Adds messages that ask, each once, so that a reply quoting one of them finds the approval. */
 export async function noteQuestions(
   database: Querier,
   id: string,
   messages: readonly string[],
 ): Promise<void> {
-  await database.query('update approvals set messages = $2 where id = $1', [id, messages])
+  await database.query(
+    `update approvals set messages = messages ||
+       array(select unnest($2::uuid[]) except select unnest(messages)) where id = $1`,
+    [id, messages],
+  )
 }
 
 /** Closes the approvals of a visit. Resolves with the ids of the messages that asked. */

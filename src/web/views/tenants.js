@@ -19,6 +19,7 @@ const BLANK = {
   country: 'BR',
   bargeIn: false,
   notifyUnreached: false,
+  opensBy: 'key-and-voice',
   plan: null,
 }
 
@@ -108,6 +109,12 @@ function Tenant({ tenant, close }) {
           </select>
         </label>
         <${Field} label=${tr('País dos números de telefone', 'Country of telephone numbers')} value=${form.country} required pattern="[A-Z]{2}" maxlength="2" disabled=${fixed} wrong=${wrong.country} expects=${tr('A sigla do país, como BR.', 'The code of the country, like BR.')} set=${(country) => change({ country })} />
+        <label class="field">${tr('O que autoriza a entrada, ao telefone', 'What lets a visitor in, on the telephone')}
+          <select disabled=${fixed} value=${form.opensBy} onChange=${(event) => change({ opensBy: event.currentTarget.value })}>
+            <option value="key-and-voice">${tr('A tecla 1, ou um “sim” claro', 'Key 1, or a clear “yes”')}</option>
+            <option value="key">${tr('Só a tecla 1', 'Only key 1')}</option>
+          </select>
+        </label>
       </div>
       <div class="checks">
         <${Check} label=${tr('Quem fala interrompe o aviso', 'Whoever speaks interrupts a prompt')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
@@ -149,8 +156,17 @@ function planWord({ plan, planUnreadable }) {
   return plan ? tr('plano próprio', 'plan of its own') : ''
 }
 
-function formOf({ id, name, locale, country, bargeIn, notifyUnreached, plan, planUnreadable }) {
-  return { id, name, locale, country, bargeIn, notifyUnreached, plan: planUnreadable ? undefined : plan }
+function formOf({ id, name, locale, country, bargeIn, notifyUnreached, opensBy, plan, planUnreadable }) {
+  return {
+    id,
+    name,
+    locale,
+    country,
+    bargeIn,
+    notifyUnreached,
+    opensBy,
+    plan: planUnreadable ? undefined : plan,
+  }
 }
 
 /** What the form has now and had not before: what is not sent stays as it is. */
