@@ -4,13 +4,13 @@ import { fail, reasonOf } from '../platform/errors.ts'
 
 interface Address {
   host: string
-  /** 0: any that is free. */
+  /** 0: any free port. */
   port: number
 }
 
 /**
- * Lets an app listen, once `prepare` has put its routes in place; closes it where either fails. Errors: PORT_IN_USE,
- * PORT_FORBIDDEN, and what `prepare` throws.
+ * Runs `prepare`, which registers the routes, and then listens; closes the app if either fails. Errors: PORT_IN_USE,
+ * PORT_FORBIDDEN, and the errors of `prepare`.
  */
 export async function listen(
   app: FastifyInstance,

@@ -2,7 +2,7 @@ import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HEADER_BYTES } from '../platform/wav.ts'
 
-/** Where a WAV of ours says how many bytes a second are. */
+/** Offset of the byte rate in our WAV files. */
 const BYTE_RATE_AT = 28
 
 interface KeptRecording {
@@ -11,7 +11,7 @@ interface KeptRecording {
   bytes: number
 }
 
-/** What is kept of a call, by name. `callId` must be a UUID: it becomes part of a path. */
+/** The recordings of a call by name. `callId` must be a UUID, because it becomes part of a path. */
 export async function listRecordings(directory: string, callId: string): Promise<KeptRecording[]> {
   const folder = join(directory, callId)
   const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {

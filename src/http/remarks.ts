@@ -8,19 +8,19 @@ import type { remark } from './schemas/index.ts'
 
 type Remark = z.output<typeof remark>
 
-/** What a process says of itself; `nodes` are the others, as they said it last. */
+/** The status of a process; `nodes` are the last statuses of the others. */
 export type Whole = Record<string, unknown>
 
-/** ms for the database; a status without its remarks is better than none. */
+/** Limit in ms for the database; a status without its remarks is better than none. */
 const LOOK_MS = 1000
-/** Endpoints that are named. */
+/** Maximum number of listed endpoints. */
 const MOST = 20
 
 export interface RemarkOptions extends Pick<EndpointRoutesOptions, 'ownEndpoint'> {
   database: Database
 }
 
-/** What the processes that take calls say of themselves, this one and others that are heard of. */
+/** The statuses of all processes that take calls. */
 export function voicesOf(whole: Whole): Whole[] {
   const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
   return [whole, ...nodes.filter(({ isThis, isSilent }) => !isThis && !isSilent)].filter(
@@ -37,7 +37,7 @@ export async function remarksOf(
   whole: Whole,
   tenantId: string | null,
 ): Promise<Remark[]> {
-  // readiness tells of a database that is away
+  // readiness reports an unreachable database
   const stored = await withTimeout(LOOK_MS, storedRemarks(database, ownEndpoint, tenantId)).catch(
     () => undefined,
   )
@@ -98,9 +98,9 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
   const remarks: Remark[] = []
   if (voices.length > 0 && voices.every(({ clickToCall }) => clickToCall === 'off'))
     remarks.push({ code: 'clicktocall.off' })
-  // how the service stands on its network is the operator's
+  // the network of the service concerns only the operator
   if (tenantId !== null) return remarks
-  // once somebody has come, it is open to whom it should be
+  // once a leg has connected, the network is configured correctly
   if (voices.length > 0 && voices.every((voice) => voice['loopback'] === true && acceptedBy(voice) === 0))
     remarks.push({ code: 'audiosocket.loopback' })
   for (const { closedGates } of voices)
@@ -112,7 +112,7 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
   return remarks
 }
 
-/** Legs that ever came. */
+/** Number of legs that ever connected. */
 function acceptedBy({ audiosocket }: Whole): number {
   return (audiosocket as { accepted?: number } | undefined)?.accepted ?? 0
 }

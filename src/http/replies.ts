@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { asPorteiroError, fail, PorteiroError } from '../platform/errors.ts'
 
-/** Fastify's own errors in the words of our table. */
+/** Fastify's own errors as codes of our table. */
 const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) => PorteiroError> = {
   FST_ERR_VALIDATION: (error) =>
     fail('BODY_INVALID', {
@@ -29,7 +29,7 @@ export function replyError(thrown: FastifyError, request: FastifyRequest, reply:
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="porteiro"')
   const { retryAfterSeconds } = details
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
-  // who has no key is not told what the service is made of
+  // callers without a key get no details of the service
   const hidden = status >= 500 && request.caller === null && code !== 'AUTH_UNAVAILABLE'
   reply.status(status).send({
     error: {
@@ -40,7 +40,7 @@ export function replyError(thrown: FastifyError, request: FastifyRequest, reply:
   })
 }
 
-/** What a request that no route was found for is answered with: the hooks did not run. */
+/** Replies to a request that failed before routing, for which the hooks did not run. */
 export function replyUnread(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   reply.headers({
     'content-security-policy': "default-src 'none';frame-ancestors 'none'",
@@ -53,7 +53,7 @@ export function replyUnread(thrown: FastifyError, request: FastifyRequest, reply
   replyError(thrown, request, reply)
 }
 
-/** What is no HTTP gets an answer in the same form, and the end of its connection. */
+/** Replies to malformed HTTP in the same form and closes the connection. */
 export function replyMalformed(error: Error & { code?: string }, socket: Socket): void {
   if (error.code !== 'ECONNRESET' && socket.writable) {
     const { code, message, details } = fail('REQUEST_MALFORMED')
@@ -66,7 +66,7 @@ export function replyMalformed(error: Error & { code?: string }, socket: Socket)
   socket.destroy(error)
 }
 
-/** An error of a library: what it calls the request's fault is one. */
+/** An error of a library; its 4xx errors are the client's fault. */
 function foreign(thrown: FastifyError, request: FastifyRequest): PorteiroError {
   if (thrown.statusCode === 403 || thrown.statusCode === 404) return unknownRoute(request)
   const { statusCode = 500 } = thrown
@@ -75,7 +75,7 @@ function foreign(thrown: FastifyError, request: FastifyRequest): PorteiroError {
     : asPorteiroError(thrown)
 }
 
-/** Without the words of the library that checked. */
+/** The message without the library's own wording. */
 function plain(message = ''): string {
   if (/received undefined$/.test(message)) return 'is missing'
   return message.replace(/^Invalid input: /, '')

@@ -4,18 +4,18 @@ import { shown } from '../../inspect/index.ts'
 import { type AttemptRow, leftOutOf, type MessageLife } from '../../outbound/index.ts'
 import type { ReplayStep } from './replay.ts'
 
-/** As a step of a call, with what `deliveryMachine` knew after it. */
+/** A replay step with the context of `deliveryMachine` after it. */
 interface DeliveryStep extends ReplayStep {
   leg: null
   states: { delivery: string }
   context: DeliveryContext
-  /** Nobody noted the moment: it happened at `at` or before. */
+  /** The time was not recorded: it happened at `at` or before. */
   atLatest: boolean
 }
 
 type Delivery = SnapshotFrom<typeof deliveryMachine>
 
-/** What people, the clock and providers do to a message leaves no row of its own, only what follows from it. */
+/** Events by people, the clock and providers, which leave no row, only their consequences. */
 const UNRECORDED = [
   { type: 'message.released' },
   { type: 'message.redriven' },
@@ -26,13 +26,13 @@ const UNRECORDED = [
 const TAKEN = { type: 'message.taken' } as const
 const REFUSED = { type: 'message.refused', final: false } as const
 
-/** Steps that are told, the latest. */
+/** Maximum number of steps in a response, the latest ones. */
 const TOLD = 500
-/** What the machine said, by situation: it is pure, and who looks asks for the same life again each second. */
+/** Cached transitions by situation: the machine is pure, and viewers poll the same message every second. */
 const answers = new Map<string, Delivery | undefined>()
 const ANSWERS = 10_000
 
-/** A beginning or an end of a try. */
+/** The start or end of an attempt. */
 interface Fact {
   at: Date
   of: AttemptRow
@@ -64,7 +64,7 @@ export function replayDelivery(life: MessageLife, masked: boolean): { steps: Del
     note(event.type, at, data, atLatest)
   }
 
-  /** What must have happened, by the first of these that can be reached. `exactly`: the last of it happened at `at`. */
+  /** Adds the steps to the first reachable goal. `exactly`: the last of them happened at `at`. */
   const reach = (goals: readonly ((delivery: Delivery) => boolean)[], at: Date, exactly: boolean) => {
     const way = goals.map((goal) => wayTo(delivery, goal)).find((found) => found !== undefined) ?? []
     for (const [index, event] of way.entries()) happen(event, at, {}, !exactly || index < way.length - 1)
@@ -101,7 +101,7 @@ export function replayDelivery(life: MessageLife, masked: boolean): { steps: Del
     if (!ended) {
       begin(of, at)
       current = of.number
-      // a try that somebody else began again meanwhile moves nothing, unless it was the one that arrived
+      // an attempt that another worker restarted changes nothing, unless it delivered the message
     } else if (of.number === current || of.outcome === 'sent') end(of, at)
     if (fact === lastAccepted)
       for (const { status, at, error } of receipts) note(`receipt.${status}`, at, error ?? {})
@@ -112,7 +112,7 @@ export function replayDelivery(life: MessageLife, masked: boolean): { steps: Del
     isThere(one) && (redrivenAfter === 0 || redrivenAfter < message.attempts || one.context.tries === 0)
   reach([isUntried, isThere], message.updatedAt, true)
   if (!isThere(delivery)) {
-    // no way of this machine leads there: the row has the last word
+    // no path of this machine leads there, so the row counts
     delivery = put(delivery, message.status)
     note('message.found', message.updatedAt, {})
   }
@@ -120,7 +120,7 @@ export function replayDelivery(life: MessageLife, masked: boolean): { steps: Del
   return { steps: told, over: delivery.status === 'done' }
 }
 
-/** How it was before the first of its tries that are known. */
+/** The state before the first known attempt. */
 function beginningOf({ message, tries, refusedBefore }: MessageLife): Delivery {
   const { maxRetries, attempts, attemptsBefore } = message
   const beginning = initialTransition(deliveryMachine, { maxRetries })[0]
@@ -135,12 +135,12 @@ function beginningOf({ message, tries, refusedBefore }: MessageLife): Delivery {
   return deliveryMachine.resolveState({ value, context: { maxRetries, tries: before } })
 }
 
-/** A try that sent nothing is none. */
+/** Attempts that sent nothing do not count. */
 function counts({ outcome }: AttemptRow): boolean {
   return outcome !== 'released'
 }
 
-/** Where an event leads to; undefined: nowhere. */
+/** The state after an event; undefined if it is not possible. */
 function after(delivery: Delivery, event: DeliveryEvent): Delivery | undefined {
   const situation = JSON.stringify([delivery.value, delivery.context, event])
   if (!answers.has(situation)) {
@@ -154,7 +154,7 @@ function put({ context }: Delivery, value: Delivery['value']): Delivery {
   return deliveryMachine.resolveState({ value, context })
 }
 
-/** The shortest way of what leaves no row; undefined: there is none. */
+/** The shortest path of events without rows; undefined if there is none. */
 function wayTo(from: Delivery, isGoal: (delivery: Delivery) => boolean): DeliveryEvent[] | undefined {
   const ways: { at: Delivery; events: DeliveryEvent[] }[] = [{ at: from, events: [] }]
   const seen = new Set<string>()
@@ -171,7 +171,7 @@ function wayTo(from: Delivery, isGoal: (delivery: Delivery) => boolean): Deliver
   return undefined
 }
 
-/** In the order of the workers' clocks; two may hold one message for a moment. */
+/** Facts ordered by the workers' clocks; two workers may have one message for a moment. */
 function factsOf(tries: readonly AttemptRow[]): Fact[] {
   return tries
     .flatMap((of): Fact[] => [
@@ -181,7 +181,7 @@ function factsOf(tries: readonly AttemptRow[]): Fact[] {
     .sort((one, other) => one.at.getTime() - other.at.getTime())
 }
 
-/** What the end of a try was to the message. */
+/** The message's event for the end of an attempt. */
 function endOf(delivery: Delivery, { outcome }: AttemptRow): DeliveryEvent | undefined {
   switch (outcome) {
     case 'sent':
@@ -189,7 +189,7 @@ function endOf(delivery: Delivery, { outcome }: AttemptRow): DeliveryEvent | und
     case 'retrying':
       return REFUSED
     case 'failed':
-      // whether it was final or one too many is kept nowhere else
+      // only the machine's result shows whether it was final or exceeded the retries
       return { type: 'message.refused', final: after(delivery, REFUSED)?.value !== 'failed' }
     case null:
       return undefined
@@ -199,7 +199,7 @@ function endOf(delivery: Delivery, { outcome }: AttemptRow): DeliveryEvent | und
 }
 
 /**
- * How many tries there were when the message was redriven last; 0: it was not, or before those that are known. Since then
+ * Number of attempts before the last redrive; 0: never redriven, or before the known attempts. Since then
  * `attempts - attemptsBefore` have counted.
  */
 function triesBeforeRedrive(

@@ -7,9 +7,9 @@ const how = z.enum(['fin', 'rst', 'hangup', 'error', 'us']).default('hangup')
 const nothing = {}
 
 /**
- * What a person may send to an actor by hand, and in what form: what a telephone, a resident or an operator could bring
- * about. An event that only a port may report (a broker that was lost, a leg that joined) is not here: its machine would
- * believe in something that is not there.
+ * Events that may be sent to an actor by hand, with their forms: those that a telephone, a resident or an operator could
+ * cause. Events that only a port may report (a lost broker, a joined leg) are not included: the machine would
+ * assume something that does not exist.
  */
 const FORMS: Record<string, z.ZodRawShape> = {
   'key.pressed': { key },
@@ -31,12 +31,12 @@ const ALLOWED = new Map(
   MACHINES.map(({ id, events }) => [id as string, (events as string[]).filter((type) => type in FORMS)]),
 )
 
-/** Types of events that may be sent to an actor of this machine; none where it has none of them. */
+/** Types of events that may be sent to an actor of this machine. */
 export function sendableTo(machine: string): readonly string[] {
   return ALLOWED.get(machine) ?? []
 }
 
-/** The event as it may be sent. A decision is `by` whoever sends it. Errors: EVENT_REFUSED. */
+/** Validates an event. A decision is made `by` the sender. Errors: EVENT_REFUSED. */
 export function checkedEvent(machine: string | null, event: unknown, by: string): { type: string } {
   const allowed = machine === null ? [] : sendableTo(machine)
   const { type, ...rest } = (typeof event === 'object' && event !== null ? event : {}) as { type?: unknown }

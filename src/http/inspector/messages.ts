@@ -31,7 +31,7 @@ const looked = schemas.message.pick({
 const step = z.object({
   seq: z.number(),
   at: moment,
-  /** Nobody noted the moment: it happened at `at` or before. */
+  /** The time was not recorded: it happened at `at` or before. */
   atLatest: z.boolean(),
   kind: z.string(),
   leg: z.null(),
@@ -40,7 +40,7 @@ const step = z.object({
   context: z.object({ maxRetries: z.number(), tries: z.number() }),
 })
 
-/** `GET /api/inspector/messages/:id`: a delivery has no actor, so its life is walked along its rows. */
+/** `GET /api/inspector/messages/:id`: a delivery has no actor, so it is replayed from its rows. */
 export async function inspectorMessageRoutes(
   instance: FastifyInstance,
   { database }: { database: Database },
@@ -57,11 +57,11 @@ export async function inspectorMessageRoutes(
         response: {
           200: z.object({
             message: looked,
-            /** What may be of a person, as far as the caller may see it. */
+            /** Personal data, as far as the caller may see it. */
             details: schemas.facts,
             machines: z.object({ delivery: z.literal('delivery') }),
             masked: z.boolean(),
-            /** Nothing can happen to it any more. */
+            /** Nothing more can happen to it. */
             over: z.boolean(),
             steps: z.array(step),
           }),
@@ -76,7 +76,7 @@ export async function inspectorMessageRoutes(
       const masked = !mayOperate(request.caller!)
       const { steps, over } = replayDelivery(life, masked)
       const { callId, instanceId, to, idempotencyKey, providerId, lastError } = life.message
-      // its words are the sender's, not ours: no list of them can say which are harmless
+      // the body has the sender's words, so no list of harmless words applies
       const body = masked ? MASKED : life.message.body
       const details = shown({ callId, instanceId, to, body, idempotencyKey, providerId, lastError }, masked)
       return {

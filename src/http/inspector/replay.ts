@@ -13,7 +13,7 @@ export interface ReplayStep {
   states: Record<string, string>
 }
 
-/** A call as it went, step by step. Texts that may be of people are left out where `masked`. */
+/** Replays a call step by step. `masked` hides texts that may be personal. */
 export function replay(events: readonly EventRow[], masked: boolean): ReplayStep[] {
   let states: Record<string, string> = {}
   return events.map(({ seq, at, kind, leg, data }) => {
@@ -25,7 +25,7 @@ export function replay(events: readonly EventRow[], masked: boolean): ReplayStep
 
 const machines = new Map<string, string>([
   ['call', 'call'],
-  // spawned, not invoked: no state names it
+  // spawned, not invoked, so no state refers to it
   ['residentLeg', 'leg'],
 ])
 for (const machine of MACHINES) {
@@ -46,7 +46,7 @@ interface Node {
   invoke: readonly { id: string; src: unknown }[]
 }
 
-/** The machine of an actor that the journal names: `visitorLeg` is a `leg`. Undefined for an id of another version. */
+/** The machine of an actor in the journal: `visitorLeg` is a `leg`. Undefined for an id of another version. */
 export function machineOfActor(actor: string): string | undefined {
   // attempts are spawned and numbered
   return /^attempt-\d+$/.test(actor) ? 'attempt' : machines.get(actor)

@@ -17,19 +17,19 @@ import { comeAgain, mayOperate, servePage, serveStately } from './session.ts'
 import { createTickets } from './tickets.ts'
 import type { Looks } from './views.ts'
 
-/** ms between two looks at the viewers' keys: one that was revoked sees and sends nothing after it. */
+/** Interval of checks of the viewers' keys in ms: a revoked key loses access within it. */
 const KEYS_MS = 10_000
-/** ms after which a viewer has to come again, also while the database that knows the keys is away. */
+/** A viewer must reconnect after this many ms, even while the database with the keys is down. */
 const RENEW_MS = 15 * 60_000
-/** Ended calls in the list. */
+/** Number of ended calls in the list. */
 const LISTED = 50
-/** Events of a call that a replay holds. */
+/** Maximum number of events in a replay. */
 const STEPS = 5000
-/** ms that an answer waits for the latest to be written. */
+/** Limit in ms for writing the latest events before a response. */
 const FLUSH_MS = 1000
 
 const WEB = join(import.meta.dirname, '..', '..', 'web', 'inspector')
-/** What a browser may have, by path; no path of a request ever names a file. */
+/** Files for browsers, by path; a request path never becomes a file name. */
 const FILES: Record<string, string> = {
   '/inspector': 'index.html',
   ...Object.fromEntries(
@@ -49,7 +49,7 @@ const TYPES: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
 }
 
-/** Where Stately's own viewer is, for those who have internet. */
+/** URL of Stately's own viewer, which needs internet access. */
 const STATELY = 'https://stately.ai'
 const policy = (frames: string) =>
   [
@@ -67,7 +67,7 @@ const policy = (frames: string) =>
 interface InspectorRoutesOptions {
   looks: Looks
   database: Database
-  /** Writes what waits, so that a replay has the latest. */
+  /** Writes pending events, so that a replay is up to date. */
   flush: () => Promise<void>
   /** ms; KEYS_MS unless given. */
   keysMs?: number
@@ -235,7 +235,7 @@ export async function inspectorRoutes(
   await instance.register(inspectorMessageRoutes, { database })
 }
 
-/** A viewer whose time is over is closed with 1012; pages come again by themselves. */
+/** Closes a viewer after its time with 1012; pages reconnect automatically. */
 function renew(socket: WebSocket) {
   const timer = setTimeout(() => comeAgain(socket), RENEW_MS)
   socket.once('close', () => clearTimeout(timer))

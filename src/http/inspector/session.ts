@@ -8,11 +8,11 @@ import type { LookWanted } from './view.ts'
 import { createViewer } from './viewer.ts'
 import type { Looks } from './views.ts'
 
-/** Messages out of order that a viewer may send before it is closed. */
+/** Number of invalid messages after which a viewer is closed. */
 const GARBLED = 10
-/** Characters of a message from a viewer. */
+/** Maximum length of a viewer's message in characters. */
 const MESSAGE_CHARACTERS = 16 * 1024
-/** Messages of a viewer that may wait for an answer of another process. */
+/** Maximum number of a viewer's messages that wait for an answer of another process. */
 const ASKED = 20
 
 interface SessionOptions {
@@ -66,7 +66,7 @@ export function servePage({ socket, looks, log, caller, issueTicket }: PageSessi
 
   let latestWatch: Request | undefined
   const act = async (asked: Request) => {
-    // who is gone, or whose key was revoked, sends nothing any more
+    // a disconnected viewer, or one with a revoked key, cannot send
     if (socket.readyState !== socket.OPEN) return
     if (asked.type === 'watch') {
       if (asked !== latestWatch) return
@@ -94,7 +94,7 @@ export function servePage({ socket, looks, log, caller, issueTicket }: PageSessi
     if (error.code === 'VIEWER_GARBLED' && ++garbled === GARBLED) viewer.close(error)
   }
 
-  // one after the other, as they were asked
+  // one after the other, in their order
   let acting = Promise.resolve()
   let waiting = 0
   socket.on('message', (data, binary) => {
@@ -117,7 +117,7 @@ export function servePage({ socket, looks, log, caller, issueTicket }: PageSessi
   })
 }
 
-/** One of Stately's receivers: everything of the calls it may see, in its own protocol. It sends nothing that is read. */
+/** One of Stately's receivers: all details of the calls it may see, in its own protocol. Its messages are ignored. */
 export function serveStately({ socket, looks, log }: SessionOptions, { caller, call, masked }: Ticket): void {
   const viewer = createViewer({ socket, batched: false, onCut: (error) => reportCut(log, caller, error) })
   const wanted = wantedBy(caller, { protocol: 'stately', masked, call })
@@ -125,7 +125,7 @@ export function serveStately({ socket, looks, log }: SessionOptions, { caller, c
   socket.once('close', () => look.close())
 }
 
-/** A viewer is closed with 1012, and comes again by itself: what it knows is not true any more. */
+/** Closes a viewer with outdated data with 1012; it reconnects automatically. */
 export function comeAgain(socket: WebSocket): void {
   socket.close(1012, 'come again')
 }
@@ -134,7 +134,7 @@ function wantedBy(caller: Caller, what: Pick<LookWanted, 'protocol' | 'masked' |
   return { ...what, by: caller.name, tenantId: caller.tenantId, operates: mayOperate(caller) }
 }
 
-/** Who may only read is not told what people said, are called, or can be rung at. */
+/** Without this scope a viewer does not see what people said, their names and their numbers. */
 export function mayOperate({ scopes }: Caller): boolean {
   return scopes.includes('operate') || scopes.includes('admin')
 }

@@ -2,7 +2,7 @@ import type { Calls, Journal, LiveCall } from '../../calls/index.ts'
 import type { Inspected, Source } from '../../inspect/index.ts'
 
 /**
- * The live calls of this node. The first that the journal has of a call, started here or taken up, comes before its actor's
+ * The live calls of this node. The first journal event of a call, new or restored, comes before its actor's
  * first event, so nothing is missed.
  */
 export function callSource(calls: Pick<Calls, 'find' | 'list'>, journal: Pick<Journal, 'subscribe'>): Source {

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { fail } from '../../platform/errors.ts'
 import type { Caller } from '../auth.ts'
 
-/** ms in which a ticket must be used. */
+/** Lifetime of a ticket in ms. */
 const LIFE_MS = 60_000
-/** Tickets that may be out at a time; beyond it the oldest are void. */
+/** Maximum number of valid tickets; beyond it the oldest become invalid. */
 const OUT = 1000
 
-/** What one connection to Stately's feed may see. */
+/** The access of one connection to Stately's feed. */
 export interface Ticket {
   caller: Caller
   /** One call, or all of them. */
@@ -16,8 +16,8 @@ export interface Ticket {
 }
 
 /**
- * One-time tickets for clients that can send no header with their WebSocket, as Stately's receivers. A ticket stands in
- * an address, where a key must never be: addresses are logged.
+ * One-time tickets for clients that cannot send a header with their WebSocket, such as Stately's receivers. A ticket is
+ * part of a URL, where a key must never be, because URLs are logged.
  */
 export function createTickets() {
   const out = new Map<string, { ticket: Ticket; until: number }>()
@@ -32,7 +32,7 @@ export function createTickets() {
       out.set(name, { ticket, until })
       return { ticket: name, expiresAt: new Date(until) }
     },
-    /** Takes it: it opens nothing a second time. Errors: TICKET_INVALID. */
+    /** Uses a ticket, which then becomes invalid. Errors: TICKET_INVALID. */
     redeem(name: string): Ticket {
       const found = out.get(name)
       out.delete(name)

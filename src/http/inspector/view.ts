@@ -9,29 +9,29 @@ import { fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import { checkedEvent, sendableTo } from './events.ts'
 
-/** Who looks, at what, and in which protocol. Plain data: it goes to every process whose actors are looked at. */
+/** A viewer, its scope and its protocol. Plain data, because it is sent to every process with watched actors. */
 export interface LookWanted {
   protocol: 'page' | 'stately'
   /** The name of the key. */
   by: string
-  /** Null: of all tenants, and of the service itself. */
+  /** Null: all tenants, and the service itself. */
   tenantId: string | null
   operates: boolean
   masked: boolean
-  /** Of this call alone, or of whatever lives. */
+  /** Only this call, or everything. */
   call: string | null
 }
 
 export interface Sending {
   name: string
-  /** Of the actor, as it was told. */
+  /** Id of the actor, as published. */
   id: string
   event: Record<string, unknown>
 }
 
 /** One who looks at the actors of one process. */
 interface Look {
-  /** False: no such root lives here. */
+  /** False: this process has no such root. */
   watch(name: string | null): boolean
   /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, and STREAM_OVER after `close`. */
   send(sending: Sending): void
@@ -40,14 +40,14 @@ interface Look {
 
 export interface LookOptions {
   inspection: Inspection
-  /** Notes in a call's journal what was sent to it by hand. */
+  /** Records in a call's journal an event that was sent by hand. */
   note: (callId: string, data: Record<string, unknown>) => void
   log: Pick<Logger, 'warn'>
-  /** Before each id of an actor, where several processes are looked at: each counts its own from 0. */
+  /** Prefix of each actor id if several processes are watched, because each counts from 0. */
   place?: string
 }
 
-/** Begins to tell of the actors of this process, each message one JSON text: a FeedMessage, or one of Stately's. */
+/** Starts to publish the actors of this process, each message one JSON text: a FeedMessage, or one of Stately's. */
 export function openLook(
   { inspection, note, log, place = '' }: LookOptions,
   { protocol, by, tenantId, operates, masked, call }: LookWanted,
@@ -55,7 +55,7 @@ export function openLook(
 ): Look {
   const options = { masked, place, sendable: operates ? sendableTo : () => [] }
   const viewing = inspection.open({
-    // what belongs to no tenant is for those who see all of them
+    // actors without a tenant are only visible with access to all tenants
     sees: (of) => (tenantId === null || tenantId === of.tenantId) && (call === null || of.name === call),
     kinds: call === null ? INSPECTED_KINDS : ['call'],
     everything: protocol === 'stately',

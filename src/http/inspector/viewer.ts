@@ -1,36 +1,36 @@
 import type { WebSocket } from 'ws'
 import { fail, type PorteiroError } from '../../platform/errors.ts'
 
-/** ms in which messages wait for company: one frame and one write for many. */
+/** Messages are collected for this many ms: one frame and one write for many. */
 const BATCH_MS = 50
-/** Messages that go at once. */
+/** Maximum number of messages in a batch. */
 const BATCH_MESSAGES = 200
-/** Bytes that may lie unsent in the socket before no more is given to it. */
+/** Maximum number of unsent bytes in the socket before messages wait. */
 const UNSENT_BYTES = 1024 * 1024
-/** What may wait behind them; beyond it the viewer is cut. */
+/** Maximum number of waiting messages; beyond it the viewer is disconnected. */
 const WAITING_MESSAGES = 5000
 const WAITING_CHARACTERS = 8 * 1024 * 1024
-/** ms between two pings; who did not answer the last one is gone. */
+/** Interval of pings in ms; a viewer that did not answer the last one is gone. */
 const PING_MS = 30_000
-/** ms that a closing handshake may take, with a viewer that does not read. */
+/** Limit in ms for the closing handshake with a viewer that does not read. */
 const CLOSE_MS = 1000
 
 interface ViewerOptions {
   socket: WebSocket
-  /** Whether a frame is a list of messages, or each message a frame of its own. */
+  /** Whether a frame is a list of messages, or a single message. */
   batched: boolean
-  /** It was cut: VIEWER_SLOW. */
+  /** Called when the viewer was disconnected: VIEWER_SLOW. */
   onCut: (error: PorteiroError) => void
 }
 
 interface Viewer {
-  /** Takes one message as JSON. Never waits and never throws: what the viewer cannot take costs the viewer. */
+  /** Takes one message as JSON. Never waits and never throws: a slow viewer is disconnected. */
   tell(json: string): void
   /** Closes with a WebSocket code of 4000 and the number of the HTTP status, and the error's own code as the reason. */
   close(error: PorteiroError): void
 }
 
-/** The writing half of one viewer: a bounded queue before its socket. All ends with the socket. */
+/** The writing half of one viewer: a bounded queue in front of its socket. It ends with the socket. */
 export function createViewer({ socket, batched, onCut }: ViewerOptions): Viewer {
   let waiting: string[] = []
   let characters = 0

@@ -2,17 +2,17 @@ import type { Streams } from '../../cluster/index.ts'
 import { fail } from '../../platform/errors.ts'
 import { type LookOptions, type LookWanted, openLook, type Sending } from './view.ts'
 
-/** Viewers at once, of this process; and looks that it gives to those of others. */
+/** Maximum number of viewers of this process, and of views for viewers of other processes. */
 const VIEWERS = 20
 const GIVEN = 60
-/** Name of the stream by which the actors of other processes are looked at. */
+/** Name of the stream with the actors of other processes. */
 const STREAM = 'look'
 
 type Question = { watch: string | null } | { send: Sending }
 
 /** One who looks at the actors of every process. */
 interface WideLook {
-  /** False: no such root lives anywhere. */
+  /** False: no process has such a root. */
   watch(name: string | null): Promise<boolean>
   /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, STREAM_OVER, CALL_ELSEWHERE_SILENT. */
   send(sending: Sending): Promise<void>
@@ -35,7 +35,7 @@ export function createLooks({ streams, ...local }: LooksOptions) {
     admit() {
       if (viewers >= VIEWERS) throw fail('VIEWERS_EXHAUSTED', { max: VIEWERS })
     },
-    /** From now on the others may look at the actors of this process. */
+    /** Publishes the actors of this process to the others from now on. */
     serve() {
       streams.serve(STREAM, (input, tell) => {
         if (given >= GIVEN) throw fail('VIEWERS_EXHAUSTED', { max: GIVEN })
@@ -53,7 +53,7 @@ export function createLooks({ streams, ...local }: LooksOptions) {
         }
       })
     },
-    /** `lost`: what another process told is not true any more; look anew. */
+    /** `lost`: the data of another process is outdated; open a new view. */
     open(wanted: LookWanted, tell: (json: string) => void, lost: () => void): WideLook {
       const own = openLook({ ...local, place }, wanted, tell)
       viewers++
@@ -64,7 +64,7 @@ export function createLooks({ streams, ...local }: LooksOptions) {
         input: wanted,
         onMessages: (messages) => messages.forEach(tell),
         opened(at) {
-          // who is gone again is lost anyway
+          // a process that has gone is reported as lost anyway
           if (watched !== null) void ask(at, { watch: watched }).catch(() => {})
         },
         lost() {
@@ -88,7 +88,7 @@ export function createLooks({ streams, ...local }: LooksOptions) {
           const elsewhere = others
             .instances()
             .map((at) => ask(at, { watch: name }).then((found) => found === true || Promise.reject()))
-          // heard in any case: a rejection that nobody hears ends the process
+          // always handled: an unhandled rejection would end the process
           const isElsewhere = Promise.any(elsewhere).catch(() => false)
           return isOwn || isElsewhere
         },
@@ -104,7 +104,7 @@ export function createLooks({ streams, ...local }: LooksOptions) {
   }
 }
 
-/** Short, because it stands before every id that is told. */
+/** Short, because it precedes every published id. */
 function placeOf(instance: string): string {
   return `${instance.slice(0, 8)}/`
 }

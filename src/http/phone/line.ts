@@ -3,11 +3,11 @@ import { audioFrame, createReader, dtmfMessage, KIND, SILENCE, uuidMessage } fro
 import { FRAME_BYTES, FRAME_MS } from '../../platform/audio.ts'
 import { reasonOf } from '../../platform/errors.ts'
 
-/** Frames that may wait for their turn, 200 ms; beyond it the oldest goes, so that no delay builds up. */
+/** Maximum number of waiting frames, 200 ms; beyond it the oldest is dropped, so that no delay builds up. */
 const QUEUE_FRAMES = 10
-/** A pause of ours longer than this is not made up: a telephone that slept has lost that time. */
+/** After a longer stall in ms the line does not catch up: a telephone that slept has lost that time. */
 const STALL_MS = 200
-/** ms until a socket whose other side does not read is given up after its FIN. */
+/** ms after its FIN until a socket whose peer does not read is destroyed. */
 const FLUSH_MS = 1000
 
 /** How the line ended: the service hung up with 0x00, closed without, never answered, or we left. */
@@ -21,18 +21,18 @@ interface PhoneLineOptions {
 
 interface PhoneLineEvents {
   open(): void
-  /** What is to be heard: 8 kHz s16le, as it came; the bytes are never written to again. */
+  /** Received sound: 8 kHz s16le, unchanged; the bytes are never reused. */
   audio(pcm: Buffer): void
   ended(by: LineEnd, reason: string | undefined): void
 }
 
-/** One AudioSocket connection to a port of ours, as an Asterisk would make it. Whoever opens it closes it. */
+/** One AudioSocket connection to a port of ours, as an Asterisk would make it. The opener closes it. */
 interface PhoneLine {
   /** 20 ms of 8 kHz s16le, exactly 320 bytes. */
   speak(frame: Buffer): void
   /** One of 0-9, A-D, * and #; FRAME_MALFORMED for anything else. */
   press(key: string): void
-  /** FIN after what was written. */
+  /** Sends FIN after pending data. */
   hangUp(): void
 }
 
@@ -75,7 +75,7 @@ export function openPhoneLine({ host, port, callId }: PhoneLineOptions, on: Phon
   socket.write(uuidMessage(callId))
   socket.on('connect', () => {
     connected = true
-    // between the request to connect and now somebody may have left
+    // the user may have left before the connection was open
     if (by !== undefined) return
     due = performance.now()
     tick()

@@ -10,19 +10,19 @@ import { fail } from '../../platform/errors.ts'
 import type { Caller } from '../auth.ts'
 import { type LineEnd, openPhoneLine } from './line.ts'
 
-/** Phones of the page at once on a node: to try a call, not to run a gatehouse on. */
+/** Maximum number of browser telephones of a node: they are for test calls, not for running a gatehouse. */
 const MAX_PHONES = 20
-/** Bytes that a page may leave unread: 4 s of sound. Beyond it the phone is cut, and the call is told that it hung up. */
+/** Maximum unread bytes of a page: 4 s of sound. Beyond it the phone is disconnected, which the call sees as a hangup. */
 const UNREAD_BYTES = 64 * 1024
-/** ms between two pings; a page that answers none of them is gone. */
+/** Interval of pings in ms; a page that does not answer is gone. */
 const PING_MS = 10_000
-/** Messages a second from a page: 50 frames, keys, and room for a stall that is made up. */
+/** Maximum messages per second from a page: 50 frames, keys, and room to catch up after a stall. */
 const MESSAGES_PER_SECOND = 150
 
 /** Close codes of the WebSocket; 1000 is a call that ended. */
 export const PHONE_CLOSE = { garbage: 4400, slow: 4408, flood: 4429, unreachable: 4502 } as const
 
-/** Where the telephones of one gate connect. */
+/** The ports for the telephones of one entrance. */
 export interface PhonePorts {
   host: string
   tenantId: string
@@ -34,7 +34,7 @@ export interface KnownCall {
   tenantId: string
   gate: string | undefined
   ended: boolean
-  /** No process has it: it goes on when its visitor connects again. */
+  /** No process has it: it continues when its visitor reconnects. */
   awaitingVisitor: boolean
 }
 
@@ -44,9 +44,9 @@ interface PhoneRouteOptions {
    * ports.
    */
   phonePorts: (gate: string | undefined) => PhonePorts | undefined
-  /** Of whatever node it lives or lived on; undefined for no call. */
+  /** Finds a call on any node; undefined if there is none. */
   knownCall: (callId: string) => Promise<KnownCall | undefined>
-  /** Origins beside that of the request's own Host, as `https://gate.example`. */
+  /** Allowed origins beside that of the request's own Host, such as `https://gate.example`. */
   origins?: readonly string[]
 }
 
@@ -198,7 +198,7 @@ function connect(socket: WebSocket, where: { host: string; port: number; callId:
   return line.hangUp
 }
 
-/** Undefined for what is no message of ours. */
+/** Undefined for an invalid message. */
 function parseControl(data: Buffer): z.infer<typeof control> | undefined {
   try {
     const { data: said } = control.safeParse(JSON.parse(data.toString('utf8')))
@@ -208,7 +208,7 @@ function parseControl(data: Buffer): z.infer<typeof control> | undefined {
   }
 }
 
-/** A cookie comes along whoever opens the WebSocket, so the page that does must be ours; a key in the header is no page. */
+/** Any page's WebSocket carries the cookie, so its origin must be ours; a key in the header does not come from a page. */
 function checkOrigin(
   { host, headers: { origin, authorization } }: FastifyRequest,
   origins: readonly string[],

@@ -19,11 +19,11 @@ import { fail, PorteiroError } from '../../platform/errors.ts'
 import { DeliveryError } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
 
-/** Bytes of a post; Meta bundles at most a thousand updates. */
+/** Maximum size of a post in bytes; Meta bundles at most a thousand updates. */
 const BODY_LIMIT = 1024 * 1024
-/** ms for which an account is remembered: so long after a change its old secret still counts. */
+/** Accounts are cached for this many ms, during which an old secret is still valid after a change. */
 const REMEMBER_MS = 3000
-/** The forms are the providers'; our document describes what is ours. */
+/** The providers define these forms; our document only describes our own. */
 const HIDDEN = { hide: true }
 /**
  * Who posts is no browser: of the headers for those one is enough, and putting all of them together takes longer than
@@ -35,7 +35,7 @@ interface InboundRoutesOptions {
   intake: Intake
   /** The messenger accounts by the last part of their webhook's address. */
   accounts: Pick<Accounts, 'findByHook'>
-  /** How the providers reach this server, up to the path: `https://portaria.example.com`. Twilio signs it. */
+  /** Public URL of this server without the path: `https://portaria.example.com`. Twilio signs it. */
   publicUrl: string | undefined
   log: Logger
 }
@@ -55,7 +55,7 @@ export async function inboundRoutes(
   app.addHook('onRequest', async (_, reply) => {
     reply.header('x-content-type-options', 'nosniff')
   })
-  // signatures are over bytes; whatever the content type says, nothing is parsed before they are checked
+  // signatures cover bytes, so nothing is parsed before the check, whatever the content type
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
   app.addHook('onError', async (request, _, error) => {
@@ -76,7 +76,7 @@ export async function inboundRoutes(
     { params: { instance } }: Provider,
   ): Promise<Account<C>> => {
     const account = await accountsOf[carrier](instance).catch((error) => {
-      // an account that cannot be read lets nobody in; the reason is for its owner, not for whoever posts
+      // an unreadable account accepts no posts; the reason is for its owner, not for the sender
       if (!(error instanceof DeliveryError)) throw error
       log.error({ instance, code: error.code, reason: error.message }, 'a webhook cannot be checked')
       throw fail('WEBHOOK_UNREADY', { lacks: 'a valid account' }, error)
@@ -157,7 +157,7 @@ export async function inboundRoutes(
   })
 }
 
-/** What posts are checked with. Without it nobody is let in: a webhook that takes anything opens gates. */
+/** The secret for checking posts. Without it no post is accepted, because an unchecked webhook could open gates. */
 function needed(secret: string | undefined, name: string): string {
   if (!secret) throw fail('WEBHOOK_UNREADY', { lacks: name })
   return secret
@@ -186,12 +186,12 @@ function headerOf({ headers }: Provider, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Without the query, which may hold the verify token. */
+/** The path without the query, which may contain the verify token. */
 function pathOf({ url }: FastifyRequest): string {
   return url.split('?')[0]!.slice(0, 200)
 }
 
-/** An empty 200: Meta reads nothing of it. */
+/** An empty 200: Meta does not read the body. */
 function accepted(reply: FastifyReply): FastifyReply {
   return reply.type('text/plain; charset=utf-8').send('')
 }
