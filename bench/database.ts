@@ -5,7 +5,7 @@ import { silentLog } from '../src/platform/log.ts'
 import { PACKAGE_ROOT } from '../src/platform/package.ts'
 import { type Database, openDatabase } from '../src/platform/postgres/database.ts'
 import { migrate } from '../src/platform/postgres/migrate.ts'
-import { bossSchema } from '../src/queue/boss.ts'
+import { bossSchema } from '../src/queue/queue.ts'
 
 /** For the embedded server: one folder for every run, so that only the first ever pays for initdb. */
 const DATA_DIR = join(tmpdir(), `porteiro-bench-${process.getuid?.() ?? 0}`)

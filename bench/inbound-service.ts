@@ -2,7 +2,7 @@
 import { parseConfig } from '../src/config/config.ts'
 import { silentLog } from '../src/platform/log.ts'
 import { createTempDir } from '../src/platform/temp-dir.ts'
-import { bossSchema } from '../src/queue/boss.ts'
+import { bossSchema } from '../src/queue/queue.ts'
 import { type RunningRoles, startRoles } from '../src/roles/service.ts'
 import { answer, createMeter } from './child.ts'
 import type { Stored } from './inbound.ts'

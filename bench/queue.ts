@@ -4,7 +4,7 @@ import type { Outbound } from '../src/outbound/outbound.ts'
 import { createWorker } from '../src/outbound/worker.ts'
 import { silentLog } from '../src/platform/log.ts'
 import type { Database } from '../src/platform/postgres/database.ts'
-import { bossSchema } from '../src/queue/boss.ts'
+import { bossSchema } from '../src/queue/queue.ts'
 import { BODY, openQueueBed, sender } from './queue-bed.ts'
 import { median, type Progress, type Result } from './result.ts'
 

@@ -135,7 +135,10 @@ export function registerQueueCommand(
         const done = (count: number) => progress?.(`${count} redriven`)
         const redriven =
           name === undefined
-            ? await outbound.redrive({ id, tenantId: tenant, channel, since }, done)
+            ? await outbound.redrive(
+                { ...(id !== undefined && { ids: [id] }), tenantId: tenant, channel, since },
+                done,
+              )
             : await outbound.redriveJobs(jobQueue(name))
         print(json ? JSON.stringify({ redriven }) : `${redriven} redriven.`)
       }),

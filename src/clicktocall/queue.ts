@@ -1,11 +1,12 @@
 import type { ChannelModel } from 'amqplib'
+import { onChannel } from '../platform/amqp/index.ts'
 
 /** AMQP's reply code for a missing queue. */
 const NOT_FOUND = 404
 
 /**
  * Ensures that a queue exists. An existing queue is used as it is, whatever its type and arguments (quorum, limits,
- * dead letters); a new one is durable. Each check opens its own channel, because a failed check closes it.
+ * dead letters); a new one is durable.
  */
 export async function ensureQueue(model: ChannelModel, queue: string): Promise<void> {
   try {
@@ -14,15 +15,4 @@ export async function ensureQueue(model: ChannelModel, queue: string): Promise<v
     if ((error as { code?: unknown }).code !== NOT_FOUND) throw error
     await onChannel(model, (channel) => channel.assertQueue(queue, { durable: true }))
   }
-}
-
-async function onChannel(
-  model: ChannelModel,
-  ask: (channel: Awaited<ReturnType<ChannelModel['createChannel']>>) => Promise<unknown>,
-): Promise<void> {
-  const channel = await model.createChannel()
-  // the same error rejects the call below
-  channel.on('error', () => {})
-  await ask(channel)
-  await channel.close()
 }

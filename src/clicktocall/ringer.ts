@@ -1,6 +1,6 @@
+import { createCache } from '../platform/cache.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { createRecent } from '../platform/lru.ts'
 import { type Ari, isAway } from './ari.ts'
 import type { ClickToCall } from './message.ts'
 
@@ -27,8 +27,8 @@ export type MessageFate =
 /** Places calls through ARI: each attempt once, however often its message is delivered. */
 export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOptions) {
   // by attempt: when its message was sent. Only this distinguishes attempts of a call without a messageId
-  const rung = createRecent<number>(REMEMBERED)
-  const cancelled = createRecent<number>(REMEMBERED)
+  const rung = createCache<number>(REMEMBERED)
+  const cancelled = createCache<number>(REMEMBERED)
   const ringing = new Map<string, Promise<MessageFate>>()
   const misses = new Map<string, number>()
 
@@ -51,8 +51,8 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       return { what: 'dead', error: fail('MESSAGE_STALE', { seconds: Math.round(age / 1000) }) }
     try {
       const fresh = await ari.originate({ channelId: attemptId, callId, number, ringMs, audiosocket })
-      if (ownId) rung.add(attemptId, Infinity)
-      else rung.add(attemptId, sentAt, ringMs)
+      if (ownId) rung.set(attemptId, Infinity)
+      else rung.set(attemptId, sentAt, ringMs)
       misses.delete(attemptId)
       log.info({ ...facts, fresh }, 'Asterisk rings')
       return { what: 'done' }
@@ -79,7 +79,7 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
     },
     /** Stops the ringing, also of an attempt that has not started. */
     async cancel({ callId, attemptId, ownId, sentAt }: ClickToCall): Promise<MessageFate> {
-      cancelled.add(attemptId, ownId ? Infinity : sentAt)
+      cancelled.set(attemptId, ownId ? Infinity : sentAt)
       await ringing.get(attemptId)
       try {
         await ari.hangUp(attemptId)

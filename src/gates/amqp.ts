@@ -1,4 +1,5 @@
-import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
+import type { ChannelModel, ConfirmChannel } from 'amqplib'
+import { type BrokerFailure, createLink, onChannel } from '../platform/amqp/index.ts'
 import { reasonOf } from '../platform/errors.ts'
 import { undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
@@ -7,42 +8,23 @@ import { withTimeout } from '../platform/time.ts'
 /** ms for connecting with the handshake, and for one command until its confirmation. */
 const CONNECT_MS = 5000
 const PUBLISH_MS = 8000
-/** ms that closing waits for the broker. */
-const CLOSE_MS = 1000
-/** s between heartbeats, unless the URL says otherwise. */
-const HEARTBEAT_S = 10
 /** RabbitMQ's direct reply-to: replies arrive on the channel that published, without a queue. */
 const REPLIES = 'amq.rabbitmq.reply-to'
 
-export interface GatePublisher {
-  /**
-   * Resolves when the exchange has routed the message and the broker has taken it. Rejects with GATE_UNREACHABLE or
-   * GATE_UNROUTABLE. After `expirationMs` the broker drops the message if nobody has fetched it.
-   */
-  publish(
-    exchange: string,
-    routingKey: string,
-    body: Buffer,
-    options: { messageId: string; expirationMs: number },
-  ): Promise<void>
-  close(): Promise<void>
-}
+export type GatePublisher = ReturnType<typeof createGatePublisher>
 
 /** Called with a controller's reply to a command; `id` is the command's, from the correlation id. */
 export type GateReply = (id: string, body: string) => void
 
-interface Session {
+interface Connection {
   model: ChannelModel
   channel: ConfirmChannel
   /** Exchanges that exist. */
   known: Set<string>
   /** Ids of messages that came back unrouted. */
   returned: Set<string>
-  isBroken: () => boolean
-  /** During an alarm the broker reads nothing: commands would wait, and open gates when the alarm is over. */
-  isBlocked: () => boolean
-  /** Destroys the connection, including data that was written and not sent. */
-  drop(reason: unknown): void
+  /** `blocked` during an alarm: the broker reads nothing, so commands would wait, and open gates when the alarm is over. */
+  state: 'open' | 'blocked' | 'gone'
 }
 
 interface Command {
@@ -52,59 +34,43 @@ interface Command {
   id: string
   /** By performance.now(). */
   until: number
+  /** The caller gave it up, and may have started another attempt. */
   givenUp: boolean
-  /** The session it was written to. */
-  session?: Session
+  /** The connection it was written to. */
+  sentOn?: Connection
+}
+
+interface GatePublisherOptions {
+  /** AMQP_URL. */
+  url: string
+  onReply?: GateReply
+  log: Logger
 }
 
 /**
  * Commands to gates over RabbitMQ: mandatory, confirmed, expiring. The connection is made at the first command and again
  * after it broke. A late command is useless, so nothing is kept for later. `expiration` counts from when the broker reads the
- * command; a command that is not confirmed in time therefore ends its connection.
+ * command; a command that is not confirmed in time therefore ends its connection, with all that was written and not sent.
  */
-export function createGatePublisher({
-  url,
-  onReply,
-  log,
-}: {
-  /** AMQP_URL. */
-  url: string
-  onReply?: GateReply
-  log: Logger
-}): GatePublisher {
-  let session: Promise<Session> | undefined
-  let closed = false
+export function createGatePublisher({ url, onReply, log }: GatePublisherOptions) {
+  const ending = new AbortController()
+  let current: Promise<Connection> | undefined
+  /** Of the connection that is being made. */
+  let prepared: Connection | undefined
 
-  /** `onGone` is called when the connection breaks, perhaps while it is being opened. */
-  const open = async (onGone: () => void): Promise<Session> => {
-    const ending = new AbortController()
-    // net.connect takes the signal, which amqplib's types do not know; aborting it destroys the socket at any time
-    const options = { noDelay: true, timeout: CONNECT_MS, signal: ending.signal }
-    const model = await connect(withHeartbeat(url), options).catch((error) => {
-      onGone()
-      throw error
-    })
-    let broken = false
-    let blocked = false
-    const drop = (error?: unknown) => {
-      if (broken) return
-      broken = true
-      onGone()
-      if (!closed) log.warn({ reason: error ? reasonOf(error) : 'closed' }, 'lost the connection for gates')
-      ending.abort()
-    }
-    model.on('error', drop).on('close', drop)
-    model.on('blocked', () => {
-      blocked = true
-    })
-    model.on('unblocked', () => {
-      blocked = false
-    })
-    try {
-      const channel = await model.createConfirmChannel()
-      const returned = new Set<string>()
-      channel.on('error', drop).on('close', drop)
-      channel.on('return', ({ properties }) => returned.add(String(properties.messageId)))
+  const link = createLink({
+    url,
+    queue: REPLIES,
+    connectMs: CONNECT_MS,
+    async prepare(channel, model) {
+      const connection: Connection = {
+        model,
+        channel,
+        known: new Set(),
+        returned: new Set(),
+        state: 'open',
+      }
+      channel.on('return', ({ properties }) => connection.returned.add(String(properties.messageId)))
       // must be consumed before the first command, on the same channel
       await channel.consume(
         REPLIES,
@@ -114,36 +80,42 @@ export function createGatePublisher({
         },
         { noAck: true },
       )
-      const state = { isBroken: () => broken, isBlocked: () => blocked, drop }
-      return { model, channel, known: new Set(), returned, ...state }
-    } catch (error) {
-      drop(error)
-      throw error
-    }
+      prepared = connection
+    },
+    log,
+  })
+
+  /** A graceful close would let a late command out. */
+  const drop = (connection: Connection, reason: string): void => {
+    if (connection.state === 'gone') return
+    connection.state = 'gone'
+    current = undefined
+    link.drop()
+    if (!ending.signal.aborted) log.warn({ reason }, 'lost the connection for gates')
   }
 
-  const current = (): Promise<Session> => {
-    if (session) return session
-    const opening: Promise<Session> = open(() => {
-      // another may have been opened in its place
-      if (session === opening) session = undefined
+  const open = async (): Promise<Connection> => {
+    await link.connect(ending.signal)
+    const connection = prepared!
+    link.hold((report) => {
+      if (report.type === 'broker.lost') drop(connection, String(report.failure.details['reason']))
+      else if (connection.state !== 'gone')
+        connection.state = report.type === 'broker.blocked' ? 'blocked' : 'open'
     })
-    session = opening
-    return opening
+    return connection
   }
 
-  /** On a channel of its own: RabbitMQ closes the one that names an exchange which is not there. */
-  const check = async ({ model, known }: Session, exchange: string): Promise<void> => {
-    if (known.has(exchange)) return
-    const channel = await model.createChannel()
-    channel.on('error', () => {})
-    await channel.checkExchange(exchange)
-    await channel.close()
-    known.add(exchange)
+  const connected = (): Promise<Connection> => {
+    current ??= open().catch(({ details }: BrokerFailure) => {
+      current = undefined
+      throw new Error(String(details['reason']))
+    })
+    return current
   }
 
-  const confirmed = ({ channel, returned }: Session, { exchange, routingKey, body, id, until }: Command) =>
+  const confirmed = ({ channel, returned }: Connection, command: Command) =>
     new Promise<void>((resolve, reject) => {
+      const { exchange, routingKey, body, id, until } = command
       const options = {
         mandatory: true,
         persistent: true,
@@ -157,58 +129,54 @@ export function createGatePublisher({
       }
       channel.publish(exchange, routingKey, body, options, (error) => {
         // an unroutable message is returned first, and confirmed all the same
-        const lost = returned.delete(id)
+        const isUnrouted = returned.delete(id)
         if (error) reject(error)
-        else if (lost) reject(undelivered('GATE_UNROUTABLE', { exchange, routingKey }))
+        else if (isUnrouted) reject(undelivered('GATE_UNROUTABLE', { exchange, routingKey }))
         else resolve()
       })
     })
 
   const send = async (command: Command): Promise<true> => {
-    const opened = await current()
-    if (opened.isBlocked()) throw new Error('the broker takes nothing for now')
-    await check(opened, command.exchange)
-    // the caller gave it up and may have started another attempt
+    const connection = await connected()
+    const { model, known } = connection
+    const { exchange } = command
+    if (connection.state === 'blocked') throw new Error('the broker takes nothing for now')
+    if (!known.has(exchange)) await onChannel(model, (channel) => channel.checkExchange(exchange))
+    known.add(exchange)
     if (command.givenUp || performance.now() >= command.until) return true
-    command.session = opened
-    await confirmed(opened, command)
+    command.sentOn = connection
+    await confirmed(connection, command)
     return true
   }
 
   return {
-    async publish(exchange, routingKey, body, { messageId: id, expirationMs }) {
+    /**
+     * Resolves when the exchange has routed the message and the broker has taken it. Rejects with GATE_UNREACHABLE or
+     * GATE_UNROUTABLE. After `expirationMs` the broker drops the message if nobody has fetched it.
+     */
+    async publish(
+      exchange: string,
+      routingKey: string,
+      body: Buffer,
+      { messageId: id, expirationMs }: { messageId: string; expirationMs: number },
+    ): Promise<void> {
       const until = performance.now() + expirationMs
       const command: Command = { exchange, routingKey, body, id, until, givenUp: false }
       const limit = Math.min(PUBLISH_MS, expirationMs)
       try {
         if (await withTimeout(limit, send(command))) return
         command.givenUp = true
-        const silent = new Error(`no confirmation within ${Math.round(limit)} ms`)
-        command.session?.drop(silent)
-        throw silent
+        const reason = `no confirmation within ${Math.round(limit)} ms`
+        if (command.sentOn) drop(command.sentOn, reason)
+        throw new Error(reason)
       } catch (error) {
         if ((error as { code?: unknown }).code === 'GATE_UNROUTABLE') throw error
         throw undelivered('GATE_UNREACHABLE', { reason: reasonOf(error).slice(0, 200) }, { cause: error })
       }
     },
-    async close() {
-      closed = true
-      const opened = await session?.catch(() => undefined)
-      if (!opened || opened.isBroken()) return
-      let timer: NodeJS.Timeout | undefined
-      const limit = new Promise((resolve) => {
-        timer = setTimeout(resolve, CLOSE_MS)
-      })
-      await Promise.race([opened.model.close().catch(() => {}), limit])
-      clearTimeout(timer)
-      // a broker that hangs never closes the connection
-      opened.drop(undefined)
+    async close(): Promise<void> {
+      ending.abort()
+      await link.release()
     },
   }
-}
-
-function withHeartbeat(url: string): string {
-  const address = new URL(url)
-  if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(HEARTBEAT_S))
-  return address.href
 }

@@ -2,9 +2,9 @@ import type { EventRow } from '../calls/index.ts'
 import {
   type CallPlace,
   createOutbox,
-  type Enqueue,
   type GateContent,
   type NewMessage,
+  type Outbound,
   PRIORITY,
 } from '../outbound/index.ts'
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
@@ -31,7 +31,7 @@ interface Decided {
 
 interface GateOpeningOptions {
   journal: { subscribe(listener: (event: EventRow) => void): () => void }
-  outbound: { enqueue: Enqueue }
+  outbound: Pick<Outbound, 'enqueue'>
   database: Database
   targets: GateTargets
   log: Logger

@@ -9,7 +9,7 @@ import {
   repeatable,
 } from '../outbound/index.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
-import { type HttpClient, refusalOf, signatureHeaders, undelivered } from '../platform/http-client/index.ts'
+import { type HttpClient, refusalOf, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -53,14 +53,10 @@ export function createGateSender({
     leftMs: number,
     { signal }: Attempt,
   ): Promise<Accepted> => {
-    const body = JSON.stringify(content)
     const answer = await http.post(gate.url!, {
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': 'porteiro',
-        ...signatureHeaders(content.id, body, [gate.secret!]),
-      },
-      body,
+      headers: { 'content-type': 'application/json', 'user-agent': 'porteiro' },
+      body: JSON.stringify(content),
+      signed: { id: content.id, secrets: [gate.secret!] },
       timeoutMs: Math.min(POST_MS, leftMs),
       signal,
       wants: 'status',

@@ -1,8 +1,9 @@
+import { createCache } from '../platform/cache.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import { findGate, type GateTarget } from './sql/gates.ts'
 
-/** Most cached gates; beyond it the oldest are dropped. */
+/** Most cached gates. */
 const MAX_GATES = 10_000
 /** ms for the database to confirm a cached gate; after that the cached one is used. */
 const GATE_LOOKUP_MS = 1000
@@ -14,23 +15,22 @@ export type GateTargets = ReturnType<typeof createGateTargets>
  * gate.
  */
 export function createGateTargets({ database }: { database: Querier }) {
-  const cache = new Map<string, GateTarget | undefined>()
+  const cache = createCache<{ gate: GateTarget | undefined }>(MAX_GATES)
 
   const ask = async (tenantId: string, id: string | null): Promise<GateTarget | undefined> => {
     const key = JSON.stringify([tenantId, id])
     try {
       const asked = findGate(database, tenantId, id).then((gate) => ({ gate }))
-      const answer = cache.has(key) ? await withTimeout(GATE_LOOKUP_MS, asked) : await asked
-      if (!answer) return cache.get(key)
+      const answer = cache.get(key) ? await withTimeout(GATE_LOOKUP_MS, asked) : await asked
+      if (!answer) return cache.get(key)?.gate
       const { gate: found } = answer
-      cache.delete(key)
-      cache.set(key, found)
-      if (cache.size > MAX_GATES) cache.delete(cache.keys().next().value!)
+      cache.set(key, { gate: found })
       // under its own id too: a command names the gate that was found
-      if (found) cache.set(JSON.stringify([tenantId, found.id]), found)
+      if (found) cache.set(JSON.stringify([tenantId, found.id]), { gate: found })
       return found
     } catch (error) {
-      if (cache.has(key)) return cache.get(key)
+      const cached = cache.get(key)
+      if (cached) return cached.gate
       throw error
     }
   }

@@ -25,11 +25,10 @@ export interface ApiOptions
     CallRoutesOptions,
     EventRoutesOptions,
     EndpointRoutesOptions,
+    MessageRoutesOptions,
     ExtensionRoutesOptions,
     MetricsRoutesOptions,
     StatusRoutesOptions {
-  /** Undefined without a queue. */
-  outbox: MessageRoutesOptions['outbox'] | undefined
   charts: MachineRoutesOptions['charts']
 }
 
@@ -45,11 +44,8 @@ export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Prom
   await app.register(numberRoutes, options)
   await app.register(directoryRoutes, options)
   await app.register(extensionRoutes, options)
-  const { database, outbox } = options
-  if (outbox) {
-    await app.register(messageRoutes, { database, outbox })
-    await app.register(queueRoutes, { database, outbox })
-  }
+  await app.register(messageRoutes, options)
+  await app.register(queueRoutes, options)
   await app.register(endpointRoutes, options)
   await app.register(accountRoutes, options)
   await app.register(keyRoutes, options)

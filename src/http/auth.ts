@@ -1,9 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import { MAIN_TENANT } from '../directory/index.ts'
+import { createCache } from '../platform/cache.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { findKey, hashKey, type Scope, touchKey } from './sql/keys.ts'
-import { createAttempts } from './wrong-keys.ts'
 
 /** The authenticated caller; `tenantId` null: all tenants. */
 export interface Caller {
@@ -30,6 +32,11 @@ declare module 'fastify' {
 export const SESSION_COOKIE = 'porteiro_session'
 /** Minimum interval in ms between two updates of a key's last use. */
 const TOUCH_MS = 60_000
+/** Different wrong keys from one address within WINDOW_S: more than typing errors, too few for guessing. */
+const FAILURES = 20
+const WINDOW_S = 60
+/** Right keys and wrong keys in memory. */
+const REMEMBERED = 10_000
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 const ADMIN: Caller = { id: null, name: 'API_KEY', tenantId: null, scopes: ['read', 'operate', 'admin'] }
@@ -113,6 +120,25 @@ export function createAuth({ database, adminKey }: AuthOptions) {
   return { authenticate, check }
 }
 
+/** Whether the caller may see the tenant's data. Foreign data is reported as unknown. */
+export function maySee({ caller }: FastifyRequest, tenantId: string | null | undefined): boolean {
+  if (caller === null) return false
+  return caller.tenantId === null || caller.tenantId === tenantId
+}
+
+/** The tenant of a request: the key's own, the named one, or the main one. Errors: TENANT_UNKNOWN. */
+export function tenantOf(request: FastifyRequest, named: string | undefined): string {
+  return tenantsOf(request, named) ?? MAIN_TENANT
+}
+
+/** Like tenantOf, for lists; undefined: all tenants. Errors: TENANT_UNKNOWN. */
+export function tenantsOf({ caller }: FastifyRequest, named: string | undefined): string | undefined {
+  const own = caller?.tenantId ?? undefined
+  if (own !== undefined && named !== undefined && named !== own)
+    throw fail('TENANT_UNKNOWN', { tenant: named })
+  return own ?? named
+}
+
 /** The header has precedence over the cookie. */
 export function keyOf({
   headers,
@@ -143,4 +169,45 @@ function demandIntent({ method, headers }: FastifyRequest, plain: string): void 
     const given = Buffer.from(String(headers['x-csrf-token'] ?? ''))
     if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) throw fail('CSRF_REFUSED')
   }
+}
+
+/**
+ * Limits wrong keys by address, in this process. An attempt counts before the key is checked, so that many attempts at once
+ * cannot exceed the limit, and is returned if the key is right. A key that was right from an address before is not limited:
+ * clients behind a proxy share their address. A repeated wrong key, for example of a program with an old key, is refused
+ * without a check and counts once.
+ */
+function createAttempts() {
+  const limiter = new RateLimiterMemory({ points: FAILURES, duration: WINDOW_S })
+  const right = createCache<true>(REMEMBERED)
+  const wrong = createCache<true>(REMEMBERED)
+
+  return {
+    /** Runs `look`; undefined is a failure. `id` names address and key. Errors: AUTH_RATE_LIMITED, and those of `look`. */
+    async run<T>(address: string, id: string, look: () => Promise<T | undefined>): Promise<T | undefined> {
+      if (wrong.get(id)) return undefined
+      const counted = !right.get(id)
+      if (counted) await consume(limiter, address)
+      const found = await look().catch(async (error) => {
+        // the failure says nothing about the key
+        if (counted) await limiter.reward(address)
+        throw error
+      })
+      if (found === undefined) {
+        right.delete(id)
+        wrong.set(id, true, WINDOW_S * 1000)
+      } else if (counted) {
+        await limiter.reward(address)
+        right.set(id, true)
+      }
+      return found
+    },
+  }
+}
+
+async function consume(limiter: RateLimiterMemory, address: string): Promise<void> {
+  await limiter.consume(address).catch((spent) => {
+    if (!(spent instanceof RateLimiterRes)) throw spent
+    throw fail('AUTH_RATE_LIMITED', { retryAfterSeconds: Math.ceil(spent.msBeforeNext / 1000) })
+  })
 }

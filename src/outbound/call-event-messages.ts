@@ -2,12 +2,13 @@ import type { EventRow } from '../calls/index.ts'
 import { canonicalNumber, findUnreached } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/index.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
-import { OWN_ENDPOINT, type Trouble, type TroubledEndpoint } from './channels/webhook.ts'
-import type { WebhookContent, WhatsAppContent } from './content.ts'
+import type { Trouble, TroubledEndpoint } from './channels/webhook.ts'
 import type { EventType } from './forms.ts'
-import { type MessageStatus, type NewMessage, PRIORITY } from './message.ts'
+import { type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
+import type { WebhookContent, WhatsAppContent } from './new-message.ts'
+import type { Outbound } from './outbound.ts'
 import { createOutbox } from './outbox.ts'
 import { endpointsFor } from './sql/endpoints.ts'
 
@@ -31,7 +32,7 @@ const TEXTS: Record<Locale, { unreached(unit: string): string }> = {
 
 export interface CallEventMessagesOptions {
   journal: { subscribe(listener: (event: EventRow) => void): () => void }
-  outbound: { enqueue: Enqueue }
+  outbound: Pick<Outbound, 'enqueue'>
   database: Database
   accounts: Accounts
   /** WEBHOOK_URL is set; it gets every event. */
@@ -41,12 +42,6 @@ export interface CallEventMessagesOptions {
   log: Logger
   now?: () => number
 }
-
-/** `enqueue` of the outbound room. */
-export type Enqueue = (
-  message: NewMessage,
-  options?: { transaction?: Transaction; fallback?: 'direct' },
-) => Promise<{ status: MessageStatus }>
 
 /** Where a call event happened, as the journal has it. */
 export interface CallPlace {

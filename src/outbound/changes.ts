@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { fail } from '../platform/errors.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
-import { type Boss, deadOf, isQueue, type Queue } from '../queue/index.ts'
+import { deadOf, isQueue, type Queue } from '../queue/index.ts'
 import { deathOf } from './completer.ts'
 import { jobOf } from './enqueue.ts'
-import { advance } from './life.ts'
+import { advance } from './outcome.ts'
 import {
   changeMessages,
   findByProviderId,
@@ -17,20 +17,19 @@ import {
 /** Messages changed in one transaction. */
 const BATCH = 500
 
-export interface RedriveFilter extends Pick<MessageFilter, 'tenantId' | 'channel' | 'since'> {
-  /** Only this one. */
-  id?: string | undefined
+export interface RedriveFilter extends Pick<MessageFilter, 'tenantId' | 'channel' | 'callId' | 'since'> {
+  /** Only these, each in a transaction of its own. */
+  ids?: readonly string[] | undefined
 }
 
 interface ChangesOptions {
   database: Database
   queue: Queue
-  boss: Boss
   announcesDeaths: boolean
 }
 
 /** Changes that people and providers make to messages, as far as `deliveryMachine` allows. */
-export function createChanges({ database, queue, boss, announcesDeaths }: ChangesOptions) {
+export function createChanges({ database, queue, announcesDeaths }: ChangesOptions) {
   const lockOne = async (transaction: Transaction, id: string, tenantId: string | undefined) => {
     const [message] = isUuid(id) ? await lockMessages(transaction, [id]) : []
     // another tenant's message is unknown
@@ -75,7 +74,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
      * number.
      */
     async cancelMatching(
-      filter: Omit<RedriveFilter, 'id'>,
+      filter: Omit<RedriveFilter, 'ids'>,
       onProgress: (done: number) => void = () => {},
     ): Promise<number> {
       const until = new Date()
@@ -92,7 +91,7 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
             transaction,
             changes.map(({ id, status, jobId, attemptsBefore }) => ({ id, status, jobId, attemptsBefore })),
           )
-          for (const { id } of changes) await boss.notice(transaction, `cancelled ${id}`)
+          for (const { id } of changes) await queue.notice(transaction, `cancelled ${id}`)
           return found.length
         })
         done += count
@@ -108,31 +107,37 @@ export function createChanges({ database, queue, boss, announcesDeaths }: Change
         const { jobId, attemptsBefore } = message
         const status = advance(message, { type: 'message.cancelled' })
         await changeMessages(transaction, [{ id, status, jobId, attemptsBefore }])
-        await boss.notice(transaction, `cancelled ${id}`)
+        await queue.notice(transaction, `cancelled ${id}`)
         return (await lockMessages(transaction, [id]))[0]!
       }),
 
     /**
-     * Restarts matching dead messages, the oldest first, in transactions of a few hundred. Calls `onProgress` with the number so
-     * far. Resolves with their number.
+     * Restarts dead messages: those named, or those that match, the oldest first, in transactions of a few hundred. Calls
+     * `onProgress` with the number so far. Resolves with their number. Throws MESSAGE_UNKNOWN, MESSAGE_STATE for those named.
      */
-    async redrive(filter: RedriveFilter, onProgress: (done: number) => void = () => {}): Promise<number> {
-      const { id, ...match } = filter
+    async redrive(
+      { ids, ...filter }: RedriveFilter,
+      onProgress: (done: number) => void = () => {},
+    ): Promise<number> {
+      let done = 0
+      for (const id of ids ?? []) {
+        await database.transaction(async (transaction) =>
+          redriveAll(transaction, [await lockOne(transaction, id, filter.tenantId)]),
+        )
+        onProgress(++done)
+      }
+      if (ids) return done
       // a message that dies again meanwhile stays dead
       const until = new Date()
-      let done = 0
       for (;;) {
         const count = await database.transaction(async (transaction) => {
-          const found =
-            id === undefined
-              ? await lockMatching(transaction, { ...match, status: 'failed', until, limit: BATCH })
-              : [await lockOne(transaction, id, match.tenantId)]
+          const found = await lockMatching(transaction, { ...filter, status: 'failed', until, limit: BATCH })
           if (found.length > 0) await redriveAll(transaction, found)
           return found.length
         })
         done += count
         onProgress(done)
-        if (id !== undefined || count < BATCH) return done
+        if (count < BATCH) return done
       }
     },
 

@@ -43,6 +43,8 @@ export function createCompleter(options: CompleterOptions) {
   })
 }
 
+export type Completer = ReturnType<typeof createCompleter>
+
 /** The id of the next job, by message. */
 type NextJobs = ReadonlyMap<string, string | null>
 

@@ -1,14 +1,18 @@
 import { createBatcher } from '../platform/batch.ts'
 import { PorteiroError } from '../platform/errors.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { NewJob, Queue } from '../queue/index.ts'
-import type { MessageStatus } from './message.ts'
-import type { Prepared } from './new-message.ts'
+import type { DeliveryFact, MessageStatus, NewMessage } from './message.ts'
+import { type MessageDefaults, type Prepared, prepare } from './new-message.ts'
+import { isIdempotent } from './outcome.ts'
 import { type FreshMessage, findByKeys, insertMessages } from './sql/messages.ts'
 
 /** Messages in one transaction at most, and bytes of their bodies. */
 const BATCH = 500
 const BATCH_BYTES = 4 * 1024 * 1024
+/** ms that a direct send waits for a hanging database, where the receiver recognises a second copy by its id. */
+const DIRECT_STORE_MS = 1000
 
 /** Result of enqueuing a message. */
 export interface Enqueued {
@@ -92,9 +96,20 @@ function keyOf({ tenantId, idempotencyKey }: Pick<FreshMessage, 'tenantId' | 'id
   return JSON.stringify([tenantId, idempotencyKey])
 }
 
-/** Messages enqueued at the same time share a transaction. */
-export function createEnqueuer({ database, queue }: { database: Database; queue: Queue }) {
-  return createBatcher<Prepared, Enqueued>({
+interface EnqueueOptions {
+  database: Database
+  queue: Queue
+  defaults: MessageDefaults
+  /** Sends past the queue while Postgres is away; undefined: messages wait for it. */
+  sendDirectly: ((message: FreshMessage) => Promise<Enqueued>) | undefined
+  /** Announces a change of a message's delivery in this process. */
+  publish: (fact: DeliveryFact) => void
+  now: () => number
+}
+
+/** The one way into the queue. */
+export function createEnqueue({ database, queue, defaults, sendDirectly, publish, now }: EnqueueOptions) {
+  const batcher = createBatcher<Prepared, Enqueued>({
     run: (prepared) =>
       database.transaction((transaction) =>
         writeMessages(
@@ -107,4 +122,46 @@ export function createEnqueuer({ database, queue }: { database: Database; queue:
     weight: { of: ({ bytes }) => bytes, max: BATCH_BYTES },
     splitsAfter: (error) => error instanceof PorteiroError && error.code === 'DATABASE_QUERY',
   })
+
+  /** Stores the message, or sends it at once when Postgres is away. */
+  const storeOrSend = async (
+    prepared: Prepared,
+    send: NonNullable<typeof sendDirectly>,
+  ): Promise<Enqueued> => {
+    const { message } = prepared
+    try {
+      const stored = batcher.add(prepared)
+      if (!isIdempotent(message.channel)) return await stored
+      const inTime = await withTimeout(DIRECT_STORE_MS, stored)
+      if (inTime) return inTime
+      // if the insert succeeds after all, it has the same id, and reconciling joins the two
+      stored.catch(() => {})
+    } catch (error) {
+      if (!(error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE')) throw error
+    }
+    return send(message)
+  }
+
+  /**
+   * Resolves when the message is committed, or, with a transaction, when it is part of that. Messages enqueued at the same
+   * time share a transaction. `fallback: 'direct'` sends at once when Postgres is away. Throws MESSAGE_INVALID,
+   * DATABASE_UNREACHABLE, and with the fallback CHANNEL_UNAVAILABLE, FALLBACK_UNWRITABLE.
+   */
+  return async (
+    message: NewMessage,
+    { transaction, fallback }: { transaction?: Transaction; fallback?: 'direct' } = {},
+  ): Promise<Enqueued> => {
+    const prepared = prepare(message, defaults, now())
+    const fresh = prepared.message
+    let enqueued: Enqueued
+    if (transaction) enqueued = (await writeMessages(queue, transaction, [fresh]))[0]!
+    else if (fallback === 'direct' && sendDirectly) enqueued = await storeOrSend(prepared, sendDirectly)
+    else enqueued = await batcher.add(prepared)
+    if (!enqueued.duplicate) {
+      const { id: messageId, tenantId, channel, callId } = fresh
+      const attempts = enqueued.status === 'pending' ? 0 : 1
+      publish({ messageId, tenantId, channel, callId, status: enqueued.status, attempts })
+    }
+    return enqueued
+  }
 }

@@ -1,18 +1,34 @@
 import { reasonOf } from '../platform/errors.ts'
-import { undelivered } from '../platform/http-client/index.ts'
+import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { retryUntilUp } from '../platform/retry.ts'
-import type { Job, Queue, Task } from '../queue/index.ts'
-import { type AbortCause, type AttemptResult, attempt } from './attempt.ts'
+import type { Job, Queue, Runner, Task, TaskEnd } from '../queue/index.ts'
 import type { AttemptLog } from './attempt-log.ts'
+import type { Completer } from './completer.ts'
 import { groupOf } from './enqueue.ts'
-import { advance, mayHappen } from './life.ts'
-import { type Channel, type ChannelSender, PRIORITY } from './message.ts'
-import { type AttemptStart, expired, isIdempotent, type Outcome, outcomeOf, uncertain } from './outcome.ts'
+import type { Channel, ChannelSender, DeliveryFact, Message } from './message.ts'
+import {
+  type AbortCause,
+  type AttemptResult,
+  type AttemptStart,
+  advance,
+  expired,
+  isIdempotent,
+  mayHappen,
+  type Outcome,
+  outcomeOf,
+  uncertain,
+} from './outcome.ts'
+import type { PauseFilter } from './pauses.ts'
 import type { RateLimits } from './rate-limit.ts'
+import { cancelledAmong } from './sql/attempts.ts'
 import { findMessages, type MessageRow } from './sql/messages.ts'
 
+/** ms for one attempt, whatever the channel's own limits are. */
+const ATTEMPT_MS = 30_000
+/** ms for a channel to report how far it got, after its attempt was aborted. */
+const ABORT_MS = 1000
 /** Delay before retrying an attempt that could not be recorded, in ms. */
 const UNRECORDED_DELAY_MS = 500
 
@@ -21,15 +37,11 @@ interface ExecutorOptions {
   queue: Queue
   senders: ReadonlyMap<Channel, ChannelSender>
   limits: RateLimits
-  attemptLog: () => AttemptLog
-  /** Writes an outcome; resolves with whether it still counted. */
-  complete: (outcome: Outcome) => Promise<boolean>
-  /** Whether a pause covers the message. */
-  isPaused: (message: MessageRow) => boolean
-  onAttempt: (message: MessageRow, number: number) => void
-  onOutcome: (outcome: Outcome) => void
-  /** A batch of outcomes is written. */
-  onCompleted: () => void
+  pauseFilter: PauseFilter
+  attemptLog: AttemptLog
+  completer: Completer
+  /** Announces a change of a message's delivery in this process. */
+  publish: (fact: DeliveryFact) => void
   log: Logger
   /** Aborted when the worker must end, whatever is still under way. */
   signal: AbortSignal
@@ -50,15 +62,20 @@ interface InFlight {
 }
 
 /** Turns jobs into tasks; each task makes one attempt to send a message and hands its outcome to the completer. */
-export function createExecutor(options: ExecutorOptions) {
-  const { database, queue, senders, limits, complete, log, signal, now, random } = options
-  const inFlight = new Map<string, InFlight>()
-  /** Number of messages whose outcome is being written, by fetcher. */
-  const completingBy = new Map<string, number>()
-  let completing = 0
+export class Executor implements Runner {
+  readonly #options: ExecutorOptions
+  readonly #inFlight = new Map<string, InFlight>()
+  #processed = 0
+  #failed = 0
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options
+    options.pauseFilter.onOverdue((message) => this.#expire(message))
+  }
 
   /** Makes tasks for the messages that are still to be sent; acknowledges the other jobs. */
-  const take = async (jobs: readonly Job[]): Promise<Task[]> => {
+  async take(jobs: readonly Job[]): Promise<Task[]> {
+    const { database, queue, pauseFilter, log, signal } = this.#options
     const reading = { what: 'messages', log, signal }
     const rows = await retryUntilUp(() => findMessages(database, jobs.map(messageOf)), reading)
     const messages = new Map(rows.map((row) => [row.id, row]))
@@ -67,193 +84,239 @@ export function createExecutor(options: ExecutorOptions) {
     const tasks: Task[] = []
     for (const job of jobs) {
       const message = messages.get(messageOf(job))
-      const entry = inFlight.get(messageOf(job))
+      const entry = this.#inFlight.get(messageOf(job))
       // our claim lapsed and the job came back to us: the attempt goes on under the new claim
       if (entry && !(entry.completing && entry.job.id !== job.id)) entry.job = job
       else if (!message || message.jobId !== job.id || !isUnsent(message)) stale.push(job)
-      else if (options.isPaused(message)) paused.push(job)
-      else tasks.push(taskOf(message, job))
+      else if (pauseFilter.has(message)) paused.push(job)
+      else tasks.push(this.#taskOf(message, job))
     }
     if (stale.length > 0) await retryUntilUp(() => queue.ack(stale), reading)
-    if (paused.length > 0) await giveBack(paused)
+    if (paused.length > 0) await this.#giveBack(paused)
     return tasks
   }
 
-  const taskOf = (message: MessageRow, job: Job): Task => {
+  jobs(): Job[] {
+    return [...this.#inFlight.values()].map(({ job }) => job)
+  }
+
+  counts() {
+    return { processed: this.#processed, failed: this.#failed }
+  }
+
+  /** Stops the attempts of cancelled messages, in case a notification was missed. */
+  async heartbeat(): Promise<void> {
+    const ids = [...this.#inFlight.keys()]
+    for (const id of await cancelledAmong(this.#options.database, ids)) this.stop(id, 'cancelled')
+  }
+
+  stop(messageId: string, reason: AbortCause): void {
+    this.#inFlight.get(messageId)?.controller.abort(reason)
+  }
+
+  stopAll(): void {
+    for (const { controller } of this.#inFlight.values()) controller.abort('closing' satisfies AbortCause)
+  }
+
+  #taskOf(message: MessageRow, job: Job): Task {
     const entry: InFlight = { message, job, controller: new AbortController(), completing: false }
-    inFlight.set(message.id, entry)
+    this.#inFlight.set(message.id, entry)
     return {
       group: groupOf(message),
       priority: message.priority,
       drop: () => {
-        forget(entry)
+        this.#forget(entry)
         return entry.job
       },
       run: async () => {
+        let end: TaskEnd = {}
         try {
-          const waitMs = await execute(entry)
-          if (waitMs !== undefined) return waitMs
+          end = await this.#execute(entry)
         } catch (error) {
-          giveUp(entry, error)
+          this.#giveUp(entry, error)
         }
-        if (!entry.completing) forget(entry)
-        return undefined
+        if (end.waitMs === undefined && !entry.completing) this.#forget(entry)
+        return end
       },
     }
   }
 
   /** The next job of a message may be here before the outcome of the previous one is written. */
-  const forget = (entry: InFlight) => {
-    if (inFlight.get(entry.message.id) === entry) inFlight.delete(entry.message.id)
+  #forget(entry: InFlight): void {
+    if (this.#inFlight.get(entry.message.id) === entry) this.#inFlight.delete(entry.message.id)
   }
 
   /** Jobs that cannot be given back now return by themselves when our claim lapses. */
-  const giveBack = (jobs: readonly Job[]) => queue.nack(jobs, 'released').catch(() => {})
-
-  const giveUp = ({ message }: InFlight, error: unknown) => {
-    // another worker takes the message over when our claim lapses
-    log.error({ ...facts(message), reason: reasonOf(error) }, 'the worker gave up a message')
+  async #giveBack(jobs: readonly Job[]): Promise<void> {
+    await this.#options.queue.nack(jobs, 'released').catch(() => {})
   }
 
-  const execute = async (entry: InFlight): Promise<number | undefined> => {
+  #giveUp({ message: { id, tenantId, channel } }: InFlight, error: unknown): void {
+    const facts = { message_id: id, tenant: tenantId, channel }
+    // another worker takes the message over when our claim lapses
+    this.#options.log.error({ ...facts, reason: reasonOf(error) }, 'the worker gave up a message')
+  }
+
+  async #execute(entry: InFlight): Promise<TaskEnd> {
+    const { senders, limits, pauseFilter, now } = this.#options
     const { message } = entry
-    if (entry.controller.signal.aborted) {
-      await leave(entry, entry.controller.signal.reason)
-      return undefined
+    if (entry.controller.signal.aborted) return this.#leave(entry, entry.controller.signal.reason)
+    if (message.expiresAt && message.expiresAt.getTime() <= now())
+      return this.#finish(expired(this.#taken(entry)))
+    if (pauseFilter.has(message)) {
+      await this.#giveBack([entry.job])
+      return {}
     }
-    if (message.expiresAt && message.expiresAt.getTime() <= now()) {
-      finish(expired(taken(entry)))
-      return undefined
-    }
-    if (options.isPaused(message)) {
-      await giveBack([entry.job])
-      return undefined
-    }
-    if (message.status === 'processing' && !isIdempotent(message.channel)) {
-      finish(uncertain(taken(entry)))
-      return undefined
-    }
+    if (message.status === 'processing' && !isIdempotent(message.channel))
+      return this.#finish(uncertain(this.#taken(entry)))
     const sender = senders.get(message.channel)
     if (!sender) {
       const refused = undelivered('CHANNEL_UNAVAILABLE', { channel: message.channel }, { final: true })
-      conclude(entry, begin(entry), { ok: false, error: refused, aborted: undefined })
-      return undefined
+      return this.#conclude(entry, this.#begin(entry), { ok: false, error: refused, aborted: undefined })
     }
     const waitMs = await limits.take(message).catch(() => UNRECORDED_DELAY_MS)
-    if (waitMs > 0) return waitMs
-    return send(entry, sender)
+    return waitMs > 0 ? { waitMs } : this.#send(entry, sender)
   }
 
   /** Sets the message to its state during the attempt. */
-  const begin = (entry: InFlight): AttemptStart => {
+  #begin(entry: InFlight): AttemptStart {
     const { message } = entry
     const number = message.attempts + 1
     // an attempt that was under way when its worker died starts again
     const before = message.status === 'processing' ? 'retrying' : message.status
     const status = advance({ ...message, status: before }, { type: 'message.taken' })
     entry.message = { ...message, status, attempts: number }
-    return { number, startedAt: entry.unrecorded ?? new Date(now()) }
+    return { number, startedAt: entry.unrecorded ?? new Date(this.#options.now()) }
   }
 
-  const send = async (entry: InFlight, sender: ChannelSender): Promise<number | undefined> => {
+  async #send(entry: InFlight, sender: ChannelSender): Promise<TaskEnd> {
+    const { attemptLog, publish, now, timeoutMs = ATTEMPT_MS } = this.#options
     const before = entry.message
-    const start = begin(entry)
-    const { message, job } = entry
+    const start = this.#begin(entry)
+    const { message, job, controller } = entry
+    const { number } = start
     const started = { id: message.id, jobId: job.id, ...start }
-    if (isIdempotent(message.channel)) options.attemptLog().add(started)
+    if (isIdempotent(message.channel)) attemptLog.add(started, controller)
     else {
       try {
         // the record must be written before the message can leave
-        if (!(await options.attemptLog().writeNow(started))) {
-          await drop(entry)
-          return undefined
-        }
+        if (!(await attemptLog.writeNow(started))) return this.#drop(entry)
       } catch {
         entry.message = before
         entry.unrecorded = start.startedAt
-        return UNRECORDED_DELAY_MS
+        return { waitMs: UNRECORDED_DELAY_MS }
       }
     }
-    options.onAttempt(message, start.number)
-    const { timeoutMs } = options
-    const result = await attempt({
-      sender,
-      message,
-      number: start.number,
-      controller: entry.controller,
-      now: now(),
-      ...(timeoutMs !== undefined && { timeoutMs }),
-    })
-    options.attemptLog().remove(message.id)
-    conclude(entry, start, result)
-    return undefined
+    publish({ ...identityOf(message), status: 'processing', attempts: number })
+    const result = await attempt({ sender, message, number, controller, now: now(), timeoutMs })
+    attemptLog.remove(message.id)
+    return this.#conclude(entry, start, result)
   }
 
-  const conclude = (entry: InFlight, attempt: AttemptStart, result: AttemptResult) => {
-    const outcome = outcomeOf({ ...taken(entry), attempt }, result, random)
-    if (outcome) finish(outcome)
+  #conclude(entry: InFlight, attempt: AttemptStart, result: AttemptResult): TaskEnd {
+    const outcome = outcomeOf({ ...this.#taken(entry), attempt }, result, this.#options.random)
+    return outcome ? this.#finish(outcome) : {}
   }
 
-  const taken = ({ message, job }: InFlight) => ({ message, job, at: new Date(now()) })
+  #taken({ message, job }: InFlight) {
+    return { message, job, at: new Date(this.#options.now()) }
+  }
 
   /** Writes the outcome in the background: the task's place is free for the next attempt at once. */
-  const finish = (outcome: Outcome) => {
-    const entry = inFlight.get(outcome.message.id)!
-    const fetcher = fetcherOf(entry.message.queue, entry.message.priority >= PRIORITY.critical)
+  #finish(outcome: Outcome): TaskEnd {
+    const entry = this.#inFlight.get(outcome.message.id)!
     entry.completing = true
-    completingBy.set(fetcher, (completingBy.get(fetcher) ?? 0) + 1)
-    completing++
-    complete(outcome)
-      .then((counted) => {
-        if (counted) options.onOutcome(outcome)
-      })
-      .catch((error) => giveUp(entry, error))
-      .finally(() => {
-        completing--
-        completingBy.set(fetcher, completingBy.get(fetcher)! - 1)
-        forget(entry)
-        // whole batches end together
-        if (completing % 32 === 0) options.onCompleted()
-      })
+    const completed = this.#complete(outcome)
+      .catch((error) => this.#giveUp(entry, error))
+      .finally(() => this.#forget(entry))
+    return { completed }
+  }
+
+  /** Writes the outcome and announces it, if it still counts. */
+  async #complete(outcome: Outcome): Promise<void> {
+    const { completer, publish, log } = this.#options
+    if (!(await completer.add(outcome))) return
+    const { message, status, attempt, error, at, nextAttemptAt } = outcome
+    if (outcome.outcome !== 'released') this.#processed++
+    if (status === 'failed') {
+      this.#failed++
+      const { id: message_id, callId: call_id, tenantId: tenant, channel, attempts } = message
+      const facts = { message_id, ...(call_id !== null && { call_id }), tenant, channel, attempts }
+      log.warn({ ...facts, code: error?.code }, 'a message is dead')
+    }
+    const attempts = attempt?.number ?? message.attempts
+    publish({ ...identityOf(message), status, attempts, at, error, nextAttemptAt })
+  }
+
+  /** A paused message has expired. */
+  async #expire(message: MessageRow): Promise<void> {
+    if (this.#inFlight.has(message.id)) return
+    // its job stays in the queue until a worker takes it and finds nothing to do
+    const job = { id: message.jobId, queue: message.queue, data: undefined, claims: 0 }
+    await this.#complete(expired({ message, job, at: new Date(this.#options.now()) }))
   }
 
   /** The message was cancelled before its attempt, or is no longer ours. */
-  const drop = (entry: InFlight) =>
-    retryUntilUp(() => queue.ack([entry.job]), { what: 'acknowledgements', log, signal })
-
-  /** Aborted before the attempt. A message that only this worker's closing stopped goes back into the queue. */
-  const leave = async (entry: InFlight, reason: AbortCause) => {
-    if (reason === 'closing') await queue.nack([entry.job], 'released')
-    else await drop(entry)
+  async #drop({ job }: InFlight): Promise<TaskEnd> {
+    const { queue, log, signal } = this.#options
+    await retryUntilUp(() => queue.ack([job]), { what: 'acknowledgements', log, signal })
+    return {}
   }
 
-  return {
-    take,
-    /** Jobs in flight, whose claims must be extended. */
-    jobs: () => [...inFlight.values()].map(({ job }) => job),
-    /** Number of messages whose outcome is being written. */
-    completing: () => completing,
-    /** The same for one fetcher: outcomes of the others take none of its room. */
-    completingOf: (queue: string, critical: boolean) => completingBy.get(fetcherOf(queue, critical)) ?? 0,
-    /** Writes that a paused message has expired. */
-    async expire(message: MessageRow): Promise<void> {
-      if (inFlight.has(message.id)) return
-      // its job stays in the queue until a worker takes it and finds nothing to do
-      const job = { id: message.jobId, queue: message.queue, data: undefined, claims: 0 }
-      const outcome = expired({ message, job, at: new Date(now()) })
-      if (await complete(outcome)) options.onOutcome(outcome)
-    },
-    messageIds: () => [...inFlight.keys()],
-    stop(messageId: string, reason: AbortCause) {
-      inFlight.get(messageId)?.controller.abort(reason)
-    },
-    stopAll(reason: AbortCause) {
-      for (const { controller } of inFlight.values()) controller.abort(reason)
-    },
+  /** Aborted before the attempt. A message that only this worker's closing stopped goes back into the queue. */
+  async #leave(entry: InFlight, reason: AbortCause): Promise<TaskEnd> {
+    if (reason !== 'closing') return this.#drop(entry)
+    await this.#options.queue.nack([entry.job], 'released')
+    return {}
   }
 }
 
-const fetcherOf = (queue: string, critical: boolean) => `${queue} ${critical ? 'critical' : 'general'}`
+interface AttemptOptions {
+  sender: ChannelSender
+  message: Message
+  number: number
+  /** Its abort reason is an `AbortCause`. */
+  controller: AbortController
+  now: number
+  timeoutMs: number
+}
+
+/** Makes one attempt. Never rejects and never takes longer than its time. */
+export async function attempt(options: AttemptOptions): Promise<AttemptResult> {
+  const { sender, message, number, controller, now, timeoutMs } = options
+  const { signal } = controller
+  const left = message.expiresAt ? message.expiresAt.getTime() - now : Infinity
+  const timer = setTimeout(
+    () => controller.abort(left < timeoutMs ? 'expired' : 'timeout'),
+    Math.min(timeoutMs, left),
+  )
+  const unresponsive = Promise.withResolvers<never>()
+  let abortTimer: NodeJS.Timeout | undefined
+  const onAbort = () => {
+    abortTimer = setTimeout(() => unresponsive.reject(timedOut(timeoutMs)), ABORT_MS)
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  try {
+    const sending = sender.send(message, { number, signal })
+    // it may still reject after the race is over
+    sending.catch(() => {})
+    return { ok: true, accepted: await Promise.race([sending, unresponsive.promise]) }
+  } catch (error) {
+    const aborted = signal.aborted ? (signal.reason as AbortCause) : undefined
+    // a channel that rethrows the abort reason does not say how far it got
+    const isKnown = error instanceof DeliveryError || !aborted
+    return { ok: false, error: isKnown ? error : timedOut(timeoutMs), aborted }
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(abortTimer)
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function timedOut(ms: number): DeliveryError {
+  return undelivered('MESSAGE_TIMEOUT', { ms }, { uncertain: true })
+}
 
 const isUnsent = (message: MessageRow) =>
   message.status === 'processing' || mayHappen(message, { type: 'message.taken' })
@@ -262,4 +325,9 @@ function messageOf({ data }: Job): string {
   return (data as { message: string }).message
 }
 
-const facts = ({ id, tenantId, channel }: MessageRow) => ({ message_id: id, tenant: tenantId, channel })
+const identityOf = ({ id, tenantId, channel, callId }: MessageRow) => ({
+  messageId: id,
+  tenantId,
+  channel,
+  callId,
+})

@@ -5,28 +5,27 @@
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'
-export { type CallPlace, createCallEventMessages, type Enqueue } from './call-event-messages.ts'
-export { OWN_ENDPOINT, repeatable } from './channels/webhook.ts'
-export { contentOf, type GateContent, gateContent } from './content.ts'
+export { noteFailure, readBreaker } from './breaker.ts'
+export { type CallPlace, createCallEventMessages } from './call-event-messages.ts'
+export { repeatable } from './channels/webhook.ts'
 export { createFailurePost } from './death-notice.ts'
 export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'
-export { advance, mayHappen } from './life.ts'
 export {
   type Accepted,
   type Attempt,
   CHANNELS,
   type ChannelSender,
   type Message,
-  type MessageStatus,
   type NewMessage,
+  OWN_ENDPOINT,
   PRIORITY,
 } from './message.ts'
-export { createAdmission } from './new-message.ts'
+export { type Admission, contentOf, createAdmission, type GateContent, gateContent } from './new-message.ts'
 export { createOutbound, type Outbound } from './outbound.ts'
 export { createOutbox } from './outbox.ts'
+export { advance, mayHappen } from './outcome.ts'
 export { createSenders } from './senders.ts'
 export { type AttemptRow, attemptsOf, writeStarted } from './sql/attempts.ts'
-export { noteFailure, readBreaker } from './sql/breakers.ts'
 export {
   createEndpoint,
   deleteEndpoint,
@@ -55,7 +54,7 @@ export {
   type MessageFilter,
   type MessageRow,
 } from './sql/messages.ts'
-export { addPause, listPauses, type PauseRow, type PauseScope } from './sql/pauses.ts'
+export { addPause, listPauses, type PauseRow } from './sql/pauses.ts'
 export {
   applyReceipts,
   deleteOldReceipts,

@@ -1,9 +1,14 @@
+import type { LastError } from './sql/messages.ts'
+
 /** Ways by which a message can leave. */
 export const CHANNELS = ['whatsapp', 'twilio', 'webhook', 'gate'] as const
 export type Channel = (typeof CHANNELS)[number]
 
-/** Higher goes first. Critical messages have fetchers of their own, so that a gate never waits behind a backlog. */
+/** Higher goes first. Critical messages have pollers of their own, so that a gate never waits behind a backlog. */
 export const PRIORITY = { normal: 0, reply: 1, important: 5, critical: 10 } as const
+
+/** The `to` of webhook messages for WEBHOOK_URL. */
+export const OWN_ENDPOINT = 'environment'
 
 /** Delivery status of a message, as described in `machines/delivery.ts`. */
 export type MessageStatus =
@@ -23,7 +28,7 @@ export interface NewMessage {
   channel: Channel
   /** E.164 for telephones, the id of an endpoint for webhooks, the id of a gate (or `default`) for gates. */
   to: string
-  /** content.ts has its form, by channel. */
+  /** new-message.ts has its form, by channel. */
   body: Record<string, unknown>
   /** 0 to 10. */
   priority?: number
@@ -83,4 +88,17 @@ export interface ChannelSender {
   readonly channel: Channel
   send(message: Message, attempt: Attempt): Promise<Accepted>
   close(): Promise<void>
+}
+
+/** A change of a message's delivery, in this process. */
+export interface DeliveryFact {
+  messageId: string
+  tenantId: string
+  channel: Channel
+  callId: string | null
+  status: MessageStatus
+  attempts: number
+  at?: Date
+  error?: LastError | undefined
+  nextAttemptAt?: Date | undefined
 }

@@ -1,20 +1,122 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { fail, PorteiroError } from '../platform/errors.ts'
-import { DeliveryError } from '../platform/http-client/index.ts'
+import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import type { MessageQueue } from '../queue/index.ts'
 import type { Accounts } from './accounts.ts'
-import { OWN_ENDPOINT } from './channels/webhook.ts'
-import { problemsIn, problemsOf } from './content.ts'
-import { CHANNELS, type NewMessage, PRIORITY } from './message.ts'
+import { CHANNELS, type Channel, type Message, type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
 import { findTarget } from './sql/endpoints.ts'
 import type { FreshMessage } from './sql/messages.ts'
+
+/** WhatsApp's limits, in characters: a text, and the text above buttons. */
+const TEXT = 4096
+const BUTTON_TEXT = 1024
+const text = z.string().min(1)
+
+/** Recordings of a visitor: who they are, and the purpose of the visit. */
+const RECORDINGS = ['identity', 'purpose'] as const
+export type RecordingName = (typeof RECORDINGS)[number]
+
+/** `id` returns with the answer; `title` is shown. The limits are WhatsApp's. */
+const button = z.strictObject({ id: z.string().min(1).max(256), title: z.string().min(1).max(20) })
+
+/** Body of a message of the channel `whatsapp`. */
+export const whatsappContent = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('text'),
+    text: text.max(TEXT),
+    /** The provider's id of a message that this one answers. */
+    replyTo: z.string().optional(),
+  }),
+  // a question: where buttons do not work the titles are numbered below the text
+  z.strictObject({
+    type: z.literal('buttons'),
+    text: text.max(BUTTON_TEXT),
+    buttons: z.array(button).min(1).max(3),
+    replyTo: z.string().optional(),
+  }),
+  z.strictObject({
+    type: z.literal('template'),
+    name: z.string().min(1),
+    /** As Meta writes it: pt_BR. */
+    language: z.string().min(2),
+    /** For the places in its body, in order. */
+    parameters: z.array(z.string()).default([]),
+    /** Payloads of its quick replies, in order. */
+    payloads: z.array(z.string()).default([]),
+  }),
+  // the visitor's own voice
+  z.strictObject({ type: z.literal('audio'), callId: z.uuid(), recording: z.enum(RECORDINGS) }),
+])
+export type WhatsAppContent = z.output<typeof whatsappContent>
+
+/** Body of a message of the channel `twilio`; button titles are numbered below the text. 1600 is Twilio's limit. */
+export const twilioContent = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text'), text: text.max(1600) }),
+  z.strictObject({
+    type: z.literal('buttons'),
+    text: text.max(1400),
+    buttons: z.array(button).min(1).max(3),
+  }),
+])
+
+/** Body of a webhook message: an event. */
+export const webhookContent = z.looseObject({
+  /** As call.ended. */
+  type: z.string().regex(/^[a-z_]+(\.[a-z_]+)*$/),
+  /** When it happened, ISO 8601. */
+  timestamp: z.iso.datetime({ offset: true }),
+  data: z.record(z.string(), z.unknown()),
+})
+export type WebhookContent = z.output<typeof webhookContent>
+
+/** Command to a gate. `id` is the call's; a gate ignores a second command with the same id. */
+export const gateContent = z.strictObject({
+  type: z.literal('gate.open'),
+  id: z.uuid(),
+  /** When it was decided. */
+  timestamp: z.iso.datetime({ offset: true }),
+  /** After this the gate ignores it. */
+  expires_at: z.iso.datetime({ offset: true }),
+  data: z.strictObject({
+    call_id: z.uuid(),
+    tenant: z.string(),
+    gate: z.string(),
+    unit: z.string().nullable(),
+    by: z.string(),
+    via: z.string(),
+  }),
+})
+export type GateContent = z.output<typeof gateContent>
+
+const FORMS: Record<Channel, z.ZodType> = {
+  whatsapp: whatsappContent,
+  twilio: twilioContent,
+  webhook: webhookContent,
+  gate: gateContent,
+}
+
+/** Problems of a message's body for this channel, one a field; empty if it can be sent. */
+export function problemsOf(channel: Channel, body: unknown): string[] {
+  return problemsIn(FORMS[channel], body, 'body')
+}
+
+/** The body of a message in its channel's form. Throws CONTENT_INVALID, final. */
+export function contentOf<Form extends z.ZodType>(form: Form, { channel, body }: Message): z.output<Form> {
+  const result = form.safeParse(body)
+  if (result.success) return result.data
+  throw undelivered(
+    'CONTENT_INVALID',
+    { channel, problem: problemsOf(channel, body).join('; ') },
+    { final: true },
+  )
+}
 
 /** Most bytes of a body as JSON. */
 const MAX_BODY_BYTES = 256 * 1024
 
-interface MessageDefaults {
+export interface MessageDefaults {
   maxRetries: number
   /** ms */
   retryDelayMs: number
@@ -84,18 +186,20 @@ export function prepare(
 interface AdmissionOptions {
   database: Querier
   accounts: Pick<Accounts, 'find'>
-  /** Whether the tenant has this gate, and it is enabled. */
-  isGate: (tenantId: string, id: string) => Promise<boolean>
+  /** Finds a gate of the tenant that is enabled. */
+  gates: { find(tenantId: string, id: string): Promise<unknown> }
   /** WEBHOOK_URL is set: `environment` is an endpoint. */
   ownEndpoint: boolean
 }
+
+export type Admission = ReturnType<typeof createAdmission>
 
 /**
  * Checks messages of the API before they are enqueued, so that the caller learns of one that can never be sent. Rejects with
  * MESSAGE_INVALID and every problem, or with ENDPOINT_UNKNOWN, GATE_UNKNOWN or INSTANCE_UNKNOWN. A disabled endpoint passes:
  * it may be enabled again.
  */
-export function createAdmission({ database, accounts, isGate, ownEndpoint }: AdmissionOptions) {
+export function createAdmission({ database, accounts, gates, ownEndpoint }: AdmissionOptions) {
   return async (message: NewMessage): Promise<void> => {
     const { tenantId, instanceId = 'default', channel, to, body } = message
     const problems = formProblems(message)
@@ -107,7 +211,7 @@ export function createAdmission({ database, accounts, isGate, ownEndpoint }: Adm
       const known = to === OWN_ENDPOINT ? ownEndpoint : await findTarget(database, tenantId, to)
       if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     } else if (channel === 'gate') {
-      if (!(await isGate(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })
+      if (!(await gates.find(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })
     } else if (!(await accounts.find(tenantId, channel, instanceId).catch(refuse))) {
       throw fail('INSTANCE_UNKNOWN', { tenant: tenantId, carrier: channel, instance: instanceId })
     }
@@ -132,4 +236,65 @@ function jsonOf(body: object): string | undefined {
 /** Webhooks have their own queue: their receivers are many and often slow. */
 function queueOf(channel: NewMessage['channel']): MessageQueue {
   return channel === 'webhook' ? 'webhook' : 'outgoing'
+}
+
+type Issue = z.core.$ZodRawIssue
+
+const KINDS: Record<string, string> = {
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object',
+  record: 'an object',
+  date: 'a time',
+}
+const FORMATS: Record<string, string> = {
+  uuid: 'a UUID',
+  datetime: 'a time such as 2026-11-21T15:00:00Z',
+}
+
+/** All problems of `value`, in plain words: `body.text: is missing`. Empty if there are none. */
+function problemsIn(form: z.ZodType, value: unknown, name: string, inside = name): string[] {
+  const { error } = form.safeParse(value, { error: wordsFor })
+  return (error?.issues ?? []).map(({ path, message }) => {
+    const field = path.length === 0 ? name : [inside, ...path].filter((step) => step !== '').join('.')
+    return `${field}: ${message}`
+  })
+}
+
+function wordsFor(issue: Issue): string {
+  if (issue.code === 'invalid_union') return oneOf(issue)
+  if (issue.code === 'unrecognized_keys') return `must not have ${issue.keys.join(', ')}`
+  if (issue.input === undefined) return 'is missing'
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${KINDS[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`
+    case 'invalid_format':
+      return `must be ${FORMATS[issue.format] ?? 'a name such as call.ended'}`
+    case 'too_small':
+      return bound('at least', issue.origin, Number(issue.minimum))
+    case 'too_big':
+      return bound('at most', issue.origin, Number(issue.maximum))
+    default:
+      return NO_WAY
+  }
+}
+
+const NO_WAY = 'is not in order'
+
+/** For a union whose forms differ by a field: the values allowed there. */
+function oneOf(issue: Issue): string {
+  const options = 'options' in issue && Array.isArray(issue['options']) ? issue['options'].join(', ') : ''
+  return options === '' ? NO_WAY : `must be one of ${options}`
+}
+
+function bound(side: string, origin: string, limit: number): string {
+  if (origin === 'string') {
+    return side === 'at least' && limit === 1 ? 'must not be empty' : `must have ${side} ${limit} characters`
+  }
+  return origin === 'array' ? `must have ${side} ${limit} entries` : `must be ${side} ${limit}`
 }

@@ -1,33 +1,28 @@
 import { randomUUID } from 'node:crypto'
-import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
-import { withTimeout } from '../platform/time.ts'
 import {
-  createPostgresQueue,
   deadOf,
   type JobHandler,
   MESSAGE_QUEUES,
-  openBoss,
+  openQueue,
   type QueueName,
   typedJob,
 } from '../queue/index.ts'
 import { createChanges, isUuid } from './changes.ts'
 import { MESSAGE_DIED } from './completer.ts'
 import { createDeathNotice, type Post } from './death-notice.ts'
-import { createEnqueuer, type Enqueued, writeMessages } from './enqueue.ts'
+import { createEnqueue } from './enqueue.ts'
 import { createFallback } from './fallback.ts'
-import type { Channel, ChannelSender, MessageStatus, NewMessage } from './message.ts'
-import { prepare } from './new-message.ts'
-import { isIdempotent } from './outcome.ts'
-import { createPauses, PAUSES_CHANGED } from './pauses.ts'
+import type { ChannelSender, DeliveryFact, NewMessage } from './message.ts'
+import { createPauses } from './pauses.ts'
 import type { Rates } from './rate-limit.ts'
 import { type AttemptRow, attemptsOf } from './sql/attempts.ts'
 import {
   deleteOldMessages,
   findByProviderId,
   findMessage,
-  type LastError,
   listMessages,
   type MessageFilter,
   type MessageRow,
@@ -56,19 +51,6 @@ export interface OutboundOptions {
   now?: () => number
 }
 
-/** A change of a message's delivery, in this process. */
-export interface DeliveryFact {
-  messageId: string
-  tenantId: string
-  channel: Channel
-  callId: string | null
-  status: MessageStatus
-  attempts: number
-  at?: Date
-  error?: LastError | undefined
-  nextAttemptAt?: Date | undefined
-}
-
 export interface NewJobRequest {
   queue: Exclude<QueueName, 'outgoing' | 'webhook'>
   /** Names the handler. */
@@ -89,9 +71,6 @@ export interface MessagePage {
   next: string | null
 }
 
-/** ms that a direct send waits for a hanging database, where the receiver recognises a second copy by its id. */
-const DIRECT_STORE_MS = 1000
-
 export type Outbound = Awaited<ReturnType<typeof createOutbound>>
 
 /**
@@ -101,13 +80,11 @@ export type Outbound = Awaited<ReturnType<typeof createOutbound>>
 export async function createOutbound(options: OutboundOptions) {
   const { database, log, node, works, retryLimit, retryDelayMs, statusFailedUrl, post } = options
   const { now = Date.now } = options
-  const opened = await openBoss({ database, log, works })
-  const { boss } = opened
-  const queue = createPostgresQueue(opened)
+  const queue = await openQueue({ database, log, works })
+  const { boss } = queue
   const announcesDeaths = statusFailedUrl !== undefined
-  const enqueuer = createEnqueuer({ database, queue })
-  const changes = createChanges({ database, queue, boss: opened, announcesDeaths })
-  const pauses = createPauses({ database, boss: opened })
+  const changes = createChanges({ database, queue, announcesDeaths })
+  const pauses = createPauses({ database, queue })
   const fallback =
     options.fallback && createFallback({ database, queue, node, announcesDeaths, log, ...options.fallback })
   const listeners = new Set<(fact: DeliveryFact) => void>()
@@ -123,36 +100,14 @@ export async function createOutbound(options: OutboundOptions) {
     }
   }
 
-  const enqueue = async (
-    message: NewMessage,
-    { transaction, fallback: way }: { transaction?: Transaction; fallback?: 'direct' } = {},
-  ): Promise<Enqueued> => {
-    const prepared = prepare(message, { maxRetries: retryLimit, retryDelayMs }, now())
-    const fresh = prepared.message
-    let enqueued: Enqueued
-    try {
-      if (transaction) enqueued = (await writeMessages(queue, transaction, [fresh]))[0]!
-      else if (way !== 'direct' || !fallback || !isIdempotent(fresh.channel))
-        enqueued = await enqueuer.add(prepared)
-      else {
-        const stored = enqueuer.add(prepared)
-        const inTime = await withTimeout(DIRECT_STORE_MS, stored)
-        // if the insert succeeds after all, it has the same id, and reconciling joins the two
-        if (!inTime) stored.catch(() => {})
-        enqueued = inTime ?? (await fallback.sendDirectly(fresh))
-      }
-    } catch (error) {
-      const away = error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE'
-      if (way !== 'direct' || !away || !fallback) throw error
-      enqueued = await fallback.sendDirectly(fresh)
-    }
-    if (!enqueued.duplicate) {
-      const { id: messageId, tenantId, channel, callId } = fresh
-      const attempts = enqueued.status === 'pending' ? 0 : 1
-      publish({ messageId, tenantId, channel, callId, status: enqueued.status, attempts })
-    }
-    return enqueued
-  }
+  const enqueue = createEnqueue({
+    database,
+    queue,
+    defaults: { maxRetries: retryLimit, retryDelayMs },
+    sendDirectly: fallback?.sendDirectly,
+    publish,
+    now,
+  })
 
   handlers.set('send_message', async (data) => {
     const { expiresAt, ...message } = data as unknown as NewMessage & { expiresAt?: string }
@@ -163,7 +118,7 @@ export async function createOutbound(options: OutboundOptions) {
 
   const close = async () => {
     await fallback?.close()
-    await opened.close()
+    await queue.close()
   }
   let closing: Promise<void> | undefined
 
@@ -177,11 +132,6 @@ export async function createOutbound(options: OutboundOptions) {
     /** For jobs that are not messages. */
     retries: { limit: retryLimit, delayMs: retryDelayMs },
 
-    /**
-     * Resolves when the message is committed, or, with a transaction, when it is part of that. Messages enqueued at the same
-     * time share a transaction. `fallback: 'direct'` sends at once when Postgres is away. Throws MESSAGE_INVALID,
-     * DATABASE_UNREACHABLE, and with the fallback CHANNEL_UNAVAILABLE, FALLBACK_UNWRITABLE.
-     */
     enqueue,
 
     /** Enqueues a job for the handler of that type. Resolves with its id. */
@@ -205,15 +155,9 @@ export async function createOutbound(options: OutboundOptions) {
 
     /** Calls `listener` with the id of each cancelled message, of any process; only where `works` is true. */
     onCancelled: (listener: (messageId: string) => void) =>
-      opened.onNotice((notice) => {
+      queue.onNotice((notice) => {
         const [what, messageId] = notice.split(' ')
         if (what === 'cancelled' && messageId) listener(messageId)
-      }),
-
-    /** Calls `listener` when pauses have changed, by any process; only where `works` is true. */
-    onPauses: (listener: () => void) =>
-      opened.onNotice((notice) => {
-        if (notice === PAUSES_CHANGED) listener()
       }),
 
     /** A message with its attempts. Throws MESSAGE_UNKNOWN. */
@@ -260,7 +204,7 @@ export async function createOutbound(options: OutboundOptions) {
       findByProviderId(database, providerId, tenantId),
 
     /** Statistics of the queue, of one tenant or of all. */
-    stats: (tenantId?: string) => readStatistics(database, opened, tenantId),
+    stats: (tenantId?: string) => readStatistics(database, queue, tenantId),
 
     /** Inserts the messages that were sent past the queue; runs by itself every few seconds. */
     reconcile: async () => (await fallback?.reconcile()) ?? 0,

@@ -1,9 +1,9 @@
+import { transition } from 'xstate'
+import { type DeliveryEvent, deliveryMachine } from '../../machines/index.ts'
 import { asPorteiroError, type Details, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { DeliveryError } from '../platform/http-client/index.ts'
 import { type Job, retryDelay } from '../queue/index.ts'
-import type { AttemptResult } from './attempt.ts'
-import { advance } from './life.ts'
-import type { Channel, Message, MessageStatus } from './message.ts'
+import type { Accepted, Channel, Message, MessageStatus } from './message.ts'
 import type { OutcomeRow } from './sql/attempts.ts'
 import type { LastError, MessageRow } from './sql/messages.ts'
 
@@ -22,6 +22,13 @@ const MAX_DETAILS = 2048
 const IDEMPOTENT: readonly Channel[] = ['webhook', 'gate']
 
 export const isIdempotent = (channel: Channel) => IDEMPOTENT.includes(channel)
+
+/** Why an attempt was aborted. */
+export type AbortCause = 'timeout' | 'expired' | 'cancelled' | 'closing' | 'lost'
+
+export type AttemptResult =
+  | { ok: true; accepted: Accepted }
+  | { ok: false; error: unknown; aborted: AbortCause | undefined }
 
 /** The number and start of an attempt. */
 export interface AttemptStart {
@@ -180,4 +187,54 @@ function truncate(text: string): string {
   // a character cut in two would become three bytes
   const whole = new TextDecoder().decode(bytes.subarray(0, MAX_ERROR_BYTES - 4)).replace(/\uFFFD+$/, '')
   return `${whole}…`
+}
+
+export type DeliveryState = Pick<MessageRow, 'id' | 'status' | 'attempts' | 'attemptsBefore' | 'maxRetries'>
+
+/** Statuses in the words of an error. */
+const STATES: Record<MessageStatus, string> = {
+  pending: 'is waiting',
+  processing: 'is on its way',
+  retrying: 'waits for its next try',
+  sent: 'was sent before',
+  failed: 'is dead',
+  expired: 'expired before',
+  cancelled: 'was cancelled before',
+}
+
+/** The machine's answers, by situation: it is pure, and there are only a few dozen situations. */
+const answers = new Map<string, MessageStatus | undefined>()
+
+/**
+ * The status of a message after an event, by `deliveryMachine`. `attempts` are those before the event. Throws MESSAGE_STATE if
+ * the machine does not accept the event in this status.
+ */
+export function advance(message: DeliveryState, event: DeliveryEvent): MessageStatus {
+  const after = ask(message, event)
+  if (after !== undefined) return after
+  const { id: messageId, status } = message
+  const wanted = event.type.slice('message.'.length)
+  throw fail('MESSAGE_STATE', { messageId, status, state: STATES[status], event: wanted })
+}
+
+export function mayHappen(message: DeliveryState, event: DeliveryEvent): boolean {
+  return ask(message, event) !== undefined
+}
+
+function ask({ status, attempts, attemptsBefore, maxRetries }: DeliveryState, event: DeliveryEvent) {
+  const tries = attempts - attemptsBefore
+  // all inputs of its guards
+  const situation = [
+    status,
+    event.type,
+    'final' in event && event.final,
+    tries <= maxRetries,
+    tries > 1,
+  ].join()
+  if (!answers.has(situation)) {
+    const before = deliveryMachine.resolveState({ value: status, context: { maxRetries, tries } })
+    const [after] = before.can(event) ? transition(deliveryMachine, before, event) : [undefined]
+    answers.set(situation, after?.value)
+  }
+  return answers.get(situation)
 }

@@ -8,8 +8,8 @@ import { createBreaker } from './breaker.ts'
 import { createTwilioSender } from './channels/twilio.ts'
 import { createWebhookSender, type WebhookOptions } from './channels/webhook.ts'
 import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.ts'
-import type { RecordingName } from './content.ts'
 import type { ChannelSender } from './message.ts'
+import type { RecordingName } from './new-message.ts'
 import { encodeVoice } from './voice.ts'
 
 interface SendersOptions {

@@ -1,10 +1,10 @@
 import type { Database } from '../platform/postgres/index.ts'
 import {
-  type Boss,
   deadOf,
   liveWorkers,
   MESSAGE_QUEUES,
   QUEUES,
+  type Queue,
   type QueueName,
   type WorkerRow,
 } from '../queue/index.ts'
@@ -55,7 +55,7 @@ export interface QueueStatistics {
 /** Statistics of the queue, of one tenant or of all. */
 export async function readStatistics(
   database: Database,
-  { boss }: Boss,
+  { boss }: Queue,
   tenantId?: string,
 ): Promise<QueueStatistics> {
   const since = new Date(Date.now() - RECENT_SECONDS * 1000)

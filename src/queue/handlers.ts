@@ -5,9 +5,9 @@ import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { retryUntilUp } from '../platform/retry.ts'
 import { retryDelay } from './backoff.ts'
+import type { Runner } from './poller.ts'
 import type { Job, NewJob, Queue } from './queue.ts'
 import { deadOf, isQueue } from './queues.ts'
-import type { Task } from './scheduler.ts'
 
 /** Facts about a job, beside its data. */
 interface JobContext {
@@ -32,7 +32,6 @@ interface JobRunnerOptions {
   handlers: ReadonlyMap<string, JobHandler>
   /** Attempts after the first one, and ms before the first retry; the delay doubles with each. */
   retries: { limit: number; delayMs: number }
-  onDone: (job: Job, ok: boolean) => void
   log: Logger
   signal: AbortSignal
 }
@@ -60,10 +59,12 @@ export function typedJob(id: string, data: Typed, startAfter?: Date): NewJob {
 }
 
 /** Runs jobs that are not messages: each names its handler. */
-export function createJobRunner(options: JobRunnerOptions) {
-  const { database, queue, handlers, retries, onDone, log, signal } = options
+export function createJobRunner(options: JobRunnerOptions): Runner {
+  const { database, queue, handlers, retries, log, signal } = options
   const inFlight = new Set<Job>()
   const ending = new AbortController()
+  let processed = 0
+  let failed = 0
   const writing = { what: 'acknowledgements', log, signal }
 
   const handle = async (job: Job): Promise<void> => {
@@ -78,7 +79,6 @@ export function createJobRunner(options: JobRunnerOptions) {
     try {
       await handle(job)
       await retryUntilUp(() => queue.ack([job]), writing)
-      onDone(job, true)
     } catch (error) {
       const { code } = error instanceof DeliveryError ? error : asPorteiroError(error)
       const type = (job.data as { type?: string }).type
@@ -90,8 +90,9 @@ export function createJobRunner(options: JobRunnerOptions) {
         const next = afterFailure(job, failures, error)
         await retryUntilUp(() => replace(job, next), writing)
       }
-      onDone(job, false)
+      failed++
     }
+    processed++
   }
 
   const afterFailure = ({ data }: Job, failures: number, error: unknown): NewJob => {
@@ -119,7 +120,7 @@ export function createJobRunner(options: JobRunnerOptions) {
     })
 
   return {
-    take: async (jobs: readonly Job[]): Promise<Task[]> =>
+    take: async (jobs) =>
       jobs.map((job) => {
         inFlight.add(job)
         return {
@@ -134,11 +135,13 @@ export function createJobRunner(options: JobRunnerOptions) {
               log.error({ job: job.id, reason: reasonOf(error) }, 'the worker gave up a job'),
             )
             inFlight.delete(job)
-            return undefined
+            return {}
           },
         }
       }),
     jobs: () => [...inFlight],
+    counts: () => ({ processed, failed }),
+    heartbeat: async () => {},
     stopAll: () => ending.abort(),
   }
 }

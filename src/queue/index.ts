@@ -1,15 +1,21 @@
 /**
- * The engine over pg-boss: queues, poller (one loop a queue), fetcher (a poller with its fair scheduler), handlers of typed
- * jobs, backoff. A job is fetched, then acknowledged or given back. A group (a tenant's account, an endpoint) is the unit of
- * fairness.
+ * The engine over pg-boss: queues, worker, poller (one loop a queue), fair scheduler, handlers of typed jobs, backoff. A job is
+ * fetched, then acknowledged or given back. A group (a tenant's account, an endpoint) is the unit of fairness.
  * Never: knows what a job does.
  */
 export { retryDelay } from './backoff.ts'
-export { type Boss, openBoss } from './boss.ts'
-export { createFetcher, type FetcherLimits } from './fetcher.ts'
 export { createJobRunner, type JobHandler, typedJob } from './handlers.ts'
-export { createPostgresQueue } from './postgres-queue.ts'
-export type { Job, NewJob, Queue } from './queue.ts'
-export { deadOf, isQueue, MESSAGE_QUEUES, type MessageQueue, QUEUES, type QueueName } from './queues.ts'
-export { createScheduler, type Task } from './scheduler.ts'
-export { deleteOldWorkers, liveWorkers, type WorkerRow, writeWorker } from './sql/workers.ts'
+export type { PollerLimits, Runner } from './poller.ts'
+export { type Job, type NewJob, openQueue, type Queue } from './queue.ts'
+export {
+  deadOf,
+  isMessageQueue,
+  isQueue,
+  MESSAGE_QUEUES,
+  type MessageQueue,
+  QUEUES,
+  type QueueName,
+} from './queues.ts'
+export type { Task, TaskEnd } from './scheduler.ts'
+export { liveWorkers, type WorkerRow } from './sql/workers.ts'
+export { createQueueWorker, type PollerSetup, type QueueWorker } from './worker.ts'

@@ -1,4 +1,31 @@
-import type { Transaction } from '../platform/postgres/index.ts'
+import pg from 'pg'
+import { type Db, PgBoss } from 'pg-boss'
+import { reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import { type Database, openListener, type Transaction, translate } from '../platform/postgres/index.ts'
+import { withTimeout } from '../platform/time.ts'
+import { deadOf, QUEUES } from './queues.ts'
+
+/** s: ten years. pg-boss silently deletes jobs that wait longer, and no pending message may be lost. */
+const RETENTION_SECONDS = 10 * 365 * 86_400
+/** s that a finished job is kept; the history people ask about is in `messages`. */
+const FINISHED_SECONDS = 3600
+/** s without a heartbeat after which another worker may take the job; pg-boss accepts no less than 10. */
+const HEARTBEAT_SECONDS = 15
+/** Longest time that a job may be active, in s; the heartbeat decides sooner. */
+const EXPIRE_SECONDS = 12 * 3600
+/** We count attempts ourselves. pg-boss counts claims, and a claim that lapsed or was given back must not use up a retry. */
+const CLAIMS = 1_000_000
+/** ms for one statement; a server that hangs reports no error. */
+const STATEMENT_MS = 15_000
+/** ms for pg-boss to stop. */
+const STOP_MS = 5000
+/** Connections for fetching jobs: fewer than pollers, because most polls find nothing. */
+const FETCH_CONNECTIONS = 5
+/** The first statement on such a connection; a server that hangs reports no error. */
+const NOT_SORTING = { text: 'set enable_sort = off', query_timeout: 10_000 }
+/** ms that closing them waits for Postgres. */
+const FETCH_CLOSE_MS = 1000
 
 /** A job to enqueue. */
 export interface NewJob {
@@ -29,23 +56,220 @@ interface Demand {
   ignoreGroups?: readonly string[]
 }
 
+interface QueueOptions {
+  database: Database
+  log: Logger
+  /**
+   * True for workers: listens for notifications and maintains the queues (takes jobs from dead workers, deletes finished
+   * ones). A process that only enqueues does not need this.
+   */
+  works: boolean
+}
+
+export type Queue = Awaited<ReturnType<typeof openQueue>>
+
 /**
- * The interface of the job store. A fetched job that is neither acknowledged, given back nor touched within the backend's
- * own time returns to the queue by itself: its worker is dead. Every call may be repeated after a failure.
+ * The job store: pg-boss on our own pool, in a schema beside the database's, with every queue created. Our pollers fetch the
+ * jobs, so pg-boss has no worker; its notifications wake the pollers. A fetched job that is neither acknowledged, given back
+ * nor touched in time returns to the queue by itself: its worker is dead. Every call may be repeated after a failure.
  */
-export interface Queue {
-  /** Skips jobs whose id exists already. */
-  enqueue(queue: string, jobs: readonly NewJob[], transaction?: Transaction): Promise<void>
-  /** The highest priority first, then the oldest. */
-  dequeue(queue: string, demand: Demand): Promise<Job[]>
-  /** The jobs are done; lapsed claims are ignored. */
-  ack(jobs: readonly Job[], transaction?: Transaction): Promise<void>
-  /** Puts the jobs back as if they had not been fetched. */
-  nack(jobs: readonly Job[], reason: string): Promise<void>
-  /** The jobs are still in work: their claims are extended. */
-  touch(jobs: readonly Job[]): Promise<void>
-  /** Deletes the jobs, whatever their state. */
-  remove(queue: string, ids: readonly string[], transaction?: Transaction): Promise<void>
-  /** Calls `listener` with the name of a queue that has new jobs, or undefined when any queue may. Returns unsubscribe. */
-  onReady(listener: (queue: string | undefined) => void): () => void
+export async function openQueue({ database, log, works }: QueueOptions) {
+  const ready = new Set<(queue: string | undefined) => void>()
+  const notices = new Set<(notice: string) => void>()
+  const notifyReady = (queue: string | undefined) => {
+    for (const listener of ready) listener(queue)
+  }
+  const noticeChannel = `${bossSchema(database)}_notices`
+  const fetching = openFetchPool(database, log)
+  const boss = new PgBoss({
+    schema: bossSchema(database),
+    db: {
+      executeSql: (text, values) => database.pool.query(timed(text, values)),
+      listen: (channel, onNotification, onReconnect) =>
+        openListener({
+          database,
+          channels: [channel, noticeChannel],
+          log,
+          onNotification: (from, payload) => {
+            if (from === noticeChannel) for (const listener of notices) listener(payload)
+            else {
+              onNotification(payload)
+              notifyReady(payload)
+            }
+          },
+          onConnected: () => {
+            onReconnect()
+            notifyReady(undefined)
+          },
+        }),
+    },
+    useListenNotify: works,
+    supervise: works,
+    schedule: false,
+    superviseIntervalSeconds: 1,
+    monitorIntervalSeconds: 1,
+    registerInstance: false,
+    monitorVacuum: false,
+  })
+  // without a listener an error would end the process; pg-boss repeats what failed
+  boss.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'pg-boss reported an error'))
+  boss.on('warning', ({ message }) => log.debug({ warning: message }, 'pg-boss reported a warning'))
+  const close = async () => {
+    await boss.stop({ graceful: true, timeout: STOP_MS, close: false })
+    await withTimeout(FETCH_CLOSE_MS, fetching.end())
+  }
+  try {
+    await boss.start()
+    await createQueues(boss)
+  } catch (error) {
+    await close().catch(() => {})
+    throw translate(error, {})
+  }
+
+  const taking: Db = { executeSql: (text, values) => fetching.query(timed(text, values)) }
+  const within = (transaction?: Transaction): { db?: Db } =>
+    transaction ? { db: { executeSql: (text, values) => transaction.client.query(timed(text, values)) } } : {}
+
+  return {
+    boss,
+    /** Runs statements on the connections for fetching jobs. */
+    taking,
+
+    /** Skips jobs whose id exists already. */
+    async enqueue(queue: string, jobs: readonly NewJob[], transaction?: Transaction): Promise<void> {
+      if (jobs.length === 0) return
+      const inserts = jobs.map(({ id, data, group, priority, startAfter }) => ({
+        id,
+        data,
+        ...(priority !== undefined && { priority }),
+        ...(startAfter && { startAfter: startAfter.toISOString() }),
+        ...(group !== undefined && { group: { id: group } }),
+      }))
+      await translated(boss.insert(queue, inserts, within(transaction)))
+    },
+    /** The highest priority first, then the oldest. */
+    async dequeue(
+      queue: string,
+      { limit, minPriority, maxPriority, ignoreGroups = [] }: Demand,
+    ): Promise<Job[]> {
+      const jobs = await translated(
+        boss.fetch<unknown>(queue, {
+          batchSize: limit,
+          db: taking,
+          ...(minPriority !== undefined && { minPriority }),
+          ...(maxPriority !== undefined && { maxPriority }),
+          ...(ignoreGroups.length > 0 && { ignoreGroups: [...ignoreGroups] }),
+        }),
+      )
+      return jobs.map(({ id, data, retryCount }) => ({ id, queue, data, claims: retryCount }))
+    },
+    /** The jobs are done; lapsed claims are ignored. */
+    async ack(jobs: readonly Job[], transaction?: Transaction): Promise<void> {
+      for (const [queue, claims] of byQueue(jobs))
+        await translated(boss.complete(queue, claims, null, within(transaction)))
+    },
+    /** Puts the jobs back as if they had not been fetched. */
+    async nack(jobs: readonly Job[], reason: string): Promise<void> {
+      for (const [queue, claims] of byQueue(jobs))
+        await translated(boss.fail(queue, claims, { message: reason }))
+    },
+    /** The jobs are still in work: their claims are extended. */
+    async touch(jobs: readonly Job[]): Promise<void> {
+      for (const [queue, claims] of byQueue(jobs)) await translated(boss.touch(queue, claims))
+    },
+    /** Deletes the jobs, whatever their state. */
+    async remove(queue: string, ids: readonly string[], transaction?: Transaction): Promise<void> {
+      if (ids.length > 0) await translated(boss.deleteJob(queue, [...ids], within(transaction)))
+    },
+
+    /** Calls `listener` with the name of a queue that has new jobs, or undefined when any queue may. Returns unsubscribe. */
+    onReady(listener: (queue: string | undefined) => void): () => void {
+      ready.add(listener)
+      return () => ready.delete(listener)
+    },
+    /** Calls `listener` with notices of any process; only where `works` is true. Returns unsubscribe. */
+    onNotice(listener: (notice: string) => void): () => void {
+      notices.add(listener)
+      return () => notices.delete(listener)
+    },
+    /** Publishes a notice to all processes when the transaction commits. */
+    async notice(transaction: Transaction, notice: string): Promise<void> {
+      await transaction.query('select pg_notify($1, $2)', [noticeChannel, notice])
+    },
+    close,
+  }
+}
+
+/** Schema of pg-boss's tables. Shortened so that the channels named after it fit Postgres' 63 bytes. */
+export function bossSchema({ schema }: Pick<Database, 'schema'>): string {
+  return `${schema.slice(0, 50)}_jobs`
+}
+
+/**
+ * Connections for fetching jobs, with sorting switched off. The index has the jobs in order already; but while the table's
+ * statistics are older than a backlog, the planner reads and sorts the whole backlog for each batch: 50 ms instead of 2 at
+ * 100,000 jobs, until autovacuum runs. The connections open on first use.
+ */
+function openFetchPool(database: Database, log: Logger): pg.Pool {
+  // the database's own options, including its socket factory, which closes the sockets that are left open
+  const pool = new pg.Pool({
+    ...database.pool.options,
+    max: FETCH_CONNECTIONS,
+    onConnect: async (client) => void (await client.query(NOT_SORTING)),
+  })
+  // the pool replaces a broken connection; without a listener the error would end the process
+  pool.on('error', (error) =>
+    log.debug({ reason: reasonOf(error) }, 'lost an idle connection for fetching jobs'),
+  )
+  return pool
+}
+
+/** Partition and policy cannot be changed later, and createQueue does not touch a queue that exists. */
+async function createQueues(boss: PgBoss): Promise<void> {
+  const there = new Set((await boss.getQueues()).map(({ name }) => name))
+  const shared = {
+    retentionSeconds: RETENTION_SECONDS,
+    deleteAfterSeconds: FINISHED_SECONDS,
+    expireInSeconds: EXPIRE_SECONDS,
+  }
+  for (const queue of QUEUES) {
+    const dead = deadOf(queue)
+    // dead letters are read by id and never drained in order, so they need no table of their own
+    if (!there.has(dead)) await boss.createQueue(dead, { ...shared, retryLimit: CLAIMS })
+    if (!there.has(queue)) {
+      await boss.createQueue(queue, {
+        ...shared,
+        retryLimit: CLAIMS,
+        retryDelay: 0,
+        retryBackoff: false,
+        partition: true,
+        heartbeatSeconds: HEARTBEAT_SECONDS,
+        deadLetter: dead,
+        notify: true,
+      })
+    }
+  }
+}
+
+function timed(text: string, values?: unknown[]) {
+  return { text, query_timeout: STATEMENT_MS, ...(values && { values }) }
+}
+
+/** As claims: pg-boss ignores those that have lapsed. */
+function byQueue(jobs: readonly Job[]): Map<string, { id: string; retryCount: number }[]> {
+  const queues = new Map<string, { id: string; retryCount: number }[]>()
+  for (const { queue, id, claims } of jobs) {
+    const list = queues.get(queue) ?? []
+    list.push({ id, retryCount: claims })
+    queues.set(queue, list)
+  }
+  return queues
+}
+
+async function translated<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw translate(error, {})
+  }
 }

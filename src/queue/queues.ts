@@ -16,3 +16,6 @@ export type MessageQueue = (typeof MESSAGE_QUEUES)[number]
 export const deadOf = (queue: QueueName) => `${queue}.dead` as const
 
 export const isQueue = (name: string): name is QueueName => (QUEUES as readonly string[]).includes(name)
+
+export const isMessageQueue = (name: QueueName): name is MessageQueue =>
+  (MESSAGE_QUEUES as readonly QueueName[]).includes(name)

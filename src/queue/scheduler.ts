@@ -4,10 +4,18 @@ import type { Job } from './queue.ts'
 export interface Task {
   readonly group: string
   readonly priority: number
-  /** Never rejects. Resolves with the ms for which the whole group must wait before the task runs again; undefined: it is done. */
-  run(): Promise<number | undefined>
+  /** Never rejects. */
+  run(): Promise<TaskEnd>
   /** The task will not run after all: returns its job. */
   drop(): Job
+}
+
+/** How a run of a task ended. */
+export interface TaskEnd {
+  /** The whole group must wait so many ms, and the task runs again. */
+  waitMs?: number
+  /** The task is done, and its job is acknowledged when this resolves. Never rejects. */
+  completed?: Promise<void>
 }
 
 interface SchedulerOptions {
@@ -15,7 +23,7 @@ interface SchedulerOptions {
   total: number
   /** Of one group. */
   perGroup: number
-  /** A task ended or a group's pause is over: there may be room for more. */
+  /** A task ended, its job was acknowledged, or a group's pause is over: there may be room for more. */
   onFree: () => void
   /** Gets tasks that ask to wait after `close`. */
   onReturned: (task: Task) => void
@@ -30,6 +38,8 @@ interface Group {
 /** Running tasks that a group may have, however many groups there are. */
 const MIN_SHARE = 2
 
+export type Scheduler = ReturnType<typeof createScheduler>
+
 /**
  * Fair scheduler: decides which task runs next. Groups take turns, and none has more than its share running; the more groups,
  * the smaller the share. A group that hangs, or one with a hundred thousand tasks, delays only itself.
@@ -39,6 +49,8 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
   const groups = new Map<string, Group>()
   let running = 0
   let waiting = 0
+  /** Tasks that are done and whose jobs are not acknowledged yet. */
+  let completing = 0
   let closed = false
 
   // one share is kept free for a group that is not here yet
@@ -66,18 +78,25 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
   const start = async (task: Task, group: Group) => {
     running++
     group.running++
-    const pauseMs = await task.run()
+    const { waitMs, completed } = await task.run()
     running--
     group.running--
-    if (pauseMs !== undefined && closed) onReturned(task)
-    else if (pauseMs !== undefined) {
+    if (completed) {
+      completing++
+      void completed.then(() => {
+        completing--
+        onFree()
+      })
+    }
+    if (waitMs !== undefined && closed) onReturned(task)
+    else if (waitMs !== undefined) {
       group.waiting.unshift(task)
       waiting++
       group.pause ??= setTimeout(() => {
         group.pause = undefined
         dispatch()
         onFree()
-      }, pauseMs)
+      }, waitMs)
     }
     dispatch()
     if (group.running === 0 && group.waiting.length === 0 && !group.pause) groups.delete(task.group)
@@ -104,7 +123,7 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
         group.running + group.waiting.length >= count ? [name] : [],
       )
     },
-    counts: () => ({ running, waiting }),
+    counts: () => ({ running, waiting, completing }),
     share,
     /** Removes from the group with the most waiting tasks those beyond a share. */
     shed(): Task[] {

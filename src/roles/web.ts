@@ -8,7 +8,6 @@ import {
   inspectorRoutes,
   type KnownCall,
   type Looks,
-  type MessageRoutesOptions,
   openHttp,
   type PhonePorts,
   pageRoutes,
@@ -17,7 +16,7 @@ import {
 } from '../http/index.ts'
 import { createIntake } from '../inbound/index.ts'
 import type { Metrics } from '../observe/index.ts'
-import { createAdmission, type Outbound } from '../outbound/index.ts'
+import { createAdmission } from '../outbound/index.ts'
 import { createGuard } from '../platform/http-client/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { Base } from './base.ts'
@@ -71,15 +70,13 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       restart: (id) => everywhere('restart', id),
       isOpen: (id) => voice?.entrances.isOpen(id),
     },
-    outbox: outboxOf(
-      messages.outbound,
-      createAdmission({
-        database,
-        accounts: messages.accounts,
-        isGate: async (tenantId, id) => (await messages.targets.find(tenantId, id)) !== undefined,
-        ownEndpoint: config.channels.webhook !== undefined,
-      }),
-    ),
+    outbound: messages.outbound,
+    admit: createAdmission({
+      database,
+      accounts: messages.accounts,
+      gates: messages.targets,
+      ownEndpoint: config.channels.webhook !== undefined,
+    }),
     refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,
     charts,
@@ -155,29 +152,5 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     const ended = row.endedAt !== null
     const awaitingVisitor = !ended && (await callsAwaitingVisitor(database, [callId])).has(callId)
     return { tenantId: row.tenantId, gate: row.gate ?? undefined, ended, awaitingVisitor }
-  }
-}
-
-/** The API's access to messages. */
-function outboxOf(
-  outbound: Outbound,
-  admit: ReturnType<typeof createAdmission>,
-): MessageRoutesOptions['outbox'] {
-  return {
-    async enqueue(message) {
-      await admit(message)
-      return outbound.enqueue(message)
-    },
-    retry: (id) => outbound.retry(id),
-    cancel: (id) => outbound.cancel(id),
-    async redrive({ ids, ...filter }) {
-      if (ids === undefined) return outbound.redrive(filter)
-      let count = 0
-      for (const id of ids) count += await outbound.redrive({ id, tenantId: filter.tenantId })
-      return count
-    },
-    pause: (scope) => outbound.pause(scope),
-    resume: (scope) => outbound.resume(scope),
-    statistics: async (tenantId) => ({ ...(await outbound.stats(tenantId)) }),
   }
 }

@@ -1,6 +1,6 @@
+import { createBreaker, type Pass, throughBreaker } from '../platform/breaker.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { createBreaker } from './breaker.ts'
 import { createPlaces } from './places.ts'
 import type { SpeechStatus } from './provider.ts'
 
@@ -39,15 +39,10 @@ export function createGuard({ provider, variable, concurrency, log, now }: Guard
   let requests = 0
   let failures = 0
 
-  function judge(error: PorteiroError): void {
-    const { code, details } = error
-    const ours = OURS.includes(code)
-    const unfit = code === 'SPEECH_REFUSED' && REQUEST_STATUSES.includes(Number(details['status']))
-    if (ours || unfit) breaker.dropped()
-    else breaker.failed()
-    if (ours) return
+  const note = ({ code, message }: PorteiroError): void => {
+    if (OURS.includes(code)) return
     failures++
-    const facts = { provider, code, reason: error.message }
+    const facts = { provider, code, reason: message }
     if (!breaker.ready) log.warn({ ...facts, pause_ms: PAUSE_MS }, 'the speech provider is paused')
     else log.warn(facts, 'the speech provider failed')
   }
@@ -60,17 +55,14 @@ export function createGuard({ provider, variable, concurrency, log, now }: Guard
       const leave = await places.enter(waitMs, signal)
       try {
         // it may have failed during the wait
-        if (!breaker.enter()) throw paused()
+        const pass = breaker.enter()
+        if (!pass) throw paused()
         requests++
-        try {
-          const result = await task()
-          breaker.succeeded()
-          return result
-        } catch (thrown) {
+        return await throughBreaker(pass, task, judge).catch((thrown) => {
           const error = asPorteiroError(thrown)
-          judge(error)
+          note(error)
           throw error
-        }
+        })
       } finally {
         leave()
       }
@@ -87,4 +79,10 @@ export function createGuard({ provider, variable, concurrency, log, now }: Guard
       failures,
     }),
   }
+}
+
+function judge(thrown: unknown): keyof Pass {
+  const { code, details } = asPorteiroError(thrown)
+  const isUnfit = code === 'SPEECH_REFUSED' && REQUEST_STATUSES.includes(Number(details['status']))
+  return OURS.includes(code) || isUnfit ? 'unclear' : 'fails'
 }

@@ -122,7 +122,7 @@ test('a message that is tried again, dies, is redriven and arrives', async (rig)
 
   channel.script = refuse()
   const before = await look(id)
-  await outbound.redrive({ id })
+  await outbound.redrive({ ids: [id] })
   await seen.reaches(id, 'retrying', 2)
   const again = [...dead, 'redriven pending', 'taken processing', 'refused retrying']
   assert.equal(await walk(id), again)
@@ -146,7 +146,7 @@ test('a message that was redriven last waits, and the moment of that is known', 
   // final, though tries were left
   assert.equal(await walk(id), ['enqueued pending', 'taken processing', 'refused failed'])
   await worker.close()
-  await outbound.redrive({ id })
+  await outbound.redrive({ ids: [id] })
   assert.equal((await walk(id)).slice(3), ['redriven pending'])
   const { steps, message } = await look(id)
   assert.equal([steps[3].at, steps[3].atLatest], [message.updatedAt, false])
@@ -203,7 +203,7 @@ test('what leaves no row is found by the machine: a bounce, a redrive, a worker 
   await seen.reaches(id, 'sent')
   await worker.close()
   await outbound.bounce('theirs', { reason: 'no such number' })
-  await outbound.redrive({ id })
+  await outbound.redrive({ ids: [id] })
   const sent = ['enqueued pending', 'taken processing', 'accepted sent']
   assert.equal(await walk(id), [...sent, 'bounced failed', 'redriven pending'])
   const { steps } = await look(id)

@@ -4,7 +4,6 @@ import { getExpectedTwilioSignature } from 'twilio/lib/webhooks/webhooks.js'
 import * as assert from 'uvu/assert'
 import { createIntake } from '../../src/inbound/intake.ts'
 import type { EnqueueJobs, Job } from '../../src/inbound/jobs.ts'
-import { cacheLookups } from '../../src/inbound/lookup-cache.ts'
 import { isSignedByMeta } from '../../src/inbound/providers/proof.ts'
 import { createOutbound } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -373,37 +372,6 @@ test("Twilio's signature is the library's own, over the public URL and the form 
     MessageStatus: 'queued',
   })
   assert.equal(jobs.slice(1), [{ type: 'inbound_receipts', data: {} }])
-})
-
-test('an account is asked for once in a while; that there is none is not remembered', async () => {
-  let time = 0
-  const asked: string[] = []
-  const answers = new Map([['a', 1]])
-  const find = cacheLookups(
-    async (key: string) => {
-      asked.push(key)
-      if (key === 'broken') throw new Error('away')
-      return answers.get(key)
-    },
-    3000,
-    () => time,
-  )
-  assert.equal(await Promise.all([find('a'), find('a'), find('a')]), [1, 1, 1])
-  time = 2999
-  await find('a')
-  assert.equal(asked, ['a'])
-  time = 3000
-  answers.set('a', 2)
-  assert.is(await find('a'), 2)
-  assert.is(await find('b'), undefined)
-  answers.set('b', 3)
-  assert.is(await find('b'), 3)
-  for (let n = 0; n < 2; n++)
-    await find('broken').then(
-      () => assert.unreachable(),
-      (error) => assert.match(error.message, 'away'),
-    )
-  assert.equal(asked, ['a', 'a', 'b', 'b', 'broken', 'broken'])
 })
 
 test('Twilio lets nobody in where the public URL is not configured', async (t) => {

@@ -8,9 +8,8 @@ import {
   type CallEventMessagesOptions,
   createCallEventMessages,
 } from '../../src/outbound/call-event-messages.ts'
-import { OWN_ENDPOINT } from '../../src/outbound/channels/webhook.ts'
-import { problemsOf } from '../../src/outbound/content.ts'
-import type { NewMessage } from '../../src/outbound/message.ts'
+import { type MessageStatus, type NewMessage, OWN_ENDPOINT } from '../../src/outbound/message.ts'
+import { problemsOf } from '../../src/outbound/new-message.ts'
 import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -46,7 +45,8 @@ function openCallEvents(rig: Rig, database: Database, options: Partial<CallEvent
   ) => {
     assert.equal(problemsOf(message.channel, message.body), [])
     messages.push({ ...message, joined: transaction !== undefined, fallback })
-    return { status: fallback ? ('sent' as const) : ('pending' as const) }
+    const status: MessageStatus = fallback ? 'sent' : 'pending'
+    return { id: randomUUID(), status, duplicate: false }
   }
   const callEvents = createCallEventMessages({
     journal,

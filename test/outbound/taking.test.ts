@@ -1,8 +1,4 @@
-import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import { silentLog } from '../../src/platform/log.ts'
-import { openBoss } from '../../src/queue/index.ts'
-import { openTestDatabase } from '../rig/database.ts'
 import { hello, openOutbound, scriptedChannel, startWorker, watch } from '../rig/outbound-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'
 
@@ -57,34 +53,6 @@ test('nobody asks for jobs that cannot be there because others have ended', asyn
   const looks = 2 + Math.ceil((performance.now() - began) / 1000)
   assert.ok(asked.get('media')! <= looks, `${asked.get('media')} looks instead of ${looks}`)
   assert.ok(asked.get('webhook')! >= 10)
-})
-
-test('a batch is read in the order of the index, however little is known of the backlog', async (rig) => {
-  const database = await openTestDatabase(rig)
-  const opened = await openBoss({ database, log: silentLog(), works: false })
-  rig.defer(opened.close)
-  const { boss, taking } = opened
-  const jobs = Array.from({ length: 40_000 }, () => ({ id: randomUUID(), data: {}, group: { id: 'one' } }))
-  await boss.insert('webhook', jobs)
-  const plan: string[] = []
-  await boss.fetch('webhook', {
-    batchSize: 100,
-    db: {
-      async executeSql(text, values) {
-        const { rows } = await taking.executeSql(`explain ${text}`, values)
-        plan.push(...rows.map((row: Record<string, string>) => row['QUERY PLAN']!))
-        return { rows: [] }
-      },
-    },
-  })
-  assert.ok(
-    plan.some((line) => line.includes('Index Scan')),
-    plan.join('\n'),
-  )
-  assert.not.ok(
-    plan.some((line) => line.includes('Sort')),
-    plan.join('\n'),
-  )
 })
 
 test.run()

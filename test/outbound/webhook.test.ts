@@ -3,8 +3,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { createBreaker } from '../../src/outbound/breaker.ts'
-import { createWebhookSender, OWN_ENDPOINT, type Trouble } from '../../src/outbound/channels/webhook.ts'
+import { createWebhookSender, type Trouble } from '../../src/outbound/channels/webhook.ts'
 import type { Message } from '../../src/outbound/message.ts'
+import { OWN_ENDPOINT } from '../../src/outbound/message.ts'
 import {
   createEndpoint,
   deleteEndpoint,

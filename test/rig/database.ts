@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { silentLog } from '../../src/platform/log.ts'
 import { type Database, openDatabase } from '../../src/platform/postgres/database.ts'
 import { migrate } from '../../src/platform/postgres/migrate.ts'
-import { openBoss } from '../../src/queue/boss.ts'
+import { openQueue } from '../../src/queue/queue.ts'
 import type { Rig } from './rig.ts'
 
 /** One directory for every file that runs alone, so that only the first ever pays for initdb. */
@@ -83,8 +83,8 @@ async function fill(url: string): Promise<void> {
   const database = await openDatabase({ url, dataDir: DATA_DIR, log: silentLog() })
   try {
     await migrate(database, { directory: MIGRATIONS })
-    const boss = await openBoss({ database, log: silentLog(), works: false })
-    await boss.close()
+    const queue = await openQueue({ database, log: silentLog(), works: false })
+    await queue.close()
   } finally {
     await database.close()
   }
@@ -96,7 +96,7 @@ let digested: Promise<string> | undefined
 function digest(): Promise<string> {
   digested ??= (async () => {
     const migrations = (await readdir(MIGRATIONS)).sort().map((file) => join(MIGRATIONS, file))
-    const sources = ['src/queue/boss.ts', 'src/queue/queues.ts', 'node_modules/pg-boss/package.json']
+    const sources = ['src/queue/queue.ts', 'src/queue/queues.ts', 'node_modules/pg-boss/package.json']
     const hash = createHash('sha256')
     for (const file of [...migrations, ...sources.map((file) => join(MIGRATIONS, '..', file))])
       hash.update(await readFile(file))

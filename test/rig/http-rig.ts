@@ -6,7 +6,7 @@ import type { CallCommand } from '../../src/calls/commands.ts'
 import { createCharts } from '../../src/charts/charts.ts'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
 import { createGateTargets } from '../../src/gates/targets.ts'
-import type { Outbox } from '../../src/http/routes/messages.ts'
+import type { MessageRoutesOptions } from '../../src/http/routes/messages.ts'
 import { type HttpOptions, openHttp } from '../../src/http/server.ts'
 import { createKey, type Scope } from '../../src/http/sql/keys.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
@@ -121,7 +121,13 @@ export async function openSite(
       restart: async () => ({ opened: [], closed: [], failed: [] }),
       isOpen: () => ({ visitor: true, resident: true }),
     },
-    outbox: outboxOn(database),
+    outbound: outboundOn(database),
+    admit: createAdmission({
+      database,
+      accounts: createAccounts({ database, own: {} }),
+      gates: createGateTargets({ database }),
+      ownEndpoint: false,
+    }),
     refusalOf: createGuard({ allow: [] }).refusalOf,
     charts,
     status: () => ({ status: 'running' }),
@@ -152,31 +158,19 @@ export async function openSite(
 type TestDatabase = Awaited<ReturnType<typeof openTestDatabase>>
 
 /** Moves rows as the queue does, without a queue: these tests are about who may ask for it. */
-function outboxOn(database: TestDatabase): Outbox {
-  const accounts = createAccounts({ database, own: {} })
-  const targets = createGateTargets({ database })
-  const admit = createAdmission({
-    database,
-    accounts,
-    isGate: async (tenantId, id) => (await targets.find(tenantId, id)) !== undefined,
-    ownEndpoint: false,
-  })
+function outboundOn(database: TestDatabase): MessageRoutesOptions['outbound'] {
   const change = async (id: string, status: 'pending' | 'cancelled') => {
     const found = await findMessage(database, id)
     if (!found) throw fail('MESSAGE_UNKNOWN', { messageId: id })
     await changeMessages(database, [{ id, status, jobId: id, attemptsBefore: found.attempts }])
-    return { id, status }
+    return { ...found, status }
   }
   return {
-    async enqueue(message) {
-      await admit(message)
-      const { tenantId, channel, to } = message
-      return {
-        id: await addMessage(database, { tenantId, channel, to }),
-        status: 'pending',
-        duplicate: false,
-      }
-    },
+    enqueue: async ({ tenantId, channel, to }) => ({
+      id: await addMessage(database, { tenantId, channel, to }),
+      status: 'pending',
+      duplicate: false,
+    }),
     retry: (id) => change(id, 'pending'),
     cancel: (id) => change(id, 'cancelled'),
     redrive: (filter) =>
@@ -201,7 +195,7 @@ function outboxOn(database: TestDatabase): Outbox {
       await deletePause(database, scope)
       return listPauses(database, scope.tenantId ?? undefined)
     },
-    statistics: async (tenantId) => ({
+    stats: async (tenantId) => ({
       processed: 7,
       failed: 1,
       size: 0,

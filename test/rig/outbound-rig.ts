@@ -1,10 +1,12 @@
-import type { Accepted, Attempt, ChannelSender, Message, NewMessage } from '../../src/outbound/message.ts'
-import {
-  createOutbound,
-  type DeliveryFact,
-  type Outbound,
-  type OutboundOptions,
-} from '../../src/outbound/outbound.ts'
+import type {
+  Accepted,
+  Attempt,
+  ChannelSender,
+  DeliveryFact,
+  Message,
+  NewMessage,
+} from '../../src/outbound/message.ts'
+import { createOutbound, type Outbound, type OutboundOptions } from '../../src/outbound/outbound.ts'
 import { createWorker, type Worker, type WorkerOptions } from '../../src/outbound/worker.ts'
 import { DeliveryError, type DeliveryFacts } from '../../src/platform/http-client/delivery-error.ts'
 import { silentLog } from '../../src/platform/log.ts'

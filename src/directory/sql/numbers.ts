@@ -1,4 +1,4 @@
-import { createRecent } from '../../platform/lru.ts'
+import { createCache } from '../../platform/cache.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import { type Country, callingCodes, nationalTwin } from '../phone-number.ts'
 
@@ -20,7 +20,7 @@ export interface HeldNumber {
 }
 
 /** Parsing a number takes longer than reading its row, and the same numbers are read again and again. */
-const twins = createRecent<{ number: string | undefined }>(10_000)
+const twins = createCache<{ number: string | undefined }>(10_000)
 const CALLING_CODES = JSON.stringify(callingCodes())
 
 /** As nationalTwin, remembered. */
@@ -29,7 +29,7 @@ function twinOf(number: string, country: Country): string | undefined {
   let known = twins.get(id)
   if (!known) {
     known = { number: nationalTwin(number, country) }
-    twins.add(id, known)
+    twins.set(id, known)
   }
   return known.number
 }

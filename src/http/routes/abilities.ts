@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { MAIN_TENANT } from '../../directory/index.ts'
+import { tenantOf } from '../auth.ts'
 import { voicesOf, type Whole } from '../remarks.ts'
 import { abilities } from '../schemas/index.ts'
-import { tenantOf } from '../tenancy.ts'
 
 export interface AbilityRoutesOptions {
   /** The current status of the service. */

@@ -13,9 +13,9 @@ import {
 } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { tenantOf } from '../auth.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
-import { tenantOf } from '../tenancy.ts'
 import { callId } from './calls.ts'
 
 interface AccountRoutesOptions {

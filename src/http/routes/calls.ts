@@ -16,12 +16,12 @@ import type { Locale } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { withTimeout } from '../../platform/time.ts'
+import { maySee, tenantsOf } from '../auth.ts'
 import { snapshotBy, snapshotOf } from '../call-view.ts'
 import { conversationOf } from '../conversation.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import { listRecordings } from '../recordings.ts'
 import * as schemas from '../schemas/index.ts'
-import { maySee, tenantsOf } from '../tenancy.ts'
 
 /** Maximum number of events in a response; a long call has a few hundred. */
 const JOURNAL_LIMIT = 2000

@@ -11,8 +11,8 @@ import {
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { tenantOf } from '../auth.ts'
 import { imported } from '../schemas/index.ts'
-import { tenantOf } from '../tenancy.ts'
 import { checkPorts, type ExtensionRoutesOptions } from './extensions.ts'
 
 /** Maximum size in bytes; ten thousand units with their residents. */

@@ -18,8 +18,8 @@ import {
 } from '../../outbound/index.ts'
 import { type DetailsOf, fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { maySee, tenantOf } from '../auth.ts'
 import { createdEndpoint, endpoint, endpoints, type environmentEndpoint } from '../schemas/index.ts'
-import { maySee, tenantOf } from '../tenancy.ts'
 
 export interface EndpointRoutesOptions {
   database: Database

@@ -13,8 +13,8 @@ import {
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { maySee, tenantOf, tenantsOf } from '../auth.ts'
 import { extension, listOf, refreshed } from '../schemas/index.ts'
-import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
 
 export interface ExtensionRoutesOptions {
   database: Database

@@ -4,7 +4,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
 import { createRefusals } from '../../audiosocket/index.ts'
 import {
-  cacheLookups,
   type InboundChannel,
   type Intake,
   isSameSecret,
@@ -15,6 +14,7 @@ import {
   tokenIn,
 } from '../../inbound/index.ts'
 import type { Account, Accounts, Carrier } from '../../outbound/index.ts'
+import { cacheLookups } from '../../platform/cache.ts'
 import { fail, PorteiroError } from '../../platform/errors.ts'
 import { DeliveryError } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'

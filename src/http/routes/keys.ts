@@ -4,9 +4,9 @@ import { z } from 'zod'
 import { isOrphan } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { tenantsOf } from '../auth.ts'
 import { createdKey, key, listOf, scope } from '../schemas/index.ts'
 import { createKey, listKeys, readKey, revokeKey } from '../sql/keys.ts'
-import { tenantsOf } from '../tenancy.ts'
 
 interface KeyRoutesOptions {
   database: Database

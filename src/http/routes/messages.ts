@@ -3,47 +3,29 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { DEFAULT_COUNTRY, findTenant, numberProblem, readNumber } from '../../directory/index.ts'
 import {
+  type Admission,
   attemptsOf,
   findMessage,
   listMessages,
   type MessageFilter,
   type MessageRow,
-  type MessageStatus,
   type NewMessage,
-  type PauseRow,
-  type PauseScope,
-  type QueueStatistics,
+  type Outbound,
 } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { maySee, tenantOf, tenantsOf } from '../auth.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
-import { maySee, tenantOf, tenantsOf } from '../tenancy.ts'
 
 /** Maximum size in bytes: a body of 256 kB and the other fields. */
 const MESSAGE_LIMIT = 300 * 1024
 
-/** The API's access to messages, provided by src/outbound. */
-export interface Outbox {
-  /** Errors: MESSAGE_INVALID, ENDPOINT_UNKNOWN, GATE_UNKNOWN, INSTANCE_UNKNOWN. */
-  enqueue(message: NewMessage): Promise<{ id: string; status: MessageStatus; duplicate: boolean }>
-  /** Sends it again from the beginning, now. Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
-  retry(id: string): Promise<{ id: string; status: MessageStatus }>
-  /** Errors: MESSAGE_UNKNOWN, MESSAGE_STATE. */
-  cancel(id: string): Promise<{ id: string; status: MessageStatus }>
-  /** Redrives matching dead messages; resolves with their number. */
-  redrive(filter: MessageFilter & { ids?: readonly string[] | undefined }): Promise<number>
-  /** Pauses messages of the scope. Resolves with the pauses that affect them. Errors: TENANT_UNKNOWN. */
-  pause(scope: PauseScope & { by: string }): Promise<PauseRow[]>
-  /** Resumes messages of the scope. Resolves with the pauses that still affect them. */
-  resume(scope: PauseScope): Promise<PauseRow[]>
-  /** Statistics of the queue and its workers, for one tenant or for all. */
-  statistics(tenantId?: string): Promise<QueueStatistics>
-}
-
 export interface MessageRoutesOptions {
   database: Database
-  outbox: Outbox
+  outbound: Pick<Outbound, 'enqueue' | 'retry' | 'cancel' | 'redrive' | 'pause' | 'resume' | 'stats'>
+  /** Refuses a message that can never be sent. */
+  admit: Admission
 }
 
 interface MessageQuery extends Pick<MessageFilter, 'channel' | 'since' | 'status'> {
@@ -114,7 +96,10 @@ const newMessage = z.strictObject({
 })
 
 /** `/api/messages`: outgoing messages and their results. */
-export async function messageRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
+export async function messageRoutes(
+  instance: FastifyInstance,
+  { database, outbound, admit }: MessageRoutesOptions,
+) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   /** A foreign message looks like one that does not exist. */
@@ -146,14 +131,13 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
       },
     },
     async (request, reply) => {
-      const { tenant, ...message } = request.body
+      const { tenant, ...body } = request.body
       const tenantId = tenantOf(request, tenant)
-      const to =
-        message.channel === 'whatsapp' || message.channel === 'twilio'
-          ? await personOf(tenantId, message.to)
-          : message.to
-      const enqueued = await outbox.enqueue({ ...message, to, tenantId } as NewMessage)
-      return reply.status(202).send(enqueued)
+      const isPerson = body.channel === 'whatsapp' || body.channel === 'twilio'
+      const to = isPerson ? await personOf(tenantId, body.to) : body.to
+      const message = { ...body, to, tenantId } as NewMessage
+      await admit(message)
+      return reply.status(202).send(await outbound.enqueue(message))
     },
   )
 
@@ -196,7 +180,7 @@ export async function messageRoutes(instance: FastifyInstance, { database, outbo
       },
       async (request) => {
         const { id, tenantId } = await read(request, request.params.id)
-        const changed = await outbox[action](id)
+        const changed = await outbound[action](id)
         request.log.info(
           { message_id: id, tenant: tenantId, by: request.caller?.name, action },
           'a message was changed',

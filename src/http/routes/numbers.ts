@@ -4,8 +4,8 @@ import { z } from 'zod'
 import { confirmNumbers, isOrphan, listHeldNumbers, readNumber } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { tenantOf, tenantsOf } from '../auth.ts'
 import { heldNumber, listOf } from '../schemas/index.ts'
-import { tenantOf, tenantsOf } from '../tenancy.ts'
 
 interface NumberRoutesOptions {
   database: Database

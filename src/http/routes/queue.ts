@@ -2,13 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { PauseRow, QueueStatistics } from '../../outbound/index.ts'
+import { tenantsOf } from '../auth.ts'
 import { paging } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
-import { tenantsOf } from '../tenancy.ts'
 import { type MessageRoutesOptions, messageFilter, messageId, pageMessages } from './messages.ts'
 
 /** `/api/queue`: how what leaves stands, what holds it, and what is dead. */
-export async function queueRoutes(instance: FastifyInstance, { database, outbox }: MessageRoutesOptions) {
+export async function queueRoutes(
+  instance: FastifyInstance,
+  { database, outbound }: Omit<MessageRoutesOptions, 'admit'>,
+) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   app.get(
@@ -22,7 +25,7 @@ export async function queueRoutes(instance: FastifyInstance, { database, outbox 
       },
     },
     async (request) => {
-      const all = await outbox.statistics(tenantsOf(request, request.query.tenant))
+      const all = await outbound.stats(tenantsOf(request, request.query.tenant))
       return request.caller!.tenantId === null ? all : ownOf(all)
     },
   )
@@ -44,7 +47,7 @@ export async function queueRoutes(instance: FastifyInstance, { database, outbox 
       async (request) => {
         const { name: by, tenantId: own } = request.caller!
         const tenantId = tenantsOf(request, request.query.tenant) ?? null
-        const pauses = await outbox[action]({ tenantId, byTenant: own !== null, by })
+        const pauses = await outbound[action]({ tenantId, byTenant: own !== null, by })
         request.log.info({ tenant: tenantId, by, action }, 'the queue was paused or resumed')
         return { pauses: own === null ? pauses : pauses.map(seenFromBelow) }
       },
@@ -76,7 +79,7 @@ export async function queueRoutes(instance: FastifyInstance, { database, outbox 
     },
     async (request) => {
       const { tenant, call, ...filter } = request.body
-      const redriven = await outbox.redrive({
+      const redriven = await outbound.redrive({
         ...filter,
         callId: call,
         tenantId: tenantsOf(request, tenant),

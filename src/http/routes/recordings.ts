@@ -6,9 +6,9 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { findCall } from '../../calls/index.ts'
 import { fail } from '../../platform/errors.ts'
+import { maySee } from '../auth.ts'
 import { listRecordings } from '../recordings.ts'
 import { listOf, recording } from '../schemas/index.ts'
-import { maySee } from '../tenancy.ts'
 import { type CallRoutesOptions, callId } from './calls.ts'
 
 type RecordingRoutesOptions = Pick<CallRoutesOptions, 'calls' | 'database' | 'recordings'>

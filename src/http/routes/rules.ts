@@ -18,8 +18,8 @@ import {
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { tenantOf } from '../auth.ts'
 import { listedBlock, listedWindow, listOf } from '../schemas/index.ts'
-import { tenantOf } from '../tenancy.ts'
 import { rowId } from './units.ts'
 
 interface RuleRoutesOptions {

@@ -14,8 +14,8 @@ import {
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { tenantOf, tenantsOf } from '../auth.ts'
 import { listOf, locale, opensBy, tenant } from '../schemas/index.ts'
-import { tenantOf, tenantsOf } from '../tenancy.ts'
 
 interface TenantRoutesOptions {
   database: Database

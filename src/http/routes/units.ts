@@ -22,9 +22,9 @@ import {
 } from '../../directory/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database, Transaction } from '../../platform/postgres/index.ts'
+import { tenantOf } from '../auth.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
-import { tenantOf } from '../tenancy.ts'
 
 interface UnitRoutesOptions {
   database: Database

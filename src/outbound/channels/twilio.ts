@@ -8,8 +8,8 @@ import {
   undelivered,
 } from '../../platform/http-client/index.ts'
 import type { Accounts, TwilioAccount } from '../accounts.ts'
-import { contentOf, twilioContent } from '../content.ts'
 import type { ChannelSender, Message } from '../message.ts'
+import { contentOf, twilioContent } from '../new-message.ts'
 import { hookOf } from '../sql/instances.ts'
 import { numbered } from './whatsapp-payload.ts'
 

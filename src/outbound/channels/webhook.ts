@@ -1,20 +1,12 @@
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
-import {
-  DeliveryError,
-  type HttpClient,
-  refusalOf,
-  signatureHeaders,
-  undelivered,
-} from '../../platform/http-client/index.ts'
+import { DeliveryError, type HttpClient, refusalOf, undelivered } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { Breaker } from '../breaker.ts'
-import { contentOf, webhookContent } from '../content.ts'
-import type { Attempt, ChannelSender, Message } from '../message.ts'
+import { type Attempt, type ChannelSender, type Message, OWN_ENDPOINT } from '../message.ts'
+import { contentOf, webhookContent } from '../new-message.ts'
 import { disableEndpoint, type EndpointTarget, findTarget } from '../sql/endpoints.ts'
 
-/** The `to` of messages for WEBHOOK_URL. */
-export const OWN_ENDPOINT = 'environment'
 /** ms for one post. */
 const POST_MS = 10_000
 
@@ -78,16 +70,15 @@ export function createWebhookSender({
   }
 
   const post = async (target: Target, message: Message, attempt: Attempt) => {
-    const body = JSON.stringify(contentOf(webhookContent, message))
     const answer = await http.post(target.url, {
       headers: {
         ...target.headers,
         'content-type': 'application/json',
         'user-agent': 'porteiro',
-        ...signatureHeaders(message.id, body, target.secrets),
         ...(target.token !== null && { authorization: target.token }),
       },
-      body,
+      body: JSON.stringify(contentOf(webhookContent, message)),
+      signed: { id: message.id, secrets: target.secrets },
       timeoutMs: POST_MS,
       signal: attempt.signal,
       trusted: target.trusted,

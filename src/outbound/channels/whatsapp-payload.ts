@@ -1,5 +1,5 @@
 import type { WhatsAppAccount } from '../accounts.ts'
-import type { WhatsAppContent } from '../content.ts'
+import type { WhatsAppContent } from '../new-message.ts'
 
 type Spoken = Exclude<WhatsAppContent, { type: 'audio' }>
 type Template = { name: string; language: string }

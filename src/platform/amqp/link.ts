@@ -1,4 +1,4 @@
-import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
+import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import type { Logger } from '../log.ts'
 import { factsOf, failureOf } from './failure.ts'
 import { createSession, type LinkReport, type Session } from './session.ts'
@@ -82,6 +82,11 @@ export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions)
       session?.listen(tell)
       return () => letGo()
     },
+    /** Destroys the connection at once, with everything that was written and not sent. */
+    drop(): void {
+      session?.drop()
+      session = undefined
+    },
     /** Resolves when no connection is open or being opened. */
     async release(): Promise<void> {
       await connecting
@@ -95,6 +100,18 @@ export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions)
     session = undefined
     if (held) releasing = held.close()
   }
+}
+
+/** On a channel of its own: RabbitMQ closes the one that names what is not there. */
+export async function onChannel(
+  model: ChannelModel,
+  ask: (channel: Channel) => Promise<unknown>,
+): Promise<void> {
+  const channel = await model.createChannel()
+  // the same error rejects the call below
+  channel.on('error', () => {})
+  await ask(channel)
+  await channel.close()
 }
 
 function withHeartbeat(url: string): string {

@@ -19,6 +19,8 @@ export interface Session {
   watch(channel: ConfirmChannel): void
   listen(tell: (report: LinkReport) => void): void
   close(): Promise<void>
+  /** Closes the socket at once. */
+  drop(): void
 }
 
 /** Watches a connection from the start: an early failure is reported to the first listener. */
@@ -50,6 +52,11 @@ export function createSession(
       listener = tell
       if (session.error !== undefined) tell({ type: 'broker.lost', failure: failureOf(session.error, facts) })
       else if (blocked !== undefined) tell({ type: 'broker.blocked', reason: blocked })
+    },
+    drop() {
+      closing = true
+      closed.resolve()
+      ending.abort()
     },
     async close() {
       closing = true

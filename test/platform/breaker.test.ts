@@ -1,15 +1,16 @@
 import * as assert from 'uvu/assert'
-import { createBreaker } from '../../src/speech/breaker.ts'
+import { createBreaker } from '../../src/platform/breaker.ts'
 import { suite } from '../rig/rig.ts'
 
-const test = suite('speech: breaker')
+const test = suite('platform breaker')
 
 function fixture() {
   let now = 0
   const breaker = createBreaker({ limit: 3, pauseMs: 15_000, now: () => now })
   const fail = () => {
-    assert.ok(breaker.enter())
-    breaker.failed()
+    const pass = breaker.enter()
+    assert.ok(pass)
+    pass.fails(new Error('refused'))
   }
   return { breaker, fail, pass: (ms: number) => (now += ms) }
 }
@@ -18,8 +19,7 @@ test('opens at the third failure in a row; a success in between starts anew', ()
   const { breaker, fail } = fixture()
   fail()
   fail()
-  assert.ok(breaker.enter())
-  breaker.succeeded()
+  breaker.enter()!.works()
   fail()
   fail()
   assert.ok(breaker.ready)
@@ -34,9 +34,10 @@ test('after the pause one tries for all, and its success closes it', () => {
   pass(14_999)
   assert.not.ok(breaker.enter())
   pass(1)
-  assert.ok(breaker.enter())
+  const probe = breaker.enter()
+  assert.ok(probe)
   assert.not.ok(breaker.enter(), 'the others wait for the one')
-  breaker.succeeded()
+  probe.works()
   assert.ok(breaker.enter() && breaker.enter())
 })
 
@@ -47,8 +48,7 @@ test('a failed try pauses again, one that was given up lets another try', () => 
   fail()
   assert.not.ok(breaker.ready)
   pass(15_000)
-  assert.ok(breaker.enter())
-  breaker.dropped()
+  breaker.enter()!.unclear()
   assert.ok(breaker.enter())
 })
 
