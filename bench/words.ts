@@ -13,6 +13,8 @@ import { openCache } from '../src/speech/cache.ts'
 import { hasEspeak } from '../src/speech/espeak.ts'
 import { createSynthesizer } from '../src/speech/synthesize.ts'
 import { createTranscriber } from '../src/speech/transcribe.ts'
+import answers from '../test/dialogue/answers.json' with { type: 'json' }
+import { random } from '../test/rig/media-stream.ts'
 import { thousandUnits } from '../test/rig/thousand-units.ts'
 import { median, type Progress, type Result } from './result.ts'
 
@@ -39,6 +41,9 @@ const SPOKEN = 'O morador do apartamento ao lado foi avisado. '.repeat(21)
 const SOUND_BYTES = 48_000
 const SOUNDS = 20
 const FRAMES = 500
+/** Of the words of a sentence: what a recogniser loses or takes for others without saying so. */
+const DAMAGED = [0.1, 0.2, 0.3]
+const SEED = 20_261_129
 
 /** What calls do with words while frames wait: each may hold the loop for a moment only. */
 export async function benchWords({ rounds, progress }: Options): Promise<Result[]> {
@@ -83,6 +88,9 @@ export async function benchWords({ rounds, progress }: Options): Promise<Result[
     }),
   ]
 
+  progress('words: damaged answers')
+  results.push(...damaged('deleted', rounds), ...damaged('substituted', rounds))
+
   progress('words: sounds on disk')
   results.push(one('a sound from disk', await fromDisk(rounds), { against: 'a bare read', measured: 5 }))
 
@@ -100,6 +108,54 @@ export async function benchWords({ rounds, progress }: Options): Promise<Result[
     results.push(stalls)
   }
   return results
+}
+
+/**
+ * How many sentences that let nobody in are read as a yes when words are missing or others without any sign of it, which no
+ * reader can see. Not gated: it says what a recogniser without unknown words and certainty costs.
+ */
+function damaged(how: 'deleted' | 'substituted', rounds: number): Result[] {
+  const locales = ['pt-BR', 'en'] as const
+  const next = random(SEED)
+  return DAMAGED.map((share) => {
+    let [sentences, yes, likely, plain, missed] = [0, 0, 0, 0, 0]
+    for (let round = 0; round < rounds; round++) {
+      for (const locale of locales) {
+        const none = Object.values(answers.not_yes[locale]).flat()
+        const vocabulary = none.flatMap((text) => text.split(' '))
+        const damage = (text: string) =>
+          text
+            .split(' ')
+            .flatMap((word) => {
+              if (next() >= share) return [word]
+              return how === 'deleted' ? [] : [vocabulary[Math.floor(next() * vocabulary.length)]!]
+            })
+            .join(' ')
+        for (const text of none) {
+          const { answer } = readAnswer(damage(text), locale)
+          sentences++
+          if (answer === 'yes') yes++
+          if (answer === 'yes' || answer === 'likely-yes') likely++
+        }
+        for (const text of answers.yes.spoken[locale]) {
+          plain++
+          if (readAnswer(damage(text), locale).answer !== 'yes') missed++
+        }
+      }
+    }
+    const [measured, baseline] = [(100 * yes) / sentences, (100 * likely) / sentences]
+    return {
+      bench: `words, a wrong yes with ${100 * share} % of the words silently ${how}`,
+      facts: { rounds, sentences: sentences / rounds },
+      measured,
+      baseline,
+      unit: '%',
+      against: 'hold a yes',
+      ratio: measured / baseline,
+      goal: {},
+      more: { 'plain yes asked again, %': (100 * missed) / plain },
+    }
+  })
 }
 
 async function fromDisk(rounds: number): Promise<[number, number]> {

@@ -12,8 +12,10 @@ interface ClosedForms {
   lets: string
   /** Lets the visitor in only after a yes; alone it may be a question, or said to somebody else. */
   letsAfterYes: string
-  /** What else may stand behind it. */
-  courtesy: string
+  /** What may stand behind a yes. */
+  please: string
+  /** What may stand behind "sim", "yes" and what lets in; "ok, obrigado" is a goodbye. */
+  thanks: string
   one: RegExp
   two: RegExp
 }
@@ -40,13 +42,13 @@ const FORMS: Record<Locale, ClosedForms> = {
       `(?:eu )?(?:autorizo|libero|permito|confirmo)${O_PORTAO}?`,
       'autorizad[oa]',
       'liberad[oa]',
-      'entrada (?:autorizada|liberada)',
       `liber[ae]${O_PORTAO}?`,
       `(?:deixa|deixe|manda|mande)(?: ${ELE})? ${ENTRAR}`,
       'abr[ea](?: o portao)?',
     ),
     letsAfterYes: any(`(?:ele|ela|eles|elas) podem?(?: ${ENTRAR})?`, 'autorizar'),
-    courtesy: any('sim', 'por favor', '(?:muito )?obrigad[oa]'),
+    please: any('sim', 'por favor'),
+    thanks: '(?:muito )?obrigad[oa]',
     one: /^(?:um|1)$/,
     two: /^(?:dois|2)$/,
   },
@@ -77,7 +79,8 @@ const FORMS: Record<Locale, ClosedForms> = {
       'approved',
     ),
     letsAfterYes: any(COME, '(?:he|she|they) (?:can|may)'),
-    courtesy: any('please', 'thanks', 'thank you'),
+    please: 'please',
+    thanks: any('thanks', 'thank you'),
     one: /^(?:one|1)$/,
     two: /^(?:two|2)$/,
   },
@@ -85,8 +88,8 @@ const FORMS: Record<Locale, ClosedForms> = {
 
 const CLOSED: Record<Locale, RegExp> = { 'pt-BR': closed(FORMS['pt-BR']), en: closed(FORMS.en) }
 
-/** Quotes, dashes in a row, stars and brackets say that the text is not plainly what somebody said. */
-const PLAIN_TEXT = /^[\p{L}\p{M}\d\s.,!…'’-]*$/u
+/** Quotes, stars and brackets say that the text is not plainly what somebody said, and dots that they did not end. */
+const PLAIN_TEXT = /^(?!.*\.\.)[\p{L}\p{M}\d\s.,!'’-]*$/u
 
 /** The answer that is all of the text, or undefined. */
 export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | undefined {
@@ -99,10 +102,12 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | u
   return one.test(said) || CLOSED[locale].test(said) ? 'yes' : undefined
 }
 
-function closed({ yes, lets, letsAfterYes, courtesy }: ClosedForms): RegExp {
+function closed({ yes, lets, letsAfterYes, please, thanks }: ClosedForms): RegExp {
   // "yeah, sure" and "claro, claro" are what people say who mean something else; after a plain yes they are not
-  const agreed = `(?:sim|yes) ${yes}|${yes}`
-  return new RegExp(`^(?:${agreed}|(?:${yes} )?${lets}|${yes} ${letsAfterYes})(?: ${courtesy})?$`)
+  const agreed = `${yes}(?: ${please})?`
+  const agreedPlainly = `(?:sim|yes)(?: ${yes})?(?: ${any(please, thanks)})?`
+  const letIn = `(?:(?:${yes} )?${lets}|${yes} ${letsAfterYes})(?: ${any(please, thanks)})?`
+  return new RegExp(`^${any(agreed, agreedPlainly, letIn)}$`)
 }
 
 /** "Pôde entrar" is no "pode entrar"; recognisers that write no accents at all are read as well. */

@@ -63,7 +63,9 @@ function readText(text: string, locale: Locale, understand: UnderstandAnswer): U
   const bare = text.replace(MODIFIERS, '').trim().toLowerCase()
   const said = bare.split(/[\s.,;:!()/-]+/).filter((part) => part !== '')
   const signs = [...new Set(said)].map((sign) => SIGNS.get(repeated(sign)))
-  if (signs.length > 0 && signs.every((sign) => sign !== undefined)) {
+  // "sim..." has not ended
+  const isWhole = !/\.\.|…/.test(bare)
+  if (isWhole && signs.length > 0 && signs.every((sign) => sign !== undefined)) {
     return signs.every((sign) => sign === signs[0]) ? signs[0]! : 'unclear'
   }
   // in Portuguese `no` is a preposition, so beside `yes` it would be ignored
@@ -87,9 +89,10 @@ function inEither(text: string, locale: Locale, understand: UnderstandAnswer): U
   const other = NUMBER.test(text) ? own : understand(text, locale === 'en' ? 'pt-BR' : 'en')
   if (other === 'yes' || other === 'no') return other
   // "siiim", "nãooo"
-  const drawn = text.replace(/(\p{L})\1+/gu, '$1').replace(/[.!]+$/, '')
-  if (drawn === text || drawn.length === 1 || /\s/.test(drawn) || NUMBER.test(drawn)) return own
-  const short = SIGNS.get(drawn) ?? understand(drawn, locale)
+  const drawn = text.replace(/(\p{L})\1+/gu, '$1')
+  const word = drawn.replace(/(?:!+|\.)$/, '')
+  if (drawn === text || !/^\p{L}{2,}$/u.test(word) || NUMBER.test(word)) return own
+  const short = SIGNS.get(word) ?? understand(word, locale)
   return short === 'yes' || short === 'no' ? short : own
 }
 

@@ -1,0 +1,49 @@
+import * as assert from 'uvu/assert'
+import { readAnswer } from '../../src/dialogue/index.ts'
+import { readReply } from '../../src/inbound/answer.ts'
+import answers from '../dialogue/answers.json' with { type: 'json' }
+import { suite } from '../rig/rig.ts'
+
+const test = suite('inbound: written answers')
+
+const LOCALES = ['pt-BR', 'en'] as const
+type Locale = (typeof LOCALES)[number]
+
+const read = (text: string, locale: Locale) =>
+  readReply({ text, buttonId: null }, locale, (words, language) => readAnswer(words, language).answer).answer
+
+for (const locale of LOCALES) {
+  const none = Object.values(answers.not_yes[locale]).flat()
+  const plain = [...answers.yes.spoken[locale], ...answers.yes.written[locale]]
+
+  test(`${locale}: none of ${none.length} sentences that let nobody in is a yes, in either language of the tenant`, () => {
+    for (const tenant of LOCALES) {
+      // a number in one language, a hesitation in the other
+      const taken = none.filter(
+        (text) => read(text, tenant) === 'yes' && !(tenant === 'pt-BR' && text === 'um'),
+      )
+      assert.equal(taken, [], tenant)
+    }
+  })
+
+  test(`${locale}: ${plain.length} plain ways to let somebody in are a yes at once`, () => {
+    assert.equal(
+      plain.filter((text) => read(text, locale) !== 'yes'),
+      [],
+    )
+  })
+}
+
+test('a picture that may be irony makes a yes a likely one, a friendly one does not', () => {
+  for (const text of ['sim 😂', 'sim 🙄', 'pode entrar 🤔'])
+    assert.is(read(text, 'pt-BR'), 'likely-yes', text)
+  for (const text of ['sim 🙏', 'pode entrar 😊', 'Sim 👍']) assert.is(read(text, 'pt-BR'), 'yes', text)
+})
+
+test('a hesitation is no number, in the other language or drawn out', () => {
+  assert.is(read('um', 'pt-BR'), 'yes')
+  for (const text of ['um', 'ummm', 'um...']) assert.is.not(read(text, 'en'), 'yes', text)
+  for (const text of ['ummm', 'Ummm', 'um...']) assert.is.not(read(text, 'pt-BR'), 'yes', text)
+})
+
+test.run()
