@@ -1,5 +1,5 @@
 /**
- * Who lives where and how to reach them: tenants, units, residents, entrances, rules, contact plans, phone numbers,
+ * The residents and how to reach them: tenants, units, residents, entrances, rules, contact plans, phone numbers,
  * import and export. An entrance is an extension with its port pair; a plan is the order in which a unit is tried.
  * Owns the SQL of tenants, units, residents, extensions and rules.
  * Never: calls. It answers questions; it does not follow what happens.

@@ -9,13 +9,13 @@ import {
 /** ISO 3166-1 alpha-2. */
 export type Country = CountryCode
 
-/** Of tenants that name none. */
+/** Country of tenants without one. */
 export const DEFAULT_COUNTRY: Country = 'BR'
 /** Shorter ones are extensions of the building. */
 const SUBSCRIBER_DIGITS = 8
 /** As messengers write Brazilian numbers. They are not parsed: that took longer than checking the signature of the post. */
 const PLAIN = /^\+55[1-9]{2}(?:9\d{8}|[2-5]\d{7})$/
-/** What people put between digits. */
+/** Separators that people put between digits. */
 const PRINT = /[\s().\-\u2010-\u2015\u2212]/g
 /** A remark in brackets, before or behind the number. Digits in it may belong to the number. */
 const REMARK = /^\([^()\d]*\p{L}[^()\d]*\)|\([^()\d]*\p{L}[^()\d]*\)$/gu
@@ -52,7 +52,7 @@ export function readNumber(written: string, country: Country = DEFAULT_COUNTRY):
   return parsed?.isValid() ? parsed.number : undefined
 }
 
-/** Why readNumber does not read one. */
+/** The problem with a number that readNumber rejects. */
 export function numberProblem(country: Country): string {
   return `must be a valid number of ${country} with its area code, or one with + and its country code, like +5511987654321`
 }

@@ -90,7 +90,7 @@ export function createAuth({ database, adminKey }: AuthOptions) {
     const caller = await answer.catch((error) => {
       const { status, code } = asPorteiroError(error)
       if (status < 500) throw error
-      // before a key is known nobody is told where the database is
+      // without a valid key the response must not reveal the database's address
       request.log.error({ code, reason: reasonOf(error) }, 'API keys cannot be checked')
       throw fail('AUTH_UNAVAILABLE', {}, error)
     })

@@ -28,10 +28,7 @@ export function voicesOf(whole: Whole): Whole[] {
   )
 }
 
-/**
- * What works as it is told to and may yet surprise: nothing is broken by it. Of one tenant where `tenantId` is not
- * null.
- */
+/** Things that work as configured but may surprise. For one tenant if `tenantId` is not null. */
 export async function remarksOf(
   { database, ownEndpoint }: RemarkOptions,
   whole: Whole,

@@ -58,7 +58,7 @@ export async function openHttp(options: HttpOptions) {
   })
 }
 
-/** What every route finds in place: headers, cookies, WebSockets, and the document that it becomes part of. */
+/** The setup for every route: headers, cookies, WebSockets, and the API document. */
 async function prepare(app: FastifyInstance): Promise<void> {
   await app.register(helmet, {
     // of answers that no browser shows; pages bring a policy of their own

@@ -61,8 +61,8 @@ export interface OwnAccounts {
 export type Accounts = ReturnType<typeof createAccounts>
 
 /**
- * The messenger accounts of tenants. The operator's account is the instance `default` of the tenant `default`, unless a row of
- * that name replaces it.
+ * The messenger accounts of tenants. The operator's account is the instance `default` of the tenant `default`, unless a
+ * row of that name replaces it.
  */
 export function createAccounts({ database, own }: { database: Querier; own: OwnAccounts }) {
   const environment: { [C in Carrier]: Account<C> | undefined } = {

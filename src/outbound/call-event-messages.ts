@@ -57,7 +57,7 @@ export interface WantedResident {
   tenantId: string
   attemptId: string
   unit: string
-  /** Number to ring. */
+  /** Number to call. */
   number: string
   ringMs: number
 }
@@ -159,7 +159,10 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
   const unsubscribe = options.journal.subscribe(onCallEvent)
 
   return {
-    /** Publishes `resident.wanted`: an outside dialler must ring, with the call's id as the leg's UUID. It expires with the ring time. */
+    /**
+     * Publishes `resident.wanted`: an outside dialler must ring, with the call's id as the leg's UUID. It expires with
+     * the ring time.
+     */
     residentWanted({ callId, tenantId, attemptId, unit, number, ringMs }: WantedResident): void {
       const at = now()
       const content = {

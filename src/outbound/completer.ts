@@ -30,9 +30,9 @@ export const deathOf = ({ id, tenantId }: { id: string; tenantId: string }): New
   typedJob(randomUUID(), { type: MESSAGE_DIED, data: { message: id, tenantId } })
 
 /**
- * Writes outcomes: the message, the attempt, the next job or the dead letter, and the acknowledgement, in one transaction for
- * all outcomes that arrive together. Repeats while the database is away: a message that was sent must be recorded as sent.
- * Resolves with whether the outcome still counted.
+ * Writes outcomes: the message, the attempt, the next job or the dead letter, and the acknowledgement, in one
+ * transaction for all outcomes that arrive together. Repeats while the database is away: a message that was sent must
+ * be recorded as sent. Resolves with whether the outcome still counted.
  */
 export function createCompleter(options: CompleterOptions) {
   const { log, signal } = options

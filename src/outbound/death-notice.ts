@@ -13,8 +13,8 @@ export type Post = (
 ) => Promise<{ status: number }>
 
 /**
- * Announces a dead message to STATUS_FAILED_WEBHOOK_URL: `{message_id, tenant, channel, status, attempts, last_error, call_id,
- * created_at, died_at}`. Never the message's content. The queue retries it; `webhook-id` is the message's id.
+ * Announces a dead message to STATUS_FAILED_WEBHOOK_URL: `{message_id, tenant, channel, status, attempts, last_error,
+ * call_id, created_at, died_at}`. Never the message's content. The queue retries it; `webhook-id` is the message's id.
  */
 export function createDeathNotice({
   database,

@@ -24,8 +24,9 @@ export type Entry =
     }
 
 /**
- * Lines of JSON in `<directory>/*.jsonl`, synced before a message leaves. A file is open while its messages are under way; then
- * it becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that died.
+ * Lines of JSON in `<directory>/*.jsonl`, synced before a message leaves. A file is open while its messages are under
+ * way; then it becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that
+ * died.
  */
 export function createFallbackJournal(directory: string) {
   let file: Promise<FileHandle> | undefined

@@ -30,8 +30,8 @@ interface FallbackOptions {
 }
 
 /**
- * Sends past the queue while Postgres is away. Each message is on the disk before it leaves. When Postgres is back it becomes
- * an ordinary message: sent, or enqueued for its next attempt. Rate limits do not apply meanwhile.
+ * Sends past the queue while Postgres is away. Each message is on the disk before it leaves. When Postgres is back it
+ * becomes an ordinary message: sent, or enqueued for its next attempt. Rate limits do not apply meanwhile.
  */
 export function createFallback(options: FallbackOptions) {
   const { database, queue, directory, senders, node, announcesDeaths, log } = options

@@ -91,7 +91,10 @@ const twilioSettings = z.strictObject({
 })
 const twilioSecrets = z.strictObject({ authToken: headerValue.min(1) })
 
-/** Stored settings and secrets of an instance, by channel. UnoAPI's `verifyToken` is the token it sends with each post to us. */
+/**
+ * Stored settings and secrets of an instance, by channel. UnoAPI's `verifyToken` is the token it sends with each post
+ * to us.
+ */
 export const INSTANCE_FORMS = {
   whatsapp: { settings: whatsappSettings, secrets: whatsappSecrets },
   unoapi: { settings: whatsappSettings, secrets: whatsappSecrets },

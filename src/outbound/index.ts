@@ -1,7 +1,7 @@
 /**
- * Messages that leave: model, admission, enqueue, the worker with executor, attempt log and completer, channels, webhooks and
- * call-event messages. An attempt is one try to deliver; a dead letter is a message that will not be tried again by itself.
- * Owns the SQL of messages, their attempts, endpoints, instances, pauses and receipts.
+ * Messages that leave: model, admission, enqueue, the worker with executor, attempt log and completer, channels,
+ * webhooks and call-event messages. An attempt is one try to deliver; a dead letter is a message that will not be tried
+ * again by itself. Owns the SQL of messages, their attempts, endpoints, instances, pauses and receipts.
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'

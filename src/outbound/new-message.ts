@@ -195,9 +195,9 @@ interface AdmissionOptions {
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
- * Checks messages of the API before they are enqueued, so that the caller learns of one that can never be sent. Rejects with
- * MESSAGE_INVALID and every problem, or with ENDPOINT_UNKNOWN, GATE_UNKNOWN or INSTANCE_UNKNOWN. A disabled endpoint passes:
- * it may be enabled again.
+ * Checks messages of the API before they are enqueued, so that the caller learns of one that can never be sent. Rejects
+ * with MESSAGE_INVALID and every problem, or with ENDPOINT_UNKNOWN, GATE_UNKNOWN or INSTANCE_UNKNOWN. A disabled
+ * endpoint passes: it may be enabled again.
  */
 export function createAdmission({ database, accounts, gates, ownEndpoint }: AdmissionOptions) {
   return async (message: NewMessage): Promise<void> => {

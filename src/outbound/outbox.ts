@@ -10,8 +10,8 @@ const MAX_WAITING = 10_000
 const CLOSE_MS = 3000
 
 /**
- * Runs work that no caller waits for, one entry after another, and retries each second while the database is away. Any other
- * error is logged and the entry dropped.
+ * Runs work that no caller waits for, one entry after another, and retries each second while the database is away. Any
+ * other error is logged and the entry dropped.
  */
 export function createOutbox({ log }: { log: Logger }) {
   const waiting: { facts: object; run: () => Promise<void> }[] = []

@@ -8,8 +8,8 @@ import type { OutcomeRow } from './sql/attempts.ts'
 import type { LastError, MessageRow } from './sql/messages.ts'
 
 /**
- * ms after its creation for which a message waits for a paused endpoint without using up attempts. After that each probe counts
- * as an attempt, so that the waiting ends.
+ * ms after its creation for which a message waits for a paused endpoint without using up attempts. After that each
+ * probe counts as an attempt, so that the waiting ends.
  */
 const FREE_WAIT_MS = 24 * 60 * 60 * 1000
 /** Bytes of an error's text that are stored; the table has the same limit. */

@@ -10,8 +10,8 @@ const ARGUMENTS =
   '-hide_banner -loglevel error -i pipe:0 -ac 1 -ar 48000 -c:a libopus -b:a 24k -f ogg pipe:1'.split(' ')
 
 /**
- * Ogg/Opus of a WAV by ffmpeg, the one form that WhatsApp plays as a voice message. Undefined where ffmpeg is not installed,
- * lacks libopus, or cannot read the sound.
+ * Ogg/Opus of a WAV by ffmpeg, the one form that WhatsApp plays as a voice message. Undefined where ffmpeg is not
+ * installed, lacks libopus, or cannot read the sound.
  */
 export async function encodeVoice(
   wav: Buffer,

@@ -40,10 +40,10 @@ interface Fact {
 }
 
 /**
- * The life of a message, step by step. Rows say when a try began and how it ended; the machine says which state that
- * led to, and what must have happened between two rows that do not follow from each other. Where earlier tries are left
- * out, it begins at the first that is not, and `seq` counts two steps for each of them. `over`: nothing can happen to
- * it any more.
+ * Replays a message step by step. Rows say when an attempt began and how it ended; the machine says which state that
+ * led to, and what must have happened between two rows that do not follow from each other. If earlier attempts are
+ * omitted, it begins at the first included one, and `seq` counts two steps for each omitted one. `over`: nothing more
+ * can happen to it.
  */
 export function replayDelivery(life: MessageLife, masked: boolean): { steps: DeliveryStep[]; over: boolean } {
   const { message, tries, receipts } = life

@@ -45,9 +45,9 @@ const request = z.discriminatedUnion('type', [
 type Request = z.infer<typeof request>
 
 /**
- * One page of the inspector on its WebSocket. It is told of every root actor it may see, and of one root all that
- * happens in it; it may send an event to an actor where its scope is operate. The messages are those of FeedMessage,
- * and the answers hello, watching, sent, refused and ticket; a frame is a list of them.
+ * One page of the inspector on its WebSocket. It gets every root actor it may see, and everything that happens in one
+ * root; with the scope operate it may send events to actors. The messages are those of FeedMessage, and the replies
+ * hello, watching, sent, refused and ticket; a frame is a list of them.
  */
 export function servePage({ socket, looks, log, caller, issueTicket }: PageSessionOptions): void {
   const operates = mayOperate(caller)

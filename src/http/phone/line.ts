@@ -37,7 +37,7 @@ interface PhoneLine {
 }
 
 /**
- * The UUID first, then one frame each 20 ms by absolute deadline: what was spoken, or silence. `src/simulator/phone.ts`
+ * Sends the UUID first, then one frame every 20 ms by absolute deadline: speech, or silence. `src/simulator/phone.ts`
  * is the strict one of the two; this one is for people.
  */
 export function openPhoneLine({ host, port, callId }: PhoneLineOptions, on: PhoneLineEvents): PhoneLine {

@@ -76,14 +76,14 @@ interface Placed extends PhonePorts {
  * port of our own, so a call from the page goes the way that every call goes. `@fastify/websocket` must be registered
  * before.
  *
- * A resident's phone needs the `call` that it answers. A visitor's begins a call, with a new UUID where none is given,
- * or goes on with one whose process is gone, whoever began it: whoever may operate may also speak for a gate whose line
- * is lost, and its own telephone then finds the call taken. The UUID of one that lives (CALL_DUPLICATE) or lived
- * (CALL_ENDED) is refused, because the visitor's port would turn it away without a word, and that of another tenant, in
- * any case, as CALL_UNKNOWN.
+ * A resident's phone needs the `call` that it answers. A visitor's phone starts a call, by default with a new UUID, or
+ * continues one whose process is gone, whoever started it: a caller with the scope operate may also speak for an
+ * entrance whose line is lost, and the original telephone then finds the call taken. The UUID of a live
+ * (CALL_DUPLICATE) or ended call (CALL_ENDED) is refused, because the visitor's port would reject it silently, and that
+ * of another tenant always as CALL_UNKNOWN.
  *
  * Errors: ORIGIN_REFUSED, BODY_INVALID, CALL_UNKNOWN, CALL_ENDED, CALL_DUPLICATE, PHONE_UNAVAILABLE, PHONES_EXHAUSTED,
- * as an answer instead of a WebSocket.
+ * as a response instead of a WebSocket.
  */
 export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()

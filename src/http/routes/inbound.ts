@@ -26,8 +26,8 @@ const REMEMBER_MS = 3000
 /** The providers define these forms; our document only describes our own. */
 const HIDDEN = { hide: true }
 /**
- * Who posts is no browser: of the headers for those one is enough, and putting all of them together takes longer than
- * the proof.
+ * No browser posts here: one of the security headers is enough, and building all of them takes longer than verifying
+ * the post.
  */
 const POSTED = { bodyLimit: BODY_LIMIT, schema: HIDDEN, helmet: false } as const
 
@@ -164,8 +164,7 @@ function needed(secret: string | undefined, name: string): string {
 }
 
 /**
- * Errors: BODY_NOT_JSON. What is JSON but no post of the Cloud API is nothing to us, and to be answered 200 all the
- * same.
+ * Parses a post. Other JSON than posts of the Cloud API is ignored, and answered with 200 too. Errors: BODY_NOT_JSON.
  */
 function cloudPost(body: Buffer): Posted {
   let json: unknown

@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
-/** Where the page lies, beside the compiled files too. */
+/** Directory of the page, also next to the compiled files. */
 const WEB = join(import.meta.dirname, '..', '..', 'web')
-/** A page of its own, with routes of its own. */
+/** A separate page with its own routes. */
 const NOT_OURS = 'inspector'
 
 const TYPES: Record<string, string> = {
@@ -15,7 +15,7 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** Scripts, styles, worklets and connections of our own origin and nothing inline; recordings are played from it too. */
+/** Scripts, styles, worklets, connections and recordings only from our own origin, and nothing inline. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -31,8 +31,8 @@ const POLICY = [
 ].join('; ')
 
 /**
- * The page at `/` and its files at `/assets/…`. Each is a route of its own, listed when the server starts, so that a
- * path can only ever name one of them. They are read at each request: what was edited is served.
+ * The page at `/` and its files at `/assets/…`. Each file has its own route, registered when the server starts, so that
+ * a path can only name one of them. Files are read at each request, so edits are served at once.
  */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
   app.addHook('onSend', async (_, reply) => {
@@ -41,7 +41,7 @@ export async function pageRoutes(app: FastifyInstance): Promise<void> {
     reply.header('permissions-policy', 'microphone=(self), camera=(), geolocation=()')
     reply.header('referrer-policy', 'no-referrer')
     reply.header('x-content-type-options', 'nosniff')
-    // asked for each time, and answered with 304: a new version is seen at once
+    // revalidated each time, usually with 304, so that a new version is used at once
     reply.header('cache-control', 'no-cache')
   })
   for (const file of await filesOf(WEB)) {
@@ -58,7 +58,7 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: stri
   return reply.type(TYPES[extname(file)]!).send(bytes)
 }
 
-/** The files that a browser may have, as paths with slashes. */
+/** The files for browsers, as paths with slashes. */
 async function filesOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries

@@ -7,7 +7,7 @@ import { paging } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
 import { type MessageRoutesOptions, messageFilter, messageId, pageMessages } from './messages.ts'
 
-/** `/api/queue`: how what leaves stands, what holds it, and what is dead. */
+/** `/api/queue`: statistics, pauses and dead letters. */
 export async function queueRoutes(
   instance: FastifyInstance,
   { database, outbound }: Omit<MessageRoutesOptions, 'admit'>,
@@ -90,7 +90,7 @@ export async function queueRoutes(
   )
 }
 
-/** Without what tells of the other tenants' work: totals, workers, and the queues whose jobs are nobody's messages. */
+/** Removes data about other tenants: totals, workers, and the queues whose jobs are not messages. */
 function ownOf({
   queues,
   tenants,
@@ -109,7 +109,7 @@ function ownOf({
   }
 }
 
-/** Who paused what a tenant cannot lift is not for the tenant to know. */
+/** Hides from a tenant who made a pause that the tenant cannot lift. */
 function seenFromBelow(pause: PauseRow): z.output<typeof schemas.queuePause> {
   return pause.byTenant ? pause : { ...pause, by: null }
 }

@@ -13,7 +13,7 @@ import { type CallRoutesOptions, callId } from './calls.ts'
 
 type RecordingRoutesOptions = Pick<CallRoutesOptions, 'calls' | 'database' | 'recordings'>
 
-/** `GET /api/calls/:id/recordings` and `/:name`, which is WAV and takes a range, as players ask for it. */
+/** `GET /api/calls/:id/recordings` and `/:name`, a WAV that supports ranges for players. */
 export async function recordingRoutes(
   instance: FastifyInstance,
   { calls, database, recordings }: RecordingRoutesOptions,
@@ -81,7 +81,7 @@ function sound(description: string) {
   }
 }
 
-/** The one range of a request, both ends included; undefined where there is none that fits: then the whole is sent. */
+/** The range of a request, both ends included; undefined without a valid range: then the whole file is sent. */
 function rangeOf(header: string | undefined, size: number): { start: number; end: number } | undefined {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header ?? '') ?? []
   if (first === '' && last === '') return undefined

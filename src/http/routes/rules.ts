@@ -28,10 +28,10 @@ interface RuleRoutesOptions {
 
 const params = z.object({ id: rowId })
 const query = z.object({ tenant: z.string().max(64).optional() })
-/** The number of the unit it is for; without it, every unit. */
+/** Number of the rule's unit; without it, all units. */
 const forUnit = { unit: unitNumber.nullish() }
 
-/** `/api/blocked` and `/api/windows`: what decides before anybody is rung. */
+/** `/api/blocked` and `/api/windows`: rules that decide before anybody is called. */
 export async function ruleRoutes(app: FastifyInstance, { database }: RuleRoutesOptions) {
   rulesOf(app, database, {
     path: '/api/blocked',
@@ -57,7 +57,7 @@ type Given<Rule> = Rule & { unit?: string | null | undefined }
 interface Kind<Rule> {
   path: string
   table: RuleTable
-  /** What it is called in the document. */
+  /** Name in the API document. */
   one: string
   row: typeof listedBlock | typeof listedWindow
   body: z.ZodType<Given<Rule>>

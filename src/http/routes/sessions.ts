@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { type Auth, type Caller, csrfOf, keyOf, SESSION_COOKIE } from '../auth.ts'
 import { session } from '../schemas/index.ts'
 
-/** Seconds; the length of a shift. */
+/** Lifetime of a session in s; the length of a shift. */
 const SESSION_S = 12 * 60 * 60
 
 const login = z.strictObject({ key: z.string().regex(/^[\x21-\x7e]{1,200}$/, 'must be an API key') })
@@ -14,8 +14,8 @@ export interface SessionRoutesOptions {
 }
 
 /**
- * `POST /api/session` with a key makes a cookie of it that no script can read; `GET` tells whose it is, with the token that
- * a change must bring; `DELETE` forgets it.
+ * `POST /api/session` with a key sets it as a cookie that no script can read; `GET` returns the key's owner and the
+ * token that changes need; `DELETE` clears it.
  */
 export async function sessionRoutes(instance: FastifyInstance, { auth }: SessionRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()

@@ -6,14 +6,14 @@ import type { CallRoutesOptions } from './calls.ts'
 
 export interface StatusRoutesOptions extends RemarkOptions {
   calls: CallRoutesOptions['calls']
-  /** What the service knows of itself now. */
+  /** The current status of the service. */
   status: () => Whole
-  /** What keeps it from taking calls; empty when it is ready. */
+  /** The reasons why it is not ready; empty when it is ready. */
   lacks: () => string[]
 }
 
 /**
- * `GET /api/status`, and two that need no key: `GET /healthz`, which tells nothing but that the process answers, and `GET
+ * `GET /api/status`, and two routes without a key: `GET /healthz`, which only says that the process answers, and `GET
  * /readyz`, 503 while calls should go elsewhere.
  */
 export async function statusRoutes(instance: FastifyInstance, options: StatusRoutesOptions) {
@@ -36,11 +36,11 @@ export async function statusRoutes(instance: FastifyInstance, options: StatusRou
       const remarks = await remarksOf(options, whole, tenantId)
       if (tenantId === null) return { ...whole, remarks }
       const own = (calls?.list() ?? []).filter((call) => call.tenantId === tenantId)
-      // what came of whose calls, and how much there is of everything, is not theirs to know
+      // a tenant must not see other tenants' calls and the totals
       const { status: state, node, startedAt, clickToCall, speech } = whole
       return {
         ...({ status: state, node, startedAt, clickToCall, speech } as Whole),
-        // a process without calls knows of none
+        // only a process with calls has them
         ...(calls && {
           calls: own.length,
           legs: own.reduce((sum, { legs }) => sum + legs.size, 0),

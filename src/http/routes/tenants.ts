@@ -27,12 +27,12 @@ const change = {
   bargeIn: z.boolean().optional(),
   notifyUnreached: z.boolean().optional(),
   opensBy: opensBy.optional(),
-  /** Null: the service's own way. */
+  /** Null: the default plan. */
   plan: contactPlan.nullable().optional(),
 }
 const params = z.object({ tenant: z.string().max(64) })
 
-/** `/api/tenants`: the condominiums. Only a key of all tenants makes and deletes them. */
+/** `/api/tenants`: the condominiums. Only a key for all tenants can create and delete them. */
 export async function tenantRoutes(instance: FastifyInstance, { database }: TenantRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 

@@ -30,7 +30,7 @@ interface UnitRoutesOptions {
   database: Database
 }
 
-/** Ids of the database are whole numbers; anything else is nobody's. */
+/** Ids of the database are whole numbers. */
 export const rowId = z.string().regex(/^\d{1,18}$/, 'must be an id')
 const params = z.object({ id: rowId })
 const query = z.object({ tenant: z.string().max(64).optional() })
@@ -39,11 +39,11 @@ const body = z.strictObject({
   block: filled.nullish(),
   label: filled.nullish(),
   plan: contactPlan.nullish(),
-  /** In the order in which they are rung; one that comes with its id stays the same person. `held` is not read. */
+  /** In calling order; a resident with an id stays the same person. `held` is ignored. */
   residents: z.array(resident.extend({ id: rowId.optional(), held: z.boolean().optional() })).max(100),
 })
 
-/** `/api/units`: units and the residents in them. */
+/** `/api/units`: units and their residents. */
 export async function unitRoutes(instance: FastifyInstance, { database }: UnitRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -144,7 +144,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
     },
     async (request) => {
       const { id, tenantId, planUnreadable } = await read(request, request.params.id)
-      // who saw no plan and gives none back did not mean to delete the one that could not be shown
+      // a client that could not see the unreadable plan and sends none does not mean to delete it
       const stays = planUnreadable && request.body.plan === undefined
       await save(tenantId, request.body, async (transaction, { plan, ...change }) => {
         await changeUnit(transaction, id, { ...change, ...(!stays && { plan }) })

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { FastifyInstance } from 'fastify'
 
-/** What the pages import, by the path it is served at; exact files of installed packages and nothing else. */
+/** Files that the pages import, by path; exact files of installed packages and nothing else. */
 const FILES = {
   '/vendor/preact.js': 'preact',
   '/vendor/preact-hooks.js': 'preact/hooks',
@@ -15,8 +15,8 @@ const FILES = {
 const PATHS = new Map<string, string>(Object.entries(FILES).map(([path, name]) => [name, path]))
 
 /**
- * The libraries of the pages, out of node_modules. They name each other by package, which a browser resolves only with an
- * import map, and that would have to be an inline script: so the names are replaced by the paths.
+ * The libraries of the pages, from node_modules. They import each other by package name, which a browser resolves only
+ * with an import map, and that would have to be an inline script: so the names are replaced by paths.
  */
 export async function vendorRoutes(app: FastifyInstance): Promise<void> {
   for (const [path, name] of Object.entries(FILES)) {
@@ -28,7 +28,7 @@ export async function vendorRoutes(app: FastifyInstance): Promise<void> {
   }
 }
 
-/** Imports by path, and no address of a source map, which is not served. */
+/** Replaces imports by paths, and removes the URL of the source map, which is not served. */
 function linked(text: string): string {
   return text
     .replace(/\b(from|import)\s*"([^"]+)"/g, (whole, word, name) => {

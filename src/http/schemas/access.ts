@@ -12,7 +12,7 @@ export const key = z
     revokedAt: moment.nullable(),
   })
   .meta({ id: 'Key' })
-/** `key` is shown in this one answer and never again. */
+/** Only this response contains the `key`. */
 export const createdKey = key.extend({ key: z.string() }).meta({ id: 'CreatedKey' })
 
 /** `csrf` goes into the header `x-csrf-token` of every request that changes something. */

@@ -10,7 +10,7 @@ export const call = z
     gate: z.string().nullable(),
     unitId: z.string().nullable(),
     unitNumber: z.string().nullable(),
-    /** As `reaching.searching` or `concluding.farewell`; `ended` when it is over. */
+    /** Such as `reaching.searching` or `concluding.farewell`; `ended` when it is over. */
     state: z.string(),
     startedAt: moment,
     /** Null while the call lives. */
@@ -23,24 +23,24 @@ export const call = z
     durations: z
       .object({ total: z.number(), toAnswer: z.number().nullable(), toDecision: z.number().nullable() })
       .nullable(),
-    /** No process has the call: it goes on when its visitor connects again, or ends. */
+    /** No process has the call: it continues when its visitor reconnects, or ends. */
     awaitingVisitor: z.boolean(),
   })
   .meta({ id: 'Call' })
 
-/** The states of a call's machines now. */
+/** The current states of a call's machines. */
 export const snapshot = z
   .object({
-    /** Of the call's own machine. */
+    /** State of the call's own machine. */
     state: z.string(),
-    /** The legs that are connected. */
+    /** The connected legs. */
     legs: z.array(role),
-    /** Of its children by id: visitor, contact, resident, visitorLeg, residentLeg. */
+    /** States of its children by id: visitor, contact, resident, visitorLeg, residentLeg. */
     children: z.record(z.string(), z.string()),
   })
   .meta({ id: 'Snapshot' })
 
-/** In a list, a live call brings its snapshot along. */
+/** A live call in a list includes its snapshot. */
 export const listedCall = call.extend({ snapshot: snapshot.nullable() }).meta({ id: 'ListedCall' })
 
 export const journalEvent = z
@@ -55,16 +55,16 @@ export const journalEvent = z
   })
   .meta({ id: 'JournalEvent' })
 
-/** What was said and pressed, as it would be told. */
+/** An utterance or keys, in readable form. */
 export const turn = z
   .object({
     seq: z.number(),
     at: moment,
-    /** On whose line. */
+    /** The line on which it happened. */
     leg: role,
     who: z.enum(['porteiro', 'visitor', 'resident']),
     kind: z.enum(['said', 'key', 'recorded', 'understood']),
-    /** What Porteiro said, in its language; the keys that were pressed; what was understood. */
+    /** Porteiro's words, in its language; the pressed keys; or the understood meaning. */
     text: z.string(),
     /** The recording that was made or played, for GET /api/calls/:id/recordings/:name. */
     recording: z.string().nullable(),

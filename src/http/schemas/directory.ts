@@ -61,7 +61,7 @@ export const unit = z
     /** Null: the tenant's. */
     plan,
     planUnreadable,
-    /** In the order in which they are rung. */
+    /** In calling order. */
     residents: z.array(resident),
   })
   .meta({ id: 'Unit' })

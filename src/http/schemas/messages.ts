@@ -28,7 +28,7 @@ export const message = z
     status: messageStatus,
     maxRetries: z.number(),
     retryDelayMs: z.number(),
-    /** Tries so far. */
+    /** Attempts so far. */
     attempts: z.number(),
     expiresAt: moment.nullable(),
     idempotencyKey: z.string().nullable(),
@@ -86,7 +86,7 @@ export const queuePause = z
     tenantId: z.string().nullable(),
     /** By a key of the tenant itself, which may lift it; what was put above a tenant it may not. */
     byTenant: z.boolean(),
-    /** Name of the key, or of the command line; null for a key of one tenant where it was none of its own. */
+    /** Name of the key, or of the command line; hidden (null) from a key for one tenant unless it is the tenant's own. */
     by: z.string().nullable(),
     since: moment,
   })
@@ -94,10 +94,10 @@ export const queuePause = z
 /** Those that hold now what was asked about; of all tenants, where none was named. */
 export const queuePauses = z.object({ pauses: z.array(queuePause) })
 
-/** What concerns the whole service is left out for a key of one tenant: null, or an empty list. */
+/** Data about the whole service is omitted for a key for one tenant: null, or an empty list. */
 export const queueStatistics = z
   .object({
-    /** Tries that ended, and messages that died, over all workers that are remembered. */
+    /** Ended attempts and dead messages of all recorded workers. */
     processed: z.number().nullable(),
     failed: z.number().nullable(),
     /** Messages that are owed: waiting, retrying or processing. */

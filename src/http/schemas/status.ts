@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { moment } from './common.ts'
 
-/** Something that works as it is told to and may yet surprise. What keeps the service from its work is in `/readyz`. */
+/** Something that works as configured but may surprise. Reasons why the service is not ready are in `/readyz`. */
 export const remark = z
   .discriminatedUnion('code', [
     z
@@ -39,7 +39,7 @@ export const remark = z
   ])
   .meta({ id: 'Remark' })
 
-/** A key of one tenant is told its own calls and remarks only; what a process does not do is not in its status. */
+/** A key for one tenant only gets its own calls and remarks; a process reports only the roles that it has. */
 export const status = z
   .looseObject({
     status: z.string().optional().describe('running or draining'),
@@ -65,7 +65,7 @@ export const status = z
   })
   .meta({ id: 'Status' })
 
-/** What the service can do for a tenant; null while no process that takes calls is heard of. */
+/** The service's abilities for a tenant; null while no process that takes calls is known. */
 export const abilities = z
   .object({
     call: z.boolean().nullable().describe('Whether it can call residents'),

@@ -7,7 +7,10 @@ interface FilePart {
   bytes: Buffer
 }
 
-/** A body of multipart/form-data (RFC 7578) with one file, and its content type. Names and values are ours, so none is escaped. */
+/**
+ * A body of multipart/form-data (RFC 7578) with one file, and its content type. Names and values are ours, so none is
+ * escaped.
+ */
 export function multipart(fields: Record<string, string>, file: FilePart): { type: string; body: Buffer } {
   const boundary = `porteiro-${randomUUID()}`
   const head = (disposition: string, type?: string) =>

@@ -30,7 +30,10 @@ interface TwilioOptions {
   publicUrl: string | undefined
 }
 
-/** SMS and WhatsApp by Twilio's Messages API. Twilio takes no id of ours, so an attempt with an unknown result is not repeated. */
+/**
+ * SMS and WhatsApp by Twilio's Messages API. Twilio takes no id of ours, so an attempt with an unknown result is not
+ * repeated.
+ */
 export function createTwilioSender({ accounts, http, publicUrl }: TwilioOptions): ChannelSender {
   const accountOf = async ({ tenantId, instanceId }: Message): Promise<TwilioAccount> => {
     const account = await accounts.find(tenantId, 'twilio', instanceId)

@@ -31,8 +31,9 @@ export interface TroubledEndpoint {
 type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets'> & { trusted: boolean }
 
 /**
- * Posts events to endpoints. The message's id is `webhook-id`, so that a receiver recognises a second copy and an attempt with an
- * unknown result may be repeated. Any status of 2xx is a delivery, whatever its body; 410 disables the endpoint.
+ * Posts events to endpoints. The message's id is `webhook-id`, so that a receiver recognises a second copy and an
+ * attempt with an unknown result may be repeated. Any status of 2xx is a delivery, whatever its body; 410 disables the
+ * endpoint.
  */
 export function createWebhookSender({
   database,

@@ -41,7 +41,7 @@ export function payloadOf(
   }
 }
 
-/** What is said as a template of the account's, for those who wrote last more than a day ago; undefined where there is none. */
+/** The text as a template of the account, for people who last wrote more than a day ago; undefined without a template. */
 export function asTemplate(
   content: WhatsAppContent,
   {
