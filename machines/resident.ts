@@ -11,7 +11,7 @@ export const RESIDENT_PATIENCE = {
   speechMs: 10_000,
   /** How often the menu is played to a resident who presses nothing. */
   asks: 2,
-  /** How often a likely yes is asked back; whoever is not clear then hears the keys. */
+  /** How often a likely yes is asked back before the keys are explained. */
   confirmations: 1,
 }
 
@@ -133,7 +133,7 @@ export const residentMachine = setup({
       on: { 'speech.started': { guard: 'bargesIn', target: 'interrupted' } },
     },
     interrupted: {
-      description: 'somebody speaks who has not been asked yet: a yes or a no may be about anything',
+      description: 'the resident speaks before the question: a yes or a no may mean anything',
       invoke: {
         src: 'listening',
         id: 'hearOut',
@@ -186,7 +186,7 @@ export const residentMachine = setup({
           },
         },
         confirming: {
-          description: 'what was said holds a yes, and is asked back',
+          description: 'a likely yes is asked back',
           entry: 'countConfirmation',
           invoke: {
             src: 'say',

@@ -2,12 +2,14 @@ import type { Locale } from '../platform/audio.ts'
 import { TEXT_LIMIT, type Word, wordsOf } from './words.ts'
 
 /**
- * Whole answers, and nothing around them. What opens a gate is a list of what is known to be a yes: a list of what is known
- * to be none would never be complete ("ele disse pode entrar", "evita abrir", "pode entrar daqui meia hora").
+ * Whole answers with nothing around them. The gate opens for known sentences only, because no list of sentences that must not
+ * open it is ever complete ("ele disse pode entrar", "evita abrir", "pode entrar daqui meia hora").
  */
 interface ClosedForms {
   /** Yes in a word. */
   yes: string
+  /** May stand before what lets the visitor in; alone it may as well mean "I hear you". */
+  well: string
   /** Lets the visitor in without another word. */
   lets: string
   /** Lets the visitor in only after a yes; alone it may be a question, or said to somebody else. */
@@ -24,9 +26,10 @@ const any = (...alternatives: string[]) => `(?:${alternatives.join('|')})`
 
 const ELE = any('ele', 'ela', 'eles', 'elas', 'o visitante', 'a visitante', 'a visita')
 const ENTRAR = any('entrar', 'subir')
-const O_PORTAO = any(' o portao', ' a entrada', ` ${ELE}`)
+const O_PORTAO = any(' o portao', ' o acesso', ' a entrada(?: del[ea]s?)?', ` ${ELE}`)
+const PRA_ELE = '(?: (?:pra|para) (?:ele|ela|eles|elas))?'
 
-const HIM = any('him', 'her', 'them', 'the visitor', 'the driver', 'the courier')
+const HIM = any('him', 'her', 'them', 'the (?:visitor|driver|courier|man|guy|woman|lady|person)')
 const COME = any('come in', 'come up', 'come on in', 'enter')
 
 const FORMS: Record<Locale, ClosedForms> = {
@@ -36,7 +39,7 @@ const FORMS: Record<Locale, ClosedForms> = {
       'pode',
       `podem? ${ENTRAR}`,
       `pode (?:deixar|mandar)(?: ${ELE})? ${ENTRAR}`,
-      'pode abrir(?: o portao)?',
+      `pode abrir(?: o portao)?${PRA_ELE}`,
       `pode liberar${O_PORTAO}?`,
       'pode autorizar(?: a entrada)?',
       `(?:eu )?(?:autorizo|libero|permito|confirmo)${O_PORTAO}?`,
@@ -44,9 +47,14 @@ const FORMS: Record<Locale, ClosedForms> = {
       'liberad[oa]',
       `liber[ae]${O_PORTAO}?`,
       `(?:deixa|deixe|manda|mande)(?: ${ELE})? ${ENTRAR}`,
-      'abr[ea](?: o portao)?',
+      `abr[ea](?: o portao)?${PRA_ELE}`,
+      'libera ai',
+      `autorizo ${ELE} ${ENTRAR}`,
+      '(?:ta|esta) (?:autorizad|liberad)[oa]',
+      `claro que pode(?: ${ENTRAR})?`,
     ),
     letsAfterYes: any(`(?:ele|ela|eles|elas) podem?(?: ${ENTRAR})?`, 'autorizar'),
+    well: any('beleza', 'tudo bem', 'ta bom', 'por favor'),
     please: any('sim', 'por favor'),
     thanks: '(?:muito )?obrigad[oa]',
     one: /^(?:um|1)$/,
@@ -68,17 +76,18 @@ const FORMS: Record<Locale, ClosedForms> = {
       'okay',
     ),
     lets: any(
-      `(?:please )?let ${HIM} (?:in|up|through|${COME})`,
-      `(?:please )?send ${HIM} (?:in|up)`,
-      `(?:please )?buzz ${HIM} (?:in|up)`,
-      '(?:please )?open the gate',
+      `(?:you (?:can|may) )?let ${HIM} (?:in|up|through|${COME})`,
+      `send ${HIM} (?:in|up)`,
+      `buzz ${HIM} (?:in|up)`,
+      'open the gate',
       `(?:he|she|they) (?:can|may) ${COME}`,
       '(?:i )?(?:authori[sz]e|allow|approve) (?:it|the visit)',
-      'i (?:authori[sz]e|allow|approve)',
+      'i (?:authori[sz]e|allow|approve|confirm)',
       'authori[sz]ed?',
       'approved',
     ),
-    letsAfterYes: any(COME, '(?:he|she|they) (?:can|may)'),
+    letsAfterYes: any(COME, '(?:he|she|they) (?:can|may)', 'open(?: it)?'),
+    well: any('all right', 'alright', 'fine', 'please'),
     please: 'please',
     thanks: any('thanks', 'thank you'),
     one: /^(?:one|1)$/,
@@ -88,7 +97,7 @@ const FORMS: Record<Locale, ClosedForms> = {
 
 const CLOSED: Record<Locale, RegExp> = { 'pt-BR': closed(FORMS['pt-BR']), en: closed(FORMS.en) }
 
-/** Quotes, stars and brackets say that the text is not plainly what somebody said, and dots that they did not end. */
+/** Quotes, stars and brackets mark words that nobody said plainly; two dots mark a sentence that breaks off. */
 const PLAIN_TEXT = /^(?!.*\.\.)[\p{L}\p{M}\d\s.,!'’-]*$/u
 
 /** The answer that is all of the text, or undefined. */
@@ -102,15 +111,18 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | u
   return one.test(said) || CLOSED[locale].test(said) ? 'yes' : undefined
 }
 
-function closed({ yes, lets, letsAfterYes, please, thanks }: ClosedForms): RegExp {
+function closed({ yes, well, lets, letsAfterYes, please, thanks }: ClosedForms): RegExp {
   // "yeah, sure" and "claro, claro" are what people say who mean something else; after a plain yes they are not
   const agreed = `${yes}(?: ${please})?`
   const agreedPlainly = `(?:sim|yes)(?: ${yes})?(?: ${any(please, thanks)})?`
-  const letIn = `(?:(?:${yes} )?${lets}|${yes} ${letsAfterYes})(?: ${any(please, thanks)})?`
+  const letIn = `(?:(?:${any(yes, well)} )?${lets}|${yes} ${letsAfterYes})(?: ${any(please, thanks)})?`
   return new RegExp(`^${any(agreed, agreedPlainly, letIn)}$`)
 }
 
+/** The words of our forms that have an accent. */
+const ACCENTED = ['portao', 'ta', 'esta', 'ai']
+
 /** "Pôde entrar" is no "pode entrar"; recognisers that write no accents at all are read as well. */
 function isAccented({ raw, plain }: Word): boolean {
-  return plain !== 'portao' && raw.toLowerCase() !== plain
+  return !ACCENTED.includes(plain) && raw.toLowerCase() !== plain
 }

@@ -2,7 +2,7 @@ import type { Locale } from '../platform/audio.ts'
 import { words } from './answer-lexicon.ts'
 import { TEXT_LIMIT, wordsOf } from './words.ts'
 
-/** `machine`: a mailbox, an answering machine or a carrier. `human-greeting`: how people take a telephone up, and nothing else. */
+/** `machine`: a mailbox, an answering machine or a carrier. `human-greeting`: the words with which people answer a call, and no others. */
 type Greeting = 'machine' | 'human-greeting' | 'unknown'
 
 /** Words of the longest greeting; a longer one is a speech. */
@@ -98,7 +98,7 @@ const MACHINES: Record<Locale, RegExp> = {
   ),
 }
 
-/** All that a greeting may be made of. */
+/** The parts of a greeting. */
 const GREETINGS: Record<Locale, RegExp> = {
   'pt-BR': words(
     'a+lo+',
@@ -145,8 +145,8 @@ const GREETINGS: Record<Locale, RegExp> = {
 }
 
 /**
- * Who is heard first when a telephone is answered. Machines of both languages are known, because carriers and guests do not
- * speak the tenant's. An unforeseen sentence is `unknown`: a person may begin with anything.
+ * Classifies the first words after a telephone is answered. Phrases of machines are matched in both languages, because a
+ * carrier may not speak the tenant's. Any other sentence is `unknown`: a person may begin with anything.
  */
 export function readGreeting(text: string, locale: Locale = 'pt-BR'): Greeting {
   const spoken = wordsOf(text.slice(0, TEXT_LIMIT)).map(({ plain }) => plain)
