@@ -39,7 +39,7 @@ test('the queue is looked at, redriven and emptied from the command line', async
 
   const list = await run('dead')
   assert.ok(list.includes(one.id) && list.includes(two.id) && list.includes('ENDPOINT_REFUSED'), list)
-  assert.match(list, /^enqueued +id +tenant +channel +tries +last error\n/)
+  assert.match(list, /^enqueued +id +tenant +channel +attempts +last error\n/)
   assert.is(list.split('\n').length, 3)
   assert.not((await run('dead', '--tenant', 'other')).includes(one.id))
   assert.is(await run('dead', '--channel', 'gate'), 'There are no dead messages.')
