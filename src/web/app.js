@@ -96,7 +96,7 @@ function Tools() {
   const chosen = theme.value
   const icon = { light: 'sun', dark: 'moon' }[chosen] ?? 'contrast'
   const word =
-    { light: tr('claras', 'light'), dark: tr('escuras', 'dark') }[chosen] ?? tr('do sistema', 'as the system')
+    { light: tr('claro', 'light'), dark: tr('escuro', 'dark') }[chosen] ?? tr('do sistema', 'system')
   return html`<div class="tools">
     <button
       type="button"
@@ -109,8 +109,8 @@ function Tools() {
     <button
       type="button"
       class="tool"
-      title=${`${tr('Cores', 'Colours')}: ${word}`}
-      aria-label=${`${tr('Cores', 'Colours')}: ${word}`}
+      title=${`${tr('Tema', 'Theme')}: ${word}`}
+      aria-label=${`${tr('Tema', 'Theme')}: ${word}`}
       onClick=${() => chooseTheme(NEXT_THEME[chosen])}
     ><${Icon} name=${icon} /></button>
     <button

@@ -32,12 +32,12 @@ export function decisionOf({ by, via }) {
 export function endOf(reason) {
   const words = {
     'visitor-left': tr('o visitante desligou', 'the visitor hung up'),
-    'visitor-silent': tr('o visitante nada disse', 'the visitor said nothing'),
+    'visitor-silent': tr('o visitante não disse nada', 'the visitor said nothing'),
     'unknown-unit': tr('a unidade não existe', 'there is no such unit'),
-    'no-contact': tr('ninguém pôde ser chamado', 'nobody could be rung'),
+    'no-contact': tr('ninguém pôde ser chamado', 'nobody could be called'),
     rule: tr('por uma regra', 'by a rule'),
     'no-answer': tr('ninguém atendeu', 'nobody answered'),
-    'resident-left': tr('o morador desligou sem decidir', 'the resident hung up undecided'),
+    'resident-left': tr('o morador desligou sem decidir', 'the resident hung up without deciding'),
     undecided: tr('ninguém decidiu', 'nobody decided'),
     'too-long': tr('passou do tempo máximo', 'it took too long'),
     closing: tr('o serviço encerrou', 'the service closed'),

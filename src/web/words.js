@@ -82,9 +82,9 @@ export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
   const known = {
     attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],
     matching: [tr('Procurando a unidade', 'Finding the unit'), 'search', 'busy'],
-    searching: [tr('Chamando o morador', 'Ringing the resident'), 'ring', 'busy'],
+    searching: [tr('Chamando o morador', 'Calling the resident'), 'ring', 'busy'],
     consulting: [tr('Perguntando ao morador', 'Asking the resident'), 'ask', 'busy'],
-    talking: [tr('Em conversa', 'They are talking'), 'talking', 'busy'],
+    talking: [tr('Em conversa', 'In conversation'), 'talking', 'busy'],
     releasing: [tr('Sem decisão', 'No decision'), 'ask', 'busy'],
     concluding: [tr('Despedida', 'Saying goodbye'), 'wave', 'calm'],
   }[place]
@@ -94,7 +94,7 @@ export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
 
 export function outcomeOf(outcome, reason) {
   if (outcome === 'abandoned' && reason === 'fault')
-    return { word: tr('Perdida numa queda', 'Lost in a failure'), shape: 'warning', tone: 'bad' }
+    return { word: tr('Perdida em uma queda', 'Lost in a failure'), shape: 'warning', tone: 'bad' }
   const [word, shape, tone] = {
     authorized: [tr('Autorizado', 'Authorised'), 'check', 'ok'],
     denied: [tr('Negado', 'Denied'), 'cross', 'bad'],
@@ -111,11 +111,11 @@ export function outcomeOf(outcome, reason) {
 export function messageStateOf(status) {
   const [word, shape, tone] = {
     pending: [tr('Na fila', 'Waiting'), 'dot', 'calm'],
-    processing: [tr('Enviando', 'Being sent'), 'ring', 'busy'],
-    retrying: [tr('Nova tentativa', 'Will be tried again'), 'clock', 'warn'],
+    processing: [tr('Enviando', 'Sending'), 'ring', 'busy'],
+    retrying: [tr('Nova tentativa', 'Will be retried'), 'clock', 'warn'],
     sent: [tr('Enviada', 'Sent'), 'check', 'ok'],
     failed: [tr('Falhou', 'Failed'), 'cross', 'bad'],
-    expired: [tr('Vencida', 'Too late'), 'clock', 'warn'],
+    expired: [tr('Vencida', 'Expired'), 'clock', 'warn'],
     cancelled: [tr('Cancelada', 'Cancelled'), 'left', 'calm'],
   }[status] ?? [status, 'dot', 'calm']
   return { word, shape, tone }
@@ -125,7 +125,7 @@ export function messageStateOf(status) {
 export function attemptOf(outcome) {
   if (outcome === null) return tr('em curso', 'under way')
   return outcome === 'released'
-    ? tr('Devolvida à fila', 'Given back to the queue')
+    ? tr('Devolvida à fila', 'Returned to the queue')
     : messageStateOf(outcome).word
 }
 

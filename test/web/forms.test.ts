@@ -33,8 +33,8 @@ inChromium('a mark of the service stays at its field, and goes with what is chan
   const whatsapp = dialog.getByLabel('WhatsApp')
   await whatsapp.nth(0).fill('12')
   await whatsapp.nth(1).fill('34')
-  await dialog.getByRole('radio', { name: 'A plan of its own' }).check()
-  await dialog.getByRole('button', { name: 'One more step' }).click()
+  await dialog.getByRole('radio', { name: 'Its own plan' }).check()
+  await dialog.getByRole('button', { name: 'Add a step' }).click()
   await step(1).getByLabel('Rings (seconds)').fill('3')
   await step(1).getByLabel('Times').fill('99')
   await step(2).getByLabel('Times').fill('77')
@@ -44,8 +44,8 @@ inChromium('a mark of the service stays at its field, and goes with what is chan
 
   await step(1).getByLabel('Times').fill('98')
   assert.equal(await wrong(), ['12', '34', '3', '77'], 'only the mark of what was changed')
-  await dialog.getByRole('button', { name: 'One more step' }).click()
-  await dialog.getByRole('button', { name: 'One more resident' }).click()
+  await dialog.getByRole('button', { name: 'Add a step' }).click()
+  await dialog.getByRole('button', { name: 'Add a resident' }).click()
   assert.equal(await wrong(), ['12', '34', '3', '77'], 'nothing has moved')
   await dialog.getByRole('button', { name: 'Later: step 1' }).click()
   assert.equal(await wrong(), ['12', '34'], 'its places have moved')
@@ -67,16 +67,16 @@ inChromium("a step of a tenant's plan takes no mark of another one along", async
   await unchecked(dialog)
   const name = dialog.getByLabel('Name')
   await name.fill('  ')
-  await dialog.getByRole('radio', { name: 'A plan of its own' }).check()
-  await dialog.getByRole('button', { name: 'One more step' }).click()
+  await dialog.getByRole('radio', { name: 'Its own plan' }).check()
+  await dialog.getByRole('button', { name: 'Add a step' }).click()
   await dialog.getByLabel('Times').first().fill('99')
   const marks = dialog.locator('.wrong')
   for (const move of ['Later: step 1', 'Remove: step 2']) {
     await dialog.getByRole('button', { name: 'Save' }).click()
     await marks.nth(1).waitFor()
-    assert.equal(await marks.allInnerTexts(), ['Write the name.', '1 to 20 times.'])
+    assert.equal(await marks.allInnerTexts(), ['Enter the name.', '1 to 20 times.'])
     await dialog.getByRole('button', { name: move }).click()
-    assert.equal(await marks.allInnerTexts(), ['Write the name.'])
+    assert.equal(await marks.allInnerTexts(), ['Enter the name.'])
   }
   await name.fill('House')
   assert.is(await marks.count(), 0)
@@ -117,13 +117,13 @@ inChromium('a plan that cannot be read is said to be there, and is kept', async 
 
   await page.locator('[data-unit="101"]').click()
   await note.waitFor()
-  await dialog.getByLabel('Name, as it is said').fill('Penthouse')
+  await dialog.getByLabel('Name, as it is spoken').fill('Penthouse')
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   assert.equal(await stored(), [kept, kept])
 
   await tenant.click()
-  await dialog.getByRole('radio', { name: "As the service's" }).check()
+  await dialog.getByRole('radio', { name: "Same as the service's" }).check()
   await note.waitFor({ state: 'detached' })
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
@@ -138,13 +138,13 @@ inChromium('what the service lacks and does not take is said in Portuguese', asy
   const dialog = await openDirectory(here, house)
   await page.locator('[data-unit="101"]').click()
   await unchecked(dialog)
-  await dialog.getByLabel('Número, como se tecla').fill('1/2')
+  await dialog.getByLabel('Número, como é digitado').fill('1/2')
   await dialog.getByLabel('Nome', { exact: true }).first().fill(' ')
-  await dialog.getByRole('button', { name: 'Guardar' }).click()
-  await dialog.getByText('Escreva o nome.').waitFor()
+  await dialog.getByRole('button', { name: 'Salvar' }).click()
+  await dialog.getByText('Informe o nome.').waitFor()
   assert.equal(await dialog.locator('.wrong').allInnerTexts(), [
     'De 1 a 16 algarismos ou letras.',
-    'Escreva o nome.',
+    'Informe o nome.',
   ])
   await page.keyboard.press('Escape')
 
@@ -161,7 +161,7 @@ inChromium('what the service lacks and does not take is said in Portuguese', asy
     })
   })
   await page.getByRole('link', { name: 'Saúde' }).click()
-  await page.getByRole('button', { name: 'Olhar de novo' }).click()
+  await page.getByRole('button', { name: 'Atualizar' }).click()
   const said = [
     'não está no ar',
     'banco de dados sem resposta',

@@ -178,7 +178,7 @@ inChromium('the endpoint of the environment is listed, and cannot be changed her
   const row = page.locator('[data-endpoint="environment"]')
   await row.getByText('http://127.0.0.1:9/hook').waitFor()
   await row.getByText('do ambiente (WEBHOOK_URL)').waitFor()
-  assert.is(await row.getByRole('button', { name: /Desligar|Trocar|Apagar/ }).count(), 0)
+  assert.is(await row.getByRole('button', { name: /Desativar|Trocar|Excluir/ }).count(), 0)
   assert.is(await page.getByText('hidden').count(), 0)
   assert.is(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), 0)
   await snapshot(page, 'endpoints')

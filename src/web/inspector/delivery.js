@@ -35,7 +35,7 @@ export function AskDelivery() {
       <input value=${id} spellcheck="false" autocomplete="off" aria-invalid=${wrong} aria-describedby=${wrong ? 'delivery-wrong' : undefined}
         onInput=${(event) => setId(event.currentTarget.value)} />
     </label>
-    <button class="button">${tr('Ver', 'Look')}</button>
+    <button class="button">${tr('Ver', 'View')}</button>
     <p id="delivery-wrong" class="error-line" role="alert" hidden=${!wrong}>${tr(
       'Isto não é o id de uma mensagem. Copie-o do detalhe da mensagem, na Fila.',
       'This is not the id of a message. Copy it from the details of the message, in the Queue.',
@@ -114,7 +114,7 @@ export function Delivery({ id }) {
         value.masked &&
         html`<p class="help"><${Icon} name="block" /> ${tr(
           'Destino, conteúdo e textos de erros ficam ocultos aqui: o inspetor os mostra só a quem pode operar.',
-          'Address, content and texts of errors are hidden here: the inspector shows them only to who may operate.',
+          'Address, content and texts of errors are hidden here: the inspector shows them only with the scope operate.',
         )}</p>`
       }
       <${Tree} value=${{ delivery: step.context, message: { ...message, ...value.details } }} open=${1} />
@@ -123,13 +123,13 @@ export function Delivery({ id }) {
 }
 
 function Absent() {
-  return html`<section class="panel"><${Empty} icon="search" title=${tr('Não há mensagem com este id.', 'There is no message of this id.')}>
+  return html`<section class="panel"><${Empty} icon="search" title=${tr('Não há mensagem com este id.', 'There is no message with this id.')}>
     ${tr(
       'Confira o id, ou procure a mensagem na ',
       'Check the id, or look for the message in the ',
     )}<a href="/#/queue">${tr('Fila', 'Queue')}</a>${tr(
-      '. As que terminaram são apagadas depois de RETENTION_DAYS.',
-      '. Those that came to their end are deleted after RETENTION_DAYS.',
+      '. As que terminaram são excluídas depois de RETENTION_DAYS.',
+      '. Finished messages are deleted after RETENTION_DAYS.',
     )}
   <//></section>`
 }
@@ -146,9 +146,9 @@ function Following({ over, error }) {
 
 function Facts({ message, callId }) {
   const facts = [
-    [tr('Tentativas', 'Tries'), `${message.attempts}`],
-    [tr('Criada', 'Made'), moment(message.createdAt)],
-    [tr('Próxima tentativa', 'Next try'), message.nextAttemptAt && moment(message.nextAttemptAt)],
+    [tr('Tentativas', 'Attempts'), `${message.attempts}`],
+    [tr('Criada', 'Created'), moment(message.createdAt)],
+    [tr('Próxima tentativa', 'Next attempt'), message.nextAttemptAt && moment(message.nextAttemptAt)],
     [tr('Vence', 'Expires'), message.expiresAt && moment(message.expiresAt)],
     [tr('Entregue', 'Delivered'), message.deliveredAt && moment(message.deliveredAt)],
     [tr('Lida', 'Read'), message.readAt && moment(message.readAt)],
@@ -167,8 +167,8 @@ function Step({ step, began }) {
     ${
       step.atLatest &&
       html`<p class="help">${tr(
-        'Ninguém anotou o momento: foi até o que está aqui.',
-        'Nobody noted the moment: it was at this one or before.',
+        'O momento exato não foi registrado: foi este ou antes.',
+        'The exact moment was not recorded: it was this one or earlier.',
       )}</p>`
     }
     ${step.data.code && html`<p>${failureOf({ ...step.data, message: step.data.error ?? step.data.message })}</p>`}

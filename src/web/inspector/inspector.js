@@ -52,8 +52,8 @@ function content(view, name) {
   if (view === 'delivery' && name) return html`<${Delivery} key=${name} id=${name} />`
   return html`<section class="panel"><${Empty} icon="search" title=${tr('Escolha um ator à esquerda.', 'Choose an actor on the left.')}>
     ${tr(
-      'Chamadas ao vivo aparecem sozinhas. As encerradas, e a entrega de uma mensagem, podem ser revistas passo a passo.',
-      'Live calls appear by themselves. Ended ones, and the delivery of a message, can be replayed step by step.',
+      'Chamadas ao vivo aparecem sozinhas. As encerradas e a entrega de uma mensagem podem ser revistas passo a passo.',
+      'Live calls appear by themselves. Ended calls and the delivery of a message can be replayed step by step.',
     )}
   <//></section>`
 }
@@ -129,7 +129,7 @@ function Tools() {
     <button type="button" class="tool" lang=${other} aria-label=${other === 'en' ? 'English' : 'Português'} onClick=${() => chooseLocale(other)}>
       ${other === 'en' ? 'EN' : 'PT'}
     </button>
-    <button type="button" class="tool" aria-label=${tr('Cores', 'Colours')} onClick=${() => chooseTheme(NEXT_THEME[theme.value])}>
+    <button type="button" class="tool" aria-label=${tr('Tema', 'Theme')} onClick=${() => chooseTheme(NEXT_THEME[theme.value])}>
       <${Icon} name=${{ light: 'sun', dark: 'moon' }[theme.value] ?? 'contrast'} />
     </button>
   </div>`

@@ -24,7 +24,7 @@ export function Live({ name }) {
   const [chosen, choose] = useState(undefined)
   const [panel, setPanel] = useState('events')
   if (!root)
-    return html`<section class="panel"><${Empty} icon="search" title=${tr('Este ator já acabou.', 'This actor has ended.')}>
+    return html`<section class="panel"><${Empty} icon="search" title=${tr('Este ator já terminou.', 'This actor has ended.')}>
       ${tr('Se era uma chamada, reveja-a passo a passo em “Encerradas”.', 'If it was a call, replay it step by step under “Ended”.')}
     <//></section>`
   const actor = actors.value.get(chosen) ?? root
@@ -113,7 +113,7 @@ function Events({ labelled, chosen }) {
     .slice(-200)
     .reverse()
   if (shown.length === 0)
-    return html`<p class="help">${tr('Nada aconteceu ainda desde que você olha.', 'Nothing has happened since you look.')}</p>`
+    return html`<p class="help">${tr('Nada aconteceu desde que você abriu esta tela.', 'Nothing has happened since you opened this view.')}</p>`
   const name = (id) => (id === null ? tr('fora', 'outside') : (labelled.get(id)?.label ?? id))
   return html`<ol class="events" tabindex="0">
     ${shown.map(({ at, from, id, event, state }) => {
@@ -135,7 +135,7 @@ function Context({ actor }) {
     ${
       hello.value?.masked &&
       html`<p class="help"><${Icon} name="block" /> ${tr(
-        'Nomes, números e falas estão ocultos: sua chave só pode ler.',
+        'Nomes, números e falas estão ocultos: sua chave só permite ver.',
         'Names, numbers and words are hidden: your key may only read.',
       )}</p>`
     }
@@ -182,7 +182,7 @@ function SendForm({ name, actor, label, place }) {
     )
     if (!sure) return
     send(name, actor.id, { type, ...facts }).then(
-      () => tell(tr('Enviado e anotado no diário da chamada.', "Sent, and noted in the call's journal.")),
+      () => tell(tr('Enviado e anotado no registro da chamada.', "Sent, and noted in the call's journal.")),
       complain,
     )
   }

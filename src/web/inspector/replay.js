@@ -42,7 +42,7 @@ export function Replay({ id }) {
       ${machine && html`<${Chart} machine=${machine} state=${step.states[actor]} was=${value.steps[at - 1]?.states[actor]} />`}
       <${Steps} at=${at} last=${last} word=${step.kind} go=${setAt} />
     </section>
-    <section class="panel" aria-label=${tr('Diário', 'Journal')}>
+    <section class="panel" aria-label=${tr('Registro', 'Journal')}>
       <p><span class="number">${lasted(new Date(step.at).getTime() - began)}</span> <strong>${step.kind}</strong> ${step.leg ?? ''}</p>
       <${Tree} value=${step.data} />
       <ol class="events" tabindex="0" ref=${list}>

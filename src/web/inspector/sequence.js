@@ -54,7 +54,7 @@ function arrow({ from, id, event, state }, y, x) {
 /** `xstate.done.actor.greet` is what happens when `greet` is over. */
 export function short(type) {
   return type
-    .replace(/^xstate\.done\.actor\.(.+)$/, `$1 ${tr('acabou', 'over')}`)
+    .replace(/^xstate\.done\.actor\.(.+)$/, `$1 ${tr('terminou', 'done')}`)
     .replace(/^xstate\.error\.actor\.(.+)$/, `$1 ${tr('falhou', 'failed')}`)
     .replace(/^xstate\.init$/, tr('começo', 'start'))
     .replace(/^xstate\.stop$/, tr('parada', 'stop'))

@@ -49,19 +49,19 @@ async function begin() {
   const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${url}`)
   socket.addEventListener('message', ({ data }) => pass(JSON.parse(data)))
   socket.addEventListener('close', () =>
-    say(tr('A conexão acabou; recarregue a página.', 'The connection ended; reload the page.')),
+    say(tr('A conexão terminou; recarregue a página.', 'The connection ended; reload the page.')),
   )
   viewer.src = `${ORIGIN}/inspect`
   setTimeout(() => {
     if (ready) return
     say(
       tr(
-        'O visor da Stately não respondeu: ele precisa de internet. /inspector mostra o mesmo sem internet.',
-        "Stately's viewer did not answer: it needs the internet. /inspector shows the same without.",
+        'O visualizador da Stately não respondeu: ele precisa de internet. /inspector mostra o mesmo sem internet.',
+        "Stately's viewer did not answer: it needs the internet. /inspector shows the same without it.",
       ),
     )
   }, ABSENT_MS)
 }
 
-say(tr('Abrindo o visor da Stately…', "Opening Stately's viewer…"))
+say(tr('Abrindo o visualizador da Stately…', "Opening Stately's viewer…"))
 begin().catch((error) => say(String(error.message ?? error)))

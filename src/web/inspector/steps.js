@@ -24,7 +24,7 @@ export function Steps({ at, last, word, go }) {
   return html`<div class="steps">
     <button type="button" class="button" aria-label=${tr('Primeiro passo', 'First step')} onClick=${() => to(0)}>|◀</button>
     <button type="button" class="button" aria-label=${tr('Passo anterior', 'Step back')} onClick=${() => to(at - 1)}>◀</button>
-    <button type="button" class="button" onClick=${play}>${plays ? tr('Parar', 'Stop') : tr('Tocar', 'Play')}</button>
+    <button type="button" class="button" onClick=${play}>${plays ? tr('Parar', 'Stop') : tr('Reproduzir', 'Play')}</button>
     <button type="button" class="button" aria-label=${tr('Próximo passo', 'Step on')} onClick=${() => to(at + 1)}>▶</button>
     <button type="button" class="button" aria-label=${tr('Último passo', 'Last step')} onClick=${() => to(last)}>▶|</button>
     <input type="range" min="0" max=${last} value=${at} aria-label=${tr('Passo', 'Step')}

@@ -34,7 +34,7 @@ export function dependencies() {
       voices.length === 0 && {
         title: tr('Chamadas', 'Calls'),
         state: bad(tr('nenhum processo as recebe', 'no process takes them')),
-        facts: [[tr('Remédio', 'Remedy'), html`<code>porteiro serve --role voice</code>`]],
+        facts: [[tr('Solução', 'Fix'), html`<code>porteiro serve --role voice</code>`]],
       },
     {
       title: tr('Mensagens', 'Messages'),
@@ -78,7 +78,7 @@ function processPart(node) {
   if (node.isSilent)
     return {
       title: `${tr('Processo', 'Process')} ${node.node}`,
-      state: careful(tr('sem sinal de vida', 'no sign of life')),
+      state: careful(tr('sem sinal', 'no heartbeat')),
       facts: [
         [tr('Papéis', 'Roles'), node.roles.join(', ')],
         [tr('Em silêncio desde', 'Silent since'), moment(node.seenAt)],
@@ -97,7 +97,7 @@ function processPart(node) {
           : careful(tr('encerrando', 'shutting down')),
     facts: [
       [tr('Papéis', 'Roles'), node.roles.join(', ')],
-      [tr('Visto', 'Seen'), moment(node.seenAt)],
+      [tr('Visto por último', 'Last seen'), moment(node.seenAt)],
       ...lifeOf(node),
     ],
   }
@@ -121,7 +121,7 @@ function partsOf({ audiosocket, frameLateness, journal, broker, speech, database
           tr('Banco', 'Database'),
           database === 'embedded' ? tr('embutido', 'embedded') : tr('externo', 'external'),
         ],
-        [tr('Eventos à espera', 'Events waiting'), amount(journal.waiting ?? 0)],
+        [tr('Eventos em espera', 'Events waiting'), amount(journal.waiting ?? 0)],
         [tr('Eventos perdidos', 'Events lost'), amount(journal.lost ?? 0)],
       ],
     },
@@ -133,7 +133,7 @@ function partsOf({ audiosocket, frameLateness, journal, broker, speech, database
           : fine(tr('escutando', 'listening')),
       facts: [
         [tr('Conexões', 'Connections'), amount(audiosocket.open ?? 0)],
-        [tr('Se apresentando', 'Introducing themselves'), amount(audiosocket.handshaking ?? 0)],
+        [tr('Em conexão', 'Connecting'), amount(audiosocket.handshaking ?? 0)],
         ...refused.map(([code, number]) => [html`<code>${code}</code>`, amount(number)]),
       ],
     },
@@ -143,16 +143,16 @@ function partsOf({ audiosocket, frameLateness, journal, broker, speech, database
         lateness > GAPS_MS
           ? bad(tr('com falhas', 'breaking up'))
           : lateness > LATE_MS
-            ? careful(tr('atrasa', 'late'))
-            : fine(tr('no tempo', 'on time')),
+            ? careful(tr('atrasado', 'late'))
+            : fine(tr('em dia', 'on time')),
       facts: [
         [tr('Atraso p50', 'Lateness p50'), milliseconds(frameLateness.p50)],
         [tr('Atraso p99', 'Lateness p99'), milliseconds(frameLateness.p99)],
-        [tr('Maior atraso', 'Latest'), milliseconds(frameLateness.max)],
+        [tr('Maior atraso', 'Worst'), milliseconds(frameLateness.max)],
       ],
     },
     clickToCall && {
-      title: tr('Tocar o morador', 'Ringing residents') + of,
+      title: tr('Chamar o morador', 'Calling residents') + of,
       lack: 'broker',
       state: broker
         ? broker.state === 'open'
@@ -221,7 +221,7 @@ export const problems = computed(() => {
       tone: 'warn',
       text: tr('Há mensagens que falharam', 'Some messages have failed'),
       to: '#/queue',
-      ask: tr('Ler as mensagens mortas e reenviá-las', 'Read the dead letters and redrive them'),
+      ask: tr('Ver as mensagens mortas e reenviá-las', 'See the dead letters and redrive them'),
     })
   return found
 })

@@ -136,7 +136,7 @@ export function Question() {
     <h2 id="asked">${asked.title}</h2>
     <p>${asked.text}</p>
     <div class="row end">
-      <button type="button" class="button" onClick=${() => asked.answer(false)}>${tr('Voltar', 'Go back')}</button>
+      <button type="button" class="button" onClick=${() => asked.answer(false)}>${tr('Cancelar', 'Cancel')}</button>
       <button type="button" class="button solid ${asked.tone}" autofocus onClick=${() => asked.answer(true)}>${asked.yes}</button>
     </div>
   </dialog>`

@@ -11,9 +11,9 @@ const TIMES = { min: 1, max: 20 }
 const PLAIN = [{ kind: 'call' }]
 
 const KINDS = {
-  call: () => tr('Ligar para os moradores', 'Ring the residents'),
+  call: () => tr('Ligar para os moradores', 'Call the residents'),
   whatsapp: () => tr('Perguntar por WhatsApp', 'Ask by WhatsApp'),
-  operator: () => tr('Ligar para o operador', 'Ring the operator'),
+  operator: () => tr('Ligar para o operador', 'Call the operator'),
 }
 
 /** Why a step is passed over, where the service cannot do it. */
@@ -21,16 +21,16 @@ const LACKS = {
   call: () =>
     tr(
       'CLICKTOCALL=off: nenhum telefone toca, e este passo é pulado.',
-      'CLICKTOCALL=off: no telephone is rung, and this step is passed over.',
+      'CLICKTOCALL=off: no telephone rings, and this step is skipped.',
     ),
   whatsapp: () =>
-    tr('Sem conta de WhatsApp: este passo é pulado.', 'No WhatsApp account: this step is passed over.'),
+    tr('Sem conta de WhatsApp: este passo é pulado.', 'No WhatsApp account: this step is skipped.'),
   operator: ({ call }) =>
     call === false
       ? LACKS.call()
       : tr(
           'Sem OPERATOR_EXTENSION: este passo é pulado.',
-          'OPERATOR_EXTENSION is not set: this step is passed over.',
+          'OPERATOR_EXTENSION is not set: this step is skipped.',
         ),
 }
 
@@ -69,13 +69,13 @@ export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able })
     <legend>${title}</legend>
     <div class="row">
       ${choice(plan === null, likeAbove, () => null)}
-      ${choice(Boolean(plan), tr('Um plano próprio', 'A plan of its own'), () => structuredClone(own.current ?? above ?? PLAIN))}
+      ${choice(Boolean(plan), tr('Um plano próprio', 'Its own plan'), () => structuredClone(own.current ?? above ?? PLAIN))}
     </div>
     ${
       plan === undefined &&
       html`<p class="help">${tr(
-        'Há um plano guardado que não pode ser lido nem editado aqui; as chamadas o ignoram. Ele fica como está até que se guarde outra escolha.',
-        'A plan is stored that can be neither read nor edited here; calls pass it over. It stays as it is until another choice is saved.',
+        'O plano salvo não pode ser lido nem editado aqui, e as chamadas o ignoram. Ele fica como está até que outra escolha seja salva.',
+        'The stored plan can be neither read nor edited here, and calls ignore it. It stays as it is until another choice is saved.',
       )}</p>`
     }
     ${!plan && html`<p class="help">${wordsOf(above ?? PLAIN)}</p>`}
@@ -91,7 +91,7 @@ export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able })
               html`<div class="row">
                 <button type="button" class="button small" disabled=${index === 0} aria-label=${nameOf('Antes', 'Earlier', index)} onClick=${() => move(index, -1)}>↑</button>
                 <button type="button" class="button small" disabled=${index === plan.length - 1} aria-label=${nameOf('Depois', 'Later', index)} onClick=${() => move(index, 1)}>↓</button>
-                <button type="button" class="button small bad" disabled=${plan.length === 1} aria-label=${nameOf('Tirar', 'Remove', index)} onClick=${() => remove(index)}>✕</button>
+                <button type="button" class="button small bad" disabled=${plan.length === 1} aria-label=${nameOf('Remover', 'Remove', index)} onClick=${() => remove(index)}>✕</button>
               </div>`
             }
             ${able[step.kind] === false && html`<p class="help passed" role="note"><${Icon} name="dot" />${LACKS[step.kind](able)}</p>`}
@@ -103,7 +103,7 @@ export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able })
       plan &&
       !fixed &&
       (plan.length < MOST
-        ? html`<p><button type="button" class="link" onClick=${() => set([...plan, { kind: 'call' }], [])}>${tr('Mais um passo', 'One more step')}</button></p>`
+        ? html`<p><button type="button" class="link" onClick=${() => set([...plan, { kind: 'call' }], [])}>${tr('Adicionar passo', 'Add a step')}</button></p>`
         : html`<p class="help">${tr(`No máximo ${MOST} passos.`, `At most ${MOST} steps.`)}</p>`)
     }
   </fieldset>`

@@ -19,10 +19,10 @@ const WORDS = {
   'messages.retrying': ({ count: number }) => ({
     text: count(
       number,
-      'mensagem não saiu e será tentada de novo',
-      'mensagens não saíram e serão tentadas de novo',
-      'message did not go out and is being tried again',
-      'messages did not go out and are being tried again',
+      'mensagem não foi enviada e terá nova tentativa',
+      'mensagens não foram enviadas e terão nova tentativa',
+      'message was not sent and is being retried',
+      'messages were not sent and are being retried',
     ),
     to: '#/queue',
   }),
@@ -36,10 +36,10 @@ const WORDS = {
   'sending.paused': ({ tenant, since }) => ({
     text:
       tenant === null
-        ? tr(`O envio está em pausa desde ${moment(since)}`, `Sending is paused since ${moment(since)}`)
+        ? tr(`O envio está em pausa desde ${moment(since)}`, `Sending has been paused since ${moment(since)}`)
         : tr(
             `O envio de ${tenant} está em pausa desde ${moment(since)}`,
-            `Sending of ${tenant} is paused since ${moment(since)}`,
+            `Sending for ${tenant} has been paused since ${moment(since)}`,
           ),
     to: '#/queue',
   }),
@@ -54,7 +54,7 @@ const WORDS = {
     to: '#/directory',
   }),
   'clicktocall.off': () => ({
-    text: tr('CLICKTOCALL=off: nenhum telefone toca', 'CLICKTOCALL=off: no telephone is rung'),
+    text: tr('CLICKTOCALL=off: nenhum telefone toca', 'CLICKTOCALL=off: no telephone rings'),
   }),
   'audiosocket.loopback': () => ({
     text: tr(
@@ -70,8 +70,8 @@ const WORDS = {
   }),
   'process.silent': ({ node, since }) => ({
     text: tr(
-      `O processo ${node} não dá sinal de vida desde ${moment(since)}`,
-      `Process ${node} has given no sign of life since ${moment(since)}`,
+      `O processo ${node} não dá sinal desde ${moment(since)}`,
+      `Process ${node} has sent no heartbeat since ${moment(since)}`,
     ),
   }),
 }
@@ -81,7 +81,7 @@ export function Remarks() {
   const found = remarks.value
   if (found.length === 0) return null
   return html`<section class="panel" aria-labelledby="remarks-title">
-    <h2 id="remarks-title">${tr('Vale olhar', 'Worth a look')}</h2>
+    <h2 id="remarks-title">${tr('Vale conferir', 'Worth a look')}</h2>
     <p class="help">${tr('Nada disto impede o serviço de atender.', 'None of this keeps the service from its work.')}</p>
     <ul class="remarks">
       ${found.map(

@@ -90,7 +90,7 @@ export function Decide({ id, decided, awaitingVisitor }) {
       <${Do}
         icon="speaker"
         disabled=${awaitingVisitor || text.trim() === ''}
-        done=${tr('Vai ser falado.', 'It will be said.')}
+        done=${tr('O texto será falado.', 'The text will be spoken.')}
         act=${async () => {
           await post(`${path}/say`, { role, text: text.trim() })
           setText('')
@@ -101,8 +101,8 @@ export function Decide({ id, decided, awaitingVisitor }) {
       awaitingVisitor &&
       html`<p class="help" role="status">
         ${tr(
-          'O processo que tinha esta chamada caiu, e nenhum outro a tem: nada pode ser feito com ela agora. Ela segue quando a linha do visitante voltar, ou termina sozinha.',
-          "The process that had this call is gone, and no other has it: nothing can be done with it now. It goes on when the visitor's line is back, or ends by itself.",
+          'O processo desta chamada caiu, e nenhum outro a assumiu: nada pode ser feito com ela agora. Ela continua quando a linha do visitante voltar, ou termina sozinha.',
+          "The process of this call is gone, and no other has taken it over: nothing can be done with it now. It goes on when the visitor's line is back, or ends by itself.",
         )}
       </p>`
     }

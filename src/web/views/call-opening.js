@@ -34,7 +34,7 @@ export function Opening({ id, tenant, decidedAt }) {
     // it may be about to be written
     if (age < WRITING_MS) return null
     return html`<p class="opening" data-opening>
-      <${Mark} word=${tr('Nenhum portão foi avisado', 'No gate was told')} shape="dot" tone="calm" />
+      <${Mark} word=${tr('Nenhum portão recebeu o comando', 'No gate got the command')} shape="dot" tone="calm" />
       <a href="#/directory">${tr('Ver os portões', 'See the gates')}</a>
     </p>`
   }
@@ -57,14 +57,14 @@ function openingOf(command, message) {
   const { word, ...mark } = messageStateOf(message.status)
   const words = {
     pending: tr('o comando espera na fila', 'the command waits in the queue'),
-    processing: tr('o comando está saindo', 'the command is leaving'),
-    retrying: tr(`a tentativa ${tries} falhou, e outra vem`, `try ${tries} failed, and another follows`),
-    sent: tr('avisado', 'told'),
+    processing: tr('o comando está sendo enviado', 'the command is being sent'),
+    retrying: tr(`a tentativa ${tries} falhou; haverá outra`, `attempt ${tries} failed; another follows`),
+    sent: tr('comando enviado', 'command sent'),
     failed: isRefusal(message)
       ? tr('recusado pelo portão', 'refused by the gate')
       : tries === 1
-        ? tr('falhou na única tentativa', 'failed at the only try')
-        : tr(`falhou depois de ${tries} tentativas`, `failed after ${tries} tries`),
+        ? tr('falhou na única tentativa', 'failed at the only attempt')
+        : tr(`falhou depois de ${tries} tentativas`, `failed after ${tries} attempts`),
     expired: tr('o comando não chegou a tempo', 'the command did not arrive in time'),
     cancelled: tr('o comando foi cancelado', 'the command was cancelled'),
   }

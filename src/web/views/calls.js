@@ -44,7 +44,7 @@ function Glance() {
       <a href="#/health">
         <${Icon} name=${found.length > 0 ? 'warning' : 'check'} />
         <b>${found.length > 0 ? amount(found.length) : 'OK'}</b>
-        <span>${found.length > 0 ? tr('a verificar', 'to look at') : remarks.value.length > 0 ? tr('pronto', 'ready') : tr('tudo em ordem', 'all is well')}</span>
+        <span>${found.length > 0 ? tr('a verificar', 'to check') : remarks.value.length > 0 ? tr('pronto', 'ready') : tr('tudo em ordem', 'all is well')}</span>
       </a>
     </li>
     <li class=${live.length > 0 ? 'busy' : 'calm'}>
@@ -71,7 +71,7 @@ function AtTheGate({ chosen }) {
       row=${(call) => html`<${LiveRow} call=${call} chosen=${call.id === chosen} />`}
       empty=${html`<${Empty} icon="calls" title=${tr('Ninguém no portão', 'Nobody at the gate')}>
         ${tr('Uma chamada aparece aqui assim que chega.', 'A call appears here as soon as it comes.')}
-        ${' '}<a href="#/phone">${tr('Experimente pelo telefone da página', 'Try one with the phone of this page')}</a>
+        ${' '}<a href="#/phone">${tr('Teste com o telefone da página', 'Try it with the phone of this page')}</a>
       <//>`}
     />
   </section>`
@@ -156,8 +156,8 @@ function Overview() {
               <p>${
                 connection.value === 'open'
                   ? tr(
-                      'O serviço responde e esta página recebe tudo ao vivo.',
-                      'The service answers and this page hears of everything as it happens.',
+                      'O serviço responde, e esta página mostra tudo ao vivo.',
+                      'The service answers, and this page shows everything as it happens.',
                     )
                   : tr('Conectando…', 'Connecting…')
               }</p>

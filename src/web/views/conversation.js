@@ -69,7 +69,7 @@ function Turn({ turn, id, known }) {
     ${
       recording &&
       html`<span class="clip"><${Icon} name="mic" />${
-        kind === 'recorded' ? tr('gravou', 'recorded') : tr('tocou', 'played')
+        kind === 'recorded' ? tr('gravou', 'recorded') : tr('reproduziu', 'played')
       } ${recordingName(recording)}${kind === 'recorded' && known.has(recording) && html`<audio controls preload="none" src=${`/api/calls/${id}/recordings/${encodeURIComponent(recording)}`}></audio>`}</span>`
     }
   </li>`

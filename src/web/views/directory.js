@@ -104,7 +104,7 @@ function Units({ tenant, plan }) {
             empty=${
               next !== undefined &&
               html`<${Empty} icon="directory" title=${wanted ? tr('Nada encontrado', 'Nothing found') : tr('Nenhuma unidade', 'No unit yet')}>
-              ${wanted ? tr('Tente o número ou parte do nome.', 'Try the number or a part of the name.') : tr('Importe um arquivo como examples/condominium.json, ou crie a primeira.', 'Import a file such as examples/condominium.json, or make the first.')}
+              ${wanted ? tr('Tente o número ou parte do nome.', 'Try the number or a part of the name.') : tr('Importe um arquivo como examples/condominium.json, ou crie a primeira.', 'Import a file such as examples/condominium.json, or create the first.')}
             <//>`
             }
           />`
@@ -136,7 +136,7 @@ function Import({ tenant, done }) {
       const report = await upload(withQuery('/api/directory/import', { tenant }), text)
       tell(
         tr(
-          `${report.units} unidades: ${report.added} novas, ${report.changed} mudadas.`,
+          `${report.units} unidades: ${report.added} novas, ${report.changed} alteradas.`,
           `${report.units} units: ${report.added} new, ${report.changed} changed.`,
         ),
       )

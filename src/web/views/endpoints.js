@@ -36,7 +36,7 @@ export function Endpoints() {
       <section class="panel">
         <h2>${tr('Existentes', 'Existing')}</h2>
         ${error && !value && html`<${Failure} error=${error} again=${again} />`}
-        ${value && none && html`<${Empty} icon="endpoints" title=${tr('Nenhum destino', 'No endpoint')}>${tr('Sem destino, ninguém de fora é avisado.', 'Without one, nobody outside is told.')}<//>`}
+        ${value && none && html`<${Empty} icon="endpoints" title=${tr('Nenhum destino', 'No endpoint')}>${tr('Sem destino, nenhum outro sistema é avisado.', 'Without one, no other system is notified.')}<//>`}
         ${value && !none && html`<${Table} endpoints=${value.items} environment=${value.environment} again=${again} rotated=${show} tried=${setTried} />`}
       </section>
     </div>
@@ -60,7 +60,7 @@ function NewEndpoint({ made }) {
     }
   }
   return html`<section class="panel">
-    <h2>${tr('Criar destino', 'Make an endpoint')}</h2>
+    <h2>${tr('Criar destino', 'Create an endpoint')}</h2>
     <form class="stack" onSubmit=${submit}>
       <div class="fields">
         <div class="field"><label for="endpoint-url">URL</label>
@@ -70,7 +70,7 @@ function NewEndpoint({ made }) {
         <legend>${tr('Eventos (nenhum marcado: todos)', 'Events (none chosen: all)')}</legend>
         ${EVENTS.map((name) => html`<label class="check"><input type="checkbox" checked=${events.includes(name)} onChange=${() => toggle(name)} /><code>${name}</code></label>`)}
       </fieldset>
-      <div class="row end"><button class="button solid accent" disabled=${url.trim() === ''}>${tr('Criar', 'Make')}</button></div>
+      <div class="row end"><button class="button solid accent" disabled=${url.trim() === ''}>${tr('Criar', 'Create')}</button></div>
     </form>
   </section>`
 }
@@ -78,7 +78,7 @@ function NewEndpoint({ made }) {
 function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
   if (!enabled)
     return {
-      word: disabledReason ? disabledFor(disabledReason) : tr('desligado', 'off'),
+      word: disabledReason ? disabledFor(disabledReason) : tr('desativado', 'disabled'),
       shape: 'block',
       tone: disabledReason ? 'bad' : 'calm',
     }
@@ -143,7 +143,7 @@ function Table({ endpoints, environment, again, rotated, tried }) {
             ${
               may('admin') &&
               html`
-                <${Do} act=${() => patch(path, { enabled: !endpoint.enabled }).then(again)}>${endpoint.enabled ? tr('Desligar', 'Switch off') : tr('Ligar', 'Switch on')}<//>
+                <${Do} act=${() => patch(path, { enabled: !endpoint.enabled }).then(again)}>${endpoint.enabled ? tr('Desativar', 'Disable') : tr('Ativar', 'Enable')}<//>
                 ${
                   endpoint.kind === 'standard' &&
                   html`<${Do}
@@ -154,8 +154,8 @@ function Table({ endpoints, environment, again, rotated, tried }) {
                 <${Do}
                   tone="bad"
                   act=${() => remove(path).then(again)}
-                  sure=${{ title: tr('Apagar o destino?', 'Delete the endpoint?'), text: endpoint.url, yes: tr('Apagar', 'Delete') }}
-                >${tr('Apagar', 'Delete')}<//>`
+                  sure=${{ title: tr('Excluir o destino?', 'Delete the endpoint?'), text: endpoint.url, yes: tr('Excluir', 'Delete') }}
+                >${tr('Excluir', 'Delete')}<//>`
             }
           </div></td>
         </tr>`

@@ -76,8 +76,8 @@ export function Extensions({ tenant }) {
                   html`<${Do}
                     tone="bad"
                     act=${() => remove(`/api/extensions/${encodeURIComponent(row.id)}`).then(again)}
-                    sure=${{ title: `${tr('Apagar o ramal', 'Delete extension')} ${row.id}?`, text: tr('As portas fecham quando forem relidas.', 'Its ports close when they are read again.'), yes: tr('Apagar', 'Delete') }}
-                  >${tr('Apagar', 'Delete')}<//>`
+                    sure=${{ title: `${tr('Excluir o ramal', 'Delete extension')} ${row.id}?`, text: tr('As portas fecham quando forem relidas.', 'Its ports close when they are read again.'), yes: tr('Excluir', 'Delete') }}
+                  >${tr('Excluir', 'Delete')}<//>`
                 }
               </div></td>
             </tr>`,
@@ -98,7 +98,7 @@ export function Extensions({ tenant }) {
             porta_retorno: Number(row.porta_retorno),
           })
           setForm(undefined)
-          tell(tr('Guardado. “Reler portas” as abre.', 'Saved. “Read ports again” opens them.'))
+          tell(tr('Salvo. “Reler portas” abre as portas.', 'Saved. “Read ports again” opens the ports.'))
           await again()
         }}
       />`
@@ -124,8 +124,8 @@ function Form({ form, set, save }) {
         ${field('id', { disabled: form.known })} ${field('ramal_ia')} ${field('ramal_retorno')} ${field('ip_servidor')} ${field('porta_ia', port)} ${field('porta_retorno', port)}
       </div>
       <div class="row end">
-        <button type="button" class="button" onClick=${() => set(undefined)}>${tr('Voltar', 'Go back')}</button>
-        <button class="button solid accent">${tr('Guardar', 'Save')}</button>
+        <button type="button" class="button" onClick=${() => set(undefined)}>${tr('Cancelar', 'Cancel')}</button>
+        <button class="button solid accent">${tr('Salvar', 'Save')}</button>
       </div>
     </form>
   </dialog>`

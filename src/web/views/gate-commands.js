@@ -37,7 +37,7 @@ export function Commands({ tenant }) {
               <span class="wide-only">${command.gateId}</span>
               <time datetime=${command.decidedAt}>${moment(command.decidedAt)}</time>
             </button>`}
-            empty=${value && html`<p class="help">${tr('Nenhum ainda: o comando sai quando uma visita é autorizada.', 'None yet: the command leaves when a visit is let in.')}</p>`}
+            empty=${value && html`<p class="help">${tr('Nenhum ainda: o comando é enviado quando uma visita é autorizada.', 'None yet: a command is sent when a visit is authorised.')}</p>`}
           />`
     }
     ${chosen && html`<${Command} command=${chosen} close=${() => setOpen(undefined)} />`}
@@ -63,7 +63,7 @@ function Command({ command, close }) {
     <p><${Mark} ...${commandStateOf(command)} /></p>
     <dl class="facts-list">${facts.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
     <div>
-      <h3>${tr('O que houve', 'What happened')}</h3>
+      <h3>${tr('O que aconteceu', 'What happened')}</h3>
       <div class="trace"><table>
         <thead><tr><th>${tr('Quando', 'When')}</th><th>${tr('O quê', 'What')}</th><th></th></tr></thead>
         <tbody>
@@ -110,13 +110,13 @@ function stepWord(what) {
     sent: tr('Entregue ao RabbitMQ', 'Handed to RabbitMQ'),
     acknowledged: tr('O portão confirmou', 'The gate confirmed'),
     refused: tr('O portão recusou', 'The gate refused'),
-    failed: tr('Uma tentativa falhou', 'A try failed'),
+    failed: tr('Uma tentativa falhou', 'An attempt failed'),
     'past the queue': tr('Enviado sem o banco de dados', 'Sent without the database'),
-    'not repeated': tr('Não repetido: já tinha saído', 'Not repeated: it had left already'),
+    'not repeated': tr('Não repetido: já tinha sido enviado', 'Not repeated: it had been sent already'),
   }
   return words[what] ?? what
 }
 
 function toldWord({ code, status, exchange, routing_key: key, attempt }) {
-  return html`${code && html`<code>${code}</code> `}${typeof status === 'number' && `HTTP ${status} `}${exchange && `${exchange} → ${key} `}${attempt !== undefined && `${tr('tentativa', 'try')} ${attempt}`}`
+  return html`${code && html`<code>${code}</code> `}${typeof status === 'number' && `HTTP ${status} `}${exchange && `${exchange} → ${key} `}${attempt !== undefined && `${tr('tentativa', 'attempt')} ${attempt}`}`
 }

@@ -35,7 +35,7 @@ export function Gate({ gate, taken, tenant, close, tried }) {
     try {
       if (isNew && taken.includes(form.id.trim())) throw isTaken()
       await save()
-      tell(tr('Guardado.', 'Saved.'))
+      tell(tr('Salvo.', 'Saved.'))
     } catch (error) {
       refuse(error)
     }
@@ -72,8 +72,8 @@ export function Gate({ gate, taken, tenant, close, tried }) {
           ${gate.known && gate.enabled && may('operate') && html`<${Try} gate=${gate} tenant=${tenant} tried=${tried} />`}
         </div>
         <div class="row">
-          <button type="button" class="button" onClick=${() => close()}>${tr('Voltar', 'Go back')}</button>
-          ${!fixed && html`<button class="button solid accent">${tr('Guardar', 'Save')}</button>`}
+          <button type="button" class="button" onClick=${() => close()}>${tr('Cancelar', 'Cancel')}</button>
+          ${!fixed && html`<button class="button solid accent">${tr('Salvar', 'Save')}</button>`}
         </div>
       </div>
     </form>
@@ -109,15 +109,15 @@ function Delete({ gate: { id }, tenant, close }) {
       await remove(pathOf(id, { tenant }))
       await close({})
     }}
-    done=${tr('Apagado.', 'Deleted.')}
-    sure=${{ title: `${tr('Apagar o portão', 'Delete gate')} ${id}?`, text: tr('Ele não recebe mais o comando de abrir.', 'It gets the command to open no more.'), yes: tr('Apagar', 'Delete') }}
-  >${tr('Apagar', 'Delete')}<//>`
+    done=${tr('Excluído.', 'Deleted.')}
+    sure=${{ title: `${tr('Excluir o portão', 'Delete gate')} ${id}?`, text: tr('Ele não recebe mais o comando de abrir.', 'It no longer gets the command to open.'), yes: tr('Excluir', 'Delete') }}
+  >${tr('Excluir', 'Delete')}<//>`
 }
 
 function Rotate({ act }) {
   return html`<${Do}
     act=${act}
-    sure=${{ title: tr('Trocar o segredo?', 'Rotate the secret?'), text: tr('O antigo deixa de assinar agora; o que foi mudado aqui é guardado.', 'The old one signs no more from now on; what was changed here is saved.'), yes: tr('Trocar', 'Rotate') }}
+    sure=${{ title: tr('Trocar o segredo?', 'Rotate the secret?'), text: tr('O antigo deixa de assinar agora; as alterações feitas aqui são salvas.', 'The old one stops signing now; changes made here are saved.'), yes: tr('Trocar', 'Rotate') }}
   >${tr('Trocar segredo', 'Rotate secret')}<//>`
 }
 
@@ -125,8 +125,8 @@ function Rotate({ act }) {
 function Try({ gate: { id }, tenant, tried }) {
   return html`<${Do}
     act=${async () => tried((await post('/api/messages', await commandTo(id, tenant))).id)}
-    sure=${{ title: `${tr('Abrir o portão', 'Open gate')} ${id}?`, text: tr('O comando sai agora, e o portão se abre de verdade.', 'The command leaves now, and the gate really opens.'), yes: tr('Abrir', 'Open') }}
-  >${tr('Experimentar', 'Try it')}<//>`
+    sure=${{ title: `${tr('Abrir o portão', 'Open gate')} ${id}?`, text: tr('O comando é enviado agora, e o portão abre de verdade.', 'The command is sent now, and the gate really opens.'), yes: tr('Abrir', 'Open') }}
+  >${tr('Testar', 'Test')}<//>`
 }
 
 async function commandTo(gate, tenant) {

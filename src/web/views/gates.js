@@ -51,7 +51,7 @@ export function Gates({ tenant }) {
               empty=${
                 value &&
                 html`<${Empty} icon="endpoints" title=${tr('Nenhum portão', 'No gate')}>
-                ${tr('Quem é autorizado ouve que pode entrar, mas nada se abre por si.', 'Whoever is let in hears so, but nothing opens by itself.')}
+                ${tr('O visitante autorizado ouve que pode entrar, mas nada se abre sozinho.', 'An authorised visitor hears that they may come in, but nothing opens by itself.')}
               <//>`
               }
             />`
@@ -77,8 +77,8 @@ export function Gates({ tenant }) {
 
 function Row({ gate: { id, kind, exchange, routingKey, url, enabled }, open }) {
   const state = enabled
-    ? { word: tr('ligado', 'on'), shape: 'check', tone: 'ok' }
-    : { word: tr('desligado', 'off'), shape: 'block', tone: 'calm' }
+    ? { word: tr('ativado', 'enabled'), shape: 'check', tone: 'ok' }
+    : { word: tr('desativado', 'disabled'), shape: 'block', tone: 'calm' }
   return html`<button type="button" class="gate-row" data-row data-gate=${id} onClick=${open}>
     <span><b>${id}</b> ${id === MAIN_GATE && html`<small class="help wide-only">${tr('todos os que não têm o seu', 'all that have none of their own')}</small>`}</span>
     <span>${kind === 'webhook' ? url : `${exchange} → ${routingKey}`}</span>

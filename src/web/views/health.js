@@ -14,10 +14,10 @@ export function Health() {
     <div class="view-head">
       <h1>${tr('Saúde', 'Health')}</h1>
       <div class="row">
-        <span class="help">${at && `${tr('Visto', 'Looked at')} ${moment(at)}`}</span>
+        <span class="help">${at && `${tr('Atualizado', 'Updated')} ${moment(at)}`}</span>
         <a href="/inspector">${tr('Inspetor', 'Inspector')}</a>
         <a href="/docs">API</a>
-        <button type="button" class="button small" onClick=${look}>${tr('Olhar de novo', 'Look again')}</button>
+        <button type="button" class="button small" onClick=${look}>${tr('Atualizar', 'Refresh')}</button>
       </div>
     </div>
     <div class="stack">
@@ -42,9 +42,9 @@ function Ready({ ready: { ready, lacks }, calls }) {
     <h2><${Mark} word=${wordFor(ready, calls)} shape=${well ? 'check' : 'cross'} tone=${well ? 'ok' : 'bad'} /></h2>
     ${
       calls === 'nowhere'
-        ? html`<p class="help">${tr('Nenhum processo com o papel voice dá sinal de vida: quem chama do portão não é atendido.', 'No process of the role voice gives a sign of life: who calls from the gate is not answered.')}</p>`
+        ? html`<p class="help">${tr('Nenhum processo com o papel voice dá sinal: quem chama do portão não é atendido.', 'No process with the role voice has a heartbeat: calls from the gate are not answered.')}</p>`
         : lacks.length === 0
-          ? html`<p class="help">${tr('Tudo de que o serviço precisa está lá.', 'Everything that the service needs is there.')}</p>`
+          ? html`<p class="help">${tr('Tudo de que o serviço precisa está no ar.', 'Everything that the service needs is up.')}</p>`
           : html`<ul class="problems">${lacks.map((lack) => html`<li><span class="mark bad"><${Icon} name="warning" />${lackOf(lack)}</span> <span class="help">${remedyFor(lack)}</span></li>`)}</ul>`
     }
   </section>`
@@ -65,10 +65,10 @@ function remedyFor(lack) {
   if (lack.startsWith('broker'))
     return tr(
       'Verifique o RabbitMQ: ninguém é chamado enquanto isso.',
-      'Check RabbitMQ: nobody is rung meanwhile.',
+      'Check RabbitMQ: nobody is called until it is back.',
     )
   if (lack.includes('running')) return tr('O serviço está encerrando.', 'The service is shutting down.')
-  return tr('porteiro doctor diz mais.', 'porteiro doctor tells more.')
+  return tr('porteiro doctor diz mais.', 'Run porteiro doctor for more.')
 }
 
 function Parts() {

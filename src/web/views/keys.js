@@ -7,7 +7,7 @@ import { Secret } from '../parts/secret.js'
 import { moment, tr } from '../words.js'
 
 const SCOPES = {
-  read: () => tr('ver', 'look'),
+  read: () => tr('ver', 'view'),
   operate: () => tr('operar: desligar, decidir, enviar', 'operate: hang up, decide, send'),
   admin: () => tr('administrar: cadastro, chaves, destinos', 'admin: directory, keys, endpoints'),
 }
@@ -20,7 +20,7 @@ function scopeName(scope) {
 export function Keys() {
   if (!may('admin')) {
     return html`<section class="panel"><${Empty} icon="keys" title=${tr('Só para administradores', 'For administrators only')}>
-      ${tr('Entre com uma chave que possa administrar.', 'Log in with a key of scope admin.')}
+      ${tr('Entre com uma chave que possa administrar.', 'Log in with a key with the scope admin.')}
     <//></section>`
   }
   return html`<${AllKeys} />`
@@ -42,7 +42,7 @@ function AllKeys() {
       <section class="panel">
         <h2>${tr('Existentes', 'Existing')}</h2>
         ${error && !value && html`<${Failure} error=${error} again=${again} />`}
-        ${value && value.items.length === 0 && html`<${Empty} icon="keys" title=${tr('Nenhuma chave', 'No key')}>${tr('A do ambiente (API_KEY) não está nesta lista.', 'That of the environment (API_KEY) is not in this list.')}<//>`}
+        ${value && value.items.length === 0 && html`<${Empty} icon="keys" title=${tr('Nenhuma chave', 'No key')}>${tr('A do ambiente (API_KEY) não está nesta lista.', "The environment's key (API_KEY) is not in this list.")}<//>`}
         ${value && value.items.length > 0 && html`<${Table} keys=${value.items} again=${again} />`}
       </section>
     </div>
@@ -62,22 +62,22 @@ function NewKey({ made }) {
     }
   }
   return html`<section class="panel">
-    <h2>${tr('Criar chave', 'Make a key')}</h2>
+    <h2>${tr('Criar chave', 'Create a key')}</h2>
     <form class="fields" onSubmit=${submit}>
       <div class="field"><label for="key-name">${tr('Para quem', 'For whom')}</label>
         <input id="key-name" required maxlength="80" value=${name} onInput=${(event) => setName(event.currentTarget.value)} /></div>
-      <div class="field"><label for="key-scope">${tr('Pode', 'May')}</label>
+      <div class="field"><label for="key-scope">${tr('Permissões', 'Permissions')}</label>
         <select id="key-scope" value=${scope} onChange=${(event) => setScope(event.currentTarget.value)}>
           ${Object.entries(SCOPES).map(([value, words]) => html`<option value=${value}>${words()}</option>`)}
         </select></div>
-      <button class="button solid accent" disabled=${name.trim() === ''}>${tr('Criar', 'Make')}</button>
+      <button class="button solid accent" disabled=${name.trim() === ''}>${tr('Criar', 'Create')}</button>
     </form>
   </section>`
 }
 
 function Table({ keys, again }) {
   return html`<div class="scroll"><table>
-    <thead><tr><th>${tr('Nome', 'Name')}</th><th>${tr('Pode', 'May')}</th><th>${tr('Condomínio', 'Tenant')}</th><th>${tr('Último uso', 'Last used')}</th><th>${tr('Estado', 'State')}</th><th></th></tr></thead>
+    <thead><tr><th>${tr('Nome', 'Name')}</th><th>${tr('Permissões', 'Permissions')}</th><th>${tr('Condomínio', 'Tenant')}</th><th>${tr('Último uso', 'Last used')}</th><th>${tr('Estado', 'State')}</th><th></th></tr></thead>
     <tbody>
       ${keys.map(
         ({ id, name, scopes, tenantId, lastUsedAt, revokedAt }) => html`<tr key=${id}>

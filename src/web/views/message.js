@@ -41,9 +41,9 @@ function Facts({ message, attempts, again }) {
     [tr('Tipo', 'Type'), message.type && typeOf(message)],
     [tr('Para', 'To'), recipientOf(message)],
     [tr('Prioridade', 'Priority'), message.priority],
-    [tr('Tentativas', 'Tries'), `${message.attempts} / ${message.maxRetries + 1}`],
-    [tr('Criada', 'Made'), moment(message.createdAt)],
-    [tr('Próxima tentativa', 'Next try'), message.nextAttemptAt && moment(message.nextAttemptAt)],
+    [tr('Tentativas', 'Attempts'), `${message.attempts} / ${message.maxRetries + 1}`],
+    [tr('Criada', 'Created'), moment(message.createdAt)],
+    [tr('Próxima tentativa', 'Next attempt'), message.nextAttemptAt && moment(message.nextAttemptAt)],
     [tr('Vence', 'Expires'), message.expiresAt && moment(message.expiresAt)],
     [tr('Enviada', 'Sent'), message.sentAt && moment(message.sentAt)],
     [tr('Entregue', 'Delivered'), message.deliveredAt && moment(message.deliveredAt)],
@@ -57,7 +57,7 @@ function Facts({ message, attempts, again }) {
     </dl>
     ${lastError && html`<div><h3>${tr('Último erro', 'Last error')}</h3><p><code>${lastError.code}</code> ${failureOf(lastError)}</p></div>`}
     <div>
-      <h3>${tr('Tentativas', 'Tries')}</h3>
+      <h3>${tr('Tentativas', 'Attempts')}</h3>
       ${
         attempts.length === 0
           ? html`<p class="help">${tr('Nenhuma ainda.', 'None yet.')}</p>`
@@ -77,7 +77,7 @@ function Facts({ message, attempts, again }) {
       }
     </div>
     <div class="row end">
-      <a class="button" href="/inspector#/delivery/${message.id}">${tr('Ver no inspetor', 'Look in the inspector')}</a>
+      <a class="button" href="/inspector#/delivery/${message.id}">${tr('Ver no inspetor', 'Open in the inspector')}</a>
       <${MessageActions} message=${message} again=${again} />
     </div>
   `

@@ -36,10 +36,10 @@ export function Pauses({ pauses, again }) {
               mayLift(held) &&
               html`<${Do}
                 tone="accent"
-                label=${`${tr('Retomar envios', 'Resume sending')}: ${nameOf(id)}`}
+                label=${`${tr('Retomar envio', 'Resume sending')}: ${nameOf(id)}`}
                 act=${() => post(withQuery('/api/queue/resume', { tenant: id })).then(again)}
-                done=${everybody && id !== null ? tr('Retirada; a pausa de todos continua.', 'Lifted; the pause of everybody still holds.') : tr('Envios retomados.', 'Sending goes on.')}
-              >${tr('Retomar envios', 'Resume sending')}<//>`
+                done=${everybody && id !== null ? tr('Pausa retirada; a pausa geral continua.', 'Lifted; the pause for everybody remains.') : tr('Envio retomado.', 'Sending resumed.')}
+              >${tr('Retomar envio', 'Resume sending')}<//>`
             }
           </li>`,
         )}
@@ -70,19 +70,19 @@ function Stop({ pauses, names, everybody, again }) {
     }
     <${Do}
       act=${() => post(withQuery('/api/queue/pause', { tenant: id })).then(again)}
-      done=${tr('Envios pausados.', 'Sending is paused.')}
+      done=${tr('Envio pausado.', 'Sending paused.')}
       sure=${{
         title:
           id === '' || names.size < 2
-            ? tr('Pausar os envios?', 'Pause sending?')
-            : `${tr('Pausar os envios', 'Pause sending')}: ${name}?`,
+            ? tr('Pausar o envio?', 'Pause sending?')
+            : `${tr('Pausar o envio', 'Pause sending')}: ${name}?`,
         text: tr(
-          'As mensagens esperam na fila e vencem no seu prazo. Portões e o que tem prioridade 10 continuam saindo.',
-          'Messages wait in the queue, and expire in their time. Gates and whatever has priority 10 still leave.',
+          'As mensagens esperam na fila e vencem no seu prazo. Comandos de portão e mensagens de prioridade 10 continuam sendo enviados.',
+          'Messages wait in the queue and expire in their time. Gate commands and messages of priority 10 are still sent.',
         ),
-        yes: tr('Pausar envios', 'Pause sending'),
+        yes: tr('Pausar envio', 'Pause sending'),
       }}
-    >${tr('Pausar envios', 'Pause sending')}<//>
+    >${tr('Pausar envio', 'Pause sending')}<//>
   </div>`
 }
 
@@ -100,7 +100,7 @@ function stateOf(pauses) {
   const everybody = pauses.some(({ tenantId }) => tenantId === null)
   const paused = { shape: 'pause', tone: 'warn' }
   if (everybody || (pauses.length > 0 && session.value.tenantId !== null))
-    return { everybody, state: { ...paused, word: tr('Envios pausados', 'Sending is paused') } }
+    return { everybody, state: { ...paused, word: tr('Envio em pausa', 'Sending paused') } }
   const tenants = new Set(pauses.map(({ tenantId }) => tenantId)).size
   if (tenants > 0)
     return {
@@ -109,8 +109,8 @@ function stateOf(pauses) {
         ...paused,
         word: count(
           tenants,
-          'condomínio pausado',
-          'condomínios pausados',
+          'condomínio em pausa',
+          'condomínios em pausa',
           'tenant is paused',
           'tenants are paused',
         ),
@@ -118,6 +118,6 @@ function stateOf(pauses) {
     }
   return {
     everybody,
-    state: { word: tr('Enviando normalmente', 'Messages leave'), shape: 'wave', tone: 'ok' },
+    state: { word: tr('Enviando', 'Sending'), shape: 'wave', tone: 'ok' },
   }
 }

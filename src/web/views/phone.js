@@ -72,7 +72,7 @@ function endOf({ by, code, stood }, role) {
   if (by === 'gone')
     return tr(
       'A linha caiu, e o serviço não a retomou a tempo.',
-      'The line was lost, and the service did not take it up again in time.',
+      'The line was lost, and the service did not resume it in time.',
     )
   if (by === 'over')
     return tr('A linha caiu, e a chamada terminou.', 'The line was lost, and the call has ended.')
@@ -92,8 +92,8 @@ function endOf({ by, code, stood }, role) {
 /** A telephone to try a call with: at the gate, or in the resident's flat. */
 export function Phone() {
   if (!may('operate')) {
-    return html`<section class="panel"><${Empty} icon="phone" title=${tr('Telefone fechado', 'The phone is closed')}>
-      ${tr('Ele precisa de uma chave que possa operar.', 'It needs a key of scope operate.')}
+    return html`<section class="panel"><${Empty} icon="phone" title=${tr('Telefone indisponível', 'The phone is not available')}>
+      ${tr('Ele precisa de uma chave que possa operar.', 'It needs a key with the scope operate.')}
     <//></section>`
   }
   return html`<div class="view-head"><h1>${tr('Telefone', 'Phone')}</h1>
@@ -174,7 +174,7 @@ function Handset({ role }) {
     </div>
     <div class="phone-meters">
       <div><${Icon} name="mic" /><span>${tr('Microfone', 'Microphone')}</span><${Meter} level=${phone.levels?.in} label=${tr('Microfone', 'Microphone')} /></div>
-      <div><${Icon} name="speaker" /><span>${tr('Ouvido', 'Earpiece')}</span><${Meter} level=${phone.levels?.out} label=${tr('Ouvido', 'Earpiece')} /></div>
+      <div><${Icon} name="speaker" /><span>${tr('Alto-falante', 'Speaker')}</span><${Meter} level=${phone.levels?.out} label=${tr('Alto-falante', 'Speaker')} /></div>
     </div>
     ${
       busy
@@ -188,7 +188,7 @@ function Handset({ role }) {
                 phone.line?.mute(!phone.muted)
                 change(role, { muted: !phone.muted })
               }}
-            ><${Icon} name="mic" />${phone.muted ? tr('Abrir microfone', 'Unmute') : tr('Fechar microfone', 'Mute')}</button>
+            ><${Icon} name="mic" />${phone.muted ? tr('Ativar microfone', 'Unmute') : tr('Silenciar microfone', 'Mute')}</button>
           </div>`
         : html`<button
             type="button"
@@ -213,7 +213,7 @@ function Handset({ role }) {
 function stateOfPhone(phone, call) {
   if (phone.state === 'open' && call) return stateOf(call)
   const [word, shape, tone] = {
-    idle: [tr('No gancho', 'On the hook'), 'phone', 'calm'],
+    idle: [tr('No gancho', 'On hook'), 'phone', 'calm'],
     calling: [tr('Ligando', 'Connecting'), 'ring', 'busy'],
     open: [tr('Na linha', 'On the line'), 'talk', 'ok'],
     lost: [tr('Reconectando', 'Connecting again'), 'clock', 'warn'],
@@ -231,10 +231,10 @@ function hintOf(role, phone, wanted) {
   if (phone.state === 'open')
     return role === 'visitor'
       ? tr(
-          'Tecle a unidade e #. Depois do tom diga nome e motivo; # adianta.',
-          'Key the unit and #. After the tone say name and purpose; # goes on.',
+          'Digite a unidade e #. Depois do tom, diga nome e motivo; # adianta.',
+          'Dial the unit and #. After the tone, say name and purpose; # skips ahead.',
         )
-      : tr('1 autoriza, 2 nega, 3 conversa, 4 repete.', '1 lets in, 2 does not, 3 talks, 4 repeats.')
+      : tr('1 autoriza, 2 nega, 3 conversa, 4 repete.', '1 authorises, 2 denies, 3 talks, 4 repeats.')
   if (nobodyRings() && !wanted)
     return role === 'visitor'
       ? tr(

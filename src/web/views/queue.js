@@ -68,7 +68,7 @@ function Numbers({ statistics }) {
     ${[
       [size, tr('na fila', 'in the queue'), size > 0 ? 'busy' : 'calm'],
       [processing, tr('sendo enviadas', 'being sent'), processing > 0 ? 'busy' : 'calm'],
-      [retrying, tr('em nova tentativa', 'to be tried again'), retrying > 0 ? 'warn' : 'calm'],
+      [retrying, tr('em nova tentativa', 'to be retried'), retrying > 0 ? 'warn' : 'calm'],
       [failed, tr('falharam', 'failed'), failed > 0 ? 'bad' : 'ok'],
       [sent, tr('enviadas na última hora', 'sent in the last hour'), 'calm'],
     ].map(
@@ -77,7 +77,7 @@ function Numbers({ statistics }) {
     )}
     <li class="tile ${oldestSeconds > 300 ? 'warn' : 'calm'}">
       <b>${oldestSeconds === null || oldestSeconds === undefined ? '–' : lasted(oldestSeconds * 1000)}</b>
-      <span>${tr('a mais antiga espera', 'the oldest has waited')}</span>
+      <span>${tr('espera da mais antiga', 'longest wait')}</span>
     </li>
   </ul>`
 }
@@ -93,14 +93,14 @@ function Rates({ whole }) {
     ${
       whole &&
       html`<section class="panel">
-      <h2>${tr('Por minuto', 'A minute')} <small>${tr('linha cheia: tentativas; tracejada: falhas', 'whole line: tries; dashed: failures')}</small></h2>
+      <h2>${tr('Por minuto', 'Per minute')} <small>${tr('linha contínua: tentativas; tracejada: falhas', 'solid line: attempts; dashed: failures')}</small></h2>
       <${Plot}
         times=${times}
         lines=${[
           { label: 'processed', tone: 'ok', values: processed },
           { label: 'failed', tone: 'bad', values: failed, dash: [6, 4] },
         ]}
-        summary=${`${tr('Por minuto', 'A minute')}: ${latest(processed)}, ${tr('falhas', 'failures')}: ${latest(failed)}`}
+        summary=${`${tr('Por minuto', 'Per minute')}: ${latest(processed)}, ${tr('falhas', 'failures')}: ${latest(failed)}`}
       />
     </section>`
     }
@@ -115,7 +115,7 @@ function Queues({ queues }) {
         <thead>
           <tr>
             <th>${tr('Nome', 'Name')}</th>
-            <th>${tr('Na fila', 'In it')}</th>
+            <th>${tr('Na fila', 'Waiting')}</th>
             <th>${tr('Agora', 'Now')}</th>
             <th>${tr('Mortas', 'Dead')}</th>
           </tr>
@@ -137,14 +137,14 @@ function Queues({ queues }) {
 
 function Workers({ workers }) {
   return html`<section class="panel">
-    <h2>${tr('Quem trabalha', 'Who works')}</h2>
+    <h2>${tr('Processos', 'Processes')}</h2>
     ${
       workers.length === 0
-        ? html`<${Empty} icon="warning" title=${tr('Nenhum trabalhador', 'No worker')}>
-            ${tr('Nada sai enquanto nenhum processo com o papel worker estiver no ar: porteiro serve --role worker.', 'Nothing leaves while no process with the role worker is up: porteiro serve --role worker.')}
+        ? html`<${Empty} icon="warning" title=${tr('Nenhum processo de envio', 'No worker process')}>
+            ${tr('Nada é enviado enquanto nenhum processo com o papel worker estiver no ar: porteiro serve --role worker.', 'Nothing is sent while no process with the role worker is up: porteiro serve --role worker.')}
           <//>`
         : html`<div class="scroll"><table>
-            <thead><tr><th>${tr('Nó', 'Node')}</th><th>${tr('Visto', 'Seen')}</th><th>${tr('Feitas', 'Done')}</th><th>${tr('Falhas', 'Failures')}</th><th>${tr('Agora', 'Now')}</th></tr></thead>
+            <thead><tr><th>${tr('Nó', 'Node')}</th><th>${tr('Visto por último', 'Last seen')}</th><th>${tr('Concluídas', 'Done')}</th><th>${tr('Falhas', 'Failures')}</th><th>${tr('Agora', 'Now')}</th></tr></thead>
             <tbody>
               ${workers.map(
                 (worker) => html`<tr>

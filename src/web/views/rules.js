@@ -35,7 +35,7 @@ function Blocked({ tenant }) {
     <${Rows}
       list=${list}
       path="/api/blocked"
-      none=${tr('Ninguém é recusado de antemão.', 'Nobody is turned away beforehand.')}
+      none=${tr('Nenhum visitante está bloqueado.', 'No visitor is blocked.')}
       told=${({
         name,
         phone,
@@ -93,11 +93,11 @@ function Windows({ tenant }) {
   const toggle = (day) =>
     setWeekdays(weekdays.includes(day) ? weekdays.filter((one) => one !== day) : [...weekdays, day])
   return html`<section class="panel" aria-labelledby="windows-title">
-    <h2 id="windows-title">${tr('Entrada livre', 'Let in by themselves')}</h2>
+    <h2 id="windows-title">${tr('Entrada livre', 'Free entry')}</h2>
     <${Rows}
       list=${list}
       path="/api/windows"
-      none=${tr('O morador é sempre perguntado.', 'The resident is always asked.')}
+      none=${tr('O morador é sempre consultado.', 'The resident is always asked.')}
       told=${({
         weekdays: days,
         from,
@@ -106,7 +106,7 @@ function Windows({ tenant }) {
         unit,
         intent,
       }) => html`<b>${days.map(dayName).join(', ')} ${from}–${to}</b> ${whereOf(unit)}
-        ${intent} <small>${tr('hora de', 'time of')} ${timezone}</small>`}
+        ${intent} <small>${tr('horário de', 'time in')} ${timezone}</small>`}
     />
     ${
       may('admin') &&
@@ -127,7 +127,7 @@ function Windows({ tenant }) {
             </select>
           </label>
           <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
-          <button class="button" disabled=${weekdays.length === 0}>${tr('Liberar', 'Let in')}</button>
+          <button class="button" disabled=${weekdays.length === 0}>${tr('Liberar', 'Allow')}</button>
         </div>
       </form>`
     }
@@ -166,8 +166,8 @@ function Rows({ list: { value, error, again }, path, none, told }) {
           html`<${Do}
             tone="bad"
             act=${() => remove(`${path}/${rule.id}`).then(again)}
-            sure=${{ title: tr('Apagar a regra?', 'Delete the rule?'), text: tr('Ela deixa de valer agora.', 'It no longer holds from now on.'), yes: tr('Apagar', 'Delete') }}
-          >${tr('Apagar', 'Delete')}<//>`
+            sure=${{ title: tr('Excluir a regra?', 'Delete the rule?'), text: tr('Ela deixa de valer agora.', 'It stops applying now.'), yes: tr('Excluir', 'Delete') }}
+          >${tr('Excluir', 'Delete')}<//>`
         }
       </li>`,
     )}

@@ -41,7 +41,7 @@ export function Tenants({ tenants, changed }) {
         <b>${tenant.name}</b>
         <code class="wide-only">${tenant.id}</code>
         <span class="wide-only">${planWord(tenant)}</span>
-        <span>${LANGUAGES[tenant.locale] ?? tr('língua do serviço', "the service's language")}</span>
+        <span>${LANGUAGES[tenant.locale] ?? tr('idioma do serviço', "the service's language")}</span>
       </button>`}
     />
     ${
@@ -78,7 +78,7 @@ function Tenant({ tenant, close }) {
     try {
       if (isNew) await post('/api/tenants', written)
       else await patch(pathOf(tenant), changesOf(formOf(tenant), written))
-      tell(tr('Guardado.', 'Saved.'))
+      tell(tr('Salvo.', 'Saved.'))
       close(written.id)
     } catch (error) {
       refuse(error)
@@ -90,7 +90,7 @@ function Tenant({ tenant, close }) {
     <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="tenant-title">${isNew ? tr('Novo condomínio', 'New tenant') : tenant.name}</h2>
       <div class="fields even">
-        <${Field} label=${tr('Nome', 'Name')} value=${form.name} required maxlength="200" disabled=${fixed} wrong=${wrong.name} expects=${tr('Escreva o nome.', 'Write the name.')} set=${(name) => change({ name })} />
+        <${Field} label=${tr('Nome', 'Name')} value=${form.name} required maxlength="200" disabled=${fixed} wrong=${wrong.name} expects=${tr('Informe o nome.', 'Enter the name.')} set=${(name) => change({ name })} />
         <${Field}
           label=${tr('Identificação (não muda)', 'Id (does not change)')}
           value=${form.id}
@@ -102,9 +102,9 @@ function Tenant({ tenant, close }) {
           expects=${tr('De 1 a 64 letras, algarismos, - ou _.', '1 to 64 letters, digits, - or _.')}
           set=${(id) => change({ id })}
         />
-        <label class="field">${tr('Língua do que se ouve', 'Language that is heard')}
+        <label class="field">${tr('Idioma dos avisos', 'Language of the prompts')}
           <select disabled=${fixed} value=${form.locale ?? ''} onChange=${(event) => change({ locale: event.currentTarget.value || null })}>
-            <option value="">${tr('A do serviço', "The service's")}</option>
+            <option value="">${tr('O do serviço', "The service's")}</option>
             ${Object.entries(LANGUAGES).map(([value, word]) => html`<option value=${value}>${word}</option>`)}
           </select>
         </label>
@@ -117,15 +117,15 @@ function Tenant({ tenant, close }) {
         </label>
       </div>
       <div class="checks">
-        <${Check} label=${tr('Quem fala interrompe o aviso', 'Whoever speaks interrupts a prompt')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
-        <${Check} label=${tr('Escrever aos moradores que um visitante não alcançou', 'Write to residents whom a visitor did not reach')} checked=${form.notifyUnreached} disabled=${fixed} set=${(notifyUnreached) => change({ notifyUnreached })} />
+        <${Check} label=${tr('A fala interrompe os avisos', 'Speech interrupts the prompts')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
+        <${Check} label=${tr('Escrever aos moradores que não atenderam um visitante', 'Write to residents whom a visitor could not reach')} checked=${form.notifyUnreached} disabled=${fixed} set=${(notifyUnreached) => change({ notifyUnreached })} />
       </div>
-      <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "As the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
+      <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "Same as the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
       <div class="spread">
         ${!isNew && tenant.id !== MAIN && mayMake() ? html`<${Delete} tenant=${tenant} close=${close} />` : html`<span></span>`}
         <div class="row">
-          <button type="button" class="button" onClick=${() => close()}>${tr('Voltar', 'Go back')}</button>
-          ${!fixed && html`<button class="button solid accent">${tr('Guardar', 'Save')}</button>`}
+          <button type="button" class="button" onClick=${() => close()}>${tr('Cancelar', 'Cancel')}</button>
+          ${!fixed && html`<button class="button solid accent">${tr('Salvar', 'Save')}</button>`}
         </div>
       </div>
     </form>
@@ -139,21 +139,21 @@ function Delete({ tenant, close }) {
       await remove(pathOf(tenant))
       close(null)
     }}
-    done=${tr('Apagado.', 'Deleted.')}
+    done=${tr('Excluído.', 'Deleted.')}
     sure=${{
-      title: `${tr('Apagar', 'Delete')} ${tenant.name}?`,
+      title: `${tr('Excluir', 'Delete')} ${tenant.name}?`,
       text: tr(
-        'Unidades, moradores, ramais, regras e chaves vão junto. As chamadas ficam até o fim do seu prazo.',
-        'Its units, residents, extensions, rules and keys go with it. Calls stay until their time is over.',
+        'Unidades, moradores, ramais, regras e chaves também são excluídos. As chamadas ficam até o fim do prazo de retenção.',
+        'Its units, residents, extensions, rules and keys are deleted too. Calls stay until their retention time is over.',
       ),
-      yes: tr('Apagar', 'Delete'),
+      yes: tr('Excluir', 'Delete'),
     }}
-  >${tr('Apagar', 'Delete')}<//>`
+  >${tr('Excluir', 'Delete')}<//>`
 }
 
 function planWord({ plan, planUnreadable }) {
   if (planUnreadable) return tr('plano ilegível', 'plan not readable')
-  return plan ? tr('plano próprio', 'plan of its own') : ''
+  return plan ? tr('plano próprio', 'own plan') : ''
 }
 
 function formOf({ id, name, locale, country, bargeIn, notifyUnreached, opensBy, plan, planUnreadable }) {

@@ -34,7 +34,7 @@ export function Unit({ unit, tenant, above, close }) {
       const body = bodyOf(form)
       if (unit.id) await put(`/api/units/${unit.id}`, body)
       else await post(withQuery('/api/units', { tenant }), body)
-      tell(tr('Guardado.', 'Saved.'))
+      tell(tr('Salvo.', 'Saved.'))
       close(true)
     } catch (error) {
       refuse(error)
@@ -46,11 +46,11 @@ export function Unit({ unit, tenant, above, close }) {
     <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="unit-title">${unit.id ? `${tr('Unidade', 'Unit')} ${unit.number}` : tr('Nova unidade', 'New unit')}</h2>
       <div class="fields even">
-        <${Field} label=${tr('Número, como se tecla', 'Number, as it is keyed')} value=${form.number} required pattern="[0-9A-Za-z]{1,16}" disabled=${fixed} wrong=${wrong.number} expects=${tr('De 1 a 16 algarismos ou letras.', '1 to 16 digits or letters.')} set=${(number) => change({ number })} />
-        <${Field} label=${tr('Bloco', 'Block')} value=${form.block} disabled=${fixed} wrong=${wrong.block} expects=${tr('O nome do bloco, ou nada.', 'The name of the block, or nothing.')} set=${(block) => change({ block })} />
-        <${Field} label=${tr('Nome, como se diz', 'Name, as it is said')} placeholder=${form.number} value=${form.label} disabled=${fixed} wrong=${wrong.label} expects=${tr('Como se diz o número, ou nada.', 'How the number is said, or nothing.')} set=${(label) => change({ label })} />
+        <${Field} label=${tr('Número, como é digitado', 'Number, as it is dialled')} value=${form.number} required pattern="[0-9A-Za-z]{1,16}" disabled=${fixed} wrong=${wrong.number} expects=${tr('De 1 a 16 algarismos ou letras.', '1 to 16 digits or letters.')} set=${(number) => change({ number })} />
+        <${Field} label=${tr('Bloco', 'Block')} value=${form.block} disabled=${fixed} wrong=${wrong.block} expects=${tr('O nome do bloco, ou vazio.', 'The name of the block, or empty.')} set=${(block) => change({ block })} />
+        <${Field} label=${tr('Nome, como é falado', 'Name, as it is spoken')} placeholder=${form.number} value=${form.label} disabled=${fixed} wrong=${wrong.label} expects=${tr('Como o número é falado, ou vazio.', 'How the number is spoken, or empty.')} set=${(label) => change({ label })} />
       </div>
-      <h3>${tr('Moradores, na ordem em que são chamados', 'Residents, in the order in which they are rung')}</h3>
+      <h3>${tr('Moradores, na ordem em que são chamados', 'Residents, in the order in which they are called')}</h3>
       ${form.residents.map(
         (resident, index) => html`<${Resident}
           resident=${resident}
@@ -64,8 +64,8 @@ export function Unit({ unit, tenant, above, close }) {
           remove=${() => change({ residents: form.residents.filter((_, at) => at !== index) })}
         />`,
       )}
-      ${!fixed && html`<p><button type="button" class="link" onClick=${() => change({ residents: [...form.residents, { name: '' }] }, [])}>${tr('Mais um morador', 'One more resident')}</button></p>`}
-      <${Plan} title=${tr('Como a unidade é chamada', 'How the unit is reached')} plan=${form.plan} above=${above} likeAbove=${tr('Como no condomínio', "As the condominium's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
+      ${!fixed && html`<p><button type="button" class="link" onClick=${() => change({ residents: [...form.residents, { name: '' }] }, [])}>${tr('Adicionar morador', 'Add a resident')}</button></p>`}
+      <${Plan} title=${tr('Como a unidade é chamada', 'How the unit is reached')} plan=${form.plan} above=${above} likeAbove=${tr('Como no condomínio', "Same as the tenant's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
       <div class="spread">
         ${
           unit.id && !fixed
@@ -75,13 +75,13 @@ export function Unit({ unit, tenant, above, close }) {
                   await remove(`/api/units/${unit.id}`)
                   close(true)
                 }}
-                sure=${{ title: `${tr('Apagar a unidade', 'Delete unit')} ${unit.number}?`, text: tr('Seus moradores e regras vão junto.', 'Its residents and rules go with it.'), yes: tr('Apagar', 'Delete') }}
-              >${tr('Apagar', 'Delete')}<//>`
+                sure=${{ title: `${tr('Excluir a unidade', 'Delete unit')} ${unit.number}?`, text: tr('Seus moradores e regras também são excluídos.', 'Its residents and rules are deleted too.'), yes: tr('Excluir', 'Delete') }}
+              >${tr('Excluir', 'Delete')}<//>`
             : html`<span></span>`
         }
         <div class="row">
-          <button type="button" class="button" onClick=${() => close(false)}>${tr('Voltar', 'Go back')}</button>
-          ${!fixed && html`<button class="button solid accent">${tr('Guardar', 'Save')}</button>`}
+          <button type="button" class="button" onClick=${() => close(false)}>${tr('Cancelar', 'Cancel')}</button>
+          ${!fixed && html`<button class="button solid accent">${tr('Salvar', 'Save')}</button>`}
         </div>
       </div>
     </form>
@@ -91,7 +91,7 @@ export function Unit({ unit, tenant, above, close }) {
 function Resident({ resident, tenant, place, wrong, fixed, change, earlier, later, remove: take }) {
   const { name, phone, whatsapp, notify, held } = resident
   return html`<div class="resident-fields">
-    <${Field} label=${tr('Nome', 'Name')} value=${name} required disabled=${fixed} wrong=${wrong[`${place}/name`]} expects=${tr('Escreva o nome.', 'Write the name.')} set=${(value) => change({ name: value })} />
+    <${Field} label=${tr('Nome', 'Name')} value=${name} required disabled=${fixed} wrong=${wrong[`${place}/name`]} expects=${tr('Informe o nome.', 'Enter the name.')} set=${(value) => change({ name: value })} />
     <${Field}
       label=${tr('Ramal ou telefone', 'Extension or phone')}
       value=${phone ?? ''}
@@ -125,13 +125,13 @@ function Resident({ resident, tenant, place, wrong, fixed, change, earlier, late
       </div>`
     }
     <div class="spread">
-      <${Check} label=${tr('Pode receber mensagens', 'May be written to')} checked=${notify !== false} disabled=${fixed} set=${(checked) => change({ notify: checked })} />
+      <${Check} label=${tr('Pode receber mensagens', 'Can receive messages')} checked=${notify !== false} disabled=${fixed} set=${(checked) => change({ notify: checked })} />
       ${
         !fixed &&
         html`<div class="row">
           <button type="button" class="button small" disabled=${!earlier} aria-label=${`${tr('Antes', 'Earlier')}: ${name}`} onClick=${earlier}>↑</button>
           <button type="button" class="button small" disabled=${!later} aria-label=${`${tr('Depois', 'Later')}: ${name}`} onClick=${later}>↓</button>
-          <button type="button" class="button small bad" aria-label=${`${tr('Tirar', 'Remove')}: ${name}`} onClick=${take}>✕</button>
+          <button type="button" class="button small bad" aria-label=${`${tr('Remover', 'Remove')}: ${name}`} onClick=${take}>✕</button>
         </div>`
       }
     </div>
