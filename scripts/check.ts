@@ -27,6 +27,7 @@ type Check = () => Promise<string[]>
 
 const checks: Record<string, Check> = {
   types: () => tool('tsc', []),
+  'types of the page': () => tool('tsc', ['-p', 'tsconfig.web.json']),
   lint: () => tool('biome', ['check', '--error-on-warnings', '.']),
   imports: () =>
     tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'src', 'machines', 'test', 'scripts', 'bench']),

@@ -1,10 +1,17 @@
 import { signal } from './lib.js'
 
-/** Who is logged in: `{ name, tenantId, scopes, csrf }`, null for nobody, undefined while it is not known yet. */
+/**
+ * Who is logged in: `{ name, tenantId, scopes, csrf }`, null for nobody, undefined while it is not known yet.
+ * @type {import('./lib.js').Signal<import('./api-types.d.ts').Session | null | undefined>}
+ */
 export const session = signal(undefined)
 
 /** An answer of 400 and above, or none at all (`code` OFFLINE, status 0). */
 export class ApiError extends Error {
+  /**
+   * @param {{ code: string, message: string, details?: Record<string, unknown> }} error
+   * @param {number} status
+   */
   constructor({ code, message, details = {} }, status) {
     super(message)
     this.code = code
@@ -16,11 +23,17 @@ export class ApiError extends Error {
 /**
  * The API as the page uses it. Cookies go along by themselves; whatever changes something carries the session's token. Rejects
  * with ApiError (OFFLINE too where `signal` ends the wait for an answer); a session that has ended leads to the login.
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @param {AbortSignal} [signal]
  */
 async function call(method, path, body, signal) {
+  /** @type {Record<string, string>} */
   const headers = { accept: 'application/json' }
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (method !== 'GET' && session.value) headers['x-csrf-token'] = session.value.csrf
+  /** @type {Response} */
   let response
   try {
     response = await fetch(path, {
@@ -31,7 +44,7 @@ async function call(method, path, body, signal) {
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
   } catch (error) {
-    throw new ApiError({ code: 'OFFLINE', message: String(error.message ?? error) }, 0)
+    throw new ApiError({ code: 'OFFLINE', message: reasonOf(error) }, 0)
   }
   const type = response.headers.get('content-type') ?? ''
   const answer = type.includes('json') ? await response.json() : await response.text()
@@ -41,19 +54,37 @@ async function call(method, path, body, signal) {
   throw new ApiError(told, response.status)
 }
 
+/**
+ * @param {string} path
+ * @param {{ signal?: AbortSignal }} [options]
+ */
 export const get = (path, { signal } = {}) => call('GET', path, undefined, signal)
+/**
+ * @param {string} path
+ * @param {object} [body]
+ */
 export const post = (path, body = {}) => call('POST', path, body)
+/**
+ * @param {string} path
+ * @param {object} [body]
+ */
 export const put = (path, body = {}) => call('PUT', path, body)
+/**
+ * @param {string} path
+ * @param {object} [body]
+ */
 export const patch = (path, body = {}) => call('PATCH', path, body)
+/** @param {string} path */
 export const remove = (path) => call('DELETE', path)
 
+/** @param {string} key */
 export async function login(key) {
   session.value = await call('POST', '/api/session', { key })
 }
 
 /** The session that the cookie stands for, where there is one. */
 export async function resume() {
-  session.value = await call('GET', '/api/session').catch((error) => {
+  session.value = await call('GET', '/api/session').catch((/** @type {ApiError} */ error) => {
     if (error.status === 401 || error.status === 403) return null
     throw error
   })
@@ -64,17 +95,33 @@ export async function logout() {
   session.value = null
 }
 
-/** Whether the session may do what needs this scope. */
+/**
+ * Whether the session may do what needs this scope.
+ * @param {import('./api-types.d.ts').Scope} scope
+ */
 export function may(scope) {
   const held = session.value?.scopes ?? []
   if (scope === 'read') return held.length > 0
   return held.includes('admin') || (scope === 'operate' && held.includes('operate'))
 }
 
-/** A path with its query; what is undefined, null or empty is left out. */
+/**
+ * A path with its query; what is undefined, null or empty is left out.
+ * @param {string} path
+ * @param {Record<string, string | number | boolean | null | undefined>} query
+ */
 export function withQuery(path, query) {
   const given = Object.entries(query).filter(
     ([, value]) => value !== undefined && value !== null && value !== '',
   )
-  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`
+  if (given.length === 0) return path
+  return `${path}?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`
+}
+
+/**
+ * The message of anything that was thrown.
+ * @param {unknown} error
+ */
+export function reasonOf(error) {
+  return error instanceof Error ? error.message : String(error)
 }

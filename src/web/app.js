@@ -16,6 +16,7 @@ import { Phone } from './views/phone.js'
 import { Queue } from './views/queue.js'
 import { amount, chooseLocale, chooseTheme, locale, theme, tr } from './words.js'
 
+/** @type {Record<string, { view: () => import('./lib.js').Markup, name: () => string }>} */
 const VIEWS = {
   calls: { view: Calls, name: () => tr('Chamadas', 'Calls') },
   queue: { view: Queue, name: () => tr('Fila', 'Queue') },
@@ -27,7 +28,9 @@ const VIEWS = {
 }
 
 function App() {
-  const [error, setError] = useState(undefined)
+  const [error, setError] = useState(
+    /** @type {import('./parts/notice.js').Failed | undefined} */ (undefined),
+  )
   const begin = () => {
     setError(undefined)
     resume().catch(setError)
@@ -37,7 +40,7 @@ function App() {
   if (session.value === undefined) return html`<main class="alone" aria-busy="true"></main>`
   if (session.value === null) return html`<${Login} /><${Toast} />`
   const { view: name } = route.value
-  const { view: View } = VIEWS[name] ?? VIEWS.calls
+  const View = VIEWS[name]?.view ?? Calls
   return html`
     <a class="skip" href="#main" onClick=${skip}>${tr('Ir para o conteúdo', 'Skip to the content')}</a>
     <header class="top">
@@ -52,11 +55,13 @@ function App() {
   `
 }
 
+/** @param {Event} event */
 function skip(event) {
   event.preventDefault()
   document.getElementById('main')?.focus()
 }
 
+/** @param {{ current: string }} props */
 function Nav({ current }) {
   return html`<nav aria-label=${tr('Principal', 'Main')}>
     ${Object.entries(VIEWS).map(
@@ -89,14 +94,21 @@ function Wellness() {
   </a>`
 }
 
-/** What comes after each choice of colours. */
+/**
+ * What comes after each choice of colours.
+ * @type {Record<string, string | undefined>}
+ */
 const NEXT_THEME = { undefined: 'light', light: 'dark', dark: undefined }
 
 function Tools() {
   const chosen = theme.value
-  const icon = { light: 'sun', dark: 'moon' }[chosen] ?? 'contrast'
+  const icon = chosen === 'light' ? 'sun' : chosen === 'dark' ? 'moon' : 'contrast'
   const word =
-    { light: tr('claro', 'light'), dark: tr('escuro', 'dark') }[chosen] ?? tr('do sistema', 'system')
+    chosen === 'light'
+      ? tr('claro', 'light')
+      : chosen === 'dark'
+        ? tr('escuro', 'dark')
+        : tr('do sistema', 'system')
   return html`<div class="tools">
     <button
       type="button"
@@ -111,19 +123,20 @@ function Tools() {
       class="tool"
       title=${`${tr('Tema', 'Theme')}: ${word}`}
       aria-label=${`${tr('Tema', 'Theme')}: ${word}`}
-      onClick=${() => chooseTheme(NEXT_THEME[chosen])}
+      onClick=${() => chooseTheme(NEXT_THEME[String(chosen)])}
     ><${Icon} name=${icon} /></button>
     <button
       type="button"
       class="tool"
-      title=${`${tr('Sair', 'Log out')} (${session.value.name})`}
+      title=${`${tr('Sair', 'Log out')} (${session.value?.name})`}
       aria-label=${tr('Sair', 'Log out')}
       onClick=${logout}
     ><${Icon} name="leave" /></button>
   </div>`
 }
 
-render(html`<${App} />`, document.getElementById('app'))
+const place = document.getElementById('app')
+if (place) render(html`<${App} />`, place)
 
 // a tab in the background tells how many are at the gate
 effect(() => {

@@ -1,5 +1,6 @@
 // runs before the first paint, so that neither colours nor language change under the reader's eyes
 {
+  /** @param {string} name */
   const stored = (name) => {
     try {
       return localStorage.getItem(name)

@@ -1,7 +1,11 @@
 import { outcomeOf, tr } from './words.js'
 
-/** Who decided: whoever is one of the house by a word, a key by its name. */
+/**
+ * Who decided: whoever is one of the house by a word, a key by its name.
+ * @param {string} by
+ */
 function deciderOf(by) {
+  /** @type {Record<string, string>} */
   const words = {
     resident: tr('morador', 'the resident'),
     operator: tr('operador', 'the operator'),
@@ -10,7 +14,9 @@ function deciderOf(by) {
   return words[by] ?? by
 }
 
+/** @param {string} via */
 function meansOf(via) {
+  /** @type {Record<string, string>} */
   const words = {
     key: tr('tecla', 'key'),
     voice: tr('voz', 'voice'),
@@ -23,13 +29,20 @@ function meansOf(via) {
   return words[via] ?? via
 }
 
-/** Who decided, and by what means. */
+/**
+ * Who decided, and by what means.
+ * @param {{ by: string, via: string }} decision
+ */
 export function decisionOf({ by, via }) {
   return by === via ? deciderOf(by) : `${deciderOf(by)} · ${meansOf(via)}`
 }
 
-/** Why a call ended as it did, where the outcome alone does not tell. */
+/**
+ * Why a call ended as it did, where the outcome alone does not tell.
+ * @param {string} reason
+ */
 export function endOf(reason) {
+  /** @type {Record<string, string>} */
   const words = {
     'visitor-left': tr('o visitante desligou', 'the visitor hung up'),
     'visitor-silent': tr('o visitante não disse nada', 'the visitor said nothing'),
@@ -46,8 +59,12 @@ export function endOf(reason) {
   return words[reason] ?? reason
 }
 
-/** What a resident was understood to answer. */
+/**
+ * What a resident was understood to answer.
+ * @param {string} answer
+ */
 function answerOf(answer) {
+  /** @type {Record<string, string>} */
   const words = {
     yes: tr('sim', 'yes'),
     no: tr('não', 'no'),
@@ -58,8 +75,12 @@ function answerOf(answer) {
   return words[answer] ?? answer
 }
 
-/** What a visitor was understood to come for. */
+/**
+ * What a visitor was understood to come for.
+ * @param {string} intent
+ */
 function intentOf(intent) {
+  /** @type {Record<string, string>} */
   const words = {
     delivery: tr('entrega', 'delivery'),
     visit: tr('visita', 'visit'),
@@ -69,7 +90,10 @@ function intentOf(intent) {
   return words[intent] ?? intent
 }
 
-/** What was understood, part by part as the service tells it. */
+/**
+ * What was understood, part by part as the service tells it.
+ * @param {{ who: string, text: string }} turn
+ */
 export function understoodOf({ who, text }) {
   return text
     .split(' · ')
@@ -77,9 +101,13 @@ export function understoodOf({ who, text }) {
     .join(' · ')
 }
 
+/** @param {string} verdict */
 const verdictOf = (verdict) => outcomeOf(verdict).word.toLowerCase()
 
-/** What the facts of a journal say that are one of a few words. */
+/**
+ * What the facts of a journal say that are one of a few words.
+ * @type {Record<string, (value: string) => string>}
+ */
 const VALUES = {
   verdict: verdictOf,
   decision: (decision) => (decision === 'contact' ? tr('perguntar', 'ask') : verdictOf(decision)),
@@ -91,8 +119,10 @@ const VALUES = {
   intent: intentOf,
 }
 
+/** @type {Record<string, string>} */
 const PLAIN = { true: 'sim', false: 'não', null: '–' }
 
+/** @type {Record<string, string>} */
 const NAMES = {
   answer: 'resposta',
   attempt: 'tentativa',
@@ -126,8 +156,14 @@ const NAMES = {
   waitMs: 'espera em ms',
 }
 
-/** A fact of a journal in the reader's words; what is not known stays as it is kept, and so does English. */
+/**
+ * A fact of a journal in the reader's words; what is not known stays as it is kept, and so does English.
+ * @param {[name: string, value: unknown]} fact
+ */
 export function factOf([name, value]) {
   const kept = typeof value === 'object' ? JSON.stringify(value) : value
-  return tr(`${NAMES[name] ?? name}: ${PLAIN[value] ?? VALUES[name]?.(value) ?? kept}`, `${name}: ${kept}`)
+  return tr(
+    `${NAMES[name] ?? name}: ${PLAIN[String(value)] ?? VALUES[name]?.(String(value)) ?? kept}`,
+    `${name}: ${kept}`,
+  )
 }

@@ -6,12 +6,36 @@ import { every } from './live/clock.js'
 const LOOK_MS = 10_000
 
 /**
+ * @typedef {object} Process What a process says of itself; what it does not do is left out.
+ * @property {boolean} [isThis] it answers this request
+ * @property {boolean} [isSilent] its lease has run out
+ * @property {string} [node]
+ * @property {string[]} [roles]
+ * @property {string[]} [lacks]
+ * @property {string} [status] running or draining
+ * @property {string} [startedAt]
+ * @property {string} [seenAt]
+ * @property {number} [calls]
+ * @property {number} [maxCalls]
+ * @property {number} [legs]
+ * @property {string} [clickToCall]
+ * @property {string} [database]
+ * @property {{ lost: number, waiting: number }} [journal]
+ * @property {{ open: number, handshaking: number, refused: Record<string, number> }} [audiosocket]
+ * @property {{ count: number, p50: number | null, p99: number | null, max: number }} [frameLateness] ms
+ * @property {{ state: string, losses: number } | null} [broker] null: none is used
+ * @property {{ tts?: Provider, stt?: Provider }} [speech]
+ */
+/** @typedef {{ provider?: string, paused?: boolean, breaker?: string }} Provider */
+/** @typedef {Process & Pick<import('./api-types.d.ts').Status, 'remarks' | 'steps'> & { nodes?: Process[], outcomes?: Record<string, number> }} Status */
+
+/**
  * @template Answer
- * @typedef {Answer & { error?: undefined } | { [Name in keyof Answer]?: undefined } & { error: unknown }} Told
+ * @typedef {Answer & { error?: undefined } | { [Name in keyof Answer]?: undefined } & { error: import('./parts/notice.js').Failed }} Told
  */
 /**
  * @typedef {object} Health What the service says of itself.
- * @property {Told<import('./api-types.d.ts').Status>} [status]
+ * @property {Told<Status>} [status]
  * @property {Told<import('./api-types.d.ts').Readiness>} [ready]
  * @property {Told<import('./api-types.d.ts').Page<unknown>>} [dead] whether there are dead letters: one at most
  * @property {number} [at] ms since 1970

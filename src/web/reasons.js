@@ -30,6 +30,7 @@ const OUTCOMES = {
   denied: ['negada', 'denied'],
   blocked: ['bloqueada', 'blocked'],
   unanswered: ['sem resposta', 'not answered'],
+  undecided: ['sem decisão', 'undecided'],
   unreachable: ['sem contato', 'nobody could be reached'],
   abandoned: ['o visitante saiu', 'the visitor left'],
   expired: ['tempo esgotado', 'time ran out'],
@@ -59,7 +60,7 @@ export const REASONS = {
   ],
   PORT_IN_USE: [
     'A porta {port} em {host} está em uso por outro processo.',
-    'Port {port} on {host} is in use by another process.',
+    'Port {port} on {host} is taken by another process.',
   ],
   PORT_FORBIDDEN: [
     'Não é possível abrir a porta {port} em {host}: {reason}',
@@ -68,7 +69,7 @@ export const REASONS = {
 
   // requests
   KEY_MISSING: ['Falta a chave de acesso.', 'The API key is missing.'],
-  KEY_INVALID: ['Esta chave não existe ou foi revogada.', 'This API key does not exist or has been revoked.'],
+  KEY_INVALID: ['Esta chave não existe ou foi revogada.', 'This API key is unknown or has been revoked.'],
   KEY_SCOPE: ['Esta chave não tem o escopo {scope}.', 'This API key lacks the scope {scope}.'],
   KEY_TENANT: [
     'Esta chave é de um só condomínio; isto exige uma chave de todos.',
@@ -87,13 +88,13 @@ export const REASONS = {
     'Não é possível conferir as chaves agora; tente de novo.',
     'API keys cannot be checked at the moment; try again.',
   ],
-  ORIGIN_REFUSED: ['Uma página de {origin} não pode abrir isto.', 'A page of {origin} may not open this.'],
+  ORIGIN_REFUSED: ['Uma página de {origin} não pode abrir isto.', 'Pages of {origin} may not open this.'],
   ROUTE_UNKNOWN: ['{method} {path} não existe.', 'There is no {method} {path}.'],
   BODY_INVALID: ['A solicitação não tem a forma esperada.', 'The request does not have the expected form.'],
   BODY_NOT_JSON: ['O conteúdo não é JSON.', 'The body is not JSON.'],
   BODY_TYPE: ['O conteúdo precisa ser application/json.', 'The body must be application/json.'],
   BODY_TOO_LARGE: ['O conteúdo passa de {limit} bytes.', 'The body is larger than {limit} bytes.'],
-  CURSOR_INVALID: ['Esta posição não é desta lista.', 'This cursor does not belong to this list.'],
+  CURSOR_INVALID: ['Esta posição não é desta lista.', 'The cursor does not belong to this list.'],
   STREAMS_EXHAUSTED: [
     'Todas as {max} conexões de eventos estão em uso.',
     'All {max} event streams are in use.',
@@ -104,7 +105,7 @@ export const REASONS = {
   CALL_ENDED: ['A chamada {callId} terminou.', 'Call {callId} has ended.'],
   CALL_DECIDED: [
     'A chamada {callId} já foi decidida: {outcome}.',
-    'Call {callId} has been decided already: {outcome}.',
+    'Call {callId} has already been decided: {outcome}.',
     { outcome: OUTCOMES },
   ],
   CALL_ELSEWHERE_SILENT: [
@@ -127,11 +128,11 @@ export const REASONS = {
   ],
   PHONE_UNAVAILABLE: [
     'Este nó não tem porta para um telefone da página.',
-    'This node has no port for a telephone of the page.',
+    'This node has no port for browser telephones.',
   ],
   PHONES_EXHAUSTED: [
     'Todos os {max} telefones da página estão em uso.',
-    'All {max} telephones of the page are in use.',
+    'All {max} browser telephones are in use.',
   ],
   SPEECH_OFF: [
     'Nenhum provedor configurado ({variable}=none).',
@@ -139,48 +140,48 @@ export const REASONS = {
   ],
   SPEECH_TEXT: [
     'Um texto de {length} caracteres não pode ser falado; o limite é {max}.',
-    'A text of {length} characters cannot be spoken; the limit is {max}.',
+    'A text of {length} characters cannot be spoken; the limits are 1 to {max}.',
   ],
   SPEECH_TIMEOUT: ['{provider} não respondeu em {ms} ms.', '{provider} did not answer within {ms} ms.'],
   SPEECH_UNREACHABLE: ['Não há conexão com {provider}: {reason}', '{provider} cannot be reached: {reason}'],
   SPEECH_REFUSED: ['{provider} recusou com o status {status}.', '{provider} refused with status {status}.'],
   SPEECH_INVALID: [
     '{provider} deu uma resposta que não serve: {reason}',
-    '{provider} gave an answer that is of no use: {reason}',
+    '{provider} gave an unusable answer: {reason}',
   ],
   SPEECH_BUSY: [
     'Todas as {max} vagas em {provider} estão em uso.',
-    'All {max} places at {provider} are in use.',
+    'All {max} concurrent requests to {provider} are in use.',
   ],
   SPEECH_PAUSED: [
     '{provider} falhou {failures} vezes seguidas e está em pausa.',
     '{provider} failed {failures} times in a row and is paused.',
   ],
-  SPEECH_CANCELLED: ['Ninguém mais espera por esta fala.', 'Nobody waits for this speech any more.'],
+  SPEECH_CANCELLED: ['Ninguém mais espera por esta fala.', 'The speech request was cancelled.'],
 
   // inspector
   MACHINE_UNKNOWN: ['A máquina "{machine}" não existe.', 'There is no machine "{machine}".'],
   CHART_FAILED: ['Não foi possível desenhar um diagrama: {reason}', 'A chart could not be drawn: {reason}'],
   VIEWER_SLOW: [
     'A página não leu o que pediu; {waiting} mensagens esperavam.',
-    'The page did not read what it asked for; {waiting} messages were waiting.',
+    'The viewer reads too slowly; {waiting} messages were waiting.',
   ],
   VIEWERS_EXHAUSTED: [
     'Todas as {max} vagas do inspetor estão em uso.',
-    'All {max} places of the inspector are in use.',
+    'All {max} inspector connections are in use.',
   ],
   VIEWER_GARBLED: [
     'Uma mensagem do inspetor não tem a forma esperada: {problem}',
-    'A message of the inspector does not have the expected form: {problem}',
+    'An inspector message is invalid: {problem}',
   ],
   TICKET_INVALID: [
     'Este bilhete não existe, já foi usado ou venceu.',
-    'This ticket does not exist, has been used, or has expired.',
+    'This ticket is unknown, used or expired.',
   ],
-  ACTOR_UNKNOWN: ['Este ator não existe mais.', 'This actor does not exist any more.'],
+  ACTOR_UNKNOWN: ['Este ator não existe mais.', 'There is no such actor.'],
   EVENT_REFUSED: [
     'O evento {event} não pode ser enviado a {machine}.',
-    'The event {event} cannot be sent to {machine}.',
+    'Event {event} cannot be sent to {machine}.',
   ],
 
   // directory
@@ -195,18 +196,18 @@ export const REASONS = {
         : 'The file has {count} problems; nothing was loaded.',
   ],
   TENANT_UNKNOWN: ['O condomínio "{tenant}" não existe.', 'There is no tenant "{tenant}".'],
-  TENANT_TAKEN: ['O condomínio "{tenant}" já existe.', 'There is a tenant "{tenant}" already.'],
+  TENANT_TAKEN: ['O condomínio "{tenant}" já existe.', 'Tenant "{tenant}" already exists.'],
   TENANT_MAIN: [
     'O condomínio principal "{tenant}" não pode ser excluído.',
     'The main tenant "{tenant}" cannot be deleted.',
   ],
   UNIT_UNKNOWN: ['A unidade {unit} não existe.', 'There is no unit {unit}.'],
-  UNIT_TAKEN: ['A unidade {number} já existe.', 'There is a unit {number} already.'],
+  UNIT_TAKEN: ['A unidade {number} já existe.', 'Unit {number} already exists.'],
   RULE_UNKNOWN: ['A regra {id} não existe.', 'There is no rule {id}.'],
   EXTENSION_UNKNOWN: ['O ramal "{id}" não existe.', 'There is no extension "{id}".'],
   EXTENSION_TAKEN: [
     'O ramal "{id}", ou uma porta dele, é de outro condomínio.',
-    'The extension "{id}", or a port of it, belongs to another tenant.',
+    'Extension "{id}", or one of its ports, belongs to another tenant.',
   ],
 
   // sending
@@ -220,20 +221,20 @@ export const REASONS = {
   EGRESS_URL: ['Este endereço não pode ser usado: {reason}', 'This URL cannot be used: {reason}'],
   DELIVERY_TIMEOUT: ['{host} não respondeu em {ms} ms.', '{host} did not answer within {ms} ms.'],
   DELIVERY_DNS: ['{host} não tem endereço: {reason}', '{host} has no address: {reason}'],
-  DELIVERY_TLS: ['{host} não tem TLS confiável: {reason}', '{host} has no trusted TLS: {reason}'],
+  DELIVERY_TLS: ['{host} não tem TLS confiável: {reason}', '{host} offers no trusted TLS: {reason}'],
   DELIVERY_RESET: ['A conexão com {host} falhou: {reason}', 'The connection to {host} failed: {reason}'],
   DELIVERY_STATUS: ['{host} respondeu com o status {status}.', '{host} answered with status {status}.'],
   DELIVERY_TOO_LARGE: [
     'A resposta de {host} passou de {limit} bytes.',
-    'The answer of {host} was longer than {limit} bytes.',
+    'The response of {host} was longer than {limit} bytes.',
   ],
   DELIVERY_REDIRECT: [
     '{host} redirecionou para outro lugar, o que não é seguido: {reason}',
-    '{host} redirected to another place, which is not followed: {reason}',
+    '{host} sent a redirect that is not followed: {reason}',
   ],
   DELIVERY_CANCELLED: [
     'A tentativa foi abandonada antes da resposta de {host}.',
-    'The attempt was given up before {host} answered.',
+    'The attempt was cancelled before {host} answered.',
   ],
   ENDPOINT_UNKNOWN: ['O destino {endpoint} não existe.', 'There is no endpoint {endpoint}.'],
   ENDPOINT_DISABLED: [
@@ -252,60 +253,51 @@ export const REASONS = {
   ],
   INSTANCE_INVALID: [
     'A conta "{instance}" de {carrier} de {tenant} tem um problema: {problem}',
-    'The {carrier} account "{instance}" of {tenant} has a problem: {problem}',
+    'The {carrier} account "{instance}" of {tenant} is invalid: {problem}',
     { carrier: MESSENGERS },
   ],
   CONTENT_INVALID: [
     'Não é possível enviar isto por {channel}: {problem}',
-    'This cannot be sent by {channel}: {problem}',
+    'The channel {channel} cannot send this: {problem}',
     { channel: CHANNELS },
   ],
   MEDIA_ABSENT: [
     'A gravação {recording} da chamada {callId} não está neste nó.',
-    'The recording {recording} of call {callId} is not on this node.',
+    'The recording {recording} of call {callId} is not on this machine.',
   ],
   MEDIA_UNSUPPORTED: [
     '{carrier} não aceita gravações daqui: {reason}',
-    '{carrier} takes no recordings from here: {reason}',
+    '{carrier} cannot send the recording: {reason}',
   ],
   WHATSAPP_REFUSED: ['O WhatsApp recusou ({number}): {reason}', 'WhatsApp refused ({number}): {reason}'],
   WHATSAPP_LIMITED: [
     'O WhatsApp não aceita mais mensagens agora ({number}).',
-    'WhatsApp takes no more messages at the moment ({number}).',
+    'WhatsApp accepts no more messages for now ({number}).',
   ],
   WHATSAPP_WINDOW: [
     'A pessoa escreveu há mais de um dia, e não há modelo (131047).',
-    'The person wrote more than a day ago, and there is no template (131047).',
+    'The person last wrote more than a day ago, and no template is configured (131047).',
   ],
   WHATSAPP_WARNED: [
     'A UnoAPI aceitou a mensagem e não a enviou: {reason}',
-    'UnoAPI took the message and did not send it: {reason}',
+    'UnoAPI took the message but did not send it: {reason}',
   ],
-  WHATSAPP_GARBLED: [
-    '{host} respondeu sem o id de uma mensagem.',
-    '{host} gave an answer without the id of a message.',
-  ],
+  WHATSAPP_GARBLED: ['{host} respondeu sem o id de uma mensagem.', '{host} answered without a message id.'],
   WHATSAPP_UNAVAILABLE: [
     'O condomínio {tenantId} não tem conta para perguntar aos moradores por escrito.',
-    'Tenant {tenantId} has no account by which residents can be asked.',
+    'Tenant {tenantId} has no account that can write to residents.',
   ],
   WHATSAPP_NOBODY: [
     'Ninguém da unidade {unit} pode ser consultado por escrito.',
-    'Nobody of unit {unit} can be asked in writing.',
+    'No resident of unit {unit} can be asked in writing.',
   ],
   TWILIO_REFUSED: ['A Twilio recusou ({number}): {reason}', 'Twilio refused ({number}): {reason}'],
   TWILIO_LIMITED: [
     'A Twilio não aceita mais mensagens agora ({number}).',
-    'Twilio takes no more messages at the moment ({number}).',
+    'Twilio accepts no more messages for now ({number}).',
   ],
-  TWILIO_GARBLED: [
-    '{host} respondeu sem o id de uma mensagem.',
-    '{host} gave an answer without the id of a message.',
-  ],
-  GATE_UNKNOWN: [
-    '{tenant} não tem portão {gate} ativado.',
-    'Tenant {tenant} has no gate {gate} that is enabled.',
-  ],
+  TWILIO_GARBLED: ['{host} respondeu sem o id de uma mensagem.', '{host} answered without a message id.'],
+  GATE_UNKNOWN: ['{tenant} não tem portão {gate} ativado.', 'Tenant {tenant} has no enabled gate {gate}.'],
   GATE_LATE: [
     'O comando da chamada {callId} está {ms} ms atrasado.',
     'The command for call {callId} is {ms} ms too late.',
@@ -319,7 +311,7 @@ export const REASONS = {
     'Nenhuma fila está ligada ao exchange {exchange} com a chave {routingKey}.',
     'No queue is bound to exchange {exchange} with the key {routingKey}.',
   ],
-  MESSAGE_INVALID: ['A mensagem tem um problema: {problem}', 'The message has a problem: {problem}'],
+  MESSAGE_INVALID: ['A mensagem tem um problema: {problem}', 'The message is invalid: {problem}'],
   MESSAGE_UNKNOWN: ['A mensagem {messageId} não existe.', 'There is no message {messageId}.'],
   MESSAGE_STATE: [
     'A mensagem {messageId} {status}; isto não é mais possível.',
@@ -333,7 +325,7 @@ export const REASONS = {
   ],
   MESSAGE_UNCERTAIN: [
     'O processo terminou durante a tentativa, e quem recebe por {channel} não reconhece uma mensagem repetida.',
-    'The worker ended during the attempt, and a receiver by {channel} does not recognise a second copy.',
+    'The worker ended during the attempt, and {channel} does not detect duplicates.',
     { channel: CHANNELS },
   ],
   MESSAGE_BOUNCED: [
@@ -342,7 +334,7 @@ export const REASONS = {
   ],
   CHANNEL_UNAVAILABLE: [
     'Não há como enviar por {channel} nesta configuração.',
-    'No way to send by {channel} is configured.',
+    'Channel {channel} is not configured.',
     { channel: CHANNELS },
   ],
 }

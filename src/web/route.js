@@ -15,11 +15,15 @@ export const route = computed(() => {
   return { view, rest }
 })
 
+/** @param {string} to */
 export function go(to) {
   location.hash = to
 }
 
-/** Instead of where the reader is, so that going back does not lead here again. */
+/**
+ * Instead of where the reader is, so that going back does not lead here again.
+ * @param {string} to
+ */
 export function goInstead(to) {
   location.replace(to)
 }

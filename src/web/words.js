@@ -1,9 +1,17 @@
 import { signal } from './lib.js'
 import { disabledIn, sentenceIn } from './reasons.js'
 
-/** The language of the page: `pt-BR` or `en`. */
+/** @typedef {{ word: string, shape: string, tone: string, quiet?: boolean }} Mark A state: its word, its shape, and the tone of its colour. */
+/** @typedef {Record<string, string>} Words By what the service calls it. */
+/** @typedef {Record<string, [word: string, shape: string, tone: string]>} Marks */
+
+/**
+ * The language of the page: `pt-BR` or `en`.
+ * @type {import('./lib.js').Signal<'pt-BR' | 'en'>}
+ */
 export const locale = signal(document.documentElement.lang === 'en' ? 'en' : 'pt-BR')
 
+/** @param {'pt-BR' | 'en'} chosen */
 export function chooseLocale(chosen) {
   locale.value = chosen
   document.documentElement.lang = chosen
@@ -13,6 +21,7 @@ export function chooseLocale(chosen) {
 /** What the reader prefers: `light`, `dark`, or undefined for what the system says. */
 export const theme = signal(document.documentElement.dataset.theme)
 
+/** @param {string | undefined} chosen */
 export function chooseTheme(chosen) {
   theme.value = chosen
   if (chosen === undefined) delete document.documentElement.dataset.theme
@@ -20,6 +29,10 @@ export function chooseTheme(chosen) {
   keep('porteiro.theme', chosen)
 }
 
+/**
+ * @param {string} name
+ * @param {string | undefined} value
+ */
 function keep(name, value) {
   try {
     if (value === undefined) localStorage.removeItem(name)
@@ -29,21 +42,36 @@ function keep(name, value) {
   }
 }
 
-/** The words in the reader's language. Both stand where they are used, so that neither can be missing. */
+/**
+ * The words in the reader's language. Both stand where they are used, so that neither can be missing.
+ * @param {string} portuguese
+ * @param {string} english
+ */
 export function tr(portuguese, english) {
   return locale.value === 'en' ? english : portuguese
 }
 
-/** One thing or several, with its number: `count(2, 'chamada', 'chamadas', 'call', 'calls')`. */
+/**
+ * One thing or several, with its number: `count(2, 'chamada', 'chamadas', 'call', 'calls')`.
+ * @param {number} number
+ * @param {string} one
+ * @param {string} many
+ * @param {string} oneEnglish
+ * @param {string} manyEnglish
+ */
 export function count(number, one, many, oneEnglish, manyEnglish) {
   return `${amount(number)} ${number === 1 ? tr(one, oneEnglish) : tr(many, manyEnglish)}`
 }
 
+/** @param {number} number */
 export function amount(number) {
   return new Intl.NumberFormat(locale.value).format(number)
 }
 
-/** A time of today as a time, of another day with its date, of another year with that too. */
+/**
+ * A time of today as a time, of another day with its date, of another year with that too.
+ * @param {string | number} at
+ */
 export function moment(at) {
   const date = new Date(at)
   const today = date.toDateString() === new Date().toDateString()
@@ -58,7 +86,10 @@ export function moment(at) {
   }).format(date)
 }
 
-/** ms as `0:42` or `1:02:03`. */
+/**
+ * ms as `0:42` or `1:02:03`.
+ * @param {number} ms
+ */
 export function lasted(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000))
   const parts = [Math.floor(seconds / 60) % 60, seconds % 60].map((part) => String(part).padStart(2, '0'))
@@ -66,7 +97,11 @@ export function lasted(ms) {
   return hours > 0 ? `${hours}:${parts.join(':')}` : `${Number(parts[0])}:${parts[1]}`
 }
 
-/** The outer state of a call: its word, and the shape and tone that go with it. */
+/**
+ * The outer state of a call: its word, and the shape and tone that go with it.
+ * @param {{ state?: string | null | undefined, outcome?: string | null | undefined, reason?: string | null | undefined, endedAt?: string | boolean | null | undefined, awaitingVisitor?: boolean | undefined }} call
+ * @returns {Mark}
+ */
 export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
   if (endedAt || state === 'ended') return outcomeOf(outcome, reason)
   if (awaitingVisitor)
@@ -75,10 +110,9 @@ export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
       shape: 'clock',
       tone: 'warn',
     }
-  const path = (state ?? '').split('.')
-  const outer = path[0]
-  const within = { searching: 'searching', answered: path[2] ?? 'consulting' }
-  const place = outer === 'reaching' ? (within[path[1]] ?? 'searching') : outer
+  const [outer = '', within = '', part = 'consulting'] = (state ?? '').split('.')
+  const place = outer !== 'reaching' ? outer : within === 'answered' ? part : 'searching'
+  /** @type {Marks} */
   const known = {
     attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],
     matching: [tr('Procurando a unidade', 'Finding the unit'), 'search', 'busy'],
@@ -87,15 +121,21 @@ export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
     talking: [tr('Em conversa', 'In conversation'), 'talking', 'busy'],
     releasing: [tr('Sem decisão', 'No decision'), 'ask', 'busy'],
     concluding: [tr('Despedida', 'Saying goodbye'), 'wave', 'calm'],
-  }[place]
-  const [word, shape, tone] = known ?? [outer || tr('Começando', 'Starting'), 'dot', 'calm']
+  }
+  const [word, shape, tone] = known[place] ?? [outer || tr('Começando', 'Starting'), 'dot', 'calm']
   return { word, shape, tone }
 }
 
+/**
+ * @param {string | null | undefined} outcome
+ * @param {string | null} [reason]
+ * @returns {Mark}
+ */
 export function outcomeOf(outcome, reason) {
   if (outcome === 'abandoned' && reason === 'fault')
     return { word: tr('Perdida em uma queda', 'Lost in a failure'), shape: 'warning', tone: 'bad' }
-  const [word, shape, tone] = {
+  /** @type {Marks} */
+  const known = {
     authorized: [tr('Autorizado', 'Authorised'), 'check', 'ok'],
     denied: [tr('Negado', 'Denied'), 'cross', 'bad'],
     undecided: [tr('Sem decisão', 'Undecided'), 'missed', 'warn'],
@@ -104,12 +144,18 @@ export function outcomeOf(outcome, reason) {
     abandoned: [tr('Visitante saiu', 'Visitor left'), 'left', 'calm'],
     blocked: [tr('Bloqueado', 'Blocked'), 'block', 'bad'],
     expired: [tr('Tempo esgotado', 'Time ran out'), 'clock', 'warn'],
-  }[outcome] ?? [tr('Encerrada', 'Ended'), 'dot', 'calm']
+  }
+  const [word, shape, tone] = known[outcome ?? ''] ?? [tr('Encerrada', 'Ended'), 'dot', 'calm']
   return { word, shape, tone }
 }
 
+/**
+ * @param {string} status
+ * @returns {Mark}
+ */
 export function messageStateOf(status) {
-  const [word, shape, tone] = {
+  /** @type {Marks} */
+  const known = {
     pending: [tr('Na fila', 'Waiting'), 'dot', 'calm'],
     processing: [tr('Enviando', 'Sending'), 'ring', 'busy'],
     retrying: [tr('Nova tentativa', 'Will be retried'), 'clock', 'warn'],
@@ -117,11 +163,15 @@ export function messageStateOf(status) {
     failed: [tr('Falhou', 'Failed'), 'cross', 'bad'],
     expired: [tr('Vencida', 'Expired'), 'clock', 'warn'],
     cancelled: [tr('Cancelada', 'Cancelled'), 'left', 'calm'],
-  }[status] ?? [status, 'dot', 'calm']
+  }
+  const [word, shape, tone] = known[status] ?? [status, 'dot', 'calm']
   return { word, shape, tone }
 }
 
-/** How an attempt of a message ended; null while it is under way. */
+/**
+ * How an attempt of a message ended; null while it is under way.
+ * @param {string | null} outcome
+ */
 export function attemptOf(outcome) {
   if (outcome === null) return tr('em curso', 'under way')
   return outcome === 'released'
@@ -129,25 +179,36 @@ export function attemptOf(outcome) {
     : messageStateOf(outcome).word
 }
 
-/** By what a message leaves. */
+/**
+ * By what a message leaves.
+ * @param {string} channel
+ */
 export function channelName(channel) {
+  /** @type {Words} */
   const names = { whatsapp: 'WhatsApp', twilio: 'Twilio', webhook: 'Webhook', gate: tr('Portão', 'Gate') }
   return names[channel] ?? channel
 }
 
-/** What a message is: the type of an event as its receiver knows it, the form of what people read by its word. */
+/**
+ * What a message is: the type of an event as its receiver knows it, the form of what people read by its word.
+ * @param {{ channel: string, type: string | null }} message
+ */
 export function typeOf({ channel, type }) {
   if (channel === 'webhook' || channel === 'gate') return type ?? ''
+  /** @type {Words} */
   const words = {
     text: tr('texto', 'text'),
     buttons: tr('botões', 'buttons'),
     template: tr('modelo', 'template'),
     audio: tr('áudio', 'audio'),
   }
-  return words[type] ?? type ?? ''
+  return words[type ?? ''] ?? type ?? ''
 }
 
-/** To whom it goes: WEBHOOK_URL has no id. */
+/**
+ * To whom it goes: WEBHOOK_URL has no id.
+ * @param {{ channel: string, to: string }} message
+ */
 export function recipientOf({ channel, to }) {
   return channel === 'webhook' && to === 'environment' ? 'WEBHOOK_URL' : to
 }
@@ -176,16 +237,24 @@ export function disabledFor(reason) {
   return disabledIn(locale.value, reason)
 }
 
-/** What a process lacks for its work, which readiness tells in English. */
+/**
+ * What a process lacks for its work, which readiness tells in English.
+ * @param {string} lack
+ */
 export function lackOf(lack) {
-  const [part, state] = lack.split(' ')
+  const [part, state = ''] = lack.split(' ')
   if (part === 'broker') return tr(`RabbitMQ ${brokerState(state)}`, lack)
+  /** @type {Words} */
   const known = { 'not running': 'não está no ar', 'database away': 'banco de dados sem resposta' }
   return tr(known[lack] ?? lack, lack)
 }
 
-/** How the connection to RabbitMQ is. */
+/**
+ * How the connection to RabbitMQ is.
+ * @param {string} state
+ */
 export function brokerState(state) {
+  /** @type {Words} */
   const known = {
     connecting: 'conectando',
     open: 'conectado',
@@ -199,12 +268,17 @@ export function brokerState(state) {
   return tr(known[state] ?? state, state)
 }
 
+/** @param {import('./api-types.d.ts').Role} role */
 export function roleName(role) {
   return role === 'visitor' ? tr('Visitante', 'Visitor') : tr('Morador', 'Resident')
 }
 
-/** What to do about an error, in words of the reader; the service's own message follows it. */
+/**
+ * What to do about an error, in words of the reader; the service's own message follows it.
+ * @param {{ code?: string } | undefined} error
+ */
 export function adviceOn(error) {
+  /** @type {Words} */
   const known = {
     OFFLINE: tr(
       'O serviço não responde. Verifique se ele está no ar.',
@@ -219,6 +293,6 @@ export function adviceOn(error) {
     LEG_ABSENT: tr('Esse lado já não está na linha.', 'That side is not on the line any more.'),
     DATABASE_UNREACHABLE: tr('O banco de dados não responde.', 'The database does not answer.'),
     SPEECH_OFF: tr('Falar um texto precisa de TTS configurado.', 'Saying a text needs TTS to be configured.'),
-  }[error?.code]
-  return known ?? tr('Não foi possível.', 'That could not be done.')
+  }
+  return known[error?.code ?? ''] ?? tr('Não foi possível.', 'That could not be done.')
 }

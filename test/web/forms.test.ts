@@ -104,7 +104,7 @@ inChromium('a plan that cannot be read is said to be there, and is kept', async 
   const { page } = here
   const dialog = await openDirectory(here, house)
   const tenant = page.locator('[data-tenant="default"]')
-  const note = dialog.getByText('A plan is stored that can be neither read nor edited here')
+  const note = dialog.getByText('The stored plan can be neither read nor edited here')
   await tenant.getByText('plan not readable').waitFor()
   await tenant.click()
   await note.waitFor()

@@ -79,7 +79,7 @@ inChromium('one tenant is paused, each pause is listed with who and since when, 
 
   await page.getByRole('button', { name: 'Resume sending: North Tower' }).click()
   await row('north').waitFor({ state: 'detached' })
-  await page.locator('.toast', { hasText: 'the pause of everybody still holds' }).waitFor()
+  await page.locator('.toast', { hasText: 'the pause for everybody remains' }).waitFor()
   await page.getByRole('button', { name: 'Resume sending: Everybody' }).click()
   await mark.getByText('1 tenant is paused').waitFor()
   await page.getByRole('button', { name: 'Resume sending: South Tower' }).click()

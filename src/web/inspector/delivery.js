@@ -12,6 +12,19 @@ import { clock } from './live.js'
 import { Steps, useInView } from './steps.js'
 import { Tree } from './tree.js'
 
+/** @typedef {import('/assets/api-types.d.ts').Message} Message */
+/**
+ * @typedef {object} Step
+ * @property {number} seq
+ * @property {string} at
+ * @property {boolean} atLatest nobody noted the moment: it happened at `at` or before
+ * @property {string} kind
+ * @property {Record<string, any>} data
+ * @property {{ delivery: string }} states
+ * @property {unknown} context
+ */
+/** @typedef {{ message: Message, details: Record<string, any>, machines: { delivery: string }, masked: boolean, over: boolean, steps: Step[] }} Life */
+
 /** ms between two looks at a message: while it is owed, and while only a person or its provider can move it. */
 const OWED_MS = 1000
 const RESTING_MS = 3000
@@ -24,6 +37,7 @@ const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 export function AskDelivery() {
   const [id, setId] = useState('')
   const [wrong, setWrong] = useState(false)
+  /** @param {Event} event */
   const look = (event) => {
     event.preventDefault()
     const wanted = id.trim()
@@ -43,16 +57,20 @@ export function AskDelivery() {
   </form>`
 }
 
-/** One message: its way along the delivery's chart, step by step, and on while it is looked at. */
+/**
+ * One message: its way along the delivery's chart, step by step, and on while it is looked at.
+ * @param {{ id: string }} props
+ */
 export function Delivery({ id }) {
   const { value, error, again } = useLoad(
-    () => get(`/api/inspector/messages/${encodeURIComponent(id)}`),
+    /** @returns {Promise<Life>} */ () => get(`/api/inspector/messages/${encodeURIComponent(id)}`),
     [id],
   )
   // undefined: the latest, whichever that is
-  const [chosen, choose] = useState(undefined)
+  const [chosen, choose] = useState(/** @type {number | undefined} */ (undefined))
   const absent = ABSENT.has(error?.code)
-  const every = absent || value?.over ? undefined : OWED.has(value?.message.status) ? OWED_MS : RESTING_MS
+  const every =
+    absent || value?.over ? undefined : OWED.has(value?.message.status ?? '') ? OWED_MS : RESTING_MS
   useEffect(() => {
     if (every === undefined) return
     const timer = setInterval(() => document.visibilityState === 'visible' && again(), every)
@@ -66,18 +84,19 @@ export function Delivery({ id }) {
   const list = useInView(at)
 
   if (absent) return html`<${Absent} />`
-  if (!value) {
+  const step = steps[at]
+  if (!value || !step) {
     return html`<section class="panel" aria-busy=${!error}>${error && html`<${Failure} error=${error} again=${again} />`}</section>`
   }
   const { message } = value
-  const show = (index) => choose(index >= last ? undefined : steps[index].seq)
-  const step = steps[at]
+  /** @param {number} index */
+  const show = (index) => choose(index >= last ? undefined : steps[index]?.seq)
   return html`
     <section class="panel actors" aria-label=${tr('Mensagem', 'Message')}>
       <h2>${tr('Entrega', 'Delivery')} <small>${message.channel}</small></h2>
       <p data-status=${message.status}><${Mark} ...${messageStateOf(message.status)} /></p>
       <${Following} over=${value.over} error=${error} />
-      <${Facts} message=${message} callId=${value.details.callId} />
+      <${Facts} message=${message} callId=${value.details['callId']} />
       <${MessageActions} message=${message} again=${again} />
     </section>
     <section class="panel" aria-label=${tr('Diagrama', 'Chart')}>
@@ -91,7 +110,7 @@ export function Delivery({ id }) {
     <section class="panel" aria-label=${tr('O que aconteceu', 'What happened')}>
       <${Step} step=${step} began=${message.createdAt} />
       ${
-        steps[0].seq > 0 &&
+        (steps[0]?.seq ?? 0) > 0 &&
         html`<p class="help">${tr(`Só os últimos ${steps.length} passos.`, `The latest ${steps.length} steps only.`)}</p>`
       }
       <ol class="events" tabindex="0" ref=${list} aria-label=${tr('Passos', 'Steps')}>
@@ -102,10 +121,10 @@ export function Delivery({ id }) {
           ) => html`<li key=${seq} class=${index === at ? 'now' : ''}>
             <time datetime=${moment}>${atLatest ? '≤ ' : ''}${clock(moment)}</time>
             <button type="button" class="link" aria-current=${index === at ? 'step' : undefined} onClick=${() => show(index)}>
-              ${index + 1} · ${kind}${data.try ? ` · ${data.try}` : ''}
+              ${index + 1} · ${kind}${data['try'] ? ` · ${data['try']}` : ''}
             </button>
             <span class="event-state">→ ${states.delivery}</span>
-            ${data.code && html`<code>${data.code}${data.httpStatus ? ` ${data.httpStatus}` : ''}</code>`}
+            ${data['code'] && html`<code>${data['code']}${data['httpStatus'] ? ` ${data['httpStatus']}` : ''}</code>`}
           </li>`,
         )}
       </ol>
@@ -134,7 +153,10 @@ function Absent() {
   <//></section>`
 }
 
-/** Whether what is shown still follows what happens. */
+/**
+ * Whether what is shown still follows what happens.
+ * @param {{ over: boolean, error: { code: string } | undefined }} props
+ */
 function Following({ over, error }) {
   const [word, shape, tone] = error
     ? [`${tr('sem resposta', 'no answer')} (${error.code})`, 'warning', 'warn']
@@ -144,7 +166,9 @@ function Following({ over, error }) {
   return html`<p role="status"><${Mark} word=${word} shape=${shape} tone=${tone} /></p>`
 }
 
+/** @param {{ message: Message, callId: string }} props */
 function Facts({ message, callId }) {
+  /** @type {[name: string, fact: string | null][]} */
   const facts = [
     [tr('Tentativas', 'Attempts'), `${message.attempts}`],
     [tr('Criada', 'Created'), moment(message.createdAt)],
@@ -160,6 +184,7 @@ function Facts({ message, callId }) {
   `
 }
 
+/** @param {{ step: Step, began: string }} props */
 function Step({ step, began }) {
   const after = new Date(step.at).getTime() - new Date(began).getTime()
   return html`
@@ -171,7 +196,7 @@ function Step({ step, began }) {
         'The exact moment was not recorded: it was this one or earlier.',
       )}</p>`
     }
-    ${step.data.code && html`<p>${failureOf({ ...step.data, message: step.data.error ?? step.data.message })}</p>`}
+    ${step.data['code'] && html`<p>${failureOf({ ...step.data, message: step.data['error'] ?? step.data['message'] })}</p>`}
     ${Object.keys(step.data).length > 0 && html`<${Tree} value=${step.data} />`}
   `
 }

@@ -15,7 +15,9 @@ import { Replay } from './replay.js'
 const ENDED_MS = 10_000
 
 function App() {
-  const [error, setError] = useState(undefined)
+  const [error, setError] = useState(
+    /** @type {import('/assets/parts/notice.js').Failed | undefined} */ (undefined),
+  )
   const begin = () => {
     setError(undefined)
     resume().catch(setError)
@@ -46,6 +48,10 @@ function App() {
   `
 }
 
+/**
+ * @param {string} view
+ * @param {string | undefined} name
+ */
 function content(view, name) {
   if (view === 'live' && name) return html`<${Watching} key=${name} name=${name} />`
   if (view === 'replay' && name) return html`<${Replay} key=${name} id=${name} />`
@@ -58,6 +64,7 @@ function content(view, name) {
   <//></section>`
 }
 
+/** @param {{ name: string }} props */
 function Watching({ name }) {
   useEffect(() => {
     watch(name)
@@ -81,17 +88,21 @@ function Roots() {
   const all = [...roots.value.values()]
   const calls = all
     .filter(({ kind }) => kind === 'call')
-    .sort((a, b) => a.facts.startedAt - b.facts.startedAt)
+    .sort((a, b) => a.facts['startedAt'] - b.facts['startedAt'])
   const others = all.filter(({ kind }) => kind !== 'call')
   return html`
     <h2>${tr('Chamadas ao vivo', 'Live calls')} <span class="number">${calls.length}</span></h2>
     ${calls.length === 0 && html`<p class="help">${tr('Ninguém está na portaria.', 'Nobody is at the gate.')}</p>`}
-    <ul class="choices">${calls.map((one) => entry(one, one.facts.unit ? `${tr('Unidade', 'Unit')} ${one.facts.unit}` : one.name.slice(0, 8)))}</ul>
+    <ul class="choices">${calls.map((one) => entry(one, one.facts['unit'] ? `${tr('Unidade', 'Unit')} ${one.facts['unit']}` : one.name.slice(0, 8)))}</ul>
     ${others.length > 0 && html`<h2>${tr('Serviço', 'Service')}</h2>`}
     <ul class="choices">${others.map((one) => entry(one, one.name))}</ul>
   `
 }
 
+/**
+ * @param {import('./feed.js').Actor} one
+ * @param {string} title
+ */
 function entry(one, title) {
   return html`<li key=${one.name}>
     <a href="#/live/${encodeURIComponent(one.name)}" aria-current=${watched.value === one.name ? 'true' : undefined}>
@@ -101,7 +112,12 @@ function entry(one, title) {
 }
 
 function Ended() {
-  const { value, error } = useLoad(() => get('/api/inspector/calls'), [roots.value.size], ENDED_MS)
+  const { value, error } = useLoad(
+    /** @returns {Promise<{ items: import('/assets/api-types.d.ts').Call[] }>} */ () =>
+      get('/api/inspector/calls'),
+    [roots.value.size],
+    ENDED_MS,
+  )
   return html`
     <h2>${tr('Encerradas', 'Ended')}</h2>
     ${error && html`<p class="error-line">${error.code}</p>`}
@@ -109,7 +125,7 @@ function Ended() {
     <ul class="choices">
       ${(value?.items ?? []).map((call) => {
         const { word } = outcomeOf(call.outcome, call.reason)
-        const took = call.endedAt ? lasted(new Date(call.endedAt) - new Date(call.startedAt)) : ''
+        const took = call.endedAt ? lasted(Date.parse(call.endedAt) - Date.parse(call.startedAt)) : ''
         return html`<li key=${call.id}>
           <a href="#/replay/${call.id}" aria-current=${route.value.rest[0] === call.id ? 'true' : undefined}>
             <span>${call.unitNumber ? `${tr('Unidade', 'Unit')} ${call.unitNumber}` : call.id.slice(0, 8)} <small>${moment(call.startedAt)} · ${took}</small></span>
@@ -121,6 +137,7 @@ function Ended() {
   `
 }
 
+/** @type {Record<string, string | undefined>} */
 const NEXT_THEME = { undefined: 'light', light: 'dark', dark: undefined }
 
 function Tools() {
@@ -129,10 +146,11 @@ function Tools() {
     <button type="button" class="tool" lang=${other} aria-label=${other === 'en' ? 'English' : 'Português'} onClick=${() => chooseLocale(other)}>
       ${other === 'en' ? 'EN' : 'PT'}
     </button>
-    <button type="button" class="tool" aria-label=${tr('Tema', 'Theme')} onClick=${() => chooseTheme(NEXT_THEME[theme.value])}>
-      <${Icon} name=${{ light: 'sun', dark: 'moon' }[theme.value] ?? 'contrast'} />
+    <button type="button" class="tool" aria-label=${tr('Tema', 'Theme')} onClick=${() => chooseTheme(NEXT_THEME[String(theme.value)])}>
+      <${Icon} name=${theme.value === 'light' ? 'sun' : theme.value === 'dark' ? 'moon' : 'contrast'} />
     </button>
   </div>`
 }
 
-render(html`<${App} />`, document.getElementById('app'))
+const place = document.getElementById('app')
+if (place) render(html`<${App} />`, place)

@@ -8,7 +8,13 @@ import { CallMessages } from './messages.js'
 import { Sequence, short } from './sequence.js'
 import { Tree } from './tree.js'
 
-/** What an event needs beside its type, as it is first offered. */
+/** @typedef {import('./feed.js').Actor} Actor */
+/** @typedef {Actor & { label: string }} Labelled */
+
+/**
+ * What an event needs beside its type, as it is first offered.
+ * @type {Record<string, Record<string, string>>}
+ */
 const FORMS = {
   'key.pressed': { key: '1' },
   'visitor.key.pressed': { key: '1' },
@@ -17,27 +23,31 @@ const FORMS = {
   'call:leg.hangUp': { role: 'visitor' },
 }
 
-/** One root that lives: its actors, their charts, and what happens between them. */
+/**
+ * One root that lives: its actors, their charts, and what happens between them.
+ * @param {{ name: string }} props
+ */
 export function Live({ name }) {
   const all = [...actors.value.values()]
   const root = all.find(({ parent }) => parent === null)
-  const [chosen, choose] = useState(undefined)
+  const [chosen, choose] = useState(/** @type {string | undefined} */ (undefined))
   const [panel, setPanel] = useState('events')
   if (!root)
     return html`<section class="panel"><${Empty} icon="search" title=${tr('Este ator já terminou.', 'This actor has ended.')}>
       ${tr('Se era uma chamada, reveja-a passo a passo em “Encerradas”.', 'If it was a call, replay it step by step under “Ended”.')}
     <//></section>`
-  const actor = actors.value.get(chosen) ?? root
+  const actor = actors.value.get(chosen ?? '') ?? root
   const labelled = new Map(
     all.map((one) => [one.id, { ...one, label: one.parent === null ? one.kind : one.actor }]),
   )
+  const label = labelled.get(actor.id)?.label ?? actor.actor
   return html`
     <section class="panel actors" aria-label=${tr('Atores', 'Actors')}>
       <ul>
         ${tree(all, root).map(
           ({ one, depth }) => html`<li key=${one.id} data-depth=${Math.min(depth, 4)}>
             <button type="button" class="actor" aria-pressed=${one.id === actor.id} onClick=${() => choose(one.id)}>
-              <span class="actor-name">${labelled.get(one.id).label}</span>
+              <span class="actor-name">${labelled.get(one.id)?.label}</span>
               <span class="actor-state">${one.state || one.status}</span>
             </button>
           </li>`,
@@ -46,7 +56,7 @@ export function Live({ name }) {
     </section>
     <section class="panel" aria-label=${tr('Diagrama', 'Chart')}>
       <div class="spread">
-        <h2>${labelled.get(actor.id).label} <small>${labelled.get(actor.id).label === actor.machine ? '' : actor.machine}</small></h2>
+        <h2>${label} <small>${label === actor.machine ? '' : actor.machine}</small></h2>
         <span class="state-word" aria-live="polite">${actor.state || actor.status}</span>
       </div>
       ${
@@ -54,21 +64,23 @@ export function Live({ name }) {
           ? html`<p class="help">${tr('Uma espera ou tarefa: não tem estados.', 'A wait or a task: it has no states.')}</p>`
           : html`<${Chart} machine=${actor.machine} state=${actor.state} was=${actor.was} />`
       }
-      <${SendForm} key=${actor.id} name=${name} actor=${actor} label=${labelled.get(actor.id).label} place=${placeOf(root)} />
+      <${SendForm} key=${actor.id} name=${name} actor=${actor} label=${label} place=${placeOf(root)} />
     </section>
     <section class="panel" aria-label=${tr('O que acontece', 'What happens')}>
       <div class="tabs" role="tablist">
-        ${[
-          ['events', tr('Eventos', 'Events')],
-          ['sequence', tr('Sequência', 'Sequence')],
-          ['context', tr('Contexto', 'Context')],
-        ].map(
-          ([
-            id,
-            word,
-          ]) => html`<button type="button" role="tab" id="tab-${id}" aria-selected=${panel === id} aria-controls="tabpanel"
+        ${
+          /** @type {[id: string, word: string][]} */ ([
+            ['events', tr('Eventos', 'Events')],
+            ['sequence', tr('Sequência', 'Sequence')],
+            ['context', tr('Contexto', 'Context')],
+          ]).map(
+            ([
+              id,
+              word,
+            ]) => html`<button type="button" role="tab" id="tab-${id}" aria-selected=${panel === id} aria-controls="tabpanel"
             tabindex=${panel === id ? 0 : -1} onClick=${() => setPanel(id)} onKeyDown=${(event) => turn(event, setPanel)}>${word}</button>`,
-        )}
+          )
+        }
       </div>
       <div id="tabpanel" role="tabpanel" aria-labelledby="tab-${panel}">
         ${panel === 'events' && html`<${Events} labelled=${labelled} chosen=${chosen} />`}
@@ -85,19 +97,32 @@ export function Live({ name }) {
 
 const PANELS = ['events', 'sequence', 'context']
 
-/** Arrow keys go from one tab to the next. */
+/**
+ * Arrow keys go from one tab to the next.
+ * @param {KeyboardEvent & { currentTarget: HTMLElement }} event
+ * @param {(panel: string) => void} setPanel
+ */
 function turn(event, setPanel) {
-  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-  if (!step) return
+  const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+  if (step === 0) return
   event.preventDefault()
   const at = PANELS.indexOf(event.currentTarget.id.slice('tab-'.length))
-  const next = PANELS[(at + step + PANELS.length) % PANELS.length]
+  const next = PANELS[(at + step + PANELS.length) % PANELS.length] ?? 'events'
   setPanel(next)
   document.getElementById(`tab-${next}`)?.focus()
 }
 
-/** Parents before their children, each with how deep it is; what is over is left out. */
+/**
+ * Parents before their children, each with how deep it is; what is over is left out.
+ * @param {Actor[]} all
+ * @param {Actor} root
+ */
 function tree(all, root) {
+  /**
+   * @param {Actor} one
+   * @param {number} depth
+   * @returns {{ one: Actor, depth: number }[]}
+   */
   const below = (one, depth) => [
     { one, depth },
     ...all
@@ -107,6 +132,7 @@ function tree(all, root) {
   return below(root, 0)
 }
 
+/** @param {{ labelled: Map<string, Labelled>, chosen: string | undefined }} props */
 function Events({ labelled, chosen }) {
   const shown = events.value
     .filter(({ id }) => chosen === undefined || id === chosen)
@@ -114,6 +140,7 @@ function Events({ labelled, chosen }) {
     .reverse()
   if (shown.length === 0)
     return html`<p class="help">${tr('Nada aconteceu desde que você abriu esta tela.', 'Nothing has happened since you opened this view.')}</p>`
+  /** @param {string | null} id */
   const name = (id) => (id === null ? tr('fora', 'outside') : (labelled.get(id)?.label ?? id))
   return html`<ol class="events" tabindex="0">
     ${shown.map(({ at, from, id, event, state }) => {
@@ -129,6 +156,7 @@ function Events({ labelled, chosen }) {
   </ol>`
 }
 
+/** @param {{ actor: Actor }} props */
 function Context({ actor }) {
   const { context, output } = actor
   return html`
@@ -145,27 +173,35 @@ function Context({ actor }) {
   `
 }
 
-/** What a root is called where it is spoken of. */
+/**
+ * What a root is called where it is spoken of.
+ * @param {Actor} root
+ */
 function placeOf({ kind, name, facts }) {
   if (kind !== 'call') return name ?? kind
   const id = (name ?? '').slice(0, 8)
-  return facts?.unit
-    ? tr(`chamada ${id}, unidade ${facts.unit}`, `call ${id}, unit ${facts.unit}`)
+  return facts['unit']
+    ? tr(`chamada ${id}, unidade ${facts['unit']}`, `call ${id}, unit ${facts['unit']}`)
     : tr(`chamada ${id}`, `call ${id}`)
 }
 
-/** An event by hand, for who may operate; the call's journal keeps who sent it. */
+/**
+ * An event by hand, for who may operate; the call's journal keeps who sent it.
+ * @param {{ name: string, actor: Actor, label: string, place: string }} props
+ */
 function SendForm({ name, actor, label, place }) {
   const types = actor.sendable ?? []
-  const [type, setType] = useState(types[0])
+  const [type, setType] = useState(types[0] ?? '')
   const form = FORMS[`${actor.machine}:${type}`] ?? FORMS[type] ?? {}
   const [facts, setFacts] = useState(form)
   if (types.length === 0 || actor.ended || actor.status !== 'active') return null
+  /** @param {{ currentTarget: HTMLSelectElement }} event */
   const pick = (event) => {
     const next = event.currentTarget.value
     setType(next)
     setFacts(FORMS[`${actor.machine}:${next}`] ?? FORMS[next] ?? {})
   }
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     const told = [type, ...Object.values(facts)].join(' ')
@@ -199,7 +235,10 @@ function SendForm({ name, actor, label, place }) {
   </form>`
 }
 
-/** To the ms: what follows in a chart is often closer than a second. */
+/**
+ * To the ms: what follows in a chart is often closer than a second.
+ * @param {string} at
+ */
 export function clock(at) {
   const date = new Date(at)
   return `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, '0')}`

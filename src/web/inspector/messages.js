@@ -9,10 +9,18 @@ const LOOK_MS = 3000
 /** Messages of a call that are listed, the latest. */
 const LISTED = 50
 
-/** What was or will be sent for a call, each with the way to its delivery. */
+/**
+ * What was or will be sent for a call, each with the way to its delivery.
+ * @param {{ call: string }} props
+ */
 export function CallMessages({ call }) {
   const path = withQuery('/api/messages', { call, limit: LISTED })
-  const { value, error } = useLoad(() => get(path), [path], LOOK_MS)
+  const { value, error } = useLoad(
+    /** @returns {Promise<import('/assets/api-types.d.ts').Page<import('/assets/api-types.d.ts').Message>>} */ () =>
+      get(path),
+    [path],
+    LOOK_MS,
+  )
   return html`<section class="panel" aria-label=${tr('Mensagens desta chamada', "This call's messages")} aria-busy=${!value && !error}>
     <h2>${tr('Mensagens desta chamada', "This call's messages")}</h2>
     ${error && html`<p class="error-line" role="alert"><code>${error.code}</code> ${failureOf(error)}</p>`}

@@ -8,18 +8,28 @@ import { CallMessages } from './messages.js'
 import { Steps, useInView } from './steps.js'
 import { Tree } from './tree.js'
 
-/** An ended call, step by step as its journal has it. */
+/** @typedef {import('/assets/api-types.d.ts').JournalEvent & { states: Record<string, string> }} Step */
+/** @typedef {{ call: import('/assets/api-types.d.ts').Call, machines: Record<string, string>, steps: Step[] }} Replayed */
+
+/**
+ * An ended call, step by step as its journal has it.
+ * @param {{ id: string }} props
+ */
 export function Replay({ id }) {
-  const { value, error, again } = useLoad(() => get(`/api/inspector/calls/${id}`), [id])
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<Replayed>} */ () => get(`/api/inspector/calls/${id}`),
+    [id],
+  )
   const [at, setAt] = useState(0)
   const [actor, setActor] = useState('call')
   const list = useInView(at)
   const last = (value?.steps.length ?? 1) - 1
 
   if (error) return html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`
-  if (!value || value.steps.length === 0) return html`<section class="panel" aria-busy="true"></section>`
-  const step = value.steps[at]
-  const began = new Date(value.steps[0].at).getTime()
+  const step = value?.steps[at]
+  const first = value?.steps[0]
+  if (!value || !step || !first) return html`<section class="panel" aria-busy="true"></section>`
+  const began = Date.parse(first.at)
   const machine = value.machines[actor]
   const { word } = outcomeOf(value.call.outcome, value.call.reason)
   return html`
@@ -49,7 +59,7 @@ export function Replay({ id }) {
         ${value.steps.map(
           ({ seq, kind, leg, data }, index) => html`<li key=${seq} class=${index === at ? 'now' : ''}>
             <button type="button" class="link" aria-current=${index === at ? 'step' : undefined} onClick=${() => setAt(index)}>
-              ${index + 1} · ${kind}${leg ? ` · ${leg}` : ''}${kind === 'state' ? ` · ${data.actor} → ${data.state}` : ''}
+              ${index + 1} · ${kind}${leg ? ` · ${leg}` : ''}${kind === 'state' ? ` · ${data['actor']} → ${data['state']}` : ''}
             </button>
           </li>`,
         )}
@@ -59,7 +69,10 @@ export function Replay({ id }) {
   `
 }
 
-/** The call first, the others as they came. */
+/**
+ * The call first, the others as they came.
+ * @param {Record<string, string>} machines
+ */
 function inOrder(machines) {
   return Object.keys(machines).sort((a, b) => Number(b === 'call') - Number(a === 'call'))
 }

@@ -1,25 +1,32 @@
 import { html, useEffect, useRef } from '/assets/lib.js'
 import { tr } from '/assets/words.js'
 
+/** @typedef {import('./feed.js').Happening} Happening */
+
 const COLUMN = 132
 const ROW = 26
 const HEAD = 34
 /** Events that are drawn, the latest. */
 const DRAWN = 60
 
-/** Who told whom what: a line for each actor, an arrow for each event, the oldest on top. */
+/**
+ * Who told whom what: a line for each actor, an arrow for each event, the oldest on top.
+ * @param {{ events: Happening[], actors: Map<string, { label: string }>, chosen: string, choose: (id: string) => void }} props
+ */
 export function Sequence({ events, actors, chosen, choose }) {
-  const place = useRef(null)
+  const place = useRef(/** @type {HTMLElement | null} */ (null))
   const drawn = events.slice(-DRAWN)
   const ids = [...new Set(drawn.flatMap(({ from, id }) => [from ?? '', id]))]
+  /** @param {string} id */
   const nameOf = (id) => (id === '' ? tr('fora', 'outside') : (actors.get(id)?.label ?? id))
+  /** @param {string} id */
   const x = (id) => ids.indexOf(id) * COLUMN + COLUMN / 2
   const width = Math.max(1, ids.length) * COLUMN
   const height = HEAD + drawn.length * ROW + 10
   useEffect(() => {
     // who has scrolled up reads; the others see the latest
     const { current: box } = place
-    if (box.scrollHeight - box.scrollTop - box.clientHeight < 3 * ROW) box.scrollTop = box.scrollHeight
+    if (box && box.scrollHeight - box.scrollTop - box.clientHeight < 3 * ROW) box.scrollTop = box.scrollHeight
   }, [drawn.at(-1)])
   return html`<div class="sequence" ref=${place} tabindex="0" role="img" aria-label=${tr('Sequência entre atores', 'Sequence between actors')}>
     <svg width=${width} height=${height} viewBox="0 0 ${width} ${height}">
@@ -36,6 +43,11 @@ export function Sequence({ events, actors, chosen, choose }) {
   </div>`
 }
 
+/**
+ * @param {Happening} happening
+ * @param {number} y
+ * @param {(id: string) => number} x
+ */
 function arrow({ from, id, event, state }, y, x) {
   const [start, end] = [x(from ?? ''), x(id)]
   const own = start === end
@@ -51,7 +63,10 @@ function arrow({ from, id, event, state }, y, x) {
   </g>`
 }
 
-/** `xstate.done.actor.greet` is what happens when `greet` is over. */
+/**
+ * `xstate.done.actor.greet` is what happens when `greet` is over.
+ * @param {string} type
+ */
 export function short(type) {
   return type
     .replace(/^xstate\.done\.actor\.(.+)$/, `$1 ${tr('terminou', 'done')}`)

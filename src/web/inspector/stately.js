@@ -1,4 +1,4 @@
-import { resume, session } from '/assets/api.js'
+import { reasonOf, resume, session } from '/assets/api.js'
 import { tr } from '/assets/words.js'
 
 /** Stately's own viewer; it gets what the feed has by messages between windows, in this browser alone. */
@@ -9,24 +9,29 @@ const ABSENT_MS = 10_000
 const KEPT = 2000
 
 const note = document.getElementById('note')
-const viewer = document.getElementById('viewer')
+/** @type {HTMLIFrameElement | null} */
+const viewer = document.querySelector('iframe#viewer')
+/** @param {string} text */
 const say = (text) => {
+  if (!note) return
   note.textContent = text
   note.hidden = text === ''
 }
 
 let ready = false
+/** @type {unknown[]} */
 let waiting = []
 addEventListener('message', ({ origin, data }) => {
   if (origin !== ORIGIN || data?.type !== '@statelyai.connected') return
   ready = true
   say('')
-  for (const message of waiting) viewer.contentWindow.postMessage(message, ORIGIN)
+  for (const message of waiting) viewer?.contentWindow?.postMessage(message, ORIGIN)
   waiting = []
 })
 
+/** @param {unknown} message */
 function pass(message) {
-  if (ready) return viewer.contentWindow.postMessage(message, ORIGIN)
+  if (ready) return viewer?.contentWindow?.postMessage(message, ORIGIN)
   waiting.push(message)
   if (waiting.length > KEPT) waiting.shift()
 }
@@ -51,7 +56,7 @@ async function begin() {
   socket.addEventListener('close', () =>
     say(tr('A conexão terminou; recarregue a página.', 'The connection ended; reload the page.')),
   )
-  viewer.src = `${ORIGIN}/inspect`
+  if (viewer) viewer.src = `${ORIGIN}/inspect`
   setTimeout(() => {
     if (ready) return
     say(
@@ -64,4 +69,4 @@ async function begin() {
 }
 
 say(tr('Abrindo o visualizador da Stately…', "Opening Stately's viewer…"))
-begin().catch((error) => say(String(error.message ?? error)))
+begin().catch((error) => say(reasonOf(error)))

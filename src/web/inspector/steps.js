@@ -4,9 +4,13 @@ import { tr } from '/assets/words.js'
 /** ms between two steps while it plays. */
 const PLAY_MS = 600
 
-/** The way through a list of steps: first, back, play, on, last, and a slider. `word` names the step at `at`. */
+/**
+ * The way through a list of steps: first, back, play, on, last, and a slider. `word` names the step at `at`.
+ * @param {{ at: number, last: number, word: string, go: (at: number) => void }} props
+ */
 export function Steps({ at, last, word, go }) {
   const [plays, setPlays] = useState(false)
+  /** @param {number} index */
   const to = (index) => go(Math.max(0, Math.min(last, index)))
 
   useEffect(() => {
@@ -33,13 +37,16 @@ export function Steps({ at, last, word, go }) {
   </div>`
 }
 
-/** For the list of the same steps: scrolls it, and never the page, so far that the one at `at` is seen. */
+/**
+ * For the list of the same steps: scrolls it, and never the page, so far that the one at `at` is seen.
+ * @param {number} at
+ */
 export function useInView(at) {
-  const list = useRef(null)
+  const list = useRef(/** @type {HTMLElement | null} */ (null))
   useEffect(() => {
     const { current } = list
     const item = current?.children[at]
-    if (!item) return
+    if (!current || !item) return
     const frame = current.getBoundingClientRect()
     const { top, bottom } = item.getBoundingClientRect()
     current.scrollTop += Math.min(0, top - frame.top) + Math.max(0, bottom - frame.bottom)

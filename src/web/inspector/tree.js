@@ -1,9 +1,12 @@
 import { html } from '/assets/lib.js'
 
-/** Plain data as a tree that opens and closes; the first levels are open. */
+/**
+ * Plain data as a tree that opens and closes; the first levels are open.
+ * @param {{ value: unknown, open?: number }} props
+ */
 export function Tree({ value, open = 2 }) {
   if (value === undefined || value === null || typeof value !== 'object')
-    return html`<${Leaf} value=${value} />`
+    return html`<${Leaf} ...${{ value }} />`
   const entries = Object.entries(value)
   if (entries.length === 0) return html`<span class="leaf">${Array.isArray(value) ? '[]' : '{}'}</span>`
   return html`<ul class="tree">
@@ -23,11 +26,13 @@ export function Tree({ value, open = 2 }) {
   </ul>`
 }
 
+/** @param {{ value: unknown }} props */
 function Leaf({ value }) {
   const kind = value === null || value === undefined ? 'nothing' : typeof value
   return html`<span class="leaf ${kind}">${String(value)}</span>`
 }
 
+/** @param {object} value */
 function sizeOf(value) {
   const count = Object.keys(value).length
   return Array.isArray(value) ? `[${count}]` : `{${count}}`

@@ -3,19 +3,29 @@ import { html, useEffect, useRef, useState } from '../lib.js'
 import { tr } from '../words.js'
 import { Failure } from './notice.js'
 
+/** @typedef {{ machine: string, state?: string | undefined, was?: string | undefined }} Drawn */
+
+/** @type {Map<string, Promise<Element>>} */
 const drawn = new Map()
 
-/** A machine's chart as the service draws it; asked for once. */
+/**
+ * A machine's chart as the service draws it; asked for once.
+ * @param {string} name
+ * @returns {Promise<Element>}
+ */
 function chartOf(name) {
-  if (!drawn.has(name)) {
-    const asked = get(`/api/machines/${encodeURIComponent(name)}?format=svg`).then(parsed)
-    drawn.set(name, asked)
-    asked.catch(() => drawn.delete(name))
-  }
-  return drawn.get(name)
+  const known = drawn.get(name)
+  if (known) return known
+  const asked = get(`/api/machines/${encodeURIComponent(name)}?format=svg`).then(parsed)
+  drawn.set(name, asked)
+  asked.catch(() => drawn.delete(name))
+  return asked
 }
 
-/** The drawing alone: what the page's policy would not run or style is left out. */
+/**
+ * The drawing alone: what the page's policy would not run or style is left out.
+ * @param {string} text
+ */
 function parsed(text) {
   const { documentElement: svg } = new DOMParser().parseFromString(text, 'image/svg+xml')
   for (const extra of svg.querySelectorAll('style, script, foreignObject, title')) extra.remove()
@@ -29,7 +39,10 @@ function parsed(text) {
   return svg
 }
 
-/** `reaching.searching`, `deciding.waiting.quiet deciding.timer`: every state that is active, outer ones too. */
+/**
+ * `reaching.searching`, `deciding.waiting.quiet deciding.timer`: every state that is active, outer ones too.
+ * @param {string | null | undefined} state
+ */
 export function activeStates(state) {
   return (state ?? '').split(' ').flatMap((path) => {
     const parts = path.split('.').filter(Boolean)
@@ -40,14 +53,15 @@ export function activeStates(state) {
 /**
  * A machine's chart with the active states lit; the state before keeps a trace, so that a quick step is seen. It fits its
  * frame as long as it can be read, and is scrolled where it cannot; in a window of its own it has the whole screen.
+ * @param {Drawn} props
  */
 export function Chart({ machine, state, was }) {
   const [isLarge, setLarge] = useState(false)
-  const large = useRef(null)
+  const large = useRef(/** @type {HTMLDialogElement | null} */ (null))
   const drawing = { machine, state, was }
   const show = () => {
     setLarge(true)
-    large.current.showModal()
+    large.current?.showModal()
   }
   return html`<div class="chart-frame">
     <${Drawing} ...${drawing} />
@@ -55,17 +69,18 @@ export function Chart({ machine, state, was }) {
     <dialog class="chart-dialog" ref=${large} aria-label=${`${tr('Diagrama', 'Chart')} ${machine}`} onClose=${() => setLarge(false)}>
       <div class="spread">
         <h2>${machine} <small>${state}</small></h2>
-        <button type="button" class="button" autofocus onClick=${() => large.current.close()}>${tr('Fechar', 'Close')}</button>
+        <button type="button" class="button" autofocus onClick=${() => large.current?.close()}>${tr('Fechar', 'Close')}</button>
       </div>
       ${isLarge && html`<${Drawing} ...${drawing} large=${true} />`}
     </dialog>
   </div>`
 }
 
+/** @param {Drawn & { large?: boolean }} props */
 function Drawing({ machine, state, was, large = false }) {
-  const place = useRef(null)
-  const [error, setError] = useState(undefined)
-  const [svg, setSvg] = useState(undefined)
+  const place = useRef(/** @type {HTMLElement | null} */ (null))
+  const [error, setError] = useState(/** @type {import('./notice.js').Failed | undefined} */ (undefined))
+  const [svg, setSvg] = useState(/** @type {Element | undefined} */ (undefined))
 
   useEffect(() => {
     let wanted = true
@@ -104,8 +119,8 @@ function Drawing({ machine, state, was, large = false }) {
     for (const node of current.querySelectorAll('.state')) {
       const name = [...node.classList].find((one) => one.startsWith('state-'))
       const path = name?.slice('state-'.length).replaceAll('-', '.')
-      node.classList.toggle('lit', lit.has(path))
-      node.classList.toggle('passed', passed.has(path))
+      node.classList.toggle('lit', path !== undefined && lit.has(path))
+      node.classList.toggle('passed', path !== undefined && passed.has(path))
     }
     bringIntoView(current)
   }, [svg, error, state, was])
@@ -128,20 +143,22 @@ const LARGEST = { beside: 1.35, alone: 2 }
 /** px of a scroll bar that comes and goes must not change the size, or both would take turns. */
 const SCROLLBAR = 16
 
-/** Sizes the drawing to its frame; true when that has changed it. */
+/**
+ * Sizes the drawing to its frame; true when that has changed it.
+ * @param {HTMLElement} place
+ * @param {boolean} large
+ */
 function fit(place, large) {
   const svg = place.querySelector('svg')
   // one that is on its way out is told of its size once more
   if (!svg || place.offsetWidth === 0) return false
   const { width, height } = svg.viewBox.baseVal
   const style = getComputedStyle(place)
-  const [left, right, top, bottom] = ['Left', 'Right', 'Top', 'Bottom'].map((side) =>
-    Number.parseFloat(style[`padding${side}`]),
-  )
+  const padding = (/** @type {string} */ side) => Number.parseFloat(style.getPropertyValue(`padding-${side}`))
   const most = Number.parseFloat(style.maxHeight)
   const room = {
-    width: place.offsetWidth - left - right - SCROLLBAR,
-    height: (Number.isNaN(most) ? place.offsetHeight : most) - top - bottom,
+    width: place.offsetWidth - padding('left') - padding('right') - SCROLLBAR,
+    height: (Number.isNaN(most) ? place.offsetHeight : most) - padding('top') - padding('bottom'),
   }
   const letters = [...svg.querySelectorAll('text')].map((text) =>
     Number(text.getAttribute('font-size') ?? 11),
@@ -160,7 +177,10 @@ function fit(place, large) {
 /** px that a lit state keeps from the edge. */
 const EDGE = 24
 
-/** Scrolls the chart alone, never the page. */
+/**
+ * Scrolls the chart alone, never the page.
+ * @param {HTMLElement} place
+ */
 function bringIntoView(place) {
   const lit = [...place.querySelectorAll('.lit')].at(-1)
   if (!lit) return

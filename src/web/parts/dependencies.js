@@ -3,18 +3,29 @@ import { computed, html } from '../lib.js'
 import { connection } from '../live/feed.js'
 import { amount, brokerState, lackOf, moment, tr } from '../words.js'
 
+/** @typedef {import('../health.js').Process} Process */
+/** @typedef {import('../health.js').Status} Status */
+/** @typedef {import('../lib.js').Part} Part */
+/** @typedef {[name: Part, value: Part]} Fact */
+/** @typedef {{ title: string, lack?: string, state: import('../words.js').Mark, facts: Fact[] }} Dependency */
+/** @typedef {false | 0 | '' | null | undefined} Absent */
+
 /** Frames since the start, 100 s of sound on one line, before how late they were says anything. */
 const ENOUGH_FRAMES = 5000
 /** ms of lateness at p99 that a jitter buffer still hides, and from which callers hear it. */
 const LATE_MS = 20
 const GAPS_MS = 60
 
-/** Every part the service depends on: `{ title, lack, state, facts }`, `lack` as readiness names it; empty while the service has not answered. */
+/**
+ * Every part the service depends on: `{ title, lack, state, facts }`, `lack` as readiness names it; empty while the service has not answered.
+ * @returns {Dependency[]}
+ */
 export function dependencies() {
   const { status, dead } = health.value
   if (!status || status.error) return []
   const voices = callTakers(status)
-  return [
+  /** @type {(Dependency | Absent)[]} */
+  const parts = [
     {
       title: tr('Serviço', 'Service'),
       lack: 'not running',
@@ -45,18 +56,27 @@ export function dependencies() {
           : fine(tr('nada falhou', 'nothing failed')),
       facts: [[tr('Fila', 'Queue'), html`<a href="#/queue">${tr('ver', 'see it')}</a>`]],
     },
-  ].filter(Boolean)
+  ]
+  return parts.filter((part) => typeof part === 'object' && part !== null)
 }
 
-/** The processes that take calls: this one by its own word, the others by their last. A key of one tenant is told of this one only. */
+/**
+ * The processes that take calls: this one by its own word, the others by their last. A key of one tenant is told of this one only.
+ * @param {Status} status
+ * @returns {Process[]}
+ */
 function callTakers(status) {
   const others = (status.nodes ?? []).filter(
-    ({ isThis, isSilent, roles }) => !isThis && !isSilent && roles.includes('voice'),
+    ({ isThis, isSilent, roles }) => !isThis && !isSilent && roles?.includes('voice'),
   )
   return status.roles === undefined || status.roles.includes('voice') ? [status, ...others] : others
 }
 
-/** Since when, and what it has to do with calls. */
+/**
+ * Since when, and what it has to do with calls.
+ * @param {Process} process
+ * @returns {Fact[]}
+ */
 function lifeOf({ startedAt, calls, maxCalls, legs }) {
   return [
     [tr('Desde', 'Since'), startedAt && moment(startedAt)],
@@ -72,7 +92,11 @@ function lifeOf({ startedAt, calls, maxCalls, legs }) {
   ]
 }
 
-/** Another process on the same database, as it told it with its last sign of life. */
+/**
+ * Another process on the same database, as it told it with its last sign of life.
+ * @param {Process} node
+ * @returns {Dependency}
+ */
 function processPart(node) {
   const [lack] = node.lacks ?? []
   if (node.isSilent)
@@ -80,8 +104,8 @@ function processPart(node) {
       title: `${tr('Processo', 'Process')} ${node.node}`,
       state: careful(tr('sem sinal', 'no heartbeat')),
       facts: [
-        [tr('Papéis', 'Roles'), node.roles.join(', ')],
-        [tr('Em silêncio desde', 'Silent since'), moment(node.seenAt)],
+        [tr('Papéis', 'Roles'), node.roles?.join(', ')],
+        [tr('Em silêncio desde', 'Silent since'), node.seenAt && moment(node.seenAt)],
         [tr('Desde', 'Since'), node.startedAt && moment(node.startedAt)],
       ],
     }
@@ -96,16 +120,21 @@ function processPart(node) {
           ? fine(tr('no ar', 'up'))
           : careful(tr('encerrando', 'shutting down')),
     facts: [
-      [tr('Papéis', 'Roles'), node.roles.join(', ')],
-      [tr('Visto por último', 'Last seen'), moment(node.seenAt)],
+      [tr('Papéis', 'Roles'), node.roles?.join(', ')],
+      [tr('Visto por último', 'Last seen'), node.seenAt && moment(node.seenAt)],
       ...lifeOf(node),
     ],
   }
 }
 
-/** What a process that takes calls depends on; what it does not tell is not shown. */
+/**
+ * What a process that takes calls depends on; what it does not tell is not shown.
+ * @param {Process} voice
+ * @param {string} of
+ * @returns {(Dependency | Absent)[]}
+ */
 function partsOf({ audiosocket, frameLateness, journal, broker, speech, database, clickToCall }, of) {
-  const lateness = frameLateness?.count >= ENOUGH_FRAMES ? frameLateness.p99 : 0
+  const lateness = frameLateness && frameLateness.count >= ENOUGH_FRAMES ? (frameLateness.p99 ?? 0) : 0
   const refused = Object.entries(audiosocket?.refused ?? {}).filter(([, number]) => number > 0)
   return [
     journal && {
@@ -134,7 +163,9 @@ function partsOf({ audiosocket, frameLateness, journal, broker, speech, database
       facts: [
         [tr('Conexões', 'Connections'), amount(audiosocket.open ?? 0)],
         [tr('Em conexão', 'Connecting'), amount(audiosocket.handshaking ?? 0)],
-        ...refused.map(([code, number]) => [html`<code>${code}</code>`, amount(number)]),
+        ...refused.map(
+          ([code, number]) => /** @type {Fact} */ ([html`<code>${code}</code>`, amount(number)]),
+        ),
       ],
     },
     frameLateness && {
@@ -181,6 +212,7 @@ function partsOf({ audiosocket, frameLateness, journal, broker, speech, database
   ]
 }
 
+/** @param {Process['speech']} speech */
 function speechState(speech) {
   const paused = [speech?.tts, speech?.stt].some((one) => one?.paused || one?.breaker === 'open')
   if (paused) return careful(tr('em pausa', 'paused'))
@@ -194,6 +226,7 @@ function speechState(speech) {
 export const problems = computed(() => {
   const { ready, dead, status } = health.value
   const lacks = ready?.lacks ?? []
+  /** @type {{ tone: string, text: string, to: string, ask?: string }[]} */
   const found = lacks.map((lack) => ({
     tone: 'bad',
     text: `${tr('Não pronto', 'Not ready')}: ${lackOf(lack)}`,
@@ -216,7 +249,7 @@ export const problems = computed(() => {
     if (state.tone === 'bad' && !told)
       found.push({ tone: 'bad', text: `${title}: ${state.word}`, to: '#/health' })
   }
-  if (dead?.items?.length > 0)
+  if ((dead?.items?.length ?? 0) > 0)
     found.push({
       tone: 'warn',
       text: tr('Há mensagens que falharam', 'Some messages have failed'),
@@ -226,10 +259,14 @@ export const problems = computed(() => {
   return found
 })
 
+/** @param {string} word */
 const fine = (word) => ({ word, shape: 'check', tone: 'ok' })
+/** @param {string} word */
 const careful = (word) => ({ word, shape: 'warning', tone: 'warn' })
+/** @param {string} word */
 const bad = (word) => ({ word, shape: 'cross', tone: 'bad' })
 
+/** @param {number | null | undefined} value */
 function milliseconds(value) {
   return value === undefined || value === null ? undefined : `${amount(Math.round(value * 10) / 10)} ms`
 }

@@ -2,9 +2,13 @@ import { html, useEffect, useState } from '../lib.js'
 import { tr } from '../words.js'
 import { complain, tell } from './notice.js'
 
+/** @typedef {Record<string, string>} Wrong What the service did not take, by its place in the body. */
+/** @typedef {{ code?: string, details?: Record<string, unknown> }} Refusal */
+
 /**
  * A labelled field. Where the service did not take its value, `expects` says in the reader's words what belongs there; the
  * browser says the same of a value that does not fit its `pattern`, and a `hinted` field says it from the start.
+ * @param {{ label: string, value: string | number, set: (text: string) => void, wrong?: string, expects?: string, hinted?: boolean, pattern?: string }} props The rest goes to the input.
  */
 export function Field({ label, value, set, wrong, expects, hinted, ...rest }) {
   const hint = rest.pattern !== undefined ? expects : undefined
@@ -14,7 +18,10 @@ export function Field({ label, value, set, wrong, expects, hinted, ...rest }) {
   </label>`
 }
 
-/** A box to tick, with its words. */
+/**
+ * A box to tick, with its words.
+ * @param {{ label: string, checked: boolean, set: (checked: boolean) => void, disabled?: boolean }} props
+ */
 export function Check({ label, checked, set, disabled }) {
   return html`<label class="check"><input type="checkbox" disabled=${disabled} checked=${checked} onChange=${(event) => set(event.currentTarget.checked)} />${label}</label>`
 }
@@ -22,11 +29,15 @@ export function Check({ label, checked, set, disabled }) {
 /**
  * What the service did not take of the form in `place`, by where it stands in the body: `{ 'residents/0/phone': 'must be …' }`.
  * The first field that is marked gets the focus; what has no field is told.
+ * @param {{ current: HTMLElement | null }} place
  */
 export function useWrong(place) {
-  const [{ error, wrong }, set] = useState({ wrong: {} })
+  const [{ error, wrong }, set] = useState(
+    /** @type {{ error?: Refusal | undefined, wrong: Wrong }} */ ({ wrong: {} }),
+  )
   useEffect(() => {
     if (!error) return
+    /** @type {HTMLElement | null | undefined} */
     const first = place.current?.querySelector('[aria-invalid="true"]')
     if (!first) return complain(error)
     first.focus()
@@ -34,22 +45,39 @@ export function useWrong(place) {
   }, [error])
   return {
     wrong,
-    refuse: (refused) => set({ error: refused, wrong: wrongIn(refused) }),
-    /** What stood at one of these places or below is changed or gone, and its marks with it. */
+    /** @param {unknown} refused */
+    refuse: (refused) => {
+      const error = /** @type {Refusal} */ (refused)
+      set({ error, wrong: wrongIn(error) })
+    },
+    /**
+     * What stood at one of these places or below is changed or gone, and its marks with it.
+     * @param {string[]} places
+     */
     forget: (places) => set(({ error, wrong }) => ({ error, wrong: without(wrong, places) })),
   }
 }
 
+/**
+ * @param {Wrong} wrong
+ * @param {string[]} places
+ */
 function without(wrong, places) {
+  /** @param {string} at */
   const isGone = (at) => places.some((place) => at === place || at.startsWith(`${place}/`))
   return Object.fromEntries(Object.entries(wrong).filter(([at]) => !isGone(at)))
 }
 
+/**
+ * @param {Refusal} error
+ * @returns {Wrong}
+ */
 function wrongIn(error) {
-  const problems = error.code === 'BODY_INVALID' ? (error.details?.problems ?? []) : []
+  const problems = error.code === 'BODY_INVALID' ? error.details?.['problems'] : undefined
+  if (!Array.isArray(problems)) return {}
   return Object.fromEntries(
     problems.map((problem) => {
-      const [at, ...message] = problem.split(': ')
+      const [at, ...message] = String(problem).split(': ')
       return [at, message.join(': ')]
     }),
   )

@@ -1,6 +1,9 @@
 import { html } from '../lib.js'
 
-/** Outlines on a grid of 20; each state has a shape of its own, so that colour is never the only difference. */
+/**
+ * Outlines on a grid of 20; each state has a shape of its own, so that colour is never the only difference.
+ * @type {Record<string, string>}
+ */
 const PATHS = {
   calls: 'M5 3h3l1.5 4-2 1.3a9 9 0 0 0 4.2 4.2l1.3-2 4 1.5v3A2 2 0 0 1 15 17 12 12 0 0 1 3 5a2 2 0 0 1 2-2',
   queue: 'M3 5h14M3 10h14M3 15h9',
@@ -35,6 +38,7 @@ const PATHS = {
   hangup: 'M2.5 12.5c4-4.5 11-4.5 15 0l-2.3 2.2-3-1.7v-2.4a9 9 0 0 0-4.4 0V13l-3 1.7z',
 }
 
+/** @param {{ name: string, label?: string }} props */
 export function Icon({ name, label }) {
   return html`<svg
     class="icon"
@@ -48,7 +52,10 @@ export function Icon({ name, label }) {
   </svg>`
 }
 
-/** A state: its shape, its word, and a tone of colour beside both. */
+/**
+ * A state: its shape, its word, and a tone of colour beside both.
+ * @param {import('../words.js').Mark} props
+ */
 export function Mark({ word, shape, tone, quiet = false }) {
   return html`<span class="mark ${tone} ${quiet ? 'quiet' : ''}">
     <${Icon} name=${shape} /><span class="word">${word}</span>

@@ -1,18 +1,30 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from '../lib.js'
 
+/** @typedef {import('../lib.js').Markup} Markup */
+
 /** Rows kept above and below what is seen. */
 const MARGIN = 6
 
 /**
  * A long list of rows of one height, of which only those in sight exist. `row(item)` gives the row; `more` is called when the
  * end comes near. Up and down go through the rows.
+ * @template Item
+ * @param {object} props
+ * @param {Item[]} props.items
+ * @param {number} props.height px of a row
+ * @param {(item: Item) => Markup} props.row
+ * @param {(item: Item) => string | number} props.keyOf
+ * @param {() => void} [props.more]
+ * @param {string} props.label
+ * @param {Markup | false} [props.empty]
  */
-export function List({ items, height, row, keyOf = (item) => item.id, more, label, empty }) {
-  const place = useRef(null)
+export function List({ items, height, row, keyOf = idOf, more, label, empty }) {
+  const place = useRef(/** @type {HTMLElement | null} */ (null))
   const [view, setView] = useState({ top: 0, room: 600 })
 
   useLayoutEffect(() => {
     const { current } = place
+    if (!current) return
     const measure = () => setView({ top: current.scrollTop, room: current.clientHeight })
     const sizes = new ResizeObserver(measure)
     sizes.observe(current)
@@ -29,14 +41,18 @@ export function List({ items, height, row, keyOf = (item) => item.id, more, labe
     if (more && last >= items.length - MARGIN) more()
   }, [last, items.length, more])
 
+  /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key]
-    if (!step) return
-    const rows = [...place.current.querySelectorAll('[data-row]')]
+    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
+    if (step === 0 || !place.current) return
+    /** @type {NodeListOf<HTMLElement>} */
+    const found = place.current.querySelectorAll('[data-row]')
+    const rows = [...found]
     const at = rows.findIndex((one) => one.contains(document.activeElement))
     const next = rows[at + step]
     if (!next) return
     event.preventDefault()
+    /** @type {HTMLElement} */
     const target = next.matches('a,button') ? next : (next.querySelector('a,button') ?? next)
     target.focus()
   }
@@ -57,3 +73,6 @@ export function List({ items, height, row, keyOf = (item) => item.id, more, labe
     </ul>
   </div>`
 }
+
+/** @param {any} item Whose rows have ids, gives no `keyOf`. */
+const idOf = ({ id }) => id

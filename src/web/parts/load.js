@@ -3,9 +3,15 @@ import { useCallback, useEffect, useRef, useState } from '../lib.js'
 /**
  * What `ask` resolves with, asked at once and each `every` ms while somebody looks: `{ value, error, again }`. An error keeps
  * the last value.
+ * @template Value
+ * @param {() => Promise<Value>} ask
+ * @param {unknown[]} wanted
+ * @param {number} [every] ms
  */
 export function useLoad(ask, wanted, every) {
-  const [state, setState] = useState({ value: undefined, error: undefined })
+  const [state, setState] = useState(
+    /** @type {{ value: Value | undefined, error: any }} */ ({ value: undefined, error: undefined }),
+  )
   const turn = useRef(0)
   const latest = useRef(ask)
   latest.current = ask

@@ -5,9 +5,12 @@ import { tr } from '../words.js'
 const FLOOR = -60
 const PARTS = 12
 
-/** Loudness in dBFS as a row of bars; its word for those who do not see it. */
+/**
+ * Loudness in dBFS as a row of bars; its word for those who do not see it.
+ * @param {{ level: number | null | undefined, label: string }} props
+ */
 export function Meter({ level, label }) {
-  const share = level === null || level === undefined ? 0 : Math.max(0, Math.min(1, (level - FLOOR) / -FLOOR))
+  const share = Math.max(0, Math.min(1, ((level ?? FLOOR) - FLOOR) / -FLOOR))
   const lit = Math.round(share * PARTS)
   return html`<span
     class="meter"
@@ -16,7 +19,7 @@ export function Meter({ level, label }) {
     aria-valuemin="0"
     aria-valuemax=${PARTS}
     aria-valuenow=${lit}
-    aria-valuetext=${lit === 0 ? tr('silêncio', 'silence') : `${Math.round(level)} dB`}
+    aria-valuetext=${lit === 0 ? tr('silêncio', 'silence') : `${Math.round(level ?? FLOOR)} dB`}
   >
     ${Array.from({ length: PARTS }, (_, part) => html`<i class=${part < lit ? (part > PARTS - 3 ? 'loud' : 'lit') : ''} />`)}
   </span>`

@@ -2,11 +2,22 @@ import { html, signal, useEffect, useRef, useState } from '../lib.js'
 import { adviceOn, failureOf, tr } from '../words.js'
 import { Icon } from './icons.js'
 
-/** What was done or went wrong last, for a few seconds at the edge of the page. */
+/** @typedef {import('../lib.js').Part} Part */
+/** @typedef {{ title: string, text: string, yes: string }} Asking */
+/** @typedef {{ code?: string, message?: string, details?: Record<string, unknown> }} Failed */
+
+/**
+ * What was done or went wrong last, for a few seconds at the edge of the page.
+ * @type {import('../lib.js').Signal<{ text: string, tone: string } | null>}
+ */
 const told = signal(null)
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let fading
 
-/** Says that something is done. */
+/**
+ * Says that something is done.
+ * @param {string} text
+ */
 export function tell(text, tone = 'ok') {
   clearTimeout(fading)
   told.value = { text, tone }
@@ -15,9 +26,13 @@ export function tell(text, tone = 'ok') {
   }, 6000)
 }
 
-/** Says what went wrong and what to do. */
-export function complain(error) {
-  const problems = error?.details?.problems
+/**
+ * Says what went wrong and what to do.
+ * @param {unknown} thrown
+ */
+export function complain(thrown) {
+  const error = /** @type {Failed | undefined} */ (thrown)
+  const problems = error?.details?.['problems']
   const more =
     Array.isArray(problems) && problems.length > 0
       ? problems.slice(0, 3).map(textOf).join('; ')
@@ -25,12 +40,17 @@ export function complain(error) {
   tell(`${adviceOn(error)} ${more ? `(${more})` : ''}`, 'bad')
 }
 
+/** @param {unknown} problem */
 function textOf(problem) {
   if (typeof problem === 'string') return problem
-  return [problem.path, problem.line, problem.message ?? problem.problem].filter(Boolean).join(' ')
+  const { path, line, message, problem: what } = /** @type {Record<string, unknown>} */ (problem)
+  return [path, line, message ?? what].filter(Boolean).join(' ')
 }
 
-/** Above a dialog that is open, which covers all else. */
+/**
+ * Above a dialog that is open, which covers all else.
+ * @param {HTMLElement | null} toast
+ */
 function raise(toast) {
   if (!toast?.showPopover) return
   if (toast.matches(':popover-open')) toast.hidePopover()
@@ -49,7 +69,10 @@ export function Toast() {
   </div>`
 }
 
-/** Nothing is there, and what would bring something. */
+/**
+ * Nothing is there, and what would bring something.
+ * @param {{ icon?: string, title: string, children?: Part }} props
+ */
 export function Empty({ icon = 'dot', title, children }) {
   return html`<div class="empty">
     <${Icon} name=${icon} />
@@ -58,7 +81,10 @@ export function Empty({ icon = 'dot', title, children }) {
   </div>`
 }
 
-/** It could not be had, why, and again. */
+/**
+ * It could not be had, why, and again.
+ * @param {{ error: Failed, again?: () => void }} props
+ */
 export function Failure({ error, again }) {
   return html`<div class="empty failure" role="alert">
     <${Icon} name="warning" />
@@ -71,20 +97,21 @@ export function Failure({ error, again }) {
 /**
  * A button that does one thing at a time and says when it could not. `sure` asks before, for as long as the button is there
  * and can be pressed.
+ * @param {{ act: () => unknown, sure?: Asking, tone?: string, icon?: string, children?: Part, disabled?: boolean, label?: string, done?: string }} props
  */
 export function Do({ act, sure, tone, icon, children, disabled, label, done }) {
   const [busy, setBusy] = useState(false)
-  const asking = useRef(undefined)
+  const asking = useRef(/** @type {AbortController | undefined} */ (undefined))
   useEffect(() => {
     if (disabled) asking.current?.abort()
   }, [disabled])
   useEffect(() => () => asking.current?.abort(), [])
   const isSure = async () => {
     asking.current = new AbortController()
-    return ask(sure, tone, asking.current.signal)
+    return sure ? ask(sure, tone, asking.current.signal) : true
   }
   const go = async () => {
-    if (sure && !(await isSure())) return
+    if (!(await isSure())) return
     setBusy(true)
     try {
       await act()
@@ -107,9 +134,16 @@ export function Do({ act, sure, tone, icon, children, disabled, label, done }) {
   </button>`
 }
 
+/** @type {import('../lib.js').Signal<Asking & { tone: string, answer: (answer: boolean) => void } | null>} */
 const question = signal(null)
 
-/** Asks in a dialog; resolves with the answer, which is no when `signal` takes the question back. `{ title, text, yes }`. */
+/**
+ * Asks in a dialog; resolves with the answer, which is no when `signal` takes the question back. `{ title, text, yes }`.
+ * @param {Asking} asking
+ * @param {string} [tone]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<boolean>}
+ */
 export function ask({ title, text, yes }, tone = 'accent', signal) {
   question.value?.answer(false)
   return new Promise((resolve) => {
@@ -118,6 +152,7 @@ export function ask({ title, text, yes }, tone = 'accent', signal) {
       text,
       yes,
       tone,
+      /** @param {boolean} answer */
       answer(answer) {
         if (question.value === asked) question.value = null
         resolve(answer)
@@ -131,6 +166,7 @@ export function ask({ title, text, yes }, tone = 'accent', signal) {
 export function Question() {
   const asked = question.value
   if (!asked) return null
+  /** @param {HTMLDialogElement | null} dialog */
   const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
   return html`<dialog ref=${opened} aria-labelledby="asked" onCancel=${() => asked.answer(false)}>
     <h2 id="asked">${asked.title}</h2>

@@ -7,11 +7,19 @@ const PART = 100
 /**
  * A long list of the API, its first part asked again each `every` ms, each older one when `more` wants it: `{ items, value,
  * error, again, more }`. `value` is undefined until the first answer.
+ * @template {object} Item
+ * @param {string} path
+ * @param {number} every ms
+ * @param {(item: Item) => string} [keyOf]
  */
-export function usePages(path, every, keyOf = ({ id }) => id) {
-  const [older, setOlder] = useState([])
-  const [cursor, setCursor] = useState(undefined)
-  const { value, error, again } = useLoad(() => get(paged(path, { limit: PART })), [path], every)
+export function usePages(path, every, keyOf = idOf) {
+  const [older, setOlder] = useState(/** @type {Item[]} */ ([]))
+  const [cursor, setCursor] = useState(/** @type {string | null | undefined} */ (undefined))
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<Item>>} */ () => get(paged(path, { limit: PART })),
+    [path],
+    every,
+  )
   useEffect(() => {
     setOlder([])
     setCursor(undefined)
@@ -24,6 +32,7 @@ export function usePages(path, every, keyOf = ({ id }) => id) {
   const more = async () => {
     if (!next) return
     setCursor(null)
+    /** @type {import('../api-types.d.ts').Page<Item> | undefined} */
     const page = await get(paged(path, { limit: PART, cursor: next })).catch(() => undefined)
     // another list may have been chosen meanwhile
     if (shown.current !== path) return
@@ -34,8 +43,15 @@ export function usePages(path, every, keyOf = ({ id }) => id) {
   return { items: [...first, ...older.filter((one) => !known.has(keyOf(one)))], value, error, again, more }
 }
 
-/** The path may have a query already. */
+/**
+ * The path may have a query already.
+ * @param {string} path
+ * @param {Record<string, string | number | undefined>} query
+ */
 function paged(path, query) {
-  const [bare, known = ''] = path.split('?')
+  const [bare = '', known = ''] = path.split('?')
   return withQuery(bare, { ...Object.fromEntries(new URLSearchParams(known)), ...query })
 }
+
+/** @param {any} item Whose items have ids, gives no `keyOf`. */
+const idOf = ({ id }) => id

@@ -3,20 +3,31 @@ import { amount, tr } from '../words.js'
 import { Field } from './field.js'
 import { Icon } from './icons.js'
 
+/** @typedef {{ kind: 'call' | 'whatsapp' | 'operator', ringSeconds?: number | undefined, attempts?: number | undefined }} Step */
+/** @typedef {Partial<Step>} Changes */
+/** @typedef {{ call?: boolean | null, whatsapp?: boolean | null, operator?: boolean | null }} Able What the service can do. */
+
 /** A plan of more steps would outlast a call. */
 const MOST = 8
 const SECONDS = { min: 5, max: 600 }
 const TIMES = { min: 1, max: 20 }
-/** What the service does where nobody has a plan. */
+/**
+ * What the service does where nobody has a plan.
+ * @type {Step[]}
+ */
 const PLAIN = [{ kind: 'call' }]
 
+/** @type {Record<Step['kind'], () => string>} */
 const KINDS = {
   call: () => tr('Ligar para os moradores', 'Call the residents'),
   whatsapp: () => tr('Perguntar por WhatsApp', 'Ask by WhatsApp'),
   operator: () => tr('Ligar para o operador', 'Call the operator'),
 }
 
-/** Why a step is passed over, where the service cannot do it. */
+/**
+ * Why a step is passed over, where the service cannot do it.
+ * @type {Record<Step['kind'], (able: Able) => string>}
+ */
 const LACKS = {
   call: () =>
     tr(
@@ -25,9 +36,9 @@ const LACKS = {
     ),
   whatsapp: () =>
     tr('Sem conta de WhatsApp: este passo é pulado.', 'No WhatsApp account: this step is skipped.'),
-  operator: ({ call }) =>
-    call === false
-      ? LACKS.call()
+  operator: (able) =>
+    able.call === false
+      ? LACKS.call(able)
       : tr(
           'Sem OPERATOR_EXTENSION: este passo é pulado.',
           'OPERATOR_EXTENSION is not set: this step is skipped.',
@@ -38,31 +49,53 @@ const LACKS = {
  * How a unit is reached, step by step. `plan` null: as whoever stands above it has it, `above`, whose word is `likeAbove`;
  * undefined: one is stored that cannot be read. `wrong` has what the service did not take, by its place. `set` hears the plan
  * and the places that are not any more what they were. `able` has what the service can do.
+ * @param {object} props
+ * @param {string} props.title
+ * @param {Step[] | null | undefined} props.plan
+ * @param {Step[] | null} [props.above]
+ * @param {string} props.likeAbove
+ * @param {(plan: Step[] | null, places: string[]) => void} props.set
+ * @param {Record<string, string>} props.wrong
+ * @param {boolean} props.fixed
+ * @param {Able} props.able
  */
 export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able }) {
-  const steps = useRef(null)
+  const steps = useRef(/** @type {HTMLElement | null} */ (null))
   // what was written comes back when the choice does
   const own = useRef(plan)
   if (plan) own.current = plan
+  /**
+   * @param {number} index
+   * @param {Changes} fields
+   */
   const change = (index, fields) =>
     set(
-      plan.map((step, at) => (at === index ? { ...step, ...fields } : step)),
+      (plan ?? []).map((step, at) => (at === index ? { ...step, ...fields } : step)),
       Object.keys(fields).map((name) => `plan/${index}/${name}`),
     )
+  /** @param {number} index */
   const remove = (index) => {
     set(
-      plan.filter((_, at) => at !== index),
+      (plan ?? []).filter((_, at) => at !== index),
       ['plan'],
     )
     // the button that had the focus is gone
-    steps.current.focus()
+    steps.current?.focus()
   }
+  /**
+   * @param {number} index
+   * @param {number} by
+   */
   const move = (index, by) => {
-    const moved = [...plan]
-    const [step] = moved.splice(index, 1)
-    moved.splice(index + by, 0, step)
+    const moved = [...(plan ?? [])]
+    moved.splice(index + by, 0, ...moved.splice(index, 1))
     set(moved, ['plan'])
   }
+  /**
+   * @param {boolean} isChosen
+   * @param {string} label
+   * @param {() => Step[] | null} chosen
+   */
   const choice = (isChosen, label, chosen) =>
     html`<label class="check"><input type="radio" name="plan" disabled=${fixed} checked=${isChosen} onChange=${() => set(chosen(), ['plan'])} />${label}</label>`
   return html`<fieldset class="plain plan">
@@ -109,8 +142,15 @@ export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able })
   </fieldset>`
 }
 
+/** @param {{ step: Step, index: number, change: (fields: Changes) => void, wrong: Record<string, string>, fixed: boolean }} props */
 function Step({ step, index, change, wrong, fixed }) {
   const { kind, ringSeconds, attempts } = step
+  /**
+   * @param {'ringSeconds' | 'attempts'} name
+   * @param {string} label
+   * @param {{ min: number, max: number }} range
+   * @param {string} unit
+   */
   const number = (name, label, { min, max }, unit) => html`<${Field}
     label=${label}
     type="number"
@@ -123,6 +163,7 @@ function Step({ step, index, change, wrong, fixed }) {
     set=${(text) => change({ [name]: text === '' ? undefined : Number(text) })}
   />`
   // what a kind does not have must not go with it
+  /** @param {Step['kind']} chosen */
   const choose = (chosen) =>
     change({ kind: chosen, ringSeconds, attempts: chosen === 'whatsapp' ? undefined : attempts })
   return html`
@@ -136,13 +177,20 @@ function Step({ step, index, change, wrong, fixed }) {
   `
 }
 
-/** Each once, of the steps that are passed over. */
+/**
+ * Each once, of the steps that are passed over.
+ * @param {Step[]} plan
+ * @param {Able} able
+ */
 function notesOn(plan, able) {
   const lacking = plan.filter(({ kind }) => able[kind] === false).map(({ kind }) => LACKS[kind](able))
   return [...new Set(lacking)]
 }
 
-/** A plan in one line. */
+/**
+ * A plan in one line.
+ * @param {Step[]} plan
+ */
 function wordsOf(plan) {
   return plan
     .map(({ kind, ringSeconds, attempts }) => {
@@ -154,6 +202,11 @@ function wordsOf(plan) {
     .join(' → ')
 }
 
+/**
+ * @param {string} portuguese
+ * @param {string} english
+ * @param {number} index
+ */
 function nameOf(portuguese, english, index) {
   return tr(`${portuguese}: passo ${index + 1}`, `${english}: step ${index + 1}`)
 }

@@ -2,18 +2,25 @@ import uPlot from '/vendor/uplot.js'
 import { html, useEffect, useRef } from '../lib.js'
 import { locale, theme } from '../words.js'
 
+/** @typedef {{ label: string, tone: string, values: number[], dash?: number[] }} Line */
+
 /**
  * A small plot over time: `times` in seconds, and for each of `lines` `{ label, tone, values }`. `summary` says the same in words
  * for those who do not see it.
+ * @param {{ times: number[], lines: Line[], summary: string }} props
  */
 export function Plot({ times, lines, summary }) {
-  const place = useRef(null)
-  const plot = useRef(null)
+  const place = useRef(/** @type {HTMLElement | null} */ (null))
+  const plot = useRef(/** @type {uPlot | null} */ (null))
   const labels = lines.map(({ label }) => label).join()
+  /** @returns {import('/vendor/uplot.js').AlignedData} */
+  const data = () => [times, ...lines.map(({ values }) => values)]
 
   useEffect(() => {
     const { current } = place
+    if (!current) return
     const style = getComputedStyle(current)
+    /** @param {string} name */
     const colour = (name) => style.getPropertyValue(name).trim()
     const axis = {
       stroke: colour('--muted'),
@@ -43,25 +50,26 @@ export function Plot({ times, lines, summary }) {
           })),
         ],
       },
-      [times, ...lines.map(({ values }) => values)],
+      data(),
       current,
     )
     const sizes = new ResizeObserver(() => plot.current?.setSize(room()))
     sizes.observe(current)
     return () => {
       sizes.disconnect()
-      plot.current.destroy()
+      plot.current?.destroy()
       plot.current = null
     }
   }, [labels, theme.value, locale.value])
 
   useEffect(() => {
-    plot.current?.setData([times, ...lines.map(({ values }) => values)])
+    plot.current?.setData(data())
   }, [times])
 
   return html`<div class="plot" role="img" aria-label=${summary} ref=${place}></div>`
 }
 
+/** @param {number} at */
 function clock(at) {
   return new Date(at * 1000).toLocaleTimeString(locale.value, {
     hour: '2-digit',

@@ -3,18 +3,33 @@ import { computed, html } from '../lib.js'
 import { count, moment, tr } from '../words.js'
 import { Icon } from './icons.js'
 
+/** @typedef {import('../api-types.d.ts').Remark} Remark */
+
 /** What is no problem and may yet surprise: `{ text, to }`, `to` where more of it is. */
 export const remarks = computed(() =>
-  (health.value.status?.remarks ?? [])
-    .map((remark) => ({ code: remark.code, ...WORDS[remark.code]?.(remark) }))
-    .filter(({ text }) => text !== undefined),
+  (health.value.status?.remarks ?? []).map(wordsOf).filter((one) => one !== undefined),
 )
 
-/** One glance at them, where there is no problem. */
+/**
+ * Undefined for a remark of another version.
+ * @param {Remark} remark
+ */
+function wordsOf(remark) {
+  const words = /** @type {((remark: Remark) => { text: string, to?: string }) | undefined} */ (
+    WORDS[remark.code]
+  )
+  return words && { code: remark.code, ...words(remark) }
+}
+
+/**
+ * One glance at them, where there is no problem.
+ * @param {number} number
+ */
 export function remarkWord(number) {
   return `${tr('Pronto', 'Ready')} · ${count(number, 'aviso', 'avisos', 'note', 'notes')}`
 }
 
+/** @type {{ [Code in Remark['code']]: (remark: Extract<Remark, { code: Code }>) => { text: string, to?: string } }} */
 const WORDS = {
   'messages.retrying': ({ count: number }) => ({
     text: count(

@@ -1,7 +1,10 @@
 import { html } from '../lib.js'
 import { tr } from '../words.js'
 
-/** What the service shows once, until whoever made it says that it is copied. */
+/**
+ * What the service shows once, until whoever made it says that it is copied.
+ * @param {{ title: string, secret: string, copied: () => void }} props
+ */
 export function Secret({ title, secret, copied }) {
   return html`<section class="panel" role="status">
     <h2>${title}</h2>

@@ -7,6 +7,7 @@ const FULL = 1920
  * the oldest first, so that a stall does not stay as a delay.
  */
 export function createJitterBuffer({ primed = PRIMED, full = FULL } = {}) {
+  /** @type {Float32Array[]} */
   const frames = []
   let waiting = 0
   let offset = 0
@@ -15,23 +16,28 @@ export function createJitterBuffer({ primed = PRIMED, full = FULL } = {}) {
 
   return {
     counts,
+    /** @param {Float32Array} frame */
     push(frame) {
       frames.push(frame)
       waiting += frame.length
       while (waiting > full) {
-        waiting -= frames.shift().length - offset
+        waiting -= (frames.shift()?.length ?? 0) - offset
         offset = 0
         counts.dropped++
       }
     },
-    /** So many samples, with silence where there are none. */
+    /**
+     * So many samples, with silence where there are none.
+     * @param {number} length
+     */
     pull(length) {
       const out = new Float32Array(length)
       if (!playing && waiting < primed) return out
       playing = true
       let filled = 0
-      while (filled < length && frames.length > 0) {
+      while (filled < length) {
         const [frame] = frames
+        if (!frame) break
         const taken = Math.min(frame.length - offset, length - filled)
         out.set(frame.subarray(offset, offset + taken), filled)
         filled += taken

@@ -2,6 +2,18 @@ import { withQuery } from '../api.js'
 import { reattach, wasLost } from './reattach.js'
 import { levelOf } from './resampler.js'
 
+/** @typedef {import('../api-types.d.ts').Role} Role */
+/** @typedef {{ by: string, code?: number, stood?: boolean }} Ended `stood`: the line was open before. */
+/**
+ * @typedef {object} LineEvents
+ * @property {(call: string) => void} open
+ * @property {() => void} lost
+ * @property {(loudness: { in: number, out: number }) => void} level dBFS
+ * @property {(error: unknown) => void} microphone
+ * @property {(how: Ended) => void} ended
+ */
+/** @typedef {{ press(key: string): void, mute(is: boolean): void, hangUp(): void }} Line */
+
 /** The two tones of each key, in Hz, to be heard by whoever presses it. */
 const TONES = { row: [697, 770, 852, 941], column: [1209, 1336, 1477] }
 const PAD = ['123', '456', '789', '*0#']
@@ -10,15 +22,20 @@ const PAD = ['123', '456', '789', '*0#']
  * One telephone: a WebSocket to the service, a microphone and a speaker. `on` hears `open(call)`, `level({ in, out })`,
  * `microphone(error)` where there is none, `lost()` when a visitor's line broke and is tried again, after which comes another
  * `open`, and `ended({ by, code, stood })` once: `stood` where the line was open before. Whoever opens it closes it.
+ * @param {{ role: Role, call?: string | undefined }} wanted
+ * @param {LineEvents} on
  */
 export async function openLine({ role, call }, on) {
   const audio = new AudioContext()
   const loudness = { in: -100, out: -100 }
+  /** @type {WebSocket | undefined} */
   let socket
+  /** @type {MediaStream | undefined} */
   let stream
   let ended = false
   let muted = false
 
+  /** @param {Ended} how */
   const end = (how) => {
     if (ended) return
     ended = true
@@ -29,11 +46,13 @@ export async function openLine({ role, call }, on) {
   }
 
   const line = {
+    /** @param {string} key */
     press(key) {
       if (socket?.readyState !== WebSocket.OPEN) return
       socket.send(JSON.stringify({ type: 'key', key }))
       beep(audio, key)
     },
+    /** @param {boolean} is */
     mute(is) {
       muted = is
     },
@@ -43,6 +62,7 @@ export async function openLine({ role, call }, on) {
     },
   }
 
+  /** @type {AudioWorkletNode} */
   let speaker
   try {
     await Promise.all([
@@ -58,21 +78,28 @@ export async function openLine({ role, call }, on) {
     return line
   }
 
-  /** Resolves with true once it stands, with how it ended where it never did. */
+  /**
+   * Resolves with true once it stands, with how it ended where it never did.
+   * @param {string | undefined} id
+   * @returns {Promise<true | Ended>}
+   */
   const connect = (id) =>
     new Promise((resolve) => {
       const address = new URL(withQuery('/api/phone', { role, call: id }), location.href)
       address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
+      /** @type {string} */
       let place
+      /** @type {number | undefined} */
       let openedAt
       let by = 'lost'
-      socket = new WebSocket(address)
-      socket.binaryType = 'arraybuffer'
-      socket.onclose = ({ code }) => {
+      const opened = new WebSocket(address)
+      socket = opened
+      opened.binaryType = 'arraybuffer'
+      opened.onclose = ({ code }) => {
         resolve({ by, code })
         if (openedAt !== undefined) void broke(place, { by, code, stood: true }, performance.now() - openedAt)
       }
-      socket.onmessage = ({ data }) => {
+      opened.onmessage = ({ data }) => {
         if (typeof data !== 'string') return hear(data)
         const message = JSON.parse(data)
         if (message.type === 'open') {
@@ -84,6 +111,11 @@ export async function openLine({ role, call }, on) {
       }
     })
 
+  /**
+   * @param {string} id
+   * @param {Ended} how
+   * @param {number} stoodMs
+   */
   const broke = async (id, how, stoodMs) => {
     if (ended) return
     if (role !== 'visitor' || !wasLost(how, stoodMs)) return end(how)
@@ -95,6 +127,7 @@ export async function openLine({ role, call }, on) {
     if (found !== 'open') end({ ...how, by: found })
   }
 
+  /** @param {ArrayBuffer} data */
   const hear = (data) => {
     const samples = new Int16Array(data)
     loudness.out = levelOf(Float32Array.from(samples, (sample) => sample / 32768))
@@ -120,18 +153,24 @@ export async function openLine({ role, call }, on) {
     microphone.port.onmessage = ({ data: { frame, level } }) => {
       loudness.in = muted ? -100 : level
       on.level({ ...loudness })
-      if (!muted && socket.readyState === WebSocket.OPEN) socket.send(frame)
+      if (!muted && socket?.readyState === WebSocket.OPEN) socket.send(frame)
     }
   }
 }
 
-/** 90 ms of a key's tones, quietly. */
+/**
+ * 90 ms of a key's tones, quietly.
+ * @param {AudioContext} audio
+ * @param {string} key
+ */
 function beep(audio, key) {
   const row = PAD.findIndex((keys) => keys.includes(key))
-  if (row === -1 || audio.state !== 'running') return
+  const tones = [TONES.row[row], TONES.column[PAD[row]?.indexOf(key) ?? -1]]
+  if (audio.state !== 'running') return
   const gain = new GainNode(audio, { gain: 0.04 })
   gain.connect(audio.destination)
-  for (const frequency of [TONES.row[row], TONES.column[PAD[row].indexOf(key)]]) {
+  for (const frequency of tones) {
+    if (frequency === undefined) continue
     const tone = new OscillatorNode(audio, { frequency })
     tone.connect(gain)
     tone.start()

@@ -9,8 +9,9 @@ class Microphone extends AudioWorkletProcessor {
   #frame = new Int16Array(FRAME)
   #filled = 0
 
+  /** @param {Float32Array[][]} inputs */
   process([input]) {
-    const [samples] = input
+    const samples = input?.[0]
     if (!samples) return true
     const made = this.#resample(samples)
     for (const sample of made) {

@@ -6,6 +6,9 @@ const CUTOFF = 0.88
 /**
  * Sound from one rate to another, block by block without a seam: a windowed sinc, evaluated where each sample falls, so that the
  * rates need not divide each other. Float samples in, a fresh Float32Array out.
+ * @param {number} from Hz
+ * @param {number} to Hz
+ * @returns {(block: Float32Array) => Float32Array}
  */
 export function createResampler(from, to) {
   const scale = Math.min(1, to / from) * CUTOFF
@@ -30,6 +33,12 @@ export function createResampler(from, to) {
   }
 }
 
+/**
+ * @param {Float32Array} samples
+ * @param {number} at
+ * @param {number} reach
+ * @param {number} scale
+ */
 function valueAt(samples, at, reach, scale) {
   const first = Math.ceil(at - reach)
   const last = Math.floor(at + reach)
@@ -39,14 +48,22 @@ function valueAt(samples, at, reach, scale) {
   return sum
 }
 
-/** A sinc of the wanted band below a Hann window. */
+/**
+ * A sinc of the wanted band below a Hann window.
+ * @param {number} distance
+ * @param {number} reach
+ * @param {number} scale
+ */
 function kernel(distance, reach, scale) {
   const x = Math.PI * distance * scale
   const sinc = x === 0 ? 1 : Math.sin(x) / x
   return scale * sinc * (0.5 + 0.5 * Math.cos((Math.PI * distance) / reach))
 }
 
-/** dBFS of some samples; -100 is silence. */
+/**
+ * dBFS of some samples; -100 is silence.
+ * @param {Float32Array} samples
+ */
 export function levelOf(samples) {
   let sum = 0
   for (const sample of samples) sum += sample * sample

@@ -9,11 +9,17 @@ class Speaker extends AudioWorkletProcessor {
 
   constructor() {
     super()
+    /** @param {MessageEvent<Int16Array>} message */
     this.port.onmessage = ({ data }) => this.#buffer.push(Float32Array.from(data, (sample) => sample / 32768))
   }
 
+  /**
+   * @param {Float32Array[][]} _
+   * @param {Float32Array[][]} outputs
+   */
   process(_, [output]) {
-    const [channel] = output
+    const channel = output?.[0]
+    if (!output || !channel) return true
     while (this.#ready.length < channel.length) {
       const more = this.#resample(this.#buffer.pull(32))
       const joined = new Float32Array(this.#ready.length + more.length)

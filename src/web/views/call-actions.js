@@ -5,11 +5,17 @@ import { Meter } from '../parts/meter.js'
 import { Do } from '../parts/notice.js'
 import { roleName, tr } from '../words.js'
 
-/** Who is on the line, how loud, and an end to it. */
+/** @type {import('../api-types.d.ts').Role[]} */
+const ROLES = ['visitor', 'resident']
+
+/**
+ * Who is on the line, how loud, and an end to it.
+ * @param {{ id: string, legs: import('../api-types.d.ts').Role[] }} props
+ */
 export function Legs({ id, legs }) {
   const measured = levels.value.get(id)
   return html`<ul class="call-legs">
-    ${['visitor', 'resident'].map((role) => {
+    ${ROLES.map((role) => {
       const on = legs.includes(role)
       return html`<li class=${on ? 'on' : 'off'}>
         <span class="leg-role">${roleName(role)}</span>
@@ -38,7 +44,10 @@ export function Legs({ id, legs }) {
   </ul>`
 }
 
-/** Authorise, deny, and say a text. */
+/**
+ * Authorise, deny, and say a text.
+ * @param {{ id: string, decided: boolean, awaitingVisitor: boolean }} props
+ */
 export function Decide({ id, decided, awaitingVisitor }) {
   const [text, setText] = useState('')
   const [role, setRole] = useState('visitor')

@@ -3,10 +3,14 @@ import { Chart } from '../parts/chart.js'
 import { Empty } from '../parts/notice.js'
 import { tr } from '../words.js'
 
+/** @type {Record<string, string>} */
 const MACHINES = { visitorLeg: 'leg', residentLeg: 'leg' }
 const ATTEMPT = /^attempt-(\d+)$/
 
-/** The machine of an actor: the legs share one, as the attempts do; every other has that of its name. */
+/**
+ * The machine of an actor: the legs share one, as the attempts do; every other has that of its name.
+ * @param {string} actor
+ */
 const machineOf = (actor) => (ATTEMPT.test(actor) ? 'attempt' : (MACHINES[actor] ?? actor))
 /** In the order of a call's way. */
 const ORDER = [
@@ -25,12 +29,15 @@ const ORDER = [
   'residentLeg',
 ]
 
-/** The machines of a call, one at a time: `states` has for each actor where it is and was. */
+/**
+ * The machines of a call, one at a time: `states` has for each actor where it is and was.
+ * @param {{ states: Record<string, { state: string, was?: string | undefined }> }} props
+ */
 export function Charts({ states }) {
-  const [picked, setPicked] = useState(undefined)
+  const [picked, setPicked] = useState(/** @type {string | undefined} */ (undefined))
   const actors = Object.keys(states).sort((one, other) => rank(one) - rank(other))
   const shown = picked && states[picked] ? picked : 'call'
-  const row = useRef(null)
+  const row = useRef(/** @type {HTMLElement | null} */ (null))
   // a tab that was chosen is seen whole, and stays so when one has a longer name, until somebody scrolls
   const isKept = useRef(true)
   const letGo = () => {
@@ -41,13 +48,14 @@ export function Charts({ states }) {
   }, [shown])
   useLayoutEffect(() => {
     const tab = document.getElementById(`tab-${shown}`)
-    if (!tab || !isKept.current) return
+    if (!tab || !row.current || !isKept.current) return
     const { clientWidth, offsetLeft } = row.current
     row.current.scrollTo({ left: tab.offsetLeft - offsetLeft - (clientWidth - tab.offsetWidth) / 2 })
   })
+  /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key]
-    if (!step) return
+    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+    if (step === 0) return
     const next = actors[(actors.indexOf(shown) + step + actors.length) % actors.length]
     setPicked(next)
     document.getElementById(`tab-${next}`)?.focus()
@@ -68,7 +76,7 @@ export function Charts({ states }) {
           tabindex=${actor === shown ? 0 : -1}
           onClick=${() => setPicked(actor)}
         >
-          <span>${actorName(actor)}</span><small>${states[actor].state}</small>
+          <span>${actorName(actor)}</span><small>${states[actor]?.state}</small>
         </button>`,
       )}
     </div>
@@ -82,14 +90,17 @@ export function Charts({ states }) {
   </section>`
 }
 
+/** @param {string} actor */
 function rank(actor) {
   const at = ORDER.indexOf(actor)
   return at === -1 ? ORDER.length : at
 }
 
+/** @param {string} actor */
 function actorName(actor) {
   const [, place] = ATTEMPT.exec(actor) ?? []
   if (place !== undefined) return `${tr('Telefone', 'Telephone')} ${Number(place) + 1}`
+  /** @type {Record<string, string>} */
   const names = {
     call: tr('Chamada', 'Call'),
     visitor: tr('Visitante', 'Visitor'),

@@ -6,6 +6,9 @@ import { useLoad } from '../parts/load.js'
 import { failureOf, messageStateOf, tr } from '../words.js'
 import { commandStateOf } from './gate-commands.js'
 
+/** @typedef {import('../api-types.d.ts').Message} Message */
+/** @typedef {import('../api-types.d.ts').GateCommand} Command */
+
 /** ms between two looks while something may still become of it. */
 const LOOK_MS = 2000
 /** ms after the decision in which the command is written, and those after which nothing more is to be heard of it. */
@@ -13,9 +16,13 @@ const WRITING_MS = 5000
 const LASTS_MS = 60_000
 const OVER = new Set(['acknowledged', 'refused', 'failed', 'expired', 'cancelled'])
 
-/** What became of the command to open of a call that was authorised, with the way to its message. `decidedAt`: ms, the service's. */
+/**
+ * What became of the command to open of a call that was authorised, with the way to its message. `decidedAt`: ms, the service's.
+ * @param {{ id: string, tenant: string, decidedAt: number }} props
+ */
 export function Opening({ id, tenant, decidedAt }) {
   const [isOver, setOver] = useState(false)
+  /** @returns {Promise<{ command?: Command, message?: Message, age: number }>} */
   const ask = async () => {
     const [commands, messages, at] = await Promise.all([
       get(withQuery('/api/gates/commands', { tenant, call: id })),
@@ -24,7 +31,7 @@ export function Opening({ id, tenant, decidedAt }) {
     ])
     const [command, message] = [commands.items[0], messages.items[0]]
     const age = at - decidedAt
-    setOver([command, message].some((one) => OVER.has(one?.status)) || age > LASTS_MS)
+    setOver([command, message].some((one) => one && OVER.has(one.status)) || age > LASTS_MS)
     return { command, message, age }
   }
   const { value } = useLoad(ask, [id], isOver ? undefined : LOOK_MS)
@@ -46,15 +53,21 @@ export function Opening({ id, tenant, decidedAt }) {
   </p>`
 }
 
-/** The gate's own word first, then what became of the message that carries the command. */
+/**
+ * The gate's own word first, then what became of the message that carries the command.
+ * @param {Command | undefined} command
+ * @param {Message | undefined} message
+ */
 function openingOf(command, message) {
   const gate = tr('Portão', 'Gate')
   const tries = message?.attempts
-  if (!message || (command && command.status !== 'wanted')) {
+  if (command && (!message || command.status !== 'wanted')) {
     const { word, ...mark } = commandStateOf(command)
     return { ...mark, word: `${gate}: ${word}` }
   }
+  if (!message) return undefined
   const { word, ...mark } = messageStateOf(message.status)
+  /** @type {Record<string, string>} */
   const words = {
     pending: tr('o comando espera na fila', 'the command waits in the queue'),
     processing: tr('o comando está sendo enviado', 'the command is being sent'),
@@ -71,7 +84,10 @@ function openingOf(command, message) {
   return { ...mark, word: `${gate}: ${words[message.status] ?? word}` }
 }
 
-/** A status that is not tried again is the gate's answer. */
+/**
+ * A status that is not tried again is the gate's answer.
+ * @param {Message} message
+ */
 function isRefusal({ attempts, lastError }) {
   return attempts === 1 && lastError?.code === 'DELIVERY_STATUS'
 }

@@ -14,10 +14,15 @@ import { Opening } from './call-opening.js'
 import { Conversation } from './conversation.js'
 import { Journal } from './journal.js'
 
+/** @typedef {import('../api-types.d.ts').JournalEvent} JournalEvent */
+
 /** ms that the answer to an event waits for more events. */
 const SETTLE_MS = 300
 
-/** One call in whole: who is on the line, where its machines are, what was said, and what can be done. */
+/**
+ * One call in whole: who is on the line, where its machines are, what was said, and what can be done.
+ * @param {{ id: string }} props
+ */
 export function Call({ id }) {
   const { view, error, events, states, again } = useCall(id)
   const listed = calls.value.find((one) => one.id === id)
@@ -29,10 +34,10 @@ export function Call({ id }) {
     ...view.call,
     ...(listed && { ...listed, unitNumber: listed.unitNumber ?? view.call?.unitNumber }),
   }
-  const ended = Boolean(call.endedAt) || states.call?.state === 'ended'
+  const ended = Boolean(call.endedAt) || states['call']?.state === 'ended'
   const state = stateOf({
     ...call,
-    state: states.call?.state ?? call.state,
+    state: states['call']?.state ?? call.state,
     endedAt: ended ? (call.endedAt ?? true) : null,
   })
   const startedAt = call.startedAt ?? view.journal[0]?.at
@@ -68,23 +73,31 @@ function Back() {
   return html`<a class="back" href="#/calls"><${Icon} name="back" />${tr('Chamadas', 'Calls')}</a>`
 }
 
-/** The view of a call, kept current by its events. */
+/**
+ * The view of a call, kept current by its events.
+ * @param {string} id
+ */
 function useCall(id) {
-  const [view, setView] = useState(undefined)
-  const [error, setError] = useState(undefined)
-  const [events, setEvents] = useState([])
-  const settling = useRef(undefined)
+  const [view, setView] = useState(
+    /** @type {import('../api-types.d.ts').CallView | undefined} */ (undefined),
+  )
+  const [error, setError] = useState(
+    /** @type {import('../parts/notice.js').Failed | undefined} */ (undefined),
+  )
+  const [events, setEvents] = useState(/** @type {JournalEvent[]} */ ([]))
+  const settling = useRef(/** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined))
 
   const read = async () => {
     clearTimeout(settling.current)
     settling.current = undefined
     try {
+      /** @type {import('../api-types.d.ts').CallView} */
       const fresh = await get(`/api/calls/${encodeURIComponent(id)}`)
       setError(undefined)
       setView(fresh)
       setEvents((known) => joined(fresh.journal, known))
     } catch (failed) {
-      setError(failed)
+      setError(/** @type {import('../parts/notice.js').Failed} */ (failed))
     }
   }
 
@@ -105,7 +118,11 @@ function useCall(id) {
   return { view, error, events, states: statesIn(events, view?.snapshot), again: read }
 }
 
-/** Two parts of a journal as one, in order. */
+/**
+ * Two parts of a journal as one, in order.
+ * @param {JournalEvent[]} one
+ * @param {JournalEvent[]} other
+ */
 function joined(one, other) {
   const bySeq = new Map([...one, ...other].map((event) => [event.seq, event]))
   return [...bySeq.values()].sort((first, second) => first.seq - second.seq)
@@ -113,7 +130,7 @@ function joined(one, other) {
 
 /**
  * Where each actor is and was before, as the journal tells.
- * @param {import('../api-types.d.ts').JournalEvent[]} events
+ * @param {JournalEvent[]} events
  * @param {import('../api-types.d.ts').Snapshot | null | undefined} snapshot
  */
 function statesIn(events, snapshot) {

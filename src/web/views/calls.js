@@ -14,6 +14,8 @@ import { route } from '../route.js'
 import { amount, count, lasted, moment, roleName, stateOf, tr } from '../words.js'
 import { Call } from './call.js'
 
+/** @type {import('../api-types.d.ts').Role[]} */
+const ROLES = ['visitor', 'resident']
 const LIVE_ROW = 76
 const RECENT_ROW = 48
 
@@ -40,7 +42,7 @@ function Glance() {
   const failed = dead?.items ? dead.items.length > 0 : undefined
   const found = problems.value
   return html`<ul class="glance">
-    <li class=${found.length > 0 ? found[0].tone : 'ok'}>
+    <li class=${found[0]?.tone ?? 'ok'}>
       <a href="#/health">
         <${Icon} name=${found.length > 0 ? 'warning' : 'check'} />
         <b>${found.length > 0 ? amount(found.length) : 'OK'}</b>
@@ -60,6 +62,7 @@ function Glance() {
   </ul>`
 }
 
+/** @param {{ chosen: string | undefined }} props */
 function AtTheGate({ chosen }) {
   const items = calls.value
   return html`<section class="panel live" aria-labelledby="live-title">
@@ -77,6 +80,7 @@ function AtTheGate({ chosen }) {
   </section>`
 }
 
+/** @param {{ call: import('../live/calls.js').ShownCall, chosen: boolean }} props */
 function LiveRow({ call, chosen }) {
   const state = stateOf(call)
   const measured = levels.value.get(call.id)
@@ -95,7 +99,7 @@ function LiveRow({ call, chosen }) {
     <span class="what"><${Mark} ...${state} /></span>
     <span class="age">${lasted(age)}</span>
     <span class="legs">
-      ${['visitor', 'resident'].map(
+      ${ROLES.map(
         (role) => html`<span class="leg ${legs.includes(role) ? 'on' : 'off'}">
           <span class="leg-name">${roleName(role)}</span>
           ${
@@ -109,6 +113,7 @@ function LiveRow({ call, chosen }) {
   </a>`
 }
 
+/** @param {{ chosen: string | undefined }} props */
 function Before({ chosen }) {
   const items = recent.value
   return html`<section class="panel recent" aria-labelledby="recent-title">
@@ -140,7 +145,7 @@ function Before({ chosen }) {
 function Overview() {
   const found = problems.value
   const noted = remarks.value.length
-  const { outcomes } = health.value.status ?? {}
+  const outcomes = health.value.status?.outcomes
   const total = Object.values(outcomes ?? {}).reduce((sum, one) => sum + one, 0)
   return html`<section class="panel overview">
     <h2 class="hidden">${tr('Visão geral', 'Overview')}</h2>
@@ -173,7 +178,10 @@ function Overview() {
   </section>`
 }
 
-/** How the calls of this node ended since it started. */
+/**
+ * How the calls of this node ended since it started.
+ * @param {{ outcomes: Record<string, number>, total: number }} props
+ */
 function Outcomes({ outcomes, total }) {
   return html`<h3>${tr('Desde o início do serviço', 'Since the service started')}</h3>
       ${

@@ -4,9 +4,14 @@ import { Icon } from '../parts/icons.js'
 import { Empty } from '../parts/notice.js'
 import { lasted, moment, roleName, tr } from '../words.js'
 
-/** What was said and pressed on both lines, as it would be told, with what was recorded. */
+/** @typedef {import('../api-types.d.ts').Turn} Turn */
+
+/**
+ * What was said and pressed on both lines, as it would be told, with what was recorded.
+ * @param {{ id: string, turns: Turn[], recordings: import('../api-types.d.ts').Recording[], live: boolean }} props
+ */
 export function Conversation({ id, turns, recordings, live }) {
-  const end = useRef(null)
+  const end = useRef(/** @type {HTMLElement | null} */ (null))
   const known = new Set(recordings.map(({ name }) => name))
   // follows a live call; an ended one is read from its beginning
   useEffect(() => {
@@ -18,7 +23,7 @@ export function Conversation({ id, turns, recordings, live }) {
     <h2 id="conversation-title">${tr('Conversa', 'Conversation')}</h2>
     ${turns.length === 0 && html`<${Empty} icon="talk" title=${tr('Ainda nada dito', 'Nothing said yet')} />`}
     <ol class="turns" ref=${end} tabindex="0" aria-label=${tr('Conversa', 'Conversation')}>
-      ${together(turns).map((turn) => html`<${Turn} key=${turn.seq} turn=${turn} id=${id} known=${known} />`)}
+      ${together(turns).map((turn) => html`<${OneTurn} key=${turn.seq} turn=${turn} id=${id} known=${known} />`)}
     </ol>
     ${
       recordings.length > 0 &&
@@ -40,13 +45,20 @@ export function Conversation({ id, turns, recordings, live }) {
 /** ms by which the count of frames and the clock may differ: what a key brought about must not come before the key. */
 const SLACK_MS = 80
 
-/** ms since the epoch at which it began; what was said is told when it is over. */
+/**
+ * ms since the epoch at which it began; what was said is told when it is over.
+ * @param {Turn} turn
+ */
 function beganAt({ at, ms }) {
   return Date.parse(at) - Math.max(0, (ms ?? 0) - SLACK_MS)
 }
 
-/** In the order in which they began; keys pressed one after the other on a line are one turn. */
+/**
+ * In the order in which they began; keys pressed one after the other on a line are one turn.
+ * @param {Turn[]} turns
+ */
 function together(turns) {
+  /** @type {Turn[]} */
   const told = []
   for (const turn of turns.toSorted((one, other) => beganAt(one) - beganAt(other) || one.seq - other.seq)) {
     const last = told.at(-1)
@@ -57,7 +69,8 @@ function together(turns) {
   return told
 }
 
-function Turn({ turn, id, known }) {
+/** @param {{ turn: Turn, id: string, known: Set<string> }} props */
+function OneTurn({ turn, id, known }) {
   const { leg, who, kind, text, recording, interrupted } = turn
   const began = beganAt(turn)
   const speaker = who === 'porteiro' ? `Porteiro → ${roleName(leg)}` : roleName(who)
@@ -75,7 +88,9 @@ function Turn({ turn, id, known }) {
   </li>`
 }
 
+/** @param {string} name */
 function recordingName(name) {
+  /** @type {Record<string, string>} */
   const names = {
     identity: tr('o nome', 'the name'),
     purpose: tr('o motivo', 'the purpose'),

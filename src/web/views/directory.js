@@ -14,10 +14,15 @@ const ROW = 44
 
 /** Condominiums, their units and residents, and the gates' ports. */
 export function Directory() {
-  const tenants = useLoad(() => get('/api/tenants'), [])
-  const [tenant, setTenant] = useState(undefined)
+  const tenants = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Tenant>>} */ () =>
+      get('/api/tenants'),
+    [],
+  )
+  const [tenant, setTenant] = useState(/** @type {string | undefined} */ (undefined))
   const items = tenants.value?.items ?? []
-  const chosen = tenant ?? session.value.tenantId ?? 'default'
+  const chosen = tenant ?? session.value?.tenantId ?? 'default'
+  /** @param {string | null} id */
   const changed = async (id) => {
     await tenants.again()
     setTenant(id ?? undefined)
@@ -45,13 +50,24 @@ export function Directory() {
   `
 }
 
+/** @param {{ tenant: string, plan?: import('../api-types.d.ts').Tenant['plan'] | undefined }} props */
 function Units({ tenant, plan }) {
   const [search, setSearch] = useState('')
   const [wanted, setWanted] = useState('')
-  const [open, setOpen] = useState(undefined)
-  const [pages, setPages] = useState({ items: [], next: undefined })
+  const [open, setOpen] = useState(/** @type {import('./unit.js').Written | undefined} */ (undefined))
+  const [pages, setPages] = useState(
+    /** @type {{ items: import('../api-types.d.ts').Unit[], next: string | null | undefined }} */ ({
+      items: [],
+      next: undefined,
+    }),
+  )
+  /** @param {string} [cursor] */
   const path = (cursor) => withQuery('/api/units', { tenant, search: wanted, limit: 100, cursor })
-  const { value, error, again } = useLoad(() => get(path()), [tenant, wanted])
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Unit>>} */ () =>
+      get(path()),
+    [tenant, wanted],
+  )
   useEffect(() => {
     if (value) setPages(value)
   }, [value])
@@ -63,6 +79,7 @@ function Units({ tenant, plan }) {
     if (!pages.next) return
     const asking = { ...pages, next: null }
     setPages(asking)
+    /** @type {import('../api-types.d.ts').Page<import('../api-types.d.ts').Unit> | undefined} */
     const page = await get(path(pages.next)).catch(() => undefined)
     // another search may have begun meanwhile
     setPages((known) => {
@@ -98,7 +115,7 @@ function Units({ tenant, plan }) {
             ) => html`<button type="button" class="unit-row" data-row data-unit=${unit.number} onClick=${() => setOpen(unit)}>
               <b>${unit.number}</b>
               <span class="wide-only">${unit.block ?? ''}</span>
-              <span>${unit.residents.map(({ name }) => name).join(', ') || tr('sem moradores', 'no residents')}</span>
+              <span>${namesOf(unit) || tr('sem moradores', 'no residents')}</span>
               <span class="number">${unit.residents.length}</span>
             </button>`}
             empty=${
@@ -124,11 +141,15 @@ function Units({ tenant, plan }) {
   </section>`
 }
 
-/** A directory file: all of it is loaded, or nothing. */
+/**
+ * A directory file: all of it is loaded, or nothing.
+ * @param {{ tenant: string, done: () => Promise<void> }} props
+ */
 function Import({ tenant, done }) {
-  const [problems, setProblems] = useState(undefined)
+  const [problems, setProblems] = useState(/** @type {unknown[] | undefined} */ (undefined))
+  /** @param {{ currentTarget: HTMLInputElement }} event */
   const load = async ({ currentTarget: field }) => {
-    const [file] = field.files
+    const file = field.files?.[0]
     field.value = ''
     if (!file) return
     try {
@@ -142,29 +163,35 @@ function Import({ tenant, done }) {
       )
       await done()
     } catch (error) {
-      if (Array.isArray(error.details?.problems)) setProblems(error)
+      const problems = error instanceof ApiError ? error.details['problems'] : undefined
+      if (Array.isArray(problems)) setProblems(problems)
       else complain(error)
     }
   }
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<label class="button file">${tr('Importar', 'Import')}<input type="file" class="hidden" accept="application/json,.json" onChange=${load} /></label>
     ${
       problems &&
       html`<dialog class="wide" ref=${opened} aria-labelledby="problems-title" onClose=${() => setProblems(undefined)}>
         <h2 id="problems-title">${tr('Nada foi importado', 'Nothing was imported')}</h2>
         <p class="help">${tr('Corrija o arquivo e importe de novo.', 'Correct the file and import it again.')}</p>
-        <ol class="trace">${problems.details.problems.map((problem) => html`<li>${typeof problem === 'string' ? problem : JSON.stringify(problem)}</li>`)}</ol>
+        <ol class="trace">${problems.map((problem) => html`<li>${typeof problem === 'string' ? problem : JSON.stringify(problem)}</li>`)}</ol>
         <div class="row end"><button type="button" class="button" autofocus onClick=${() => setProblems(undefined)}>${tr('Fechar', 'Close')}</button></div>
       </dialog>`
     }`
 }
 
-/** The file goes as it is, so that problems are told by its own lines. */
+/**
+ * The file goes as it is, so that problems are told by its own lines.
+ * @param {string} path
+ * @param {string} text
+ */
 async function upload(path, text) {
   const response = await fetch(path, {
     method: 'POST',
     credentials: 'same-origin',
-    headers: { 'content-type': 'application/json', 'x-csrf-token': session.value.csrf },
+    headers: { 'content-type': 'application/json', 'x-csrf-token': session.value?.csrf ?? '' },
     body: text,
   })
   const answer = await response.json()
@@ -172,6 +199,7 @@ async function upload(path, text) {
   return answer
 }
 
+/** @param {string} tenant */
 async function save(tenant) {
   const file = await get(withQuery('/api/directory/export', { tenant }))
   const address = URL.createObjectURL(
@@ -183,3 +211,6 @@ async function save(tenant) {
   link.click()
   URL.revokeObjectURL(address)
 }
+
+/** @param {import('../api-types.d.ts').Unit} unit */
+const namesOf = ({ residents }) => residents.map(({ name }) => name).join(', ')

@@ -18,9 +18,14 @@ const EVENTS = [
 
 /** Where other systems hear of calls. A secret is shown once. */
 export function Endpoints() {
-  const { value, error, again } = useLoad(() => get('/api/endpoints'), [], 10_000)
-  const [secret, setSecret] = useState(undefined)
-  const [tried, setTried] = useState(undefined)
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Endpoints>} */ () => get('/api/endpoints'),
+    [],
+    10_000,
+  )
+  const [secret, setSecret] = useState(/** @type {string | undefined} */ (undefined))
+  const [tried, setTried] = useState(/** @type {string | undefined} */ (undefined))
+  /** @param {{ secret: string | null }} answer */
   const show = (answer) => {
     setSecret(answer.secret ?? undefined)
     return again()
@@ -44,11 +49,14 @@ export function Endpoints() {
   `
 }
 
+/** @param {{ made: (answer: import('../api-types.d.ts').CreatedEndpoint) => Promise<void> }} props */
 function NewEndpoint({ made }) {
   const [url, setUrl] = useState('')
-  const [events, setEvents] = useState([])
+  const [events, setEvents] = useState(/** @type {string[]} */ ([]))
+  /** @param {string} name */
   const toggle = (name) =>
     setEvents(events.includes(name) ? events.filter((one) => one !== name) : [...events, name])
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     try {
@@ -75,6 +83,7 @@ function NewEndpoint({ made }) {
   </section>`
 }
 
+/** @param {Pick<import('../api-types.d.ts').Endpoint, 'enabled' | 'pausedUntil' | 'failures'> & { disabledReason?: string | null }} endpoint */
 function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
   if (!enabled)
     return {
@@ -93,13 +102,16 @@ function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
   return { word: tr('recebe', 'receives'), shape: 'check', tone: 'ok' }
 }
 
-/** An event as any other message, once: what becomes of it is told there. */
+/**
+ * An event as any other message, once: what becomes of it is told there.
+ * @param {{ endpoint: { id: string, url: string, tenantId?: string }, tried: (id: string) => void }} props
+ */
 function Try({ endpoint: { id, url, tenantId }, tried }) {
   const act = async () => {
     const event = {
       type: 'porteiro.test',
       timestamp: new Date().toISOString(),
-      data: { by: session.value.name },
+      data: { by: session.value?.name },
     }
     const message = { tenant: tenantId, channel: 'webhook', to: id, body: event, maxRetries: 0 }
     tried((await post('/api/messages', message)).id)
@@ -117,6 +129,7 @@ function Try({ endpoint: { id, url, tenantId }, tried }) {
   >${tr('Enviar teste', 'Send a test')}<//>`
 }
 
+/** @param {{ endpoints: import('../api-types.d.ts').Endpoint[], environment: import('../api-types.d.ts').EnvironmentEndpoint | null, again: () => Promise<void>, rotated: (answer: { secret: string | null }) => void, tried: (id: string) => void }} props */
 function Table({ endpoints, environment, again, rotated, tried }) {
   return html`<div class="scroll"><table class="stacking" role="table">
     <thead role="rowgroup"><tr role="row"><th role="columnheader">URL</th><th role="columnheader">${tr('Eventos', 'Events')}</th><th role="columnheader">${tr('Estado', 'State')}</th><th role="columnheader">${tr('Desde', 'Since')}</th><th role="columnheader"></th></tr></thead>

@@ -5,6 +5,9 @@ import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure, tell } from '../parts/notice.js'
 import { tr } from '../words.js'
 
+/** @typedef {'id' | 'ramal_ia' | 'ramal_retorno' | 'ip_servidor' | 'porta_ia' | 'porta_retorno'} Column */
+/** @typedef {Record<Column, string | number> & { known?: boolean }} Written */
+
 const BLANK = {
   id: '',
   ramal_ia: '',
@@ -14,7 +17,10 @@ const BLANK = {
   porta_retorno: '',
 }
 
-/** The columns of an extension, as other systems of the field name them, in the reader's words. */
+/**
+ * The columns of an extension, as other systems of the field name them, in the reader's words.
+ * @type {Record<Column, () => string>}
+ */
 const NAMES = {
   id: () => tr('Ramal', 'Extension'),
   ramal_ia: () => tr('Ramal do visitante', "Visitor's extension"),
@@ -24,12 +30,23 @@ const NAMES = {
   porta_retorno: () => tr('Porta do morador', "Resident's port"),
 }
 
-/** A port pair a gate. What is written takes effect when the ports are read again. */
+/** @type {Column[]} */
+const COLUMNS = ['id', 'ramal_ia', 'ramal_retorno', 'ip_servidor', 'porta_ia', 'porta_retorno']
+
+/**
+ * A port pair a gate. What is written takes effect when the ports are read again.
+ * @param {{ tenant: string }} props
+ */
 export function Extensions({ tenant }) {
-  const { value, error, again } = useLoad(() => get(withQuery('/api/extensions', { tenant })), [tenant])
-  const [form, setForm] = useState(undefined)
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Extension>>} */ () =>
+      get(withQuery('/api/extensions', { tenant })),
+    [tenant],
+  )
+  const [form, setForm] = useState(/** @type {Written | undefined} */ (undefined))
   const admin = may('admin')
   const refresh = async () => {
+    /** @type {import('../api-types.d.ts').Refreshed} */
     const { opened, closed, failed } = await post('/api/refresh')
     tell(
       failed.length > 0
@@ -62,11 +79,11 @@ export function Extensions({ tenant }) {
       value &&
       value.items.length > 0 &&
       html`<div class="scroll"><table class="stacking" role="table">
-        <thead role="rowgroup"><tr role="row">${Object.values(NAMES).map((word) => html`<th role="columnheader">${word()}</th>`)}<th role="columnheader">${tr('Estado', 'State')}</th><th role="columnheader"></th></tr></thead>
+        <thead role="rowgroup"><tr role="row">${COLUMNS.map((name) => html`<th role="columnheader">${NAMES[name]()}</th>`)}<th role="columnheader">${tr('Estado', 'State')}</th><th role="columnheader"></th></tr></thead>
         <tbody role="rowgroup">
           ${value.items.map(
             (row) => html`<tr role="row" key=${row.id} data-extension=${row.id}>
-              ${Object.entries(NAMES).map(([name, word]) => html`<td role="cell" data-label=${word()}>${name === 'id' ? html`<b>${row.id}</b>` : row[name]}</td>`)}
+              ${COLUMNS.map((name) => html`<td role="cell" data-label=${NAMES[name]()}>${name === 'id' ? html`<b>${row.id}</b>` : row[name]}</td>`)}
               <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfPorts(row.open)} /></td>
               <td role="cell"><div class="row">
                 ${may('operate') && html`<${Do} act=${() => post('/api/restart', { id: row.id }).then(again)} done=${tr('Portas reabertas.', 'Ports opened again.')}>${tr('Reiniciar', 'Restart')}<//>`}
@@ -91,11 +108,13 @@ export function Extensions({ tenant }) {
         form=${form}
         set=${setForm}
         save=${async () => {
-          const { id, open: _, known: __, condominio_id: ___, ...row } = form
-          await put(withQuery(`/api/extensions/${encodeURIComponent(id.trim())}`, { tenant }), {
-            ...row,
-            porta_ia: Number(row.porta_ia),
-            porta_retorno: Number(row.porta_retorno),
+          const { id, ramal_ia, ramal_retorno, ip_servidor } = form
+          await put(withQuery(`/api/extensions/${encodeURIComponent(String(id).trim())}`, { tenant }), {
+            ramal_ia,
+            ramal_retorno,
+            ip_servidor,
+            porta_ia: Number(form.porta_ia),
+            porta_retorno: Number(form.porta_retorno),
           })
           setForm(undefined)
           tell(tr('Salvo. “Reler portas” abre as portas.', 'Saved. “Read ports again” opens the ports.'))
@@ -106,11 +125,17 @@ export function Extensions({ tenant }) {
   </section>`
 }
 
+/** @param {{ form: Written, set: (form: Written | undefined) => void, save: () => Promise<void> }} props */
 function Form({ form, set, save }) {
+  /**
+   * @param {Column} name
+   * @param {object} [extra]
+   */
   const field = (name, extra = {}) =>
     html`<label class="field"><span>${NAMES[name]()} <small>${name}</small></span><input required ...${extra} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
   const port = { type: 'number', min: 1, max: 65535 }
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="extension-title" onCancel=${() => set(undefined)}>
     <form
       class="stack"
@@ -131,6 +156,7 @@ function Form({ form, set, save }) {
   </dialog>`
 }
 
+/** @param {import('../api-types.d.ts').Extension['open']} open */
 function stateOfPorts(open) {
   if (open === null) return { word: tr('em outro nó', 'on another node'), shape: 'dot', tone: 'calm' }
   if (open.visitor && open.resident) return { word: tr('abertas', 'open'), shape: 'check', tone: 'ok' }

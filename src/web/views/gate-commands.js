@@ -7,15 +7,24 @@ import { Failure } from '../parts/notice.js'
 import { usePages } from '../parts/pages.js'
 import { moment, tr } from '../words.js'
 
+/** @typedef {import('../api-types.d.ts').GateCommand} Command */
+
 const ROW = 44
 /** ms between two looks. */
 const LOOK_MS = 5000
 
-/** The last commands to open, and what became of each. */
+/**
+ * The last commands to open, and what became of each.
+ * @param {{ tenant: string }} props
+ */
 export function Commands({ tenant }) {
   const path = withQuery('/api/gates/commands', { tenant })
-  const { items, value, error, again, more } = usePages(path, LOOK_MS, ({ callId }) => callId)
-  const [open, setOpen] = useState(undefined)
+  const { items, value, error, again, more } = usePages(
+    path,
+    LOOK_MS,
+    (/** @type {Command} */ { callId }) => callId,
+  )
+  const [open, setOpen] = useState(/** @type {string | undefined} */ (undefined))
   const chosen = items.find(({ callId }) => callId === open)
   return html`<div aria-labelledby="commands-title">
     <h3 id="commands-title">${tr('Últimos comandos', 'Last commands')}</h3>
@@ -40,12 +49,14 @@ export function Commands({ tenant }) {
             empty=${value && html`<p class="help">${tr('Nenhum ainda: o comando é enviado quando uma visita é autorizada.', 'None yet: a command is sent when a visit is authorised.')}</p>`}
           />`
     }
-    ${chosen && html`<${Command} command=${chosen} close=${() => setOpen(undefined)} />`}
+    ${chosen && html`<${Details} command=${chosen} close=${() => setOpen(undefined)} />`}
   </div>`
 }
 
-function Command({ command, close }) {
+/** @param {{ command: Command, close: () => void }} props */
+function Details({ command, close }) {
   const { callId, gateId, decidedAt, expiresAt, audit } = command
+  /** @type {[name: string, value: import('../lib.js').Part][]} */
   const facts = [
     [tr('Portão', 'Gate'), gateId],
     [tr('Unidade', 'Unit'), command.unitNumber ?? '–'],
@@ -54,7 +65,8 @@ function Command({ command, close }) {
     [tr('Vence', 'Expires'), moment(expiresAt)],
     [tr('Chamada', 'Call'), html`<a href="#/calls/${callId}">${callId}</a>`],
   ]
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="command-title" onClose=${close} onCancel=${close}>
     <div class="spread">
       <h2 id="command-title">${tr('Comando de abrir', 'Command to open')}</h2>
@@ -69,7 +81,7 @@ function Command({ command, close }) {
         <tbody>
           ${audit.map(
             ({ at, what, ...told }) => html`<tr>
-              <td class="fixed">${moment(at)}</td>
+              <td class="fixed">${moment(String(at))}</td>
               <td>${stepWord(what)}</td>
               <td>${toldWord(told)}</td>
             </tr>`,
@@ -80,31 +92,40 @@ function Command({ command, close }) {
   </dialog>`
 }
 
+/** @param {Command} command */
 function unitWord({ unitNumber }) {
   return unitNumber === null ? '–' : `${tr('unidade', 'unit')} ${unitNumber}`
 }
 
-/** A command that nobody took in its time is over, whatever its status says. */
+/**
+ * A command that nobody took in its time is over, whatever its status says.
+ * @param {Command} command
+ * @returns {import('../words.js').Mark}
+ */
 export function commandStateOf({ status, expiresAt, audit }) {
   const isOver = Date.parse(expiresAt) < Date.now()
-  if (status === 'wanted' && !isOver && audit.at(-1)?.what === 'failed')
+  if (status === 'wanted' && !isOver && audit.at(-1)?.['what'] === 'failed')
     return {
       word: tr('falhou; não chegou ainda', 'failed; has not arrived yet'),
       shape: 'warning',
       tone: 'warn',
     }
-  const [word, shape, tone] = {
+  /** @type {import('../words.js').Marks} */
+  const known = {
     wanted: isOver
       ? [tr('não chegou', 'did not arrive'), 'cross', 'bad']
       : [tr('a caminho', 'on its way'), 'ring', 'busy'],
     sent: [tr('entregue', 'handed over'), 'wave', 'calm'],
     acknowledged: [tr('confirmado', 'confirmed'), 'check', 'ok'],
     refused: [tr('recusado', 'refused'), 'cross', 'bad'],
-  }[status] ?? [status, 'dot', 'calm']
+  }
+  const [word, shape, tone] = known[status] ?? [status, 'dot', 'calm']
   return { word, shape, tone }
 }
 
+/** @param {unknown} what */
 function stepWord(what) {
+  /** @type {Record<string, string>} */
   const words = {
     wanted: tr('Decidido', 'Decided'),
     sent: tr('Entregue ao RabbitMQ', 'Handed to RabbitMQ'),
@@ -114,9 +135,10 @@ function stepWord(what) {
     'past the queue': tr('Enviado sem o banco de dados', 'Sent without the database'),
     'not repeated': tr('Não repetido: já tinha sido enviado', 'Not repeated: it had been sent already'),
   }
-  return words[what] ?? what
+  return words[String(what)] ?? String(what)
 }
 
+/** @param {Record<string, unknown>} told */
 function toldWord({ code, status, exchange, routing_key: key, attempt }) {
-  return html`${code && html`<code>${code}</code> `}${typeof status === 'number' && `HTTP ${status} `}${exchange && `${exchange} → ${key} `}${attempt !== undefined && `${tr('tentativa', 'attempt')} ${attempt}`}`
+  return html`${typeof code === 'string' && html`<code>${code}</code> `}${typeof status === 'number' && `HTTP ${status} `}${typeof exchange === 'string' && `${exchange} → ${key} `}${attempt !== undefined && `${tr('tentativa', 'attempt')} ${attempt}`}`
 }

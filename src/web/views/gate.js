@@ -6,30 +6,41 @@ import { useLoad } from '../parts/load.js'
 import { Do, tell } from '../parts/notice.js'
 import { tr } from '../words.js'
 
+/** @typedef {{ id: string, kind: string, enabled: boolean, url?: string | null, exchange?: string | null, routingKey?: string | null, known?: boolean }} Written `known`: it exists. */
+/** @typedef {Written & { url: string, exchange: string, routingKey: string }} Form */
+/** @typedef {{ gate: import('../api-types.d.ts').Gate, secret: string | null }} Saved */
+
 /** The one for all extensions that have none of their own. */
 export const MAIN_GATE = 'default'
 /** ms for which a command is worth something, as the service's own. */
 const COMMAND_MS = 30_000
 
+/** @type {Record<string, () => string>} */
 const KINDS = {
   webhook: () => tr('a um endereço, por webhook', 'to an address, by webhook'),
   amqp: () => tr('ao RabbitMQ', 'to RabbitMQ'),
 }
 
-/** One gate, to be made or changed. `close` hears what the service answered; `tried` the id of the message that tries it. */
+/**
+ * One gate, to be made or changed. `close` hears what the service answered; `tried` the id of the message that tries it.
+ * @param {{ gate: Written, taken: string[], tenant: string, close: (saved?: Partial<Saved>) => unknown, tried: (id: string) => void }} props
+ */
 export function Gate({ gate, taken, tenant, close, tried }) {
-  const [form, setForm] = useState({ url: '', exchange: '', routingKey: '', ...withoutNull(gate) })
-  const place = useRef(null)
+  const [form, setForm] = useState(() => formOf(gate))
+  const place = useRef(/** @type {HTMLFormElement | null} */ (null))
   const { wrong, refuse, forget } = useWrong(place)
   const isNew = !gate.known
   // the broker is everybody's: only a key of all tenants names its exchanges
-  const mayAmqp = session.value.tenantId === null
+  const mayAmqp = session.value?.tenantId === null
   const fixed = !may('admin') || (gate.kind === 'amqp' && !mayAmqp)
+  /** @param {Partial<Form>} fields */
   const change = (fields) => {
     forget(Object.keys(fields))
     setForm({ ...form, ...fields })
   }
+  /** @param {boolean} [rotate] */
   const save = async (rotate) => close(await put(pathOf(form.id.trim(), { tenant, rotate }), bodyOf(form)))
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     try {
@@ -40,7 +51,8 @@ export function Gate({ gate, taken, tenant, close, tried }) {
       refuse(error)
     }
   }
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="gate-title" onCancel=${() => close()}>
     <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="gate-title">${isNew ? tr('Novo portão', 'New gate') : `${tr('Portão', 'Gate')} ${gate.id}`}</h2>
@@ -80,6 +92,7 @@ export function Gate({ gate, taken, tenant, close, tried }) {
   </dialog>`
 }
 
+/** @param {{ form: Form, fixed: boolean, wrong: Record<string, string>, change: (fields: Partial<Form>) => void }} props */
 function Target({ form, fixed, wrong, change }) {
   if (form.kind === 'webhook')
     return html`<div class="stack">
@@ -95,13 +108,21 @@ function Target({ form, fixed, wrong, change }) {
   </div>`
 }
 
-/** What a gate can be called that is meant to be used: the extensions' ids. */
+/**
+ * What a gate can be called that is meant to be used: the extensions' ids.
+ * @param {{ tenant: string, taken: string[] }} props
+ */
 function Ids({ tenant, taken }) {
-  const { value } = useLoad(() => get(withQuery('/api/extensions', { tenant })), [tenant])
+  const { value } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Extension>>} */ () =>
+      get(withQuery('/api/extensions', { tenant })),
+    [tenant],
+  )
   const ids = [MAIN_GATE, ...(value?.items ?? []).map(({ id }) => id)]
   return html`<datalist id="gate-ids">${ids.filter((id) => !taken.includes(id)).map((id) => html`<option value=${id}></option>`)}</datalist>`
 }
 
+/** @param {{ gate: Written, tenant: string, close: (saved: Partial<Saved>) => unknown }} props */
 function Delete({ gate: { id }, tenant, close }) {
   return html`<${Do}
     tone="bad"
@@ -114,6 +135,7 @@ function Delete({ gate: { id }, tenant, close }) {
   >${tr('Excluir', 'Delete')}<//>`
 }
 
+/** @param {{ act: () => Promise<unknown> }} props */
 function Rotate({ act }) {
   return html`<${Do}
     act=${act}
@@ -121,7 +143,10 @@ function Rotate({ act }) {
   >${tr('Trocar segredo', 'Rotate secret')}<//>`
 }
 
-/** The command, now and once, as any other message: what becomes of it is told there. */
+/**
+ * The command, now and once, as any other message: what becomes of it is told there.
+ * @param {{ gate: Written, tenant: string, tried: (id: string) => void }} props
+ */
 function Try({ gate: { id }, tenant, tried }) {
   return html`<${Do}
     act=${async () => tried((await post('/api/messages', await commandTo(id, tenant))).id)}
@@ -129,6 +154,10 @@ function Try({ gate: { id }, tenant, tried }) {
   >${tr('Testar', 'Test')}<//>`
 }
 
+/**
+ * @param {string} gate
+ * @param {string} tenant
+ */
 async function commandTo(gate, tenant) {
   // the command's end is looked at by the service's clock, not this one
   const at = await serviceTime()
@@ -146,7 +175,7 @@ async function commandTo(gate, tenant) {
       id,
       timestamp,
       expires_at: end,
-      data: { call_id: id, tenant, gate, unit: null, by: session.value.name, via: 'api' },
+      data: { call_id: id, tenant, gate, unit: null, by: session.value?.name, via: 'api' },
     },
   }
 }
@@ -154,24 +183,32 @@ async function commandTo(gate, tenant) {
 /** A UUID; crypto.randomUUID is there on localhost and HTTPS only. */
 function randomId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
-  bytes[6] = (bytes[6] & 0x0f) | 0x40
-  bytes[8] = (bytes[8] & 0x3f) | 0x80
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  // version 4, variant 1
+  const marked = bytes.map((byte, at) =>
+    at === 6 ? (byte & 0x0f) | 0x40 : at === 8 ? (byte & 0x3f) | 0x80 : byte,
+  )
+  const hex = [...marked].map((byte) => byte.toString(16).padStart(2, '0')).join('')
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
+/**
+ * @param {string} id
+ * @param {{ tenant: string, rotate?: boolean | undefined }} query
+ */
 function pathOf(id, query) {
   return withQuery(`/api/gates/${encodeURIComponent(id)}`, query)
 }
 
+/** @param {Form} form */
 function bodyOf({ kind, url, exchange, routingKey, enabled }) {
   return kind === 'webhook'
     ? { kind, url: url.trim(), enabled }
     : { kind, exchange: exchange.trim(), routingKey: routingKey.trim(), enabled }
 }
 
-function withoutNull(gate) {
-  return Object.fromEntries(Object.entries(gate).filter(([, value]) => value !== null))
+/** @param {Written} gate */
+function formOf(gate) {
+  return { ...gate, url: gate.url ?? '', exchange: gate.exchange ?? '', routingKey: gate.routingKey ?? '' }
 }
 
 function isTaken() {

@@ -12,14 +12,22 @@ import { Message } from './message.js'
 
 const ROW = 44
 
-/** Where a tenant's command to open goes, and what became of the last ones. */
+/**
+ * Where a tenant's command to open goes, and what became of the last ones.
+ * @param {{ tenant: string }} props
+ */
 export function Gates({ tenant }) {
-  const { value, error, again } = useLoad(() => get(withQuery('/api/gates', { tenant })), [tenant])
-  const [open, setOpen] = useState(undefined)
-  const [made, setMade] = useState(undefined)
-  const [tried, setTried] = useState(undefined)
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Gate>>} */ () =>
+      get(withQuery('/api/gates', { tenant })),
+    [tenant],
+  )
+  const [open, setOpen] = useState(/** @type {import('./gate.js').Written | undefined} */ (undefined))
+  const [made, setMade] = useState(/** @type {Partial<import('./gate.js').Saved> | undefined} */ (undefined))
+  const [tried, setTried] = useState(/** @type {string | undefined} */ (undefined))
   const items = value?.items ?? []
   const fresh = () => setOpen({ id: items.length === 0 ? MAIN_GATE : '', kind: 'webhook', enabled: true })
+  /** @param {Partial<import('./gate.js').Saved>} [saved] */
   const close = async (saved) => {
     setOpen(undefined)
     if (!saved) return
@@ -30,7 +38,7 @@ export function Gates({ tenant }) {
     ${
       made &&
       html`<${Secret}
-        title=${`${tr('Segredo de assinatura do portão', 'Signing secret of the gate')} ${made.gate.id}`}
+        title=${`${tr('Segredo de assinatura do portão', 'Signing secret of the gate')} ${made.gate?.id}`}
         secret=${made.secret}
         copied=${() => setMade(undefined)}
       />`
@@ -75,6 +83,7 @@ export function Gates({ tenant }) {
   `
 }
 
+/** @param {{ gate: import('../api-types.d.ts').Gate, open: () => void }} props */
 function Row({ gate: { id, kind, exchange, routingKey, url, enabled }, open }) {
   const state = enabled
     ? { word: tr('ativado', 'enabled'), shape: 'check', tone: 'ok' }

@@ -29,13 +29,18 @@ export function Health() {
   `
 }
 
-/** Who takes calls: this process, another one, or nobody. */
+/**
+ * Who takes calls: this process, another one, or nobody.
+ * @param {import('../health.js').Health['status']} status
+ */
 function callsOf(status) {
-  const takes = ({ roles, isSilent }) => roles?.includes('voice') && !isSilent
+  /** @param {{ roles?: unknown, isSilent?: unknown }} process */
+  const takes = ({ roles, isSilent }) => Array.isArray(roles) && roles.includes('voice') && !isSilent
   if (!status?.roles || takes(status)) return 'here'
   return !status.nodes || status.nodes.some(takes) ? 'elsewhere' : 'nowhere'
 }
 
+/** @param {{ ready: import('../api-types.d.ts').Readiness, calls: string }} props */
 function Ready({ ready: { ready, lacks }, calls }) {
   const well = ready && calls !== 'nowhere'
   return html`<section class="panel">
@@ -50,12 +55,17 @@ function Ready({ ready: { ready, lacks }, calls }) {
   </section>`
 }
 
+/**
+ * @param {boolean} ready
+ * @param {string} calls
+ */
 function wordFor(ready, calls) {
   if (calls === 'nowhere') return tr('Ninguém recebe chamadas', 'Nobody takes calls')
   if (calls === 'elsewhere') return ready ? tr('Pronto', 'Ready') : tr('Não está pronto', 'Not ready')
   return ready ? tr('Pronto para chamadas', 'Ready for calls') : tr('Não recebe chamadas', 'Takes no calls')
 }
 
+/** @param {string} lack */
 function remedyFor(lack) {
   if (lack.startsWith('database'))
     return tr(
@@ -75,6 +85,7 @@ function Parts() {
   return html`<div class="cards">${dependencies().map((part) => html`<${Card} ...${part} />`)}</div>`
 }
 
+/** @param {import('../parts/dependencies.js').Dependency} props */
 function Card({ title, state, facts }) {
   return html`<section class="panel">
     <h2 class="spread"><span>${title}</span><${Mark} ...${state} /></h2>

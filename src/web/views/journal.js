@@ -5,7 +5,10 @@ import { moment, roleName, tr } from '../words.js'
 
 const ROW = 32
 
-/** Every event of a call, as it is kept. */
+/**
+ * Every event of a call, as it is kept.
+ * @param {{ events: import('../api-types.d.ts').JournalEvent[] }} props
+ */
 export function Journal({ events }) {
   const [open, setOpen] = useState(false)
   const latestFirst = useMemo(() => events.toReversed(), [events])
@@ -36,8 +39,12 @@ export function Journal({ events }) {
   </section>`
 }
 
+/**
+ * @param {string} kind
+ * @param {Record<string, unknown>} data
+ */
 function factsOf(kind, data) {
-  if (kind === 'state') return `${data.actor} → ${data.state} (${data.on})`
+  if (kind === 'state') return `${data['actor']} → ${data['state']} (${data['on']})`
   return Object.entries(data ?? {})
     .map(factOf)
     .join(', ')

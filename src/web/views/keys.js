@@ -6,12 +6,14 @@ import { complain, Do, Empty, Failure } from '../parts/notice.js'
 import { Secret } from '../parts/secret.js'
 import { moment, tr } from '../words.js'
 
+/** @type {Record<string, () => string>} */
 const SCOPES = {
   read: () => tr('ver', 'view'),
   operate: () => tr('operar: desligar, decidir, enviar', 'operate: hang up, decide, send'),
   admin: () => tr('administrar: cadastro, chaves, destinos', 'admin: directory, keys, endpoints'),
 }
 
+/** @param {import('../api-types.d.ts').Scope} scope */
 function scopeName(scope) {
   return tr({ read: 'ver', operate: 'operar', admin: 'administrar' }[scope] ?? scope, scope)
 }
@@ -27,8 +29,14 @@ export function Keys() {
 }
 
 function AllKeys() {
-  const { value, error, again } = useLoad(() => get('/api/keys'), [])
-  const [made, setMade] = useState(undefined)
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Key>>} */ () =>
+      get('/api/keys'),
+    [],
+  )
+  const [made, setMade] = useState(
+    /** @type {import('../api-types.d.ts').CreatedKey | undefined} */ (undefined),
+  )
   return html`
     <div class="view-head"><h1>${tr('Chaves', 'Keys')}</h1></div>
     <div class="stack">
@@ -49,9 +57,11 @@ function AllKeys() {
   `
 }
 
+/** @param {{ made: (key: import('../api-types.d.ts').CreatedKey) => void }} props */
 function NewKey({ made }) {
   const [name, setName] = useState('')
   const [scope, setScope] = useState('read')
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     try {
@@ -75,6 +85,7 @@ function NewKey({ made }) {
   </section>`
 }
 
+/** @param {{ keys: import('../api-types.d.ts').Key[], again: () => Promise<void> }} props */
 function Table({ keys, again }) {
   return html`<div class="scroll"><table>
     <thead><tr><th>${tr('Nome', 'Name')}</th><th>${tr('Permissões', 'Permissions')}</th><th>${tr('Condomínio', 'Tenant')}</th><th>${tr('Último uso', 'Last used')}</th><th>${tr('Estado', 'State')}</th><th></th></tr></thead>

@@ -5,8 +5,11 @@ import { adviceOn, chooseLocale, locale, tr } from '../words.js'
 /** The way in: an API key becomes a session. */
 export function Login() {
   const [key, setKey] = useState('')
-  const [error, setError] = useState(undefined)
+  const [error, setError] = useState(
+    /** @type {import('../parts/notice.js').Failed | undefined} */ (undefined),
+  )
   const [busy, setBusy] = useState(false)
+  /** @param {Event} event */
   const enter = async (event) => {
     event.preventDefault()
     setBusy(true)

@@ -18,11 +18,19 @@ import {
 const CAN_CANCEL = new Set(['pending', 'processing', 'retrying'])
 const CAN_RETRY = new Set(['failed', 'retrying'])
 
-/** One message with every try, and what can be done about it. */
+/**
+ * One message with every try, and what can be done about it.
+ * @param {{ id: string, close: () => void }} props
+ */
 export function Message({ id, close }) {
   const path = pathOf(id)
-  const { value, error, again } = useLoad(() => get(path), [path], 2000)
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const { value, error, again } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').MessageView>} */ () => get(path),
+    [path],
+    2000,
+  )
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="message-title" onClose=${close} onCancel=${close}>
     <div class="spread">
       <h2 id="message-title">${tr('Mensagem', 'Message')}</h2>
@@ -33,6 +41,7 @@ export function Message({ id, close }) {
   </dialog>`
 }
 
+/** @param {import('../api-types.d.ts').MessageView & { again: () => Promise<void> }} props */
 function Facts({ message, attempts, again }) {
   const { status, lastError } = message
   const facts = [
@@ -83,7 +92,10 @@ function Facts({ message, attempts, again }) {
   `
 }
 
-/** What a person can do with a message as it is, for who may operate. */
+/**
+ * What a person can do with a message as it is, for who may operate.
+ * @param {{ message: Pick<import('../api-types.d.ts').Message, 'id' | 'status'>, again: () => Promise<void> }} props
+ */
 export function MessageActions({ message: { id, status }, again }) {
   if (!may('operate')) return null
   const path = pathOf(id)
@@ -103,4 +115,5 @@ export function MessageActions({ message: { id, status }, again }) {
   `
 }
 
+/** @param {string} id */
 const pathOf = (id) => `/api/messages/${encodeURIComponent(id)}`

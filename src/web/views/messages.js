@@ -11,10 +11,17 @@ const ROW = 44
 const LOOK_MS = 5000
 const STATUSES = ['failed', 'retrying', 'pending', 'processing', 'sent', 'expired', 'cancelled']
 
-/** Messages of one status, those that failed for good first of all. */
+/**
+ * Messages of one status, those that failed for good first of all.
+ * @param {{ status: string, choose: (status: string) => void, open: (id: string) => void }} props
+ */
 export function Messages({ status, choose, open }) {
   const path = status === 'failed' ? '/api/queue/dead' : withQuery('/api/messages', { status })
-  const { items, value, error, again, more } = usePages(path, LOOK_MS)
+  const { items, value, error, again, more } = usePages(
+    path,
+    LOOK_MS,
+    (/** @type {import('../api-types.d.ts').Message} */ { id }) => id,
+  )
   return html`<section class="panel tall" aria-labelledby="messages-title">
     <div class="spread">
       <h2 id="messages-title">${status === 'failed' ? tr('Mensagens mortas', 'Dead letters') : tr('Mensagens', 'Messages')}</h2>

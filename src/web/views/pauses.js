@@ -5,10 +5,20 @@ import { useLoad } from '../parts/load.js'
 import { Do } from '../parts/notice.js'
 import { count, moment, tr } from '../words.js'
 
-/** Whether messages leave, who stopped them and since when, and the buttons that do or undo it. */
+/** @typedef {import('../api-types.d.ts').QueuePause} Pause */
+
+/**
+ * Whether messages leave, who stopped them and since when, and the buttons that do or undo it.
+ * @param {{ pauses: Pause[], again: () => Promise<void> }} props
+ */
 export function Pauses({ pauses, again }) {
-  const tenants = useLoad(() => get('/api/tenants'), [])
+  const tenants = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Tenant>>} */ () =>
+      get('/api/tenants'),
+    [],
+  )
   const names = new Map((tenants.value?.items ?? []).map(({ id, name }) => [id, name]))
+  /** @param {string | null} id */
   const nameOf = (id) => (id === null ? tr('Todos', 'Everybody') : (names.get(id) ?? id))
   // a name that came after its row would move what is being read; without names the ids do
   const named = tenants.value || tenants.error
@@ -48,18 +58,24 @@ export function Pauses({ pauses, again }) {
   </section>`
 }
 
-/** What is not paused yet can be: everybody's messages, or one tenant's. */
+/**
+ * What is not paused yet can be: everybody's messages, or one tenant's.
+ * @param {{ pauses: Pause[], names: Map<string, string>, everybody: boolean, again: () => Promise<void> }} props
+ */
 function Stop({ pauses, names, everybody, again }) {
-  const own = session.value.tenantId
+  const own = session.value?.tenantId ?? null
+  /** @param {string} id */
   const isHeld = (id) =>
     pauses.some(({ tenantId, byTenant }) => tenantId === id && byTenant === (own !== null))
+  /** @type {[id: string, name: string][]} */
   const all = own === null && !everybody ? [['', tr('Todos', 'Everybody')]] : []
   // of a single tenant everybody's messages are all there are
   const each = own === null && names.size < 2 ? [] : [...names].filter(([id]) => !isHeld(id))
   const choices = [...all, ...each]
   const [chosen, setChosen] = useState('')
-  if (choices.length === 0) return null
-  const [id, name] = choices.find(([one]) => one === chosen) ?? choices[0]
+  const choice = choices.find(([one]) => one === chosen) ?? choices[0]
+  if (!choice) return null
+  const [id, name] = choice
   return html`<div class="row">
     ${
       names.size > 1 &&
@@ -86,20 +102,27 @@ function Stop({ pauses, names, everybody, again }) {
   </div>`
 }
 
-/** A tenant lifts its own; who may pause any lifts all. */
+/**
+ * A tenant lifts its own; who may pause any lifts all.
+ * @param {Pause[]} held
+ */
 function mayLift(held) {
-  return may('operate') && (session.value.tenantId === null || held.some(({ byTenant }) => byTenant))
+  return may('operate') && (session.value?.tenantId === null || held.some(({ byTenant }) => byTenant))
 }
 
-/** By whom they hold, in the order in which they came; one resuming lifts all of a tenant. */
+/**
+ * By whom they hold, in the order in which they came; one resuming lifts all of a tenant.
+ * @param {Pause[]} pauses
+ */
 function together(pauses) {
   return [...Map.groupBy(pauses, ({ tenantId }) => tenantId)]
 }
 
+/** @param {Pause[]} pauses */
 function stateOf(pauses) {
   const everybody = pauses.some(({ tenantId }) => tenantId === null)
   const paused = { shape: 'pause', tone: 'warn' }
-  if (everybody || (pauses.length > 0 && session.value.tenantId !== null))
+  if (everybody || (pauses.length > 0 && session.value?.tenantId !== null))
     return { everybody, state: { ...paused, word: tr('Envio em pausa', 'Sending paused') } }
   const tenants = new Set(pauses.map(({ tenantId }) => tenantId)).size
   if (tenants > 0)

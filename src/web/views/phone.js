@@ -9,6 +9,20 @@ import { Empty } from '../parts/notice.js'
 import { openLine } from '../phone/line.js'
 import { stateOf, tr } from '../words.js'
 
+/** @typedef {import('../api-types.d.ts').Role} Role */
+/** @typedef {import('../live/calls.js').ShownCall} ShownCall */
+/**
+ * @typedef {object} Phone
+ * @property {'idle' | 'calling' | 'open' | 'lost' | 'ended'} state
+ * @property {string | undefined} [call]
+ * @property {string} [dialled]
+ * @property {{ in: number, out: number } | undefined} [levels] dBFS
+ * @property {string | undefined} [note]
+ * @property {boolean} [muted]
+ * @property {import('../phone/line.js').Line | undefined} [line]
+ */
+
+/** @type {[key: string, letters: string][]} */
 const KEYS = [
   ['1', ''],
   ['2', 'ABC'],
@@ -25,18 +39,31 @@ const KEYS = [
 ]
 
 // outlives the view, so that a call goes on while its chart is looked at
+/** @type {import('../lib.js').Signal<Partial<Record<Role, Phone>>>} */
 const phones = signal({})
 
-/** The telephone that was touched last, whose keys the keyboard presses. */
+/**
+ * The telephone that was touched last, whose keys the keyboard presses.
+ * @type {Role | undefined}
+ */
 let held
+/** @param {Role} role */
 function hold(role) {
   held = role
 }
 
+/**
+ * @param {Role} role
+ * @param {Partial<Phone>} fields
+ */
 function change(role, fields) {
-  phones.value = { ...phones.value, [role]: { ...phones.value[role], ...fields } }
+  phones.value = { ...phones.value, [role]: { state: 'idle', ...phones.value[role], ...fields } }
 }
 
+/**
+ * @param {Role} role
+ * @param {string | undefined} call
+ */
 async function dial(role, call) {
   change(role, { state: 'calling', call, dialled: '', levels: undefined, note: undefined, muted: false })
   const line = await openLine(
@@ -59,6 +86,10 @@ async function dial(role, call) {
   if (phones.value[role]?.state !== 'ended') change(role, { line })
 }
 
+/**
+ * @param {import('../phone/line.js').Ended} how
+ * @param {Role} role
+ */
 function endOf({ by, code, stood }, role) {
   if (by === 'us') return tr('Você desligou.', 'You hung up.')
   if (by === 'server-hangup') return tr('O Porteiro desligou.', 'Porteiro hung up.')
@@ -118,13 +149,15 @@ function answerable() {
 
 /** Whether no process that takes calls rings anybody; what a key is not told of, it cannot know. */
 function nobodyRings() {
-  const { status = {} } = health.value
-  const others = (status.nodes ?? []).filter(({ isThis }) => !isThis)
-  const told = [status, ...others].flatMap(({ clickToCall }) => clickToCall ?? [])
+  const { status } = health.value
+  const others = (status?.nodes ?? []).filter(({ isThis }) => !isThis)
+  const told = [status, ...others].flatMap((process) => process?.clickToCall ?? [])
   return told.length > 0 && told.every((mode) => mode === 'off')
 }
 
+/** @param {{ role: Role }} props */
 function Handset({ role }) {
+  /** @type {Phone} */
   const phone = phones.value[role] ?? { state: 'idle' }
   const busy = ['open', 'calling', 'lost'].includes(phone.state)
   const waiting = answerable()
@@ -132,10 +165,12 @@ function Handset({ role }) {
     role === 'resident'
       ? (waiting.find(({ state }) => state?.startsWith('reaching.searching')) ?? waiting[0])
       : undefined
+  /** @param {string} key */
   const press = (key) => {
     phone.line?.press(key)
     change(role, { dialled: `${phone.dialled ?? ''}${key}`.slice(-14) })
   }
+  /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
     if (
       phone.state !== 'open' ||
@@ -149,12 +184,15 @@ function Handset({ role }) {
     press(event.key)
   }
   const call = calls.value.find(({ id }) => id === phone.call)
-  const place = useRef(null)
+  const place = useRef(/** @type {HTMLElement | null} */ (null))
   useLayoutEffect(() => {
     if (held !== role || document.activeElement !== document.body) return
     // what had the focus went with the state before
-    const next = { open: '[data-key="1"]', ended: '[data-action="dial"]' }[phone.state]
-    if (next) place.current.querySelector(next)?.focus()
+    const next =
+      phone.state === 'open' ? '[data-key="1"]' : phone.state === 'ended' ? '[data-action="dial"]' : undefined
+    /** @type {HTMLElement | null | undefined} */
+    const button = next && place.current?.querySelector(next)
+    button?.focus()
   }, [phone.state])
   return html`<section class="panel handset" ref=${place} onFocusIn=${() => hold(role)} data-phone=${role} onKeyDown=${onKeyDown} aria-labelledby="phone-${role}">
     <div class="spread">
@@ -210,18 +248,29 @@ function Handset({ role }) {
   </section>`
 }
 
+/**
+ * @param {Phone} phone
+ * @param {ShownCall | undefined} call
+ */
 function stateOfPhone(phone, call) {
   if (phone.state === 'open' && call) return stateOf(call)
-  const [word, shape, tone] = {
+  /** @type {Record<Phone['state'], [string, string, string]>} */
+  const known = {
     idle: [tr('No gancho', 'On hook'), 'phone', 'calm'],
     calling: [tr('Ligando', 'Connecting'), 'ring', 'busy'],
     open: [tr('Na linha', 'On the line'), 'talk', 'ok'],
     lost: [tr('Reconectando', 'Connecting again'), 'clock', 'warn'],
     ended: [tr('Encerrada', 'Ended'), 'left', 'calm'],
-  }[phone.state]
+  }
+  const [word, shape, tone] = known[phone.state]
   return { word, shape, tone }
 }
 
+/**
+ * @param {Role} role
+ * @param {Phone} phone
+ * @param {ShownCall | undefined} wanted
+ */
 function hintOf(role, phone, wanted) {
   if (phone.state === 'lost')
     return tr(

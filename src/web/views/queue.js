@@ -10,13 +10,17 @@ import { Message } from './message.js'
 import { Messages } from './messages.js'
 import { Pauses } from './pauses.js'
 
+/** @typedef {import('../api-types.d.ts').QueueStatistics} Statistics */
+
 /** ms between two looks at the queue. */
 const LOOK_MS = 3000
 /** Looks that the plots go back: 10 minutes. */
 const KEPT = 200
 
 // kept while other views are looked at, so that coming back finds the line still there
+/** @type {import('../lib.js').Signal<Record<'times' | 'size' | 'processed' | 'failed', number[]>>} */
 const history = signal({ times: [], size: [], processed: [], failed: [] })
+/** @type {{ at: number, processed: number | null, failed: number | null } | undefined} */
 let before
 
 /** What leaves: how much waits, how fast it goes, and what failed for good. */
@@ -40,12 +44,21 @@ export function Queue() {
   `
 }
 
-/** Counts only ever rise, so a rate is what two looks differ by. */
+/**
+ * Counts only ever rise, so a rate is what two looks differ by.
+ * @param {Statistics} statistics
+ */
 function remember(statistics) {
   const at = Date.now() / 1000
-  if (before) {
-    const seconds = Math.max(0.5, at - before.at)
-    const rate = (name) => (60 * Math.max(0, (statistics[name] ?? 0) - (before[name] ?? 0))) / seconds
+  const last = before
+  if (last) {
+    const seconds = Math.max(0.5, at - last.at)
+    /** @param {'processed' | 'failed'} name */
+    const rate = (name) => (60 * Math.max(0, (statistics[name] ?? 0) - (last[name] ?? 0))) / seconds
+    /**
+     * @param {number[]} list
+     * @param {number} value
+     */
     const keep = (list, value) => [...list, value].slice(-KEPT)
     const { times, size, processed, failed } = history.value
     history.value = {
@@ -59,31 +72,37 @@ function remember(statistics) {
   return statistics
 }
 
+/** @param {{ statistics: Statistics }} props */
 function Numbers({ statistics }) {
   // the counts of a tenant are there for each key; those of the whole queue are not
+  /** @param {'failed' | 'retrying' | 'sent'} name */
   const sum = (name) => (statistics.tenants ?? []).reduce((all, tenant) => all + tenant[name], 0)
   const [failed, retrying, sent] = [sum('failed'), sum('retrying'), sum('sent')]
   const { size, processing, oldestSeconds } = statistics
   return html`<ul class="tiles">
-    ${[
-      [size, tr('na fila', 'in the queue'), size > 0 ? 'busy' : 'calm'],
-      [processing, tr('sendo enviadas', 'being sent'), processing > 0 ? 'busy' : 'calm'],
-      [retrying, tr('em nova tentativa', 'to be retried'), retrying > 0 ? 'warn' : 'calm'],
-      [failed, tr('falharam', 'failed'), failed > 0 ? 'bad' : 'ok'],
-      [sent, tr('enviadas na última hora', 'sent in the last hour'), 'calm'],
-    ].map(
-      ([number, words, tone]) =>
-        html`<li class="tile ${tone}"><b>${amount(number ?? 0)}</b><span>${words}</span></li>`,
-    )}
-    <li class="tile ${oldestSeconds > 300 ? 'warn' : 'calm'}">
+    ${
+      /** @type {[number, string, string][]} */ ([
+        [size, tr('na fila', 'in the queue'), size > 0 ? 'busy' : 'calm'],
+        [processing, tr('sendo enviadas', 'being sent'), processing > 0 ? 'busy' : 'calm'],
+        [retrying, tr('em nova tentativa', 'to be retried'), retrying > 0 ? 'warn' : 'calm'],
+        [failed, tr('falharam', 'failed'), failed > 0 ? 'bad' : 'ok'],
+        [sent, tr('enviadas na última hora', 'sent in the last hour'), 'calm'],
+      ]).map(
+        ([number, words, tone]) =>
+          html`<li class="tile ${tone}"><b>${amount(number ?? 0)}</b><span>${words}</span></li>`,
+      )
+    }
+    <li class="tile ${(oldestSeconds ?? 0) > 300 ? 'warn' : 'calm'}">
       <b>${oldestSeconds === null || oldestSeconds === undefined ? '–' : lasted(oldestSeconds * 1000)}</b>
       <span>${tr('espera da mais antiga', 'longest wait')}</span>
     </li>
   </ul>`
 }
 
+/** @param {{ whole: boolean }} props */
 function Rates({ whole }) {
   const { times, size, processed, failed } = history.value
+  /** @param {number[]} list */
   const latest = (list) => amount(Math.round(list.at(-1) ?? 0))
   return html`<div class="cards">
     <section class="panel">
@@ -107,6 +126,7 @@ function Rates({ whole }) {
   </div>`
 }
 
+/** @param {{ queues: Statistics['queues'] }} props */
 function Queues({ queues }) {
   return html`<section class="panel">
     <h2>${tr('Filas', 'Queues')}</h2>
@@ -124,8 +144,8 @@ function Queues({ queues }) {
           ${queues.map(
             ({ name, size, processing, dead }) => html`<tr key=${name}>
               <td><code>${name}</code></td>
-              <td>${amount(size)}</td>
-              <td>${amount(processing)}</td>
+              <td>${amount(size ?? 0)}</td>
+              <td>${amount(processing ?? 0)}</td>
               <td>${dead > 0 ? html`<${Mark} word=${amount(dead)} shape="cross" tone="bad" />` : '0'}</td>
             </tr>`,
           )}
@@ -135,6 +155,7 @@ function Queues({ queues }) {
   </section>`
 }
 
+/** @param {{ workers: Statistics['workers'] }} props */
 function Workers({ workers }) {
   return html`<section class="panel">
     <h2>${tr('Processos', 'Processes')}</h2>

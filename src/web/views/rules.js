@@ -7,7 +7,10 @@ import { locale, moment, tr } from '../words.js'
 
 const BLANK = { name: '', phone: '', unit: '', reason: '' }
 
-/** What decides before anybody is rung: who is turned away, and when visitors are let in by themselves. */
+/**
+ * What decides before anybody is rung: who is turned away, and when visitors are let in by themselves.
+ * @param {{ tenant: string }} props
+ */
 export function Rules({ tenant }) {
   return html`<div class="cards">
     <${Blocked} tenant=${tenant} />
@@ -15,11 +18,17 @@ export function Rules({ tenant }) {
   </div>`
 }
 
+/** @param {{ tenant: string }} props */
 function Blocked({ tenant }) {
   const path = withQuery('/api/blocked', { tenant })
-  const list = useLoad(() => get(path), [path])
+  const list = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Block>>} */ () =>
+      get(path),
+    [path],
+  )
   const [form, setForm] = useState(BLANK)
   const { transcription } = useAbilities(tenant)
+  /** @param {Event} event */
   const add = async (event) => {
     event.preventDefault()
     try {
@@ -71,15 +80,21 @@ function Blocked({ tenant }) {
   </section>`
 }
 
+/** @param {{ tenant: string }} props */
 function Windows({ tenant }) {
   const path = withQuery('/api/windows', { tenant })
-  const list = useLoad(() => get(path), [path])
+  const list = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Window>>} */ () =>
+      get(path),
+    [path],
+  )
   const items = list.value?.items ?? []
   const [form, setForm] = useState({ from: '08:00', to: '18:00', unit: '' })
   const [zone, setZone] = useState(undefined)
   // where this browser is may be elsewhere than the gate
   const timezone = zone ?? items.at(-1)?.timezone ?? ownZone()
   const [weekdays, setWeekdays] = useState([1, 2, 3, 4, 5])
+  /** @param {Event} event */
   const add = async (event) => {
     event.preventDefault()
     const { from, to, unit } = form
@@ -90,6 +105,7 @@ function Windows({ tenant }) {
       complain(error)
     }
   }
+  /** @param {number} day */
   const toggle = (day) =>
     setWeekdays(weekdays.includes(day) ? weekdays.filter((one) => one !== day) : [...weekdays, day])
   return html`<section class="panel" aria-labelledby="windows-title">
@@ -138,11 +154,15 @@ function ownZone() {
   return Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
-/** All that the browser knows, and those that it does not list. */
+/**
+ * All that the browser knows, and those that it does not list.
+ * @param {string} chosen
+ */
 function zones(chosen) {
   return [...new Set([...Intl.supportedValuesOf('timeZone'), 'UTC', ownZone(), chosen])].sort()
 }
 
+/** @param {string} timeZone */
 function clockIn(timeZone) {
   return new Date().toLocaleTimeString(locale.value, {
     timeZone,
@@ -152,7 +172,15 @@ function clockIn(timeZone) {
   })
 }
 
-/** The rules there are, each with a way to take it back. */
+/**
+ * The rules there are, each with a way to take it back.
+ * @template {{ id: string }} Rule
+ * @param {object} props
+ * @param {{ value: import('../api-types.d.ts').Page<Rule> | undefined, error: any, again: () => Promise<void> }} props.list
+ * @param {string} props.path
+ * @param {string} props.none
+ * @param {(rule: Rule) => import('../lib.js').Markup} props.told
+ */
 function Rows({ list: { value, error, again }, path, none, told }) {
   if (error && !value) return html`<${Failure} error=${error} again=${again} />`
   if (!value) return null
@@ -174,15 +202,20 @@ function Rows({ list: { value, error, again }, path, none, told }) {
   </ul>`
 }
 
+/** @param {{ label: string, name: string, form: Record<string, string>, set: (form: Record<string, string>) => void, type?: string }} props */
 function Text({ label, name, form, set, type = 'text' }) {
   return html`<label class="field">${label}<input type=${type} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
 }
 
+/** @param {string | null} unit */
 function whereOf(unit) {
   return unit === null ? '' : `${tr('unidade', 'unit')} ${unit}`
 }
 
-/** 1 is Monday; 1 January 2024 was one. */
+/**
+ * 1 is Monday; 1 January 2024 was one.
+ * @param {number} day
+ */
 function dayName(day) {
   return new Date(2024, 0, day).toLocaleDateString(locale.value, { weekday: 'short' })
 }

@@ -7,11 +7,15 @@ import { Do, tell } from '../parts/notice.js'
 import { Plan } from '../parts/plan.js'
 import { tr } from '../words.js'
 
+/** @typedef {Omit<import('../api-types.d.ts').Tenant, 'plan' | 'planUnreadable'> & { plan?: import('../parts/plan.js').Step[] | null | undefined, planUnreadable?: boolean }} Written `plan` undefined: one is stored that cannot be read. */
+
 const ROW = 44
 /** The one that is always there. */
 const MAIN = 'default'
+/** @type {Record<string, string>} */
 const LANGUAGES = { 'pt-BR': 'Português', en: 'English' }
 
+/** @type {Written} */
 const BLANK = {
   id: '',
   name: '',
@@ -23,9 +27,12 @@ const BLANK = {
   plan: null,
 }
 
-/** The condominiums that the key may see. Only a key of all of them makes and deletes one. `changed` hears which there is now. */
+/**
+ * The condominiums that the key may see. Only a key of all of them makes and deletes one. `changed` hears which there is now.
+ * @param {{ tenants: import('../api-types.d.ts').Tenant[], changed: (id: string | null) => void }} props
+ */
 export function Tenants({ tenants, changed }) {
-  const [open, setOpen] = useState(undefined)
+  const [open, setOpen] = useState(/** @type {Written | undefined} */ (undefined))
   return html`<section class="panel short" aria-labelledby="tenants-title">
     <div class="spread">
       <h2 id="tenants-title">${tenants.length > 1 ? tr('Condomínios', 'Tenants') : tr('Condomínio', 'Tenant')}</h2>
@@ -41,7 +48,7 @@ export function Tenants({ tenants, changed }) {
         <b>${tenant.name}</b>
         <code class="wide-only">${tenant.id}</code>
         <span class="wide-only">${planWord(tenant)}</span>
-        <span>${LANGUAGES[tenant.locale] ?? tr('idioma do serviço', "the service's language")}</span>
+        <span>${LANGUAGES[tenant.locale ?? ''] ?? tr('idioma do serviço', "the service's language")}</span>
       </button>`}
     />
     ${
@@ -58,20 +65,28 @@ export function Tenants({ tenants, changed }) {
 }
 
 function mayMake() {
-  return may('admin') && session.value.tenantId === null
+  return may('admin') && session.value?.tenantId === null
 }
 
-/** One tenant, to be made or changed. `close` hears the id of what was made or changed, null of what was deleted. */
+/**
+ * One tenant, to be made or changed. `close` hears the id of what was made or changed, null of what was deleted.
+ * @param {{ tenant: Written, close: (id?: string | null) => void }} props
+ */
 function Tenant({ tenant, close }) {
   const [form, setForm] = useState(() => formOf(tenant))
-  const place = useRef(null)
+  const place = useRef(/** @type {HTMLFormElement | null} */ (null))
   const { wrong, refuse, forget } = useWrong(place)
   const isNew = tenant.id === ''
   const fixed = !may('admin')
+  /**
+   * @param {Partial<Written>} fields
+   * @param {string[]} [places]
+   */
   const change = (fields, places = Object.keys(fields)) => {
     forget(places)
     setForm({ ...form, ...fields })
   }
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     const written = { ...form, id: form.id.trim(), name: form.name.trim() }
@@ -85,7 +100,8 @@ function Tenant({ tenant, close }) {
     }
   }
   const able = useAbilities(isNew ? undefined : tenant.id)
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="tenant-title" onCancel=${() => close()}>
     <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="tenant-title">${isNew ? tr('Novo condomínio', 'New tenant') : tenant.name}</h2>
@@ -132,6 +148,7 @@ function Tenant({ tenant, close }) {
   </dialog>`
 }
 
+/** @param {{ tenant: Written, close: (id: null) => void }} props */
 function Delete({ tenant, close }) {
   return html`<${Do}
     tone="bad"
@@ -151,11 +168,13 @@ function Delete({ tenant, close }) {
   >${tr('Excluir', 'Delete')}<//>`
 }
 
+/** @param {Written} tenant */
 function planWord({ plan, planUnreadable }) {
   if (planUnreadable) return tr('plano ilegível', 'plan not readable')
   return plan ? tr('plano próprio', 'own plan') : ''
 }
 
+/** @param {Written} tenant */
 function formOf({ id, name, locale, country, bargeIn, notifyUnreached, opensBy, plan, planUnreadable }) {
   return {
     id,
@@ -169,12 +188,20 @@ function formOf({ id, name, locale, country, bargeIn, notifyUnreached, opensBy, 
   }
 }
 
-/** What the form has now and had not before: what is not sent stays as it is. */
+/**
+ * What the form has now and had not before: what is not sent stays as it is.
+ * @param {object} before
+ * @param {object} now
+ */
 function changesOf(before, now) {
-  const isOther = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name])
-  return Object.fromEntries(Object.entries(now).filter(isOther))
+  const known = new Map(Object.entries(before))
+  const changed = Object.entries(now).filter(
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(known.get(name)),
+  )
+  return Object.fromEntries(changed)
 }
 
+/** @param {{ id: string }} tenant */
 function pathOf({ id }) {
   return `/api/tenants/${encodeURIComponent(id)}`
 }

@@ -6,28 +6,46 @@ import { Do, tell } from '../parts/notice.js'
 import { Plan } from '../parts/plan.js'
 import { tr } from '../words.js'
 
-/** One unit, how it is reached and who lives there, to be changed. `above` is the plan of its tenant. */
+/** @typedef {{ id?: string, name: string, phone?: string | null, whatsapp?: string | null, notify?: boolean, held?: true | undefined }} Person */
+/** @typedef {{ id?: string, number: string, block?: string | null, label?: string, plan?: import('../parts/plan.js').Step[] | null | undefined, planUnreadable?: boolean, residents: Person[] }} Written */
+/** @typedef {Written & { block: string, label: string }} Form */
+
+/**
+ * One unit, how it is reached and who lives there, to be changed. `above` is the plan of its tenant.
+ * @param {{ unit: Written, tenant: string, above?: import('../parts/plan.js').Step[] | null | undefined, close: (changed: boolean) => void }} props
+ */
 export function Unit({ unit, tenant, above, close }) {
   const [form, setForm] = useState(() => formOf(unit))
-  const place = useRef(null)
+  const place = useRef(/** @type {HTMLFormElement | null} */ (null))
   const { wrong, refuse, forget } = useWrong(place)
   const fixed = !may('admin')
-  /** `places` in the body are not any more what the service saw. */
+  /**
+   * @param {Partial<Form>} fields
+   * @param {string[]} [places] in the body, which are not any more what the service saw
+   */
   const change = (fields, places = Object.keys(fields)) => {
     forget(places)
     setForm({ ...form, ...fields })
   }
+  /**
+   * @param {number} index
+   * @param {Partial<Person>} fields
+   */
   const changeResident = (index, fields) =>
     change(
       { residents: form.residents.map((one, at) => (at === index ? { ...one, ...fields } : one)) },
       Object.keys(fields).map((name) => `residents/${index}/${name}`),
     )
+  /**
+   * @param {number} index
+   * @param {number} by
+   */
   const move = (index, by) => {
     const residents = [...form.residents]
-    const [one] = residents.splice(index, 1)
-    residents.splice(index + by, 0, one)
+    residents.splice(index + by, 0, ...residents.splice(index, 1))
     change({ residents })
   }
+  /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     try {
@@ -41,7 +59,8 @@ export function Unit({ unit, tenant, above, close }) {
     }
   }
   const able = useAbilities(tenant)
-  const opened = (dialog) => dialog && !dialog.open && dialog.showModal()
+  const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
+    dialog && !dialog.open && dialog.showModal()
   return html`<dialog class="wide" ref=${opened} aria-labelledby="unit-title" onCancel=${() => close(false)}>
     <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="unit-title">${unit.id ? `${tr('Unidade', 'Unit')} ${unit.number}` : tr('Nova unidade', 'New unit')}</h2>
@@ -88,6 +107,7 @@ export function Unit({ unit, tenant, above, close }) {
   </dialog>`
 }
 
+/** @param {{ resident: Person, tenant: string, place: string, wrong: Record<string, string>, fixed: boolean, change: (fields: Partial<Person>) => void, earlier: false | (() => void), later: false | (() => void), remove: () => void }} props */
 function Resident({ resident, tenant, place, wrong, fixed, change, earlier, later, remove: take }) {
   const { name, phone, whatsapp, notify, held } = resident
   return html`<div class="resident-fields">
@@ -138,7 +158,11 @@ function Resident({ resident, tenant, place, wrong, fixed, change, earlier, late
   </div>`
 }
 
-/** A unit without a name of its own is listed with its number as one. */
+/**
+ * A unit without a name of its own is listed with its number as one.
+ * @param {Written} unit
+ * @returns {Form}
+ */
 function formOf(unit) {
   const { block, label, plan = null, planUnreadable, number } = unit
   return {
@@ -149,8 +173,12 @@ function formOf(unit) {
   }
 }
 
-/** What was left empty is not there; a plan that cannot be read is not written over unless another choice is made. */
+/**
+ * What was left empty is not there; a plan that cannot be read is not written over unless another choice is made.
+ * @param {Form} form
+ */
 function bodyOf({ number, block, label, plan, residents }) {
+  /** @param {string | null | undefined} text */
   const filled = (text) => text?.trim() || undefined
   return {
     number: number.trim(),
@@ -160,8 +188,8 @@ function bodyOf({ number, block, label, plan, residents }) {
     residents: residents.map(({ id, name, phone, whatsapp, notify }) => ({
       ...(id && { id }),
       name: name.trim(),
-      ...(filled(phone) && { phone: phone.trim() }),
-      ...(filled(whatsapp) && { whatsapp: whatsapp.trim() }),
+      ...(filled(phone) && { phone: phone?.trim() }),
+      ...(filled(whatsapp) && { whatsapp: whatsapp?.trim() }),
       ...(notify === false && { notify }),
     })),
   }
