@@ -85,7 +85,7 @@ inChromium(
     const release = await holdTries(here, id)
     await kill(voice)
     await page.locator('.call-head').getByText("Waiting for the visitor's line").waitFor()
-    await page.getByText('The process that had this call is gone').waitFor()
+    await page.getByText('The process of this call is gone').waitFor()
     await page.locator(`.live [data-call="${id}"]`).getByText("Waiting for the visitor's line").waitFor()
     assert.not(await authorise.isEnabled())
     assert.is(await page.locator('.call-legs li.on').count(), 0, 'nobody is on the line')
