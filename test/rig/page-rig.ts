@@ -24,12 +24,15 @@ const found = await access(CHROMIUM).then(
 /** The one browser of a file: to start it takes longer than most tests. */
 let shared: Browser | undefined
 
-/** A test that needs Chromium: skipped by name where there is none, except under CI. */
-export function withChromium(test: ReturnType<typeof suite>) {
+/**
+ * A test that needs Chromium: skipped by name where there is none, except under CI. `microphone`: a WAV that the browser's
+ * microphone hears, over and over.
+ */
+export function withChromium(test: ReturnType<typeof suite>, { microphone }: { microphone?: string } = {}) {
   const usable = found || process.env['CI'] === 'true'
   if (usable) {
     test.before(async () => {
-      shared = await launch()
+      shared = await launch(microphone)
     })
     test.after(() => shared?.close())
   }
@@ -44,8 +47,6 @@ export interface Look {
   height?: number
   dark?: boolean
   locale?: 'pt-BR' | 'en-US'
-  /** A WAV that the microphone hears, over and over. */
-  microphone?: string
   /** What the page looks at each 10 s it looks at each half second. */
   eager?: boolean
 }
@@ -82,14 +83,12 @@ function launch(microphone?: string): Promise<Browser> {
   })
 }
 
-/** A profile of the test's own, with nothing in it; closed with the test. What a microphone hears belongs to a browser. */
+/** A profile of the test's own, with nothing in it; closed with the test. */
 export async function openProfile(
   rig: Rig,
-  { width = 1440, height = 900, dark = false, locale = 'en-US', microphone, eager }: Look = {},
+  { width = 1440, height = 900, dark = false, locale = 'en-US', eager }: Look = {},
 ): Promise<BrowserContext> {
-  const own = microphone === undefined ? undefined : await launch(microphone)
-  if (own) rig.defer(() => own.close())
-  const context = await (own ?? shared!).newContext({
+  const context = await shared!.newContext({
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',
     locale,

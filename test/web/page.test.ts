@@ -10,11 +10,11 @@ import { eventually, type Rig, suite } from '../rig/rig.ts'
 import { type House, openService } from '../rig/service-rig.ts'
 
 const test = suite('page')
-const inChromium = withChromium(test)
+/** What its microphone hears, over and over. */
+const SPOKEN = fileURLToPath(new URL('../../prompts/pt-BR/sample-resident-talk.wav', import.meta.url))
+const inChromium = withChromium(test, { microphone: SPOKEN })
 /** For tests that leave nothing behind in it. */
 const houseOfAll = test.share((rig) => openService(rig))
-
-const SPOKEN = fileURLToPath(new URL('../../prompts/pt-BR/sample-resident-talk.wav', import.meta.url))
 
 /** Those of the README; every view is looked at all the same. */
 const PICTURES = new Set([
@@ -129,7 +129,7 @@ inChromium('a leg is hung up here, after a question', async (rig) => {
 
 inChromium('a whole call is made with the phones of the page', async (rig) => {
   const house = houseOfAll()
-  const here = await visit(rig, house, { microphone: SPOKEN })
+  const here = await visit(rig, house)
   const { page, context, complaints } = here
   await context.grantPermissions(['microphone'])
   await logIn(here, house.key)
@@ -424,13 +424,10 @@ inChromium('every view fits, wide and narrow, light and dark', async (rig) => {
   await house.ending(over.id)
   const live = await house.rung()
   const address = `http://127.0.0.1:${house.service.ports.api}/`
-  const looks = {
-    'wide-light': { width: 1440, height: 900 },
-    'wide-dark': { width: 1440, height: 900, dark: true },
-    'narrow-light': { width: 390, height: 844 },
-    'narrow-dark': { width: 390, height: 844, dark: true },
-  }
-  for (const [name, look] of Object.entries(looks)) {
+  for (const [size, look] of Object.entries({
+    wide: { width: 1440, height: 900 },
+    narrow: { width: 390, height: 844 },
+  })) {
     const here = await visit(rig, house, { ...look, locale: 'pt-BR' })
     const { page, context, complaints } = here
     await logIn(here, house.key)
@@ -446,12 +443,16 @@ inChromium('every view fits, wide and narrow, light and dark', async (rig) => {
     })) {
       await page.goto(`${address}#/${view}`)
       await page.locator(seen).first().waitFor()
-      const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
-      assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide, ${name}`)
-      const shot = `${name}-${view.includes('/') ? 'call' : view}`
-      if (PICTURES.has(shot)) await picture(page, shot)
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        const wider = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
+        const name = `${size}-${colorScheme}`
+        assert.ok((wider as number) <= 0, `${view} is ${wider} px too wide, ${name}`)
+        const shot = `${name}-${view.includes('/') ? 'call' : view}`
+        if (PICTURES.has(shot)) await picture(page, shot)
+      }
     }
-    assert.equal(complaints, [], name)
+    assert.equal(complaints, [], size)
     await context.close()
   }
   live.hangUp()
