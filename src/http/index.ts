@@ -15,6 +15,7 @@ export { vendorRoutes } from './routes/vendor.ts'
 export { openHttp } from './server.ts'
 export {
   countKeys,
+  createFirstKey,
   createKey,
   findKey,
   hashKey,

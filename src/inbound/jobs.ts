@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Transaction } from '../platform/postgres/index.ts'
+import { type Queue, typedJob } from '../queue/index.ts'
 
 /** Job types of the queue `incoming`: a person's message, waiting receipts, an answer to a conversation. */
 export const INBOUND_MESSAGE = 'inbound_message'
@@ -15,3 +17,17 @@ export interface Job {
 
 /** Puts jobs into the queue `incoming` as part of a transaction. */
 export type EnqueueJobs = (transaction: Transaction, jobs: readonly Job[]) => Promise<void>
+
+export function createEnqueueJobs(queue: Queue): EnqueueJobs {
+  return async (transaction, jobs) => {
+    // all in one statement: a burst of posts is one transaction
+    const rows = jobs.map(({ type, data, startAfterMs }) =>
+      typedJob(
+        randomUUID(),
+        { type, data },
+        startAfterMs === undefined ? undefined : new Date(Date.now() + startAfterMs),
+      ),
+    )
+    await queue.enqueue('incoming', rows, transaction)
+  }
+}

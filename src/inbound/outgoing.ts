@@ -1,4 +1,11 @@
-import type { Transaction } from '../platform/postgres/index.ts'
+import {
+  type Accounts,
+  carrierOf,
+  type InstanceChannel,
+  listInstances,
+  MAIN_INSTANCE,
+} from '../outbound/index.ts'
+import type { Querier, Transaction } from '../platform/postgres/index.ts'
 
 /** A messenger, and the account to write by. */
 export interface Messenger {
@@ -10,6 +17,31 @@ export interface Messenger {
 export interface TenantMessenger extends Messenger {
   /** It can send them the visitor's voice. */
   plays: boolean
+}
+
+interface TenantMessengersOptions {
+  database: Querier
+  accounts: Pick<Accounts, 'find'>
+  /** Recordings can be encoded for WhatsApp. */
+  encodes: boolean
+}
+
+/** Finds a tenant's account for messages to people: the main one of either carrier, else any enabled one. */
+export function createTenantMessengers({ database, accounts, encodes }: TenantMessengersOptions) {
+  /** UnoAPI takes no uploads, Twilio would have to fetch recordings from us, and WhatsApp needs ffmpeg's encoding. */
+  const messenger = (channel: InstanceChannel, instanceId: string): TenantMessenger => ({
+    channel: carrierOf(channel),
+    instanceId,
+    plays: channel === 'whatsapp' && encodes,
+  })
+  return async (tenantId: string): Promise<TenantMessenger | undefined> => {
+    for (const carrier of ['whatsapp', 'twilio'] as const) {
+      const main = await accounts.find(tenantId, carrier, MAIN_INSTANCE)
+      if (main) return messenger(main.channel, MAIN_INSTANCE)
+    }
+    const own = (await listInstances(database, tenantId)).find(({ enabled }) => enabled)
+    return own && messenger(own.channel, own.id)
+  }
 }
 
 /** A message to a person, as src/outbound takes it. */

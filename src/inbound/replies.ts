@@ -1,6 +1,7 @@
-import { findCall } from '../calls/index.ts'
+import { findCall, type Routing } from '../calls/index.ts'
 import { findTenant, holdsNumber } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
+import { asPorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { answerButtons, readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
@@ -39,6 +40,21 @@ export type Decide = (
   callId: string,
   decision: { verdict: ApprovalVerdict; by: string; via: 'whatsapp' },
 ) => Promise<'accepted' | 'late' | 'unknown'>
+
+/** Decides over the routing of calls. */
+export function createDecide(routing: Pick<Routing, 'command'>): Decide {
+  return async (callId, decision) => {
+    try {
+      await routing.command(callId, { type: 'decide', ...decision })
+      return 'accepted'
+    } catch (error) {
+      const { code } = asPorteiroError(error)
+      if (code === 'CALL_DECIDED' || code === 'CALL_ENDED') return 'late'
+      if (code === 'CALL_UNKNOWN') return 'unknown'
+      throw error
+    }
+  }
+}
 
 export interface RepliesOptions {
   database: Database

@@ -1,6 +1,9 @@
+import type { ErrorReports } from '../observe/index.ts'
+import { ERRORS, type ErrorCode, fail } from '../platform/errors.ts'
 import { type HttpClient, undelivered } from '../platform/http-client/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import type { JobHandler } from '../queue/index.ts'
+import type { DeliveryFact } from './message.ts'
 import { findMessage } from './sql/messages.ts'
 
 /** ms for the answer. */
@@ -65,4 +68,20 @@ export function createFailurePost(http: HttpClient): Post {
     })
     return { status }
   }
+}
+
+/** Reports dead messages of this process to the operator's error reports. */
+export function reportDeaths(
+  outbound: { subscribe(listener: (fact: DeliveryFact) => void): unknown },
+  reports: ErrorReports,
+): void {
+  outbound.subscribe(({ messageId, tenantId: tenant, callId, status, attempts, error }) => {
+    if (status !== 'failed') return
+    const code = error && error.code in ERRORS ? (error.code as ErrorCode) : 'MESSAGE_BOUNCED'
+    reports.report(fail(code, { reason: error?.message, ...error?.details, attempts }), {
+      message_id: messageId,
+      tenant,
+      call_id: callId ?? undefined,
+    })
+  })
 }

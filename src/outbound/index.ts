@@ -8,7 +8,7 @@ export { type Account, type Accounts, createAccounts } from './accounts.ts'
 export { noteFailure, readBreaker } from './breaker.ts'
 export { type CallPlace, createCallEventMessages } from './call-event-messages.ts'
 export { repeatable } from './channels/webhook.ts'
-export { createFailurePost } from './death-notice.ts'
+export { createFailurePost, reportDeaths } from './death-notice.ts'
 export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'
 export {
   type Accepted,

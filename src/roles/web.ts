@@ -2,8 +2,7 @@ import { MACHINES } from '../../machines/index.ts'
 import { callsAwaitingVisitor, findCall, type PortChanges } from '../calls/index.ts'
 import { createCharts } from '../charts/index.ts'
 import {
-  countKeys,
-  createKey,
+  createFirstKey,
   inboundRoutes,
   inspectorRoutes,
   type KnownCall,
@@ -45,7 +44,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   const { base, voice, looks, status, lacks, metrics } = options
   const { config, log, database, journal, requests, routing, messages } = base
   const { api } = config
-  const firstKey = await makeFirstKey()
+  const firstKey = api.key === undefined ? await createFirstKey(database) : undefined
   const charts = createCharts(MACHINES)
   owner.defer(() => charts.close())
   const intake = createIntake({ database, enqueueJobs: messages.enqueueJobs })
@@ -104,13 +103,6 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   })
   owner.defer(() => http.close())
   return { port: http.port, firstKey }
-
-  /** Creates a key if there is none yet; it is shown once and stored as a hash. */
-  async function makeFirstKey(): Promise<string | undefined> {
-    if (api.key !== undefined || (await countKeys(database)) > 0) return undefined
-    const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
-    return plain
-  }
 
   /** Changes the entrances on every node that takes calls. */
   async function everywhere(task: 'refresh' | 'restart', input: unknown): Promise<PortChanges> {

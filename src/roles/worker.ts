@@ -1,7 +1,6 @@
 import { readAnswer } from '../dialogue/index.ts'
-import { createHandlers, createResponder, type Decide } from '../inbound/index.ts'
+import { createDecide, createHandlers, createResponder } from '../inbound/index.ts'
 import { createWorker } from '../outbound/index.ts'
-import { asPorteiroError } from '../platform/errors.ts'
 import type { Base } from './base.ts'
 
 /** Time in ms for current jobs; with the time for aborted ones it fits into the closing of the service. */
@@ -25,7 +24,7 @@ export function openWorker({ config, log, database, routing, messages }: Base, o
     enqueueJobs,
     bounce: outbound.bounce,
     understand: (text, locale) => readAnswer(text, locale).answer,
-    decide,
+    decide: createDecide(routing),
     respond:
       baseUrl === undefined || model === undefined
         ? undefined
@@ -38,17 +37,4 @@ export function openWorker({ config, log, database, routing, messages }: Base, o
   const worker = createWorker({ outbound, channels: senders, node: config.nodeId, drainMs: DRAIN_MS, log })
   owner.defer(() => worker.close())
   return worker
-
-  /** Sends the decision to the node of the call. If it cannot be reached now, the job is tried again. */
-  async function decide(...[callId, { verdict, by }]: Parameters<Decide>): ReturnType<Decide> {
-    try {
-      await routing.command(callId, { type: 'decide', verdict, by, via: 'whatsapp' })
-      return 'accepted'
-    } catch (error) {
-      const { code } = asPorteiroError(error)
-      if (code === 'CALL_DECIDED' || code === 'CALL_ENDED') return 'late'
-      if (code === 'CALL_UNKNOWN') return 'unknown'
-      throw error
-    }
-  }
 }

@@ -32,6 +32,13 @@ export async function createKey(
   return { id: await saveKey(database, { tenantId, name, scopes, plain }), plain }
 }
 
+/** Creates a key for everything if there is none yet; it is shown once and stored as a hash. */
+export async function createFirstKey(database: Querier): Promise<string | undefined> {
+  if ((await countKeys(database)) > 0) return undefined
+  const { plain } = await createKey(database, { tenantId: null, name: 'first', scopes: ['admin'] })
+  return plain
+}
+
 /** Stores a key that somebody else chose (API_KEY); resolves with its id, the same one when it is already known. */
 async function saveKey(
   database: Querier,
