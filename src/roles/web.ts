@@ -1,14 +1,12 @@
 import { MACHINES } from '../../machines/index.ts'
-import { callsAwaitingVisitor, findCall, type PortChanges } from '../calls/index.ts'
+import type { PortChanges } from '../calls/index.ts'
 import { createCharts } from '../charts/index.ts'
 import {
   createFirstKey,
   inboundRoutes,
   inspectorRoutes,
-  type KnownCall,
   type Looks,
   openHttp,
-  type PhonePorts,
   pageRoutes,
   phoneRoute,
   vendorRoutes,
@@ -17,15 +15,9 @@ import { createIntake } from '../inbound/index.ts'
 import type { Metrics } from '../observe/index.ts'
 import { createAdmission } from '../outbound/index.ts'
 import { createGuard } from '../platform/http-client/index.ts'
-import { withTimeout } from '../platform/time.ts'
 import type { Base } from './base.ts'
 import { reachable } from './click-to-call.ts'
 import type { Voice } from './voice.ts'
-
-/** `host:port` */
-const PLACE = /^(.+):(\d+)$/
-/** Limit in ms for writing the journal before a call is looked up. */
-const FLUSH_MS = 1000
 
 interface WebOptions {
   base: Base
@@ -88,8 +80,15 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       pageRoutes,
       (app) =>
         phoneRoute(app, {
-          phonePorts,
-          knownCall,
+          own: voice && {
+            calls: voice.calls,
+            entrances: voice.entrances,
+            ports: voice.ports,
+            host: reachable(config.audiosocket.host),
+          },
+          presence: base.presence,
+          database,
+          flush,
           origins: config.publicUrl ? [new URL(config.publicUrl).origin] : [],
         }),
       (app) =>
@@ -112,37 +111,5 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       closed: changes.flatMap(({ closed }) => closed),
       failed: changes.flatMap(({ failed }) => failed),
     }
-  }
-
-  /** The ports for browser telephones: of this process, or of the one that takes calls if this one does not. */
-  function phonePorts(gate: string | undefined): PhonePorts | undefined {
-    if (!voice) return gate === undefined ? elsewhere() : undefined
-    const ports = voice?.entrances.portsOf(gate) ?? (gate === undefined ? voice?.ports : undefined)
-    if (!ports) return undefined
-    return { host: reachable(config.audiosocket.host), tenantId: voice.entrances.of(gate).tenantId, ...ports }
-  }
-
-  /** The main port pair of the only other process that takes calls; with several, the choice would be ambiguous. */
-  function elsewhere(): PhonePorts | undefined {
-    // the latest of each name: a killed process is still listed when its successor has started
-    const named = new Map(base.presence.known().map((node) => [`${node.nodeId} ${node.roles}`, node]))
-    const nodes = [...named.values()].filter(({ roles }) => roles.includes('voice'))
-    const [, host, visitor] = PLACE.exec(nodes[0]?.addresses['visitor'] ?? '') ?? []
-    const [, , resident] = PLACE.exec(nodes[0]?.addresses['resident'] ?? '') ?? []
-    if (nodes.length !== 1 || !host || !visitor || !resident) return undefined
-    // only that process knows the entrance's tenant, so only keys for all tenants may call it from here
-    return { host, tenantId: '', visitor: Number(visitor), resident: Number(resident) }
-  }
-
-  async function knownCall(callId: string): Promise<KnownCall | undefined> {
-    const live = voice?.calls.find(callId)
-    if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false, awaitingVisitor: false }
-    // a call that has just ended may not be in the database yet, and its UUID is still taken
-    await withTimeout(FLUSH_MS, flush()).catch(() => {})
-    const row = await findCall(database, callId)
-    if (!row) return undefined
-    const ended = row.endedAt !== null
-    const awaitingVisitor = !ended && (await callsAwaitingVisitor(database, [callId])).has(callId)
-    return { tenantId: row.tenantId, gate: row.gate ?? undefined, ended, awaitingVisitor }
   }
 }

@@ -9,6 +9,7 @@ import { FRAME_BYTES, type Role } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Caller } from '../auth.ts'
 import { type LineEnd, openPhoneLine } from './line.ts'
+import { createPhonePorts, type PhonePorts, type PhonePortsOptions } from './ports.ts'
 
 /** Maximum number of browser telephones of a node: they are for test calls, not for running a gatehouse. */
 const MAX_PHONES = 20
@@ -22,30 +23,7 @@ const MESSAGES_PER_SECOND = 150
 /** Close codes of the WebSocket; 1000 is a call that ended. */
 export const PHONE_CLOSE = { garbage: 4400, slow: 4408, flood: 4429, unreachable: 4502 } as const
 
-/** The ports for the telephones of one entrance. */
-export interface PhonePorts {
-  host: string
-  tenantId: string
-  visitor: number
-  resident: number
-}
-
-export interface KnownCall {
-  tenantId: string
-  gate: string | undefined
-  ended: boolean
-  /** No process has it: it continues when its visitor reconnects. */
-  awaitingVisitor: boolean
-}
-
-interface PhoneRouteOptions {
-  /**
-   * Of a gate by the id of its extension, undefined for the main port pair; undefined where this node has no such
-   * ports.
-   */
-  phonePorts: (gate: string | undefined) => PhonePorts | undefined
-  /** Finds a call on any node; undefined if there is none. */
-  knownCall: (callId: string) => Promise<KnownCall | undefined>
+interface PhoneRouteOptions extends PhonePortsOptions {
   /** Allowed origins beside that of the request's own Host, such as `https://gate.example`. */
   origins?: readonly string[]
 }
@@ -87,7 +65,8 @@ interface Placed extends PhonePorts {
  */
 export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { phonePorts, knownCall, origins = [] } = options
+  const { origins = [] } = options
+  const phonePorts = createPhonePorts(options)
   const placed = new WeakMap<FastifyRequest, Placed>()
   const phones = new Set<() => void>()
 
@@ -100,13 +79,13 @@ export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteO
     const { role, call, gate } = request.query as z.infer<typeof query>
     if (phones.size >= MAX_PHONES) throw fail('PHONES_EXHAUSTED', { max: MAX_PHONES })
     const callId = call ?? randomUUID()
-    const known = call === undefined ? undefined : await knownCall(callId)
+    const known = call === undefined ? undefined : await phonePorts.callOf(callId)
     if (known && !maySee(request.caller, known.tenantId)) throw fail('CALL_UNKNOWN', { callId })
     if (role === 'visitor') {
       if (known && !known.awaitingVisitor)
         throw fail(known.ended ? 'CALL_ENDED' : 'CALL_DUPLICATE', { callId, role })
     } else if (!known || known.ended) throw fail('CALL_UNKNOWN', { callId })
-    const ports = phonePorts(known ? known.gate : gate)
+    const ports = phonePorts.portsOf(known ? known.gate : gate)
     if (!ports || !(role === 'resident' || maySee(request.caller, ports.tenantId)))
       throw fail('PHONE_UNAVAILABLE')
     placed.set(request, { ...ports, callId, role })
