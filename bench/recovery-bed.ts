@@ -87,7 +87,7 @@ const KEPT = `
   select count(*)::int as all,
     count(*) filter (where ${VISITOR} ->> 'value' = 'unit')::int as unit,
     count(*) filter (where ${VISITOR} #>> '{children,question,snapshot,value}' = 'recording')::int as recording,
-    count(*) filter (where snapshot #>> '{value,reaching}' = 'searching')::int as ringing,
+    count(*) filter (where snapshot #> '{value,reaching,searching}' is not null)::int as ringing,
     coalesce(percentile_disc(0.5) within group (order by length(snapshot::text)), 0)::int as bytes
   from kept_calls`
 

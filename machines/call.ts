@@ -66,6 +66,7 @@ export const callMachine = setup({
       enqueue.assign({ legs: context.legs.filter((role) => role !== left) })
     }),
     keepVisitor: assign((_, { unit, identity, purpose }: VisitorOutput) => ({ unit, identity, purpose })),
+    keepAttempts: assign((_, { attempts = [] }: Matched) => ({ attempts })),
     end: assign((_, ending: Ending) => ({ ending })),
     keepAttempt: assign(({ context }, attempt: EndedAttempt) => ({ ended: [...context.ended, attempt] })),
     endLine: enqueueActions(({ context, enqueue }, how: LineEnd) => {
@@ -83,6 +84,12 @@ export const callMachine = setup({
   },
   guards: {
     goesOn: ({ context }) => context.ending === null,
+    isStar: ({ event }) => event.type === 'visitor.key.pressed' && event.key === '*',
+    /** A star corrects the unit as long as what rings can be stopped. */
+    corrects: ({ context, event }) =>
+      context.settings.ringsEarly && event.type === 'visitor.key.pressed' && event.key === '*',
+    ringsAtOnce: ({ context }, { attempts = [] }: Matched) =>
+      context.settings.ringsEarly && attempts[0]?.kind !== 'whatsapp',
     isOverdue: ({ context }) => context.isOverdue,
     /** A line is open; the call's maximum does not cut it. */
     isConsulting: ({ context }) => context.ending === null && context.legs.includes('resident'),
@@ -138,9 +145,10 @@ export const callMachine = setup({
       invoke: {
         src: 'visitor',
         id: 'visitor',
-        input: ({ context: { callId, welcome, settings } }) => ({
+        input: ({ context: { callId, welcome, unit, identity, purpose, settings } }) => ({
           callId,
           welcome,
+          said: { unit, identity, purpose },
           transcribes: settings.transcribes,
           bargesIn: settings.bargesIn,
         }),
@@ -180,20 +188,39 @@ export const callMachine = setup({
             target: 'concluding',
             actions: { type: 'decide', params: { verdict: 'authorized', by: 'rule', via: 'rule' } },
           },
-          { target: 'reaching', actions: assign({ attempts: ({ event }) => event.output.attempts ?? [] }) },
+          {
+            guard: { type: 'ringsAtOnce', params: ({ event }) => event.output },
+            target: 'reaching.searching.telling',
+            actions: { type: 'keepAttempts', params: ({ event }) => event.output },
+          },
+          {
+            target: 'announcing',
+            actions: { type: 'keepAttempts', params: ({ event }) => event.output },
+          },
         ],
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
+    },
+    announcing: {
+      description: 'what rings cannot be stopped, so the visitor first has time to correct the unit',
+      invoke: {
+        src: 'say',
+        id: 'announce',
+        input: ({ context }) => announcement(context),
+        onDone: 'reaching',
+      },
+      on: { 'visitor.key.pressed': [{ guard: 'isStar', target: 'attending' }, { target: 'reaching' }] },
     },
     reaching: {
       description: "the search lasts as long as this state; the resident's line comes and goes within it",
       invoke: {
         src: 'contact',
         id: 'contact',
-        input: ({ context: { callId, unit, attempts, settings } }) => ({
+        input: ({ context: { callId, unit, attempts, searches, settings } }) => ({
           callId,
           unit: unit!,
           attempts,
+          searches,
           pauseMs: settings.pauseMs,
         }),
         onDone: {
@@ -211,6 +238,7 @@ export const callMachine = setup({
       states: {
         searching: {
           description: 'no line is open',
+          initial: 'quiet',
           always: { guard: 'isOverdue', target: '#call.concluding', actions: end('expired', 'too-long') },
           on: {
             'resident.joined': {
@@ -223,6 +251,23 @@ export const callMachine = setup({
                 })),
               ],
             },
+            'visitor.key.pressed': {
+              guard: 'corrects',
+              target: '#call.attending',
+              actions: assign({ searches: ({ context }) => context.searches + 1 }),
+            },
+          },
+          states: {
+            telling: {
+              description: 'the first telephone rings already',
+              invoke: {
+                src: 'say',
+                id: 'announce',
+                input: ({ context }) => announcement(context),
+                onDone: 'quiet',
+              },
+            },
+            quiet: {},
           },
         },
         answered: {
@@ -378,6 +423,15 @@ export const callMachine = setup({
   },
   output: ({ context }) => resultOf(context),
 })
+
+/** What the visitor hears when the search begins. */
+function announcement({ callId, unit }: CallContext) {
+  return {
+    callId,
+    role: 'visitor' as const,
+    pieces: ['calling-unit', { spell: unit?.number ?? '' }, 'please-wait'],
+  }
+}
 
 /** When the line is cut in any case, ms since the epoch. */
 function lineEndsAt({ startedAt, answeredAt, settings: { callMaxMs } }: CallContext): number {

@@ -38,6 +38,8 @@ export interface ContactInput {
   attempts: Attempt[]
   /** ms between two attempts. */
   pauseMs: number
+  /** How many searches there were before in this call. */
+  searches?: number
 }
 
 /** How a line without a decision ended. */
@@ -180,7 +182,7 @@ export const contactMachine = setup({
     begun: 0,
     rings: 0,
     answers: 0,
-    repeats: 0,
+    repeats: input.searches ?? 0,
     ringing: [],
     hopeless: false,
   }),

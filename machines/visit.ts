@@ -14,6 +14,8 @@ export interface CallSettings {
   bargesIn: boolean
   /** Between two attempts to reach the resident. */
   pauseMs: number
+  /** Whether a telephone may ring before the visitor has heard everything, because its ringing can be stopped. */
+  ringsEarly: boolean
   talkMs: number
   /** What follows a talk without a decision; a setting of the tenant. */
   afterTalk: 'end' | 'next'
@@ -48,6 +50,8 @@ export interface CallContext extends CallInput {
   ringing: Attempt['kind']
   /** The attempt that has the resident's line. */
   line: OpenAttempt | null
+  /** How often the search was given up, because the visitor corrected the unit. */
+  searches: number
   /** Attempts that are over, in the order in which they ended. */
   ended: EndedAttempt[]
   /** Whether the call's maximum passed while a line was open. */
@@ -89,6 +93,7 @@ export function newVisit(input: CallInput): CallContext {
     attempts: [],
     ringing: 'call',
     line: null,
+    searches: 0,
     ended: [],
     isOverdue: false,
     ending: null,

@@ -26,6 +26,8 @@ export interface VisitorInput {
   bargesIn?: boolean
   /** The condominium's name, spoken after the greeting. */
   welcome?: string | null
+  /** What was said before the visitor asked to correct the unit. */
+  said?: Pick<VisitorOutput, 'unit' | 'identity' | 'purpose'>
 }
 
 export type VisitorEvent =
@@ -62,7 +64,7 @@ export const visitorMachine = setup({
     tellUnit: sendParent(({ context }): VisitorFact => ({ type: 'visitor.chose', unit: context.unit! })),
   },
   guards: {
-    isStar: ({ event }) => event.type === 'key.pressed' && event.key === '*',
+    corrected: ({ context }) => context.unit !== null,
     gaveUp: (_, { gaveUp }: UnitOutput) => gaveUp !== null,
     isIdentified: ({ context }) => context.identity !== null,
     saidPurpose: ({ context }) => context.purposeSaid,
@@ -76,14 +78,15 @@ export const visitorMachine = setup({
     transcribes: input.transcribes ?? false,
     bargesIn: input.bargesIn ?? false,
     welcome: input.welcome ?? null,
-    purposeSaid: false,
-    unit: null,
-    identity: null,
-    purpose: null,
+    purposeSaid: input.said?.purpose != null,
+    unit: input.said?.unit ?? null,
+    identity: input.said?.identity ?? null,
+    purpose: input.said?.purpose ?? null,
     gaveUp: null,
   }),
-  initial: 'greeting',
+  initial: 'beginning',
   states: {
+    beginning: { always: [{ guard: 'corrected', target: 'unit' }, { target: 'greeting' }] },
     greeting: {
       invoke: {
         src: 'say',
@@ -140,7 +143,7 @@ export const visitorMachine = setup({
             actions: assign({ identity: ({ event }) => event.output.recording }),
           },
           // a visitor who keyed a unit but does not speak is announced without a name
-          { target: 'confirming' },
+          { target: 'ready' },
         ],
       },
       on: {
@@ -149,30 +152,20 @@ export const visitorMachine = setup({
       },
     },
     purpose: {
-      always: { guard: 'saidPurpose', target: 'confirming' },
+      always: { guard: 'saidPurpose', target: 'ready' },
       invoke: {
         src: 'question',
         id: 'question',
         input: ({ context: { callId } }) => ({ callId, name: 'purpose', asks: [['ask-purpose']] }),
         onDone: [
           { guard: { type: 'corrects', params: ({ event }) => event.output }, target: 'unit' },
-          { target: 'confirming', actions: assign({ purpose: ({ event }) => event.output.recording }) },
+          { target: 'ready', actions: assign({ purpose: ({ event }) => event.output.recording }) },
         ],
       },
       on: {
         'key.pressed': { actions: sendTo('question', ({ event }) => event) },
         'call.restored': { actions: sendTo('question', ({ event }) => event) },
       },
-    },
-    confirming: {
-      invoke: {
-        src: 'say',
-        id: 'confirm',
-        input: ({ context }) =>
-          saying(context, ['calling-unit', { spell: context.unit?.number ?? '' }, 'please-wait']),
-        onDone: 'ready',
-      },
-      on: { 'key.pressed': [{ guard: 'isStar', target: 'unit' }, { target: 'ready' }] },
     },
     ready: { type: 'final' },
     gaveUp: { type: 'final' },

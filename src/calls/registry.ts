@@ -16,7 +16,9 @@ import type { Snapshots } from './recovery/snapshots.ts'
 
 interface CallsOptions {
   machine: typeof callMachine
-  settings: Omit<CallSettings, 'bargesIn'>
+  settings: Omit<CallSettings, 'bargesIn' | 'ringsEarly'>
+  /** Whether the ringing of the calls that start now can be stopped. */
+  ringsEarly: () => boolean
   nodeId: string
   maxCalls: number
   entrance: (name: string | undefined) => Entrance
@@ -72,7 +74,12 @@ export function createCalls(options: CallsOptions) {
     const take = () => (call.releasing ? undefined : snapshots?.take(call))
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
       id,
-      input: { callId: id, startedAt: startedAt.getTime(), welcome, settings: { ...settings, bargesIn } },
+      input: {
+        callId: id,
+        startedAt: startedAt.getTime(),
+        welcome,
+        settings: { ...settings, bargesIn, ringsEarly: options.ringsEarly() },
+      },
       ...(before && { snapshot: before.snapshot as Snapshot<unknown> }),
       inspect: observeStates((change) => {
         note('state', null, { ...change })

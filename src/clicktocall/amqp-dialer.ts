@@ -52,6 +52,7 @@ export function createAmqpDialer({
       log.debug({ call_id: request.callId, message_id: request.attemptId }, 'click-to-call message confirmed')
     },
     cancel: (request) => stops.stop(request),
+    stops: () => false,
     async close() {
       // pending cancels are still sent; each message has its own time limit
       if (broker.state() === 'open') await publisher.settled()

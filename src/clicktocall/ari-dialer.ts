@@ -44,6 +44,7 @@ export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Di
       await track(ari.originate(originate, closing.signal))
     },
     cancel: (request) => void track(stop(request)),
+    stops: () => true,
     async close() {
       closing.abort()
       await Promise.allSettled(asked)

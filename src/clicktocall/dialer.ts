@@ -16,6 +16,8 @@ export interface Dialer {
   dial(request: DialRequest): Promise<void>
   /** Stops the ringing of an attempt; no effect if it is over. */
   cancel(request: DialRequest): void
+  /** Whether a cancel is known to stop the ringing, so that it may begin before the visitor has heard everything. */
+  stops(): boolean
   close(): Promise<void>
 }
 
@@ -25,6 +27,7 @@ export function createNoDialer(): Dialer {
     contacts: () => [],
     dial: () => Promise.reject(fail('DIAL_UNAVAILABLE')),
     cancel: () => {},
+    stops: () => false,
     close: async () => {},
   }
 }
@@ -38,6 +41,7 @@ export function createManualDialer({ wanted }: { wanted: (request: DialRequest) 
     contacts: numbersOrUnit,
     dial: async (request) => wanted(request),
     cancel: () => {},
+    stops: () => false,
     close: async () => {},
   }
 }
@@ -62,6 +66,7 @@ export function createLoopbackDialer({ telephone, log }: { telephone: Telephone;
       ringing.set(request.attemptId, { stop, over })
     },
     cancel: ({ attemptId }) => ringing.get(attemptId)?.stop.abort(),
+    stops: () => true,
     async close() {
       const left = [...ringing.values()]
       for (const { stop } of left) stop.abort()

@@ -194,6 +194,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       hangupDelayMs: call.hangupDelayMs,
       hangupGraceMs: call.hangupGraceMs,
     },
+    ringsEarly: dialer.stops,
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
     entrance: entrances.of,

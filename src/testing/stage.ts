@@ -65,6 +65,7 @@ export const SCENE_SETTINGS: CallSettings = {
   transcribes: false,
   bargesIn: false,
   pauseMs: 3000,
+  ringsEarly: true,
   talkMs: 120_000,
   afterTalk: 'end',
   callMaxMs: 300_000,

@@ -63,30 +63,32 @@ const attempts = (count: number): Attempt[] =>
   }))
 
 export const walkVisitor = (each: Each) =>
-  paths(visitorMachine, {
-    each,
-    input: { callId: 'c', transcribes: true, bargesIn: true },
-    events: [...press('1*#'), { type: 'speech.started' }, RESTORED],
-    outputs: {
-      unit: [
-        { ...SAID_UNIT, gaveUp: null, transcribes: true },
-        { ...SAID_NAME, gaveUp: null, transcribes: true },
-        { ...SAID_NAME, purposeSaid: true, gaveUp: null, transcribes: true },
-        { ...UNSAID, gaveUp: 'silent', transcribes: false },
+  [NOBODY, { ...NOBODY, unit: UNIT }].flatMap((said) =>
+    paths(visitorMachine, {
+      each,
+      input: { callId: 'c', transcribes: true, bargesIn: true, said },
+      events: [...press('1*#'), { type: 'speech.started' }, RESTORED],
+      outputs: {
+        unit: [
+          { ...SAID_UNIT, gaveUp: null, transcribes: true },
+          { ...SAID_NAME, gaveUp: null, transcribes: true },
+          { ...SAID_NAME, purposeSaid: true, gaveUp: null, transcribes: true },
+          { ...UNSAID, gaveUp: 'silent', transcribes: false },
+        ],
+        question: [
+          { recording: recorded('identity')[0], corrects: false },
+          { recording: null, corrects: false },
+          { recording: null, corrects: true },
+        ],
+      },
+      tellApart: ({ gaveUp, transcribes, purposeSaid, ...said }) => [
+        gaveUp,
+        transcribes,
+        purposeSaid,
+        ...[said.unit, said.identity, said.purpose].map((it) => it !== null),
       ],
-      question: [
-        { recording: recorded('identity')[0], corrects: false },
-        { recording: null, corrects: false },
-        { recording: null, corrects: true },
-      ],
-    },
-    tellApart: ({ gaveUp, transcribes, purposeSaid, ...said }) => [
-      gaveUp,
-      transcribes,
-      purposeSaid,
-      ...[said.unit, said.identity, said.purpose].map((it) => it !== null),
-    ],
-  })
+    }),
+  )
 
 export const walkUnit = (each: Each) =>
   ['', '1'].flatMap((digits) =>
@@ -299,7 +301,7 @@ export const walkBroker = (each: Each) =>
   )
 
 const fromLeg = (role: Role) => [
-  ...[RESIDENT_KEYS.authorize, RESIDENT_KEYS.deny, '9'].map((key) => ({
+  ...[RESIDENT_KEYS.authorize, RESIDENT_KEYS.deny, '*'].map((key) => ({
     type: `${role}.key.pressed` as const,
     key,
   })),
@@ -310,10 +312,20 @@ const fromLeg = (role: Role) => [
 ]
 
 export const walkCall = (each: Each) =>
-  (['end', 'next'] as const).flatMap((afterTalk) =>
+  (
+    [
+      ['end', true],
+      ['next', false],
+    ] as const
+  ).flatMap(([afterTalk, ringsEarly]) =>
     paths(callMachine, {
       each,
-      input: { callId: 'c', startedAt: 0, welcome: null, settings: { ...SCENE_SETTINGS, afterTalk } },
+      input: {
+        callId: 'c',
+        startedAt: 0,
+        welcome: null,
+        settings: { ...SCENE_SETTINGS, afterTalk, ringsEarly },
+      },
       events: [
         ...ROLES.flatMap(fromLeg),
         RESTORED,
@@ -343,7 +355,8 @@ export const walkCall = (each: Each) =>
         resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
         talk: ['authorized', 'denied', 'undecided'].map((answer) => ({ answer, via: 'key' })),
       },
-      tellApart: ({ legs, ending, decision, isOverdue }) => [
+      tellApart: ({ legs, ending, decision, isOverdue, unit }) => [
+        unit !== null,
         isOverdue,
         ROLES.filter((role) => legs.includes(role)),
         ending,
