@@ -9,6 +9,7 @@ import {
   type Said,
   type Saying,
   type Unit,
+  type UnitFound,
 } from '../machines/index.ts'
 import { observeStates } from '../src/calls/observer.ts'
 import { SCENE_SETTINGS } from '../src/testing/index.ts'
@@ -45,7 +46,7 @@ const machine = provideCall({
   listen: fromPromise(() => never()),
   listenToAnswer: fromPromise(() => never()),
   record: fromPromise(async ({ input }) => ({ name: input.name, heard: true, ms: 1500 })),
-  findUnit: fromPromise(async (): Promise<Unit | null> => UNIT),
+  findUnit: fromPromise(async (): Promise<UnitFound> => UNIT),
   dial: fromPromise(async () => {}),
   ring: fromCallback(() => {}),
   ask: fromPromise(async () => {}),

@@ -46,12 +46,22 @@ export {
   type Verdict,
 } from './resident.ts'
 export { type ServiceEvent, serviceMachine } from './service.ts'
-export type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
+export type {
+  Listening,
+  Piece,
+  Recording,
+  RecordingName,
+  Role,
+  Said,
+  Saying,
+  SharedNumber,
+} from './speech.ts'
 export { stateName } from './state-name.ts'
 export { type TalkInput, talkMachine } from './talk.ts'
 export {
   type GaveUp,
   type Unit,
+  type UnitFound,
   type UnitInput,
   type UnitOutput,
   unitMachine,

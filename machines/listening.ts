@@ -1,6 +1,6 @@
 import { assign, sendParent, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
-import { listening } from './speech.ts'
+import { listening, type SharedNumber } from './speech.ts'
 
 export interface ListeningInput {
   callId: string
@@ -12,6 +12,8 @@ export interface ListeningInput {
   silenceMs: number
   /** Maximum ms of speech without a pause. */
   speechMs: number
+  /** Present where the block of this number is asked for. */
+  asking?: SharedNumber
 }
 
 export interface ListeningContext<Heard> extends ListeningInput {
@@ -49,7 +51,7 @@ export function listeningMachine<Heard>(port: string) {
     invoke: {
       src: 'listen',
       id: 'listen',
-      input: ({ context }) => ({ callId: context.callId }),
+      input: ({ context: { callId, asking } }) => ({ callId, asking }),
       onDone: { target: '.done', actions: assign({ heard: ({ event }) => event.output }) },
       onError: { target: '.quiet', actions: [assign({ transcribes: false }), 'tellFailed'] },
     },

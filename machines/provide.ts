@@ -10,9 +10,18 @@ import { listeningMachine } from './listening.ts'
 import { questionMachine } from './question.ts'
 import { reassuringMachine } from './reassuring.ts'
 import { residentMachine, type SpokenAnswer } from './resident.ts'
-import type { Piece, Recording, RecordingName, Role, Said, Saying } from './speech.ts'
+import type {
+  Listening,
+  Piece,
+  Recording,
+  RecordingName,
+  Role,
+  Said,
+  Saying,
+  SharedNumber,
+} from './speech.ts'
 import { talkMachine } from './talk.ts'
-import { type Unit, unitMachine, type VisitorSpeech } from './unit.ts'
+import { type Unit, type UnitFound, unitMachine, type VisitorSpeech } from './unit.ts'
 import type { Matched } from './visit.ts'
 import { visitorMachine } from './visitor.ts'
 
@@ -22,9 +31,9 @@ export interface CallPorts {
   say: PromiseActorLogic<Said, Saying>
   sayBoth: PromiseActorLogic<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>
   record: PromiseActorLogic<Recording, { callId: string; role: Role; name: RecordingName }>
-  listen: PromiseActorLogic<VisitorSpeech, { callId: string }>
-  listenToAnswer: PromiseActorLogic<SpokenAnswer, { callId: string }>
-  findUnit: PromiseActorLogic<Unit | null, { callId: string; number: string }>
+  listen: PromiseActorLogic<VisitorSpeech, Listening>
+  listenToAnswer: PromiseActorLogic<SpokenAnswer, Listening>
+  findUnit: PromiseActorLogic<UnitFound, SharedNumber & { callId: string }>
   match: PromiseActorLogic<Matched, { callId: string; unit: Unit }>
   dial: PromiseActorLogic<void, DialRequest>
   ring: CallbackActorLogic<EventObject, DialRequest, RingResult>

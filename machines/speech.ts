@@ -43,7 +43,19 @@ export const sayBoth = port<{ beganAt: number }, { callId: string; words: Record
 /** Resolves when the speaker falls silent, presses a key, says nothing for a while, or reaches the limit. */
 export const record = port<Recording, { callId: string; role: Role; name: RecordingName }>('record')
 
+/** A number that several units have, with the blocks and towers that were named so far. */
+export interface SharedNumber {
+  number: string
+  blocks: string[]
+}
+
+export interface Listening {
+  callId: string
+  /** Present where the block of this number is asked for. */
+  asking?: SharedNumber | undefined
+}
+
 /** Never resolves if speech is not transcribed: then only keys count. */
 export function listening<Heard>(name: string) {
-  return port<Heard, { callId: string }>(name)
+  return port<Heard, Listening>(name)
 }

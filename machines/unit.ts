@@ -2,7 +2,7 @@ import { assign, sendTo, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { type ListeningFact, type ListeningOutput, listeningMachine } from './listening.ts'
 import { port } from './port.ts'
-import { type Piece, type Recording, say } from './speech.ts'
+import { type Piece, type Recording, type SharedNumber, say } from './speech.ts'
 
 /** A unit of the directory, as the visitor named it. */
 export interface Unit {
@@ -10,6 +10,9 @@ export interface Unit {
   number: string
   label: string
 }
+
+/** What a number and blocks lead to; `several`: a block or tower is missing. */
+export type UnitFound = Unit | 'several' | null
 
 /** ms and counts of the visitor's dialogue. They are generous: visitors stand in the wind and look for their glasses. */
 export const VISITOR_PATIENCE = {
@@ -30,6 +33,8 @@ export const VISITOR_PATIENCE = {
 /** What was understood of free speech; null for what was not said. */
 export interface VisitorSpeech {
   unit: Unit | null
+  /** Present where several units have the number that was said. */
+  shared?: SharedNumber
   /** Recording of the utterance if it names the visitor; the resident hears it. */
   identity: Recording | null
   /** The same if it gives only the purpose. */
@@ -60,6 +65,8 @@ export interface UnitOutput extends VisitorSpeech {
 export interface UnitContext extends UnitInput, UnitOutput {
   /** The next question, in its words. */
   question: Piece[]
+  /** Null unless the block of this number is asked for. */
+  asking: SharedNumber | null
   asked: number
   missed: number
 }
@@ -84,14 +91,24 @@ export const unitMachine = setup({
     say,
     deadline,
     listening: listeningMachine<VisitorSpeech>('listen'),
-    findUnit: port<Unit | null, { callId: string; number: string }>('findUnit'),
+    findUnit: port<UnitFound, SharedNumber & { callId: string }>('findUnit'),
   },
   actions: {
-    startOver: assign({ question: ['ask-unit'], digits: '', asked: 0 }),
-    askAgain: assign({ question: ['ask-unit-again'], digits: '' }),
+    startOver: assign({ question: ['ask-unit'], digits: '', asked: 0, asking: null }),
+    askAgain: assign({
+      question: ({ context }) => [context.asking === null ? 'ask-unit-again' : 'ask-block'],
+      digits: '',
+    }),
+    askBlock: assign((_, asking: SharedNumber) => ({
+      question: ['ask-block'],
+      digits: '',
+      asked: 0,
+      asking,
+    })),
     tellUnknown: assign({
       question: ['unit-unknown', 'ask-unit'],
       digits: '',
+      asking: null,
       missed: ({ context }) => context.missed + 1,
     }),
     countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
@@ -109,7 +126,13 @@ export const unitMachine = setup({
     isHash: ({ event }) => keyOf(event) === '#',
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
     namesUnit: (_, { heard }: Heard) => heard !== null && heard.unit !== null,
-    isKnown: (_, unit: Unit | null) => unit !== null,
+    sharesNumber: ({ context }, { heard }: Heard) =>
+      heard?.shared !== undefined &&
+      heard.shared.blocks.length >= (context.asking ? context.asking.blocks.length + 1 : 0),
+    isKnown: (_, found: UnitFound) => found !== null && found !== 'several',
+    // a block, and a tower in it; no unit needs more
+    needsBlock: ({ context }, found: UnitFound) =>
+      found === 'several' && (context.asking?.blocks.length ?? -1) < 1,
     askedEnough: ({ context }) => context.asked >= VISITOR_PATIENCE.asks,
     missedEnough: ({ context }) => context.missed + 1 >= VISITOR_PATIENCE.misses,
   },
@@ -118,6 +141,7 @@ export const unitMachine = setup({
   context: ({ input }) => ({
     ...input,
     question: ['ask-unit'],
+    asking: null,
     asked: 0,
     missed: 0,
     unit: null,
@@ -150,9 +174,10 @@ export const unitMachine = setup({
       invoke: {
         src: 'listening',
         id: 'listening',
-        input: ({ context: { callId, transcribes }, event }) => ({
+        input: ({ context: { callId, transcribes, asking }, event }) => ({
           callId,
           transcribes,
+          ...(asking && { asking }),
           speaks: event.type === 'speech.started',
           silenceMs: VISITOR_PATIENCE.silenceMs,
           speechMs: VISITOR_PATIENCE.speechMs,
@@ -162,6 +187,11 @@ export const unitMachine = setup({
             guard: { type: 'namesUnit', params: ({ event }) => event.output },
             target: 'named',
             actions: { type: 'keepSpeech', params: ({ event }) => event.output },
+          },
+          {
+            guard: { type: 'sharesNumber', params: ({ event }) => event.output },
+            target: 'asking',
+            actions: { type: 'askBlock', params: ({ event }) => event.output.heard!.shared! },
           },
           {
             guard: 'askedEnough',
@@ -198,12 +228,17 @@ export const unitMachine = setup({
       invoke: {
         src: 'findUnit',
         id: 'findUnit',
-        input: ({ context }) => ({ callId: context.callId, number: context.digits }),
+        input: ({ context }) => ({ callId: context.callId, ...queryOf(context) }),
         onDone: [
           {
             guard: { type: 'isKnown', params: ({ event }) => event.output },
             target: 'named',
-            actions: assign({ unit: ({ event }) => event.output }),
+            actions: assign({ unit: ({ event }) => event.output as Unit }),
+          },
+          {
+            guard: { type: 'needsBlock', params: ({ event }) => event.output },
+            target: 'asking',
+            actions: { type: 'askBlock', params: ({ context }) => queryOf(context) },
           },
           { guard: 'missedEnough', target: 'gaveUp', actions: { type: 'giveUp', params: 'unknown-unit' } },
           { target: 'asking', actions: 'tellUnknown' },
@@ -231,4 +266,10 @@ export function isDigit(key: string): boolean {
 
 function keyOf(event: UnitEvent): string {
   return event.type === 'key.pressed' ? event.key : ''
+}
+
+/** The digits are a number, or the block or tower of one. */
+function queryOf({ asking, digits }: UnitContext): SharedNumber {
+  if (asking === null) return { number: digits, blocks: [] }
+  return { number: asking.number, blocks: [...asking.blocks, digits] }
 }

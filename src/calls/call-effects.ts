@@ -13,9 +13,12 @@ import type {
   Role,
   Said,
   Saying,
+  SharedNumber,
   Unit,
+  UnitFound,
 } from '../../machines/index.ts'
 import { attemptsOf, type PlanDefaults, passedOver } from '../clicktocall/index.ts'
+import { unitsInBlock } from '../dialogue/index.ts'
 import type { ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/index.ts'
 import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
@@ -29,7 +32,10 @@ const DIRECTORY_MS = 5000
 
 interface CallEffectsOptions {
   find: (callId: string) => LiveCall | undefined
-  findUnit: (tenantId: string, number: string) => Promise<FoundUnit | undefined>
+  /** By id. */
+  findUnit: (tenantId: string, id: string) => Promise<FoundUnit | undefined>
+  /** By number, in whatever blocks. */
+  findUnits: (tenantId: string, number: string) => Promise<FoundUnit[]>
   dialer: {
     contacts(unit: FoundUnit): Contact[]
     dial(request: DialRequest): Promise<void>
@@ -51,7 +57,7 @@ interface CallEffectsOptions {
 
 /** Implements the ports of the call's machines: finds the call and its legs by id, and lets them act. */
 export function createCallEffects(options: CallEffectsOptions) {
-  const { find, findUnit, dialer, rules, operator, rings, asking, defaults, log } = options
+  const { find, findUnit, findUnits, dialer, rules, operator, rings, asking, defaults, log } = options
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
 
   const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
@@ -69,11 +75,11 @@ export function createCallEffects(options: CallEffectsOptions) {
     }
   }
 
-  const unitOf = async (callId: string, number: string): Promise<FoundUnit | undefined> => {
+  const look = async <T>(callId: string, query: (tenantId: string) => Promise<T>): Promise<T> => {
     const call = find(callId)
     if (!call) throw fail('CALL_UNKNOWN', { callId })
     try {
-      return await within(DIRECTORY_MS, findUnit(call.tenantId, number))
+      return await within(DIRECTORY_MS, query(call.tenantId))
     } catch (error) {
       log.error({ call_id: callId, reason: reasonOf(error) }, 'the directory did not answer')
       throw error
@@ -110,16 +116,18 @@ export function createCallEffects(options: CallEffectsOptions) {
       },
     ),
 
-    findUnit: fromPromise<Unit | null, { callId: string; number: string }>(
-      async ({ input: { callId, number } }) => {
-        const unit = await unitOf(callId, number)
-        return unit ? { id: unit.id, number: unit.number, label: unit.label } : null
+    findUnit: fromPromise<UnitFound, SharedNumber & { callId: string }>(
+      async ({ input: { callId, number, blocks } }) => {
+        const all = await look(callId, (tenantId) => findUnits(tenantId, number))
+        const [unit, ...others] = blocks.reduce(unitsInBlock, all)
+        if (!unit) return null
+        return others.length > 0 ? 'several' : { id: unit.id, number: unit.number, label: unit.label }
       },
     ),
 
     match: fromPromise<Matched, { callId: string; unit: Unit }>(async ({ input: { callId, unit } }) => {
       const call = find(callId)
-      const found = await unitOf(callId, unit.number)
+      const found = await look(callId, (tenantId) => findUnit(tenantId, unit.id))
       if (!call || !found) return { verdict: 'contact', attempts: [] }
       const { decision, rule } = await within(
         DIRECTORY_MS,
@@ -171,7 +179,7 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     ask: fromPromise<void, AskRequest>(async ({ input: { callId, unit, waitMs }, signal }) => {
       const call = find(callId)
-      const found = await unitOf(callId, unit.number)
+      const found = await look(callId, (tenantId) => findUnit(tenantId, unit.id))
       if (!call || !found) return
       try {
         const asked = await asking.ask({

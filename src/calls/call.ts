@@ -6,6 +6,7 @@ import type { Leg, LegOwner } from './leg.ts'
 /** A unit with its residents. */
 export interface FoundUnit extends Unit {
   block: string | null
+  tower: string | null
   residents: readonly {
     id: string
     name: string

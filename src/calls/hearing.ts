@@ -1,6 +1,20 @@
 import { fromPromise } from 'xstate'
-import type { Recording, RecordingName, SpokenAnswer, Unit, VisitorSpeech } from '../../machines/index.ts'
-import { type Match, readAnswer, type Understanding, type WantedUnit } from '../dialogue/index.ts'
+import type {
+  Listening,
+  Recording,
+  RecordingName,
+  SharedNumber,
+  SpokenAnswer,
+  Unit,
+  VisitorSpeech,
+} from '../../machines/index.ts'
+import {
+  type Match,
+  readAnswer,
+  spokenBlocks,
+  type Understanding,
+  type WantedUnit,
+} from '../dialogue/index.ts'
 import type { OpensBy } from '../directory/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
@@ -86,7 +100,19 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
     return { call, leg, utterance }
   }
 
-  const understand = async ({ call, leg, utterance }: Heard, signal: AbortSignal): Promise<VisitorSpeech> => {
+  /** The answer to a question for the block: `dois`, `no bloco B`; undefined if it is none. */
+  const matchBlock = async ({ call, leg, utterance }: Heard, { number, blocks }: SharedNumber) => {
+    const [block, tower] = [...blocks, ...spokenBlocks(utterance.text, leg.locale)]
+    const found = await match(call.tenantId, { unit: number, block, tower, locale: leg.locale })
+    return found.kind === 'unknown' ? undefined : { found, blocks: namesOf(block, tower) }
+  }
+
+  const understand = async (
+    heard: Heard,
+    asking: SharedNumber | undefined,
+    signal: AbortSignal,
+  ): Promise<VisitorSpeech> => {
+    const { call, leg, utterance } = heard
     const { locale } = leg
     const { slots, plainIntent, source, problem } = await understanding.understand(utterance.text, {
       locale,
@@ -99,13 +125,11 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
         { call_id: call.id, leg: 'visitor', code: problem },
         'the language model was not heard; rules answered',
       )
-    const found = await match(call.tenantId, {
-      unit: slots.unit,
-      block: slots.block,
-      tower: slots.tower,
-      resident: slots.resident,
-      locale,
-    })
+    const { unit: wanted, block, tower, resident } = slots
+    const { found, blocks } = (asking && (await matchBlock(heard, asking))) ?? {
+      found: await match(call.tenantId, { unit: wanted, block, tower, resident, locale }),
+      blocks: namesOf(block, tower),
+    }
     const unit = found.kind === 'found' ? unitOf(found.unit) : null
     // a second sentence keeps what the first one said
     call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? call.visitor.intent }
@@ -120,20 +144,27 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
     const identity = unit && slots.name ? keep(leg, utterance, 'identity') : null
     const why = unit !== null && slots.intent !== null
     const purpose = why && !identity ? keep(leg, utterance, 'purpose') : null
-    return { unit, identity, purpose, purposeSaid: why }
+    const shared = found.kind === 'ambiguous' ? found.number : undefined
+    return {
+      unit,
+      ...(shared !== undefined && { shared: { number: shared, blocks } }),
+      identity,
+      purpose,
+      purposeSaid: why,
+    }
   }
 
   return {
-    listen: fromPromise<VisitorSpeech, { callId: string }>(async ({ input: { callId }, signal }) => {
+    listen: fromPromise<VisitorSpeech, Listening>(async ({ input: { callId, asking }, signal }) => {
       const heard = await hear(callId, 'visitor', signal)
       try {
-        return await understand(heard, signal)
+        return await understand(heard, asking, signal)
       } finally {
         heard.leg.forget(heard.utterance)
       }
     }),
 
-    listenToAnswer: fromPromise<SpokenAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {
+    listenToAnswer: fromPromise<SpokenAnswer, Listening>(async ({ input: { callId }, signal }) => {
       const { call, leg, utterance } = await hear(callId, 'resident', signal)
       leg.forget(utterance)
       const { answer, confidence } = readAnswer(utterance.text, leg.locale, utterance)
@@ -150,6 +181,10 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
       return opener === 'key' ? 'yes-needs-key' : answer
     }),
   }
+}
+
+function namesOf(...names: (string | null | undefined)[]): string[] {
+  return names.filter((name) => name != null)
 }
 
 function keep(leg: Leg, utterance: Heard['utterance'], name: RecordingName): Recording {

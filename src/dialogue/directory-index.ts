@@ -182,12 +182,26 @@ function wholeNumber(name: string): string | undefined {
     : undefined
 }
 
-function isOutside({ block, tower }: IndexedUnit): boolean {
+function isOutside({ block, tower }: Pick<IndexedUnit, 'block' | 'tower'>): boolean {
   return !block && !tower
 }
 
+/**
+ * The units in a block or tower as it was keyed or said. Where blocks have letters, keys name them by their place in the
+ * alphabet: 2 is B.
+ */
+export function unitsInBlock<U extends Pick<IndexedUnit, 'block' | 'tower'>>(units: U[], said: string): U[] {
+  const inside = units.filter((unit) => isIn(unit, [said]))
+  const numbered = units.some(({ block, tower }) =>
+    [block, tower].some((name) => name && /\d/.test(blockKey(name))),
+  )
+  if (inside.length > 0 || numbered || !/^[1-9]$/.test(said)) return inside
+  const letter = String.fromCharCode('a'.charCodeAt(0) + Number(said) - 1)
+  return units.filter((unit) => isIn(unit, [letter]))
+}
+
 /** Whether every name is that of the unit's block or tower. */
-function isIn({ block, tower }: IndexedUnit, names: readonly string[]): boolean {
+function isIn({ block, tower }: Pick<IndexedUnit, 'block' | 'tower'>, names: readonly string[]): boolean {
   const own = [block, tower].flatMap((name) => (name ? [blockKey(name)] : []))
   return names.every((name) => own.includes(blockKey(name)))
 }

@@ -4,6 +4,8 @@
  * Never: sound, calls or decisions. A meaning is a proposal; the call decides.
  */
 export { readAnswer } from './answer.ts'
+export { unitsInBlock } from './directory-index.ts'
 export type { Match, WantedUnit } from './match.ts'
 export { createMatcher } from './matcher.ts'
+export { spokenBlocks } from './spoken-unit.ts'
 export { createUnderstanding, type Understanding } from './understand.ts'

@@ -41,6 +41,8 @@ const COUNTED = set(
     'encomendas andar reais pizza pizzas hour hours minute minutes person people year years day days box boxes ' +
     'package packages parcel parcels floor pizzas',
 )
+/** Words of a block's name. */
+const NAME_WORDS = 3
 /** How letters are named in Portuguese and English, for blocks. */
 const LETTERS: ReadonlyMap<string, string> = new Map(
   Object.entries({
@@ -81,6 +83,24 @@ export function unitIn(said: string | Word[], locale: Locale = 'pt-BR'): SpokenU
   const letter = letterAt(words, number, taken)
   const readings = first && letter ? number.readings.map((reading) => reading + letter) : number.readings
   return { readings, ...inside, block: inside.block ?? letter, ...(named && { named }) }
+}
+
+/** Words around the name of a block in a short answer. */
+const AROUND = set('o a os as um no na nos nas do da de e eh the in on its it is numero number')
+
+/** The blocks and towers in an answer to the question for them: `dois`, `no bloco B`, `torre norte`. */
+export function spokenBlocks(said: string, locale: Locale = 'pt-BR'): string[] {
+  const words = wordsOf(said)
+  const named = [blockIn(words, locale, BLOCK_WORDS), blockIn(words, locale, TOWER_WORDS)].flatMap((block) =>
+    block ? [block.name] : [],
+  )
+  if (named.length > 0) return named
+  // a lone article is the letter A, or the number one
+  const bare = words.length > 1 ? words.filter(({ plain }) => !AROUND.has(plain)) : words
+  const [word] = bare
+  if (!word || bare.length > NAME_WORDS) return []
+  const letter = bare.length === 1 ? LETTERS.get(word.plain) : undefined
+  return [letter ?? bare.map(({ raw }) => raw).join(' ')]
 }
 
 /** The words between blocks, so that a number does not run over one. */

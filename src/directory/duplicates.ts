@@ -1,7 +1,9 @@
+import { placeKey } from './unit-place.ts'
+
 type Loose = Record<string, unknown>
 
 /**
- * Duplicates in the raw JSON of a directory file, so that they are reported together with malformed entries: unit numbers,
+ * Duplicates in the raw JSON of a directory file, so that they are reported together with malformed entries: units of one place,
  * residents of a unit, extension ids, and ports on one server.
  */
 export function duplicatesOf(json: unknown): { path: string; message: string }[] {
@@ -12,7 +14,11 @@ export function duplicatesOf(json: unknown): { path: string; message: string }[]
   const numberName = legacy ? 'apartment_number' : 'number'
   return [
     ...repeated(
-      units.map((unit, at) => [`${unitPath}[${at}].${numberName}`, keyOf(unit[numberName]).toUpperCase()]),
+      units.map((unit, at) => {
+        const number = keyOf(unit[numberName]).toUpperCase()
+        const place = { number, block: keyOf(unit['block']), tower: keyOf(unit['tower']) }
+        return [`${unitPath}[${at}].${numberName}`, number && placeKey(place)]
+      }),
     ),
     ...units.flatMap((unit, at) =>
       repeated(

@@ -7,6 +7,7 @@ import { locateSyntaxError, locateValues } from './json-syntax.ts'
 import { type Country, DEFAULT_COUNTRY, isCountry, numberProblem, readNumber } from './phone-number.ts'
 import type { DirectoryRules } from './rules.ts'
 import { type Directory, OPENS_BY, type UnitEntry } from './sql/directory.ts'
+import { ruleKeys } from './unit-place.ts'
 
 /** Invisible marks, some of which change the reading order; telephones and word processors copy them along. */
 const INVISIBLE = /[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g
@@ -118,6 +119,7 @@ const ownOf = (country: Country) =>
       z.strictObject({
         number: unitNumber,
         block: filled.nullish(),
+        tower: filled.nullish(),
         label: filled.nullish(),
         residents: z.array(resident.extend({ whatsapp: whatsappOf(country).nullish() })),
         ...rules,
@@ -177,8 +179,9 @@ export function parseDirectory(bytes: Uint8Array): DirectoryFile {
 
 function fromOwn({ tenant, units, extensions }: z.infer<ReturnType<typeof ownOf>>): DirectoryFile {
   const [owner, tenantRules] = withoutRules(tenant ?? {})
-  const parted = units.map((unit) => [unit.number, ...withoutRules(unit)] as const)
-  const unitRules = parted.flatMap(([number, , rules]) => (rules ? [[number, rules]] : []))
+  const keyOf = ruleKeys(units)
+  const parted = units.map((unit) => [keyOf(unit), ...withoutRules(unit)] as const)
+  const unitRules = parted.flatMap(([key, , rules]) => (rules ? [[key, rules]] : []))
   const rules = withoutNothing({
     tenant: tenantRules,
     units: unitRules.length > 0 ? Object.fromEntries(unitRules) : undefined,
@@ -200,10 +203,11 @@ function withoutRules<T extends object>(entry: T): [entry: object, rules: EntryR
 
 /** A directory and its rules in the form that parseDirectory reads. */
 export function directoryFile(directory: Directory, { tenant, units = {} }: DirectoryRules = {}): object {
+  const keyOf = ruleKeys(directory.units)
   return {
     ...directory,
     ...(directory.tenant && { tenant: { ...directory.tenant, ...tenant } }),
-    units: directory.units.map((unit) => ({ ...unit, ...units[unit.number] })),
+    units: directory.units.map((unit) => ({ ...unit, ...units[keyOf(unit)] })),
   }
 }
 

@@ -39,6 +39,7 @@ export {
   exportDirectory,
   findTenant,
   findUnit,
+  findUnits,
   importDirectory,
   listExtensions,
   listUnits,
@@ -59,7 +60,7 @@ export {
   writeBlocked,
   writeWindow,
 } from './sql/rules.ts'
-export { changeTenant, createTenant, deleteTenant, isOrphan, isTaken, listTenants } from './sql/tenants.ts'
+export { changeTenant, createTenant, deleteTenant, isOrphan, listTenants } from './sql/tenants.ts'
 export {
   changeUnit,
   createUnit,
@@ -71,4 +72,5 @@ export {
   writeResidents,
 } from './sql/units.ts'
 export { findUnreached } from './sql/unreached.ts'
+export { isAt } from './unit-place.ts'
 export { directoryWarnings } from './warnings.ts'

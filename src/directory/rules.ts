@@ -8,8 +8,10 @@ import {
   isOpen,
   type Visitor,
 } from './entry-rules.ts'
+import { KEYED_NUMBER } from './sql/unit-number.ts'
+import { placeKey, ruleKeys, type UnitPlace } from './unit-place.ts'
 
-/** A directory's rules: the tenant's own, and those of units by number. */
+/** A directory's rules: the tenant's own, and those of units by number, or by place where several have one (ruleKeys). */
 export interface DirectoryRules {
   tenant?: EntryRules
   units?: Record<string, EntryRules>
@@ -87,7 +89,7 @@ function listBlocked(
 ): Promise<(BlockedVisitor & RuleRow)[]> {
   return readRules(
     database,
-    `select r.id::text, u.number as unit, r.phone, r.name, r.reason,
+    `select r.id::text, u.id::text as unit, r.phone, r.name, r.reason,
        to_char(r.until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as until
      from block_list r left join units u on u.id = r.unit_id where ${where} order by r.id`,
     [tenantId, unitId],
@@ -102,7 +104,7 @@ function listWindows(
 ): Promise<(AutoOpenWindow & RuleRow)[]> {
   return readRules(
     database,
-    `select r.id::text, u.number as unit, r.weekdays, to_char(r.opens, 'HH24:MI') as "from",
+    `select r.id::text, u.id::text as unit, r.weekdays, to_char(r.opens, 'HH24:MI') as "from",
        to_char(r.closes, 'HH24:MI') as "to", r.timezone, r.intent
      from auto_open_windows r left join units u on u.id = r.unit_id where ${where} order by r.id`,
     [tenantId, unitId],
@@ -124,40 +126,58 @@ export async function importRules(
   tenantId: string,
   { tenant, units = {} }: DirectoryRules,
 ): Promise<void> {
-  const entries = [[null, tenant] as const, ...Object.entries(units)].flatMap(([unit, rules]) =>
+  const idOf = await unitIds(transaction, tenantId)
+  const owned = Object.entries(units).flatMap(([key, rules]) => {
+    const unit = idOf(key)
+    return unit === undefined ? [] : [[unit, rules] as const]
+  })
+  const entries = [[null, tenant] as const, ...owned].flatMap(([unit, rules]) =>
     rules ? [{ unit, ...rules }] : [],
   )
   const given = entries.map((entry) => ({ ...entry, blocks: 'blocked' in entry, opens: 'windows' in entry }))
   const values = [tenantId, JSON.stringify(given)]
   await transaction.query(
     `update tenants set settings = jsonb_set(settings, '{plan}', entry.plan)
-     from jsonb_to_recordset($2::jsonb) as entry (unit text, plan jsonb)
+     from jsonb_to_recordset($2::jsonb) as entry (unit bigint, plan jsonb)
      where tenants.id = $1 and entry.unit is null and entry.plan is not null`,
     values,
   )
   await transaction.query(
-    `update units set plan = entry.plan from jsonb_to_recordset($2::jsonb) as entry (unit text, plan jsonb)
-     where units.tenant_id = $1 and units.number = entry.unit and entry.plan is not null`,
+    `update units set plan = entry.plan from jsonb_to_recordset($2::jsonb) as entry (unit bigint, plan jsonb)
+     where units.tenant_id = $1 and units.id = entry.unit and entry.plan is not null`,
     values,
   )
   for (const { table, flag, columns, record } of TABLES) {
     await transaction.query(
-      `delete from ${table} r using jsonb_to_recordset($2::jsonb) as entry (unit text, ${flag} boolean)
-       where r.tenant_id = $1 and entry.${flag} and r.unit_id is not distinct from
-         (select id from units where tenant_id = $1 and number = entry.unit)
-         and (entry.unit is null or r.unit_id is not null)`,
+      `delete from ${table} r using jsonb_to_recordset($2::jsonb) as entry (unit bigint, ${flag} boolean)
+       where r.tenant_id = $1 and entry.${flag} and r.unit_id is not distinct from entry.unit`,
       values,
     )
     await transaction.query(
       `insert into ${table} (tenant_id, unit_id, ${columns})
-       select $1, u.id, ${record.select}
-       from jsonb_to_recordset($2::jsonb) as entry (unit text, ${record.list} jsonb)
-       left join units u on u.tenant_id = $1 and u.number = entry.unit
-       cross join jsonb_to_recordset(coalesce(entry.${record.list}, '[]')) as rule (${record.columns})
-       where entry.unit is null or u.id is not null`,
+       select $1, entry.unit, ${record.select}
+       from jsonb_to_recordset($2::jsonb) as entry (unit bigint, ${record.list} jsonb)
+       cross join jsonb_to_recordset(coalesce(entry.${record.list}, '[]')) as rule (${record.columns})`,
       values,
     )
   }
+}
+
+/** The ids of units by their rules' keys. */
+async function unitIds(database: Querier, tenantId: string): Promise<(key: string) => string | undefined> {
+  const places = await unitPlaces(database, tenantId)
+  const keyOf = ruleKeys(places)
+  const ids = new Map(
+    places.flatMap((place) => [placeKey(place), keyOf(place)].map((key) => [key, place.id])),
+  )
+  return (key) => ids.get(key)
+}
+
+function unitPlaces(database: Querier, tenantId: string): Promise<(UnitPlace & { id: string })[]> {
+  return database.query(
+    `select u.id::text, ${KEYED_NUMBER} as number, u.block, u.tower from units u where u.tenant_id = $1`,
+    [tenantId],
+  )
 }
 
 const TABLES = [
@@ -188,17 +208,21 @@ const TABLES = [
 export async function exportRules(database: Querier, tenantId: string): Promise<DirectoryRules | undefined> {
   const plans = await database.query<{ unit: string | null; plan: ContactPlan }>(
     `select null as unit, settings -> 'plan' as plan from tenants where id = $1 and settings ? 'plan'
-     union all select number, plan from units where tenant_id = $1 and plan is not null`,
+     union all select id::text, plan from units where tenant_id = $1 and plan is not null`,
     [tenantId],
   )
   const blocked = await listBlocked(database, tenantId, null, EVERY)
   const windows = await listWindows(database, tenantId, null, EVERY)
+  const places = await unitPlaces(database, tenantId)
+  const keyOf = ruleKeys(places)
+  const keys = new Map(places.map((place) => [place.id, keyOf(place)]))
   const tenant: EntryRules = {}
   const units: Record<string, EntryRules> = {}
   const rulesOf = (unit: string | null | undefined) => {
-    if (unit == null) return tenant
-    units[unit] ??= {}
-    return units[unit]
+    const key = unit == null ? undefined : keys.get(unit)
+    if (key === undefined) return tenant
+    units[key] ??= {}
+    return units[key]
   }
   for (const { unit, plan } of plans) rulesOf(unit).plan = plan
   for (const { id: _, unit, ...rule } of blocked) {

@@ -301,6 +301,7 @@ export const ERRORS = {
   TENANT_TAKEN: { status: 409, message: 'Tenant "{tenant}" already exists.' },
   TENANT_MAIN: { status: 409, message: 'The main tenant "{tenant}" cannot be deleted.' },
   UNIT_UNKNOWN: { status: 404, message: 'There is no unit {unit}.' },
+  UNIT_AMBIGUOUS: { status: 409, message: 'Several units have the number {unit}; name block or tower.' },
   UNIT_TAKEN: { status: 409, message: 'Unit {number} already exists.' },
   RULE_UNKNOWN: { status: 404, message: 'There is no rule {id}.' },
   EXTENSION_UNKNOWN: { status: 404, message: 'There is no extension "{id}".' },

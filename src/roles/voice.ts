@@ -24,6 +24,7 @@ import {
   directoryRevision,
   findTenant,
   findUnit,
+  findUnits,
   listUnits,
   resolvePlan,
   type Unit,
@@ -116,7 +117,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   owner.defer(() => synthesizer.close())
   const effects = createCallEffects({
     find,
-    findUnit: (tenantId, number) => findUnit(database, tenantId, number),
+    findUnit: (tenantId, id) => findUnit(database, tenantId, id),
+    findUnits: (tenantId, number) => findUnits(database, tenantId, number),
     dialer,
     rules: {
       decideEarly: (tenantId, unitId, visitor) =>

@@ -7,6 +7,7 @@ import {
   type Deadline,
   type DialRequest,
   type LegEvent,
+  type Listening,
   type Matched,
   type Piece,
   provideCall,
@@ -16,6 +17,7 @@ import {
   type Saying,
   type SpokenAnswer,
   type Unit,
+  type UnitFound,
   type VisitorSpeech,
 } from '../../machines/index.ts'
 import { attemptsOf } from '../clicktocall/index.ts'
@@ -30,7 +32,7 @@ export interface Scene {
   pieceMs?: number
   /** The directory by number. */
   units?: Record<string, Unit>
-  findUnit?: (number: string) => Promise<Unit | null>
+  findUnit?: (number: string, blocks: string[]) => Promise<UnitFound>
   /** Default: everybody is called twice for 30 s, unless `attempts` is given. */
   contacts?: Contact[]
   attempts?: Attempt[]
@@ -110,7 +112,7 @@ export function createStage(scene: Scene = {}) {
 
   const listenTo = <Heard>(role: Role, sayings: (Heard | Error)[] = []) => {
     const left = [...sayings]
-    return fromPromise<Heard, { callId: string }>(async ({ signal }) => {
+    return fromPromise<Heard, Listening>(async ({ signal }) => {
       const said = left.shift()
       if (said === undefined) return new Promise(() => {})
       await delay(500, signal)
@@ -142,7 +144,7 @@ export function createStage(scene: Scene = {}) {
     }),
     listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
     listenToAnswer: listenTo<SpokenAnswer>('resident', scene.residentSays),
-    findUnit: fromPromise(async ({ input }) => find(input.number)),
+    findUnit: fromPromise(async ({ input }) => find(input.number, input.blocks)),
     dial: fromPromise(async ({ input }) => {
       dialled.push(input)
       await scene.dial?.(input)

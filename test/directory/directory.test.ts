@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { parseDirectory } from '../../src/directory/file.ts'
+import { directoryFile, parseDirectory } from '../../src/directory/file.ts'
+import { exportRules } from '../../src/directory/rules.ts'
 import {
   exportDirectory,
   findUnit,
+  findUnits,
   importDirectory,
   listExtensions,
   type UnitEntry,
@@ -12,6 +14,7 @@ import {
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { suite } from '../rig/rig.ts'
+import { unitOf } from '../rig/unit.ts'
 
 const test = suite('directory')
 const EXAMPLE = new URL('../../examples/condominium.json', import.meta.url)
@@ -61,7 +64,7 @@ test('finds a unit as people dial it', async (rig) => {
     unit('202', 'Caio'),
     unit('12b', 'Davi'),
   ])
-  const number = async (dialled: string) => (await findUnit(database, 'default', dialled))?.number
+  const number = async (dialled: string) => (await unitOf(database, 'default', dialled))?.number
   assert.is(await number('0101'), '101')
   assert.is(await number('101'), '101')
   assert.is(await number('0202'), '0202')
@@ -70,7 +73,7 @@ test('finds a unit as people dial it', async (rig) => {
   assert.is(await number('10'), undefined)
   assert.is(await number('1010'), undefined)
   assert.is(await number(''), undefined)
-  assert.is(await findUnit(database, 'other', '101'), undefined)
+  assert.is(await unitOf(database, 'other', '101'), undefined)
 })
 
 test('gives residents in the order of the file, with what is needed to reach them', async (rig) => {
@@ -80,7 +83,7 @@ test('gives residents in the order of the file, with what is needed to reach the
     { name: 'Ana', whatsapp: '+5511987654321', notify: false },
   ]
   await importDirectory(database, 'default', [{ number: '101', block: 'A', label: 'cento e um', residents }])
-  const found = await findUnit(database, 'default', '101')
+  const found = await unitOf(database, 'default', '101')
   assert.equal([found?.block, found?.label], ['A', 'cento e um'])
   assert.type(found?.id, 'string')
   assert.equal(
@@ -95,22 +98,118 @@ test('gives residents in the order of the file, with what is needed to reach the
 test('changes only the units that differ, and removes only when asked', async (rig) => {
   const database = await openTestDatabase(rig)
   await importDirectory(database, 'default', [unit('101', 'Ana'), unit('102', 'Bia'), unit('103', 'Caio')])
-  const untouched = await findUnit(database, 'default', '101')
+  const untouched = await unitOf(database, 'default', '101')
   const next = [unit('101', 'Ana'), unit('102', 'Bia', 'Davi'), unit('104')]
   const report = await importDirectory(database, 'default', next)
   assert.equal(report, { units: 3, residents: 3, added: 1, changed: 1, removed: 0 })
-  assert.equal(await findUnit(database, 'default', '101'), untouched)
-  assert.ok(await findUnit(database, 'default', '103'))
+  assert.equal(await unitOf(database, 'default', '101'), untouched)
+  assert.ok(await unitOf(database, 'default', '103'))
   const replaced = await importDirectory(database, 'default', next, { replace: true })
   assert.equal(replaced, { units: 3, residents: 3, added: 0, changed: 0, removed: 1 })
   assert.equal((await exportDirectory(database, 'default'))?.units, next)
+})
+
+const door = (number: string, block?: string, tower?: string, ...names: string[]): UnitEntry => ({
+  ...unit(number, ...names),
+  ...(block !== undefined && { block }),
+  ...(tower !== undefined && { tower }),
+})
+
+const places = (units: readonly UnitEntry[]) =>
+  units.map(({ number, block, tower }) =>
+    [number, block, tower].filter((part) => part !== undefined).join(' '),
+  )
+
+test('one number may be in several blocks and towers', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const file = parse({
+    units: [
+      door('101', '1', undefined, 'Ana'),
+      door('101', '2', undefined, 'Bia'),
+      door('101', '2', 'Norte', 'Caio'),
+      door('102', '1', undefined, 'Davi'),
+    ],
+  })
+  const report = await importDirectory(database, 'default', file.units)
+  assert.equal(report, { units: 4, residents: 4, added: 4, changed: 0, removed: 0 })
+  assert.equal((await exportDirectory(database, 'default'))?.units, file.units)
+  const found = await findUnits(database, 'default', '0101')
+  assert.equal(
+    found.map(({ number, block, tower, residents }) => [number, block, tower, residents[0]?.name]),
+    [
+      ['101', '1', null, 'Ana'],
+      ['101', '2', null, 'Bia'],
+      ['101', '2', 'Norte', 'Caio'],
+    ],
+  )
+  assert.is((await findUnit(database, 'default', found[2]!.id))?.residents[0]?.name, 'Caio')
+  assert.is(await findUnit(database, 'other', found[1]!.id), undefined)
+  const again = await importDirectory(database, 'default', file.units, { replace: true })
+  assert.equal(again, { units: 4, residents: 4, added: 0, changed: 0, removed: 0 })
+})
+
+test('a block that becomes known changes the unit; another block is another unit', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const load = async (units: UnitEntry[], replace = false) => {
+    const { added, changed, removed } = await importDirectory(database, 'default', units, { replace })
+    return [added, changed, removed]
+  }
+  const stored = async () => places((await exportDirectory(database, 'default'))!.units)
+  assert.equal(await load([door('101')]), [1, 0, 0])
+  const { id } = (await unitOf(database, 'default', '101'))!
+  assert.equal(await load([door('101', '1')]), [0, 1, 0])
+  assert.is((await unitOf(database, 'default', '101'))?.id, id)
+  assert.equal(await load([door('101', 'Bloco 01')]), [0, 1, 0])
+  assert.equal(await load([door('101', '2')]), [1, 0, 0])
+  assert.equal(await stored(), ['101 2', '101 Bloco 01'])
+  // which of them would it be?
+  assert.equal(await load([door('101')]), [1, 0, 0])
+  assert.equal(await load([door('101', '2')], true), [0, 0, 2])
+  assert.equal(await stored(), ['101 2'])
+})
+
+test('rules go with the unit of their block', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const blocked = [{ name: 'fulano' }]
+  const content = {
+    units: [{ ...door('101', '1'), blocked }, door('101', '2'), { ...door('102', '1'), blocked }],
+  }
+  const { units, rules } = parse(content)
+  await importDirectory(database, 'default', units, { rules: rules! })
+  const exported = directoryFile(
+    (await exportDirectory(database, 'default'))!,
+    await exportRules(database, 'default'),
+  )
+  assert.equal((exported as typeof content).units, content.units)
+  assert.equal(parse(exported).rules, rules)
+})
+
+test('an older version never takes one of several units for another', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await importDirectory(database, 'default', [door('101', '1'), door('101', '2'), door('102', '1')])
+  // as it asks and writes
+  const ask = (number: string) =>
+    database.query(
+      `select number from units where tenant_id = 'default' and ltrim(upper(number), '0') = $1`,
+      [number],
+    )
+  assert.equal(await ask('101'), [])
+  assert.equal(await ask('102'), [{ number: '102' }])
+  await database.query(
+    `insert into units (tenant_id, number, block, label) values ('default', '102', '7', '102')
+     on conflict (tenant_id, number) do update set block = excluded.block, label = excluded.label`,
+  )
+  assert.equal(places((await exportDirectory(database, 'default'))!.units), ['101 1', '101 2', '102 7'])
+  // once there is one of them, it can be dialled again
+  await importDirectory(database, 'default', [door('101', '2')], { replace: true })
+  assert.equal(await ask('101'), [{ number: '101' }])
 })
 
 test('keeps tenants apart', async (rig) => {
   const database = await openTestDatabase(rig)
   await importDirectory(database, 'ipe', [unit('101', 'Ana')], { tenant: { id: 'ipe', name: 'Ipê' } })
   await importDirectory(database, 'default', [unit('101', 'Bia')], { replace: true })
-  assert.is((await findUnit(database, 'ipe', '101'))?.residents[0]?.name, 'Ana')
+  assert.is((await unitOf(database, 'ipe', '101'))?.residents[0]?.name, 'Ana')
   assert.is(await exportDirectory(database, 'nobody'), undefined)
 })
 
@@ -147,7 +246,7 @@ test('loads nothing when a gate belongs to another tenant', async (rig) => {
     (error) => error,
   )
   assert.is(refused.code, 'DIRECTORY_INVALID')
-  assert.is(await findUnit(database, 'default', '101'), undefined)
+  assert.is(await unitOf(database, 'default', '101'), undefined)
 })
 
 test('two imports at once leave one whole directory', async (rig) => {

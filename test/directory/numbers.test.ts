@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import * as assert from 'uvu/assert'
 import { openDirectoryFile, parseDirectory } from '../../src/directory/file.ts'
 import { type Country, canonicalNumber, nationalTwin, readNumber } from '../../src/directory/phone-number.ts'
-import { exportDirectory, findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
+import { exportDirectory, importDirectory } from '../../src/directory/sql/directory.ts'
 import { confirmNumbers, holdsNumber, listHeldNumbers } from '../../src/directory/sql/numbers.ts'
 import { findUnreached } from '../../src/directory/sql/unreached.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { suite } from '../rig/rig.ts'
+import { unitOf } from '../rig/unit.ts'
 
 const test = suite('directory numbers')
 
@@ -194,8 +195,8 @@ test('a number that an older version misread is held until somebody confirms it'
   // as the version before writes it
   await database.query(`update residents set whatsapp = '+51987654321'`)
   await database.query(`update tenants set settings = '{"notifyUnreached": true}'`)
-  const held = async () => (await findUnit(database, 'default', '101'))?.residents[0]?.held ?? false
-  const { id } = (await findUnit(database, 'default', '101'))!
+  const held = async () => (await unitOf(database, 'default', '101'))?.residents[0]?.held ?? false
+  const { id } = (await unitOf(database, 'default', '101'))!
   assert.is(await held(), true)
   assert.is(await holdsNumber(database, 'default', '+51987654321'), true)
   assert.equal((await findUnreached(database, 'default', id))?.residents, [])

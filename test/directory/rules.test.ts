@@ -9,11 +9,12 @@ import {
 import { directoryFile, parseDirectory } from '../../src/directory/file.ts'
 import { callerNumber } from '../../src/directory/phone-number.ts'
 import { decideEarly, exportRules, importRules, resolvePlan } from '../../src/directory/rules.ts'
-import { exportDirectory, findUnit, importDirectory } from '../../src/directory/sql/directory.ts'
+import { exportDirectory, importDirectory } from '../../src/directory/sql/directory.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { type Rig, suite } from '../rig/rig.ts'
+import { unitOf } from '../rig/unit.ts'
 
 const test = suite('directory rules')
 
@@ -51,7 +52,7 @@ const FILE = {
 async function openDirectory(rig: Rig, content: object = FILE) {
   const database = await openTestDatabase(rig)
   await load(database, content)
-  const idOf = async (number: string) => (await findUnit(database, 'default', number))!.id
+  const idOf = async (number: string) => (await unitOf(database, 'default', number))!.id
   return { database, idOf }
 }
 

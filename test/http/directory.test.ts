@@ -211,6 +211,45 @@ test('messages and endpoints that can never work are refused to whoever wrote th
   }
 })
 
+test('a number may be in several blocks; what is for one of them names its block', async (rig) => {
+  const { ask } = await openSite(rig)
+  const make = (body: object) => ask('/api/units', { body: { number: '101', residents: [], ...body } })
+  const first = await make({})
+  assert.equal(
+    [first.status, first.body.number, first.body.block, first.body.tower],
+    [201, '101', null, null],
+  )
+  refused(await make({}), 409, 'UNIT_TAKEN')
+  assert.is((await make({ block: '2', tower: 'Norte' })).status, 201)
+  const third = await make({ block: '2' })
+  assert.equal([third.status, third.body.number, third.body.block], [201, '101', '2'])
+  refused(await make({ block: ' 2 ' }), 409, 'UNIT_TAKEN')
+  const listed = async () =>
+    (await ask('/api/units')).body.items.map(({ number, block, tower }: Record<string, unknown>) => [
+      number,
+      block,
+      tower,
+    ])
+  assert.equal(await listed(), [
+    ['101', null, null],
+    ['101', '2', null],
+    ['101', '2', 'Norte'],
+  ])
+  refused(await ask('/api/blocked', { body: { name: 'x', unit: '101' } }), 409, 'UNIT_AMBIGUOUS')
+  refused(await ask('/api/blocked', { body: { name: 'x', unit: '101', block: '9' } }), 404, 'UNIT_UNKNOWN')
+  const rule = await ask('/api/blocked', { body: { name: 'x', unit: '101', tower: 'Norte' } })
+  assert.equal([rule.body.unit, rule.body.block, rule.body.tower], ['101', '2', 'Norte'])
+  const path = `/api/units/${third.body.id}`
+  const moved = await ask(path, { method: 'PUT', body: { number: '102', residents: [] } })
+  assert.equal([moved.body.number, moved.body.block], ['102', null])
+  refused(
+    await ask(path, { method: 'PUT', body: { number: '101', block: '2', tower: 'norte', residents: [] } }),
+    409,
+    'UNIT_TAKEN',
+  )
+  assert.is((await ask(path, { method: 'DELETE' })).status, 204)
+})
+
 test('the numbers of residents are read as the country of the tenant writes them', async (rig) => {
   const { ask } = await openSite(rig)
   const written = (...residents: object[]) =>

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { readAnswer } from '../../src/dialogue/index.ts'
-import { confirmNumbers, findUnit, importDirectory } from '../../src/directory/index.ts'
+import { confirmNumbers, importDirectory } from '../../src/directory/index.ts'
 import { readReply } from '../../src/inbound/answer.ts'
 import { createIntake } from '../../src/inbound/intake.ts'
 import { clean, PHRASES } from '../../src/inbound/phrases.ts'
@@ -9,6 +9,7 @@ import { readTwilio } from '../../src/inbound/providers/twilio.ts'
 import { readWhatsApp } from '../../src/inbound/providers/whatsapp.ts'
 import { approvalsOf, findApproval } from '../../src/inbound/sql/approvals.ts'
 import { suite } from '../rig/rig.ts'
+import { unitOf } from '../rig/unit.ts'
 import { ask, cloudBody, cloudMessage, openWorld, textMessage, type World } from './rig.ts'
 
 const test = suite('inbound approvals')
@@ -569,7 +570,7 @@ test('a number that is held is not asked, and decides nothing where an older ver
     { name: 'Bia', whatsapp: ANA },
   ]
   await importDirectory(world.database, 'default', [{ number: '101', residents }])
-  const unit = (await findUnit(world.database, 'default', '101'))!
+  const unit = (await unitOf(world.database, 'default', '101'))!
   const visit = {
     callId: randomUUID(),
     tenantId: 'default',
@@ -589,7 +590,7 @@ test('a number that is held is not asked, and decides nothing where an older ver
   assert.equal(world.decisions, [])
   // once somebody has made sure whose number it is
   await confirmNumbers(world.database, 'default', ['+51987654321'])
-  const known = (await findUnit(world.database, 'default', '101'))!
+  const known = (await unitOf(world.database, 'default', '101'))!
   assert.is(
     await world.approvals.ask({ ...visit, callId: randomUUID(), residents: known.residents.slice(0, 1) }),
     1,

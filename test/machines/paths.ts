@@ -53,6 +53,7 @@ const press = (keys: string) => [...keys].map((key) => ({ type: 'key.pressed' as
 const recorded = (name: RecordingName): Recording[] =>
   [true, false].map((heard) => ({ name, heard, ms: heard ? 1500 : 0 }))
 const UNSAID = { ...NOBODY, purposeSaid: false }
+const SHARED = { ...UNSAID, shared: { number: '1', blocks: [] } }
 const SAID_UNIT = { ...UNSAID, unit: UNIT }
 const SAID_NAME = { ...SAID_UNIT, identity: { name: 'identity', heard: true, ms: 1500 } }
 const attempts = (count: number): Attempt[] =>
@@ -97,10 +98,11 @@ export const walkUnit = (each: Each) =>
       input: { callId: 'c', transcribes: true, bargesIn: true, digits },
       events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }, RESTORED],
       outputs: {
-        findUnit: [UNIT, null],
-        listening: [{ heard: null }, ...[UNSAID, SAID_UNIT, SAID_NAME].map((heard) => ({ heard }))],
+        findUnit: [UNIT, 'several', null],
+        listening: [{ heard: null }, ...[UNSAID, SHARED, SAID_UNIT, SAID_NAME].map((heard) => ({ heard }))],
       },
-      tellApart: ({ asked, missed, gaveUp, transcribes, unit, identity }) => [
+      tellApart: ({ asked, missed, gaveUp, transcribes, unit, identity, asking }) => [
+        asking?.blocks.length,
         Math.min(asked, VISITOR_PATIENCE.asks),
         missed,
         gaveUp,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { createJournal, type EventRow } from '../../src/calls/index.ts'
-import { findUnit, importDirectory, parseDirectory } from '../../src/directory/index.ts'
+import { importDirectory, parseDirectory } from '../../src/directory/index.ts'
 import { createGateOpening, createGateTargets, findGateCommand, saveGate } from '../../src/gates/index.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
 import {
@@ -17,6 +17,7 @@ import type { Database, Transaction } from '../../src/platform/postgres/index.ts
 import { captureLog } from '../rig/broker-rig.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
+import { unitOf } from '../rig/unit.ts'
 
 const test = suite('channels: callEvents')
 
@@ -242,7 +243,7 @@ test('residents who were not reached get a note where the tenant wants that', as
       ],
     },
   ])
-  const unit = (await findUnit(database, TENANT, '101'))!
+  const unit = (await unitOf(database, TENANT, '101'))!
   const ended = (outcome: string, wanted: object | null = { id: unit.id, number: '101' }) => ({
     ...place(wanted),
     outcome,

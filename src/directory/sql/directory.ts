@@ -2,7 +2,9 @@ import { fail } from '../../platform/errors.ts'
 import type { Database, Querier } from '../../platform/postgres/index.ts'
 import { type Country, DEFAULT_COUNTRY } from '../phone-number.ts'
 import { type DirectoryRules, importRules } from '../rules.ts'
+import { isInBlock, placeKey } from '../unit-place.ts'
 import { confirmNumbers, isHeld } from './numbers.ts'
+import { KEYED_NUMBER, settleNumbers } from './unit-number.ts'
 
 export interface ResidentEntry {
   name: string
@@ -17,6 +19,8 @@ export interface UnitEntry {
   /** As dialled at the entrance: 1 to 16 digits or letters. */
   number: string
   block?: string
+  /** Beside the block, or instead of it. */
+  tower?: string
   /** The spoken name; default: the number. */
   label?: string
   /** In calling order. */
@@ -66,6 +70,7 @@ export interface Unit {
   number: string
   label: string
   block: string | null
+  tower: string | null
   residents: {
     id: string
     name: string
@@ -85,7 +90,8 @@ export const RESIDENTS = `coalesce((
       left join confirmed_numbers c on c.tenant_id = r.tenant_id and c.number = r.whatsapp
     where r.unit_id = u.id), '[]')`
 
-const UNIT = `select u.id, u.number, u.label, u.block, ${RESIDENTS} as residents from units u`
+const UNIT = `select u.id::text, ${KEYED_NUMBER} as number, u.label, u.block, u.tower, ${RESIDENTS} as residents
+  from units u`
 
 type StoredResident = Omit<Unit['residents'][number], 'held'> & { country: Country; isConfirmed: boolean }
 
@@ -98,17 +104,23 @@ export function withHeld<Row extends Unit>(row: Row): Row {
   return { ...row, residents }
 }
 
-/** Finds a unit by its dialled number, ignoring case and leading zeros; between 101 and 0101 the exact match wins. */
-export async function findUnit(
-  database: Querier,
-  tenantId: string,
-  number: string,
-): Promise<Unit | undefined> {
-  const [unit] = await database.query<Unit>(
-    `${UNIT} where u.tenant_id = $1 and ltrim(upper(u.number), '0') = ltrim(upper($2), '0')
-     order by u.number = $2 desc, length(u.number), u.number limit 1`,
+/**
+ * Units of a dialled number, in several blocks perhaps, ignoring case and leading zeros; between 101 and 0101 the exact
+ * match wins.
+ */
+export async function findUnits(database: Querier, tenantId: string, number: string): Promise<Unit[]> {
+  const rows = await database.query<Unit>(
+    `${UNIT} where u.tenant_id = $1 and ltrim(upper(${KEYED_NUMBER}), '0') = ltrim(upper($2), '0')
+     order by ${KEYED_NUMBER} = $2 desc, length(${KEYED_NUMBER}), ${KEYED_NUMBER}, u.block nulls first,
+       u.tower nulls first, u.id`,
     [tenantId, number],
   )
+  return rows.filter((unit) => unit.number === rows[0]!.number).map(withHeld)
+}
+
+/** Undefined if it does not exist or belongs to another tenant. */
+export async function findUnit(database: Querier, tenantId: string, id: string): Promise<Unit | undefined> {
+  const [unit] = await database.query<Unit>(`${UNIT} where u.tenant_id = $1 and u.id = $2`, [tenantId, id])
   return unit && withHeld(unit)
 }
 
@@ -116,7 +128,8 @@ export async function findUnit(
 export async function listUnits(database: Querier, tenantId: string): Promise<Unit[]> {
   const rows = await database.query<Unit>(
     `${UNIT} where u.tenant_id = $1
-     order by nullif(regexp_replace(u.number, '\\D', '', 'g'), '')::numeric nulls last, u.number`,
+     order by nullif(regexp_replace(${KEYED_NUMBER}, '\\D', '', 'g'), '')::numeric nulls last, ${KEYED_NUMBER},
+       u.block nulls first, u.tower nulls first, u.id`,
     [tenantId],
   )
   return rows.map(withHeld)
@@ -197,7 +210,7 @@ interface ImportReport {
   removed: number
 }
 
-/** Imports units by number in one transaction. Residents of a changed unit are replaced, with new ids. */
+/** Imports units by number, block and tower in one transaction. Residents of a changed unit are replaced, with new ids. */
 export function importDirectory(
   database: Database,
   tenantId: string,
@@ -223,19 +236,19 @@ export function importDirectory(
     )
     if (tenant?.confirmed) await confirmNumbers(transaction, tenantId, tenant.confirmed)
     // the row just written is locked: a second import of this tenant waits here
-    const present = new Map((await listUnits(transaction, tenantId)).map((unit) => [unit.number, unit]))
-    const isNew = (entry: UnitEntry) => !present.has(entry.number)
-    const differs = (entry: UnitEntry) =>
-      fingerprint(entry) !== fingerprint(entryOf(present.get(entry.number)!))
-    const added = entries.filter(isNew)
-    const changed = entries.filter((entry) => !isNew(entry) && differs(entry))
-    const named = new Set(entries.map((entry) => entry.number))
-    const removed = replace ? [...present.keys()].filter((number) => !named.has(number)) : []
-    await writeUnits(transaction, tenantId, [...added, ...changed])
-    await transaction.query('delete from units where tenant_id = $1 and number = any($2)', [
+    const present = await listUnits(transaction, tenantId)
+    const known = paired(entries, present)
+    const added = entries.filter((entry) => !known.has(entry))
+    const changed = [...known].filter(([entry, unit]) => fingerprint(entry) !== fingerprint(entryOf(unit)))
+    const stays = new Set(known.values())
+    const removed = replace ? present.filter((unit) => !stays.has(unit)) : []
+    await transaction.query('delete from units where tenant_id = $1 and id = any($2)', [
       tenantId,
-      removed,
+      removed.map(({ id }) => id),
     ])
+    await changeUnits(transaction, changed)
+    await addUnits(transaction, tenantId, added, changed)
+    await settleNumbers(transaction, tenantId)
     await writeExtensions(transaction, tenantId, extensions)
     if (rules) await importRules(transaction, tenantId, rules)
     return {
@@ -248,28 +261,65 @@ export function importDirectory(
   })
 }
 
-async function writeUnits(transaction: Querier, tenantId: string, entries: UnitEntry[]): Promise<void> {
-  const rows = JSON.stringify(entries)
+/**
+ * The stored units of entries: those of the same place. A unit whose block or tower becomes known, or unknown, is the same
+ * where nothing else has its number.
+ */
+function paired(entries: readonly UnitEntry[], present: readonly Unit[]): Map<UnitEntry, Unit> {
+  const places = new Map(present.map((unit) => [placeKey(unit), unit]))
+  const found = new Map<UnitEntry, Unit>()
+  for (const entry of entries) {
+    const unit = places.get(placeKey(entry))
+    if (unit) found.set(entry, unit)
+  }
+  const entriesOf = Map.groupBy(entries, ({ number }) => number)
+  const unitsOf = Map.groupBy(present, ({ number }) => number)
+  for (const [number, [entry, ...more]] of entriesOf) {
+    const [unit, ...others] = unitsOf.get(number) ?? []
+    if (!entry || !unit || more.length + others.length > 0 || found.has(entry)) continue
+    if (!isInBlock(entry) || !isInBlock(unit)) found.set(entry, unit)
+  }
+  return found
+}
+
+async function changeUnits(transaction: Querier, changed: [UnitEntry, Unit][]): Promise<void> {
+  const rows = JSON.stringify(changed.map(([entry, { id }]) => ({ id, ...entry })))
   await transaction.query(
-    `insert into units (tenant_id, number, block, label)
-     select $1, number, block, coalesce(label, number)
-     from jsonb_to_recordset($2::jsonb) as entry (number text, block text, label text)
-     on conflict (tenant_id, number) do update set block = excluded.block, label = excluded.label`,
-    [tenantId, rows],
+    `update units u set block = entry.block, tower = entry.tower, label = coalesce(entry.label, entry.number)
+     from jsonb_to_recordset($1::jsonb) as entry (id bigint, number text, block text, tower text, label text)
+     where u.id = entry.id`,
+    [rows],
   )
+  await transaction.query('delete from residents where unit_id = any($1)', [changed.map(([, { id }]) => id)])
+}
+
+/** Adds units, and the residents of all of them. */
+async function addUnits(
+  transaction: Querier,
+  tenantId: string,
+  added: readonly UnitEntry[],
+  changed: readonly [UnitEntry, Unit][],
+): Promise<void> {
+  const ids = await transaction.query<{ id: string }>(
+    `select nextval(pg_get_serial_sequence('units', 'id'))::text as id from generate_series(1, $1)`,
+    [added.length],
+  )
+  const fresh = added.map((entry, at) => ({ id: ids[at]!.id, ...entry }))
   await transaction.query(
-    `delete from residents using units, jsonb_to_recordset($2::jsonb) as entry (number text)
-     where residents.unit_id = units.id and units.tenant_id = $1 and units.number = entry.number`,
-    [tenantId, rows],
+    `insert into units (id, tenant_id, number, block, tower, label) overriding system value
+     select id, $1, case when count(*) over (partition by number) = 1 and not exists (
+         select from units u where u.tenant_id = $1 and ${KEYED_NUMBER} = entry.number)
+       then number else number || '~' || id end, block, tower, coalesce(label, number)
+     from jsonb_to_recordset($2::jsonb) as entry (id bigint, number text, block text, tower text, label text)`,
+    [tenantId, JSON.stringify(fresh)],
   )
   await transaction.query(
     `insert into residents (tenant_id, unit_id, name, phone, whatsapp, position, notify)
-     select $1, units.id, person ->> 'name', person ->> 'phone', person ->> 'whatsapp', place - 1,
+     select $1, entry.id, person ->> 'name', person ->> 'phone', person ->> 'whatsapp', place - 1,
        coalesce((person ->> 'notify')::boolean, true)
-     from jsonb_to_recordset($2::jsonb) as entry (number text, residents jsonb)
-     join units on units.tenant_id = $1 and units.number = entry.number
+     from jsonb_to_recordset($2::jsonb) as entry (id bigint, residents jsonb)
      cross join jsonb_array_elements(entry.residents) with ordinality as list (person, place)`,
-    [tenantId, rows],
+    [tenantId, JSON.stringify([...fresh, ...changed.map(([entry, { id }]) => ({ id, ...entry }))])],
   )
 }
 
@@ -304,10 +354,11 @@ async function writeExtensions(
   }
 }
 
-function entryOf({ number, block, label, residents }: Unit): UnitEntry {
+function entryOf({ number, block, tower, label, residents }: Unit): UnitEntry {
   return {
     number,
     ...(block !== null && { block }),
+    ...(tower !== null && { tower }),
     ...(label !== number && { label }),
     residents: residents.map(({ name, phone, whatsapp, notify }) => ({
       name,
@@ -319,10 +370,11 @@ function entryOf({ number, block, label, residents }: Unit): UnitEntry {
 }
 
 /** Equal for equivalent entries. */
-function fingerprint({ number, block, label, residents }: UnitEntry): string {
+function fingerprint({ number, block, tower, label, residents }: UnitEntry): string {
   return JSON.stringify([
     number,
     block ?? null,
+    tower ?? null,
     label ?? number,
     residents.map(({ name, phone, whatsapp, notify }) => [
       name,

@@ -1,6 +1,7 @@
 import { createCache } from '../../platform/cache.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import { type Country, callingCodes, nationalTwin } from '../phone-number.ts'
+import { KEYED_NUMBER } from './unit-number.ts'
 
 /**
  * A resident whose WhatsApp number may belong to a stranger: it was stored as foreign, and its digits are a national
@@ -55,7 +56,7 @@ export async function holdsNumber(database: Querier, tenantId: string, number: s
 /** Of one tenant, or of all; in the order of tenants and units. */
 export async function listHeldNumbers(database: Querier, tenantId?: string): Promise<HeldNumber[]> {
   const rows = await database.query<Omit<HeldNumber, 'twin'> & { country: Country }>(
-    `select r.tenant_id as "tenantId", u.id::text as "unitId", u.number as unit, r.id::text as "residentId",
+    `select r.tenant_id as "tenantId", u.id::text as "unitId", ${KEYED_NUMBER} as unit, r.id::text as "residentId",
        r.name as "residentName", r.whatsapp as number, t.country
      from residents r join units u on u.id = r.unit_id join tenants t on t.id = r.tenant_id
      where r.whatsapp is not null and ($1::text is null or r.tenant_id = $1)

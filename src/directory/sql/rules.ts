@@ -1,5 +1,6 @@
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { Intent } from '../entry-rules.ts'
+import { KEYED_NUMBER } from './unit-number.ts'
 
 /** Single rules, for editing; src/directory/entry-rules.ts defines their meaning. */
 interface Rule {
@@ -7,6 +8,8 @@ interface Rule {
   tenantId: string
   /** Number of its unit; null: all units. */
   unit: string | null
+  block: string | null
+  tower: string | null
   createdAt: Date
 }
 
@@ -49,7 +52,7 @@ interface WindowChange {
   intent?: Intent | undefined
 }
 
-const COMMON = 'r.id::text, r.tenant_id as "tenantId", u.number as unit, r.created_at as "createdAt"'
+const COMMON = `r.id::text, r.tenant_id as "tenantId", ${KEYED_NUMBER} as unit, u.block, u.tower, r.created_at as "createdAt"`
 const SELECTED: Record<RuleTable, string> = {
   block_list: `${COMMON}, r.phone, r.name, r.reason, r.until`,
   auto_open_windows: `${COMMON}, r.weekdays, to_char(r.opens, 'HH24:MI') as "from",

@@ -96,11 +96,6 @@ export function readPlan(stored: unknown): Pick<TenantRow, 'plan' | 'planUnreada
   return { plan, planUnreadable: plan === null && stored !== null }
 }
 
-/** Whether Postgres refused a row because its key exists (unique_violation). */
-export function isTaken(error: unknown): boolean {
-  return stateOf(error) === '23505'
-}
-
 /** Whether Postgres refused a row because its parent does not exist (foreign_key_violation). */
 export function isOrphan(error: unknown): boolean {
   return stateOf(error) === '23503'

@@ -1,7 +1,10 @@
+import { fail } from '../../platform/errors.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { ContactPlan } from '../contact-plan.ts'
+import { placeKey, type UnitPlace } from '../unit-place.ts'
 import { RESIDENTS, type ResidentEntry, type Unit, withHeld } from './directory.ts'
 import { readPlan } from './tenants.ts'
+import { KEYED_NUMBER, lockNumbers, settleNumbers } from './unit-number.ts'
 
 /** A single unit, for editing; whole directories are in src/directory/sql/directory.ts. */
 export interface UnitRow extends Unit {
@@ -15,6 +18,7 @@ export interface UnitRow extends Unit {
 export interface UnitChange {
   number: string
   block: string | null
+  tower: string | null
   /** Null: the number. */
   label: string | null
   plan: ContactPlan | null
@@ -26,13 +30,13 @@ type ResidentChange = Required<Omit<ResidentEntry, 'phone' | 'whatsapp'>> & {
 }
 
 const UNIT = `
-  select u.id::text, u.tenant_id as "tenantId", u.number, u.label, u.block, u.plan,
+  select u.id::text, u.tenant_id as "tenantId", ${KEYED_NUMBER} as number, u.label, u.block, u.tower, u.plan,
     ${RESIDENTS} as residents
   from units u`
 
 interface UnitFilter {
   tenantId: string
-  /** Part of a number, label, block or resident's name. */
+  /** Part of a number, label, block, tower or resident's name. */
   search?: string | undefined
   /** For paging: the id of the last unit of the previous page. */
   after?: string | undefined
@@ -47,11 +51,12 @@ export async function pageUnits(
   const rows = await database.query<UnitRow>(
     `with placed as (
        select id, row_number() over (
-         order by nullif(regexp_replace(number, '\\D', '', 'g'), '')::numeric nulls last, number) as place
-       from units where tenant_id = $1)
+         order by nullif(regexp_replace(${KEYED_NUMBER}, '\\D', '', 'g'), '')::numeric nulls last, ${KEYED_NUMBER},
+           u.block nulls first, u.tower nulls first, u.id) as place
+       from units u where tenant_id = $1)
      ${UNIT} join placed p on p.id = u.id
      where p.place > coalesce((select place from placed where id = $3::bigint), 0)
-       and ($2::text is null or position(lower($2) in lower(concat_ws(' ', u.number, u.label, u.block))) > 0
+       and ($2::text is null or position(lower($2) in lower(concat_ws(' ', ${KEYED_NUMBER}, u.label, u.block, u.tower))) > 0
          or exists (select from residents r where r.unit_id = u.id and position(lower($2) in lower(r.name)) > 0))
      order by p.place limit $4`,
     [tenantId, search ?? null, after ?? null, limit],
@@ -72,35 +77,66 @@ export async function readUnit(
   return row && readable(row)
 }
 
-/** Resolves with its id. Rejects if the number is taken (isTaken) or there is no such tenant (isOrphan). */
+/** Resolves with its id. Needs a transaction. Errors: UNIT_TAKEN. Rejects if there is no such tenant (isOrphan). */
 export async function createUnit(
-  database: Querier,
+  transaction: Querier,
   tenantId: string,
-  { number, block, label, plan }: UnitChange,
+  { number, block, tower, label, plan }: UnitChange,
 ): Promise<string> {
-  const [row] = await database.query<{ id: string }>(
-    `insert into units (tenant_id, number, block, label, plan) values ($1, $2, $3, coalesce($4, $2), $5)
+  await lockNumbers(transaction, tenantId)
+  await refuseTaken(transaction, tenantId, { number, block, tower })
+  const [row] = await transaction.query<{ id: string }>(
+    `insert into units (tenant_id, number, block, tower, label, plan)
+     values ($1, $2::text || '~' || nextval(pg_get_serial_sequence('units', 'id')), $3, $4, coalesce($5, $2::text), $6)
      returning id::text`,
-    [tenantId, number, block, label, plan && JSON.stringify(plan)],
+    [tenantId, number, block, tower, label, plan && JSON.stringify(plan)],
   )
+  await settleNumbers(transaction, tenantId)
   return row!.id
 }
 
-/** Without a plan, the stored plan stays. Rejects if the number is taken (isTaken). */
+/** Needs a transaction. Without a plan, the stored plan stays. Errors: UNIT_TAKEN. */
 export async function changeUnit(
-  database: Querier,
-  id: string,
-  { number, block, label, plan }: Omit<UnitChange, 'plan'> & Partial<Pick<UnitChange, 'plan'>>,
+  transaction: Querier,
+  { id, tenantId }: { id: string; tenantId: string },
+  { number, block, tower, label, plan }: Omit<UnitChange, 'plan'> & Partial<Pick<UnitChange, 'plan'>>,
 ): Promise<void> {
-  await database.query(
-    `update units set number = $2, block = $3, label = coalesce($4, $2), plan = case when $6 then $5 else plan end
+  await lockNumbers(transaction, tenantId)
+  await refuseTaken(transaction, tenantId, { number, block, tower }, id)
+  await transaction.query(
+    `update units set number = $2::text || '~' || id, block = $3, tower = $4, label = coalesce($5, $2::text),
+       plan = case when $7 then $6 else plan end
      where id = $1`,
-    [id, number, block, label, plan ? JSON.stringify(plan) : null, plan !== undefined],
+    [id, number, block, tower, label, plan ? JSON.stringify(plan) : null, plan !== undefined],
   )
+  await settleNumbers(transaction, tenantId)
 }
 
-export async function deleteUnit(database: Querier, id: string): Promise<void> {
-  await database.query('delete from units where id = $1', [id])
+/** Block 2 and `Bloco 02` are one, which no index knows. Errors: UNIT_TAKEN. */
+async function refuseTaken(
+  transaction: Querier,
+  tenantId: string,
+  place: UnitPlace,
+  own: string | null = null,
+): Promise<void> {
+  const others = await transaction.query<UnitPlace & Record<string, unknown>>(
+    `select ${KEYED_NUMBER} as number, u.block, u.tower from units u
+     where u.tenant_id = $1 and ${KEYED_NUMBER} = $2 and u.id is distinct from $3`,
+    [tenantId, place.number, own],
+  )
+  if (others.some((other) => placeKey(other) === placeKey(place))) {
+    throw fail('UNIT_TAKEN', { number: place.number })
+  }
+}
+
+/** Needs a transaction. */
+export async function deleteUnit(
+  transaction: Querier,
+  { id, tenantId }: { id: string; tenantId: string },
+): Promise<void> {
+  await lockNumbers(transaction, tenantId)
+  await transaction.query('delete from units where id = $1', [id])
+  await settleNumbers(transaction, tenantId)
 }
 
 /** Replaces the unit's residents, in order; existing ids are kept. */

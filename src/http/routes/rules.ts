@@ -6,7 +6,9 @@ import {
   type BlockedRow,
   blockedVisitor,
   deleteRule,
-  findUnit,
+  filled,
+  findUnits,
+  isAt,
   isOrphan,
   listRules,
   type RuleOwner,
@@ -28,8 +30,8 @@ interface RuleRoutesOptions {
 
 const params = z.object({ id: rowId })
 const query = z.object({ tenant: z.string().max(64).optional() })
-/** Number of the rule's unit; without it, all units. */
-const forUnit = { unit: unitNumber.nullish() }
+/** The rule's unit; without it, all units. Block and tower are needed if several units have its number. */
+const forUnit = { unit: unitNumber.nullish(), block: filled.nullish(), tower: filled.nullish() }
 
 /** `/api/blocked` and `/api/windows`: rules that decide before anybody is called. */
 export async function ruleRoutes(app: FastifyInstance, { database }: RuleRoutesOptions) {
@@ -52,7 +54,8 @@ export async function ruleRoutes(app: FastifyInstance, { database }: RuleRoutesO
 }
 
 type Row = BlockedRow | WindowRow
-type Given<Rule> = Rule & { unit?: string | null | undefined }
+type Text = string | null | undefined
+type Given<Rule> = Rule & { unit?: Text; block?: Text; tower?: Text }
 
 interface Kind<Rule> {
   path: string
@@ -77,9 +80,12 @@ function rulesOf<Rule>(
     return found
   }
 
-  const save = async (tenantId: string, { unit, ...rule }: Given<Rule>, id?: string) => {
-    const found = unit == null ? undefined : await findUnit(database, tenantId, unit)
+  const save = async (tenantId: string, { unit, block, tower, ...rule }: Given<Rule>, id?: string) => {
+    const units = unit == null ? [] : await findUnits(database, tenantId, unit)
+    const left = units.filter((one) => isAt(one, { block, tower }))
+    const [found] = left
     if (unit != null && !found) throw fail('UNIT_UNKNOWN', { unit })
+    if (left.length > 1) throw fail('UNIT_AMBIGUOUS', { unit })
     const owner = { id, tenantId, unitId: found?.id ?? null }
     return write(owner, rule as Rule).catch((error) => {
       throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant: tenantId }, error) : error

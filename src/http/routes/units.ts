@@ -10,7 +10,6 @@ import {
   filled,
   findTenant,
   isOrphan,
-  isTaken,
   pageUnits,
   readResidents,
   readUnit,
@@ -37,6 +36,7 @@ const query = z.object({ tenant: z.string().max(64).optional() })
 const body = z.strictObject({
   number: unitNumber,
   block: filled.nullish(),
+  tower: filled.nullish(),
   label: filled.nullish(),
   plan: contactPlan.nullish(),
   /** In calling order; a resident with an id stays the same person. `held` is ignored. */
@@ -59,13 +59,13 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
     given: z.output<typeof body>,
     write: (transaction: Transaction, change: UnitChange) => Promise<string>,
   ): Promise<string> => {
-    const { number, block = null, label = null, plan = null } = given
+    const { number, block = null, tower = null, label = null, plan = null } = given
     const { country = DEFAULT_COUNTRY } = (await findTenant(database, tenantId)) ?? {}
     const { residents, problems } = readResidents(given.residents, country)
     if (problems.length > 0) throw fail('BODY_INVALID', { problems })
     try {
       return await database.transaction(async (transaction) => {
-        const id = await write(transaction, { number, block, label: label ?? number, plan })
+        const id = await write(transaction, { number, block, tower, label: label ?? number, plan })
         await writeResidents(
           transaction,
           { id, tenantId },
@@ -80,7 +80,6 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
         return id
       })
     } catch (error) {
-      if (isTaken(error)) throw fail('UNIT_TAKEN', { number }, error)
       if (isOrphan(error)) throw fail('TENANT_UNKNOWN', { tenant: tenantId }, error)
       throw error
     }
@@ -147,7 +146,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
       // a client that could not see the unreadable plan and sends none does not mean to delete it
       const stays = planUnreadable && request.body.plan === undefined
       await save(tenantId, request.body, async (transaction, { plan, ...change }) => {
-        await changeUnit(transaction, id, { ...change, ...(!stays && { plan }) })
+        await changeUnit(transaction, { id, tenantId }, { ...change, ...(!stays && { plan }) })
         return id
       })
       return read(request, id)
@@ -161,8 +160,8 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
       schema: { summary: 'Deletes a unit with its residents and rules', params, response: { 204: z.null() } },
     },
     async (request, reply) => {
-      const { id } = await read(request, request.params.id)
-      await deleteUnit(database, id)
+      const unit = await read(request, request.params.id)
+      await database.transaction((transaction) => deleteUnit(transaction, unit))
       return reply.status(204).send(null)
     },
   )

@@ -58,6 +58,7 @@ export const unit = z
     number: z.string(),
     label: z.string(),
     block: z.string().nullable(),
+    tower: z.string().nullable(),
     /** Null: the tenant's. */
     plan,
     planUnreadable,
@@ -72,6 +73,8 @@ export const listedBlock = z
     tenantId: z.string(),
     /** Its number; null: for every unit. */
     unit: z.string().nullable(),
+    block: z.string().nullable(),
+    tower: z.string().nullable(),
     phone: z.string().nullable(),
     name: z.string().nullable(),
     reason: z.string().nullable(),
@@ -85,6 +88,8 @@ export const listedWindow = z
     id: z.string(),
     tenantId: z.string(),
     unit: z.string().nullable(),
+    block: z.string().nullable(),
+    tower: z.string().nullable(),
     /** 1 is Monday, 7 is Sunday. */
     weekdays: z.array(z.number()),
     /** As 08:30. */

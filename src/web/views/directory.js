@@ -114,7 +114,7 @@ function Units({ tenant, plan }) {
               unit,
             ) => html`<button type="button" class="unit-row" data-row data-unit=${unit.number} onClick=${() => setOpen(unit)}>
               <b>${unit.number}</b>
-              <span class="wide-only">${unit.block ?? ''}</span>
+              <span class="wide-only">${[unit.block, unit.tower].filter(Boolean).join(' · ')}</span>
               <span>${namesOf(unit) || tr('sem moradores', 'no residents')}</span>
               <span class="number">${unit.residents.length}</span>
             </button>`}

@@ -5,7 +5,7 @@ import { useLoad } from '../parts/load.js'
 import { complain, Do, Empty, Failure } from '../parts/notice.js'
 import { locale, moment, tr } from '../words.js'
 
-const BLANK = { name: '', phone: '', unit: '', reason: '' }
+const BLANK = { name: '', phone: '', unit: '', block: '', reason: '' }
 
 /**
  * What decides before anybody is rung: who is turned away, and when visitors are let in by themselves.
@@ -48,10 +48,10 @@ function Blocked({ tenant }) {
       told=${({
         name,
         phone,
-        unit,
         reason,
         until,
-      }) => html`<b>${[name, phone].filter(Boolean).join(' · ')}</b> ${whereOf(unit)}
+        ...place
+      }) => html`<b>${[name, phone].filter(Boolean).join(' · ')}</b> ${whereOf(place)}
         ${reason} ${until && html`<small>${tr('até', 'until')} ${moment(until)}</small>`}`}
     />
     ${
@@ -60,6 +60,7 @@ function Blocked({ tenant }) {
         <${Text} label=${tr('Nome', 'Name')} name="name" form=${form} set=${setForm} />
         <${Text} label=${tr('Telefone', 'Phone')} name="phone" form=${form} set=${setForm} />
         <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
+        <${Text} label=${tr('Bloco', 'Block')} name="block" form=${form} set=${setForm} />
         <${Text} label=${tr('Motivo', 'Reason')} name="reason" form=${form} set=${setForm} />
         <button class="button" disabled=${form.name.trim() === '' && form.phone.trim() === ''}>${tr('Bloquear', 'Block')}</button>
         <p class="help whole">
@@ -89,7 +90,7 @@ function Windows({ tenant }) {
     [path],
   )
   const items = list.value?.items ?? []
-  const [form, setForm] = useState({ from: '08:00', to: '18:00', unit: '' })
+  const [form, setForm] = useState({ from: '08:00', to: '18:00', unit: '', block: '' })
   const [zone, setZone] = useState(undefined)
   // where this browser is may be elsewhere than the gate
   const timezone = zone ?? items.at(-1)?.timezone ?? ownZone()
@@ -97,9 +98,16 @@ function Windows({ tenant }) {
   /** @param {Event} event */
   const add = async (event) => {
     event.preventDefault()
-    const { from, to, unit } = form
+    const { from, to, unit, block } = form
     try {
-      await post(path, { weekdays, from, to, timezone, ...(unit.trim() && { unit: unit.trim() }) })
+      await post(path, {
+        weekdays,
+        from,
+        to,
+        timezone,
+        ...(unit.trim() && { unit: unit.trim() }),
+        ...(block.trim() && { block: block.trim() }),
+      })
       await list.again()
     } catch (error) {
       complain(error)
@@ -119,9 +127,9 @@ function Windows({ tenant }) {
         from,
         to,
         timezone,
-        unit,
         intent,
-      }) => html`<b>${days.map(dayName).join(', ')} ${from}–${to}</b> ${whereOf(unit)}
+        ...place
+      }) => html`<b>${days.map(dayName).join(', ')} ${from}–${to}</b> ${whereOf(place)}
         ${intent} <small>${tr('horário de', 'time in')} ${timezone}</small>`}
     />
     ${
@@ -143,6 +151,7 @@ function Windows({ tenant }) {
             </select>
           </label>
           <${Text} label=${tr('Unidade (vazio: todas)', 'Unit (empty: all)')} name="unit" form=${form} set=${setForm} />
+          <${Text} label=${tr('Bloco', 'Block')} name="block" form=${form} set=${setForm} />
           <button class="button" disabled=${weekdays.length === 0}>${tr('Liberar', 'Allow')}</button>
         </div>
       </form>`
@@ -207,9 +216,9 @@ function Text({ label, name, form, set, type = 'text' }) {
   return html`<label class="field">${label}<input type=${type} value=${form[name]} onInput=${(event) => set({ ...form, [name]: event.currentTarget.value })} /></label>`
 }
 
-/** @param {string | null} unit */
-function whereOf(unit) {
-  return unit === null ? '' : `${tr('unidade', 'unit')} ${unit}`
+/** @param {{ unit: string | null, block: string | null, tower: string | null }} place */
+function whereOf({ unit, block, tower }) {
+  return unit === null ? '' : `${tr('unidade', 'unit')} ${[unit, block, tower].filter(Boolean).join(' · ')}`
 }
 
 /**

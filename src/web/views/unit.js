@@ -7,8 +7,8 @@ import { Plan } from '../parts/plan.js'
 import { tr } from '../words.js'
 
 /** @typedef {{ id?: string, name: string, phone?: string | null, whatsapp?: string | null, notify?: boolean, held?: true | undefined }} Person */
-/** @typedef {{ id?: string, number: string, block?: string | null, label?: string, plan?: import('../parts/plan.js').Step[] | null | undefined, planUnreadable?: boolean, residents: Person[] }} Written */
-/** @typedef {Written & { block: string, label: string }} Form */
+/** @typedef {{ id?: string, number: string, block?: string | null, tower?: string | null, label?: string, plan?: import('../parts/plan.js').Step[] | null | undefined, planUnreadable?: boolean, residents: Person[] }} Written */
+/** @typedef {Written & { block: string, tower: string, label: string }} Form */
 
 /**
  * One unit, how it is reached and who lives there, to be changed. `above` is the plan of its tenant.
@@ -67,6 +67,7 @@ export function Unit({ unit, tenant, above, close }) {
       <div class="fields even">
         <${Field} label=${tr('Número, como é digitado', 'Number, as it is dialled')} value=${form.number} required pattern="[0-9A-Za-z]{1,16}" disabled=${fixed} wrong=${wrong.number} expects=${tr('De 1 a 16 algarismos ou letras.', '1 to 16 digits or letters.')} set=${(number) => change({ number })} />
         <${Field} label=${tr('Bloco', 'Block')} value=${form.block} disabled=${fixed} wrong=${wrong.block} expects=${tr('O nome do bloco, ou vazio.', 'The name of the block, or empty.')} set=${(block) => change({ block })} />
+        <${Field} label=${tr('Torre', 'Tower')} value=${form.tower} disabled=${fixed} wrong=${wrong.tower} expects=${tr('O nome da torre, ou vazio.', 'The name of the tower, or empty.')} set=${(tower) => change({ tower })} />
         <${Field} label=${tr('Nome, como é falado', 'Name, as it is spoken')} placeholder=${form.number} value=${form.label} disabled=${fixed} wrong=${wrong.label} expects=${tr('Como o número é falado, ou vazio.', 'How the number is spoken, or empty.')} set=${(label) => change({ label })} />
       </div>
       <h3>${tr('Moradores, na ordem em que são chamados', 'Residents, in the order in which they are called')}</h3>
@@ -164,10 +165,11 @@ function Resident({ resident, tenant, place, wrong, fixed, change, earlier, late
  * @returns {Form}
  */
 function formOf(unit) {
-  const { block, label, plan = null, planUnreadable, number } = unit
+  const { block, tower, label, plan = null, planUnreadable, number } = unit
   return {
     ...structuredClone(unit),
     block: block ?? '',
+    tower: tower ?? '',
     label: label === number ? '' : (label ?? ''),
     plan: planUnreadable ? undefined : plan,
   }
@@ -177,12 +179,13 @@ function formOf(unit) {
  * What was left empty is not there; a plan that cannot be read is not written over unless another choice is made.
  * @param {Form} form
  */
-function bodyOf({ number, block, label, plan, residents }) {
+function bodyOf({ number, block, tower, label, plan, residents }) {
   /** @param {string | null | undefined} text */
   const filled = (text) => text?.trim() || undefined
   return {
     number: number.trim(),
     ...(filled(block) && { block: block.trim() }),
+    ...(filled(tower) && { tower: tower.trim() }),
     ...(filled(label) && { label: label.trim() }),
     ...(plan !== undefined && { plan }),
     residents: residents.map(({ id, name, phone, whatsapp, notify }) => ({
