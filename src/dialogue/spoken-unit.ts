@@ -85,8 +85,8 @@ export function unitIn(said: string | Word[], locale: Locale = 'pt-BR'): SpokenU
   return { readings, ...inside, block: inside.block ?? letter, ...(named && { named }) }
 }
 
-/** Words around the name of a block in a short answer. */
-const AROUND = set('o a os as um no na nos nas do da de e eh the in on its it is numero number')
+/** Words before the name of a block in a short answer. */
+const BEFORE = set('o a os as no na nos nas do da de e eh the it in on its is numero number')
 
 /** The blocks and towers in an answer to the question for them: `dois`, `no bloco B`, `torre norte`. */
 export function spokenBlocks(said: string, locale: Locale = 'pt-BR'): string[] {
@@ -95,8 +95,9 @@ export function spokenBlocks(said: string, locale: Locale = 'pt-BR'): string[] {
     block ? [block.name] : [],
   )
   if (named.length > 0) return named
-  // a lone article is the letter A, or the number one
-  const bare = words.length > 1 ? words.filter(({ plain }) => !AROUND.has(plain)) : words
+  // a lone article is the letter A
+  const first = words.findIndex(({ plain }, at) => !BEFORE.has(plain) || at === words.length - 1)
+  const bare = words.slice(Math.max(0, first))
   const [word] = bare
   if (!word || bare.length > NAME_WORDS) return []
   const letter = bare.length === 1 ? LETTERS.get(word.plain) : undefined

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import * as assert from 'uvu/assert'
-import { createDirectoryIndex, type IndexedUnit } from '../../src/dialogue/directory-index.ts'
+import { createDirectoryIndex, type IndexedUnit, unitsInBlock } from '../../src/dialogue/directory-index.ts'
 import { matchUnit } from '../../src/dialogue/match.ts'
 import { slotsByRules } from '../../src/dialogue/slots.ts'
+import { spokenBlocks } from '../../src/dialogue/spoken-unit.ts'
 import type { Locale } from '../../src/platform/audio.ts'
 import { suite } from '../rig/rig.ts'
 
@@ -200,6 +201,47 @@ test('whatever number is named, with or without a block, no other number is foun
       assert.ok(block === null || match.unit.block === block, `${number} in ${block}`)
     }
   }
+})
+
+test('the answer to the question for a block is a block, however it is said', () => {
+  const answers: [said: string, locale: Locale, names: string[]][] = [
+    ['dois', 'pt-BR', ['dois']],
+    ['no bloco dois', 'pt-BR', ['2']],
+    ['é o segundo', 'pt-BR', ['segundo']],
+    ['o segundo bloco', 'pt-BR', ['2']],
+    ['é o vinte e um', 'pt-BR', ['vinte e um']],
+    ['bê', 'pt-BR', ['B']],
+    ['a', 'pt-BR', ['A']],
+    ['torre norte', 'pt-BR', ['NORTE']],
+    ['bloco um torre sul', 'pt-BR', ['1', 'SUL']],
+    ['block two', 'en', ['2']],
+    ['the second one', 'en', ['second one']],
+    ['it is in the north tower', 'en', ['NORTE']],
+    ['', 'pt-BR', []],
+    ['não sei qual é o bloco onde ele mora', 'pt-BR', ['ONDE']],
+  ]
+  for (const [said, locale, names] of answers) assert.equal(spokenBlocks(said, locale), names, said)
+})
+
+test('keys and words name one block; keys name letters where blocks have no numbers', () => {
+  const at = (...names: [block: string | null, tower?: string][]) =>
+    names.map(([block, tower = null]) => ({ block, tower }))
+  const chosen = (units: { block: string | null; tower: string | null }[], said: string) =>
+    unitsInBlock(units, said).map(({ block, tower }) => [block, tower].filter(Boolean).join(' '))
+  const numbered = at(['1'], ['Bloco 02'], ['B'])
+  assert.equal(chosen(numbered, '2'), ['Bloco 02'])
+  assert.equal(chosen(numbered, 'dois'), ['Bloco 02'])
+  assert.equal(chosen(numbered, 'segundo'), ['Bloco 02'])
+  assert.equal(chosen(numbered, 'B'), ['B'])
+  assert.equal(chosen(numbered, '3'), [])
+  const lettered = at(['A'], ['Bloco B'], [null, 'C'])
+  assert.equal(chosen(lettered, '1'), ['A'])
+  assert.equal(chosen(lettered, '2'), ['Bloco B'])
+  assert.equal(chosen(lettered, '3'), ['C'])
+  assert.equal(chosen(lettered, '4'), [])
+  const towers = at(['1', 'Norte'], ['1', 'Sul'], ['2', 'Norte'])
+  assert.equal(chosen(towers, '1'), ['1 Norte', '1 Sul'])
+  assert.equal(chosen(towers, 'north'), ['1 Norte', '2 Norte'])
 })
 
 test('labels are compared by their words, and their numbers exactly', () => {
