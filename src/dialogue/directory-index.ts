@@ -162,7 +162,7 @@ function numberParts(number: string): { digits: string; letter: string } {
 }
 
 /** `Bloco B`, `B` and `torre b` are one; `02`, `II`, `dois` and `segundo` are 2. */
-export function blockKey(block: string): string {
+function blockKey(block: string): string {
   const name = plain(latin(block))
     .replace(/^(?:bloco|bl|torre|predio|edificio|block|tower|building|bldg)\b\.?\s*/, '')
     .replace(/\s+(?:block|tower|building|bldg)$/, '')
