@@ -130,7 +130,7 @@ testReal('without ids of their own a stopped attempt does not stop the next one'
   await ari.count('POST', 2)
   // what was sent before the cancel, and comes once more, is still stopped
   await ring(undefined, { callId, now })
-  await eventually(() => lines.find(({ msg }) => /cancelled before|rung already/.test(msg)))
+  await eventually(() => lines.find(({ msg }) => /cancelled before|already been placed/.test(msg)))
   await emptied()
   assert.is(ari.asked.filter(({ method }) => method === 'POST').length, 2)
 })
