@@ -90,25 +90,46 @@ test('a resident who refuses with many words is understood while he speaks, by a
     },
   })
   const house = await openService(t, { settings: { STT: 'vosk', VOSK_URL: peer.url } })
-  const visitor = await (async () => {
-    const phone = house.visitor()
-    await phone.heard('ask-unit')
-    await phone.say(await sample('sample-visitor-name'))
-    await house.noted(phone.id, 'state', { actor: 'visitor', state: 'identity' })
-    const off = house.service.journal.subscribe(({ callId, kind, data }) => {
-      const { actor, state } = data as { actor?: string; state?: string }
-      if (callId !== phone.id || kind !== 'state') return
-      if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
-    })
-    void phone.press('#')
-    await house.noted(phone.id, 'resident.wanted').finally(off)
-    return phone
-  })()
+  const visitor = await visitorOf101(house)
   const resident = house.resident(visitor.id)
   await resident.heard('menu')
   await resident.say(await sample('sample-visitor-name'))
   assert.is((await house.ending(visitor.id)).outcome, 'denied')
   assert.ok(peer.sessions[0]!.pieces > 10, 'sound is streamed while it is spoken')
 })
+
+test('a yes with words that the recogniser does not know is asked back, and a short yes then opens', async (t) => {
+  const texts = ['apartamento cento e um', '[unk] [unk] pode entrar', 'sim']
+  const peer = await startVoskPeer(t, {
+    eof(session) {
+      session.send({ text: texts[peer.sessions.indexOf(session)] ?? '' })
+      session.close()
+    },
+  })
+  const house = await openService(t, { settings: { STT: 'vosk', VOSK_URL: peer.url } })
+  const visitor = await visitorOf101(house)
+  const resident = house.resident(visitor.id)
+  await resident.heard('menu')
+  await resident.say(await sample('sample-visitor-name'))
+  await resident.heard('confirm-yes')
+  await resident.say(await sample('sample-visitor-name'))
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+})
+
+/** A visitor who says the unit, and leaves name and purpose out, until the resident is called. */
+async function visitorOf101(house: Awaited<ReturnType<typeof openService>>) {
+  const phone = house.visitor()
+  await phone.heard('ask-unit')
+  await phone.say(await sample('sample-visitor-name'))
+  await house.noted(phone.id, 'state', { actor: 'visitor', state: 'identity' })
+  const off = house.service.journal.subscribe(({ callId, kind, data }) => {
+    const { actor, state } = data as { actor?: string; state?: string }
+    if (callId !== phone.id || kind !== 'state') return
+    if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
+  })
+  void phone.press('#')
+  await house.noted(phone.id, 'resident.wanted').finally(off)
+  return phone
+}
 
 test.run()
