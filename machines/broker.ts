@@ -30,6 +30,8 @@ export interface BrokerContext {
   tries: number
   /** How often the connection was lost. */
   losses: number
+  /** When it was lost lately, ms since the epoch. */
+  lately: number[]
   /** The last failure. */
   failure: BrokerFailure | null
 }
@@ -41,6 +43,10 @@ export type BrokerEvent =
   | { type: 'broker.lost'; failure: BrokerFailure }
   | { type: 'broker.faulted'; failure: BrokerFailure }
   | { type: 'broker.close' }
+
+/** Under `crash` so many losses within LOSS_WINDOW_MS end the process: such a connection carries no call. */
+const LOSSES = 10
+const LOSS_WINDOW_MS = 60_000
 
 const setUp = setup({
   types: {
@@ -60,14 +66,22 @@ const setUp = setup({
   actions: {
     countTry: assign({ tries: ({ context }) => context.tries + 1 }),
     forgetTries: assign({ tries: 0 }),
-    countLoss: assign({ losses: ({ context }) => context.losses + 1 }),
+    countLoss: assign(({ context }) => ({
+      losses: context.losses + 1,
+      lately: [...recent(context), Date.now()],
+    })),
     keepFailure: assign({ failure: (_, failure: BrokerFailure) => failure }),
   },
   guards: {
     crashes: ({ context }) => context.settings.onFailure === 'crash',
     mayTry: ({ context }, failure: BrokerFailure) =>
       !failure.final && context.tries < context.settings.attempts,
-    mayRecover: ({ context }) => context.tries < context.settings.recoveryAttempts,
+    mayRecover: ({ context }, failure: BrokerFailure) =>
+      !failure.final && context.tries < context.settings.recoveryAttempts,
+    recovers: ({ context }, failure: BrokerFailure) =>
+      !failure.final && context.settings.onFailure === 'recover',
+    /** Lost again and again, it is as good as away. */
+    flaps: ({ context }) => context.settings.onFailure === 'crash' && recent(context).length + 1 >= LOSSES,
     /** No confirm came: the connection is broken. */
     isSilent: (_, failure: BrokerFailure) => failure.code === 'BROKER_TIMEOUT',
   },
@@ -76,6 +90,11 @@ const setUp = setup({
 const failed = ({ event }: { event: { error: unknown } }) => event.error as BrokerFailure
 const told = ({ event }: { event: { failure: BrokerFailure } }) => event.failure
 const lost = [
+  {
+    guard: 'flaps',
+    target: 'failed',
+    actions: [{ type: 'keepFailure', params: told }, 'countLoss'],
+  },
   {
     guard: 'crashes',
     target: 'connecting',
@@ -90,7 +109,7 @@ const lost = [
  */
 export const brokerMachine = setUp.createMachine({
   id: 'broker',
-  context: ({ input }) => ({ settings: input.settings, tries: 0, losses: 0, failure: null }),
+  context: ({ input }) => ({ settings: input.settings, tries: 0, losses: 0, lately: [], failure: null }),
   initial: 'connecting',
   on: { 'broker.close': '.closing' },
   states: {
@@ -108,6 +127,11 @@ export const brokerMachine = setUp.createMachine({
                 guard: { type: 'mayTry', params: failed },
                 target: 'pausing',
                 actions: { type: 'keepFailure', params: failed },
+              },
+              {
+                guard: { type: 'recovers', params: failed },
+                target: '#broker.recovering',
+                actions: [{ type: 'keepFailure', params: failed }, 'forgetTries'],
               },
               { target: '#broker.failed', actions: { type: 'keepFailure', params: failed } },
             ],
@@ -179,7 +203,7 @@ export const brokerMachine = setUp.createMachine({
             onDone: '#broker.established',
             onError: [
               {
-                guard: 'mayRecover',
+                guard: { type: 'mayRecover', params: failed },
                 target: 'pausing',
                 actions: { type: 'keepFailure', params: failed },
               },
@@ -201,6 +225,11 @@ export const brokerMachine = setUp.createMachine({
 /** Delay before the next attempt in ms: doubled each time, up to the maximum. */
 function backoff({ settings, tries }: BrokerContext): number {
   return Math.min(settings.recoveryMaxMs, settings.retryMs * 2 ** Math.min(tries, 20))
+}
+
+/** The losses that still count. */
+function recent({ lately }: BrokerContext): number[] {
+  return lately.filter((at) => at > Date.now() - LOSS_WINDOW_MS)
 }
 
 function stuckFailure({ settings }: BrokerContext): BrokerFailure {

@@ -122,7 +122,10 @@ export const callMachine = setup({
   on: {
     'visitor.hungUp': {
       target: '.concluding',
-      actions: [drop('visitor'), end('abandoned', 'visitor-left')],
+      actions: [
+        drop('visitor'),
+        { type: 'end', params: ({ event }) => ({ outcome: 'abandoned', reason: goneBy(event.how) }) },
+      ],
     },
     'call.restored': { actions: RESTORE_LEGS },
     'resident.hungUp': { actions: drop('resident') },
@@ -408,6 +411,8 @@ export const callMachine = setup({
           ending: ending!,
           hangupDelayMs: settings.hangupDelayMs,
         }),
+        // whatever broke, the legs are hung up
+        onError: { actions: { type: 'tellLegs', params: 'leg.hangUp' } },
       },
       on: {
         'legs.hangUp': { actions: { type: 'tellLegs', params: 'leg.hangUp' } },
@@ -440,6 +445,11 @@ function lineEndsAt({ startedAt, answeredAt, settings: { callMaxMs } }: CallCont
 
 function lineOver({ line, ended }: CallContext, end: AttemptEnd): Partial<CallContext> {
   return line ? { line: null, ended: [...ended, { ...line, end }] } : {}
+}
+
+/** Before the goodbyes only a command hangs a visitor up. */
+function goneBy(how: HungUp): Reason {
+  return how === 'us' ? 'hung-up' : 'visitor-left'
 }
 
 function leftBy(how: HungUp): LineEnd {

@@ -46,6 +46,8 @@ export const concludingMachine = setup({
         id: 'sayGoodbye',
         input: ({ context }) => ({ callId: context.callId, words: goodbye(context.ending) }),
         onDone: { target: 'lingering', actions: assign({ farewellAt: ({ event }) => event.output.beganAt }) },
+        // the call ends without the words
+        onError: { target: 'lingering', actions: assign({ farewellAt: () => Date.now() }) },
       },
     },
     lingering: {

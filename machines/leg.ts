@@ -1,4 +1,4 @@
-import { sendParent, setup } from 'xstate'
+import { assign, sendParent, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
 import type { Role } from './speech.ts'
@@ -26,6 +26,11 @@ export type LegEvent =
  */
 export type HungUp = 'fin' | 'rst' | 'hangup' | 'error' | 'us' | 'lost'
 
+export interface LegContext extends LegInput {
+  /** We hung up; the other side only closes. */
+  asked: boolean
+}
+
 export interface LegRef {
   callId: string
   role: Role
@@ -43,7 +48,7 @@ export type LegFact =
  * facts through `hear`.
  */
 export const legMachine = setup({
-  types: { input: {} as LegInput, context: {} as LegInput, events: {} as LegEvent },
+  types: { input: {} as LegInput, context: {} as LegContext, events: {} as LegEvent },
   actors: {
     hear: lastingPort<LegRef, LegEvent>('hear'),
     hangUp: port<void, LegRef>('hangUp'),
@@ -59,12 +64,12 @@ export const legMachine = setup({
     tellForced: sendParent(({ context }) => ({ type: `${context.role}.forced` })),
     tellHungUp: sendParent(({ context, event }) => ({
       type: `${context.role}.hungUp`,
-      how: event.type === 'hungUp' ? event.how : 'us',
+      how: howOf(context.asked, event),
     })),
   },
 }).createMachine({
   id: 'leg',
-  context: ({ input }) => ({ ...input }),
+  context: ({ input }) => ({ ...input, asked: false }),
   invoke: { src: 'hear', id: 'hear', input: ({ context }) => refOf(context) },
   initial: 'connected',
   on: { hungUp: '.gone' },
@@ -74,7 +79,7 @@ export const legMachine = setup({
       on: {
         'key.pressed': { actions: 'tellKey' },
         'speech.started': { actions: 'tellSpeech' },
-        'leg.hangUp': 'hangingUp',
+        'leg.hangUp': { target: 'hangingUp', actions: assign({ asked: true }) },
       },
       states: {
         listening: { on: { saying: 'speaking' } },
@@ -98,6 +103,12 @@ export const legMachine = setup({
     gone: { type: 'final', entry: 'tellHungUp' },
   },
 })
+
+/** Whoever closes after our 0x00, it was us who hung up. */
+function howOf(asked: boolean, event: LegEvent): HungUp {
+  if (event.type !== 'hungUp') return 'us'
+  return asked && event.how !== 'lost' ? 'us' : event.how
+}
 
 function refOf({ callId, role }: LegRef): LegRef {
   return { callId, role }

@@ -48,13 +48,22 @@ export function listeningMachine<Heard>(port: string) {
   }).createMachine({
     id: 'listening',
     context: ({ input }) => ({ ...input, heard: null }),
-    invoke: {
-      src: 'listen',
-      id: 'listen',
-      input: ({ context: { callId, asking } }) => ({ callId, asking }),
-      onDone: { target: '.done', actions: assign({ heard: ({ event }) => event.output }) },
-      onError: { target: '.quiet', actions: [assign({ transcribes: false }), 'tellFailed'] },
-    },
+    invoke: [
+      {
+        src: 'listen',
+        id: 'listen',
+        input: ({ context: { callId, asking } }) => ({ callId, asking }),
+        onDone: { target: '.done', actions: assign({ heard: ({ event }) => event.output }) },
+        onError: { target: '.quiet', actions: [assign({ transcribes: false }), 'tellFailed'] },
+      },
+      {
+        src: 'deadline',
+        id: 'listeningDeadline',
+        // noise that is taken for speech again and again does not hold anybody
+        input: ({ context }) => inMs(2 * (context.silenceMs + context.speechMs)),
+        onDone: '.done',
+      },
+    ],
     initial: 'beginning',
     states: {
       beginning: { always: [{ guard: 'isSpeaking', target: 'hearing' }, { target: 'quiet' }] },

@@ -20,6 +20,7 @@ export type Outcome = (typeof OUTCOMES)[number]
 /** Why it ended so, if the outcome alone does not say it. */
 export type Reason =
   | 'visitor-left'
+  | 'hung-up'
   | 'visitor-silent'
   | 'unknown-unit'
   | 'no-contact'

@@ -22,6 +22,9 @@ export interface QuestionOutput {
 
 export type QuestionEvent = { type: 'key.pressed'; key: string } | { type: 'call.restored' }
 
+/** Back to the unit, at any moment of the question. */
+const STAR = { guard: 'isStar', target: 'answered', actions: 'correct' } as const
+
 /** One question that the visitor answers by voice: asks it, plays a tone and records the answer. */
 export const questionMachine = setup({
   types: {
@@ -32,6 +35,7 @@ export const questionMachine = setup({
   },
   actors: { say, record },
   actions: {
+    correct: assign({ corrects: true }),
     countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
     /** The attempt that was cut off does not count. */
     askAnew: assign({ asked: ({ context }) => context.asked - 1 }),
@@ -56,10 +60,7 @@ export const questionMachine = setup({
         onDone: 'inviting',
       },
       on: {
-        'key.pressed': [
-          { guard: 'isStar', target: 'answered', actions: assign({ corrects: true }) },
-          { target: 'inviting' },
-        ],
+        'key.pressed': [STAR, { target: 'inviting' }],
       },
     },
     inviting: {
@@ -69,6 +70,7 @@ export const questionMachine = setup({
         input: ({ context }) => saying(context, ['beep']),
         onDone: 'recording',
       },
+      on: { 'key.pressed': STAR },
     },
     recording: {
       invoke: {
@@ -85,6 +87,7 @@ export const questionMachine = setup({
           { target: 'answered' },
         ],
       },
+      on: { 'key.pressed': STAR },
     },
     answered: { type: 'final' },
   },

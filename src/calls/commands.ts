@@ -4,10 +4,9 @@ import { fail } from '../platform/errors.ts'
 import type { Synthesizer } from '../speech/index.ts'
 import type { Calls } from './registry.ts'
 
-/** A command to a call from outside. Plain data: it may travel to the node on which the call lives. */
+/** A command to a call from outside; `by` names the API key, or the resident who wrote. Plain data: it may travel to the node on which the call lives. */
 export type CallCommand =
-  | { type: 'hangUp'; role: Role }
-  /** `by`: name of the API key, or of the resident who wrote. */
+  | { type: 'hangUp'; role: Role; by: string }
   | { type: 'decide'; verdict: Verdict; by: string; via: 'api' | 'whatsapp' }
   | { type: 'say'; role: Role; text: string; by: string }
 
@@ -47,7 +46,7 @@ export function createCommands({ calls, synthesizer }: CommandsOptions): Command
   }
 
   return async (callId, command) => {
-    if (command.type === 'hangUp') calls.hangUp(callId, command.role)
+    if (command.type === 'hangUp') calls.hangUp(callId, command.role, command.by)
     else if (command.type === 'decide') decide(callId, command.verdict, command.by, command.via)
     else say(callId, command.role, command.text, command.by)
   }

@@ -249,10 +249,10 @@ export function createCalls(options: CallsOptions) {
     get,
     list: (): LiveCall[] => [...live.values()],
     /** Sends 0x00 to one leg. Errors: CALL_UNKNOWN, CALL_ENDED, LEG_ABSENT. */
-    hangUp(callId: string, role: Role) {
+    hangUp(callId: string, role: Role, by: string) {
       const call = get(callId)
       if (!call.legs.has(role)) throw fail('LEG_ABSENT', { callId, role })
-      call.note('leg.hangUp', role, {})
+      call.note('leg.hangUp', role, { by })
       call.actor.send({ type: 'leg.hangUp', role })
     },
     /** Live calls and legs now, and ended calls by outcome since the start. */

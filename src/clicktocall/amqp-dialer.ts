@@ -85,6 +85,7 @@ export async function openAmqpDialer({ amqp, queue, provide, ...options }: AmqpD
     queue,
     confirmMs: settings.blockedMs,
     patient: settings.onFailure === 'crash',
+    log,
   })
   const link = createLink({ url, queue, connectMs, prepare: publisher.prepare, log })
   const broker = createBroker({ machine: provide(link), link, settings, log })

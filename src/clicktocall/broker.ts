@@ -74,14 +74,10 @@ export function createBroker({ machine, link, settings, log }: BrokerOptions) {
   return {
     /** For the inspector. */
     actor,
-    /** Resolves when the connection is open. Errors: every BROKER_ code. */
+    /** Resolves when the connection is open, or is to be recovered. Errors: every BROKER_ code. */
     async opened(): Promise<void> {
-      const snapshot = await waitFor(
-        actor,
-        (now) => now.matches('established') || now.matches('failed') || now.status !== 'active',
-        { timeout: Infinity },
-      )
-      if (!snapshot.matches('established')) throw failureNow()
+      const snapshot = await waitFor(actor, (now) => !now.matches('connecting'), { timeout: Infinity })
+      if (!snapshot.matches('established') && !snapshot.matches('recovering')) throw failureNow()
     },
     /**
      * Resolves true as soon as RabbitMQ takes messages, false when `signal` aborts or the connection has failed or

@@ -83,8 +83,8 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
 
   return {
     async prepare(channel: ConfirmChannel, model: ChannelModel): Promise<void> {
-      await ensureQueue(model, queue)
-      await ensureQueue(model, deadQueueOf(queue))
+      await ensureQueue(model, queue, log)
+      await ensureQueue(model, deadQueueOf(queue), log)
       await channel.prefetch(PREFETCH)
       const { consumerTag } = await channel.consume(queue, (delivery) => {
         // null: the queue was deleted. Closing the channel leads to a new connection, which declares it

@@ -1,6 +1,7 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib'
 import type { BrokerFacts } from '../platform/amqp/index.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
 import type { Broker } from './broker.ts'
 import { ensureQueue } from './queue.ts'
 
@@ -20,6 +21,7 @@ interface PublisherOptions {
   confirmMs: number
   /** Wait for a lost connection until the broker has failed, instead of `confirmMs`. */
   patient: boolean
+  log: Logger
 }
 
 interface Pending {
@@ -38,7 +40,7 @@ export type Publisher = ReturnType<typeof createPublisher>
  * Publishes persistent, mandatory, confirmed messages to one queue. Messages that were unconfirmed when the connection
  * broke are sent again on the next one with the same messageId: nothing is lost, and consumers deduplicate by id.
  */
-export function createPublisher({ facts, queue, confirmMs, patient }: PublisherOptions) {
+export function createPublisher({ facts, queue, confirmMs, patient, log }: PublisherOptions) {
   const pending = new Map<string, Pending>()
   let channel: ConfirmChannel | undefined
   let model: ChannelModel | undefined
@@ -67,7 +69,7 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
   /** The queue was deleted: fails this message and declares the queue again for the next one. */
   const bringBack = async (one: Pending, reason: string) => {
     clearTimeout(one.timer)
-    await ensureQueue(model!, queue).catch(() => {})
+    await ensureQueue(model!, queue, log).catch(() => {})
     settle(one, fail('BROKER_UNROUTABLE', { ...facts, queue, reason }))
   }
 
@@ -108,7 +110,7 @@ export function createPublisher({ facts, queue, confirmMs, patient }: PublisherO
   return {
     /** Prepares a new connection: declares the queue and sends the waiting messages. */
     async prepare(next: ConfirmChannel, on: ChannelModel): Promise<void> {
-      await ensureQueue(on, queue)
+      await ensureQueue(on, queue, log)
       channel = next
       model = on
       next.on('return', returned)

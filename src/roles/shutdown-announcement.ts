@@ -20,10 +20,15 @@ export function announceShutdown({ calls, stop, stopped }: AnnouncementOptions):
     setTimeout(
       conclude,
       ANNOUNCE_MS,
-      (call: LiveCall) => !call.actor.getSnapshot().matches({ reaching: 'searching' }),
+      (call: LiveCall) => !isIn(call, 'searching') && !isIn(call, 'answered'),
     ),
-    setTimeout(conclude, 2 * ANNOUNCE_MS, () => true),
+    // a resident on the line needs no broker
+    setTimeout(conclude, 2 * ANNOUNCE_MS, (call: LiveCall) => !isIn(call, 'answered')),
     setTimeout(stop, 4 * ANNOUNCE_MS),
   ]
   void stopped.finally(() => timers.forEach(clearTimeout))
+}
+
+function isIn({ actor }: LiveCall, reaching: 'searching' | 'answered'): boolean {
+  return actor.getSnapshot().matches({ reaching })
 }

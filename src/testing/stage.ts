@@ -37,7 +37,7 @@ export interface Scene {
   contacts?: Contact[]
   attempts?: Attempt[]
   /** The decision of the rules before anybody is called. */
-  rules?: Matched
+  rules?: Matched | Error
   /** Whether somebody speaks into a recording. */
   speaks?: (name: RecordingName) => boolean
   /**
@@ -50,6 +50,8 @@ export interface Scene {
   dial?: (request: DialRequest) => Promise<void>
   /** Rejects if nobody can be asked in writing. */
   ask?: (request: AskRequest) => Promise<void>
+  /** The goodbyes cannot be said. */
+  mute?: boolean
   /** Whether the other side closes its socket after our 0x00. */
   closes?: (role: Role) => boolean
 }
@@ -163,7 +165,10 @@ export function createStage(scene: Scene = {}) {
         awaiting = false
       }
     }),
-    match: fromPromise(async () => scene.rules ?? { verdict: 'contact', attempts }),
+    match: fromPromise(async () => {
+      if (scene.rules instanceof Error) throw scene.rules
+      return scene.rules ?? { verdict: 'contact', attempts }
+    }),
     tone: fromCallback(({ input }) => {
       tones.add(`${input.role}:${input.tone}`)
       return () => tones.delete(`${input.role}:${input.tone}`)
@@ -175,6 +180,7 @@ export function createStage(scene: Scene = {}) {
       }
     }),
     sayBoth: fromPromise(async ({ input, signal }) => {
+      if (scene.mute) throw new Error('nothing can be said')
       const beganAt = Date.now()
       await Promise.all([
         utter('visitor', input.words.visitor, signal),

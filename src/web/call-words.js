@@ -44,6 +44,7 @@ export function decisionOf({ by, via }) {
 export function endOf(reason) {
   /** @type {Record<string, string>} */
   const words = {
+    'hung-up': tr('a portaria desligou', 'the gatehouse hung up'),
     'visitor-left': tr('o visitante desligou', 'the visitor hung up'),
     'visitor-silent': tr('o visitante não disse nada', 'the visitor said nothing'),
     'unknown-unit': tr('a unidade não existe', 'there is no such unit'),

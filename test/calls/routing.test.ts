@@ -98,8 +98,8 @@ for (const deaf of [false, true]) {
     voice.routing.serve(calls)
     await web.routing.command(id, DECIDE)
     assert.equal(calls.done, [DECIDE])
-    await web.routing.command(id, { type: 'hangUp', role: 'visitor' })
-    assert.equal(calls.done.at(-1), { type: 'hangUp', role: 'visitor' })
+    await web.routing.command(id, { type: 'hangUp', role: 'visitor', by: 'porter' })
+    assert.equal(calls.done.at(-1), { type: 'hangUp', role: 'visitor', by: 'porter' })
   })
 }
 
@@ -183,7 +183,10 @@ test('a late decision is refused, and kept in the journal of the ended call', as
   const id = await writeCall(database, { ended: true })
   assert.is(await codeOf(web.routing.command(id, DECIDE)), 'CALL_ENDED')
   assert.is(await codeOf(web.routing.command(id, { ...DECIDE, verdict: 'denied' })), 'CALL_ENDED')
-  assert.is(await codeOf(web.routing.command(id, { type: 'hangUp', role: 'visitor' })), 'CALL_ENDED')
+  assert.is(
+    await codeOf(web.routing.command(id, { type: 'hangUp', role: 'visitor', by: 'porter' })),
+    'CALL_ENDED',
+  )
   const journal = await eventsOf(database, id, 100)
   assert.equal(
     journal.map(({ kind, data }) => [kind, (data as { verdict?: string }).verdict]),
@@ -203,8 +206,8 @@ test('what nobody began with in time never happens', async (rig) => {
   assert.is(await codeOf(impatient.routing.command(id, DECIDE)), 'CALL_ELSEWHERE_SILENT')
   const calls = serving(id)
   voice.routing.serve(calls)
-  await web.routing.command(id, { type: 'hangUp', role: 'visitor' })
-  assert.equal(calls.done, [{ type: 'hangUp', role: 'visitor' }])
+  await web.routing.command(id, { type: 'hangUp', role: 'visitor', by: 'porter' })
+  assert.equal(calls.done, [{ type: 'hangUp', role: 'visitor', by: 'porter' }])
 })
 
 test('who has begun is waited for', async (rig) => {

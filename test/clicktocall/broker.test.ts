@@ -47,6 +47,54 @@ test('a port where nothing listens is tried AMQP_CONNECTION_ATTEMPTS times, then
   assert.not.match(JSON.stringify(lines), 'secret-word')
 })
 
+test('under recover a broker that is away at the start is tried on, and a wrong password is not', async (rig) => {
+  const away = openPublisher(rig, 'q', { AMQP_URL: 'amqp://127.0.0.1:1/', AMQP_FAILURE: 'recover' })
+  await away.broker.opened()
+  assert.is(away.broker.state(), 'recovering')
+})
+
+test('under crash a connection that is lost again and again has failed', async (rig) => {
+  const clock = simulateTime(rig)
+  const lost: BrokerFailure = { code: 'BROKER_RESET', details: {}, final: false }
+  let lose: ((event: BrokerEvent) => void) | undefined
+  const actor = createActor(
+    brokerMachine.provide({
+      actors: {
+        connect: fromPromise<void, void>(async () => {}),
+        hold: fromCallback<EventObject, void, BrokerEvent>(({ sendBack }) => {
+          lose = sendBack
+        }),
+        release: fromPromise<void, void>(async () => {}),
+        deadline: fromPromise<void, Deadline>(async () => {}),
+      },
+    }),
+    {
+      input: {
+        settings: {
+          attempts: 3,
+          retryMs: 100,
+          blockedMs: 1000,
+          onFailure: 'crash',
+          recoveryAttempts: 3,
+          recoveryMaxMs: 1000,
+        },
+      },
+    },
+  ).start()
+  rig.defer(() => actor.stop())
+  for (let loss = 1; loss <= 9; loss++) {
+    await clock.tickAsync(1000)
+    lose!({ type: 'broker.lost', failure: lost })
+  }
+  await clock.tickAsync(61_000)
+  assert.ok(actor.getSnapshot().matches('established'), 'old losses do not count')
+  for (let loss = 1; loss <= 10; loss++) {
+    await clock.tickAsync(1000)
+    lose!({ type: 'broker.lost', failure: lost })
+  }
+  assert.is(actor.getSnapshot().value, 'failed')
+})
+
 test('a name without an address is told from a host that refuses', async (rig) => {
   const { broker } = openPublisher(rig, 'q', { AMQP_URL: 'amqp://no-such-host.invalid' })
   assert.is((await failureOf(broker.opened())).code, 'BROKER_DNS')

@@ -524,6 +524,54 @@ test('a visit that the rules block is told so, and nobody is rung', async (t) =>
   assert.equal(v.stage.dialled, [])
 })
 
+test('a rule check that fails calls nobody: the visitor may be blocked', async (t) => {
+  const v = visit(t, { rules: new Error('the database is away') })
+  await ring(v)
+  assert.equal(v.stage.dialled, [])
+  await v.wait(6000)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'unreachable', reason: 'fault' })
+})
+
+test('a goodbye that cannot be said still ends the call', async (t) => {
+  const v = visit(t, { mute: true })
+  await answer(v)
+  await v.press('resident', '1')
+  await v.wait(6000)
+  assert.is(v.output()?.outcome, 'authorized')
+  assert.equal(v.stage.hungUp, ['visitor', 'resident'])
+})
+
+test('a visitor whose leg is hung up by command did not leave', async (t) => {
+  const v = visit(t)
+  await ring(v)
+  v.send({ type: 'leg.hangUp', role: 'visitor' })
+  await v.wait(1)
+  assert.equal(v.output(), { ...v.output()!, outcome: 'abandoned', reason: 'hung-up' })
+})
+
+for (const [moment, ms] of [
+  ['the beep', 1500],
+  ['the recording', 2500],
+] as const) {
+  test(`a star at ${moment} goes back to the unit`, async (t) => {
+    const v = visit(t)
+    await v.press('visitor', '101#')
+    await v.wait(ms)
+    await v.press('visitor', '*')
+    assert.is(v.child('visitor', 'unit'), 'asking')
+  })
+}
+
+test('noise that is taken for speech does not hold the visitor', async (t) => {
+  const v = visit(t, { settings: { transcribes: true } })
+  await v.wait(2001)
+  for (let second = 0; second < 120; second++) {
+    v.stage.report('visitor', { type: 'speech.started' })
+    await v.wait(1000)
+  }
+  assert.ok(v.output() !== undefined || v.child('concluding') !== undefined, v.state())
+})
+
 test('a visit in a window that opens by itself is authorized by the rule', async (t) => {
   const v = visit(t, { rules: { verdict: 'authorized' } })
   await ring(v)

@@ -295,10 +295,10 @@ export const walkBroker = (each: Each) =>
       ],
       failures: {
         connect: [fault('BROKER_REFUSED'), fault('BROKER_LOGIN', true)],
-        reconnect: [fault('BROKER_REFUSED')],
+        reconnect: [fault('BROKER_REFUSED'), fault('BROKER_LOGIN', true)],
       },
-      // losses are only counted
-      tellApart: ({ tries, failure }) => [tries, failure?.code],
+      // as many as make it give up
+      tellApart: ({ tries, failure, lately }) => [tries, failure?.code, Math.min(lately.length, 10)],
     }),
   )
 

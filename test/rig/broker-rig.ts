@@ -118,6 +118,7 @@ export function openPublisher(rig: Rig, queue: string, environment: Environment 
     queue,
     confirmMs: settings.blockedMs,
     patient: settings.onFailure === 'crash',
+    log,
   })
   const broker: Broker = createBroker({ machine: provideBroker(link), link, settings, log })
   publisher.follow(broker)

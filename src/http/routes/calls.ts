@@ -86,7 +86,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
     async (request) => {
       const { call_id, role } = request.body
       await demandSight(request, call_id)
-      await command(call_id, { type: 'hangUp', role })
+      await command(call_id, { type: 'hangUp', role, by: request.caller!.name })
       request.log.info({ call_id, leg: role, by: request.caller?.name }, 'a leg was hung up by the API')
       return { call_id, role, hungUp: true as const }
     },
