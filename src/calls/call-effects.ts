@@ -24,7 +24,7 @@ import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
-import type { FoundUnit, LiveCall } from './call.ts'
+import { type FoundUnit, forgetIntent, type LiveCall } from './call.ts'
 import type { WrittenQuestions } from './written-questions.ts'
 
 /** Maximum ms of a directory query; the visitor waits on the line. */
@@ -118,6 +118,8 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     findUnit: fromPromise<UnitFound, SharedNumber & { callId: string }>(
       async ({ input: { callId, number, blocks } }) => {
+        const call = find(callId)
+        if (call) forgetIntent(call)
         const all = await look(callId, (tenantId) => findUnits(tenantId, number))
         const [unit, ...others] = blocks.reduce(unitsInBlock, all)
         if (!unit) return null

@@ -25,7 +25,7 @@ export interface LiveCall extends LegOwner {
   readonly startedAt: Date
   readonly actor: Actor<typeof callMachine>
   readonly legs: Map<Role, Leg>
-  /** What the visitor said, for the rules; null for what was not said or understood. */
+  /** What the visitor said, for the rules; null for what was not said or understood. The intent goes when the unit is corrected. */
   visitor: { name: string | null; intent: Intent | null }
   /** Said to the visitor before the next prompt. */
   preface: Piece[]
@@ -33,4 +33,9 @@ export interface LiveCall extends LegOwner {
   resuming: Promise<void> | undefined
   /** Resolves when the call has ended and all its resources are released. */
   readonly ended: Promise<CallOutput | undefined>
+}
+
+/** Forgets the intent if the visitor corrects the unit: it was stated about another one. Called when a unit is asked for. */
+export function forgetIntent(call: LiveCall): void {
+  if (call.actor.getSnapshot().context.unit !== null) call.visitor = { ...call.visitor, intent: null }
 }

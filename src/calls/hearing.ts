@@ -20,7 +20,7 @@ import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Transcriber } from '../speech/index.ts'
-import type { FoundUnit, LiveCall } from './call.ts'
+import { type FoundUnit, forgetIntent, type LiveCall } from './call.ts'
 import type { Leg } from './leg.ts'
 
 /** Silence in ms that ends a visitor's utterance: visitors pause to think of the number. */
@@ -114,7 +114,7 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
   ): Promise<VisitorSpeech> => {
     const { call, leg, utterance } = heard
     const { locale } = leg
-    const { slots, plainIntent, source, problem } = await understanding.understand(utterance.text, {
+    const { slots, plainIntent, negates, source, problem } = await understanding.understand(utterance.text, {
       locale,
       asked: 'unit',
       signal,
@@ -131,8 +131,9 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
       blocks: namesOf(block, tower),
     }
     const unit = found.kind === 'found' ? unitOf(found.unit) : null
-    // a second sentence keeps what the first one said
-    call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? call.visitor.intent }
+    // a second sentence keeps what the first one said, unless it denies something
+    const before = negates ? null : call.visitor.intent
+    call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? before }
     // the journal has what was understood, not what was said
     call.note('understood', 'visitor', {
       unit: unit?.number ?? null,
@@ -156,6 +157,8 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
 
   return {
     listen: fromPromise<VisitorSpeech, Listening>(async ({ input: { callId, asking }, signal }) => {
+      const call = find(callId)
+      if (call) forgetIntent(call)
       const heard = await hear(callId, 'visitor', signal)
       try {
         return await understand(heard, asking, signal)

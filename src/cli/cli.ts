@@ -189,7 +189,11 @@ function createProgram(exit: (code: number) => void): Command {
         })
         const transcribes = loadConfig().speech.stt.provider !== 'none'
         const held = await listHeldNumbers(database, tenantId)
-        const warnings = [...directoryWarnings(rules ?? {}, { transcribes }), ...held.map(heldWarning)]
+        const trustsIntent = (await findTenant(database, tenantId))?.trustsIntent ?? false
+        const warnings = [
+          ...directoryWarnings(rules ?? {}, { transcribes, trustsIntent }),
+          ...held.map(heldWarning),
+        ]
         for (const warning of warnings) complain(`porteiro: ${warning}`)
         if (json) return print(JSON.stringify({ tenant: tenantId, ...result, warnings }))
         print(

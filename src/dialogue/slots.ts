@@ -9,6 +9,7 @@ import {
   INTENT_WORDS,
   NAME_LEADS,
   NAME_PARTICLES,
+  NEGATIONS,
   NOT_A_NAME,
   RESIDENT_LEADS,
 } from './visitor-words.ts'
@@ -51,9 +52,9 @@ export function slotsByRules(text: string, locale: Locale = 'pt-BR', asked?: Ask
     name === null && resident === null
       ? nameAt(words, /^eh?$/.test(words[0]?.plain ?? '') ? 1 : 0, locale)
       : null
-  const intent = intentOf(words)
+  const intent = intentOf(words, locale)
   return {
-    intent: intent ?? (asked === 'purpose' && words.length > 0 ? 'other' : null),
+    intent: intent ?? (asked === 'purpose' && words.length > 0 && !negates(words, locale) ? 'other' : null),
     name: name ?? (asked === 'name' ? bare : null),
     unit: unit?.named?.[0] ?? unit?.readings[0] ?? null,
     block: unit?.block ?? null,
@@ -63,7 +64,13 @@ export function slotsByRules(text: string, locale: Locale = 'pt-BR', asked?: Ask
   }
 }
 
-function intentOf(words: Word[]): Intent | null {
+/** Whether something is denied. What exactly, rules cannot tell: no intent is taken from such words. */
+export function negates(words: readonly Word[], locale: Locale): boolean {
+  return words.some(({ plain }) => NEGATIONS[locale].has(plain))
+}
+
+function intentOf(words: Word[], locale: Locale): Intent | null {
+  if (negates(words, locale)) return null
   let best: Intent | null = null
   let most = 0
   for (const [intent, known] of Object.entries(INTENT_WORDS)) {

@@ -5,7 +5,7 @@ import { numberKey } from './directory-index.ts'
 import { askModel, type LanguageModelOptions } from './language-model.ts'
 import { fold } from './names.ts'
 import { numbersIn } from './numbers.ts'
-import { type Asked, type Slots, slotsByRules } from './slots.ts'
+import { type Asked, negates, type Slots, slotsByRules } from './slots.ts'
 import { unitIn } from './spoken-unit.ts'
 import { wordsOf } from './words.ts'
 
@@ -16,6 +16,8 @@ interface Understood {
    * never part of a decision.
    */
   plainIntent: Intent | null
+  /** The words deny something: an intent that was stated before no longer counts. */
+  negates: boolean
   source: 'rules' | 'model'
   /** Why the model was not heard, for the log. */
   problem: ErrorCode | null
@@ -62,6 +64,7 @@ export function createUnderstanding(options: UnderstandingOptions = {}): Underst
       const byRules = (problem: ErrorCode | null): Understood => ({
         slots: rules,
         plainIntent: rules.intent,
+        negates: negates(wordsOf(text), locale),
         source: 'rules',
         problem,
       })
@@ -73,6 +76,7 @@ export function createUnderstanding(options: UnderstandingOptions = {}): Underst
         return {
           slots: checked(answer, rules, text, locale),
           plainIntent: rules.intent,
+          negates: negates(wordsOf(text), locale),
           source: 'model',
           problem: null,
         }

@@ -1,4 +1,5 @@
 import type { Intent } from '../directory/index.ts'
+import type { Locale } from '../platform/audio.ts'
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/))
 
@@ -20,6 +21,18 @@ export const INTENT_WORDS: Record<Exclude<Intent, 'other'>, ReadonlySet<string>>
     vistoria medico enfermeira cuidadora maintenance repair service technician electrician plumber cleaner cleaning
     painter installation install moving nurse inspection`,
   ),
+}
+
+const DENIALS = `nao nem nunca jamais nada nenhum nenhuma ninguem sem negativo tampouco not nor never none nothing nobody
+  without neither isnt arent wasnt werent aint dont doesnt didnt wont wouldnt cant cannot couldnt shouldnt havent hasnt`
+
+/**
+ * Beside one of these an intent may be the opposite of what was meant: "não é entrega não", "it's not a delivery". In
+ * Portuguese "no" means "in the".
+ */
+export const NEGATIONS: Record<Locale, ReadonlySet<string>> = {
+  'pt-BR': set(DENIALS),
+  en: set(`${DENIALS} no`),
 }
 
 /** As they are written; found by their plain words anywhere in what is said. */

@@ -40,8 +40,8 @@ export const blockedVisitor = z
 
 const time = z.string().regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'must be a time like 08:30')
 
-/** Opens without asking anybody. A window that ends before it begins spans midnight and belongs to its first day. */
-export const autoOpenWindow = z.strictObject({
+/** The fields of a window, each valid by itself. */
+export const windowFields = z.strictObject({
   /** 1 is Monday, 7 is Sunday. */
   weekdays: z
     .array(z.number().int().min(1).max(7))
@@ -50,8 +50,14 @@ export const autoOpenWindow = z.strictObject({
   from: time,
   to: time,
   timezone: z.string().refine(isTimezone, 'must be a time zone like America/Sao_Paulo'),
-  /** Only for visitors with this intent. The visitor's own statement is enough. */
+  /** Only for visitors with this intent. Only their own words prove it, so the tenant must trust those (`trustsIntent`). */
   intent: z.enum(INTENTS).optional(),
+})
+
+/** Opens without asking anybody. A window that ends before it begins spans midnight and belongs to its first day. */
+const autoOpenWindow = windowFields.refine((window) => !isEmptyWindow(window), {
+  path: ['to'],
+  message: 'must differ from "from"',
 })
 
 /** The rules of a tenant or unit in a directory file. Given rules replace the existing ones. */
@@ -62,7 +68,7 @@ export const entryRules = z.strictObject({
 })
 
 export type BlockedVisitor = z.output<typeof blockedVisitor>
-export type AutoOpenWindow = z.output<typeof autoOpenWindow>
+export type AutoOpenWindow = z.output<typeof windowFields>
 export type EntryRules = z.output<typeof entryRules>
 
 /** The known facts about a visitor. */
@@ -104,12 +110,18 @@ function wordsOf(text: string): string[] {
   return plain(text).match(/[\p{L}\d'’]+\*?|\*/gu) ?? []
 }
 
+/** Whether it begins when it ends. Such a window used to be open all day; it is no longer open at all. */
+export function isEmptyWindow({ from, to }: Pick<AutoOpenWindow, 'from' | 'to'>): boolean {
+  return from === to
+}
+
 /** Whether a window is open for `visitor` at `now`, in its time zone. */
 export function isOpen(
   { weekdays, from, to, timezone, intent }: AutoOpenWindow,
   visitor: Visitor,
   now: Date,
 ): boolean {
+  if (isEmptyWindow({ from, to })) return false
   if (intent !== undefined && intent !== visitor.intent) return false
   const { weekday, time } = localTime(now, timezone)
   const yesterday = weekday === 1 ? 7 : weekday - 1

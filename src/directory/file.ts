@@ -107,6 +107,7 @@ const tenant = z.strictObject({
   bargeIn: z.boolean().nullish(),
   notifyUnreached: z.boolean().nullish(),
   opensBy: z.enum(OPENS_BY).nullish(),
+  trustsIntent: z.boolean().nullish(),
   /** Foreign numbers that somebody has confirmed. */
   confirmed: z.array(z.string().regex(/^\+\d{8,15}$/, 'must be a number like +5511987654321')).nullish(),
   ...rules,

@@ -12,7 +12,7 @@ export {
   MAIN_TENANT,
   readEntrances,
 } from './entrances.ts'
-export { autoOpenWindow, blockedVisitor, INTENTS, type Intent } from './entry-rules.ts'
+export { blockedVisitor, INTENTS, type Intent, isEmptyWindow, windowFields } from './entry-rules.ts'
 export {
   country,
   directoryFile,
@@ -52,6 +52,7 @@ export { confirmNumbers, type HeldNumber, holdsNumber, listHeldNumbers } from '.
 export { directoryRevision } from './sql/revision.ts'
 export {
   type BlockedRow,
+  countShutWindows,
   deleteRule,
   listRules,
   type RuleOwner,

@@ -66,7 +66,8 @@ export async function decideEarly(
     const rule = { table: 'block_list', id: block.id, reason: block.reason ?? null } as const
     return { decision: 'blocked', rule }
   }
-  const windows = await listWindows(database, tenantId, unitId)
+  // an intent is only known from the visitor's own words
+  const windows = await listWindows(database, tenantId, unitId, OPENING)
   const window = windows.find((row) => isOpen(row, visitor, now))
   if (!window) return { decision: 'contact' }
   return { decision: 'authorized', rule: { table: 'auto_open_windows', id: window.id, reason: null } }
@@ -80,6 +81,8 @@ interface RuleRow {
 /** Rules of the tenant and of one unit; without a unit, only of the tenant. */
 const APPLIES = 'r.tenant_id = $1 and (r.unit_id is null or r.unit_id = $2)'
 const EVERY = 'r.tenant_id = $1 and $2::bigint is null'
+/** The windows among them that may open. */
+const OPENING = `${APPLIES} and (r.intent is null or (select trusts_intent from tenants where id = $1))`
 
 function listBlocked(
   database: Querier,

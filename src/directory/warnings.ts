@@ -4,6 +4,8 @@ import type { DirectoryRules } from './rules.ts'
 interface WarningOptions {
   /** Whether visitors' speech is transcribed (STT is not none). */
   transcribes: boolean
+  /** Whether the tenant lets stated intents open windows. */
+  trustsIntent: boolean
 }
 
 /**
@@ -12,7 +14,7 @@ interface WarningOptions {
  */
 export function directoryWarnings(
   { tenant, units = {} }: DirectoryRules,
-  { transcribes }: WarningOptions,
+  { transcribes, trustsIntent }: WarningOptions,
 ): string[] {
   const places: [string, EntryRules | undefined][] = [
     ['tenant', tenant],
@@ -27,10 +29,13 @@ export function directoryWarnings(
         ? []
         : [`${which} names a person, and names are only known with STT: it blocks nobody`]
     }),
-    ...(rules?.windows ?? []).flatMap(({ intent }, at) =>
-      intent === undefined || transcribes
+    ...(rules?.windows ?? []).flatMap(({ intent }, at) => {
+      if (intent === undefined) return []
+      const which = `${place}: windows[${at}] has an intent`
+      if (!transcribes) return [`${which}, and intents are only known with STT: it never opens`]
+      return trustsIntent
         ? []
-        : [`${place}: windows[${at}] has an intent, and intents are only known with STT: it never opens`],
-    ),
+        : [`${which}, which only the visitor's words prove, and "trustsIntent" is not set: it never opens`]
+    }),
   ])
 }

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { listHeldNumbers, MAIN_TENANT } from '../directory/index.ts'
+import { countShutWindows, listHeldNumbers, MAIN_TENANT } from '../directory/index.ts'
 import { countRetrying, listPauses, OWN_ENDPOINT, pausedEndpoints, readBreaker } from '../outbound/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -47,11 +47,12 @@ async function storedRemarks(
   tenantId: string | null,
 ): Promise<Remark[]> {
   const own = tenantId ?? undefined
-  const [pauses, retrying, paused, held, environment] = await Promise.all([
+  const [pauses, retrying, paused, held, shut, environment] = await Promise.all([
     listPauses(database, own),
     countRetrying(database, own),
     pausedEndpoints(database, { tenantId: own, limit: MOST }),
     listHeldNumbers(database, own),
+    countShutWindows(database, own),
     ownEndpoint && (own === undefined || own === MAIN_TENANT)
       ? readBreaker(database, OWN_ENDPOINT)
       : undefined,
@@ -67,6 +68,8 @@ async function storedRemarks(
     ),
     ...(retrying > 0 ? [{ code: 'messages.retrying', count: retrying } as const] : []),
     ...(held.length > 0 ? [{ code: 'numbers.held', count: held.length } as const] : []),
+    ...(shut.empty > 0 ? [{ code: 'windows.empty', count: shut.empty } as const] : []),
+    ...(shut.untrusted > 0 ? [{ code: 'windows.untrusted', count: shut.untrusted } as const] : []),
     ...paused.map(
       (one): Remark => ({
         code: 'endpoint.paused',

@@ -303,6 +303,11 @@ export const ERRORS = {
   UNIT_UNKNOWN: { status: 404, message: 'There is no unit {unit}.' },
   UNIT_AMBIGUOUS: { status: 409, message: 'Several units have the number {unit}; name block or tower.' },
   UNIT_TAKEN: { status: 409, message: 'Unit {number} already exists.' },
+  WINDOW_EMPTY: {
+    status: 400,
+    message:
+      'A window from {time} to {time} is empty; for all day write two: 00:00 to 12:00, 12:00 to 00:00.',
+  },
   RULE_UNKNOWN: { status: 404, message: 'There is no rule {id}.' },
   EXTENSION_UNKNOWN: { status: 404, message: 'There is no extension "{id}".' },
   EXTENSION_TAKEN: {

@@ -203,6 +203,10 @@ export const REASONS = {
   ],
   UNIT_UNKNOWN: ['A unidade {unit} não existe.', 'There is no unit {unit}.'],
   UNIT_TAKEN: ['A unidade {number} já existe.', 'Unit {number} already exists.'],
+  WINDOW_EMPTY: [
+    'Das {time} às {time} é um período vazio. Para o dia todo, cadastre dois: das 00:00 às 12:00 e das 12:00 às 00:00.',
+    'From {time} to {time} is empty. For all day, add two: 00:00 to 12:00, and 12:00 to 00:00.',
+  ],
   RULE_UNKNOWN: ['A regra {id} não existe.', 'There is no rule {id}.'],
   EXTENSION_UNKNOWN: ['O ramal "{id}" não existe.', 'There is no extension "{id}".'],
   EXTENSION_TAKEN: [

@@ -41,6 +41,7 @@ async function bothSpeak(
     id: 'one',
     tenantId: 'default',
     visitor: { name: null, intent: null },
+    actor: { getSnapshot: () => ({ context: { unit: null } }) },
     legs: new Map([
       ['visitor', legOf('visitor', WORDS)],
       ['resident', legOf('resident', 'pode entrar')],
@@ -89,6 +90,42 @@ test('a yes with a gap, or one that is hardly heard, is asked back', async () =>
     const { answer } = await bothSpeak(createUnderstanding(), { recognition })
     assert.is(answer, 'likely-yes')
   }
+})
+
+test('an intent is kept by the next sentence, and lost by a negation or a corrected unit', async () => {
+  const texts = ['é uma entrega', 'cento e um', 'não é entrega', 'é uma entrega', 'cento e dois']
+  let unit: object | null = null
+  const leg = {
+    locale: 'pt-BR',
+    listen: async () => ({ id: 1, text: texts.shift(), complete: true, ms: 0 }),
+    forget: () => {},
+  } as unknown as Leg
+  const call = {
+    id: 'one',
+    tenantId: 'default',
+    visitor: { name: null, intent: null },
+    actor: { getSnapshot: () => ({ context: { unit } }) },
+    legs: new Map([['visitor', leg]]),
+    note: () => {},
+  } as unknown as LiveCall
+  const { listen } = createHearing({
+    find: () => call,
+    transcriber: { ready: true } as Transcriber,
+    understanding: createUnderstanding(),
+    match: async () => ({ kind: 'unknown', reason: 'no-such-unit' }),
+    opensBy: async () => 'key-and-voice',
+    log: captureLog().log,
+  })
+  const heard = async () => {
+    await toPromise(createActor(listen, { input: { callId: 'one' } }).start())
+    return call.visitor.intent
+  }
+  assert.equal(
+    [await heard(), await heard(), await heard(), await heard()],
+    ['delivery', 'delivery', null, 'delivery'],
+  )
+  unit = { id: '1', number: '101', label: '101' }
+  assert.is(await heard(), null)
 })
 
 test('a tenant that opens by key alone takes no spoken yes, and none is taken where that cannot be read', async () => {

@@ -185,6 +185,27 @@ test('a model that obeys the visitor is not heard', async (rig) => {
   assert.equal(understood.slots, { ...NO_SLOTS, unit: '101' })
 })
 
+test('words with a negation state no intent, whatever else they have', async (rig) => {
+  for (const [text, locale] of [
+    ['não é entrega não', 'pt-BR'],
+    ['nao e uma visita', 'pt-BR'],
+    ['entrega nenhuma', 'pt-BR'],
+    ['nunca faço entrega', 'pt-BR'],
+    ['vim sem encomenda', 'pt-BR'],
+    ["it's not a delivery", 'en'],
+    ["it isn't a delivery", 'en'],
+    ['no delivery today', 'en'],
+    ["I don't bring a package", 'en'],
+  ] as const) {
+    const understood = await createUnderstanding().understand(text, { locale, asked: 'unit' })
+    assert.equal([text, understood.plainIntent, understood.negates], [text, null, true])
+    assert.is(slotsByRules(text, locale, 'purpose').intent, null, text)
+  }
+  const { understand } = await openModel(rig, content({ ...NO_SLOTS, intent: 'delivery' }))
+  const { plainIntent, negates } = await understand('não é entrega')
+  assert.equal([plainIntent, negates], [null, true])
+})
+
 test("the model's intent never reaches an auto-open window", async (rig) => {
   const { understand } = await openModel(rig, content({ ...NO_SLOTS, intent: 'delivery' }))
   const understood = await understand('boa noite, apartamento 101')

@@ -1,15 +1,16 @@
 import * as assert from 'uvu/assert'
 import {
-  autoOpenWindow,
   type BlockedVisitor,
   isBlocked,
   isOpen,
   type Visitor,
+  windowFields,
 } from '../../src/directory/entry-rules.ts'
 import { directoryFile, parseDirectory } from '../../src/directory/file.ts'
 import { callerNumber } from '../../src/directory/phone-number.ts'
 import { decideEarly, exportRules, importRules, resolvePlan } from '../../src/directory/rules.ts'
 import { exportDirectory, importDirectory } from '../../src/directory/sql/directory.ts'
+import { countShutWindows, writeWindow } from '../../src/directory/sql/rules.ts'
 import type { PorteiroError } from '../../src/platform/errors.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -24,6 +25,7 @@ const FILE = {
   tenant: {
     id: 'default',
     name: 'Ipê',
+    trustsIntent: true,
     plan: [{ kind: 'call', ringSeconds: 20, attempts: 1 }, { kind: 'operator' }],
     blocked: [
       { phone: '(11) 98765-4321', reason: 'fez ameaças' },
@@ -136,6 +138,41 @@ test('rules decide early: a block first, then a window, else somebody is asked',
   assert.is(await decide('103', {}, new Date('2026-11-22T02:00:00Z')), 'contact')
 })
 
+test('a stated intent opens only for a tenant that trusts it', async (rig) => {
+  const { trustsIntent: _, ...tenant } = FILE.tenant
+  const { database } = await openDirectory(rig, { ...FILE, tenant })
+  const friday = new Date('2026-11-20T13:00:00Z')
+  const decide = async () => {
+    const visitor: Visitor = { name: 'Paulo', intent: 'delivery' }
+    return (await decideEarly(database, 'default', null, visitor, friday)).decision
+  }
+  assert.is(await decide(), 'contact')
+  assert.equal(await countShutWindows(database), { empty: 0, untrusted: 1 })
+  assert.is((await exportDirectory(database, 'default'))?.tenant?.trustsIntent, undefined)
+  await load(database, { tenant: { id: 'default', name: 'Ipê', trustsIntent: true }, units: [] })
+  assert.is(await decide(), 'authorized')
+  assert.equal(await countShutWindows(database, 'default'), { empty: 0, untrusted: 0 })
+  assert.is((await exportDirectory(database, 'default'))?.tenant?.trustsIntent, true)
+  // what a file leaves out stays
+  await load(database, { tenant: { id: 'default', name: 'Ipê' }, units: [] })
+  assert.is(await decide(), 'authorized')
+})
+
+test('a window that ends when it begins is refused in a file, and a stored one never opens', async (rig) => {
+  const window = { weekdays: [1, 2, 3, 4, 5, 6, 7], from: '08:00', to: '08:00', timezone: 'UTC' }
+  assert.throws(
+    () => parse({ tenant: { id: 'default', name: 'Ipê', windows: [window] }, units: [] }),
+    (error: PorteiroError) =>
+      /windows\[0\]\.to: must differ from "from"/.test(String(error.details['problems'])),
+  )
+  const { database } = await openDirectory(rig, { units: [] })
+  await writeWindow(database, { tenantId: 'default', unitId: null }, window)
+  for (const time of ['2026-11-20T08:00:00Z', '2026-11-20T08:00:30Z', '2026-11-20T13:00:00Z'])
+    assert.is((await decideEarly(database, 'default', null, {}, new Date(time))).decision, 'contact')
+  assert.equal(await countShutWindows(database), { empty: 1, untrusted: 0 })
+  assert.equal(await countShutWindows(database, 'other'), { empty: 0, untrusted: 0 })
+})
+
 test('the rule that decided is told, with the reason that operators wrote', async (rig) => {
   const { database } = await openDirectory(rig)
   const { rule } = await decideEarly(database, 'default', null, { phone: '+5511987654321' }, new Date())
@@ -225,7 +262,7 @@ test('a blocked name is whole words in their order, without accents; with a tele
 })
 
 test('windows follow the clocks of their time zone, summer time included', () => {
-  const window = autoOpenWindow.parse({
+  const window = windowFields.parse({
     weekdays: [7],
     from: '08:00',
     to: '09:00',
@@ -235,13 +272,16 @@ test('windows follow the clocks of their time zone, summer time included', () =>
   assert.equal([open('2026-03-22T08:00:00Z'), open('2026-03-22T07:59:59Z')], [true, false])
   // the clocks went forward in the night before
   assert.equal([open('2026-03-29T07:00:00Z'), open('2026-03-29T08:00:00Z')], [true, false])
-  const always = autoOpenWindow.parse({
-    weekdays: [1, 2, 3, 4, 5, 6, 7],
-    from: '00:00',
-    to: '00:00',
-    timezone: 'UTC',
-  })
-  assert.ok(isOpen(always, {}, new Date('2026-01-01T13:37:00Z')))
+  const week = { ...window, weekdays: [1, 2, 3, 4, 5, 6, 7], timezone: 'UTC' }
+  const halves = [
+    { ...week, from: '00:00', to: '12:00' },
+    { ...week, from: '12:00', to: '00:00' },
+  ]
+  for (const time of ['00:00:00', '11:59:59', '12:00:00', '23:59:59']) {
+    const at = new Date(`2026-01-01T${time}Z`)
+    assert.is(halves.filter((half) => isOpen(half, {}, at)).length, 1)
+    assert.not(isOpen({ ...week, from: '00:00', to: '00:00' }, {}, at))
+  }
 })
 
 test('telephone numbers are one however they are written', () => {

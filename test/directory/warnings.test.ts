@@ -7,9 +7,9 @@ const test = suite('directory: rules without effect')
 
 const WEEK = { weekdays: [1, 2], from: '08:00', to: '18:00', timezone: 'America/Sao_Paulo' }
 
-function warnings(transcribes: boolean, file: object): string[] {
+function warnings(transcribes: boolean, file: object, trustsIntent = true): string[] {
   const { rules = {} } = parseDirectory(Buffer.from(JSON.stringify(file)))
-  return directoryWarnings(rules, { transcribes })
+  return directoryWarnings(rules, { transcribes, trustsIntent })
 }
 
 const unit = (number: string, rules: object) => ({ number, residents: [{ name: 'Ana' }], ...rules })
@@ -31,6 +31,9 @@ test('names and intents are understood with STT only', () => {
     ],
   }
   assert.equal(warnings(true, file), [])
+  assert.equal(warnings(true, file, false), [
+    `unit 101: windows[1] has an intent, which only the visitor's words prove, and "trustsIntent" is not set: it never opens`,
+  ])
   assert.equal(warnings(false, file), [
     'unit 101: blocked[0] names a person, and names are only known with STT: it blocks nobody',
     'unit 101: windows[1] has an intent, and intents are only known with STT: it never opens',

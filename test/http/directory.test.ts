@@ -322,6 +322,23 @@ test('a foreign number with a national twin is held until it is confirmed', asyn
   assert.equal((await ask('/api/held-numbers')).body.items, [])
 })
 
+test('a window that ends when it begins is refused with a code, and a stored one is remarked on', async (rig) => {
+  const { ask, database } = await openSite(rig)
+  const window = { weekdays: [1], from: '08:00', to: '18:00', timezone: 'UTC' }
+  const empty = { ...window, to: '08:00' }
+  refused(await ask('/api/windows', { body: empty }), 400, 'WINDOW_EMPTY')
+  const { body: made } = await ask('/api/windows', { body: { ...window, intent: 'delivery' } })
+  refused(await ask(`/api/windows/${made.id}`, { method: 'PUT', body: empty }), 400, 'WINDOW_EMPTY')
+  const remarks = async () =>
+    (await ask('/api/status')).body.remarks.filter(({ code }: { code: string }) =>
+      code.startsWith('windows.'),
+    )
+  assert.equal(await remarks(), [{ code: 'windows.untrusted', count: 1 }])
+  // as a version before stored it
+  await database.query('update auto_open_windows set closes = opens')
+  assert.equal(await remarks(), [{ code: 'windows.empty', count: 1 }])
+})
+
 test('tenants are made, changed and deleted by a key of all of them', async (rig) => {
   const { ask, as } = await openSite(rig)
   const made = await ask('/api/tenants', { body: { id: 'vila', name: 'Vila', plan: [{ kind: 'operator' }] } })
@@ -333,6 +350,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     bargeIn: false,
     notifyUnreached: false,
     opensBy: 'key-and-voice',
+    trustsIntent: false,
     plan: [{ kind: 'operator' }],
     planUnreadable: false,
   })
@@ -342,7 +360,15 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
   const admin = await as('vila', 'admin')
   const own = await admin.ask('/api/tenants/vila', {
     method: 'PATCH',
-    body: { locale: 'en', country: 'PT', bargeIn: true, notifyUnreached: true, opensBy: 'key', plan: null },
+    body: {
+      locale: 'en',
+      country: 'PT',
+      bargeIn: true,
+      notifyUnreached: true,
+      opensBy: 'key',
+      trustsIntent: true,
+      plan: null,
+    },
   })
   assert.equal(own.body, {
     id: 'vila',
@@ -352,6 +378,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     bargeIn: true,
     notifyUnreached: true,
     opensBy: 'key',
+    trustsIntent: true,
     plan: null,
     planUnreadable: false,
   })
@@ -364,6 +391,7 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     bargeIn: true,
     notifyUnreached: true,
     opensBy: 'key',
+    trustsIntent: true,
     plan: null,
     planUnreadable: false,
   })

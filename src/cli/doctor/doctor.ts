@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { audioFrame } from '../../audiosocket/index.ts'
 import { createAri } from '../../clicktocall/index.ts'
 import { type Config, type Environment, parseConfig, unknownSettings } from '../../config/index.ts'
-import { listHeldNumbers } from '../../directory/index.ts'
+import { countShutWindows, listHeldNumbers } from '../../directory/index.ts'
 import { loadPrompts } from '../../media/index.ts'
 import { brokerError, createLink } from '../../platform/amqp/index.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
@@ -141,7 +141,12 @@ const database: Check = async (config) => {
     const kind = opened.embedded ? 'embedded' : 'external'
     if (open.length === 0) {
       const found: Finding = { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
-      return [found, await examineExtensions(config, opened), await examineNumbers(opened)]
+      return [
+        found,
+        await examineExtensions(config, opened),
+        await examineNumbers(opened),
+        await examineWindows(opened),
+      ]
     }
     const detail = `${kind}, ${open.length} of ${files.length} migrations are pending`
     return {
@@ -169,6 +174,25 @@ async function examineNumbers(opened: Querier): Promise<Finding> {
     state: 'warning',
     detail: lines.join('\n'),
     remedy: 'Nobody is asked by these. Correct the number, or confirm it, at its unit in the page.',
+  }
+}
+
+/** Auto-open windows that never open, though somebody may rely on them. */
+async function examineWindows(opened: Querier): Promise<Finding> {
+  const name = 'windows'
+  const { empty, untrusted } = await countShutWindows(opened)
+  if (empty + untrusted === 0) return { name, state: 'ok', detail: 'all of them can open' }
+  const lines = [
+    ...(empty > 0 ? [`${empty} end when they begin, and never open`] : []),
+    ...(untrusted > 0
+      ? [`${untrusted} have an intent that only the visitor's words prove, and never open`]
+      : []),
+  ]
+  return {
+    name,
+    state: 'warning',
+    detail: lines.join('\n'),
+    remedy: 'Correct their times, or set trustsIntent of their tenant (docs/directory.md#auto-open-windows).',
   }
 }
 

@@ -56,6 +56,8 @@ interface Tenant {
   confirmed?: string[]
   /** Key and voice unless it says otherwise. */
   opensBy?: OpensBy
+  /** Whether a visitor's own words open a window with an intent; default: false. */
+  trustsIntent?: boolean
 }
 
 /** A whole directory, as in files. */
@@ -144,9 +146,11 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
     bargeIn: boolean | null
     notifyUnreached: boolean | null
     opensBy: OpensBy
+    trustsIntent: boolean
   }>(
     `select id, name, locale, country, (settings -> 'bargeIn')::boolean as "bargeIn",
-       (settings -> 'notifyUnreached')::boolean as "notifyUnreached", opens_by as "opensBy" from tenants where id = $1`,
+       (settings -> 'notifyUnreached')::boolean as "notifyUnreached", opens_by as "opensBy",
+       trusts_intent as "trustsIntent" from tenants where id = $1`,
     [tenantId],
   )
   return (
@@ -159,6 +163,7 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
       ...(row.bargeIn !== null && { bargeIn: row.bargeIn }),
       ...(row.notifyUnreached !== null && { notifyUnreached: row.notifyUnreached }),
       ...(row.opensBy !== 'key-and-voice' && { opensBy: row.opensBy }),
+      ...(row.trustsIntent && { trustsIntent: true }),
     }
   )
 }
@@ -219,11 +224,12 @@ export function importDirectory(
 ): Promise<ImportReport> {
   return database.transaction(async (transaction) => {
     await transaction.query(
-      `insert into tenants (id, name, locale, settings, country, opens_by)
-       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6), coalesce($7, 'key-and-voice'))
+      `insert into tenants (id, name, locale, settings, country, opens_by, trusts_intent)
+       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6), coalesce($7, 'key-and-voice'), coalesce($8, false))
        on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale),
          settings = tenants.settings || $4::jsonb, country = coalesce($5, tenants.country),
-         opens_by = coalesce($7, tenants.opens_by)`,
+         opens_by = coalesce($7, tenants.opens_by),
+         trusts_intent = coalesce($8, tenants.trusts_intent)`,
       [
         tenantId,
         tenant?.name ?? null,
@@ -232,6 +238,7 @@ export function importDirectory(
         tenant?.country ?? null,
         DEFAULT_COUNTRY,
         tenant?.opensBy ?? null,
+        tenant?.trustsIntent ?? null,
       ],
     )
     if (tenant?.confirmed) await confirmNumbers(transaction, tenantId, tenant.confirmed)

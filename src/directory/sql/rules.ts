@@ -59,6 +59,24 @@ const SELECTED: Record<RuleTable, string> = {
     to_char(r.closes, 'HH24:MI') as "to", r.timezone, r.intent`,
 }
 
+/** Windows that never open, by reason, for one tenant or all. */
+interface ShutWindows {
+  /** They end when they begin. */
+  empty: number
+  /** They have an intent, and their tenant does not trust what visitors say. */
+  untrusted: number
+}
+
+export async function countShutWindows(database: Querier, tenantId?: string): Promise<ShutWindows> {
+  const [row] = await database.query<ShutWindows>(
+    `select count(*) filter (where w.opens = w.closes)::int as empty,
+       count(*) filter (where w.opens <> w.closes and w.intent is not null and not t.trusts_intent)::int as untrusted
+     from auto_open_windows w join tenants t on t.id = w.tenant_id where $1::text is null or w.tenant_id = $1`,
+    [tenantId ?? null],
+  )
+  return row!
+}
+
 /** Rules in order of creation. `id`: only this one, if it belongs to the tenant. */
 export function listRules<Row extends Rule>(
   database: Querier,

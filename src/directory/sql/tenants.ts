@@ -13,6 +13,8 @@ interface TenantRow {
   /** Whether residents get a message about a visit that did not reach them. */
   notifyUnreached: boolean
   opensBy: OpensBy
+  /** Whether a visitor's own words open a window with an intent. */
+  trustsIntent: boolean
   /** Null: no own plan, or an unreadable one. */
   plan: ContactPlan | null
   /** The stored plan cannot be read; calls ignore it. */
@@ -27,12 +29,13 @@ interface TenantChange {
   bargeIn?: boolean | undefined
   notifyUnreached?: boolean | undefined
   opensBy?: OpensBy | undefined
+  trustsIntent?: boolean | undefined
   plan?: ContactPlan | null | undefined
 }
 
 const COLUMNS = `id, name, locale, country, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
   coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached",
-  opens_by as "opensBy", settings -> 'plan' as plan`
+  opens_by as "opensBy", trusts_intent as "trustsIntent", settings -> 'plan' as plan`
 
 /** All tenants by id, or only the given one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
@@ -59,7 +62,7 @@ export async function createTenant(
 export async function changeTenant(
   database: Querier,
   id: string,
-  { name, locale, country, bargeIn, notifyUnreached, opensBy, plan }: TenantChange,
+  { name, locale, country, bargeIn, notifyUnreached, opensBy, trustsIntent, plan }: TenantChange,
 ): Promise<boolean> {
   const settings = {
     ...(bargeIn !== undefined && { bargeIn }),
@@ -69,6 +72,7 @@ export async function changeTenant(
   const rows = await database.query(
     `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
        country = coalesce($7, country), opens_by = coalesce($8, opens_by),
+       trusts_intent = coalesce($9, trusts_intent),
        settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
      where id = $1 returning id`,
     [
@@ -80,6 +84,7 @@ export async function changeTenant(
       JSON.stringify(settings),
       country ?? null,
       opensBy ?? null,
+      trustsIntent ?? null,
     ],
   )
   return rows.length > 0

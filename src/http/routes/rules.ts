@@ -2,19 +2,20 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import {
-  autoOpenWindow,
   type BlockedRow,
   blockedVisitor,
   deleteRule,
   filled,
   findUnits,
   isAt,
+  isEmptyWindow,
   isOrphan,
   listRules,
   type RuleOwner,
   type RuleTable,
   unitNumber,
   type WindowRow,
+  windowFields,
   writeBlocked,
   writeWindow,
 } from '../../directory/index.ts'
@@ -48,8 +49,11 @@ export async function ruleRoutes(app: FastifyInstance, { database }: RuleRoutesO
     table: 'auto_open_windows',
     one: 'a window in which visitors are let in',
     row: listedWindow,
-    body: autoOpenWindow.safeExtend(forUnit),
-    write: (owner, rule) => writeWindow(database, owner, rule),
+    body: windowFields.safeExtend(forUnit),
+    write: async (owner, rule) => {
+      if (isEmptyWindow(rule)) throw fail('WINDOW_EMPTY', { time: rule.from })
+      return writeWindow(database, owner, rule)
+    },
   })
 }
 

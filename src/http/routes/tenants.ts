@@ -27,6 +27,7 @@ const change = {
   bargeIn: z.boolean().optional(),
   notifyUnreached: z.boolean().optional(),
   opensBy: opensBy.optional(),
+  trustsIntent: z.boolean().optional(),
   /** Null: the default plan. */
   plan: contactPlan.nullable().optional(),
 }
@@ -79,7 +80,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, contact plan',
+          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, contact plan',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },

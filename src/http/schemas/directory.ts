@@ -20,6 +20,9 @@ export const tenant = z
     bargeIn: z.boolean(),
     notifyUnreached: z.boolean(),
     opensBy,
+    trustsIntent: z
+      .boolean()
+      .describe('Whether a window with an intent opens for visitors who only say that they have it'),
     plan,
     planUnreadable,
   })

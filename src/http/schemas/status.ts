@@ -22,6 +22,14 @@ export const remark = z
     z
       .object({ code: z.literal('numbers.held'), count: z.number() })
       .describe('Number of residents who are not asked in writing until their foreign numbers are confirmed'),
+    z
+      .object({ code: z.literal('windows.empty'), count: z.number() })
+      .describe('Number of auto-open windows that end when they begin; they never open'),
+    z
+      .object({ code: z.literal('windows.untrusted'), count: z.number() })
+      .describe(
+        'Number of auto-open windows with an intent whose tenant does not trust stated intents; they never open',
+      ),
     z.object({ code: z.literal('clicktocall.off') }).describe('CLICKTOCALL=off: residents are not called'),
     z
       .object({ code: z.literal('audiosocket.loopback') })

@@ -68,6 +68,26 @@ const WORDS = {
     ),
     to: '#/directory',
   }),
+  'windows.empty': ({ count: number }) => ({
+    text: count(
+      number,
+      'período de entrada livre termina na hora em que começa e nunca abre',
+      'períodos de entrada livre terminam na hora em que começam e nunca abrem',
+      'free entry window ends when it begins and never opens',
+      'free entry windows end when they begin and never open',
+    ),
+    to: '#/directory',
+  }),
+  'windows.untrusted': ({ count: number }) => ({
+    text: count(
+      number,
+      'período de entrada livre depende do motivo que o visitante diz, e o condomínio não confia nele: nunca abre',
+      'períodos de entrada livre dependem do motivo que o visitante diz, e o condomínio não confia nele: nunca abrem',
+      'free entry window depends on what visitors say they come for, which the tenant does not trust: it never opens',
+      'free entry windows depend on what visitors say they come for, which the tenant does not trust: they never open',
+    ),
+    to: '#/directory',
+  }),
   'clicktocall.off': () => ({
     text: tr('CLICKTOCALL=off: nenhum telefone toca', 'CLICKTOCALL=off: no telephone rings'),
   }),

@@ -72,8 +72,8 @@ function Blocked({ tenant }) {
             )
           }
           ${tr(
-            'Um telefone ainda não tem efeito: as chamadas do portão não trazem o número.',
-            "A telephone has no effect yet: the gate's calls carry no number.",
+            'O nome só é conferido quando o visitante o diz junto com a unidade; a resposta gravada à pergunta do nome não é. Um telefone ainda não tem efeito: as chamadas do portão não trazem o número.',
+            "A name is only checked when visitors say it together with the unit, not in the recorded answer to the question for the name. A telephone has no effect yet: the gate's calls carry no number.",
           )}
         </p>
       </form>`

@@ -24,6 +24,7 @@ const BLANK = {
   bargeIn: false,
   notifyUnreached: false,
   opensBy: 'key-and-voice',
+  trustsIntent: false,
   plan: null,
 }
 
@@ -135,6 +136,7 @@ function Tenant({ tenant, close }) {
       <div class="checks">
         <${Check} label=${tr('A fala interrompe os avisos', 'Speech interrupts the prompts')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
         <${Check} label=${tr('Escrever aos moradores que não atenderam um visitante', 'Write to residents whom a visitor could not reach')} checked=${form.notifyUnreached} disabled=${fixed} set=${(notifyUnreached) => change({ notifyUnreached })} />
+        <${Check} label=${tr('Abrir sem perguntar a ninguém quando o visitante diz o motivo da entrada livre, sem prova', 'Open without asking anybody for visitors who say that they come for the purpose of a free entry window, unproven')} checked=${form.trustsIntent} disabled=${fixed} set=${(trustsIntent) => change({ trustsIntent })} />
       </div>
       <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "Same as the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
       <div class="spread">
@@ -175,7 +177,18 @@ function planWord({ plan, planUnreadable }) {
 }
 
 /** @param {Written} tenant */
-function formOf({ id, name, locale, country, bargeIn, notifyUnreached, opensBy, plan, planUnreadable }) {
+function formOf({
+  id,
+  name,
+  locale,
+  country,
+  bargeIn,
+  notifyUnreached,
+  opensBy,
+  trustsIntent,
+  plan,
+  planUnreadable,
+}) {
   return {
     id,
     name,
@@ -184,6 +197,7 @@ function formOf({ id, name, locale, country, bargeIn, notifyUnreached, opensBy, 
     bargeIn,
     notifyUnreached,
     opensBy,
+    trustsIntent,
     plan: planUnreadable ? undefined : plan,
   }
 }
