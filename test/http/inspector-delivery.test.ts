@@ -171,7 +171,7 @@ inChromium(
     await logIn(here, plain)
     await page.goto(`${new URL(page.url()).origin}/inspector#/delivery/${id}`)
     await page.getByText('The latest 500 steps only.').waitFor()
-    await page.getByText('are hidden here: the inspector shows them only to who may operate').waitFor()
+    await page.getByText('are hidden here: the inspector shows them only with the scope operate').waitFor()
     const shown = page.locator('.events [aria-current=step]')
     assert.is(await shown.innerText(), '500 · message.released · 900')
     const slider = page.getByRole('slider')

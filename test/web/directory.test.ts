@@ -162,7 +162,7 @@ inChromium('what the service does not take is marked at its field, and the dialo
   await whatsapp.fill('12')
   await dialog.getByRole('checkbox', { name: 'Pode receber mensagens' }).first().uncheck()
   await dialog.getByRole('button', { name: 'Salvar' }).click()
-  await dialog.getByText('Um número com o código do país, como +5511987654321.').waitFor()
+  await dialog.getByText('Um número com DDD, como (11) 98765-4321').waitFor()
   // told when the focus is there
   await page.locator('.toast.bad:popover-open', { hasText: 'Corrija os campos marcados.' }).waitFor()
   assert.is(await page.evaluate('document.activeElement.value'), '12', 'it has the focus')
