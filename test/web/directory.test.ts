@@ -226,7 +226,7 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
   )
   await page.getByText('No unit yet').waitFor()
   await page.getByRole('button', { name: 'New unit' }).click()
-  await dialog.getByText('Ring the residents (3×)').waitFor()
+  await dialog.getByText('Call the residents (3×)').waitFor()
   await page.keyboard.press('Escape')
 
   await row.click()
