@@ -3,10 +3,13 @@ import * as assert from 'uvu/assert'
 import { examine, exitOf } from '../../src/cli/doctor/doctor.ts'
 import type { Finding } from '../../src/cli/doctor/finding.ts'
 import type { Environment } from '../../src/config/config.ts'
+import { confirmNumbers, importDirectory } from '../../src/directory/index.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { openDatabase } from '../../src/platform/postgres/index.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openAri } from '../rig/ari-peer.ts'
 import { BROKER_URL, withBroker } from '../rig/broker-rig.ts'
-import { testUrl } from '../rig/database.ts'
+import { openDatabaseUrl, testUrl } from '../rig/database.ts'
 import { holdPort } from '../rig/ports.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
@@ -129,6 +132,21 @@ test('Asterisk that answers is well, with a wrong login it is not', async (rig) 
 testReal('RabbitMQ that answers is well', async (rig) => {
   const { of } = await look(rig, { AMQP_URL: BROKER_URL })
   assert.is(of('rabbitmq').state, 'ok')
+})
+
+test('foreign numbers that may be strangers are listed, without their middle', async (rig) => {
+  const held = await openDatabaseUrl(rig)
+  const database = await openDatabase({ url: held, dataDir: '', log: silentLog(), max: 1 })
+  const residents = [{ name: 'Ana', whatsapp: '+51987654321' }]
+  await importDirectory(database, 'default', [{ number: '101', residents }])
+  const first = await look(rig, { DATABASE_URL: held })
+  assert.is(first.of('numbers').state, 'warning')
+  assert.is(first.of('numbers').detail, 'default, unit 101, Ana: +5198…4321 may be +5551…4321')
+  assert.is(first.exit, 0)
+  await confirmNumbers(database, 'default', ['+51987654321'])
+  await database.close()
+  const second = await look(rig, { DATABASE_URL: held })
+  assert.equal([second.of('numbers').state, second.of('numbers').detail], ['ok', 'none is held'])
 })
 
 const url = testUrl()
