@@ -188,13 +188,14 @@ function isOutside({ block, tower }: Pick<IndexedUnit, 'block' | 'tower'>): bool
 
 /**
  * The units in a block or tower as it was keyed or said. Where blocks have letters, keys name them by their place in the
- * alphabet: 2 is B.
+ * alphabet: 2 is B. 0 is the unit that is in none.
  */
 export function unitsInBlock<U extends Pick<IndexedUnit, 'block' | 'tower'>>(units: U[], said: string): U[] {
   const inside = units.filter((unit) => isIn(unit, [said]))
   const numbered = units.some(({ block, tower }) =>
     [block, tower].some((name) => name && /\d/.test(blockKey(name))),
   )
+  if (inside.length === 0 && said === '0') return units.filter(isOutside)
   if (inside.length > 0 || numbered || !/^[1-9]$/.test(said)) return inside
   const letter = String.fromCharCode('a'.charCodeAt(0) + Number(said) - 1)
   return units.filter((unit) => isIn(unit, [letter]))

@@ -239,6 +239,8 @@ test('keys and words name one block; keys name letters where blocks have no numb
   assert.equal(chosen(lettered, '2'), ['Bloco B'])
   assert.equal(chosen(lettered, '3'), ['C'])
   assert.equal(chosen(lettered, '4'), [])
+  assert.is(unitsInBlock(at(['1'], [null]), '0').length, 1)
+  assert.equal(unitsInBlock(at(['0'], [null]), '0'), at(['0']))
   const towers = at(['1', 'Norte'], ['1', 'Sul'], ['2', 'Norte'])
   assert.equal(chosen(towers, '1'), ['1 Norte', '1 Sul'])
   assert.equal(chosen(towers, 'north'), ['1 Norte', '2 Norte'])

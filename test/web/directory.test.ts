@@ -29,6 +29,7 @@ inChromium(
 
     await page.getByRole('button', { name: 'New unit' }).click()
     await dialog.getByLabel('Number, as it is dialled').fill('101')
+    await dialog.getByLabel('Block').fill('a')
     await residents.fill('Nobody')
     await dialog.getByRole('button', { name: 'Save' }).click()
     await page.locator('.toast.bad').waitFor()
@@ -168,7 +169,7 @@ inChromium('what the service does not take is marked at its field, and the dialo
   assert.is(await page.evaluate('document.activeElement.value'), '12', 'it has the focus')
   assert.is(await dialog.locator('[aria-invalid="true"]').count(), 1)
   assert.is((await unitIn(house, '101')).label, '101', 'nothing is written')
-  await whatsapp.fill('+55 11 98765-4321')
+  await whatsapp.fill('011 98765-4321')
   await dialog.getByRole('button', { name: 'Salvar' }).click()
   await dialog.waitFor({ state: 'detached' })
   assert.is((await unitIn(house, '101')).label, 'Cobertura')
