@@ -51,7 +51,7 @@ export const askingMachine = setup({
         {
           src: 'deadline',
           id: 'askDeadline',
-          input: ({ context }) => inMs(context.waitMs),
+          input: ({ context, self }) => inMs(self, context.waitMs),
           onDone: 'over',
         },
       ],
@@ -60,7 +60,7 @@ export const askingMachine = setup({
       invoke: {
         src: 'deadline',
         id: 'answerDeadline',
-        input: ({ context }) => inMs(context.waitMs),
+        input: ({ context, self }) => inMs(self, context.waitMs),
         onDone: 'over',
       },
       initial: 'telling',

@@ -75,7 +75,7 @@ export const attemptMachine = setup({
   invoke: {
     src: 'deadline',
     id: 'ringDeadline',
-    input: ({ context }) => inMs(context.ringMs),
+    input: ({ context, self }) => inMs(self, context.ringMs),
     onDone: '.over',
   },
   initial: 'dialing',

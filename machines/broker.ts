@@ -1,4 +1,5 @@
 import { assign, setup } from 'xstate'
+import { clockOf } from './clock.ts'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort, port } from './port.ts'
 
@@ -30,7 +31,7 @@ export interface BrokerContext {
   tries: number
   /** How often the connection was lost. */
   losses: number
-  /** When it was lost lately, ms since the epoch. */
+  /** When it was lost within LOSS_WINDOW_MS before the last loss, ms since the epoch. */
   lately: number[]
   /** The last failure. */
   failure: BrokerFailure | null
@@ -66,10 +67,13 @@ const setUp = setup({
   actions: {
     countTry: assign({ tries: ({ context }) => context.tries + 1 }),
     forgetTries: assign({ tries: 0 }),
-    countLoss: assign(({ context }) => ({
-      losses: context.losses + 1,
-      lately: [...recent(context), Date.now()],
-    })),
+    countLoss: assign(({ context, self }) => {
+      const now = clockOf(self).now()
+      return {
+        losses: context.losses + 1,
+        lately: [...context.lately.filter((at) => at > now - LOSS_WINDOW_MS), now],
+      }
+    }),
     keepFailure: assign({ failure: (_, failure: BrokerFailure) => failure }),
   },
   guards: {
@@ -81,7 +85,7 @@ const setUp = setup({
     recovers: ({ context }, failure: BrokerFailure) =>
       !failure.final && context.settings.onFailure === 'recover',
     /** Lost again and again, it is as good as away. */
-    flaps: ({ context }) => context.settings.onFailure === 'crash' && recent(context).length + 1 >= LOSSES,
+    flaps: ({ context }) => context.settings.onFailure === 'crash' && context.lately.length >= LOSSES,
     /** No confirm came: the connection is broken. */
     isSilent: (_, failure: BrokerFailure) => failure.code === 'BROKER_TIMEOUT',
   },
@@ -89,19 +93,6 @@ const setUp = setup({
 
 const failed = ({ event }: { event: { error: unknown } }) => event.error as BrokerFailure
 const told = ({ event }: { event: { failure: BrokerFailure } }) => event.failure
-const lost = [
-  {
-    guard: 'flaps',
-    target: 'failed',
-    actions: [{ type: 'keepFailure', params: told }, 'countLoss'],
-  },
-  {
-    guard: 'crashes',
-    target: 'connecting',
-    actions: [{ type: 'keepFailure', params: told }, 'countLoss', 'forgetTries'],
-  },
-  { target: 'recovering', actions: [{ type: 'keepFailure', params: told }, 'countLoss', 'forgetTries'] },
-] as const
 
 /**
  * The connection to RabbitMQ. It never publishes: publishers take the open channel from the connection's plain object. Its
@@ -141,7 +132,7 @@ export const brokerMachine = setUp.createMachine({
           invoke: {
             src: 'deadline',
             id: 'retryDelay',
-            input: ({ context }) => inMs(context.settings.retryMs),
+            input: ({ context, self }) => inMs(self, context.settings.retryMs),
             onDone: 'trying',
           },
         },
@@ -152,7 +143,7 @@ export const brokerMachine = setUp.createMachine({
       invoke: { src: 'hold', id: 'hold' },
       initial: 'open',
       on: {
-        'broker.lost': lost,
+        'broker.lost': { target: 'lost', actions: [{ type: 'keepFailure', params: told }, 'countLoss'] },
         'broker.faulted': [
           { guard: 'crashes', target: 'failed', actions: { type: 'keepFailure', params: told } },
           {
@@ -170,7 +161,7 @@ export const brokerMachine = setUp.createMachine({
           invoke: {
             src: 'deadline',
             id: 'blockedDeadline',
-            input: ({ context }) => inMs(context.settings.blockedMs),
+            input: ({ context, self }) => inMs(self, context.settings.blockedMs),
             onDone: [
               {
                 guard: 'crashes',
@@ -184,6 +175,13 @@ export const brokerMachine = setUp.createMachine({
         stuck: { on: { 'broker.unblocked': 'open' } },
       },
     },
+    lost: {
+      always: [
+        { guard: 'flaps', target: 'failed' },
+        { guard: 'crashes', target: 'connecting', actions: 'forgetTries' },
+        { target: 'recovering', actions: 'forgetTries' },
+      ],
+    },
     recovering: {
       initial: 'pausing',
       states: {
@@ -191,7 +189,7 @@ export const brokerMachine = setUp.createMachine({
           invoke: {
             src: 'deadline',
             id: 'backoff',
-            input: ({ context }) => inMs(backoff(context)),
+            input: ({ context, self }) => inMs(self, backoff(context)),
             onDone: 'trying',
           },
         },
@@ -225,11 +223,6 @@ export const brokerMachine = setUp.createMachine({
 /** Delay before the next attempt in ms: doubled each time, up to the maximum. */
 function backoff({ settings, tries }: BrokerContext): number {
   return Math.min(settings.recoveryMaxMs, settings.retryMs * 2 ** Math.min(tries, 20))
-}
-
-/** The losses that still count. */
-function recent({ lately }: BrokerContext): number[] {
-  return lately.filter((at) => at > Date.now() - LOSS_WINDOW_MS)
 }
 
 function stuckFailure({ settings }: BrokerContext): BrokerFailure {

@@ -1,4 +1,5 @@
 import { assign, enqueueActions, sendTo, setup } from 'xstate'
+import { clockOf } from './clock.ts'
 import { concludingMachine } from './concluding.ts'
 import { type AttemptEnd, contactMachine, type EndedAttempt, type LineEnd } from './contact.ts'
 import { deadline } from './deadline.ts'
@@ -53,11 +54,11 @@ export const callMachine = setup({
     tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
   },
   actions: {
-    connectResident: enqueueActions(({ context, enqueue }) => {
+    connectResident: enqueueActions(({ context, enqueue, self }) => {
       enqueue.spawnChild('leg', { id: 'residentLeg', input: legInput(context, 'resident') })
       enqueue.assign({
         legs: [...context.legs, 'resident' as const],
-        answeredAt: Date.now(),
+        answeredAt: clockOf(self).now(),
       })
     }),
     dropLeg: enqueueActions(({ context, enqueue }, left: Role) => {
@@ -74,9 +75,9 @@ export const callMachine = setup({
       enqueue.sendTo('contact', { type: 'line.ended', how })
     }),
     closeLine: assign(({ context }) => lineOver(context, context.decision ? 'decided' : 'concluded')),
-    decide: assign((_, { verdict, by, via }: Omit<Decision, 'at'>) => ({
+    decide: assign(({ self }, { verdict, by, via }: Omit<Decision, 'at'>) => ({
       ending: { outcome: verdict, reason: null },
-      decision: { verdict, by, via, at: Date.now() },
+      decision: { verdict, by, via, at: clockOf(self).now() },
     })),
     tellLegs: enqueueActions(({ context, enqueue }, type: 'leg.hangUp' | 'call.restored') => {
       for (const role of context.legs) enqueue.sendTo(`${role}Leg`, { type })
@@ -426,7 +427,7 @@ export const callMachine = setup({
     },
     ended: { type: 'final' },
   },
-  output: ({ context }) => resultOf(context),
+  output: ({ context, self }) => resultOf(context, clockOf(self).now()),
 })
 
 /** What the visitor hears when the search begins. */

@@ -1,4 +1,5 @@
 import { assign, sendParent, setup } from 'xstate'
+import { clockOf } from './clock.ts'
 import { deadline } from './deadline.ts'
 import { type Ending, goodbye } from './outcome.ts'
 import { sayBoth } from './speech.ts'
@@ -47,7 +48,7 @@ export const concludingMachine = setup({
         input: ({ context }) => ({ callId: context.callId, words: goodbye(context.ending) }),
         onDone: { target: 'lingering', actions: assign({ farewellAt: ({ event }) => event.output.beganAt }) },
         // the call ends without the words
-        onError: { target: 'lingering', actions: assign({ farewellAt: () => Date.now() }) },
+        onError: { target: 'lingering', actions: assign({ farewellAt: ({ self }) => clockOf(self).now() }) },
       },
     },
     lingering: {

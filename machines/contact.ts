@@ -224,7 +224,7 @@ export const contactMachine = setup({
         {
           src: 'deadline',
           id: 'pauseDeadline',
-          input: ({ context }) => inMs(context.pauseMs),
+          input: ({ context, self }) => inMs(self, context.pauseMs),
           onDone: 'calling',
         },
       ],

@@ -1,3 +1,5 @@
+import type { AnyActorRef } from 'xstate'
+import { clockOf } from './clock.ts'
 import { port } from './port.ts'
 
 /**
@@ -11,7 +13,7 @@ export interface Deadline {
 
 export const deadline = port<void, Deadline>('deadline')
 
-/** The deadline `ms` milliseconds from now. */
-export function inMs(ms: number): Deadline {
-  return { at: Date.now() + ms }
+/** The deadline `ms` milliseconds from now, by the clock of the actor's system. */
+export function inMs(actor: AnyActorRef, ms: number): Deadline {
+  return { at: clockOf(actor).now() + ms }
 }

@@ -16,6 +16,7 @@ export {
   brokerMachine,
 } from './broker.ts'
 export { callMachine } from './call.ts'
+export { type Clock, clockOf } from './clock.ts'
 export { type ConcludingInput, concludingMachine } from './concluding.ts'
 export {
   type AskAttempt,

@@ -92,7 +92,12 @@ export const legMachine = setup({
       on: { 'call.restored': { target: 'hangingUp', reenter: true } },
       invoke: [
         { src: 'hangUp', id: 'hangUp', input: ({ context }) => refOf(context) },
-        { src: 'deadline', id: 'grace', input: ({ context }) => inMs(context.graceMs), onDone: 'forcing' },
+        {
+          src: 'deadline',
+          id: 'grace',
+          input: ({ context, self }) => inMs(self, context.graceMs),
+          onDone: 'forcing',
+        },
       ],
     },
     forcing: {

@@ -60,7 +60,7 @@ export function listeningMachine<Heard>(port: string) {
         src: 'deadline',
         id: 'listeningDeadline',
         // noise that is taken for speech again and again does not hold anybody
-        input: ({ context }) => inMs(2 * (context.silenceMs + context.speechMs)),
+        input: ({ context, self }) => inMs(self, 2 * (context.silenceMs + context.speechMs)),
         onDone: '.done',
       },
     ],
@@ -71,7 +71,7 @@ export function listeningMachine<Heard>(port: string) {
         invoke: {
           src: 'deadline',
           id: 'silence',
-          input: ({ context }) => inMs(context.silenceMs),
+          input: ({ context, self }) => inMs(self, context.silenceMs),
           onDone: 'done',
         },
         on: { 'speech.started': { guard: 'transcribes', target: 'hearing' } },
@@ -81,7 +81,7 @@ export function listeningMachine<Heard>(port: string) {
         invoke: {
           src: 'deadline',
           id: 'speechDeadline',
-          input: ({ context }) => inMs(context.speechMs),
+          input: ({ context, self }) => inMs(self, context.speechMs),
           onDone: 'quiet',
         },
       },

@@ -21,7 +21,12 @@ export const reassuringMachine = setup({
   initial: 'quiet',
   states: {
     quiet: {
-      invoke: { src: 'deadline', id: 'patience', input: () => inMs(REASSURING_MS), onDone: 'telling' },
+      invoke: {
+        src: 'deadline',
+        id: 'patience',
+        input: ({ self }) => inMs(self, REASSURING_MS),
+        onDone: 'telling',
+      },
     },
     telling: {
       invoke: {

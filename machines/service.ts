@@ -43,7 +43,7 @@ export const serviceMachine = setup({
         {
           src: 'deadline',
           id: 'drainDeadline',
-          input: ({ context }) => inMs(context.drainMs),
+          input: ({ context, self }) => inMs(self, context.drainMs),
           onDone: 'closing',
         },
       ],
@@ -53,7 +53,12 @@ export const serviceMachine = setup({
       invoke: [
         { src: 'close', id: 'close', onDone: 'stopped', onError: 'stopped' },
         // a database or a peer that hangs must not keep the process alive
-        { src: 'deadline', id: 'closeDeadline', input: () => inMs(CLOSE_MS), onDone: 'stopped' },
+        {
+          src: 'deadline',
+          id: 'closeDeadline',
+          input: ({ self }) => inMs(self, CLOSE_MS),
+          onDone: 'stopped',
+        },
       ],
     },
     stopped: { type: 'final' },

@@ -30,7 +30,7 @@ export const talkMachine = setup({
   invoke: {
     src: 'deadline',
     id: 'talkDeadline',
-    input: ({ context }) => inMs(context.talkMs),
+    input: ({ context, self }) => inMs(self, context.talkMs),
     onDone: '.over',
   },
   on: {

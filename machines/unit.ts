@@ -213,7 +213,7 @@ export const unitMachine = setup({
       invoke: {
         src: 'deadline',
         id: 'digit',
-        input: () => inMs(VISITOR_PATIENCE.digitMs),
+        input: ({ self }) => inMs(self, VISITOR_PATIENCE.digitMs),
         onDone: 'checking',
       },
       on: {

@@ -102,15 +102,18 @@ export function newVisit(input: CallInput): CallContext {
   }
 }
 
-/** The result of a call whose ending is known. */
-export function resultOf({ ending, decision, ended, answeredAt, startedAt }: CallContext): CallOutput {
+/** The result of a call whose ending is known and that is over `now`. */
+export function resultOf(
+  { ending, decision, ended, answeredAt, startedAt }: CallContext,
+  now: number,
+): CallOutput {
   const since = (at: number | null) => (at === null ? null : at - startedAt)
   return {
     ...ending!,
     decision,
     attempts: ended,
     durations: {
-      total: Date.now() - startedAt,
+      total: now - startedAt,
       toAnswer: since(answeredAt),
       toDecision: since(decision?.at ?? null),
     },

@@ -48,6 +48,14 @@ const checks: Record<string, Check> = {
     (await matching('{src,machines}/**/*.ts', (text) => /\.provide\(/.test(text)))
       .filter((file) => !PROVIDERS.includes(file))
       .map((file) => `${file} calls machine.provide`),
+  'machines ask one clock for the time': async () =>
+    (
+      await matching('machines/**/*.ts', (text) =>
+        /\bDate\b|\bperformance\b|\bset(Timeout|Interval)\b/.test(text),
+      )
+    )
+      .filter((file) => file !== 'machines/clock.ts')
+      .map((file) => `${file} asks for the time without machines/clock.ts`),
   'docs/errors.md has the error table': errorDocs,
   'every error is raised somewhere': unthrownErrors,
   '.env.example has every variable': environmentExample,

@@ -1,21 +1,25 @@
 import { fromPromise } from 'xstate'
-import type { Deadline } from '../../machines/index.ts'
+import { clockOf, type Deadline } from '../../machines/index.ts'
 
 /** Maximum ms of setTimeout. */
 const LONGEST_MS = 2 ** 31 - 1
 
-/** The machines' port `deadline`: resolves at an absolute time, however far; stops when its state is left. */
+/**
+ * The machines' port `deadline`: resolves at an absolute time of the actor system's clock, however far; stops when its state
+ * is left.
+ */
 export const deadline = fromPromise<void, Deadline>(
-  ({ input: { at }, signal }) =>
+  ({ input: { at }, signal, self }) =>
     new Promise((resolve) => {
-      let timer: NodeJS.Timeout
+      const clock = clockOf(self)
+      let timer: unknown
       const wait = () => {
-        const left = at - Date.now()
+        const left = at - clock.now()
         // setTimeout may fire up to 1 ms early
         if (left <= 0) resolve()
-        else timer = setTimeout(wait, Math.min(left, LONGEST_MS))
+        else timer = clock.setTimeout(wait, Math.min(left, LONGEST_MS))
       }
-      signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+      signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true })
       wait()
     }),
 )

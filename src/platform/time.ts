@@ -1,12 +1,17 @@
-/** Resolves after `ms`, or as soon as the signal is aborted. Never rejects. */
-export function delay(ms: number, signal: AbortSignal): Promise<void> {
+interface Timers {
+  setTimeout(run: () => void, ms: number): unknown
+  clearTimeout(timer: unknown): void
+}
+
+/** Resolves after `ms` of these timers, or as soon as the signal is aborted. Never rejects. */
+export function delay(ms: number, signal: AbortSignal, timers: Timers = globalThis as Timers): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
-      clearTimeout(timer)
+      timers.clearTimeout(timer)
       signal.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, ms)
+    const timer = timers.setTimeout(done, ms)
     signal.addEventListener('abort', done)
     if (signal.aborted) done()
   })

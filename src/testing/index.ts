@@ -1,6 +1,6 @@
 /**
- * The package's `porteiro/testing`: phones that speak AudioSocket as Asterisk does, a stage that runs a call with fake
- * timers, and paths through the machines with their coverage.
+ * The package's `porteiro/testing`: phones that speak AudioSocket as Asterisk does, a stage that runs a call on
+ * simulated time, and paths through the machines with their coverage.
  * Never: anything that a test must not start, such as Postgres or a broker.
  */
 export type { Prompts } from '../media/index.ts'
@@ -24,3 +24,4 @@ export { type Coverage, coverage, type Tally } from './coverage.ts'
 export { type Path, type PathOptions, paths, type Step } from './paths.ts'
 export { readPrompts } from './prompts.ts'
 export { createStage, type Line, SCENE_SETTINGS, type Scene } from './stage.ts'
+export type { SimulatedTime } from './stage-time.ts'

@@ -22,10 +22,13 @@ import {
 } from '../../machines/index.ts'
 import { attemptsOf } from '../clicktocall/index.ts'
 import { delay } from '../platform/time.ts'
+import { createStageTime, type SimulatedTime } from './stage-time.ts'
 
 /** Behaviour of the world around a call that differs from the default. Times in ms. */
 export interface Scene {
   callId?: string
+  /** Default: the time of the machine, which fake timers may replace. */
+  clock?: SimulatedTime
   welcome?: string
   settings?: Partial<CallSettings>
   /** Duration of each spoken piece. */
@@ -78,8 +81,13 @@ export const SCENE_SETTINGS: CallSettings = {
 }
 
 /**
- * A call machine on a stage: stand-ins play every port and take as much simulated time as the real ones, so that with fake
- * timers (`@sinonjs/fake-timers`) a whole visit takes a moment. For tests of whole visits and model-based tests.
+ * A call machine on a stage: stand-ins play every port and take as much time as the real ones, by the scene's clock. With a
+ * simulated one, or with fake timers (`@sinonjs/fake-timers`), a whole visit takes a moment. For tests of whole visits and
+ * model-based tests.
+ *
+ *     const stage = createStage({ clock: new SimulatedClock() })
+ *     const call = stage.create().start()
+ *     await stage.pass(60_000)
  */
 export function createStage(scene: Scene = {}) {
   const { callId = '00000000-0000-4000-8000-000000000001', pieceMs = 1000 } = scene
@@ -89,6 +97,7 @@ export function createStage(scene: Scene = {}) {
   const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
   const attempts =
     scene.attempts ?? attemptsOf([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
+  const { clock, pass } = createStageTime(scene.clock)
   const lines: Line[] = []
   const dialled: DialRequest[] = []
   const ringing = new Map<string, (result: RingResult) => void>()
@@ -103,10 +112,12 @@ export function createStage(scene: Scene = {}) {
   const utter = async (role: Role, pieces: Piece[], signal: AbortSignal) => {
     const line: Line = { role, pieces, interrupted: false }
     lines.push(line)
-    if (ears.has(role)) await delay(pieces.length * pieceMs, signal)
+    if (ears.has(role)) await delay(pieces.length * pieceMs, signal, clock)
     line.interrupted = signal.aborted
   }
-  const deadline = fromPromise<void, Deadline>(({ input, signal }) => delay(input.at - Date.now(), signal))
+  const deadline = fromPromise<void, Deadline>(({ input, signal }) =>
+    delay(input.at - clock.now(), signal, clock),
+  )
   const say = fromPromise<{ ms: number; interrupted: boolean }, Saying>(async ({ input, signal }) => {
     await utter(input.role, input.pieces, signal)
     return { ms: input.pieces.length * pieceMs, interrupted: signal.aborted }
@@ -117,9 +128,9 @@ export function createStage(scene: Scene = {}) {
     return fromPromise<Heard, Listening>(async ({ signal }) => {
       const said = left.shift()
       if (said === undefined) return new Promise(() => {})
-      await delay(500, signal)
+      await delay(500, signal, clock)
       ears.get(role)?.({ type: 'speech.started' })
-      await delay(1500, signal)
+      await delay(1500, signal, clock)
       if (said instanceof Error) throw said
       return said
     })
@@ -141,7 +152,7 @@ export function createStage(scene: Scene = {}) {
     }),
     record: fromPromise(async ({ input, signal }) => {
       const heard = scene.speaks?.(input.name) ?? true
-      await delay(heard ? 2000 : 4000, signal)
+      await delay(heard ? 2000 : 4000, signal, clock)
       return { name: input.name, heard, ms: heard ? 1500 : 0 }
     }),
     listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
@@ -181,7 +192,7 @@ export function createStage(scene: Scene = {}) {
     }),
     sayBoth: fromPromise(async ({ input, signal }) => {
       if (scene.mute) throw new Error('nothing can be said')
-      const beganAt = Date.now()
+      const beganAt = clock.now()
       await Promise.all([
         utter('visitor', input.words.visitor, signal),
         utter('resident', input.words.resident, signal),
@@ -194,10 +205,11 @@ export function createStage(scene: Scene = {}) {
   const create = (snapshot?: Snapshot<unknown>): Actor<typeof machine> =>
     createActor(machine, {
       id: callId,
+      clock,
       ...(snapshot && { snapshot }),
       input: {
         callId,
-        startedAt: Date.now(),
+        startedAt: clock.now(),
         welcome: scene.welcome ?? null,
         settings: { ...SCENE_SETTINGS, ...scene.settings },
       },
@@ -206,6 +218,11 @@ export function createStage(scene: Scene = {}) {
   return {
     machine,
     create,
+    /**
+     * Resolves when so many ms of the scene's clock have passed. A simulated one is moved from timer to timer: what a timer
+     * starts has begun before the next fires. It waits for promises, but for nothing outside of the process.
+     */
+    pass,
     lines,
     dialled,
     /** Ids of the ringing attempts. */

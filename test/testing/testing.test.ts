@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { type AnyStateMachine, assign, createActor, setup, transition } from 'xstate'
+import { type AnyStateMachine, assign, createActor, SimulatedClock, setup, transition } from 'xstate'
 import {
   askingMachine,
   attemptMachine,
@@ -11,6 +11,7 @@ import {
   legMachine,
   questionMachine,
   RESIDENT_KEYS,
+  type Role,
   reassuringMachine,
   residentMachine,
   serviceMachine,
@@ -229,6 +230,69 @@ test('a whole call on the stage counts for each of its machines', async (t) => {
   const seen = call.report().states
   assert.is(seen.visits['call.ended'], 1)
   assert.ok(seen.missed.includes('call.reaching.answered.talking'))
+})
+
+test('a whole call passes on a clock of its own, to the millisecond, while Date stands still', async (t) => {
+  simulateTime(t)
+  const clock = new SimulatedClock()
+  const stage = createStage({ clock })
+  const actor = stage.create().start()
+  t.defer(() => actor.stop())
+  const press = async (role: Role, keys: string) => {
+    for (const key of keys) {
+      stage.report(role, { type: 'key.pressed', key })
+      await stage.pass(1)
+    }
+  }
+  await press('visitor', '101#')
+  // a question, a beep and 2 s of words each for name and purpose, then the first telephone rings for 30 s
+  await stage.pass(8000 - 1)
+  assert.is(stage.ringing().length, 1)
+  assert.is(clock.now(), 8003)
+  await stage.pass(29_999)
+  assert.is(stage.ringing().length, 1)
+  await stage.pass(1)
+  assert.equal(stage.ringing(), [])
+  await stage.pass(3000)
+  assert.is(stage.dialled.length, 2)
+  actor.send({ type: 'resident.joined' })
+  await stage.pass(12_000)
+  await press('resident', '1')
+  await stage.pass(60_000)
+  const { decision, durations } = actor.getSnapshot().output!
+  assert.is(decision?.at, 53_003)
+  // the goodbyes begin at the decision, and 5 s later both are hung up
+  assert.equal(durations, { total: 58_003, toAnswer: 41_003, toDecision: 53_003 })
+})
+
+test('a clock of its own can also be moved by hand, in steps that promises are awaited between', async (t) => {
+  const clock = new SimulatedClock()
+  const stage = createStage({ clock })
+  const actor = stage.create().start()
+  t.defer(() => actor.stop())
+  for (let step = 0; step < 60 && !actor.getSnapshot().output; step++) {
+    clock.increment(1000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  // greeting, question and 7 s of silence, question and 7 s again, goodbye, 5 s
+  assert.equal(actor.getSnapshot().output?.reason, 'visitor-silent')
+  assert.is(actor.getSnapshot().output?.durations.total, 22_000)
+})
+
+test('without a clock of its own a stage passes the time of the machine', async (t) => {
+  const time = simulateTime(t)
+  const stage = createStage()
+  const actor = stage.create().start()
+  t.defer(() => actor.stop())
+  let passed = false
+  const passing = stage.pass(9000).then(() => {
+    passed = true
+  })
+  await time.tickAsync(8999)
+  assert.is(passed, false)
+  await time.tickAsync(1)
+  await passing
+  assert.equal(stage.lines.at(-1)?.pieces, ['ask-unit-again'])
 })
 
 test('what no path visits is named', () => {
