@@ -4,7 +4,7 @@ import { type AttemptFact, attemptMachine, type Contact, type DialRequest, type 
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort } from './port.ts'
 import { reassuringMachine } from './reassuring.ts'
-import { type Role, say } from './speech.ts'
+import { type Role, type Saying, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
 /** One call to one telephone: a resident's, or the operator's in their place. */
@@ -86,6 +86,8 @@ export interface ContactContext extends ContactInput {
   ringing: DialRequest[]
   /** Whether the dialer has failed for good. */
   hopeless: boolean
+  /** The PBX told the end of the last telephone before its ring time was over. */
+  told: boolean
 }
 
 /** Why nobody decided: a line ended undecided, attempts rang or asked in vain, or none could. */
@@ -93,6 +95,9 @@ export type Missed = 'undecided' | 'unanswered' | 'unreachable'
 
 /** Maximum number of telephones that ring at once. */
 const TOGETHER = 8
+
+/** Ends after which the next telephone rings at once; after the others the line may need a moment. */
+const TOLD: ReadonlySet<RingEnd> = new Set(['busy', 'declined', 'unallocated', 'congested'])
 
 type Ended = Omit<Extract<AttemptFact, { type: 'attempt.ended' }>, 'type'>
 
@@ -119,7 +124,11 @@ export const contactMachine = setup({
     await: lastingPort<{ callId: string; asks: boolean }>('await'),
   },
   actions: {
-    nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1 }),
+    /** While it rings again already. */
+    announce: enqueueActions(({ context, enqueue }) => {
+      enqueue.spawnChild('say', { id: 'announcement', input: announcementTo(context) })
+    }),
+    nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1, told: false }),
     tellRinging: sendParent(
       ({ context }): ContactFact => ({ type: 'contact.ringing', kind: current(context).kind }),
     ),
@@ -132,11 +141,13 @@ export const contactMachine = setup({
     /** Stopping an attempt's machine cancels its call. */
     stopAll: enqueueActions(({ enqueue }) => {
       for (let at = 0; at < TOGETHER; at++) enqueue.stopChild(childOf(at))
+      enqueue.stopChild('announcement')
       enqueue.assign({ ringing: [] })
     }),
     endRing: assign(({ context }, { attemptId, end }: Ended) => ({
       ringing: context.ringing.filter((request) => request.attemptId !== attemptId),
       hopeless: context.hopeless || end === 'hopeless',
+      told: TOLD.has(end),
     })),
     tellRingEnded: sendParent(
       ({ context }, { attemptId, end }: Ended): ContactFact => ({
@@ -161,6 +172,11 @@ export const contactMachine = setup({
   },
   guards: {
     goesOn: ({ context }) => nextOf(context) < context.attempts.length,
+    /** The PBX has told that the telephone cannot be answered: nothing is gained by a pause. */
+    goesOnAtOnce: ({ context }) => {
+      const next = context.attempts[nextOf(context)]
+      return context.told && next !== undefined && next.kind !== 'whatsapp'
+    },
     asksNext: ({ context }) => context.attempts[nextOf(context)]?.kind === 'whatsapp',
     /** The next attempt is announced, unless the visitor has noticed none before it. */
     goesOnAloud: ({ context }) =>
@@ -185,6 +201,7 @@ export const contactMachine = setup({
     repeats: input.searches ?? 0,
     ringing: [],
     hopeless: false,
+    told: false,
   }),
   invoke: {
     src: 'await',
@@ -205,6 +222,7 @@ export const contactMachine = setup({
     choosing: {
       always: [
         { guard: 'asksNext', target: 'whatsapp' },
+        { guard: 'goesOnAtOnce', target: 'calling', actions: 'announce' },
         { guard: 'goesOnAloud', target: 'pausing' },
         { guard: 'goesOn', target: 'calling' },
         { target: 'missed' },
@@ -215,11 +233,7 @@ export const contactMachine = setup({
         {
           src: 'say',
           id: 'tellVisitor',
-          input: ({ context }) => ({
-            callId: context.callId,
-            role: 'visitor',
-            pieces: [announcement(context)],
-          }),
+          input: ({ context }) => announcementTo(context),
         },
         {
           src: 'deadline',
@@ -312,11 +326,12 @@ function nextOf({ attempts, begun, hopeless }: ContactContext): number {
   return at < 0 ? attempts.length : at
 }
 
-/** The prompt before the next attempt. */
-function announcement(context: ContactContext): string {
+/** The prompt about the next attempt. */
+function announcementTo(context: ContactContext): Saying {
   const isOperator = context.attempts[nextOf(context)]!.kind === 'operator'
-  if (context.answers > 0) return isOperator ? 'trying-operator' : 'trying-on'
-  return isOperator ? 'calling-operator' : 'trying-again'
+  const first = context.answers > 0 ? 'trying-on' : 'trying-again'
+  const operator = context.answers > 0 ? 'trying-operator' : 'calling-operator'
+  return { callId: context.callId, role: 'visitor', pieces: [isOperator ? operator : first] }
 }
 
 function sounding({ callId }: ContactContext, tone: 'ringback' | 'hold') {

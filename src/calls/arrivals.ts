@@ -1,5 +1,8 @@
+import type { SnapshotFrom } from 'xstate'
+import type { contactMachine } from '../../machines/index.ts'
 import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
+import type { ErrorCode } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { delay } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
@@ -16,8 +19,16 @@ export interface Beginning {
   restored?: RestoredVisit
 }
 
+type Found = LiveCall & { readonly releasing: boolean }
+
 interface ArrivalsOptions {
-  find: (callId: string) => (LiveCall & { readonly releasing: boolean }) | undefined
+  find: (callId: string) => Found | undefined
+  /** The call and the attempt of a telephone by its leg's UUID. */
+  findTelephone: (legId: string) => { call: Found; attemptId: string } | undefined
+  /** Whether a resident's leg that only knows its call may come in by this entrance. */
+  admits: (tenantId: string, gate: string | undefined) => boolean
+  /** The resident port of an entrance. */
+  residentPort: (gate: string | undefined) => number | undefined
   /** Live calls. */
   count: () => number
   maxCalls: number
@@ -28,7 +39,8 @@ interface ArrivalsOptions {
   /** Aborted when no more connections are taken. */
   closing: AbortSignal
   begin: (arrived: ArrivedLeg, beginning: Beginning) => void
-  join: (call: LiveCall, arrived: ArrivedLeg) => void
+  /** `attemptId`: null where it is not known which telephone it is. */
+  join: (call: LiveCall, arrived: ArrivedLeg, attemptId: string | null) => void
   media: Pick<MediaPort, 'reject' | 'relay'>
   /** Called when a waiting visitor was taken or rejected. */
   onSettled: () => void
@@ -38,12 +50,12 @@ interface ArrivalsOptions {
 /** Decides about each connection: a new call, a restored one, a leg of a call that lives here or elsewhere, or a rejection. */
 export function createArrivals(options: ArrivalsOptions) {
   const { find, count, maxCalls, ended, snapshots, isDraining, closing, begin, log } = options
-  const { media, onSettled } = options
+  const { findTelephone, admits, residentPort, media, onSettled } = options
   /** Visitors whose call is still being looked up. */
   const waiting = new Set<string>()
 
   const factsOf = (arrived: ArrivedLeg, leg: Role) => ({
-    call_id: arrived.callId,
+    call_id: arrived.uuid,
     leg,
     remote: arrived.remote,
   })
@@ -68,7 +80,7 @@ export function createArrivals(options: ArrivalsOptions) {
    * Looks the visitor's UUID up. If its process seems alive, asks again until that process has sent a heartbeat or its lease
    * is over: Asterisk connects again because that process does not answer, and a rejected visitor does not come back.
    */
-  const recall = async ({ callId: id }: ArrivedLeg) => {
+  const recall = async ({ uuid: id }: ArrivedLeg) => {
     const first = await snapshots!.recall(id)
     let arrival = first
     while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
@@ -81,11 +93,11 @@ export function createArrivals(options: ArrivalsOptions) {
   /** Looks the visitor's call up, then begins, restores or rejects it. */
   const receive = async (arrived: ArrivedLeg) => {
     const arrival = await recall(arrived)
-    waiting.delete(arrived.callId)
+    waiting.delete(arrived.uuid)
     if (closing.aborted) return media.reject(arrived.leg)
     if (arrival.is === 'restored') return begin(arrived, { seq: arrival.seq, restored: arrival.visit })
     if (arrival.is === 'ended') {
-      ended.add(arrived.callId)
+      ended.add(arrived.uuid)
       return refuseEnded(arrived)
     }
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
@@ -93,50 +105,65 @@ export function createArrivals(options: ArrivalsOptions) {
     begin(arrived, { seq: arrival.seq })
   }
 
+  const isHere = ({ uuid }: ArrivedLeg) => find(uuid) !== undefined || findTelephone(uuid) !== undefined
+
   /** A resident's leg whose call is not here. */
-  const seek = async (arrived: ArrivedLeg, rejectLate: () => void) => {
-    const found = await snapshots!.locate(arrived.callId)
+  const seek = async (arrived: ArrivedLeg, reject: Rejects) => {
+    const found = await snapshots!.locate(arrived.uuid)
     const address = found?.addresses.resident
     if (closing.aborted) return media.reject(arrived.leg)
     // the visitor may have come back meanwhile
-    if (find(arrived.callId)) return join(arrived)
-    if (address !== undefined) return media.relay(arrived.leg, address)
-    rejectLate()
+    if (isHere(arrived)) return join(arrived)
+    if (!found || address === undefined) return reject.late()
+    // the other node does not know by which entrance it came
+    if (found.callId === arrived.uuid && !admits(found.tenantId, arrived.gate)) return reject.misplaced()
+    media.relay(arrived.leg, address)
   }
 
-  /** A connection on the resident port joins the call of its UUID. */
+  /** A connection on the resident port joins the call whose attempt rang it. */
   const join = (arrived: ArrivedLeg): void => {
-    const { callId: id } = arrived
-    const facts = factsOf(arrived, 'resident')
-    const call = find(id)
-    const rejectLate = () => {
-      const code = call || ended.has(id) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
-      call?.note('leg.late', 'resident', {})
-      log.info({ ...facts, code }, 'a resident leg came for no call')
-      media.reject(arrived.leg, 'visit-over')
+    const { uuid, gate } = arrived
+    const telephone = findTelephone(uuid)
+    const call = telephone?.call ?? find(uuid)
+    const facts = { ...factsOf(arrived, 'resident'), ...(call && { call_id: call.id }) }
+    const unexpected = (code: ErrorCode, line: string, more: object = {}) => {
+      call?.note('leg.unexpected', 'resident', { code, ...more })
+      log.warn({ ...facts, code, ...more }, line)
+      media.reject(arrived.leg, 'not-expected')
     }
+    const reject: Rejects = {
+      late() {
+        const code = call || ended.has(uuid) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
+        call?.note('leg.late', 'resident', {})
+        log.info({ ...facts, code }, 'a resident leg came for no call')
+        media.reject(arrived.leg, 'visit-over')
+      },
+      misplaced: () =>
+        unexpected('LEG_MISPLACED', "a resident leg came by another tenant's entrance", {
+          port: residentPort(gate) ?? null,
+        }),
+    }
+    const ringing = call ? ringingOf(call) : []
     // a relayed leg is not relayed again
-    if (!call && snapshots && !ended.has(id) && !arrived.relayed) {
-      void seek(arrived, rejectLate).catch((error) => {
+    if (!call && snapshots && !ended.has(uuid) && !arrived.relayed) {
+      void seek(arrived, reject).catch((error) => {
         log.error({ ...facts, code: 'BUG', err: error }, 'a leg could not be taken')
         media.reject(arrived.leg)
       })
-    } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) rejectLate()
+    } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) reject.late()
+    else if (!telephone && !arrived.relayed && !admits(call.tenantId, gate)) reject.misplaced()
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
       media.reject(arrived.leg, 'already-answered')
-    } else if (!call.actor.getSnapshot().matches({ reaching: 'searching' })) {
-      // nobody is called yet, so nobody can have answered
-      call.note('leg.unexpected', 'resident', {})
-      log.warn({ ...facts, code: 'LEG_UNEXPECTED' }, 'a resident leg came while nobody was called')
-      media.reject(arrived.leg, 'not-expected')
-    } else options.join(call, arrived)
+    } else if (telephone ? ringing.includes(telephone.attemptId) : ringing.length > 0)
+      options.join(call, arrived, telephone ? telephone.attemptId : onlyOne(call, ringing))
+    else unexpected('LEG_UNEXPECTED', 'a resident leg came while its telephone was not called')
   }
 
   return {
     /** A connection on the visitor port starts a call, or goes on with one. */
     attend(arrived: ArrivedLeg) {
-      const { callId: id } = arrived
+      const { uuid: id } = arrived
       const facts = factsOf(arrived, 'visitor')
       if (ended.has(id)) return refuseEnded(arrived)
       if (find(id) || waiting.has(id)) return refuseSecond(arrived)
@@ -165,6 +192,30 @@ export function createArrivals(options: ArrivalsOptions) {
 
     waiting: () => waiting.size,
   }
+}
+
+interface Rejects {
+  /** The visit is over, or there never was one. */
+  late(): void
+  misplaced(): void
+}
+
+/** The attempts whose telephones may be answered now. */
+function ringingOf({ actor }: LiveCall): string[] {
+  const snapshot = actor.getSnapshot()
+  if (!snapshot.matches({ reaching: 'searching' })) return []
+  const contact = snapshot.children['contact']?.getSnapshot() as
+    | SnapshotFrom<typeof contactMachine>
+    | undefined
+  return (contact?.context.ringing ?? []).map(({ attemptId }) => attemptId)
+}
+
+/** Which of several telephones a leg is that knows its call only; null where that cannot be told. */
+function onlyOne({ telephones }: LiveCall, ringing: readonly string[]): string | null {
+  const [first, ...others] = ringing.filter(
+    (id) => ringing.length === 1 || telephones.get(id)?.progress === 'answered',
+  )
+  return first !== undefined && others.length === 0 ? first : null
 }
 
 /** The same process, without a new heartbeat. */

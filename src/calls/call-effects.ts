@@ -17,7 +17,13 @@ import type {
   Unit,
   UnitFound,
 } from '../../machines/index.ts'
-import { attemptsOf, type PlanDefaults, passedOver } from '../clicktocall/index.ts'
+import {
+  attemptsOf,
+  type Dialer,
+  type PlanDefaults,
+  passedOver,
+  stepsTogether,
+} from '../clicktocall/index.ts'
 import { unitsInBlock } from '../dialogue/index.ts'
 import type { ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/index.ts'
 import { FRAME_MS } from '../platform/audio.ts'
@@ -36,11 +42,7 @@ interface CallEffectsOptions {
   findUnit: (tenantId: string, id: string) => Promise<FoundUnit | undefined>
   /** By number, in whatever blocks. */
   findUnits: (tenantId: string, number: string) => Promise<FoundUnit[]>
-  dialer: {
-    contacts(unit: FoundUnit): Contact[]
-    dial(request: DialRequest): Promise<void>
-    cancel(request: DialRequest): void
-  }
+  dialer: Pick<Dialer, 'contacts' | 'dial' | 'cancel' | 'listen' | 'ringsTogether'>
   rules: {
     decideEarly(tenantId: string, unitId: string, visitor: LiveCall['visitor']): Promise<EarlyDecision>
     resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
@@ -59,6 +61,17 @@ interface CallEffectsOptions {
 export function createCallEffects(options: CallEffectsOptions) {
   const { find, findUnit, findUnits, dialer, rules, operator, rings, asking, defaults, log } = options
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
+
+  /** Cancels an attempt, but not that of the telephone on the line: cancelling an answered call would hang up on the resident. */
+  const cancel = (request: DialRequest) => {
+    const call = find(request.callId)
+    if (!call?.legs.has('resident')) return dialer.cancel(request, 'over')
+    const { onLine, telephones } = call
+    // one that was answered too, and comes too late, is told so by its leg
+    const isAnswered = telephones.get(request.attemptId)?.progress === 'answered'
+    if (onLine !== null && onLine !== request.attemptId && !isAnswered)
+      dialer.cancel(request, 'answered-elsewhere')
+  }
 
   const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
     const call = find(callId)
@@ -146,7 +159,8 @@ export function createCallEffects(options: CallEffectsOptions) {
       }
       const reads = found.residents.some(({ whatsapp, notify, held }) => whatsapp !== null && notify && !held)
       const writes = await hasAccount(call.tenantId, plan.steps)
-      const reach = { contacts: dialer.contacts(found), operator, reads: reads && writes }
+      const contacts = wantedFirst(dialer.contacts(found), call.wanted)
+      const reach = { contacts, operator, reads: reads && writes }
       for (const passed of passedOver(plan.steps, { ...reach, reads }, { rings, writes })) {
         call.note('step.skipped', null, { ...passed })
         log.warn(
@@ -154,29 +168,54 @@ export function createCallEffects(options: CallEffectsOptions) {
           'a step of the contact plan is passed over',
         )
       }
-      return { verdict: 'contact', attempts: attemptsOf(plan.steps, reach, defaults) }
+      const together = dialer.ringsTogether()
+      for (const step of together ? [] : stepsTogether(plan.steps, reach)) {
+        call.note('step.ordered', null, { step, code: 'TOGETHER_UNAVAILABLE' })
+        log.warn(
+          { call_id: callId, tenant: call.tenantId, step, code: 'TOGETHER_UNAVAILABLE' },
+          'telephones that were to ring together ring in order',
+        )
+      }
+      return { verdict: 'contact', attempts: attemptsOf(plan.steps, reach, { ...defaults, together }) }
     }),
 
     dial: fromPromise<void, DialRequest>(async ({ input, signal }) => {
       const facts = { attempt: input.attemptId, contact: input.contact.residentId }
+      const call = find(input.callId)
+      if (!call) throw fail('CALL_UNKNOWN', { callId: input.callId })
+      const { legId } = call.telephoneOf(input.attemptId)
       try {
-        await dialer.dial(input)
-        // the state was left during the request; do not hang up on a resident who has answered
-        if (signal.aborted && !legOf(input.callId, 'resident')) return dialer.cancel(input)
-        find(input.callId)?.note('dial', 'resident', facts)
+        await dialer.dial({ ...input, legId })
+        // the state was left during the request
+        if (signal.aborted) return cancel(input)
+        call.note('dial', 'resident', facts)
       } catch (error) {
-        find(input.callId)?.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
+        call.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
         log.warn({ call_id: input.callId, reason: reasonOf(error) }, 'the resident could not be rung')
         // a request without an answer may still ring, and the next attempt would place a second call
-        if (/_(TIMEOUT|BLOCKED)$/.test(asPorteiroError(error).code) && !legOf(input.callId, 'resident'))
-          dialer.cancel(input)
+        if (/_(TIMEOUT|BLOCKED)$/.test(asPorteiroError(error).code)) cancel(input)
         throw error
       }
     }),
 
-    ring: fromCallback<EventObject, DialRequest, RingResult>(({ input }) => () => {
-      // cancelling an answered call would hang up on the resident
-      if (!legOf(input.callId, 'resident')) dialer.cancel(input)
+    ring: fromCallback<EventObject, DialRequest, RingResult>(({ input, sendBack }) => {
+      const { callId, attemptId } = input
+      let rings = true
+      const forget = dialer.listen(input, (report) => {
+        const call = find(callId)
+        if (report === 'ringing' || report === 'answered') {
+          if (call) call.telephoneOf(attemptId).progress = report
+          call?.note(`telephone.${report}`, 'resident', { attempt: attemptId })
+        } else {
+          rings = false
+          sendBack({ type: 'ring.ended', end: report })
+        }
+      })
+      return () => {
+        forget()
+        // what the PBX has ended rings no more
+        if (rings) cancel(input)
+      }
     }),
 
     ask: fromPromise<void, AskRequest>(async ({ input: { callId, unit, waitMs }, signal }) => {
@@ -234,6 +273,11 @@ export function createCallEffects(options: CallEffectsOptions) {
       await legOf(callId, role)?.destroy()
     }),
   }
+}
+
+/** Whom the visitor asked for by name is called first. */
+function wantedFirst(contacts: readonly Contact[], wanted: string | null): Contact[] {
+  return contacts.toSorted((a, b) => Number(b.residentId === wanted) - Number(a.residentId === wanted))
 }
 
 /** The result of a query; rejects with DATABASE_UNREACHABLE if it takes longer than `ms`. */

@@ -18,6 +18,14 @@ export interface FoundUnit extends Unit {
   }[]
 }
 
+/** A telephone that was asked to ring for a call. */
+export interface CalledTelephone {
+  /** The UUID that its leg brings. */
+  readonly legId: string
+  /** As far as the PBX reports it. */
+  progress: 'asked' | 'ringing' | 'answered'
+}
+
 /** A call that lives on this node: its actor, and the plain objects that the actor's ports use. */
 export interface LiveCall extends LegOwner {
   readonly tenantId: string
@@ -27,10 +35,18 @@ export interface LiveCall extends LegOwner {
   readonly legs: Map<Role, Leg>
   /** What the visitor said, for the rules; null for what was not said or understood. The intent goes when the unit is corrected. */
   visitor: { name: string | null; intent: Intent | null }
+  /** The resident whom the visitor asked for by name, by their id. */
+  wanted: string | null
+  /** By the attempt's id. */
+  readonly telephones: Map<string, CalledTelephone>
+  /** The attempt whose telephone is the resident's leg; null where nobody is there, or the leg did not tell. */
+  onLine: string | null
   /** Said to the visitor before the next prompt. */
   preface: Piece[]
   /** While the call is being restored: resolves when its machines have started. */
   resuming: Promise<void> | undefined
+  /** The telephone of an attempt; one that is new gets the UUID of its leg. */
+  telephoneOf(attemptId: string): CalledTelephone
   /** Resolves when the call has ended and all its resources are released. */
   readonly ended: Promise<CallOutput | undefined>
 }

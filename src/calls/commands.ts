@@ -1,4 +1,5 @@
 import type { Verdict } from '../../machines/index.ts'
+import type { Dialer, Report } from '../clicktocall/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
 import type { Synthesizer } from '../speech/index.ts'
@@ -9,11 +10,14 @@ export type CallCommand =
   | { type: 'hangUp'; role: Role; by: string }
   | { type: 'decide'; verdict: Verdict; by: string; via: 'api' | 'whatsapp' }
   | { type: 'say'; role: Role; text: string; by: string }
+  /** What the PBX reports of a telephone, received by another process. */
+  | { type: 'report'; attemptId: string; report: Report }
 
 interface CommandsOptions {
   calls: Calls
   /** Synthesises the texts of `say`. */
   synthesizer: Pick<Synthesizer, 'ready'>
+  dialer: Pick<Dialer, 'report'>
 }
 
 export type Command = (callId: string, command: CallCommand) => Promise<void>
@@ -22,7 +26,7 @@ export type Command = (callId: string, command: CallCommand) => Promise<void>
  * Executes a command on a call of this node. Errors: CALL_UNKNOWN, CALL_ENDED, CALL_DECIDED (the first decision stands; the
  * journal notes the later one), LEG_ABSENT, SPEECH_OFF.
  */
-export function createCommands({ calls, synthesizer }: CommandsOptions): Command {
+export function createCommands({ calls, synthesizer, dialer }: CommandsOptions): Command {
   const decide = (callId: string, verdict: Verdict, by: string, via: 'api' | 'whatsapp') => {
     const call = calls.get(callId)
     const snapshot = call.actor.getSnapshot()
@@ -48,6 +52,7 @@ export function createCommands({ calls, synthesizer }: CommandsOptions): Command
   return async (callId, command) => {
     if (command.type === 'hangUp') calls.hangUp(callId, command.role, command.by)
     else if (command.type === 'decide') decide(callId, command.verdict, command.by, command.via)
-    else say(callId, command.role, command.text, command.by)
+    else if (command.type === 'say') say(callId, command.role, command.text, command.by)
+    else dialer.report({ callId, attemptId: command.attemptId, report: command.report })
   }
 }

@@ -99,6 +99,15 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
   return {
     /** The entrance of a leg; without a name, that of the main port pair. */
     of: (gate: string | undefined): Entrance => (gate === undefined ? undefined : known.get(gate)) ?? main,
+    /**
+     * Whether a resident's leg of this tenant's call may come in by an entrance: its own, and the main port pair for tenants without
+     * one.
+     */
+    admits(tenantId: string, gate: string | undefined): boolean {
+      if (gate !== undefined) return known.get(gate)?.tenantId === tenantId
+      const own = [...open.values()].some(({ gate: other }) => known.get(other)?.tenantId === tenantId)
+      return main.tenantId === tenantId || !own
+    },
     /** Reads the extensions again, closes removed ports and opens new ones. Live calls stay. */
     refresh: () => inTurn(refresh),
     /**

@@ -131,6 +131,7 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
       blocks: namesOf(block, tower),
     }
     const unit = found.kind === 'found' ? unitOf(found.unit) : null
+    if (found.kind === 'found' && found.resident) call.wanted = found.resident.id
     // a second sentence keeps what the first one said, unless it denies something
     const before = negates ? null : call.visitor.intent
     call.visitor = { name: slots.name ?? call.visitor.name, intent: plainIntent ?? before }

@@ -106,7 +106,7 @@ class PortLeg implements Leg {
     this.locale = locale
     this.call = call
     this.log = log
-    this.media = media.open(arrived.leg, locale, (fact) => this.take(fact))
+    this.media = media.open(arrived.leg, call.id, locale, (fact) => this.take(fact))
   }
 
   get closed(): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
 import type { Entrance } from '../directory/index.ts'
@@ -6,7 +7,7 @@ import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import { type Beginning, createArrivals } from './arrivals.ts'
-import type { LiveCall } from './call.ts'
+import type { CalledTelephone, LiveCall } from './call.ts'
 import { closedOutput, placeOf, rowOf } from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
@@ -22,6 +23,10 @@ interface CallsOptions {
   nodeId: string
   maxCalls: number
   entrance: (name: string | undefined) => Entrance
+  /** Whether a resident's leg that only knows its call may come in by this entrance. */
+  admits: (tenantId: string, gate: string | undefined) => boolean
+  /** The resident port of an entrance. */
+  residentPort: (gate: string | undefined) => number | undefined
   media: Pick<MediaPort, 'open' | 'reject' | 'relay' | 'forgetCall'>
   ended: EndedCalls
   journal: Journal
@@ -43,6 +48,8 @@ const HEARD_MS = 1000
 export function createCalls(options: CallsOptions) {
   const { settings, nodeId, maxCalls, media, ended, journal, snapshots, log } = options
   const live = new Map<string, Entry>()
+  /** Telephones of live calls by the UUID of their leg. */
+  const telephones = new Map<string, { call: Entry; attemptId: string }>()
   const outcomes = new Map<string, number>()
   let draining = false
   const closing = new AbortController()
@@ -61,7 +68,7 @@ export function createCalls(options: CallsOptions) {
   }
 
   const begin = (arrived: ArrivedLeg, { seq: first, restored }: Beginning) => {
-    const { callId: id } = arrived
+    const { uuid: id } = arrived
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
     const name = before ? (before.gate ?? undefined) : arrived.gate
@@ -101,6 +108,9 @@ export function createCalls(options: CallsOptions) {
       legs: new Map(),
       recordings: new Set(recordings),
       visitor: before?.facts.visitor ?? { name: null, intent: null },
+      wanted: before?.facts.wanted ?? null,
+      telephones: new Map(),
+      onLine: null,
       preface: before ? [APOLOGY] : [],
       resuming: undefined,
       ended: promise,
@@ -110,8 +120,10 @@ export function createCalls(options: CallsOptions) {
       attempts: 0,
       unitId: undefined,
       note,
+      telephoneOf: (attemptId) => call.telephones.get(attemptId) ?? expect(call, attemptId, randomUUID()),
     }
     live.set(id, call)
+    for (const [attemptId, legId] of Object.entries(before?.facts.legs ?? {})) expect(call, attemptId, legId)
     const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: arrived.remote }
     const place = { tenant: call.tenantId, gate: name ?? null, node: nodeId }
     if (restored) note('restored', null, { ...place, before: restored.before })
@@ -161,6 +173,13 @@ export function createCalls(options: CallsOptions) {
     })
   }
 
+  const expect = (call: Entry, attemptId: string, legId: string): CalledTelephone => {
+    const telephone: CalledTelephone = { legId, progress: 'asked' }
+    call.telephones.set(attemptId, telephone)
+    telephones.set(legId, { call, attemptId })
+    return telephone
+  }
+
   const connect = (call: Entry, arrived: ArrivedLeg) => {
     const { role, remote } = arrived
     const { locale } = options.entrance(call.gate)
@@ -172,6 +191,10 @@ export function createCalls(options: CallsOptions) {
     if (call.releasing) return
     call.releasing = true
     ended.add(call.id)
+    for (const { legId } of call.telephones.values()) {
+      telephones.delete(legId)
+      ended.add(legId)
+    }
     // also for a broken call: an older Asterisk takes a closed socket without 0x00 for silence
     for (const leg of call.legs.values()) leg.hangUp()
     await Promise.all([...call.legs.values()].map((leg) => leg.destroy()))
@@ -225,6 +248,9 @@ export function createCalls(options: CallsOptions) {
 
   const arrivals = createArrivals({
     find: (callId) => live.get(callId),
+    findTelephone: (legId) => telephones.get(legId),
+    admits: options.admits,
+    residentPort: options.residentPort,
     count: () => live.size,
     maxCalls,
     ended,
@@ -232,9 +258,10 @@ export function createCalls(options: CallsOptions) {
     isDraining: () => draining,
     closing: closing.signal,
     begin,
-    join(call, connection) {
+    join(call, connection, attemptId) {
+      call.onLine = attemptId
       connect(call as Entry, connection)
-      call.actor.send({ type: 'resident.joined' })
+      call.actor.send({ type: 'resident.joined', attemptId })
     },
     media,
     onSettled: tellEmpty,

@@ -1,8 +1,9 @@
 import type { DialRequest } from '../../machines/index.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Ari } from './ari.ts'
+import type { Ari, CancelReason } from './ari.ts'
 import { type Dialer, numbersOf } from './dialer.ts'
+import { createReports } from './reports.ts'
 
 interface AriDialerOptions {
   ari: Ari
@@ -11,8 +12,13 @@ interface AriDialerOptions {
   log: Logger
 }
 
-/** `CLICKTOCALL=ari`: originates calls over ARI, without a broker. */
+/** `CLICKTOCALL=ari`: originates calls over ARI, without a broker, and listens to what becomes of them. */
 export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Dialer {
+  const reports = createReports()
+  const events = ari.watch({
+    onReport: (attemptId, report) => reports.report({ attemptId, report }),
+    log,
+  })
   const closing = new AbortController()
   const asked = new Set<Promise<unknown>>()
   const track = <T>(work: Promise<T>): Promise<T> => {
@@ -20,9 +26,9 @@ export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Di
     return work.finally(() => asked.delete(work))
   }
 
-  const stop = async ({ callId, attemptId }: DialRequest) => {
+  const stop = async ({ callId, attemptId }: DialRequest, why: CancelReason) => {
     try {
-      await ari.hangUp(attemptId)
+      await ari.hangUp(attemptId, why)
     } catch (error) {
       log.warn(
         { call_id: callId, message_id: attemptId, reason: reasonOf(error) },
@@ -33,21 +39,33 @@ export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Di
 
   return {
     contacts: numbersOf,
-    async dial({ callId, attemptId, contact, ringMs }) {
+    async dial({ callId, attemptId, legId, contact, ringMs }) {
+      reports.expect({ callId, attemptId })
       const originate = {
         channelId: attemptId,
-        callId,
+        legId,
         number: contact.number,
         ringMs,
         audiosocket: audiosocket(),
       }
-      await track(ari.originate(originate, closing.signal))
+      try {
+        await track(ari.originate(originate, closing.signal))
+      } catch (error) {
+        reports.forget(attemptId)
+        throw error
+      }
     },
-    cancel: (request) => void track(stop(request)),
+    cancel(request, why) {
+      reports.forget(request.attemptId)
+      void track(stop(request, why))
+    },
     stops: () => true,
+    listen: reports.listen,
+    report: reports.report,
+    ringsTogether: () => true,
     async close() {
       closing.abort()
-      await Promise.allSettled(asked)
+      await Promise.allSettled([...asked, events.close()])
     },
   }
 }

@@ -1,4 +1,5 @@
 import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
+import { type AriEventsOptions, watchAri } from './ari-events.ts'
 
 export interface AriOptions {
   /** For example http://pbx:8088/ari; the path may be omitted. */
@@ -16,7 +17,8 @@ export interface AriOptions {
 interface Originate {
   /** Prevents duplicates: Asterisk refuses a second channel with the same id. */
   channelId: string
-  callId: string
+  /** The UUID that the telephone's AudioSocket connection brings. */
+  legId: string
   number: string
   ringMs: number
   /** host:port for the dialplan's AudioSocket(). */
@@ -24,6 +26,9 @@ interface Originate {
 }
 
 export type Ari = ReturnType<typeof createAri>
+
+/** Why a telephone shall ring no more. */
+export type CancelReason = 'over' | 'answered-elsewhere'
 
 /** Maximum length of Asterisk's explanation, in characters. */
 const REASON_LENGTH = 200
@@ -73,7 +78,7 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
   return {
     host,
     /** Resolves with true when Asterisk rings, false if it already had a channel with this id. */
-    async originate({ channelId, callId, number, ringMs, audiosocket }: Originate, signal?: AbortSignal) {
+    async originate({ channelId, legId, number, ringMs, audiosocket }: Originate, signal?: AbortSignal) {
       const query = new URLSearchParams({
         endpoint: endpoint.replaceAll('{number}', number),
         context,
@@ -83,7 +88,7 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
         callerId,
         channelId,
       })
-      const variables = { CALL: callId, ...(audiosocket && { AUDIOSOCKET: audiosocket }) }
+      const variables = { CALL: legId, ...(audiosocket && { AUDIOSOCKET: audiosocket }) }
       const status = await ask('POST', `/channels?${query}`, [200, 409], {
         body: { variables },
         // errors are logged, and logs must not contain whole telephone numbers
@@ -92,10 +97,17 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
       })
       return status === 200
     },
-    /** Stops the ringing. Resolves also if it is already over. */
-    async hangUp(channelId: string): Promise<void> {
-      await ask('DELETE', `/channels/${encodeURIComponent(channelId)}`, [200, 204, 404])
+    /** Stops the ringing; a telephone shows no missed call if another was answered. Resolves also if it is already over. */
+    async hangUp(channelId: string, why: CancelReason): Promise<void> {
+      const path = `/channels/${encodeURIComponent(channelId)}`
+      if (why === 'over') return void (await ask('DELETE', path, [200, 204, 404]))
+      const status = await ask('DELETE', `${path}?reason=answered_elsewhere`, [200, 204, 400, 404])
+      // an Asterisk that does not know the reason
+      if (status === 400) await ask('DELETE', path, [200, 204, 404])
     },
+    /** Reports of every channel, from now on. */
+    watch: (options: Pick<AriEventsOptions, 'onReport' | 'log'>) =>
+      watchAri({ base, authorization, timeoutMs, ...options }),
     /** Resolves when Asterisk answers and accepts the login. */
     async check(): Promise<void> {
       await ask('GET', '/asterisk/info?only=status', [200])

@@ -41,7 +41,8 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
     let message: ClickToCall
     let verdict: MessageFate
     try {
-      message = parseMessage(delivery.content, delivery.properties.messageId)
+      const { messageId, headers } = delivery.properties
+      message = parseMessage(delivery.content, messageId, headers)
       verdict = await ringer[message.type === 'cancel' ? 'cancel' : 'ring'](message)
     } catch (error) {
       verdict = { what: 'dead', error: asPorteiroError(error) }

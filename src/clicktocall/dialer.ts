@@ -1,6 +1,8 @@
 import type { Contact, DialRequest } from '../../machines/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import type { CancelReason } from './ari.ts'
+import type { Report, RingReport } from './reports.ts'
 
 /** The parts of a unit that dialers need. */
 interface Reachable {
@@ -8,22 +10,42 @@ interface Reachable {
   residents: readonly { id: string; name: string; phone: string | null }[]
 }
 
-/** Calls residents. An answered call is not reported here: it arrives as a leg on the resident port. */
+/** One telephone to call. */
+export interface RingRequest extends DialRequest {
+  /** The UUID that the answered telephone's leg brings. */
+  legId: string
+}
+
+/** Calls residents. An answered call arrives as a leg on the resident port. */
 export interface Dialer {
   /** The contacts of a unit that can be called, in order. */
   contacts(unit: Reachable): Contact[]
   /** Resolves when the request was accepted. Errors: DIAL_UNAVAILABLE, those of the broker, those of ARI. */
-  dial(request: DialRequest): Promise<void>
+  dial(request: RingRequest): Promise<void>
   /** Stops the ringing of an attempt; no effect if it is over. */
-  cancel(request: DialRequest): void
+  cancel(request: DialRequest, why: CancelReason): void
   /** Whether a cancel is known to stop the ringing, so that it may begin before the visitor has heard everything. */
   stops(): boolean
+  /** Passes on what the PBX reports of an attempt. Returns the function that ends that. */
+  listen(request: DialRequest, listener: (report: Report) => void): () => void
+  /** Takes a report that another process received. */
+  report(report: RingReport): void
+  /** Whether several telephones can ring at once: it is known which one was answered, and the others can be stopped. */
+  ringsTogether(): boolean
   close(): Promise<void>
 }
+
+/** A dialer without reports. */
+const UNREPORTED = {
+  listen: () => () => {},
+  report: () => {},
+  ringsTogether: () => false,
+} satisfies Partial<Dialer>
 
 /** `CLICKTOCALL=off`: residents are not called. */
 export function createNoDialer(): Dialer {
   return {
+    ...UNREPORTED,
     contacts: () => [],
     dial: () => Promise.reject(fail('DIAL_UNAVAILABLE')),
     cancel: () => {},
@@ -38,6 +60,7 @@ export function createNoDialer(): Dialer {
  */
 export function createManualDialer({ wanted }: { wanted: (request: DialRequest) => void }): Dialer {
   return {
+    ...UNREPORTED,
     contacts: numbersOrUnit,
     dial: async (request) => wanted(request),
     cancel: () => {},
@@ -47,12 +70,13 @@ export function createManualDialer({ wanted }: { wanted: (request: DialRequest) 
 }
 
 /** Rings for one attempt until `signal` is aborted; resolves when the call is over, answered or not. */
-export type Telephone = (request: DialRequest, signal: AbortSignal) => Promise<void>
+export type Telephone = (request: RingRequest, signal: AbortSignal) => Promise<void>
 
 /** `CLICKTOCALL=loopback`: a simulated telephone in this process rings, and answers over real AudioSocket. */
 export function createLoopbackDialer({ telephone, log }: { telephone: Telephone; log: Logger }): Dialer {
   const ringing = new Map<string, { stop: AbortController; over: Promise<void> }>()
   return {
+    ...UNREPORTED,
     contacts: numbersOrUnit,
     async dial(request) {
       if (ringing.has(request.attemptId)) return

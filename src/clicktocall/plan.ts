@@ -9,6 +9,9 @@ export interface PlanDefaults {
   answerMs: number
 }
 
+/** Most telephones that ring at once; the machine calls no more. */
+const TOGETHER = 8
+
 interface Reach {
   /** The unit's residents with a number, in order. */
   contacts: readonly Contact[]
@@ -50,21 +53,39 @@ export function passedOver(
   })
 }
 
+/** The positions, from 1, of the steps that have several telephones ring at once. */
+export function stepsTogether(plan: ContactPlan, { contacts }: Pick<Reach, 'contacts'>): number[] {
+  return plan.flatMap((step, at) => (isTogether(step, contacts) ? [at + 1] : []))
+}
+
+function isTogether(step: PlanStep, reachable: readonly Contact[]): boolean {
+  return step.kind === 'call' && step.strategy === 'together' && reachable.length > 1
+}
+
+/** One group at a time rings, in order. */
+function groupsOf(contacts: readonly Contact[]): Contact[][] {
+  const count = Math.ceil(contacts.length / TOGETHER)
+  return Array.from({ length: count }, (_, at) => contacts.slice(at * TOGETHER, (at + 1) * TOGETHER))
+}
+
 /**
- * The attempts of a contact plan. Every resident of a unit is called once before the second round begins. A step with
- * nobody to call or to ask is skipped.
+ * The attempts of a contact plan. Every resident of a unit is called once before the second round begins, or all at once where
+ * the step says `together` and the dialer can. A step with nobody to call or to ask is skipped.
  */
 export function attemptsOf(
   plan: ContactPlan,
   { contacts, operator, reads }: Reach,
-  defaults: PlanDefaults,
+  defaults: PlanDefaults & { together: boolean },
 ): Attempt[] {
   return plan.flatMap((step) => {
     if (step.kind === 'whatsapp') return reads ? [askOnce(step.ringSeconds, defaults)] : []
     const kind = step.kind
     const reachable = kind === 'call' ? contacts : operator ? [operator] : []
     const ringMs = step.ringSeconds === undefined ? defaults.ringMs : step.ringSeconds * 1000
-    const round = reachable.map((contact): Attempt => ({ kind, contact, ringMs }))
+    const round =
+      defaults.together && isTogether(step, reachable)
+        ? groupsOf(reachable).map((group): Attempt => ({ kind: 'together', contacts: group, ringMs }))
+        : reachable.map((contact): Attempt => ({ kind, contact, ringMs }))
     return Array.from({ length: step.attempts ?? defaults.attempts }, () => round).flat()
   })
 }

@@ -11,6 +11,8 @@ interface UnconfirmedMessage {
   type: string
   body: Buffer
   headers?: Record<string, unknown>
+  /** ms after which the broker drops it. */
+  expiresMs?: number
 }
 
 interface PublisherOptions {
@@ -75,7 +77,7 @@ export function createPublisher({ facts, queue, confirmMs, patient, log }: Publi
 
   const send = (one: Pending) => {
     const to = channel!
-    const { messageId, type, body, headers } = one.message
+    const { messageId, type, body, headers, expiresMs } = one.message
     one.sentOn = to
     one.returned = undefined
     const confirmed = (error: Error | null) => {
@@ -93,6 +95,7 @@ export function createPublisher({ facts, queue, confirmMs, patient, log }: Publi
       messageId,
       type,
       headers,
+      ...(expiresMs !== undefined && { expiration: expiresMs }),
     }
     try {
       to.publish('', queue, body, options, confirmed)

@@ -2,17 +2,17 @@ import { createCache } from '../platform/cache.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type Ari, isAway } from './ari.ts'
-import type { ClickToCall } from './message.ts'
+import { type ClickToCall, staleAfter } from './message.ts'
+import type { Results } from './results.ts'
 
 /** Number of remembered ids; a gatehouse makes a few thousand calls a day. */
 const REMEMBERED = 10_000
 
 interface RingerOptions {
   ari: Pick<Ari, 'originate' | 'hangUp'>
-  /** How long a telephone rings. */
+  /** How long a telephone rings if its message does not say so. */
   ringMs: number
-  /** Age in ms at which a message is stale. */
-  staleMs: number
+  results: Results | undefined
   /** Maximum number of attempts while Asterisk is away. */
   attempts: number
   log: Logger
@@ -25,7 +25,7 @@ export type MessageFate =
   | { what: 'dead'; error: ReturnType<typeof fail> }
 
 /** Places calls through ARI: each attempt once, however often its message is delivered. */
-export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOptions) {
+export function createRinger({ ari, ringMs: usualMs, results, attempts, log }: RingerOptions) {
   // by attempt: when its message was sent. Only this distinguishes attempts of a call without a messageId
   const rung = createCache<number>(REMEMBERED)
   const cancelled = createCache<number>(REMEMBERED)
@@ -33,7 +33,7 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
   const misses = new Map<string, number>()
 
   const ring = async (message: ClickToCall): Promise<MessageFate> => {
-    const { callId, attemptId, number, audiosocket, sentAt, ownId } = message
+    const { callId, attemptId, legId, number, audiosocket, sentAt, ownId, ringMs = usualMs } = message
     const facts = { call_id: callId, message_id: attemptId }
     const stopped = cancelled.get(attemptId)
     const before = rung.get(attemptId)
@@ -47,10 +47,11 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       return { what: 'done' }
     }
     const age = Date.now() - sentAt
-    if (age > staleMs)
+    if (age > staleAfter(ringMs))
       return { what: 'dead', error: fail('MESSAGE_STALE', { seconds: Math.round(age / 1000) }) }
     try {
-      const fresh = await ari.originate({ channelId: attemptId, callId, number, ringMs, audiosocket })
+      results?.expect(message)
+      const fresh = await ari.originate({ channelId: attemptId, legId, number, ringMs, audiosocket })
       if (ownId) rung.set(attemptId, Infinity)
       else rung.set(attemptId, sentAt, ringMs)
       misses.delete(attemptId)
@@ -63,7 +64,9 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       if (again) misses.set(attemptId, missed)
       else misses.delete(attemptId)
       log.warn({ ...facts, code: error.code, missed, again }, error.message)
-      return again ? { what: 'again' } : { what: 'dead', error }
+      if (again) return { what: 'again' }
+      results?.report(attemptId, 'failed')
+      return { what: 'dead', error }
     }
   }
 
@@ -78,11 +81,11 @@ export function createRinger({ ari, ringMs, staleMs, attempts, log }: RingerOpti
       return work
     },
     /** Stops the ringing, also of an attempt that has not started. */
-    async cancel({ callId, attemptId, ownId, sentAt }: ClickToCall): Promise<MessageFate> {
+    async cancel({ callId, attemptId, ownId, sentAt, why }: ClickToCall): Promise<MessageFate> {
       cancelled.set(attemptId, ownId ? Infinity : sentAt)
       await ringing.get(attemptId)
       try {
-        await ari.hangUp(attemptId)
+        await ari.hangUp(attemptId, why)
         log.info({ call_id: callId, message_id: attemptId }, 'the ringing was cancelled')
       } catch (error) {
         // the ringing ends after its ring time; a requeued cancel would come too late

@@ -5,7 +5,8 @@ import type { AmqpSettings } from './amqp-dialer.ts'
 import { type AriOptions, createAri } from './ari.ts'
 import { createBroker } from './broker.ts'
 import { createConsumer } from './consumer.ts'
-import { staleAfter } from './message.ts'
+import { createPublisher } from './publisher.ts'
+import { createResults } from './results.ts'
 import { createRinger } from './ringer.ts'
 
 /** Attempts to reach an Asterisk that is away, with a pause between; after that the visitor has waited long enough. */
@@ -15,7 +16,9 @@ interface DialerRoleOptions {
   amqp: AmqpSettings
   ari: AriOptions
   queue: string
-  /** How long a telephone rings. */
+  /** Where results are sent; undefined: nowhere. */
+  resultQueue: string | undefined
+  /** How long a telephone rings if its message does not say so. */
   ringMs: number
   /** Delay in ms before a message is requeued because Asterisk was away. */
   pauseMs?: number
@@ -24,12 +27,25 @@ interface DialerRoleOptions {
 }
 
 /** Opens the role `dialer` and starts consuming. Errors: every BROKER_ code, after the last attempt to connect. */
-export async function openDialerRole({ amqp, ari, queue, ringMs, pauseMs, provide, log }: DialerRoleOptions) {
+export async function openDialerRole(options: DialerRoleOptions) {
+  const { amqp, queue, resultQueue, ringMs, pauseMs, provide, log } = options
   const { url, connectMs, settings } = amqp
+  const ari = createAri(options.ari)
+  const sender =
+    resultQueue === undefined
+      ? undefined
+      : createPublisher({
+          facts: factsOf(url, resultQueue),
+          queue: resultQueue,
+          confirmMs: settings.blockedMs,
+          patient: settings.onFailure === 'crash',
+          log,
+        })
+  const results = sender && createResults({ publisher: sender, log })
   const ringer = createRinger({
-    ari: createAri(ari),
+    ari,
     ringMs,
-    staleMs: staleAfter(ringMs),
+    results,
     attempts: ATTEMPTS,
     log,
   })
@@ -40,11 +56,25 @@ export async function openDialerRole({ amqp, ari, queue, ringMs, pauseMs, provid
     log,
     ...(pauseMs !== undefined && { pauseMs }),
   })
-  const link = createLink({ url, queue, connectMs, prepare: consumer.prepare, log })
+  const link = createLink({
+    url,
+    queue,
+    connectMs,
+    async prepare(channel, model) {
+      await sender?.prepare(channel, model)
+      await consumer.prepare(channel, model)
+    },
+    log,
+  })
   const broker = createBroker({ machine: provide(link), link, settings, log })
+  sender?.follow(broker)
+  const events = results && ari.watch({ onReport: results.report, log })
   const close = async () => {
     await consumer.close()
+    await events?.close()
+    if (broker.state() === 'open') await sender?.settled()
     await broker.close()
+    sender?.close()
   }
   try {
     await broker.opened()

@@ -1,6 +1,7 @@
 import type { DialRequest } from '../../machines/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import type { CancelReason } from './ari.ts'
 import type { Broker } from './broker.ts'
 import { staleAfter } from './message.ts'
 
@@ -10,14 +11,14 @@ const WAITING = 1000
 interface StopsOptions {
   broker: Pick<Broker, 'ready'>
   /** Publishes the cancel of an attempt; resolves when the broker has confirmed it. */
-  publish: (request: DialRequest) => Promise<void>
+  publish: (request: DialRequest, why: CancelReason) => Promise<void>
   log: Logger
 }
 
 /** Cancels of telephones that ring, or may start to ring when the broker is back. */
 interface Stops {
   /** Sends a cancel now, or queues it until the broker is back or the ring time is over. */
-  stop(request: DialRequest): void
+  stop(request: DialRequest, why: CancelReason): void
   /** Sends the queued cancels of a call at once, in this turn of the event loop. */
   hasten(callId: string): void
   close(): void
@@ -25,6 +26,7 @@ interface Stops {
 
 interface Waiting {
   request: DialRequest
+  why: CancelReason
   ending: AbortController
   timer: NodeJS.Timeout
 }
@@ -44,12 +46,12 @@ export function createStops({ broker, publish, log }: StopsOptions): Stops {
     one.ending.abort()
   }
 
-  const work = async ({ request, ending: { signal } }: Waiting) => {
+  const work = async ({ request, why, ending: { signal } }: Waiting) => {
     const { callId, attemptId } = request
     const facts = { call_id: callId, message_id: attemptId }
     while (!signal.aborted) {
       try {
-        await publish(request)
+        await publish(request, why)
         break
       } catch (thrown) {
         const { code, message: reason } = asPorteiroError(thrown)
@@ -67,21 +69,21 @@ export function createStops({ broker, publish, log }: StopsOptions): Stops {
   }
 
   return {
-    stop(request) {
+    stop(request, why) {
       const { attemptId, ringMs } = request
       if (waiting.has(attemptId)) return
       const [oldest] = waiting.keys()
       if (waiting.size === WAITING) end(oldest!)
       const timer = setTimeout(() => end(attemptId), staleAfter(ringMs))
-      const one = { request, ending: new AbortController(), timer }
+      const one = { request, why, ending: new AbortController(), timer }
       waiting.set(attemptId, one)
       void work(one)
     },
     hasten(callId) {
-      for (const { request } of [...waiting.values()]) {
+      for (const { request, why } of [...waiting.values()]) {
         if (request.callId !== callId) continue
         // a failed cancel is sent again when the broker is back
-        publish(request).then(
+        publish(request, why).then(
           () => end(request.attemptId),
           () => {},
         )

@@ -91,6 +91,8 @@ function shape(read: Read) {
     clickToCall: {
       mode: read.CLICKTOCALL ?? (read.AMQP_URL ? 'amqp' : read.ARI_URL ? 'ari' : 'off'),
       queue: read.CLICKTOCALL_QUEUE,
+      resultQueue: read.CLICKTOCALL_RESULT_QUEUE,
+      cancels: read.CLICKTOCALL_CANCEL === 'on',
       license: read.CLICKTOCALL_LICENSE ?? '',
       operator: read.OPERATOR_EXTENSION,
       attempts: read.CLICKTOCALL_ATTEMPTS,

@@ -107,6 +107,16 @@ export const VARIABLES = {
     'how residents are called: amqp (by a message to RabbitMQ), ari (by Asterisk), manual (by an external dialer), loopback (a simulated resident answers), off; unset: amqp with AMQP_URL, ari with ARI_URL, else off',
   ),
   CLICKTOCALL_QUEUE: variable(name(), 'api-to-voip1', 'queue of the click-to-call messages'),
+  CLICKTOCALL_RESULT_QUEUE: variable(
+    name(),
+    undefined,
+    'queue of the results that the PBX side sends: busy, declined, answered and others; unset: no results',
+  ),
+  CLICKTOCALL_CANCEL: variable(
+    oneOf(['on', 'off']),
+    'on',
+    'off for PBX sides that take any message as an order to ring: no message of type cancel is sent',
+  ),
   OPERATOR_EXTENSION: variable(
     z.string().regex(/^[\w.+*#@:-]{1,80}$/, 'must be an extension or a SIP address') as z.ZodType<
       string,

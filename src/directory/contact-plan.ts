@@ -4,7 +4,7 @@ import { z } from 'zod'
 const seconds = z.number().int().min(5).max(600)
 
 /**
- * One step to reach a unit. `call` calls its residents in order, `whatsapp` writes to them and waits
+ * One step to reach a unit. `call` calls its residents, one after the other (`order`) or all at once (`together`), `whatsapp` writes to them and waits
  * `ringSeconds` for the reply, `operator` calls the operator's extension. Omitted fields have the service's defaults.
  */
 export const planStep = z.discriminatedUnion('kind', [
@@ -12,6 +12,7 @@ export const planStep = z.discriminatedUnion('kind', [
     kind: z.literal('call'),
     ringSeconds: seconds.optional(),
     attempts: z.number().int().min(1).max(20).optional(),
+    strategy: z.enum(['order', 'together']).optional(),
   }),
   // no `attempts`: a second message would repeat the first
   z.strictObject({ kind: z.literal('whatsapp'), ringSeconds: seconds.optional() }),

@@ -47,6 +47,8 @@ interface ConnectedLegOptions {
   transcriber: Transcriber
   synthesizer: Synthesizer
   locale: Locale
+  /** Names the folder of its recordings. */
+  callId: string
   /** Whether the whole leg is recorded. */
   records: boolean
   /** Another leg of this process by its number. */
@@ -79,7 +81,7 @@ export class ConnectedLeg implements MediaLeg {
   isGone = false
 
   constructor(options: ConnectedLegOptions) {
-    const { connection, sound, assets, transcriber, records, onFact } = options
+    const { connection, callId, sound, assets, transcriber, records, onFact } = options
     this.options = options
     this.connection = connection
     this.role = connection.role
@@ -92,7 +94,7 @@ export class ConnectedLeg implements MediaLeg {
     })
     this.incoming = createIncoming(this.ear, (how) => this.gone(how))
     const legRecorder = records
-      ? createLegRecorder(recordingFile(assets.recordings, connection.id, `${this.role}-leg`))
+      ? createLegRecorder(recordingFile(assets.recordings, callId, `${this.role}-leg`))
       : undefined
     if (legRecorder) this.ear.tap(legRecorder.tap)
     connection.attach(
@@ -282,10 +284,10 @@ export class ConnectedLeg implements MediaLeg {
   }
 
   keep(name: RecordingName, pcm: Buffer): void {
-    const { sound, assets } = this.options
+    const { callId, sound, assets } = this.options
     sound.recordings.set(name, cutFrames(pcm, audioFrame))
     // on disk for the journal; the call plays it from memory and does not wait
-    saveRecording(assets.recordings, this.connection.id, name, pcm).catch((error) => this.notKept(error))
+    saveRecording(assets.recordings, callId, name, pcm).catch((error) => this.notKept(error))
     this.onFact({ type: 'kept', name })
   }
 
@@ -310,7 +312,7 @@ export class ConnectedLeg implements MediaLeg {
   }
 
   facts() {
-    return { call_id: this.connection.id, leg: this.role }
+    return { call_id: this.options.callId, leg: this.role }
   }
 }
 

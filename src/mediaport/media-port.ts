@@ -60,11 +60,12 @@ export function createMediaPort(options: MediaPortOptions) {
   }
 
   const port: MediaPort = {
-    open(leg, locale, onFact) {
+    open(leg, callId, locale, onFact) {
       const connection = waiting(leg)
       const media = new ConnectedLeg({
         connection,
-        sound: soundOf(connection.id),
+        callId,
+        sound: soundOf(callId),
         assets,
         transcriber,
         synthesizer,
@@ -113,12 +114,12 @@ export function createMediaPort(options: MediaPortOptions) {
 
   return {
     ...port,
-    /** A connection has named its call: numbers it, and reports it as a leg. */
+    /** A connection has named itself: numbers it, and reports it as a leg. */
     arrive(connection: Connection): void {
       const leg = ++lastLeg
       arrived.set(leg, connection)
-      const { id: callId, role, gate, remote, relayed } = connection
-      onArrival({ leg, callId, role, gate, remote, relayed })
+      const { id: uuid, role, gate, remote, relayed } = connection
+      onArrival({ leg, uuid, role, gate, remote, relayed })
     },
     /** Resolves when the last relayed leg has ended. */
     drained: relays.drained,

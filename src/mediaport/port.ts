@@ -2,12 +2,12 @@ import type { HungUp, Piece, RecordingName } from '../../machines/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import type { Details, ErrorCode } from '../platform/errors.ts'
 
-/** A leg whose connection has named its call. It waits for `open`, `reject` or `relay`. */
+/** A leg whose connection has named itself. It waits for `open`, `reject` or `relay`. */
 export interface ArrivedLeg {
   /** Unique in this process: several connections may name the same call and role. */
   readonly leg: number
-  /** The call's UUID, lower case. */
-  readonly callId: string
+  /** The UUID that the connection named, lower case: the call's, or on the resident's port the telephone's. */
+  readonly uuid: string
   readonly role: Role
   /** The entrance by name; undefined for the main port pair. */
   readonly gate: string | undefined
@@ -93,7 +93,7 @@ export interface MediaLeg {
 /** What calls know of the media of this process's legs. */
 export interface MediaPort {
   /** Takes an arrived leg into its call. Facts come from the next turn on, in order. */
-  open(leg: number, locale: Locale, onFact: (fact: MediaFact) => void): MediaLeg
+  open(leg: number, callId: string, locale: Locale, onFact: (fact: MediaFact) => void): MediaLeg
   /** Rejects a leg: one prompt, if any, then 0x00. The connection is closed when the peer does not do it. */
   reject(leg: number, prompt?: string): void
   /** Carries an arrived leg to the node of its call; `address` is that node's host:port for residents. */

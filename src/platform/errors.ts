@@ -123,9 +123,17 @@ export const ERRORS = {
     status: 409,
     message: 'A resident leg came for call {callId} while nobody was being called.',
   },
+  LEG_MISPLACED: {
+    status: 409,
+    message: "A resident leg came for call {callId} by another tenant's entrance, port {port}.",
+  },
   DIALER_FAILED: { status: 503, exit: 69, message: 'Residents can no longer be called: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to call residents is configured (CLICKTOCALL=off).' },
   CONTACT_NOBODY: { status: 404, message: 'No resident of the unit has a telephone number.' },
+  TOGETHER_UNAVAILABLE: {
+    status: 503,
+    message: 'Telephones ring together only over ARI, or with a PBX side that sends results.',
+  },
   OPERATOR_UNAVAILABLE: { status: 503, message: 'No operator is configured (OPERATOR_EXTENSION).' },
 
   // click-to-call: every BROKER_ error has host, virtual host and queue in its details

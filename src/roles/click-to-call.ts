@@ -8,6 +8,7 @@ import {
   createNoDialer,
   type Dialer,
   openAmqpDialer,
+  type RingReport,
   type Telephone,
 } from '../clicktocall/index.ts'
 import type { Config } from '../config/index.ts'
@@ -22,8 +23,12 @@ interface ClickToCallOptions {
   telephone: () => Telephone
   /** Notifies an external dialer (CLICKTOCALL=manual). */
   wanted: (request: DialRequest) => void
-  /** The resident port, once it is open. */
+  /** The resident port of the main pair, once it is open. */
   residentPort: () => number
+  /** The resident port of the call's own entrance; undefined for the main pair. */
+  ownPort: (callId: string) => number | undefined
+  /** A result of an attempt that does not ring in this process. */
+  onForeign: (report: RingReport) => void
   log: Logger
 }
 
@@ -34,15 +39,34 @@ export async function openClickToCall({
   telephone,
   wanted,
   residentPort,
+  ownPort,
+  onForeign,
   log,
 }: ClickToCallOptions): Promise<{ dialer: Dialer; broker?: Broker }> {
-  const { mode, queue, license } = clickToCall
+  const { mode, queue, resultQueue, cancels, license } = clickToCall
   const audiosocket = () => address.advertise ?? `${bracketed(reachable(address.host))}:${residentPort()}`
-  if (mode === 'amqp') return openAmqpDialer({ amqp: amqp!, queue, license, audiosocket, provide, log })
+  if (mode === 'amqp') {
+    return openAmqpDialer({
+      amqp: amqp!,
+      queue,
+      resultQueue,
+      cancels,
+      license,
+      // a PBX side that does not know the leg's UUID must come in by the tenant's own entrance
+      audiosocket: (callId) => atPort(audiosocket(), ownPort(callId)),
+      onForeign,
+      provide,
+      log,
+    })
+  }
   if (mode === 'ari') return { dialer: createAriDialer({ ari: createAri(ari!), audiosocket, log }) }
   if (mode === 'manual') return { dialer: createManualDialer({ wanted }) }
   if (mode === 'loopback') return { dialer: createLoopbackDialer({ telephone: telephone(), log }) }
   return { dialer: createNoDialer() }
+}
+
+function atPort(address: string, port: number | undefined): string {
+  return port === undefined ? address : address.replace(/:\d+$/, `:${port}`)
 }
 
 /** An address to connect to, for a listening address. */

@@ -91,6 +91,16 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     provide: provideBroker,
     wanted,
     residentPort,
+    ownPort: (callId) => entrances.portsOf(find(callId)?.gate)?.resident,
+    onForeign(report) {
+      const { callId, ...rest } = report
+      if (find(callId) || ended.has(callId)) return
+      routing
+        .command(callId, { type: 'report', ...rest })
+        .catch((error) =>
+          log.debug({ call_id: callId, reason: reasonOf(error) }, 'a result of no live call was dropped'),
+        )
+    },
     telephone: () =>
       telephone?.(residentPort, assets) ??
       createTelephone({
@@ -200,6 +210,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
     entrance: entrances.of,
+    admits: entrances.admits,
+    residentPort: (gate) => (gate === undefined ? bound.resident : entrances.portsOf(gate)?.resident),
     media,
     ended,
     journal,
@@ -216,7 +228,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
 
   routing.serve({
     has: (callId) => calls.find(callId) !== undefined || ended.has(callId),
-    command: createCommands({ calls, synthesizer }),
+    command: createCommands({ calls, synthesizer, dialer }),
     tasks: {
       refresh: () => entrances.refresh().finally(presence.renew),
       restart: (id) => entrances.restart(String(id)).finally(presence.renew),

@@ -1,4 +1,3 @@
-import type { DialRequest } from '../../machines/index.ts'
 import { aborted, delay } from '../platform/time.ts'
 import { createPhone, type Phone } from './phone.ts'
 import { playResident } from './script.ts'
@@ -19,11 +18,11 @@ interface TelephoneOptions {
 
 /** The resident of CLICKTOCALL=loopback: rings, answers as a phone behind an Asterisk would, and presses its keys. */
 export function createTelephone({ host, port, keys, prompts, answerMs = 1500, onAnswer }: TelephoneOptions) {
-  return async ({ callId }: DialRequest, signal: AbortSignal): Promise<void> => {
+  return async ({ legId }: { legId: string }, signal: AbortSignal): Promise<void> => {
     if (keys === '-') return aborted(signal)
     await delay(answerMs, signal)
     if (signal.aborted) return
-    const phone = createPhone({ host, port: port(), id: callId, role: 'resident', prompts })
+    const phone = createPhone({ host, port: port(), id: legId, role: 'resident', prompts })
     const leave = () => phone.hangUp()
     signal.addEventListener('abort', leave)
     onAnswer?.(phone)

@@ -66,7 +66,7 @@ export interface Line {
   interrupted: boolean
 }
 
-const ROUNDS = { attempts: 2, ringMs: 30_000, answerMs: 60_000 }
+const ROUNDS = { attempts: 2, ringMs: 30_000, answerMs: 60_000, together: true }
 
 export const SCENE_SETTINGS: CallSettings = {
   transcribes: false,

@@ -21,10 +21,10 @@ function openLeg() {
   const leg = createLeg({
     call,
     arrived: {
-      ...{ leg: 5, callId: 'one', role: 'visitor', gate: undefined, remote: 'peer:1', relayed: false },
+      ...{ leg: 5, uuid: 'one', role: 'visitor', gate: undefined, remote: 'peer:1', relayed: false },
     },
     media: {
-      open(_, __, onFact) {
+      open(_, __, ___, onFact) {
         report = onFact
         return { send: (command) => commands.push(command), level: () => -30 }
       },

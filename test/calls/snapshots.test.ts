@@ -46,7 +46,7 @@ async function openProcess(rig: Rig, database: Database, nodeId: string) {
         instance,
       }),
     recall: async (...ids: string[]) => claimCalls(database, { ids, instance }),
-    locate: (callId: string) => locateCall(database, { callId, instance }),
+    locate: (uuid: string) => locateCall(database, { uuid, instance }),
   }
 }
 
@@ -58,12 +58,18 @@ function call(): CallRow {
   }
 }
 
+/** The UUID that the telephone of a call's only attempt brings. */
+function legOf(callId: string): string {
+  return callId.replace(/^.{8}/, '00000000')
+}
+
 function snapshotOf(
   { id: callId, tenantId, gate, startedAt }: CallRow,
   instance: string,
   snapshot: unknown,
 ): CallSnapshot {
-  const facts = { visitor: { name: null, intent: null }, recordings: ['identity'] }
+  const legs = { [`${callId}-1`]: legOf(callId) }
+  const facts = { visitor: { name: null, intent: null }, wanted: null, legs, recordings: ['identity'] }
   return { callId, tenantId, gate, startedAt, instance, machines: 'm', snapshot, facts }
 }
 
@@ -103,8 +109,12 @@ test('what comes in is new, ended, kept or elsewhere, and many are told apart at
   assert.ok(kept.is === 'claimed')
   assert.equal(kept.call, snapshotOf(left, own.instance, { by: 'lost' }))
   assert.equal([kept.before.instance, kept.before.nodeId], [lost.instance, 'lost'])
-  assert.is((await own.locate(held.id))?.addresses.resident, 'alive:8081')
-  for (const id of [left.id, over.id, nobody]) assert.is(await own.locate(id), undefined)
+  for (const uuid of [held.id, legOf(held.id)]) {
+    const found = await own.locate(uuid)
+    assert.equal([found?.callId, found?.tenantId], [held.id, 'default'], 'by the call or by its telephone')
+    assert.is(found?.addresses.resident, 'alive:8081')
+  }
+  for (const id of [left.id, legOf(left.id), over.id, nobody]) assert.is(await own.locate(id), undefined)
 })
 
 test('a call was silent since the last sign of its process, or since it was kept', async (rig) => {

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import type { DialRequest } from '../../machines/index.ts'
-import { createAmqpDialer } from '../../src/clicktocall/amqp-dialer.ts'
-import { numbersOf } from '../../src/clicktocall/dialer.ts'
+import { createAmqpDialer, openAmqpDialer } from '../../src/clicktocall/amqp-dialer.ts'
+import { numbersOf, type RingRequest } from '../../src/clicktocall/dialer.ts'
+import { createReports } from '../../src/clicktocall/reports.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
+import { provideBroker } from '../../src/roles/index.ts'
 import {
   becomes,
+  brokerConfig,
+  captureLog,
   openConsumer,
   openPeer,
   openProxy,
@@ -24,15 +27,17 @@ const testReal = withBroker(test)
 const SOON = { AMQP_BLOCKED_TIMEOUT_MS: '500' }
 
 const CALL = '9f1c2a44-5a1e-4c1b-9d7e-0a1b2c3d4e5f'
+const LEG = '1d0c2a44-5a1e-4c1b-9d7e-0a1b2c3d4e5f'
 
-function requestFor(number: string, callId = CALL): DialRequest {
+function requestFor(number: string, callId = CALL): RingRequest {
   return {
     callId,
     attemptId: `${callId}-1`,
     contact: { residentId: 'r', name: 'Ana', number },
     unit: { id: 'u', number: '101', label: '101' },
     ringMs: 30_000,
-  } as DialRequest
+    legId: LEG,
+  }
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -41,6 +46,8 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
     (error) => (error instanceof PorteiroError ? error.code : String(error)),
   )
 }
+
+const noResults = () => ({ cancels: true, reports: createReports(), hasResults: () => false })
 
 test('a SIP address in the directory is dialled as its extension', () => {
   const residents = ['sip:101@pbx.local', 'sips:102;x=1@pbx', '+55 11 99999-0000', null].map((phone, at) => ({
@@ -66,11 +73,12 @@ testReal(
       publisher,
       license: 'L-1',
       audiosocket: () => '10.0.0.5:8081',
+      ...noResults(),
       log: silentLog(),
     })
     const before = Math.floor(Date.now() / 1000)
     await dialer.dial(requestFor('101'))
-    dialer.cancel(requestFor('101'))
+    dialer.cancel(requestFor('101'), 'over')
     const [ring, stop] = await consumer.count(2)
     const bodies = [ring!, stop!].map(({ content }) => content.toString())
     const stamp = Number(bodies[0]!.match(/"timestamp":(\d+)/)?.[1])
@@ -83,9 +91,74 @@ testReal(
     assert.is(ring!.properties.deliveryMode, 2)
     assert.is(ring!.properties.messageId, `${CALL}-1`)
     assert.is(stop!.properties.messageId, `${CALL}-1`)
+    assert.equal(ring!.properties.headers, { 'x-porteiro-leg': LEG, 'x-porteiro-ring-seconds': 30 })
+    assert.equal(stop!.properties.headers, { 'x-porteiro-cancel': 'over' })
     await dialer.close()
   },
 )
+
+testReal('results reach the attempt they are about, and forged ones nobody', async (rig) => {
+  const [queue, resultQueue] = [await queueName(rig), await queueName(rig)]
+  const foreign: unknown[] = []
+  const { lines, log } = captureLog()
+  const { dialer, broker } = await openAmqpDialer({
+    amqp: brokerConfig(),
+    queue,
+    resultQueue,
+    license: 'L-1',
+    cancels: true,
+    audiosocket: () => '',
+    onForeign: (report) => foreign.push(report),
+    provide: provideBroker,
+    log,
+  })
+  rig.defer(() => dialer.close())
+  const channel = await (await openPeer(rig)).createConfirmChannel()
+  const send = async (data: Record<string, string> | string) => {
+    channel.sendToQueue(resultQueue, Buffer.from(typeof data === 'string' ? data : JSON.stringify({ data })))
+    await channel.waitForConfirms()
+  }
+  const request = requestFor('101')
+  const result = { attempt: request.attemptId, guid: CALL, license: 'L-1', result: 'busy' }
+  await dialer.dial(request)
+  const heard: string[] = []
+  dialer.listen(request, (report) => heard.push(report))
+  assert.not(dialer.ringsTogether(), 'nobody has sent a result')
+  await send('not json')
+  await send({ ...result, license: 'L-2' })
+  await send({ ...result, result: 'open' })
+  await send({ ...result, guid: LEG })
+  await send({ ...result, attempt: `${CALL}-2` })
+  await send(result)
+  await send({ ...result, result: 'declined' })
+  await send({ ...result, guid: LEG, result: 'declined' })
+  await eventually(() => foreign.length === 3 || undefined)
+  assert.equal(heard, ['busy'])
+  assert.equal(foreign, [
+    { callId: LEG, attemptId: request.attemptId, report: 'busy' },
+    { callId: CALL, attemptId: `${CALL}-2`, report: 'busy' },
+    { callId: LEG, attemptId: request.attemptId, report: 'declined' },
+  ])
+  assert.is(lines.filter(({ msg }) => /a result .*dropped/.test(msg)).length, 3)
+  assert.ok(dialer.ringsTogether())
+  assert.is(broker.state(), 'open')
+})
+
+testReal('CLICKTOCALL_CANCEL=off sends no cancels', async (rig) => {
+  const queue = await queueName(rig)
+  const consumer = await openConsumer(rig, queue)
+  const { broker, publisher } = openPublisher(rig, queue)
+  await broker.opened()
+  const options = { broker, publisher, license: '', audiosocket: () => '', log: silentLog() }
+  const dialer = createAmqpDialer({ ...options, ...noResults(), cancels: false, hasResults: () => true })
+  await dialer.dial(requestFor('101'))
+  dialer.cancel(requestFor('101'), 'over')
+  await dialer.dial({ ...requestFor('102'), attemptId: 'next' })
+  const types = (await consumer.count(2)).map(({ properties }) => properties.type)
+  assert.equal(types, ['clicktocall', 'clicktocall'])
+  assert.not(dialer.ringsTogether(), 'the others could not be stopped')
+  await dialer.close()
+})
 
 testReal('a queue that was deleted gives the message back', async (rig) => {
   for (const mode of ['crash', 'recover']) {
@@ -99,6 +172,7 @@ testReal('a queue that was deleted gives the message back', async (rig) => {
       publisher,
       license: '',
       audiosocket: () => '',
+      ...noResults(),
       log: silentLog(),
     })
     const expected = mode === 'crash' ? 'DIALER_FAILED' : 'BROKER_UNROUTABLE'
@@ -207,13 +281,20 @@ for (const last of ['the next attempt', 'nothing more']) {
       ...SOON,
     })
     await broker.opened()
-    const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
+    const dialer = createAmqpDialer({
+      broker,
+      publisher,
+      license: '',
+      audiosocket: () => '',
+      ...noResults(),
+      log,
+    })
     const [first, second] = [requestFor('101'), { ...requestFor('101'), attemptId: `${CALL}-2` }]
     proxy.block()
     await becomes(broker, 'blocked')
     assert.is(await codeOf(dialer.dial(first)), 'BROKER_BLOCKED')
-    dialer.cancel(first)
-    await eventually(() => lines.find(({ msg }) => /is stopped when RabbitMQ is back/.test(msg)))
+    dialer.cancel(first, 'over')
+    await eventually(() => lines.find(({ msg }) => /is cancelled when RabbitMQ is back/.test(msg)))
     assert.is(await codeOf(dialer.dial(second)), 'BROKER_BLOCKED', 'and another one fails at once')
     assert.equal(consumer.messages, [])
 
@@ -240,14 +321,21 @@ testReal('what stops a ringing waits no longer than anybody would ring, nor beyo
     ...SOON,
   })
   await broker.opened()
-  const dialer = createAmqpDialer({ broker, publisher, license: '', audiosocket: () => '', log })
+  const dialer = createAmqpDialer({
+    broker,
+    publisher,
+    license: '',
+    audiosocket: () => '',
+    ...noResults(),
+    log,
+  })
   proxy.block()
   await becomes(broker, 'stuck')
   const given = () => lines.filter(({ msg }) => /could not be cancelled/.test(msg)).length
   // a message of an attempt that long ago is a dead letter at the dialer
-  dialer.cancel({ ...requestFor('101'), ringMs: -30_000 + 100 })
+  dialer.cancel({ ...requestFor('101'), ringMs: -30_000 + 100 }, 'over')
   await eventually(() => given() === 1 || undefined)
-  dialer.cancel(requestFor('102', randomUUID()))
+  dialer.cancel(requestFor('102', randomUUID()), 'over')
   await dialer.close()
   await eventually(() => given() === 2 || undefined)
 })

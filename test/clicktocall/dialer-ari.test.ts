@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import type { DialRequest } from '../../machines/index.ts'
 import { createAri } from '../../src/clicktocall/ari.ts'
 import { createAriDialer } from '../../src/clicktocall/ari-dialer.ts'
+import type { RingRequest } from '../../src/clicktocall/dialer.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { type Answer, ariSettings, openAri } from '../rig/ari-peer.ts'
@@ -20,14 +20,15 @@ function openDialer(rig: Rig, ari: { url: string }, settings: Partial<ReturnType
   return dialer
 }
 
-function requestFor(number: string): DialRequest {
+function requestFor(number: string): RingRequest {
   const callId = randomUUID()
   return {
     callId,
     attemptId: `${callId}-1`,
     contact: { residentId: 'r', name: '', number },
     ringMs: 29_500,
-  } as DialRequest
+    legId: randomUUID() as string,
+  } as RingRequest
 }
 
 async function failureOf(work: Promise<unknown>): Promise<PorteiroError> {
@@ -54,7 +55,7 @@ test('Asterisk is asked to ring the endpoint and to run the resident context wit
     callerId: 'Portaria',
     channelId: request.attemptId,
   })
-  assert.equal(asked!.body, { variables: { CALL: request.callId, AUDIOSOCKET: '10.0.0.5:8081' } })
+  assert.equal(asked!.body, { variables: { CALL: request.legId, AUDIOSOCKET: '10.0.0.5:8081' } })
 })
 
 test('an attempt that is asked for twice rings once and is no failure', async (rig) => {
@@ -71,8 +72,8 @@ test('a cancelled attempt rings no more, and one that is over is left alone', as
   const dialer = openDialer(rig, ari)
   const request = requestFor('101')
   await dialer.dial(request)
-  dialer.cancel(request)
-  dialer.cancel(request)
+  dialer.cancel(request, 'over')
+  dialer.cancel(request, 'over')
   await ari.count('DELETE', 2)
   assert.is(ari.ringing.size, 0)
 })

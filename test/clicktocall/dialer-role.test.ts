@@ -6,11 +6,21 @@ import { openDialerRole } from '../../src/clicktocall/role.ts'
 import type { Environment } from '../../src/config/index.ts'
 import { provideBroker } from '../../src/roles/index.ts'
 import { type AriPeerOptions, ariSettings, openAri } from '../rig/ari-peer.ts'
-import { brokerConfig, captureLog, openPeer, openProxy, queueName, withBroker } from '../rig/broker-rig.ts'
+import {
+  brokerConfig,
+  captureLog,
+  openConsumer,
+  openPeer,
+  openProxy,
+  queueName,
+  withBroker,
+} from '../rig/broker-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('dialer-role')
 const testReal = withBroker(test)
+
+const REFUSED = { status: 500, reason: 'Allocation failed' }
 
 /** The role on a queue of its own, with a peer that publishes to it and looks into both queues. */
 async function openRole(
@@ -19,10 +29,17 @@ async function openRole(
     ari: options = {},
     environment = {},
     timeoutMs = 60_000,
-  }: { ari?: AriPeerOptions; environment?: Environment; timeoutMs?: number } = {},
+    sendsResults = false,
+  }: {
+    ari?: AriPeerOptions
+    environment?: Environment
+    timeoutMs?: number
+    sendsResults?: boolean
+  } = {},
 ) {
   const ari = await openAri(rig, options)
   const queue = await queueName(rig)
+  const resultQueue = sendsResults ? await queueName(rig) : undefined
   const channel = await (await openPeer(rig)).createConfirmChannel()
   await channel.assertQueue(queue, { durable: true })
   const { log, lines } = captureLog()
@@ -31,13 +48,14 @@ async function openRole(
       amqp: brokerConfig(environment),
       ari: ariSettings(ari, { timeoutMs }),
       queue,
+      resultQueue,
       ringMs: 30_000,
       pauseMs: 20,
       provide: provideBroker,
       log,
     })
-  const send = async (body: Buffer, messageId?: string) => {
-    channel.sendToQueue(queue, body, { persistent: true, ...(messageId && { messageId }) })
+  const send = async (body: Buffer, messageId?: string, headers = {}) => {
+    channel.sendToQueue(queue, body, { persistent: true, headers, ...(messageId && { messageId }) })
     await channel.waitForConfirms()
   }
   const role = await open()
@@ -45,16 +63,26 @@ async function openRole(
   return {
     ari,
     queue,
+    resultQueue,
     channel,
     lines,
     role,
     send,
     async ring(
       messageId?: string,
-      { callId = randomUUID() as string, type = 'clicktocall' as MessageType, now = Date.now() } = {},
+      {
+        callId = randomUUID() as string,
+        type = 'clicktocall' as MessageType,
+        now = Date.now(),
+        headers = {},
+      } = {},
     ) {
-      const facts = { type, license: '', audiosocket: '10.0.0.5:8081', now }
-      await send(composeMessage({ callId, contact: { number: '101' } } as DialRequest, facts), messageId)
+      const facts = { type, license: 'L-1', audiosocket: '10.0.0.5:8081', now }
+      await send(
+        composeMessage({ callId, contact: { number: '101' } } as DialRequest, facts),
+        messageId,
+        headers,
+      )
       return callId
     },
     /** The next dead letter. */
@@ -81,6 +109,46 @@ testReal(
     assert.equal(asked!.body, { variables: { CALL: callId, AUDIOSOCKET: '10.0.0.5:8081' } })
   },
 )
+
+testReal('the headers say which leg answers, how long it rings, and why it stops', async (rig) => {
+  const { ari, ring } = await openRole(rig)
+  const leg = randomUUID()
+  const headers = { 'x-porteiro-leg': leg, 'x-porteiro-ring-seconds': 45 }
+  const callId = await ring('attempt-1', { headers })
+  const [asked] = await ari.count('POST', 1)
+  assert.is((asked!.body as { variables: { CALL: string } }).variables.CALL, leg)
+  assert.is(asked!.query.get('timeout'), '45')
+  await ring('attempt-1', { callId, type: 'cancel', headers: { 'x-porteiro-cancel': 'answered-elsewhere' } })
+  const [stopped] = await ari.count('DELETE', 1)
+  assert.is(stopped!.query.get('reason'), 'answered_elsewhere')
+  // headers that cannot be read are none
+  await ring('attempt-2', { callId, headers: { 'x-porteiro-leg': 'x', 'x-porteiro-ring-seconds': '45' } })
+  const [, plain] = await ari.count('POST', 2)
+  assert.is((plain!.body as { variables: { CALL: string } }).variables.CALL, callId)
+  assert.is(plain!.query.get('timeout'), '30')
+})
+
+testReal('what becomes of a telephone is sent as results, and of other channels nothing', async (rig) => {
+  const { ari, ring, resultQueue } = await openRole(rig, {
+    sendsResults: true,
+    ari: { answer: ({ query }) => (query.get('channelId') === 'attempt-2' ? REFUSED : undefined) },
+  })
+  const results = await openConsumer(rig, resultQueue!)
+  await ari.watched()
+  const callId = await ring('attempt-1')
+  await ari.count('POST', 1)
+  ari.ends('1700000000.1', 17)
+  ari.changes('attempt-1', 'Ringing')
+  ari.ends('attempt-1', 17)
+  await results.count(2)
+  await ring('attempt-2', { callId })
+  const sent = (await results.count(3)).map(({ content }) => JSON.parse(content.toString()).data)
+  assert.equal(sent, [
+    { attempt: 'attempt-1', guid: callId, license: 'L-1', result: 'ringing' },
+    { attempt: 'attempt-1', guid: callId, license: 'L-1', result: 'busy' },
+    { attempt: 'attempt-2', guid: callId, license: 'L-1', result: 'failed' },
+  ])
+})
 
 testReal('duplicates ring once, of a call without a messageId while it may ring', async (rig) => {
   const { ari, ring, role, emptied, channel, queue } = await openRole(rig)

@@ -7,7 +7,7 @@ const test = suite('contact plan')
 const ANA = { residentId: '1', name: 'Ana', number: '1101' }
 const JOSE = { residentId: '2', name: 'José', number: '2101' }
 const OPERATOR = { residentId: 'operator', name: '', number: '9' }
-const DEFAULTS = { attempts: 2, ringMs: 30_000, answerMs: 60_000 }
+const DEFAULTS = { attempts: 2, ringMs: 30_000, answerMs: 60_000, together: false }
 const EVERYBODY = { contacts: [ANA, JOSE], operator: OPERATOR, reads: true }
 
 test('the steps in their order; a call rings everybody once before the second round', () => {

@@ -157,7 +157,7 @@ export const walkContact = (each: Each) =>
       events: [
         ...ATTEMPT_IDS.flatMap((attemptId) => [
           { type: 'attempt.ringing' as const, attemptId },
-          ...(['busy', 'hopeless'] as const).map((end) => ({
+          ...(['busy', 'unanswered', 'hopeless'] as const).map((end) => ({
             type: 'attempt.ended' as const,
             attemptId,
             end,
@@ -167,13 +167,14 @@ export const walkContact = (each: Each) =>
         ...(['undecided', 'left', 'lost'] as const).map((how) => ({ type: 'line.ended' as const, how })),
       ],
       outputs: { asking: [{ asked: true }, { asked: false }] },
-      tellApart: ({ begun, rings, answers, repeats, ringing, hopeless }) => [
+      tellApart: ({ begun, rings, answers, repeats, ringing, hopeless, told }) => [
         begun,
         rings > 0,
         answers > 0,
         repeats > 0,
         ringing.map(({ attemptId }) => attemptId),
         hopeless,
+        told,
       ],
     }),
   )

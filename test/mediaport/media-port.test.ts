@@ -99,7 +99,7 @@ async function openPort(rig: Rig) {
         facts,
         open() {
           rig.defer(() => peer.connection.destroy())
-          return port.open(arrived.leg, 'pt-BR', (fact) => facts.push(fact))
+          return port.open(arrived.leg, callId, 'pt-BR', (fact) => facts.push(fact))
         },
         fact: <Type extends MediaFact['type']>(type: Type) =>
           eventually(() =>
@@ -203,7 +203,7 @@ test('facts are plain data, and the last two are closed and released', async (ri
   await visitor.fact('released')
   await visitor.fact('said')
   assert.equal(JSON.parse(JSON.stringify([visitor.arrived, visitor.facts])), [
-    { leg: 1, callId: visitor.connection.id, role: 'visitor', remote: 'peer:1', relayed: false },
+    { leg: 1, uuid: visitor.connection.id, role: 'visitor', remote: 'peer:1', relayed: false },
     visitor.facts,
   ])
   assert.equal(

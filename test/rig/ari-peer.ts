@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { Rig } from './rig.ts'
 
 export interface Asked {
@@ -63,9 +64,38 @@ export async function openAri(rig: Rig, { answer, onOriginate }: AriPeerOptions 
     response.end(said.status === 204 ? undefined : JSON.stringify({ message: said.reason }))
   }
 
+  const until = async (fits: () => boolean) => {
+    while (!fits() && !rig.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          wake.delete(done)
+          resolve()
+        }
+        wake.add(done)
+        rig.signal.addEventListener('abort', done, { once: true })
+      })
+    }
+  }
+
+  const tell = (type: string, facts: object) => {
+    for (const watcher of watchers) watcher.send(JSON.stringify({ type, application: 'porteiro', ...facts }))
+  }
+
   const server = createServer((request, response) => void handle(request, response).catch(() => {}))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const watchers = new Set<WebSocket>()
+  const events = new WebSocketServer({ noServer: true })
+  let refuses = false
+  server.on('upgrade', (request, socket, head) => {
+    if (refuses || request.headers.authorization !== login) return socket.destroy()
+    events.handleUpgrade(request, socket, head, (watcher) => {
+      watchers.add(watcher)
+      watcher.on('close', () => watchers.delete(watcher))
+      for (const woken of wake) woken()
+    })
+  })
   rig.defer(async () => {
+    for (const watcher of watchers) watcher.terminate()
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
   })
@@ -73,19 +103,27 @@ export async function openAri(rig: Rig, { answer, onOriginate }: AriPeerOptions 
     url: `http://127.0.0.1:${(server.address() as { port: number }).port}/ari`,
     asked,
     ringing,
+    /** Resolves once somebody listens to the events. */
+    watched: () => until(() => watchers.size > 0),
+    /** Cuts the connections of those who listen; `refusing` leaves them out until `admit`. */
+    cutEvents({ refusing = false } = {}) {
+      refuses = refusing
+      for (const watcher of watchers) watcher.terminate()
+    },
+    admit() {
+      refuses = false
+    },
+    /** A telephone rings, or is answered. */
+    changes: (id: string, state: 'Ringing' | 'Up') => tell('ChannelStateChange', { channel: { id, state } }),
+    /** A telephone rings no more, with a Q.850 cause. */
+    ends(id: string, cause: number, state: 'Ringing' | 'Up' = 'Ringing') {
+      ringing.delete(id)
+      tell('ChannelDestroyed', { cause, channel: { id, state } })
+    },
     /** Requests of a method so far, once there are as many. */
     async count(method: string, wanted: number): Promise<Asked[]> {
       const found = () => asked.filter((one) => one.method === method)
-      while (found().length < wanted && !rig.signal.aborted) {
-        await new Promise<void>((resolve) => {
-          const done = () => {
-            wake.delete(done)
-            resolve()
-          }
-          wake.add(done)
-          rig.signal.addEventListener('abort', done, { once: true })
-        })
-      }
+      await until(() => found().length >= wanted)
       return found()
     },
   }

@@ -128,6 +128,11 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
       await notes.noted(phone.id, 'resident.wanted').finally(off)
       return phone
     },
+    /** Imports a directory file's content beside the example's. */
+    async include(file: object, tenantId = MAIN_TENANT): Promise<void> {
+      const { units, extensions, rules } = parseDirectory(Buffer.from(JSON.stringify(file)))
+      await importDirectory(service.database, tenantId, units, { extensions, ...(rules && { rules }) })
+    },
     /** The journal of a call as it is in the database. */
     async stored(callId: string): Promise<EventRow[]> {
       await service.journal.flush()

@@ -11,6 +11,7 @@ import {
   claimCalls,
   type Elsewhere,
   LATE_SEQ,
+  type LocatedCall,
   locateCall,
   type Recall,
 } from '../sql/snapshots.ts'
@@ -94,17 +95,27 @@ export function createSnapshots(options: SnapshotsOptions) {
       return { is: 'new', seq }
     },
 
-    /** The other process in which the call lives, if any. Never rejects. */
-    async locate(callId: string): Promise<Elsewhere | undefined> {
+    /** The other process in which the call lives, if any, by the UUID of a resident's leg. Never rejects. */
+    async locate(uuid: string): Promise<LocatedCall | undefined> {
       if (isAway()) return undefined
-      return inTime(callId, locateCall(database, { callId, instance }))
+      return inTime(uuid, locateCall(database, { uuid, instance }))
     },
 
     /**
      * The call as it is now; undefined if it cannot be persisted. Do not call it during a transition of the call: it would
      * take the state before.
      */
-    take({ id, tenantId, gate, startedAt, actor, visitor, recordings }: LiveCall): CallSnapshot | undefined {
+    take({
+      id,
+      tenantId,
+      gate,
+      startedAt,
+      actor,
+      visitor,
+      wanted,
+      telephones,
+      recordings,
+    }: LiveCall): CallSnapshot | undefined {
       try {
         return {
           callId: id,
@@ -114,7 +125,12 @@ export function createSnapshots(options: SnapshotsOptions) {
           instance,
           machines,
           snapshot: actor.getPersistedSnapshot(),
-          facts: { visitor, recordings: [...recordings] },
+          facts: {
+            visitor,
+            wanted,
+            legs: Object.fromEntries([...telephones].map(([attemptId, { legId }]) => [attemptId, legId])),
+            recordings: [...recordings],
+          },
         }
       } catch (error) {
         log.error({ call_id: id, code: 'BUG', err: error }, 'no snapshot of a call could be taken')

@@ -17,6 +17,10 @@ export interface CallSnapshot {
   snapshot: unknown
   facts: {
     visitor: { name: string | null; intent: Intent | null }
+    /** The resident whom the visitor asked for; absent in snapshots of older versions, as `legs` is. */
+    wanted?: string | null
+    /** The UUIDs of telephones' legs by the attempt's id. */
+    legs?: Record<string, string>
     /** Names of the visitor's recordings. */
     recordings: string[]
   }
@@ -31,6 +35,12 @@ export interface Elsewhere {
   seenAt: Date
   /** Its ports. */
   addresses: Partial<Record<Role, string>>
+}
+
+/** The call that a resident's leg names by its own UUID or by the call's, in another process. */
+export interface LocatedCall extends Elsewhere {
+  callId: string
+  tenantId: string
 }
 
 /** The process that had the call before. */
@@ -67,14 +77,16 @@ export const IS_ALIVE = `exists (
 export async function saveSnapshots(database: Querier, calls: readonly CallSnapshot[]): Promise<void> {
   if (calls.length === 0) return
   await database.query(
-    `insert into kept_calls as k (call_id, tenant_id, gate, started_at, instance, machines, snapshot, facts)
-     select "callId", "tenantId", gate, "startedAt", instance, machines, snapshot, facts
+    `insert into kept_calls as k (call_id, tenant_id, gate, started_at, instance, machines, snapshot, facts, legs)
+     select "callId", "tenantId", gate, "startedAt", instance, machines, snapshot, facts,
+       array(select value::uuid from jsonb_each_text(coalesce(facts -> 'legs', '{}')))
      from jsonb_to_recordset($1::jsonb) as batch ("callId" uuid, "tenantId" text, gate text, "startedAt" timestamptz,
        instance uuid, machines text, snapshot jsonb, facts jsonb)
      -- in a fixed order: two batches that share calls would deadlock
      order by "callId"
      on conflict (call_id) do update set started_at = excluded.started_at, instance = excluded.instance,
-       machines = excluded.machines, snapshot = excluded.snapshot, facts = excluded.facts, kept_at = now()
+       machines = excluded.machines, snapshot = excluded.snapshot, facts = excluded.facts, legs = excluded.legs,
+       kept_at = now()
      where k.instance = excluded.instance or not ${IS_ALIVE}`,
     [asJsonb(calls)],
   )
@@ -180,15 +192,22 @@ async function take(
   return rows.map(({ id }) => id)
 }
 
-/** The process in which a call lives, unless it is `instance`. Claims nothing. */
+/** The process in which a call lives, by its UUID or that of a telephone's leg, unless it is `instance`. Claims nothing. */
 export async function locateCall(
   database: Querier,
-  { callId, instance }: { callId: string; instance: string },
-): Promise<Elsewhere | undefined> {
+  { uuid, instance }: { uuid: string; instance: string },
+): Promise<LocatedCall | undefined> {
+  const [named] = await database.query<{ callId: string }>(
+    `select call_id as "callId" from kept_calls
+     where call_id = $1 or legs @> array[$1::uuid]`,
+    [uuid],
+  )
+  if (!named) return undefined
+  const { callId } = named
   const [found] = await find(database, [callId])
-  const { endedAt, instance: owner, isAlive, nodeId, seenAt, addresses } = found!
+  const { endedAt, instance: owner, isAlive, tenantId, nodeId, seenAt, addresses } = found!
   if (endedAt !== null || owner === null || owner === instance || !isAlive) return undefined
-  return { is: 'elsewhere', instance: owner, nodeId, seenAt, addresses }
+  return { is: 'elsewhere', callId, tenantId, instance: owner, nodeId, seenAt, addresses }
 }
 
 /**

@@ -3,7 +3,7 @@ import { amount, tr } from '../words.js'
 import { Field } from './field.js'
 import { Icon } from './icons.js'
 
-/** @typedef {{ kind: 'call' | 'whatsapp' | 'operator', ringSeconds?: number | undefined, attempts?: number | undefined }} Step */
+/** @typedef {{ kind: 'call' | 'whatsapp' | 'operator', ringSeconds?: number | undefined, attempts?: number | undefined, strategy?: 'order' | 'together' | undefined }} Step */
 /** @typedef {Partial<Step>} Changes */
 /** @typedef {{ call?: boolean | null, whatsapp?: boolean | null, operator?: boolean | null }} Able What the service can do. */
 
@@ -22,6 +22,11 @@ const KINDS = {
   call: () => tr('Ligar para os moradores', 'Call the residents'),
   whatsapp: () => tr('Perguntar por WhatsApp', 'Ask by WhatsApp'),
   operator: () => tr('Ligar para o operador', 'Call the operator'),
+}
+
+const STRATEGIES = {
+  order: () => tr('um depois do outro', 'one after the other'),
+  together: () => tr('todos ao mesmo tempo', 'all at once'),
 }
 
 /**
@@ -144,7 +149,7 @@ export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able })
 
 /** @param {{ step: Step, index: number, change: (fields: Changes) => void, wrong: Record<string, string>, fixed: boolean }} props */
 function Step({ step, index, change, wrong, fixed }) {
-  const { kind, ringSeconds, attempts } = step
+  const { kind, ringSeconds, attempts, strategy } = step
   /**
    * @param {'ringSeconds' | 'attempts'} name
    * @param {string} label
@@ -165,7 +170,12 @@ function Step({ step, index, change, wrong, fixed }) {
   // what a kind does not have must not go with it
   /** @param {Step['kind']} chosen */
   const choose = (chosen) =>
-    change({ kind: chosen, ringSeconds, attempts: chosen === 'whatsapp' ? undefined : attempts })
+    change({
+      kind: chosen,
+      ringSeconds,
+      attempts: chosen === 'whatsapp' ? undefined : attempts,
+      strategy: chosen === 'call' ? strategy : undefined,
+    })
   return html`
     <label class="field">${tr('Passo', 'Step')} ${index + 1}
       <select disabled=${fixed} value=${kind} onChange=${(event) => choose(event.currentTarget.value)}>
@@ -173,6 +183,14 @@ function Step({ step, index, change, wrong, fixed }) {
       </select>
     </label>
     ${number('ringSeconds', kind === 'whatsapp' ? tr('Espera (segundos)', 'Waits (seconds)') : tr('Toca (segundos)', 'Rings (seconds)'), SECONDS, tr('segundos', 'seconds'))}
+    ${
+      kind === 'call' &&
+      html`<label class="field">${tr('Como', 'How')}
+        <select disabled=${fixed} value=${strategy ?? 'order'} onChange=${(event) => change({ strategy: event.currentTarget.value })}>
+          ${Object.entries(STRATEGIES).map(([value, words]) => html`<option value=${value}>${words()}</option>`)}
+        </select>
+      </label>`
+    }
     ${kind === 'whatsapp' ? html`<span class="once">${tr('uma vez', 'once')}</span>` : number('attempts', tr('Vezes', 'Times'), TIMES, tr('vezes', 'times'))}
   `
 }
@@ -193,10 +211,12 @@ function notesOn(plan, able) {
  */
 function wordsOf(plan) {
   return plan
-    .map(({ kind, ringSeconds, attempts }) => {
-      const facts = [ringSeconds && `${amount(ringSeconds)} s`, attempts && `${amount(attempts)}×`].filter(
-        Boolean,
-      )
+    .map(({ kind, ringSeconds, attempts, strategy }) => {
+      const facts = [
+        ringSeconds && `${amount(ringSeconds)} s`,
+        attempts && `${amount(attempts)}×`,
+        strategy === 'together' && STRATEGIES.together(),
+      ].filter(Boolean)
       return KINDS[kind]() + (facts.length > 0 ? ` (${facts.join(', ')})` : '')
     })
     .join(' → ')

@@ -1,0 +1,48 @@
+import * as assert from 'uvu/assert'
+import { createReports, type Report } from '../../src/clicktocall/reports.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('reports')
+
+const ATTEMPT = { callId: 'call', attemptId: 'call-1' }
+
+/** What the listener of an attempt hears of these reports. */
+function heard(before: Report[], after: Report[] = []): Report[] {
+  const reports = createReports()
+  const heard: Report[] = []
+  reports.expect(ATTEMPT)
+  for (const report of before) reports.report({ ...ATTEMPT, report })
+  reports.listen(ATTEMPT, (report) => heard.push(report))
+  for (const report of after) reports.report({ ...ATTEMPT, report })
+  return heard
+}
+
+test('what comes between the request and the listener is kept', () => {
+  assert.equal(heard(['ringing', 'busy']), ['ringing', 'busy'])
+  assert.equal(heard(['ringing'], ['declined']), ['ringing', 'declined'])
+})
+
+test('what comes twice, after an end or in a wrong order is dropped', () => {
+  assert.equal(heard([], ['ringing', 'ringing', 'busy', 'busy', 'answered']), ['ringing', 'busy'])
+  assert.equal(heard([], ['answered', 'ringing', 'busy', 'unanswered']), ['answered'])
+  assert.equal(heard([], ['declined', 'failed']), ['declined'])
+})
+
+test('a telephone that was answered can be lost before it joins', () => {
+  assert.equal(heard([], ['answered', 'failed', 'failed']), ['answered', 'failed'])
+})
+
+test('of an attempt that nobody expects, or not any more, nothing is kept', () => {
+  const reports = createReports()
+  const heard: Report[] = []
+  reports.report({ ...ATTEMPT, report: 'busy' })
+  assert.not(reports.has(ATTEMPT))
+  const forget = reports.listen(ATTEMPT, (report) => heard.push(report))
+  assert.ok(reports.has(ATTEMPT))
+  assert.not(reports.has({ ...ATTEMPT, callId: 'another' }), 'the attempt belongs to its call')
+  forget()
+  reports.report({ ...ATTEMPT, report: 'busy' })
+  assert.equal(heard, [])
+})
+
+test.run()

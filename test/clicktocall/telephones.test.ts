@@ -1,0 +1,213 @@
+import * as assert from 'uvu/assert'
+import type { Environment } from '../../src/config/index.ts'
+import type { ContactPlan } from '../../src/directory/index.ts'
+import { createPhone, type Phone } from '../../src/simulator/index.ts'
+import { type Asked, openAri } from '../rig/ari-peer.ts'
+import { type Rig, suite } from '../rig/rig.ts'
+import { goodbyeOf, openService } from '../rig/service-rig.ts'
+import { freePort } from '../rig/site-rig.ts'
+
+const test = suite('telephones')
+
+const ATTEMPTS = { CLICKTOCALL_ATTEMPTS: '1' }
+/** Q.850 */
+const CAUSE = { busy: 17, declined: 21, congested: 34 }
+
+const idOf = ({ query }: Asked) => query.get('channelId')!
+const legOf = ({ body }: Asked) => (body as { variables: { CALL: string } }).variables.CALL
+
+/** A service that calls over a scripted Asterisk, and a unit 901 with so many residents. */
+async function openHouse(
+  rig: Rig,
+  {
+    settings = {},
+    residents = 3,
+    plan,
+  }: { settings?: Environment; residents?: number; plan?: ContactPlan } = {},
+) {
+  const ari = await openAri(rig)
+  const house = await openService(rig, {
+    settings: {
+      ...ATTEMPTS,
+      ARI_URL: ari.url,
+      ARI_USER: 'porteiro',
+      ARI_PASSWORD: 'secret-word',
+      CLICKTOCALL: 'ari',
+      ...settings,
+    },
+  })
+  const people = Array.from({ length: residents }, (_, at) => ({
+    name: `Ana ${at + 1}`,
+    phone: `190${at + 1}`,
+  }))
+  await house.include({ units: [{ number: '901', residents: people, ...(plan && { plan }) }] })
+  if (house.config.clickToCall.mode === 'ari') await ari.watched()
+  return {
+    ari,
+    house,
+    /** A visitor who keys the unit and hurries through every question. */
+    visit(): Phone {
+      const phone = house.visitor()
+      rig.defer(
+        house.service.journal.subscribe(({ callId, kind, data }) => {
+          if (callId !== phone.id || kind !== 'state') return
+          const { actor, state } = data as { actor: string; state: string }
+          if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`))
+            void phone.press('#')
+        }),
+      )
+      void phone.press('901#')
+      return phone
+    },
+    /** The originates so far, once there are as many and each is accepted. */
+    async called(callId: string, count: number): Promise<Asked[]> {
+      const asked = await ari.count('POST', count)
+      for (const one of asked.slice(0, count)) await house.noted(callId, 'dial', { attempt: idOf(one) })
+      return asked
+    },
+    /** How the attempts ended, in order. */
+    ends: (callId: string) =>
+      house.events
+        .filter((event) => event.callId === callId && event.kind === 'attempt.ended')
+        .map(({ data }) => (data as { end: string }).end),
+  }
+}
+
+test('busy, declined: the next telephone rings at once, and the journal says why', async (rig) => {
+  const { ari, house, visit, called, ends } = await openHouse(rig)
+  const visitor = visit()
+  const [first] = await called(visitor.id, 1)
+  ari.changes(idOf(first!), 'Ringing')
+  await house.noted(visitor.id, 'telephone.ringing', { attempt: idOf(first!) })
+  ari.ends(idOf(first!), CAUSE.busy)
+  const [, second] = await called(visitor.id, 2)
+  ari.ends(idOf(second!), CAUSE.declined)
+  // once more, and of telephones that are none of ours
+  ari.ends(idOf(second!), CAUSE.busy)
+  ari.ends('1700000000.1', CAUSE.busy)
+  const [, , third] = await called(visitor.id, 3)
+  assert.equal(ends(visitor.id), ['busy', 'declined'])
+  const waited = house.events.filter(
+    ({ callId, kind, data }) =>
+      callId === visitor.id && kind === 'state' && (data as { state: string }).state === 'pausing',
+  )
+  assert.equal(waited, [], 'nothing is waited for between them')
+  assert.is(new Set([first!, second!, third!].map(legOf)).size, 3, 'each has a leg of its own')
+  const flat = house.resident(legOf(third!))
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+  void flat.press('1')
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+  assert.equal(ends(visitor.id), ['busy', 'declined', 'decided'])
+  const ended = house.events.filter(({ callId, kind }) => callId === visitor.id && kind === 'attempt.ended')
+  assert.is((ended.at(-1)!.data as { attemptId: string }).attemptId, idOf(third!))
+  assert.is(ari.asked.filter(({ method }) => method === 'DELETE').length, 0, 'nothing is left to cancel')
+})
+
+test('while the events are away telephones ring to their end; then they count again', async (rig) => {
+  const { ari, house, visit, called, ends } = await openHouse(rig, {
+    settings: { CLICKTOCALL_RING_SECONDS: '1' },
+  })
+  const visitor = visit()
+  const [first] = await called(visitor.id, 1)
+  ari.cutEvents({ refusing: true })
+  await house.noted(visitor.id, 'attempt.ended', { attemptId: idOf(first!), end: 'unanswered' })
+  ari.admit()
+  await ari.watched()
+  const last = (await called(visitor.id, 2)).at(-1)!
+  ari.ends(idOf(last), CAUSE.congested)
+  assert.match((await house.ending(visitor.id)).outcome, /unanswered/)
+  assert.is(ends(visitor.id)[0], 'unanswered')
+})
+
+test('a leg that comes when its telephone is not called is told so and ended', async (rig) => {
+  const { ari, house, visit, called } = await openHouse(rig)
+  const visitor = visit()
+  const early = house.resident(visitor.id)
+  assert.match(goodbyeOf(await early.ended), /^(not-expected|visit-over), whole, server-hangup/)
+  const [first] = await called(visitor.id, 1)
+  ari.ends(idOf(first!), CAUSE.busy)
+  const [, second] = await called(visitor.id, 2)
+  // answered in the moment in which it was given up
+  const late = house.resident(legOf(first!))
+  assert.is(goodbyeOf(await late.ended), 'not-expected, whole, server-hangup')
+  await house.noted(visitor.id, 'leg.unexpected', { code: 'LEG_UNEXPECTED' })
+  // an installed PBX side knows the call's UUID only
+  const flat = house.resident(visitor.id)
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+  void flat.press('2')
+  assert.is((await house.ending(visitor.id)).outcome, 'denied')
+  const { data } = await house.noted(visitor.id, 'attempt.ended', { end: 'decided' })
+  assert.is((data as { attemptId: string }).attemptId, idOf(second!))
+})
+
+test('together: the first answer wins, one that comes with it is told, the others are cancelled', async (rig) => {
+  const { ari, house, visit, called, ends } = await openHouse(rig, {
+    plan: [{ kind: 'call', strategy: 'together' }],
+  })
+  const visitor = visit()
+  const [first, second, third] = await called(visitor.id, 3)
+  for (const one of [first!, second!]) ari.changes(idOf(one), 'Up')
+  await house.noted(visitor.id, 'telephone.answered', { attempt: idOf(first!) })
+  await house.noted(visitor.id, 'telephone.answered', { attempt: idOf(second!) })
+  const flats = [first!, second!].map((one) => house.resident(legOf(one)))
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+  const [cancelled] = await ari.count('DELETE', 1)
+  assert.match(cancelled!.path, idOf(third!))
+  assert.is(cancelled!.query.get('reason'), 'answered_elsewhere')
+  const loser = await Promise.race(flats.map(async (flat) => ({ flat, end: await flat.ended })))
+  assert.is(goodbyeOf(loser.end), 'already-answered, whole, server-hangup')
+  const winner = flats.find((flat) => flat !== loser.flat)!
+  void winner.press('1')
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+  assert.is(ends(visitor.id).filter((end) => end === 'decided').length, 1)
+  assert.is(ari.asked.filter(({ method }) => method === 'DELETE').length, 1)
+  const line = await house.noted(visitor.id, 'attempt.ended', { end: 'decided' })
+  const answered = [first!, second!].find((one) => legOf(one) === winner.id)!
+  assert.is((line.data as { attemptId: string }).attemptId, idOf(answered))
+})
+
+test('without reports telephones that were to ring together ring in order, and the journal says so', async (rig) => {
+  const { house, visit } = await openHouse(rig, {
+    settings: { CLICKTOCALL: 'manual' },
+    plan: [{ kind: 'call', strategy: 'together' }],
+  })
+  const visitor = visit()
+  await house.noted(visitor.id, 'step.ordered', { step: 1, code: 'TOGETHER_UNAVAILABLE' })
+  await house.noted(visitor.id, 'resident.wanted', { attempt: `${visitor.id}-1` })
+  visitor.hangUp()
+  await house.ending(visitor.id)
+})
+
+test("a leg that only knows its call comes in by its tenant's own entrance", async (rig) => {
+  const { house, visit, called } = await openHouse(rig)
+  const { service } = house
+  const [visitors, port] = [await freePort(), await freePort()]
+  const extension = { id: 'g1', ramal_ia: '9', ramal_retorno: '9', ip_servidor: '127.0.0.1' }
+  await house.include(
+    { units: [], extensions: [{ ...extension, porta_ia: visitors, porta_retorno: port }] },
+    'other',
+  )
+  const refreshed = await fetch(`http://127.0.0.1:${service.ports.api}/api/refresh`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${house.key}` },
+  })
+  assert.is(refreshed.status, 200)
+  const foreign = (id: string) => {
+    const prompts = service.assets.prompts['pt-BR']
+    const phone = createPhone({ port, id, role: 'resident', prompts })
+    rig.defer(() => phone.close())
+    return phone
+  }
+  const visitor = visit()
+  const [first] = await called(visitor.id, 1)
+  const stray = foreign(visitor.id)
+  assert.is(goodbyeOf(await stray.ended), 'not-expected, whole, server-hangup')
+  await house.noted(visitor.id, 'leg.unexpected', { code: 'LEG_MISPLACED', port })
+  // a telephone that brings its own UUID is known by it, whichever port it takes
+  const flat = foreign(legOf(first!))
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+  void flat.press('1')
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+})
+
+test.run()
