@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AnyActorRef, SnapshotFrom } from 'xstate'
 import { type callMachine, stateName, VISITOR_PATIENCE } from '../machines/index.ts'
+import type { IdleAudio } from '../src/audiosocket/index.ts'
 import { parseConfig } from '../src/config/config.ts'
 import { writeWav } from '../src/media/wav.ts'
 import { FRAME_BYTES } from '../src/platform/audio.ts'
@@ -34,7 +35,7 @@ let api: number | undefined
 
 answer(
   {
-    async start({ state, legs }: { state: 'listening' | 'playing'; legs: number }) {
+    async start({ state, legs, idle }: { state: 'listening' | 'playing'; legs: number; idle: IdleAudio }) {
       const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
       await writePrompts(join(scratch.path, 'prompts', 'pt-BR'), state)
@@ -47,6 +48,7 @@ answer(
         API_KEY: 'bench',
         MAX_CALLS: String(legs + 1),
         CALL_MAX_SECONDS: '7200',
+        IDLE_AUDIO: idle,
       })
       const service = await startService({ config, log: silentLog() })
       owner.defer(() => service.stop())

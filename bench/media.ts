@@ -13,7 +13,8 @@ export interface MediaOptions {
 }
 
 interface Variant {
-  name: 'echo' | 'listening' | 'playing'
+  /** `keepalive` listens too, with silence once a second instead of continuous silence. */
+  name: 'echo' | 'listening' | 'keepalive' | 'playing'
   server: Child
   port: number
   sound: 'speech' | 'noise'
@@ -30,7 +31,7 @@ interface Measured {
 const SETTLE_MS = 2000
 const SETTLE_LEG_MS = 4
 /** CPU per frame, as a multiple of the echo's, that a call may cost. */
-const GOALS = { listening: 1.6, playing: 1.3 }
+const GOALS = { listening: 1.6, keepalive: 1.6, playing: 1.3 }
 
 /**
  * CPU per frame of whole calls beside a bare echo, each server in a process of its own, the phones in another, measured in
@@ -44,21 +45,29 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     owner.defer(() => child.close())
     return child
   }
-  progress('media: starting an echo and two services')
+  progress('media: starting an echo and three services')
   const phones = start('media-phones.ts', 'phones')
   const serverOf = {
     echo: start('media-echo.ts', 'echo'),
     listening: start('media-service.ts', 'listening'),
+    keepalive: start('media-service.ts', 'keepalive'),
     playing: start('media-service.ts', 'playing'),
   }
   const variants: Variant[] = []
-  for (const name of ['echo', 'listening', 'playing'] as const) {
+  for (const name of ['echo', 'listening', 'keepalive', 'playing'] as const) {
     const server = serverOf[name]
-    const port = await server.ask<number>('start', { state: name, legs })
+    const state = name === 'keepalive' ? 'listening' : name
+    const idle = name === 'keepalive' ? 'keepalive' : 'continuous'
+    const port = await server.ask<number>('start', { state, legs, idle })
     variants.push({ name, server, port, sound: name === 'playing' ? 'noise' : 'speech' })
   }
 
-  const series = () => ({ echo: [] as number[], listening: [] as number[], playing: [] as number[] })
+  const series = () => ({
+    echo: [] as number[],
+    listening: [] as number[],
+    keepalive: [] as number[],
+    playing: [] as number[],
+  })
   const [costs, loads, systems, turns, gaps] = [series(), series(), series(), series(), series()]
   for (let round = 1; round <= rounds; round++) {
     for (const { name, server, port, sound } of variants) {
@@ -85,8 +94,8 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     ...(gaps[name].length > 0 && { [`frame gap p99 in ms${of}`]: median(gaps[name]) }),
   })
   const baseline = median(costs.echo)
-  return (['listening', 'playing'] as const).map((name) => ({
-    bench: `media, ${name}`,
+  return (['listening', 'keepalive', 'playing'] as const).map((name) => ({
+    bench: name === 'keepalive' ? 'media, listening, IDLE_AUDIO=keepalive' : `media, ${name}`,
     facts: { legs, rounds, seconds },
     measured: median(costs[name]),
     baseline,

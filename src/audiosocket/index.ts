@@ -18,7 +18,7 @@ export {
 } from './frame.ts'
 export type { ConnectionListener, Gone } from './inbox.ts'
 export { createLatenessRecord } from './lateness.ts'
-export { createPacer } from './pacer.ts'
+export { createPacer, type IdleAudio } from './pacer.ts'
 export { createReader } from './reader.ts'
 export { createRefusals } from './refusals.ts'
 export { type Relay, relay } from './relay.ts'

@@ -32,7 +32,10 @@ export interface FrameSource {
 
 export interface AudioTrack {
   remove(): void
-  /** The source has something to play; without this call an idle source is polled within a second. */
+  /**
+   * The source has something to play. Without this call an idle source is polled at its next frame of silence: within
+   * 20 ms, or within a second with `keepalive`.
+   */
   wake(): void
   /** The peer was read: a frame that is nearly due leaves in the same turn, after all peers have been read. */
   touch(): void
@@ -47,9 +50,14 @@ export interface Pacer {
   close(): void
 }
 
+/** What an idle source's peer gets: silence in each slot of 20 ms, or one frame of it a second. */
+export type IdleAudio = 'continuous' | 'keepalive'
+
 export interface PacerOptions {
   /** A steady clock in ms. */
   now?: () => number
+  /** `continuous` unless given. */
+  idle?: IdleAudio
 }
 
 /** The pacer's functions that a track uses. */
@@ -67,11 +75,11 @@ class PacedTrack extends Waiting implements AudioTrack {
   expected = 1
   slotsBehind = 0
   idle = true
-  /** Tick of the next silent frame if the source stays idle. */
+  /** With `keepalive`: tick of the next silent frame if the source stays idle. */
   keepAliveAt: number
   /** Neither a new run of audio nor a touched track's frame leaves earlier; otherwise it would join the previous burst. */
   earliest: number
-  /** Remaining moves of the deadlines of this run. */
+  /** Remaining moves of the deadlines of this run of audio or silence. */
   moves = MOVES
   woken = false
   /** Its frame leaves at the end of this turn. */
@@ -109,7 +117,11 @@ class PacedTrack extends Waiting implements AudioTrack {
 }
 
 /** The clock of all legs: it serves each by absolute deadlines, 20 ms apart, and sleeps when no track waits. */
-export function createPacer({ now = () => performance.now() }: PacerOptions = {}): Pacer {
+export function createPacer({
+  now = () => performance.now(),
+  idle = 'continuous',
+}: PacerOptions = {}): Pacer {
+  const continuous = idle === 'continuous'
   const origin = now()
   const wheel = createWheel()
   const record = createLatenessRecord()
@@ -157,10 +169,10 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   const serve = (track: PacedTrack) => {
     const elapsed = now() - origin
     if (track.idle) {
-      track.due = Math.floor(elapsed)
+      // silence that is on time keeps its deadlines, and the audio after it takes them over
+      if (!continuous || elapsed >= track.due + FRAME_MS) track.due = Math.floor(elapsed)
       track.expected = 1
       track.slotsBehind = 0
-      track.moves = MOVES
     }
     // a touched track's frame is not due yet
     let owed = Math.max(1, Math.floor((elapsed + 1 - track.due) / FRAME_MS) + 1)
@@ -172,8 +184,13 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     for (let sent = 0; sent < count; sent++) {
       const frame = track.source.next()
       if (track.removed) return
-      if (frame === null) return rest(track, elapsed, sent > 0)
-      track.idle = false
+      if (frame === null) {
+        return continuous ? fill(track, elapsed, sent > 0) : rest(track, elapsed, sent > 0)
+      }
+      if (track.idle) {
+        track.idle = false
+        track.moves = MOVES
+      }
       track.write(frame)
       if (track.removed) return
       record.add(Math.max(0, elapsed - track.due))
@@ -184,6 +201,23 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
     const slots = Math.max(0, Math.ceil((clear - track.due) / FRAME_MS))
     track.expected = slots + 1
     wheel.put(track, track.due + slots * FRAME_MS)
+  }
+
+  /** The slot of an idle source is filled with silence. Missed silence is not made up. */
+  const fill = (track: PacedTrack, elapsed: number, justSent: boolean) => {
+    if (!track.idle) {
+      track.idle = true
+      track.expected = 1
+      track.moves = MOVES
+    }
+    if (!justSent) {
+      track.write(SILENCE)
+      if (track.removed) return
+      if (elapsed >= track.due + FRAME_MS) track.due = Math.floor(elapsed)
+      track.due += FRAME_MS
+    }
+    track.earliest = Math.ceil(elapsed) + REST_MS
+    wheel.put(track, Math.max(track.due, track.earliest))
   }
 
   /** An idle source gets silence once a second. */
@@ -203,7 +237,7 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   }
 
   const touch = (track: PacedTrack) => {
-    if (track.idle || track.removed || track.touched || track.expected > 1 || closed) return
+    if ((track.idle && !continuous) || track.removed || track.touched || track.expected > 1 || closed) return
     const elapsed = now() - origin
     if (track.moves > 0) approach(track, elapsed)
     if (elapsed < track.due - EARLY_MS || elapsed < track.earliest) return
@@ -246,6 +280,8 @@ export function createPacer({ now = () => performance.now() }: PacerOptions = {}
   }
 
   const wake = (track: PacedTrack) => {
+    // the next slot is at most 20 ms away
+    if (continuous) return
     if (track === serving) track.woken = true
     else if (track.idle && !track.removed) start(track)
   }

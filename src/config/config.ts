@@ -77,6 +77,7 @@ function shape(read: Read) {
       residentPort: read.AUDIOSOCKET_RESIDENT_PORT,
       allow: read.AUDIOSOCKET_ALLOW,
       advertise: read.AUDIOSOCKET_ADVERTISE,
+      idleAudio: read.IDLE_AUDIO,
     },
     api: {
       host: read.API_HOST,

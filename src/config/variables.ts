@@ -80,6 +80,11 @@ export const VARIABLES = {
     undefined,
     'host:port at which the PBX reaches the resident port; unset: the address it listens on',
   ),
+  IDLE_AUDIO: variable(
+    oneOf(['continuous', 'keepalive']),
+    'continuous',
+    'what telephones get while nothing is played: continuous (silence in every packet) or keepalive (silence once a second, which saves network and processor)',
+  ),
 
   // HTTP
   API_HOST: variable(host(), '127.0.0.1', 'address of the HTTP API'),

@@ -81,7 +81,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => retention.stop())
-  const pacer = createPacer()
+  const pacer = createPacer({ idle: audiosocket.idleAudio })
   owner.defer(() => pacer.close())
 
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }

@@ -42,7 +42,7 @@ const BURST_LIMIT = 3
 /** If our own tick is later than this many ms, irregular frames right after it are our fault. */
 const STALL_MS = 5
 const STALL_ECHO_MS = 60
-/** The server's idle silence, one frame a second, is not running audio. */
+/** Idle silence of one frame a second is not running audio. */
 const IDLE_MS = 900
 /** Between utterances the server may pause as it likes. */
 const PAUSE_MS = 40
@@ -57,6 +57,8 @@ export function createListener({ vocabulary, record, now, add, burst }: Listener
   let utterances: Heard[] = []
   let framesIn = 0
   let lastAt: number | undefined
+  /** When sound last came: neither this nor the end of an utterance is moved by idle silence. */
+  let soundAt: number | undefined
   let idling = false
   let quietTicks = 0
   let together = 0
@@ -88,8 +90,10 @@ export function createListener({ vocabulary, record, now, add, burst }: Listener
       const running = recogniser.frame(bytes, start, end, at)
       if (gap === undefined) together = suspected = 1
       else space(gap, running)
+      const silent = !reaches(bytes, start, end, 1)
+      if (running || !silent) soundAt = at
       // a lone silent frame a second after the last one is the server's keep-alive; the gap after it says nothing
-      idling = gap !== undefined && gap >= IDLE_MS && !reaches(bytes, start, end, 1)
+      idling = gap !== undefined && gap >= IDLE_MS && silent
       if (record) {
         const missed = gap === undefined ? 0 : Math.max(0, Math.round(gap / FRAME_MS) - 1)
         if (missed > 4) kept.push(Buffer.alloc(missed * FRAME_BYTES))
@@ -121,12 +125,13 @@ export function createListener({ vocabulary, record, now, add, burst }: Listener
       // a reconnected leg that only hears again that the call is over does not replace the earlier goodbye
       if (goodbye !== undefined)
         ending = { goodbye, hangupAfterGoodbyeBeganMs: round(at - goodbye.startedAt) }
-      if (lastAt !== undefined) ending = { ...ending, hangupAfterLastFrameMs: round(at - lastAt) }
+      if (soundAt !== undefined) ending = { ...ending, hangupAfterLastFrameMs: round(at - soundAt) }
     },
     lost() {
       recogniser.quiet()
       utterances = []
       lastAt = undefined
+      soundAt = undefined
     },
     result: () => ({
       spacing: meter.result(),

@@ -38,7 +38,7 @@ export interface Ended {
   readonly goodbye?: Heard
   /** From the goodbye's first frame to 0x00. */
   readonly hangupAfterGoodbyeBeganMs?: number
-  /** From the last audio frame to 0x00. */
+  /** From the last frame of a prompt or other sound to 0x00; idle silence does not count. */
   readonly hangupAfterLastFrameMs?: number
   /** Why the connection failed or broke. */
   readonly reason?: string

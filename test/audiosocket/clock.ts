@@ -14,7 +14,10 @@ export interface Simulation {
   timers(): number
 }
 
-export function simulate(play: (simulation: Simulation) => void, options: PacerOptions = {}): void {
+export function simulate(
+  play: (simulation: Simulation) => void,
+  options: Omit<PacerOptions, 'now'> = {},
+): void {
   const clock = FakeTimers.install({
     toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'],
     now: 0,

@@ -5,24 +5,36 @@ import { createTune, FRAME, simulate } from './clock.ts'
 
 const test = suite('audiosocket pacer')
 
+const KEEPALIVE = { idle: 'keepalive' } as const
+
 test('the source is asked once a slot, and once more when its last frame is over', () => {
-  simulate(({ pacer, now, run }) => {
-    const tune = createTune(5)
-    const asked: number[] = []
-    const source = {
-      next() {
-        asked.push(now())
-        return tune.next()
+  for (const [idle, times] of [
+    ['keepalive', 6],
+    ['continuous', 46],
+  ] as const) {
+    simulate(
+      ({ pacer, now, run }) => {
+        const tune = createTune(5)
+        const asked: number[] = []
+        const source = {
+          next() {
+            asked.push(now())
+            return tune.next()
+          },
+        }
+        pacer.add(source, () => {})
+        run(910)
+        assert.is(asked.length, times)
+        for (let index = 1; index < times; index++) {
+          assert.ok(Math.abs(asked[index]! - asked[index - 1]! - 20) <= 1)
+        }
       },
-    }
-    pacer.add(source, () => {})
-    run(900)
-    assert.is(asked.length, 6)
-    for (let index = 1; index < 6; index++) assert.ok(Math.abs(asked[index]! - asked[index - 1]! - 20) <= 1)
-  })
+      { idle },
+    )
+  }
 })
 
-test('an idle track sends one frame of silence a second, the first after a second', () => {
+test('keepalive: an idle track sends one frame of silence a second, the first after a second', () => {
   simulate(({ pacer, now, run }) => {
     const sent: [number, Buffer][] = []
     pacer.add(createTune(0), (frame) => sent.push([Math.round(now() / 10) * 10, frame]))
@@ -33,10 +45,10 @@ test('an idle track sends one frame of silence a second, the first after a secon
     )
     assert.ok(sent.every(([, frame]) => frame === SILENCE))
     assert.is(pacer.lateness().count, 0)
-  })
+  }, KEEPALIVE)
 })
 
-test('a track that played keeps its silence a second apart from its audio', () => {
+test('keepalive: a track that played keeps its silence a second apart from its audio', () => {
   simulate(({ pacer, now, run }) => {
     const times: number[] = []
     pacer.add(createTune(10), () => times.push(now()))
@@ -44,10 +56,10 @@ test('a track that played keeps its silence a second apart from its audio', () =
     assert.is(times.length, 12)
     const gap = times[10]! - times[9]!
     assert.ok(gap >= 980 && gap <= 1021, `${gap} ms`)
-  })
+  }, KEEPALIVE)
 })
 
-test('waking starts the audio at once, but never closer than 20 ms to the frame before', () => {
+test('keepalive: waking starts the audio at once, but never closer than 20 ms to the frame before', () => {
   simulate(({ pacer, now, run }) => {
     const tune = createTune(0)
     const times: number[] = []
@@ -69,10 +81,10 @@ test('waking starts the audio at once, but never closer than 20 ms to the frame 
     const gap = times.at(-1)! - silence
     assert.ok(times.at(-1)! > silence, 'the frame after the silence left')
     assert.ok(gap >= 19, `${gap} ms after the silence`)
-  })
+  }, KEEPALIVE)
 })
 
-test('a wake while the source is being asked is not lost', () => {
+test('keepalive: a wake while the source is being asked is not lost', () => {
   simulate(({ pacer, now, run }) => {
     const sent: number[] = []
     let left = 2
@@ -95,10 +107,10 @@ test('a wake while the source is being asked is not lost', () => {
     run(200)
     assert.is(sent.length, 4)
     assert.ok(sent[3]! - sent[0]! <= 64, `${sent}`)
-  })
+  }, KEEPALIVE)
 })
 
-test('a wake that finds nothing sends nothing', () => {
+test('keepalive: a wake that finds nothing sends nothing', () => {
   simulate(({ pacer, run }) => {
     let sent = 0
     const track = pacer.add(createTune(0), () => sent++)
@@ -109,6 +121,86 @@ test('a wake that finds nothing sends nothing', () => {
     assert.is(sent, 0)
     run(300)
     assert.is(sent, 1)
+  }, KEEPALIVE)
+})
+
+/** Everything that leaves: when, and whether it is idle silence. */
+const keepAll = (sent: { at: number; silent: boolean }[], now: () => number) => (frame: Buffer) =>
+  sent.push({ at: now(), silent: frame === SILENCE })
+
+test('an idle track sends the shared frame of silence every 20 ms, without drift, and it is not late audio', () => {
+  simulate(({ pacer, now, run }) => {
+    const sent: { at: number; silent: boolean }[] = []
+    pacer.add(createTune(0), keepAll(sent, now))
+    run(10_010)
+    assert.is(sent.length, 501)
+    for (const [index, { at, silent }] of sent.entries()) {
+      assert.ok(silent)
+      assert.ok(Math.abs(at - sent[0]!.at - index * 20) <= 1, `${at} ms for frame ${index}`)
+    }
+    assert.is(pacer.lateness().count, 0)
+  })
+})
+
+test('audio takes its turn in the silence, and silence after audio: one frame every 20 ms all the time', () => {
+  simulate(({ pacer, now, run }) => {
+    const sent: { at: number; silent: boolean }[] = []
+    const tune = createTune(0)
+    const track = pacer.add(tune, keepAll(sent, now))
+    for (const [pause, frames] of [
+      [107, 5],
+      [333, 1],
+      [213, 20],
+    ] as const) {
+      run(pause)
+      tune.left = frames
+      const before = sent.length
+      track.wake()
+      run(20)
+      assert.not(sent[before]!.silent, 'audio leaves in the next slot')
+      run(frames * 20)
+    }
+    assert.is(sent.filter(({ silent }) => !silent).length, 26)
+    for (let index = 1; index < sent.length; index++) {
+      const gap = sent[index]!.at - sent[index - 1]!.at
+      assert.ok(gap >= 19 && gap <= 21, `${gap} ms before frame ${index}`)
+    }
+    assert.is(pacer.lateness().count, 26)
+  })
+})
+
+test('silence is not made up after a stall, and audio that ends in a stall is followed by single frames', () => {
+  for (const left of [0, 25]) {
+    simulate(({ pacer, now, run, stall }) => {
+      const sent: { at: number; silent: boolean }[] = []
+      pacer.add(createTune(left), keepAll(sent, now))
+      run(400)
+      stall(230)
+      run(1000)
+      const after = sent.filter(({ at, silent }) => silent && at >= 630)
+      assert.ok(after.length >= 40 && after.length <= 51, `${after.length} frames of silence in a second`)
+      for (let index = 1; index < after.length; index++) {
+        const gap = after[index]!.at - after[index - 1]!.at
+        assert.ok(gap >= 10, `${gap} ms`)
+      }
+      assert.is(sent.filter(({ silent }) => !silent).length, left)
+    })
+  }
+})
+
+test('silence takes up the rhythm of its peer, as audio does', () => {
+  simulate(({ pacer, now, run }) => {
+    const sent: { at: number; silent: boolean }[] = []
+    const track = pacer.add(createTune(0), keepAll(sent, now))
+    run(11)
+    const touches: number[] = []
+    for (let touch = 0; touch < 100; touch++) {
+      touches.push(now())
+      track.touch()
+      run(20)
+    }
+    assert.ok(sent.slice(20).every(({ at }) => touches.includes(at)))
+    assert.ok(Math.abs(sent.length - 101) <= 1, `${sent.length} frames`)
   })
 })
 
@@ -135,9 +227,10 @@ test('a removed track is not asked again, even from within its own slot', () => 
 test('tracks that come and go within a slot do not disturb the others', () => {
   simulate(({ pacer, run }) => {
     const counts = [0, 0, 0]
-    const steady = pacer.add(createTune(50), () => {
+    const steady = pacer.add(createTune(50), (frame) => {
+      if (frame === SILENCE) return
       counts[0]!++
-      if (counts[0] === 10) pacer.add(createTune(20), () => counts[1]!++)
+      if (counts[0] === 10) pacer.add(createTune(20), (next) => next !== SILENCE && counts[1]!++)
       if (counts[0] === 15) doomed.remove()
     })
     const doomed = pacer.add(createTune(50), () => counts[2]!++)
@@ -177,7 +270,7 @@ test('tracks that are touched in one turn leave together when all have been read
     const sent = [0, 0, 0]
     const removed = createTune(5)
     const tunes = [createTune(5), removed, createTune(5)]
-    const tracks = tunes.map((tune, index) => pacer.add(tune, () => sent[index]!++))
+    const tracks = tunes.map((tune, index) => pacer.add(tune, (frame) => frame !== SILENCE && sent[index]!++))
     run(16)
     assert.equal(sent, [1, 1, 1])
     for (const track of tracks) track.touch()
@@ -192,7 +285,7 @@ test('tracks that are touched in one turn leave together when all have been read
   })
 })
 
-test('a touch sends nothing of an idle track, nor a frame long before its time', () => {
+test('keepalive: a touch sends nothing of an idle track, nor a frame long before its time', () => {
   simulate(({ pacer, run }) => {
     const tune = createTune(0)
     let sent = 0
@@ -211,7 +304,7 @@ test('a touch sends nothing of an idle track, nor a frame long before its time',
     run(8)
     track.touch()
     assert.is(sent, 1)
-  })
+  }, KEEPALIVE)
 })
 
 test('a track that throws is removed and told, the others play on', async () => {

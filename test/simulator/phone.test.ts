@@ -89,6 +89,26 @@ test('closes at 0x00 and says how the call ended', async (rig) => {
   assert.is(outcome.spacing.count, outcome.framesIn - 1)
 })
 
+test('continuous silence before, between and after prompts is no sound, whatever its length', async (rig) => {
+  const idle = (count: number) => Array.from({ length: count }, () => SILENCE)
+  const port = await serve(rig, async ({ play, socket }) => {
+    await play([...idle(30), ...frames(greeting), ...idle(40), ...frames(farewell), ...idle(30)])
+    socket.write(HANGUP)
+  })
+  const phone = call(rig, { port, prompts })
+  const outcome = await phone.ended
+  assert.equal(outcome.violations, [])
+  assert.equal(
+    phone.transcript.flatMap((it) => (it.type === 'heard' ? [[it.prompt, it.complete]] : [])),
+    [
+      ['greeting', true],
+      ['farewell-visitor-denied', true],
+    ],
+  )
+  // the silence after it is 600 ms long; how precisely is the machine's affair
+  assert.ok(outcome.hangupAfterLastFrameMs! > 500, `${outcome.hangupAfterLastFrameMs}`)
+})
+
 test('a server that only closes is told apart from one that hangs up', async (rig) => {
   const port = await serve(rig, async ({ play, socket }) => {
     await play([SILENCE])
