@@ -45,6 +45,7 @@ const machine = provideCall({
   release: fromPromise(async () => {}),
   listen: fromPromise(() => never()),
   listenToAnswer: fromPromise(() => never()),
+  listenToGreeting: fromPromise(() => never()),
   record: fromPromise(async ({ input }) => ({ name: input.name, heard: true, ms: 1500 })),
   findUnit: fromPromise(async (): Promise<UnitFound> => UNIT),
   dial: fromPromise(async () => {}),

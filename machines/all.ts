@@ -7,6 +7,7 @@ import { contactMachine } from './contact.ts'
 import { deliveryMachine } from './delivery.ts'
 import { legMachine } from './leg.ts'
 import { listeningMachine } from './listening.ts'
+import { provingMachine } from './proving.ts'
 import { questionMachine } from './question.ts'
 import { reassuringMachine } from './reassuring.ts'
 import { residentMachine } from './resident.ts'
@@ -26,6 +27,7 @@ export const MACHINES = [
   attemptMachine,
   askingMachine,
   reassuringMachine,
+  provingMachine,
   residentMachine,
   talkMachine,
   concludingMachine,

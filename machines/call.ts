@@ -6,6 +6,7 @@ import { deadline } from './deadline.ts'
 import { type HungUp, legMachine } from './leg.ts'
 import { BY_GIVING_UP, BY_MISSING, type Decision, type Ending, type Outcome, type Reason } from './outcome.ts'
 import { lastingPort, port } from './port.ts'
+import { type ProvingOutput, provingMachine } from './proving.ts'
 import { reassuringMachine } from './reassuring.ts'
 import { type ResidentOutput, residentMachine, type Verdict } from './resident.ts'
 import { type Role, say } from './speech.ts'
@@ -45,6 +46,7 @@ export const callMachine = setup({
     contact: contactMachine,
     reassuring: reassuringMachine,
     resident: residentMachine,
+    proving: provingMachine,
     talk: talkMachine,
     concluding: concludingMachine,
     say,
@@ -67,7 +69,10 @@ export const callMachine = setup({
       enqueue.assign({ legs: context.legs.filter((role) => role !== left) })
     }),
     keepVisitor: assign((_, { unit, identity, purpose }: VisitorOutput) => ({ unit, identity, purpose })),
-    keepAttempts: assign((_, { attempts = [] }: Matched) => ({ attempts })),
+    keepAttempts: assign(({ context }, { attempts = [], answering }: Matched) => ({
+      attempts,
+      settings: { ...context.settings, ...answering },
+    })),
     end: assign((_, ending: Ending) => ({ ending })),
     keepAttempt: assign(({ context }, attempt: EndedAttempt) => ({ ended: [...context.ended, attempt] })),
     endLine: enqueueActions(({ context, enqueue }, how: LineEnd) => {
@@ -103,6 +108,8 @@ export const callMachine = setup({
     isOpen: (_, { verdict }: Matched) => verdict === 'authorized',
     gaveUp: (_, { gaveUp }: VisitorOutput) => gaveUp !== null,
     decides: (_, { answer }: ResidentOutput) => answer === 'authorized' || answer === 'denied',
+    isPerson: (_, { answeredBy }: ProvingOutput) => answeredBy === 'person',
+    wasMachine: (_, { answer }: ResidentOutput) => answer === 'machine',
     wantsTalk: (_, { answer }: ResidentOutput) => answer === 'talk',
   },
 }).createMachine({
@@ -276,29 +283,68 @@ export const callMachine = setup({
         },
         answered: {
           description: 'a line is open',
-          invoke: [
-            {
-              src: 'tone',
-              id: 'hold',
-              input: ({ context }) => ({ callId: context.callId, role: 'visitor', tone: 'hold' }),
-            },
-            {
-              src: 'deadline',
-              id: 'lineDeadline',
-              input: ({ context }) => ({ at: lineEndsAt(context) }),
-              onDone: { target: '#call.concluding', actions: end('expired', 'too-long') },
-            },
-          ],
+          entry: assign({ lineEnd: null, greeted: false }),
+          invoke: {
+            src: 'deadline',
+            id: 'lineDeadline',
+            input: ({ context }) => ({ at: lineEndsAt(context) }),
+            onDone: { target: '#call.concluding', actions: end('expired', 'too-long') },
+          },
           on: {
             'resident.hungUp': {
               target: 'searching',
-              actions: [drop('resident'), { type: 'endLine', params: ({ event }) => leftBy(event.how) }],
+              actions: [
+                drop('resident'),
+                { type: 'endLine', params: ({ context, event }) => context.lineEnd ?? leftBy(event.how) },
+              ],
             },
           },
-          initial: 'consulting',
+          initial: 'proving',
           states: {
+            proving: {
+              description: 'nothing private is said before a person is on the line',
+              invoke: [
+                {
+                  src: 'tone',
+                  id: 'ringback',
+                  input: ({ context: { callId } }) => ({ callId, role: 'visitor', tone: 'ringback' }),
+                },
+                {
+                  src: 'proving',
+                  id: 'proving',
+                  input: ({ context: { callId, unit, settings } }) => ({
+                    callId,
+                    unit,
+                    check: settings.answerCheck,
+                    transcribes: settings.transcribes,
+                    leavesMessage: settings.leavesMessage,
+                  }),
+                  onDone: [
+                    {
+                      guard: { type: 'isPerson', params: ({ event }) => event.output },
+                      target: 'consulting',
+                      actions: assign({ greeted: ({ event }) => event.output.greeted }),
+                    },
+                    {
+                      target: 'dropping',
+                      actions: assign({ lineEnd: ({ event }) => nobodyBy(event.output) }),
+                    },
+                  ],
+                  onError: { target: 'dropping', actions: assign({ lineEnd: 'silent' }) },
+                },
+              ],
+              on: {
+                'resident.key.pressed': { actions: sendTo('proving', ({ event }) => pressed(event)) },
+                'resident.speech.started': { actions: sendTo('proving', { type: 'speech.started' }) },
+                'resident.speech.ended': {
+                  actions: sendTo('proving', ({ event }) => ({ type: 'speech.ended', ms: event.ms })),
+                },
+                'resident.beep.heard': { actions: sendTo('proving', { type: 'beep.heard' }) },
+              },
+            },
             consulting: {
               invoke: [
+                { src: 'tone', id: 'hold', input: ({ context }) => holding(context) },
                 {
                   src: 'say',
                   id: 'tellVisitor',
@@ -316,8 +362,9 @@ export const callMachine = setup({
                 {
                   src: 'resident',
                   id: 'resident',
-                  input: ({ context: { callId, unit, identity, purpose, settings } }) => ({
+                  input: ({ context: { callId, unit, identity, purpose, greeted, settings } }) => ({
                     callId,
+                    greeted,
                     unit,
                     identity,
                     purpose,
@@ -334,6 +381,11 @@ export const callMachine = setup({
                       },
                     },
                     { guard: { type: 'wantsTalk', params: ({ event }) => event.output }, target: 'talking' },
+                    {
+                      guard: { type: 'wasMachine', params: ({ event }) => event.output },
+                      target: 'dropping',
+                      actions: assign({ lineEnd: 'machine' }),
+                    },
                     { target: 'releasing' },
                   ],
                   onError: 'releasing',
@@ -341,6 +393,8 @@ export const callMachine = setup({
               ],
               on: {
                 'resident.key.pressed': { actions: sendTo('resident', ({ event }) => pressed(event)) },
+                // a mailbox that sounded like a person
+                'resident.beep.heard': { target: 'dropping', actions: assign({ lineEnd: 'machine' }) },
                 'resident.speech.started': { actions: sendTo('resident', { type: 'speech.started' }) },
               },
             },
@@ -374,28 +428,25 @@ export const callMachine = setup({
             },
             releasing: {
               description: 'the undecided line hears a goodbye and is hung up; then the search continues',
-              initial: 'farewell',
-              on: {
-                'resident.hungUp': {
-                  target: '#call.reaching.searching',
-                  actions: [drop('resident'), { type: 'endLine', params: 'undecided' }],
+              entry: assign({ lineEnd: 'undecided' }),
+              invoke: [
+                { src: 'tone', id: 'hold', input: ({ context }) => holding(context) },
+                {
+                  src: 'say',
+                  id: 'sayGoodbye',
+                  input: ({ context: { callId } }) => ({
+                    callId,
+                    role: 'resident',
+                    pieces: ['farewell-resident-undecided'],
+                  }),
+                  onDone: 'dropping',
                 },
-              },
-              states: {
-                farewell: {
-                  invoke: {
-                    src: 'say',
-                    id: 'sayGoodbye',
-                    input: ({ context: { callId } }) => ({
-                      callId,
-                      role: 'resident',
-                      pieces: ['farewell-resident-undecided'],
-                    }),
-                    onDone: 'hangingUp',
-                  },
-                },
-                hangingUp: { entry: sendTo('residentLeg', { type: 'leg.hangUp' }) },
-              },
+              ],
+            },
+            dropping: {
+              description: 'the line is hung up; the search goes on when it is gone',
+              entry: sendTo('residentLeg', { type: 'leg.hangUp' }),
+              invoke: { src: 'tone', id: 'hold', input: ({ context }) => holding(context) },
             },
           },
         },
@@ -446,6 +497,14 @@ function lineEndsAt({ startedAt, answeredAt, settings: { callMaxMs } }: CallCont
 
 function lineOver({ line, ended }: CallContext, end: AttemptEnd): Partial<CallContext> {
   return line ? { line: null, ended: [...ended, { ...line, end }] } : {}
+}
+
+function nobodyBy({ answeredBy }: ProvingOutput): LineEnd {
+  return answeredBy === 'machine' ? 'machine' : 'silent'
+}
+
+function holding({ callId }: CallContext) {
+  return { callId, role: 'visitor', tone: 'hold' } as const
 }
 
 /** Before the goodbyes only a command hangs a visitor up. */

@@ -42,8 +42,8 @@ export interface ContactInput {
   searches?: number
 }
 
-/** How a line without a decision ended. */
-export type LineEnd = 'undecided' | 'left' | 'lost'
+/** How a line without a decision ended; `silent`: neither a word nor a key proved a person. */
+export type LineEnd = 'undecided' | 'left' | 'lost' | 'machine' | 'silent'
 
 /** How an attempt ended. `concluded`: the visit ended while the line was open. */
 export type AttemptEnd = RingEnd | LineEnd | 'unasked' | 'decided' | 'concluded'
@@ -186,7 +186,8 @@ export const contactMachine = setup({
     isLast: ({ context }, attemptId: string) =>
       context.ringing.every((request) => request.attemptId === attemptId),
     wasAsked: (_, { asked }: AskingOutput) => asked,
-    wasLost: (_, how: LineEnd) => how === 'lost',
+    /** Nobody was there who could have decided. */
+    wasNobody: (_, how: LineEnd) => how === 'lost' || how === 'machine' || how === 'silent',
     /** A telephone whose line was lost with a process is called again. */
     isRepeated: ({ context }, how: LineEnd) =>
       how === 'lost' && context.begun > 0 && current(context).kind !== 'whatsapp',
@@ -296,7 +297,7 @@ export const contactMachine = setup({
         'line.answered': {},
         'line.ended': [
           { guard: line('isRepeated'), target: 'choosing', actions: 'repeat' },
-          { guard: line('wasLost'), target: 'choosing' },
+          { guard: line('wasNobody'), target: 'choosing' },
           { target: 'choosing', actions: 'countAnswer' },
         ],
       },

@@ -14,6 +14,10 @@ export interface LegInput {
 export type LegEvent =
   | { type: 'key.pressed'; key: string }
   | { type: 'speech.started' }
+  /** An utterance of so many ms is over. */
+  | { type: 'speech.ended'; ms: number }
+  /** A steady tone, as a mailbox plays before it records. */
+  | { type: 'beep.heard' }
   | { type: 'saying' }
   | { type: 'said' }
   | { type: 'hungUp'; how: HungUp }
@@ -40,6 +44,8 @@ export interface LegRef {
 export type LegFact =
   | { type: 'visitor.key.pressed' | 'resident.key.pressed'; key: string }
   | { type: 'visitor.speech.started' | 'resident.speech.started' }
+  | { type: 'visitor.speech.ended' | 'resident.speech.ended'; ms: number }
+  | { type: 'visitor.beep.heard' | 'resident.beep.heard' }
   | { type: 'visitor.hungUp' | 'resident.hungUp'; how: HungUp }
   | { type: 'visitor.forced' | 'resident.forced' }
 
@@ -61,6 +67,11 @@ export const legMachine = setup({
       key: event.type === 'key.pressed' ? event.key : '',
     })),
     tellSpeech: sendParent(({ context }) => ({ type: `${context.role}.speech.started` })),
+    tellSpeechEnded: sendParent(({ context, event }) => ({
+      type: `${context.role}.speech.ended`,
+      ms: event.type === 'speech.ended' ? event.ms : 0,
+    })),
+    tellBeep: sendParent(({ context }) => ({ type: `${context.role}.beep.heard` })),
     tellForced: sendParent(({ context }) => ({ type: `${context.role}.forced` })),
     tellHungUp: sendParent(({ context, event }) => ({
       type: `${context.role}.hungUp`,
@@ -79,6 +90,8 @@ export const legMachine = setup({
       on: {
         'key.pressed': { actions: 'tellKey' },
         'speech.started': { actions: 'tellSpeech' },
+        'speech.ended': { actions: 'tellSpeechEnded' },
+        'beep.heard': { actions: 'tellBeep' },
         'leg.hangUp': { target: 'hangingUp', actions: assign({ asked: true }) },
       },
       states: {

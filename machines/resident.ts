@@ -17,14 +17,27 @@ export const RESIDENT_PATIENCE = {
 
 export type Verdict = 'authorized' | 'denied'
 
-/** What a spoken answer means. Only clear words decide; a likely yes is asked back, and `yes-needs-key` for the key. */
-export type SpokenAnswer = 'yes' | 'likely-yes' | 'yes-needs-key' | 'no' | 'talk' | 'who' | 'unclear'
+/**
+ * What a spoken answer means. Only clear words decide; a likely yes is asked back, and `yes-needs-key` for the key. `machine`: the
+ * words of a mailbox or a carrier.
+ */
+export type SpokenAnswer =
+  | 'yes'
+  | 'likely-yes'
+  | 'yes-needs-key'
+  | 'no'
+  | 'talk'
+  | 'who'
+  | 'machine'
+  | 'unclear'
 
-/** What the resident wants; `undecided` if they pressed and said nothing clear. */
-export type Answer = Verdict | 'talk' | 'undecided'
+/** What the resident wants; `undecided` if they pressed and said nothing clear, `machine` if it is no resident. */
+export type Answer = Verdict | 'talk' | 'machine' | 'undecided'
 
 export interface ResidentInput {
   callId: string
+  /** They know already that the gatehouse calls. */
+  greeted?: boolean
   unit: Unit | null
   identity: Recording | null
   purpose: Recording | null
@@ -63,7 +76,12 @@ export function verdictOf(key: string): Verdict | undefined {
   return answer === 'authorized' || answer === 'denied' ? answer : undefined
 }
 
-const BY_WORD: Partial<Record<SpokenAnswer, Answer>> = { yes: 'authorized', no: 'denied', talk: 'talk' }
+const BY_WORD: Partial<Record<SpokenAnswer, Answer>> = {
+  yes: 'authorized',
+  no: 'denied',
+  talk: 'talk',
+  machine: 'machine',
+}
 
 const LIKELY_YES: (SpokenAnswer | null)[] = ['yes', 'likely-yes']
 
@@ -92,7 +110,7 @@ export const residentMachine = setup({
     needsKey: (_, { heard }: Heard) => heard === 'yes-needs-key',
     mayConfirm: ({ context }, { heard }: Heard) =>
       LIKELY_YES.includes(heard) && context.confirmations < RESIDENT_PATIENCE.confirmations,
-    wantsTalk: (_, { heard }: Heard) => heard === 'talk',
+    endsAtOnce: (_, { heard }: Heard) => heard === 'talk' || heard === 'machine',
     refuses: (_, { heard }: Heard) => heard === 'no',
     asksWho: (_, { heard }: Heard) => heard === 'who',
     isUnclear: (_, { heard }: Heard) => heard !== null,
@@ -139,7 +157,7 @@ export const residentMachine = setup({
         id: 'hearOut',
         input: ({ context, event }) => listeningTo(context, event),
         onDone: [
-          { guard: heard('wantsTalk'), target: 'decided', actions: decideByVoice() },
+          { guard: heard('endsAtOnce'), target: 'decided', actions: decideByVoice() },
           { guard: heard('asksWho'), target: 'announcing', actions: 'startOver' },
           { guard: heard('needsKey'), target: 'deciding.requestingKey' },
           { guard: heard('mayConfirm'), target: 'deciding.confirming' },
@@ -251,10 +269,11 @@ function listeningTo({ callId, transcribes }: ResidentContext, event: { type: st
   }
 }
 
-function announcement({ unit, identity, purpose }: ResidentContext): Piece[] {
+function announcement({ unit, identity, purpose, greeted, asked }: ResidentContext): Piece[] {
   const who: Piece[] = identity ? ['visitor-name', { recording: 'identity' }] : ['visitor-unnamed']
   const why: Piece[] = purpose ? ['visitor-purpose', { recording: 'purpose' }] : []
-  return ['resident-greeting', 'visitor-at-gate', { spell: unit?.number ?? '' }, ...who, ...why, 'menu']
+  const greeting: Piece[] = greeted && asked === 1 ? [] : ['resident-greeting']
+  return [...greeting, 'visitor-at-gate', { spell: unit?.number ?? '' }, ...who, ...why, 'menu']
 }
 
 function saying({ callId }: { callId: string }, pieces: Piece[]) {

@@ -1,13 +1,14 @@
-import type { Attempt, ContactFact, EndedAttempt, OpenAttempt } from './contact.ts'
+import type { Attempt, ContactFact, EndedAttempt, LineEnd, OpenAttempt } from './contact.ts'
 import type { LegFact } from './leg.ts'
 import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
+import type { AnswerCheck } from './proving.ts'
 import type { Verdict } from './resident.ts'
 import type { Recording, Role } from './speech.ts'
 import type { Unit } from './unit.ts'
 import type { VisitorFact } from './visitor.ts'
 
 /** Times in ms, fixed when the call starts. */
-export interface CallSettings {
+export interface CallSettings extends AnswerSettings {
   /** Whether speech is transcribed; otherwise only keys count. */
   transcribes: boolean
   /** Whether speech interrupts prompts; a setting of the tenant. */
@@ -17,17 +18,25 @@ export interface CallSettings {
   /** Whether a telephone may ring before the visitor has heard everything, because its ringing can be stopped. */
   ringsEarly: boolean
   talkMs: number
-  /** What follows a talk without a decision; a setting of the tenant. */
-  afterTalk: 'end' | 'next'
   callMaxMs: number
   hangupDelayMs: number
   hangupGraceMs: number
 }
 
+/** What the tenant wants of an answered line; read when the unit is matched. */
+export interface AnswerSettings {
+  /** How a human is told from a mailbox. */
+  answerCheck: AnswerCheck
+  /** Whether a mailbox gets a short neutral message after its beep. */
+  leavesMessage: boolean
+  /** What follows a talk without a decision. */
+  afterTalk: 'end' | 'next'
+}
+
 /** The decision of the rules before anybody is called; `contact` leaves it to the attempts. */
 export type Matched =
-  | { verdict: 'contact'; attempts: Attempt[] }
-  | { verdict: 'blocked' | 'authorized'; attempts?: undefined }
+  | { verdict: 'contact'; attempts: Attempt[]; answering?: AnswerSettings }
+  | { verdict: 'blocked' | 'authorized'; attempts?: undefined; answering?: undefined }
 
 export interface CallInput {
   callId: string
@@ -52,6 +61,10 @@ export interface CallContext extends CallInput {
   line: OpenAttempt | null
   /** How often the search was given up, because the visitor corrected the unit. */
   searches: number
+  /** Why we are ending the line; null while it stands. */
+  lineEnd: LineEnd | null
+  /** Whether the person on the line has heard the gatehouse's greeting. */
+  greeted: boolean
   /** Attempts that are over, in the order in which they ended. */
   ended: EndedAttempt[]
   /** Whether the call's maximum passed while a line was open. */
@@ -94,6 +107,8 @@ export function newVisit(input: CallInput): CallContext {
     ringing: 'call',
     line: null,
     searches: 0,
+    lineEnd: null,
+    greeted: false,
     ended: [],
     isOverdue: false,
     ending: null,

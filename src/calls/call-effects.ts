@@ -25,7 +25,7 @@ import {
   stepsTogether,
 } from '../clicktocall/index.ts'
 import { unitsInBlock } from '../dialogue/index.ts'
-import type { ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/index.ts'
+import type { AnswerRules, ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/index.ts'
 import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -46,6 +46,8 @@ interface CallEffectsOptions {
   rules: {
     decideEarly(tenantId: string, unitId: string, visitor: LiveCall['visitor']): Promise<EarlyDecision>
     resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
+    /** As the tenant has them now: a change applies to the next call. */
+    readAnswerRules(tenantId: string): Promise<AnswerRules>
   }
   operator: Contact | undefined
   /** Whether a dialer is configured. */
@@ -150,7 +152,10 @@ export function createCallEffects(options: CallEffectsOptions) {
       )
       if (rule) call.note('rule', null, { decision, ...rule })
       if (decision !== 'contact') return { verdict: decision }
-      const plan = await within(DIRECTORY_MS, rules.resolvePlan(call.tenantId, found.id))
+      const [plan, answering] = await within(
+        DIRECTORY_MS,
+        Promise.all([rules.resolvePlan(call.tenantId, found.id), rules.readAnswerRules(call.tenantId)]),
+      )
       if (plan.problem) {
         log.error(
           { call_id: callId, tenant: call.tenantId, plan: plan.problem },
@@ -176,7 +181,11 @@ export function createCallEffects(options: CallEffectsOptions) {
           'telephones that were to ring together ring in order',
         )
       }
-      return { verdict: 'contact', attempts: attemptsOf(plan.steps, reach, { ...defaults, together }) }
+      return {
+        verdict: 'contact',
+        attempts: attemptsOf(plan.steps, reach, { ...defaults, together }),
+        answering,
+      }
     }),
 
     dial: fromPromise<void, DialRequest>(async ({ input, signal }) => {

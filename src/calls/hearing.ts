@@ -1,5 +1,6 @@
 import { fromPromise } from 'xstate'
 import type {
+  Greeting,
   Listening,
   Recording,
   RecordingName,
@@ -11,11 +12,13 @@ import type {
 import {
   type Match,
   readAnswer,
+  readGreeting,
   spokenBlocks,
   type Understanding,
   type WantedUnit,
 } from '../dialogue/index.ts'
 import type { OpensBy } from '../directory/index.ts'
+import type { ListeningRules } from '../mediaport/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -29,6 +32,8 @@ const VISITOR_END_MS = 1500
 const RESIDENT_END_MS = 600
 /** Maximum utterance, ms. */
 const LONGEST_MS = 10_000
+/** The first words on an answered line: anybody's, and a person has said theirs by then. */
+const GREETING: ListeningRules = { silenceMs: 500, maxMs: 5000 }
 
 /**
  * What a resident may say, for recognisers that take a list: answers, and the words that make something else of them. A
@@ -78,11 +83,16 @@ interface HearingOptions {
 
 /** The dialogues' ports for speech. If nothing is transcribed, they wait until they are stopped. */
 export function createHearing({ find, transcriber, understanding, match, opensBy, log }: HearingOptions) {
-  const hear = async (callId: string, role: Role, signal: AbortSignal): Promise<Heard> => {
+  const hear = async (
+    callId: string,
+    role: Role,
+    signal: AbortSignal,
+    given?: ListeningRules,
+  ): Promise<Heard> => {
     const call = find(callId)
     const leg = call?.legs.get(role)
     if (!call || !leg || !transcriber.ready) return never()
-    const rules = {
+    const rules = given ?? {
       silenceMs: role === 'visitor' ? VISITOR_END_MS : RESIDENT_END_MS,
       maxMs: LONGEST_MS,
       ...(role === 'resident' && { hints: ANSWERS[leg.locale], closed: true }),
@@ -168,9 +178,21 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
       }
     }),
 
+    listenToGreeting: fromPromise<Greeting, { callId: string }>(async ({ input: { callId }, signal }) => {
+      const { call, leg, utterance } = await hear(callId, 'resident', signal, GREETING)
+      leg.forget(utterance)
+      const greeting = readGreeting(utterance.text, leg.locale)
+      call.note('understood', 'resident', { greeting })
+      return greeting === 'human-greeting' ? 'person' : greeting
+    }),
+
     listenToAnswer: fromPromise<SpokenAnswer, Listening>(async ({ input: { callId }, signal }) => {
       const { call, leg, utterance } = await hear(callId, 'resident', signal)
       leg.forget(utterance)
+      if (readGreeting(utterance.text, leg.locale) === 'machine') {
+        call.note('understood', 'resident', { answer: 'machine' })
+        return 'machine'
+      }
       const { answer, confidence } = readAnswer(utterance.text, leg.locale, utterance)
       call.note('understood', 'resident', { answer, confidence })
       if (answer !== 'yes' && answer !== 'likely-yes') return answer

@@ -181,8 +181,10 @@ class PortLeg implements Leg {
     } else if (fact.type === 'speech.started') {
       listener?.({ type: 'speech.started' })
       this.note(fact.type, { at: fact.at })
-    } else if (fact.type === 'speech.ended') this.note(fact.type, { at: fact.at, ms: fact.ms })
-    else if (fact.type === 'ulaw.detected') {
+    } else if (fact.type === 'speech.ended') {
+      listener?.({ type: 'speech.ended', ms: fact.ms })
+      this.note(fact.type, { at: fact.at, ms: fact.ms })
+    } else if (fact.type === 'ulaw.detected') {
       this.note('ulaw.detected', {})
       log.warn(
         this.facts(),

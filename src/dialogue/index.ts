@@ -5,6 +5,7 @@
  */
 export { readAnswer } from './answer.ts'
 export { unitsInBlock } from './directory-index.ts'
+export { readGreeting } from './greeting.ts'
 export type { Match, WantedUnit } from './match.ts'
 export { createMatcher } from './matcher.ts'
 export { spokenBlocks } from './spoken-unit.ts'

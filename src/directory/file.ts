@@ -6,7 +6,7 @@ import { type EntryRules, entryRules } from './entry-rules.ts'
 import { locateSyntaxError, locateValues } from './json-syntax.ts'
 import { type Country, DEFAULT_COUNTRY, isCountry, numberProblem, readNumber } from './phone-number.ts'
 import type { DirectoryRules } from './rules.ts'
-import { type Directory, OPENS_BY, type UnitEntry } from './sql/directory.ts'
+import { AFTER_TALK, ANSWER_CHECKS, type Directory, OPENS_BY, type UnitEntry } from './sql/directory.ts'
 import { ruleKeys } from './unit-place.ts'
 
 /** Invisible marks, some of which change the reading order; telephones and word processors copy them along. */
@@ -108,6 +108,9 @@ const tenant = z.strictObject({
   notifyUnreached: z.boolean().nullish(),
   opensBy: z.enum(OPENS_BY).nullish(),
   trustsIntent: z.boolean().nullish(),
+  answerCheck: z.enum(ANSWER_CHECKS).nullish(),
+  leaveMessage: z.boolean().nullish(),
+  afterTalk: z.enum(AFTER_TALK).nullish(),
   /** Foreign numbers that somebody has confirmed. */
   confirmed: z.array(z.string().regex(/^\+\d{8,15}$/, 'must be a number like +5511987654321')).nullish(),
   ...rules,

@@ -35,6 +35,10 @@ export {
   resolvePlan,
 } from './rules.ts'
 export {
+  AFTER_TALK,
+  ANSWER_CHECKS,
+  ANSWER_RULES,
+  type AnswerRules,
   type ExtensionRow,
   exportDirectory,
   findTenant,
@@ -45,6 +49,7 @@ export {
   listUnits,
   OPENS_BY,
   type OpensBy,
+  readAnswerRules,
   type Unit,
 } from './sql/directory.ts'
 export { deleteExtension, writeExtension } from './sql/extensions.ts'

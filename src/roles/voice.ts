@@ -20,12 +20,14 @@ import { machinesVersion } from '../charts/index.ts'
 import type { Telephone } from '../clicktocall/index.ts'
 import { createMatcher, createUnderstanding } from '../dialogue/index.ts'
 import {
+  ANSWER_RULES,
   decideEarly,
   directoryRevision,
   findTenant,
   findUnit,
   findUnits,
   listUnits,
+  readAnswerRules,
   resolvePlan,
   type Unit,
 } from '../directory/index.ts'
@@ -134,6 +136,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       decideEarly: (tenantId, unitId, visitor) =>
         decideEarly(database, tenantId, unitId, visitor, new Date()),
       resolvePlan: (tenantId, unitId) => resolvePlan(database, tenantId, unitId),
+      readAnswerRules: (tenantId) => readAnswerRules(database, tenantId),
     },
     operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
     rings: clickToCall.mode !== 'off',
@@ -201,7 +204,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       transcribes: transcriber.provider !== 'none',
       pauseMs: PAUSE_MS,
       talkMs: TALK_MS,
-      afterTalk: 'end',
+      // until the unit is matched, and with it the tenant's own are read
+      ...ANSWER_RULES,
       callMaxMs: call.maxMs,
       hangupDelayMs: call.hangupDelayMs,
       hangupGraceMs: call.hangupGraceMs,

@@ -60,7 +60,7 @@ export async function playVisitor(phone: Phone, script: VisitorScript = {}): Pro
   return untilEnded(phone, [off, patience, leaveAfter(phone, script.hangUpAfter)])
 }
 
-/** A called resident: presses the keys, and after a 3 speaks with the visitor before the next key. */
+/** A called resident: says hello, presses the keys, and after a 3 speaks with the visitor before the next key. */
 export async function playResident(
   phone: Phone,
   { keys, talk, hangUpAfter }: ResidentScript,
@@ -81,6 +81,9 @@ export async function playResident(
     })
   }
   const patience = untilKnown(phone, RESIDENT_PATIENCE_MS, pressNext)
+  void phone.connected.then((connected) => {
+    if (connected) say(phone, { prompt: 'sample-resident-hello' })
+  })
   const off = phone.on((happening) => {
     if (!isKnown(happening)) return
     const { prompt } = happening

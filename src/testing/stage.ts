@@ -6,6 +6,7 @@ import {
   type Contact,
   type Deadline,
   type DialRequest,
+  type Greeting,
   type LegEvent,
   type Listening,
   type Matched,
@@ -49,6 +50,8 @@ export interface Scene {
    */
   visitorSays?: (VisitorSpeech | Error)[]
   residentSays?: (SpokenAnswer | Error)[]
+  /** Who speaks first on an answered line, by words; afterwards nobody. */
+  greetings?: (Greeting | Error)[]
   /** Rejects if the telephone cannot be called. */
   dial?: (request: DialRequest) => Promise<void>
   /** Rejects if nobody can be asked in writing. */
@@ -74,6 +77,8 @@ export const SCENE_SETTINGS: CallSettings = {
   pauseMs: 3000,
   ringsEarly: true,
   talkMs: 120_000,
+  answerCheck: 'off',
+  leavesMessage: false,
   afterTalk: 'end',
   callMaxMs: 300_000,
   hangupDelayMs: 5000,
@@ -157,6 +162,7 @@ export function createStage(scene: Scene = {}) {
     }),
     listen: listenTo<VisitorSpeech>('visitor', scene.visitorSays),
     listenToAnswer: listenTo<SpokenAnswer>('resident', scene.residentSays),
+    listenToGreeting: listenTo<Greeting>('resident', scene.greetings),
     findUnit: fromPromise(async ({ input }) => find(input.number, input.blocks)),
     dial: fromPromise(async ({ input }) => {
       dialled.push(input)

@@ -117,9 +117,11 @@ export function stateOf({ state, outcome, reason, endedAt, awaitingVisitor }) {
     attending: [tr('Atendendo o visitante', 'Attending the visitor'), 'talk', 'busy'],
     matching: [tr('Procurando a unidade', 'Finding the unit'), 'search', 'busy'],
     searching: [tr('Chamando o morador', 'Calling the resident'), 'ring', 'busy'],
+    proving: [tr('Verificando quem atendeu', 'Finding out who answered'), 'ask', 'busy'],
     consulting: [tr('Perguntando ao morador', 'Asking the resident'), 'ask', 'busy'],
     talking: [tr('Em conversa', 'In conversation'), 'talking', 'busy'],
     releasing: [tr('Sem decisão', 'No decision'), 'ask', 'busy'],
+    dropping: [tr('Encerrando a linha', 'Ending the line'), 'ask', 'busy'],
     concluding: [tr('Despedida', 'Saying goodbye'), 'wave', 'calm'],
   }
   const [word, shape, tone] = known[place] ?? [outer || tr('Começando', 'Starting'), 'dot', 'calm']

@@ -27,7 +27,7 @@ test('the process is killed with many calls: each visitor comes back to their ow
   const database = await openDatabase({ url, dataDir, log: silentLog(), max: 2 })
   rig.defer(() => database.close())
   const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
-  await importDirectory(database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  await importDirectory(database, MAIN_TENANT, units, { tenant: { ...tenant!, answerCheck: 'off' } })
 
   // every other one keys a unit, and is asked for a name
   const visits = await Promise.all(

@@ -9,6 +9,7 @@ import {
   findUnits,
   importDirectory,
   listExtensions,
+  readAnswerRules,
   type UnitEntry,
 } from '../../src/directory/sql/directory.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
@@ -229,6 +230,39 @@ test('a file says what opens for its tenant, and a file that does not say leaves
     () => read({ id: 'ipe', name: 'Ipê', opensBy: 'voice' }),
     (error: PorteiroError) => /tenant\.opensBy/.test(String(error.details['problems'])),
   )
+})
+
+test('a file says how answers are checked, and a file that does not say leaves it', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const read = (tenant: object) => parseDirectory(Buffer.from(JSON.stringify({ tenant, units: [] })))
+  const load = async (tenant: object) => {
+    const { units, ...more } = read({ id: 'ipe', name: 'Ipê', ...tenant })
+    await importDirectory(database, 'ipe', units, { tenant: more.tenant! })
+    return (await exportDirectory(database, 'ipe'))!.tenant
+  }
+  const own = { answerCheck: 'key', leaveMessage: true, afterTalk: 'next' }
+  assert.equal(await load({}), { id: 'ipe', name: 'Ipê' })
+  assert.equal(await readAnswerRules(database, 'ipe'), {
+    answerCheck: 'natural',
+    leavesMessage: false,
+    afterTalk: 'end',
+  })
+  assert.equal(await load(own), { id: 'ipe', name: 'Ipê', ...own })
+  assert.equal(await load({}), { id: 'ipe', name: 'Ipê', ...own })
+  assert.equal(await readAnswerRules(database, 'ipe'), {
+    answerCheck: 'key',
+    leavesMessage: true,
+    afterTalk: 'next',
+  })
+  assert.equal(await load({ answerCheck: 'natural', leaveMessage: false, afterTalk: 'end' }), {
+    id: 'ipe',
+    name: 'Ipê',
+  })
+  for (const wrong of [{ answerCheck: 'voice' }, { leaveMessage: 'yes' }, { afterTalk: 'more' }])
+    assert.throws(
+      () => read({ id: 'ipe', name: 'Ipê', ...wrong }),
+      (error: PorteiroError) => String(error.details['problems']).includes(`tenant.${Object.keys(wrong)[0]}`),
+    )
 })
 
 test('loads nothing when a gate belongs to another tenant', async (rig) => {

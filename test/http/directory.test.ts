@@ -351,12 +351,21 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     notifyUnreached: false,
     opensBy: 'key-and-voice',
     trustsIntent: false,
+    answerCheck: 'natural',
+    leaveMessage: false,
+    afterTalk: 'end',
     plan: [{ kind: 'operator' }],
     planUnreadable: false,
   })
   refused(await ask('/api/tenants', { body: { id: 'vila', name: 'Again' } }), 409, 'TENANT_TAKEN')
   refused(await ask('/api/tenants', { body: { id: '../x', name: 'x' } }), 400, 'BODY_INVALID')
-  refused(await ask('/api/tenants', { body: { id: 'x', name: 'x', opensBy: 'voice' } }), 400, 'BODY_INVALID')
+  for (const wrong of [
+    { opensBy: 'voice' },
+    { answerCheck: 'voice' },
+    { leaveMessage: 'yes' },
+    { afterTalk: 'more' },
+  ])
+    refused(await ask('/api/tenants', { body: { id: 'x', name: 'x', ...wrong } }), 400, 'BODY_INVALID')
   const admin = await as('vila', 'admin')
   const own = await admin.ask('/api/tenants/vila', {
     method: 'PATCH',
@@ -367,6 +376,9 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
       notifyUnreached: true,
       opensBy: 'key',
       trustsIntent: true,
+      answerCheck: 'key',
+      leaveMessage: true,
+      afterTalk: 'next',
       plan: null,
     },
   })
@@ -379,6 +391,9 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     notifyUnreached: true,
     opensBy: 'key',
     trustsIntent: true,
+    answerCheck: 'key',
+    leaveMessage: true,
+    afterTalk: 'next',
     plan: null,
     planUnreadable: false,
   })
@@ -392,6 +407,9 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     notifyUnreached: true,
     opensBy: 'key',
     trustsIntent: true,
+    answerCheck: 'key',
+    leaveMessage: true,
+    afterTalk: 'next',
     plan: null,
     planUnreadable: false,
   })

@@ -104,6 +104,33 @@ for (const [when, ms] of [
   })
 }
 
+test('who was being proven is called again, and proven anew', async (t) => {
+  const v = visit(t, { settings: { answerCheck: 'natural' } })
+  await ring(v)
+  await v.join()
+  assert.is(v.state('proving'), 'listening')
+  await v.lose()
+  await v.wait(3001)
+  assert.is(v.stage.dialled.length, 2)
+  await v.join()
+  assert.is(v.state('proving'), 'listening')
+})
+
+test('a mailbox whose line was being ended is not called again', async (t) => {
+  const v = visit(t, { settings: { answerCheck: 'natural' }, closes: () => false })
+  await ring(v)
+  await v.join()
+  v.stage.report('resident', { type: 'beep.heard' })
+  await v.wait(1)
+  assert.equal(v.state(), { reaching: { answered: 'dropping' } })
+  await v.lose()
+  await v.wait(3001)
+  assert.equal(
+    v.stage.dialled.map(({ attemptId }) => attemptId.split('-').slice(5).join('-')),
+    ['1', '2'],
+  )
+})
+
 test('what is said without a question is said again from its beginning', async (t) => {
   const v = visit(t)
   await v.lose()

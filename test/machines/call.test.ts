@@ -197,7 +197,7 @@ test('a resident who presses nothing hears the menu once more and is let go', as
   await v.wait(8000 + 8000)
   assert.is(v.child('resident'), 'deciding.reminding')
   await v.wait(1000 + 8000)
-  assert.is(v.state(), 'reaching.answered.releasing.farewell')
+  assert.is(v.state(), 'reaching.answered.releasing')
   assert.equal(v.heard('resident').at(-1), 'farewell-resident-undecided')
   await v.wait(1000)
   assert.equal(v.stage.hungUp, ['resident'])
@@ -276,6 +276,107 @@ test('who talks and leaves is followed by the next where the tenant wants that',
   assert.equal(v.heard('visitor').at(-1), 'trying-on')
   await v.wait(3001)
   assert.is(v.stage.dialled.at(-1)!.contact.name, 'Bruno')
+})
+
+const CHECKED = { attempts: PLAN, settings: { answerCheck: 'natural' } } as const
+
+test('a mailbox at Ana: Bruno is called once, hears everything after a hello, and decides', async (t) => {
+  const v = visit(t, CHECKED)
+  await ring(v)
+  await v.join()
+  assert.is(v.state(), 'reaching.answered.proving')
+  assert.equal([...v.stage.tones], ['visitor:ringback'])
+  v.stage.report('resident', { type: 'speech.started' })
+  await v.wait(3500)
+  assert.equal(v.heard('resident'), [], 'nothing is said to a machine')
+  assert.equal(v.stage.hungUp, ['resident'])
+  await v.wait(3001)
+  assert.equal(v.heard('visitor').at(-1), 'trying-again')
+  assert.equal(
+    v.stage.dialled.map(({ contact }) => contact.name),
+    ['Ana', 'Bruno'],
+  )
+  await v.join()
+  v.stage.report('resident', { type: 'speech.started' })
+  await v.wait(500)
+  v.stage.report('resident', { type: 'speech.ended', ms: 500 })
+  await v.wait(1001)
+  assert.is(v.state(), 'reaching.answered.consulting')
+  assert.equal(v.heard('resident').slice(0, 2), ['resident-greeting', 'visitor-at-gate'])
+  await v.press('resident', '1')
+  await v.wait(6000)
+  assert.is(v.output()?.outcome, 'authorized')
+  assert.is(v.stage.dialled.length, 2)
+  assert.equal(
+    v.actor.getSnapshot().context.ended.map(({ residentId, end }) => [residentId, end]),
+    [
+      ['ana', 'machine'],
+      ['bruno', 'decided'],
+    ],
+  )
+})
+
+test('nobody but mailboxes and silence: the visit is unanswered', async (t) => {
+  const v = visit(t, CHECKED)
+  await ring(v)
+  await v.join()
+  v.stage.report('resident', { type: 'beep.heard' })
+  await v.wait(3002)
+  await v.join()
+  await v.wait(30_001)
+  while (v.child('contact')) {
+    await v.wait(1000)
+    if (v.stage.ringing().length > 0) v.stage.endRing('busy')
+  }
+  assert.equal(
+    v.actor
+      .getSnapshot()
+      .context.ended.slice(0, 2)
+      .map(({ end }) => end),
+    ['machine', 'silent'],
+  )
+  await v.wait(6000)
+  assert.is(v.output()?.outcome, 'unanswered')
+})
+
+test('a beep during the announcement ends the line, and the next is called', async (t) => {
+  const v = visit(t, CHECKED)
+  await ring(v)
+  await v.join()
+  await v.press('resident', '5')
+  await v.wait(1000)
+  assert.is(v.child('resident'), 'announcing')
+  v.stage.report('resident', { type: 'beep.heard' })
+  await v.wait(1)
+  assert.equal(v.stage.hungUp, ['resident'])
+  await v.wait(3001)
+  assert.is(v.stage.dialled.at(-1)!.contact.name, 'Bruno')
+  assert.is(v.output(), undefined)
+})
+
+test('a child who plays with the keys before the announcement decides nothing', async (t) => {
+  const v = visit(t, CHECKED)
+  await ring(v)
+  await v.join()
+  for (const key of '9123123') {
+    await v.press('resident', key)
+    await v.wait(500)
+    assert.is(v.state(), 'reaching.answered.proving')
+  }
+  await v.wait(500)
+  assert.is(v.state(), 'reaching.answered.consulting')
+  assert.is(v.actor.getSnapshot().context.decision, null)
+})
+
+test('what the tenant wants of an answer is read when the unit is matched', async (t) => {
+  const answering = { answerCheck: 'key', leavesMessage: true, afterTalk: 'next' } as const
+  const v = visit(t, { rules: { verdict: 'contact', attempts: PLAN, answering } })
+  await ring(v)
+  await v.join()
+  assert.is(v.heard('resident').at(-1), 'press-any-key')
+  v.stage.report('resident', { type: 'beep.heard' })
+  await v.wait(1)
+  assert.is(v.heard('resident').at(-1), 'mailbox-message')
 })
 
 test('together: the first answer cancels the others, and all of them ended mean the next step', async (t) => {

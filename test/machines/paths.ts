@@ -11,6 +11,8 @@ import {
   legMachine,
   listeningMachine,
   type OpenAttempt,
+  PROVING,
+  provingMachine,
   questionMachine,
   RESIDENT_KEYS,
   type Recording,
@@ -164,7 +166,10 @@ export const walkContact = (each: Each) =>
           })),
         ]),
         { type: 'line.answered', attemptId: null },
-        ...(['undecided', 'left', 'lost'] as const).map((how) => ({ type: 'line.ended' as const, how })),
+        ...(['undecided', 'left', 'lost', 'machine', 'silent'] as const).map((how) => ({
+          type: 'line.ended' as const,
+          how,
+        })),
       ],
       outputs: { asking: [{ asked: true }, { asked: false }] },
       tellApart: ({ begun, rings, answers, repeats, ringing, hopeless, told }) => [
@@ -203,9 +208,35 @@ export const walkAsking = (each: Each) =>
     failures: { ask: [new Error('nobody reads')] },
   })
 
-const ANSWERED = (['yes', 'likely-yes', 'yes-needs-key', 'no', 'talk', 'who', 'unclear', null] as const).map(
-  (heard) => ({ heard }),
-)
+/** Speech before the proof in whole pieces of what ends it. */
+const SPOKEN_MS = [500, PROVING.speechMs]
+
+export const walkProving = (each: Each) =>
+  (['natural', 'key', 'off'] as const).flatMap((check) =>
+    [true, false].flatMap((leavesMessage) =>
+      paths(provingMachine, {
+        each,
+        input: { callId: 'c', unit: UNIT, check, transcribes: true, leavesMessage },
+        events: [
+          ...press('1'),
+          { type: 'speech.started' },
+          ...SPOKEN_MS.map((ms) => ({ type: 'speech.ended' as const, ms })),
+          { type: 'beep.heard' },
+        ],
+        outputs: { listenToGreeting: ['person', 'machine', 'unknown'] },
+        tellApart: ({ asked, spokenMs, answeredBy, greeted }) => [
+          asked,
+          Math.min(spokenMs, PROVING.totalMs),
+          answeredBy,
+          greeted,
+        ],
+      }),
+    ),
+  )
+
+const ANSWERED = (
+  ['yes', 'likely-yes', 'yes-needs-key', 'no', 'talk', 'who', 'machine', 'unclear', null] as const
+).map((heard) => ({ heard }))
 
 export const walkResident = (each: Each) =>
   paths(residentMachine, {
@@ -245,6 +276,8 @@ export const walkLeg = (each: Each) =>
     events: [
       ...press('1'),
       { type: 'speech.started' },
+      { type: 'speech.ended', ms: 500 },
+      { type: 'beep.heard' },
       { type: 'saying' },
       { type: 'said' },
       { type: 'hungUp', how: 'fin' },
@@ -309,6 +342,8 @@ const fromLeg = (role: Role) => [
     key,
   })),
   { type: `${role}.speech.started` as const },
+  { type: `${role}.speech.ended` as const, ms: 500 },
+  { type: `${role}.beep.heard` as const },
   { type: `${role}.hungUp` as const, how: 'fin' as const },
   { type: `${role}.forced` as const },
   { type: 'leg.hangUp' as const, role },
@@ -355,7 +390,14 @@ export const walkCall = (each: Each) =>
           { verdict: 'authorized' },
         ],
         contact: (['undecided', 'unanswered', 'unreachable'] as const).map((missed) => ({ missed })),
-        resident: ['authorized', 'denied', 'talk', 'undecided'].map((answer) => ({ answer, via: 'key' })),
+        proving: (['person', 'machine', 'nobody'] as const).map((answeredBy) => ({
+          answeredBy,
+          greeted: true,
+        })),
+        resident: ['authorized', 'denied', 'talk', 'machine', 'undecided'].map((answer) => ({
+          answer,
+          via: 'key',
+        })),
         talk: ['authorized', 'denied', 'undecided'].map((answer) => ({ answer, via: 'key' })),
       },
       tellApart: ({ legs, ending, decision, isOverdue, unit }) => [

@@ -9,7 +9,7 @@ import type { EventRow } from '../../src/calls/sql/calls.ts'
 import { type Environment, parseConfig } from '../../src/config/config.ts'
 import { MAIN_TENANT } from '../../src/directory/entrances.ts'
 import { parseDirectory } from '../../src/directory/file.ts'
-import { importDirectory } from '../../src/directory/sql/directory.ts'
+import { type AnswerCheck, importDirectory } from '../../src/directory/sql/directory.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { type RunningService, startService } from '../../src/roles/service.ts'
 import { sayAcross } from '../../src/simulator/bridged-voice.ts'
@@ -31,6 +31,8 @@ export interface Scene {
   url?: string
   /** Lines of level error are part of the test. */
   mayFail?: boolean
+  /** How answers are checked; default: off. */
+  answerCheck?: AnswerCheck
 }
 
 export interface LogLine {
@@ -52,7 +54,8 @@ export type House = Awaited<ReturnType<typeof openService>>
  * A whole service for one test, with the example condominium and phones for it. When the test ends its phones must have
  * seen no violation, and the service must be empty: no call, leg, connection or voice activity detector.
  */
-export async function openService(rig: Rig, { settings, prompts = 'quick', url, mayFail }: Scene = {}) {
+export async function openService(rig: Rig, scene: Scene = {}) {
+  const { settings, prompts = 'quick', url, mayFail, answerCheck = 'off' } = scene
   const databaseUrl = url ?? (await openDatabaseUrl(rig))
   const scratch = await createTempDir('porteiro-service-')
   rig.defer(() => scratch.remove())
@@ -85,7 +88,8 @@ export async function openService(rig: Rig, { settings, prompts = 'quick', url, 
     if (!mayFail) assert.equal(linesOf(lines, 'error'), [])
   })
   const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
-  await importDirectory(service.database, MAIN_TENANT, units, { ...(tenant && { tenant }) })
+  // residents of most tests only press keys: whoever answers is a person there
+  await importDirectory(service.database, MAIN_TENANT, units, { tenant: { ...tenant!, answerCheck } })
   const notes = collectNotes(service)
   const sounds = service.assets.prompts[config.locale]
 

@@ -9,6 +9,7 @@ import {
   contactMachine,
   deliveryMachine,
   legMachine,
+  provingMachine,
   questionMachine,
   RESIDENT_KEYS,
   type Role,
@@ -32,6 +33,7 @@ import {
   walkDelivery,
   walkLeg,
   walkListening,
+  walkProving,
   walkQuestion,
   walkReassuring,
   walkResident,
@@ -65,6 +67,7 @@ test('every state of every machine is reached, and every transition is taken', (
   assert.equal(missed(askingMachine, walkAsking('transition')), [])
   assert.equal(missed(attemptMachine, walkAttempt('transition')), [])
   assert.equal(missed(reassuringMachine, walkReassuring('transition')), [])
+  assert.equal(missed(provingMachine, walkProving('transition')), [])
   assert.equal(missed(residentMachine, walkResident('transition')), [])
   assert.equal(missed(talkMachine, walkTalk('transition')), [])
   assert.equal(missed(concludingMachine, walkConcluding('transition')), [])
@@ -84,6 +87,7 @@ test('no machine comes to a standstill: either it is done or something can still
     ...walkContact('situation'),
     ...walkTalk('situation'),
     ...walkConcluding('situation'),
+    ...walkProving('situation'),
     ...walkResident('situation'),
     ...walkLeg('situation'),
     ...walkService('situation'),
@@ -118,7 +122,8 @@ test('nobody decides: undecided where somebody was on the line, unreachable only
     for (const [at, { event }] of steps.entries()) {
       const { type, output, how } = event as { type: string; output?: { asked?: boolean }; how?: string }
       const before = steps[at - 1]?.state
-      if (type === 'line.ended' && how !== 'lost' && before?.matches('answered')) answered = true
+      const byPerson = how !== 'lost' && how !== 'machine' && how !== 'silent'
+      if (type === 'line.ended' && byPerson && before?.matches('answered')) answered = true
       if (type === 'attempt.ringing' && before?.matches({ calling: 'dialing' })) rang = true
       if (output?.asked) rang = true
     }
@@ -143,6 +148,7 @@ test('a resident who is done decided last by a key or a word that decides, or by
     ['yes', 'authorized by voice'],
     ['no', 'denied by voice'],
     ['talk', 'talk by voice'],
+    ['machine', 'machine by voice'],
   ])
   const seen = new Set<string>()
   for (const { state, steps, title } of ends) {
@@ -153,6 +159,23 @@ test('a resident who is done decided last by a key or a word that decides, or by
     seen.add(told)
   }
   assert.equal([...seen].sort(), [...answers.values(), 'undecided'].sort())
+})
+
+test('a person is proven by a key, a greeting in words or silence after a hello, and never by a machine', () => {
+  const ends = walkProving('situation').filter(({ state }) => state.status === 'done')
+  const seen = new Set<string>()
+  for (const { input, state, steps, title } of ends) {
+    const { answeredBy } = state.output!
+    const { check } = input as { check: string }
+    const { type, output } = steps.at(-1)!.event as { type: string; output?: string }
+    seen.add(answeredBy)
+    if (answeredBy !== 'person') continue
+    if (check === 'off') assert.is(type, 'xstate.init', title)
+    else if (check === 'key') assert.is(type, 'xstate.done.actor.keyDeadline', title)
+    else if (type.endsWith('listenToGreeting')) assert.is(output, 'person', title)
+    else assert.ok(type === 'xstate.done.actor.keyDeadline' || type === 'xstate.done.actor.greet', title)
+  }
+  assert.equal([...seen].sort(), ['machine', 'nobody', 'person'])
 })
 
 test('a message is tried as often as it may be and no more, and one whose time passed never leaves', () => {

@@ -204,6 +204,9 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
   await dialog.getByLabel('Times').fill('3')
   await dialog.getByLabel('Write to residents').check()
   await dialog.getByLabel('What lets a visitor in').selectOption('key')
+  await dialog.getByLabel('An answer proves').selectOption('off')
+  await dialog.getByLabel('After a talk').selectOption('next')
+  await dialog.getByLabel('Leave a short message').check()
   await dialog.getByRole('button', { name: 'Save' }).click()
   const row = page.locator('[data-tenant="south"]')
   await row.getByText('South Tower').waitFor()
@@ -216,6 +219,9 @@ inChromium('who may see every tenant makes, changes and deletes them', async (ri
       bargeIn: false,
       notifyUnreached: true,
       opensBy: 'key',
+      answerCheck: 'off',
+      leaveMessage: true,
+      afterTalk: 'next',
       plan: [{ kind: 'call', attempts: 3 }],
       planUnreadable: false,
     },

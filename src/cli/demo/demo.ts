@@ -105,6 +105,8 @@ async function talk({ resident, visitor, across }: Talk): Promise<void> {
   // another call, of a visitor at the page
   if (resident.id !== visitor.id) return void (await playResident(resident, { keys: '31' }))
   const waiting = { timeout: STEP_S * 1000 }
+  await resident.connected
+  await resident.say({ prompt: 'sample-resident-hello' })
   await resident.hearing('menu', waiting)
   await resident.press('3')
   // the prompt may have been cut short; either way it is over, and both may talk

@@ -42,6 +42,14 @@ export interface ExtensionRow {
 export const OPENS_BY = ['key-and-voice', 'key'] as const
 export type OpensBy = (typeof OPENS_BY)[number]
 
+/** How a person on an answered line is told from a mailbox: by a hello or a key, by a key alone, or not at all. */
+export const ANSWER_CHECKS = ['natural', 'key', 'off'] as const
+export type AnswerCheck = (typeof ANSWER_CHECKS)[number]
+
+/** What follows a talk without a decision: the end of the visit, or the next attempt of the plan. */
+export const AFTER_TALK = ['end', 'next'] as const
+export type AfterTalk = (typeof AFTER_TALK)[number]
+
 interface Tenant {
   id: string
   name: string
@@ -58,6 +66,12 @@ interface Tenant {
   opensBy?: OpensBy
   /** Whether a visitor's own words open a window with an intent; default: false. */
   trustsIntent?: boolean
+  /** Default: natural. */
+  answerCheck?: AnswerCheck
+  /** Whether a mailbox gets a short neutral message after its beep; default: false. */
+  leaveMessage?: boolean
+  /** Default: end. */
+  afterTalk?: AfterTalk
 }
 
 /** A whole directory, as in files. */
@@ -147,10 +161,14 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
     notifyUnreached: boolean | null
     opensBy: OpensBy
     trustsIntent: boolean
+    answerCheck: AnswerCheck
+    leaveMessage: boolean
+    afterTalk: AfterTalk
   }>(
     `select id, name, locale, country, (settings -> 'bargeIn')::boolean as "bargeIn",
-       (settings -> 'notifyUnreached')::boolean as "notifyUnreached", opens_by as "opensBy",
-       trusts_intent as "trustsIntent" from tenants where id = $1`,
+       (settings -> 'notifyUnreached')::boolean as "notifyUnreached", opens_by as "opensBy", trusts_intent as "trustsIntent",
+       answer_check as "answerCheck", leave_message as "leaveMessage", after_talk as "afterTalk"
+     from tenants where id = $1`,
     [tenantId],
   )
   return (
@@ -164,8 +182,30 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
       ...(row.notifyUnreached !== null && { notifyUnreached: row.notifyUnreached }),
       ...(row.opensBy !== 'key-and-voice' && { opensBy: row.opensBy }),
       ...(row.trustsIntent && { trustsIntent: true }),
+      ...(row.answerCheck !== 'natural' && { answerCheck: row.answerCheck }),
+      ...(row.leaveMessage && { leaveMessage: true }),
+      ...(row.afterTalk !== 'end' && { afterTalk: row.afterTalk }),
     }
   )
+}
+
+/** What a tenant wants of an answered line. */
+export interface AnswerRules {
+  answerCheck: AnswerCheck
+  leavesMessage: boolean
+  afterTalk: AfterTalk
+}
+
+/** Of a tenant that has set nothing. */
+export const ANSWER_RULES: AnswerRules = { answerCheck: 'natural', leavesMessage: false, afterTalk: 'end' }
+
+export async function readAnswerRules(database: Querier, tenantId: string): Promise<AnswerRules> {
+  const [row] = await database.query<AnswerRules>(
+    `select answer_check as "answerCheck", leave_message as "leavesMessage", after_talk as "afterTalk"
+     from tenants where id = $1`,
+    [tenantId],
+  )
+  return row ?? ANSWER_RULES
 }
 
 /** A directory in the form of importDirectory and directory files; undefined for an unknown tenant. */
@@ -224,12 +264,15 @@ export function importDirectory(
 ): Promise<ImportReport> {
   return database.transaction(async (transaction) => {
     await transaction.query(
-      `insert into tenants (id, name, locale, settings, country, opens_by, trusts_intent)
-       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6), coalesce($7, 'key-and-voice'), coalesce($8, false))
+      `insert into tenants (id, name, locale, settings, country, opens_by, trusts_intent, answer_check, leave_message,
+         after_talk)
+       values ($1, coalesce($2, $1), $3, $4::jsonb, coalesce($5, $6), coalesce($7, 'key-and-voice'), coalesce($8, false),
+         coalesce($9, 'natural'), coalesce($10, false), coalesce($11, 'end'))
        on conflict (id) do update set name = coalesce($2, tenants.name), locale = coalesce($3, tenants.locale),
          settings = tenants.settings || $4::jsonb, country = coalesce($5, tenants.country),
-         opens_by = coalesce($7, tenants.opens_by),
-         trusts_intent = coalesce($8, tenants.trusts_intent)`,
+         opens_by = coalesce($7, tenants.opens_by), trusts_intent = coalesce($8, tenants.trusts_intent),
+         answer_check = coalesce($9, tenants.answer_check), leave_message = coalesce($10, tenants.leave_message),
+         after_talk = coalesce($11, tenants.after_talk)`,
       [
         tenantId,
         tenant?.name ?? null,
@@ -239,6 +282,9 @@ export function importDirectory(
         DEFAULT_COUNTRY,
         tenant?.opensBy ?? null,
         tenant?.trustsIntent ?? null,
+        tenant?.answerCheck ?? null,
+        tenant?.leaveMessage ?? null,
+        tenant?.afterTalk ?? null,
       ],
     )
     if (tenant?.confirmed) await confirmNumbers(transaction, tenantId, tenant.confirmed)

@@ -1,7 +1,7 @@
 import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 import type { Country } from '../phone-number.ts'
-import type { OpensBy } from './directory.ts'
+import type { AfterTalk, AnswerCheck, OpensBy } from './directory.ts'
 
 interface TenantRow {
   id: string
@@ -15,6 +15,10 @@ interface TenantRow {
   opensBy: OpensBy
   /** Whether a visitor's own words open a window with an intent. */
   trustsIntent: boolean
+  answerCheck: AnswerCheck
+  /** Whether a mailbox gets a short neutral message after its beep. */
+  leaveMessage: boolean
+  afterTalk: AfterTalk
   /** Null: no own plan, or an unreadable one. */
   plan: ContactPlan | null
   /** The stored plan cannot be read; calls ignore it. */
@@ -30,12 +34,17 @@ interface TenantChange {
   notifyUnreached?: boolean | undefined
   opensBy?: OpensBy | undefined
   trustsIntent?: boolean | undefined
+  answerCheck?: AnswerCheck | undefined
+  leaveMessage?: boolean | undefined
+  afterTalk?: AfterTalk | undefined
   plan?: ContactPlan | null | undefined
 }
 
 const COLUMNS = `id, name, locale, country, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
   coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached",
-  opens_by as "opensBy", trusts_intent as "trustsIntent", settings -> 'plan' as plan`
+  opens_by as "opensBy", trusts_intent as "trustsIntent",
+  answer_check as "answerCheck", leave_message as "leaveMessage", after_talk as "afterTalk",
+  settings -> 'plan' as plan`
 
 /** All tenants by id, or only the given one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
@@ -59,11 +68,8 @@ export async function createTenant(
 }
 
 /** Changes only the given fields. False if there is no such tenant. */
-export async function changeTenant(
-  database: Querier,
-  id: string,
-  { name, locale, country, bargeIn, notifyUnreached, opensBy, trustsIntent, plan }: TenantChange,
-): Promise<boolean> {
+export async function changeTenant(database: Querier, id: string, change: TenantChange): Promise<boolean> {
+  const { name, locale, country, bargeIn, notifyUnreached, plan } = change
   const settings = {
     ...(bargeIn !== undefined && { bargeIn }),
     ...(notifyUnreached !== undefined && { notifyUnreached }),
@@ -72,7 +78,8 @@ export async function changeTenant(
   const rows = await database.query(
     `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
        country = coalesce($7, country), opens_by = coalesce($8, opens_by),
-       trusts_intent = coalesce($9, trusts_intent),
+       trusts_intent = coalesce($9, trusts_intent), answer_check = coalesce($10, answer_check),
+       leave_message = coalesce($11, leave_message), after_talk = coalesce($12, after_talk),
        settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
      where id = $1 returning id`,
     [
@@ -83,8 +90,11 @@ export async function changeTenant(
       plan === null,
       JSON.stringify(settings),
       country ?? null,
-      opensBy ?? null,
-      trustsIntent ?? null,
+      change.opensBy ?? null,
+      change.trustsIntent ?? null,
+      change.answerCheck ?? null,
+      change.leaveMessage ?? null,
+      change.afterTalk ?? null,
     ],
   )
   return rows.length > 0

@@ -15,7 +15,7 @@ import {
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { tenantOf, tenantsOf } from '../auth.ts'
-import { listOf, locale, opensBy, tenant } from '../schemas/index.ts'
+import { afterTalk, answerCheck, listOf, locale, opensBy, tenant } from '../schemas/index.ts'
 
 interface TenantRoutesOptions {
   database: Database
@@ -28,6 +28,9 @@ const change = {
   notifyUnreached: z.boolean().optional(),
   opensBy: opensBy.optional(),
   trustsIntent: z.boolean().optional(),
+  answerCheck: answerCheck.optional(),
+  leaveMessage: z.boolean().optional(),
+  afterTalk: afterTalk.optional(),
   /** Null: the default plan. */
   plan: contactPlan.nullable().optional(),
 }
@@ -80,7 +83,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, contact plan',
+          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, how answers are checked, what follows a talk, contact plan',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },

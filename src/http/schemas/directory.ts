@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { INTENTS, OPENS_BY, planStep } from '../../directory/index.ts'
+import { AFTER_TALK, ANSWER_CHECKS, INTENTS, OPENS_BY, planStep } from '../../directory/index.ts'
 import { locale, moment, role } from './common.ts'
 
 const plan = z.array(planStep).nullable()
@@ -10,6 +10,12 @@ const planUnreadable = z.boolean().meta({
 
 /** What lets a visitor in when a resident is on the telephone. */
 export const opensBy = z.enum(OPENS_BY)
+
+/** How a person on an answered line is told from a mailbox. */
+export const answerCheck = z.enum(ANSWER_CHECKS)
+
+/** What follows a talk without a decision. */
+export const afterTalk = z.enum(AFTER_TALK)
 
 export const tenant = z
   .object({
@@ -23,6 +29,9 @@ export const tenant = z
     trustsIntent: z
       .boolean()
       .describe('Whether a window with an intent opens for visitors who only say that they have it'),
+    answerCheck,
+    leaveMessage: z.boolean().describe('Whether a mailbox gets a short neutral message after its beep'),
+    afterTalk,
     plan,
     planUnreadable,
   })

@@ -25,6 +25,9 @@ const BLANK = {
   notifyUnreached: false,
   opensBy: 'key-and-voice',
   trustsIntent: false,
+  answerCheck: 'natural',
+  leaveMessage: false,
+  afterTalk: 'end',
   plan: null,
 }
 
@@ -132,11 +135,25 @@ function Tenant({ tenant, close }) {
             <option value="key">${tr('Só a tecla 1', 'Only key 1')}</option>
           </select>
         </label>
+        <label class="field">${tr('Quem atende prova que não é caixa postal', 'An answer proves that it is no mailbox')}
+          <select disabled=${fixed} value=${form.answerCheck} onChange=${(event) => change({ answerCheck: event.currentTarget.value })}>
+            <option value="natural">${tr('Com um “alô” ou uma tecla', 'By a “hello” or a key')}</option>
+            <option value="key">${tr('Só com uma tecla', 'By a key only')}</option>
+            <option value="off">${tr('Não precisa provar', 'Not at all')}</option>
+          </select>
+        </label>
+        <label class="field">${tr('Depois de uma conversa sem decisão', 'After a talk without a decision')}
+          <select disabled=${fixed} value=${form.afterTalk} onChange=${(event) => change({ afterTalk: event.currentTarget.value })}>
+            <option value="end">${tr('A visita termina', 'The visit ends')}</option>
+            <option value="next">${tr('Chama-se o próximo do plano', 'The next of the plan is called')}</option>
+          </select>
+        </label>
       </div>
       <div class="checks">
         <${Check} label=${tr('A fala interrompe os avisos', 'Speech interrupts the prompts')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
         <${Check} label=${tr('Escrever aos moradores que não atenderam um visitante', 'Write to residents whom a visitor could not reach')} checked=${form.notifyUnreached} disabled=${fixed} set=${(notifyUnreached) => change({ notifyUnreached })} />
         <${Check} label=${tr('Abrir sem perguntar a ninguém quando o visitante diz o motivo da entrada livre, sem prova', 'Open without asking anybody for visitors who say that they come for the purpose of a free entry window, unproven')} checked=${form.trustsIntent} disabled=${fixed} set=${(trustsIntent) => change({ trustsIntent })} />
+        <${Check} label=${tr('Deixar um recado curto na caixa postal', 'Leave a short message in a mailbox')} checked=${form.leaveMessage} disabled=${fixed} set=${(leaveMessage) => change({ leaveMessage })} />
       </div>
       <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "Same as the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
       <div class="spread">
@@ -177,18 +194,20 @@ function planWord({ plan, planUnreadable }) {
 }
 
 /** @param {Written} tenant */
-function formOf({
-  id,
-  name,
-  locale,
-  country,
-  bargeIn,
-  notifyUnreached,
-  opensBy,
-  trustsIntent,
-  plan,
-  planUnreadable,
-}) {
+function formOf({ plan, planUnreadable, ...tenant }) {
+  const {
+    id,
+    name,
+    locale,
+    country,
+    bargeIn,
+    notifyUnreached,
+    opensBy,
+    trustsIntent,
+    answerCheck,
+    leaveMessage,
+    afterTalk,
+  } = tenant
   return {
     id,
     name,
@@ -198,6 +217,9 @@ function formOf({
     notifyUnreached,
     opensBy,
     trustsIntent,
+    answerCheck,
+    leaveMessage,
+    afterTalk,
     plan: planUnreadable ? undefined : plan,
   }
 }
