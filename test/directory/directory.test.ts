@@ -380,6 +380,54 @@ test('names the line where a file stops being JSON', () => {
   assert.equal(problemsOf(''), ['line 1, column 1: not JSON from here on'])
 })
 
+test('finds where a file stops being JSON, whatever breaks it', () => {
+  const places: [text: string, line: number, column: number][] = [
+    ['{"a": 1,}', 1, 9],
+    ['[1 2]', 1, 4],
+    ['[tru]', 1, 5],
+    ['[01]', 1, 3],
+    ['[1.]', 1, 4],
+    ['["\\x"]', 1, 4],
+    ['["\\u12g"]', 1, 7],
+    ['["a\nb"]', 1, 4],
+    ['{"a"\n"b"}', 2, 1],
+    ['{1: 2}', 1, 2],
+    ['[}', 1, 2],
+    ['"open', 1, 6],
+  ]
+  for (const [text, line, column] of places)
+    assert.equal(problemsOf(text), [`line ${line}, column ${column}: not JSON from here on`], text)
+})
+
+const FIVE_MB = 5 * 1024 * 1024
+const UNIT_LINE = '{"number": "101", "residents": [{"name": "Ana \\"Nina\\""}]},\n'
+
+test('parses a large broken file once', () => {
+  const lines = Math.floor(FIVE_MB / UNIT_LINE.length)
+  const text = `{"units": [\n${UNIT_LINE.repeat(lines)}  {"number": x}]}`
+  const { parse } = JSON
+  let parses = 0
+  JSON.parse = (...given) => {
+    parses += 1
+    return parse(...given)
+  }
+  try {
+    assert.equal(problemsOf(text), [`line ${lines + 2}, column 14: not JSON from here on`])
+  } finally {
+    JSON.parse = parse
+  }
+  assert.is(parses, 1)
+})
+
+test('names the lines of every problem of a large file, on one line or nested deep', () => {
+  const units = Array.from({ length: 20_000 }, (_, at) => ({ number: `${at}!`, residents: [] }))
+  const problems = problemsOf(JSON.stringify({ units }))
+  assert.is(problems.length, units.length)
+  assert.match(problems.at(-1)!, /^units\[19999\]\.number: .* \(line 1\)$/)
+  const depth = 500_000
+  assert.match(problemsOf(`[\n${'['.repeat(depth)}${']'.repeat(depth)}]`)[0]!, /\(line 2\)$/)
+})
+
 test('names the line that is not UTF-8', () => {
   const latin1 = Buffer.from('{\n"units":[{"number":"1","residents":[{"name":"Jo\xe3o"}]}]}', 'latin1')
   assert.match(problemsOf(latin1)[0]!, /^line 2: not UTF-8/)
