@@ -95,6 +95,7 @@ export function createCalls(options: CallsOptions) {
         // a child knows the unit before the call's own state changes
         if (change.actor !== 'call' && unit?.id === call.unitId) return
         call.unitId = unit?.id
+        // the gate opens on this note, so it is made in the turn of the decision
         noteDecision(call)
         journal.call(rowOf(call, nodeId))
       }),
