@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { AnyActorRef } from 'xstate'
-import type { Attempt, CallEvent, CallOutput, RingAttempt, Role } from '../../machines/index.ts'
+import type { Attempt, AttemptEnd, CallEvent, CallOutput, RingAttempt, Role } from '../../machines/index.ts'
 import { createStage, type Scene } from '../../src/testing/index.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -213,29 +213,56 @@ const PLAN: Attempt[] = [
   attempt('operator', 20_000),
 ]
 
-/** What Ana may do with a call, and how her attempt ends. */
-const POOR_ANSWERS: Record<string, (v: Visit) => Promise<void>> = {
-  undecided: async (v) => {
-    await v.join()
-    await v.wait(8000 + 8000 + 1000 + 8000 + 1001)
+/** What may come of Ana's attempt, how it ends, and what it takes. */
+const POOR_ANSWERS: Record<
+  string,
+  { end: AttemptEnd; scene?: Scene; react?: (v: Visit) => Promise<unknown> }
+> = {
+  'Ana does not decide': {
+    end: 'undecided',
+    react: async (v) => {
+      await v.join()
+      await v.wait(8000 + 8000 + 1000 + 8000 + 1001)
+    },
   },
-  left: async (v) => {
-    await v.join()
-    await v.wait(1500)
-    await v.hangUp('resident')
+  'Ana answers and leaves': {
+    end: 'left',
+    react: async (v) => {
+      await v.join()
+      await v.wait(1500)
+      await v.hangUp('resident')
+    },
   },
-  busy: async (v) => v.stage.endRing('busy'),
-  declined: async (v) => v.stage.endRing('declined'),
-  unallocated: async (v) => v.stage.endRing('unallocated'),
-  congested: async (v) => v.stage.endRing('congested'),
-  unanswered: async (v) => v.wait(30_000).then(() => {}),
+  'Ana talks and leaves, and the tenant wants the next to be called': {
+    end: 'left',
+    scene: { settings: { afterTalk: 'next' } },
+    react: async (v) => {
+      await v.join()
+      await v.press('resident', '3')
+      await v.wait(5000)
+      await v.hangUp('resident')
+    },
+  },
+  'Ana cannot be reached': {
+    end: 'failed',
+    scene: {
+      dial: async ({ contact }) => {
+        if (contact.residentId === 'ana') throw new Error('refused')
+      },
+    },
+  },
+  'Ana is busy': { end: 'busy', react: async (v) => v.stage.endRing('busy') },
+  'Ana declines': { end: 'declined', react: async (v) => v.stage.endRing('declined') },
+  "Ana's number does not exist": { end: 'unallocated', react: async (v) => v.stage.endRing('unallocated') },
+  'the line to Ana is congested': { end: 'congested', react: async (v) => v.stage.endRing('congested') },
+  'Ana does not answer': { end: 'unanswered', react: (v) => v.wait(30_000) },
 }
 
-for (const [end, react] of Object.entries(POOR_ANSWERS)) {
-  test(`Ana's attempt ends ${end}: Bruno is called once, and decides`, async (t) => {
-    const v = visit(t, { attempts: PLAN })
+for (const [title, { end, scene, react }] of Object.entries(POOR_ANSWERS)) {
+  test(`${title}: Bruno is called once, and decides`, async (t) => {
+    const v = visit(t, { ...scene, attempts: PLAN })
     await ring(v)
-    await react(v)
+    await react?.(v)
     await v.wait(3001)
     assert.is(v.child('contact'), 'calling.ringing')
     assert.equal(
@@ -246,6 +273,7 @@ for (const [end, react] of Object.entries(POOR_ANSWERS)) {
     await v.press('resident', '1')
     await v.wait(6000)
     assert.is(v.output()?.outcome, 'authorized')
+    assert.is(v.stage.dialled.length, 2)
     assert.equal(
       v.output()?.attempts.map(({ residentId, end }) => [residentId, end]),
       [
