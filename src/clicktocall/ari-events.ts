@@ -25,7 +25,7 @@ export interface AriEventsOptions {
   log: Logger
 }
 
-export interface AriEvents {
+interface AriEvents {
   close(): Promise<void>
 }
 

@@ -42,8 +42,11 @@ export async function openManager(rig: Rig, port: number) {
   }
 
   /** The first event with these fields, past (from the `from`th on) or still to come. */
-  const seen = (wanted: Packet, { from = 0, ms = 20_000 } = {}): Promise<Packet> => {
-    const fits = (packet: Packet) => Object.entries(wanted).every(([name, value]) => packet[name] === value)
+  const seen = (wanted: Record<string, string | RegExp>, { from = 0, ms = 20_000 } = {}): Promise<Packet> => {
+    const fits = (packet: Packet) =>
+      Object.entries(wanted).every(([name, value]) =>
+        typeof value === 'string' ? packet[name] === value : value.test(packet[name] ?? ''),
+      )
     const past = events.slice(from).find(fits)
     if (past) return Promise.resolve(past)
     const { promise, resolve, reject } = Promise.withResolvers<Packet>()

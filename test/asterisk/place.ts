@@ -3,7 +3,7 @@ import { FRAME_MS } from '../../src/platform/audio.ts'
 import { eventually, type Rig } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
-import { openPbx, openTelephones } from './rig.ts'
+import { type Flats, openPbx, openTelephones } from './rig.ts'
 
 interface Place {
   settings?: Environment
@@ -11,13 +11,14 @@ interface Place {
   changes?: Record<string, Record<string, string>>
   /** How the telephones send their keys. */
   dtmf?: 'rfc4733' | 'inband'
+  flats?: Flats
 }
 
 /** A service behind an Asterisk with the files of examples/asterisk, and telephones that call it over SIP. */
-export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4733' }: Place = {}) {
+export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4733', flats }: Place = {}) {
   const [visitor, resident] = [await freePort(), await freePort()]
   const pbx = await openPbx(rig, { visitor, resident }, changes)
-  const telephones = await openTelephones(rig, pbx, { dtmf })
+  const telephones = await openTelephones(rig, pbx, { dtmf, ...(flats && { flats }) })
   const house = await openService(rig, {
     settings: {
       ...pbx.settings,

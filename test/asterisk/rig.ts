@@ -142,12 +142,16 @@ export async function openPbx(
 
 /**
  * The telephones of a PBX, which are an Asterisk too: SIP and RTP in G.711 as from any telephone. The one at the gate
- * calls when told; of the flats 1101 answers at once and 1102 rings for ever.
+ * calls when told; of the flats 1101 answers at once and 1102 rings for ever, unless the test has others.
  */
-export async function openTelephones(rig: Rig, pbx: Pbx, { dtmf = 'rfc4733' } = {}) {
+export async function openTelephones(
+  rig: Rig,
+  pbx: Pbx,
+  { dtmf = 'rfc4733', flats = { '1101': 'answers', '1102': 'rings' } as Flats } = {},
+) {
   const sip = await freeUdpPort()
   const { manager, path } = await openAsterisk(rig, {
-    'pjsip.conf': telephoneLines(sip, pbx.sip, dtmf),
+    'pjsip.conf': telephoneLines(sip, pbx.sip, dtmf, Object.keys(flats)),
     'extensions.conf': `
 [gate]
 exten => s,1,MixMonitor(INSIDE/gate.wav,r(INSIDE/gate-heard.wav))
@@ -159,16 +163,18 @@ exten => s,1,Playback(INSIDE/speech)
 exten => _[0-9ps]!,1,Playback(INSIDE/tones-\${EXTEN})
  same => n,Wait(300)
 [flats]
-exten => 1101,1,Answer()
+${Object.entries(flats)
+  .map(([number, does]) => `exten => ${number},1,${FLAT[does]}`)
+  .join('\n')}
+exten => answer,1,Answer()
  same => n,MixMonitor(INSIDE/flat.wav,r(INSIDE/flat-heard.wav))
- same => n,Wait(300)
-exten => 1102,1,Ringing()
  same => n,Wait(300)
 `,
     'rtp.conf': rtpRange(),
   })
-  for (const flat of ['1101', '1102']) {
-    await pbx.manager.seen({ Event: 'ContactStatus', EndpointName: flat, ContactStatus: 'NonQualified' })
+  for (const flat of Object.keys(flats)) {
+    const registered = { Event: 'ContactStatus', ContactStatus: 'NonQualified' }
+    await pbx.manager.seen({ ...registered, EndpointName: numberOf(flat), URI: new RegExp(`^sip:${flat}@`) })
   }
 
   if (dtmf === 'inband')
@@ -192,6 +198,8 @@ exten => 1102,1,Ringing()
     },
     /** Says SPEECH into the line, to its end. */
     speak: () => play(channel, id, 'speak', 's'),
+    /** Takes off, when it rings. */
+    answer: () => play(channel, id, 'flats', 'answer'),
     hangUp: () => manager.ask('Hangup', { Channel: channel }),
     /** The PBX, or we, hung up. */
     gone: () => manager.seen({ Event: 'Hangup', Uniqueid: id }, { ms: 30_000 }),
@@ -222,6 +230,19 @@ exten => 1102,1,Ringing()
   }
 }
 
+/** What each telephone of the flats does when it is called. `1101b` is a second one that is registered as 1101. */
+export type Flats = Record<string, keyof typeof FLAT>
+
+const FLAT = {
+  answers: 'Goto(answer,1)',
+  rings: 'Ringing()\n same => n,Wait(300)',
+  // 486 and 603
+  busy: 'Hangup(17)',
+  declines: 'Hangup(21)',
+}
+
+const numberOf = (flat: string) => flat.replace(/\D+$/, '')
+
 /** Keys as an extension and a file's name can have them. */
 const named = (keys: string) => keys.replaceAll('#', 'p').replaceAll('*', 's')
 
@@ -229,7 +250,7 @@ function tones(keys: string): Buffer {
   return Buffer.concat([...keys].flatMap((key) => [tone(key, 200), silence(200)]))
 }
 
-function telephoneLines(own: number, pbx: number, dtmf: string): string {
+function telephoneLines(own: number, pbx: number, dtmf: string, flats: readonly string[]): string {
   const line = (name: string, context: string) =>
     ini({
       [name]: {
@@ -246,14 +267,14 @@ function telephoneLines(own: number, pbx: number, dtmf: string): string {
     }) +
     ini({ [name]: { type: 'auth', username: name, password: `change-me-${name}` } }) +
     ini({ [name]: { type: 'aor', contact: `sip:127.0.0.1:${pbx}` } })
-  const registered = (name: string) =>
-    line(name, 'flats') +
-    ini({
-      [`${name}-registration`]: {
+  const registered = (contact: string) => {
+    const name = numberOf(contact)
+    return ini({
+      [`${contact}-registration`]: {
         type: 'registration',
         server_uri: `sip:127.0.0.1:${pbx}`,
         client_uri: `sip:${name}@127.0.0.1`,
-        contact_user: name,
+        contact_user: contact,
         endpoint: name,
         line: 'yes',
         // else up to 10 s, so that not all of a house come at once
@@ -261,11 +282,12 @@ function telephoneLines(own: number, pbx: number, dtmf: string): string {
         outbound_auth: name,
       },
     })
+  }
   return (
     ini({ transport: { type: 'transport', protocol: 'udp', bind: `127.0.0.1:${own}` } }) +
     line('gate-1', 'nowhere') +
-    registered('1101') +
-    registered('1102')
+    [...new Set(flats.map(numberOf))].map((name) => line(name, 'flats')).join('') +
+    flats.map(registered).join('')
   )
 }
 

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { attemptsOf, passedOver } from '../../src/clicktocall/plan.ts'
+import { attemptsOf, passedOver, stepsTogether } from '../../src/clicktocall/plan.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('contact plan')
@@ -24,6 +24,30 @@ test('the steps in their order; a call rings everybody once before the second ro
     { kind: 'call', contact: JOSE, ringMs: 30_000 },
     { kind: 'operator', contact: OPERATOR, ringMs: 20_000 },
   ])
+})
+
+test('a step that says so rings all at once where the dialer can, eight at most', () => {
+  const plan = [
+    { kind: 'call' as const, strategy: 'together' as const, attempts: 2 },
+    { kind: 'call' as const, strategy: 'order' as const, attempts: 1 },
+  ]
+  const together = { kind: 'together', contacts: [ANA, JOSE], ringMs: 30_000 }
+  const inOrder = [ANA, JOSE].map((contact) => ({ kind: 'call', contact, ringMs: 30_000 }))
+  assert.equal(stepsTogether(plan, EVERYBODY), [1])
+  assert.equal(attemptsOf(plan, EVERYBODY, { ...DEFAULTS, together: true }), [together, together, ...inOrder])
+  assert.equal(attemptsOf(plan, EVERYBODY, DEFAULTS), [...inOrder, ...inOrder, ...inOrder])
+  const alone = { ...EVERYBODY, contacts: [ANA] }
+  assert.equal(stepsTogether(plan, alone), [], 'one telephone needs no company')
+  const many = Array.from({ length: 11 }, (_, at) => ({ ...ANA, residentId: `${at}` }))
+  const groups = attemptsOf(
+    plan.slice(0, 1),
+    { ...EVERYBODY, contacts: many },
+    { ...DEFAULTS, together: true },
+  )
+  assert.equal(
+    groups.map((attempt) => attempt.kind === 'together' && attempt.contacts.length),
+    [8, 3, 8, 3],
+  )
 })
 
 test('a step that has nobody to ring or to ask is left out', () => {

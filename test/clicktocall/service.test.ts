@@ -88,6 +88,36 @@ testReal(
   },
 )
 
+testReal('a busy telephone is known through the role dialer, and the next one rings', async (rig) => {
+  const [queue, resultQueue] = [await queueName(rig), await queueName(rig)]
+  const ari = await openAri(rig)
+  const house = await openService(rig, {
+    settings: {
+      ...ARI,
+      ARI_URL: ari.url,
+      AMQP_URL: BROKER_URL,
+      CLICKTOCALL: 'amqp',
+      CLICKTOCALL_QUEUE: queue,
+      CLICKTOCALL_RESULT_QUEUE: resultQueue,
+      CLICKTOCALL_RING_SECONDS: '600',
+    },
+  })
+  const dialer = await startDialer({ config: house.config, log: captureLog().log })
+  rig.defer(() => dialer.stop())
+  await ari.watched()
+  const visitor = visit(rig, house)
+  const [first] = await ari.count('POST', 1)
+  assert.is(first!.query.get('timeout'), '600')
+  ari.ends(first!.query.get('channelId')!, 17)
+  await house.noted(visitor.id, 'attempt.ended', { attemptId: `${visitor.id}-1`, end: 'busy' })
+  const [, second] = await ari.count('POST', 2)
+  assert.is(second!.query.get('endpoint'), 'PJSIP/2101')
+  await house.noted(visitor.id, 'dial', { attempt: `${visitor.id}-2` })
+  visitor.hangUp()
+  await ari.count('DELETE', 1)
+  assert.is((await house.ending(visitor.id)).outcome, 'abandoned')
+})
+
 test('a visit by ARI alone ends denied', async (rig) => {
   const asterisk = await openAsterisk(rig, '2')
   const house = await openService(rig, {
