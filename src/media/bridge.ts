@@ -1,6 +1,7 @@
 import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import type { FrameMaker, FrameSource } from './frames.ts'
 import { createReframer } from './reframe.ts'
+import type { ToneFilter } from './tone-filter.ts'
 
 /** One direction of a bridge: the sound of one leg as a source of whole messages for the other. */
 export interface BridgeLine extends FrameSource {
@@ -11,8 +12,12 @@ export interface BridgeLine extends FrameSource {
   audio(bytes: Buffer, start: number, end: number, rate: number): void
   /** Payload that the other leg must not hear: replaced by silence of the same length. */
   hush(start: number, end: number, rate: number): void
+  /** While true the other leg hears silence, from this very moment on. */
+  mute(muted: boolean): void
   /** From now on payloads labelled 8 kHz slin are raw µ-law. */
   ulaw(): void
+  /** Removes key tones itself. */
+  readonly filters: boolean
   /** Frames dropped because the other leg did not take them, and slots filled with silence. */
   readonly dropped: number
   readonly filled: number
@@ -22,6 +27,8 @@ interface BridgeOptions {
   frame: FrameMaker
   /** The shared whole message of 20 ms of silence. */
   silence: Buffer
+  /** Key tones that it finds are replaced by silence. */
+  filter?: ToneFilter
   /** Called when sound begins: wakes the other leg's player or track. */
   wake?: () => void
 }
@@ -39,7 +46,7 @@ const UNDERRUN_SLOTS = 10
  * A queue of at most three frames between two clocks: the speaker's packets and the listener's slots. A gap is filled with
  * silence; late frames then wait a little longer; beyond three the oldest is dropped, so that the delay never grows.
  */
-export function createBridgeLine({ frame, silence, wake }: BridgeOptions): BridgeLine {
+export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions): BridgeLine {
   const ring: (Buffer | null)[] = new Array(CAPACITY).fill(null)
   let first = 0
   let count = 0
@@ -48,10 +55,18 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
   let dropped = 0
   let filled = 0
   let isUlaw = false
+  let muted = false
   let owedMs = 0
   const reframer = createReframer({
-    take: (samples) => queue(frame(new Uint8Array(samples.buffer, samples.byteOffset, FRAME_BYTES))),
+    take: (samples) => pass(frame(new Uint8Array(samples.buffer, samples.byteOffset, FRAME_BYTES))),
   })
+
+  /** Queues a message without key tones. */
+  function pass(message: Buffer): void {
+    const removes = filter?.removes(message, HEADER_BYTES) ?? false
+    if (removes && filter?.removesPrevious && count > 0) ring[(first + count - 1) % CAPACITY] = silence
+    queue(removes || muted ? silence : message)
+  }
 
   function queue(message: Buffer): void {
     if (count === CAPACITY) {
@@ -94,7 +109,7 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
       else if (rate === SAMPLE_RATE && end - start === FRAME_BYTES) {
         // a short last packet of a file came before: complete its frame
         if (reframer.partial) reframer.flush()
-        queue(bytes.subarray(start - HEADER_BYTES, end))
+        pass(bytes.subarray(start - HEADER_BYTES, end))
       } else reframer.push(bytes, start, end, rate)
     },
     hush(start, end, rate) {
@@ -102,9 +117,14 @@ export function createBridgeLine({ frame, silence, wake }: BridgeOptions): Bridg
       owedMs += ((end - start) * 1000) / (rate * (rate === SAMPLE_RATE && isUlaw ? 1 : 2))
       for (; owedMs >= FRAME_MS; owedMs -= FRAME_MS) queue(silence)
     },
+    mute(now) {
+      if (now && !muted) for (let i = 0; i < count; i++) ring[(first + i) % CAPACITY] = silence
+      muted = now
+    },
     ulaw() {
       isUlaw = true
     },
+    filters: filter !== undefined,
     get dropped() {
       return dropped
     },

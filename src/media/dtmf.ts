@@ -1,4 +1,4 @@
-import { FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
+import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { powerAt, powerOf } from './level.ts'
 
 const ROWS = [697, 770, 852, 941]
@@ -37,6 +37,10 @@ export interface DtmfDetector {
   drop(): string | undefined
   /** The key whose two tones the last frame contained, from the first such frame on, long before it is confirmed. */
   sounding(): string | undefined
+  /** A key's tones have been heard in at least two frames, and still are. */
+  pressing(): boolean
+  /** How long the tones of the current key, or of the one being reported, were heard after their second frame, in ms. */
+  heldMs(): number
 }
 
 /** Detects keys as pairs of tones: at least 40 ms of tone and 40 ms between two. Reports each once, at the tone's end. */
@@ -51,6 +55,9 @@ class ToneDetector implements DtmfDetector {
   hits = 0
   misses = 0
   pure = false
+  /** Frames since the second of the current tone, and up to its last one. */
+  since = 0
+  held = 0
 
   constructor(onKey: (key: string) => void) {
     this.onKey = onKey
@@ -74,6 +81,7 @@ class ToneDetector implements DtmfDetector {
     this.hits = 0
     this.misses = 0
     this.pure = false
+    this.since = 0
     return key
   }
 
@@ -81,8 +89,18 @@ class ToneDetector implements DtmfDetector {
     return this.previous
   }
 
+  pressing(): boolean {
+    return this.hits >= TONE_FRAMES
+  }
+
+  heldMs(): number {
+    return this.held * FRAME_MS
+  }
+
   weigh(key: string | undefined): void {
+    if (this.hits >= TONE_FRAMES) this.since++
     if (key === this.candidate) {
+      this.held = this.since
       this.hits++
       this.pure ||= share >= PURE
     }
@@ -101,19 +119,37 @@ class ToneDetector implements DtmfDetector {
   }
 }
 
-/** The key of a frame's tones, unless too faint; sets `share`. */
+/** The key of a frame's tones; undefined when one is too weak beside the other. Sets `share`. */
 function hear(samples: Int16Array, power: number): string | undefined {
   share = 0
+  const pair = strongestPair(samples)
+  if (twistOf(pair) > TWIST) return undefined
+  share = powerOfPair(pair) / power
+  return share >= HINT ? keyOf(pair) : undefined
+}
+
+/** The strongest row and the strongest column of a frame, as one number for `keyOf`; valid until the next call. */
+export function strongestPair(samples: Int16Array): number {
   goertzel(samples, 0)
   goertzel(samples, 4)
-  const row = strongest(0)
-  const column = strongest(4)
-  const low = powers[row]!
-  const high = powers[column]!
-  if (low > high * TWIST || high > low * TWIST) return undefined
+  return strongest(0) * 4 + strongest(4) - 4
+}
+
+export function keyOf(pair: number): string {
+  return KEYS[pair >> 2]![pair & 3]!
+}
+
+/** Mean square of the two tones together. */
+export function powerOfPair(pair: number): number {
   // a pure sine of n samples has a Goertzel power of energy × n / 2
-  share = ((low + high) * 2) / (power * FRAME_SAMPLES * FRAME_SAMPLES)
-  return share >= HINT ? KEYS[row]![column - 4] : undefined
+  return ((powers[pair >> 2]! + powers[4 + (pair & 3)]!) * 2) / (FRAME_SAMPLES * FRAME_SAMPLES)
+}
+
+/** Ratio of the stronger tone's power to the weaker one's. */
+export function twistOf(pair: number): number {
+  const low = powers[pair >> 2]!
+  const high = powers[4 + (pair & 3)]!
+  return low > high ? low / high : high / low
 }
 
 /**

@@ -39,6 +39,12 @@ export interface Ear {
   level(): number
   /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
   sounding(): boolean
+  /** True when the last `audio` is not examined yet. */
+  holding(): boolean
+  /** A key's tones have been heard in at least two frames, and still are. */
+  pressing(): boolean
+  /** How long the tones of the current key, or of the one being reported, were heard after their second frame, in ms. */
+  heldMs(): number
   /**
    * `clock` when two frames in a row last contained this key's tones, whether or not the key was reported; undefined:
    * never.
@@ -180,6 +186,18 @@ class LegEar implements Ear, FrameTaker {
 
   sounding(): boolean {
     return this.toneNow || this.heldBytes > 0
+  }
+
+  holding(): boolean {
+    return this.heldBytes > 0
+  }
+
+  pressing(): boolean {
+    return this.dtmf.pressing()
+  }
+
+  heldMs(): number {
+    return this.dtmf.heldMs()
   }
 
   toned(key: string): number | undefined {

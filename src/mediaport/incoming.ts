@@ -8,6 +8,8 @@ const STILL_MS = 300
 export interface Incoming extends ConnectionListener {
   /** The other leg's bridge line; null outside a bridge. */
   line: BridgeLine | null
+  /** The line that is muted while a key's tones come in; null where that is not wanted. */
+  muted: BridgeLine | null
   /** Stops the ear's clock. */
   close(): void
 }
@@ -20,6 +22,7 @@ export function createIncoming(ear: Ear, gone: (how: Gone) => void): Incoming {
 class LegIncoming implements Incoming {
   readonly ear: Ear
   line: BridgeLine | null = null
+  muted: BridgeLine | null = null
   heardAt = performance.now()
   readonly gone: (how: Gone) => void
   readonly stillness = setInterval(() => this.passTime(), STILL_MS)
@@ -33,9 +36,11 @@ class LegIncoming implements Incoming {
     this.heardAt = performance.now()
     const rate = rateOf(kind)!
     this.ear.audio(bytes, start, end, rate)
-    if (this.line === null) return
-    if (this.ear.sounding()) this.line.hush(start, end, rate)
-    else this.line.audio(bytes, start, end, rate)
+    const { ear, line } = this
+    if (line === null) return
+    if (this.muted !== null) this.muted.mute(ear.pressing())
+    if (line.filters ? ear.holding() : ear.sounding()) line.hush(start, end, rate)
+    else line.audio(bytes, start, end, rate)
   }
 
   key(key: string): void {

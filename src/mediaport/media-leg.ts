@@ -4,16 +4,21 @@ import {
   type BridgeLine,
   createBridgeLine,
   createEar,
+  createEchoMeter,
   createLegRecorder,
   createPlayer,
   createRecorder,
+  createToneFilter,
   cutFrames,
   type Ear,
   type EarFact,
+  type FrameSource,
   type LegRecorder,
   type Recorder,
   recordingFile,
   saveRecording,
+  type ToneFilter,
+  withoutTones,
 } from '../media/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
@@ -25,10 +30,14 @@ import type { MediaCommand, MediaFact, MediaLeg } from './port.ts'
 import { listenTo } from './utterance-recorder.ts'
 
 /**
- * ms after a tone on the visitor's line, or the end of a recording on the resident's, within which the same key in the
- * resident's sound counts as its echo. The round trip takes a few hundred ms, and a key is reported at the end of its tone.
+ * ms after a key's tones were removed from the visitor's sound in a talk within which the same key of the resident may be
+ * their echo: the first frame of a tone can have passed, and a PBX that looks for keys in the sound hears the echo, too.
  */
-const ECHO_MS = 1000
+const REMOVED_MS = 2000
+/** ms for which a key's tones must last in a talk after the visitor was muted: by then an echo has ended. */
+const HELD_MS = 250
+/** dB of an echo from which on a resident's line is logged: echo cancellers leave less. */
+const ECHO_RETURN = -30
 
 /** A prompt that is a tone of ours. */
 const BEEP = 'beep'
@@ -73,11 +82,11 @@ export class ConnectedLeg implements MediaLeg {
   /** Sound of heard utterances by the id of their `listen`. */
   readonly utterances = new Map<number, Buffer>()
   recorder: Recorder | undefined
-  /** The stream's clock at the first recording. */
-  recordedFrom = Number.POSITIVE_INFINITY
-  /** Utterances with a recording that are being said, and when the last one ended. */
-  reciting = 0
-  recitedAt = Number.NEGATIVE_INFINITY
+  /** `ear.clock` when a key's tones were last removed from what the other leg hears. */
+  readonly removed = new Map<string, number>()
+  readonly filter: ToneFilter
+  /** `ear.clock` at the end of the last talk. */
+  talkedUntil = Number.NEGATIVE_INFINITY
   isGone = false
 
   constructor(options: ConnectedLegOptions) {
@@ -92,17 +101,38 @@ export class ConnectedLeg implements MediaLeg {
       onFact: (fact) => this.notice(fact),
       keeps: transcriber.provider !== 'none',
     })
+    this.filter = createToneFilter((key) => this.removed.set(key, this.ear.clock))
     this.incoming = createIncoming(this.ear, (how) => this.gone(how))
     const legRecorder = records
       ? createLegRecorder(recordingFile(assets.recordings, callId, `${this.role}-leg`))
       : undefined
     if (legRecorder) this.ear.tap(legRecorder.tap)
-    connection.attach(
-      this.incoming,
-      legRecorder ? legRecorder.hearing(this.player, HEADER_BYTES) : this.player,
-    )
+    const source = legRecorder ? legRecorder.hearing(this.player, HEADER_BYTES) : this.player
+    connection.attach(this.incoming, this.role === 'resident' ? this.measured(source) : source)
     sound.legs.set(this.role, this)
     void connection.closed.then(() => this.release(legRecorder))
+  }
+
+  /** The same sound; logs once that it comes back as an echo. */
+  measured(source: FrameSource): FrameSource {
+    let telling = true
+    const meter = createEchoMeter((level) => {
+      if (level < ECHO_RETURN) return
+      telling = false
+      untap()
+      this.options.log.warn(
+        { ...this.facts(), echo_db: Math.round(level) },
+        'the line of the resident returns an echo; use echo cancellation at the telephone, its adapter or the trunk',
+      )
+    })
+    const untap = this.ear.tap((samples) => meter.heard(samples))
+    return {
+      next: () => {
+        const message = source.next()
+        if (telling && message !== null) meter.played(message, HEADER_BYTES)
+        return message
+      },
+    }
   }
 
   send(command: MediaCommand): void {
@@ -140,13 +170,7 @@ export class ConnectedLeg implements MediaLeg {
         (name) => spoken?.get(name) ?? this.soundOf(name),
       )
       this.onFact({ type: 'saying', id })
-      const recites = pieces.some((piece) => typeof piece === 'object' && 'recording' in piece)
-      if (recites) this.reciting++
       const { playedMs: ms, interrupted, beganAt = Date.now() } = await this.player.play(utterance, signal)
-      if (recites) {
-        this.reciting--
-        this.recitedAt = performance.now()
-      }
       this.underWay.delete(id)
       this.onFact({ type: 'said', id, ms, of: utterance.ms, interrupted, beganAt })
     } catch (error) {
@@ -157,7 +181,6 @@ export class ConnectedLeg implements MediaLeg {
   async record({ id, name }: Asked<'record'>): Promise<void> {
     const { ear } = this
     this.recorder = createRecorder({ signal: this.begin(id) })
-    this.recordedFrom = Math.min(this.recordedFrom, ear.clock)
     const untap = ear.tap(this.recorder.tap)
     const { pcm, ms, heard, endedBy } = await this.recorder.done
     untap()
@@ -183,7 +206,7 @@ export class ConnectedLeg implements MediaLeg {
   bridge({ id, other: leg }: Asked<'bridge'>): void {
     const other = this.options.other(leg)
     if (!other) return
-    const [there, back] = [other.line(), this.line()]
+    const [there, back] = [other.line(this), this.line(other)]
     this.carry(there, back)
     other.carry(back, there)
     this.underWay.set(id, () => {
@@ -194,30 +217,33 @@ export class ConnectedLeg implements MediaLeg {
     })
   }
 
-  /** What this leg hears of another. */
-  line(): BridgeLine {
-    return createBridgeLine({ frame: audioFrame, silence: SILENCE, wake: () => this.connection.wake() })
+  /** What this leg hears of the other: of a visitor no key tones. */
+  line({ role, filter }: ConnectedLeg): BridgeLine {
+    return createBridgeLine({
+      frame: audioFrame,
+      silence: SILENCE,
+      ...(role === 'visitor' && { filter }),
+      wake: () => this.connection.wake(),
+    })
   }
 
   /** What comes in goes to `out`; this leg hears `back`. */
   carry(out: BridgeLine | null, back: BridgeLine | null): void {
     if (this.ear.ulaw) out?.ulaw()
+    if (out === null && this.incoming.line !== null) this.talkedUntil = this.ear.clock
     this.incoming.line = out
+    this.incoming.muted = this.role === 'resident' ? back : null
     this.player.live(back)
   }
 
-  /**
-   * Whether this key in the other leg's sound may be an echo of ours: its tones were heard here within ECHO_MS or,
-   * where the visitor's sound is `carried` there, at any time since the first recording.
-   */
-  echoes(key: string, carried: boolean): boolean {
-    const at = this.ear.toned(key)
-    if (at === undefined) return false
-    return this.ear.clock - at <= ECHO_MS || (carried && at > this.recordedFrom)
+  /** Whether this key's tones were removed lately from what the other leg hears. */
+  removedLately(key: string): boolean {
+    const at = this.removed.get(key)
+    return at !== undefined && this.ear.clock - at <= REMOVED_MS
   }
 
   notice(fact: EarFact): void {
-    if (fact.type === 'key.pressed' && fact.via === 'inband' && this.isEcho(fact.key)) {
+    if (fact.type === 'key.pressed' && this.role === 'resident' && this.isEcho(fact.key, fact.via)) {
       this.onFact({ type: 'key.echoed', key: fact.key })
       return
     }
@@ -226,11 +252,15 @@ export class ConnectedLeg implements MediaLeg {
     this.onFact(fact)
   }
 
-  isEcho(key: string): boolean {
-    if (this.role !== 'resident') return false
-    const carried =
-      this.incoming.line !== null || this.reciting > 0 || performance.now() - this.recitedAt < ECHO_MS
-    return this.options.sound.legs.get('visitor')?.echoes(key, carried) ?? false
+  /** Whether a key of the resident may be the echo of what the visitor lets the resident hear. */
+  isEcho(key: string, via: 'dtmf' | 'inband'): boolean {
+    if (this.options.sound.legs.get('visitor')?.removedLately(key)) return true
+    return via === 'inband' && this.isTalking() && this.ear.heldMs() < HELD_MS
+  }
+
+  /** In a talk, or so shortly after it that its sound still comes back. */
+  isTalking(): boolean {
+    return this.incoming.line !== null || this.ear.clock - this.talkedUntil < HELD_MS
   }
 
   gone(how: Extract<MediaFact, { type: 'hungUp' }>['how']): void {
@@ -285,7 +315,7 @@ export class ConnectedLeg implements MediaLeg {
 
   keep(name: RecordingName, pcm: Buffer): void {
     const { callId, sound, assets } = this.options
-    sound.recordings.set(name, cutFrames(pcm, audioFrame))
+    sound.recordings.set(name, cutFrames(withoutTones(pcm), audioFrame))
     // on disk for the journal; the call plays it from memory and does not wait
     saveRecording(assets.recordings, callId, name, pcm).catch((error) => this.notKept(error))
     this.onFact({ type: 'kept', name })

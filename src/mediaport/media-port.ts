@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { audioFrame, type Connection } from '../audiosocket/index.ts'
-import { cutFrames, finishLegRecordings, loadRecording } from '../media/index.ts'
+import { cutFrames, finishLegRecordings, loadRecording, withoutTones } from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -99,7 +99,7 @@ export function createMediaPort(options: MediaPortOptions) {
       for (const name of names) {
         try {
           const pcm = await loadRecording(assets.recordings, callId, name)
-          if (pcm) recordings.set(name, cutFrames(pcm, audioFrame))
+          if (pcm) recordings.set(name, cutFrames(withoutTones(pcm), audioFrame))
         } catch (error) {
           log.warn(
             { call_id: callId, reason: reasonOf(error) },

@@ -153,4 +153,18 @@ test('has as long a silence for what must not be heard', () => {
   assert.equal([ulaw.next(), ulaw.next()], [silence, silence])
 })
 
+test('muted, it is silent at once, and passes on nothing that comes meanwhile', () => {
+  const one = line()
+  one.audio(numbered(1), 3, 323, 8000)
+  one.audio(numbered(2), 3, 323, 8000)
+  one.mute(true)
+  assert.equal([one.next(), one.next()], [silence, silence])
+  one.audio(numbered(3), 3, 323, 8000)
+  one.mute(true)
+  assert.is(one.next(), silence)
+  one.mute(false)
+  one.audio(numbered(4), 3, 323, 8000)
+  assert.is(numberOf(one.next()), 4)
+})
+
 test.run()

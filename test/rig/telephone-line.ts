@@ -1,0 +1,193 @@
+import { createEar } from '../../src/media/ear.ts'
+import { ULAW } from '../../src/media/ulaw.ts'
+import { engine, synth } from './media-stream.ts'
+
+/** b0, b1, b2, a1, a2 */
+type Section = readonly [number, number, number, number, number]
+
+const RATE = 8000
+/** Butterworth of fourth order: 300 to 3400 Hz, as a two-wire line passes them. */
+const TWO_WIRE = [...highPass(300), ...lowPass(3400)]
+/** Samples of Asterisk's blocks, and its rules for a key in one (main/dsp.c), the twist as wide as it can be set. */
+const BLOCK = 102
+const ASTERISK = { threshold: 8e7, twist: 10 ** 1.2, peak: 6.3, share: 42, hits: 2 }
+const ROWS = [697, 770, 852, 941]
+const COLUMNS = [1209, 1336, 1477, 1633]
+const KEYS = '123A456B789C*0#D'
+/** G.711's code for each value of 16 bits. */
+const CODES = ulawCodes()
+
+/** Hums and whistles over key tones, in dBFS of their peak; a line takes most of them away. */
+export interface Mask {
+  hz: number
+  level: number
+}
+
+interface MaskedTone {
+  /** dBFS of the stronger of its two sines. */
+  level: number
+  /** dB more for the higher one. */
+  twist?: number
+  masks?: readonly Mask[]
+  /** Both sines are so many times higher than those of the key. */
+  detune?: number
+}
+
+/** One key's tones and the masks over them. */
+export function maskedTone(
+  key: string,
+  ms: number,
+  { level, twist = 0, masks = [], detune = 1 }: MaskedTone,
+) {
+  const at = KEYS.indexOf(key)
+  const sines = [
+    { hz: ROWS[at >> 2]! * detune, level: level - Math.max(0, twist) },
+    { hz: COLUMNS[at & 3]! * detune, level: level + Math.min(0, twist) },
+    ...masks,
+  ].map(({ hz, level }) => ({ step: (2 * Math.PI * hz) / RATE, amplitude: 10 ** (level / 20) }))
+  return synth(ms, (i) => sines.reduce((sum, { step, amplitude }) => sum + amplitude * Math.sin(step * i), 0))
+}
+
+/** Sound as it is after G.711's µ-law. */
+export function coded(pcm: Buffer): Buffer {
+  const out = Buffer.alloc(pcm.length)
+  for (let at = 0; at < pcm.length; at += 2) out.writeInt16LE(ULAW[CODES[pcm.readUInt16LE(at)]!]!, at)
+  return out
+}
+
+interface Line {
+  /** dB of the echo beside what was played. */
+  gain: number
+  /** dB more at 1.6 kHz than at 700 Hz. */
+  tilt?: number
+}
+
+/** What comes back from a two-wire line, piece by piece. */
+export function createTwoWireLine({ gain, tilt = 0 }: Line): (pcm: Buffer) => Buffer {
+  const factor = 10 ** (gain / 20) / 32_767
+  const passes = [...TWO_WIRE.map(createSection), createTilt(tilt)]
+  return (pcm) =>
+    synth(
+      pcm.length / 16,
+      (i) => passes.reduce((sample, pass) => pass(sample), pcm.readInt16LE(i * 2)) * factor,
+    )
+}
+
+/** The keys that an ear of Porteiro's finds in the sound. */
+export function keysOfEar(pcm: Buffer): string {
+  let keys = ''
+  const ear = createEar({
+    vad: engine,
+    onFact: (fact) => {
+      if (fact.type === 'key.pressed') keys += fact.key
+    },
+  })
+  ear.audio(pcm, 0, pcm.length & ~1, RATE)
+  ear.idle(100)
+  ear.close()
+  return keys
+}
+
+/** The keys that Asterisk finds in the sound where it looks for them (`dtmf_mode=inband` or `auto`). */
+export function keysOfAsterisk(pcm: Buffer): string {
+  let keys = ''
+  let last = ''
+  let hits = 0
+  for (let at = 0; at + BLOCK * 2 <= pcm.length; at += BLOCK * 2) {
+    const key = keyOfBlock(pcm, at)
+    hits = key !== '' && key === last ? hits + 1 : 1
+    last = key
+    if (key !== '' && hits === ASTERISK.hits) keys += key
+  }
+  return keys
+}
+
+function keyOfBlock(pcm: Buffer, start: number): string {
+  let energy = 0
+  for (let i = 0; i < BLOCK; i++) energy += pcm.readInt16LE(start + i * 2) ** 2
+  if (energy === 0) return ''
+  const rows = ROWS.map((hz) => goertzel(pcm, start, hz))
+  const columns = COLUMNS.map((hz) => goertzel(pcm, start, hz))
+  const [row, column] = [Math.max(...rows), Math.max(...columns)]
+  const { threshold, twist, peak, share } = ASTERISK
+  const outstanding = (powers: number[], best: number) =>
+    powers.every((one) => one === best || one * peak <= best)
+  const isKey =
+    row >= threshold &&
+    column >= threshold &&
+    row <= column * twist &&
+    column <= row * twist &&
+    outstanding(rows, row) &&
+    outstanding(columns, column) &&
+    row + column > share * energy
+  return isKey ? KEYS[rows.indexOf(row) * 4 + columns.indexOf(column)]! : ''
+}
+
+function goertzel(pcm: Buffer, start: number, hz: number): number {
+  const tuning = 2 * Math.cos((2 * Math.PI * hz) / RATE)
+  let [last, before] = [0, 0]
+  for (let i = 0; i < BLOCK; i++)
+    [last, before] = [pcm.readInt16LE(start + i * 2) + tuning * last - before, last]
+  return last * last + before * before - tuning * last * before
+}
+
+function createSection([b0, b1, b2, a1, a2]: Section): (sample: number) => number {
+  let [s1, s2] = [0, 0]
+  return (x) => {
+    const y = b0 * x + s1
+    s1 = b1 * x - a1 * y + s2
+    s2 = b2 * x - a2 * y
+    return y
+  }
+}
+
+/** x[n] + c·x[n-1] of gain 1 at 700 Hz, with c so that 1.6 kHz is `tilt` dB higher. */
+function createTilt(tilt: number): (sample: number) => number {
+  const power = (c: number, hz: number) => 1 + c * c + 2 * c * Math.cos((2 * Math.PI * hz) / RATE)
+  const rise = (c: number) => 10 * Math.log10(power(c, 1600) / power(c, 700))
+  let [low, high] = tilt > 0 ? [-0.9, 0] : [0, 0.99]
+  for (let step = 0; tilt !== 0 && step < 40; step++) {
+    const middle = (low + high) / 2
+    if (rise(middle) > tilt) low = middle
+    else high = middle
+  }
+  const c = tilt === 0 ? 0 : low
+  const scale = 1 / Math.sqrt(power(c, 700))
+  let before = 0
+  return (sample) => {
+    const out = (sample + c * before) * scale
+    before = sample
+    return out
+  }
+}
+
+function highPass(hz: number): Section[] {
+  return butterworth(hz, (cos) => [(1 + cos) / 2, -(1 + cos), (1 + cos) / 2])
+}
+
+function lowPass(hz: number): Section[] {
+  return butterworth(hz, (cos) => [(1 - cos) / 2, 1 - cos, (1 - cos) / 2])
+}
+
+function butterworth(hz: number, numerator: (cos: number) => [number, number, number]): Section[] {
+  const angle = (2 * Math.PI * hz) / RATE
+  return [0.5411961, 1.306563].map((quality) => {
+    const alpha = Math.sin(angle) / (2 * quality)
+    const [b0, b1, b2] = numerator(Math.cos(angle))
+    const whole = 1 + alpha
+    return [b0 / whole, b1 / whole, b2 / whole, (-2 * Math.cos(angle)) / whole, (1 - alpha) / whole]
+  })
+}
+
+/** Codes by the 16 bits of the value as an unsigned number: the nearest value of each. */
+function ulawCodes(): Uint8Array {
+  const sorted = [...ULAW.keys()].sort((one, other) => ULAW[one]! - ULAW[other]!)
+  const codes = new Uint8Array(65_536)
+  let at = 0
+  for (let value = -32_768; value < 32_768; value++) {
+    while (at + 1 < 256 && Math.abs(ULAW[sorted[at + 1]!]! - value) <= Math.abs(ULAW[sorted[at]!]! - value))
+      at++
+    codes[value & 0xffff] = sorted[at]!
+  }
+  return codes
+}
