@@ -17,7 +17,7 @@ USER node
 VOLUME /app/data
 EXPOSE 8080 8081 8082
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD node -e "fetch('http://127.0.0.1:' + (process.env.HEALTH_PORT ?? 8082) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+  CMD node -e "fetch('http://127.0.0.1:' + (process.env.HEALTH_PORT || process.env.API_PORT || 8082) + '/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
 # node itself, not npm: it must get the SIGTERM; the heap as in `npm start` (docs/adr/0025-heap-of-the-service.md)
 ENTRYPOINT ["node", "--max-semi-space-size=2", "--initial-old-space-size=256", "bin/porteiro.js"]
 CMD ["serve"]
