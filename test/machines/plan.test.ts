@@ -114,7 +114,7 @@ function placeBy(waitMs: number): number {
 function attemptOf(step: Step, at: number): Attempt {
   const ms = waitOf(at)
   if (step.kind === 'whatsapp') return { kind: step.kind, waitMs: ms }
-  const contacts = names(step, at).map((name) => ({ residentId: name, name, number: '1' }))
+  const contacts = names(step, at).map((name) => ({ residentId: name, name, number: name }))
   return step.kind === 'together'
     ? { kind: step.kind, contacts, ringMs: ms }
     : { kind: step.kind, contact: contacts[0]!, ringMs: ms }
