@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { SimulatedClock, type Snapshot } from 'xstate'
-import type { Attempt, RingEnd, Verdict } from '../../machines/index.ts'
+import type { AnswerCheck, Attempt, RingEnd, Verdict } from '../../machines/index.ts'
 import { createStage } from '../../src/testing/index.ts'
 import { suite } from '../rig/rig.ts'
 
@@ -10,9 +10,11 @@ const test = suite('contact plan')
 const ENDS = ['busy', 'declined', 'unallocated', 'congested'] as const satisfies RingEnd[]
 /** How a line without a decision ends; after `talked` the tenant wants the next to be called. */
 const LINES = ['undecided', 'left', 'talked'] as const
+/** Who may be on a line but no person. */
+const NOBODIES = ['mailbox', 'silent'] as const
 
 /** What comes of an attempt that does not end the search. `unreached`: the dial fails, or nobody can be asked in writing. */
-type Poor = (typeof ENDS)[number] | (typeof LINES)[number] | 'unanswered' | 'unreached'
+type Poor = (typeof ENDS | typeof LINES | typeof NOBODIES)[number] | 'unanswered' | 'unreached'
 
 /** The resident or the visitor ends the search at one attempt. */
 type Final = Verdict | 'visitor left'
@@ -30,11 +32,12 @@ interface Plan {
   steps: Step[]
   callMaxMs: number
   ringsEarly: boolean
+  answerCheck: AnswerCheck
 }
 
 const LONG_MS = 3_600_000
 const poor = {
-  ring: fc.constantFrom<Poor>(...ENDS, ...LINES, 'unanswered', 'unreached'),
+  ring: fc.constantFrom<Poor>(...ENDS, ...LINES, ...NOBODIES, 'unanswered', 'unreached'),
   asked: fc.constantFrom<Poor>('unanswered', 'unreached'),
 }
 const step = fc.oneof(
@@ -55,6 +58,7 @@ const plan: fc.Arbitrary<Plan> = fc
       { weight: 1, arbitrary: fc.integer({ min: 20_000, max: 150_000 }) },
     ),
     ringsEarly: fc.boolean(),
+    answerCheck: fc.constantFrom<AnswerCheck>('natural', 'key', 'off'),
   })
   .map(({ steps, last, after, ...settings }) => ({
     steps: last ? [...steps.slice(0, 3), last, ...after].slice(0, 4) : steps,
@@ -65,7 +69,7 @@ const plan: fc.Arbitrary<Plan> = fc
 const EXAMPLES: [Plan][] = (
   [
     [['unreached'], LONG_MS],
-    [['busy'], LONG_MS],
+    [['busy', 'mailbox', 'silent'], LONG_MS],
     [['left'], LONG_MS],
     [['undecided', 'authorized'], LONG_MS],
     [['talked', 'denied'], LONG_MS],
@@ -77,6 +81,7 @@ const EXAMPLES: [Plan][] = (
     steps: whats.map((what) => ({ kind: 'call', telephones: 2, isLost: false, what })),
     callMaxMs,
     ringsEarly: true,
+    answerCheck: 'natural',
   },
 ])
 
@@ -150,8 +155,16 @@ async function play({ steps, ...settings }: Plan) {
   const press = (key: string) => stage.report('resident', { type: 'key.pressed', key })
   const isAnswered = () => actor.getSnapshot().matches({ reaching: 'answered' })
   /** The last telephone of those that ring is answered. */
+  const pickUp = () => actor.send({ type: 'resident.joined', attemptId: stage.ringing().at(-1)! })
+  /** A person answers it, and proves to be one. */
   const answer = async () => {
-    actor.send({ type: 'resident.joined', attemptId: stage.ringing().at(-1)! })
+    pickUp()
+    if (settings.answerCheck === 'key') press('5')
+    else if (settings.answerCheck === 'natural') {
+      stage.report('resident', { type: 'speech.started' })
+      await stage.pass(500)
+      stage.report('resident', { type: 'speech.ended', ms: 500 })
+    }
     await stage.pass(1500)
   }
   /** As src/calls/registry.ts restores a call. */
@@ -176,6 +189,17 @@ async function play({ steps, ...settings }: Plan) {
     congested: () => stage.endRing('congested'),
     unanswered() {},
     unreached() {},
+    async mailbox() {
+      pickUp()
+      await stage.pass(500)
+      stage.report('resident', { type: 'beep.heard' })
+      await until(() => !isAnswered())
+    },
+    async silent() {
+      pickUp()
+      await stage.pass(1)
+      await until(() => !isAnswered())
+    },
     async undecided() {
       await answer()
       await until(() => !isAnswered())
@@ -232,9 +256,10 @@ function isFinal(what: Poor | Final): what is Final {
   return what === 'authorized' || what === 'denied' || what === 'visitor left'
 }
 
-/** The outcome of a plan that is used up. */
-function missed({ steps }: Plan): string {
-  if (steps.some(({ what }) => (LINES as readonly string[]).includes(what))) return 'undecided'
+/** The outcome of a plan that is used up. Without a check a silent line counts as a person. */
+function missed({ steps, answerCheck }: Plan): string {
+  const persons: readonly string[] = answerCheck === 'off' ? [...LINES, 'silent'] : LINES
+  if (steps.some(({ what }) => persons.includes(what))) return 'undecided'
   return steps.every(({ what, isLost }) => what === 'unreached' && !isLost) ? 'unreachable' : 'unanswered'
 }
 
