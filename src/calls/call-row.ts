@@ -17,9 +17,26 @@ export function rowOf(call: LiveCall, nodeId: string): CallRow {
     endedAt: null,
     outcome: null,
     reason: null,
-    decision: context.decision,
+    decision: signed(call, context.decision),
     durations: null,
   }
+}
+
+/** A decision under the name of whoever pressed the key: a telephone of the page is no resident's. */
+export function signed<Decision extends { by: string } | null>(
+  { decidedBy }: Pick<LiveCall, 'decidedBy'>,
+  decision: Decision,
+): Decision {
+  return decision && decidedBy !== undefined ? { ...decision, by: decidedBy } : decision
+}
+
+/** Who acts for the resident now: by hand, or through a telephone of the page. */
+export function actsFor({ byHand, phones, remotes }: LiveCall): string | undefined {
+  return byHand ?? phones.get(portOf(remotes.get('resident') ?? ''))
+}
+
+export function portOf(remote: string): string {
+  return remote.slice(remote.lastIndexOf(':') + 1)
 }
 
 /** Tenant, entrance and unit of a call, for events whose consumers know nothing else of it. */
@@ -29,13 +46,14 @@ export function placeOf({ tenantId, gate, actor }: LiveCall) {
 }
 
 /** The result of a call whose PBX did not close in time. */
-export function closedOutput({ actor, startedAt }: LiveCall): CallOutput {
+export function closedOutput(call: LiveCall): CallOutput {
+  const { actor, startedAt } = call
   const { ending, decision, ended, answeredAt } = actor.getSnapshot().context
   const since = (at: number | undefined | null) => (at == null ? null : at - startedAt.getTime())
   return {
     outcome: ending?.outcome ?? 'expired',
     reason: ending ? ending.reason : 'closing',
-    decision,
+    decision: signed(call, decision),
     attempts: ended,
     durations: {
       total: Date.now() - startedAt.getTime(),

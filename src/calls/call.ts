@@ -41,6 +41,14 @@ export interface LiveCall extends LegOwner {
   readonly telephones: Map<string, CalledTelephone>
   /** The attempt whose telephone is the resident's leg; null where nobody is there, or the leg did not tell. */
   onLine: string | null
+  /** Who presses the keys of a telephone of the page, by the port it connects from. */
+  readonly phones: Map<string, string>
+  /** Where each leg connects from: `address:port`. */
+  readonly remotes: Map<Role, string>
+  /** Who sends an event to this call's actors by hand at this moment. */
+  byHand: string | undefined
+  /** Who decided on the resident's behalf, through a telephone of the page or by hand. */
+  decidedBy: string | undefined
   /** Said to the visitor before the next prompt. */
   preface: Piece[]
   /** While the call is being restored: resolves when its machines have started. */

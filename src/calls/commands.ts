@@ -12,6 +12,8 @@ export type CallCommand =
   | { type: 'say'; role: Role; text: string; by: string }
   /** What the PBX reports of a telephone, received by another process. */
   | { type: 'report'; attemptId: string; report: Report }
+  /** A telephone of the page connects from this port: what it does is done by `by`. */
+  | { type: 'phone'; role: Role; by: string; port: string }
 
 interface CommandsOptions {
   calls: Calls
@@ -53,6 +55,10 @@ export function createCommands({ calls, synthesizer, dialer }: CommandsOptions):
     if (command.type === 'hangUp') calls.hangUp(callId, command.role, command.by)
     else if (command.type === 'decide') decide(callId, command.verdict, command.by, command.via)
     else if (command.type === 'say') say(callId, command.role, command.text, command.by)
-    else dialer.report({ callId, attemptId: command.attemptId, report: command.report })
+    else if (command.type === 'phone') {
+      const call = calls.get(callId)
+      call.phones.set(command.port, command.by)
+      call.note('phone', command.role, { by: command.by })
+    } else dialer.report({ callId, attemptId: command.attemptId, report: command.report })
   }
 }

@@ -8,7 +8,7 @@ import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import { type Beginning, createArrivals } from './arrivals.ts'
 import type { CalledTelephone, LiveCall } from './call.ts'
-import { closedOutput, placeOf, rowOf } from './call-row.ts'
+import { actsFor, closedOutput, placeOf, rowOf, signed } from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
 import { createLeg } from './leg.ts'
@@ -112,6 +112,10 @@ export function createCalls(options: CallsOptions) {
       wanted: before?.facts.wanted ?? null,
       telephones: new Map(),
       onLine: null,
+      phones: new Map(),
+      remotes: new Map(),
+      byHand: undefined,
+      decidedBy: undefined,
       preface: before ? [APOLOGY] : [],
       resuming: undefined,
       ended: promise,
@@ -184,6 +188,7 @@ export function createCalls(options: CallsOptions) {
   const connect = (call: Entry, arrived: ArrivedLeg) => {
     const { role, remote } = arrived
     const { locale } = options.entrance(call.gate)
+    call.remotes.set(role, remote)
     call.legs.set(role, createLeg({ call, arrived, media, locale, log }))
     call.note('leg.connected', role, { remote })
   }
@@ -211,7 +216,7 @@ export function createCalls(options: CallsOptions) {
       endedAt: new Date(),
       outcome,
       reason,
-      decision,
+      decision: signed(call, decision),
       durations,
     })
     log.info({ call_id: call.id, tenant: call.tenantId, outcome, reason, ms: durations?.total }, 'call ended')
@@ -235,7 +240,8 @@ export function createCalls(options: CallsOptions) {
     const { decision } = call.actor.getSnapshot().context
     if (!decision || call.decided) return
     call.decided = true
-    const { verdict, by, via } = decision
+    if (decision.via === 'key' || decision.via === 'voice') call.decidedBy = actsFor(call)
+    const { verdict, by, via } = signed(call, decision)
     call.note('decided', null, { ...placeOf(call), verdict, by, via })
   }
 

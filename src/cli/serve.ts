@@ -1,4 +1,4 @@
-import { type Config, parseConfig, readEnvironment, unknownSettings } from '../config/index.ts'
+import { type Config, parseConfig, readEnvironment, shortKey, unknownSettings } from '../config/index.ts'
 import { endBySignal } from '../platform/at-exit.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import { createLog, type Logger } from '../platform/log.ts'
@@ -38,6 +38,8 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
   const config = parseConfig(environment)
   const log = createLog(config.logLevel, { readable: welcome !== undefined })
   for (const { code, message } of unknownSettings(environment)) log.warn({ code }, message)
+  const short = shortKey(config.api.key)
+  if (short) log.warn({ code: short.code }, short.message)
   const told = Promise.withResolvers<void>()
   let running: Running | undefined
   let signals = 0

@@ -3,10 +3,13 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { Locale } from '../platform/audio.ts'
-import { fail } from '../platform/errors.ts'
+import { fail, type PorteiroError } from '../platform/errors.ts'
 import type { Variable } from './forms.ts'
 import { unknownSettings } from './misspelt.ts'
 import { OPENAI_URL, type Read, VARIABLES } from './variables.ts'
+
+/** Characters of API_KEY: 20 of base64 are 120 bits. */
+const API_KEY_MIN = 20
 
 export type Config = ReturnType<typeof shape>
 export type Environment = Record<string, string | undefined>
@@ -43,6 +46,8 @@ export function parseConfig(environment: Environment): Config {
   if (read.CLICKTOCALL === 'ari' && !environment['ARI_URL']?.trim()) {
     problems.push('ARI_URL is needed for CLICKTOCALL=ari')
   }
+  const short = shortKey(read.API_KEY)
+  if (short && values['API_HOST'] !== undefined && !isLoopback(read.API_HOST)) problems.push(short.message)
   problems.push(...speechProblems(read, environment))
   if (environment['LLM_BASE_URL']?.trim() && !environment['LLM_MODEL']?.trim()) {
     problems.push('LLM_MODEL is needed for LLM_BASE_URL')
@@ -65,6 +70,18 @@ export function readEnvironment(): Environment {
 /** The configuration of this process. Errors: CONFIG_INVALID. */
 export function loadConfig(): Config {
   return parseConfig(readEnvironment())
+}
+
+/** KEY_SHORT if the admin key may be guessed. */
+export function shortKey(key: string | undefined): PorteiroError | undefined {
+  return key !== undefined && key.length < API_KEY_MIN
+    ? fail('KEY_SHORT', { length: key.length, min: API_KEY_MIN })
+    : undefined
+}
+
+/** Whether only this machine can connect to the address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 function shape(read: Read) {

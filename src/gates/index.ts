@@ -11,6 +11,7 @@ export {
   deleteOldGateCommands,
   findGateCommand,
   type GateInput,
+  hasGates,
   listGateCommands,
   listGates,
   MAIN_GATE,

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type AbilityRoutesOptions, abilityRoutes } from './routes/abilities.ts'
-import { accountRoutes } from './routes/accounts.ts'
+import { type AccountRoutesOptions, accountRoutes } from './routes/accounts.ts'
 import { type CallRoutesOptions, callRoutes } from './routes/calls.ts'
 import { directoryRoutes } from './routes/directory.ts'
 import { type EndpointRoutesOptions, endpointRoutes } from './routes/endpoints.ts'
@@ -21,6 +21,7 @@ import { unitRoutes } from './routes/units.ts'
 
 export interface ApiOptions
   extends SessionRoutesOptions,
+    AccountRoutesOptions,
     AbilityRoutesOptions,
     CallRoutesOptions,
     EventRoutesOptions,

@@ -6,6 +6,7 @@ import { createCache } from '../platform/cache.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { findKey, hashKey, type Scope, touchKey } from './sql/keys.ts'
+import { findSession, isSession } from './sql/sessions.ts'
 
 /** The authenticated caller; `tenantId` null: all tenants. */
 export interface Caller {
@@ -14,6 +15,8 @@ export interface Caller {
   name: string
   tenantId: string | null
   scopes: readonly Scope[]
+  /** Ids of the key and of the session, if any: what the caller holds open ends with either. */
+  access: readonly string[]
 }
 
 declare module 'fastify' {
@@ -28,7 +31,7 @@ declare module 'fastify' {
   }
 }
 
-/** Contains the key itself, so that a revoked key ends every session at once. */
+/** Contains a session of the database; that of a version before, and of some programs, contains the key itself. */
 export const SESSION_COOKIE = 'porteiro_session'
 /** Minimum interval in ms between two updates of a key's last use. */
 const TOUCH_MS = 60_000
@@ -39,7 +42,13 @@ const WINDOW_S = 60
 const REMEMBERED = 10_000
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-const ADMIN: Caller = { id: null, name: 'API_KEY', tenantId: null, scopes: ['read', 'operate', 'admin'] }
+const ADMIN: Caller = {
+  id: null,
+  name: 'API_KEY',
+  tenantId: null,
+  scopes: ['read', 'operate', 'admin'],
+  access: [],
+}
 
 /** `admin` includes `operate`, and `operate` includes `read`. */
 const IMPLIED: Record<Scope, readonly Scope[]> = {
@@ -63,28 +72,42 @@ export function createAuth({ database, adminKey }: AuthOptions) {
   const touched = new Map<string, number>()
   const asked = new Map<string, Promise<Caller | undefined>>()
 
-  const look = async (plain: string): Promise<Caller | undefined> => {
+  const look = async (plain: string, byCookie: boolean): Promise<Caller | undefined> => {
     if (adminHash && timingSafeEqual(hashKey(plain), adminHash)) return ADMIN
+    if (isSession(plain)) return byCookie ? lookUpSession(plain) : undefined
     const key = await findKey(database, plain)
-    if (!key) return undefined
+    return key && callerOf(key)
+  }
+
+  const lookUpSession = async (plain: string): Promise<Caller | undefined> => {
+    const session = await findSession(database, plain)
+    if (!session) return undefined
+    const { id, key, adminHash: hash } = session
+    if (key) return callerOf(key, id)
+    // API_KEY may have been changed since
+    return adminHash && hash?.equals(adminHash) ? { ...ADMIN, access: [id] } : undefined
+  }
+
+  const callerOf = (key: Omit<Caller, 'access' | 'id'> & { id: string }, ...sessions: string[]): Caller => {
     const now = performance.now()
     if (now - (touched.get(key.id) ?? Number.NEGATIVE_INFINITY) >= TOUCH_MS) {
       touched.set(key.id, now)
       // not awaited; a lost update does no harm
       void touchKey(database, key.id).catch(() => {})
     }
-    return { id: key.id, name: key.name, tenantId: key.tenantId, scopes: key.scopes }
+    const { id, name, tenantId, scopes } = key
+    return { id, name, tenantId, scopes, access: [id, ...sessions] }
   }
 
   /**
    * The caller of a key. Concurrent requests with the same key count, and query the database, once. Errors: KEY_INVALID,
    * AUTH_RATE_LIMITED, AUTH_UNAVAILABLE.
    */
-  const check = async (request: FastifyRequest, plain: string): Promise<Caller> => {
-    const id = `${request.ip} ${hashKey(plain).toString('base64url')}`
+  const check = async (request: FastifyRequest, plain: string, byCookie = false): Promise<Caller> => {
+    const id = `${request.ip} ${byCookie} ${hashKey(plain).toString('base64url')}`
     let answer = asked.get(id)
     if (!answer) {
-      answer = attempts.run(request.ip, id, () => look(plain)).finally(() => asked.delete(id))
+      answer = attempts.run(request.ip, id, () => look(plain, byCookie)).finally(() => asked.delete(id))
       asked.set(id, answer)
     }
     const caller = await answer.catch((error) => {
@@ -104,7 +127,7 @@ export function createAuth({ database, adminKey }: AuthOptions) {
     if (scope === undefined) return
     const sent = keyOf(request)
     if (sent === undefined) throw fail('KEY_MISSING')
-    const caller = await check(request, sent.plain).catch((error) => {
+    const caller = await check(request, sent.plain, sent.byCookie).catch((error) => {
       // a browser would keep sending it
       if (sent.byCookie && asPorteiroError(error).code === 'KEY_INVALID') {
         reply.clearCookie(SESSION_COOKIE, { path: '/' })
@@ -117,7 +140,12 @@ export function createAuth({ database, adminKey }: AuthOptions) {
     request.caller = caller
   }
 
-  return { authenticate, check }
+  return {
+    authenticate,
+    check,
+    /** The owner of a new session of this caller. */
+    ownerOf: ({ id }: Caller) => (id === null ? { adminHash: adminHash! } : { keyId: id }),
+  }
 }
 
 /** Whether the caller may see the tenant's data. Foreign data is reported as unknown. */

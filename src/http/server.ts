@@ -3,7 +3,9 @@ import helmet from '@fastify/helmet'
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Topics } from '../cluster/index.ts'
 import type { Logger } from '../platform/log.ts'
+import { createAccessWatch } from './access.ts'
 import { type ApiOptions, apiRoutes } from './api.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
 import { listen } from './listen.ts'
@@ -23,6 +25,10 @@ export interface HttpOptions extends AuthOptions, Omit<ApiOptions, 'auth'> {
   /** Reverse proxies whose word on address and protocol counts, as CIDRs. */
   trustProxy: readonly string[]
   log: Logger
+  /** Announces keys and sessions that end; undefined: they are noticed within `checkMs`. */
+  topics?: Pick<Topics, 'subscribe'>
+  /** ms between two checks of the keys of whatever is held open. */
+  checkMs?: number
   /** Pages, webhooks and sockets beside the API, in their order; with cookies, keys and WebSockets ready for them. */
   extras: readonly ((app: FastifyInstance) => Promise<unknown>)[]
 }
@@ -51,6 +57,9 @@ export async function openHttp(options: HttpOptions) {
   return listen(app, { host, port }, async () => {
     await prepare(app)
     const auth = createAuth(options)
+    const access = createAccessWatch(options)
+    app.decorate('access', access)
+    app.addHook('preClose', async () => access.close())
     app.addHook('onRequest', auth.authenticate)
     await app.register(apiRoutes, { ...options, auth })
     for (const extra of extras) await app.register(extra)

@@ -7,6 +7,17 @@
 export const ERRORS = {
   // process
   CONFIG_INVALID: { status: 500, exit: 78, message: 'The configuration has {count} problem(s).' },
+  KEY_SHORT: {
+    status: 500,
+    exit: 78,
+    message: 'API_KEY has {length} characters; it needs {min}, or anybody may guess it.',
+  },
+  LOOPBACK_GATE: {
+    status: 409,
+    exit: 78,
+    message:
+      'CLICKTOCALL=loopback simulates residents who let everybody in: no gate may be configured with it.',
+  },
   CONFIG_UNKNOWN: { status: 500, message: '{name} is not a setting; {hint}' },
   USAGE_WRONG: { status: 400, exit: 64, message: '{problem}' },
   NODE_TOO_OLD: { status: 500, exit: 78, message: 'Porteiro needs Node {wanted} or newer; this is {found}.' },

@@ -9,6 +9,7 @@ import {
   type Presence,
   type Requests,
   type Streams,
+  type Topics,
 } from '../cluster/index.ts'
 import type { Config } from '../config/index.ts'
 import { createErrorReports, createTimings, type ErrorReports, type Timings } from '../observe/index.ts'
@@ -31,6 +32,7 @@ export interface Base {
   requests: Requests
   routing: Routing
   streams: Streams
+  topics: Topics
   messages: Messages
   reports: ErrorReports
   timings: Timings
@@ -94,6 +96,7 @@ export async function openBase(
     requests,
     routing,
     streams,
+    topics,
     messages,
     reports,
     timings,

@@ -75,11 +75,6 @@ export function reachable(host: string): string {
   return host === '::' ? '::1' : host
 }
 
-/** Whether only this machine can connect to the address. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
-}
-
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }

@@ -230,12 +230,21 @@ async function openParts(
       sources: [...(voice ? [callSource(voice.calls, base.journal)] : []), roster],
       report: (error) => base.reports.report(error),
     }),
-    note: (callId, data) => voice?.calls.find(callId)?.note('sent.byHand', null, data),
+    note(callId, by, data) {
+      const call = voice?.calls.find(callId)
+      if (!call) return
+      call.note('sent.byHand', null, { ...data, by })
+      call.byHand = by
+      // what the event decides, it decides at once
+      queueMicrotask(() => {
+        call.byHand = undefined
+      })
+    },
     log,
   })
   looks.serve()
   const common = { status, lacks, metrics }
-  const web = has('web') ? await openWeb({ base, voice, looks, ...common }, owner) : undefined
+  const web = has('web') ? await openWeb({ base, voice, telephone, looks, ...common }, owner) : undefined
   const health =
     !web && config.healthPort !== undefined
       ? await openHealth({

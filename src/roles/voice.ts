@@ -18,6 +18,7 @@ import {
 } from '../calls/index.ts'
 import { machinesVersion } from '../charts/index.ts'
 import type { Telephone } from '../clicktocall/index.ts'
+import { isLoopback } from '../config/index.ts'
 import { createMatcher, createUnderstanding } from '../dialogue/index.ts'
 import {
   ANSWER_RULES,
@@ -31,16 +32,16 @@ import {
   resolvePlan,
   type Unit,
 } from '../directory/index.ts'
-import { deleteOldGateCommands } from '../gates/index.ts'
+import { deleteOldGateCommands, hasGates } from '../gates/index.ts'
 import { sweepInbound } from '../inbound/index.ts'
 import { createMediaPort, loadMediaAssets, type MediaAssets } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
-import { reasonOf } from '../platform/errors.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
 import { PACKAGE_ROOT } from '../platform/package.ts'
 import { createTelephone } from '../simulator/index.ts'
 import { createSynthesizer, createTranscriber } from '../speech/index.ts'
 import type { Base } from './base.ts'
-import { isLoopback, openClickToCall, reachable } from './click-to-call.ts'
+import { openClickToCall, reachable } from './click-to-call.ts'
 import { provideBroker } from './provide.ts'
 
 /** ms between two attempts to reach a resident. */
@@ -61,6 +62,11 @@ interface VoiceOptions {
 
 export type Voice = Awaited<ReturnType<typeof openVoice>>
 
+/** Whether a simulated resident decides about real visitors; in the demo and in tests neither is real. */
+export function simulates({ base, telephone }: Pick<VoiceOptions, 'base' | 'telephone'>): boolean {
+  return base.config.clickToCall.mode === 'loopback' && telephone === undefined
+}
+
 /**
  * Opens the role `voice`, which takes calls over AudioSocket, in the order of the data flow; `owner` closes it in
  * reverse.
@@ -68,6 +74,7 @@ export type Voice = Awaited<ReturnType<typeof openVoice>>
 export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncDisposableStack) {
   const { config, log, database, journal, recordings, routing, presence, messages, timings } = base
   const { audiosocket, call, clickToCall } = config
+  if (simulates({ base, telephone }) && (await hasGates(database))) throw fail('LOOPBACK_GATE')
   const directories = [join(PACKAGE_ROOT, 'prompts'), join(config.dataDir, 'prompts')]
   const assets = await loadMediaAssets({ directories, recordings })
 

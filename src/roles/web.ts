@@ -17,9 +17,11 @@ import { createAdmission } from '../outbound/index.ts'
 import { createGuard } from '../platform/http-client/index.ts'
 import type { Base } from './base.ts'
 import { reachable } from './click-to-call.ts'
-import type { Voice } from './voice.ts'
+import { simulates, type Voice } from './voice.ts'
 
 interface WebOptions {
+  /** The telephone of the demo or of a test, which is no simulation of residents behind real gates. */
+  telephone: Parameters<typeof simulates>[0]['telephone']
   base: Base
   /** The role voice, if this process has it. */
   voice: Voice | undefined
@@ -49,6 +51,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     trustProxy: api.trustProxy,
     log,
     database,
+    topics: base.topics,
     calls: voice?.calls,
     command: routing.command,
     streams: base.streams,
@@ -70,6 +73,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     }),
     refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,
+    simulates: simulates(options),
     charts,
     hasAccount: messages.approvals.hasAccount,
     status,
@@ -89,6 +93,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
           presence: base.presence,
           database,
           flush,
+          command: routing.command,
           origins: config.publicUrl ? [new URL(config.publicUrl).origin] : [],
         }),
       (app) =>

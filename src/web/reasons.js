@@ -203,6 +203,10 @@ export const REASONS = {
   ],
   UNIT_UNKNOWN: ['A unidade {unit} não existe.', 'There is no unit {unit}.'],
   UNIT_TAKEN: ['A unidade {number} já existe.', 'Unit {number} already exists.'],
+  LOOPBACK_GATE: [
+    'CLICKTOCALL=loopback simula moradores que autorizam todo mundo: nenhum portão pode ser configurado.',
+    'CLICKTOCALL=loopback simulates residents who let everybody in: no gate may be configured with it.',
+  ],
   WINDOW_EMPTY: [
     'Das {time} às {time} é um período vazio. Para o dia todo, cadastre dois: das 00:00 às 12:00 e das 12:00 às 00:00.',
     'From {time} to {time} is empty. For all day, add two: 00:00 to 12:00, and 12:00 to 00:00.',

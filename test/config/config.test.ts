@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { parseConfig } from '../../src/config/config.ts'
+import { parseConfig, shortKey } from '../../src/config/config.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { suite } from '../rig/rig.ts'
@@ -47,6 +47,16 @@ test('everything wrong is reported at once, each with its variable', () => {
       name,
     )
   }
+})
+
+test('a short admin key is refused wherever others may reach the API', () => {
+  const short = 'API_KEY has 19 characters; it needs 20, or anybody may guess it.'
+  for (const host of ['0.0.0.0', '::', '192.168.1.10', 'gate.example'])
+    assert.equal(problemsOf({ API_HOST: host, API_KEY: 'k'.repeat(19) }), [short], host)
+  for (const host of ['127.0.0.1', 'localhost', '::1'])
+    assert.is(shortKey(parseConfig({ API_HOST: host, API_KEY: 'k' }).api.key)?.code, 'KEY_SHORT', host)
+  assert.is(shortKey(parseConfig({ API_HOST: '0.0.0.0', API_KEY: 'k'.repeat(20) }).api.key), undefined)
+  assert.is(shortKey(undefined), undefined)
 })
 
 test('an empty variable counts as unset', () => {

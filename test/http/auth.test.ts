@@ -158,6 +158,32 @@ test('a login makes a cookie that no script reads, and a change needs its token'
   })
   assert.equal([logout.status, logout.text], [204, ''])
   assert.match(cookieOf(logout), /porteiro_session=;.*Expires=Thu, 01 Jan 1970/)
+  // the session ended on the server: whoever kept the cookie has nothing
+  refused(await ask('/api/session', { key: null, headers: { cookie } }), 401, 'KEY_INVALID')
+  refused(await by({ 'x-csrf-token': csrf }), 401, 'KEY_INVALID')
+})
+
+test('the cookie of a session is no key, and is worth nothing in another place', async (rig) => {
+  const { ask, as } = await openSite(rig)
+  const { id, plain } = await as('default', 'operate')
+  const login = await ask('/api/session', { key: null, body: { key: plain } })
+  const cookie = cookieOf(login).split(';')[0]!
+  const value = cookie.split('=')[1]!
+  assert.not.match(cookie, new RegExp(plain))
+  refused(await ask('/api/calls', { key: value }), 401, 'KEY_INVALID')
+  refused(await ask('/api/session', { key: null, body: { key: value } }), 401, 'KEY_INVALID')
+  assert.is((await ask('/api/calls', { key: null, headers: { cookie } })).status, 200)
+  assert.is((await ask(`/api/keys/${id}`, { method: 'DELETE' })).status, 204)
+  refused(await ask('/api/calls', { key: null, headers: { cookie } }), 401, 'KEY_INVALID')
+})
+
+test('a session of API_KEY ends when API_KEY is changed', async (rig) => {
+  const { ask, database } = await openSite(rig)
+  const login = await ask('/api/session', { key: null, body: { key: ADMIN_KEY } })
+  const headers = { cookie: cookieOf(login).split(';')[0]! }
+  assert.is((await ask('/api/session', { key: null, headers })).body.name, 'API_KEY')
+  const changed = await openSite(rig, { furnished: database, adminKey: 'another-key-of-the-configuration' })
+  refused(await changed.ask('/api/session', { key: null, headers }), 401, 'KEY_INVALID')
 })
 
 test('forged cookies open nothing', async (rig) => {

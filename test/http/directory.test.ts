@@ -322,6 +322,14 @@ test('a foreign number with a national twin is held until it is confirmed', asyn
   assert.equal((await ask('/api/held-numbers')).body.items, [])
 })
 
+test('no gate can be enabled while simulated residents let everybody in', async (rig) => {
+  const { ask } = await openSite(rig, { simulates: true })
+  const gate = { kind: 'webhook', url: 'https://gate.example/open' }
+  refused(await ask('/api/gates/default', { method: 'PUT', body: gate }), 409, 'LOOPBACK_GATE')
+  const kept = await ask('/api/gates/default', { method: 'PUT', body: { ...gate, enabled: false } })
+  assert.equal([kept.status, kept.body.gate.enabled], [200, false])
+})
+
 test('a window that ends when it begins is refused with a code, and a stored one is remarked on', async (rig) => {
   const { ask, database } = await openSite(rig)
   const window = { weekdays: [1], from: '08:00', to: '18:00', timezone: 'UTC' }

@@ -1,7 +1,11 @@
 import { connect } from 'node:net'
 import * as assert from 'uvu/assert'
 import { type EventRow, writeBatch } from '../../src/calls/index.ts'
+import { openTopics } from '../../src/cluster/index.ts'
+import { revokeKey } from '../../src/http/sql/keys.ts'
+import { endSession } from '../../src/http/sql/sessions.ts'
 import { fail } from '../../src/platform/errors.ts'
+import { silentLog } from '../../src/platform/log.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { ADMIN_KEY, openSite, refused } from '../rig/http-rig.ts'
@@ -212,7 +216,7 @@ test('a reader that never reads is cut, and the others are not held up', async (
   assert.ok(good.seen.filter(open('call')).length >= 20)
 })
 
-test('a key that is revoked loses its stream', async (rig) => {
+test('a key that is revoked loses its stream at once', async (rig) => {
   const site = await openSite(rig, { heartbeatMs: 100 })
   const { plain, id } = await site.as('default', 'read')
   const stream = await openStream(rig, site.port, { key: plain })
@@ -223,6 +227,25 @@ test('a key that is revoked loses its stream', async (rig) => {
   assert.is((await site.ask(`/api/keys/${id}`, { method: 'DELETE' })).status, 204)
   await stream.ended
   assert.is(kept.response.closed, false)
+})
+
+test('a key that is revoked elsewhere, and a session that is over, lose their streams by the word of the database', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const topics = await openTopics({ database, instance: crypto.randomUUID(), log: silentLog() })
+  rig.defer(() => topics.close())
+  const site = await openSite(rig, { furnished: database, topics, checkMs: 1_000_000 })
+  const { plain, id } = await site.as('default', 'read')
+  const login = await site.ask('/api/session', { key: null, body: { key: plain } })
+  const cookie = String(login.headers['set-cookie']).split(';')[0]!
+  const bySession = await openStream(rig, site.port, { key: null, headers: { cookie } })
+  const byKey = await openStream(rig, site.port, { key: plain })
+  await Promise.all([bySession.until(open('open')), byKey.until(open('open'))])
+  await endSession(database, cookie.split('=')[1]!)
+  await bySession.ended
+  assert.is(byKey.response.closed, false)
+  // as the command line does, or a process of the version before
+  await revokeKey(database, id)
+  await byKey.ended
 })
 
 test('a stream lives on while the database is away, and goes on where it was', async (rig) => {

@@ -2,6 +2,7 @@ import websocket from '@fastify/websocket'
 import fastify, { type FastifyInstance } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { WebSocket } from 'ws'
+import { createAccessWatch } from '../../src/http/access.ts'
 import type { Caller } from '../../src/http/auth.ts'
 import { inspectorRoutes } from '../../src/http/inspector/routes.ts'
 import { callSource } from '../../src/http/inspector/sources.ts'
@@ -19,7 +20,7 @@ import { type House, openService, type Scene } from './service-rig.ts'
 // biome-ignore lint/suspicious/noExplicitAny: what it says is what the tests look at
 export type Said = any
 
-const ALL = { id: null, tenantId: null }
+const ALL = { id: null, tenantId: null, access: [] }
 /** As in a process that shares its database with no other. */
 const ALONE = {
   instance: '00000000-alone',
@@ -36,8 +37,8 @@ export const CALLERS: Record<string, Caller> = {
   admin: { ...ALL, name: 'admin', scopes: ['admin'] },
   operator: { ...ALL, name: 'operator', scopes: ['operate'] },
   reader: { ...ALL, name: 'reader', scopes: ['read'] },
-  own: { id: '1', tenantId: 'default', name: 'own', scopes: ['operate'] },
-  foreign: { id: '2', tenantId: 'other', name: 'foreign', scopes: ['operate'] },
+  own: { id: '1', tenantId: 'default', name: 'own', scopes: ['operate'], access: [] },
+  foreign: { id: '2', tenantId: 'other', name: 'foreign', scopes: ['operate'], access: [] },
 }
 
 /** The HTTP server with the inspector beside it, whose routes are part of the document; it has no actor to show. */
@@ -89,6 +90,9 @@ export async function openInspector(
   // before the hook that refuses: it closes the socket of an upgrade that was refused
   await app.register(websocket)
   app.decorateRequest('caller', null)
+  const access = createAccessWatch({ database, checkMs: keysMs })
+  rig.defer(() => access.close())
+  app.decorate('access', access)
   app.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.scope === undefined) return
     const { authorization, cookie = '' } = request.headers
@@ -101,13 +105,12 @@ export async function openInspector(
     streams: { ...ALONE, subscribe: () => ({ ...ALONE.subscribe(), ready: others }) },
     inspection,
     log: silentLog(),
-    note: (id, data) => calls.find(id)?.note('sent.byHand', null, data),
+    note: (id, by, data) => calls.find(id)?.note('sent.byHand', null, { ...data, by }),
   })
   await app.register(inspectorRoutes, {
     looks,
     database,
     flush: () => journal.flush(),
-    ...(keysMs !== undefined && { keysMs }),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   rig.defer(() => app.close())

@@ -13,7 +13,8 @@ export interface Streamed {
 
 interface Wanted {
   path?: string
-  key?: string
+  /** Null: none. */
+  key?: string | null
   headers?: Record<string, string>
 }
 
@@ -31,7 +32,7 @@ export async function openStream(
     port,
     path,
     agent: false,
-    headers: { authorization: `Bearer ${key ?? ADMIN_KEY}`, ...headers },
+    headers: { ...(key !== null && { authorization: `Bearer ${key ?? ADMIN_KEY}` }), ...headers },
   })
   sent.on('response', resolve).on('error', reject)
   sent.end()

@@ -2,7 +2,7 @@ import { access, constants, readdir, rm, stat, statfs, writeFile } from 'node:fs
 import { dirname, join } from 'node:path'
 import { audioFrame } from '../../audiosocket/index.ts'
 import { createAri } from '../../clicktocall/index.ts'
-import { type Config, type Environment, parseConfig, unknownSettings } from '../../config/index.ts'
+import { type Config, type Environment, parseConfig, shortKey, unknownSettings } from '../../config/index.ts'
 import { countShutWindows, listHeldNumbers } from '../../directory/index.ts'
 import { loadPrompts } from '../../media/index.ts'
 import { brokerError, createLink } from '../../platform/amqp/index.ts'
@@ -52,6 +52,7 @@ export async function examine(read: () => Environment): Promise<Finding[]> {
   return [
     node,
     settings(environment),
+    ...examineKey(config),
     ringing(config),
     ...found.flat(),
     ...(await examineSpeech(config)),
@@ -72,6 +73,14 @@ function settings(environment: Environment): Finding {
   if (unknown.length === 0) return { name, state: 'ok', detail: 'in order' }
   const detail = unknown.map(({ message }) => message).join('\n')
   return { name, state: 'warning', detail, code: 'CONFIG_UNKNOWN', remedy: remedyOf('CONFIG_UNKNOWN') }
+}
+
+/** An admin key that may be guessed; elsewhere than on loopback the configuration is invalid with it. */
+function examineKey({ api }: Config): Finding[] {
+  const short = shortKey(api.key)
+  if (!short) return []
+  const { message, code } = short
+  return [{ name: 'API_KEY', state: 'warning', detail: message, code, remedy: remedyOf(code) }]
 }
 
 /** How residents are called, and what visitors hear if they are not. */
@@ -236,6 +245,7 @@ const ari: Check = async (config) => {
 const REMEDIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_INVALID: 'Correct these variables in the environment or in .env; .env.example explains each.',
   DATA_DIR_UNUSABLE: 'Make the user of the service the owner of DATA_DIR, or choose another directory.',
+  KEY_SHORT: 'Set API_KEY to the result of openssl rand -hex 32.',
   CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; it has no effect as it is.',
   DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trials.',
   DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',

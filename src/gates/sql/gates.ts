@@ -70,6 +70,12 @@ export function listGates(database: Querier, tenantId: string): Promise<GateRow[
   return database.query<GateRow>(`select ${SHOWN} from gates where tenant_id = $1 order by id`, [tenantId])
 }
 
+/** Whether any tenant has a gate that is enabled. */
+export async function hasGates(database: Querier): Promise<boolean> {
+  const rows = await database.query('select 1 from gates where enabled limit 1')
+  return rows.length > 0
+}
+
 /** False if there was none. */
 export async function deleteGate(database: Querier, tenantId: string, id: string): Promise<boolean> {
   const rows = await database.query('delete from gates where tenant_id = $1 and id = $2 returning id', [

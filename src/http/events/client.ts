@@ -24,7 +24,6 @@ interface EventClientOptions {
   database: Database
   feed: EventFeed
   log: Logger
-  keyId: string | null
   /** Null: every tenant. */
   tenantId: string | null
   callId: string | undefined
@@ -43,7 +42,7 @@ const encoded = new WeakMap<PlacedEvent, Buffer>()
  * read is disconnected, so that it only affects its own stream.
  */
 export function createEventClient(options: EventClientOptions) {
-  const { response, database, feed, log, keyId, tenantId, callId, wantsLevels } = options
+  const { response, database, feed, log, tenantId, callId, wantsLevels } = options
   let position: number | undefined
   let unsubscribe: (() => void) | undefined
   let ended = false
@@ -136,7 +135,6 @@ export function createEventClient(options: EventClientOptions) {
   })
 
   return {
-    keyId,
     wantsLevels,
     beat: () => void send(': \n\n'),
     levels(measured: readonly Levels[]) {

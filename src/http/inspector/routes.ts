@@ -10,15 +10,12 @@ import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { withTimeout } from '../../platform/time.ts'
 import type { Caller } from '../auth.ts'
-import { validKeys } from '../sql/keys.ts'
 import { inspectorMessageRoutes } from './messages.ts'
 import { machineOfActor, replay } from './replay.ts'
 import { comeAgain, mayOperate, servePage, serveStately } from './session.ts'
 import { createTickets } from './tickets.ts'
 import type { Looks } from './views.ts'
 
-/** Interval of checks of the viewers' keys in ms: a revoked key loses access within it. */
-const KEYS_MS = 10_000
 /** A viewer must reconnect after this many ms, even while the database with the keys is down. */
 const RENEW_MS = 15 * 60_000
 /** Number of ended calls in the list. */
@@ -69,8 +66,6 @@ interface InspectorRoutesOptions {
   database: Database
   /** Writes pending events, so that a replay is up to date. */
   flush: () => Promise<void>
-  /** ms; KEYS_MS unless given. */
-  keysMs?: number
 }
 
 const callId = z.guid('must be the UUID of a call').transform((id) => id.toLowerCase())
@@ -102,23 +97,13 @@ export async function inspectorRoutes(
   options: InspectorRoutesOptions,
 ): Promise<void> {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { looks, database, flush, keysMs = KEYS_MS } = options
+  const { looks, database, flush } = options
   const tickets = createTickets()
 
-  const viewers = new Map<WebSocket, string>()
-  const checkKeys = async () => {
-    if (viewers.size === 0) return
-    const valid = await validKeys(database, [...new Set(viewers.values())])
-    for (const [socket, key] of viewers) if (!valid.includes(key)) socket.close(4401, 'KEY_INVALID')
-  }
-  const checking = setInterval(() => void checkKeys().catch(() => {}), keysMs)
-  app.addHook('preClose', async () => clearInterval(checking))
-
-  const hold = (socket: WebSocket, { id }: Caller) => {
+  const hold = (socket: WebSocket, caller: Caller) => {
     renew(socket)
-    if (id === null) return
-    viewers.set(socket, id)
-    socket.once('close', () => viewers.delete(socket))
+    const letGo = instance.access.hold(caller, () => socket.close(4401, 'KEY_INVALID'))
+    socket.once('close', letGo)
   }
 
   const admit = async () => looks.admit()

@@ -40,8 +40,8 @@ interface Look {
 
 export interface LookOptions {
   inspection: Inspection
-  /** Records in a call's journal an event that was sent by hand. */
-  note: (callId: string, data: Record<string, unknown>) => void
+  /** Records in a call's journal an event that `by` sends by hand in this turn. */
+  note: (callId: string, by: string, data: Record<string, unknown>) => void
   log: Pick<Logger, 'warn'>
   /** Prefix of each actor id if several processes are watched, because each counts from 0. */
   place?: string
@@ -78,7 +78,7 @@ export function openLook(
       const machine = machineOf(actor)
       const checked = checkedEvent(machine, event, by)
       const sent = { actor: actor === of.root ? machine : actor.id, event: checked.type, by }
-      if (of.kind === 'call') note(of.name, sent)
+      if (of.kind === 'call') note(of.name, by, sent)
       log.warn(
         { ...(of.kind === 'call' && { call_id: of.name }), tenant: of.tenantId, ...sent },
         'sent by hand',

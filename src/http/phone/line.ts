@@ -20,7 +20,8 @@ interface PhoneLineOptions {
 }
 
 interface PhoneLineEvents {
-  open(): void
+  /** It is connected, from this port. */
+  open(port: number): void
   /** Received sound: 8 kHz s16le, unchanged; the bytes are never reused. */
   audio(pcm: Buffer): void
   ended(by: LineEnd, reason: string | undefined): void
@@ -79,7 +80,7 @@ export function openPhoneLine({ host, port, callId }: PhoneLineOptions, on: Phon
     if (by !== undefined) return
     due = performance.now()
     tick()
-    on.open()
+    on.open(socket.localPort!)
   })
   socket.on('data', (chunk) => {
     try {

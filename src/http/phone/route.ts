@@ -5,6 +5,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import { isKey } from '../../audiosocket/index.ts'
+import type { Command } from '../../calls/index.ts'
 import { FRAME_BYTES, type Role } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Caller } from '../auth.ts'
@@ -21,9 +22,17 @@ const PING_MS = 10_000
 const MESSAGES_PER_SECOND = 150
 
 /** Close codes of the WebSocket; 1000 is a call that ended. */
-export const PHONE_CLOSE = { garbage: 4400, slow: 4408, flood: 4429, unreachable: 4502 } as const
+export const PHONE_CLOSE = {
+  garbage: 4400,
+  revoked: 4401,
+  slow: 4408,
+  flood: 4429,
+  unreachable: 4502,
+} as const
 
 interface PhoneRouteOptions extends PhonePortsOptions {
+  /** Brings a command to the process of its call. */
+  command: Command
   /** Allowed origins beside that of the request's own Host, such as `https://gate.example`. */
   origins?: readonly string[]
 }
@@ -103,17 +112,39 @@ export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteO
     (socket, request) => {
       const { callId, role, host, [role]: port } = placed.get(request)!
       request.log.info({ call_id: callId, leg: role, by: request.caller?.name }, 'a phone of the page calls')
-      const hangUp = connect(socket, { host, port, callId })
+      const { end, hangUp } = connect(socket, {
+        host,
+        port,
+        callId,
+        role,
+        sign: (from) =>
+          options.command(callId, { type: 'phone', role, by: request.caller!.name, port: String(from) }),
+      })
+      const letGo = app.access.hold(request.caller!, () => end(PHONE_CLOSE.revoked, 'KEY_INVALID'))
       phones.add(hangUp)
-      socket.once('close', () => phones.delete(hangUp))
+      socket.once('close', () => {
+        letGo()
+        phones.delete(hangUp)
+      })
     },
   )
 }
 
+interface PhoneWanted {
+  host: string
+  port: number
+  callId: string
+  role: Role
+  /** Tells the call whose telephone this is, by the port it connects from. */
+  sign: (port: number) => Promise<void>
+}
+
 /** One page and one line, which end each other. */
-function connect(socket: WebSocket, where: { host: string; port: number; callId: string }): () => void {
+function connect(socket: WebSocket, where: PhoneWanted) {
   let alive = true
   let allowance = MESSAGES_PER_SECOND
+  let from: number | undefined
+  let isSigned = false
 
   const tell = (message: object) => socket.send(JSON.stringify(message))
   const cut = (code: number, reason: string) => {
@@ -122,8 +153,22 @@ function connect(socket: WebSocket, where: { host: string; port: number; callId:
   }
 
   const line = openPhoneLine(where, {
-    open: () => tell({ type: 'open', call: where.callId }),
+    open(port) {
+      from = port
+      const opened = () => {
+        if (socket.readyState === socket.OPEN) tell({ type: 'open', call: where.callId })
+        isSigned = true
+      }
+      // a visitor's call begins with its line, and is told with the first sound
+      if (where.role === 'visitor') return opened()
+      // a resident's key opens a gate: not before the call knows whose it is
+      where.sign(port).then(opened, () => cut(PHONE_CLOSE.unreachable, 'the service does not answer'))
+    },
     audio(pcm) {
+      if (where.role === 'visitor' && from !== undefined) {
+        void where.sign(from).catch(() => {})
+        from = undefined
+      }
       if (socket.readyState !== socket.OPEN) return
       if (socket.bufferedAmount > UNREAD_BYTES) cut(PHONE_CLOSE.slow, 'the page does not read')
       else socket.send(pcm)
@@ -153,11 +198,11 @@ function connect(socket: WebSocket, where: { host: string; port: number; callId:
 
   const onMessage = (data: Buffer, isBinary: boolean) => {
     if (--allowance < 0) return cut(PHONE_CLOSE.flood, 'more than a telephone sends')
-    if (isBinary && data.length === FRAME_BYTES) return line.speak(data)
+    if (isBinary && data.length === FRAME_BYTES) return isSigned ? line.speak(data) : undefined
     const said = isBinary ? undefined : parseControl(data)
     if (said === undefined) cut(PHONE_CLOSE.garbage, 'neither 20 ms of sound nor a key')
-    else if (said.type === 'key') line.press(said.key)
-    else line.hangUp()
+    else if (said.type === 'hangup') line.hangUp()
+    else if (isSigned) line.press(said.key)
   }
 
   socket.binaryType = 'nodebuffer'
@@ -174,7 +219,7 @@ function connect(socket: WebSocket, where: { host: string; port: number; callId:
     clearInterval(timer)
     line.hangUp()
   })
-  return line.hangUp
+  return { hangUp: line.hangUp, end: cut }
 }
 
 /** Undefined for an invalid message. */

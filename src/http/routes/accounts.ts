@@ -18,15 +18,20 @@ import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
 import { callId } from './calls.ts'
 
-interface AccountRoutesOptions {
+export interface AccountRoutesOptions {
   database: Database
+  /** A simulated resident decides (CLICKTOCALL=loopback): no gate may open. */
+  simulates?: boolean
 }
 
 const querystring = z.object({ tenant: z.string().max(64).optional() })
 const name = z.string().regex(/^[\w.-]{1,64}$/, 'must be letters, digits and . _ -')
 
 /** `/api/instances`: a tenant's messenger accounts. `/api/gates`: the targets of gate commands, and their results. */
-export async function accountRoutes(instance: FastifyInstance, { database }: AccountRoutesOptions) {
+export async function accountRoutes(
+  instance: FastifyInstance,
+  { database, simulates = false }: AccountRoutesOptions,
+) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   const orphaned = (tenant: string) => (error: unknown) => {
@@ -117,6 +122,7 @@ export async function accountRoutes(instance: FastifyInstance, { database }: Acc
       const input = request.body as GateInput
       // the broker is shared: an exchange may belong to another tenant's gate
       if (input.kind === 'amqp' && request.caller!.tenantId !== null) throw fail('KEY_TENANT')
+      if (simulates && input.enabled !== false) throw fail('LOOPBACK_GATE')
       return saveGate(database, tenant, request.params.id, input, { rotate }).catch(orphaned(tenant))
     },
   )

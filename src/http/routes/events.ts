@@ -10,12 +10,11 @@ import type { Database } from '../../platform/postgres/index.ts'
 import { createEventClient, type EventClient } from '../events/client.ts'
 import { createEventFeed } from '../events/feed.ts'
 import { textOf } from '../schemas/index.ts'
-import { validKeys } from '../sql/keys.ts'
 import { callId } from './calls.ts'
 
 /** Maximum number of streams of a node. */
 const MAX_STREAMS = 2000
-/** Interval of heartbeats and key checks in ms; proxies close a connection that is silent for a minute. */
+/** Interval of heartbeats in ms; proxies close a connection that is silent for a minute. */
 const HEARTBEAT_MS = 15_000
 
 export interface EventRoutesOptions {
@@ -47,15 +46,9 @@ export async function eventRoutes(
   const feed = createEventFeed({ database, log })
   const clients = new Set<EventClient>()
 
-  const heartbeat = async () => {
+  const beating = setInterval(() => {
     for (const client of clients) client.beat()
-    const keys = [...new Set([...clients].flatMap(({ keyId }) => keyId ?? []))]
-    if (keys.length === 0) return
-    const valid = new Set(await validKeys(database, keys))
-    for (const client of clients) if (client.keyId !== null && !valid.has(client.keyId)) client.close()
-  }
-  // while the database is down keys cannot be checked; the next heartbeat tries again
-  const beating = setInterval(() => void heartbeat().catch(() => {}), heartbeatMs)
+  }, heartbeatMs)
   /** Levels of other processes' calls, by process; subscribed to while there are clients. */
   const elsewhere = new Map<string, Levels[]>()
   let others: Subscription | undefined
@@ -101,21 +94,24 @@ export async function eventRoutes(
     async (request, reply) => {
       if (clients.size >= MAX_STREAMS) throw fail('STREAMS_EXHAUSTED', { max: MAX_STREAMS })
       const { call, after, levels } = request.query
-      const { id, tenantId } = request.caller!
+      const caller = request.caller!
       reply.hijack()
       const client = createEventClient({
         response: open(reply.raw, reply.getHeaders(), request.id),
         database,
         feed,
         log,
-        keyId: id,
-        tenantId,
+        tenantId: caller.tenantId,
         callId: call,
         after: request.headers['last-event-id'] ?? after,
         wantsLevels: levels,
       })
       clients.add(client)
-      reply.raw.once('close', () => clients.delete(client))
+      const letGo = instance.access.hold(caller, client.close)
+      reply.raw.once('close', () => {
+        letGo()
+        clients.delete(client)
+      })
     },
   )
 }

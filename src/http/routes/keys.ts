@@ -59,7 +59,7 @@ export async function keyRoutes(instance: FastifyInstance, { database }: KeyRout
     {
       config: { scope: 'admin' },
       schema: {
-        summary: 'Revokes a key; its sessions and streams end within seconds',
+        summary: 'Revokes a key; its sessions, streams and telephones end at once',
         params: z.object({ id: z.guid('must be the id of a key') }),
         response: { 204: z.null() },
       },
@@ -68,6 +68,7 @@ export async function keyRoutes(instance: FastifyInstance, { database }: KeyRout
       const { id } = request.params
       const revoked = await revokeKey(database, id, tenantsOf(request, undefined))
       if (!revoked) throw fail('KEY_UNKNOWN', { id })
+      app.access.end(id)
       request.log.info({ key: id, by: request.caller?.name }, 'an API key was revoked')
       return reply.status(204).send(null)
     },

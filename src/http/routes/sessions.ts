@@ -1,8 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Database } from '../../platform/postgres/index.ts'
 import { type Auth, type Caller, csrfOf, keyOf, SESSION_COOKIE } from '../auth.ts'
 import { session } from '../schemas/index.ts'
+import { createSession, endSession } from '../sql/sessions.ts'
 
 /** Lifetime of a session in s; the length of a shift. */
 const SESSION_S = 12 * 60 * 60
@@ -11,23 +13,25 @@ const login = z.strictObject({ key: z.string().regex(/^[\x21-\x7e]{1,200}$/, 'mu
 
 export interface SessionRoutesOptions {
   auth: Auth
+  database: Database
 }
 
 /**
- * `POST /api/session` with a key sets it as a cookie that no script can read; `GET` returns the key's owner and the
- * token that changes need; `DELETE` clears it.
+ * `POST /api/session` with a key begins a session, whose cookie no script can read; `GET` returns the key's owner and the
+ * token that changes need; `DELETE` ends the session, and what it holds open.
  */
-export async function sessionRoutes(instance: FastifyInstance, { auth }: SessionRoutesOptions) {
+export async function sessionRoutes(instance: FastifyInstance, { auth, database }: SessionRoutesOptions) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   app.post(
     '/api/session',
-    { schema: { summary: 'Logs in: the key becomes a cookie', body: login, response: { 200: session } } },
+    { schema: { summary: 'Logs in: begins a session', body: login, response: { 200: session } } },
     async (request, reply) => {
       const { key } = request.body
       const caller = await auth.check(request, key)
-      reply.setCookie(SESSION_COOKIE, key, { ...cookieFor(request), maxAge: SESSION_S })
-      return describe(caller, key)
+      const cookie = await createSession(database, auth.ownerOf(caller), SESSION_S)
+      reply.setCookie(SESSION_COOKIE, cookie, { ...cookieFor(request), maxAge: SESSION_S })
+      return describe(caller, cookie)
     },
   )
 
@@ -47,6 +51,8 @@ export async function sessionRoutes(instance: FastifyInstance, { auth }: Session
     '/api/session',
     { config: { scope: 'read' }, schema: { summary: 'Logs out', response: { 204: z.null() } } },
     async (request, reply) => {
+      const ended = await endSession(database, keyOf(request)!.plain)
+      if (ended !== undefined) app.access.end(ended)
       reply.clearCookie(SESSION_COOKIE, cookieFor(request)).status(204)
       return null
     },

@@ -15,8 +15,9 @@ export interface KeyRow {
   revokedAt: Date | null
 }
 
-const COLUMNS = `id, tenant_id as "tenantId", name, scopes, created_at as "createdAt", last_used_at as "lastUsedAt",
-  revoked_at as "revokedAt"`
+/** The columns of KeyRow, of the table api_keys. */
+export const SHOWN_KEY = `api_keys.id, api_keys.tenant_id as "tenantId", api_keys.name, api_keys.scopes,
+  api_keys.created_at as "createdAt", api_keys.last_used_at as "lastUsedAt", api_keys.revoked_at as "revokedAt"`
 
 /** 32 bytes of SHA-256: enough for keys that are themselves 32 random bytes. */
 export function hashKey(plain: string): Buffer {
@@ -55,7 +56,7 @@ async function saveKey(
 /** Undefined for a key that is unknown or revoked. */
 export async function findKey(database: Querier, plain: string): Promise<KeyRow | undefined> {
   const [row] = await database.query<KeyRow>(
-    `select ${COLUMNS} from api_keys where hash = $1 and revoked_at is null`,
+    `select ${SHOWN_KEY} from api_keys where hash = $1 and revoked_at is null`,
     [hashKey(plain)],
   )
   return row
@@ -72,24 +73,15 @@ export async function countKeys(database: Querier): Promise<number> {
 /** Of one tenant, or of all; revoked ones too, oldest first. */
 export function listKeys(database: Querier, tenantId?: string): Promise<KeyRow[]> {
   return database.query<KeyRow>(
-    `select ${COLUMNS} from api_keys where $1::text is null or tenant_id = $1 order by created_at, id`,
+    `select ${SHOWN_KEY} from api_keys where $1::text is null or tenant_id = $1 order by created_at, id`,
     [tenantId ?? null],
   )
 }
 
 /** By its id, revoked or not. */
 export async function readKey(database: Querier, id: string): Promise<KeyRow | undefined> {
-  const [row] = await database.query<KeyRow>(`select ${COLUMNS} from api_keys where id = $1`, [id])
+  const [row] = await database.query<KeyRow>(`select ${SHOWN_KEY} from api_keys where id = $1`, [id])
   return row
-}
-
-/** Those of `ids` that still open something. */
-export async function validKeys(database: Querier, ids: readonly string[]): Promise<string[]> {
-  const rows = await database.query<{ id: string }>(
-    'select id from api_keys where id = any($1::uuid[]) and revoked_at is null',
-    [ids],
-  )
-  return rows.map((row) => row.id)
 }
 
 /** False when there is no such key (of the tenant, where one is given), or it was revoked before. */
