@@ -91,6 +91,15 @@ export async function prepareHouse(rig: Rig, settings: Environment = {}, role = 
         return rows.length > 0 ? true : undefined
       }),
     /** Resolves once this is in the journal of a call. */
+    /** The UUID that the telephone of a call's last attempt brings. */
+    legOf: (id: string) =>
+      eventually(async () => {
+        const [kept] = await database.query<{ legs: string[] }>(
+          'select legs from kept_calls where call_id = $1',
+          [id],
+        )
+        return kept?.legs.at(-1)
+      }),
     noted: (id: string, kind: string) =>
       eventually(async () => {
         const rows = await database.query('select from call_events where call_id = $1 and kind = $2', [
