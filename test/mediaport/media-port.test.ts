@@ -1,115 +1,12 @@
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import type { Connection, ConnectionListener } from '../../src/audiosocket/index.ts'
-import {
-  type ArrivedLeg,
-  createMediaPort,
-  loadMediaAssets,
-  type MediaFact,
-} from '../../src/mediaport/index.ts'
-import { FRAME_BYTES, type Role } from '../../src/platform/audio.ts'
-import { silentLog } from '../../src/platform/log.ts'
-import { PACKAGE_ROOT } from '../../src/platform/package.ts'
-import { createTempDir } from '../../src/platform/temp-dir.ts'
-import type { Synthesizer, Transcriber } from '../../src/speech/index.ts'
+import { openPort } from '../rig/media-port-rig.ts'
 import { silence } from '../rig/media-stream.ts'
 import { utterances } from '../rig/noisy-speech.ts'
-import { eventually, type Rig, suite } from '../rig/rig.ts'
+import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('media port')
 
 const spoken = (await utterances())[0]!.pcm
-const header = 3
-const slin8 = 0x10
-
-/** A connection without a socket: the test sends its sound and takes its frames. */
-function connect(id: string, role: Role) {
-  const { promise: closed, resolve } = Promise.withResolvers<void>()
-  let listener: ConnectionListener | undefined
-  let source: { next(): Buffer | null } | undefined
-  const did: string[] = []
-  const connection: Connection = {
-    id,
-    role,
-    gate: undefined,
-    remote: 'peer:1',
-    relayed: false,
-    rate: 8000,
-    state: 'open',
-    closed,
-    attach(to, from) {
-      listener = to
-      source = from
-    },
-    write: () => {},
-    wake: () => {},
-    hangUp: () => did.push('hangUp'),
-    destroy() {
-      did.push('destroy')
-      resolve()
-    },
-    stats: () => ({ framesIn: 1, framesOut: 2, bytesIn: 3, bytesOut: 4 }),
-  }
-  return {
-    connection,
-    did,
-    speak(pcm: Buffer) {
-      const bytes = Buffer.concat([Buffer.alloc(header), pcm])
-      for (let at = header; at + FRAME_BYTES <= bytes.length; at += FRAME_BYTES)
-        listener!.audio(bytes, at, at + FRAME_BYTES, slin8)
-    },
-    take(frames: number) {
-      for (let left = frames; left > 0; left--) source!.next()
-    },
-  }
-}
-
-async function openPort(rig: Rig) {
-  const { path: recordings, remove } = await createTempDir('porteiro-port-')
-  rig.defer(remove)
-  const arrivals: ArrivedLeg[] = []
-  const port = createMediaPort({
-    assets: await loadMediaAssets({ directories: [join(PACKAGE_ROOT, 'prompts')], recordings }),
-    transcriber: {
-      provider: 'vosk',
-      ready: true,
-      open: () => ({ push: () => {}, finish: async () => ({ text: 'sim' }) }),
-    } as unknown as Transcriber,
-    synthesizer: { ready: false } as Synthesizer,
-    locale: 'pt-BR',
-    records: false,
-    graceMs: 1000,
-    onArrival: (leg) => arrivals.push(leg),
-    log: silentLog(),
-  })
-  rig.defer(() => port.close())
-  const callId = randomUUID()
-  return {
-    port,
-    callId,
-    arrive(role: Role) {
-      const peer = connect(callId, role)
-      port.arrive(peer.connection)
-      const facts: MediaFact[] = []
-      const arrived = arrivals.at(-1)!
-      return {
-        ...peer,
-        arrived,
-        facts,
-        open() {
-          rig.defer(() => peer.connection.destroy())
-          return port.open(arrived.leg, callId, 'pt-BR', (fact) => facts.push(fact))
-        },
-        fact: <Type extends MediaFact['type']>(type: Type) =>
-          eventually(() =>
-            facts.find((fact): fact is Extract<MediaFact, { type: Type }> => fact.type === type),
-          ),
-      }
-    },
-  }
-}
-
 test('each answer carries the number of its command, also when that was cancelled or interrupted', async (rig) => {
   const { arrive } = await openPort(rig)
   const visitor = arrive('visitor')
