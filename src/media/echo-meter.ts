@@ -21,13 +21,13 @@ export interface EchoMeter {
   heard(samples: Int16Array): void
 }
 
-/** `onEcho`: dB of the echo's level beside that of the sound, after each 3 s in which there was an echo. */
-export function createEchoMeter(onEcho: (level: number) => void): EchoMeter {
-  return new LoudnessMeter(onEcho)
+/** `onLevel`: dB of the echo beside the sound, after each 3 s in which enough was played; -Infinity: there was no echo. */
+export function createEchoMeter(onLevel: (level: number) => void): EchoMeter {
+  return new LoudnessMeter(onLevel)
 }
 
 class LoudnessMeter implements EchoMeter {
-  readonly onEcho: (level: number) => void
+  readonly onLevel: (level: number) => void
   /** Power played since the last heard frame, and the last powers of both directions. */
   readonly now = new Float64Array(1)
   readonly lastPlayed = new Float64Array(SPAN)
@@ -42,8 +42,8 @@ class LoudnessMeter implements EchoMeter {
   readonly playedSquares = new Float64Array(DELAYS)
   readonly products = new Float64Array(DELAYS)
 
-  constructor(onEcho: (level: number) => void) {
-    this.onEcho = onEcho
+  constructor(onLevel: (level: number) => void) {
+    this.onLevel = onLevel
   }
 
   played(message: Uint8Array, header: number): void {
@@ -79,7 +79,7 @@ class LoudnessMeter implements EchoMeter {
     if (++this.frames % WINDOW === 0) this.weigh()
   }
 
-  /** Reports the echo of the window, if any, and begins the next one. */
+  /** Reports the echo of the window and begins the next one. */
   weigh(): void {
     const { sums, playedSums, playedSquares, products, active } = this
     const heardVariance = sums[1]! - sums[0]! ** 2 / WINDOW
@@ -95,7 +95,7 @@ class LoudnessMeter implements EchoMeter {
     }
     for (const totals of [sums, playedSums, playedSquares, products]) totals.fill(0)
     this.active = 0
-    if (active >= ACTIVE && gain > 0) this.onEcho(10 * Math.log10(gain))
+    if (active >= ACTIVE) this.onLevel(10 * Math.log10(gain))
   }
 }
 

@@ -38,6 +38,8 @@ const REMOVED_MS = 2000
 const HELD_MS = 250
 /** dB of an echo from which on a resident's line is logged: echo cancellers leave less. */
 const ECHO_RETURN = -30
+/** Measurements of 3 s without a strong echo after which a line is not measured any more. */
+const ECHO_MEASUREMENTS = 10
 
 /** A prompt that is a tone of ours. */
 const BEEP = 'beep'
@@ -113,13 +115,14 @@ export class ConnectedLeg implements MediaLeg {
     void connection.closed.then(() => this.release(legRecorder))
   }
 
-  /** The same sound; logs once that it comes back as an echo. */
+  /** The same sound; logs once if it comes back as an echo. */
   measured(source: FrameSource): FrameSource {
-    let telling = true
+    let left = ECHO_MEASUREMENTS
     const meter = createEchoMeter((level) => {
-      if (level < ECHO_RETURN) return
-      telling = false
-      untap()
+      const strong = level >= ECHO_RETURN
+      left = strong ? 0 : left - 1
+      if (left === 0) untap()
+      if (!strong) return
       this.options.log.warn(
         { ...this.facts(), echo_db: Math.round(level) },
         'the line of the resident returns an echo; use echo cancellation at the telephone, its adapter or the trunk',
@@ -129,7 +132,7 @@ export class ConnectedLeg implements MediaLeg {
     return {
       next: () => {
         const message = source.next()
-        if (telling && message !== null) meter.played(message, HEADER_BYTES)
+        if (left > 0 && message !== null) meter.played(message, HEADER_BYTES)
         return message
       },
     }

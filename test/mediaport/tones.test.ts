@@ -65,8 +65,8 @@ const ATTACKS: Record<string, { sound: Buffer; tilt: number }> = {
   'plain tones': { sound: maskedTone('1', 600, { level: -12 }), tilt: 0 },
   'tones under a hum': { sound: maskedTone('1', 600, { level: -14, masks: [HUM] }), tilt: 0 },
   'tones under a whistle': { sound: maskedTone('1', 600, { level: -14, masks: [WHISTLE] }), tilt: 0 },
-  'a twist of 12 dB': { sound: maskedTone('1', 600, { level: -8, twist: 12 }), tilt: -6 },
-  'a twist of -12 dB': { sound: maskedTone('1', 600, { level: -8, twist: -12 }), tilt: 6 },
+  'a twist of 12 dB': { sound: maskedTone('1', 600, { level: -8, twist: 12 }), tilt: -10 },
+  'a twist of -12 dB': { sound: maskedTone('1', 600, { level: -8, twist: -12 }), tilt: 10 },
 }
 
 for (const [what, { sound, tilt }] of Object.entries(ATTACKS)) {
