@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { fail } from '../platform/errors.ts'
+import { findUnstorable } from '../platform/plain-text.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { type EntryRules, entryRules } from './entry-rules.ts'
 import { locateSyntaxError, locateValues } from './json-syntax.ts'
@@ -248,8 +249,10 @@ interface Problem {
 
 function check<T>(schema: z.ZodType<T>, json: unknown, duplicates: Problem[], text: string): T {
   const result = schema.safeParse(json)
-  if (result.success && duplicates.length === 0) return result.data
+  const unstorable = result.success ? findUnstorable(result.data) : undefined
+  if (result.success && !unstorable && duplicates.length === 0) return result.data
   const malformed = result.success ? [] : result.error.issues.flatMap((issue) => describe(issue))
+  if (unstorable) malformed.push({ path: pathOf(unstorable), message: 'has a NUL or half of a character' })
   const problems = [...malformed, ...duplicates]
   const lines = locateValues(text, new Set(problems.map(({ path }) => path)))
   throw invalid(
@@ -264,9 +267,13 @@ function describe(issue: z.core.$ZodIssue, above: readonly PropertyKey[] = []): 
     const best = issue.errors.toSorted((a, b) => depth(b) - depth(a))[0] ?? []
     if (best.length > 0) return best.flatMap((inner) => describe(inner, path))
   }
-  const place = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
   const message = issue.message.replace(/^Invalid input: /, '').replace(/, received undefined$/, '')
-  return [{ path: place.replace(/^\./, ''), message }]
+  return [{ path: pathOf(path), message }]
+}
+
+function pathOf(steps: readonly PropertyKey[]): string {
+  const place = steps.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('')
+  return place.replace(/^\./, '')
 }
 
 function depth(issues: z.core.$ZodIssue[]): number {

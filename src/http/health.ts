@@ -2,7 +2,7 @@ import fastify, { type FastifyBaseLogger, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Logger } from '../platform/log.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
-import { listen } from './listen.ts'
+import { arrivalLimits, listen } from './listen.ts'
 import { replyError, replyUnknownRoute } from './replies.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts'
 import { type StatusRoutesOptions, statusRoutes } from './routes/status.ts'
@@ -28,7 +28,7 @@ export async function openHealth(options: HealthOptions) {
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_MS,
+    ...arrivalLimits(REQUEST_MS),
     forceCloseConnections: true,
     frameworkErrors: (error, request, reply) => replyError(error, request, reply),
   })

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { asPorteiroError, fail, PorteiroError } from '../platform/errors.ts'
+import { stateOf } from '../platform/postgres/index.ts'
 
 /** Fastify's own errors as codes of our table. */
 const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) => PorteiroError> = {
@@ -16,13 +17,19 @@ const BY_FASTIFY: Record<string, (error: FastifyError, request: FastifyRequest) 
   FST_ERR_CTP_EMPTY_JSON_BODY: () => fail('BODY_NOT_JSON'),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => fail('BODY_INVALID'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => fail('BODY_TYPE'),
-  FST_ERR_BAD_URL: (_, request) => unknownRoute(request),
+  FST_ERR_BAD_URL: () => fail('BODY_INVALID', { problems: ['path: is not UTF-8'] }),
   FST_ERR_MAX_PARAM_LENGTH: (_, request) => unknownRoute(request),
+}
+
+/** Replaces Postgres's own words, which name tables, values and servers; the log has them. */
+const OF_DATABASE: Partial<Record<string, string>> = {
+  DATABASE_QUERY: 'The database refused a query.',
+  DATABASE_UNREACHABLE: 'The database cannot be reached.',
 }
 
 /** The one form of an error: `{ error: { code, message, details } }`. */
 export function replyError(thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const error = BY_FASTIFY[thrown.code]?.(thrown, request) ?? foreign(thrown, request)
+  const error = ofDatabase(BY_FASTIFY[thrown.code]?.(thrown, request) ?? foreign(thrown, request), request)
   const bug = error.code === 'BUG'
   if (bug) request.log.error({ err: thrown, code: error.code }, 'a request failed')
   const { code, message, details, status } = error
@@ -34,10 +41,19 @@ export function replyError(thrown: FastifyError, request: FastifyRequest, reply:
   reply.status(status).send({
     error: {
       code,
-      message: hidden ? 'The service cannot do this at the moment.' : message,
+      message: hidden ? 'The service cannot do this at the moment.' : (OF_DATABASE[code] ?? message),
       details: bug || hidden ? {} : details,
     },
   })
+}
+
+/** An error of the database without its details. A value that Postgres cannot represent (class 22) is the caller's mistake. */
+function ofDatabase(error: PorteiroError, { log }: FastifyRequest): PorteiroError {
+  if (OF_DATABASE[error.code] === undefined) return error
+  log.error({ code: error.code, reason: error.message }, 'a query of a request failed')
+  return error.code === 'DATABASE_QUERY' && stateOf(error)?.startsWith('22')
+    ? fail('BODY_INVALID', { problems: ['a value is out of range'] }, error)
+    : new PorteiroError(error.code, {}, error)
 }
 
 /** Replies to a request that failed before routing, for which the hooks did not run. */

@@ -8,9 +8,10 @@ import type { Logger } from '../platform/log.ts'
 import { createAccessWatch } from './access.ts'
 import { type ApiOptions, apiRoutes } from './api.ts'
 import { type AuthOptions, createAuth } from './auth.ts'
-import { listen } from './listen.ts'
+import { arrivalLimits, listen } from './listen.ts'
 import { collectRoutes, documentRoutes } from './openapi.ts'
 import { replyError, replyMalformed, replyUnknownRoute, replyUnread } from './replies.ts'
+import { refuseUnstorable } from './unstorable.ts'
 
 /** Bytes; what is larger, such as a directory, says so at its route. */
 const BODY_LIMIT = 64 * 1024
@@ -29,19 +30,21 @@ export interface HttpOptions extends AuthOptions, Omit<ApiOptions, 'auth'> {
   topics?: Pick<Topics, 'subscribe'>
   /** ms between two checks of the keys of whatever is held open. */
   checkMs?: number
+  /** Limit in ms for a whole request to arrive; shorter in tests. */
+  requestMs?: number
   /** Pages, webhooks and sockets beside the API, in their order; with cookies, keys and WebSockets ready for them. */
   extras: readonly ((app: FastifyInstance) => Promise<unknown>)[]
 }
 
 /** The HTTP server. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openHttp(options: HttpOptions) {
-  const { host, port, log, trustProxy, extras } = options
+  const { host, port, log, trustProxy, extras, requestMs = REQUEST_MS } = options
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // one line a request would drown the calls; what acts on a call logs it
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_MS,
+    ...arrivalLimits(requestMs),
     forceCloseConnections: true,
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
     genReqId: () => crypto.randomUUID(),
@@ -82,6 +85,7 @@ async function prepare(app: FastifyInstance): Promise<void> {
   await app.register(cookie)
   await app.register(websocket, { options: { maxPayload: MESSAGE_LIMIT } })
   await collectRoutes(app)
+  refuseUnstorable(app)
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
