@@ -14,7 +14,7 @@ const AUDIBLE = powerAt(-45)
 const CORRELATED = 0.85
 
 /** Measures how much of the sound that is played to a leg comes back from it, by loudness alone. */
-export interface EchoMeter {
+interface EchoMeter {
   /** A message of 20 ms that is played, with `header` bytes before its s16le. */
   played(message: Uint8Array, header: number): void
   /** The leg's next frame. */
