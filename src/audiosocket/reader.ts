@@ -18,7 +18,7 @@ interface Reader {
 /**
  * The one reader of a socket. A message that lies whole in its chunk is passed on in place; a split message is gathered
  * in a new buffer of its size, at most 64 kB, which is all the memory a reader ever holds. Errors:
- * FRAME_UNKNOWN_KIND, FRAME_MALFORMED, FRAME_OVERSIZED (all decided at the header) and FRAME_EMPTY.
+ * FRAME_UNKNOWN_KIND, FRAME_MALFORMED, FRAME_OVERSIZED, CODEC_UNSUPPORTED (all decided at the header) and FRAME_EMPTY.
  */
 export function createReader(onMessage: MessageListener): Reader {
   return new StreamReader(onMessage)
@@ -102,7 +102,10 @@ function checkedLength(bytes: Buffer, at: number): number {
   const rate = rateOf(kind)
   if (rate !== undefined) {
     if (length > rate * 2) throw fail('FRAME_OVERSIZED', { kind: kindText(kind), length })
-    if (length % 2 !== 0) throw malformed(kind, length)
+    if (length % 2 !== 0) {
+      // Opus and other codecs have packets of any size
+      throw kind === KIND.slin8 ? fail('CODEC_UNSUPPORTED') : malformed(kind, length)
+    }
   } else if (kind === KIND.uuid ? length !== UUID_BYTES : kind === KIND.dtmf && length !== 1) {
     throw malformed(kind, length)
   } else if (kind === KIND.hangup && length !== 0) {

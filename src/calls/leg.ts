@@ -184,11 +184,13 @@ class PortLeg implements Leg {
     } else if (fact.type === 'speech.ended') {
       listener?.({ type: 'speech.ended', ms: fact.ms })
       this.note(fact.type, { at: fact.at, ms: fact.ms })
-    } else if (fact.type === 'ulaw.detected') {
-      this.note('ulaw.detected', {})
+    } else if (fact.type === 'ulaw.detected' || fact.type === 'alaw.detected') {
+      this.note(fact.type, {})
       log.warn(
         this.facts(),
-        'the PBX sends raw µ-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)',
+        fact.type === 'ulaw.detected'
+          ? 'the PBX sends raw µ-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)'
+          : 'the PBX sends raw A-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)',
       )
     } else if (fact.type === 'saying') listener?.({ type: 'saying' })
     else if (fact.type === 'said' || fact.type === 'recorded' || fact.type === 'heard')

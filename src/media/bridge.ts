@@ -1,4 +1,5 @@
 import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
+import { LAWS, type Law } from './codec.ts'
 import type { FrameMaker, FrameSource } from './frames.ts'
 import { createReframer } from './reframe.ts'
 import type { ToneFilter } from './tone-filter.ts'
@@ -14,8 +15,8 @@ export interface BridgeLine extends FrameSource {
   hush(start: number, end: number, rate: number): void
   /** While true the other leg hears silence, from this very moment on. */
   mute(muted: boolean): void
-  /** From now on payloads labelled 8 kHz slin are raw µ-law. */
-  ulaw(): void
+  /** From now on payloads labelled 8 kHz slin are raw G.711. */
+  companded(law: Law): void
   /** Removes key tones itself. */
   readonly filters: boolean
   /** Frames dropped because the other leg did not take them, and slots filled with silence. */
@@ -54,7 +55,7 @@ export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions
   let empty = 0
   let dropped = 0
   let filled = 0
-  let isUlaw = false
+  let law: Int16Array | undefined
   let muted = false
   let owedMs = 0
   const reframer = createReframer({
@@ -105,7 +106,7 @@ export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions
   return {
     next,
     audio(bytes, start, end, rate) {
-      if (rate === SAMPLE_RATE && isUlaw) reframer.pushUlaw(bytes, start, end)
+      if (rate === SAMPLE_RATE && law !== undefined) reframer.pushCodes(bytes, start, end, law)
       else if (rate === SAMPLE_RATE && end - start === FRAME_BYTES) {
         // a short last packet of a file came before: complete its frame
         if (reframer.partial) reframer.flush()
@@ -114,15 +115,15 @@ export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions
     },
     hush(start, end, rate) {
       if (reframer.partial) reframer.flush()
-      owedMs += ((end - start) * 1000) / (rate * (rate === SAMPLE_RATE && isUlaw ? 1 : 2))
+      owedMs += ((end - start) * 1000) / (rate * (rate === SAMPLE_RATE && law !== undefined ? 1 : 2))
       for (; owedMs >= FRAME_MS; owedMs -= FRAME_MS) queue(silence)
     },
     mute(now) {
       if (now && !muted) for (let i = 0; i < count; i++) ring[(first + i) % CAPACITY] = silence
       muted = now
     },
-    ulaw() {
-      isUlaw = true
+    companded(by) {
+      law = LAWS[by]
     },
     filters: filter !== undefined,
     get dropped() {

@@ -1,8 +1,9 @@
 import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
+import { fail } from '../platform/errors.ts'
+import { AMBIGUOUS_BYTES, type CodecVerdict, createCodecTrap, LAWS, type Law } from './codec.ts'
 import { createDtmfDetector, type DtmfDetector } from './dtmf.ts'
 import { dbfs } from './level.ts'
 import { createReframer, type FrameTaker, type Reframer } from './reframe.ts'
-import { AMBIGUOUS_BYTES, createUlawTrap, type UlawVerdict } from './ulaw.ts'
 import type { Vad, VadEngine, VadOptions } from './vad.ts'
 
 /** A fact found in a leg's sound. `at` is ms on the stream's own clock, which frames and `idle` advance. */
@@ -11,7 +12,7 @@ export type EarFact =
   /** `at` is where the speech itself ended, `ms` how long it was. */
   | { type: 'speech.ended'; at: number; ms: number }
   | { type: 'key.pressed'; key: string; via: 'dtmf' | 'inband' }
-  | { type: 'ulaw.detected' }
+  | { type: `${Law}.detected` }
 
 /**
  * Gets each frame of 160 samples, valid until it returns, and the ms since speech (0: in speech; Infinity: none yet).
@@ -20,7 +21,7 @@ export type EarFact =
 export type Tap = (samples: Int16Array, quietMs: number) => void
 
 export interface Ear {
-  /** Payload of an audio message, of any size, at 8 to 192 kHz. */
+  /** Payload of an audio message, of any size, at 8 to 192 kHz. CODEC_UNSUPPORTED when it is neither slin nor G.711. */
   audio(bytes: Uint8Array, start: number, end: number, rate: number): void
   /** The PBX reported a key (kind 0x03): from now on keys come from the PBX, not from the sound. Ends speech. */
   key(key: string): void
@@ -39,7 +40,7 @@ export interface Ear {
   level(): number
   /** True when the last `audio` held a key's tones, or is not examined yet: it must not be passed on. */
   sounding(): boolean
-  /** True when the last `audio` is not examined yet. */
+  /** True when the last `audio` is not examined yet, or was dropped. */
   holding(): boolean
   /** A key's tones have been heard in at least two frames, and still are. */
   pressing(): boolean
@@ -52,8 +53,8 @@ export interface Ear {
   toned(key: string): number | undefined
   /** ms on the stream's own clock. */
   readonly clock: number
-  /** The sound is raw µ-law labelled as slin. */
-  readonly ulaw: boolean
+  /** The sound is raw G.711 labelled as slin, by this law. */
+  readonly law: Law | undefined
   close(): void
 }
 
@@ -69,7 +70,7 @@ export interface EarOptions {
 const SAME_KEY_MS = 300
 const LEVEL_FRAMES = 5
 const LEVEL_MS = LEVEL_FRAMES * FRAME_MS
-/** Ten ambiguous payloads: within them the trap decides. */
+/** Ten ambiguous payloads: within them the trap mostly decides. */
 const HELD_BYTES = AMBIGUOUS_BYTES * 10
 const SILENT_FRAME = new Int16Array(FRAME_SAMPLES)
 /** Covers the onset of speech, a weak first sound, and the turn in which a recorder starts. */
@@ -84,9 +85,9 @@ export function createEar(options: EarOptions): Ear {
 /** The fields of each frame come first, so that they share cache lines (ADR 27). */
 class LegEar implements Ear, FrameTaker {
   clock = 0
-  ulaw = false
+  law: Law | undefined = undefined
   closed = false
-  verdict: UlawVerdict = 'undecided'
+  verdict: CodecVerdict = 'undecided'
   lastTone: string | undefined = undefined
   toneNow = false
   inband = true
@@ -99,9 +100,11 @@ class LegEar implements Ear, FrameTaker {
   /** Sum of the mean squares of the current 100 ms, and the mean of the previous 100 ms. */
   loudness = 0
   lastLoudness = 0
-  readonly trap = createUlawTrap()
+  readonly trap = createCodecTrap()
   readonly held = new Uint8Array(HELD_BYTES)
   heldBytes = 0
+  /** The last payload was dropped, because it would be noise. */
+  dropped = false
   readonly keptSamples: Int16Array
   readonly keptQuiet = new Float64Array(KEPT_FRAMES)
   passed = 0
@@ -130,8 +133,9 @@ class LegEar implements Ear, FrameTaker {
     // the end of a tone and partial frames are treated like the frame before
     this.toneNow = this.lastTone !== undefined
     if (rate === SAMPLE_RATE && this.verdict === 'undecided' && this.hold(bytes, start, end)) return
-    if (rate === SAMPLE_RATE && this.verdict === 'ulaw') this.reframer.pushUlaw(bytes, start, end)
-    else this.reframer.push(bytes, start, end, rate)
+    if (rate === SAMPLE_RATE && this.law !== undefined) {
+      this.reframer.pushCodes(bytes, start, end, LAWS[this.law])
+    } else this.reframer.push(bytes, start, end, rate)
   }
 
   key(key: string): void {
@@ -185,11 +189,11 @@ class LegEar implements Ear, FrameTaker {
   }
 
   sounding(): boolean {
-    return this.toneNow || this.heldBytes > 0
+    return this.toneNow || this.holding()
   }
 
   holding(): boolean {
-    return this.heldBytes > 0
+    return this.heldBytes > 0 || this.dropped
   }
 
   pressing(): boolean {
@@ -245,26 +249,34 @@ class LegEar implements Ear, FrameTaker {
     this.keptQuiet[slot] = quietMs
   }
 
-  /** Holds back possible µ-law until it is identified, so that the first words are decoded correctly: at most 200 ms. */
+  /**
+   * Holds back what may be G.711 until it is identified, so that the first words are decoded correctly: at most 200 ms. What stays
+   * unknown for longer is dropped if it would be noise.
+   */
   hold(bytes: Uint8Array, start: number, end: number): boolean {
+    this.dropped = false
     this.verdict = this.trap.judge(bytes, start, end)
     if (this.verdict === 'undecided' && this.trap.heard && this.heldBytes + end - start <= HELD_BYTES) {
       this.held.set(bytes.subarray(start, end), this.heldBytes)
       this.heldBytes += end - start
       return true
     }
-    if (this.verdict === 'ulaw') {
-      this.ulaw = true
-      this.onFact({ type: 'ulaw.detected' })
+    if (this.verdict === 'foreign') throw fail('CODEC_UNSUPPORTED')
+    if (this.verdict === 'ulaw' || this.verdict === 'alaw') {
+      this.law = this.verdict
+      this.onFact({ type: `${this.law}.detected` })
     }
     this.release()
-    return false
+    this.dropped = this.verdict === 'undecided' && this.trap.harsh
+    return this.dropped
   }
 
   release(): void {
     const bytes = this.heldBytes
     this.heldBytes = 0
-    if (this.verdict === 'ulaw') this.reframer.pushUlaw(this.held, 0, bytes)
-    else this.reframer.push(this.held, 0, bytes, SAMPLE_RATE)
+    if (this.law !== undefined) this.reframer.pushCodes(this.held, 0, bytes, LAWS[this.law])
+    else if (this.verdict !== 'undecided' || !this.trap.harsh) {
+      this.reframer.push(this.held, 0, bytes, SAMPLE_RATE)
+    }
   }
 }

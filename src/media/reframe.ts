@@ -1,6 +1,5 @@
 import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { powerOf } from './level.ts'
-import { ULAW } from './ulaw.ts'
 
 /** Whole frames pass through this one: shared by all, it stays in the processor's cache. */
 const shared = createFrame()
@@ -13,8 +12,8 @@ export interface FrameTaker {
 export interface Reframer {
   /** s16le sound of 8 kHz or more, any even number of bytes. */
   push(bytes: Uint8Array, start: number, end: number, rate: number): void
-  /** Raw µ-law at 8 kHz: a byte a sample. */
-  pushUlaw(bytes: Uint8Array, start: number, end: number): void
+  /** G.711 at 8 kHz, a byte a sample; `law` has the linear values of the 256 codes. */
+  pushCodes(bytes: Uint8Array, start: number, end: number, law: Int16Array): void
   /** Completes a partial frame with silence. */
   flush(): void
   /** True while a frame is incomplete. */
@@ -55,8 +54,8 @@ class Cutter implements Reframer {
     } else this.average(bytes, start, end, rate)
   }
 
-  pushUlaw(bytes: Uint8Array, start: number, end: number): void {
-    for (let at = start; at < end; at++) this.put(ULAW[bytes[at]!]!)
+  pushCodes(bytes: Uint8Array, start: number, end: number, law: Int16Array): void {
+    for (let at = start; at < end; at++) this.put(law[bytes[at]!]!)
   }
 
   flush(): void {

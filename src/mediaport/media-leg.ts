@@ -232,7 +232,7 @@ export class ConnectedLeg implements MediaLeg {
 
   /** What comes in goes to `out`; this leg hears `back`. */
   carry(out: BridgeLine | null, back: BridgeLine | null): void {
-    if (this.ear.ulaw) out?.ulaw()
+    if (this.ear.law) out?.companded(this.ear.law)
     if (out === null && this.incoming.line !== null) this.talkedUntil = this.ear.clock
     this.incoming.line = out
     this.incoming.muted = this.role === 'resident' ? back : null
@@ -251,7 +251,8 @@ export class ConnectedLeg implements MediaLeg {
       return
     }
     if (fact.type === 'key.pressed') this.recorder?.stop()
-    else if (fact.type === 'ulaw.detected') this.incoming.line?.ulaw()
+    else if (fact.type === 'ulaw.detected') this.incoming.line?.companded('ulaw')
+    else if (fact.type === 'alaw.detected') this.incoming.line?.companded('alaw')
     this.onFact(fact)
   }
 

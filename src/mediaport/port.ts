@@ -61,8 +61,9 @@ export type MediaFact =
   | { type: 'speech.started'; at: number }
   /** `at` is where the speech itself ended, `ms` how long it was. */
   | { type: 'speech.ended'; at: number; ms: number }
-  /** The PBX sends raw µ-law as slin; it is decoded from now on. */
+  /** The PBX sends raw µ-law or A-law as slin; it is decoded from now on. */
   | { type: 'ulaw.detected' }
+  | { type: 'alaw.detected' }
   | { type: 'saying'; id: number }
   /** `ms` of `of` ms were played. `beganAt`: when the first frame left, ms since the epoch. */
   | { type: 'said'; id: number; ms: number; of: number; interrupted: boolean; beganAt: number }

@@ -52,6 +52,11 @@ export const ERRORS = {
   FRAME_OVERSIZED: { status: 400, message: 'AudioSocket audio of {length} bytes is more than a second.' },
   FRAME_EMPTY: { status: 400, message: 'AudioSocket messages without content, {count} in a row.' },
   FRAME_KEY_UNKNOWN: { status: 400, message: 'An unknown key was ignored: {byte}.' },
+  CODEC_UNSUPPORTED: {
+    status: 400,
+    message:
+      'The audio is neither signed linear nor G.711; write /c(slin) behind the UUID in Dial(AudioSocket/…).',
+  },
   HANDSHAKE_TIMEOUT: { status: 408, message: 'No call UUID arrived within {ms} ms.' },
   HANDSHAKE_INVALID: {
     status: 400,

@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { createBridgeLine } from '../../src/media/bridge.ts'
-import { ULAW } from '../../src/media/ulaw.ts'
+import { LAWS } from '../../src/media/codec.ts'
 import { capture, frame, random, soundOf, synth } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 
@@ -110,9 +110,9 @@ test('brings other rates and raw µ-law down to frames of 8 kHz', () => {
 
   const sound = soundOf(capture('dial-ulaw-trap'))
   const coded = line()
-  coded.ulaw()
+  coded.companded('ulaw')
   coded.audio(sound, 0, 320, 8000)
-  assert.is(coded.next()!.readInt16LE(3), ULAW[sound[0]!])
+  assert.is(coded.next()!.readInt16LE(3), LAWS.ulaw[sound[0]!])
 })
 
 test('ends the frame that a short last packet began', () => {
@@ -147,7 +147,7 @@ test('has as long a silence for what must not be heard', () => {
     assert.is(other.dropped, 0)
   }
   const ulaw = line()
-  ulaw.ulaw()
+  ulaw.companded('ulaw')
   ulaw.hush(0, 160, 8000)
   ulaw.hush(0, 160, 8000)
   assert.equal([ulaw.next(), ulaw.next()], [silence, silence])

@@ -1,5 +1,5 @@
+import { LAWS } from '../../src/media/codec.ts'
 import { createEar } from '../../src/media/ear.ts'
-import { ULAW } from '../../src/media/ulaw.ts'
 import { engine, synth } from './media-stream.ts'
 
 /** b0, b1, b2, a1, a2 */
@@ -51,7 +51,7 @@ export function maskedTone(
 /** Sound as it is after G.711's µ-law. */
 export function coded(pcm: Buffer): Buffer {
   const out = Buffer.alloc(pcm.length)
-  for (let at = 0; at < pcm.length; at += 2) out.writeInt16LE(ULAW[CODES[pcm.readUInt16LE(at)]!]!, at)
+  for (let at = 0; at < pcm.length; at += 2) out.writeInt16LE(LAWS.ulaw[CODES[pcm.readUInt16LE(at)]!]!, at)
   return out
 }
 
@@ -181,11 +181,14 @@ function butterworth(hz: number, numerator: (cos: number) => [number, number, nu
 
 /** Codes by the 16 bits of the value as an unsigned number: the nearest value of each. */
 function ulawCodes(): Uint8Array {
-  const sorted = [...ULAW.keys()].sort((one, other) => ULAW[one]! - ULAW[other]!)
+  const sorted = [...LAWS.ulaw.keys()].sort((one, other) => LAWS.ulaw[one]! - LAWS.ulaw[other]!)
   const codes = new Uint8Array(65_536)
   let at = 0
   for (let value = -32_768; value < 32_768; value++) {
-    while (at + 1 < 256 && Math.abs(ULAW[sorted[at + 1]!]! - value) <= Math.abs(ULAW[sorted[at]!]! - value))
+    while (
+      at + 1 < 256 &&
+      Math.abs(LAWS.ulaw[sorted[at + 1]!]! - value) <= Math.abs(LAWS.ulaw[sorted[at]!]! - value)
+    )
       at++
     codes[value & 0xffff] = sorted[at]!
   }

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import { HEADER_BYTES, uuidText } from '../../src/audiosocket/frame.ts'
+import { HEADER_BYTES, KIND, message, uuidMessage, uuidText } from '../../src/audiosocket/frame.ts'
 import { createDice, openPeer } from '../rig/audiosocket-peer.ts'
 import { timedSuite } from '../rig/clock.ts'
 import type { Rig } from '../rig/rig.ts'
@@ -137,6 +138,42 @@ test('the same, cut at random', async (rig) => {
     return pieces
   })
   await check(house)
+})
+
+/** A caller's codec as Asterisk sends it without `/c(slin)`: 20 ms in each message. */
+function codecReads(id: string, file: string): Read[] {
+  const sound = readFileSync(new URL(`../fixtures/codecs/${file}`, import.meta.url))
+  const reads = [{ at: 0, bytes: uuidMessage(id) }]
+  for (let at = 0; at + 160 <= sound.length; at += 160) {
+    reads.push({ at: at / 8, bytes: message(KIND.slin8, sound.subarray(at, at + 160)) })
+  }
+  return reads
+}
+
+test('a leg without /c(slin) is decoded when it is A-law and refused when it is G.722, each with a line in the log', async (rig) => {
+  const house = await openService(rig)
+  const [alaw, g722] = [randomUUID(), randomUUID()]
+  await Promise.all([
+    replay(rig, house.service.ports.visitor, codecReads(alaw, 'speech.alaw')),
+    replay(rig, house.service.ports.visitor, codecReads(g722, 'wideband.g722')),
+  ])
+  await Promise.all([house.ending(alaw), house.ending(g722)])
+  const kinds = (id: string) => house.events.filter(({ callId }) => callId === id).map(({ kind }) => kind)
+  assert.ok(kinds(alaw).includes('alaw.detected'))
+  assert.ok(kinds(alaw).includes('speech.started'))
+  assert.not(kinds(g722).includes('speech.started'), 'the noise was heard')
+  const warned = house.lines.filter(({ call_id, msg, reason }) =>
+    `${call_id === alaw ? msg : reason}`.includes('/c(slin)'),
+  )
+  assert.equal(
+    warned.map(({ call_id, leg, code }) => [call_id, leg, code]).sort(),
+    [
+      [alaw, 'visitor', undefined],
+      [g722, 'visitor', 'CODEC_UNSUPPORTED'],
+    ].sort(),
+  )
+  assert.equal(house.service.status().audiosocket.refused, { CODEC_UNSUPPORTED: 1 })
+  assert.equal(house.linesOf('error'), [])
 })
 
 test.run()
