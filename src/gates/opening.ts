@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { EventRow } from '../calls/index.ts'
 import {
   type CallPlace,
@@ -7,7 +8,7 @@ import {
   type Outbound,
   PRIORITY,
 } from '../outbound/index.ts'
-import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -16,6 +17,8 @@ import type { GateTargets } from './targets.ts'
 
 /** ms from the decision in which the gate may open; later it would open for somebody else. */
 const GATE_MS = 30_000
+/** ms that a worker's clock may be ahead: the sender measures the command's age by the database's clock. */
+const CLOCKS_MS = 10 * 60_000
 /** Retries within that time: after half a second, one, two, four … */
 const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
 /** ms for the database to store a command; then the command is sent past the queue. */
@@ -35,6 +38,54 @@ interface GateOpeningOptions {
   database: Database
   targets: GateTargets
   log: Logger
+}
+
+interface Opening {
+  tenantId: string
+  gateId: string
+  /** Name of the key. */
+  by: string
+  reason?: string | undefined
+}
+
+/**
+ * Opens a gate by hand. Its command has an id of its own, which stands where a call's would. Rejects while the database is away:
+ * a key cannot be checked then either. Errors: GATE_UNKNOWN, DATABASE_UNREACHABLE.
+ */
+export async function openGate(
+  { database, outbound, targets }: Pick<GateOpeningOptions, 'database' | 'outbound' | 'targets'>,
+  { tenantId, gateId, by, reason }: Opening,
+): Promise<{ id: string; messageId: string; expiresAt: Date }> {
+  const gate = await targets.find(tenantId, gateId)
+  if (!gate) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: gateId })
+  const id = randomUUID()
+  const decidedAt = new Date()
+  const expiresAt = new Date(decidedAt.getTime() + GATE_MS)
+  const command = { callId: id, tenantId, gateId, unitNumber: null, by, via: 'api', decidedAt, expiresAt }
+  const body: GateContent = {
+    type: 'gate.open',
+    id,
+    timestamp: decidedAt.toISOString(),
+    expires_at: expiresAt.toISOString(),
+    data: { call_id: id, tenant: tenantId, gate: gateId, unit: null, by, via: 'api' },
+  }
+  const message = await database.transaction(async (transaction) => {
+    await addGateCommand(transaction, { ...command, ...(reason !== undefined && { reason }) })
+    return outbound.enqueue(
+      {
+        tenantId,
+        channel: 'gate',
+        to: gateId,
+        body,
+        priority: PRIORITY.critical,
+        ...GATE_RETRY,
+        expiresAt: new Date(expiresAt.getTime() + CLOCKS_MS),
+        idempotencyKey: `gate:${id}`,
+      },
+      { transaction },
+    )
+  })
+  return { id, messageId: message.id, expiresAt }
 }
 
 /**
@@ -79,7 +130,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
       body,
       priority: PRIORITY.critical,
       ...GATE_RETRY,
-      expiresAt,
+      expiresAt: new Date(expiresAt.getTime() + CLOCKS_MS),
       idempotencyKey: `gate:${callId}`,
       callId,
     }

@@ -29,6 +29,7 @@ interface GateOptions {
   /** Undefined without AMQP_URL. */
   publisher: GatePublisher | undefined
   log: Logger
+  /** ms since the epoch, instead of the database's clock. */
   now?: () => number
 }
 
@@ -43,7 +44,7 @@ export function createGateSender({
   http,
   publisher,
   log,
-  now = Date.now,
+  now,
 }: GateOptions): ChannelSender {
   const audit = createAudit({ database, log })
 
@@ -83,6 +84,7 @@ export function createGateSender({
       const facts = { attempt: attempt.number, gate: message.to }
       try {
         const done = await audit.read(content.id)
+        const readAt = performance.now()
         if (done && done.status !== 'wanted') {
           await audit(content.id, 'not repeated', facts)
           return { providerId: content.id }
@@ -92,7 +94,10 @@ export function createGateSender({
           throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
         }
         // checked last, because the steps before take time
-        const leftMs = leftOf(message, content) - now()
+        const leftMs =
+          done && !now
+            ? done.leftMs - (performance.now() - readAt)
+            : leftOf(message, content) - (now ?? Date.now)()
         if (leftMs <= 0) throw undelivered('GATE_LATE', { callId: content.id, ms: -leftMs }, { final: true })
         return await (gate.kind === 'amqp'
           ? publish(gate, content, leftMs)

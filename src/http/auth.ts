@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { MAIN_TENANT } from '../directory/index.ts'
 import { createCache } from '../platform/cache.ts'
-import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { findKey, hashKey, type Scope, touchKey } from './sql/keys.ts'
 import { findSession, isSession } from './sql/sessions.ts'
@@ -215,17 +215,19 @@ function createAttempts() {
     async run<T>(address: string, id: string, look: () => Promise<T | undefined>): Promise<T | undefined> {
       if (wrong.get(id)) return undefined
       const counted = !right.get(id)
-      if (counted) await consume(limiter, address)
+      // beyond the limit a right key is still let in: others behind its address must not lock it out
+      const limited = counted ? await consume(limiter, address) : undefined
       const found = await look().catch(async (error) => {
         // the failure says nothing about the key
-        if (counted) await limiter.reward(address)
+        if (counted && !limited) await limiter.reward(address)
         throw error
       })
       if (found === undefined) {
+        if (limited) throw limited
         right.delete(id)
         wrong.set(id, true, WINDOW_S * 1000)
       } else if (counted) {
-        await limiter.reward(address)
+        if (!limited) await limiter.reward(address)
         right.set(id, true)
       }
       return found
@@ -233,9 +235,13 @@ function createAttempts() {
   }
 }
 
-async function consume(limiter: RateLimiterMemory, address: string): Promise<void> {
-  await limiter.consume(address).catch((spent) => {
+/** AUTH_RATE_LIMITED if the address has no attempt left. */
+async function consume(limiter: RateLimiterMemory, address: string): Promise<PorteiroError | undefined> {
+  try {
+    await limiter.consume(address)
+    return undefined
+  } catch (spent) {
     if (!(spent instanceof RateLimiterRes)) throw spent
-    throw fail('AUTH_RATE_LIMITED', { retryAfterSeconds: Math.ceil(spent.msBeforeNext / 1000) })
-  })
+    return fail('AUTH_RATE_LIMITED', { retryAfterSeconds: Math.ceil(spent.msBeforeNext / 1000) })
+  }
 }

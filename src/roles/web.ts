@@ -1,6 +1,7 @@
 import { MACHINES } from '../../machines/index.ts'
 import type { PortChanges } from '../calls/index.ts'
 import { createCharts } from '../charts/index.ts'
+import { openGate } from '../gates/index.ts'
 import {
   createFirstKey,
   inboundRoutes,
@@ -74,6 +75,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,
     simulates: simulates(options),
+    openGate: (opening) => openGate({ database, ...messages }, opening),
     charts,
     hasAccount: messages.approvals.hasAccount,
     status,

@@ -240,6 +240,11 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     'delete /api/instances/{carrier}/{id}': { path: `/api/instances/twilio/${NEEDLE}`, status: 204 },
     'get /api/gates': { path: '/api/gates' },
     'put /api/gates/{id}': { path: '/api/gates/second', body: gate },
+    'post /api/gates/{id}/open': {
+      path: `/api/gates/${NEEDLE}/open`,
+      status: 202,
+      body: { reason: 'the gardener rang' },
+    },
     'delete /api/gates/{id}': { path: `/api/gates/${NEEDLE}`, status: 204 },
     'get /api/gates/commands': { path: '/api/gates/commands' },
     'get /api/keys': { path: '/api/keys' },

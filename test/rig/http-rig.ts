@@ -5,6 +5,7 @@ import { MACHINES } from '../../machines/index.ts'
 import type { CallCommand } from '../../src/calls/commands.ts'
 import { createCharts } from '../../src/charts/charts.ts'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
+import { openGate } from '../../src/gates/opening.ts'
 import { createGateTargets } from '../../src/gates/targets.ts'
 import type { MessageRoutesOptions } from '../../src/http/routes/messages.ts'
 import { type HttpOptions, openHttp } from '../../src/http/server.ts'
@@ -130,6 +131,11 @@ export async function openSite(
     }),
     refusalOf: createGuard({ allow: [] }).refusalOf,
     charts,
+    openGate: (opening) =>
+      openGate(
+        { database, outbound: outboundOn(database), targets: createGateTargets({ database }) },
+        opening,
+      ),
     status: () => ({ status: 'running' }),
     hasAccount: async () => false,
     lacks: () => [],

@@ -108,6 +108,8 @@ interface GateCommand {
   decidedAt: Date
   /** After this it is not sent. */
   expiresAt: Date
+  /** Why somebody opens it by hand; for the audit. */
+  reason?: string
 }
 
 export interface GateCommandRow extends GateCommand {
@@ -134,7 +136,8 @@ export async function addGateCommand(
   const rows = await transaction.query(
     `insert into gate_commands (call_id, tenant_id, gate_id, unit_number, decided_by, decided_via, decided_at, expires_at,
        audit)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, jsonb_build_array(${ENTRY("'wanted'", "'{}'")}))
+     values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8 * interval '1 millisecond',
+       jsonb_build_array(${ENTRY("'wanted'", '$9')}))
      on conflict do nothing returning call_id`,
     [
       command.callId,
@@ -144,7 +147,9 @@ export async function addGateCommand(
       command.by,
       command.via,
       command.decidedAt,
-      command.expiresAt,
+      // on the database's clock, by which the sender's worker measures what is left
+      command.expiresAt.getTime() - Date.now(),
+      JSON.stringify(command.reason === undefined ? {} : { reason: command.reason }),
     ],
   )
   return rows.length > 0
@@ -172,12 +177,13 @@ export async function noteGateCommand(
   return rows.length > 0
 }
 
+/** `leftMs` until it expires, on the database's clock. */
 export async function findGateCommand(
   database: Querier,
   callId: string,
-): Promise<GateCommandRow | undefined> {
-  const [row] = await database.query<GateCommandRow>(
-    `select ${COMMAND} from gate_commands where call_id = $1`,
+): Promise<(GateCommandRow & { leftMs: number }) | undefined> {
+  const [row] = await database.query<GateCommandRow & { leftMs: number }>(
+    `select ${COMMAND}, (extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs" from gate_commands where call_id = $1`,
     [callId],
   )
   return row

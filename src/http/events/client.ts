@@ -24,6 +24,8 @@ interface EventClientOptions {
   database: Database
   feed: EventFeed
   log: Logger
+  /** Null: of the configuration. */
+  keyId: string | null
   /** Null: every tenant. */
   tenantId: string | null
   callId: string | undefined
@@ -135,6 +137,7 @@ export function createEventClient(options: EventClientOptions) {
   })
 
   return {
+    keyId: options.keyId,
     wantsLevels,
     beat: () => void send(': \n\n'),
     levels(measured: readonly Levels[]) {

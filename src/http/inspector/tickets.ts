@@ -4,8 +4,9 @@ import type { Caller } from '../auth.ts'
 
 /** Lifetime of a ticket in ms. */
 const LIFE_MS = 60_000
-/** Maximum number of valid tickets; beyond it the oldest become invalid. */
+/** Maximum number of valid tickets, and of one key; beyond it the oldest become invalid. */
 const OUT = 1000
+const KEY_OUT = 50
 
 /** The access of one connection to Stately's feed. */
 export interface Ticket {
@@ -28,6 +29,15 @@ export function createTickets() {
         if (end > Date.now() && out.size < OUT) break
         out.delete(name)
       }
+      const own = [...out].filter(
+        ([
+          ,
+          {
+            ticket: { caller },
+          },
+        ]) => caller.id === ticket.caller.id,
+      )
+      for (const [name] of own.slice(0, Math.max(0, own.length - KEY_OUT + 1))) out.delete(name)
       const name = randomBytes(24).toString('base64url')
       out.set(name, { ticket, until })
       return { ticket: name, expiresAt: new Date(until) }

@@ -2,7 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isOrphan } from '../../directory/index.ts'
-import { deleteGate, type GateInput, listGateCommands, listGates, saveGate } from '../../gates/index.ts'
+import {
+  deleteGate,
+  type GateInput,
+  listGateCommands,
+  listGates,
+  type openGate,
+  saveGate,
+} from '../../gates/index.ts'
 import {
   deleteInstance,
   gateInput,
@@ -22,6 +29,8 @@ export interface AccountRoutesOptions {
   database: Database
   /** A simulated resident decides (CLICKTOCALL=loopback): no gate may open. */
   simulates?: boolean
+  /** Brings a command to a gate. */
+  openGate: (opening: Parameters<typeof openGate>[1]) => ReturnType<typeof openGate>
 }
 
 const querystring = z.object({ tenant: z.string().max(64).optional() })
@@ -30,7 +39,7 @@ const name = z.string().regex(/^[\w.-]{1,64}$/, 'must be letters, digits and . _
 /** `/api/instances`: a tenant's messenger accounts. `/api/gates`: the targets of gate commands, and their results. */
 export async function accountRoutes(
   instance: FastifyInstance,
-  { database, simulates = false }: AccountRoutesOptions,
+  { database, simulates = false, openGate: open }: AccountRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -143,6 +152,31 @@ export async function accountRoutes(
       const tenant = tenantOf(request, request.query.tenant)
       if (!(await deleteGate(database, tenant, id))) throw fail('GATE_UNKNOWN', { tenant, gate: id })
       return reply.status(204).send(null)
+    },
+  )
+
+  app.post(
+    '/api/gates/:id/open',
+    {
+      config: { scope: 'operate' },
+      schema: {
+        summary: 'Opens a gate now, without a call; the audit has who and why',
+        params: z.object({ id: name }),
+        querystring,
+        body: z.strictObject({ reason: z.string().trim().min(1).max(200).optional() }),
+        response: { 202: schemas.openedGate },
+      },
+    },
+    async (request, reply) => {
+      const tenantId = tenantOf(request, request.query.tenant)
+      const by = request.caller!.name
+      const gateId = request.params.id
+      const opened = await open({ tenantId, gateId, by, reason: request.body.reason })
+      request.log.warn(
+        { command: opened.id, tenant: tenantId, gate: gateId, by },
+        'a gate is opened by the API',
+      )
+      return reply.status(202).send({ ...opened, gate: gateId })
     },
   )
 

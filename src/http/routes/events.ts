@@ -12,8 +12,9 @@ import { createEventFeed } from '../events/feed.ts'
 import { textOf } from '../schemas/index.ts'
 import { callId } from './calls.ts'
 
-/** Maximum number of streams of a node. */
+/** Maximum number of streams of a node, and of one key: a tenant's pages must not take those of the others. */
 const MAX_STREAMS = 2000
+const KEY_STREAMS = 200
 /** Interval of heartbeats in ms; proxies close a connection that is silent for a minute. */
 const HEARTBEAT_MS = 15_000
 
@@ -93,14 +94,18 @@ export async function eventRoutes(
     },
     async (request, reply) => {
       if (clients.size >= MAX_STREAMS) throw fail('STREAMS_EXHAUSTED', { max: MAX_STREAMS })
-      const { call, after, levels } = request.query
       const caller = request.caller!
+      const own = [...clients].filter((client) => client.keyId === caller.id).length
+      if (own >= KEY_STREAMS && caller.tenantId !== null)
+        throw fail('STREAMS_EXHAUSTED', { max: KEY_STREAMS })
+      const { call, after, levels } = request.query
       reply.hijack()
       const client = createEventClient({
         response: open(reply.raw, reply.getHeaders(), request.id),
         database,
         feed,
         log,
+        keyId: caller.id,
         tenantId: caller.tenantId,
         callId: call,
         after: request.headers['last-event-id'] ?? after,

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { findCall } from '../../calls/index.ts'
 import { DEFAULT_COUNTRY, findTenant, numberProblem, readNumber } from '../../directory/index.ts'
 import {
   type Admission,
@@ -11,6 +12,7 @@ import {
   type MessageRow,
   type NewMessage,
   type Outbound,
+  OWN_ENDPOINT,
 } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
@@ -119,6 +121,24 @@ export async function messageRoutes(
     throw fail('MESSAGE_INVALID', { problem: problems[0], problems })
   }
 
+  /**
+   * What a message may name: the endpoint of the environment is the operator's, a command to a gate is made by a decision or
+   * by `POST /api/gates/:id/open`, and a recording goes with its own tenant only.
+   */
+  const demandOwn = async ({ caller }: FastifyRequest, message: NewMessage): Promise<void> => {
+    const { tenantId, channel, to, body, callId } = message
+    if (caller!.tenantId !== null) {
+      if (channel === 'webhook' && to === OWN_ENDPOINT) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
+      if (channel === 'gate') throw fail('KEY_TENANT')
+    }
+    const named = [callId, channel === 'whatsapp' ? body['callId'] : undefined]
+    for (const id of named) {
+      if (typeof id !== 'string' || !z.guid().safeParse(id).success) continue
+      const call = await findCall(database, id)
+      if (call && call.tenantId !== tenantId) throw fail('CALL_UNKNOWN', { callId: id })
+    }
+  }
+
   app.post(
     '/api/messages',
     {
@@ -136,6 +156,7 @@ export async function messageRoutes(
       const isPerson = body.channel === 'whatsapp' || body.channel === 'twilio'
       const to = isPerson ? await personOf(tenantId, body.to) : body.to
       const message = { ...body, to, tenantId } as NewMessage
+      await demandOwn(request, message)
       await admit(message)
       return reply.status(202).send(await outbound.enqueue(message))
     },

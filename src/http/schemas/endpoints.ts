@@ -77,6 +77,11 @@ export const gate = z
 /** `secret` only where this request made one. */
 export const savedGate = z.object({ gate, secret: z.string().nullable() }).meta({ id: 'SavedGate' })
 
+/** `id` is the command's, and `callId` in its audit; `messageId` that of the message that carries it. */
+export const openedGate = z
+  .object({ id: z.string(), messageId: z.string(), gate: z.string(), expiresAt: moment })
+  .meta({ id: 'OpenedGate' })
+
 export const gateCommand = z
   .object({
     callId: z.string(),

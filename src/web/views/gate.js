@@ -1,5 +1,4 @@
 import { ApiError, get, may, post, put, remove, session, withQuery } from '../api.js'
-import { serviceTime } from '../health.js'
 import { html, useRef, useState } from '../lib.js'
 import { Check, Field, useWrong } from '../parts/field.js'
 import { useLoad } from '../parts/load.js'
@@ -12,8 +11,6 @@ import { tr } from '../words.js'
 
 /** The one for all extensions that have none of their own. */
 export const MAIN_GATE = 'default'
-/** ms for which a command is worth something, as the service's own. */
-const COMMAND_MS = 30_000
 
 /** @type {Record<string, () => string>} */
 const KINDS = {
@@ -149,46 +146,9 @@ function Rotate({ act }) {
  */
 function Try({ gate: { id }, tenant, tried }) {
   return html`<${Do}
-    act=${async () => tried((await post('/api/messages', await commandTo(id, tenant))).id)}
+    act=${async () => tried((await post(withQuery(`/api/gates/${encodeURIComponent(id)}/open`, { tenant }), {})).messageId)}
     sure=${{ title: `${tr('Abrir o portão', 'Open gate')} ${id}?`, text: tr('O comando é enviado agora, e o portão abre de verdade.', 'The command is sent now, and the gate really opens.'), yes: tr('Abrir', 'Open') }}
   >${tr('Testar', 'Test')}<//>`
-}
-
-/**
- * @param {string} gate
- * @param {string} tenant
- */
-async function commandTo(gate, tenant) {
-  // the command's end is looked at by the service's clock, not this one
-  const at = await serviceTime()
-  const [timestamp, end] = [at, at + COMMAND_MS].map((ms) => new Date(ms).toISOString())
-  const id = randomId()
-  return {
-    tenant,
-    channel: 'gate',
-    to: gate,
-    priority: 10,
-    maxRetries: 0,
-    expiresAt: end,
-    body: {
-      type: 'gate.open',
-      id,
-      timestamp,
-      expires_at: end,
-      data: { call_id: id, tenant, gate, unit: null, by: session.value?.name, via: 'api' },
-    },
-  }
-}
-
-/** A UUID; crypto.randomUUID is there on localhost and HTTPS only. */
-function randomId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  // version 4, variant 1
-  const marked = bytes.map((byte, at) =>
-    at === 6 ? (byte & 0x0f) | 0x40 : at === 8 ? (byte & 0x3f) | 0x80 : byte,
-  )
-  const hex = [...marked].map((byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 /**

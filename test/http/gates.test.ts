@@ -1,0 +1,145 @@
+import * as assert from 'uvu/assert'
+import { writeBatch } from '../../src/calls/index.ts'
+import { listGateCommands, saveGate } from '../../src/gates/index.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
+import { ADMIN_KEY, openSite, refused } from '../rig/http-rig.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('http: who opens a gate')
+
+const CALL = '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11'
+const GATE = { kind: 'webhook', url: 'https://gate.example/open' } as const
+
+/** A call of the tenant `default`. */
+async function addCall(database: Database): Promise<void> {
+  const row = {
+    id: CALL,
+    tenantId: 'default',
+    nodeId: 'a',
+    gate: null,
+    unitId: null,
+    unitNumber: null,
+    state: 'attending',
+    startedAt: new Date(),
+    endedAt: null,
+    outcome: null,
+    reason: null,
+    decision: null,
+    durations: null,
+  }
+  await database.transaction((transaction) =>
+    writeBatch(transaction, { calls: [row], events: [], snapshots: [], instance: crypto.randomUUID() }),
+  )
+}
+
+const COMMAND = {
+  channel: 'gate',
+  to: 'default',
+  body: {
+    type: 'gate.open',
+    id: CALL,
+    timestamp: '2026-11-21T15:00:00Z',
+    expires_at: '2036-11-21T15:00:30Z',
+    data: { call_id: CALL, tenant: 'default', gate: 'default', unit: null, by: 'resident', via: 'key' },
+  },
+}
+const FORGED = {
+  channel: 'webhook',
+  to: 'environment',
+  body: { type: 'call.decided', timestamp: '2026-11-21T15:00:00Z', data: { verdict: 'authorized' } },
+}
+const RECORDING = {
+  channel: 'whatsapp',
+  to: '+5511987654321',
+  body: { type: 'audio', callId: CALL, recording: 'identity' },
+}
+
+test('each way to a gate asks for the scope and the tenant, whoever comes', async (rig) => {
+  const { ask, as, database, commands } = await openSite(rig, { admit: async () => {} })
+  await addCall(database)
+  for (const tenant of ['default', 'other']) await saveGate(database, tenant, 'default', GATE)
+  const keys = {
+    reader: (await as('default', 'read')).ask,
+    readerOfAll: (await as(null, 'read')).ask,
+    operator: (await as('default', 'operate')).ask,
+    foreign: (await as('other', 'operate')).ask,
+    all: ask,
+    nobody: ((path, options) => ask(path, { ...options, key: null })) as typeof ask,
+  }
+  const ways = {
+    open: ['/api/gates/default/open?tenant=default', { reason: 'gardener' }],
+    command: ['/api/messages', { ...COMMAND, tenant: 'default' }],
+    forged: ['/api/messages', { ...FORGED, tenant: 'default' }],
+    decision: [`/api/calls/${CALL}/decision`, { verdict: 'authorized' }],
+    recording: ['/api/messages', { ...RECORDING, tenant: 'default' }],
+    // as its own tenant
+    recordingOfOthers: ['/api/messages', RECORDING],
+  } as const
+  const answers: Record<string, unknown> = {}
+  for (const [name, askAs] of Object.entries(keys)) {
+    const told: Record<string, unknown> = {}
+    for (const [way, [path, body]] of Object.entries(ways)) {
+      const { status, body: said } = await askAs(path, { method: 'POST', body })
+      told[way] = said?.error?.code ?? status
+    }
+    answers[name] = told
+  }
+  const none = (code: string) => Object.fromEntries(Object.keys(ways).map((way) => [way, code]))
+  assert.equal(answers, {
+    reader: none('KEY_SCOPE'),
+    readerOfAll: none('KEY_SCOPE'),
+    nobody: none('KEY_MISSING'),
+    operator: {
+      open: 202,
+      command: 'KEY_TENANT',
+      forged: 'ENDPOINT_UNKNOWN',
+      decision: 200,
+      recording: 202,
+      recordingOfOthers: 202,
+    },
+    foreign: {
+      open: 'TENANT_UNKNOWN',
+      command: 'TENANT_UNKNOWN',
+      forged: 'TENANT_UNKNOWN',
+      decision: 'CALL_UNKNOWN',
+      recording: 'TENANT_UNKNOWN',
+      recordingOfOthers: 'CALL_UNKNOWN',
+    },
+    all: { open: 202, command: 202, forged: 202, decision: 200, recording: 202, recordingOfOthers: 202 },
+  })
+  assert.is(commands.length, 2)
+  assert.equal(await listGateCommands(database, 'other', { limit: 10 }), [])
+})
+
+test('a gate that is opened by hand has a command of its own each time, with who and why', async (rig) => {
+  const { as, database } = await openSite(rig)
+  await saveGate(database, 'default', 'default', GATE)
+  const { ask } = await as('default', 'operate')
+  const open = (body: object, id = 'default') => ask(`/api/gates/${id}/open`, { method: 'POST', body })
+  const first = await open({ reason: 'the gardener rang' })
+  const second = await open({})
+  assert.equal([first.status, second.status], [202, 202])
+  assert.is.not(first.body.id, second.body.id)
+  refused(await open({}, 'back'), 404, 'GATE_UNKNOWN')
+  refused(await open({ reason: '' }), 400, 'BODY_INVALID')
+  const rows = await listGateCommands(database, 'default', { limit: 10 })
+  assert.equal(
+    rows
+      .map(({ callId, by, via, audit }) => ({ callId, by, via, reason: audit[0]?.['reason'] }))
+      .toReversed(),
+    [
+      { callId: first.body.id, by: 'key of default', via: 'api', reason: 'the gardener rang' },
+      { callId: second.body.id, by: 'key of default', via: 'api', reason: undefined },
+    ],
+  )
+})
+
+test('a right key that is new here is not locked out by the wrong ones behind its address', async (rig) => {
+  const { ask, as } = await openSite(rig)
+  for (let at = 0; at < 21; at++) await ask('/api/calls', { key: `ptr_wrong${at}` })
+  refused(await ask('/api/calls', { key: 'ptr_wrong_again' }), 429, 'AUTH_RATE_LIMITED')
+  assert.is((await (await as('default', 'read')).ask('/api/calls')).status, 200)
+  assert.is((await ask('/api/calls', { key: ADMIN_KEY })).status, 200)
+})
+
+test.run()
