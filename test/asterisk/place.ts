@@ -46,7 +46,7 @@ export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4
         house.service.journal.subscribe(({ kind, data }) => {
           if (kind !== 'state') return
           const { actor, state } = data as { actor: string; state: string }
-          if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`))
+          if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`))
             gate.press('#').catch(() => {})
         }),
       )

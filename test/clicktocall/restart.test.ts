@@ -62,13 +62,13 @@ async function openPlace(rig: Rig, { blockedMs, attempts }: { blockedMs: number;
     const off = house.service.journal.subscribe(({ callId, kind, data }) => {
       if (callId !== phone.id || kind !== 'state') return
       const { actor, state } = data as { actor: string; state: string }
-      if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
+      if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void phone.press('#')
     })
     rig.defer(off)
     await phone.hearing('greeting')
     return phone
   }
-  const dialing = ({ id }: Phone) => house.noted(id, 'state', { actor: 'contact', state: 'call.dialing' })
+  const dialing = ({ id }: Phone) => house.noted(id, 'state', { actor: 'attempt-0', state: 'dialing' })
   const ask = async (count: number, { patiently = false } = {}) => {
     const visitors = await Promise.all(Array.from({ length: count }, attend))
     if (patiently) for (const { id } of visitors) patient.add(id)

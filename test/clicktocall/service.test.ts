@@ -48,7 +48,7 @@ function visit(rig: Rig, { service, visitor }: House, { unit = '101' } = {}): Ph
   const off = service.journal.subscribe(({ callId, kind, data }) => {
     if (callId !== phone.id || kind !== 'state') return
     const { actor, state } = data as { actor: string; state: string }
-    if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
+    if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void phone.press('#')
   })
   rig.defer(off)
   void phone.press(`${unit}#`)

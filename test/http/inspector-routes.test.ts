@@ -216,7 +216,7 @@ test('an ended call is replayed step by step as it was', async (rig) => {
     ({ states }: { states: Record<string, string> }) => states['call']?.split('.')[0],
   )
   const walked = outer.filter((state, index) => state !== undefined && state !== outer[index - 1])
-  assert.equal(walked, ['attending', 'matching', 'reaching', 'concluding', 'ended'])
+  assert.equal(walked, ['attending', 'matching', 'announcing', 'reaching', 'concluding', 'ended'])
   assert.is(body.call.outcome, 'authorized')
   const { machines } = body
   assert.equal(

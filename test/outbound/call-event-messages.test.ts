@@ -237,7 +237,7 @@ test('residents who were not reached get a note where the tenant wants that', as
       number: '101',
       label: 'apartamento 101',
       residents: [
-        { name: 'Ana', phone: '1001', whatsapp: '11 98765-4321' },
+        { name: 'Ana', phone: '1001', whatsapp: '+5511987654321' },
         { name: 'Bia', whatsapp: '+5511912345678', notify: false },
         { name: 'Caio', phone: '1002' },
       ],

@@ -125,7 +125,7 @@ async function visitorOf101(house: Awaited<ReturnType<typeof openService>>) {
   const off = house.service.journal.subscribe(({ callId, kind, data }) => {
     const { actor, state } = data as { actor?: string; state?: string }
     if (callId !== phone.id || kind !== 'state') return
-    if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void phone.press('#')
+    if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void phone.press('#')
   })
   void phone.press('#')
   await house.noted(phone.id, 'resident.wanted').finally(off)

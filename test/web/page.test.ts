@@ -94,12 +94,9 @@ inChromium('a call arrives, its chart lights up, it is decided here, and its end
   await page.locator(`.recent [data-call="${visitor.id}"]`, { hasText: 'Authorised' }).waitFor()
   const shown = (await page.evaluate('window.shown')) as string[]
   assert.is(shown[0], 'state-attending')
-  assert.ok(shown.indexOf('state-reaching-searching') > 0, shown.join())
-  assert.ok(
-    shown.findIndex((name) => name.startsWith('state-concluding')) >
-      shown.indexOf('state-reaching-searching'),
-    shown.join(),
-  )
+  const searching = shown.findIndex((name) => name.startsWith('state-reaching-searching'))
+  assert.ok(searching > 0, shown.join())
+  assert.ok(shown.findIndex((name) => name.startsWith('state-concluding')) > searching, shown.join())
   assert.is(shown.at(-1), 'state-ended')
   const [decision] = await house.service.database.query<{ decision: { via: string } }>(
     'select decision from calls where id = $1',
@@ -160,7 +157,7 @@ inChromium('a whole call is made with the phones of the page', async (rig) => {
     const { actor, state } = data as { actor: string; state: string }
     if (kind === 'state') recording = actor === 'question' && state === 'recording'
     // questions are cut short, and answers as soon as the microphone was heard
-    const goes = /^question asking|^visitor confirming/.test(`${actor} ${state}`)
+    const goes = /^question asking|^call announcing/.test(`${actor} ${state}`)
     if (goes || (recording && kind === 'speech.started' && leg === 'visitor')) void press(visitor, '#')
   })
   rig.defer(off)
@@ -501,7 +498,7 @@ function hurry(rig: Rig, house: House, id: string, press: (keys: string) => unkn
   const off = house.service.journal.subscribe(({ callId, kind, data }) => {
     const { actor, state } = data as { actor: string; state: string }
     if (callId !== id || kind !== 'state') return
-    if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) void press('#')
+    if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void press('#')
   })
   rig.defer(off)
 }

@@ -63,7 +63,7 @@ test('a visitor and a resident of the page make a whole call', async (rig) => {
   const off = house.service.journal.subscribe(({ callId, kind, data }) => {
     const { actor, state } = data as { actor: string; state: string }
     if (callId !== id || kind !== 'state') return
-    if (/^question (asking|recording)|^visitor confirming/.test(`${actor} ${state}`)) visitor.press('#')
+    if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) visitor.press('#')
   })
   rig.defer(off)
   await house.noted(id, 'resident.wanted')

@@ -1,4 +1,4 @@
-import { canonicalNumber } from '../../directory/index.ts'
+import { readNumber } from '../../directory/index.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 
 /** Hours after a person's last message in which WhatsApp allows any message, not only templates. */
@@ -14,7 +14,7 @@ export async function hasWritten(
        select from inbound_messages
        where tenant_id = $1 and phone = $2 and received_at > now() - $3 * interval '1 hour'
      ) as open`,
-    [tenantId, canonicalNumber(phone), WINDOW_HOURS],
+    [tenantId, readNumber(phone) ?? phone, WINDOW_HOURS],
   )
   return row!.open
 }
