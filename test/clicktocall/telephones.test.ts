@@ -52,8 +52,7 @@ async function openHouse(
         house.service.journal.subscribe(({ callId, kind, data }) => {
           if (callId !== phone.id || kind !== 'state') return
           const { actor, state } = data as { actor: string; state: string }
-          if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`))
-            void phone.press('#')
+          if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void phone.press('#')
         }),
       )
       void phone.press('901#')

@@ -125,8 +125,7 @@ export async function openService(rig: Rig, scene: Scene = {}) {
       const off = service.journal.subscribe(({ callId, kind, data }) => {
         if (callId !== phone.id || kind !== 'state') return
         const { actor, state } = data as { actor: string; state: string }
-        if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`))
-          void phone.press('#')
+        if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void phone.press('#')
       })
       await phone.press(`${unit}#`)
       await notes.noted(phone.id, 'resident.wanted').finally(off)
