@@ -4,7 +4,6 @@
  * Never: actors, sockets or SQL. Everything here runs 50 times a second per leg.
  */
 export { type BridgeLine, createBridgeLine } from './bridge.ts'
-export type { Law } from './codec.ts'
 export { createEar, type Ear, type EarFact, KEPT_MS } from './ear.ts'
 export { createEchoMeter } from './echo-meter.ts'
 export { cutFrames, type FrameSource } from './frames.ts'
