@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- actors`, `-- endpointing`, `-- words`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load` or `-- recovery`
+ * `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load` or `-- recovery`
  * runs one; `--json` prints nothing but JSON. The last five use the Postgres of DATABASE_URL, else an embedded one.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
+import { benchAnswers } from './answers.ts'
 import { benchEndpointing } from './endpointing.ts'
 import { benchInbound } from './inbound.ts'
 import { benchInspector } from './inspector.ts'
@@ -22,6 +23,7 @@ const BENCHES = [
   'actors',
   'endpointing',
   'words',
+  'answers',
   'inspector',
   'queue',
   'priority',
@@ -76,6 +78,7 @@ const results = [
   ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
   ...(wanted.includes('endpointing') ? await benchEndpointing(options) : []),
   ...(wanted.includes('words') ? await benchWords(options) : []),
+  ...(wanted.includes('answers') ? await benchAnswers(options) : []),
   ...(wanted.includes('inspector')
     ? await benchInspector({ ...options, legs: legs!, seconds: seconds! })
     : []),

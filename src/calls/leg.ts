@@ -184,6 +184,9 @@ class PortLeg implements Leg {
     } else if (fact.type === 'speech.ended') {
       listener?.({ type: 'speech.ended', ms: fact.ms })
       this.note(fact.type, { at: fact.at, ms: fact.ms })
+    } else if (fact.type === 'beep.heard') {
+      listener?.({ type: 'beep.heard' })
+      this.note(fact.type, { at: fact.at })
     } else if (fact.type === 'ulaw.detected' || fact.type === 'alaw.detected') {
       this.note(fact.type, {})
       log.warn(

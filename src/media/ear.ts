@@ -1,5 +1,6 @@
 import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
+import { type BeepDetector, createBeepDetector } from './beep.ts'
 import { AMBIGUOUS_BYTES, type CodecVerdict, createCodecTrap, LAWS, type Law } from './codec.ts'
 import { createDtmfDetector, type DtmfDetector } from './dtmf.ts'
 import { dbfs } from './level.ts'
@@ -11,6 +12,8 @@ export type EarFact =
   | { type: 'speech.started'; at: number }
   /** `at` is where the speech itself ended, `ms` how long it was. */
   | { type: 'speech.ended'; at: number; ms: number }
+  /** A steady tone, as a mailbox plays before it records. */
+  | { type: 'beep.heard'; at: number }
   | { type: 'key.pressed'; key: string; via: 'dtmf' | 'inband' }
   | { type: `${Law}.detected` }
 
@@ -62,6 +65,8 @@ export interface EarOptions {
   vad: VadEngine
   onFact: (fact: EarFact) => void
   speech?: Pick<VadOptions, 'mode' | 'onsetFrames' | 'hangoverMs'>
+  /** Whether beeps are looked for; default: no. */
+  beeps?: boolean
   /** Whether `kept` is used; otherwise no frame is copied for it. */
   keeps?: boolean
 }
@@ -94,6 +99,7 @@ class LegEar implements Ear, FrameTaker {
   readonly keeps: boolean
   readonly reframer: Reframer
   readonly dtmf: DtmfDetector
+  readonly beep: BeepDetector | undefined
   readonly vad: Vad
   readonly onFact: EarOptions['onFact']
   taps: readonly Tap[] = []
@@ -111,7 +117,7 @@ class LegEar implements Ear, FrameTaker {
   readonly tones = new Map<string, number>()
   lastInband = { key: '', at: Number.NEGATIVE_INFINITY }
 
-  constructor({ vad, onFact, speech = {}, keeps = true }: EarOptions) {
+  constructor({ vad, onFact, speech = {}, beeps = false, keeps = true }: EarOptions) {
     this.onFact = onFact
     this.keeps = keeps
     this.keptSamples = new Int16Array(keeps ? KEPT_FRAMES * FRAME_SAMPLES : 0)
@@ -120,6 +126,7 @@ class LegEar implements Ear, FrameTaker {
       started: (at) => onFact({ type: 'speech.started', at }),
       ended: ({ startMs, endMs }) => onFact({ type: 'speech.ended', at: endMs, ms: endMs - startMs }),
     })
+    this.beep = beeps ? createBeepDetector(() => onFact({ type: 'beep.heard', at: this.clock })) : undefined
     this.dtmf = createDtmfDetector((key) => {
       if (!this.inband) return
       this.lastInband = { key, at: this.clock }
@@ -219,6 +226,7 @@ class LegEar implements Ear, FrameTaker {
     this.count(power)
     // even if the PBX reports keys: a tone that is played to the other leg is a key there
     this.dtmf.push(samples, power)
+    this.beep?.push(samples, power)
     const tone = this.dtmf.sounding()
     if (tone !== undefined && tone === this.lastTone) this.tones.set(tone, this.clock)
     this.lastTone = tone

@@ -68,6 +68,9 @@ interface ConnectedLegOptions {
   log: Logger
 }
 
+/** ms of silence after which a resident has said hello. A pause within a sentence is as long, but costs nothing. */
+export const HELLO_END_MS = 360
+
 type Asked<Type extends MediaCommand['type']> = Extract<MediaCommand, { type: Type }>
 
 /** Ear, player and recorders on a connection. It releases all of them by itself when the connection closes. */
@@ -101,6 +104,8 @@ export class ConnectedLeg implements MediaLeg {
     this.ear = createEar({
       vad: assets.vad,
       onFact: (fact) => this.notice(fact),
+      // only residents have mailboxes, and are answered as soon as they have said hello
+      ...(this.role === 'resident' && { beeps: true, speech: { hangoverMs: HELLO_END_MS } }),
       keeps: transcriber.provider !== 'none',
     })
     this.filter = createToneFilter((key) => this.removed.set(key, this.ear.clock))

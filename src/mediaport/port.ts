@@ -61,6 +61,8 @@ export type MediaFact =
   | { type: 'speech.started'; at: number }
   /** `at` is where the speech itself ended, `ms` how long it was. */
   | { type: 'speech.ended'; at: number; ms: number }
+  /** A steady tone on the resident's leg, as a mailbox plays before it records. */
+  | { type: 'beep.heard'; at: number }
   /** The PBX sends raw µ-law or A-law as slin; it is decoded from now on. */
   | { type: 'ulaw.detected' }
   | { type: 'alaw.detected' }

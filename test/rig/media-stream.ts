@@ -50,9 +50,13 @@ export function hear(chunks: Iterable<Buffer>, watch?: (ear: Ear) => void): EarF
 }
 
 /** What an ear says while `feed` gives it something, and in a second of silence after that. */
-export function listen(feed: (ear: Ear) => void, speech: EarOptions['speech'] = {}): EarFact[] {
+export function listen(
+  feed: (ear: Ear) => void,
+  speech: EarOptions['speech'] = {},
+  beeps = false,
+): EarFact[] {
   const facts: EarFact[] = []
-  const ear = createEar({ vad: engine, onFact: (fact) => facts.push(fact), speech })
+  const ear = createEar({ vad: engine, onFact: (fact) => facts.push(fact), speech, beeps })
   feed(ear)
   ear.idle(1000)
   ear.close()

@@ -11,6 +11,8 @@ import { capture, energyBounds, engine, random, silence, soundOf } from './media
 
 const PROMPTS = join(import.meta.dirname, '..', '..', 'prompts')
 const LOCALES = ['pt-BR', 'en'] as const
+/** Speakers of their own, and prompts that are younger than the measurements: the noise must stay the same (ADR 24). */
+const NO_BABBLE = /^(sample-|ask-block|call-for-unit|mailbox-message|press-any-key|press-or-say-hello)/
 const SAMPLES = ['sample-visitor-name', 'sample-visitor-purpose', 'sample-resident-talk']
 const CAPTURES = ['visitor-app', 'resident-app']
 /** So many at once are a murmur in which no word can be told. */
@@ -61,7 +63,7 @@ export async function loadBabble(): Promise<Noise> {
   const voices = await Promise.all(
     LOCALES.map(async (locale) => {
       const directory = join(PROMPTS, locale)
-      const files = (await readdir(directory)).filter((file) => !file.startsWith('sample-')).sort()
+      const files = (await readdir(directory)).filter((file) => !NO_BABBLE.test(file)).sort()
       return Buffer.concat(await Promise.all(files.map((file) => readWav(join(directory, file)))))
     }),
   )
