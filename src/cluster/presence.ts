@@ -1,7 +1,8 @@
-import { reasonOf } from '../platform/errors.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import {
+  findTwin,
   LEASE_SECONDS,
   liveNodes,
   type NodeRow,
@@ -31,7 +32,10 @@ interface PresenceOptions {
 
 export type Presence = Awaited<ReturnType<typeof enterNodes>>
 
-/** Enters this process among those that share the database, and keeps its lease. Errors: DATABASE_UNREACHABLE. */
+/**
+ * Enters this process among those that share the database, and keeps its lease. Errors: DATABASE_UNREACHABLE; NODE_TAKEN, if a
+ * live process has the same name and one of the same roles.
+ */
 export async function enterNodes(options: PresenceOptions) {
   const { database, instance, nodeId, roles, log, beatMs = BEAT_MS } = options
   const startedAt = new Date()
@@ -64,6 +68,12 @@ export async function enterNodes(options: PresenceOptions) {
   }
 
   await write()
+  const twin = await findTwin(database, instance)
+  if (twin) {
+    await removeNode(database, instance)
+    const shared = roles.filter((role) => twin.roles.includes(role))
+    throw fail('NODE_TAKEN', { nodeId, roles: shared.join(', '), instance: twin.instance })
+  }
   known = await list()
   const timer = setInterval(() => {
     beating ??= beat().finally(() => {

@@ -22,6 +22,11 @@ export const ERRORS = {
   USAGE_WRONG: { status: 400, exit: 64, message: '{problem}' },
   NODE_TOO_OLD: { status: 500, exit: 78, message: 'Porteiro needs Node {wanted} or newer; this is {found}.' },
   BUG: { status: 500, exit: 70, message: 'Something went wrong inside Porteiro.' },
+  NODE_TAKEN: {
+    status: 500,
+    exit: 78,
+    message: 'A live process already is node "{nodeId}" with the role {roles}; give each its own NODE_ID.',
+  },
   SHUTTING_DOWN: { status: 503, message: 'The service is shutting down and takes no new calls.' },
 
   // store

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { enterNodes } from '../../src/cluster/presence.ts'
 import { silentNodes } from '../../src/cluster/sql/nodes.ts'
+import { openTopics } from '../../src/cluster/topics.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openTestDatabase } from '../rig/database.ts'
-import { suite } from '../rig/rig.ts'
+import { failure } from '../rig/failure.ts'
+import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('presence')
 
@@ -39,6 +41,39 @@ test('who misses two signs of life is silent, until one of the same name and rol
   await enter('b', 'voice')
   await enter('e', 'web')
   assert.equal(await silent(), [['e', 'worker']])
+})
+
+test('a live process of the same name and role is refused; a killed or draining one, and another role, are not', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const enter = async (roles: string[]) => {
+    const instance = randomUUID()
+    const topics = await openTopics({ database, instance, log: silentLog() })
+    rig.defer(() => topics.close())
+    const presence = await enterNodes({ database, instance, nodeId: 'a', roles, log: silentLog() })
+    rig.defer(() => presence.leave())
+    return { presence, topics }
+  }
+  const first = await enter(['voice', 'worker'])
+  const status = { status: 'running' }
+  await first.presence.describe(() => status)
+  const error = await failure(enter(['web', 'voice']))
+  assert.equal([error.code, error.exit], ['NODE_TAKEN', 78])
+  assert.equal([error.details['nodeId'], error.details['roles']], ['a', 'voice'])
+  assert.is((await first.presence.list()).length, 1, 'the refused process leaves no lease')
+  await enter(['web'])
+  status.status = 'draining'
+  await first.presence.renew()
+  const second = await enter(['voice'])
+  await second.presence.describe(() => ({ status: 'running' }))
+  // as of a killed process: the lease holds, the connection is gone
+  await second.topics.close()
+  await eventually(async () => {
+    const rows = await database.query('select from pg_stat_activity where application_name = $1', [
+      `porteiro ${second.presence.instance}`,
+    ])
+    return rows.length === 0 ? true : undefined
+  })
+  await enter(['voice'])
 })
 
 test.run()

@@ -58,6 +58,27 @@ export function silentNodes(
   )
 }
 
+/**
+ * Another process of the same name with one of the same roles, that started before and is alive: its lease holds, and its
+ * connection is there. A killed process leaves pg_stat_activity at once, so its successor need not wait for the lease.
+ */
+export async function findTwin(
+  database: Querier,
+  instance: string,
+): Promise<{ instance: string; roles: string[] } | undefined> {
+  const [twin] = await database.query<{ instance: string; roles: string[] }>(
+    `select o.instance, o.roles from nodes n join nodes o on o.node_id = n.node_id and o.instance <> n.instance
+     where n.instance = $1 and o.roles && n.roles and o.seen_at > now() - interval '${LEASE_SECONDS} seconds'
+       and coalesce(o.status->>'status', '') <> 'draining'
+       and (o.status is not null or (o.started_at, o.instance) < (n.started_at, n.instance))
+       and exists (select from pg_stat_activity where application_name = 'porteiro ' || o.instance
+         and datname = current_database())
+     limit 1`,
+    [instance],
+  )
+  return twin
+}
+
 /** Deletes a process's lease, and those of its predecessors that ended without signing off. */
 export async function removeNode(database: Querier, instance: string): Promise<void> {
   await database.query(
