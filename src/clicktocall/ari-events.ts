@@ -12,7 +12,7 @@ const MAX_PAUSE_MS = 30_000
 const PING_MS = 15_000
 /** An event is about 1 kB. */
 const MAX_BYTES = 1_048_576
-/** The three events that count; a busy PBX sends hundreds of others, which are not parsed. */
+/** The events that count; a busy PBX sends hundreds of others, which are not parsed. */
 const WANTED = /"type":\s*"Channel(StateChange|Destroyed)"/
 
 export interface AriEventsOptions {

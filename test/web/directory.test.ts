@@ -114,6 +114,7 @@ inChromium('how a unit is reached is edited by keyboard, step by step, and can b
   assert.ok(await dialog.getByRole('radio', { name: 'Its own plan' }).isChecked())
   await step(1).getByLabel('Rings (seconds)').fill('20')
   await step(1).getByLabel('Times').fill('2')
+  await step(1).getByLabel('How').selectOption({ label: 'all at once' })
   await dialog.getByRole('button', { name: 'Add a step' }).press('Enter')
   await step(2).getByLabel('Times').fill('5')
   await step(2).getByRole('combobox').first().selectOption({ label: 'Ask by WhatsApp' })
@@ -126,7 +127,7 @@ inChromium('how a unit is reached is edited by keyboard, step by step, and can b
   await dialog.getByRole('button', { name: 'Save' }).press('Enter')
   await dialog.waitFor({ state: 'detached' })
   assert.equal((await unitIn(house, '101')).plan, [
-    { kind: 'call', attempts: 2, ringSeconds: 20 },
+    { kind: 'call', attempts: 2, ringSeconds: 20, strategy: 'together' },
     { kind: 'operator' },
     { kind: 'whatsapp', ringSeconds: 45 },
   ])
