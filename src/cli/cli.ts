@@ -248,10 +248,11 @@ async function withDatabase(
   // on a terminal, show the progress of the embedded server's first start
   const log = process.stderr.isTTY ? createLog('warn') : silentLog()
   // the work is short and is not interrupted, so that the embedded server is always stopped after it
-  await interruptible(async () => {
-    const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, log })
+  await interruptible(async (signal) => {
+    const { databaseUrl: url, databaseSchema: schema, dataDir } = config
+    const database = await openDatabase({ url, schema, dataDir, log })
     try {
-      await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') }))
+      await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations'), signal }))
     } finally {
       await database.close()
     }

@@ -1,6 +1,6 @@
 import { type Config, parseConfig, readEnvironment, shortKey, unknownSettings } from '../config/index.ts'
 import { endBySignal } from '../platform/at-exit.ts'
-import { fail, type PorteiroError } from '../platform/errors.ts'
+import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { createLog, type Logger } from '../platform/log.ts'
 import { VERSION } from '../platform/package.ts'
 import {
@@ -43,6 +43,7 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
   const told = Promise.withResolvers<void>()
   let running: Running | undefined
   let signals = 0
+  const starting = new AbortController()
   const end = ({ service }: Running) => {
     service?.drain()
     told.resolve()
@@ -58,13 +59,14 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
       end(running)
     } else if (signals === 1) {
       log.info({ signal }, 'shutting down once started; a second signal ends it now')
+      starting.abort()
     } else {
       unhear()
       endBySignal(signal)
     }
   })
   try {
-    running = await start(config, log, roles ?? configured(config))
+    running = await start(config, log, roles ?? configured(config), starting.signal)
     if (welcome) {
       welcome.print(readyNotice(readyOf(running, config), welcome.columns))
     } else {
@@ -76,6 +78,11 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
     if (failure) announce(`porteiro: ${failure.message} (${failure.code})`)
     return failure?.exit ?? 0
+  } catch (error) {
+    // the signal ended the wait for another process that migrates
+    if (signals === 0 || asPorteiroError(error).code !== 'MIGRATION_LOCKED') throw error
+    log.info({ reason: reasonOf(error) }, 'stopped before the start was over')
+    return 0
   } finally {
     unhear()
   }
@@ -143,12 +150,17 @@ function configured(config: Config): ServedRole[] {
   return dials ? [...ROLES] : [...SERVICE_ROLES]
 }
 
-async function start(config: Config, log: Logger, roles: readonly ServedRole[]): Promise<Running> {
+async function start(
+  config: Config,
+  log: Logger,
+  roles: readonly ServedRole[],
+  starting: AbortSignal,
+): Promise<Running> {
   // the dialer first, so that the first call can ring a resident at once
   const dialer = roles.includes('dialer') ? await startDialer({ config, log }) : undefined
   try {
     const shared = roles.filter((role): role is ServiceRole => role !== 'dialer')
-    const service = shared.length > 0 ? await startRoles({ config, log }, shared) : undefined
+    const service = shared.length > 0 ? await startRoles({ config, log, starting }, shared) : undefined
     return { service, dialer }
   } catch (error) {
     await dialer?.stop()

@@ -87,6 +87,7 @@ export function isLoopback(host: string): boolean {
 function shape(read: Read) {
   return {
     databaseUrl: read.DATABASE_URL,
+    databaseSchema: read.DATABASE_SCHEMA,
     dataDir: resolve(read.DATA_DIR),
     audiosocket: {
       host: read.AUDIOSOCKET_HOST,

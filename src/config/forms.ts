@@ -53,6 +53,13 @@ export const postgresUrl = () =>
     string
   >
 
+/** A schema of Postgres that needs no quotes; the queue's has `_jobs` behind it, and 63 bytes are all that a name has. */
+export const schema = () =>
+  z.string().regex(/^(?!pg_)[a-z_][a-z0-9_]{0,49}$/, 'must be small letters, digits and _') as z.ZodType<
+    string,
+    string
+  >
+
 export const amqpUrl = () =>
   z.string().refine((value) => /^amqps?:$/.test(URL.parse(value)?.protocol ?? ''), {
     message: 'must be a URL such as amqp://user:password@host:5672/vhost',

@@ -11,6 +11,7 @@ import {
   openUrl,
   port,
   postgresUrl,
+  schema,
   secret,
   sentryDsn,
   template,
@@ -48,6 +49,11 @@ export const VARIABLES = {
     postgresUrl(),
     undefined,
     'Postgres to use; unset: an embedded Postgres 18 in DATA_DIR',
+  ),
+  DATABASE_SCHEMA: variable(
+    schema(),
+    'porteiro',
+    'schema of the tables; the queue has a second one, with _jobs appended',
   ),
   DATA_DIR: variable(text(), './data', 'directory of the embedded Postgres and the recordings'),
   RECORD_CALLS: variable(

@@ -42,8 +42,24 @@ export const ERRORS = {
     exit: 69,
     message: 'Another process is starting the Postgres in {directory}.',
   },
+  DATABASE_SEARCH_PATH: {
+    status: 500,
+    exit: 78,
+    message: 'Sessions of {database} do not have the search_path {schema}: {reason}. {remedy}',
+  },
+  DATABASE_POOLED: {
+    status: 500,
+    exit: 78,
+    message:
+      'DATABASE_URL leads to a pooler that lends out sessions by the transaction ({reason}). Use pool_mode = session, or connect to Postgres itself.',
+  },
   DATABASE_QUERY: { status: 500, message: 'Postgres refused a query: {reason}' },
   MIGRATION_CHANGED: { status: 500, exit: 78, message: 'Migration {file} has changed since it was applied.' },
+  MIGRATION_LOCKED: {
+    status: 503,
+    exit: 69,
+    message: 'Another process has the lock of the migrations: {holder}',
+  },
   MIGRATION_FAILED: { status: 500, exit: 69, message: 'Migration {file} failed: {reason}' },
   DIRECTORY_INVALID: {
     status: 400,

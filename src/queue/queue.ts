@@ -80,9 +80,16 @@ export async function openQueue({ database, log, works }: QueueOptions) {
     for (const listener of ready) listener(queue)
   }
   const noticeChannel = `${bossSchema(database)}_notices`
+  const schema = bossSchema(database)
+  const [found] = await database.query<{ there: boolean }>(
+    'select exists(select from pg_namespace where nspname = $1) as there',
+    [schema],
+  )
   const fetching = openFetchPool(database, log)
   const boss = new PgBoss({
-    schema: bossSchema(database),
+    schema,
+    // creating it takes the right to create schemas, even where it exists
+    createSchema: !found!.there,
     db: {
       executeSql: (text, values) => database.pool.query(timed(text, values)),
       listen: (channel, onNotification, onReconnect) =>

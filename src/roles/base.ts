@@ -42,6 +42,8 @@ export interface Base {
 
 interface BaseOptions {
   config: Config
+  /** Ends the wait for another process that migrates. */
+  starting?: AbortSignal | undefined
   log: Logger
   roles: readonly string[]
 }
@@ -51,7 +53,7 @@ interface BaseOptions {
  * migrations and of the queue.
  */
 export async function openBase(
-  { config, log, roles }: BaseOptions,
+  { config, log, roles, starting }: BaseOptions,
   owner: AsyncDisposableStack,
 ): Promise<Base> {
   const reports = await createErrorReports({ dsn: config.sentryDsn, release: VERSION, log })
@@ -59,12 +61,13 @@ export async function openBase(
   await makeDataDir(config.dataDir)
   const database = await openDatabase({
     url: config.databaseUrl,
+    schema: config.databaseSchema,
     dataDir: config.dataDir,
     log,
     max: CONNECTIONS.first + CONNECTIONS.further * (roles.length - 1),
   })
   owner.defer(() => database.close())
-  await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations') })
+  await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations'), signal: starting })
   const instance = randomUUID()
   const topics = await openTopics({ database, instance, log })
   owner.defer(() => topics.close())

@@ -29,6 +29,8 @@ export interface ServiceOptions {
   log: Logger
   /** The simulated telephone of CLICKTOCALL=loopback, if the demo or a test provides one. */
   telephone?: (port: () => number, assets: MediaAssets) => Telephone
+  /** Ends the wait for another process that migrates; the start then fails with MIGRATION_LOCKED. */
+  starting?: AbortSignal
 }
 
 interface Parts {
@@ -165,11 +167,11 @@ async function openParts(
   options: ServiceOptions & { roles: readonly ServiceRole[]; self: () => Self },
   owner: AsyncDisposableStack,
 ): Promise<Parts> {
-  const { config, log, roles, telephone, self } = options
+  const { config, log, roles, telephone, starting, self } = options
   const startedAt = new Date()
   const running = () => self().getSnapshot().matches('running')
   const has = (role: ServiceRole) => roles.includes(role)
-  const base = await openBase({ config, log, roles }, owner)
+  const base = await openBase({ config, log, roles, starting }, owner)
   const { database } = base
   const worker = has('worker') ? openWorker(base, owner) : undefined
   const voice = has('voice') ? await openVoice({ base, telephone }, owner) : undefined

@@ -3,11 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type pg from 'pg'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
-import { type DatabaseOptions, openDatabase } from '../../src/platform/postgres/database.ts'
+import { type Database, type DatabaseOptions, openDatabase } from '../../src/platform/postgres/database.ts'
 import { appliedMigrations, migrate } from '../../src/platform/postgres/migrate.ts'
-import { simulateTime } from '../rig/clock.ts'
+import { passTime, simulateTime } from '../rig/clock.ts'
 import { MIGRATIONS, openEmptyDatabase, openTestDatabase } from '../rig/database.ts'
 import { failure } from '../rig/failure.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -59,13 +60,48 @@ test('waits for a server that is starting up', async (rig) => {
   assert.is((error.cause as { code: string }).code, '28P01')
 })
 
-/** Lets everybody in and then says nothing any more; `asked` is called with the bytes of each query. */
+/** A message of the server: a letter, the length with itself, and the content. */
+function message(kind: string, content: Buffer): Buffer {
+  const head = Buffer.alloc(5)
+  head.write(kind)
+  head.writeUInt32BE(4 + content.length, 1)
+  return Buffer.concat([head, content])
+}
+
+const READY = message('Z', Buffer.from('I'))
+
+/** One row of text columns. */
+function row(columns: Record<string, string>): Buffer {
+  const names = Object.keys(columns).map((name) =>
+    // no table, type text (25)
+    Buffer.concat([Buffer.from(`${name}\0`), Buffer.from('00000000000000000019ffffffffffff0000', 'hex')]),
+  )
+  const values = Object.values(columns).map((value) => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(value.length)
+    return Buffer.concat([length, Buffer.from(value)])
+  })
+  const count = Buffer.from([0, names.length])
+  return Buffer.concat([
+    message('T', Buffer.concat([count, ...names])),
+    message('D', Buffer.concat([count, ...values])),
+    message('C', Buffer.from('SELECT 1\0')),
+    READY,
+  ])
+}
+
+/** Lets everybody in, says which session it is, and answers nothing else; `asked` is called with the bytes of each query. */
 async function hangingServer(rig: Rig, asked: (socket: Socket) => void) {
-  const port = await startingServer(rig, (_, socket) => {
+  const port = await startingServer(rig, (count, socket) => {
     rig.defer(() => socket.destroy())
-    socket.on('data', () => asked(socket))
-    // AuthenticationOk, ReadyForQuery
-    socket.write(Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1'))
+    socket.on('data', (bytes) => {
+      const text = bytes.toString('latin1')
+      if (text.includes('pg_backend_pid')) socket.write(row({ pid: String(count), path: 'porteiro' }))
+      else if (/^Q....(begin|rollback)\0$/s.test(text) && count === 2) {
+        socket.write(Buffer.concat([message('C', Buffer.from('BEGIN\0')), READY]))
+      } else if (!text.startsWith('X')) asked(socket)
+    })
+    socket.write(Buffer.concat([message('R', Buffer.alloc(4)), READY]))
   })
   return `postgresql://ana@127.0.0.1:${port}/gate`
 }
@@ -146,6 +182,45 @@ test('applies migrations once, also when several processes start together', asyn
   const files = await appliedMigrations(database)
   assert.ok(files.includes('0001-directory.sql'))
   assert.equal(runs.flatMap((run) => run.applied).sort(), files)
+})
+
+/** Another session that has the lock of this database's migrations, as a process that migrates has it. */
+async function holdLock(rig: Rig, database: Database): Promise<pg.PoolClient> {
+  const holder = await database.pool.connect()
+  rig.defer(() => holder.release(true))
+  await holder.query(`set application_name = 'an older porteiro'`)
+  await holder.query('select pg_advisory_lock($1, hashtext($2))', [0x706f7274, database.schema])
+  return holder
+}
+
+test('names the process that has the lock, after a minute or at the first signal', async (rig) => {
+  const database = await openEmptyDatabase(rig)
+  const holder = await holdLock(rig, database)
+  const { rows } = await holder.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const ending = new AbortController()
+  const interrupted = failure(migrate(database, { directory: MIGRATIONS, signal: ending.signal }))
+  ending.abort()
+  passTime(rig)
+  const began = performance.now()
+  for (const error of [await interrupted, await failure(migrate(database, { directory: MIGRATIONS }))]) {
+    assert.is(error.code, 'MIGRATION_LOCKED')
+    assert.is(error.details['pid'], rows[0]!.pid)
+    assert.is(error.details['application'], 'an older porteiro')
+    assert.match(error.message, `process ${rows[0]!.pid} of Postgres`)
+    assert.match(String(error.details['since']), /^\d{4}-\d\d-\d\dT/)
+  }
+  // simulated
+  assert.ok(performance.now() - began >= 60_000)
+  await holder.query('select pg_advisory_unlock_all()')
+  assert.ok((await migrate(database, { directory: MIGRATIONS })).applied.length > 0)
+})
+
+test('the lock is free again after a migration that failed', async (rig) => {
+  const database = await openEmptyDatabase(rig)
+  const directory = await migrationFiles(rig, { '0001-a.sql': 'create table a (n nothing);' })
+  assert.is((await failure(migrate(database, { directory }))).code, 'MIGRATION_FAILED')
+  await writeFile(join(directory, '0001-a.sql'), 'create table a (n int);')
+  assert.equal(await migrate(database, { directory }), { applied: ['0001-a.sql'] })
 })
 
 async function migrationFiles(rig: Rig, files: Record<string, string>): Promise<string> {

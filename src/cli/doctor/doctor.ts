@@ -137,12 +137,12 @@ const disk: Check = async ({ dataDir }) => {
 
 const database: Check = async (config) => {
   const name = 'database'
-  const { databaseUrl, dataDir } = config
+  const { databaseUrl, databaseSchema: schema, dataDir } = config
   // a check must not create a cluster
   const absent =
     databaseUrl === undefined && (await nearest(join(dataDir, 'postgres'))) !== join(dataDir, 'postgres')
   if (absent) return { name, state: 'ok', detail: 'embedded; created at the first start' }
-  const opened = await openDatabase({ url: databaseUrl, dataDir, log: silentLog(), max: 1 })
+  const opened = await openDatabase({ url: databaseUrl, schema, dataDir, log: silentLog(), max: 1 })
   try {
     const done = await appliedMigrations(opened)
     const files = (await readdir(join(PACKAGE_ROOT, 'migrations'))).filter((file) => file.endsWith('.sql'))
@@ -249,6 +249,10 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; it has no effect as it is.',
   DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trials.',
   DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',
+  DATABASE_SEARCH_PATH:
+    'Do what the message says, or let DATABASE_URL lead to Postgres itself (docs/operating.md#poolers).',
+  DATABASE_POOLED:
+    'Set pool_mode = session, or let DATABASE_URL lead to Postgres itself (docs/operating.md#poolers).',
   DATABASE_UNSUPPORTED: 'Set DATABASE_URL, or run npm install without --omit=optional.',
   PROMPT_MISSING: 'Install the package again, or add the file that is named.',
   PROMPT_FORMAT: 'Convert the file: sox in.wav -r 8000 -c 1 -b 16 out.wav',

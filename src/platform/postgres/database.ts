@@ -4,6 +4,7 @@ import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { withTimeout } from '../time.ts'
 import { openEmbedded } from './embedded/embedded.ts'
+import { assertSession, refusedOptions } from './session.ts'
 import { isStartingUp, translate } from './sqlstate.ts'
 
 /** Limit in ms for connecting; after it the server counts as down, and callers have their own fallback. */
@@ -48,8 +49,8 @@ export interface DatabaseOptions {
 }
 
 /**
- * Opens a pool and connects once. Throws DATABASE_UNREACHABLE (with host, port and database, never the password), and
- * the errors of openEmbedded. Later errors of Postgres are DATABASE_QUERY or DATABASE_UNREACHABLE, with the cause.
+ * Opens a pool and connects once. Throws DATABASE_UNREACHABLE (with host, port and database, never the password),
+ * DATABASE_SEARCH_PATH and DATABASE_POOLED behind a pooler that cannot be used, and the errors of openEmbedded. Later errors of Postgres are DATABASE_QUERY or DATABASE_UNREACHABLE, with the cause.
  */
 export async function openDatabase({
   url: given,
@@ -67,10 +68,13 @@ export async function openDatabase({
   try {
     opened = createPool(url, schema, max, log)
     await firstConnection(opened.pool)
+    // nothing lies between us and our own server
+    if (server === undefined) await assertSession(opened.pool, schema)
   } catch (error) {
     await opened?.end()
     await server?.close()
-    throw translate(error, opened === undefined ? {} : targetOf(opened.pool))
+    if (opened === undefined) throw translate(error, {})
+    throw refusedOptions(error, opened.pool, schema) ?? translate(error, targetOf(opened.pool))
   }
   const { pool, end } = opened
   const release = async () => {
@@ -145,7 +149,7 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
   }
 }
 
-/** The limit is per query and not on the pool, because migrations and their locks may take any time. */
+/** The limit is per query and not on the pool, because migrations may take any time. */
 function timed(text: string, values?: readonly unknown[]): pg.QueryConfig & { query_timeout: number } {
   return { text, query_timeout: QUERY_MS, ...(values && { values: values as unknown[] }) }
 }

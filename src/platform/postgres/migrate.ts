@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type pg from 'pg'
-import { fail, reasonOf } from '../errors.ts'
+import { fail, type PorteiroError, reasonOf } from '../errors.ts'
+import { delay } from '../time.ts'
 import type { Database, Querier } from './database.ts'
 import { translate } from './sqlstate.ts'
 
@@ -15,14 +16,25 @@ interface Migration {
   checksum: string
 }
 
+/** Limit in ms of the wait for another process that migrates. */
+const LOCK_MS = 60_000
+/** Pause in ms between two requests for the lock: a wait inside Postgres could be neither named nor ended. */
+const LOCK_POLL_MS = 250
+
+interface MigrateOptions {
+  directory: string
+  /** Ends the wait for the lock. */
+  signal?: AbortSignal | undefined
+}
+
 /**
  * Applies the new numbered `*.sql` files of `directory` in order, each in a transaction. Concurrent runs
  * wait for one another. Applied files that are missing here belong to a newer version and are ignored, so
- * that a deployment can be rolled back. Throws MIGRATION_CHANGED, MIGRATION_FAILED.
+ * that a deployment can be rolled back. Throws MIGRATION_CHANGED, MIGRATION_FAILED, MIGRATION_LOCKED.
  */
 export async function migrate(
   database: Database,
-  { directory }: { directory: string },
+  { directory, signal = new AbortController().signal }: MigrateOptions,
 ): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(directory)
   const client = await database.pool.connect().catch((error) => {
@@ -31,7 +43,7 @@ export async function migrate(
   const ignore = () => {}
   client.on('error', ignore)
   try {
-    await client.query('select pg_advisory_lock($1, hashtext($2))', [LOCK_CLASS, database.schema])
+    await takeLock(client, database.schema, signal)
     return { applied: await applyAll(client, database.schema, migrations) }
   } catch (error) {
     throw translate(error, {})
@@ -40,6 +52,44 @@ export async function migrate(
     // closing the session releases the lock, whatever state a failure left the session in
     client.release(true)
   }
+}
+
+async function takeLock(client: pg.PoolClient, schema: string, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + LOCK_MS
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock($1, hashtext($2)) as taken',
+      [LOCK_CLASS, schema],
+    )
+    if (rows[0]!.taken) return
+    if (signal.aborted || performance.now() >= end) throw await lockedError(client, schema)
+    await delay(LOCK_POLL_MS, signal)
+  }
+}
+
+interface Holder {
+  pid: number
+  /** Null where the role may not see the sessions of others. */
+  application: string | null
+  since: Date | null
+}
+
+async function lockedError(client: pg.PoolClient, schema: string): Promise<PorteiroError> {
+  // the first key of a pair is classid, the second objid, and 2 in objsubid says that it is a pair
+  const { rows } = await client.query<Holder>(
+    `select l.pid, a.application_name as application, a.backend_start as since
+     from pg_locks l left join pg_stat_activity a using (pid)
+     where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = $1::int::oid
+       and l.objid = hashtext($2)::oid
+       and l.database = (select oid from pg_database where datname = current_database())`,
+    [LOCK_CLASS, schema],
+  )
+  const [found] = rows
+  if (!found) return fail('MIGRATION_LOCKED', { holder: 'it was released just now' })
+  const { pid, application, since } = found
+  const named = `process ${pid} of Postgres (${application || 'without a name'})`
+  const holder = since ? `${named}, connected since ${since.toISOString()}` : named
+  return fail('MIGRATION_LOCKED', { holder, pid, application, since: since?.toISOString() })
 }
 
 /** The names of applied migrations in order; empty if none ever ran. */
@@ -53,7 +103,8 @@ export async function appliedMigrations(database: Querier): Promise<string[]> {
 }
 
 async function applyAll(client: pg.PoolClient, schema: string, migrations: Migration[]): Promise<string[]> {
-  await client.query(`create schema if not exists ${schema}`)
+  // `if not exists` asks for the right to create schemas even where it creates none
+  if (!(await hasSchema(client, schema))) await client.query(`create schema ${schema}`)
   await client.query(`create table if not exists ${schema}.migrations (
     file text primary key,
     checksum text not null,
@@ -72,6 +123,14 @@ async function applyAll(client: pg.PoolClient, schema: string, migrations: Migra
     applied.push(migration.file)
   }
   return applied
+}
+
+async function hasSchema(client: pg.PoolClient, schema: string): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(
+    'select exists(select from pg_namespace where nspname = $1) as there',
+    [schema],
+  )
+  return rows[0]!.there
 }
 
 async function applyOne(client: pg.PoolClient, schema: string, migration: Migration): Promise<void> {

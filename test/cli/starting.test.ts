@@ -1,0 +1,38 @@
+import * as assert from 'uvu/assert'
+import { silentLog } from '../../src/platform/log.ts'
+import { openDatabase } from '../../src/platform/postgres/database.ts'
+import { start } from '../rig/command.ts'
+import { openDatabaseUrl } from '../rig/database.ts'
+import { eventually, suite } from '../rig/rig.ts'
+
+const test = suite('starting')
+
+test('the first SIGTERM ends a start that waits for another process that migrates', async (rig) => {
+  const url = await openDatabaseUrl(rig)
+  const database = await openDatabase({ url, dataDir: 'never-made', log: silentLog() })
+  rig.defer(() => database.close())
+  const holder = await database.pool.connect()
+  rig.defer(() => holder.release(true))
+  await holder.query(`select pg_advisory_lock($1, hashtext('porteiro'))`, [0x706f7274])
+  const env = {
+    DATABASE_URL: url,
+    API_KEY: 'k',
+    AUDIOSOCKET_VISITOR_PORT: '0',
+    AUDIOSOCKET_RESIDENT_PORT: '0',
+  }
+  const serving = await start(rig, ['serve'], { ...env, API_PORT: '0' })
+  await eventually(async () => {
+    const waiting = await database.query(
+      `select from pg_stat_activity
+       where datname = current_database() and query like 'select pg_try_advisory_lock%'`,
+    )
+    return waiting.length > 0 || undefined
+  })
+  serving.child.kill('SIGTERM')
+  const { code, out } = await serving.ended
+  assert.is(code, 0)
+  assert.match(out, /stopped before the start was over/)
+  assert.match(out, /process \d+ of Postgres \(porteiro\), connected since/)
+})
+
+test.run()
