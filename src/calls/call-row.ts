@@ -35,7 +35,7 @@ export function actsFor({ byHand, phones, remotes }: LiveCall): string | undefin
   return byHand ?? phones.get(portOf(remotes.get('resident') ?? ''))
 }
 
-export function portOf(remote: string): string {
+function portOf(remote: string): string {
   return remote.slice(remote.lastIndexOf(':') + 1)
 }
 

@@ -14,7 +14,7 @@ const TOPIC = 'access.ended'
 /** Interval of checks in ms, for an announcement that was lost. */
 const CHECK_MS = 10_000
 
-export type AccessWatch = ReturnType<typeof createAccessWatch>
+type AccessWatch = ReturnType<typeof createAccessWatch>
 
 interface AccessWatchOptions {
   database: Database

@@ -1,6 +1,6 @@
 /**
  * The HTTP server: authentication, tenancy, schemas, routes (one file per noun), events, the inspector's and the page
- * telephone's sockets. Owns the SQL of api_keys.
+ * telephone's sockets. Owns the SQL of api_keys and sessions.
  * Never: business rules. A route checks the caller, calls a room and responds.
  */
 export { openHealth } from './health.ts'

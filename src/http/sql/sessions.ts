@@ -8,7 +8,7 @@ const PREFIX = 'pts_'
 /** The owner of a session: a key by its id, or the key of the configuration by its hash. */
 type Owner = { keyId: string } | { adminHash: Buffer }
 
-export interface SessionRow {
+interface SessionRow {
   id: string
   /** Null: of the key of the configuration. */
   key: Pick<KeyRow, 'id' | 'tenantId' | 'name' | 'scopes'> | null
