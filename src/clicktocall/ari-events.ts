@@ -25,7 +25,7 @@ export interface AriEventsOptions {
   log: Logger
 }
 
-interface AriEvents {
+type AriEvents = {
   close(): Promise<void>
 }
 

@@ -48,7 +48,7 @@ export interface Job {
   readonly claims: number
 }
 
-interface Demand {
+type Demand = {
   limit: number
   minPriority?: number | undefined
   maxPriority?: number | undefined

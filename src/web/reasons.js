@@ -202,6 +202,10 @@ export const REASONS = {
     'The main tenant "{tenant}" cannot be deleted.',
   ],
   UNIT_UNKNOWN: ['A unidade {unit} não existe.', 'There is no unit {unit}.'],
+  UNIT_AMBIGUOUS: [
+    'Mais de uma unidade tem o número {unit}; informe o bloco ou a torre.',
+    'Several units have the number {unit}; name the block or tower.',
+  ],
   UNIT_TAKEN: ['A unidade {number} já existe.', 'Unit {number} already exists.'],
   LOOPBACK_GATE: [
     'CLICKTOCALL=loopback simula moradores que autorizam todo mundo: nenhum portão pode ser configurado.',

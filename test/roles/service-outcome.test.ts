@@ -77,7 +77,7 @@ test('the visitor leaves while the resident is on the line', async (rig) => {
 })
 
 test('the resident leaves without deciding', async (rig) => {
-  const { rung, resident, ending } = await openService(rig)
+  const { rung, resident, ending } = await openService(rig, { settings: { CLICKTOCALL_ATTEMPTS: '1' } })
   const visitor = await rung()
   const answer = resident(visitor.id)
   await answer.hearing('resident-greeting')
