@@ -30,7 +30,11 @@ interface Service {
 }
 
 const STACK = 'examples/swarm/docker-stack.yml'
-const SECRETS = { POSTGRES_PASSWORD: 'abc', RABBITMQ_PASSWORD: 'def', API_KEY: 'k' }
+const SECRETS = {
+  POSTGRES_PASSWORD: 'abc',
+  RABBITMQ_PASSWORD: 'def',
+  API_KEY: 'a-key-of-twenty-letters-or-more',
+}
 /** Of the container, and so not the operator's to choose. */
 const INSIDE = {
   DATA_DIR: '/app/data',
@@ -76,6 +80,7 @@ const EXAMPLES: Record<string, string> = {
   SENTRY_DSN: 'https://k@sentry.example/1',
   AUDIOSOCKET_ADVERTISE: '10.1.2.3:8081',
   AUDIOSOCKET_RESIDENT_PORT: '7001',
+  API_KEY: 'another-key-of-twenty-letters',
   ARI_ENDPOINT: 'Local/{number}@internal',
   WHATSAPP_TEMPLATE: 'visita:pt_BR',
   WHATSAPP_QUESTION_TEMPLATE: 'pergunta:pt_BR',
@@ -213,11 +218,11 @@ test('the installed settings keep the data where the unit may write', () => {
   assert.ok(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) * 1000 > parseConfig({}).drainMs)
   // the script's own edits of .env.example
   const edits = [...script.matchAll(/-e (['"])(s\|.*?\|)\1/g)].map(([, , edit]) => edit!)
-  const args = edits.flatMap((edit) => ['-e', edit.replace('$key', 'abc')])
+  const args = edits.flatMap((edit) => ['-e', edit.replace('$key', SECRETS.API_KEY)])
   const written = execFileSync('sed', [...args, pathOf('.env.example')], { encoding: 'utf8' })
   const config = parseConfig(parseEnv(written))
   assert.is(config.dataDir, '/var/lib/porteiro')
-  assert.is(config.api.key, 'abc')
+  assert.is(config.api.key, SECRETS.API_KEY)
 })
 
 if (has('systemd-analyze')) {
