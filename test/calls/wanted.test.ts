@@ -54,6 +54,7 @@ async function calledFor(text: string, resident: (typeof PEOPLE)[number] | null)
     },
     rules: {
       decideEarly: async () => ({ decision: 'contact', rule: null }),
+      readAnswerRules: async () => ({ answerCheck: 'off', leavesMessage: false, afterTalk: 'end' }),
       resolvePlan: async () => ({ steps: [{ kind: 'call', attempts: 1 }], problem: null }),
     } as unknown as Parameters<typeof createCallEffects>[0]['rules'],
     operator: undefined,
