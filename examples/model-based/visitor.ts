@@ -14,6 +14,7 @@ import { createActor, fromPromise } from 'xstate'
 
 const unit: Unit = { id: '1', number: '101', label: '101' }
 const understood = { unit: null, identity: null, purpose: null, purposeSaid: false }
+const shared = { ...understood, shared: { number: '1', blocks: [] } }
 
 // whoever knows the gate keys the first digit into the greeting
 const all = ['', '1'].flatMap((digits) =>
@@ -30,16 +31,18 @@ const all = ['', '1'].flatMap((digits) =>
     ],
     // what the invoked ports may come back with, by the id of the invocation
     outputs: {
-      findUnit: [unit, null],
+      findUnit: [unit, 'several', null],
       listening: [
         { heard: null },
         { heard: understood },
+        { heard: shared },
         { heard: { ...understood, unit } },
         { heard: { ...understood, unit, identity: { name: 'identity', heard: true, ms: 1500 } } },
       ],
     },
     // the digits themselves never matter to where it goes, and beyond two askings nothing changes
-    tellApart: ({ asked, missed, gaveUp, transcribes, ...said }) => [
+    tellApart: ({ asked, missed, gaveUp, transcribes, asking, ...said }) => [
+      asking?.blocks.length,
       Math.min(asked, 2),
       missed,
       gaveUp,

@@ -67,7 +67,12 @@ test('a database that cannot be reached, and a port that is taken, are 69', asyn
   const taken = String(port)
   const [away, voice, api, [migration, call]] = await Promise.all([
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: nowhere }),
-    run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, NODE_ID: 'one', AUDIOSOCKET_VISITOR_PORT: taken }),
+    run(rig, ['serve'], {
+      ...FREE_PORTS,
+      DATABASE_URL: url,
+      NODE_ID: 'one',
+      AUDIOSOCKET_VISITOR_PORT: taken,
+    }),
     run(rig, ['serve'], { ...FREE_PORTS, DATABASE_URL: url, NODE_ID: 'other', API_PORT: taken }),
     runTogether(rig, [
       { args: ['migrate'], env: { DATABASE_URL: nowhere } },

@@ -291,7 +291,8 @@ test('the outcomes and the states of the broker are all there are', async () => 
     closed: true,
   }
   assert.equal([...BROKER_STATES].sort(), Object.keys(states).sort())
-  const { established, ...outer } = brokerMachine.states
+  // a loss is decided about in the same step
+  const { established, lost: _, ...outer } = brokerMachine.states
   assert.equal(
     [...Object.keys(outer), ...Object.keys(established!.states)].sort(),
     Object.keys(states).sort(),
