@@ -99,7 +99,8 @@ export function createStory({ write, text }: StoryOptions) {
       else if (kind === 'ended') tell(PORTEIRO, 'notes that the call is over')
       else if (kind === 'state') {
         const { actor, state: name = '' } = facts
-        if (actor === 'call') state = name
+        // the innermost state: who watches a story does not need the way to it
+        if (actor === 'call') state = name.split('.').at(-1)!
         const deed = DEEDS[`${actor} ${name}`]
         if (deed !== undefined) tell(PORTEIRO, deed)
       }
