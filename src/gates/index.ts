@@ -13,6 +13,7 @@ export {
   type GateInput,
   hasGates,
   listGateCommands,
+  listGateIds,
   listGates,
   MAIN_GATE,
   saveGate,

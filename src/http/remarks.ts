@@ -1,5 +1,6 @@
 import type { z } from 'zod'
-import { countShutWindows, listHeldNumbers, MAIN_TENANT } from '../directory/index.ts'
+import { countShutWindows, listExtensions, listHeldNumbers, MAIN_TENANT } from '../directory/index.ts'
+import { listGateIds, MAIN_GATE } from '../gates/index.ts'
 import { countRetrying, listPauses, OWN_ENDPOINT, pausedEndpoints, readBreaker } from '../outbound/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -13,7 +14,7 @@ export type Whole = Record<string, unknown>
 
 /** Limit in ms for the database; a status without its remarks is better than none. */
 const LOOK_MS = 1000
-/** Maximum number of listed endpoints. */
+/** Maximum number of listed endpoints, gates and entrances of each kind. */
 const MOST = 20
 
 export interface RemarkOptions extends Pick<EndpointRoutesOptions, 'ownEndpoint'> {
@@ -47,12 +48,13 @@ async function storedRemarks(
   tenantId: string | null,
 ): Promise<Remark[]> {
   const own = tenantId ?? undefined
-  const [pauses, retrying, paused, held, shut, environment] = await Promise.all([
+  const [pauses, retrying, paused, held, shut, mismatched, environment] = await Promise.all([
     listPauses(database, own),
     countRetrying(database, own),
     pausedEndpoints(database, { tenantId: own, limit: MOST }),
     listHeldNumbers(database, own),
     countShutWindows(database, own),
+    mismatchedGates(database, own),
     ownEndpoint && (own === undefined || own === MAIN_TENANT)
       ? readBreaker(database, OWN_ENDPOINT)
       : undefined,
@@ -67,6 +69,7 @@ async function storedRemarks(
       }),
     ),
     ...(retrying > 0 ? [{ code: 'messages.retrying', count: retrying } as const] : []),
+    ...mismatched,
     ...(held.length > 0 ? [{ code: 'numbers.held', count: held.length } as const] : []),
     ...(shut.empty > 0 ? [{ code: 'windows.empty', count: shut.empty } as const] : []),
     ...(shut.untrusted > 0 ? [{ code: 'windows.untrusted', count: shut.untrusted } as const] : []),
@@ -90,6 +93,38 @@ async function storedRemarks(
           } as const,
         ]
       : []),
+  ]
+}
+
+/** Gates that no entrance opens, and entrances that open no gate although others of their tenant do. */
+async function mismatchedGates(database: Database, tenantId: string | undefined): Promise<Remark[]> {
+  const [gates, entrances] = await Promise.all([
+    listGateIds(database, tenantId),
+    listExtensions(database, tenantId),
+  ])
+  if (gates.length === 0) return []
+  const keyOf = (tenant: string, id: string) => JSON.stringify([tenant, id])
+  const known = new Set(entrances.map(({ condominio_id: tenant, id }) => keyOf(tenant, id)))
+  const written = new Set(gates.map((gate) => keyOf(gate.tenantId, gate.id)))
+  const opening = new Set(gates.filter(({ enabled }) => enabled).map((gate) => gate.tenantId))
+  const main = new Set(
+    gates.filter(({ id, enabled }) => id === MAIN_GATE && enabled).map((gate) => gate.tenantId),
+  )
+  const unused = gates.filter(
+    ({ tenantId: tenant, id, enabled }) => enabled && id !== MAIN_GATE && !known.has(keyOf(tenant, id)),
+  )
+  const gateless = entrances.filter(
+    // a gate of its own that is disabled is meant to stay closed
+    ({ condominio_id: tenant, id }) =>
+      opening.has(tenant) && !main.has(tenant) && !written.has(keyOf(tenant, id)),
+  )
+  return [
+    ...unused
+      .slice(0, MOST)
+      .map(({ tenantId: tenant, id }): Remark => ({ code: 'gate.unused', gate: id, tenant })),
+    ...gateless
+      .slice(0, MOST)
+      .map(({ condominio_id: tenant, id }): Remark => ({ code: 'entrance.gateless', entrance: id, tenant })),
   ]
 }
 

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import { writeExtension } from '../../src/directory/index.ts'
 import { addPause, createEndpoint } from '../../src/outbound/index.ts'
 import { addMessage, openSite } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'
@@ -100,6 +101,39 @@ test('what the service can do is told of the tenant that is asked about', async 
   assert.equal((await alone.ask('/api/abilities')).body, {
     ...{ call: null, operator: null, transcription: null, whatsapp: null },
   })
+})
+
+test('a gate that no entrance opens, and an entrance without a gate where others have one, are remarks', async (rig) => {
+  const { ask, as, database } = await openSite(rig)
+  const remarks = async (asked = ask) =>
+    ((await asked('/api/status')).body.remarks as Record<string, unknown>[]).filter(({ code }) =>
+      ['gate.unused', 'entrance.gateless'].includes(String(code)),
+    )
+  const gate = { kind: 'webhook', url: 'https://gate.example/open' }
+  const put = (id: string, body: object) => ask(`/api/gates/${id}`, { method: 'PUT', body })
+  for (const [at, id] of ['front', 'back'].entries())
+    await writeExtension(database, {
+      id,
+      ramal_ia: '1001',
+      ramal_retorno: '1002',
+      ip_servidor: '127.0.0.1',
+      porta_ia: 18580 + 2 * at,
+      porta_retorno: 18581 + 2 * at,
+      condominio_id: 'default',
+    })
+  assert.equal(await remarks(), [], 'a tenant without gates lets visitors in by hand')
+  await put('front', gate)
+  await put('x', gate)
+  const expected = [
+    { code: 'gate.unused', gate: 'x', tenant: 'default' },
+    { code: 'entrance.gateless', entrance: 'back', tenant: 'default' },
+  ]
+  assert.equal(await remarks(), expected)
+  assert.equal(await remarks((await as('default', 'read')).ask), expected)
+  assert.equal(await remarks((await as('other', 'read')).ask), [])
+  await put('default', gate)
+  await put('x', { ...gate, enabled: false })
+  assert.equal(await remarks(), [])
 })
 
 test.run()

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import * as assert from 'uvu/assert'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
-import { addGateCommand, listGates, noteGateCommand, saveGate } from '../../src/gates/sql/gates.ts'
+import {
+  addGateCommand,
+  deleteGate,
+  listGates,
+  noteGateCommand,
+  saveGate,
+} from '../../src/gates/sql/gates.ts'
 import { createKey } from '../../src/http/sql/keys.ts'
 import { logIn, snapshot, type Visit, visit, withChromium } from '../rig/page-rig.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -218,17 +224,18 @@ inChromium("a key sees its tenant's gates only, and does what its scope allows",
 /** A visitor who was let in by the API. */
 async function letIn(house: House): Promise<string> {
   const visitor = await house.rung()
-  const response = await fetch(
-    `http://127.0.0.1:${house.service.ports.api}/api/calls/${visitor.id}/decision`,
-    {
-      method: 'POST',
-      headers: { authorization: `Bearer ${house.key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ verdict: 'authorized' }),
-    },
-  )
-  assert.ok(response.ok, await response.text())
-  await house.ending(visitor.id)
+  await authorise(house, visitor.id)
   return visitor.id
+}
+
+async function authorise(house: House, id: string): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${house.service.ports.api}/api/calls/${id}/decision`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${house.key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ verdict: 'authorized' }),
+  })
+  assert.ok(response.ok, await response.text())
+  await house.ending(id)
 }
 
 inChromium('a call tells what became of its command to open, and leads to the message', async (rig) => {
@@ -245,6 +252,15 @@ inChromium('a call tells what became of its command to open, and leads to the me
   await open(untold)
   await head.getByText('Nenhum portão recebeu o comando').waitFor()
   await head.getByRole('link', { name: 'Ver os portões' }).waitFor()
+  assert.is(await head.locator('[data-opening] .mark.bad').count(), 0, 'this tenant opens by hand')
+
+  await saveGate(database, 'default', 'x', { kind: 'webhook', url: controller.url })
+  const unopened = await house.rung()
+  await open(unopened.id)
+  await head.getByText('Autorizar não abre nenhum portão').waitFor()
+  await authorise(house, unopened.id)
+  await head.locator('[data-opening] .mark.bad', { hasText: 'Nenhum portão recebeu o comando' }).waitFor()
+  await deleteGate(database, 'default', 'x')
 
   await saveGate(database, 'default', 'default', { kind: 'webhook', url: controller.url })
   const told = await letIn(house)

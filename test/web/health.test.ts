@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import { saveGate } from '../../src/gates/sql/gates.ts'
 import { addMessage } from '../rig/http-rig.ts'
 import { logIn, visit, withChromium } from '../rig/page-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'
@@ -20,6 +21,7 @@ inChromium(
       `insert into nodes (instance, node_id, roles, started_at, seen_at)
      values (gen_random_uuid(), 'lost', '{worker}', now() - interval '1 hour', now() - interval '25 seconds')`,
     )
+    await saveGate(database, 'default', 'x', { kind: 'webhook', url: 'https://gate.example/x' })
     // a process looks at the others each 5 s
     await eventually(() => {
       const { nodes } = house.service.status() as { nodes?: { isSilent: boolean }[] }
@@ -29,15 +31,19 @@ inChromium(
     const { page } = here
     await logIn(here, house.key)
     await page.getByRole('link', { name: 'Health' }).click()
-    await page.getByRole('heading', { name: 'Ready for calls' }).waitFor()
+    await page.getByRole('heading', { name: 'Answers calls, but no telephone rings' }).waitFor()
+    assert.is(await page.getByText('Ready for calls').count(), 0)
+    const problems = page.getByRole('region', { name: 'Problems' }).getByRole('listitem')
+    await problems.filter({ hasText: 'Gate x of default never opens' }).waitFor()
+    assert.is(await page.locator('main h2, .stack h2').first().innerText(), 'Problems')
     const remarks = page.getByRole('region', { name: 'Worth a look' }).getByRole('listitem')
     await remarks.filter({ hasText: '1 message was not sent and is being retried' }).waitFor()
-    await remarks.filter({ hasText: 'CLICKTOCALL=off: no telephone rings' }).waitFor()
+    await problems.filter({ hasText: 'CLICKTOCALL=off: no telephone rings' }).waitFor()
     await remarks.filter({ hasText: 'Nobody has connected yet; only this machine can' }).waitFor()
-    await remarks.filter({ hasText: 'Process lost has sent no heartbeat since' }).waitFor()
+    await problems.filter({ hasText: 'Process lost has sent no heartbeat since' }).waitFor()
     const lost = page.locator('.panel', { has: page.getByRole('heading', { name: 'Process lost' }) })
     await lost.getByText('Silent since').waitFor()
-    await page.locator('.wellness.calm[title="Ready · 4 notes"]').waitFor()
+    await page.locator('.wellness.calm[title="With problems · 5 notes"]').waitFor()
 
     await page.route('**/api/status', async (route) => {
       const answer = await (await route.fetch()).json()

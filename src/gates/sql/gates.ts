@@ -76,6 +76,18 @@ export async function hasGates(database: Querier): Promise<boolean> {
   return rows.length > 0
 }
 
+/** The enabled and disabled gates of one tenant, or of all, by id. */
+export function listGateIds(
+  database: Querier,
+  tenantId?: string,
+): Promise<Pick<GateRow, 'tenantId' | 'id' | 'enabled'>[]> {
+  return database.query(
+    `select tenant_id as "tenantId", id, enabled from gates
+     where $1::text is null or tenant_id = $1 order by tenant_id, id`,
+    [tenantId ?? null],
+  )
+}
+
 /** False if there was none. */
 export async function deleteGate(database: Querier, tenantId: string, id: string): Promise<boolean> {
   const rows = await database.query('delete from gates where tenant_id = $1 and id = $2 returning id', [

@@ -30,6 +30,14 @@ export const remark = z
       .describe(
         'Number of auto-open windows with an intent whose tenant does not trust stated intents; they never open',
       ),
+    z
+      .object({ code: z.literal('gate.unused'), gate: z.string(), tenant: z.string() })
+      .describe('No extension has the id of this gate, so it never opens'),
+    z
+      .object({ code: z.literal('entrance.gateless'), entrance: z.string(), tenant: z.string() })
+      .describe(
+        'This extension opens no gate, although its tenant has gates: it has none, and there is no `default`',
+      ),
     z.object({ code: z.literal('clicktocall.off') }).describe('CLICKTOCALL=off: residents are not called'),
     z
       .object({ code: z.literal('audiosocket.loopback') })

@@ -5,6 +5,15 @@ import { Icon } from './icons.js'
 
 /** @typedef {import('../api-types.d.ts').Remark} Remark */
 
+/** What keeps visitors, residents or gates from being reached. */
+const PROBLEMS = new Set([
+  'clicktocall.off',
+  'gate.unused',
+  'entrance.gateless',
+  'gate.closed',
+  'process.silent',
+])
+
 /** What is no problem and may yet surprise: `{ text, to }`, `to` where more of it is. */
 export const remarks = computed(() =>
   (health.value.status?.remarks ?? []).map(wordsOf).filter((one) => one !== undefined),
@@ -26,7 +35,10 @@ function wordsOf(remark) {
  * @param {number} number
  */
 export function remarkWord(number) {
-  return `${tr('Pronto', 'Ready')} · ${count(number, 'aviso', 'avisos', 'note', 'notes')}`
+  const word = remarks.value.some(({ code }) => PROBLEMS.has(code))
+    ? tr('Com problemas', 'With problems')
+    : tr('Pronto', 'Ready')
+  return `${word} · ${count(number, 'aviso', 'avisos', 'note', 'notes')}`
 }
 
 /** @type {{ [Code in Remark['code']]: (remark: Extract<Remark, { code: Code }>) => { text: string, to?: string } }} */
@@ -88,6 +100,20 @@ const WORDS = {
     ),
     to: '#/directory',
   }),
+  'gate.unused': ({ gate, tenant }) => ({
+    text: tr(
+      `O portão ${gate} de ${tenant} nunca abre: nenhum ramal tem esse nome`,
+      `Gate ${gate} of ${tenant} never opens: no extension has that name`,
+    ),
+    to: '#/directory',
+  }),
+  'entrance.gateless': ({ entrance, tenant }) => ({
+    text: tr(
+      `O ramal ${entrance} de ${tenant} não abre nenhum portão: ele não tem o seu, e não há portão default`,
+      `Extension ${entrance} of ${tenant} opens no gate: it has none of its own, and there is no gate default`,
+    ),
+    to: '#/directory',
+  }),
   'clicktocall.off': () => ({
     text: tr('CLICKTOCALL=off: nenhum telefone toca', 'CLICKTOCALL=off: no telephone rings'),
   }),
@@ -111,9 +137,24 @@ const WORDS = {
   }),
 }
 
-/** The list of them; nothing where there is none. */
+/** The remarks that keep somebody or something from being reached; nothing where there is none. */
+export function Problems() {
+  const found = remarks.value.filter(({ code }) => PROBLEMS.has(code))
+  if (found.length === 0) return null
+  return html`<section class="panel" aria-labelledby="problems-title">
+    <h2 id="problems-title">${tr('Problemas', 'Problems')}</h2>
+    <ul class="problems">
+      ${found.map(
+        ({ code, text, to }) =>
+          html`<li data-remark=${code}><span class="mark bad"><${Icon} name="warning" />${text}</span>${to && html` <a href=${to}>${tr('ver', 'see it')}</a>`}</li>`,
+      )}
+    </ul>
+  </section>`
+}
+
+/** The other remarks; nothing where there is none. */
 export function Remarks() {
-  const found = remarks.value
+  const found = remarks.value.filter(({ code }) => !PROBLEMS.has(code))
   if (found.length === 0) return null
   return html`<section class="panel" aria-labelledby="remarks-title">
     <h2 id="remarks-title">${tr('Vale conferir', 'Worth a look')}</h2>

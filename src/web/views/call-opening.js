@@ -4,6 +4,7 @@ import { html, useState } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { failureOf, messageStateOf, tr } from '../words.js'
+import { MAIN_GATE } from './gate.js'
 import { commandStateOf } from './gate-commands.js'
 
 /** @typedef {import('../api-types.d.ts').Message} Message */
@@ -22,26 +23,29 @@ const OVER = new Set(['acknowledged', 'refused', 'failed', 'expired', 'cancelled
  */
 export function Opening({ id, tenant, decidedAt }) {
   const [isOver, setOver] = useState(false)
-  /** @returns {Promise<{ command?: Command, message?: Message, age: number }>} */
+  /** @returns {Promise<{ command?: Command, message?: Message, age: number, gates: number }>} */
   const ask = async () => {
-    const [commands, messages, at] = await Promise.all([
+    const [commands, messages, gates, at] = await Promise.all([
       get(withQuery('/api/gates/commands', { tenant, call: id })),
       get(withQuery('/api/messages', { call: id, channel: 'gate', limit: 1 })),
+      get(withQuery('/api/gates', { tenant })),
       serviceTime(),
     ])
     const [command, message] = [commands.items[0], messages.items[0]]
     const age = at - decidedAt
     setOver([command, message].some((one) => one && OVER.has(one.status)) || age > LASTS_MS)
-    return { command, message, age }
+    return { command, message, age, gates: gates.items.length }
   }
   const { value } = useLoad(ask, [id], isOver ? undefined : LOOK_MS)
   if (!value) return null
-  const { command, message, age } = value
+  const { command, message, age, gates } = value
   if (!command && !message) {
     // it may be about to be written
     if (age < WRITING_MS) return null
+    // a tenant without gates lets visitors in by hand
+    const look = gates > 0 ? { shape: 'cross', tone: 'bad' } : { shape: 'dot', tone: 'calm' }
     return html`<p class="opening" data-opening>
-      <${Mark} word=${tr('Nenhum portão recebeu o comando', 'No gate got the command')} shape="dot" tone="calm" />
+      <${Mark} word=${tr('Nenhum portão recebeu o comando', 'No gate got the command')} ...${look} />
       <a href="#/directory">${tr('Ver os portões', 'See the gates')}</a>
     </p>`
   }
@@ -50,6 +54,25 @@ export function Opening({ id, tenant, decidedAt }) {
     <${Mark} ...${openingOf(command, message)} />
     ${error && status !== 'sent' && html`<span class="help"><code>${error.code}</code> ${failureOf(error)}</span>`}
     ${message && html`<a href="#/queue/${message.id}">${tr('Ver a mensagem', 'See the message')}</a>`}
+  </p>`
+}
+
+/**
+ * A warning before the decision, where the tenant has gates and this entrance opens none of them.
+ * @param {{ tenant: string, entrance: string | null }} props
+ */
+export function Gateless({ tenant, entrance }) {
+  const { value } = useLoad(
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Gate>>} */ () =>
+      get(withQuery('/api/gates', { tenant })),
+    [tenant],
+  )
+  const gates = value?.items ?? []
+  const gate = gates.find(({ id }) => id === entrance) ?? gates.find(({ id }) => id === MAIN_GATE)
+  if (gates.length === 0 || gate?.enabled) return null
+  return html`<p class="opening" data-gateless>
+    <${Mark} word=${tr('Autorizar não abre nenhum portão: esta entrada não tem portão ativado', 'Authorising opens no gate: this entrance has no enabled gate')} shape="cross" tone="bad" />
+    <a href="#/directory">${tr('Ver os portões', 'See the gates')}</a>
   </p>`
 }
 

@@ -10,7 +10,7 @@ import { Failure } from '../parts/notice.js'
 import { lasted, moment, stateOf, tr } from '../words.js'
 import { Decide, Legs } from './call-actions.js'
 import { Charts } from './call-charts.js'
-import { Opening } from './call-opening.js'
+import { Gateless, Opening } from './call-opening.js'
 import { Conversation } from './conversation.js'
 import { Journal } from './journal.js'
 
@@ -59,6 +59,7 @@ export function Call({ id }) {
       </p>
       ${call.decision?.verdict === 'authorized' && html`<${Opening} id=${id} tenant=${call.tenantId} decidedAt=${call.decision.at} />`}
       ${!ended && html`<${Legs} id=${id} legs=${listed?.snapshot?.legs ?? view.snapshot?.legs ?? []} />`}
+      ${!ended && !call.decision && may('operate') && call.tenantId && html`<${Gateless} tenant=${call.tenantId} entrance=${call.gate ?? null} />`}
       ${!ended && may('operate') && html`<${Decide} id=${id} decided=${Boolean(call.decision)} awaitingVisitor=${Boolean(call.awaitingVisitor)} />`}
     </header>
     <div class="call-body">

@@ -3,7 +3,7 @@ import { html } from '../lib.js'
 import { dependencies } from '../parts/dependencies.js'
 import { Icon, Mark } from '../parts/icons.js'
 import { Failure } from '../parts/notice.js'
-import { Remarks } from '../parts/remarks.js'
+import { Problems, Remarks } from '../parts/remarks.js'
 import { lackOf, moment, tr } from '../words.js'
 
 /** Every part the service depends on, with the remedy where one is not well. */
@@ -21,7 +21,8 @@ export function Health() {
       </div>
     </div>
     <div class="stack">
-      ${ready && !ready.error && html`<${Ready} ready=${ready} calls=${callsOf(status)} />`}
+      <${Problems} />
+      ${ready && !ready.error && html`<${Ready} ready=${ready} calls=${callsOf(status)} silent=${reachesNobody(status)} />`}
       <${Remarks} />
       ${failed && html`<section class="panel"><${Failure} error=${failed} again=${look} /></section>`}
       ${status && !failed && html`<${Parts} />`}
@@ -40,11 +41,19 @@ function callsOf(status) {
   return !status.nodes || status.nodes.some(takes) ? 'elsewhere' : 'nowhere'
 }
 
-/** @param {{ ready: import('../api-types.d.ts').Readiness, calls: string }} props */
-function Ready({ ready: { ready, lacks }, calls }) {
-  const well = ready && calls !== 'nowhere'
+/**
+ * No telephone rings, and the environment has no account to ask residents in writing.
+ * @param {import('../health.js').Health['status']} status
+ */
+function reachesNobody(status) {
+  return Boolean(status?.remarks?.some(({ code }) => code === 'clicktocall.off')) && !status?.steps?.whatsapp
+}
+
+/** @param {{ ready: import('../api-types.d.ts').Readiness, calls: string, silent: boolean }} props */
+function Ready({ ready: { ready, lacks }, calls, silent }) {
+  const well = ready && calls !== 'nowhere' && !silent
   return html`<section class="panel">
-    <h2><${Mark} word=${wordFor(ready, calls)} shape=${well ? 'check' : 'cross'} tone=${well ? 'ok' : 'bad'} /></h2>
+    <h2><${Mark} word=${silent && ready && calls !== 'nowhere' ? tr('Atende, mas nenhum telefone toca', 'Answers calls, but no telephone rings') : wordFor(ready, calls)} shape=${well ? 'check' : 'cross'} tone=${well ? 'ok' : 'bad'} /></h2>
     ${
       calls === 'nowhere'
         ? html`<p class="help">${tr('Nenhum processo com o papel voice dá sinal: quem chama do portão não é atendido.', 'No process with the role voice has a heartbeat: calls from the gate are not answered.')}</p>`
