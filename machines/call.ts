@@ -241,7 +241,6 @@ export const callMachine = setup({
         onError: { target: 'concluding', actions: end('unreachable', 'fault') },
       },
       on: {
-        'contact.ringing': { actions: assign({ ringing: ({ event }) => event.kind }) },
         'contact.answered': { actions: assign({ line: ({ event }) => event.attempt }) },
         'contact.ended': { actions: { type: 'keepAttempt', params: ({ event }) => event.attempt } },
       },
@@ -351,7 +350,7 @@ export const callMachine = setup({
                   input: ({ context }) => ({
                     callId: context.callId,
                     role: 'visitor',
-                    pieces: [context.ringing === 'operator' ? 'operator-answered' : 'resident-answered'],
+                    pieces: [context.line?.kind === 'operator' ? 'operator-answered' : 'resident-answered'],
                   }),
                 },
                 {
@@ -507,7 +506,7 @@ function holding({ callId }: CallContext) {
   return { callId, role: 'visitor', tone: 'hold' } as const
 }
 
-/** Before the goodbyes only a command hangs a visitor up. */
+/** Before the goodbyes we hang up only by command, or for a codec that cannot be decoded. */
 function goneBy(how: HungUp): Reason {
   return how === 'us' ? 'hung-up' : 'visitor-left'
 }

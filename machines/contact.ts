@@ -60,9 +60,8 @@ export interface EndedAttempt extends OpenAttempt {
   end: AttemptEnd
 }
 
-/** Tells the call which attempt is under way, which has the line, and which are over. */
+/** Tells the call which attempt has the line, and which are over. */
 export type ContactFact =
-  | { type: 'contact.ringing'; kind: Attempt['kind'] }
   | { type: 'contact.answered'; attempt: OpenAttempt }
   | { type: 'contact.ended'; attempt: EndedAttempt }
 
@@ -94,7 +93,7 @@ export interface ContactContext extends ContactInput {
 export type Missed = 'undecided' | 'unanswered' | 'unreachable'
 
 /** Maximum number of telephones that ring at once. */
-const TOGETHER = 8
+export const TOGETHER = 8
 
 /** Ends after which the next telephone rings at once; after the others the line may need a moment. */
 const TOLD: ReadonlySet<RingEnd> = new Set(['busy', 'declined', 'unallocated', 'congested'])
@@ -129,9 +128,6 @@ export const contactMachine = setup({
       enqueue.spawnChild('say', { id: 'announcement', input: announcementTo(context) })
     }),
     nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1, told: false }),
-    tellRinging: sendParent(
-      ({ context }): ContactFact => ({ type: 'contact.ringing', kind: current(context).kind }),
-    ),
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
     dialAll: enqueueActions(({ context, enqueue }) => {
       const requests = dialRequests(context)
@@ -199,7 +195,7 @@ export const contactMachine = setup({
     begun: 0,
     rings: 0,
     answers: 0,
-    repeats: input.searches ?? 0,
+    repeats: 0,
     ringing: [],
     hopeless: false,
     told: false,
@@ -268,11 +264,11 @@ export const contactMachine = setup({
       },
       states: {
         dialing: { on: { 'attempt.ringing': { target: 'ringing', actions: 'countRing' } } },
-        ringing: { entry: 'tellRinging' },
+        ringing: {},
       },
     },
     whatsapp: {
-      entry: ['nextAttempt', 'tellRinging'],
+      entry: 'nextAttempt',
       invoke: [
         // no telephone rings
         { src: 'tone', id: 'hold', input: ({ context }) => sounding(context, 'hold') },
@@ -344,8 +340,9 @@ function childOf(place: number): string {
 }
 
 /** The id of the current attempt. A dialer ignores an id that it has called before, so a repeated attempt gets a new one. */
-function idOf({ callId, begun, repeats }: ContactContext): string {
-  return `${callId}-${repeats > 0 ? `r${repeats}-` : ''}${begun}`
+function idOf({ callId, searches = 0, begun, repeats }: ContactContext): string {
+  const search = searches > 0 ? `s${searches}-` : ''
+  return `${callId}-${search}${repeats > 0 ? `r${repeats}-` : ''}${begun}`
 }
 
 function dialRequests(context: ContactContext): DialRequest[] {

@@ -27,6 +27,7 @@ export {
   type EndedAttempt,
   type OpenAttempt,
   type RingAttempt,
+  TOGETHER,
   type TogetherAttempt,
 } from './contact.ts'
 export { type Deadline, deadline, inMs } from './deadline.ts'

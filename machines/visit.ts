@@ -55,8 +55,6 @@ export interface CallContext extends CallInput {
   identity: Recording | null
   purpose: Recording | null
   attempts: Attempt[]
-  /** Kind of the last attempt, and so of the person who answers. */
-  ringing: Attempt['kind']
   /** The attempt that has the resident's line. */
   line: OpenAttempt | null
   /** How often the search was given up, because the visitor corrected the unit. */
@@ -104,7 +102,6 @@ export function newVisit(input: CallInput): CallContext {
     identity: null,
     purpose: null,
     attempts: [],
-    ringing: 'call',
     line: null,
     searches: 0,
     lineEnd: null,

@@ -25,6 +25,7 @@ export interface AriEventsOptions {
   log: Logger
 }
 
+// no interface: declarations of the package spell an alias out, and need it exported otherwise
 type AriEvents = {
   close(): Promise<void>
 }

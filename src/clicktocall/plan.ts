@@ -1,4 +1,4 @@
-import type { Attempt, Contact } from '../../machines/index.ts'
+import { type Attempt, type Contact, TOGETHER } from '../../machines/index.ts'
 import type { ContactPlan, PlanStep } from '../directory/index.ts'
 import type { ErrorCode } from '../platform/errors.ts'
 
@@ -8,9 +8,6 @@ export interface PlanDefaults {
   /** How long the call waits for a written reply, in ms. */
   answerMs: number
 }
-
-/** Most telephones that ring at once; the machine calls no more. */
-const TOGETHER = 8
 
 interface Reach {
   /** The unit's residents with a number, in order. */

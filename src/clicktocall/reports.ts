@@ -1,4 +1,5 @@
 import type { DialRequest, RingResult } from '../../machines/index.ts'
+import { createCache } from '../platform/cache.ts'
 
 /** What became of a telephone that was asked to ring. The first two are no end. */
 export const REPORTS = [
@@ -42,14 +43,13 @@ export type Reports = ReturnType<typeof createReports>
  * wrong order are dropped. Reports that come between the request and `listen` are kept.
  */
 export function createReports() {
-  const attempts = new Map<string, Expected>()
+  const attempts = createCache<Expected>(REMEMBERED)
 
   const entryOf = ({ callId, attemptId }: AttemptIds): Expected => {
     const known = attempts.get(attemptId)
     if (known) return known
     const one: Expected = { callId, progress: 'asked', kept: [], listener: undefined }
     attempts.set(attemptId, one)
-    if (attempts.size > REMEMBERED) attempts.delete(attempts.keys().next().value!)
     return one
   }
 

@@ -48,6 +48,7 @@ export interface Job {
   readonly claims: number
 }
 
+// no interface: declarations of the package spell an alias out, and need it exported otherwise
 type Demand = {
   limit: number
   minPriority?: number | undefined

@@ -276,7 +276,7 @@ test('what may not be sent is refused, and the call goes on', async (rig) => {
     { type: 'xstate.stop' },
     { type: 'xstate.done.actor.visitor', output: {} },
     { type: 'resident.joined' },
-    { type: 'contact.ringing', kind: 'call' },
+    { type: 'contact.answered', attempt: { attemptId: 'a', kind: 'call', residentId: null } },
     { type: 'constructor' },
     { type: '__proto__' },
     { type: '*' },

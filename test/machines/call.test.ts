@@ -764,6 +764,22 @@ test('a star corrects: while keying, and when the unit is read back', async (t) 
   assert.is.not(first!.attemptId, second!.attemptId)
 })
 
+test('no attempt has the id of another, however often the unit is corrected and a line is lost', async (t) => {
+  const v = visit(t)
+  await ring(v)
+  for (let round = 0; round < 3; round++) {
+    await v.join()
+    v.stage.report('resident', { type: 'hungUp', how: 'lost' })
+    await v.wait(1)
+    await v.press('visitor', '*')
+    await v.press('visitor', '101#')
+    await v.wait(1)
+  }
+  const ids = v.stage.dialled.map(({ attemptId }) => attemptId)
+  assert.is(ids.length, 7)
+  assert.is(new Set(ids).size, ids.length, ids.join())
+})
+
 test('where ringing cannot be stopped, the visitor may correct the unit before anybody is called', async (t) => {
   const v = visit(t, { settings: { ringsEarly: false } })
   await v.press('visitor', '101#')

@@ -369,7 +369,6 @@ export const walkCall = (each: Each) =>
         RESTORED,
         { type: 'resident.joined' },
         { type: 'resident.hungUp', how: 'lost' },
-        { type: 'contact.ringing', kind: 'operator' },
         { type: 'contact.answered', attempt: OPEN },
         { type: 'contact.ended', attempt: { ...OPEN, end: 'busy' } },
         { type: 'visitor.chose', unit: UNIT },

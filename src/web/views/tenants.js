@@ -194,34 +194,8 @@ function planWord({ plan, planUnreadable }) {
 }
 
 /** @param {Written} tenant */
-function formOf({ plan, planUnreadable, ...tenant }) {
-  const {
-    id,
-    name,
-    locale,
-    country,
-    bargeIn,
-    notifyUnreached,
-    opensBy,
-    trustsIntent,
-    answerCheck,
-    leaveMessage,
-    afterTalk,
-  } = tenant
-  return {
-    id,
-    name,
-    locale,
-    country,
-    bargeIn,
-    notifyUnreached,
-    opensBy,
-    trustsIntent,
-    answerCheck,
-    leaveMessage,
-    afterTalk,
-    plan: planUnreadable ? undefined : plan,
-  }
+function formOf({ plan, planUnreadable, ...settings }) {
+  return { ...settings, plan: planUnreadable ? undefined : plan }
 }
 
 /**
