@@ -1,6 +1,7 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from 'amqplib'
 import type { BrokerFacts } from '../platform/amqp/index.ts'
-import { asPorteiroError, type PorteiroError } from '../platform/errors.ts'
+import { asPorteiroError, fail, type PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type ClickToCall, parseMessage } from './message.ts'
 import { ensureQueue } from './queue.ts'
@@ -17,6 +18,8 @@ interface ConsumerOptions {
   facts: BrokerFacts
   queue: string
   ringer: ReturnType<typeof createRinger>
+  /** CLICKTOCALL_LICENSE: messages with another one are refused. Empty: any licence will do. */
+  license: string
   pauseMs?: number
   log: Logger
 }
@@ -31,7 +34,7 @@ function deadQueueOf(queue: string): string {
  * has accepted it or its copy is confirmed in `<queue>.dead`; after a crash in between the broker redelivers it. We
  * write dead letters ourselves: they carry the reason, and the queue needs no arguments that an existing one lacks.
  */
-export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }: ConsumerOptions) {
+export function createConsumer({ facts, queue, ringer, license, pauseMs = PAUSE_MS, log }: ConsumerOptions) {
   const work = new Set<Promise<void>>()
   const pauses = new Map<NodeJS.Timeout, () => void>()
   let consuming: { channel: ConfirmChannel; tag: string } | undefined
@@ -43,6 +46,8 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
     try {
       const { messageId, headers } = delivery.properties
       message = parseMessage(delivery.content, messageId, headers)
+      if (license !== '' && !isSame(message.license, license))
+        throw fail('MESSAGE_LICENSE', { callId: message.callId })
       verdict = await ringer[message.type === 'cancel' ? 'cancel' : 'ring'](message)
     } catch (error) {
       verdict = { what: 'dead', error: asPorteiroError(error) }
@@ -105,4 +110,10 @@ export function createConsumer({ facts, queue, ringer, pauseMs = PAUSE_MS, log }
       await Promise.allSettled(work)
     },
   }
+}
+
+/** In constant time: whoever may publish must not learn the licence by guessing. */
+function isSame(given: string, wanted: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(given), digest(wanted))
 }

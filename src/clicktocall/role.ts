@@ -16,6 +16,8 @@ interface DialerRoleOptions {
   amqp: AmqpSettings
   ari: AriOptions
   queue: string
+  /** Of the messages it takes; empty: any. */
+  license: string
   /** Where results are sent; undefined: nowhere. */
   resultQueue: string | undefined
   /** How long a telephone rings if its message does not say so. */
@@ -28,7 +30,7 @@ interface DialerRoleOptions {
 
 /** Opens the role `dialer` and starts consuming. Errors: every BROKER_ code, after the last attempt to connect. */
 export async function openDialerRole(options: DialerRoleOptions) {
-  const { amqp, queue, resultQueue, ringMs, pauseMs, provide, log } = options
+  const { amqp, queue, license, resultQueue, ringMs, pauseMs, provide, log } = options
   const { url, connectMs, settings } = amqp
   const ari = createAri(options.ari)
   const sender =
@@ -53,6 +55,7 @@ export async function openDialerRole(options: DialerRoleOptions) {
     facts: factsOf(url, queue),
     queue,
     ringer,
+    license,
     log,
     ...(pauseMs !== undefined && { pauseMs }),
   })

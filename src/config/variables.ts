@@ -136,7 +136,11 @@ export const VARIABLES = {
     undefined,
     'extension to call for operator steps of contact plans; unset: such steps are skipped',
   ),
-  CLICKTOCALL_LICENSE: variable(text(), undefined, 'licence that each click-to-call message carries'),
+  CLICKTOCALL_LICENSE: variable(
+    text(),
+    undefined,
+    'licence that each click-to-call message carries; a dialer that has it refuses messages with another one',
+  ),
   CLICKTOCALL_ATTEMPTS: variable(
     integer(1, 20),
     '2',

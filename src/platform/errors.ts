@@ -202,6 +202,10 @@ export const ERRORS = {
   BROKER_UNROUTABLE: { status: 502, exit: 69, message: 'The queue {queue} does not exist: {reason}' },
   BROKER_NACKED: { status: 502, exit: 69, message: 'The queue {queue} refused the message.' },
   MESSAGE_MALFORMED: { status: 400, message: 'A click-to-call message is invalid: {problem}' },
+  MESSAGE_LICENSE: {
+    status: 403,
+    message: 'A click-to-call message for call {callId} has a wrong licence.',
+  },
   MESSAGE_STALE: { status: 410, message: 'A click-to-call message was {seconds} s old.' },
   ARI_UNREACHABLE: { status: 503, message: 'ARI at {host} cannot be reached: {reason}' },
   ARI_TIMEOUT: { status: 504, message: 'ARI at {host} did not answer within {ms} ms.' },

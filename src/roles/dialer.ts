@@ -27,12 +27,13 @@ export function dialerLacks({ amqp, ari }: Config): string[] {
 export async function startDialer({ config, log }: { config: Config; log: Logger }): Promise<RunningDialer> {
   const problems = dialerLacks(config)
   if (!config.amqp || !config.ari) throw fail('CONFIG_INVALID', { count: problems.length, problems })
-  const { queue, resultQueue, ringMs } = config.clickToCall
+  const { queue, license, resultQueue, ringMs } = config.clickToCall
   const reports = await createErrorReports({ dsn: config.sentryDsn, release: VERSION, log })
   const role = await openDialerRole({
     amqp: config.amqp,
     ari: config.ari,
     queue,
+    license,
     resultQueue,
     ringMs,
     provide: provideBroker,

@@ -30,11 +30,13 @@ async function openRole(
     environment = {},
     timeoutMs = 60_000,
     sendsResults = false,
+    license = '',
   }: {
     ari?: AriPeerOptions
     environment?: Environment
     timeoutMs?: number
     sendsResults?: boolean
+    license?: string
   } = {},
 ) {
   const ari = await openAri(rig, options)
@@ -48,6 +50,7 @@ async function openRole(
       amqp: brokerConfig(environment),
       ari: ariSettings(ari, { timeoutMs }),
       queue,
+      license,
       resultQueue,
       ringMs: 30_000,
       pauseMs: 20,
@@ -75,9 +78,10 @@ async function openRole(
         type = 'clicktocall' as MessageType,
         now = Date.now(),
         headers = {},
+        license = 'L-1',
       } = {},
     ) {
-      const facts = { type, license: 'L-1', audiosocket: '10.0.0.5:8081', now }
+      const facts = { type, license, audiosocket: '10.0.0.5:8081', now }
       await send(
         composeMessage({ callId, contact: { number: '101' } } as DialRequest, facts),
         messageId,
@@ -275,6 +279,31 @@ testReal('a message from an hour ago rings nobody', async (rig) => {
   await ring('attempt-1', { now: Date.now() - 3_600_000 })
   assert.is((await dead()).properties.headers?.['x-porteiro-code'], 'MESSAGE_STALE')
   assert.is(ari.asked.length, 0)
+})
+
+testReal('with a licence of its own the dialer refuses every other one, once', async (rig) => {
+  const { ari, ring, dead, emptied, lines, role, channel, queue } = await openRole(rig, { license: 'L-1' })
+  for (const license of ['', 'L-2', 'L-1 ', 'l-1']) {
+    const callId = await ring('attempt-1', { license })
+    const letter = await dead()
+    assert.is(letter.properties.headers?.['x-porteiro-code'], 'MESSAGE_LICENSE', license)
+    assert.is(JSON.parse(letter.content.toString()).data.guid, callId)
+  }
+  // nor does a stranger stop what rings
+  const callId = await ring('attempt-2')
+  await ari.count('POST', 1)
+  await ring('attempt-2', { callId, type: 'cancel', license: 'L-2' })
+  assert.is((await dead()).properties.headers?.['x-porteiro-code'], 'MESSAGE_LICENSE')
+  await emptied()
+  assert.equal(
+    ari.asked.map(({ method, query }) => [method, query.get('channelId')]),
+    [['POST', 'attempt-2']],
+  )
+  const refusals = lines.filter(({ code }) => code === 'MESSAGE_LICENSE')
+  assert.is(refusals.length, 5)
+  assert.not.match(JSON.stringify(refusals), /L-[12]/)
+  await role.close()
+  assert.is((await channel.checkQueue(queue)).messageCount, 0, 'none is delivered again')
 })
 
 testReal('a connection that breaks gives nothing away: all ring, each once', async (rig) => {
