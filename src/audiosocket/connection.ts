@@ -23,7 +23,8 @@ export interface Connection {
   /** The call's UUID, lower case. */
   readonly id: string
   readonly role: Role
-  readonly gate: string | undefined
+  /** The entrance of its port; undefined for the main port pair. */
+  readonly entrance: string | undefined
   /** address:port of the peer */
   readonly remote: string
   /** Another node relays it here, because this node has the call; see relay.ts. */
@@ -53,7 +54,7 @@ interface ConnectionOptions {
   socket: Socket
   id: string
   role: Role
-  gate: string | undefined
+  entrance: string | undefined
   remote: string
   relayed: boolean
   pacer: Pacer
@@ -88,19 +89,19 @@ class SocketConnection implements Connection, ConnectionFeed {
   attached = false
   readonly id: string
   readonly role: Role
-  readonly gate: string | undefined
+  readonly entrance: string | undefined
   readonly remote: string
   readonly relayed: boolean
   readonly closed: Promise<void>
 
-  constructor({ socket, id, role, gate, remote, relayed, pacer, onError }: ConnectionOptions) {
+  constructor({ socket, id, role, entrance, remote, relayed, pacer, onError }: ConnectionOptions) {
     this.socket = socket
     this.pacer = pacer
     this.onError = onError
     this.inbox = createInbox((thrown) => this.breakOff(asPorteiroError(thrown)))
     this.id = id
     this.role = role
-    this.gate = gate
+    this.entrance = entrance
     this.remote = remote
     this.relayed = relayed
     const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<void>()

@@ -28,7 +28,8 @@ export interface AudioSocketPort {
   /** 0: any free port */
   port: number
   role: Role
-  gate?: string | undefined
+  /** The entrance of its port pair; undefined for the main one. */
+  entrance?: string | undefined
 }
 
 export interface AudioSocketCounts {
@@ -66,7 +67,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
   const handshakes = new Map<Socket, (error: PorteiroError) => void>()
   let accepted = 0
 
-  const accept = (socket: Socket, { role, gate }: AudioSocketPort) => {
+  const accept = (socket: Socket, { role, entrance }: AudioSocketPort) => {
     const remote = remoteOf(socket)
     // a socket without this listener turns its reset into an uncaught exception
     socket.on('error', () => leave(fail('HANDSHAKE_ABANDONED')))
@@ -108,8 +109,9 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
       finish()
       open.add(socket)
       accepted++
-      const onError = (error: PorteiroError) => refusals.note(error, { remote, leg: role, call_id: id, gate })
-      feed = createConnection({ socket, id, role, gate, remote, relayed, pacer, onError })
+      const onError = (error: PorteiroError) =>
+        refusals.note(error, { remote, leg: role, call_id: id, gate: entrance })
+      feed = createConnection({ socket, id, role, entrance, remote, relayed, pacer, onError })
       onConnection(feed.connection)
     })
 

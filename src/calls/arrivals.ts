@@ -26,9 +26,9 @@ interface ArrivalsOptions {
   /** The call and the attempt of a telephone by its leg's UUID. */
   findTelephone: (legId: string) => { call: Found; attemptId: string } | undefined
   /** Whether a resident's leg that only knows its call may come in by this entrance. */
-  admits: (tenantId: string, gate: string | undefined) => boolean
+  admits: (tenantId: string, entrance: string | undefined) => boolean
   /** The resident port of an entrance. */
-  residentPort: (gate: string | undefined) => number | undefined
+  residentPort: (entrance: string | undefined) => number | undefined
   /** Live calls. */
   count: () => number
   maxCalls: number
@@ -116,13 +116,13 @@ export function createArrivals(options: ArrivalsOptions) {
     if (isHere(arrived)) return join(arrived)
     if (!found || address === undefined) return reject.late()
     // the other node does not know by which entrance it came
-    if (found.callId === arrived.uuid && !admits(found.tenantId, arrived.gate)) return reject.misplaced()
+    if (found.callId === arrived.uuid && !admits(found.tenantId, arrived.entrance)) return reject.misplaced()
     media.relay(arrived.leg, address)
   }
 
   /** A connection on the resident port joins the call whose attempt rang it. */
   const join = (arrived: ArrivedLeg): void => {
-    const { uuid, gate } = arrived
+    const { uuid, entrance } = arrived
     const telephone = findTelephone(uuid)
     const call = telephone?.call ?? find(uuid)
     const facts = { ...factsOf(arrived, 'resident'), ...(call && { call_id: call.id }) }
@@ -140,7 +140,7 @@ export function createArrivals(options: ArrivalsOptions) {
       },
       misplaced: () =>
         unexpected('LEG_MISPLACED', "a resident leg came by another tenant's entrance", {
-          port: residentPort(gate) ?? null,
+          port: residentPort(entrance) ?? null,
         }),
     }
     const ringing = call ? ringingOf(call) : []
@@ -151,7 +151,7 @@ export function createArrivals(options: ArrivalsOptions) {
         media.reject(arrived.leg)
       })
     } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) reject.late()
-    else if (!telephone && !arrived.relayed && !admits(call.tenantId, gate)) reject.misplaced()
+    else if (!telephone && !arrived.relayed && !admits(call.tenantId, entrance)) reject.misplaced()
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
       media.reject(arrived.leg, 'already-answered')

@@ -9,7 +9,7 @@ export function rowOf(call: LiveCall, nodeId: string): CallRow {
     id: call.id,
     tenantId: call.tenantId,
     nodeId,
-    gate: call.gate ?? null,
+    gate: call.entrance ?? null,
     unitId: context.unit?.id ?? null,
     unitNumber: context.unit?.number ?? null,
     state: stateName(value),
@@ -40,9 +40,9 @@ function portOf(remote: string): string {
 }
 
 /** Tenant, entrance and unit of a call, for events whose consumers know nothing else of it. */
-export function placeOf({ tenantId, gate, actor }: LiveCall) {
+export function placeOf({ tenantId, entrance, actor }: LiveCall) {
   const { unit } = actor.getSnapshot().context
-  return { tenant: tenantId, gate: gate ?? null, unit: unit && { id: unit.id, number: unit.number } }
+  return { tenant: tenantId, gate: entrance ?? null, unit: unit && { id: unit.id, number: unit.number } }
 }
 
 /** The result of a call whose PBX did not close in time. */

@@ -29,7 +29,8 @@ export interface CalledTelephone {
 /** A call that lives on this node: its actor, and the plain objects that the actor's ports use. */
 export interface LiveCall extends LegOwner {
   readonly tenantId: string
-  readonly gate: string | undefined
+  /** By name; undefined for the main port pair. */
+  readonly entrance: string | undefined
   readonly startedAt: Date
   readonly actor: Actor<typeof callMachine>
   readonly legs: Map<Role, Leg>

@@ -15,9 +15,16 @@ interface EntrancePortsOptions extends EntranceOptions {
 
 /** The result of a refresh or restart. */
 export interface PortChanges {
-  opened: EntrancePort[]
-  closed: EntrancePort[]
-  failed: (EntrancePort & { code: ErrorCode; message: string })[]
+  opened: ChangedPort[]
+  closed: ChangedPort[]
+  failed: (ChangedPort & { code: ErrorCode; message: string })[]
+}
+
+/** As the API and other processes know it: `gate` is the entrance. */
+interface ChangedPort {
+  gate: string
+  role: Role
+  port: number
 }
 
 export type EntrancePorts = Awaited<ReturnType<typeof createEntrancePorts>>
@@ -34,16 +41,16 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
 
   const openAll = async (wanted: readonly EntrancePort[], changes: PortChanges) => {
     for (const one of wanted) {
-      const { gate, role, port } = one
+      const { entrance, role, port } = one
       if (open.has(port)) continue
       try {
-        open.set(port, { ...one, listener: await listen({ host, port, role, gate }) })
-        changes.opened.push(one)
+        open.set(port, { ...one, listener: await listen({ host, port, role, entrance }) })
+        changes.opened.push(changed(one))
       } catch (error) {
         // an entrance whose port cannot be opened must not affect the others
         const { code, message } = asPorteiroError(error)
-        changes.failed.push({ ...one, code, message })
-        log.error({ gate, leg: role, code, port }, message)
+        changes.failed.push({ ...changed(one), code, message })
+        log.error({ gate: entrance, leg: role, code, port }, message)
       }
     }
     return changes
@@ -52,7 +59,7 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
   const close = (one: EntrancePort, changes: PortChanges) => {
     open.get(one.port)?.listener.close()
     open.delete(one.port)
-    changes.closed.push({ gate: one.gate, role: one.role, port: one.port })
+    changes.closed.push(changed(one))
   }
 
   /** Serialises changes: two at once would open a port twice. */
@@ -67,7 +74,8 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     const read = await readEntrances(database, options)
     for (const one of [...open.values()]) {
       const stays = read.ports.some(
-        ({ gate, role, port }) => port === one.port && role === one.role && gate === one.gate,
+        ({ entrance, role, port }) =>
+          port === one.port && role === one.role && entrance === one.entrance,
       )
       if (!stays) close(one, changes)
     }
@@ -98,14 +106,15 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
 
   return {
     /** The entrance of a leg; without a name, that of the main port pair. */
-    of: (gate: string | undefined): Entrance => (gate === undefined ? undefined : known.get(gate)) ?? main,
+    of: (entrance: string | undefined): Entrance =>
+      (entrance === undefined ? undefined : known.get(entrance)) ?? main,
     /**
      * Whether a resident's leg of this tenant's call may come in by an entrance: its own, and the main port pair for tenants without
      * one.
      */
-    admits(tenantId: string, gate: string | undefined): boolean {
-      if (gate !== undefined) return known.get(gate)?.tenantId === tenantId
-      const own = [...open.values()].some(({ gate: other }) => known.get(other)?.tenantId === tenantId)
+    admits(tenantId: string, entrance: string | undefined): boolean {
+      if (entrance !== undefined) return known.get(entrance)?.tenantId === tenantId
+      const own = [...open.values()].some((one) => known.get(one.entrance)?.tenantId === tenantId)
       return main.tenantId === tenantId || !own
     },
     /** Reads the extensions again, closes removed ports and opens new ones. Live calls stay. */
@@ -129,6 +138,10 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
         return !visitor || !resident
       }),
   }
+}
+
+function changed({ entrance, role, port }: EntrancePort): ChangedPort {
+  return { gate: entrance, role, port }
 }
 
 function nothing(): PortChanges {

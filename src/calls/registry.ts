@@ -22,11 +22,11 @@ interface CallsOptions {
   ringsEarly: () => boolean
   nodeId: string
   maxCalls: number
-  entrance: (name: string | undefined) => Entrance
+  entranceOf: (name: string | undefined) => Entrance
   /** Whether a resident's leg that only knows its call may come in by this entrance. */
-  admits: (tenantId: string, gate: string | undefined) => boolean
+  admits: (tenantId: string, entrance: string | undefined) => boolean
   /** The resident port of an entrance. */
-  residentPort: (gate: string | undefined) => number | undefined
+  residentPort: (entrance: string | undefined) => number | undefined
   media: Pick<MediaPort, 'open' | 'reject' | 'relay' | 'forgetCall'>
   ended: EndedCalls
   journal: Journal
@@ -71,8 +71,8 @@ export function createCalls(options: CallsOptions) {
     const { uuid: id } = arrived
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
-    const name = before ? (before.gate ?? undefined) : arrived.gate
-    const { tenantId, name: welcome, bargesIn } = options.entrance(name)
+    const entrance = before ? (before.gate ?? undefined) : arrived.entrance
+    const { tenantId, name: welcome, bargesIn } = options.entranceOf(entrance)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
     let seq = first
     const note: LiveCall['note'] = (kind, leg, data) => {
@@ -103,7 +103,7 @@ export function createCalls(options: CallsOptions) {
     const call: Entry = {
       id,
       tenantId: before?.tenantId ?? tenantId,
-      gate: name,
+      entrance,
       startedAt,
       actor,
       legs: new Map(),
@@ -130,7 +130,7 @@ export function createCalls(options: CallsOptions) {
     live.set(id, call)
     for (const [attemptId, legId] of Object.entries(before?.facts.legs ?? {})) expect(call, attemptId, legId)
     const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: arrived.remote }
-    const place = { tenant: call.tenantId, gate: name ?? null, node: nodeId }
+    const place = { tenant: call.tenantId, gate: entrance ?? null, node: nodeId }
     if (restored) note('restored', null, { ...place, before: restored.before })
     else note('started', null, place)
     connect(call, arrived)
@@ -187,7 +187,7 @@ export function createCalls(options: CallsOptions) {
 
   const connect = (call: Entry, arrived: ArrivedLeg) => {
     const { role, remote } = arrived
-    const { locale } = options.entrance(call.gate)
+    const { locale } = options.entranceOf(call.entrance)
     call.remotes.set(role, remote)
     call.legs.set(role, createLeg({ call, arrived, media, locale, log }))
     call.note('leg.connected', role, { remote })

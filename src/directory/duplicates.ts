@@ -9,7 +9,7 @@ type Loose = Record<string, unknown>
 export function duplicatesOf(json: unknown): { path: string; message: string }[] {
   const legacy = Array.isArray(json)
   const units = listOf(legacy ? json : (json as Loose)?.['units'])
-  const gates = listOf(legacy ? [] : (json as Loose)?.['extensions'])
+  const extensions = listOf(legacy ? [] : (json as Loose)?.['extensions'])
   const unitPath = legacy ? '' : 'units'
   const numberName = legacy ? 'apartment_number' : 'number'
   return [
@@ -28,12 +28,12 @@ export function duplicatesOf(json: unknown): { path: string; message: string }[]
         ]),
       ),
     ),
-    ...repeated(gates.map((gate, at) => [`extensions[${at}].id`, keyOf(gate['id'])])),
+    ...repeated(extensions.map((extension, at) => [`extensions[${at}].id`, keyOf(extension['id'])])),
     ...repeated(
-      gates.flatMap((gate, at) =>
+      extensions.flatMap((extension, at) =>
         ['porta_ia', 'porta_retorno'].map((name): [string, string] => [
           `extensions[${at}].${name}`,
-          keyOf(gate[name]) && `${keyOf(gate['ip_servidor'])}:${keyOf(gate[name])}`,
+          keyOf(extension[name]) && `${keyOf(extension['ip_servidor'])}:${keyOf(extension[name])}`,
         ]),
       ),
     ),

@@ -27,7 +27,7 @@ export interface EntranceOptions {
 
 export interface EntrancePort {
   /** Id of the extension. */
-  gate: string
+  entrance: string
   role: Role
   port: number
 }
@@ -65,7 +65,7 @@ export async function readEntrances(
       ['resident', row.porta_retorno],
     ] as const) {
       // several extensions of one entrance share its ports
-      if (!taken.has(port)) ports.push({ gate: row.id, role, port })
+      if (!taken.has(port)) ports.push({ entrance: row.id, role, port })
       taken.add(port)
     }
   }

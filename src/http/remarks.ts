@@ -139,8 +139,8 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
   if (voices.length > 0 && voices.every((voice) => voice['loopback'] === true && acceptedBy(voice) === 0))
     remarks.push({ code: 'audiosocket.loopback' })
   for (const { closedGates } of voices)
-    for (const gate of (closedGates as string[] | undefined) ?? [])
-      remarks.push({ code: 'gate.closed', gate })
+    for (const entrance of (closedGates as string[] | undefined) ?? [])
+      remarks.push({ code: 'gate.closed', gate: entrance })
   const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
   for (const { node, seenAt, isSilent } of nodes)
     if (isSilent) remarks.push({ code: 'process.silent', node: String(node), since: seenAt as Date })

@@ -118,8 +118,8 @@ export function createMediaPort(options: MediaPortOptions) {
     arrive(connection: Connection): void {
       const leg = ++lastLeg
       arrived.set(leg, connection)
-      const { id: uuid, role, gate, remote, relayed } = connection
-      onArrival({ leg, uuid, role, gate, remote, relayed })
+      const { id: uuid, role, entrance, remote, relayed } = connection
+      onArrival({ leg, uuid, role, entrance, remote, relayed })
     },
     /** Resolves when the last relayed leg has ended. */
     drained: relays.drained,

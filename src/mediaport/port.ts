@@ -10,7 +10,7 @@ export interface ArrivedLeg {
   readonly uuid: string
   readonly role: Role
   /** The entrance by name; undefined for the main port pair. */
-  readonly gate: string | undefined
+  readonly entrance: string | undefined
   /** address:port of the peer */
   readonly remote: string
   /** Another node sent it here, because the call lives here. */

@@ -100,7 +100,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     provide: provideBroker,
     wanted,
     residentPort,
-    ownPort: (callId) => entrances.portsOf(find(callId)?.gate)?.resident,
+    ownPort: (callId) => entrances.portsOf(find(callId)?.entrance)?.resident,
     onForeign(report) {
       const { callId, ...rest } = report
       if (find(callId) || ended.has(callId)) return
@@ -220,9 +220,10 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     ringsEarly: dialer.stops,
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
-    entrance: entrances.of,
+    entranceOf: entrances.of,
     admits: entrances.admits,
-    residentPort: (gate) => (gate === undefined ? bound.resident : entrances.portsOf(gate)?.resident),
+    residentPort: (entrance) =>
+      entrance === undefined ? bound.resident : entrances.portsOf(entrance)?.resident,
     media,
     ended,
     journal,

@@ -133,7 +133,7 @@ const NAMES = {
   decision: 'decisão',
   durations: 'durações',
   endedBy: 'fim',
-  gate: 'portão',
+  gate: 'entrada',
   heard: 'ouvido',
   intent: 'motivo',
   interrupted: 'interrompido',

@@ -21,14 +21,14 @@ const test = suite('audiosocket server')
 const ID = '11111111-1111-4111-8111-111111111111'
 const UUID = uuidMessage(ID)
 
-test('a UUID opens a connection that knows its port, gate and peer', async (t) => {
-  const { server, port, connections } = await openServer(t, { role: 'resident', gate: '7001' })
+test('a UUID opens a connection that knows its port, entrance and peer', async (t) => {
+  const { server, port, connections } = await openServer(t, { role: 'resident', entrance: '7001' })
   const { socket } = await openPeer(t, port)
   socket.write(UUID)
   const connection = await eventually(() => connections[0])
   assert.is(connection.id, ID)
   assert.is(connection.role, 'resident')
-  assert.is(connection.gate, '7001')
+  assert.is(connection.entrance, '7001')
   assert.is(connection.remote, `127.0.0.1:${socket.localPort}`)
   assert.is(connection.state, 'open')
   assert.equal(server.counts(), { open: 1, handshaking: 0, accepted: 1, refused: {} })
@@ -127,7 +127,7 @@ test('a taken port and a foreign address are told apart', async (t) => {
 
 test('several ports lead to one server, which closes them all', async (t) => {
   const { server, port, connections } = await openServer(t)
-  const { port: second } = await server.listen({ host: '127.0.0.1', port: 0, role: 'resident', gate: 'b' })
+  const { port: second } = await server.listen({ host: '127.0.0.1', port: 0, role: 'resident', entrance: 'b' })
   const peers = [await openPeer(t, port), await openPeer(t, second), await openPeer(t, second)]
   peers[0]!.socket.write(UUID)
   peers[1]!.socket.write(UUID)

@@ -21,7 +21,7 @@ function openLeg() {
   const leg = createLeg({
     call,
     arrived: {
-      ...{ leg: 5, uuid: 'one', role: 'visitor', gate: undefined, remote: 'peer:1', relayed: false },
+      ...{ leg: 5, uuid: 'one', role: 'visitor', entrance: undefined, remote: 'peer:1', relayed: false },
     },
     media: {
       open(_, __, ___, onFact) {

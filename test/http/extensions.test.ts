@@ -21,12 +21,12 @@ async function open(rig: Rig) {
   const log = silentLog()
   const pacer = createPacer()
   rig.defer(() => pacer.close())
-  const arrived: { id: string; gate: string | undefined; role: string }[] = []
+  const arrived: { id: string; entrance: string | undefined; role: string }[] = []
   const server = createAudioSocketServer({
     log,
     pacer,
     allow: ['127.0.0.0/8'],
-    onConnection: ({ id, gate, role }) => void arrived.push({ id, gate, role }),
+    onConnection: ({ id, entrance, role }) => void arrived.push({ id, entrance, role }),
   })
   rig.defer(() => server.close())
   const late: { entrances?: HttpOptions['entrances'] } = {}
@@ -85,7 +85,7 @@ test('a refresh opens what is new, closes what is gone and leaves live calls alo
   assert.equal((await ask('/api/extensions')).body.items[0].open, { visitor: true, resident: true })
   const live = await dial(rig, a)
   await eventually(() => arrived[0])
-  assert.equal([arrived[0]!.gate, arrived[0]!.role], ['north', 'visitor'])
+  assert.equal([arrived[0]!.entrance, arrived[0]!.role], ['north', 'visitor'])
 
   assert.equal((await ask('/api/refresh', { body: {} })).body, { opened: [], closed: [], failed: [] })
   await write('south', c, d, 'other')

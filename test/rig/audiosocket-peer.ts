@@ -72,7 +72,7 @@ export function createHandPacer() {
 /** A server on a free port of the loopback, closed when the test ends. */
 export async function openServer(
   t: Rig,
-  options: Partial<AudioSocketServerOptions> & { role?: Role; gate?: string } = {},
+  options: Partial<AudioSocketServerOptions> & { role?: Role; entrance?: string } = {},
 ) {
   const connections: Connection[] = []
   const server = createAudioSocketServer({
@@ -87,7 +87,7 @@ export async function openServer(
     host: '127.0.0.1',
     port: 0,
     role: options.role ?? 'visitor',
-    gate: options.gate,
+    entrance: options.entrance,
   })
   return { server, port, connections }
 }

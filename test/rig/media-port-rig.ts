@@ -26,7 +26,7 @@ function connect(id: string, role: Role) {
   const connection: Connection = {
     id,
     role,
-    gate: undefined,
+    entrance: undefined,
     remote: 'peer:1',
     relayed: false,
     rate: 8000,

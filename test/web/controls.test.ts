@@ -136,7 +136,7 @@ for (const width of [390, 1440])
     await goTo(here, house, 'directory')
     const row = page.locator('[data-extension="portao-de-servico-dos-fundos"]')
     await row.getByText('192.168.100.200').waitFor()
-    const panel = page.getByRole('region', { name: 'Ramais dos portões' })
+    const panel = page.getByRole('region', { name: 'Ramais das entradas' })
     assert.is(await panel.getByText(/ramal_|porta_|ip_serv/).count(), 0)
     const labels = await row
       .locator('td[data-label]')

@@ -108,7 +108,7 @@ export function createSnapshots(options: SnapshotsOptions) {
     take({
       id,
       tenantId,
-      gate,
+      entrance,
       startedAt,
       actor,
       visitor,
@@ -120,7 +120,7 @@ export function createSnapshots(options: SnapshotsOptions) {
         return {
           callId: id,
           tenantId,
-          gate: gate ?? null,
+          gate: entrance ?? null,
           startedAt,
           instance,
           machines,

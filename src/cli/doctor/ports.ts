@@ -54,7 +54,7 @@ export async function examineExtensions(config: Config, database: Querier): Prom
   )
   const lost = looked.filter(({ port, refused }) => refused && !held.has(port))
   if (lost.length > 0) {
-    const detail = lost.map(({ gate, refused }) => `${gate}: ${refused!.message}`).join('\n')
+    const detail = lost.map(({ entrance, refused }) => `${entrance}: ${refused!.message}`).join('\n')
     const [{ refused }] = lost as [(typeof lost)[0]]
     return { name, state: 'failed', detail, code: refused!.code, remedy: remedyOf(refused!) }
   }
@@ -73,8 +73,8 @@ export async function examineExtensions(config: Config, database: Querier): Prom
 }
 
 function listed(ports: readonly EntrancePort[]): string {
-  return [...Map.groupBy(ports, ({ gate }) => gate)]
-    .map(([gate, its]) => `${its.map(({ port }) => port).join(', ')} (${gate})`)
+  return [...Map.groupBy(ports, ({ entrance }) => entrance)]
+    .map(([entrance, its]) => `${its.map(({ port }) => port).join(', ')} (${entrance})`)
     .join(', ')
 }
 

@@ -22,7 +22,7 @@ export function callSource(calls: Pick<Calls, 'find' | 'list'>, journal: Pick<Jo
   }
 }
 
-function inspected({ id, tenantId, gate, startedAt, actor, legs }: LiveCall): Inspected {
+function inspected({ id, tenantId, entrance, startedAt, actor, legs }: LiveCall): Inspected {
   return {
     root: actor,
     kind: 'call',
@@ -30,7 +30,7 @@ function inspected({ id, tenantId, gate, startedAt, actor, legs }: LiveCall): In
     tenantId,
     facts: () => ({
       startedAt: startedAt.getTime(),
-      gate: gate ?? null,
+      gate: entrance ?? null,
       unit: actor.getSnapshot()?.context.unit?.number ?? null,
       legs: [...legs.keys()],
     }),

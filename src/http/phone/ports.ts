@@ -19,7 +19,7 @@ export interface PhonePorts {
 
 interface KnownCall {
   tenantId: string
-  gate: string | undefined
+  entrance: string | undefined
   ended: boolean
   /** No process has it: it continues when its visitor reconnects. */
   awaitingVisitor: boolean
@@ -70,14 +70,14 @@ export function createPhonePorts({ own, presence, database, flush }: PhonePortsO
     /** Finds a call on any node; undefined if there is none. */
     async callOf(callId: string): Promise<KnownCall | undefined> {
       const live = own?.calls.find(callId)
-      if (live) return { tenantId: live.tenantId, gate: live.gate, ended: false, awaitingVisitor: false }
+      if (live) return { tenantId: live.tenantId, entrance: live.entrance, ended: false, awaitingVisitor: false }
       // a call that has just ended may not be in the database yet, and its UUID is still taken
       await withTimeout(FLUSH_MS, flush()).catch(() => {})
       const row = await findCall(database, callId)
       if (!row) return undefined
       const ended = row.endedAt !== null
       const awaitingVisitor = !ended && (await callsAwaitingVisitor(database, [callId])).has(callId)
-      return { tenantId: row.tenantId, gate: row.gate ?? undefined, ended, awaitingVisitor }
+      return { tenantId: row.tenantId, entrance: row.gate ?? undefined, ended, awaitingVisitor }
     },
   }
 }

@@ -94,7 +94,7 @@ export async function phoneRoute(instance: FastifyInstance, options: PhoneRouteO
       if (known && !known.awaitingVisitor)
         throw fail(known.ended ? 'CALL_ENDED' : 'CALL_DUPLICATE', { callId, role })
     } else if (!known || known.ended) throw fail('CALL_UNKNOWN', { callId })
-    const ports = phonePorts.portsOf(known ? known.gate : gate)
+    const ports = phonePorts.portsOf(known ? known.entrance : gate)
     if (!ports || !(role === 'resident' || maySee(request.caller, ports.tenantId)))
       throw fail('PHONE_UNAVAILABLE')
     placed.set(request, { ...ports, callId, role })

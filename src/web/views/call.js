@@ -52,7 +52,7 @@ export function Call({ id }) {
       </div>
       <p class="facts">
         <span>${startedAt && moment(startedAt)}</span>
-        ${call.gate && html`<span>${tr('Portão', 'Gate')} ${call.gate}</span>`}
+        ${call.gate && html`<span>${tr('Entrada', 'Entrance')} ${call.gate}</span>`}
         ${call.decision && html`<span>${tr('Decidido por', 'Decided by')} ${decisionOf(call.decision)}</span>`}
         ${call.reason && html`<span>${endOf(call.reason)}</span>`}
         <code title=${tr('Identificação da chamada', 'Id of the call')}>${id}</code>

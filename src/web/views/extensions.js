@@ -34,7 +34,7 @@ const NAMES = {
 const COLUMNS = ['id', 'ramal_ia', 'ramal_retorno', 'ip_servidor', 'porta_ia', 'porta_retorno']
 
 /**
- * A port pair a gate. What is written takes effect when the ports are read again.
+ * A port pair an entrance. What is written takes effect when the ports are read again.
  * @param {{ tenant: string }} props
  */
 export function Extensions({ tenant }) {
@@ -61,7 +61,7 @@ export function Extensions({ tenant }) {
   }
   return html`<section class="panel" aria-labelledby="extensions-title">
     <div class="spread">
-      <h2 id="extensions-title">${tr('Ramais dos portões', 'Extensions of the gates')}</h2>
+      <h2 id="extensions-title">${tr('Ramais das entradas', 'Extensions of the entrances')}</h2>
       <div class="row">
         ${admin && html`<button type="button" class="button" onClick=${() => setForm(BLANK)}>${tr('Novo ramal', 'New extension')}</button>`}
         ${may('operate') && html`<${Do} act=${refresh}>${tr('Reler portas', 'Read ports again')}<//>`}
@@ -72,7 +72,7 @@ export function Extensions({ tenant }) {
       value &&
       value.items.length === 0 &&
       html`<${Empty} icon="phone" title=${tr('Só o par de portas principal', 'The main port pair only')}>
-        ${tr('Cada portão a mais tem aqui o seu par de portas.', 'Each further gate has its port pair here.')}
+        ${tr('Cada entrada a mais tem aqui o seu par de portas.', 'Each further entrance has its port pair here.')}
       <//>`
     }
     ${
