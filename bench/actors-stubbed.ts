@@ -1,6 +1,6 @@
 import { createActor, type EventObject, fromCallback, fromPromise } from 'xstate'
 import {
-  type Attempt,
+  type ContactStep,
   type Deadline,
   type LegEvent,
   type LegRef,
@@ -16,7 +16,7 @@ import { SCENE_SETTINGS } from '../src/testing/index.ts'
 import type { Drivable } from './drivable.ts'
 
 const UNIT: Unit = { id: '1', number: '101', label: '101' }
-const ATTEMPTS: Attempt[] = [1, 2].map(() => ({
+const ATTEMPTS: ContactStep[] = [1, 2].map(() => ({
   kind: 'call',
   contact: { residentId: '1', name: 'Ana', number: '1101' },
   ringMs: 30_000,

@@ -13,7 +13,7 @@ import {
 } from '../test/rig/noisy-speech.ts'
 import { median, type Progress, type Result } from './result.ts'
 
-/** ms of silence that ends an utterance, as in src/calls/hearing.ts. */
+/** ms of silence that ends an utterance, as in src/calls/speech-effects.ts. */
 const RULES = { visitor: 1500, resident: 600 } as const
 /** An utterance is to end so many ms from its rule at most. */
 const TOLERANCE_MS = 200

@@ -7,35 +7,35 @@ import { reassuringMachine } from './reassuring.ts'
 import { type Role, type Saying, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
-/** One call to one telephone: a resident's, or the operator's in their place. */
-export interface RingAttempt {
+/** One telephone rings: a resident's, or the operator's in their place. */
+export interface RingStep {
   kind: 'call' | 'operator'
   contact: Contact
   ringMs: number
 }
 
-/** Calls to all telephones of the unit at once; the first answer cancels the others. */
-export interface TogetherAttempt {
+/** All telephones of the unit ring at once; the first answer cancels the others. */
+export interface TogetherStep {
   kind: 'together'
   contacts: Contact[]
   ringMs: number
 }
 
 /** One question in writing to all residents of the unit who read messages. */
-export interface AskAttempt {
+export interface AskStep {
   kind: 'whatsapp'
   /** How long the visitor waits for an answer before the next step. */
   waitMs: number
 }
 
-/** One step of the tenant's contact plan, resolved. */
-export type Attempt = RingAttempt | TogetherAttempt | AskAttempt
+/** One step of the tenant's contact plan, resolved: whom it reaches, and how long. */
+export type ContactStep = RingStep | TogetherStep | AskStep
 
 export interface ContactInput {
   callId: string
   unit: Unit
-  /** In the order in which they are made. */
-  attempts: Attempt[]
+  /** The steps, in order. */
+  attempts: ContactStep[]
   /** ms between two attempts. */
   pauseMs: number
   /** How many searches there were before in this call. */
@@ -50,7 +50,7 @@ export type AttemptEnd = RingEnd | LineEnd | 'unasked' | 'decided' | 'concluded'
 
 export interface OpenAttempt {
   attemptId: string
-  kind: Attempt['kind']
+  kind: ContactStep['kind']
   /** Null if the whole unit was asked in writing. */
   residentId: string | null
 }
@@ -73,15 +73,15 @@ export type LineFact =
 export type ContactEvent = AttemptFact | LineFact
 
 export interface ContactContext extends ContactInput {
-  /** Attempts begun so far. */
+  /** Steps begun so far. */
   begun: number
-  /** Attempts that rang or asked; 0 means that the resident cannot be reached. */
+  /** Steps that rang or asked; 0 means that the resident cannot be reached. */
   rings: number
   /** Lines that ended without a decision, lost ones not counted. */
   answers: number
-  /** How often an attempt was repeated because its line was lost with a process. */
+  /** How often a step was repeated because its line was lost with a process. */
   repeats: number
-  /** Telephones of the current attempt that may still answer. */
+  /** Telephones of the current step that may still answer. */
   ringing: DialRequest[]
   /** Whether the dialer has failed for good. */
   hopeless: boolean
@@ -101,7 +101,7 @@ const TOLD: ReadonlySet<RingEnd> = new Set(['busy', 'declined', 'unallocated', '
 type Ended = Omit<Extract<AttemptFact, { type: 'attempt.ended' }>, 'type'>
 
 /**
- * The search for a decision. It makes the attempts of the contact plan one after the other. While a line is open it waits, and
+ * The search for a decision. It takes the steps of the contact plan one after the other. While a line is open it waits, and
  * it continues when the line ends without a decision. A decision goes to the call, which then stops this machine and so cancels
  * calls that still ring. Residents who were asked in writing may answer until the search ends.
  */
@@ -174,7 +174,7 @@ export const contactMachine = setup({
       return context.told && next !== undefined && next.kind !== 'whatsapp'
     },
     asksNext: ({ context }) => context.attempts[nextOf(context)]?.kind === 'whatsapp',
-    /** The next attempt is announced, unless the visitor has noticed none before it. */
+    /** The next step is announced, unless the visitor has noticed none before it. */
     goesOnAloud: ({ context }) =>
       nextOf(context) < context.attempts.length &&
       context.begun > 0 &&
@@ -313,17 +313,17 @@ function line<Name extends string>(type: Name) {
   return { type, params: ({ event }: { event: { how: LineEnd } }) => event.how } as const
 }
 
-function current({ attempts, begun }: ContactContext): Attempt {
+function current({ attempts, begun }: ContactContext): ContactStep {
   return attempts[begun - 1]!
 }
 
-/** Index of the next attempt that can be made; `attempts.length` if there is none. */
+/** Index of the next step that can be taken; `attempts.length` if there is none. */
 function nextOf({ attempts, begun, hopeless }: ContactContext): number {
   const at = attempts.findIndex(({ kind }, place) => place >= begun && !(hopeless && kind !== 'whatsapp'))
   return at < 0 ? attempts.length : at
 }
 
-/** The prompt about the next attempt. */
+/** The prompt about the next step. */
 function announcementTo(context: ContactContext): Saying {
   const isOperator = context.attempts[nextOf(context)]!.kind === 'operator'
   const first = context.answers > 0 ? 'trying-on' : 'trying-again'
@@ -339,22 +339,22 @@ function childOf(place: number): string {
   return `attempt-${place}`
 }
 
-/** The id of the current attempt. A dialer ignores an id that it has called before, so a repeated attempt gets a new one. */
+/** The attempt id of the current step. A dialer ignores an id that it has called before, so a repeated step gets a new one. */
 function idOf({ callId, searches = 0, begun, repeats }: ContactContext): string {
   const search = searches > 0 ? `s${searches}-` : ''
   return `${callId}-${search}${repeats > 0 ? `r${repeats}-` : ''}${begun}`
 }
 
 function dialRequests(context: ContactContext): DialRequest[] {
-  const attempt = current(context) as RingAttempt | TogetherAttempt
-  const contacts = attempt.kind === 'together' ? attempt.contacts.slice(0, TOGETHER) : [attempt.contact]
+  const step = current(context) as RingStep | TogetherStep
+  const contacts = step.kind === 'together' ? step.contacts.slice(0, TOGETHER) : [step.contact]
   const { callId, unit } = context
   return contacts.map((contact, at) => ({
     callId,
-    attemptId: attempt.kind === 'together' ? `${idOf(context)}-${at + 1}` : idOf(context),
+    attemptId: step.kind === 'together' ? `${idOf(context)}-${at + 1}` : idOf(context),
     contact,
     unit,
-    ringMs: attempt.ringMs,
+    ringMs: step.ringMs,
   }))
 }
 
@@ -367,5 +367,5 @@ function attemptOf(context: ContactContext, attemptId: string): OpenAttempt {
 
 function askRequest(context: ContactContext): AskRequest {
   const { callId, unit } = context
-  return { callId, unit, waitMs: (current(context) as AskAttempt).waitMs }
+  return { callId, unit, waitMs: (current(context) as AskStep).waitMs }
 }

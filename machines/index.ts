@@ -19,16 +19,16 @@ export { callMachine } from './call.ts'
 export { type Clock, clockOf } from './clock.ts'
 export { type ConcludingInput, concludingMachine } from './concluding.ts'
 export {
-  type AskAttempt,
-  type Attempt,
+  type AskStep,
+  type ContactStep,
   type AttemptEnd,
   type ContactInput,
   contactMachine,
   type EndedAttempt,
   type OpenAttempt,
-  type RingAttempt,
+  type RingStep,
   TOGETHER,
-  type TogetherAttempt,
+  type TogetherStep,
 } from './contact.ts'
 export { type Deadline, deadline, inMs } from './deadline.ts'
 export { type DeliveryContext, type DeliveryEvent, type DeliveryInput, deliveryMachine } from './delivery.ts'

@@ -16,13 +16,13 @@ export interface ListeningInput {
   asking?: SharedNumber
 }
 
-export interface ListeningContext<Heard> extends ListeningInput {
-  heard: Heard | null
+export interface ListeningContext<Understood> extends ListeningInput {
+  understood: Understood | null
 }
 
 /** What was understood; null after silence. */
-export interface ListeningOutput<Heard> {
-  heard: Heard | null
+export interface ListeningOutput<Understood> {
+  understood: Understood | null
 }
 
 export type ListeningEvent = { type: 'speech.started' }
@@ -31,15 +31,15 @@ export type ListeningEvent = { type: 'speech.started' }
 export type ListeningFact = { type: 'speech.failed' }
 
 /** Waits for an answer: for words if they are transcribed, and until the silence is too long. */
-export function listeningMachine<Heard>(port: string) {
+export function listeningMachine<Understood>(port: string) {
   return setup({
     types: {
       input: {} as ListeningInput,
-      context: {} as ListeningContext<Heard>,
+      context: {} as ListeningContext<Understood>,
       events: {} as ListeningEvent,
-      output: {} as ListeningOutput<Heard>,
+      output: {} as ListeningOutput<Understood>,
     },
-    actors: { listen: listening<Heard>(port), deadline },
+    actors: { listen: listening<Understood>(port), deadline },
     actions: { tellFailed: sendParent((): ListeningFact => ({ type: 'speech.failed' })) },
     guards: {
       transcribes: ({ context }) => context.transcribes,
@@ -47,13 +47,13 @@ export function listeningMachine<Heard>(port: string) {
     },
   }).createMachine({
     id: 'listening',
-    context: ({ input }) => ({ ...input, heard: null }),
+    context: ({ input }) => ({ ...input, understood: null }),
     invoke: [
       {
         src: 'listen',
         id: 'listen',
         input: ({ context: { callId, asking } }) => ({ callId, asking }),
-        onDone: { target: '.done', actions: assign({ heard: ({ event }) => event.output }) },
+        onDone: { target: '.done', actions: assign({ understood: ({ event }) => event.output }) },
         onError: { target: '.quiet', actions: [assign({ transcribes: false }), 'tellFailed'] },
       },
       {
@@ -87,6 +87,6 @@ export function listeningMachine<Heard>(port: string) {
       },
       done: { type: 'final' },
     },
-    output: ({ context }) => ({ heard: context.heard }),
+    output: ({ context }) => ({ understood: context.understood }),
   })
 }

@@ -85,7 +85,7 @@ const BY_WORD: Partial<Record<SpokenAnswer, Answer>> = {
 
 const LIKELY_YES: (SpokenAnswer | null)[] = ['yes', 'likely-yes']
 
-type Heard = ListeningOutput<SpokenAnswer>
+type Understood = ListeningOutput<SpokenAnswer>
 
 /** The resident's dialogue: announces the visitor, then takes the decision by key or by a clear word. */
 export const residentMachine = setup({
@@ -106,14 +106,14 @@ export const residentMachine = setup({
     isDecision: ({ event }) => keyOf(event) in BY_KEY,
     isRepeat: ({ event }) => keyOf(event) === RESIDENT_KEYS.repeat,
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
-    decides: (_, { heard }: Heard) => heard !== null && heard in BY_WORD,
-    needsKey: (_, { heard }: Heard) => heard === 'yes-needs-key',
-    mayConfirm: ({ context }, { heard }: Heard) =>
-      LIKELY_YES.includes(heard) && context.confirmations < RESIDENT_PATIENCE.confirmations,
-    endsAtOnce: (_, { heard }: Heard) => heard === 'talk' || heard === 'machine',
-    refuses: (_, { heard }: Heard) => heard === 'no',
-    asksWho: (_, { heard }: Heard) => heard === 'who',
-    isUnclear: (_, { heard }: Heard) => heard !== null,
+    decides: (_, { understood }: Understood) => understood !== null && understood in BY_WORD,
+    needsKey: (_, { understood }: Understood) => understood === 'yes-needs-key',
+    mayConfirm: ({ context }, { understood }: Understood) =>
+      LIKELY_YES.includes(understood) && context.confirmations < RESIDENT_PATIENCE.confirmations,
+    endsAtOnce: (_, { understood }: Understood) => understood === 'talk' || understood === 'machine',
+    refuses: (_, { understood }: Understood) => understood === 'no',
+    asksWho: (_, { understood }: Understood) => understood === 'who',
+    isUnclear: (_, { understood }: Understood) => understood !== null,
     askedEnough: ({ context }) => context.asked >= RESIDENT_PATIENCE.asks,
   },
 }).createMachine({
@@ -157,12 +157,12 @@ export const residentMachine = setup({
         id: 'hearOut',
         input: ({ context, event }) => listeningTo(context, event),
         onDone: [
-          { guard: heard('endsAtOnce'), target: 'decided', actions: decideByVoice() },
-          { guard: heard('asksWho'), target: 'announcing', actions: 'startOver' },
-          { guard: heard('needsKey'), target: 'deciding.requestingKey' },
-          { guard: heard('mayConfirm'), target: 'deciding.confirming' },
-          { guard: heard('refuses'), target: 'deciding.reminding' },
-          { guard: heard('isUnclear'), target: 'deciding.explaining' },
+          { guard: understood('endsAtOnce'), target: 'decided', actions: decideByVoice() },
+          { guard: understood('asksWho'), target: 'announcing', actions: 'startOver' },
+          { guard: understood('needsKey'), target: 'deciding.requestingKey' },
+          { guard: understood('mayConfirm'), target: 'deciding.confirming' },
+          { guard: understood('refuses'), target: 'deciding.reminding' },
+          { guard: understood('isUnclear'), target: 'deciding.explaining' },
           { target: 'deciding.reminding' },
         ],
       },
@@ -180,11 +180,11 @@ export const residentMachine = setup({
             id: 'listening',
             input: ({ context, event }) => listeningTo(context, event),
             onDone: [
-              { guard: heard('decides'), target: '#resident.decided', actions: decideByVoice() },
-              { guard: heard('asksWho'), target: '#resident.announcing', actions: 'startOver' },
-              { guard: heard('needsKey'), target: 'requestingKey' },
-              { guard: heard('mayConfirm'), target: 'confirming' },
-              { guard: heard('isUnclear'), target: 'explaining' },
+              { guard: understood('decides'), target: '#resident.decided', actions: decideByVoice() },
+              { guard: understood('asksWho'), target: '#resident.announcing', actions: 'startOver' },
+              { guard: understood('needsKey'), target: 'requestingKey' },
+              { guard: understood('mayConfirm'), target: 'confirming' },
+              { guard: understood('isUnclear'), target: 'explaining' },
               { guard: 'askedEnough', target: '#resident.decided' },
               { target: 'reminding' },
             ],
@@ -242,10 +242,10 @@ function keyOf(event: ResidentEvent): string {
   return event.type === 'key.pressed' ? event.key : ''
 }
 
-type ListeningDone = { event: { output: Heard } }
+type ListeningDone = { event: { output: Understood } }
 
 /** The guard of that name, asked about what was understood. */
-function heard<Name extends string>(type: Name) {
+function understood<Name extends string>(type: Name) {
   return { type, params: ({ event }: ListeningDone) => event.output }
 }
 
@@ -253,7 +253,7 @@ function decideByVoice() {
   return {
     type: 'decide' as const,
     params: ({ event }: ListeningDone): ResidentOutput => ({
-      answer: BY_WORD[event.output.heard!]!,
+      answer: BY_WORD[event.output.understood!]!,
       via: 'voice',
     }),
   }

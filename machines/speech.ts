@@ -56,6 +56,6 @@ export interface Listening {
 }
 
 /** Never resolves if speech is not transcribed: then only keys count. */
-export function listening<Heard>(name: string) {
-  return port<Heard, Listening>(name)
+export function listening<Understood>(name: string) {
+  return port<Understood, Listening>(name)
 }

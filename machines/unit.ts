@@ -77,7 +77,7 @@ export type UnitEvent =
   | { type: 'call.restored' }
   | ListeningFact
 
-type Heard = ListeningOutput<VisitorSpeech>
+type Understood = ListeningOutput<VisitorSpeech>
 
 /** Asks which unit the visitor wants: by keys, or in words if they are transcribed. */
 export const unitMachine = setup({
@@ -112,7 +112,7 @@ export const unitMachine = setup({
       missed: ({ context }) => context.missed + 1,
     }),
     countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
-    keepSpeech: assign((_, { heard }: Heard) => ({ ...heard })),
+    keepSpeech: assign((_, { understood }: Understood) => ({ ...understood })),
     keepDigit: assign({
       digits: ({ context, event }) => (context.digits + keyOf(event)).slice(0, VISITOR_PATIENCE.digits),
       asked: 0,
@@ -125,10 +125,10 @@ export const unitMachine = setup({
     isStar: ({ event }) => keyOf(event) === '*',
     isHash: ({ event }) => keyOf(event) === '#',
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
-    namesUnit: (_, { heard }: Heard) => heard !== null && heard.unit !== null,
-    sharesNumber: ({ context }, { heard }: Heard) =>
-      heard?.shared !== undefined &&
-      heard.shared.blocks.length >= (context.asking ? context.asking.blocks.length + 1 : 0),
+    namesUnit: (_, { understood }: Understood) => understood !== null && understood.unit !== null,
+    sharesNumber: ({ context }, { understood }: Understood) =>
+      understood?.shared !== undefined &&
+      understood.shared.blocks.length >= (context.asking ? context.asking.blocks.length + 1 : 0),
     isKnown: (_, found: UnitFound) => found !== null && found !== 'several',
     // a block, and a tower in it; no unit needs more
     needsBlock: ({ context }, found: UnitFound) =>
@@ -191,14 +191,14 @@ export const unitMachine = setup({
           {
             guard: { type: 'sharesNumber', params: ({ event }) => event.output },
             target: 'asking',
-            actions: { type: 'askBlock', params: ({ event }) => event.output.heard!.shared! },
+            actions: { type: 'askBlock', params: ({ event }) => event.output.understood!.shared! },
           },
           {
             guard: 'askedEnough',
             target: 'gaveUp',
             actions: {
               type: 'giveUp',
-              params: ({ event }) => (event.output.heard ? 'unknown-unit' : 'silent'),
+              params: ({ event }) => (event.output.understood ? 'unknown-unit' : 'silent'),
             },
           },
           { target: 'asking', actions: 'askAgain' },

@@ -1,4 +1,4 @@
-import type { Attempt, ContactFact, EndedAttempt, LineEnd, OpenAttempt } from './contact.ts'
+import type { ContactStep, ContactFact, EndedAttempt, LineEnd, OpenAttempt } from './contact.ts'
 import type { LegFact } from './leg.ts'
 import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
 import type { AnswerCheck } from './proving.ts'
@@ -35,7 +35,7 @@ export interface AnswerSettings {
 
 /** The decision of the rules before anybody is called; `contact` leaves it to the attempts. */
 export type Matched =
-  | { verdict: 'contact'; attempts: Attempt[]; answering?: AnswerSettings }
+  | { verdict: 'contact'; attempts: ContactStep[]; answering?: AnswerSettings }
   | { verdict: 'blocked' | 'authorized'; attempts?: undefined; answering?: undefined }
 
 export interface CallInput {
@@ -54,7 +54,7 @@ export interface CallContext extends CallInput {
   unit: Unit | null
   identity: Recording | null
   purpose: Recording | null
-  attempts: Attempt[]
+  attempts: ContactStep[]
   /** The attempt that has the resident's line. */
   line: OpenAttempt | null
   /** How often the search was given up, because the visitor corrected the unit. */

@@ -33,11 +33,11 @@ const all = ['', '1'].flatMap((digits) =>
     outputs: {
       findUnit: [unit, 'several', null],
       listening: [
-        { heard: null },
-        { heard: understood },
-        { heard: shared },
-        { heard: { ...understood, unit } },
-        { heard: { ...understood, unit, identity: { name: 'identity', heard: true, ms: 1500 } } },
+        { understood: null },
+        { understood },
+        { understood: shared },
+        { understood: { ...understood, unit } },
+        { understood: { ...understood, unit, identity: { name: 'identity', heard: true, ms: 1500 } } },
       ],
     },
     // the digits themselves never matter to where it goes, and beyond two askings nothing changes

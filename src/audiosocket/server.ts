@@ -7,7 +7,7 @@ import { type Connection, type ConnectionFeed, createConnection } from './connec
 import { KIND, kindText, NIL_UUID, uuidText } from './frame.ts'
 import type { Pacer } from './pacer.ts'
 import { createReader } from './reader.ts'
-import { createRefusals, type RefusalLimit } from './refusals.ts'
+import { createRefusals, type RefusalLimit } from '../platform/refusals.ts'
 
 export interface AudioSocketServerOptions {
   log: Logger
@@ -60,7 +60,7 @@ export interface AudioSocketServer {
 export function createAudioSocketServer(options: AudioSocketServerOptions): AudioSocketServer {
   const { log, pacer, onConnection, handshakeMs = 3000, maxHandshakes = 200 } = options
   const allowed = createAllowList(options.allow)
-  const refusals = createRefusals(log, options.rejections ?? { lines: 5, windowMs: 10_000 })
+  const refusals = createRefusals(log, options.rejections ?? { lines: 5, windowMs: 10_000 }, 'audiosocket')
   const servers = new Set<Server>()
   const open = new Set<Socket>()
   /** In order of arrival, each with its closing function. */

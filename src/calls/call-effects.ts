@@ -18,7 +18,7 @@ import type {
   UnitFound,
 } from '../../machines/index.ts'
 import {
-  attemptsOf,
+  contactSteps,
   type Dialer,
   type PlanDefaults,
   passedOver,
@@ -183,7 +183,7 @@ export function createCallEffects(options: CallEffectsOptions) {
       }
       return {
         verdict: 'contact',
-        attempts: attemptsOf(plan.steps, reach, { ...defaults, together }),
+        attempts: contactSteps(plan.steps, reach, { ...defaults, together }),
         answering,
       }
     }),

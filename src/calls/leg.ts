@@ -16,7 +16,7 @@ import { withTimeout } from '../platform/time.ts'
 const RECORDING_CLOSE_MS = 2000
 
 /** One utterance as text. Its sound stays with the leg's media until `forget`. */
-interface HeardUtterance {
+interface Utterance {
   id: number
   text: string
   /** False: something was said that is not in the text. */
@@ -40,10 +40,10 @@ export interface Leg {
   loop(tone: 'ringback' | 'hold'): () => void
   record(name: RecordingName, signal: AbortSignal): Promise<Recording>
   /** Rejects with SPEECH_… when the utterance cannot be transcribed. */
-  listen(rules: ListeningRules, signal: AbortSignal): Promise<HeardUtterance>
+  listen(rules: ListeningRules, signal: AbortSignal): Promise<Utterance>
   /** Makes the sound of an utterance the call's recording of that name. */
-  keep(utterance: HeardUtterance, name: RecordingName): void
-  forget(utterance: HeardUtterance): void
+  keep(utterance: Utterance, name: RecordingName): void
+  forget(utterance: Utterance): void
   /** Both legs hear each other until the returned function is called. */
   bridge(other: Leg): () => void
   /** One listener; returns the function that unsubscribes. Facts without a listener are only noted. */
@@ -131,16 +131,16 @@ class PortLeg implements Leg {
     return { name, heard, ms }
   }
 
-  async listen(rules: ListeningRules, signal: AbortSignal): Promise<HeardUtterance> {
-    const { type: _, ...heard } = await this.ask<'heard'>({ type: 'listen', ...rules }, signal)
-    return heard
+  async listen(rules: ListeningRules, signal: AbortSignal): Promise<Utterance> {
+    const { type: _, ...utterance } = await this.ask<'transcribed'>({ type: 'listen', ...rules }, signal)
+    return utterance
   }
 
-  keep({ id }: HeardUtterance, name: RecordingName): void {
+  keep({ id }: Utterance, name: RecordingName): void {
     this.media.send({ type: 'keep', of: id, name })
   }
 
-  forget({ id }: HeardUtterance): void {
+  forget({ id }: Utterance): void {
     this.media.send({ type: 'forget', of: id })
   }
 
@@ -196,7 +196,7 @@ class PortLeg implements Leg {
           : 'the PBX sends raw A-law as slin; it is decoded, but write /c(slin) behind the UUID in Dial(AudioSocket/…)',
       )
     } else if (fact.type === 'saying') listener?.({ type: 'saying' })
-    else if (fact.type === 'said' || fact.type === 'recorded' || fact.type === 'heard')
+    else if (fact.type === 'said' || fact.type === 'recorded' || fact.type === 'transcribed')
       this.settle(fact.id)?.resolve(fact)
     else if (fact.type === 'failed') this.settle(fact.id)?.reject(errorOf(fact))
     else if (fact.type === 'kept') call.recordings.add(fact.name)
@@ -214,7 +214,7 @@ class PortLeg implements Leg {
   }
 
   /** Sends a command and resolves with its answer; the signal cancels the command. */
-  ask<Type extends 'said' | 'recorded' | 'heard'>(
+  ask<Type extends 'said' | 'recorded' | 'transcribed'>(
     command: Request<MediaCommand>,
     signal: AbortSignal,
   ): Promise<Answer<Type>> {

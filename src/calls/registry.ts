@@ -41,8 +41,8 @@ export type Calls = ReturnType<typeof createCalls>
 
 /** The prompt for a visitor who comes back to a restored call. */
 const APOLOGY = 'call-restored'
-/** ms after which APOLOGY counts as heard. */
-const HEARD_MS = 1000
+/** ms after which APOLOGY counts as said. */
+const APOLOGY_MS = 1000
 
 /** Starts, finds and ends the calls of this node. Each call is a root actor. */
 export function createCalls(options: CallsOptions) {
@@ -173,7 +173,7 @@ export function createCalls(options: CallsOptions) {
       if (preface.length === 0 || !leg) return
       void leg.say(preface, new AbortController().signal).then(({ ms, interrupted }) => {
         // interrupted by the next prompt: say it before that one
-        if (interrupted && ms < HEARD_MS) call.preface.push(...preface)
+        if (interrupted && ms < APOLOGY_MS) call.preface.push(...preface)
       })
     })
   }

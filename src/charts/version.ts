@@ -5,7 +5,7 @@ import { definitionOf } from './definition.ts'
 /** Machines that are not part of a call. */
 const OTHERS: readonly unknown[] = [brokerMachine, deliveryMachine, serviceMachine]
 /** Version of the contexts: increment it when a context changes, because no chart shows that. */
-const CONTEXTS = 1
+const CONTEXTS = 2
 
 /** Changes with every chart of a call: a snapshot of other machines may contain unknown states. */
 export function machinesVersion(): string {

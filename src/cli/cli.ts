@@ -27,7 +27,7 @@ import type { Finding } from './doctor/finding.ts'
 import { registerKeysCommand } from './keys.ts'
 import { registerMachinesCommand } from './machines.ts'
 import { registerQueueCommand } from './queue.ts'
-import { hearSignals, parseRoles, ROLES, serve } from './serve.ts'
+import { onSignals, parseRoles, ROLES, serve } from './serve.ts'
 
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
 
@@ -262,16 +262,16 @@ async function withDatabase(
 /** The first Ctrl-C, SIGTERM or SIGHUP asks the work to end; a second one ends the process. */
 async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ending = new AbortController()
-  const hear = (signal: NodeJS.Signals) => {
+  const receive = (signal: NodeJS.Signals) => {
     if (!ending.signal.aborted) return ending.abort()
-    unhear()
+    unsubscribe()
     endBySignal(signal)
   }
-  const unhear = hearSignals(hear)
+  const unsubscribe = onSignals(receive)
   try {
     return await work(ending.signal)
   } finally {
-    unhear()
+    unsubscribe()
   }
 }
 

@@ -49,7 +49,7 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
     told.resolve()
   }
   // before the start: a process that dies during the start leaves its Postgres behind
-  const unhear = hearSignals((signal) => {
+  const unsubscribe = onSignals((signal) => {
     signals++
     if (running) {
       log.info(
@@ -61,7 +61,7 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
       log.info({ signal }, 'shutting down once started; a second signal ends it now')
       starting.abort()
     } else {
-      unhear()
+      unsubscribe()
       endBySignal(signal)
     }
   })
@@ -84,26 +84,26 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
     log.info({ reason: reasonOf(error) }, 'stopped before the start was over')
     return 0
   } finally {
-    unhear()
+    unsubscribe()
   }
 }
 
 /**
- * Calls `heard` for SIGTERM, Ctrl-C and SIGHUP until the returned function is called. Signals within SAME_SIGNAL_MS of
+ * Calls `listener` for SIGTERM, Ctrl-C and SIGHUP until the returned function is called. Signals within SAME_SIGNAL_MS of
  * the first one are the same request: a terminal signals the whole process group, and npm and bin/porteiro.js pass
  * theirs on. SIGHUP (the terminal, npm or the launcher is gone) never counts as a second request.
  */
-export function hearSignals(heard: (signal: NodeJS.Signals) => void): () => void {
+export function onSignals(listener: (signal: NodeJS.Signals) => void): () => void {
   let first: number | undefined
-  const hear = (signal: NodeJS.Signals) => {
+  const receive = (signal: NodeJS.Signals) => {
     const now = performance.now()
     if (first !== undefined && (signal === 'SIGHUP' || now - first < SAME_SIGNAL_MS)) return
     first ??= now
-    heard(signal)
+    listener(signal)
   }
-  for (const signal of END_SIGNALS) process.on(signal, hear)
+  for (const signal of END_SIGNALS) process.on(signal, receive)
   return () => {
-    for (const signal of END_SIGNALS) process.off(signal, hear)
+    for (const signal of END_SIGNALS) process.off(signal, receive)
   }
 }
 

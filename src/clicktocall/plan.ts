@@ -1,4 +1,4 @@
-import { type Attempt, type Contact, TOGETHER } from '../../machines/index.ts'
+import { type ContactStep, type Contact, TOGETHER } from '../../machines/index.ts'
 import type { ContactPlan, PlanStep } from '../directory/index.ts'
 import type { ErrorCode } from '../platform/errors.ts'
 
@@ -33,7 +33,7 @@ interface PassedOver {
   code: ErrorCode
 }
 
-/** The steps that `attemptsOf` skips, with the reason. */
+/** The steps that `contactSteps` skips, with the reason. */
 export function passedOver(
   plan: ContactPlan,
   { contacts, operator, reads }: Reach,
@@ -66,14 +66,14 @@ function groupsOf(contacts: readonly Contact[]): Contact[][] {
 }
 
 /**
- * The attempts of a contact plan. Every resident of a unit is called once before the second round begins, or all at once where
+ * The steps of a contact plan, resolved. Every resident of a unit is called once before the second round begins, or all at once where
  * the step says `together` and the dialer can. A step with nobody to call or to ask is skipped.
  */
-export function attemptsOf(
+export function contactSteps(
   plan: ContactPlan,
   { contacts, operator, reads }: Reach,
   defaults: PlanDefaults & { together: boolean },
-): Attempt[] {
+): ContactStep[] {
   return plan.flatMap((step) => {
     if (step.kind === 'whatsapp') return reads ? [askOnce(step.ringSeconds, defaults)] : []
     const kind = step.kind
@@ -81,12 +81,12 @@ export function attemptsOf(
     const ringMs = step.ringSeconds === undefined ? defaults.ringMs : step.ringSeconds * 1000
     const round =
       defaults.together && isTogether(step, reachable)
-        ? groupsOf(reachable).map((group): Attempt => ({ kind: 'together', contacts: group, ringMs }))
-        : reachable.map((contact): Attempt => ({ kind, contact, ringMs }))
+        ? groupsOf(reachable).map((group): ContactStep => ({ kind: 'together', contacts: group, ringMs }))
+        : reachable.map((contact): ContactStep => ({ kind, contact, ringMs }))
     return Array.from({ length: step.attempts ?? defaults.attempts }, () => round).flat()
   })
 }
 
-function askOnce(seconds: number | undefined, { answerMs }: PlanDefaults): Attempt {
+function askOnce(seconds: number | undefined, { answerMs }: PlanDefaults): ContactStep {
   return { kind: 'whatsapp', waitMs: seconds === undefined ? answerMs : seconds * 1000 }
 }

@@ -10,10 +10,10 @@ import { TEXT_LIMIT, type Word, wordsOf } from './words.ts'
  * `likely-yes`: holds a yes, but is not one and nothing else, so that it must be asked back. `who`: tell again who is there.
  * `talk`: put the visitor through.
  */
-export type SpokenAnswer = 'yes' | 'likely-yes' | 'no' | 'who' | 'talk' | 'unclear'
+export type AnswerMeaning = 'yes' | 'likely-yes' | 'no' | 'who' | 'talk' | 'unclear'
 
-interface HeardAnswer {
-  answer: SpokenAnswer
+interface ReadAnswer {
+  answer: AnswerMeaning
   /** 0 to 1: how much of what was said belongs to the answer, or how sure the recogniser is, whichever is less. */
   confidence: number
 }
@@ -35,7 +35,7 @@ const SHORT = 3
 
 const LEXICONS: Record<Locale, AnswerWords> = { 'pt-BR': PORTUGUESE, en: ENGLISH }
 
-const UNCLEAR: HeardAnswer = { answer: 'unclear', confidence: 0 }
+const UNCLEAR: ReadAnswer = { answer: 'unclear', confidence: 0 }
 
 /** What one clause says. */
 interface Clause {
@@ -67,7 +67,7 @@ export function readAnswer(
   text: string,
   locale: Locale = 'pt-BR',
   { complete = true, confidence: certainty = 1 }: Recognition = {},
-): HeardAnswer {
+): ReadAnswer {
   // a "no" may stand in what is cut off
   if (text.length > TEXT_LIMIT) return UNCLEAR
   const isCertain = complete && certainty >= CERTAIN
@@ -83,14 +83,14 @@ export function readAnswer(
   const covered = read.reduce((sum, clause) => sum + clause.covered, 0)
   const confidence = said === 0 ? 0 : Math.min(1, covered / said, certainty)
   const isMost = said > 0 && covered / said >= COVERED
-  const heard = (answer: SpokenAnswer) => ({ answer, confidence })
-  if (some('talk')) return heard('talk')
-  if (some('who')) return heard('who')
+  const read = (answer: AnswerMeaning) => ({ answer, confidence })
+  if (some('talk')) return read('talk')
+  if (some('who')) return read('who')
   if (some('doubt') || (some('yes') && some('negates'))) return UNCLEAR
-  if (some('no')) return isCertain && isMost ? heard('no') : UNCLEAR
+  if (some('no')) return isCertain && isMost ? read('no') : UNCLEAR
   // "alô, sim" takes the telephone up; "bom dia, pode entrar" decides
   if (some('greets') && !some('lets')) return UNCLEAR
-  return some('yes') && isMost ? heard('likely-yes') : UNCLEAR
+  return some('yes') && isMost ? read('likely-yes') : UNCLEAR
 }
 
 function readClause(text: string, asks: boolean, lexicon: AnswerWords): Clause {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { WrittenQuestion } from '../calls/index.ts'
 import { canonicalNumber, findTenant } from '../directory/index.ts'
+import { PRIORITY } from '../outbound/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { answerButtons } from './answer.ts'
-import { type Enqueue, PRIORITY, questionBody, type TenantMessenger } from './outgoing.ts'
+import { type Enqueue, questionBody, type TenantMessenger } from './outgoing.ts'
 import { clean, PHRASES } from './phrases.ts'
 import { closeApprovals, noteQuestions, openApproval } from './sql/approvals.ts'
 
@@ -71,7 +72,7 @@ export function createApprovals(options: ApprovalsOptions) {
         visitor: clean(visitor.name),
         purpose: visitor.intent === 'other' ? null : visitor.intent,
       })
-      const common = { ...messenger, tenantId, callId, expiresAt, priority: PRIORITY.question }
+      const common = { ...messenger, tenantId, callId, expiresAt, priority: PRIORITY.important }
       await database.transaction(async (transaction) => {
         for (const { id: residentId, name, phone } of people) {
           const id = await openApproval(transaction, {

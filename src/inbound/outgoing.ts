@@ -80,6 +80,3 @@ export function questionBody(
   const lines = answers.map(({ title }, at) => `${at + 1} - ${title}`)
   return textBody([text, ...lines].join('\n'))
 }
-
-/** Higher goes first: behind a question a visitor waits at the gate; a reply is less urgent. */
-export const PRIORITY = { question: 5, reply: 1 } as const

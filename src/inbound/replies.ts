@@ -1,12 +1,13 @@
 import { findCall, type Routing } from '../calls/index.ts'
 import { findTenant, holdsNumber } from '../directory/index.ts'
+import { PRIORITY } from '../outbound/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { answerButtons, readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
 import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
-import { type Enqueue, type Messenger, PRIORITY, questionBody, textBody } from './outgoing.ts'
+import { type Enqueue, type Messenger, questionBody, textBody } from './outgoing.ts'
 import { PHRASES, type Phrases } from './phrases.ts'
 import {
   type Approval,
@@ -188,7 +189,7 @@ export function createReplies(options: RepliesOptions) {
           tenantId: message.tenantId,
           to: approval.phone,
           body: questionBody(messenger.channel, phrases.confirm, answerButtons(approval.id, phrases)),
-          priority: PRIORITY.question,
+          priority: PRIORITY.important,
           expiresAt: approval.expiresAt,
           idempotencyKey: `confirm:${message.id}`,
           callId: approval.callId,

@@ -68,7 +68,7 @@ interface CodecTrap {
   judge(bytes: Uint8Array, start: number, end: number): CodecVerdict
   readonly verdict: CodecVerdict
   /** True after the first audible payload: before that all readings are silence. */
-  readonly heard: boolean
+  readonly hasSound: boolean
   /** True while what is undecided would be noise if it were played as slin. */
   readonly harsh: boolean
 }
@@ -94,7 +94,7 @@ interface LawReading extends Reading {
  */
 export function createCodecTrap(): CodecTrap {
   let verdict: CodecVerdict = 'undecided'
-  let heard = 0
+  let measured = 0
   let positive = 0
   let foreign = 0
   let harsh = false
@@ -141,21 +141,21 @@ export function createCodecTrap(): CodecTrap {
 
   function weigh(bytes: Uint8Array, start: number, end: number): void {
     if (!add(bytes, start, end)) return
-    heard++
-    harsh = foreign > 0 || (slin.steps > slin.power * HARSH && slin.power > heard * FULL)
-    if (heard < MIN_EVIDENCE) return
+    measured++
+    harsh = foreign > 0 || (slin.steps > slin.power * HARSH && slin.power > measured * FULL)
+    if (measured < MIN_EVIDENCE) return
     const [law, reading, other] =
       alaw.power < ulaw.power ? (['alaw', alaw, ulaw] as const) : (['ulaw', ulaw, alaw] as const)
     if (isSound(reading) && (law === 'ulaw' || least > ALWAYS) && reading.power * RIGHT_LAW < other.power)
       verdict = law
-    if (verdict !== 'undecided' || heard < WINDOW) return
+    if (verdict !== 'undecided' || measured < WINDOW) return
     if (slin.power < ulaw.power) verdict = 'slin'
     else if (isForeign(reading)) {
       harsh = true
       if (++foreign === FOREIGN_WINDOWS) verdict = 'foreign'
     } else foreign = 0
     // loud in all readings: the next payloads will be quieter
-    heard = 0
+    measured = 0
     positive = 0
     least = Number.POSITIVE_INFINITY
     for (const one of [slin, ulaw, alaw]) one.power = one.steps = 0
@@ -222,31 +222,31 @@ export function createCodecTrap(): CodecTrap {
   }
 
   const oneSigned = ({ power, steps }: Reading) =>
-    (positive === 0 || positive === heard * AMBIGUOUS_BYTES) && steps > power * ONE_SIGNED
+    (positive === 0 || positive === measured * AMBIGUOUS_BYTES) && steps > power * ONE_SIGNED
 
   /** Whether the bytes are sound by this law. */
   function isSound(reading: LawReading): boolean {
     const { power, steps, topEven, topOdd } = reading
-    const most = ((heard * AMBIGUOUS_BYTES) / 2) * MAX_TOP_SHARE
+    const most = ((measured * AMBIGUOUS_BYTES) / 2) * MAX_TOP_SHARE
     return (
-      slin.power > heard * LOUD &&
+      slin.power > measured * LOUD &&
       slin.power > power * QUIETER &&
       topEven <= most &&
       topOdd <= most &&
-      steps <= power * (power < heard * NOISE ? WHITE : SMOOTH) &&
+      steps <= power * (power < measured * NOISE ? WHITE : SMOOTH) &&
       !oneSigned(reading)
     )
   }
 
   /** Whether the bytes are noise in every reading; `quieter` is that of the likelier law. */
   function isForeign(quieter: LawReading): boolean {
-    if (slin.power < heard * LOUD) return false
+    if (slin.power < measured * LOUD) return false
     if (oneSigned(quieter)) return true
     return (
-      slin.power > heard * FULL &&
+      slin.power > measured * FULL &&
       slin.steps > slin.power * COARSE &&
       quieter.steps > quieter.power * COARSE &&
-      quieter.power > heard * NOISE
+      quieter.power > measured * NOISE
     )
   }
 
@@ -255,8 +255,8 @@ export function createCodecTrap(): CodecTrap {
     get verdict() {
       return verdict
     },
-    get heard() {
-      return heard > 0 || foreign > 0 || others.count > 0
+    get hasSound() {
+      return measured > 0 || foreign > 0 || others.count > 0
     },
     get harsh() {
       return harsh

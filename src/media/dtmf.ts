@@ -64,7 +64,7 @@ class ToneDetector implements DtmfDetector {
   }
 
   push(samples: Int16Array, power = powerOf(samples)): void {
-    const key = power < FAINT ? undefined : hear(samples, power)
+    const key = power < FAINT ? undefined : keyIn(samples, power)
     this.candidate ??= key
     if (this.candidate !== undefined) this.weigh(key)
     this.previous = key
@@ -120,7 +120,7 @@ class ToneDetector implements DtmfDetector {
 }
 
 /** The key of a frame's tones; undefined when one is too weak beside the other. Sets `share`. */
-function hear(samples: Int16Array, power: number): string | undefined {
+function keyIn(samples: Int16Array, power: number): string | undefined {
   share = 0
   const pair = strongestPair(samples)
   if (twistOf(pair) > TWIST) return undefined

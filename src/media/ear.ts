@@ -264,7 +264,7 @@ class LegEar implements Ear, FrameTaker {
   hold(bytes: Uint8Array, start: number, end: number): boolean {
     this.dropped = false
     this.verdict = this.trap.judge(bytes, start, end)
-    if (this.verdict === 'undecided' && this.trap.heard && this.heldBytes + end - start <= HELD_BYTES) {
+    if (this.verdict === 'undecided' && this.trap.hasSound && this.heldBytes + end - start <= HELD_BYTES) {
       this.held.set(bytes.subarray(start, end), this.heldBytes)
       this.heldBytes += end - start
       return true

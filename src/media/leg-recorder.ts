@@ -27,7 +27,7 @@ export interface LegRecorder {
    * Records the source that the leg hears and passes it on unchanged. `header`: bytes of a message before its 20 ms of
    * s16le.
    */
-  hearing(source: FrameSource, header: number): FrameSource
+  recordPlayed(source: FrameSource, header: number): FrameSource
   /** Resolves with the length in ms when the file is complete; rejects with RECORDING_FAILED, and then there is no file. */
   close(): Promise<number>
 }
@@ -44,7 +44,7 @@ class FileLegRecorder implements LegRecorder {
   readonly ring = new Int16Array(RING * WIDTH)
   /** Positions in frames: of the caller's sound, of the leg's, and of the file. */
   said = 0
-  heard = 0
+  played = 0
   written = 0
   readonly file: string
   readonly half: string
@@ -79,26 +79,26 @@ class FileLegRecorder implements LegRecorder {
     while (this.said - this.written >= 2 * BLOCK) this.write(BLOCK)
   }
 
-  hearing(source: FrameSource, header: number): FrameSource {
+  recordPlayed(source: FrameSource, header: number): FrameSource {
     return {
       next: () => {
         const message = source.next()
-        if (message !== null) this.hear(message, header)
+        if (message !== null) this.addPlayed(message, header)
         return message
       },
     }
   }
 
-  hear(message: Buffer, header: number): void {
+  addPlayed(message: Buffer, header: number): void {
     // both directions run at the same pace; after a pause the leg continues at the caller's clock
-    this.heard = Math.max(this.heard, this.said)
-    if (this.heard - this.written >= RING) return
-    const at = (this.heard % RING) * WIDTH
+    this.played = Math.max(this.played, this.said)
+    if (this.played - this.written >= RING) return
+    const at = (this.played % RING) * WIDTH
     for (let sample = 0; sample < FRAME_SAMPLES; sample++) {
       const byte = header + 2 * sample
       this.ring[at + CHANNELS * sample + 1] = message[byte]! | (message[byte + 1]! << 8)
     }
-    this.heard++
+    this.played++
   }
 
   put(samples: Int16Array, slot: number, channel: number): void {
@@ -133,7 +133,7 @@ class FileLegRecorder implements LegRecorder {
   async close(): Promise<number> {
     try {
       const out = await this.stream
-      const left = Math.max(this.said, this.heard) - this.written
+      const left = Math.max(this.said, this.played) - this.written
       if (left > 0) this.write(left)
       if (this.failure !== undefined) throw this.failure
       out.end()

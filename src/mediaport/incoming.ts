@@ -23,7 +23,7 @@ class LegIncoming implements Incoming {
   readonly ear: Ear
   line: BridgeLine | null = null
   muted: BridgeLine | null = null
-  heardAt = performance.now()
+  lastAt = performance.now()
   readonly gone: (how: Gone) => void
   readonly stillness = setInterval(() => this.passTime(), STILL_MS)
 
@@ -33,7 +33,7 @@ class LegIncoming implements Incoming {
   }
 
   audio(bytes: Buffer, start: number, end: number, kind: number): void {
-    this.heardAt = performance.now()
+    this.lastAt = performance.now()
     const rate = rateOf(kind)!
     this.ear.audio(bytes, start, end, rate)
     const { ear, line } = this
@@ -52,9 +52,9 @@ class LegIncoming implements Incoming {
   }
 
   passTime(): void {
-    const still = performance.now() - this.heardAt
+    const still = performance.now() - this.lastAt
     if (still < STILL_MS) return
-    this.heardAt += still
+    this.lastAt += still
     this.ear.idle(still)
   }
 }

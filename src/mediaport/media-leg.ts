@@ -84,7 +84,7 @@ export class ConnectedLeg implements MediaLeg {
   readonly onFact: (fact: MediaFact) => void
   /** What `cancel` does, by the id of the command. */
   readonly underWay = new Map<number, () => void>()
-  /** Sound of heard utterances by the id of their `listen`. */
+  /** Sound of utterances by the id of their `listen`. */
   readonly utterances = new Map<number, Buffer>()
   recorder: Recorder | undefined
   /** `ear.clock` when a key's tones were last removed from what the other leg hears. */
@@ -114,7 +114,7 @@ export class ConnectedLeg implements MediaLeg {
       ? createLegRecorder(recordingFile(assets.recordings, callId, `${this.role}-leg`))
       : undefined
     if (legRecorder) this.ear.tap(legRecorder.tap)
-    const source = legRecorder ? legRecorder.hearing(this.player, HEADER_BYTES) : this.player
+    const source = legRecorder ? legRecorder.recordPlayed(this.player, HEADER_BYTES) : this.player
     connection.attach(this.incoming, this.role === 'resident' ? this.measured(source) : source)
     sound.legs.set(this.role, this)
     void connection.closed.then(() => this.release(legRecorder))
@@ -202,10 +202,10 @@ export class ConnectedLeg implements MediaLeg {
     const { transcriber, locale } = this.options
     const signal = this.begin(id)
     try {
-      const { pcm, ...heard } = await listenTo(this.ear, transcriber, { ...rules, locale, signal })
+      const { pcm, ...utterance } = await listenTo(this.ear, transcriber, { ...rules, locale, signal })
       this.underWay.delete(id)
       this.utterances.set(id, pcm)
-      this.onFact({ type: 'heard', id, ...heard })
+      this.onFact({ type: 'transcribed', id, ...utterance })
     } catch (error) {
       this.fail(id, error)
     }

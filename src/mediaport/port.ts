@@ -28,11 +28,11 @@ export type MediaCommand =
   | { type: 'tone'; id: number; tone: 'ringback' | 'hold' }
   /** Answer: `recorded`, and `kept` when somebody spoke. */
   | { type: 'record'; id: number; name: RecordingName }
-  /** One utterance. Answer: `heard`, whose sound stays until `forget`; or `failed` with SPEECH_…. */
+  /** One utterance. Answer: `transcribed`, whose sound stays until `forget`; or `failed` with SPEECH_…. */
   | ({ type: 'listen'; id: number } & ListeningRules)
-  /** Makes the sound of a heard utterance the call's recording of that name. Answer: `kept`. */
+  /** Makes the sound of an utterance the call's recording of that name. Answer: `kept`. */
   | { type: 'keep'; of: number; name: RecordingName }
-  /** Drops the sound of a heard utterance. */
+  /** Drops the sound of an utterance. */
   | { type: 'forget'; of: number }
   /** Both legs hear each other until it is cancelled. Answer, on both legs, after that: `bridged`. */
   | { type: 'bridge'; id: number; other: number }
@@ -76,7 +76,7 @@ export type MediaFact =
    * `complete` is false where something was said that is not in the text; `confidence`, 0 to 1, is that of the least certain
    * word, if the recogniser reports it.
    */
-  | { type: 'heard'; id: number; text: string; complete: boolean; confidence?: number; ms: number }
+  | { type: 'transcribed'; id: number; text: string; complete: boolean; confidence?: number; ms: number }
   | { type: 'failed'; id: number; code: ErrorCode; details: Details; reason: string }
   /** Frames that the other leg did not take, and slots that were filled with silence. */
   | { type: 'bridged'; dropped: number; filled: number }

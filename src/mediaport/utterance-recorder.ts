@@ -34,9 +34,9 @@ export async function listenTo(
   const recorder = createRecorder({ maxMs, silenceMs, startMs: SPEECH_START_MS, signal })
   let transcription: Transcription | undefined
   let begun = 0
-  let heardMs = 0
+  let elapsedMs = 0
   let quietBefore = 0
-  let beginning: 'heard' | 'missed' | undefined
+  let beginning: 'whole' | 'missed' | undefined
 
   // opened when speech starts: a session must not be taken up by silence
   const begin = (): Transcription => {
@@ -46,8 +46,8 @@ export async function listenTo(
   }
   /** Notes whether the first speech in these frames goes on from speech before them. */
   const follow = (quietMs: number) => {
-    heardMs += FRAME_MS
-    if (quietMs < heardMs) beginning ??= quietBefore < silenceMs ? 'missed' : 'heard'
+    elapsedMs += FRAME_MS
+    if (quietMs < elapsedMs) beginning ??= quietBefore < silenceMs ? 'missed' : 'whole'
     quietBefore = quietMs
   }
   // a speaker who interrupts began before this call: the ear has kept the first word

@@ -4,7 +4,10 @@ import type { LastError } from './sql/messages.ts'
 export const CHANNELS = ['whatsapp', 'twilio', 'webhook', 'gate'] as const
 export type Channel = (typeof CHANNELS)[number]
 
-/** Higher goes first. Critical messages have pollers of their own, so that a gate never waits behind a backlog. */
+/**
+ * Higher goes first; a visitor waits for what an important message asks. Critical messages have pollers of their own, so that
+ * a gate never waits behind a backlog.
+ */
 export const PRIORITY = { normal: 0, reply: 1, important: 5, critical: 10 } as const
 
 /** The `to` of webhook messages for WEBHOOK_URL. */

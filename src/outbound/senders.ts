@@ -4,7 +4,7 @@ import { createHttpClient } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { createAccounts, type OwnAccounts } from './accounts.ts'
-import { createBreaker } from './breaker.ts'
+import { createEndpointBreaker } from './endpoint-breaker.ts'
 import { createTwilioSender } from './channels/twilio.ts'
 import { createWebhookSender, type WebhookOptions } from './channels/webhook.ts'
 import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.ts'
@@ -39,7 +39,7 @@ export function createSenders(options: SendersOptions) {
     createWebhookSender({
       database,
       http,
-      breaker: createBreaker({ database, log }),
+      breaker: createEndpointBreaker({ database, log }),
       own: channels.webhook,
       onTrouble,
       log,

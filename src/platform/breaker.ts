@@ -1,6 +1,6 @@
 /**
  * A breaker stops requests to a receiver that keeps failing: closed → open for a pause → one probe (half open) → closed, or
- * open again. Its state lies in this process, or in a table that all processes share (src/outbound/breaker.ts).
+ * open again. Its state lies in this process, or in a table that all processes share (src/outbound/endpoint-breaker.ts).
  */
 
 /** Permission for one attempt. The attempt's end is reported by exactly one of the methods. */

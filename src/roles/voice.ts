@@ -8,7 +8,7 @@ import {
   createCommands,
   createEndedCalls,
   createEntrancePorts,
-  createHearing,
+  createSpeechEffects,
   createSnapshots,
   deadline,
   endedSince,
@@ -156,7 +156,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     revision: (tenantId) => directoryRevision(database, tenantId),
     onStale: (tenant, error) => log.warn({ tenant, reason: reasonOf(error) }, 'using an older directory'),
   })
-  const hearing = createHearing({
+  const speechEffects = createSpeechEffects({
     find,
     transcriber,
     understanding: createUnderstanding(config.understanding),
@@ -174,7 +174,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     onArrival: (arrived) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived),
     log,
   })
-  const machine = provideCall({ ...effects, ...hearing, deadline })
+  const machine = provideCall({ ...effects, ...speechEffects, deadline })
   const ended = createEndedCalls(
     (await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed(),
   )

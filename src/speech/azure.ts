@@ -5,7 +5,7 @@ import { ask, jsonOf, soundOf } from './answer.ts'
 import type { AzureAccess, Recogniser, Speak } from './provider.ts'
 import { pcmFrom, resample, samplesOf } from './resample.ts'
 import { writeRiff } from './riff.ts'
-import { wholeOf } from './utterance.ts'
+import { wholeOf } from './utterance-sound.ts'
 
 const provider = 'azure'
 const LANGUAGES: Record<Locale, string> = { 'pt-BR': 'pt-BR', en: 'en-US' }
@@ -14,13 +14,13 @@ const VOICES: Record<Locale, string> = { 'pt-BR': 'pt-BR-FranciscaNeural', en: '
 const MAX_SOUND_BYTES = SAMPLE_RATE * 2 * 90
 const MAX_JSON_BYTES = 256 * 1024
 /** The one PCM rate that the short audio service documents, Hz. */
-const HEARD_RATE = 16_000
+const RECOGNISER_RATE = 16_000
 /** Azure refuses requests without a user agent. */
 const USER_AGENT = 'porteiro'
 /** Statuses without a text that are no errors. */
 const NOTHING = ['NoMatch', 'InitialSilenceTimeout', 'BabbleTimeout']
 
-const heard = z.object({
+const recognised = z.object({
   RecognitionStatus: z.string(),
   DisplayText: z.string().optional(),
   NBest: z.array(z.object({ Confidence: z.number().optional(), Display: z.string().optional() })).optional(),
@@ -56,21 +56,21 @@ export function createAzureRecogniser({ sttUrl, key }: Pick<AzureAccess, 'sttUrl
   return {
     streams: false,
     async recognise({ locale, audio }, signal) {
-      const samples = await resample(samplesOf(await wholeOf(audio)), SAMPLE_RATE, HEARD_RATE)
+      const samples = await resample(samplesOf(await wholeOf(audio)), SAMPLE_RATE, RECOGNISER_RATE)
       const { bytes } = await ask({
         provider,
         url: `${sttUrl}?language=${LANGUAGES[locale]}&format=detailed`,
         headers: {
           'ocp-apim-subscription-key': key,
-          'content-type': `audio/wav; codecs=audio/pcm; samplerate=${HEARD_RATE}`,
+          'content-type': `audio/wav; codecs=audio/pcm; samplerate=${RECOGNISER_RATE}`,
           accept: 'application/json',
           'user-agent': USER_AGENT,
         },
-        body: writeRiff(pcmFrom(samples), HEARD_RATE),
+        body: writeRiff(pcmFrom(samples), RECOGNISER_RATE),
         maxBytes: MAX_JSON_BYTES,
         signal,
       })
-      const answer = heard.safeParse(jsonOf(provider, bytes))
+      const answer = recognised.safeParse(jsonOf(provider, bytes))
       if (!answer.success) throw fail('SPEECH_INVALID', { provider, reason: 'JSON of another form' })
       const { RecognitionStatus: status, DisplayText, NBest: [best] = [] } = answer.data
       if (NOTHING.includes(status)) return { text: '', complete: true }

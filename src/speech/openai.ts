@@ -5,7 +5,7 @@ import { ask, jsonOf, soundOf } from './answer.ts'
 import type { OpenAiAccess, Recogniser, Speak } from './provider.ts'
 import { pcmFrom, resample, samplesOf } from './resample.ts'
 import { readRiff, writeRiff } from './riff.ts'
-import { wholeOf } from './utterance.ts'
+import { wholeOf } from './utterance-sound.ts'
 
 const provider = 'openai'
 /** `response_format: pcm` is s16le mono at this rate, Hz. */
@@ -17,7 +17,7 @@ const MAX_JSON_BYTES = 256 * 1024
 const LANGUAGES: Record<Locale, string> = { 'pt-BR': 'pt', en: 'en' }
 const DEFAULT_VOICE = 'alloy'
 
-const heard = z.object({ text: z.string() })
+const recognised = z.object({ text: z.string() })
 
 interface OpenAiVoiceOptions extends OpenAiAccess {
   model: string
@@ -65,7 +65,7 @@ export function createOpenAiRecogniser({ url, key, model }: OpenAiAccess & { mod
         maxBytes: MAX_JSON_BYTES,
         signal,
       })
-      const answer = heard.safeParse(jsonOf(provider, bytes))
+      const answer = recognised.safeParse(jsonOf(provider, bytes))
       if (!answer.success) throw fail('SPEECH_INVALID', { provider, reason: 'JSON without text' })
       return { text: answer.data.text, complete: true }
     },

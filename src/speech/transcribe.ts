@@ -13,7 +13,7 @@ import type {
   SttProvider,
   Transcript,
 } from './provider.ts'
-import { createHeard } from './utterance.ts'
+import { createUtteranceSound } from './utterance-sound.ts'
 import { createVosk } from './vosk.ts'
 
 export interface TranscriberOptions {
@@ -63,7 +63,7 @@ export interface Transcriber {
 }
 
 /** Maximum length of an answer in ms; each costs 16 bytes of memory a ms. */
-const MAX_HEARD_MS = 10_000
+const MAX_SOUND_MS = 10_000
 /** Nobody says more characters in ten seconds. */
 export const MAX_TRANSCRIPT = 2000
 /** An answer without `finish` is given up after this many ms. */
@@ -128,12 +128,12 @@ function createTranscription({
   concurrency,
   onAnswer,
 }: Parts): Running {
-  const heard = createHeard(MAX_HEARD_MS)
+  const sound = createUtteranceSound(MAX_SOUND_MS)
   const ending = new AbortController()
   const { promise: over, resolve: letGo } = Promise.withResolvers<void>()
   const cancel = (reason: PorteiroError) => {
     ending.abort(reason)
-    heard.end()
+    sound.end()
     if (!answer) release()
   }
   const left = () => cancel(endingOf(signal))
@@ -150,7 +150,7 @@ function createTranscription({
 
   /** Sends the request; the wait for a place ends with the answer's own deadline. */
   function begin(): Promise<Transcript> {
-    const utterance = { locale, hints, closed, audio: heard.audio }
+    const utterance = { locale, hints, closed, audio: sound.audio }
     const task = () => {
       served = true
       return recogniser.recognise(utterance, ending.signal)
@@ -162,9 +162,9 @@ function createTranscription({
   }
 
   async function conclude(): Promise<Transcript> {
-    heard.end()
+    sound.end()
     if (ending.signal.aborted) throw endingOf(ending.signal)
-    if (heard.samples === 0 && guard.ready) {
+    if (sound.samples === 0 && guard.ready) {
       cancel(fail('SPEECH_CANCELLED'))
       return { text: '', complete: true }
     }
@@ -176,7 +176,7 @@ function createTranscription({
       ending.abort(served ? late : fail('SPEECH_BUSY', { provider, max: concurrency }))
     }, timeoutMs)
     try {
-      const transcript = bounded(await asked, heard.isCut)
+      const transcript = bounded(await asked, sound.isCut)
       onAnswer?.(performance.now() - said)
       return transcript
     } finally {
@@ -189,7 +189,7 @@ function createTranscription({
   else if (recogniser.streams) begin()
 
   return {
-    push: heard.push,
+    push: sound.push,
     finish: () => {
       finished ??= conclude()
       return finished

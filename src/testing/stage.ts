@@ -1,7 +1,7 @@
 import { type Actor, createActor, fromCallback, fromPromise, type Snapshot } from 'xstate'
 import {
   type AskRequest,
-  type Attempt,
+  type ContactStep,
   type CallSettings,
   type Contact,
   type Deadline,
@@ -21,7 +21,7 @@ import {
   type UnitFound,
   type VisitorSpeech,
 } from '../../machines/index.ts'
-import { attemptsOf } from '../clicktocall/index.ts'
+import { contactSteps } from '../clicktocall/index.ts'
 import { delay } from '../platform/time.ts'
 import { createStageTime, type SimulatedTime } from './stage-time.ts'
 
@@ -39,7 +39,7 @@ export interface Scene {
   findUnit?: (number: string, blocks: string[]) => Promise<UnitFound>
   /** Default: everybody is called twice for 30 s, unless `attempts` is given. */
   contacts?: Contact[]
-  attempts?: Attempt[]
+  attempts?: ContactStep[]
   /** The decision of the rules before anybody is called. */
   rules?: Matched | Error
   /** Whether somebody speaks into a recording. */
@@ -101,7 +101,7 @@ export function createStage(scene: Scene = {}) {
   const find = scene.findUnit ?? (async (number: string) => units[number] ?? null)
   const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
   const attempts =
-    scene.attempts ?? attemptsOf([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
+    scene.attempts ?? contactSteps([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
   const { clock, pass } = createStageTime(scene.clock)
   const lines: Line[] = []
   const dialled: DialRequest[] = []

@@ -68,9 +68,11 @@ function answerOf(answer) {
   /** @type {Record<string, string>} */
   const words = {
     yes: tr('sim', 'yes'),
+    'likely-yes': tr('talvez sim', 'perhaps yes'),
     no: tr('não', 'no'),
     who: tr('quem é?', 'who is it?'),
     talk: tr('quer falar', 'wants to talk'),
+    machine: tr('caixa postal', 'a mailbox'),
     unclear: tr('não se entendeu', 'it was not clear'),
   }
   return words[answer] ?? answer

@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { createActor, toPromise } from 'xstate'
 import type { FoundUnit, LiveCall } from '../../src/calls/call.ts'
 import { createCallEffects } from '../../src/calls/call-effects.ts'
-import { createHearing } from '../../src/calls/hearing.ts'
+import { createSpeechEffects } from '../../src/calls/speech-effects.ts'
 import type { Leg } from '../../src/calls/leg.ts'
 import { createUnderstanding, type Match } from '../../src/dialogue/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -30,7 +30,7 @@ async function calledFor(text: string, resident: (typeof PEOPLE)[number] | null)
     legs: new Map([['visitor', leg]]),
     note: () => {},
   } as unknown as LiveCall
-  const { listen } = createHearing({
+  const { listen } = createSpeechEffects({
     find: () => call,
     transcriber: { ready: true } as Transcriber,
     understanding: createUnderstanding(undefined),

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { hearSignals } from '../../src/cli/serve.ts'
+import { onSignals } from '../../src/cli/serve.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { delay } from '../../src/platform/time.ts'
 import { createPhone } from '../../src/simulator/phone.ts'
@@ -104,7 +104,7 @@ test('a signal during the start lets it end and leaves no Postgres behind', asyn
 test('a signal that comes again within 2 s is the first one once more', (rig) => {
   const clock = simulateTime(rig)
   const heard: string[] = []
-  rig.defer(hearSignals((signal) => heard.push(signal)))
+  rig.defer(onSignals((signal) => heard.push(signal)))
   process.emit('SIGINT', 'SIGINT')
   clock.tick(1999)
   process.emit('SIGTERM', 'SIGTERM')

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { attemptsOf, passedOver, stepsTogether } from '../../src/clicktocall/plan.ts'
+import { contactSteps, passedOver, stepsTogether } from '../../src/clicktocall/plan.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('contact plan')
@@ -16,7 +16,7 @@ test('the steps in their order; a call rings everybody once before the second ro
     { kind: 'call' as const },
     { kind: 'operator' as const, attempts: 1, ringSeconds: 20 },
   ]
-  assert.equal(attemptsOf(plan, EVERYBODY, DEFAULTS), [
+  assert.equal(contactSteps(plan, EVERYBODY, DEFAULTS), [
     { kind: 'whatsapp', waitMs: 45_000 },
     { kind: 'call', contact: ANA, ringMs: 30_000 },
     { kind: 'call', contact: JOSE, ringMs: 30_000 },
@@ -34,12 +34,12 @@ test('a step that says so rings all at once where the dialer can, eight at most'
   const together = { kind: 'together', contacts: [ANA, JOSE], ringMs: 30_000 }
   const inOrder = [ANA, JOSE].map((contact) => ({ kind: 'call', contact, ringMs: 30_000 }))
   assert.equal(stepsTogether(plan, EVERYBODY), [1])
-  assert.equal(attemptsOf(plan, EVERYBODY, { ...DEFAULTS, together: true }), [together, together, ...inOrder])
-  assert.equal(attemptsOf(plan, EVERYBODY, DEFAULTS), [...inOrder, ...inOrder, ...inOrder])
+  assert.equal(contactSteps(plan, EVERYBODY, { ...DEFAULTS, together: true }), [together, together, ...inOrder])
+  assert.equal(contactSteps(plan, EVERYBODY, DEFAULTS), [...inOrder, ...inOrder, ...inOrder])
   const alone = { ...EVERYBODY, contacts: [ANA] }
   assert.equal(stepsTogether(plan, alone), [], 'one telephone needs no company')
   const many = Array.from({ length: 11 }, (_, at) => ({ ...ANA, residentId: `${at}` }))
-  const groups = attemptsOf(
+  const groups = contactSteps(
     plan.slice(0, 1),
     { ...EVERYBODY, contacts: many },
     { ...DEFAULTS, together: true },
@@ -52,8 +52,8 @@ test('a step that says so rings all at once where the dialer can, eight at most'
 
 test('a step that has nobody to ring or to ask is left out', () => {
   const plan = [{ kind: 'whatsapp' as const }, { kind: 'call' as const }, { kind: 'operator' as const }]
-  assert.equal(attemptsOf(plan, { contacts: [], operator: undefined, reads: false }, DEFAULTS), [])
-  assert.equal(attemptsOf(plan, { contacts: [], operator: undefined, reads: true }, DEFAULTS), [
+  assert.equal(contactSteps(plan, { contacts: [], operator: undefined, reads: false }, DEFAULTS), [])
+  assert.equal(contactSteps(plan, { contacts: [], operator: undefined, reads: true }, DEFAULTS), [
     { kind: 'whatsapp', waitMs: 60_000 },
   ])
 })

@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { readAnswer, type SpokenAnswer } from '../../src/dialogue/answer.ts'
+import { readAnswer, type AnswerMeaning } from '../../src/dialogue/answer.ts'
 import { random } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 import answers from './answers.json' with { type: 'json' }
 
 const test = suite('dialogue: the answer of a resident')
 
-const PORTUGUESE: Record<SpokenAnswer, string[]> = {
+const PORTUGUESE: Record<AnswerMeaning, string[]> = {
   yes: [
     'sim',
     'Sim.',
@@ -247,7 +247,7 @@ const PORTUGUESE: Record<SpokenAnswer, string[]> = {
   ],
 }
 
-const ENGLISH: Record<SpokenAnswer, string[]> = {
+const ENGLISH: Record<AnswerMeaning, string[]> = {
   yes: [
     'yes',
     'Yes, please',

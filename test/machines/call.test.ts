@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { AnyActorRef } from 'xstate'
-import type { Attempt, AttemptEnd, CallEvent, CallOutput, RingAttempt, Role } from '../../machines/index.ts'
+import type { ContactStep, AttemptEnd, CallEvent, CallOutput, RingStep, Role } from '../../machines/index.ts'
 import { createStage, type Scene } from '../../src/testing/index.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -77,7 +77,7 @@ async function answer(v: Visit) {
   await v.join()
 }
 
-function attempt(kind: RingAttempt['kind'], ringMs: number): Attempt {
+function attempt(kind: RingStep['kind'], ringMs: number): ContactStep {
   return { kind, contact: { residentId: kind, name: kind, number: '1' }, ringMs }
 }
 
@@ -207,7 +207,7 @@ test('a resident who presses nothing hears the menu once more and is let go', as
   assert.equal(v.output()?.outcome, 'undecided')
 })
 
-const PLAN: Attempt[] = [
+const PLAN: ContactStep[] = [
   { kind: 'call', contact: { residentId: 'ana', name: 'Ana', number: '1101' }, ringMs: 30_000 },
   { kind: 'call', contact: { residentId: 'bruno', name: 'Bruno', number: '1102' }, ringMs: 30_000 },
   attempt('operator', 20_000),
@@ -605,7 +605,7 @@ test('an operator who is the first that rings is rung without a word of those wh
 })
 
 test('a plan that only asks in writing ends unanswered when nobody answers', async (t) => {
-  const attempts: Attempt[] = [{ kind: 'whatsapp', waitMs: 60_000 }]
+  const attempts: ContactStep[] = [{ kind: 'whatsapp', waitMs: 60_000 }]
   const silent = visit(t, { attempts })
   await ring(silent)
   await silent.wait(60_000 + 7000)

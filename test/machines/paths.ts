@@ -1,5 +1,5 @@
 import {
-  type Attempt,
+  type ContactStep,
   askingMachine,
   attemptMachine,
   type BrokerFailure,
@@ -58,7 +58,7 @@ const UNSAID = { ...NOBODY, purposeSaid: false }
 const SHARED = { ...UNSAID, shared: { number: '1', blocks: [] } }
 const SAID_UNIT = { ...UNSAID, unit: UNIT }
 const SAID_NAME = { ...SAID_UNIT, identity: { name: 'identity', heard: true, ms: 1500 } }
-const attempts = (count: number): Attempt[] =>
+const attempts = (count: number): ContactStep[] =>
   Array.from({ length: count }, (_, at) => ({
     kind: at === 0 ? 'call' : 'operator',
     contact: { residentId: `${at}`, name: 'Ana', number: `110${at}` },
@@ -101,7 +101,7 @@ export const walkUnit = (each: Each) =>
       events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }, RESTORED],
       outputs: {
         findUnit: [UNIT, 'several', null],
-        listening: [{ heard: null }, ...[UNSAID, SHARED, SAID_UNIT, SAID_NAME].map((heard) => ({ heard }))],
+        listening: [{ understood: null }, ...[UNSAID, SHARED, SAID_UNIT, SAID_NAME].map((understood) => ({ understood }))],
       },
       tellApart: ({ asked, missed, gaveUp, transcribes, unit, identity, asking }) => [
         asking?.blocks.length,
@@ -134,9 +134,9 @@ export const walkQuestion = (each: Each) =>
   })
 
 const OPEN: OpenAttempt = { attemptId: 'c-1', kind: 'call', residentId: '1' }
-const ASK: Attempt = { kind: 'whatsapp', waitMs: 60_000 }
+const ASK: ContactStep = { kind: 'whatsapp', waitMs: 60_000 }
 
-const TOGETHER: Attempt = {
+const TOGETHER: ContactStep = {
   kind: 'together',
   contacts: ['1', '2'].map((residentId) => ({ residentId, name: 'Ana', number: `110${residentId}` })),
   ringMs: 30_000,
@@ -236,7 +236,7 @@ export const walkProving = (each: Each) =>
 
 const ANSWERED = (
   ['yes', 'likely-yes', 'yes-needs-key', 'no', 'talk', 'who', 'machine', 'unclear', null] as const
-).map((heard) => ({ heard }))
+).map((understood) => ({ understood }))
 
 export const walkResident = (each: Each) =>
   paths(residentMachine, {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import { SimulatedClock, type Snapshot } from 'xstate'
-import type { AnswerCheck, Attempt, RingEnd, Verdict } from '../../machines/index.ts'
+import type { AnswerCheck, ContactStep, RingEnd, Verdict } from '../../machines/index.ts'
 import { createStage } from '../../src/testing/index.ts'
 import { suite } from '../rig/rig.ts'
 
@@ -20,7 +20,7 @@ type Poor = (typeof ENDS | typeof LINES | typeof NOBODIES)[number] | 'unanswered
 type Final = Verdict | 'visitor left'
 
 interface Step {
-  kind: Attempt['kind']
+  kind: ContactStep['kind']
   /** How many telephones ring, where they ring together. */
   telephones: number
   /** Whether the process is lost first, with an open line. The line's attempt is then made once more. */
@@ -116,7 +116,7 @@ function placeBy(waitMs: number): number {
   return (waitMs - waitOf(0)) / 1000
 }
 
-function attemptOf(step: Step, at: number): Attempt {
+function attemptOf(step: Step, at: number): ContactStep {
   const ms = waitOf(at)
   if (step.kind === 'whatsapp') return { kind: step.kind, waitMs: ms }
   const contacts = names(step, at).map((name) => ({ residentId: name, name, number: name }))

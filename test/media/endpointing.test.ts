@@ -15,7 +15,7 @@ import { suite } from '../rig/rig.ts'
 
 const test = suite('endpointing', { timeout: 30_000 })
 
-/** ms of silence that ends an utterance, as in src/calls/hearing.ts. */
+/** ms of silence that ends an utterance, as in src/calls/speech-effects.ts. */
 const VISITOR = 1500
 const RESIDENT = 600
 /** ms that an utterance may end off its rule. */

@@ -32,16 +32,16 @@ async function begin(rig: Rig) {
 /** Has the caller say, and the leg hear, frames of these values in this order. */
 function run(legRecorder: LegRecorder, steps: readonly (['says' | 'hears', number] | 'nothing')[]) {
   let next: Buffer | null = null
-  const hearing = legRecorder.hearing({ next: () => next }, HEADER)
+  const played = legRecorder.recordPlayed({ next: () => next }, HEADER)
   for (const step of steps) {
     if (step === 'nothing') {
       next = null
-      assert.is(hearing.next(), null)
+      assert.is(played.next(), null)
     } else if (step[0] === 'says') legRecorder.tap(samples(step[1]), 0)
     else {
       next = frame(Buffer.from(samples(step[1]).buffer))
       // the very message: recording it copies nothing of what is sent
-      assert.is(hearing.next(), next)
+      assert.is(played.next(), next)
     }
   }
 }

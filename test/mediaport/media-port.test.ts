@@ -44,7 +44,7 @@ test('the sound of an utterance stays behind the port: kept by its number, it is
   const media = visitor.open()
   media.send({ type: 'listen', id: 1, silenceMs: 600, maxMs: 10_000 })
   visitor.speak(Buffer.concat([silence(500), spoken, silence(1500)]))
-  const { id, text, ms } = await visitor.fact('heard')
+  const { id, text, ms } = await visitor.fact('transcribed')
   assert.equal([id, text], [1, 'sim'])
   assert.ok(ms > 0)
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import { createBreaker } from '../../src/outbound/breaker.ts'
+import { createEndpointBreaker } from '../../src/outbound/endpoint-breaker.ts'
 import { createWebhookSender, type Trouble } from '../../src/outbound/channels/webhook.ts'
 import type { Message } from '../../src/outbound/message.ts'
 import { OWN_ENDPOINT } from '../../src/outbound/message.ts'
@@ -59,7 +59,7 @@ function openSender(
     createWebhookSender({
       database,
       http,
-      breaker: createBreaker({ database, log, limit, pauseMs }),
+      breaker: createEndpointBreaker({ database, log, limit, pauseMs }),
       own,
       onTrouble: (type, { id }) => troubles.push([type, id]),
       log,

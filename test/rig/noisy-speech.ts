@@ -126,7 +126,7 @@ export interface Line {
 const LEAD_MS = 2000
 /** Listening begins before the speech, and the ear has heard the line before that. */
 const LISTEN_AT_MS = LEAD_MS / 2
-/** As in src/calls/hearing.ts: the longest utterance. */
+/** As in src/calls/speech-effects.ts: the longest utterance. */
 const LONGEST_MS = 10_000
 /** Longer than any utterance may still go on. */
 const TAIL_MS = 9000

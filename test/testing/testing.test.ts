@@ -152,10 +152,10 @@ test('a resident who is done decided last by a key or a word that decides, or by
   ])
   const seen = new Set<string>()
   for (const { state, steps, title } of ends) {
-    const { key, output } = steps.at(-1)!.event as { key?: string; output?: { heard: string | null } }
+    const { key, output } = steps.at(-1)!.event as { key?: string; output?: { understood: string | null } }
     const { answer, via } = state.output!
     const told = answer === 'undecided' ? answer : `${answer} by ${via}`
-    assert.is(told, answers.get(key ?? output?.heard) ?? 'undecided', title)
+    assert.is(told, answers.get(key ?? output?.understood) ?? 'undecided', title)
     seen.add(told)
   }
   assert.equal([...seen].sort(), [...answers.values(), 'undecided'].sort())

@@ -2,7 +2,7 @@ import { parse as parseForm } from 'node:querystring'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 // the library's root would load every one of Twilio's APIs
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
-import { createRefusals } from '../../audiosocket/index.ts'
+import { createRefusals } from '../../platform/refusals.ts'
 import {
   type InboundChannel,
   type Intake,

@@ -2,7 +2,7 @@ import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import { DeliveryError, type HttpClient, refusalOf, undelivered } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
-import type { Breaker } from '../breaker.ts'
+import type { EndpointBreaker } from '../endpoint-breaker.ts'
 import { type Attempt, type ChannelSender, type Message, OWN_ENDPOINT } from '../message.ts'
 import { contentOf, webhookContent } from '../new-message.ts'
 import { disableEndpoint, type EndpointTarget, findTarget } from '../sql/endpoints.ts'
@@ -13,7 +13,7 @@ const POST_MS = 10_000
 export interface WebhookOptions {
   database: Querier
   http: HttpClient
-  breaker: Breaker
+  breaker: EndpointBreaker
   /** WEBHOOK_URL and WEBHOOK_TOKEN. */
   own: { url: string; token: string | undefined } | undefined
   /** An endpoint of a tenant was paused, or disabled (410). */

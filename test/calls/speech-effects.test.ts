@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import { createActor, toPromise } from 'xstate'
 import type { LiveCall } from '../../src/calls/call.ts'
-import { createHearing } from '../../src/calls/hearing.ts'
+import { createSpeechEffects } from '../../src/calls/speech-effects.ts'
 import type { Leg } from '../../src/calls/leg.ts'
 import { createUnderstanding, type Understanding } from '../../src/dialogue/index.ts'
 import type { OpensBy } from '../../src/directory/index.ts'
@@ -48,7 +48,7 @@ async function bothSpeak(
     ]),
     note: (kind: string, _: unknown, data: Record<string, unknown>) => notes.push({ kind, data }),
   } as unknown as LiveCall
-  const { listen, listenToAnswer } = createHearing({
+  const { listen, listenToAnswer } = createSpeechEffects({
     find: () => call,
     transcriber: { ready: true } as Transcriber,
     understanding,
@@ -108,7 +108,7 @@ test('an intent is kept by the next sentence, and lost by a negation or a correc
     legs: new Map([['visitor', leg]]),
     note: () => {},
   } as unknown as LiveCall
-  const { listen } = createHearing({
+  const { listen } = createSpeechEffects({
     find: () => call,
     transcriber: { ready: true } as Transcriber,
     understanding: createUnderstanding(),

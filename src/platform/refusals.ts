@@ -1,5 +1,5 @@
-import type { ErrorCode, PorteiroError } from '../platform/errors.ts'
-import type { Logger } from '../platform/log.ts'
+import type { ErrorCode, PorteiroError } from './errors.ts'
+import type { Logger } from './log.ts'
 
 export interface RefusalLimit {
   /** Log lines for each code and window. */
@@ -15,13 +15,13 @@ interface Refusals {
 }
 
 /**
- * Counts refusals and logs them as `audiosocket refused`, or with another name, without letting a scanner fill the disk:
- * the first lines of a code in each window, then one line with the number of further ones.
+ * Counts refusals by code and logs them as `<what> refused`, without letting a scanner fill the disk: the first lines of a
+ * code in each window, then one line with the number of further ones.
  */
 export function createRefusals(
   log: Logger,
   { lines, windowMs }: RefusalLimit,
-  what = 'audiosocket',
+  what: string,
 ): Refusals {
   const totals: Partial<Record<ErrorCode, number>> = {}
   const window = new Map<ErrorCode, number>()

@@ -1,7 +1,7 @@
 import { SAMPLE_RATE } from '../platform/audio.ts'
 
 /** The sound of one answer: written frame by frame on the media path, read in pieces by a provider. */
-interface Heard {
+interface UtteranceSound {
   /** Copies the samples, with an allocation every 200 ms. Ignored when it is full or ended. */
   push(samples: Int16Array): void
   end(): void
@@ -16,7 +16,7 @@ interface Heard {
 /** 200 ms: a fifth of a second of delay at most, and five messages a second to a provider that streams. */
 const PIECE_SAMPLES = SAMPLE_RATE / 5
 
-export function createHeard(maxMs: number): Heard {
+export function createUtteranceSound(maxMs: number): UtteranceSound {
   const room = (SAMPLE_RATE * maxMs) / 1000
   const pieces: Int16Array[] = []
   let piece: Int16Array | undefined
@@ -26,7 +26,7 @@ export function createHeard(maxMs: number): Heard {
   let ended = false
   let wake: (() => void) | undefined
 
-  function hand(): void {
+  function flush(): void {
     if (piece && filled > 0) pieces.push(piece.subarray(0, filled))
     piece = undefined
     filled = 0
@@ -60,13 +60,13 @@ export function createHeard(maxMs: number): Heard {
         at += part
         filled += part
         taken += part
-        if (filled === PIECE_SAMPLES) hand()
+        if (filled === PIECE_SAMPLES) flush()
       }
     },
     end() {
       if (ended) return
       ended = true
-      hand()
+      flush()
     },
     audio: { [Symbol.asyncIterator]: read },
     get samples() {

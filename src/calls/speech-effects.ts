@@ -37,7 +37,7 @@ const GREETING: ListeningRules = { silenceMs: 500, maxMs: 5000 }
 
 /**
  * What a resident may say, for recognisers that take a list: answers, and the words that make something else of them. A
- * grammar without "assim", "ele disse" or "mas" hears a yes in a sentence that has none.
+ * grammar without "assim", "ele disse" or "mas" recognises a yes in a sentence that has none.
  */
 const ANSWERS: Record<Locale, readonly string[]> = {
   'pt-BR': [
@@ -65,13 +65,13 @@ const ANSWERS: Record<Locale, readonly string[]> = {
 }
 
 /** An utterance with its leg and call. */
-interface Heard {
+interface LegUtterance {
   call: LiveCall
   leg: Leg
   utterance: Awaited<ReturnType<Leg['listen']>>
 }
 
-interface HearingOptions {
+interface SpeechEffectsOptions {
   find: (callId: string) => LiveCall | undefined
   transcriber: Pick<Transcriber, 'ready'>
   understanding: Understanding
@@ -82,13 +82,13 @@ interface HearingOptions {
 }
 
 /** The dialogues' ports for speech. If nothing is transcribed, they wait until they are stopped. */
-export function createHearing({ find, transcriber, understanding, match, opensBy, log }: HearingOptions) {
-  const hear = async (
+export function createSpeechEffects({ find, transcriber, understanding, match, opensBy, log }: SpeechEffectsOptions) {
+  const listenTo = async (
     callId: string,
     role: Role,
     signal: AbortSignal,
     given?: ListeningRules,
-  ): Promise<Heard> => {
+  ): Promise<LegUtterance> => {
     const call = find(callId)
     const leg = call?.legs.get(role)
     if (!call || !leg || !transcriber.ready) return never()
@@ -111,18 +111,18 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
   }
 
   /** The answer to a question for the block: `dois`, `no bloco B`; undefined if it is none. */
-  const matchBlock = async ({ call, leg, utterance }: Heard, { number, blocks }: SharedNumber) => {
+  const matchBlock = async ({ call, leg, utterance }: LegUtterance, { number, blocks }: SharedNumber) => {
     const [block, tower] = [...blocks, ...spokenBlocks(utterance.text, leg.locale)]
     const found = await match(call.tenantId, { unit: number, block, tower, locale: leg.locale })
     return found.kind === 'unknown' ? undefined : { found, blocks: namesOf(block, tower) }
   }
 
   const understand = async (
-    heard: Heard,
+    said: LegUtterance,
     asking: SharedNumber | undefined,
     signal: AbortSignal,
   ): Promise<VisitorSpeech> => {
-    const { call, leg, utterance } = heard
+    const { call, leg, utterance } = said
     const { locale } = leg
     const { slots, plainIntent, negates, source, problem } = await understanding.understand(utterance.text, {
       locale,
@@ -136,7 +136,7 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
         'the language model was not heard; rules answered',
       )
     const { unit: wanted, block, tower, resident } = slots
-    const { found, blocks } = (asking && (await matchBlock(heard, asking))) ?? {
+    const { found, blocks } = (asking && (await matchBlock(said, asking))) ?? {
       found: await match(call.tenantId, { unit: wanted, block, tower, resident, locale }),
       blocks: namesOf(block, tower),
     }
@@ -170,16 +170,16 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
     listen: fromPromise<VisitorSpeech, Listening>(async ({ input: { callId, asking }, signal }) => {
       const call = find(callId)
       if (call) forgetIntent(call)
-      const heard = await hear(callId, 'visitor', signal)
+      const said = await listenTo(callId, 'visitor', signal)
       try {
-        return await understand(heard, asking, signal)
+        return await understand(said, asking, signal)
       } finally {
-        heard.leg.forget(heard.utterance)
+        said.leg.forget(said.utterance)
       }
     }),
 
     listenToGreeting: fromPromise<Greeting, { callId: string }>(async ({ input: { callId }, signal }) => {
-      const { call, leg, utterance } = await hear(callId, 'resident', signal, GREETING)
+      const { call, leg, utterance } = await listenTo(callId, 'resident', signal, GREETING)
       leg.forget(utterance)
       const greeting = readGreeting(utterance.text, leg.locale)
       call.note('understood', 'resident', { greeting })
@@ -187,7 +187,7 @@ export function createHearing({ find, transcriber, understanding, match, opensBy
     }),
 
     listenToAnswer: fromPromise<SpokenAnswer, Listening>(async ({ input: { callId }, signal }) => {
-      const { call, leg, utterance } = await hear(callId, 'resident', signal)
+      const { call, leg, utterance } = await listenTo(callId, 'resident', signal)
       leg.forget(utterance)
       if (readGreeting(utterance.text, leg.locale) === 'machine') {
         call.note('understood', 'resident', { answer: 'machine' })
@@ -213,7 +213,7 @@ function namesOf(...names: (string | null | undefined)[]): string[] {
   return names.filter((name) => name != null)
 }
 
-function keep(leg: Leg, utterance: Heard['utterance'], name: RecordingName): Recording {
+function keep(leg: Leg, utterance: LegUtterance['utterance'], name: RecordingName): Recording {
   leg.keep(utterance, name)
   return { name, heard: true, ms: utterance.ms }
 }

@@ -26,13 +26,13 @@ interface BreakerOptions {
   pauseMs?: number
 }
 
-export type Breaker = ReturnType<typeof createBreaker>
+export type EndpointBreaker = ReturnType<typeof createEndpointBreaker>
 
 /**
  * Pauses a receiver that keeps failing: closed → open for a pause → one probe (half open) → closed, or open for twice as long.
  * The state is in the database, so that all workers share it.
  */
-export function createBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS }: BreakerOptions) {
+export function createEndpointBreaker({ database, log, limit = LIMIT, pauseMs = PAUSE_MS }: BreakerOptions) {
   /** An error here must not change the result of the attempt. */
   const note = async <T>(name: string, work: Promise<T>): Promise<T | undefined> => {
     try {
