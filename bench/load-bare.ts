@@ -26,7 +26,12 @@ const server = createAudioSocketServer({
 answer(
   {
     async start() {
-      const { port } = await server.listen({ host: '127.0.0.1', port: 0, role: 'visitor', entrance: undefined })
+      const { port } = await server.listen({
+        host: '127.0.0.1',
+        port: 0,
+        role: 'visitor',
+        entrance: undefined,
+      })
       return port
     },
   },

@@ -92,7 +92,7 @@ const setUp = setup({
 })
 
 const failed = ({ event }: { event: { error: unknown } }) => event.error as BrokerFailure
-const told = ({ event }: { event: { failure: BrokerFailure } }) => event.failure
+const failureOf = ({ event }: { event: { failure: BrokerFailure } }) => event.failure
 
 /**
  * The connection to RabbitMQ. It never publishes: publishers take the open channel from the connection's plain object. Its
@@ -143,13 +143,13 @@ export const brokerMachine = setUp.createMachine({
       invoke: { src: 'hold', id: 'hold' },
       initial: 'open',
       on: {
-        'broker.lost': { target: 'lost', actions: [{ type: 'keepFailure', params: told }, 'countLoss'] },
+        'broker.lost': { target: 'lost', actions: [{ type: 'keepFailure', params: failureOf }, 'countLoss'] },
         'broker.faulted': [
-          { guard: 'crashes', target: 'failed', actions: { type: 'keepFailure', params: told } },
+          { guard: 'crashes', target: 'failed', actions: { type: 'keepFailure', params: failureOf } },
           {
-            guard: { type: 'isSilent', params: told },
+            guard: { type: 'isSilent', params: failureOf },
             target: 'recovering',
-            actions: [{ type: 'keepFailure', params: told }, 'countLoss', 'forgetTries'],
+            actions: [{ type: 'keepFailure', params: failureOf }, 'countLoss', 'forgetTries'],
           },
         ],
       },

@@ -85,8 +85,8 @@ export interface ContactContext extends ContactInput {
   ringing: DialRequest[]
   /** Whether the dialer has failed for good. */
   hopeless: boolean
-  /** The PBX told the end of the last telephone before its ring time was over. */
-  told: boolean
+  /** The PBX reported that the last telephone could not be answered. */
+  isRefused: boolean
 }
 
 /** Why nobody decided: a line ended undecided, attempts rang or asked in vain, or none could. */
@@ -96,7 +96,7 @@ export type Missed = 'undecided' | 'unanswered' | 'unreachable'
 export const TOGETHER = 8
 
 /** Ends after which the next telephone rings at once; after the others the line may need a moment. */
-const TOLD: ReadonlySet<RingEnd> = new Set(['busy', 'declined', 'unallocated', 'congested'])
+const REFUSED: ReadonlySet<RingEnd> = new Set(['busy', 'declined', 'unallocated', 'congested'])
 
 type Ended = Omit<Extract<AttemptFact, { type: 'attempt.ended' }>, 'type'>
 
@@ -127,7 +127,7 @@ export const contactMachine = setup({
     announce: enqueueActions(({ context, enqueue }) => {
       enqueue.spawnChild('say', { id: 'announcement', input: announcementTo(context) })
     }),
-    nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1, told: false }),
+    nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1, isRefused: false }),
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
     dialAll: enqueueActions(({ context, enqueue }) => {
       const requests = dialRequests(context)
@@ -143,7 +143,7 @@ export const contactMachine = setup({
     endRing: assign(({ context }, { attemptId, end }: Ended) => ({
       ringing: context.ringing.filter((request) => request.attemptId !== attemptId),
       hopeless: context.hopeless || end === 'hopeless',
-      told: TOLD.has(end),
+      isRefused: REFUSED.has(end),
     })),
     tellRingEnded: sendParent(
       ({ context }, { attemptId, end }: Ended): ContactFact => ({
@@ -168,10 +168,10 @@ export const contactMachine = setup({
   },
   guards: {
     goesOn: ({ context }) => nextOf(context) < context.attempts.length,
-    /** The PBX has told that the telephone cannot be answered: nothing is gained by a pause. */
+    /** The PBX has reported that the telephone cannot be answered: a pause gains nothing. */
     goesOnAtOnce: ({ context }) => {
       const next = context.attempts[nextOf(context)]
-      return context.told && next !== undefined && next.kind !== 'whatsapp'
+      return context.isRefused && next !== undefined && next.kind !== 'whatsapp'
     },
     asksNext: ({ context }) => context.attempts[nextOf(context)]?.kind === 'whatsapp',
     /** The next step is announced, unless the visitor has noticed none before it. */
@@ -198,7 +198,7 @@ export const contactMachine = setup({
     repeats: 0,
     ringing: [],
     hopeless: false,
-    told: false,
+    isRefused: false,
   }),
   invoke: {
     src: 'await',

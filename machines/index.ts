@@ -20,9 +20,9 @@ export { type Clock, clockOf } from './clock.ts'
 export { type ConcludingInput, concludingMachine } from './concluding.ts'
 export {
   type AskStep,
-  type ContactStep,
   type AttemptEnd,
   type ContactInput,
+  type ContactStep,
   contactMachine,
   type EndedAttempt,
   type OpenAttempt,

@@ -1,4 +1,4 @@
-import type { ContactStep, ContactFact, EndedAttempt, LineEnd, OpenAttempt } from './contact.ts'
+import type { ContactFact, ContactStep, EndedAttempt, LineEnd, OpenAttempt } from './contact.ts'
 import type { LegFact } from './leg.ts'
 import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
 import type { AnswerCheck } from './proving.ts'

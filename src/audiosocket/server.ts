@@ -2,12 +2,12 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Role } from '../platform/audio.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import { createRefusals, type RefusalLimit } from '../platform/refusals.ts'
 import { createAllowList } from './allow-list.ts'
 import { type Connection, type ConnectionFeed, createConnection } from './connection.ts'
 import { KIND, kindText, NIL_UUID, uuidText } from './frame.ts'
 import type { Pacer } from './pacer.ts'
 import { createReader } from './reader.ts'
-import { createRefusals, type RefusalLimit } from '../platform/refusals.ts'
 
 export interface AudioSocketServerOptions {
   log: Logger

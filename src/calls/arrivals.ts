@@ -153,7 +153,7 @@ export function createArrivals(options: ArrivalsOptions) {
     } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) reject.late()
     else if (!telephone && !arrived.relayed && !admits(call.tenantId, entrance)) reject.misplaced()
     else if (call.legs.has('resident')) {
-      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was turned away')
+      log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was rejected')
       media.reject(arrived.leg, 'already-answered')
     } else if (telephone ? ringing.includes(telephone.attemptId) : ringing.length > 0)
       options.join(call, arrived, telephone ? telephone.attemptId : onlyOne(call, ringing))
@@ -168,11 +168,11 @@ export function createArrivals(options: ArrivalsOptions) {
       if (ended.has(id)) return refuseEnded(arrived)
       if (find(id) || waiting.has(id)) return refuseSecond(arrived)
       if (isDraining()) {
-        log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was turned away')
+        log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was rejected')
         return media.reject(arrived.leg, 'service-closing')
       }
       if (count() + waiting.size >= maxCalls) {
-        log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was turned away')
+        log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was rejected')
         return media.reject(arrived.leg, 'lines-busy')
       }
       if (!snapshots) return begin(arrived, { seq: 0 })

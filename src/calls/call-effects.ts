@@ -21,7 +21,7 @@ import {
   contactSteps,
   type Dialer,
   type PlanDefaults,
-  passedOver,
+  skippedSteps,
   stepsTogether,
 } from '../clicktocall/index.ts'
 import { unitsInBlock } from '../dialogue/index.ts'
@@ -69,7 +69,7 @@ export function createCallEffects(options: CallEffectsOptions) {
     const call = find(request.callId)
     if (!call?.legs.has('resident')) return dialer.cancel(request, 'over')
     const { onLine, telephones } = call
-    // one that was answered too, and comes too late, is told so by its leg
+    // a telephone that was answered too late hears so when its leg arrives
     const isAnswered = telephones.get(request.attemptId)?.progress === 'answered'
     if (onLine !== null && onLine !== request.attemptId && !isAnswered)
       dialer.cancel(request, 'answered-elsewhere')
@@ -90,7 +90,7 @@ export function createCallEffects(options: CallEffectsOptions) {
     }
   }
 
-  const look = async <T>(callId: string, query: (tenantId: string) => Promise<T>): Promise<T> => {
+  const readDirectory = async <T>(callId: string, query: (tenantId: string) => Promise<T>): Promise<T> => {
     const call = find(callId)
     if (!call) throw fail('CALL_UNKNOWN', { callId })
     try {
@@ -135,7 +135,7 @@ export function createCallEffects(options: CallEffectsOptions) {
       async ({ input: { callId, number, blocks } }) => {
         const call = find(callId)
         if (call) forgetIntent(call)
-        const all = await look(callId, (tenantId) => findUnits(tenantId, number))
+        const all = await readDirectory(callId, (tenantId) => findUnits(tenantId, number))
         const [unit, ...others] = blocks.reduce(unitsInBlock, all)
         if (!unit) return null
         return others.length > 0 ? 'several' : { id: unit.id, number: unit.number, label: unit.label }
@@ -144,7 +144,7 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     match: fromPromise<Matched, { callId: string; unit: Unit }>(async ({ input: { callId, unit } }) => {
       const call = find(callId)
-      const found = await look(callId, (tenantId) => findUnit(tenantId, unit.id))
+      const found = await readDirectory(callId, (tenantId) => findUnit(tenantId, unit.id))
       if (!call || !found) return { verdict: 'contact', attempts: [] }
       const { decision, rule } = await within(
         DIRECTORY_MS,
@@ -166,11 +166,11 @@ export function createCallEffects(options: CallEffectsOptions) {
       const writes = await hasAccount(call.tenantId, plan.steps)
       const contacts = wantedFirst(dialer.contacts(found), call.wanted)
       const reach = { contacts, operator, reads: reads && writes }
-      for (const passed of passedOver(plan.steps, { ...reach, reads }, { rings, writes })) {
-        call.note('step.skipped', null, { ...passed })
+      for (const skipped of skippedSteps(plan.steps, { ...reach, reads }, { rings, writes })) {
+        call.note('step.skipped', null, { ...skipped })
         log.warn(
-          { call_id: callId, tenant: call.tenantId, ...passed },
-          'a step of the contact plan is passed over',
+          { call_id: callId, tenant: call.tenantId, ...skipped },
+          'a step of the contact plan is skipped',
         )
       }
       const together = dialer.ringsTogether()
@@ -200,7 +200,7 @@ export function createCallEffects(options: CallEffectsOptions) {
         call.note('dial', 'resident', facts)
       } catch (error) {
         call.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
-        log.warn({ call_id: input.callId, reason: reasonOf(error) }, 'the resident could not be rung')
+        log.warn({ call_id: input.callId, reason: reasonOf(error) }, 'the resident could not be called')
         // a request without an answer may still ring, and the next attempt would place a second call
         if (/_(TIMEOUT|BLOCKED)$/.test(asPorteiroError(error).code)) cancel(input)
         throw error
@@ -229,7 +229,7 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     ask: fromPromise<void, AskRequest>(async ({ input: { callId, unit, waitMs }, signal }) => {
       const call = find(callId)
-      const found = await look(callId, (tenantId) => findUnit(tenantId, unit.id))
+      const found = await readDirectory(callId, (tenantId) => findUnit(tenantId, unit.id))
       if (!call || !found) return
       try {
         const asked = await asking.ask({

@@ -74,8 +74,7 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     const read = await readEntrances(database, options)
     for (const one of [...open.values()]) {
       const stays = read.ports.some(
-        ({ entrance, role, port }) =>
-          port === one.port && role === one.role && entrance === one.entrance,
+        ({ entrance, role, port }) => port === one.port && role === one.role && entrance === one.entrance,
       )
       if (!stays) close(one, changes)
     }

@@ -10,7 +10,6 @@ export { type Command, createCommands } from './commands.ts'
 export { deadline } from './deadline.ts'
 export { createEndedCalls } from './ended.ts'
 export { createEntrancePorts, type EntrancePorts, type PortChanges } from './entrance-ports.ts'
-export { createSpeechEffects } from './speech-effects.ts'
 export { createJournal, type Journal } from './journal.ts'
 export { LEVELS, LEVELS_MS, type Levels, levelsOf, publishLevels } from './levels.ts'
 export { endOrphanedCalls } from './recovery/orphaned-calls.ts'
@@ -18,6 +17,7 @@ export { createSnapshots } from './recovery/snapshots.ts'
 export { type Calls, createCalls } from './registry.ts'
 export { startRetention } from './retention.ts'
 export { createRouting, type Routing } from './routing.ts'
+export { createSpeechEffects } from './speech-effects.ts'
 export {
   type CallRow,
   type EventRow,

@@ -82,7 +82,14 @@ interface SpeechEffectsOptions {
 }
 
 /** The dialogues' ports for speech. If nothing is transcribed, they wait until they are stopped. */
-export function createSpeechEffects({ find, transcriber, understanding, match, opensBy, log }: SpeechEffectsOptions) {
+export function createSpeechEffects({
+  find,
+  transcriber,
+  understanding,
+  match,
+  opensBy,
+  log,
+}: SpeechEffectsOptions) {
   const listenTo = async (
     callId: string,
     role: Role,

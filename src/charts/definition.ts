@@ -15,8 +15,8 @@ function plain(value: unknown, key = ''): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, inner]) => {
-      const told = plain(inner, name)
-      return told === undefined ? [] : [[name, told]]
+      const json = plain(inner, name)
+      return json === undefined ? [] : [[name, json]]
     }),
   )
 }

@@ -40,13 +40,13 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
   for (const { code, message } of unknownSettings(environment)) log.warn({ code }, message)
   const short = shortKey(config.api.key)
   if (short) log.warn({ code: short.code }, short.message)
-  const told = Promise.withResolvers<void>()
+  const stopping = Promise.withResolvers<void>()
   let running: Running | undefined
   let signals = 0
   const starting = new AbortController()
   const end = ({ service }: Running) => {
     service?.drain()
-    told.resolve()
+    stopping.resolve()
   }
   // before the start: a process that dies during the start leaves its Postgres behind
   const unsubscribe = onSignals((signal) => {
@@ -74,7 +74,7 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
       if (running.service?.voice) warnOfRinging(config, log)
     }
     if (signals > 0) end(running)
-    const failure = await ending(running, told.promise)
+    const failure = await ending(running, stopping.promise)
     log.info({ ...(failure && { code: failure.code }) }, 'stopped')
     if (failure) announce(`porteiro: ${failure.message} (${failure.code})`)
     return failure?.exit ?? 0
@@ -169,7 +169,10 @@ async function start(
 }
 
 /** Resolves when everything has stopped, with the failure that forced it, if any. */
-async function ending({ service, dialer }: Running, told: Promise<void>): Promise<PorteiroError | undefined> {
+async function ending(
+  { service, dialer }: Running,
+  stopping: Promise<void>,
+): Promise<PorteiroError | undefined> {
   let failure: PorteiroError | undefined
   void service?.failed.then((error) => {
     failure ??= error
@@ -179,7 +182,7 @@ async function ending({ service, dialer }: Running, told: Promise<void>): Promis
     service?.drain()
   })
   if (service) await service.stopped
-  else await Promise.race([told, dialer?.failed])
+  else await Promise.race([stopping, dialer?.failed])
   // last: the final calls still send it dials and cancels
   await dialer?.stop()
   return failure

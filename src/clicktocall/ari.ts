@@ -49,7 +49,7 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
     method: string,
     path: string,
     fine: readonly number[],
-    { signal, body, endpoint: rung }: { signal?: AbortSignal; body?: unknown; endpoint?: string } = {},
+    { signal, body, endpoint: called }: { signal?: AbortSignal; body?: unknown; endpoint?: string } = {},
   ): Promise<number> => {
     const expiring = AbortSignal.timeout(timeoutMs)
     try {
@@ -66,7 +66,7 @@ export function createAri({ url, user, password, endpoint, context, callerId, ti
       if (fine.includes(status)) return status
       if (status === 401 || status === 403) throw fail('ARI_AUTHENTICATION', { host, user })
       if (AWAY.has(status)) throw fail('ARI_UNREACHABLE', { host, reason: `${status} ${words}` })
-      throw fail('ARI_REJECTED', { host, endpoint: rung ?? path, answer: status, reason: words })
+      throw fail('ARI_REJECTED', { host, endpoint: called ?? path, answer: status, reason: words })
     } catch (error) {
       if (expiring.aborted) throw fail('ARI_TIMEOUT', { host, ms: timeoutMs }, error)
       if (error instanceof Error && error.name === 'PorteiroError') throw error

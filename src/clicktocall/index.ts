@@ -17,6 +17,6 @@ export {
   type Telephone,
 } from './dialer.ts'
 export { parseMessage } from './message.ts'
-export { contactSteps, type PlanDefaults, passedOver, stepsTogether } from './plan.ts'
+export { contactSteps, type PlanDefaults, skippedSteps, stepsTogether } from './plan.ts'
 export type { Report, RingReport } from './reports.ts'
 export { openDialerRole } from './role.ts'

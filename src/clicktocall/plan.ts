@@ -1,4 +1,4 @@
-import { type ContactStep, type Contact, TOGETHER } from '../../machines/index.ts'
+import { type Contact, type ContactStep, TOGETHER } from '../../machines/index.ts'
 import type { ContactPlan, PlanStep } from '../directory/index.ts'
 import type { ErrorCode } from '../platform/errors.ts'
 
@@ -26,7 +26,7 @@ interface Means {
 }
 
 /** A step that is skipped. */
-interface PassedOver {
+interface SkippedStep {
   /** Position in the plan, from 1. */
   step: number
   kind: PlanStep['kind']
@@ -34,11 +34,11 @@ interface PassedOver {
 }
 
 /** The steps that `contactSteps` skips, with the reason. */
-export function passedOver(
+export function skippedSteps(
   plan: ContactPlan,
   { contacts, operator, reads }: Reach,
   { rings, writes }: Means,
-): PassedOver[] {
+): SkippedStep[] {
   const codes: Record<PlanStep['kind'], ErrorCode | undefined> = {
     call: rings ? (contacts.length > 0 ? undefined : 'CONTACT_NOBODY') : 'DIAL_UNAVAILABLE',
     operator: rings ? (operator ? undefined : 'OPERATOR_UNAVAILABLE') : 'DIAL_UNAVAILABLE',

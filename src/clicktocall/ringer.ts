@@ -27,7 +27,7 @@ export type MessageFate =
 /** Places calls through ARI: each attempt once, however often its message is delivered. */
 export function createRinger({ ari, ringMs: usualMs, results, attempts, log }: RingerOptions) {
   // by attempt: when its message was sent. Only this distinguishes attempts of a call without a messageId
-  const rung = createCache<number>(REMEMBERED)
+  const called = createCache<number>(REMEMBERED)
   const cancelled = createCache<number>(REMEMBERED)
   const ringing = new Map<string, Promise<MessageFate>>()
   const misses = new Map<string, number>()
@@ -36,7 +36,7 @@ export function createRinger({ ari, ringMs: usualMs, results, attempts, log }: R
     const { callId, attemptId, legId, number, audiosocket, sentAt, ownId, ringMs = usualMs } = message
     const facts = { call_id: callId, message_id: attemptId }
     const stopped = cancelled.get(attemptId)
-    const before = rung.get(attemptId)
+    const before = called.get(attemptId)
     // a message sent after a cancel is another attempt
     if (before !== undefined && !(stopped !== undefined && before <= stopped && stopped < sentAt)) {
       log.info(facts, 'this attempt has already been placed')
@@ -52,8 +52,8 @@ export function createRinger({ ari, ringMs: usualMs, results, attempts, log }: R
     try {
       results?.expect(message)
       const fresh = await ari.originate({ channelId: attemptId, legId, number, ringMs, audiosocket })
-      if (ownId) rung.set(attemptId, Infinity)
-      else rung.set(attemptId, sentAt, ringMs)
+      if (ownId) called.set(attemptId, Infinity)
+      else called.set(attemptId, sentAt, ringMs)
       misses.delete(attemptId)
       log.info({ ...facts, fresh }, 'Asterisk rings')
       return { what: 'done' }

@@ -83,14 +83,14 @@ export function readAnswer(
   const covered = read.reduce((sum, clause) => sum + clause.covered, 0)
   const confidence = said === 0 ? 0 : Math.min(1, covered / said, certainty)
   const isMost = said > 0 && covered / said >= COVERED
-  const read = (answer: AnswerMeaning) => ({ answer, confidence })
-  if (some('talk')) return read('talk')
-  if (some('who')) return read('who')
+  const meaning = (answer: AnswerMeaning) => ({ answer, confidence })
+  if (some('talk')) return meaning('talk')
+  if (some('who')) return meaning('who')
   if (some('doubt') || (some('yes') && some('negates'))) return UNCLEAR
-  if (some('no')) return isCertain && isMost ? read('no') : UNCLEAR
+  if (some('no')) return isCertain && isMost ? meaning('no') : UNCLEAR
   // "alô, sim" takes the telephone up; "bom dia, pode entrar" decides
   if (some('greets') && !some('lets')) return UNCLEAR
-  return some('yes') && isMost ? read('likely-yes') : UNCLEAR
+  return some('yes') && isMost ? meaning('likely-yes') : UNCLEAR
 }
 
 function readClause(text: string, asks: boolean, lexicon: AnswerWords): Clause {

@@ -16,7 +16,7 @@ const TITLES = new Set(
   ),
 )
 const PARTICLES = new Set('da de do das dos e del della di van von o a os as the'.split(' '))
-/** fuzzball lowers, trims and strips by itself unless told not to; here that is done once for all. */
+/** fuzzball lowers, trims and strips by default; here that is done once for all. */
 const AS_IS = { full_process: false }
 /** What is only part of a name is a little less sure than the whole of it. */
 const PART = 0.9

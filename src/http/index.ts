@@ -6,7 +6,7 @@
 export { openHealth } from './health.ts'
 export { inspectorRoutes } from './inspector/routes.ts'
 export { callSource } from './inspector/sources.ts'
-export { createLooks, type Looks } from './inspector/views.ts'
+export { createViews, type Views } from './inspector/views.ts'
 export { phoneRoute } from './phone/route.ts'
 export { replyError } from './replies.ts'
 export { inboundRoutes } from './routes/inbound.ts'

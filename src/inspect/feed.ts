@@ -73,14 +73,14 @@ export function feedMessage(happening: Happening, options: FeedOptions): FeedMes
     }
     case 'event': {
       const { actor, source, event } = happening
-      const told = shown(event, masked)
+      const published = shown(event, masked)
       const [id, from] = [place + actor.sessionId, placed(source?.sessionId)]
-      return { ...base, type: 'event', id, from, event: told }
+      return { ...base, type: 'event', id, from, event: published }
     }
     case 'snapshot': {
       const { actor, event, snapshot } = happening
-      const told = snapshotOf(snapshot, detail, masked)
-      return { ...base, type: 'snapshot', id: place + actor.sessionId, on: event.type, ...told }
+      const published = snapshotOf(snapshot, detail, masked)
+      return { ...base, type: 'snapshot', id: place + actor.sessionId, on: event.type, ...published }
     }
     case 'ended':
       return { ...base, type: 'ended' }

@@ -56,11 +56,11 @@ function show(value: unknown, masked: boolean, key: string, above: string, depth
   if (value === null) return null
   if (depth === 0) return '…'
   if (Array.isArray(value)) {
-    const told = value.slice(0, ENTRIES).map((item) => {
+    const items = value.slice(0, ENTRIES).map((item) => {
       const inner = show(item, masked, PLAIN_LISTS.has(key) ? 'value' : '', key, depth - 1)
       return inner === undefined ? null : inner
     })
-    return value.length > ENTRIES ? [...told, `… ${value.length}`] : told
+    return value.length > ENTRIES ? [...items, `… ${value.length}`] : items
   }
   if (value instanceof Date) return value.toISOString()
   if (value instanceof Error) return errorOf(value, masked)
@@ -71,8 +71,8 @@ function show(value: unknown, masked: boolean, key: string, above: string, depth
   return Object.fromEntries(
     entries.slice(0, ENTRIES).flatMap(([name, inner]) => {
       const word = masked && RINGABLE.test(String(name)) ? MASKED : String(name)
-      const told = SECRET.test(word) ? MASKED : show(inner, masked, word, key, depth - 1)
-      return told === undefined ? [] : [[word, told]]
+      const shown = SECRET.test(word) ? MASKED : show(inner, masked, word, key, depth - 1)
+      return shown === undefined ? [] : [[word, shown]]
     }),
   )
 }

@@ -113,7 +113,7 @@ class LegEar implements Ear, FrameTaker {
   dropped = false
   readonly keptSamples: Int16Array
   readonly keptQuiet = new Float64Array(KEPT_FRAMES)
-  passed = 0
+  frames = 0
   readonly tones = new Map<string, number>()
   lastInband = { key: '', at: Number.NEGATIVE_INFINITY }
 
@@ -180,7 +180,7 @@ class LegEar implements Ear, FrameTaker {
   }
 
   kept(tap: Tap): void {
-    for (let at = Math.max(0, this.passed - KEPT_FRAMES); at < this.passed; at++) {
+    for (let at = Math.max(0, this.frames - KEPT_FRAMES); at < this.frames; at++) {
       const slot = at % KEPT_FRAMES
       const samples = this.keptSamples.subarray(slot * FRAME_SAMPLES, (slot + 1) * FRAME_SAMPLES)
       tap(samples, this.keptQuiet[slot]!)
@@ -252,7 +252,7 @@ class LegEar implements Ear, FrameTaker {
     for (const tap of taps) tap(samples, quietMs)
     if (!keeps) return
     // the only copy of a frame, in a ring
-    const slot = this.passed++ % KEPT_FRAMES
+    const slot = this.frames++ % KEPT_FRAMES
     this.keptSamples.set(samples, slot * FRAME_SAMPLES)
     this.keptQuiet[slot] = quietMs
   }

@@ -70,15 +70,15 @@ export async function createErrorReports({
   client.on('afterSendEvent', (_, { statusCode = 0 }) => {
     if (statusCode >= 300) log.warn({ status: statusCode }, 'Sentry refused a report')
   })
-  const told = new Map<string, { count: number; since: number }>()
+  const reported = new Map<string, { count: number; since: number }>()
   let closing: Promise<void> | undefined
 
   /** Whether this code is still below its limit. */
   const isRare = (code: string): boolean => {
     const now = performance.now()
-    const seen = told.get(code)
+    const seen = reported.get(code)
     if (!seen || now - seen.since > WINDOW_MS) {
-      told.set(code, { count: 1, since: now })
+      reported.set(code, { count: 1, since: now })
       return true
     }
     return ++seen.count <= PER_CODE

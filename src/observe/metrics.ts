@@ -158,7 +158,7 @@ export function createMetrics({
   if (audiosocket)
     counters(
       'porteiro_audiosocket_refused_total',
-      'AudioSocket connections turned away or broken off, by the code of the error.',
+      'AudioSocket connections rejected or broken off, by the code of the error.',
       'code',
       () => audiosocket.counts().refused,
     )

@@ -5,10 +5,10 @@
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'
-export { noteFailure, readBreaker } from './breaker.ts'
 export { type CallPlace, createCallEventMessages } from './call-event-messages.ts'
 export { repeatable } from './channels/webhook.ts'
 export { createFailurePost, reportDeaths } from './death-notice.ts'
+export { noteFailure, readBreaker } from './endpoint-breaker.ts'
 export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'
 export {
   type Accepted,

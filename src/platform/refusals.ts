@@ -18,11 +18,7 @@ interface Refusals {
  * Counts refusals by code and logs them as `<what> refused`, without letting a scanner fill the disk: the first lines of a
  * code in each window, then one line with the number of further ones.
  */
-export function createRefusals(
-  log: Logger,
-  { lines, windowMs }: RefusalLimit,
-  what: string,
-): Refusals {
+export function createRefusals(log: Logger, { lines, windowMs }: RefusalLimit, what: string): Refusals {
   const totals: Partial<Record<ErrorCode, number>> = {}
   const window = new Map<ErrorCode, number>()
   let timer: NodeJS.Timeout | undefined

@@ -3,7 +3,7 @@ import { serviceMachine } from '../../machines/index.ts'
 import { deadline, endOrphanedCalls } from '../calls/index.ts'
 import type { Telephone } from '../clicktocall/index.ts'
 import type { Config } from '../config/index.ts'
-import { callSource, createLooks, openHealth } from '../http/index.ts'
+import { callSource, createViews, openHealth } from '../http/index.ts'
 import { createInspection, createRoster } from '../inspect/index.ts'
 import type { MediaAssets } from '../mediaport/index.ts'
 import { createMetrics } from '../observe/index.ts'
@@ -196,8 +196,8 @@ async function openParts(
   const status = () => ({
     ...own(),
     /** All processes of this database as of their last heartbeat, also those that ended without signing off. */
-    nodes: base.presence.seen().map(({ instance, nodeId, roles: its, seenAt, status: told, isSilent }) => ({
-      ...told,
+    nodes: base.presence.seen().map(({ instance, nodeId, roles: its, seenAt, status, isSilent }) => ({
+      ...status,
       node: nodeId,
       roles: its,
       seenAt,
@@ -226,7 +226,7 @@ async function openParts(
     timings: base.timings,
   })
   const roster = createRoster()
-  const looks = createLooks({
+  const views = createViews({
     streams: base.streams,
     inspection: createInspection({
       sources: [...(voice ? [callSource(voice.calls, base.journal)] : []), roster],
@@ -244,9 +244,9 @@ async function openParts(
     },
     log,
   })
-  looks.serve()
+  views.serve()
   const common = { status, lacks, metrics }
-  const web = has('web') ? await openWeb({ base, voice, telephone, looks, ...common }, owner) : undefined
+  const web = has('web') ? await openWeb({ base, voice, telephone, views, ...common }, owner) : undefined
   const health =
     !web && config.healthPort !== undefined
       ? await openHealth({

@@ -6,10 +6,10 @@ import {
   createFirstKey,
   inboundRoutes,
   inspectorRoutes,
-  type Looks,
   openHttp,
   pageRoutes,
   phoneRoute,
+  type Views,
   vendorRoutes,
 } from '../http/index.ts'
 import { createIntake } from '../inbound/index.ts'
@@ -26,7 +26,7 @@ interface WebOptions {
   base: Base
   /** The role voice, if this process has it. */
   voice: Voice | undefined
-  looks: Looks
+  views: Views
   status: () => Record<string, unknown>
   lacks: () => string[]
   metrics: Metrics
@@ -36,7 +36,7 @@ export type Web = Awaited<ReturnType<typeof openWeb>>
 
 /** Opens the role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
-  const { base, voice, looks, status, lacks, metrics } = options
+  const { base, voice, views, status, lacks, metrics } = options
   const { config, log, database, journal, requests, routing, messages } = base
   const { api } = config
   const firstKey = api.key === undefined ? await createFirstKey(database) : undefined
@@ -100,7 +100,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
         }),
       (app) =>
         inspectorRoutes(app, {
-          looks,
+          views,
           database,
           flush,
         }),

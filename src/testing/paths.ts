@@ -153,10 +153,10 @@ function answers(
 function titleOf(steps: { event: EventObject }[]): string {
   const events = steps.slice(1).map(({ event: { type, ...facts } }) => {
     const { output, error: _error, actorId: _actorId, ...others } = facts as Record<string, unknown>
-    const told = type.startsWith('xstate.')
+    const values = type.startsWith('xstate.')
       ? [output].filter((it) => it !== undefined)
       : Object.values(others)
-    const words = told.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact)))
+    const words = values.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact)))
     return words.length === 0 ? happening(type) : `${happening(type)} (${words.join(', ')})`
   })
   return events.length === 0 ? 'the beginning' : events.join(' → ')

@@ -1,9 +1,9 @@
 import { type Actor, createActor, fromCallback, fromPromise, type Snapshot } from 'xstate'
 import {
   type AskRequest,
-  type ContactStep,
   type CallSettings,
   type Contact,
+  type ContactStep,
   type Deadline,
   type DialRequest,
   type Greeting,
@@ -101,7 +101,8 @@ export function createStage(scene: Scene = {}) {
   const find = scene.findUnit ?? (async (number: string) => units[number] ?? null)
   const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
   const attempts =
-    scene.attempts ?? contactSteps([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
+    scene.attempts ??
+    contactSteps([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
   const { clock, pass } = createStageTime(scene.clock)
   const lines: Line[] = []
   const dialled: DialRequest[] = []

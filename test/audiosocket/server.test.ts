@@ -127,7 +127,12 @@ test('a taken port and a foreign address are told apart', async (t) => {
 
 test('several ports lead to one server, which closes them all', async (t) => {
   const { server, port, connections } = await openServer(t)
-  const { port: second } = await server.listen({ host: '127.0.0.1', port: 0, role: 'resident', entrance: 'b' })
+  const { port: second } = await server.listen({
+    host: '127.0.0.1',
+    port: 0,
+    role: 'resident',
+    entrance: 'b',
+  })
   const peers = [await openPeer(t, port), await openPeer(t, second), await openPeer(t, second)]
   peers[0]!.socket.write(UUID)
   peers[1]!.socket.write(UUID)

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { contactSteps, passedOver, stepsTogether } from '../../src/clicktocall/plan.ts'
+import { contactSteps, skippedSteps, stepsTogether } from '../../src/clicktocall/plan.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('contact plan')
@@ -34,7 +34,11 @@ test('a step that says so rings all at once where the dialer can, eight at most'
   const together = { kind: 'together', contacts: [ANA, JOSE], ringMs: 30_000 }
   const inOrder = [ANA, JOSE].map((contact) => ({ kind: 'call', contact, ringMs: 30_000 }))
   assert.equal(stepsTogether(plan, EVERYBODY), [1])
-  assert.equal(contactSteps(plan, EVERYBODY, { ...DEFAULTS, together: true }), [together, together, ...inOrder])
+  assert.equal(contactSteps(plan, EVERYBODY, { ...DEFAULTS, together: true }), [
+    together,
+    together,
+    ...inOrder,
+  ])
   assert.equal(contactSteps(plan, EVERYBODY, DEFAULTS), [...inOrder, ...inOrder, ...inOrder])
   const alone = { ...EVERYBODY, contacts: [ANA] }
   assert.equal(stepsTogether(plan, alone), [], 'one telephone needs no company')
@@ -62,7 +66,7 @@ test('a step that nobody is rung or asked by is told of, with why', () => {
   const plan = [{ kind: 'whatsapp' as const }, { kind: 'call' as const }, { kind: 'operator' as const }]
   const nobody = { contacts: [], operator: undefined, reads: false }
   const told = (...[reach, means]: [typeof nobody | typeof EVERYBODY, { rings: boolean; writes: boolean }]) =>
-    passedOver(plan, reach, means).map(({ step, kind, code }) => `${step} ${kind} ${code}`)
+    skippedSteps(plan, reach, means).map(({ step, kind, code }) => `${step} ${kind} ${code}`)
   assert.equal(told(EVERYBODY, { rings: true, writes: true }), [])
   assert.equal(told(nobody, { rings: true, writes: true }), [
     '1 whatsapp WHATSAPP_NOBODY',

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import { readAnswer, type AnswerMeaning } from '../../src/dialogue/answer.ts'
+import { type AnswerMeaning, readAnswer } from '../../src/dialogue/answer.ts'
 import { random } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 import answers from './answers.json' with { type: 'json' }

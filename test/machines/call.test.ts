@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { AnyActorRef } from 'xstate'
-import type { ContactStep, AttemptEnd, CallEvent, CallOutput, RingStep, Role } from '../../machines/index.ts'
+import type { AttemptEnd, CallEvent, CallOutput, ContactStep, RingStep, Role } from '../../machines/index.ts'
 import { createStage, type Scene } from '../../src/testing/index.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { type Rig, suite } from '../rig/rig.ts'

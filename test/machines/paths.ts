@@ -1,9 +1,9 @@
 import {
-  type ContactStep,
   askingMachine,
   attemptMachine,
   type BrokerFailure,
   brokerMachine,
+  type ContactStep,
   callMachine,
   concludingMachine,
   contactMachine,
@@ -101,7 +101,10 @@ export const walkUnit = (each: Each) =>
       events: [...press('1*#'), { type: 'speech.started' }, { type: 'speech.failed' }, RESTORED],
       outputs: {
         findUnit: [UNIT, 'several', null],
-        listening: [{ understood: null }, ...[UNSAID, SHARED, SAID_UNIT, SAID_NAME].map((understood) => ({ understood }))],
+        listening: [
+          { understood: null },
+          ...[UNSAID, SHARED, SAID_UNIT, SAID_NAME].map((understood) => ({ understood })),
+        ],
       },
       tellApart: ({ asked, missed, gaveUp, transcribes, unit, identity, asking }) => [
         asking?.blocks.length,
@@ -172,14 +175,14 @@ export const walkContact = (each: Each) =>
         })),
       ],
       outputs: { asking: [{ asked: true }, { asked: false }] },
-      tellApart: ({ begun, rings, answers, repeats, ringing, hopeless, told }) => [
+      tellApart: ({ begun, rings, answers, repeats, ringing, hopeless, isRefused }) => [
         begun,
         rings > 0,
         answers > 0,
         repeats > 0,
         ringing.map(({ attemptId }) => attemptId),
         hopeless,
-        told,
+        isRefused,
       ],
     }),
   )

@@ -6,7 +6,7 @@ import { createAccessWatch } from '../../src/http/access.ts'
 import type { Caller } from '../../src/http/auth.ts'
 import { inspectorRoutes } from '../../src/http/inspector/routes.ts'
 import { callSource } from '../../src/http/inspector/sources.ts'
-import { createLooks, type LooksOptions } from '../../src/http/inspector/views.ts'
+import { createViews, type ViewsOptions } from '../../src/http/inspector/views.ts'
 import { replyError } from '../../src/http/replies.ts'
 import { createInspection, createRoster } from '../../src/inspect/inspection.ts'
 import { fail } from '../../src/platform/errors.ts'
@@ -17,7 +17,7 @@ import type { Rig } from './rig.ts'
 import { type House, openService, type Scene } from './service-rig.ts'
 
 /** What the inspector says, as JSON. */
-// biome-ignore lint/suspicious/noExplicitAny: what it says is what the tests look at
+// biome-ignore lint/suspicious/noExplicitAny: what it says is what the tests view at
 export type Said = any
 
 const ALL = { id: null, tenantId: null, access: [] }
@@ -31,7 +31,7 @@ const ALONE = {
     ask: () => Promise.reject(fail('STREAM_OVER')),
     close() {},
   }),
-} satisfies LooksOptions['streams']
+} satisfies ViewsOptions['streams']
 /** Who may come, by key. */
 export const CALLERS: Record<string, Caller> = {
   admin: { ...ALL, name: 'admin', scopes: ['admin'] },
@@ -45,10 +45,10 @@ export const CALLERS: Record<string, Caller> = {
 export async function openWhole(rig: Rig) {
   const database = await openTestDatabase(rig)
   const inspection = createInspection({ sources: [], report: () => {} })
-  const looks = createLooks({ streams: ALONE, inspection, note: () => {}, log: silentLog() })
+  const views = createViews({ streams: ALONE, inspection, note: () => {}, log: silentLog() })
   return openSite(rig, {
     furnished: database,
-    extras: [(app) => inspectorRoutes(app, { looks, database, flush: async () => {} })],
+    extras: [(app) => inspectorRoutes(app, { views, database, flush: async () => {} })],
   })
 }
 
@@ -101,14 +101,14 @@ export async function openInspector(
     request.caller = caller
   })
   await pages?.(app)
-  const looks = createLooks({
+  const views = createViews({
     streams: { ...ALONE, subscribe: () => ({ ...ALONE.subscribe(), ready: others }) },
     inspection,
     log: silentLog(),
     note: (id, by, data) => calls.find(id)?.note('sent.byHand', null, { ...data, by }),
   })
   await app.register(inspectorRoutes, {
-    looks,
+    views,
     database,
     flush: () => journal.flush(),
   })
@@ -138,7 +138,7 @@ export async function openInspector(
       const waiting = new Set<() => void>()
       socket.on('message', (data) => {
         heard.push(...JSON.parse(String(data)))
-        for (const look of waiting) look()
+        for (const view of waiting) view()
       })
       const closed = new Promise<{ code: number; reason: string }>((resolve) => {
         socket.once('close', (code, reason) => resolve({ code, reason: String(reason) }))
@@ -154,14 +154,14 @@ export async function openInspector(
         /** The first message of which this is true, said already or yet to come. */
         saw: (what: (said: Said) => unknown) =>
           new Promise<Said>((resolve) => {
-            const look = () => {
+            const view = () => {
               const found = heard.find(what)
               if (found === undefined) return
-              waiting.delete(look)
+              waiting.delete(view)
               resolve(found)
             }
-            waiting.add(look)
-            look()
+            waiting.add(view)
+            view()
           }),
       }
     },

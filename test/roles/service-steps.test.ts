@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { timedSuite } from '../rig/clock.ts'
 import { openService } from '../rig/service-rig.ts'
 
-const test = timedSuite('service: steps that are passed over')
+const test = timedSuite('service: skipped steps')
 
 test('a step that cannot be done leaves a trace, and the visitor hears of no time before the first', async (rig) => {
   const house = await openService(rig)
@@ -20,7 +20,7 @@ test('a step that cannot be done leaves a trace, and the visitor hears of no tim
       { step: 2, kind: 'operator', code: 'OPERATOR_UNAVAILABLE' },
     ],
   )
-  const lines = house.linesOf('warn').filter(({ msg }) => msg === 'a step of the contact plan is passed over')
+  const lines = house.linesOf('warn').filter(({ msg }) => msg === 'a step of the contact plan is skipped')
   assert.equal(
     lines.map(({ call_id, tenant, step, code }) => [call_id, tenant, step, code]),
     [

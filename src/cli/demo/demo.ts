@@ -167,8 +167,8 @@ async function stageVisit(
 ): Promise<{ outcome: string; isRight: boolean }> {
   await using owner = new AsyncDisposableStack()
   const begun = performance.now()
-  const scratch = await createTempDir('porteiro-demo-')
-  owner.defer(() => scratch.remove())
+  const tempDir = await createTempDir('porteiro-demo-')
+  owner.defer(() => tempDir.remove())
   let story: Story | undefined
   const tell: Story['tell'] = (who, what) => story?.tell(who, what)
   /** The example's residents by extension. */
@@ -211,7 +211,7 @@ async function stageVisit(
   owner.defer(showing.end)
   const service = await startService({
     config: parseConfig({
-      DATA_DIR: scratch.path,
+      DATA_DIR: tempDir.path,
       AUDIOSOCKET_VISITOR_PORT: '0',
       AUDIOSOCKET_RESIDENT_PORT: '0',
       API_PORT: keep ? await pagePort() : '0',

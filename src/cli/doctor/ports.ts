@@ -44,27 +44,27 @@ export async function examineExtensions(config: Config, database: Querier): Prom
   const voices = (await liveNodes(database, LEASE_SECONDS)).filter(({ roles }) => roles.includes('voice'))
   const own = voices.filter((node) => node.nodeId === nodeId)
   // a service with another NODE_ID than this command may still run on this machine
-  const told = (own.length > 0 ? own : voices).flatMap(({ status }) => status?.['extensionPorts'] ?? [])
-  const held = new Set<unknown>(told)
-  const looked = await Promise.all(
+  const reported = (own.length > 0 ? own : voices).flatMap(({ status }) => status?.['extensionPorts'] ?? [])
+  const held = new Set<unknown>(reported)
+  const examined = await Promise.all(
     ports.map(async (one) => ({
       ...one,
       refused: await refusal({ host: audiosocket.host, port: one.port }),
     })),
   )
-  const lost = looked.filter(({ port, refused }) => refused && !held.has(port))
+  const lost = examined.filter(({ port, refused }) => refused && !held.has(port))
   if (lost.length > 0) {
     const detail = lost.map(({ entrance, refused }) => `${entrance}: ${refused!.message}`).join('\n')
     const [{ refused }] = lost as [(typeof lost)[0]]
     return { name, state: 'failed', detail, code: refused!.code, remedy: remedyOf(refused!) }
   }
-  const unread = own.length > 0 ? looked.filter(({ port, refused }) => !refused && !held.has(port)) : []
+  const unread = own.length > 0 ? examined.filter(({ port, refused }) => !refused && !held.has(port)) : []
   if (unread.length > 0) {
     const detail = `${listed(unread)} are not open in the running Porteiro`
     const remedy = 'Use "Read ports again" in the page, or POST /api/refresh.'
     return { name, state: 'warning', detail, remedy }
   }
-  const [used, free] = [looked.filter(({ refused }) => refused), looked.filter(({ refused }) => !refused)]
+  const [used, free] = [examined.filter(({ refused }) => refused), examined.filter(({ refused }) => !refused)]
   const detail = [
     ...(used.length > 0 ? [`${listed(used)} are in use by a running Porteiro`] : []),
     ...(free.length > 0 ? [`${listed(free)} are free`] : []),

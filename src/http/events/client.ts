@@ -98,7 +98,7 @@ export function createEventClient(options: EventClientOptions) {
     }
     while (!ended) {
       // the following query includes everything up to this position
-      const told = feed.position() ?? 0
+      const sentUntil = feed.position() ?? 0
       const found = await eventsAfter(database, {
         after: position,
         tenantId: tenantId ?? undefined,
@@ -110,7 +110,7 @@ export function createEventClient(options: EventClientOptions) {
         position = missed.at(-1)!.id
         if (!sendAll(missed.filter(wants)) && !(await drained(response))) return close()
       } else {
-        position = Math.max(position, told)
+        position = Math.max(position, sentUntil)
         if ((feed.position() ?? 0) <= position) return
       }
     }

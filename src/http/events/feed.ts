@@ -47,11 +47,11 @@ export function createEventFeed({ database, log }: { database: Database; log: Lo
         position = events.at(-1)!.id
         for (const listener of listeners) listener(events)
       }
-      if (away) log.info('events are told again')
+      if (away) log.info('events are published again')
       away = false
     } catch (error) {
       if (!away) {
-        log.warn({ code: asPorteiroError(error).code, reason: reasonOf(error) }, 'events cannot be told')
+        log.warn({ code: asPorteiroError(error).code, reason: reasonOf(error) }, 'events cannot be published')
       }
       away = true
     } finally {

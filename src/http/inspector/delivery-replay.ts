@@ -116,8 +116,8 @@ export function replayDelivery(life: MessageLife, masked: boolean): { steps: Del
     delivery = put(delivery, message.status)
     note('message.found', message.updatedAt, {})
   }
-  const told = steps.slice(-TOLD).map((step) => ({ ...step, data: shown(step.data, masked) }))
-  return { steps: told, over: delivery.status === 'done' }
+  const latest = steps.slice(-TOLD).map((step) => ({ ...step, data: shown(step.data, masked) }))
+  return { steps: latest, over: delivery.status === 'done' }
 }
 
 /** The state before the first known attempt. */

@@ -14,7 +14,7 @@ import { inspectorMessageRoutes } from './messages.ts'
 import { machineOfActor, replay } from './replay.ts'
 import { comeAgain, mayOperate, servePage, serveStately } from './session.ts'
 import { createTickets } from './tickets.ts'
-import type { Looks } from './views.ts'
+import type { Views } from './views.ts'
 
 /** A viewer must reconnect after this many ms, even while the database with the keys is down. */
 const RENEW_MS = 15 * 60_000
@@ -62,7 +62,7 @@ const policy = (frames: string) =>
   ].join('; ')
 
 interface InspectorRoutesOptions {
-  looks: Looks
+  views: Views
   database: Database
   /** Writes pending events, so that a replay is up to date. */
   flush: () => Promise<void>
@@ -97,7 +97,7 @@ export async function inspectorRoutes(
   options: InspectorRoutesOptions,
 ): Promise<void> {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { looks, database, flush } = options
+  const { views, database, flush } = options
   const tickets = createTickets()
 
   const hold = (socket: WebSocket, caller: Caller) => {
@@ -106,7 +106,7 @@ export async function inspectorRoutes(
     socket.once('close', letGo)
   }
 
-  const admit = async () => looks.admit()
+  const admit = async () => views.admit()
 
   for (const [path, file] of Object.entries(FILES)) {
     app.get(path, { schema: { hide: true } }, (_, reply) => sendFile(reply, file, "'none'"))
@@ -120,7 +120,7 @@ export async function inspectorRoutes(
       hold(socket, caller)
       servePage({
         socket,
-        looks,
+        views,
         caller,
         log: request.log,
         issueTicket: (wanted) => tickets.issue({ ...wanted, caller }),
@@ -161,7 +161,7 @@ export async function inspectorRoutes(
     wsHandler: (socket, request) => {
       const ticket = redeemed.get(request)!
       hold(socket, ticket.caller)
-      serveStately({ socket, looks, log: request.log }, ticket)
+      serveStately({ socket, views, log: request.log }, ticket)
     },
   })
   const redeemed = new WeakMap<FastifyRequest, ReturnType<typeof tickets.redeem>>()

@@ -4,9 +4,9 @@ import { z } from 'zod'
 import { asPorteiroError, fail, type PorteiroError } from '../../platform/errors.ts'
 import type { Caller } from '../auth.ts'
 import type { Ticket } from './tickets.ts'
-import type { LookWanted } from './view.ts'
+import type { ViewWanted } from './view.ts'
 import { createViewer } from './viewer.ts'
-import type { Looks } from './views.ts'
+import type { Views } from './views.ts'
 
 /** Number of invalid messages after which a viewer is closed. */
 const GARBLED = 10
@@ -17,7 +17,7 @@ const ASKED = 20
 
 interface SessionOptions {
   socket: WebSocket
-  looks: Looks
+  views: Views
   log: FastifyBaseLogger
 }
 
@@ -49,7 +49,7 @@ type Request = z.infer<typeof request>
  * root; with the scope operate it may send events to actors. The messages are those of FeedMessage, and the replies
  * hello, watching, sent, refused and ticket; a frame is a list of them.
  */
-export function servePage({ socket, looks, log, caller, issueTicket }: PageSessionOptions): void {
+export function servePage({ socket, views, log, caller, issueTicket }: PageSessionOptions): void {
   const operates = mayOperate(caller)
   const viewer = createViewer({ socket, batched: true, onCut: (error) => reportCut(log, caller, error) })
   const tell = (message: object) => viewer.tell(JSON.stringify(message))
@@ -61,8 +61,8 @@ export function servePage({ socket, looks, log, caller, issueTicket }: PageSessi
     masked: !operates,
   })
   const wanted = wantedBy(caller, { protocol: 'page', masked: !operates, call: null })
-  const look = looks.open(wanted, viewer.tell, () => comeAgain(socket))
-  socket.once('close', () => look.close())
+  const view = views.open(wanted, viewer.tell, () => comeAgain(socket))
+  socket.once('close', () => view.close())
 
   let latestWatch: Request | undefined
   const act = async (asked: Request) => {
@@ -71,10 +71,10 @@ export function servePage({ socket, looks, log, caller, issueTicket }: PageSessi
     if (asked.type === 'watch') {
       if (asked !== latestWatch) return
       tell({ type: 'watching', name: asked.name })
-      if (!(await look.watch(asked.name))) throw fail('ACTOR_UNKNOWN')
+      if (!(await view.watch(asked.name))) throw fail('ACTOR_UNKNOWN')
     } else if (asked.type === 'send') {
       const { ref, name, id, event } = asked
-      await look.send({ name, id, event })
+      await view.send({ name, id, event })
       tell({ type: 'sent', ref })
     } else {
       const { type: _, masked, ...rest } = asked
@@ -118,11 +118,11 @@ export function servePage({ socket, looks, log, caller, issueTicket }: PageSessi
 }
 
 /** One of Stately's receivers: all details of the calls it may see, in its own protocol. Its messages are ignored. */
-export function serveStately({ socket, looks, log }: SessionOptions, { caller, call, masked }: Ticket): void {
+export function serveStately({ socket, views, log }: SessionOptions, { caller, call, masked }: Ticket): void {
   const viewer = createViewer({ socket, batched: false, onCut: (error) => reportCut(log, caller, error) })
   const wanted = wantedBy(caller, { protocol: 'stately', masked, call })
-  const look = looks.open(wanted, viewer.tell, () => comeAgain(socket))
-  socket.once('close', () => look.close())
+  const view = views.open(wanted, viewer.tell, () => comeAgain(socket))
+  socket.once('close', () => view.close())
 }
 
 /** Closes a viewer with outdated data with 1012; it reconnects automatically. */
@@ -130,7 +130,7 @@ export function comeAgain(socket: WebSocket): void {
   socket.close(1012, 'come again')
 }
 
-function wantedBy(caller: Caller, what: Pick<LookWanted, 'protocol' | 'masked' | 'call'>): LookWanted {
+function wantedBy(caller: Caller, what: Pick<ViewWanted, 'protocol' | 'masked' | 'call'>): ViewWanted {
   return { ...what, by: caller.name, tenantId: caller.tenantId, operates: mayOperate(caller) }
 }
 

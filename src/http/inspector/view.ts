@@ -10,7 +10,7 @@ import type { Logger } from '../../platform/log.ts'
 import { checkedEvent, sendableTo } from './events.ts'
 
 /** A viewer, its scope and its protocol. Plain data, because it is sent to every process with watched actors. */
-export interface LookWanted {
+export interface ViewWanted {
   protocol: 'page' | 'stately'
   /** The name of the key. */
   by: string
@@ -29,8 +29,8 @@ export interface Sending {
   event: Record<string, unknown>
 }
 
-/** One who looks at the actors of one process. */
-interface Look {
+/** A view of the actors of one process. */
+interface View {
   /** False: this process has no such root. */
   watch(name: string | null): boolean
   /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, and STREAM_OVER after `close`. */
@@ -38,7 +38,7 @@ interface Look {
   close(): void
 }
 
-export interface LookOptions {
+export interface ViewOptions {
   inspection: Inspection
   /** Records in a call's journal an event that `by` sends by hand in this turn. */
   note: (callId: string, by: string, data: Record<string, unknown>) => void
@@ -48,11 +48,11 @@ export interface LookOptions {
 }
 
 /** Starts to publish the actors of this process, each message one JSON text: a FeedMessage, or one of Stately's. */
-export function openLook(
-  { inspection, note, log, place = '' }: LookOptions,
-  { protocol, by, tenantId, operates, masked, call }: LookWanted,
+export function openView(
+  { inspection, note, log, place = '' }: ViewOptions,
+  { protocol, by, tenantId, operates, masked, call }: ViewWanted,
   tell: (json: string) => void,
-): Look {
+): View {
   const options = { masked, place, sendable: operates ? sendableTo : () => [] }
   const viewing = inspection.open({
     // actors without a tenant are only visible with access to all tenants

@@ -1,17 +1,17 @@
 import type { Streams } from '../../cluster/index.ts'
 import { fail } from '../../platform/errors.ts'
-import { type LookOptions, type LookWanted, openLook, type Sending } from './view.ts'
+import { openView, type Sending, type ViewOptions, type ViewWanted } from './view.ts'
 
 /** Maximum number of viewers of this process, and of views for viewers of other processes. */
 const VIEWERS = 20
 const GIVEN = 60
-/** Name of the stream with the actors of other processes. */
+/** Name of the stream with the actors of other processes; older ones know it by this name. */
 const STREAM = 'look'
 
 type Question = { watch: string | null } | { send: Sending }
 
-/** One who looks at the actors of every process. */
-interface WideLook {
+/** A view of the actors of every process. */
+interface WideView {
   /** False: no process has such a root. */
   watch(name: string | null): Promise<boolean>
   /** Errors: KEY_SCOPE, ACTOR_UNKNOWN, EVENT_REFUSED, STREAM_OVER, CALL_ELSEWHERE_SILENT. */
@@ -19,14 +19,14 @@ interface WideLook {
   close(): void
 }
 
-export interface LooksOptions extends Omit<LookOptions, 'place'> {
+export interface ViewsOptions extends Omit<ViewOptions, 'place'> {
   streams: Pick<Streams, 'instance' | 'serve' | 'subscribe'>
 }
 
-export type Looks = ReturnType<typeof createLooks>
+export type Views = ReturnType<typeof createViews>
 
-/** Looking at live actors from any process: at its own directly, at those of the others through their streams. */
-export function createLooks({ streams, ...local }: LooksOptions) {
+/** Views of live actors from any process: at its own directly, at those of the others through their streams. */
+export function createViews({ streams, ...local }: ViewsOptions) {
   const place = placeOf(streams.instance)
   let viewers = 0
   let given = 0
@@ -39,7 +39,7 @@ export function createLooks({ streams, ...local }: LooksOptions) {
     serve() {
       streams.serve(STREAM, (input, tell) => {
         if (given >= GIVEN) throw fail('VIEWERS_EXHAUSTED', { max: GIVEN })
-        const { watch, send, close } = openLook({ ...local, place }, input as LookWanted, tell)
+        const { watch, send, close } = openView({ ...local, place }, input as ViewWanted, tell)
         given++
         return {
           ask(question) {
@@ -54,8 +54,8 @@ export function createLooks({ streams, ...local }: LooksOptions) {
       })
     },
     /** `lost`: the data of another process is outdated; open a new view. */
-    open(wanted: LookWanted, tell: (json: string) => void, lost: () => void): WideLook {
-      const own = openLook({ ...local, place }, wanted, tell)
+    open(wanted: ViewWanted, tell: (json: string) => void, lost: () => void): WideView {
+      const own = openView({ ...local, place }, wanted, tell)
       viewers++
       let watched: string | null = null
       const ask = (at: string, question: Question) => others.ask(at, question)

@@ -70,7 +70,8 @@ export function createPhonePorts({ own, presence, database, flush }: PhonePortsO
     /** Finds a call on any node; undefined if there is none. */
     async callOf(callId: string): Promise<KnownCall | undefined> {
       const live = own?.calls.find(callId)
-      if (live) return { tenantId: live.tenantId, entrance: live.entrance, ended: false, awaitingVisitor: false }
+      if (live)
+        return { tenantId: live.tenantId, entrance: live.entrance, ended: false, awaitingVisitor: false }
       // a call that has just ended may not be in the database yet, and its UUID is still taken
       await withTimeout(FLUSH_MS, flush()).catch(() => {})
       const row = await findCall(database, callId)

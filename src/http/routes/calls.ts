@@ -120,13 +120,13 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       const page = pageOf(rows, limit, ({ startedAt, id }) => [startedAt, id])
       const isElsewhere = ({ id, endedAt }: CallRow) => endedAt === null && !calls?.find(id)
       const elsewhere = page.items.filter(isElsewhere).map(({ id }) => id)
-      const told = elsewhere.length > 0 ? await stateEventsOf(database, elsewhere) : undefined
+      const stateEvents = elsewhere.length > 0 ? await stateEventsOf(database, elsewhere) : undefined
       const awaiting = await callsAwaitingVisitor(database, elsewhere)
       return {
         ...page,
         items: page.items.map((row) => {
           const live = row.endedAt === null ? calls?.find(row.id) : undefined
-          const events = told?.get(row.id)
+          const events = stateEvents?.get(row.id)
           const isAwaiting = awaiting.has(row.id)
           return {
             ...callOf(row, isAwaiting),

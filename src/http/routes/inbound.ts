@@ -2,7 +2,6 @@ import { parse as parseForm } from 'node:querystring'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 // the library's root would load every one of Twilio's APIs
 import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
-import { createRefusals } from '../../platform/refusals.ts'
 import {
   type InboundChannel,
   type Intake,
@@ -18,6 +17,7 @@ import { cacheLookups } from '../../platform/cache.ts'
 import { fail, PorteiroError } from '../../platform/errors.ts'
 import { DeliveryError } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
+import { createRefusals } from '../../platform/refusals.ts'
 
 /** Maximum size of a post in bytes; Meta bundles at most a thousand updates. */
 const BODY_LIMIT = 1024 * 1024

@@ -90,9 +90,9 @@ function sidOf(host: string, answer: HttpAnswer): string {
 }
 
 function problemOf(host: string, answer: HttpAnswer, body: unknown): DeliveryError {
-  const told = refused.safeParse(body)
-  if (!told.success) return refusalOf(host, answer)!
-  const { code: number, message } = told.data
+  const parsed = refused.safeParse(body)
+  if (!parsed.success) return refusalOf(host, answer)!
+  const { code: number, message } = parsed.data
   const { status, retryAfterMs } = answer
   if (status === 429 || LIMITED.includes(number)) {
     return undelivered(

@@ -63,9 +63,9 @@ export function mediaIdOf(host: string, answer: HttpAnswer): string {
 }
 
 function problemOf(host: string, answer: HttpAnswer, body: unknown): DeliveryError {
-  const told = refused.safeParse(body)
-  if (!told.success) return refusalOf(host, answer)!
-  const { code: number, message, is_transient: transient, error_data: data } = told.data.error
+  const parsed = refused.safeParse(body)
+  if (!parsed.success) return refusalOf(host, answer)!
+  const { code: number, message, is_transient: transient, error_data: data } = parsed.data.error
   const { status, retryAfterMs } = answer
   const limit = LIMITED[number]
   if (limit !== undefined) {
