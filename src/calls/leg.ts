@@ -61,7 +61,8 @@ export interface LegOwner {
   /** Names of the recordings that can be played. */
   readonly recordings: Set<string>
   readonly legs: Map<Role, Leg>
-  note(kind: string, leg: Role | null, data: Record<string, unknown>): void
+  /** `at`: now, if absent. */
+  note(kind: string, leg: Role | null, data: Record<string, unknown>, at?: Date): void
 }
 
 interface LegOptions {

@@ -75,8 +75,8 @@ export function createCalls(options: CallsOptions) {
     const { tenantId, name: welcome, bargesIn } = options.entranceOf(entrance)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
     let seq = first
-    const note: LiveCall['note'] = (kind, leg, data) => {
-      journal.event({ callId: id, seq: seq++, at: new Date(), kind, leg, data })
+    const note: LiveCall['note'] = (kind, leg, data, at = new Date()) => {
+      journal.event({ callId: id, seq: seq++, at, kind, leg, data })
     }
     const take = () => (call.releasing ? undefined : snapshots?.take(call))
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
@@ -242,7 +242,8 @@ export function createCalls(options: CallsOptions) {
     call.decided = true
     if (decision.via === 'key' || decision.via === 'voice') call.decidedBy = actsFor(call)
     const { verdict, by, via } = signed(call, decision)
-    call.note('decided', null, { ...placeOf(call), verdict, by, via })
+    // a restored call tells it again: its moment stays, and with it the command's id and age
+    call.note('decided', null, { ...placeOf(call), verdict, by, via }, new Date(decision.at))
   }
 
   const find = (callId: string): LiveCall | undefined => live.get(callId)

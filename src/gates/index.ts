@@ -4,7 +4,7 @@
  * Never: opens late (30 s after the decision), or twice with different ids.
  */
 export { createGatePublisher } from './amqp.ts'
-export { createGateOpening, openGate } from './opening.ts'
+export { commandIdOf, createGateOpening, openGate } from './opening.ts'
 export { createGateReplies, createGateSender } from './sender.ts'
 export {
   deleteGate,

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { EventRow } from '../calls/index.ts'
 import {
   type CallPlace,
@@ -49,7 +49,17 @@ interface Opening {
 }
 
 /**
- * Opens a gate by hand. Its command has an id of its own, which stands where a call's would. Rejects while the database is away:
+ * The id of the command that a decision leads to: the same wherever and however often the decision is told, another one for
+ * each decision about a call.
+ */
+export function commandIdOf(callId: string, decidedAt: Date): string {
+  const hash = createHash('sha256').update(`${callId} ${decidedAt.toISOString()}`).digest('hex')
+  // version 8 of RFC 9562: what its bits mean is ours to say
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+}
+
+/**
+ * Opens a gate by hand; the command's own id stands where a call's would. Rejects while the database is away:
  * a key cannot be checked then either. Errors: GATE_UNKNOWN, DATABASE_UNREACHABLE.
  */
 export async function openGate(
@@ -61,7 +71,17 @@ export async function openGate(
   const id = randomUUID()
   const decidedAt = new Date()
   const expiresAt = new Date(decidedAt.getTime() + GATE_MS)
-  const command = { callId: id, tenantId, gateId, unitNumber: null, by, via: 'api', decidedAt, expiresAt }
+  const command = {
+    id,
+    callId: null,
+    tenantId,
+    gateId,
+    unitNumber: null,
+    by,
+    via: 'api',
+    decidedAt,
+    expiresAt,
+  }
   const body: GateContent = {
     type: 'gate.open',
     id,
@@ -90,7 +110,7 @@ export async function openGate(
 
 /**
  * Opens the gate when the journal says that a call was authorized. The command and its message are written in one transaction,
- * at most once a call. While the database is away, the message is sent past the queue. Errors are logged.
+ * at most once a decision. While the database is away, the message is sent past the queue. Errors are logged.
  */
 export function createGateOpening({ journal, outbound, database, targets, log }: GateOpeningOptions) {
   /** Audits of commands that were sent past the queue. */
@@ -100,7 +120,8 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
   const open = async ({ callId, at, place, by, via }: Decided): Promise<void> => {
     const decidedAt = at
     const expiresAt = new Date(at.getTime() + GATE_MS)
-    const facts = { call_id: callId, tenant: place.tenant }
+    const id = commandIdOf(callId, decidedAt)
+    const facts = { call_id: callId, tenant: place.tenant, command: id }
     let gate: GateTarget | undefined
     try {
       gate = await targets.of(place.tenant, place.gate)
@@ -111,7 +132,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
     if (!gate) return log.debug(facts, 'this tenant has no gate to open')
     const body: GateContent = {
       type: 'gate.open',
-      id: callId,
+      id,
       timestamp: decidedAt.toISOString(),
       expires_at: expiresAt.toISOString(),
       data: {
@@ -131,10 +152,11 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
       priority: PRIORITY.critical,
       ...GATE_RETRY,
       expiresAt: new Date(expiresAt.getTime() + CLOCKS_MS),
-      idempotencyKey: `gate:${callId}`,
+      idempotencyKey: `gate:${id}`,
       callId,
     }
     const command = {
+      id,
       callId,
       tenantId: place.tenant,
       gateId: gate.id,
@@ -162,7 +184,7 @@ export function createGateOpening({ journal, outbound, database, targets, log }:
         database.transaction(async (transaction) => {
           await addGateCommand(transaction, command)
           const known = status === 'sent' ? status : undefined
-          await noteGateCommand(transaction, callId, 'past the queue', { status }, known)
+          await noteGateCommand(transaction, id, 'past the queue', { status }, known)
         }),
       )
     } catch (error) {

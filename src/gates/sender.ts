@@ -35,8 +35,8 @@ interface GateOptions {
 
 /**
  * Sends the command to open a gate. Never late: an expired command is not sent, the time left limits each attempt and the
- * message's life in RabbitMQ, and the command names its end. Never twice in effect: the command's id is the call's, so the gate
- * recognises a copy, and a command that was sent is not repeated.
+ * message's life in RabbitMQ, and the command names its end. Never twice in effect: the gate recognises a copy by the command's
+ * id, and a command that was sent is not repeated.
  */
 export function createGateSender({
   database,
@@ -98,7 +98,7 @@ export function createGateSender({
           done && !now
             ? done.leftMs - (performance.now() - readAt)
             : leftOf(message, content) - (now ?? Date.now)()
-        if (leftMs <= 0) throw undelivered('GATE_LATE', { callId: content.id, ms: -leftMs }, { final: true })
+        if (leftMs <= 0) throw undelivered('GATE_LATE', { ms: -leftMs }, { final: true })
         return await (gate.kind === 'amqp'
           ? publish(gate, content, leftMs)
           : post(gate, content, leftMs, attempt))
@@ -126,11 +126,11 @@ export function createGateReplies({ database, log }: { database: Querier; log: L
   return (id, body) => {
     const opened = openedBy(body)
     if (opened === undefined || !/^[0-9a-f-]{36}$/.test(id)) {
-      log.warn({ call_id: id.slice(0, 36) }, 'a gate sent an invalid reply')
+      log.warn({ command: id.slice(0, 36) }, 'a gate sent an invalid reply')
       return
     }
     const status = opened ? 'acknowledged' : 'refused'
-    log.info({ call_id: id }, opened ? 'the gate has opened' : 'the gate refused to open')
+    log.info({ command: id }, opened ? 'the gate has opened' : 'the gate refused to open')
     void audit(id, status, {}, status)
   }
 }
@@ -146,7 +146,7 @@ function openedBy(body: string): boolean | undefined {
 
 /** A failed audit is logged and keeps no gate closed. */
 function createAudit({ database, log }: { database: Querier; log: Logger }) {
-  const quiet = async <T>(callId: string, work: Promise<T>): Promise<T | undefined> => {
+  const quiet = async <T>(id: string, work: Promise<T>): Promise<T | undefined> => {
     try {
       const answer = await withTimeout(
         AUDIT_MS,
@@ -156,13 +156,13 @@ function createAudit({ database, log }: { database: Querier; log: Logger }) {
       return answer.value
     } catch (error) {
       log.error(
-        { call_id: callId, code: asPorteiroError(error).code, reason: reasonOf(error) },
+        { command: id, code: asPorteiroError(error).code, reason: reasonOf(error) },
         'cannot write the audit of a gate',
       )
       return undefined
     }
   }
-  const note = (callId: string, what: string, facts: object, status?: GateCommandRow['status']) =>
-    quiet(callId, noteGateCommand(database, callId, what, { ...facts }, status))
-  return Object.assign(note, { read: (callId: string) => quiet(callId, findGateCommand(database, callId)) })
+  const note = (id: string, what: string, facts: object, status?: GateCommandRow['status']) =>
+    quiet(id, noteGateCommand(database, id, what, { ...facts }, status))
+  return Object.assign(note, { read: (id: string) => quiet(id, findGateCommand(database, id)) })
 }

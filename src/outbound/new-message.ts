@@ -71,7 +71,7 @@ export const webhookContent = z.looseObject({
 })
 export type WebhookContent = z.output<typeof webhookContent>
 
-/** Command to a gate. `id` is the call's; a gate ignores a second command with the same id. */
+/** Command to a gate. A gate ignores a second command with the same `id`; `call_id` is that id if it was opened by hand. */
 export const gateContent = z.strictObject({
   type: z.literal('gate.open'),
   id: z.uuid(),

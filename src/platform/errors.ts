@@ -263,7 +263,7 @@ export const ERRORS = {
   TWILIO_LIMITED: { status: 429, message: 'Twilio accepts no more messages for now ({number}).' },
   TWILIO_GARBLED: { status: 502, message: '{host} answered without a message id.' },
   GATE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no enabled gate {gate}.' },
-  GATE_LATE: { status: 410, message: 'The command for call {callId} is {ms} ms too late.' },
+  GATE_LATE: { status: 410, message: 'The command to the gate is {ms} ms too late.' },
   GATE_OFF: { status: 503, message: 'Gates over AMQP need AMQP_URL.' },
   GATE_UNREACHABLE: { status: 503, message: 'RabbitMQ did not take the command for the gate: {reason}' },
   GATE_UNROUTABLE: {

@@ -310,10 +310,7 @@ export const REASONS = {
   ],
   TWILIO_GARBLED: ['{host} respondeu sem o id de uma mensagem.', '{host} answered without a message id.'],
   GATE_UNKNOWN: ['{tenant} não tem portão {gate} ativado.', 'Tenant {tenant} has no enabled gate {gate}.'],
-  GATE_LATE: [
-    'O comando da chamada {callId} está {ms} ms atrasado.',
-    'The command for call {callId} is {ms} ms too late.',
-  ],
+  GATE_LATE: ['O comando do portão está {ms} ms atrasado.', 'The command to the gate is {ms} ms too late.'],
   GATE_OFF: ['Portões por AMQP precisam de AMQP_URL.', 'Gates over AMQP need AMQP_URL.'],
   GATE_UNREACHABLE: [
     'O RabbitMQ não aceitou o comando do portão: {reason}',

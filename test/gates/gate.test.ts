@@ -31,11 +31,12 @@ const TENANT = 'default'
 async function decide(
   database: Querier,
   { gate = 'default', leftMs = 30_000 } = {},
-): Promise<Message & { callId: string }> {
-  const callId = randomUUID()
+): Promise<Message & { command: string }> {
+  const [id, callId] = [randomUUID(), randomUUID()]
   const decidedAt = new Date(Date.now() + leftMs - 30_000)
   const expiresAt = new Date(decidedAt.getTime() + 30_000)
   const command = {
+    id,
     callId,
     tenantId: TENANT,
     gateId: gate,
@@ -49,12 +50,12 @@ async function decide(
   assert.not.ok(await addGateCommand(database, command))
   const body: GateContent = {
     type: 'gate.open',
-    id: callId,
+    id,
     timestamp: decidedAt.toISOString(),
     expires_at: expiresAt.toISOString(),
     data: { call_id: callId, tenant: TENANT, gate, unit: '101', by: 'resident', via: 'key' },
   }
-  return { ...messageOf({ channel: 'gate', to: gate, body, priority: 10, expiresAt }), callId }
+  return { ...messageOf({ channel: 'gate', to: gate, body, priority: 10, expiresAt }), command: id }
 }
 
 function openSender(rig: Rig, database: Querier, publisher?: GatePublisher, now?: () => number) {
@@ -70,10 +71,10 @@ function openSender(rig: Rig, database: Querier, publisher?: GatePublisher, now?
   return sender
 }
 
-const told = async (database: Querier, callId: string) =>
-  (await findGateCommand(database, callId))!.audit.map(({ what }) => what)
+const told = async (database: Querier, id: string) =>
+  (await findGateCommand(database, id))!.audit.map(({ what }) => what)
 
-test('a webhook gate gets one signed command with the id of the call, and its 2xx is kept', async (rig) => {
+test('a webhook gate gets one signed command with an id of its own, and its 2xx is kept', async (rig) => {
   const database = await openTestDatabase(rig)
   const peer = await startPeer(rig)
   const { gate, secret } = await saveGate(database, TENANT, 'default', {
@@ -83,18 +84,18 @@ test('a webhook gate gets one signed command with the id of the call, and its 2x
   assert.not.ok(JSON.stringify([gate, await listGates(database, TENANT)]).includes(secret!))
   const sender = openSender(rig, database)
   const message = await decide(database)
-  assert.equal(await sender.send(message, first), { providerId: message.callId, status: 204 })
+  assert.equal(await sender.send(message, first), { providerId: message.command, status: 204 })
   const [received] = peer.received
-  assert.is(received!.headers['webhook-id'], message.callId)
+  assert.is(received!.headers['webhook-id'], message.command)
   const headers = received!.headers as Record<string, string>
   assert.equal(new Webhook(secret!).verify(received!.body, headers), message.body)
-  const command = await findGateCommand(database, message.callId)
+  const command = await findGateCommand(database, message.command)
   assert.is(command!.status, 'acknowledged')
   assert.instance(command!.acknowledgedAt, Date)
   // the worker died before it could note the success: the gate is not told again
-  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.callId })
+  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.command })
   assert.is(peer.received.length, 1)
-  assert.equal(await told(database, message.callId), ['wanted', 'acknowledged', 'not repeated'])
+  assert.equal(await told(database, message.command), ['wanted', 'acknowledged', 'not repeated'])
   assert.is((await listGateCommands(database, TENANT, { limit: 10 })).length, 1)
   assert.equal(await listGateCommands(database, 'another', { limit: 10 }), [])
 })
@@ -104,10 +105,10 @@ test('commands go with the calls they belong to, after the same days', async (ri
   const old = await decide(database)
   const young = await decide(database)
   const days = `update gate_commands set decided_at = now() - interval '91 days' where call_id = $1`
-  await database.query(days, [old.callId])
+  await database.query(days, [old.command])
   assert.is(await deleteOldGateCommands(database, 90), 1)
-  assert.is(await findGateCommand(database, old.callId), undefined)
-  assert.ok(await findGateCommand(database, young.callId))
+  assert.is(await findGateCommand(database, old.command), undefined)
+  assert.ok(await findGateCommand(database, young.command))
 })
 
 test('a late command is not sent, and the time that is left bounds the try', async (rig) => {
@@ -119,7 +120,7 @@ test('a late command is not sent, and the time that is left bounds the try', asy
   const error = await undeliveredBy(sender.send(late, first))
   assert.equal([error.code, error.final], ['GATE_LATE', true])
   assert.is(peer.connections(), 0)
-  assert.equal(await told(database, late.callId), ['wanted', 'failed'])
+  assert.equal(await told(database, late.command), ['wanted', 'failed'])
   // whatever the message itself says
   const said = await undeliveredBy(sender.send({ ...late, expiresAt: new Date(Date.now() + 60_000) }, first))
   assert.is(said.code, 'GATE_LATE')
@@ -148,7 +149,7 @@ test('a failure is tried again, and its code is in the audit', async (rig) => {
   const error = await undeliveredBy(sender.send(message, first))
   assert.equal([error.code, error.final, error.status], ['DELIVERY_STATUS', false, 503])
   await sender.send(message, { ...first, number: 2 })
-  const { audit, status } = (await findGateCommand(database, message.callId))!
+  const { audit, status } = (await findGateCommand(database, message.command))!
   assert.is(status, 'acknowledged')
   assert.equal(
     audit.map(({ what, code, status }) => [what, code, status]),
@@ -203,10 +204,10 @@ test('a gate that was read before opens while the database is away', async (rig)
   assert.is((await targets.of(TENANT, 'front'))!.id, 'default')
   const http = openClient(rig)
   const sender = createGateSender({ database: flaky, targets, http, publisher: undefined, log: silentLog() })
-  assert.equal(await sender.send(message, first), { providerId: message.callId, status: 204 })
+  assert.equal(await sender.send(message, first), { providerId: message.command, status: 204 })
   assert.is(peer.received.length, 1)
   away = 'hangs'
-  assert.equal(await sender.send(message, first), { providerId: message.callId, status: 204 })
+  assert.equal(await sender.send(message, first), { providerId: message.command, status: 204 })
   assert.is(peer.received.length, 2)
 })
 
@@ -265,21 +266,21 @@ broker('an AMQP gate gets one expiring command, and its answer is kept', async (
   await saveGate(database, TENANT, 'default', { kind: 'amqp', exchange, routingKey: 'gate.front' })
   const sender = openSender(rig, database, openPublisher(rig, database))
   const message = await decide(database)
-  assert.equal(await sender.send(message, first), { providerId: message.callId })
-  assert.is((await findGateCommand(database, message.callId))!.status, 'sent')
-  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.callId })
+  assert.equal(await sender.send(message, first), { providerId: message.command })
+  assert.is((await findGateCommand(database, message.command))!.status, 'sent')
+  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.command })
   const got = await channel.get(queue, { noAck: true })
   assert.ok(got)
   if (!got) return
   assert.equal(JSON.parse(got.content.toString()), message.body)
   const { messageId, correlationId, expiration, deliveryMode, replyTo } = got.properties
-  assert.equal([messageId, correlationId, deliveryMode], [message.callId, message.callId, 2])
+  assert.equal([messageId, correlationId, deliveryMode], [message.command, message.command, 2])
   assert.ok(Number(expiration) > 0 && Number(expiration) <= 30_000, String(expiration))
   assert.not.ok(await channel.get(queue, { noAck: true }))
 
   channel.sendToQueue(replyTo, Buffer.from('{"opened":true}'), { correlationId })
   const command = await eventually(async () => {
-    const row = await findGateCommand(database, message.callId)
+    const row = await findGateCommand(database, message.command)
     return row!.status === 'acknowledged' ? row : undefined
   })
   assert.instance(command!.acknowledgedAt, Date)
@@ -287,9 +288,9 @@ broker('an AMQP gate gets one expiring command, and its answer is kept', async (
   channel.sendToQueue(replyTo, Buffer.from('{"opened":false}'), { correlationId })
   channel.sendToQueue(replyTo, Buffer.from('not json'), { correlationId })
   await eventually(async () =>
-    (await told(database, message.callId)).includes('refused') ? true : undefined,
+    (await told(database, message.command)).includes('refused') ? true : undefined,
   )
-  assert.is((await findGateCommand(database, message.callId))!.status, 'acknowledged')
+  assert.is((await findGateCommand(database, message.command))!.status, 'acknowledged')
 })
 
 broker('what nobody fetches in time is dropped by the broker', async (rig) => {
@@ -317,8 +318,8 @@ broker(
     const absent = await undeliveredBy(sender.send(await decide(database, { gate: 'back' }), first))
     assert.equal([absent.code, absent.final], ['GATE_UNREACHABLE', false])
     await bind()
-    assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.callId })
-    assert.equal(await told(database, message.callId), ['wanted', 'failed', 'sent'])
+    assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.command })
+    assert.equal(await told(database, message.command), ['wanted', 'failed', 'sent'])
   },
 )
 
@@ -336,7 +337,7 @@ broker('a broken connection is made again by the next try', async (rig) => {
   assert.equal([error.code, error.final, error.uncertain], ['GATE_UNREACHABLE', false, false])
   proxy.restore()
   await eventually(() => sender.send(message, { ...first, number: 2 }).catch(() => undefined))
-  assert.is((await findGateCommand(database, message.callId))!.status, 'sent')
+  assert.is((await findGateCommand(database, message.command))!.status, 'sent')
 })
 
 broker('a connection that breaks while it is being opened is a failed try, and no more', async (rig) => {
@@ -350,7 +351,7 @@ broker('a connection that breaks while it is being opened is a failed try, and n
   const error = await undeliveredBy(sender.send(message, first))
   assert.equal([error.code, error.final], ['GATE_UNREACHABLE', false])
   assert.is(proxy.cuts(), 1)
-  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.callId })
+  assert.equal(await sender.send(message, { ...first, number: 2 }), { providerId: message.command })
 })
 
 broker('what a broker under an alarm has not read opens nothing when the alarm is over', async (rig) => {
@@ -370,7 +371,7 @@ broker('what a broker under an alarm has not read opens nothing when the alarm i
   await eventually(() => sender.send(message, first).catch(() => undefined))
   const got = await channel.get(queue, { noAck: true })
   assert.ok(got)
-  if (got) assert.is(got.properties.messageId, message.callId)
+  if (got) assert.is(got.properties.messageId, message.command)
   assert.not.ok(await channel.get(queue, { noAck: true }))
 })
 

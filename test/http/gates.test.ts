@@ -125,11 +125,11 @@ test('a gate that is opened by hand has a command of its own each time, with who
   const rows = await listGateCommands(database, 'default', { limit: 10 })
   assert.equal(
     rows
-      .map(({ callId, by, via, audit }) => ({ callId, by, via, reason: audit[0]?.['reason'] }))
+      .map(({ id, callId, by, via, audit }) => ({ id, callId, by, via, reason: audit[0]?.['reason'] }))
       .toReversed(),
     [
-      { callId: first.body.id, by: 'key of default', via: 'api', reason: 'the gardener rang' },
-      { callId: second.body.id, by: 'key of default', via: 'api', reason: undefined },
+      { id: first.body.id, callId: null, by: 'key of default', via: 'api', reason: 'the gardener rang' },
+      { id: second.body.id, callId: null, by: 'key of default', via: 'api', reason: undefined },
     ],
   )
 })

@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { createJournal, type EventRow } from '../../src/calls/index.ts'
 import { importDirectory, parseDirectory } from '../../src/directory/index.ts'
-import { createGateOpening, createGateTargets, findGateCommand, saveGate } from '../../src/gates/index.ts'
+import {
+  commandIdOf,
+  createGateOpening,
+  createGateTargets,
+  findGateCommand,
+  listGateCommands,
+  saveGate,
+} from '../../src/gates/index.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
 import {
   type CallEventMessagesOptions,
@@ -161,9 +168,11 @@ test('a yes opens the gate at its moment: once, urgent, and for thirty seconds',
   assert.ok(message!.expiresAt! > new Date(at.getTime() + 30_000), 'the clock of a worker may be fast')
   const { expires_at } = message!.body as { expires_at: string }
   assert.is(expires_at, new Date(at.getTime() + 30_000).toISOString())
-  assert.is(message!.idempotencyKey, `gate:${callId}`)
-  assert.is((message!.body as { id: string }).id, callId)
-  const command = await findGateCommand(database, callId)
+  const id = commandIdOf(callId, at)
+  assert.is(message!.idempotencyKey, `gate:${id}`)
+  const { id: told, data } = message!.body as { id: string; data: { call_id: string } }
+  assert.equal([told, data.call_id], [id, callId])
+  const command = await findGateCommand(database, id)
   assert.ok(command!.leftMs <= 30_000)
   assert.equal(
     [command!.status, command!.gateId, command!.unitNumber, command!.by],
@@ -174,6 +183,41 @@ test('a yes opens the gate at its moment: once, urgent, and for thirty seconds',
   happens(randomUUID(), 'decided', { ...decided, tenant: 'another' })
   await settled()
   assert.is(messages.length, 1)
+  // the same UUID again, an hour later
+  happens(callId, 'decided', decided, new Date(at.getTime() + 3_600_000))
+  await settled()
+  const commands = await listGateCommands(database, TENANT, { callId, limit: 10 })
+  assert.is(new Set(commands.map(({ id: each }) => each)).size, 2)
+  assert.is(messages.length, 2)
+})
+
+test('a decision whose command an older version wrote gets no second one, and the other way round', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
+  const { messages, happens, settled } = openCallEvents(rig, database)
+  const at = new Date()
+  const decided = { ...place(), verdict: 'authorized', by: 'resident', via: 'key' }
+  /** The statement of older versions. */
+  const addAsBefore = (callId: string) =>
+    database.query(
+      `insert into gate_commands (call_id, tenant_id, gate_id, decided_by, decided_via, decided_at, expires_at)
+       values ($1, $2, 'default', 'resident', 'key', $3, $3::timestamptz + interval '30 s') on conflict do nothing returning call_id`,
+      [callId, TENANT, new Date(at.getTime() + 5)],
+    )
+  const [before, after] = [randomUUID(), randomUUID()]
+  assert.is((await addAsBefore(before)).length, 1)
+  happens(before, 'decided', decided, at)
+  await settled()
+  assert.is(messages.length, 0)
+  happens(after, 'decided', decided, at)
+  await settled()
+  assert.is(messages.length, 1)
+  assert.is((await addAsBefore(after)).length, 0)
+  // which finds the command by the id in its body
+  const { id } = messages[0]!.body as { id: string }
+  assert.is((await database.query('select from gate_commands where call_id = $1', [id])).length, 1)
+  const [row] = await listGateCommands(database, TENANT, { callId: before, limit: 1 })
+  assert.equal([row!.id, row!.callId], [before, before])
 })
 
 test('when the transaction of a command fails, neither it nor its message is left', async (rig) => {
@@ -186,7 +230,7 @@ test('when the transaction of a command fails, neither it nor its message is lef
   const callId = randomUUID()
   happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'rule', via: 'rule' })
   await settled()
-  assert.is(await findGateCommand(database, callId), undefined)
+  assert.equal(await listGateCommands(database, TENANT, { callId, limit: 1 }), [])
   assert.ok(
     lines.some(
       ({ msg, call_id }) => msg === 'cannot send the command to open the gate' && call_id === callId,
@@ -222,7 +266,7 @@ test('while the database is away the gate is told past the queue, and events wai
     [endpoint.id, 'call.decided'],
   ])
   // what was done meanwhile is in the audit all the same
-  const command = await findGateCommand(database, callId)
+  const [command] = await listGateCommands(database, TENANT, { callId, limit: 1 })
   assert.equal([command?.status, command?.gateId, command?.by], ['sent', 'default', 'resident'])
   assert.equal(
     command!.audit.map(({ what, status }) => [what, status]),

@@ -7,7 +7,7 @@ import {
   createGateOpening,
   createGateSender,
   createGateTargets,
-  findGateCommand,
+  listGateCommands,
   saveGate,
 } from '../../src/gates/index.ts'
 import { createCallEventMessages } from '../../src/outbound/call-event-messages.ts'
@@ -102,10 +102,13 @@ test('a yes reaches the gate once, and its webhooks with signatures that verify'
     command!.body,
     command!.headers as Record<string, string>,
   )
-  assert.is((verified as { id: string }).id, callId)
-  await eventually(async () =>
-    (await findGateCommand(database, callId))?.status === 'acknowledged' ? true : undefined,
+  assert.is((verified as { data: { call_id: string } }).data.call_id, callId)
+  const row = await eventually(async () =>
+    (await listGateCommands(database, TENANT, { callId, limit: 1 })).find(
+      ({ status }) => status === 'acknowledged',
+    ),
   )
+  assert.is((verified as { id: string }).id, row.id)
   const decided = new Webhook(secret!).verify(
     hook.received[0]!.body,
     hook.received[0]!.headers as Record<string, string>,

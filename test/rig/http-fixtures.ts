@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeBatch } from '../../src/calls/sql/calls.ts'
@@ -103,6 +104,7 @@ export async function furnish({ database, recordings }: Site, tenantId: string) 
   })
   await saveGate(database, tenantId, NEEDLE, { kind: 'amqp', exchange: 'gates', routingKey: NEEDLE })
   await addGateCommand(database, {
+    id: randomUUID(),
     callId: call,
     tenantId,
     gateId: NEEDLE,

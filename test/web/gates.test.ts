@@ -53,10 +53,12 @@ async function openController(rig: Rig) {
   }
 }
 
-/** A command of the past, and what became of it. */
+/** A command of the past. Resolves with its id. */
 async function addCommand(house: House, agoMs: number, callId: string = randomUUID()) {
+  const id = randomUUID()
   const decidedAt = new Date(Date.now() - agoMs)
   await addGateCommand(house.service.database, {
+    id,
     callId,
     tenantId: 'default',
     gateId: 'default',
@@ -66,7 +68,7 @@ async function addCommand(house: House, agoMs: number, callId: string = randomUU
     decidedAt,
     expiresAt: new Date(decidedAt.getTime() + 30_000),
   })
-  return callId
+  return id
 }
 
 inChromium('a gate is made, its secret shown once, tried, changed and deleted', async (rig) => {
@@ -290,7 +292,7 @@ inChromium('a call tells what became of its command to open, and leads to the me
   await head.getByText('Portão: recusado pelo portão').waitFor()
 
   // the gate answers over AMQP with a word of its own
-  await database.query("update gate_commands set status = 'refused' where call_id = $1", [told])
+  await database.query("update gate_commands set status = 'refused' where for_call = $1", [told])
   await open(told)
   await head.getByText('Portão: recusado').waitFor()
 
@@ -319,8 +321,8 @@ for (const [name, offMs] of Object.entries({ behind: -600_000, ahead: 600_000 })
     await page.goto(`http://127.0.0.1:${house.service.ports.api}/#/calls/${id}`)
     const opening = page.locator('.call-head [data-opening]')
     await opening.getByText('No gate got the command').waitFor()
-    await addCommand(house, 0, id)
-    await noteGateCommand(house.service.database, id, 'acknowledged', { status: 204 }, 'acknowledged')
+    const command = await addCommand(house, 0, id)
+    await noteGateCommand(house.service.database, command, 'acknowledged', { status: 204 }, 'acknowledged')
     await opening.and(page.locator('[data-opening="acknowledged"]')).waitFor()
     assert.equal(here.complaints, [])
   })
@@ -362,7 +364,9 @@ test('a key of a tenant asks for the command of its own call only', async (rig) 
   await createTenant(database, { id: 'south', name: 'South Tower' })
   const foreign = await createKey(database, { tenantId: 'south', name: 'south', scopes: ['read'] })
   await saveGate(database, 'default', 'default', { kind: 'webhook', url: 'https://gate.example/open' })
-  const [one] = [await addCommand(house, 60_000), await addCommand(house, 30_000)]
+  const one = randomUUID()
+  await addCommand(house, 60_000, one)
+  await addCommand(house, 30_000)
   const ask = async (key: string, query: string) => {
     const response = await fetch(`http://127.0.0.1:${ports.api}/api/gates/commands?${query}`, {
       headers: { authorization: `Bearer ${key}` },

@@ -111,7 +111,10 @@ export async function findGate(
 }
 
 interface GateCommand {
-  callId: string
+  /** Of the command itself: a gate ignores a second command with the same id. */
+  id: string
+  /** Null when it was opened by hand. */
+  callId: string | null
   tenantId: string
   gateId: string
   unitNumber: string | null
@@ -132,7 +135,9 @@ export interface GateCommandRow extends GateCommand {
   audit: { at: string; what: string; [fact: string]: unknown }[]
 }
 
-const COMMAND = `call_id as "callId", tenant_id as "tenantId", gate_id as "gateId", unit_number as "unitNumber",
+// older versions wrote the id of the call, and no call; migration 0024 has the reason
+const COMMAND = `call_id as id, case when for_call is null then call_id else nullif(for_call, call_id) end as "callId",
+  tenant_id as "tenantId", gate_id as "gateId", unit_number as "unitNumber",
   decided_by as by, decided_via as via, decided_at as "decidedAt", expires_at as "expiresAt", status,
   sent_at as "sentAt", acknowledged_at as "acknowledgedAt", audit`
 
@@ -140,19 +145,28 @@ const COMMAND = `call_id as "callId", tenant_id as "tenantId", gate_id as "gateI
 const ENTRY = (what: string, facts: string) =>
   `jsonb_build_object('at', clock_timestamp(), 'what', ${what}::text) || ${facts}::jsonb`
 
-/** False if the call has a command already. */
+/** ms after a decision in which an older version may have written its command. */
+const SAME_DECISION_MS = 60_000
+
+/** False if the command is there already, or an older version wrote one for the same decision. */
 export async function addGateCommand(
   transaction: Transaction | Querier,
   command: GateCommand,
 ): Promise<boolean> {
   const rows = await transaction.query(
-    `insert into gate_commands (call_id, tenant_id, gate_id, unit_number, decided_by, decided_via, decided_at, expires_at,
-       audit)
-     values ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8 * interval '1 millisecond',
-       jsonb_build_array(${ENTRY("'wanted'", '$9')}))
+    `insert into gate_commands (call_id, for_call, ordinal, tenant_id, gate_id, unit_number, decided_by, decided_via,
+       decided_at, expires_at, audit)
+     select $1::uuid, $2::uuid, (select count(*) from gate_commands where coalesce(for_call, call_id) = $2), $3, $4, $5, $6, $7,
+       $8::timestamptz,
+       clock_timestamp() + $9 * interval '1 millisecond', jsonb_build_array(${ENTRY("'wanted'", '$10')})
+     where not exists (
+       select from gate_commands where call_id = $2 and for_call is null
+         and decided_at between $8 and $8 + interval '${SAME_DECISION_MS} milliseconds'
+     )
      on conflict do nothing returning call_id`,
     [
-      command.callId,
+      command.id,
+      command.callId ?? command.id,
       command.tenantId,
       command.gateId,
       command.unitNumber,
@@ -169,11 +183,11 @@ export async function addGateCommand(
 
 /**
  * Adds to a command's audit, and sets its status if `status` is further than the present one: an acknowledgement may arrive
- * before `sent` is written. False if the call has no command.
+ * before `sent` is written. False if there is no such command.
  */
 export async function noteGateCommand(
   database: Querier,
-  callId: string,
+  id: string,
   what: string,
   facts: Record<string, unknown> = {},
   status?: GateCommandRow['status'],
@@ -184,7 +198,7 @@ export async function noteGateCommand(
        sent_at = case when $4 in ('sent', 'acknowledged', 'refused') then coalesce(sent_at, now()) else sent_at end,
        acknowledged_at = case when $4 = 'acknowledged' then coalesce(acknowledged_at, now()) else acknowledged_at end
      where call_id = $1 returning call_id`,
-    [callId, what, JSON.stringify(facts), status ?? null],
+    [id, what, JSON.stringify(facts), status ?? null],
   )
   return rows.length > 0
 }
@@ -192,11 +206,11 @@ export async function noteGateCommand(
 /** `leftMs` until it expires, on the database's clock. */
 export async function findGateCommand(
   database: Querier,
-  callId: string,
+  id: string,
 ): Promise<(GateCommandRow & { leftMs: number }) | undefined> {
   const [row] = await database.query<GateCommandRow & { leftMs: number }>(
     `select ${COMMAND}, (extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs" from gate_commands where call_id = $1`,
-    [callId],
+    [id],
   )
   return row
 }
@@ -209,7 +223,8 @@ export function listGateCommands(
 ): Promise<GateCommandRow[]> {
   return database.query<GateCommandRow>(
     `select ${COMMAND} from gate_commands
-     where tenant_id = $1 and ($2::timestamptz is null or decided_at < $2) and ($3::uuid is null or call_id = $3)
+     where tenant_id = $1 and ($2::timestamptz is null or decided_at < $2)
+       and ($3::uuid is null or coalesce(for_call, call_id) = $3)
      order by decided_at desc limit $4`,
     [tenantId, before ?? null, callId ?? null, limit],
   )

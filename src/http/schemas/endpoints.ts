@@ -84,7 +84,10 @@ export const openedGate = z
 
 export const gateCommand = z
   .object({
-    callId: z.string(),
+    /** As the gate gets it. */
+    id: z.string(),
+    /** Null when it was opened by hand. */
+    callId: z.string().nullable(),
     tenantId: z.string(),
     gateId: z.string(),
     unitNumber: z.string().nullable(),

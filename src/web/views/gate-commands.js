@@ -19,13 +19,9 @@ const LOOK_MS = 5000
  */
 export function Commands({ tenant }) {
   const path = withQuery('/api/gates/commands', { tenant })
-  const { items, value, error, again, more } = usePages(
-    path,
-    LOOK_MS,
-    (/** @type {Command} */ { callId }) => callId,
-  )
+  const { items, value, error, again, more } = usePages(path, LOOK_MS, (/** @type {Command} */ { id }) => id)
   const [open, setOpen] = useState(/** @type {string | undefined} */ (undefined))
-  const chosen = items.find(({ callId }) => callId === open)
+  const chosen = items.find(({ id }) => id === open)
   return html`<div aria-labelledby="commands-title">
     <h3 id="commands-title">${tr('Últimos comandos', 'Last commands')}</h3>
     ${
@@ -34,12 +30,12 @@ export function Commands({ tenant }) {
         : html`<${List}
             items=${items}
             height=${ROW}
-            keyOf=${({ callId }) => callId}
+            keyOf=${({ id }) => id}
             more=${more}
             label=${tr('Últimos comandos', 'Last commands')}
             row=${(
               command,
-            ) => html`<button type="button" class="command-row" data-row data-command=${command.callId} onClick=${() => setOpen(command.callId)}>
+            ) => html`<button type="button" class="command-row" data-row data-command=${command.id} onClick=${() => setOpen(command.id)}>
               <${Mark} ...${commandStateOf(command)} />
               <span>${unitWord(command)}</span>
               <span class="wide-only">${decisionOf(command)}</span>
@@ -63,7 +59,7 @@ function Details({ command, close }) {
     [tr('Decidido por', 'Decided by'), decisionOf(command)],
     [tr('Decidido', 'Decided'), moment(decidedAt)],
     [tr('Vence', 'Expires'), moment(expiresAt)],
-    [tr('Chamada', 'Call'), html`<a href="#/calls/${callId}">${callId}</a>`],
+    [tr('Chamada', 'Call'), callId === null ? '–' : html`<a href="#/calls/${callId}">${callId}</a>`],
   ]
   const opened = (/** @type {HTMLDialogElement | null} */ dialog) =>
     dialog && !dialog.open && dialog.showModal()
