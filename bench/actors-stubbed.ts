@@ -50,6 +50,7 @@ const machine = provideCall({
   findUnit: fromPromise(async (): Promise<UnitFound> => UNIT),
   dial: fromPromise(async () => {}),
   ring: fromCallback(() => {}),
+  screen: fromCallback(() => {}),
   ask: fromPromise(async () => {}),
   await: lasting(),
   match: fromPromise(async (): Promise<Matched> => ({ verdict: 'contact', attempts: ATTEMPTS })),

@@ -37,7 +37,15 @@ export { type ListeningInput, type ListeningOutput, listeningMachine } from './l
 export { type Decision, type Ending, goodbye, OUTCOMES, type Outcome, type Reason } from './outcome.ts'
 export { lastingPort, port } from './port.ts'
 export { type CallPorts, provideCall } from './provide.ts'
-export { type AnswerCheck, type Greeting, PROVING, type ProvingInput, provingMachine } from './proving.ts'
+export {
+  type AnswerCheck,
+  type Greeting,
+  PROVING,
+  type ProvingInput,
+  provingMachine,
+  type Screened,
+  type ScreeningFact,
+} from './proving.ts'
 export { type QuestionInput, type QuestionOutput, questionMachine } from './question.ts'
 export { REASSURING_MS, reassuringMachine } from './reassuring.ts'
 export {

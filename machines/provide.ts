@@ -7,7 +7,7 @@ import { contactMachine } from './contact.ts'
 import type { Deadline } from './deadline.ts'
 import { type LegEvent, type LegRef, legMachine } from './leg.ts'
 import { listeningMachine } from './listening.ts'
-import { type Greeting, provingMachine } from './proving.ts'
+import { type Greeting, provingMachine, type ScreeningFact } from './proving.ts'
 import { questionMachine } from './question.ts'
 import { reassuringMachine } from './reassuring.ts'
 import { residentMachine, type SpokenAnswer } from './resident.ts'
@@ -35,6 +35,7 @@ export interface CallPorts {
   listen: PromiseActorLogic<VisitorSpeech, Listening>
   listenToAnswer: PromiseActorLogic<SpokenAnswer, Listening>
   listenToGreeting: PromiseActorLogic<Greeting, { callId: string }>
+  screen: CallbackActorLogic<EventObject, { callId: string }, ScreeningFact>
   findUnit: PromiseActorLogic<UnitFound, SharedNumber & { callId: string }>
   match: PromiseActorLogic<Matched, { callId: string; unit: Unit }>
   dial: PromiseActorLogic<void, DialRequest>
@@ -50,7 +51,7 @@ export interface CallPorts {
 
 /** The call machine, and every machine below it, with these ports. */
 export function provideCall(ports: CallPorts): typeof callMachine {
-  const { deadline, say, sayBoth, record, listen, listenToAnswer, listenToGreeting, findUnit } = ports
+  const { deadline, say, sayBoth, record, listen, listenToAnswer, listenToGreeting, screen, findUnit } = ports
   const { match, dial, ring, ask, tone, bridge, hear, hangUp, release } = ports
   const unit = unitMachine.provide({
     actors: {
@@ -86,7 +87,7 @@ export function provideCall(ports: CallPorts): typeof callMachine {
       resident: residentMachine.provide({
         actors: { say, listening: answer.provide({ actors: { listen: listenToAnswer, deadline } }) },
       }),
-      proving: provingMachine.provide({ actors: { say, deadline, listenToGreeting } }),
+      proving: provingMachine.provide({ actors: { say, deadline, listenToGreeting, screen } }),
       talk: talkMachine.provide({ actors: { sayBoth, bridge, deadline } }),
       concluding: concludingMachine.provide({ actors: { sayBoth, deadline } }),
     },

@@ -1,6 +1,7 @@
 import { assign, setup, stateIn } from 'xstate'
 import { clockOf } from './clock.ts'
 import { type Deadline, deadline, inMs } from './deadline.ts'
+import { lastingPort } from './port.ts'
 import { listening, type Piece, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
@@ -35,6 +36,11 @@ export const PROVING = {
 /** Who is on the line by the words of a greeting. */
 export type Greeting = 'person' | 'machine' | 'unknown'
 
+/** Who is on the line by the PBX's own detection (`AMD()` of Asterisk). */
+export type Screened = 'person' | 'machine'
+
+export type ScreeningFact = { type: 'line.screened'; answeredBy: Screened }
+
 export interface ProvingInput {
   callId: string
   unit: Unit | null
@@ -66,6 +72,7 @@ export type ProvingEvent =
   | { type: 'speech.ended'; ms: number }
   /** A steady tone, as a mailbox plays before it records. */
   | { type: 'beep.heard' }
+  | ScreeningFact
 
 /**
  * Makes sure of a human before anything private is said. It hears how the answer begins, greets who has said hello, and asks who
@@ -83,6 +90,8 @@ export const provingMachine = setup({
     deadline,
     /** What the words of the greeting tell; never resolves where speech is not transcribed. */
     listenToGreeting: listening<Greeting>('listenToGreeting'),
+    /** Lasts as long as the proof, and reports what the PBX has detected or still detects. */
+    screen: lastingPort<{ callId: string }, ScreeningFact>('screen'),
   },
   actions: {
     countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
@@ -101,6 +110,7 @@ export const provingMachine = setup({
     mayAsk: ({ context }) => context.asked < PROVING.asks,
     leavesMessage: ({ context }) => context.leavesMessage,
     isMachine: (_, who: Greeting) => who === 'machine',
+    isPerson: (_, who: Screened) => who === 'person',
     provesPerson: ({ context }, who: Greeting) => who === 'person' && context.check === 'natural',
   },
 }).createMachine({
@@ -138,9 +148,15 @@ export const provingMachine = setup({
       ],
       onError: {},
     },
+    { src: 'screen', id: 'screen', input: ({ context: { callId } }) => ({ callId }) },
   ],
   on: {
     'key.pressed': '.pressing',
+    'line.screened': [
+      // its beep is waited for
+      { guard: 'leavesMessage' },
+      { guard: screened('isMachine'), target: '.machine' },
+    ],
     'beep.heard': [{ guard: 'leavesMessage', target: '.leaving' }, { target: '.machine' }],
   },
   initial: 'answered',
@@ -160,7 +176,11 @@ export const provingMachine = setup({
         input: ({ self }) => inMs(self, PROVING.silenceMs),
         onDone: 'asking',
       },
-      on: { 'speech.started': { target: 'hearing', actions: 'beginSpeech' } },
+      on: {
+        'speech.started': { target: 'hearing', actions: 'beginSpeech' },
+        // the PBX has heard the hello
+        'line.screened': { guard: screened('isPerson'), target: 'greeting' },
+      },
     },
     hearing: {
       invoke: {
@@ -267,6 +287,10 @@ function greeting({ asked }: ProvingContext): Piece[] {
 
 function tooLong() {
   return { type: 'isTooLong', params: ({ event }: { event: { ms: number } }) => event.ms } as const
+}
+
+function screened<Name extends string>(type: Name) {
+  return { type, params: ({ event }: { event: ScreeningFact }) => event.answeredBy } as const
 }
 
 function counted() {

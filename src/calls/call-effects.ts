@@ -13,6 +13,8 @@ import type {
   Role,
   Said,
   Saying,
+  Screened,
+  ScreeningFact,
   SharedNumber,
   Unit,
   UnitFound,
@@ -20,7 +22,9 @@ import type {
 import {
   contactSteps,
   type Dialer,
+  isScreened,
   type PlanDefaults,
+  type Report,
   skippedSteps,
   stepsTogether,
 } from '../clicktocall/index.ts'
@@ -73,6 +77,16 @@ export function createCallEffects(options: CallEffectsOptions) {
     const isAnswered = telephones.get(request.attemptId)?.progress === 'answered'
     if (onLine !== null && onLine !== request.attemptId && !isAnswered)
       dialer.cancel(request, 'answered-elsewhere')
+  }
+
+  /** Keeps what the PBX reports of a telephone that rings or was answered. */
+  const noteReport = (callId: string, attemptId: string, report: Exclude<Report, RingResult['end']>) => {
+    const call = find(callId)
+    if (!call) return
+    const telephone = call.telephoneOf(attemptId)
+    if (isScreened(report)) telephone.screened = report
+    telephone.progress = report === 'ringing' ? 'ringing' : 'answered'
+    call.note(`telephone.${report}`, 'resident', { attempt: attemptId })
   }
 
   const sayTo = async (callId: string, role: Role, pieces: Piece[], signal: AbortSignal) => {
@@ -211,14 +225,10 @@ export function createCallEffects(options: CallEffectsOptions) {
       const { callId, attemptId } = input
       let rings = true
       const forget = dialer.listen(input, (report) => {
-        const call = find(callId)
-        if (report === 'ringing' || report === 'answered') {
-          if (call) call.telephoneOf(attemptId).progress = report
-          call?.note(`telephone.${report}`, 'resident', { attempt: attemptId })
-        } else {
+        if (isEnd(report)) {
           rings = false
           sendBack({ type: 'ring.ended', end: report })
-        }
+        } else noteReport(callId, attemptId, report)
       })
       return () => {
         forget()
@@ -226,6 +236,23 @@ export function createCallEffects(options: CallEffectsOptions) {
         if (rings) cancel(input)
       }
     }),
+
+    screen: fromCallback<EventObject, { callId: string }, ScreeningFact>(
+      ({ input: { callId }, sendBack }) => {
+        const call = find(callId)
+        const attemptId = call?.onLine
+        if (!call || !attemptId) return
+        const tell = (answeredBy: Screened) => sendBack({ type: 'line.screened', answeredBy })
+        const { screened } = call.telephoneOf(attemptId)
+        if (screened) tell(screened)
+        // the event may come after the leg
+        return dialer.listen({ callId, attemptId }, (report) => {
+          if (!isScreened(report)) return
+          noteReport(callId, attemptId, report)
+          tell(report)
+        })
+      },
+    ),
 
     ask: fromPromise<void, AskRequest>(async ({ input: { callId, unit, waitMs }, signal }) => {
       const call = find(callId)
@@ -282,6 +309,10 @@ export function createCallEffects(options: CallEffectsOptions) {
       await legOf(callId, role)?.destroy()
     }),
   }
+}
+
+function isEnd(report: Report): report is Exclude<RingResult['end'], 'hopeless'> {
+  return report !== 'ringing' && report !== 'answered' && !isScreened(report)
 }
 
 /** Whom the visitor asked for by name is called first. */

@@ -1,5 +1,5 @@
 import type { Actor } from 'xstate'
-import type { CallOutput, callMachine, Piece, Role, Unit } from '../../machines/index.ts'
+import type { CallOutput, callMachine, Piece, Role, Screened, Unit } from '../../machines/index.ts'
 import type { Intent } from '../directory/index.ts'
 import type { Leg, LegOwner } from './leg.ts'
 
@@ -24,6 +24,8 @@ export interface CalledTelephone {
   readonly legId: string
   /** As far as the PBX reports it. */
   progress: 'asked' | 'ringing' | 'answered'
+  /** Who answered, where the PBX has detected it. */
+  screened?: Screened
 }
 
 /** A call that lives on this node: its actor, and the plain objects that the actor's ports use. */

@@ -13,7 +13,7 @@ const PING_MS = 15_000
 /** An event is about 1 kB. */
 const MAX_BYTES = 1_048_576
 /** The events that count; a busy PBX sends hundreds of others, which are not parsed. */
-const WANTED = /"type":\s*"Channel(StateChange|Destroyed)"/
+const WANTED = /"type":\s*"Channel(StateChange|Destroyed)"|"variable":\s*"AMDSTATUS"/
 
 export interface AriEventsOptions {
   /** Of REST, such as http://pbx:8088/ari. */
@@ -92,9 +92,9 @@ export function watchAri({ base, authorization, timeoutMs, onReport, log }: AriE
     const text = data.toString()
     if (!WANTED.test(text)) return
     try {
-      const { type, cause, channel } = JSON.parse(text) as ChannelEvent
-      const report = type === 'ChannelDestroyed' ? endOf(channel.state, cause) : PROGRESS[channel.state]
-      if (report) onReport(channel.id, report)
+      const event = JSON.parse(text) as ChannelEvent
+      const report = reportOf(event)
+      if (report) onReport(event.channel.id, report)
     } catch (error) {
       log.debug({ host, reason: reasonOf(error) }, 'an event of Asterisk was not understood')
     }
@@ -120,10 +120,20 @@ interface ChannelEvent {
   type: string
   /** Q.850 */
   cause?: number
+  /** Of a variable that was set on the channel. */
+  value?: string
   channel: { id: string; state: string }
 }
 
+function reportOf({ type, cause, value, channel }: ChannelEvent): Report | undefined {
+  if (type === 'ChannelDestroyed') return endOf(channel.state, cause)
+  return type === 'ChannelVarset' ? SCREENED[value ?? ''] : PROGRESS[channel.state]
+}
+
 const PROGRESS: Partial<Record<string, Report>> = { Ringing: 'ringing', Up: 'answered' }
+
+/** AMDSTATUS as AMD() of Asterisk sets it; NOTSURE says nothing. */
+const SCREENED: Partial<Record<string, Report>> = { HUMAN: 'person', MACHINE: 'machine' }
 
 /** Q.850 causes that Asterisk gives to a channel that nobody answered; include/asterisk/causes.h. */
 const CAUSES: Partial<Record<number, Report>> = {

@@ -2,7 +2,7 @@ import type { Contact, DialRequest } from '../../machines/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { CancelReason } from './ari.ts'
-import type { Report, RingReport } from './reports.ts'
+import type { AttemptIds, Report, RingReport } from './reports.ts'
 
 /** The parts of a unit that dialers need. */
 interface Reachable {
@@ -27,7 +27,7 @@ export interface Dialer {
   /** Whether a cancel is known to stop the ringing, so that it may begin before the visitor has heard everything. */
   stops(): boolean
   /** Passes on what the PBX reports of an attempt. Returns the function that ends that. */
-  listen(request: DialRequest, listener: (report: Report) => void): () => void
+  listen(attempt: AttemptIds, listener: (report: Report) => void): () => void
   /** Takes a report that another process received. */
   report(report: RingReport): void
   /** Whether several telephones can ring at once: it is known which one was answered, and the others can be stopped. */

@@ -18,5 +18,5 @@ export {
 } from './dialer.ts'
 export { parseMessage } from './message.ts'
 export { contactSteps, type PlanDefaults, skippedSteps, stepsTogether } from './plan.ts'
-export type { Report, RingReport } from './reports.ts'
+export { isScreened, type Report, type RingReport } from './reports.ts'
 export { openDialerRole } from './role.ts'

@@ -1,21 +1,26 @@
-import type { DialRequest, RingResult } from '../../machines/index.ts'
+import type { DialRequest, RingResult, Screened } from '../../machines/index.ts'
 import { createCache } from '../platform/cache.ts'
 
-/** What became of a telephone that was asked to ring. The first two are no end. */
+/**
+ * What became of a telephone that was asked to ring. The first four are no end; `person` and `machine` are what the PBX has
+ * detected on an answered line.
+ */
 export const REPORTS = [
   'ringing',
   'answered',
+  'person',
+  'machine',
   'busy',
   'declined',
   'unanswered',
   'unallocated',
   'congested',
   'failed',
-] as const satisfies readonly ('ringing' | 'answered' | RingResult['end'])[]
+] as const satisfies readonly ('ringing' | 'answered' | Screened | RingResult['end'])[]
 
 export type Report = (typeof REPORTS)[number]
 
-type AttemptIds = Pick<DialRequest, 'callId' | 'attemptId'>
+export type AttemptIds = Pick<DialRequest, 'callId' | 'attemptId'>
 
 /** A report with the attempt that it is about. */
 export interface RingReport extends AttemptIds {
@@ -26,7 +31,7 @@ export interface RingReport extends AttemptIds {
 const REMEMBERED = 10_000
 
 /** `over`: an end was reported, and nothing that comes later counts. */
-type Progress = 'asked' | 'ringing' | 'answered' | 'over'
+type Progress = 'asked' | 'ringing' | 'answered' | 'screened' | 'over'
 
 interface Expected {
   callId: string
@@ -67,13 +72,13 @@ export function createReports() {
       if (one.listener) one.listener(report)
       else one.kept.push(report)
     },
-    /** One listener an attempt, at once with what was kept. Returns the function that forgets the attempt. */
+    /** One listener an attempt, the latest, at once with what was kept. Returns the function that forgets the attempt. */
     listen(request: AttemptIds, listener: (report: Report) => void): () => void {
       const one = entryOf(request)
       one.listener = listener
       for (const report of one.kept.splice(0)) listener(report)
       return () => {
-        attempts.delete(request.attemptId)
+        if (attempts.get(request.attemptId)?.listener === listener) attempts.delete(request.attemptId)
       }
     },
     forget(attemptId: string): void {
@@ -82,13 +87,19 @@ export function createReports() {
   }
 }
 
+export function isScreened(report: Report): report is Screened {
+  return report === 'person' || report === 'machine'
+}
+
 function progressOf(report: Report): Progress {
+  if (isScreened(report)) return 'screened'
   return report === 'ringing' || report === 'answered' ? report : 'over'
 }
 
 /** An answered telephone can only be lost before it joins; what else comes late is about something older. */
 function follows(progress: Progress, report: Report): boolean {
   if (progress === 'over') return false
-  if (progress === 'answered') return report === 'failed'
+  if (progress === 'screened') return report === 'failed'
+  if (progress === 'answered') return report === 'failed' || isScreened(report)
   return progress === 'asked' || report !== 'ringing'
 }

@@ -16,6 +16,7 @@ import {
   type RingResult,
   type Role,
   type Saying,
+  type Screened,
   type SpokenAnswer,
   type Unit,
   type UnitFound,
@@ -52,6 +53,8 @@ export interface Scene {
   residentSays?: (SpokenAnswer | Error)[]
   /** Who speaks first on an answered line, by words; afterwards nobody. */
   greetings?: (Greeting | Error)[]
+  /** Who answers, as the PBX has detected it; default: it does not look. */
+  screened?: Screened
   /** Rejects if the telephone cannot be called. */
   dial?: (request: DialRequest) => Promise<void>
   /** Rejects if nobody can be asked in writing. */
@@ -172,6 +175,9 @@ export function createStage(scene: Scene = {}) {
     ring: fromCallback(({ input, sendBack }) => {
       ringing.set(input.attemptId, sendBack)
       return () => ringing.delete(input.attemptId)
+    }),
+    screen: fromCallback(({ sendBack }) => {
+      if (scene.screened) sendBack({ type: 'line.screened', answeredBy: scene.screened })
     }),
     ask: fromPromise(async ({ input }) => {
       asked.push(input)

@@ -1,9 +1,10 @@
+import type { AnswerCheck } from '../../machines/index.ts'
 import type { Environment } from '../../src/config/config.ts'
 import { FRAME_MS } from '../../src/platform/audio.ts'
 import { eventually, type Rig } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
-import { type Flats, openPbx, openTelephones } from './rig.ts'
+import { type Flats, type Greetings, openPbx, openTelephones } from './rig.ts'
 
 interface Place {
   settings?: Environment
@@ -12,14 +13,48 @@ interface Place {
   /** How the telephones send their keys. */
   dtmf?: 'rfc4733' | 'inband'
   flats?: Flats
+  greetings?: Greetings
+  answerCheck?: AnswerCheck
+}
+
+/** Changes to pjsip.conf: these flats beside the two of examples/asterisk. */
+export function furtherFlats(...numbers: string[]) {
+  const line = '; The telephone at the gate.'
+  const flats = numbers.map(
+    (number) => `[${number}](porteiro)
+context=residents
+auth=${number}
+aors=${number}
+
+[${number}]
+type=auth
+auth_type=userpass
+username=${number}
+password=change-me-${number}
+
+[${number}]
+type=aor
+max_contacts=2
+
+`,
+  )
+  return { [line]: `${flats.join('')}${line}` }
 }
 
 /** A service behind an Asterisk with the files of examples/asterisk, and telephones that call it over SIP. */
-export async function openPlace(rig: Rig, { settings = {}, changes, dtmf = 'rfc4733', flats }: Place = {}) {
+export async function openPlace(
+  rig: Rig,
+  { settings = {}, changes, dtmf = 'rfc4733', flats, greetings, answerCheck }: Place = {},
+) {
   const [visitor, resident] = [await freePort(), await freePort()]
   const pbx = await openPbx(rig, { visitor, resident }, changes)
-  const telephones = await openTelephones(rig, pbx, { dtmf, ...(flats && { flats }) })
+  const telephones = await openTelephones(rig, pbx, {
+    dtmf,
+    ...(flats && { flats }),
+    ...(greetings && { greetings }),
+  })
   const house = await openService(rig, {
+    ...(answerCheck && { answerCheck }),
     settings: {
       ...pbx.settings,
       CLICKTOCALL: 'ari',

@@ -127,6 +127,7 @@ export async function openPbx(
     'ari.conf': await example('ari.conf'),
     'http.conf': await example('http.conf', { 'bindport=8088': `bindport=${ari}` }),
     'rtp.conf': rtpRange(),
+    'amd.conf': ini({ general: {} }),
   })
   return {
     ...asterisk,
@@ -147,7 +148,11 @@ export async function openPbx(
 export async function openTelephones(
   rig: Rig,
   pbx: Pbx,
-  { dtmf = 'rfc4733', flats = { '1101': 'answers', '1102': 'rings' } as Flats } = {},
+  {
+    dtmf = 'rfc4733',
+    flats = { '1101': 'answers', '1102': 'rings' } as Flats,
+    greetings = {} as Greetings,
+  } = {},
 ) {
   const sip = await freeUdpPort()
   const { manager, path } = await openAsterisk(rig, {
@@ -172,6 +177,7 @@ exten => answer,1,Answer()
 `,
     'rtp.conf': rtpRange(),
   })
+  for (const [number, pcm] of Object.entries(greetings)) await writeWav(path(`greeting-${number}.wav`), pcm)
   for (const flat of Object.keys(flats)) {
     const registered = { Event: 'ContactStatus', ContactStatus: 'NonQualified' }
     await pbx.manager.seen({ ...registered, EndpointName: numberOf(flat), URI: new RegExp(`^sip:${flat}@`) })
@@ -222,6 +228,8 @@ exten => answer,1,Answer()
       const { Channel } = await manager.seen({ Event: 'Newexten', Uniqueid: id, Application: 'MixMonitor' })
       return handset(Channel!, id, 'gate-heard.wav')
     },
+    /** A recording that a mailbox of the flats made after its greeting. */
+    message: (number: string) => path(`message-${number}.wav`),
     /** A flat's telephone rings. */
     async rings(number: string) {
       const { Channel, Uniqueid } = await manager.seen({ Event: 'Newchannel', Exten: number })
@@ -233,8 +241,20 @@ exten => answer,1,Answer()
 /** What each telephone of the flats does when it is called. `1101b` is a second one that is registered as 1101. */
 export type Flats = Record<string, keyof typeof FLAT>
 
+/** What is said by those of the flats that greet, s16le at 8 kHz, by their number. */
+export type Greetings = Record<string, Buffer>
+
 const FLAT = {
   answers: 'Goto(answer,1)',
+  // plays its greeting, and records
+  mailbox: `Answer()
+ same => n,Playback(INSIDE/greeting-\${EXTEN})
+ same => n,Record(INSIDE/message-\${EXTEN}.wav,0,60,kq)
+ same => n,Wait(300)`,
+  // answers with its greeting, and listens
+  greets: `Answer()
+ same => n,Playback(INSIDE/greeting-\${EXTEN})
+ same => n,Wait(300)`,
   rings: 'Ringing()\n same => n,Wait(300)',
   // 486 and 603
   busy: 'Hangup(17)',

@@ -1,30 +1,10 @@
 import * as assert from 'uvu/assert'
 import { type Rig, suite } from '../rig/rig.ts'
-import { openPlace } from './place.ts'
+import { furtherFlats, openPlace } from './place.ts'
 import { type Flats, withAsterisk } from './rig.ts'
 
 const test = suite('asterisk-telephones')
 const testReal = withAsterisk(test)
-
-/** A third flat beside the two of examples/asterisk. */
-const THIRD = {
-  '; The telephone at the gate.': `[1103](porteiro)
-context=residents
-auth=1103
-aors=1103
-
-[1103]
-type=auth
-auth_type=userpass
-username=1103
-password=change-me-1103
-
-[1103]
-type=aor
-max_contacts=2
-
-; The telephone at the gate.`,
-}
 
 /** Flat 901 has these telephones. */
 async function openFlat(
@@ -34,7 +14,7 @@ async function openFlat(
 ) {
   const place = await openPlace(rig, {
     flats,
-    changes: { 'pjsip.conf': THIRD },
+    changes: { 'pjsip.conf': furtherFlats('1103') },
     settings: { CLICKTOCALL_ATTEMPTS: '1', ...settings },
   })
   const residents = numbers.map((phone) => ({ name: `Ana ${phone}`, phone }))

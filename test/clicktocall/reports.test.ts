@@ -32,6 +32,34 @@ test('a telephone that was answered can be lost before it joins', () => {
   assert.equal(heard([], ['answered', 'failed', 'failed']), ['answered', 'failed'])
 })
 
+test('who answered is reported once, and only of a telephone that was or will be answered', () => {
+  assert.equal(heard([], ['ringing', 'answered', 'machine', 'person', 'busy', 'failed']), [
+    'ringing',
+    'answered',
+    'machine',
+    'failed',
+  ])
+  assert.equal(heard(['person'], ['answered']), ['person'])
+  assert.equal(heard([], ['declined', 'machine']), ['declined'])
+})
+
+test('the listener of the line takes over from that of the ringing, in whatever order they change', () => {
+  for (const first of ['forget', 'listen']) {
+    const reports = createReports()
+    const [ringing, line]: [Report[], Report[]] = [[], []]
+    reports.expect(ATTEMPT)
+    const forget = reports.listen(ATTEMPT, (report) => ringing.push(report))
+    reports.report({ ...ATTEMPT, report: 'answered' })
+    if (first === 'forget') forget()
+    const leave = reports.listen(ATTEMPT, (report) => line.push(report))
+    if (first === 'listen') forget()
+    reports.report({ ...ATTEMPT, report: 'machine' })
+    leave()
+    reports.report({ ...ATTEMPT, report: 'failed' })
+    assert.equal([ringing, line], [['answered'], ['machine']], first)
+  }
+})
+
 test('of an attempt that nobody expects, or not any more, nothing is kept', () => {
   const reports = createReports()
   const heard: Report[] = []

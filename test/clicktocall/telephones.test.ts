@@ -1,9 +1,10 @@
 import * as assert from 'uvu/assert'
+import type { AnswerCheck } from '../../machines/index.ts'
 import type { Environment } from '../../src/config/index.ts'
 import type { ContactPlan } from '../../src/directory/index.ts'
 import { createPhone, type Phone } from '../../src/simulator/index.ts'
 import { type Asked, openAri } from '../rig/ari-peer.ts'
-import { type Rig, suite } from '../rig/rig.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
 import { goodbyeOf, openService } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
 
@@ -23,10 +24,12 @@ async function openHouse(
     settings = {},
     residents = 3,
     plan,
-  }: { settings?: Environment; residents?: number; plan?: ContactPlan } = {},
+    answerCheck,
+  }: { settings?: Environment; residents?: number; plan?: ContactPlan; answerCheck?: AnswerCheck } = {},
 ) {
   const ari = await openAri(rig)
   const house = await openService(rig, {
+    ...(answerCheck && { answerCheck }),
     settings: {
       ...ATTEMPTS,
       ARI_URL: ari.url,
@@ -175,6 +178,40 @@ test('without reports telephones that were to ring together ring in order, and t
   await house.noted(visitor.id, 'resident.wanted', { attempt: `${visitor.id}-1` })
   visitor.hangUp()
   await house.ending(visitor.id)
+})
+
+test('AMD of Asterisk: a machine is passed on unheard, whether its event comes before the leg or after it; a person is greeted', async (rig) => {
+  const { ari, house, visit, called, ends } = await openHouse(rig, { answerCheck: 'natural' })
+  const visitor = visit()
+  const saidTo = () =>
+    house.events.flatMap(({ callId, kind, leg, data }) =>
+      callId === visitor.id && kind === 'said' && leg === 'resident'
+        ? (data as { pieces: unknown[] }).pieces
+        : [],
+    )
+  const [first] = await called(visitor.id, 1)
+  ari.changes(idOf(first!), 'Up')
+  ari.screens(idOf(first!), 'MACHINE')
+  await house.noted(visitor.id, 'telephone.machine', { attempt: idOf(first!) })
+  house.resident(legOf(first!))
+  const [, second] = await called(visitor.id, 2)
+  ari.changes(idOf(second!), 'Up')
+  house.resident(legOf(second!))
+  const legs = () => house.events.filter(({ kind, leg }) => kind === 'leg.connected' && leg === 'resident')
+  await eventually(() => legs().length === 2 || undefined)
+  ari.screens(idOf(second!), 'MACHINE')
+  const [, , third] = await called(visitor.id, 3)
+  assert.equal([ends(visitor.id), saidTo()], [['machine', 'machine'], []])
+  ari.changes(idOf(third!), 'Up')
+  ari.screens(idOf(third!), 'NOTSURE')
+  ari.screens(idOf(third!), 'HUMAN')
+  await house.noted(visitor.id, 'telephone.person', { attempt: idOf(third!) })
+  const flat = house.resident(legOf(third!))
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+  assert.equal(saidTo(), ['resident-greeting'])
+  void flat.press('1')
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+  assert.equal(ends(visitor.id), ['machine', 'machine', 'decided'])
 })
 
 test("a leg that only knows its call comes in by its tenant's own entrance", async (rig) => {

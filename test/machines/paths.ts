@@ -225,6 +225,10 @@ export const walkProving = (each: Each) =>
           { type: 'speech.started' },
           ...SPOKEN_MS.map((ms) => ({ type: 'speech.ended' as const, ms })),
           { type: 'beep.heard' },
+          ...(['person', 'machine'] as const).map((answeredBy) => ({
+            type: 'line.screened' as const,
+            answeredBy,
+          })),
         ],
         outputs: { listenToGreeting: ['person', 'machine', 'unknown'] },
         tellApart: ({ asked, spokenMs, answeredBy, greeted }) => [

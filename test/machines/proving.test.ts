@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { createActor, fromPromise } from 'xstate'
+import { createActor, fromCallback, fromPromise } from 'xstate'
 import type { Said, Saying } from '../../machines/index.ts'
 import {
   type AnswerCheck,
@@ -7,6 +7,7 @@ import {
   type Greeting,
   PROVING,
   provingMachine,
+  type Screened,
 } from '../../machines/index.ts'
 import { delay } from '../../src/platform/time.ts'
 import { simulateTime } from '../rig/clock.ts'
@@ -21,10 +22,11 @@ interface Options {
   check?: AnswerCheck
   leavesMessage?: boolean
   greeting?: Greeting
+  screened?: Screened
 }
 
 /** A line that was just answered, and what is heard on it. */
-function answer(rig: Rig, { check = 'natural', leavesMessage = false, greeting }: Options = {}) {
+function answer(rig: Rig, { check = 'natural', leavesMessage = false, greeting, screened }: Options = {}) {
   const clock = simulateTime(rig)
   const said: unknown[] = []
   const actor = createActor(
@@ -40,6 +42,9 @@ function answer(rig: Rig, { check = 'natural', leavesMessage = false, greeting }
           if (!greeting) return new Promise(() => {})
           await delay(1800, signal)
           return greeting
+        }),
+        screen: fromCallback(({ sendBack }) => {
+          if (screened) sendBack({ type: 'line.screened', answeredBy: screened })
         }),
       },
     }),
@@ -215,6 +220,51 @@ test('words that are understood late do not begin the greeting anew', async (rig
 test('where nothing is checked, whoever answers is a person', async (rig) => {
   const line = answer(rig, { check: 'off' })
   assert.equal([line.result(), line.greeted(), line.said], ['person', false, []])
+})
+
+test('a machine that the PBX has detected hears nothing', async (rig) => {
+  for (const check of ['natural', 'key'] as const) {
+    await rigged(rig, async (own) => {
+      const line = answer(own, { check, screened: 'machine' })
+      await line.wait(0)
+      assert.equal([line.result(), line.took()], ['machine', 0])
+    })
+  }
+})
+
+test('where a message is left, the beep of a machine that the PBX has detected is waited for', async (rig) => {
+  const line = answer(rig, { screened: 'machine', leavesMessage: true })
+  await line.speak(1200, 300)
+  line.beep()
+  assert.is(line.said.at(-1), 'mailbox-message')
+})
+
+test('a person that the PBX has detected has said hello, and is greeted at once', async (rig) => {
+  const line = answer(rig, { screened: 'person' })
+  await line.wait(PIECE_MS)
+  assert.equal([line.result(), line.greeted(), line.said], ['person', true, ['resident-greeting']])
+})
+
+test('what the PBX takes for a person and talks on is released', async (rig) => {
+  const line = answer(rig, { screened: 'person' })
+  await line.wait(500)
+  await line.speak(120_000)
+  assert.is(line.result(), 'machine')
+  assert.ok(line.took() <= 8000, `${line.took()}`)
+})
+
+test('a person that the PBX has detected presses a key where only that counts', async (rig) => {
+  const line = answer(rig, { check: 'key', screened: 'person' })
+  await line.wait(PROVING.silenceMs)
+  assert.is(line.result(), undefined)
+  line.press('7')
+  await line.wait(PROVING.keyMs)
+  assert.is(line.result(), 'person')
+})
+
+test('where nothing is checked, a machine that the PBX has detected is a person too', async (rig) => {
+  const line = answer(rig, { check: 'off', screened: 'machine' })
+  assert.is(line.result(), 'person')
 })
 
 /** One of several lines in a test, each on a clock of its own. */

@@ -115,6 +115,9 @@ export async function openAri(rig: Rig, { answer, onOriginate }: AriPeerOptions 
     },
     /** A telephone rings, or is answered. */
     changes: (id: string, state: 'Ringing' | 'Up') => tell('ChannelStateChange', { channel: { id, state } }),
+    /** AMD() of Asterisk has set its result on an answered channel. */
+    screens: (id: string, value: 'HUMAN' | 'MACHINE' | 'NOTSURE') =>
+      tell('ChannelVarset', { variable: 'AMDSTATUS', value, channel: { id, state: 'Up' } }),
     /** A telephone rings no more, with a Q.850 cause. */
     ends(id: string, cause: number, state: 'Ringing' | 'Up' = 'Ringing') {
       ringing.delete(id)
