@@ -27,6 +27,7 @@ import type { Finding } from './doctor/finding.ts'
 import { registerKeysCommand } from './keys.ts'
 import { registerMachinesCommand } from './machines.ts'
 import { registerQueueCommand } from './queue.ts'
+import { registerSecretsCommand } from './secrets.ts'
 import { onSignals, parseRoles, ROLES, serve } from './serve.ts'
 
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
@@ -221,6 +222,7 @@ function createProgram(exit: (code: number) => void): Command {
     )
 
   registerKeysCommand(program, { withDatabase, print })
+  registerSecretsCommand(program, { withDatabase, print })
   registerMachinesCommand(program, print)
   registerQueueCommand(program, {
     withDatabase,
@@ -249,8 +251,8 @@ async function withDatabase(
   const log = process.stderr.isTTY ? createLog('warn') : silentLog()
   // the work is short and is not interrupted, so that the embedded server is always stopped after it
   await interruptible(async (signal) => {
-    const { databaseUrl: url, databaseSchema: schema, dataDir } = config
-    const database = await openDatabase({ url, schema, dataDir, log })
+    const { databaseUrl: url, databaseSchema: schema, dataDir, secretKeys } = config
+    const database = await openDatabase({ url, schema, dataDir, secretKeys, log })
     try {
       await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations'), signal }))
     } finally {

@@ -88,6 +88,7 @@ function shape(read: Read) {
   return {
     databaseUrl: read.DATABASE_URL,
     databaseSchema: read.DATABASE_SCHEMA,
+    secretKeys: { key: read.SECRET_KEY, others: read.SECRET_KEY_OLD ?? [] },
     dataDir: resolve(read.DATA_DIR),
     audiosocket: {
       host: read.AUDIOSOCKET_HOST,

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { keyBytes } from '../platform/secrets.ts'
 
 /** An environment variable: form, default as written in the environment, unit, and purpose. */
 export interface Variable<Value, Default extends string | undefined = string | undefined> {
@@ -89,6 +90,16 @@ export const voskUrl = () =>
     ) as z.ZodType<string, string>
 
 export const secret = () => z.string().regex(/^[\x21-\x7e]+$/, 'must be printable and without spaces')
+
+/** 32 random bytes in hex or base64; the value itself is in no message. */
+const DRAWN = 'must be 32 random bytes in hex or base64: openssl rand -base64 32'
+export const secretKey = () =>
+  z.string().refine((value) => keyBytes(value) !== undefined, DRAWN) as z.ZodType<string, string>
+export const secretKeys = () =>
+  z
+    .string()
+    .transform((value) => value.split(/[\s,]+/).filter((part) => part !== ''))
+    .refine((all) => all.every((one) => keyBytes(one) !== undefined), `${DRAWN}, separated by commas`)
 
 /** A voice or a model, in the words of its provider. */
 export const voice = () => z.string().regex(/^[\w.:+/ -]{1,100}$/, 'must be letters, digits and . : + / _ -')

@@ -13,6 +13,8 @@ import {
   postgresUrl,
   schema,
   secret,
+  secretKey,
+  secretKeys,
   sentryDsn,
   template,
   text,
@@ -56,6 +58,16 @@ export const VARIABLES = {
     'schema of the tables; the queue has a second one, with _jobs appended',
   ),
   DATA_DIR: variable(text(), './data', 'directory of the embedded Postgres and the recordings'),
+  SECRET_KEY: variable(
+    secretKey(),
+    undefined,
+    'encrypts the secrets of endpoints, gates and accounts in the database: openssl rand -base64 32; keep a copy elsewhere; unset: they are in clear text',
+  ),
+  SECRET_KEY_OLD: variable(
+    secretKeys(),
+    undefined,
+    'further keys, comma-separated, that only decrypt: the last one while secrets are rotated, the next one before that',
+  ),
   RECORD_CALLS: variable(
     oneOf(['off', 'on']),
     'off',

@@ -10,6 +10,7 @@ export {
   deleteGate,
   deleteOldGateCommands,
   findGateCommand,
+  GATE_SECRETS,
   type GateInput,
   hasGates,
   listGateCommands,

@@ -99,9 +99,10 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
     async find<C extends Carrier>(tenantId: string, carrier: C, id: string): Promise<Account<C> | undefined> {
       const known = ownOf(tenantId, carrier, id)
       const row = await findInstance(database, tenantId, carrier, id).catch((error) => {
-        // the operator's account needs no database
-        if (known) return undefined
-        throw undelivered(asPorteiroError(error).code, asPorteiroError(error).details, { cause: error })
+        const { code, details } = asPorteiroError(error)
+        // the operator's account needs no database; a row that cannot be decrypted still replaces it
+        if (known && code !== 'SECRET_UNREADABLE') return undefined
+        throw undelivered(code, details, { cause: error })
       })
       if (!row) return known
       return row.enabled ? read<C>(row) : undefined

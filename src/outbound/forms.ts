@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SEALED } from '../platform/secrets.ts'
 import { ENDPOINT_KINDS } from './sql/endpoints.ts'
 
 /** Events that endpoints can subscribe to. */
@@ -25,7 +26,9 @@ const url = z
   )
   .refine((value) => !/^[^/]*\/\/[^/]*@/.test(value), 'must not hold a user or password')
 
-const headerValue = z.string().regex(/^[\x20-\x7e]{0,2000}$/, 'must be one line of printable characters')
+/** What encrypted ones begin with would be read as such. */
+const secretText = z.string().refine((value) => !value.startsWith(SEALED), `must not begin with ${SEALED}`)
+const headerValue = secretText.regex(/^[\x20-\x7e]{0,2000}$/, 'must be one line of printable characters')
 const headers = z
   .record(
     z
@@ -80,8 +83,8 @@ const whatsappSettings = z.strictObject({
 })
 const whatsappSecrets = z.strictObject({
   token: headerValue.min(1),
-  appSecret: z.string().min(1).optional(),
-  verifyToken: z.string().min(1).optional(),
+  appSecret: secretText.min(1).optional(),
+  verifyToken: secretText.min(1).optional(),
 })
 const twilioSettings = z.strictObject({
   url: url.default('https://api.twilio.com').transform((value) => value.replace(/\/+$/, '')),

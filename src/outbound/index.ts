@@ -29,6 +29,7 @@ export { type AttemptRow, attemptsOf, writeStarted } from './sql/attempts.ts'
 export {
   createEndpoint,
   deleteEndpoint,
+  ENDPOINT_SECRETS,
   type EndpointInput,
   findEndpoint,
   listEndpoints,
@@ -40,6 +41,7 @@ export {
   type Carrier,
   carrierOf,
   deleteInstance,
+  INSTANCE_SECRETS,
   type Instance,
   type InstanceChannel,
   listInstances,

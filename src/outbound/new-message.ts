@@ -6,7 +6,7 @@ import type { Querier } from '../platform/postgres/index.ts'
 import type { MessageQueue } from '../queue/index.ts'
 import type { Accounts } from './accounts.ts'
 import { CHANNELS, type Channel, type Message, type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
-import { findTarget } from './sql/endpoints.ts'
+import { findEndpoint } from './sql/endpoints.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
 /** WhatsApp's limits, in characters: a text, and the text above buttons. */
@@ -208,7 +208,7 @@ export function createAdmission({ database, accounts, gates, ownEndpoint }: Admi
       problems.push(...problemsOf(channel, body))
     if (problems.length > 0) throw fail('MESSAGE_INVALID', { problem: problems.join('; '), problems })
     if (channel === 'webhook') {
-      const known = to === OWN_ENDPOINT ? ownEndpoint : await findTarget(database, tenantId, to)
+      const known = to === OWN_ENDPOINT ? ownEndpoint : await findEndpoint(database, tenantId, to)
       if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     } else if (channel === 'gate') {
       if (!(await gates.find(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })

@@ -61,6 +61,17 @@ export const ERRORS = {
     message: 'Another process has the lock of the migrations: {holder}',
   },
   MIGRATION_FAILED: { status: 500, exit: 69, message: 'Migration {file} failed: {reason}' },
+  SECRET_KEY_UNKNOWN: {
+    status: 500,
+    exit: 78,
+    message: '{count} stored secret(s) are encrypted with a key that is not configured.',
+  },
+  SECRET_KEY_MISSING: {
+    status: 500,
+    exit: 78,
+    message: 'SECRET_KEY is not set; this command encrypts with it.',
+  },
+  SECRET_UNREADABLE: { status: 503, message: 'The secret of {place} cannot be decrypted: {reason}' },
   DIRECTORY_INVALID: {
     status: 400,
     exit: 64,

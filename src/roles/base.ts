@@ -18,6 +18,7 @@ import type { Logger } from '../platform/log.ts'
 import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
 import { type Database, migrate, openDatabase } from '../platform/postgres/index.ts'
 import { type Messages, openMessages } from './messages.ts'
+import { checkSecrets } from './secrets.ts'
 
 /** Maximum number of Postgres connections for the first role of a process, and for each further one. */
 const CONNECTIONS = { first: 10, further: 5 }
@@ -49,8 +50,8 @@ interface BaseOptions {
 }
 
 /**
- * Opens the shared parts; `owner` closes them in reverse order. Errors: DATA_DIR_UNUSABLE, those of the database, of
- * migrations and of the queue.
+ * Opens the shared parts; `owner` closes them in reverse order. Errors: DATA_DIR_UNUSABLE, SECRET_KEY_UNKNOWN, those of the
+ * database, of migrations and of the queue.
  */
 export async function openBase(
   { config, log, roles, starting }: BaseOptions,
@@ -64,10 +65,12 @@ export async function openBase(
     schema: config.databaseSchema,
     dataDir: config.dataDir,
     log,
+    secretKeys: config.secretKeys,
     max: CONNECTIONS.first + CONNECTIONS.further * (roles.length - 1),
   })
   owner.defer(() => database.close())
   await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations'), signal: starting })
+  await checkSecrets(database)
   const instance = randomUUID()
   const topics = await openTopics({ database, instance, log })
   owner.defer(() => topics.close())

@@ -6,6 +6,7 @@
 export { reachable } from './click-to-call.ts'
 export { dialerLacks, type RunningDialer, startDialer } from './dialer.ts'
 export { provideBroker } from './provide.ts'
+export { lostSecrets, SECRET_COLUMNS } from './secrets.ts'
 export {
   type RunningRoles,
   type RunningService,

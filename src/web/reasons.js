@@ -10,6 +10,7 @@
 /** @type {Record<string, [string, string]>} Why an endpoint is disabled; other reasons are the operator's own words. */
 const DISABLED = {
   'its receiver answered 410': ['o destinatário respondeu 410', 'its receiver answered 410'],
+  'its secret was lost': ['o segredo se perdeu; defina-o de novo', 'its secret was lost; set it again'],
   'by its tenant': ['pelo próprio condomínio', 'by its tenant'],
 }
 /** @type {Record<string, [string, string]>} */
@@ -54,6 +55,10 @@ export const REASONS = {
   ],
   DATABASE_UNREACHABLE: ['Não há conexão com o Postgres: {reason}', 'Postgres cannot be reached: {reason}'],
   DATABASE_QUERY: ['O Postgres recusou uma consulta: {reason}', 'Postgres refused a query: {reason}'],
+  SECRET_UNREADABLE: [
+    'O segredo de {place} não pode ser decifrado; confira SECRET_KEY.',
+    'The secret of {place} cannot be decrypted: {reason}',
+  ],
   FALLBACK_UNWRITABLE: [
     'Não é possível gravar o diário de reserva: {reason}',
     'The fallback journal cannot be written: {reason}',

@@ -13,6 +13,7 @@ import { appliedMigrations, openDatabase, type Querier } from '../../platform/po
 import { examineChannels } from './channels.ts'
 import type { Finding } from './finding.ts'
 import { examineExtensions, examinePorts } from './ports.ts'
+import { examineSecrets } from './secrets.ts'
 import { examineSpeech } from './speech.ts'
 
 /** Free bytes of DATA_DIR below which doctor warns, and below which Postgres stops soon. */
@@ -137,12 +138,19 @@ const disk: Check = async ({ dataDir }) => {
 
 const database: Check = async (config) => {
   const name = 'database'
-  const { databaseUrl, databaseSchema: schema, dataDir } = config
+  const { databaseUrl, databaseSchema: schema, dataDir, secretKeys } = config
   // a check must not create a cluster
   const absent =
     databaseUrl === undefined && (await nearest(join(dataDir, 'postgres'))) !== join(dataDir, 'postgres')
   if (absent) return { name, state: 'ok', detail: 'embedded; created at the first start' }
-  const opened = await openDatabase({ url: databaseUrl, schema, dataDir, log: silentLog(), max: 1 })
+  const opened = await openDatabase({
+    url: databaseUrl,
+    schema,
+    dataDir,
+    secretKeys,
+    log: silentLog(),
+    max: 1,
+  })
   try {
     const done = await appliedMigrations(opened)
     const files = (await readdir(join(PACKAGE_ROOT, 'migrations'))).filter((file) => file.endsWith('.sql'))
@@ -155,6 +163,7 @@ const database: Check = async (config) => {
         await examineExtensions(config, opened),
         await examineNumbers(opened),
         await examineWindows(opened),
+        await examineSecrets(opened),
       ]
     }
     const detail = `${kind}, ${open.length} of ${files.length} migrations are pending`

@@ -1,8 +1,26 @@
 import { newSecret } from '../../outbound/index.ts'
-import type { Querier, Transaction } from '../../platform/postgres/index.ts'
+import {
+  type Querier,
+  type SecretColumn,
+  secretsOf,
+  type Transaction,
+} from '../../platform/postgres/index.ts'
 
 /** The gate of a tenant's extensions that have none of their own. */
 export const MAIN_GATE = 'default'
+
+/** Where gates have secrets. */
+export const GATE_SECRETS: SecretColumn = {
+  table: 'gates',
+  column: 'secret',
+  key: ['tenant_id', 'id'],
+  form: 'text',
+  lost: 'renewed',
+}
+
+function placeOf(tenantId: string, id: string): string[] {
+  return ['gates', tenantId, id, 'secret']
+}
 
 /** Where the command to open goes. */
 export type GateInput =
@@ -41,6 +59,7 @@ export async function saveGate(
   { rotate = false }: { rotate?: boolean } = {},
 ): Promise<{ gate: GateRow; secret: string | null }> {
   const fresh = input.kind === 'webhook' ? newSecret() : null
+  const sealed = fresh === null ? null : secretsOf(database).seal(placeOf(tenantId, id), fresh)
   const [row] = await database.query<GateRow & { kept: string | null }>(
     `insert into gates (tenant_id, id, kind, exchange, routing_key, url, secret, enabled)
      values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, true))
@@ -57,13 +76,13 @@ export async function saveGate(
       input.kind === 'amqp' ? input.exchange : null,
       input.kind === 'amqp' ? input.routingKey : null,
       input.kind === 'webhook' ? input.url : null,
-      fresh,
+      sealed,
       input.enabled ?? null,
       rotate,
     ],
   )
   const { kept, ...gate } = row!
-  return { gate, secret: fresh !== null && kept === fresh ? fresh : null }
+  return { gate, secret: sealed !== null && kept === sealed ? fresh : null }
 }
 
 export function listGates(database: Querier, tenantId: string): Promise<GateRow[]> {
@@ -97,7 +116,7 @@ export async function deleteGate(database: Querier, tenantId: string, id: string
   return rows.length > 0
 }
 
-/** The gate of that extension, else the tenant's main one; disabled ones too. */
+/** The gate of that extension, else the tenant's main one; disabled ones too. Errors: SECRET_UNREADABLE. */
 export async function findGate(
   database: Querier,
   tenantId: string,
@@ -107,7 +126,12 @@ export async function findGate(
     `select ${WHOLE}, secret from gates where tenant_id = $1 and id in ($2, $3) order by id = $2 desc limit 1`,
     [tenantId, id ?? MAIN_GATE, MAIN_GATE],
   )
-  return row
+  if (!row) return undefined
+  const { secret } = row
+  return {
+    ...row,
+    secret: secret === null ? null : secretsOf(database).open(placeOf(row.tenantId, row.id), secret),
+  }
 }
 
 interface GateCommand {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Database, Querier } from '../../platform/postgres/index.ts'
+import { type Database, type Querier, type SecretColumn, secretsOf } from '../../platform/postgres/index.ts'
+import type { Secrets } from '../../platform/secrets.ts'
 
 export const ENDPOINT_KINDS = ['standard', 'token'] as const
 
@@ -51,6 +52,41 @@ export interface EndpointTarget {
   secrets: string[]
 }
 
+/** Endpoints that a lost secret disables. */
+const DISABLED = "enabled = false, disabled_reason = 'its secret was lost'"
+
+/** Where endpoints have secrets. */
+export const ENDPOINT_SECRETS: readonly SecretColumn[] = [
+  { table: 'endpoint_secrets', column: 'secret', key: ['endpoint_id'], form: 'text', lost: 'renewed' },
+  { table: 'endpoints', column: 'token', key: ['id'], form: 'text', lost: DISABLED },
+  { table: 'endpoints', column: 'headers', key: ['id'], form: 'object', lost: DISABLED },
+]
+
+/** `sealed` and `opened`: a token, header values and signing secrets of one endpoint as they are stored, and as they are. */
+function sealerOf(secrets: Secrets, id: string) {
+  const each = (work: 'seal' | 'open', headers: Readonly<Record<string, string>>) =>
+    Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [
+        name,
+        secrets[work](['endpoints', id, 'headers', name], value),
+      ]),
+    )
+  const token = ['endpoints', id, 'token']
+  const secret = ['endpoint_secrets', id, 'secret']
+  return {
+    sealed: {
+      token: (value: string | null) => (value === null ? null : secrets.seal(token, value)),
+      headers: (headers: Readonly<Record<string, string>>) => each('seal', headers),
+      secret: (value: string) => secrets.seal(secret, value),
+    },
+    opened: {
+      token: (value: string | null) => (value === null ? null : secrets.open(token, value)),
+      headers: (headers: Readonly<Record<string, string>>) => each('open', headers),
+      secret: (value: string) => secrets.open(secret, value),
+    },
+  }
+}
+
 const COLUMNS = `e.id, e.tenant_id as "tenantId", e.url, e.events, e.kind,
   array(select jsonb_object_keys(e.headers)) as headers, e.enabled, e.disabled_reason as "disabledReason",
   coalesce((select jsonb_agg(jsonb_build_object('createdAt', s.created_at, 'expiresAt', s.expires_at) order by s.id desc)
@@ -73,10 +109,20 @@ export function createEndpoint(
   const { url, events = [], kind = 'standard', token = null, headers = {}, enabled = true } = input
   return database.transaction(async (transaction) => {
     const id = randomUUID()
+    const { sealed } = sealerOf(database.secrets, id)
     await transaction.query(
       `insert into endpoints (id, tenant_id, url, events, kind, token, headers, enabled)
        values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [id, tenantId, url, events, kind, token, JSON.stringify(headers), enabled],
+      [
+        id,
+        tenantId,
+        url,
+        events,
+        kind,
+        sealed.token(token),
+        JSON.stringify(sealed.headers(headers)),
+        enabled,
+      ],
     )
     const secret = kind === 'standard' ? newSecret() : null
     if (secret !== null) await addSecret(transaction, id, secret)
@@ -87,7 +133,7 @@ export function createEndpoint(
 async function addSecret(transaction: Querier, endpointId: string, secret: string): Promise<void> {
   await transaction.query('insert into endpoint_secrets (endpoint_id, secret) values ($1, $2)', [
     endpointId,
-    secret,
+    sealerOf(secretsOf(transaction), endpointId).sealed.secret(secret),
   ])
 }
 
@@ -122,6 +168,7 @@ export function updateEndpoint(
   id: string,
   change: Omit<Partial<EndpointInput>, 'kind'>,
 ): Promise<EndpointRow | undefined> {
+  const { sealed } = sealerOf(database.secrets, id)
   return database.transaction(async (transaction) => {
     const changed = await transaction.query(
       `update endpoints set url = coalesce($3, url), events = coalesce($4, events),
@@ -134,8 +181,8 @@ export function updateEndpoint(
         id,
         change.url ?? null,
         change.events ?? null,
-        change.token ?? null,
-        change.headers === undefined ? null : JSON.stringify(change.headers),
+        sealed.token(change.token ?? null),
+        change.headers === undefined ? null : JSON.stringify(sealed.headers(change.headers)),
         change.enabled ?? null,
       ],
     )
@@ -189,7 +236,7 @@ export async function deleteEndpoint(database: Querier, tenantId: string, id: st
   return rows.length > 0
 }
 
-/** Everything that a delivery needs, including secrets: only for senders. */
+/** Everything that a delivery needs, including secrets: only for senders. Errors: SECRET_UNREADABLE. */
 export async function findTarget(
   database: Querier,
   tenantId: string,
@@ -202,7 +249,15 @@ export async function findTarget(
      from endpoints e where tenant_id = $1 and id::text = $2`,
     [tenantId, id],
   )
-  return row
+  if (!row) return undefined
+  const { opened } = sealerOf(secretsOf(database), row.id)
+  const { token, headers, secrets } = row
+  return {
+    ...row,
+    token: opened.token(token),
+    headers: opened.headers(headers),
+    secrets: secrets.map(opened.secret),
+  }
 }
 
 /** Ids of the tenant's enabled endpoints for events of this type. */

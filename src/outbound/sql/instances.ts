@@ -1,4 +1,4 @@
-import type { Querier } from '../../platform/postgres/index.ts'
+import { type Querier, type SecretColumn, secretsOf } from '../../platform/postgres/index.ts'
 
 const INSTANCE_CHANNELS = ['whatsapp', 'unoapi', 'twilio'] as const
 export type InstanceChannel = (typeof INSTANCE_CHANNELS)[number]
@@ -26,6 +26,34 @@ interface InstanceRow extends Omit<Instance, 'secrets'> {
   updatedAt: Date
 }
 
+/** Where instances have secrets. */
+export const INSTANCE_SECRETS: SecretColumn = {
+  table: 'instances',
+  column: 'secrets',
+  key: ['tenant_id', 'carrier', 'id'],
+  form: 'object',
+  lost: 'enabled = false',
+}
+
+/** The secrets of an instance as they are stored, or as they are. What is no text is left for the form to refuse. */
+function secretsAs(
+  work: 'seal' | 'open',
+  database: Querier,
+  { tenantId, channel, id, secrets }: Omit<Instance, 'settings' | 'enabled'>,
+): Record<string, unknown> {
+  const place = ['instances', tenantId, carrierOf(channel), id, 'secrets']
+  return Object.fromEntries(
+    Object.entries(secrets).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? secretsOf(database)[work]([...place, name], value) : value,
+    ]),
+  )
+}
+
+function opened(database: Querier, row: Instance | undefined): Instance | undefined {
+  return row && { ...row, secrets: secretsAs('open', database, row) }
+}
+
 const SHOWN = `tenant_id as "tenantId", id, channel, settings, array(select jsonb_object_keys(secrets)) as secrets, enabled,
   created_at as "createdAt", updated_at as "updatedAt"`
 const WHOLE = 'tenant_id as "tenantId", id, channel, settings, secrets, enabled'
@@ -51,7 +79,7 @@ export async function saveInstance(
       input.id,
       input.channel,
       JSON.stringify(input.settings),
-      JSON.stringify(input.secrets),
+      JSON.stringify(secretsAs('seal', database, { ...input, tenantId })),
       input.enabled ?? null,
     ],
   )
@@ -65,7 +93,7 @@ export function listInstances(database: Querier, tenantId: string): Promise<Inst
   )
 }
 
-/** An instance with its secrets: for senders and for verifying inbound posts. */
+/** An instance with its secrets: for senders and for verifying inbound posts. Errors: SECRET_UNREADABLE. */
 export async function findInstance(
   database: Querier,
   tenantId: string,
@@ -76,10 +104,13 @@ export async function findInstance(
     `select ${WHOLE} from instances where tenant_id = $1 and carrier = $2 and id = $3`,
     [tenantId, carrier, id],
   )
-  return row
+  return opened(database, row)
 }
 
-/** Finds an instance by its name in a webhook path: `id` for the main tenant, `tenant:id` for the others. */
+/**
+ * Finds an instance by its name in a webhook path: `id` for the main tenant, `tenant:id` for the others. Errors:
+ * SECRET_UNREADABLE.
+ */
 export async function findInstanceByHook(
   database: Querier,
   carrier: Carrier,
@@ -90,7 +121,7 @@ export async function findInstanceByHook(
      where carrier = $1 and ((tenant_id = $3 and id = $2) or tenant_id || ':' || id = $2)`,
     [carrier, hook, MAIN_TENANT],
   )
-  return row
+  return opened(database, row)
 }
 
 /** The name that findInstanceByHook takes. An id contains no colon, so the name is unambiguous. */

@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { createSecrets, type SecretKeys, type Secrets } from '../secrets.ts'
 import { withTimeout } from '../time.ts'
 import { openEmbedded } from './embedded/embedded.ts'
 import { assertSession, refusedOptions } from './session.ts'
@@ -19,6 +20,8 @@ const DEFAULT_MAX = 10
 
 /** Runs SQL and resolves with the rows. Every function of a sql/ folder takes one: the database, or a transaction. */
 export interface Querier {
+  /** Encrypts and decrypts secrets; undefined as without a key. */
+  readonly secrets?: Secrets
   query<T = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<T[]>
 }
 
@@ -29,6 +32,7 @@ export interface Transaction extends Querier {
 
 export interface Database extends Querier {
   readonly pool: pg.Pool
+  readonly secrets: Secrets
   /** The first schema of every connection's search_path. */
   readonly schema: string
   readonly embedded: boolean
@@ -46,6 +50,8 @@ export interface DatabaseOptions {
   dataDir: string
   log: Logger
   max?: number
+  /** Keys of the secrets in the tables. */
+  secretKeys?: SecretKeys
 }
 
 /**
@@ -58,6 +64,7 @@ export async function openDatabase({
   dataDir,
   log,
   max = DEFAULT_MAX,
+  secretKeys,
 }: DatabaseOptions): Promise<Database> {
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
     throw fail('USAGE_WRONG', { problem: `"${schema}" cannot be the name of a schema.` })
@@ -81,17 +88,19 @@ export async function openDatabase({
     await end()
     await server?.close()
   }
-  return fromPool(pool, { schema, url, embedded: server !== undefined, release })
+  const secrets = createSecrets(secretKeys)
+  return fromPool(pool, { schema, url, embedded: server !== undefined, secrets, release })
 }
 
 interface Origin {
   schema: string
   url: string
   embedded: boolean
+  secrets: Secrets
   release: () => Promise<void>
 }
 
-function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Database {
+function fromPool(pool: pg.Pool, { schema, url, embedded, secrets, release }: Origin): Database {
   const target = targetOf(pool)
   let closing: Promise<void> | undefined
 
@@ -120,7 +129,7 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
     const query = querier(client)
     try {
       await query('begin')
-      const result = await run({ query, client })
+      const result = await run({ query, client, secrets })
       await query('commit')
       return result
     } catch (error) {
@@ -140,6 +149,7 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, release }: Origin): Da
 
   return {
     pool,
+    secrets,
     schema,
     url,
     embedded,

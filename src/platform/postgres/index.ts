@@ -7,4 +7,12 @@ export { openEmbedded } from './embedded/embedded.ts'
 export { asJsonb } from './jsonb.ts'
 export { appliedMigrations, migrate } from './migrate.ts'
 export { openListener } from './notify.ts'
+export {
+  listForeignSecrets,
+  listSecrets,
+  renewSecrets,
+  rewriteSecrets,
+  type SecretColumn,
+  secretsOf,
+} from './secret-columns.ts'
 export { stateOf, translate } from './sqlstate.ts'
