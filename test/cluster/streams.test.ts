@@ -179,6 +179,7 @@ test('a process that ends is lost; one that gives no such stream, or refuses it,
     taker.streams.subscribe(listening({ name, input: 'nothing' }).options),
   )
   await Promise.all([subscription.ready, unknown!.ready, refused!.ready])
+  await eventually(() => told.length > 0 || undefined)
   assert.equal([told, unknown!.instances(), refused!.instances()], [['opened'], [], []])
   await giver.streams.close()
   await eventually(() => (told.includes('lost') ? true : undefined))
