@@ -1,15 +1,10 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Locale } from '../platform/audio.ts'
-import type { ApprovalVerdict } from './sql/approvals.ts'
+import type { Approval, ApprovalVerdict } from './sql/approvals.ts'
 
 /** Meaning of an answer, as src/dialogue gives it. */
 export type Understood = 'yes' | 'likely-yes' | 'no' | 'who' | 'talk' | 'unclear'
 export type UnderstandAnswer = (text: string, locale: Locale) => Understood
-
-/** Meaning of a reply, and the question it belongs to if a button names it. */
-interface Reply {
-  answer: Understood
-  approvalId: string | null
-}
 
 /** Signs and single words with one meaning in both languages. Skin tones and the like are removed first. */
 const YES = ['1', 's', 'y', 'sim', 'yes', '👍', '✅']
@@ -24,43 +19,78 @@ const KIND = ['🙏', '😊', '🙂', '😀', '😃', '👌', '🤝']
 
 const PICTURE = /\p{Extended_Pictographic}/u
 const MODIFIERS = /[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]/gu
+/** What nobody sees: a sentence with it may look otherwise than it reads. */
+const INVISIBLE = /[\p{Cf}\p{Co}\p{Cn}\uFFFD]|(?!\s)\p{Cc}/u
 /** Longest reply, in words, that may decide in the other language or with drawn-out letters. */
 const FEW_WORDS = 5
 /** Numbers that are words of another kind elsewhere: an English or drawn-out "um" is a hesitation. */
 const NUMBER = /^(?:um|one)$/
 
-/** Id of our buttons. */
-const BUTTON = /^porteiro:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(yes|no)$/
+/** Id of our buttons: question, answer and signature. Those of older versions have none. */
+const BUTTON = /^porteiro:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(yes|no)(?::([\w-]{43}))?$/
 
-function buttonId(approvalId: string, answer: 'yes' | 'no'): string {
-  return `porteiro:${approvalId}:${answer}`
+type Signer = Pick<Approval, 'id' | 'callId' | 'buttonKey'>
+
+/** Over call, question and answer, by a key that only this question has. 43 characters. */
+function signatureOf({ id, callId, buttonKey }: Signer, answer: 'yes' | 'no'): string {
+  return createHmac('sha256', buttonKey).update(`${callId} ${id} ${answer}`).digest('base64url')
 }
 
 /** The two buttons of a question. */
-export function answerButtons(approvalId: string, titles: Record<'yes' | 'no', string>) {
+export function answerButtons(approval: Signer, titles: Record<'yes' | 'no', string>) {
   return (['yes', 'no'] as const).map((answer) => ({
-    id: buttonId(approvalId, answer),
+    id: `porteiro:${approval.id}:${answer}:${signatureOf(approval, answer)}`,
     title: titles[answer],
   }))
 }
 
+/** A tap on a button in the form of ours. */
+export interface Tap {
+  approvalId: string
+  answer: 'yes' | 'no'
+  signature: string
+}
+
+/** Meaning of a reply. `tap` is null unless a button in the form of ours was tapped. */
+interface Reading {
+  answer: Understood
+  tap: Tap | null
+}
+
+/** Whether this very question was sent with the button. */
+export function isSigned({ answer, signature }: Tap, approval: Signer): boolean {
+  const wanted = Buffer.from(signatureOf(approval, answer))
+  const given = Buffer.from(signature)
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
+
 /**
  * Reads a reply in either language, the tenant's first. In doubt it is unclear or a likely yes: the resident is asked again,
- * and the gate stays closed. If a button's id is ours, its title is ignored.
+ * and the gate stays closed. If a button is ours, its title is ignored; that of another is never a yes, because somebody else
+ * chose its words.
  */
 export function readReply(
-  { text, buttonId: tapped }: { text: string | null; buttonId: string | null },
+  { kind, text, buttonId }: { kind?: string; text: string | null; buttonId: string | null },
   locale: Locale,
   understand: UnderstandAnswer,
-): Reply {
-  const button = BUTTON.exec(tapped ?? '')
-  if (button) return { answer: button[2] as 'yes' | 'no', approvalId: button[1]! }
-  const words = text ?? tapped ?? ''
-  return { answer: readText(words, locale, understand), approvalId: null }
+): Reading {
+  const [, approvalId, tapped, signature = ''] = BUTTON.exec(buttonId ?? '') ?? []
+  if (approvalId !== undefined) {
+    const answer = tapped as 'yes' | 'no'
+    return { answer, tap: { approvalId, answer, signature } }
+  }
+  const answer = readText(text ?? buttonId ?? '', locale, understand)
+  return { answer: answer === 'yes' && kind === 'button' ? 'likely-yes' : answer, tap: null }
 }
 
 function readText(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
-  const bare = text.replace(MODIFIERS, '').trim().toLowerCase()
+  const seen = text.replace(MODIFIERS, '')
+  const answer = readWords(seen, locale, understand)
+  return answer === 'yes' && INVISIBLE.test(seen) ? 'likely-yes' : answer
+}
+
+function readWords(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
+  const bare = text.trim().toLowerCase()
   const said = bare.split(/[\s.,;:!()/-]+/).filter((part) => part !== '')
   const signs = [...new Set(said)].map((sign) => SIGNS.get(repeated(sign)))
   // "sim..." has not ended

@@ -72,10 +72,11 @@ export function createApprovals(options: ApprovalsOptions) {
         visitor: clean(visitor.name),
         purpose: visitor.intent === 'other' ? null : visitor.intent,
       })
-      const common = { ...messenger, tenantId, callId, expiresAt, priority: PRIORITY.important }
+      const { channel, instanceId } = messenger
+      const common = { channel, instanceId, tenantId, callId, expiresAt, priority: PRIORITY.important }
       await database.transaction(async (transaction) => {
         for (const { id: residentId, name, phone } of people) {
-          const id = await openApproval(transaction, {
+          const approval = await openApproval(transaction, {
             ...messenger,
             id: randomUUID(),
             callId,
@@ -87,15 +88,17 @@ export function createApprovals(options: ApprovalsOptions) {
             phone,
             expiresAt: new Date(Date.now() + callMaxMs),
           })
+          // a question about another unit has another time
+          const question = `${approval.id}:${approval.askedAt.getTime()}`
           const send = (key: string, body: Record<string, unknown>) =>
-            enqueue({ ...common, to: phone, body, idempotencyKey: `${key}:${id}` }, { transaction })
-          const asked = await send('ask', questionBody(messenger.channel, text, answerButtons(id, phrases)))
+            enqueue({ ...common, to: phone, body, idempotencyKey: `${key}:${question}` }, { transaction })
+          const asked = await send('ask', questionBody(channel, text, answerButtons(approval, phrases)))
           // the visitor's own voice
           const voice =
             recorded && plays ? [await send('voice', { type: 'audio', callId, recording: 'identity' })] : []
           await noteQuestions(
             transaction,
-            id,
+            approval.id,
             [asked, ...voice].map((message) => message.id),
           )
         }

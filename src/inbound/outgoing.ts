@@ -6,6 +6,7 @@ import {
   MAIN_INSTANCE,
 } from '../outbound/index.ts'
 import type { Querier, Transaction } from '../platform/postgres/index.ts'
+import type { InboundRow, Network } from './sql/inbound.ts'
 
 /** A messenger, and the account to write by. */
 export interface Messenger {
@@ -13,8 +14,14 @@ export interface Messenger {
   instanceId: string
 }
 
+/** The account by which a message came in. */
+export function messengerOf({ channel, instanceId }: Pick<InboundRow, 'channel' | 'instanceId'>): Messenger {
+  return { channel: channel === 'twilio' ? 'twilio' : 'whatsapp', instanceId }
+}
+
 /** The account for writing to a tenant's residents. */
 export interface TenantMessenger extends Messenger {
+  network: Network
   /** It can send them the visitor's voice. */
   plays: boolean
 }
@@ -29,18 +36,19 @@ interface TenantMessengersOptions {
 /** Finds a tenant's account for messages to people: the main one of either carrier, else any enabled one. */
 export function createTenantMessengers({ database, accounts, encodes }: TenantMessengersOptions) {
   /** UnoAPI takes no uploads, Twilio would have to fetch recordings from us, and WhatsApp needs ffmpeg's encoding. */
-  const messenger = (channel: InstanceChannel, instanceId: string): TenantMessenger => ({
+  const messenger = (channel: InstanceChannel, instanceId: string, settings: object): TenantMessenger => ({
     channel: carrierOf(channel),
     instanceId,
+    network: channel === 'twilio' && !/^whatsapp:/.test(String(Object(settings).from)) ? 'sms' : 'whatsapp',
     plays: channel === 'whatsapp' && encodes,
   })
   return async (tenantId: string): Promise<TenantMessenger | undefined> => {
     for (const carrier of ['whatsapp', 'twilio'] as const) {
       const main = await accounts.find(tenantId, carrier, MAIN_INSTANCE)
-      if (main) return messenger(main.channel, MAIN_INSTANCE)
+      if (main) return messenger(main.channel, MAIN_INSTANCE, main.settings)
     }
     const own = (await listInstances(database, tenantId)).find(({ enabled }) => enabled)
-    return own && messenger(own.channel, own.id)
+    return own && messenger(own.channel, own.id, own.settings)
   }
 }
 

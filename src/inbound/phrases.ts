@@ -14,6 +14,8 @@ export interface Phrases {
   late: string
   /** Several visits wait for the same person. */
   ambiguous(units: readonly string[]): string
+  /** Asks again: an answer came that may belong to another question. */
+  repeat(unit: string): string
   /** An answer that holds a yes among other words. */
   confirm: string
   /** An answer that is neither yes nor no. */
@@ -54,6 +56,8 @@ export const PHRASES: Record<Locale, Phrases> = {
     late: 'Obrigado pela resposta, mas essa visita já está sendo atendida, foi decidida ou terminou. Nada mudou.',
     ambiguous: (units) =>
       `Há mais de um visitante à espera (unidades ${units.join(', ')}). Para responder, use os botões da mensagem ou responda citando a mensagem da visita.`,
+    repeat: (unit) =>
+      `Não sei se a sua resposta é para esta visita. Há um visitante à espera para a unidade ${unit}. Autoriza a entrada? Responda SIM ou NÃO.`,
     confirm: 'Entendi que autoriza? Responda só SIM ou NÃO.',
     explain: 'Não entendi. Responda SIM para autorizar a entrada ou NÃO para negar.',
     talk: 'Por aqui não consigo colocar você na linha com o visitante. Responda SIM para autorizar a entrada ou NÃO para negar.',
@@ -82,6 +86,8 @@ export const PHRASES: Record<Locale, Phrases> = {
     late: 'Thank you for your answer, but this visit is already being dealt with, was decided, or is over. Nothing has changed.',
     ambiguous: (units) =>
       `More than one visitor is waiting (units ${units.join(', ')}). Please use the buttons of the message, or answer by quoting the message of the visit.`,
+    repeat: (unit) =>
+      `I am not sure that your answer is about this visit. A visitor is waiting for unit ${unit}. May they come in? Please answer YES or NO.`,
     confirm: 'Did you mean that they may come in? Please answer just YES or NO.',
     explain: 'I did not understand. Please answer YES to let the visitor in, or NO to turn them away.',
     talk: 'I cannot put you through to the visitor from here. Please answer YES to let them in, or NO to turn them away.',

@@ -30,13 +30,23 @@ export interface Posted {
 }
 
 /** Most characters of a text; WhatsApp's own limit. */
-export const TEXT_LIMIT = 4096
+const TEXT_LIMIT = 4096
 /** Most characters of a provider's id; real ones have about sixty. */
 export const ID_LIMIT = 200
 /** Earliest plausible time, in ms since the epoch: 2009, before WhatsApp. */
 const FIRST_MESSAGE = 1_230_768_000_000
 /** ms by which a provider's clock may be ahead of ours. */
 const AHEAD_MS = 5 * 60 * 1000
+
+/**
+ * The text of a message within the limit. Postgres stores no NUL, and half a character only as U+FFFD. A text that loses something has
+ * that sign, so that "s\0im" is not read as the word without it.
+ */
+export function textOf(written: string): string {
+  const whole = written.slice(0, TEXT_LIMIT).toWellFormed()
+  const kept = whole.replaceAll('\0', '')
+  return kept === whole || kept.includes('\uFFFD') ? kept : `${kept}\uFFFD`
+}
 
 /** Reads a provider's timestamp, in seconds or ms, as number or text; null if it is not plausible. */
 export function momentOf(written: unknown, now = Date.now()): Date | null {

@@ -5,10 +5,19 @@ import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { answerButtons, readReply, type UnderstandAnswer, type Understood, verdictOf } from './answer.ts'
+import {
+  answerButtons,
+  isSigned,
+  readReply,
+  type Tap,
+  type UnderstandAnswer,
+  type Understood,
+  verdictOf,
+} from './answer.ts'
+import { type Candidates, findQuestion } from './belonging.ts'
 import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
-import { type Enqueue, type Messenger, questionBody, textBody } from './outgoing.ts'
-import { PHRASES, type Phrases } from './phrases.ts'
+import { type Enqueue, messengerOf, questionBody, textBody } from './outgoing.ts'
+import { clean, PHRASES, type Phrases } from './phrases.ts'
 import {
   type Approval,
   type ApprovalVerdict,
@@ -71,12 +80,8 @@ export interface RepliesOptions {
 
 /** ms after a question in which an answer gets "too late" rather than "no visit is waiting". */
 const RECENT_MS = 12 * 60 * 60 * 1000
-/** ms by which a provider's clock may differ from ours. */
-const SLACK_MS = 10_000
 /** Most answers to one person within so many ms: two machines must not write to each other for ever. */
 const ANSWER_LIMIT = { answers: 20, ms: 10 * 60 * 1000 }
-
-type Found = { approval: Approval } | { ambiguous: Approval[] } | { over: Approval } | { foreign: true }
 
 /**
  * Handles one message of a person: an answer to a question about a visit decides that visit; everything else gets a polite
@@ -106,34 +111,27 @@ export function createReplies(options: RepliesOptions) {
       ...(callId !== undefined && { callId }),
     })
 
-  /** Finds the question by the quoted message, then the button, then the sender; never a question to somebody else. */
-  const find = async (
+  /** The question whose own button was tapped. */
+  const tappedOf = async (tenantId: string, tap: Tap): Promise<Approval | undefined> => {
+    const named = await findApproval(database, tenantId, tap.approvalId)
+    return named && isSigned(tap, named) ? named : undefined
+  }
+
+  /** The questions that the reply may belong to. */
+  const look = async (
     message: InboundRow,
-    approvalId: string | null,
     phone: string | null,
-  ): Promise<Found> => {
-    const named =
-      (message.quotedId !== null ? await findByQuestion(database, message, message.quotedId) : undefined) ??
-      (approvalId !== null ? await findApproval(database, message.tenantId, approvalId) : undefined)
-    if (named) {
-      // a person may quote a forwarded question without having been asked
-      if (phone !== null && phone !== named.phone) return { foreign: true }
-      const waits = named.status === 'waiting' && named.expiresAt.getTime() > Date.now()
-      return waits || named.replyId === message.id ? { approval: named } : { over: named }
+    { tap }: ReturnType<typeof readReply>,
+  ): Promise<Candidates> => {
+    const { tenantId, quotedId } = message
+    const tapped = tap === null ? undefined : await tappedOf(tenantId, tap)
+    const since = new Date(Date.now() - RECENT_MS)
+    return {
+      quoted: quotedId === null ? undefined : await findByQuestion(database, message, quotedId),
+      tapped,
+      isForged: tap !== null && tapped === undefined,
+      asked: phone === null ? [] : await listByPhone(database, tenantId, phone, since),
     }
-    // a reaction belongs to the message it is attached to
-    if (phone === null || message.kind === 'reaction') return { foreign: true }
-    const asked = await listByPhone(database, message.tenantId, phone, new Date(Date.now() - RECENT_MS))
-    // a job that runs again finds the question it has taken
-    const taken = asked.find(({ replyId }) => replyId === message.id)
-    if (taken) return { approval: taken }
-    const waiting = asked.filter(({ waits }) => waits)
-    // a message sent before a question was asked cannot answer it
-    const meant = waiting.filter(({ askedAt }) => !isBefore(message.sentAt, askedAt))
-    if (meant.length === 1) return { approval: meant[0]! }
-    if (meant.length > 1) return { ambiguous: meant }
-    const last = asked.find(({ waits }) => !waits) ?? asked[0]
-    return last ? { over: last } : { foreign: true }
   }
 
   const decideBy = async (
@@ -179,16 +177,17 @@ export function createReplies(options: RepliesOptions) {
     return decision?.via === 'whatsapp' && decision.verdict === verdict
   }
 
-  /** Asks back: the reply holds a yes, but among other words it may mean anything. */
-  const confirm = async (message: InboundRow, approval: Approval, phrases: Phrases) => {
-    const messenger = messengerOf(message)
+  /** Asks once more, by the account that asked. An answer may quote this question as well. */
+  const askAgain = async (message: InboundRow, approval: Approval, text: string, phrases: Phrases) => {
+    const { channel, instanceId } = approval
     await database.transaction(async (transaction) => {
       const { id } = await enqueue(
         {
-          ...messenger,
+          channel,
+          instanceId,
           tenantId: message.tenantId,
           to: approval.phone,
-          body: questionBody(messenger.channel, phrases.confirm, answerButtons(approval.id, phrases)),
+          body: questionBody(channel, text, answerButtons(approval, phrases)),
           priority: PRIORITY.important,
           expiresAt: approval.expiresAt,
           idempotencyKey: `confirm:${message.id}`,
@@ -196,7 +195,6 @@ export function createReplies(options: RepliesOptions) {
         },
         { transaction },
       )
-      // an answer may quote this question as well
       await noteQuestions(transaction, approval.id, [id])
     })
     return 'unclear' as const
@@ -205,7 +203,8 @@ export function createReplies(options: RepliesOptions) {
   const explain = async (message: InboundRow, approval: Approval, answer: Understood, phrases: Phrases) => {
     const text =
       answer === 'talk' ? phrases.talk : message.kind === 'media' ? phrases.textOnly : phrases.explain
-    await write(message, approval.phone, text, 'explain', approval.callId)
+    const { id } = await write(message, approval.phone, text, 'explain', approval.callId)
+    await noteQuestions(database, approval.id, [id])
     return 'unclear' as const
   }
 
@@ -215,11 +214,20 @@ export function createReplies(options: RepliesOptions) {
       message.phone ?? (message.userId !== null ? await phoneOfUser(database, message, message.userId) : null)
     const locale = await localeOf(message.tenantId)
     const phrases = PHRASES[locale]
-    const { answer, approvalId } = readReply(message, locale, understand)
+    const read = readReply(message, locale, understand)
+    const { answer } = read
     const verdict = verdictOf(answer)
-    const found = await find(message, approvalId, phone)
+    const candidates = await look(message, phone, read)
+    const found = findQuestion(message, phone, candidates)
+    const asked =
+      'approval' in found
+        ? found.approval
+        : 'doubtful' in found
+          ? found.doubtful
+          : 'over' in found
+            ? found.over
+            : undefined
     // asked by an older version, or before somebody changed the number: it may be a stranger's
-    const asked = 'approval' in found ? found.approval : 'over' in found ? found.over : undefined
     if (asked && (await holdsNumber(database, message.tenantId, asked.phone))) {
       log.warn(
         { call_id: asked.callId, tenant: asked.tenantId, resident: asked.residentId },
@@ -229,29 +237,38 @@ export function createReplies(options: RepliesOptions) {
     }
     if ('approval' in found && verdict) return decideBy(message, found.approval, verdict, phrases)
 
-    const to = 'approval' in found ? found.approval.phone : 'over' in found ? found.over.phone : phone
     // a person without a number cannot get messages, and was never asked
-    if (to === null || message.kind === 'reaction') return 'ignored'
-    if (await isTooMuch(message, to)) return 'silenced'
-    if ('approval' in found && answer === 'likely-yes') return confirm(message, found.approval, phrases)
+    if (phone === null || message.kind === 'reaction') return 'ignored'
+    if (await isTooMuch(message, phone)) return 'silenced'
+    if ('approval' in found && answer === 'likely-yes')
+      return askAgain(message, found.approval, phrases.confirm, phrases)
     if ('approval' in found) return explain(message, found.approval, answer, phrases)
+    if ('doubtful' in found && (candidates.isForged || verdict || answer === 'likely-yes')) {
+      const { doubtful } = found
+      return askAgain(
+        message,
+        doubtful,
+        phrases.repeat(clean(doubtful.unitLabel) ?? doubtful.unitId),
+        phrases,
+      )
+    }
     if ('ambiguous' in found) {
       const units = [...new Set(found.ambiguous.map(({ unitLabel }) => unitLabel))]
-      await write(message, to, phrases.ambiguous(units), 'ambiguous')
+      await write(message, phone, phrases.ambiguous(units), 'ambiguous')
       return 'ambiguous'
     }
     if (verdict && 'over' in found) {
       await markReplyLate(database, found.over.id, verdict, message.id)
-      await write(message, to, phrases.late, 'late', found.over.callId)
+      await write(message, phone, phrases.late, 'late', found.over.callId)
       return 'late'
     }
     if (verdict) {
-      await write(message, to, phrases.foreign, 'foreign')
+      await write(message, phone, phrases.foreign, 'foreign')
       return 'foreign'
     }
     await database.transaction(async (transaction) => {
       await enqueueJobs(transaction, [
-        { type: PROCESS_AI_RESPONSE, data: { id: message.id, phone: to, tenantId: message.tenantId } },
+        { type: PROCESS_AI_RESPONSE, data: { id: message.id, phone, tenantId: message.tenantId } },
       ])
       await markProcessed(transaction, message.id, 'conversation')
     })
@@ -273,12 +290,4 @@ export function createReplies(options: RepliesOptions) {
       return outcome
     },
   }
-}
-
-export function messengerOf({ channel, instanceId }: Pick<InboundRow, 'channel' | 'instanceId'>): Messenger {
-  return { channel: channel === 'twilio' ? 'twilio' : 'whatsapp', instanceId }
-}
-
-function isBefore(sentAt: Date | null, askedAt: Date): boolean {
-  return sentAt !== null && sentAt.getTime() < askedAt.getTime() - SLACK_MS
 }

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { readAnswer } from '../../src/dialogue/index.ts'
 import { confirmNumbers, importDirectory } from '../../src/directory/index.ts'
-import { readReply } from '../../src/inbound/answer.ts'
+import { answerButtons, readReply } from '../../src/inbound/answer.ts'
 import { createIntake } from '../../src/inbound/intake.ts'
 import { clean, PHRASES } from '../../src/inbound/phrases.ts'
 import { readTwilio } from '../../src/inbound/providers/twilio.ts'
 import { readWhatsApp } from '../../src/inbound/providers/whatsapp.ts'
-import { approvalsOf, findApproval } from '../../src/inbound/sql/approvals.ts'
+import { type Approval, approvalsOf, findApproval, listByPhone } from '../../src/inbound/sql/approvals.ts'
 import { suite } from '../rig/rig.ts'
 import { unitOf } from '../rig/unit.ts'
 import { ask, cloudBody, cloudMessage, openWorld, textMessage, type World } from './rig.ts'
@@ -35,6 +35,21 @@ async function accept({ database }: World, messageId: string, providerId: string
     messageId,
     providerId,
   ])
+}
+
+function buttonOf(approval: Approval, answer: 'yes' | 'no'): string {
+  return answerButtons(approval, SAYS)[answer === 'yes' ? 0 : 1]!.id
+}
+
+function tap(id: string, title = 'Sim'): Record<string, unknown> {
+  return cloudMessage({
+    type: 'interactive',
+    interactive: { type: 'button_reply', button_reply: { id, title } },
+  })
+}
+
+async function listed({ database }: World): Promise<Approval[]> {
+  return listByPhone(database, 'default', ANA, new Date(0))
 }
 
 const ANSWERS: Record<'yes' | 'no' | 'unclear', string[]> = {
@@ -154,10 +169,7 @@ test('SIM of the resident decides the visit, once, and everybody hears of it', a
   assert.equal(question!.body, {
     type: 'buttons',
     text: SAYS.question({ unit: '101', visitor: 'João', purpose: 'delivery' }),
-    buttons: [
-      { id: `porteiro:${approvals[0]!.id}:yes`, title: SAYS.yes },
-      { id: `porteiro:${approvals[0]!.id}:no`, title: SAYS.no },
-    ],
+    buttons: answerButtons(approvals[0]!, SAYS),
   })
   assert.equal(voice!.body, { type: 'audio', callId, recording: 'identity' })
   assert.equal(await receive(world, textMessage('SIM')), [[ANA, SAYS.accepted.authorized]])
@@ -172,24 +184,14 @@ test('SIM of the resident decides the visit, once, and everybody hears of it', a
 
 test('every form of an answer decides: button, template tap, reaction, reply by number, the ninth digit or not', async (t) => {
   const world = await openWorld(t)
-  const forms: [string, (facts: { approvalId: string; quoted: string }) => Record<string, unknown>][] = [
+  const forms: [string, (facts: { asked: Approval; quoted: string }) => Record<string, unknown>][] = [
     ['authorized', () => textMessage('sim', { from: '551180112211' })],
     ['denied', () => textMessage('2')],
-    [
-      'authorized',
-      ({ approvalId }) =>
-        cloudMessage({
-          type: 'interactive',
-          interactive: {
-            type: 'button_reply',
-            button_reply: { id: `porteiro:${approvalId}:yes`, title: 'Não' },
-          },
-        }),
-    ],
+    ['authorized', ({ asked }) => tap(buttonOf(asked, 'yes'), 'Não')],
     [
       'denied',
-      ({ approvalId }) =>
-        cloudMessage({ type: 'button', button: { payload: `porteiro:${approvalId}:no`, text: 'Sim' } }),
+      ({ asked }) =>
+        cloudMessage({ type: 'button', button: { payload: buttonOf(asked, 'no'), text: 'Sim' } }),
     ],
     ['denied', () => cloudMessage({ type: 'button', button: { text: 'Não' } })],
     ['authorized', ({ quoted }) => textMessage('👍', { context: { id: quoted } })],
@@ -197,24 +199,13 @@ test('every form of an answer decides: button, template tap, reaction, reply by 
       'authorized',
       ({ quoted }) => cloudMessage({ type: 'reaction', reaction: { message_id: quoted, emoji: '👍' } }),
     ],
-    ['denied', ({ quoted }) => textMessage('não', { from: '17@lid', context: { id: quoted } })],
-    [
-      'authorized',
-      ({ approvalId }) =>
-        cloudMessage({
-          from: undefined,
-          from_user_id: 'BR.77',
-          type: 'interactive',
-          interactive: { button_reply: { id: `porteiro:${approvalId}:yes`, title: 'Sim' } },
-        }),
-    ],
   ]
   for (const [at, [wanted, form]] of forms.entries()) {
     const before = world.sent.length
     const { callId, approvals } = await ask(world, { unit: `${at}` })
     const quoted = `wamid.question-${at}`
     await accept(world, world.sent[before]!.id, quoted)
-    const answers = await receive(world, form({ approvalId: approvals[0]!.id, quoted }))
+    const answers = await receive(world, form({ asked: approvals[0]!, quoted }))
     assert.equal(
       world.decisions.at(-1),
       { callId, verdict: wanted, by: 'resident', via: 'whatsapp' },
@@ -224,11 +215,24 @@ test('every form of an answer decides: button, template tap, reaction, reply by 
   }
 })
 
-test('somebody without a number is known by what they sent before', async (t) => {
+test('somebody without a number is known by what they sent before, else decides nothing', async (t) => {
   const world = await openWorld(t)
   await receive(world, textMessage('oi', { from_user_id: 'BR.77' }))
-  await ask(world)
+  const { approvals } = await ask(world)
   await receive(world, textMessage('sim', { from: undefined, from_user_id: 'BR.78' }))
+  await accept(world, world.sent.at(-2)!.id, 'wamid.question')
+  const unknown = [{ from: '17@lid' }, { from: undefined, from_user_id: 'BR.78' }]
+  for (const sender of unknown) {
+    assert.equal(
+      await receive(
+        world,
+        textMessage('sim', sender),
+        textMessage('sim', { ...sender, context: { id: 'wamid.question' } }),
+        { ...tap(buttonOf(approvals[0]!, 'yes')), ...sender },
+      ),
+      [],
+    )
+  }
   assert.is(world.decisions.length, 0)
   await receive(world, textMessage('sim', { from: undefined, from_user_id: 'BR.77' }))
   assert.is(world.decisions.length, 1)
@@ -326,14 +330,18 @@ test('a question of a node that died expires', async (t) => {
   assert.is(world.decisions.length, 0)
 })
 
-test('a SIM that was on its way since before the question means an earlier visit', async (t) => {
+test('a SIM that was on its way since before the question is asked back, unless it names the question', async (t) => {
   const world = await openWorld(t)
   await ask(world)
   const seconds = Math.floor(Date.now() / 1000)
-  assert.equal(await receive(world, textMessage('sim', { timestamp: String(seconds - 600) })), [
-    [ANA, SAYS.late],
-  ])
+  for (const ago of [600, 9, 4]) {
+    assert.equal(await receive(world, textMessage('sim', { timestamp: String(seconds - ago) })), [
+      [ANA, SAYS.repeat('101')],
+    ])
+  }
   assert.is(world.decisions.length, 0)
+  const again = world.sent.at(-1)!
+  assert.equal(again.body['buttons'], answerButtons((await listed(world))[0]!, SAYS))
   await receive(world, textMessage('sim', { timestamp: String(seconds) }))
   assert.is(world.decisions.length, 1, 'the question still waits')
 })
@@ -349,9 +357,8 @@ test('who was not asked decides nothing, whatever they quote or tap', async (t) 
     await receive(world, textMessage('sim', { from: stranger, context: { id: 'wamid.question' } })),
     foreign,
   )
-  const tapped = { id: `porteiro:${approvals[0]!.id}:yes`, title: 'Sim' }
-  const tap = cloudMessage({ from: stranger, type: 'interactive', interactive: { button_reply: tapped } })
-  assert.equal(await receive(world, tap), foreign)
+  const tapped = buttonOf(approvals[0]!, 'yes')
+  assert.equal(await receive(world, { ...tap(tapped), from: stranger }), foreign)
   await receive(
     world,
     cloudMessage({
@@ -367,8 +374,130 @@ test('who was not asked decides nothing, whatever they quote or tap', async (t) 
   await receive(world, textMessage('sim', { from: '17@lid' }))
   // a button of another tenant's question is no button of this one
   await world.database.query("update approvals set tenant_id = 'other'")
-  await receive(world, cloudMessage({ type: 'interactive', interactive: { button_reply: tapped } }))
+  await receive(world, tap(tapped))
   assert.equal(world.decisions, [])
+})
+
+test('a button decides by its signature: none that is forged, older, or of another question, whatever it quotes', async (t) => {
+  const world = await openWorld(t)
+  const first = (await ask(world)).approvals[0]!
+  await accept(world, world.sent[0]!.id, 'wamid.first')
+  const other = (await ask(world, { people: [JOSE] })).approvals[0]!
+  const good = buttonOf(first, 'yes')
+  const forged = [
+    `porteiro:${first.id}:yes`,
+    `porteiro:${first.id}:no`,
+    buttonOf(first, 'no').replace(':no:', ':yes:'),
+    buttonOf({ ...first, callId: other.callId }, 'yes'),
+    buttonOf({ ...first, buttonKey: other.buttonKey }, 'yes'),
+    buttonOf({ ...other, id: first.id }, 'yes'),
+    `${good.slice(0, -1)}${good.endsWith('A') ? 'B' : 'A'}`,
+  ]
+  for (const id of forged) {
+    const quoting = { ...tap(id), context: { id: 'wamid.first' } }
+    assert.equal(
+      await receive(world, tap(id), quoting),
+      [
+        [ANA, SAYS.repeat('101')],
+        [ANA, SAYS.repeat('101')],
+      ],
+      id,
+    )
+  }
+  // buttons of other programs, whose titles somebody else chose
+  for (const id of ['offer', `${good} `, 'sim']) {
+    assert.equal(await receive(world, tap(id)), [[ANA, SAYS.confirm]], id)
+  }
+  assert.equal(await receive(world, tap(buttonOf(other, 'yes'))), [[ANA, SAYS.foreign]])
+  assert.equal(world.decisions, [])
+  await world.database.query('delete from inbound_messages')
+  await receive(world, { ...tap(good), timestamp: '1' })
+  assert.is(world.decisions.length, 1)
+  // once
+  assert.equal(await receive(world, tap(good)), [[ANA, SAYS.late]])
+  assert.is(world.decisions.length, 1)
+})
+
+test('an answer belongs to its question: not to one after it, not through another channel, not if it quotes another message', async (t) => {
+  const world = await openWorld(t, {
+    carrier: { channel: 'twilio', instanceId: 'default', network: 'whatsapp', plays: false },
+  })
+  const intake = createIntake(world)
+  const twilio = { tenantId: 'default', instanceId: 'default', channel: 'twilio' } as const
+  const post = (sid: string, form: Record<string, string>) =>
+    intake.accept(twilio, readTwilio({ MessageSid: sid, From: `whatsapp:${ANA}`, Body: 'sim', ...form }))
+  // stored four minutes before the question, and handled after it
+  await post('SM-early', {})
+  await world.database.query("update inbound_messages set received_at = now() - interval '4 minutes'")
+  await ask(world)
+  await accept(world, world.sent[0]!.id, 'SM-question')
+  await world.work()
+  // a signed SMS proves nothing of the same number's WhatsApp, nor does another carrier
+  await post('SM-plain', { From: ANA })
+  await post('SM-quoting', { From: ANA, OriginalRepliedMessageSid: 'SM-question' })
+  await post('SM-other', { OriginalRepliedMessageSid: 'SM-advert' })
+  await world.work()
+  await receive(world, textMessage('sim'))
+  assert.equal(world.decisions, [])
+  const repeated = world.sent.slice(1)
+  assert.equal(
+    repeated.map(({ channel, to, body }) => [channel, to, body['text']]),
+    repeated.map(() => ['twilio', ANA, `${SAYS.repeat('101')}\n1 - Sim, autorizar\n2 - Não`]),
+  )
+  assert.is(repeated.length, 5)
+  await post('SM-answer', { OriginalRepliedMessageSid: 'SM-question' })
+  await world.work()
+  assert.is(world.decisions.length, 1)
+  // a copy of a post is no second answer
+  await ask(world)
+  assert.equal(await post('SM-answer', {}), { messages: 0 })
+})
+
+test('a corrected unit is a new question: nothing that answers the first one decides', async (t) => {
+  const world = await openWorld(t)
+  const { callId, approvals } = await ask(world)
+  await accept(world, world.sent[0]!.id, 'wamid.first')
+  world.approvals.close(callId)
+  await world.approvals.settled()
+  const again = await ask(world, { callId, unit: '102' })
+  const asked = again.approvals[0]!
+  assert.equal([again.approvals.length, asked.unitLabel, asked.status], [1, '102', 'waiting'])
+  assert.is(world.sent.length, 4, 'both questions were sent, with the voice')
+  await world.database.query("update approvals set asked_at = now() + interval '1 minute'")
+  const replies = [
+    textMessage('sim'),
+    textMessage('sim', { context: { id: 'wamid.first' } }),
+    tap(buttonOf(approvals[0]!, 'yes')),
+  ]
+  assert.equal(
+    await receive(world, ...replies),
+    replies.map(() => [ANA, SAYS.repeat('102')]),
+  )
+  assert.equal(world.decisions, [])
+  await receive(world, tap(buttonOf(asked, 'yes')))
+  assert.is(world.decisions.length, 1)
+})
+
+test('what nobody sees in an answer opens nothing: NUL, marks of direction, letters of another alphabet', async (t) => {
+  const world = await openWorld(t)
+  await ask(world)
+  const hidden = [
+    's\0im',
+    'sim\0',
+    '\u202esim',
+    'sim\u200f',
+    '\u2067sim\u2069',
+    'ѕim',
+    'sіm',
+    'ｓｉｍ',
+    's\u00adim',
+    '1\u200b',
+  ]
+  const answers = await receive(world, ...hidden.map((body) => textMessage(body)))
+  assert.is(answers.length, hidden.length)
+  assert.equal(world.decisions, [])
+  await receive(world, textMessage('sim\r\n'))
+  assert.is(world.decisions.length, 1)
 })
 
 test('what is said to many decides nothing: groups, status posts and channels, as UnoAPI tells of them', async (t) => {
@@ -422,12 +551,8 @@ test('a sentence that only holds a yes is asked back with buttons, and the answe
   const { callId, approvals } = await ask(world)
   assert.equal(await receive(world, textMessage('ele disse pode entrar')), [[ANA, SAYS.confirm]])
   assert.is(world.decisions.length, 0)
-  const { id } = approvals[0]!
   const confirmation = world.sent.at(-1)!
-  assert.equal(confirmation.body['buttons'], [
-    { id: `porteiro:${id}:yes`, title: SAYS.yes },
-    { id: `porteiro:${id}:no`, title: SAYS.no },
-  ])
+  assert.equal(confirmation.body['buttons'], answerButtons(approvals[0]!, SAYS))
   assert.equal(
     [confirmation.priority, confirmation.callId, confirmation.expiresAt],
     [5, callId, approvals[0]!.expiresAt],
@@ -441,7 +566,9 @@ test('a sentence that only holds a yes is asked back with buttons, and the answe
 })
 
 test('where there are no buttons the question that asks back has numbers', async (t) => {
-  const world = await openWorld(t, { carrier: { channel: 'twilio', instanceId: 'default', plays: false } })
+  const world = await openWorld(t, {
+    carrier: { channel: 'twilio', instanceId: 'default', network: 'whatsapp', plays: false },
+  })
   await ask(world)
   const account = { tenantId: 'default', instanceId: 'default', channel: 'twilio' } as const
   const { database, enqueueJobs } = world
@@ -522,7 +649,9 @@ test('a job that runs again, as when its worker was killed, decides and writes o
 })
 
 test('without buttons the answers are numbered, and without a form for it no voice is sent', async (t) => {
-  const world = await openWorld(t, { carrier: { channel: 'twilio', instanceId: 'sms', plays: false } })
+  const world = await openWorld(t, {
+    carrier: { channel: 'twilio', instanceId: 'sms', network: 'sms', plays: false },
+  })
   await ask(world)
   const question = SAYS.question({ unit: '101', visitor: 'João', purpose: 'delivery' })
   assert.equal(

@@ -36,7 +36,12 @@ export interface WorldOptions {
   carrier?: TenantMessenger | null
 }
 
-const WHATSAPP: TenantMessenger = { channel: 'whatsapp', instanceId: 'default', plays: true }
+const WHATSAPP: TenantMessenger = {
+  channel: 'whatsapp',
+  instanceId: 'default',
+  network: 'whatsapp',
+  plays: true,
+}
 
 /** The store, the handlers and one tenant; calls, the queue and the providers are played by the test. */
 export async function openWorld(

@@ -1,5 +1,5 @@
 import type { Querier } from '../../platform/postgres/index.ts'
-import type { Account } from './inbound.ts'
+import type { Account, Network } from './inbound.ts'
 
 export type ApprovalVerdict = 'authorized' | 'denied'
 
@@ -8,6 +8,8 @@ export interface Approval extends Account {
   id: string
   callId: string
   channel: 'whatsapp' | 'twilio'
+  /** What carried the question; null if a process of an older version asked. */
+  network: Network | null
   unitId: string
   unitLabel: string
   residentId: string
@@ -16,7 +18,11 @@ export interface Approval extends Account {
   phone: string
   /** Ids of the messages that asked. */
   messages: string[]
+  /** Signs the buttons of this question. */
+  buttonKey: Buffer
   status: 'waiting' | 'decided' | 'late' | 'closed'
+  /** An answer may still decide. */
+  waits: boolean
   askedAt: Date
   expiresAt: Date
   verdict: ApprovalVerdict | null
@@ -24,30 +30,48 @@ export interface Approval extends Account {
   replyId: string | null
 }
 
-type NewApproval = Omit<Approval, 'messages' | 'status' | 'askedAt' | 'verdict' | 'replyId'>
-
-const COLUMNS = `a.id, a.call_id as "callId", a.tenant_id as "tenantId", a.instance_id as "instanceId", a.channel,
-  a.unit_id as "unitId", a.unit_label as "unitLabel", a.resident_id as "residentId", a.resident_name as "residentName",
-  a.phone, a.messages, a.status, a.asked_at as "askedAt", a.expires_at as "expiresAt", a.verdict, a.reply_id as "replyId"`
+type NewApproval = Omit<
+  Approval,
+  'messages' | 'buttonKey' | 'status' | 'waits' | 'askedAt' | 'verdict' | 'replyId'
+>
 
 /** An approval waits until it expires, even if the node that would have closed it has died. */
 const WAITS = `a.status = 'waiting' and a.expires_at > now()`
 
-/** Opens an approval; a second one for the same person and visit reopens the same row. Resolves with its id. */
-export async function openApproval(database: Querier, approval: NewApproval): Promise<string> {
-  const [row] = await database.query<{ id: string }>(
-    `insert into approvals (id, call_id, tenant_id, instance_id, channel, unit_id, unit_label, resident_id, resident_name,
-       phone, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+const COLUMNS = `a.id, a.call_id as "callId", a.tenant_id as "tenantId", a.instance_id as "instanceId", a.channel, a.network,
+  a.unit_id as "unitId", a.unit_label as "unitLabel", a.resident_id as "residentId", a.resident_name as "residentName",
+  a.phone, a.messages, a.button_key as "buttonKey", a.status, (${WAITS}) as waits, a.asked_at as "askedAt", a.expires_at as "expiresAt", a.verdict, a.reply_id as "replyId"`
+
+/** The visitor has named another unit, and nobody has decided. */
+const CORRECTED = `(a.unit_id <> excluded.unit_id and a.status <> 'decided')`
+
+/**
+ * Opens an approval. A second one for the same person and visit reopens the same row; about another unit, which the visitor has
+ * corrected, it is a new question: answers to the first one do not count.
+ */
+export async function openApproval(database: Querier, approval: NewApproval): Promise<Approval> {
+  const [row] = await database.query<Approval>(
+    `insert into approvals as a (id, call_id, tenant_id, instance_id, channel, network, unit_id, unit_label, resident_id,
+       resident_name, phone, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
      on conflict (call_id, phone) do update set expires_at = excluded.expires_at, closed_at = null,
-       status = case when approvals.status = 'closed' then 'waiting' else approvals.status end
-     returning id`,
+       instance_id = excluded.instance_id, channel = excluded.channel, network = excluded.network,
+       unit_id = excluded.unit_id, unit_label = excluded.unit_label,
+       resident_id = excluded.resident_id, resident_name = excluded.resident_name,
+       status = case when a.status = 'closed' or ${CORRECTED} then 'waiting' else a.status end,
+       verdict = case when ${CORRECTED} then null else a.verdict end,
+       reply_id = case when ${CORRECTED} then null else a.reply_id end,
+       messages = case when ${CORRECTED} then '{}' else a.messages end,
+       button_key = case when ${CORRECTED} then excluded.button_key else a.button_key end,
+       asked_at = case when ${CORRECTED} then now() else a.asked_at end
+     returning ${COLUMNS}`,
     [
       approval.id,
       approval.callId,
       approval.tenantId,
       approval.instanceId,
       approval.channel,
+      approval.network,
       approval.unitId,
       approval.unitLabel,
       approval.residentId,
@@ -56,7 +80,7 @@ export async function openApproval(database: Querier, approval: NewApproval): Pr
       approval.expiresAt,
     ],
   )
-  return row!.id
+  return row!
 }
 
 /** Adds messages that ask, each once, so that a reply quoting one of them finds the approval. */
@@ -115,9 +139,9 @@ export function listByPhone(
   tenantId: string,
   phone: string,
   since: Date,
-): Promise<(Approval & { waits: boolean })[]> {
-  return database.query<Approval & { waits: boolean }>(
-    `select ${COLUMNS}, (${WAITS}) as waits from approvals a
+): Promise<Approval[]> {
+  return database.query<Approval>(
+    `select ${COLUMNS} from approvals a
      where a.tenant_id = $1 and a.phone = $2 and (a.asked_at >= $3 or (${WAITS}))
      order by a.asked_at desc limit 50`,
     [tenantId, phone, since],
@@ -135,8 +159,8 @@ export async function takeReply(
   replyId: string,
 ): Promise<'taken' | 'late'> {
   // locks all approvals of the visit in one order, so that two residents who answer at once take turns here
-  const rows = await transaction.query<Approval & { waits: boolean }>(
-    `select ${COLUMNS}, (${WAITS}) as waits from approvals a where a.call_id = $1 order by a.id for update`,
+  const rows = await transaction.query<Approval>(
+    `select ${COLUMNS} from approvals a where a.call_id = $1 order by a.id for update`,
     [approval.callId],
   )
   const own = rows.find(({ id }) => id === approval.id)

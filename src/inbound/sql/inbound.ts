@@ -2,6 +2,9 @@ import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
 export type InboundChannel = 'whatsapp' | 'unoapi' | 'twilio'
 
+/** What carries messages between people. Twilio serves both, and a number proves nothing from one to the other. */
+export type Network = 'whatsapp' | 'sms'
+
 /** The account that received a message. */
 export interface Account {
   tenantId: string
@@ -12,6 +15,7 @@ export interface Account {
 export interface InboundRow extends Account {
   id: string
   channel: InboundChannel
+  network: Network
   providerId: string
   /** `text`, `button`, `reaction`, `media` or `other`. */
   kind: string
@@ -29,9 +33,13 @@ export interface InboundRow extends Account {
   outcome: string | null
 }
 
-export type NewInbound = Omit<InboundRow, 'receivedAt' | 'processedAt' | 'outcome'> & { payload: unknown }
+export type NewInbound = Omit<InboundRow, 'network' | 'receivedAt' | 'processedAt' | 'outcome'> & {
+  payload: unknown
+}
 
-const COLUMNS = `id, tenant_id as "tenantId", instance_id as "instanceId", channel, provider_id as "providerId", kind,
+const COLUMNS = `id, tenant_id as "tenantId", instance_id as "instanceId", channel,
+  case when channel = 'twilio' and payload ->> 'From' not like 'whatsapp:%' then 'sms' else 'whatsapp' end as network,
+  provider_id as "providerId", kind,
   phone, user_id as "userId", text, button_id as "buttonId", quoted_id as "quotedId", sent_at as "sentAt",
   received_at as "receivedAt", processed_at as "processedAt", outcome`
 
