@@ -23,7 +23,7 @@ export interface Candidates {
 }
 
 /** `doubtful`: the question waits for this person, but nothing proves that the reply answers it. */
-export type Found =
+type Found =
   | { approval: Approval }
   | { doubtful: Approval }
   | { ambiguous: Approval[] }

@@ -9,7 +9,7 @@ import type { Querier, Transaction } from '../platform/postgres/index.ts'
 import type { InboundRow, Network } from './sql/inbound.ts'
 
 /** A messenger, and the account to write by. */
-export interface Messenger {
+interface Messenger {
   channel: 'whatsapp' | 'twilio'
   instanceId: string
 }
