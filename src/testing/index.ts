@@ -21,7 +21,24 @@ export {
   vocabularyOf,
 } from '../simulator/index.ts'
 export { type Coverage, coverage, type Tally } from './coverage.ts'
+export { done, each, type Fixture, failed, type Outcome } from './fixture.ts'
+export { fixtures } from './fixtures.ts'
+export { eventsOf, forGraph } from './graph.ts'
+export {
+  type Always,
+  type Driver,
+  type Model,
+  type ModelOptions,
+  type ModelPath,
+  type ModelStep,
+  model,
+  PathError,
+  type Player,
+  type Seen,
+} from './model.ts'
 export { type Path, type PathOptions, paths, type Step } from './paths.ts'
 export { readPrompts } from './prompts.ts'
 export { createStage, type Line, SCENE_SETTINGS, type Scene } from './stage.ts'
+export { stage } from './stage-driver.ts'
 export type { SimulatedTime } from './stage-time.ts'
+export type { Sight, Stimulus } from './world.ts'

@@ -8,8 +8,11 @@ import type {
   SnapshotFrom,
 } from 'xstate'
 import { getShortestPaths } from 'xstate/graph'
+import { fixtureOf } from './fixtures.ts'
+import { endsOf, eventsOf } from './graph.ts'
 import { createReplay, happening, keyOf } from './replay.ts'
 
+/** Without `input`, `events`, `outputs` and `failures` a machine of the package has those of its fixture. */
 export interface PathOptions<Machine extends AnyStateMachine> {
   input?: InputFrom<Machine>
   /** Events that may come from outside at any time. There are no default events. */
@@ -65,6 +68,20 @@ export interface Path<Machine extends AnyStateMachine> {
 export function paths<Machine extends AnyStateMachine>(
   machine: Machine,
   options: PathOptions<Machine> = {},
+): Path<Machine>[] {
+  const { input: begins, events: comes, outputs, failures } = options
+  const fixture = (begins ?? comes ?? outputs ?? failures) === undefined ? fixtureOf(machine.id) : undefined
+  if (!fixture) return walk(machine, options)
+  const { tellApart } = fixture as { tellApart: (context: ContextFrom<Machine>) => unknown }
+  const known = { events: eventsOf(machine), ...endsOf(machine, fixture), tellApart }
+  return Object.values(fixture.inputs).flatMap((input) =>
+    walk(machine, { ...known, ...options, input: input as InputFrom<Machine> }),
+  )
+}
+
+function walk<Machine extends AnyStateMachine>(
+  machine: Machine,
+  options: PathOptions<Machine>,
 ): Path<Machine>[] {
   const { input, events = [], tellApart = (context) => context, limit = 50_000 } = options
   const { each = 'state' } = options
