@@ -6,7 +6,7 @@ import { listening, type Piece, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
 /**
- * How a human is told from a mailbox. `natural`: who says a short hello and then listens is one; who says nothing is asked for a key
+ * How a human is distinguished from a mailbox. `natural`: who says a short hello and then listens is one; who says nothing is asked for a key
  * or a hello. `key`: only a key counts. `off`: whoever answers counts.
  */
 export type AnswerCheck = 'natural' | 'key' | 'off'

@@ -25,7 +25,7 @@ export interface CallSettings extends AnswerSettings {
 
 /** What the tenant wants of an answered line; read when the unit is matched. */
 export interface AnswerSettings {
-  /** How a human is told from a mailbox. */
+  /** How a human is distinguished from a mailbox. */
   answerCheck: AnswerCheck
   /** Whether a mailbox gets a short neutral message after its beep. */
   leavesMessage: boolean

@@ -1,6 +1,6 @@
 /**
  * Messages that leave: model, admission, enqueue, the worker with executor, attempt log and completer, channels,
- * webhooks and call-event messages. An attempt is one try to deliver; a dead letter is a message that will not be tried
+ * webhooks and call-event messages. An attempt is one delivery made or failed; a dead letter is a message that will not be tried
  * again by itself. Owns the SQL of messages, their attempts, endpoints, instances, pauses and receipts.
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */

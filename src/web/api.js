@@ -49,9 +49,9 @@ async function call(method, path, body, signal) {
   const type = response.headers.get('content-type') ?? ''
   const answer = type.includes('json') ? await response.json() : await response.text()
   if (response.ok) return answer
-  const told = answer?.error ?? { code: `HTTP_${response.status}`, message: response.statusText }
+  const problem = answer?.error ?? { code: `HTTP_${response.status}`, message: response.statusText }
   if (response.status === 401 && path !== '/api/session') session.value = null
-  throw new ApiError(told, response.status)
+  throw new ApiError(problem, response.status)
 }
 
 /**

@@ -2,11 +2,11 @@ import { get, may, session } from './api.js'
 import { effect, signal } from './lib.js'
 import { every } from './live/clock.js'
 
-/** ms between two looks while the page is seen. */
+/** ms between two polls while the page is visible. */
 const LOOK_MS = 10_000
 
 /**
- * @typedef {object} Process What a process says of itself; what it does not do is left out.
+ * @typedef {object} Process The status of a process; roles that it does not have are left out.
  * @property {boolean} [isThis] it answers this request
  * @property {boolean} [isSilent] its lease has run out
  * @property {string} [node]
@@ -31,31 +31,31 @@ const LOOK_MS = 10_000
 
 /**
  * @template Answer
- * @typedef {Answer & { error?: undefined } | { [Name in keyof Answer]?: undefined } & { error: import('./parts/notice.js').Failed }} Told
+ * @typedef {Answer & { error?: undefined } | { [Name in keyof Answer]?: undefined } & { error: import('./parts/notice.js').Failed }} Settled
  */
 /**
- * @typedef {object} Health What the service says of itself.
- * @property {Told<Status>} [status]
- * @property {Told<import('./api-types.d.ts').Readiness>} [ready]
- * @property {Told<import('./api-types.d.ts').Page<unknown>>} [dead] whether there are dead letters: one at most
+ * @typedef {object} Health The status of the service.
+ * @property {Settled<Status>} [status]
+ * @property {Settled<import('./api-types.d.ts').Readiness>} [ready]
+ * @property {Settled<import('./api-types.d.ts').Page<unknown>>} [dead] whether there are dead letters: one at most
  * @property {number} [at] ms since 1970
  */
 
 /** @type {import('./lib.js').Signal<Health>} */
 export const health = signal({})
 
-/** Looks at the service itself. */
+/** Polls the service's status. */
 export async function look() {
   const [status, ready, dead] = await Promise.all([
-    told(get('/api/status')),
-    told(readiness()),
-    told(get('/api/queue/dead?limit=1')),
+    settled(get('/api/status')),
+    settled(readiness()),
+    settled(get('/api/queue/dead?limit=1')),
   ])
   health.value = { status, ready, dead, at: Date.now() }
 }
 
 /** @param {Promise<any>} answer */
-function told(answer) {
+function settled(answer) {
   return answer.catch((/** @type {unknown} */ error) => ({ error }))
 }
 
@@ -65,7 +65,7 @@ export async function serviceTime() {
   return Date.parse(headers.get('date') ?? '')
 }
 
-/** 503 says what is lacking, so it is no error here. */
+/** A 503 lists what is lacking, so it is no error here. */
 async function readiness() {
   const response = await fetch('/readyz')
   return response.json()

@@ -42,7 +42,7 @@ export interface ExtensionRow {
 export const OPENS_BY = ['key-and-voice', 'key'] as const
 export type OpensBy = (typeof OPENS_BY)[number]
 
-/** How a person on an answered line is told from a mailbox: by a hello or a key, by a key alone, or not at all. */
+/** How a person on an answered line is distinguished from a mailbox: by a hello or a key, by a key alone, or not at all. */
 export const ANSWER_CHECKS = ['natural', 'key', 'off'] as const
 export type AnswerCheck = (typeof ANSWER_CHECKS)[number]
 

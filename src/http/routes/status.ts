@@ -26,7 +26,7 @@ export async function statusRoutes(instance: FastifyInstance, options: StatusRou
       config: { scope: 'read' },
       schema: {
         summary:
-          'What this node knows of itself, and what is worth a look; a key of one tenant is told its own only',
+          'The status of this node, and remarks about what needs attention; a key of one tenant sees its own only',
         response: { 200: statusSchema },
       },
     },

@@ -11,7 +11,7 @@ const planUnreadable = z.boolean().meta({
 /** What lets a visitor in when a resident is on the telephone. */
 export const opensBy = z.enum(OPENS_BY)
 
-/** How a person on an answered line is told from a mailbox. */
+/** How a person on an answered line is distinguished from a mailbox. */
 export const answerCheck = z.enum(ANSWER_CHECKS)
 
 /** What follows a talk without a decision. */

@@ -25,15 +25,15 @@ import { Tree } from './tree.js'
  */
 /** @typedef {{ message: Message, details: Record<string, any>, machines: { delivery: string }, masked: boolean, over: boolean, steps: Step[] }} Life */
 
-/** ms between two looks at a message: while it is owed, and while only a person or its provider can move it. */
+/** ms between two polls of a message: while it is pending, and while only a person or its provider can change it. */
 const OWED_MS = 1000
 const RESTING_MS = 3000
 const OWED = new Set(['pending', 'processing', 'retrying'])
-/** What the service answers to an id that is none, or none any more. */
+/** The service's answers to an id that does not exist, or no longer. */
 const ABSENT = new Set(['MESSAGE_UNKNOWN', 'BODY_INVALID'])
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** A delivery lives in the database, not in an actor: it is looked at on request. */
+/** A delivery lives in the database, not in an actor: it is read on request. */
 export function AskDelivery() {
   const [id, setId] = useState('')
   const [wrong, setWrong] = useState(false)
@@ -58,7 +58,7 @@ export function AskDelivery() {
 }
 
 /**
- * One message: its way along the delivery's chart, step by step, and on while it is looked at.
+ * One message: its steps along the delivery's chart, followed live.
  * @param {{ id: string }} props
  */
 export function Delivery({ id }) {

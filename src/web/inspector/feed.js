@@ -25,7 +25,7 @@ import { signal } from '/assets/lib.js'
 /** @typedef {Pick<Actor, 'id' | 'name' | 'state' | 'status' | 'context' | 'output'> & { on: string }} Moved */
 /**
  * @typedef {{ type: 'hello', masked: boolean } | { type: 'actor' } & Actor | { type: 'event' } & Happening | { type: 'snapshot' } & Moved |
- *   { type: 'ended', name: string } | { type: 'sent', ref: number } | { type: 'refused', ref: number, error: { code: string, message: string } }} Told
+ *   { type: 'ended', name: string } | { type: 'sent', ref: number } | { type: 'refused', ref: number, error: { code: string, message: string } }} FeedMessage
  */
 
 /** Events of the watched root that are kept. */
@@ -130,7 +130,7 @@ function publish() {
   events.value = fresh.events.slice()
 }
 
-/** @param {Told} message */
+/** @param {FeedMessage} message */
 function take(message) {
   switch (message.type) {
     case 'hello':

@@ -186,7 +186,7 @@ function placeOf({ kind, name, facts }) {
 }
 
 /**
- * An event by hand, for who may operate; the call's journal keeps who sent it.
+ * Sends an event by hand, for keys that may operate; the call's journal records who sent it.
  * @param {{ name: string, actor: Actor, label: string, place: string }} props
  */
 function SendForm({ name, actor, label, place }) {
@@ -204,10 +204,10 @@ function SendForm({ name, actor, label, place }) {
   /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
-    const told = [type, ...Object.values(facts)].join(' ')
+    const words = [type, ...Object.values(facts)].join(' ')
     const sure = await ask(
       {
-        title: tr(`Enviar ${told}?`, `Send ${told}?`),
+        title: tr(`Enviar ${words}?`, `Send ${words}?`),
         text: tr(
           `Vai para o ator ${label} (${place}), que age como se tivesse acontecido. Não há como desfazer.`,
           `It goes to the actor ${label} (${place}), which acts as if it had happened. It cannot be undone.`,

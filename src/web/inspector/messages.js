@@ -4,13 +4,13 @@ import { Mark } from '/assets/parts/icons.js'
 import { useLoad } from '/assets/parts/load.js'
 import { failureOf, messageStateOf, moment, tr } from '/assets/words.js'
 
-/** ms between two looks; what a call sends goes on after its end. */
+/** ms between two polls; messages of a call may still be sent after its end. */
 const LOOK_MS = 3000
 /** Messages of a call that are listed, the latest. */
 const LISTED = 50
 
 /**
- * What was or will be sent for a call, each with the way to its delivery.
+ * The messages of a call, each with a link to its delivery.
  * @param {{ call: string }} props
  */
 export function CallMessages({ call }) {

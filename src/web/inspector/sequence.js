@@ -10,7 +10,7 @@ const HEAD = 34
 const DRAWN = 60
 
 /**
- * Who told whom what: a line for each actor, an arrow for each event, the oldest on top.
+ * A sequence diagram: a line for each actor, an arrow for each event, the oldest on top.
  * @param {{ events: Happening[], actors: Map<string, { label: string }>, chosen: string, choose: (id: string) => void }} props
  */
 export function Sequence({ events, actors, chosen, choose }) {

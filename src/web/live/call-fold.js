@@ -1,5 +1,5 @@
 /**
- * How a call looks after an event of its journal. The service uses this file for calls of other processes and the page for calls
+ * The state of a call after an event of its journal. The service uses this file for calls of other processes and the page for calls
  * that it follows, so that both show the same. It imports nothing: Node runs it, and the browser is served it.
  */
 

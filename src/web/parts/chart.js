@@ -150,7 +150,7 @@ const SCROLLBAR = 16
  */
 function fit(place, large) {
   const svg = place.querySelector('svg')
-  // one that is on its way out is told of its size once more
+  // an observer also reports the size of an element that is being removed
   if (!svg || place.offsetWidth === 0) return false
   const { width, height } = svg.viewBox.baseVal
   const style = getComputedStyle(place)

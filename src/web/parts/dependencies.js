@@ -61,7 +61,7 @@ export function dependencies() {
 }
 
 /**
- * The processes that take calls: this one by its own word, the others by their last. A key of one tenant is told of this one only.
+ * The processes that take calls: this one as of now, the others as of their last heartbeat. A key of one tenant sees this one only.
  * @param {Status} status
  * @returns {Process[]}
  */
@@ -93,7 +93,7 @@ function lifeOf({ startedAt, calls, maxCalls, legs }) {
 }
 
 /**
- * Another process on the same database, as it told it with its last sign of life.
+ * Another process on the same database, as of its last heartbeat.
  * @param {Process} node
  * @returns {Dependency}
  */
@@ -111,7 +111,7 @@ function processPart(node) {
     }
   return {
     title: `${tr('Processo', 'Process')} ${node.node}`,
-    // what it lacks is told as bad by the part that it lacks
+    // the dependency that it lacks is shown as bad already
     state: lack
       ? careful(lackOf(lack))
       : node.status === undefined
@@ -222,7 +222,7 @@ function speechState(speech) {
     : { word: tr('só teclas', 'keys only'), shape: 'dot', tone: 'calm' }
 }
 
-/** Everything that somebody should look at, worst first: `{ tone, text, to, ask }`, `ask` what the link of a list says instead. What is merely not in use is not among it. */
+/** Everything that needs attention, worst first: `{ tone, text, to, ask }`, `ask` what the link of a list says instead. What is merely not in use is not among it. */
 export const problems = computed(() => {
   const { ready, dead, status } = health.value
   const lacks = ready?.lacks ?? []
@@ -245,8 +245,8 @@ export const problems = computed(() => {
       to: '#/health',
     })
   for (const { title, state, lack } of dependencies()) {
-    const told = lack !== undefined && lacks.some((one) => one.startsWith(lack))
-    if (state.tone === 'bad' && !told)
+    const isShown = lack !== undefined && lacks.some((one) => one.startsWith(lack))
+    if (state.tone === 'bad' && !isShown)
       found.push({ tone: 'bad', text: `${title}: ${state.word}`, to: '#/health' })
   }
   if ((dead?.items?.length ?? 0) > 0)

@@ -28,7 +28,7 @@ export function Check({ label, checked, set, disabled }) {
 
 /**
  * What the service did not take of the form in `place`, by where it stands in the body: `{ 'residents/0/phone': 'must be …' }`.
- * The first field that is marked gets the focus; what has no field is told.
+ * The first marked field gets the focus; a problem without a field becomes a notice.
  * @param {{ current: HTMLElement | null }} place
  */
 export function useWrong(place) {

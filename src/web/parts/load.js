@@ -5,7 +5,7 @@ import { useCallback, useEffect, useRef, useState } from '../lib.js'
 const RETRY_MS = 3000
 
 /**
- * What `ask` resolves with, asked at once and each `every` ms while somebody looks: `{ value, error, again }`. An error keeps
+ * What `ask` resolves with, asked at once and each `every` ms while the page is visible: `{ value, error, again }`. An error keeps
  * the last value. Without `every` it is asked again after a failure of the connection or the service, so that the view shows
  * what was saved though one answer was lost.
  * @template Value

@@ -10,7 +10,7 @@ import { Icon } from './icons.js'
  * What was done or went wrong last, for a few seconds at the edge of the page.
  * @type {import('../lib.js').Signal<{ text: string, tone: string } | null>}
  */
-const told = signal(null)
+const notice = signal(null)
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let fading
 
@@ -20,9 +20,9 @@ let fading
  */
 export function tell(text, tone = 'ok') {
   clearTimeout(fading)
-  told.value = { text, tone }
+  notice.value = { text, tone }
   fading = setTimeout(() => {
-    told.value = null
+    notice.value = null
   }, 6000)
 }
 
@@ -58,7 +58,7 @@ function raise(toast) {
 }
 
 export function Toast() {
-  const shown = told.value
+  const shown = notice.value
   return html`<div role="status" aria-live="polite">
     ${
       shown &&

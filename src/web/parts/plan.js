@@ -30,7 +30,7 @@ const STRATEGIES = {
 }
 
 /**
- * Why a step is passed over, where the service cannot do it.
+ * Why a step is skipped: what the service lacks for it.
  * @type {Record<Step['kind'], (able: Able) => string>}
  */
 const LACKS = {
@@ -52,8 +52,8 @@ const LACKS = {
 
 /**
  * How a unit is reached, step by step. `plan` null: as whoever stands above it has it, `above`, whose word is `likeAbove`;
- * undefined: one is stored that cannot be read. `wrong` has what the service did not take, by its place. `set` hears the plan
- * and the places that are not any more what they were. `able` has what the service can do.
+ * undefined: one is stored that cannot be read. `wrong` has what the service did not take, by its place. `set` is called with the plan
+ * and the places that changed. `able` has what the service can do.
  * @param {object} props
  * @param {string} props.title
  * @param {Step[] | null | undefined} props.plan
@@ -196,7 +196,7 @@ function Step({ step, index, change, wrong, fixed }) {
 }
 
 /**
- * Each once, of the steps that are passed over.
+ * The note of each kind of skipped step, once.
  * @param {Step[]} plan
  * @param {Able} able
  */

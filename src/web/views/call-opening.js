@@ -10,15 +10,15 @@ import { commandStateOf } from './gate-commands.js'
 /** @typedef {import('../api-types.d.ts').Message} Message */
 /** @typedef {import('../api-types.d.ts').GateCommand} Command */
 
-/** ms between two looks while something may still become of it. */
+/** ms between two polls while the result may still change. */
 const LOOK_MS = 2000
-/** ms after the decision in which the command is written, and those after which nothing more is to be heard of it. */
+/** ms after the decision until the command is written, and until its result is final. */
 const WRITING_MS = 5000
 const LASTS_MS = 60_000
 const OVER = new Set(['acknowledged', 'refused', 'failed', 'expired', 'cancelled'])
 
 /**
- * What became of the command to open of a call that was authorised, with the way to its message. `decidedAt`: ms, the service's.
+ * The result of the command to open for an authorised call, with a link to its message. `decidedAt`: ms, the service's.
  * @param {{ id: string, tenant: string, decidedAt: number }} props
  */
 export function Opening({ id, tenant, decidedAt }) {
@@ -77,7 +77,7 @@ export function Gateless({ tenant, entrance }) {
 }
 
 /**
- * The gate's own word first, then what became of the message that carries the command.
+ * The gate's own answer if there is one, else the state of the message that carries the command.
  * @param {Command | undefined} command
  * @param {Message | undefined} message
  */

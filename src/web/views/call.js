@@ -107,7 +107,7 @@ function useCall(id) {
     const off = onCallEvent((event) => {
       if (event.callId !== id) return
       setEvents((known) => joined(known, [event]))
-      // words and recordings are told by the service
+      // the service alone knows words and recordings
       settling.current ??= setTimeout(read, SETTLE_MS)
     })
     return () => {

@@ -7,7 +7,7 @@ import { lasted, moment, roleName, tr } from '../words.js'
 /** @typedef {import('../api-types.d.ts').Turn} Turn */
 
 /**
- * What was said and pressed on both lines, as it would be told, with what was recorded.
+ * What was said and pressed on both lines, in order, with the recordings.
  * @param {{ id: string, turns: Turn[], recordings: import('../api-types.d.ts').Recording[], live: boolean }} props
  */
 export function Conversation({ id, turns, recordings, live }) {
@@ -46,7 +46,7 @@ export function Conversation({ id, turns, recordings, live }) {
 const SLACK_MS = 80
 
 /**
- * ms since the epoch at which it began; what was said is told when it is over.
+ * ms since the epoch at which it began: a turn that was said is noted when it is over.
  * @param {Turn} turn
  */
 function beganAt({ at, ms }) {
@@ -59,14 +59,14 @@ function beganAt({ at, ms }) {
  */
 function together(turns) {
   /** @type {Turn[]} */
-  const told = []
+  const merged = []
   for (const turn of turns.toSorted((one, other) => beganAt(one) - beganAt(other) || one.seq - other.seq)) {
-    const last = told.at(-1)
+    const last = merged.at(-1)
     if (turn.kind === 'key' && last?.kind === 'key' && last.leg === turn.leg)
-      told[told.length - 1] = { ...last, text: last.text + turn.text }
-    else told.push(turn)
+      merged[merged.length - 1] = { ...last, text: last.text + turn.text }
+    else merged.push(turn)
   }
-  return told
+  return merged
 }
 
 /** @param {{ turn: Turn, id: string, known: Set<string> }} props */

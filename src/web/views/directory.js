@@ -12,7 +12,7 @@ import { Unit } from './unit.js'
 
 const ROW = 44
 
-/** Condominiums, their units and residents, and the gates' ports. */
+/** Condominiums, their units and residents, gates and the ports of the entrances. */
 export function Directory() {
   const tenants = useLoad(
     /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Tenant>>} */ () =>
@@ -183,7 +183,7 @@ function Import({ tenant, done }) {
 }
 
 /**
- * The file goes as it is, so that problems are told by its own lines.
+ * The file is sent as it is, so that problems name its own lines.
  * @param {string} path
  * @param {string} text
  */

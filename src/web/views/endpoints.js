@@ -16,7 +16,7 @@ const EVENTS = [
   'endpoint.disabled',
 ]
 
-/** Where other systems hear of calls. A secret is shown once. */
+/** The URLs to which events of calls are posted. A secret is shown once. */
 export function Endpoints() {
   const { value, error, again } = useLoad(
     /** @returns {Promise<import('../api-types.d.ts').Endpoints>} */ () => get('/api/endpoints'),
@@ -103,7 +103,7 @@ function stateOfEndpoint({ enabled, pausedUntil, disabledReason, failures }) {
 }
 
 /**
- * An event as any other message, once: what becomes of it is told there.
+ * Sends a test event once, as any other message; its page shows the result.
  * @param {{ endpoint: { id: string, url: string, tenantId?: string }, tried: (id: string) => void }} props
  */
 function Try({ endpoint: { id, url, tenantId }, tried }) {

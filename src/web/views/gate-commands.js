@@ -10,11 +10,11 @@ import { moment, tr } from '../words.js'
 /** @typedef {import('../api-types.d.ts').GateCommand} Command */
 
 const ROW = 44
-/** ms between two looks. */
+/** ms between two polls. */
 const LOOK_MS = 5000
 
 /**
- * The last commands to open, and what became of each.
+ * The last commands to open, each with its result.
  * @param {{ tenant: string }} props
  */
 export function Commands({ tenant }) {
@@ -76,10 +76,10 @@ function Details({ command, close }) {
         <thead><tr><th>${tr('Quando', 'When')}</th><th>${tr('O quê', 'What')}</th><th></th></tr></thead>
         <tbody>
           ${audit.map(
-            ({ at, what, ...told }) => html`<tr>
+            ({ at, what, ...facts }) => html`<tr>
               <td class="fixed">${moment(String(at))}</td>
               <td>${stepWord(what)}</td>
-              <td>${toldWord(told)}</td>
+              <td>${factsWord(facts)}</td>
             </tr>`,
           )}
         </tbody>
@@ -94,7 +94,7 @@ function unitWord({ unitNumber }) {
 }
 
 /**
- * A command that nobody took in its time is over, whatever its status says.
+ * A command that was not taken in time is over, whatever its status says.
  * @param {Command} command
  * @returns {import('../words.js').Mark}
  */
@@ -134,7 +134,7 @@ function stepWord(what) {
   return words[String(what)] ?? String(what)
 }
 
-/** @param {Record<string, unknown>} told */
-function toldWord({ code, status, exchange, routing_key: key, attempt }) {
+/** @param {Record<string, unknown>} facts */
+function factsWord({ code, status, exchange, routing_key: key, attempt }) {
   return html`${typeof code === 'string' && html`<code>${code}</code> `}${typeof status === 'number' && `HTTP ${status} `}${typeof exchange === 'string' && `${exchange} → ${key} `}${attempt !== undefined && `${tr('tentativa', 'attempt')} ${attempt}`}`
 }

@@ -19,7 +19,7 @@ const KINDS = {
 }
 
 /**
- * One gate, to be made or changed. `close` hears what the service answered; `tried` the id of the message that tries it.
+ * A form for one gate, new or known. `close` is called with the service's answer, `tried` with the id of the message that tests it.
  * @param {{ gate: Written, taken: string[], tenant: string, close: (saved?: Partial<Saved>) => unknown, tried: (id: string) => void }} props
  */
 export function Gate({ gate, taken, tenant, close, tried }) {
@@ -27,7 +27,7 @@ export function Gate({ gate, taken, tenant, close, tried }) {
   const place = useRef(/** @type {HTMLFormElement | null} */ (null))
   const { wrong, refuse, forget } = useWrong(place)
   const isNew = !gate.known
-  // the broker is everybody's: only a key of all tenants names its exchanges
+  // all tenants share the broker: only a key of all tenants may name an exchange
   const mayAmqp = session.value?.tenantId === null
   const fixed = !may('admin') || (gate.kind === 'amqp' && !mayAmqp)
   /** @param {Partial<Form>} fields */
@@ -106,7 +106,7 @@ function Target({ form, fixed, wrong, change }) {
 }
 
 /**
- * What a gate can be called that is meant to be used: the extensions' ids.
+ * The ids that a gate can have: those of the extensions.
  * @param {{ tenant: string, taken: string[] }} props
  */
 function Ids({ tenant, taken }) {
@@ -141,7 +141,7 @@ function Rotate({ act }) {
 }
 
 /**
- * The command, now and once, as any other message: what becomes of it is told there.
+ * Sends the command once, as any other message; its page shows the result.
  * @param {{ gate: Written, tenant: string, tried: (id: string) => void }} props
  */
 function Try({ gate: { id }, tenant, tried }) {

@@ -7,7 +7,7 @@ import { usePages } from '../parts/pages.js'
 import { channelName, count, failureOf, messageStateOf, moment, recipientOf, tr, typeOf } from '../words.js'
 
 const ROW = 44
-/** ms between two looks at the list. */
+/** ms between two polls of the list. */
 const LOOK_MS = 5000
 const STATUSES = ['failed', 'retrying', 'pending', 'processing', 'sent', 'expired', 'cancelled']
 

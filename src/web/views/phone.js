@@ -136,9 +136,9 @@ export function Phone() {
     </div>`
 }
 
-/** Calls that ring, or will, and have no resident on the line. */
+/** Calls whose telephones ring, or will ring, and that have no resident's leg. */
 function answerable() {
-  // while the service is away nobody knows what rings
+  // while the service cannot be reached, nothing is known about ringing telephones
   if (connection.value !== 'open') return []
   return calls.value.filter(
     ({ endedAt, awaitingVisitor, state, snapshot }) =>
@@ -147,12 +147,12 @@ function answerable() {
   )
 }
 
-/** Whether no process that takes calls rings anybody; what a key is not told of, it cannot know. */
+/** Whether every known process that takes calls has CLICKTOCALL=off; a key of one tenant knows of this one only. */
 function nobodyRings() {
   const { status } = health.value
   const others = (status?.nodes ?? []).filter(({ isThis }) => !isThis)
-  const told = [status, ...others].flatMap((process) => process?.clickToCall ?? [])
-  return told.length > 0 && told.every((mode) => mode === 'off')
+  const modes = [status, ...others].flatMap((process) => process?.clickToCall ?? [])
+  return modes.length > 0 && modes.every((mode) => mode === 'off')
 }
 
 /** @param {{ role: Role }} props */

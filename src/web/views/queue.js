@@ -12,9 +12,9 @@ import { Pauses } from './pauses.js'
 
 /** @typedef {import('../api-types.d.ts').QueueStatistics} Statistics */
 
-/** ms between two looks at the queue. */
+/** ms between two polls of the queue. */
 const LOOK_MS = 3000
-/** Looks that the plots go back: 10 minutes. */
+/** Polls that the plots go back: 10 minutes. */
 const KEPT = 200
 
 // kept while other views are looked at, so that coming back finds the line still there
@@ -23,7 +23,7 @@ const history = signal({ times: [], size: [], processed: [], failed: [] })
 /** @type {{ at: number, processed: number | null, failed: number | null } | undefined} */
 let before
 
-/** What leaves: how much waits, how fast it goes, and what failed for good. */
+/** Sending: how many messages wait, how fast they leave, and which failed for good. */
 export function Queue() {
   const statistics = useLoad(() => get('/api/queue/stats').then(remember), [], LOOK_MS)
   const [status, setStatus] = useState('failed')
@@ -45,7 +45,7 @@ export function Queue() {
 }
 
 /**
- * Counts only ever rise, so a rate is what two looks differ by.
+ * Counts only rise, so the rate is the difference between two polls.
  * @param {Statistics} statistics
  */
 function remember(statistics) {

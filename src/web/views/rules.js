@@ -8,7 +8,7 @@ import { locale, moment, tr } from '../words.js'
 const BLANK = { name: '', phone: '', unit: '', block: '', reason: '' }
 
 /**
- * What decides before anybody is rung: who is turned away, and when visitors are let in by themselves.
+ * The rules that decide before anybody is called: who is blocked, and when visitors are let in automatically.
  * @param {{ tenant: string }} props
  */
 export function Rules({ tenant }) {
@@ -45,7 +45,7 @@ function Blocked({ tenant }) {
       list=${list}
       path="/api/blocked"
       none=${tr('Nenhum visitante está bloqueado.', 'No visitor is blocked.')}
-      told=${({
+      sentence=${({
         name,
         phone,
         reason,
@@ -122,7 +122,7 @@ function Windows({ tenant }) {
       list=${list}
       path="/api/windows"
       none=${tr('O morador é sempre consultado.', 'The resident is always asked.')}
-      told=${({
+      sentence=${({
         weekdays: days,
         from,
         to,
@@ -182,22 +182,22 @@ function clockIn(timeZone) {
 }
 
 /**
- * The rules there are, each with a way to take it back.
+ * The existing rules, each with a button that deletes it.
  * @template {{ id: string }} Rule
  * @param {object} props
  * @param {{ value: import('../api-types.d.ts').Page<Rule> | undefined, error: any, again: () => Promise<void> }} props.list
  * @param {string} props.path
  * @param {string} props.none
- * @param {(rule: Rule) => import('../lib.js').Markup} props.told
+ * @param {(rule: Rule) => import('../lib.js').Markup} props.sentence
  */
-function Rows({ list: { value, error, again }, path, none, told }) {
+function Rows({ list: { value, error, again }, path, none, sentence }) {
   if (error && !value) return html`<${Failure} error=${error} again=${again} />`
   if (!value) return null
   if (value.items.length === 0) return html`<${Empty} title=${none} />`
   return html`<ul class="rules">
     ${value.items.map(
       (rule) => html`<li key=${rule.id}>
-        <span>${told(rule)}</span>
+        <span>${sentence(rule)}</span>
         ${
           may('admin') &&
           html`<${Do}

@@ -32,7 +32,7 @@ const BLANK = {
 }
 
 /**
- * The condominiums that the key may see. Only a key of all of them makes and deletes one. `changed` hears which there is now.
+ * The condominiums that the key may see. Only a key of all of them makes and deletes one. `changed` is called with the id that is left to show.
  * @param {{ tenants: import('../api-types.d.ts').Tenant[], changed: (id: string | null) => void }} props
  */
 export function Tenants({ tenants, changed }) {
@@ -73,7 +73,7 @@ function mayMake() {
 }
 
 /**
- * One tenant, to be made or changed. `close` hears the id of what was made or changed, null of what was deleted.
+ * One tenant, to be made or changed. `close` is called with the id of the saved tenant, or null after a deletion.
  * @param {{ tenant: Written, close: (id?: string | null) => void }} props
  */
 function Tenant({ tenant, close }) {
