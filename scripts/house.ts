@@ -158,33 +158,55 @@ function floorProblems(text: string): string[] {
   return problems
 }
 
-/** Under `### A way (N files)` each item of the numbered list names files, each once; `→ A way` stands for the files of that one. */
+/**
+ * Under `### A way (N files, asks M)` each item of the numbered list names files, each once: those that the thing passes through,
+ * and after "asks" those that are only asked. `→ A way` stands for the files of that one.
+ */
 function wayProblems(text: string): string[] {
   const problems: string[] = []
-  const ways = new Map<string, Set<string>>()
+  const ways = new Map<string, Way>()
   const section = /^## Ways\n([\s\S]*?)(?=^## )/m.exec(text)?.[1] ?? ''
   for (const part of section.split(/^### /m).slice(1)) {
-    const [, name, count] = /^(.+) \((\d+) files\)\n/.exec(part) ?? []
+    const [, name, files, asks = '0'] = /^(.+) \((\d+) files(?:, asks (\d+))?\)\n/.exec(part) ?? []
     if (name === undefined) {
       problems.push(`"${part.split('\n')[0]}" does not count its files`)
       continue
     }
-    const files = new Set<string>()
+    const own = new Set<string>()
+    const way: Way = { through: new Set(), asked: new Set() }
     let at = 0
-    for (const [, number, item] of part.matchAll(/^(\d+)\. (.+)$/gm)) {
+    // an item goes on in indented lines
+    for (const [, number, item] of part.matchAll(/^(\d+)\. (.+(?:\n {2,}.+)*)/gm)) {
       if (Number(number) !== ++at) problems.push(`${name}: item ${number} is out of order`)
-      const shared = /^→ (.+)$/.exec(item!)?.[1]
-      const named = shared === undefined ? (item!.match(PATH) ?? []) : [...(ways.get(shared) ?? [])]
-      if (named.length === 0) problems.push(`${name}: item ${number} names no file`)
-      for (const file of named) {
-        if (shared === undefined && files.has(file)) problems.push(`${name}: ${file} is named twice`)
-        files.add(file)
+      const shared = ways.get(/^→ (.+)$/.exec(item!)?.[1] ?? '')
+      if (shared) {
+        for (const file of shared.through) way.through.add(file)
+        for (const file of shared.asked) way.asked.add(file)
+        continue
       }
+      const [through = '', ...asked] = item!.split(/\basks\b/)
+      const named = [through.match(PATH) ?? [], asked.join(' ').match(PATH) ?? []] as const
+      if (named[0].length === 0) problems.push(`${name}: item ${number} names no file`)
+      for (const file of named.flat()) {
+        if (own.has(file)) problems.push(`${name}: ${file} is named twice`)
+        own.add(file)
+      }
+      for (const file of named[0]) way.through.add(file)
+      for (const file of named[1]) way.asked.add(file)
     }
-    if (files.size !== Number(count)) problems.push(`${name} counts ${count} files and has ${files.size}`)
-    ways.set(name, files)
+    for (const file of way.through) way.asked.delete(file)
+    if (way.through.size !== Number(files) || way.asked.size !== Number(asks))
+      problems.push(
+        `${name} counts ${files} files and ${asks} asked, and has ${way.through.size} and ${way.asked.size}`,
+      )
+    ways.set(name, way)
   }
   return ways.size > 0 ? problems : [...problems, 'it has no ways']
+}
+
+interface Way {
+  through: Set<string>
+  asked: Set<string>
 }
 
 /** Files that documents and comments name by their path exist. */

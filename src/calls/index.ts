@@ -6,7 +6,7 @@
  */
 export type { LiveCall } from './call.ts'
 export { createCallEffects } from './call-effects.ts'
-export { type Command, createCommands } from './commands.ts'
+export { type Command, createCommands, createRouting, type Routing } from './commands.ts'
 export { deadline } from './deadline.ts'
 export { createEndedCalls } from './ended.ts'
 export { createEntrancePorts, type EntrancePorts, type PortChanges } from './entrance-ports.ts'
@@ -16,7 +16,6 @@ export { endOrphanedCalls } from './recovery/orphaned-calls.ts'
 export { createSnapshots } from './recovery/snapshots.ts'
 export { type Calls, createCalls } from './registry.ts'
 export { startRetention } from './retention.ts'
-export { createRouting, type Routing } from './routing.ts'
 export { createSpeechEffects } from './speech-effects.ts'
 export {
   type CallRow,
