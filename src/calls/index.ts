@@ -26,6 +26,6 @@ export {
   listCalls,
   writeBatch,
 } from './sql/calls.ts'
-export { eventsAfter, lastEventId, type PlacedEvent, stateEventsOf } from './sql/events.ts'
+export { eventsAfter, eventsOfKinds, lastEventId, type PlacedEvent, stateEventsOf } from './sql/events.ts'
 export { callsAwaitingVisitor } from './sql/snapshots.ts'
 export type { WrittenQuestion } from './written-questions.ts'

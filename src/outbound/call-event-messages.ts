@@ -1,9 +1,11 @@
 import type { EventRow } from '../calls/index.ts'
 import { canonicalNumber, findUnreached } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
+import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
+import { startCallEventSweep } from './call-event-sweep.ts'
 import type { Trouble, TroubledEndpoint } from './channels/webhook.ts'
 import type { EventType } from './forms.ts'
 import { type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
@@ -17,6 +19,9 @@ const NOTE_MS = 60 * 60 * 1000
 /** Outcomes of visits that reached nobody, unless a resident answered and left it undecided. */
 const UNREACHED = ['unanswered', 'unreachable']
 const WAS_ANSWERED = ['undecided', 'resident-left']
+
+/** Kinds of events that lead to messages. */
+const KINDS = ['started', 'decided', 'ended']
 
 /** Texts of our own to residents. They never name a visitor, because a chat keeps them for ever. */
 const TEXTS: Record<Locale, { unreached(unit: string): string }> = {
@@ -37,10 +42,20 @@ export interface CallEventMessagesOptions {
   accounts: Accounts
   /** WEBHOOK_URL is set; it gets every event. */
   ownEndpoint: boolean
+  /** Whether this process also derives the messages again that a killed process owes. */
+  sweeps: boolean
+  /** ms between two sweeps; shorter in tests. */
+  everyMs?: number
   /** For tenants without their own. */
   locale: Locale
   log: Logger
   now?: () => number
+}
+
+/** One message, or several, that a call event leads to. `facts` are for the log. */
+interface Owed {
+  facts: object
+  run: () => Promise<void>
 }
 
 /** Where a call event happened, as the journal has it. */
@@ -49,6 +64,8 @@ export interface CallPlace {
   /** Id of the extension; null for the main port pair. */
   gate: string | null
   unit: { id: string; number: string } | null
+  /** Of a call that began anew under a used UUID; absent for the first. */
+  beginning?: string | undefined
 }
 
 /** A ringing that an outside dialler must do (CLICKTOCALL=manual). */
@@ -64,21 +81,21 @@ export interface WantedResident {
 
 /**
  * Turns call events into messages: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, and a note to
- * residents who were not reached. It follows the journal and never delays it. No message has what was said in the call.
+ * residents who were not reached. It follows the journal and never delays it; a sweep finds what a killed process left undone. No message has what was said in the call.
  */
 export function createCallEventMessages(options: CallEventMessagesOptions) {
-  const { outbound, database, accounts, ownEndpoint, locale, log, now = Date.now } = options
+  const { outbound, database, accounts, ownEndpoint, sweeps, everyMs, locale, log, now = Date.now } = options
   const outbox = createOutbox({ log })
 
-  const publish = (
+  const webhook = (
     tenantId: string,
     content: WebhookContent & { type: EventType },
     extra: { key: string } & Partial<Pick<NewMessage, 'callId' | 'priority' | 'expiresAt'>>,
     except?: string,
-  ): void => {
+  ): Owed => {
     const { key, ...rest } = extra
     const facts = { tenant: tenantId, event: content.type, ...(rest.callId && { call_id: rest.callId }) }
-    outbox.add(facts, async () => {
+    const run = async () => {
       if (rest.expiresAt && rest.expiresAt.getTime() <= now()) return
       const endpoints = await endpointsFor(database, tenantId, content.type)
       const all = [...endpoints, ...(ownEndpoint ? [OWN_ENDPOINT] : [])].filter((id) => id !== except)
@@ -94,28 +111,34 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
           }),
         ),
       )
-    })
+    }
+    return { facts, run }
   }
 
-  const publishCallEvent = (
+  const publish = (...given: Parameters<typeof webhook>): void => {
+    const { facts, run } = webhook(...given)
+    outbox.add(facts, run)
+  }
+
+  const callEvent = (
     type: EventType,
     { callId, at }: EventRow,
     data: CallPlace & Record<string, unknown>,
-  ): void => {
-    const { tenant, unit, ...facts } = data
+  ): Owed => {
+    const { tenant, unit, beginning, ...facts } = data
     const content = {
       type,
       timestamp: at.toISOString(),
       data: { call_id: callId, tenant, unit: unit?.number ?? null, ...facts },
     }
-    publish(tenant, content, { key: `${type}:${callId}`, callId })
+    return webhook(tenant, content, { key: [type, callId, beginning].filter(Boolean).join(':'), callId })
   }
 
-  const noteUnreached = (event: EventRow, { tenant, unit }: CallPlace): void => {
+  const unreached = (event: EventRow, { tenant, unit }: CallPlace): Owed[] => {
     const { callId } = event
-    if (!unit) return
+    if (!unit) return []
     const expiresAt = new Date(event.at.getTime() + NOTE_MS)
-    outbox.add({ call_id: callId, tenant }, async () => {
+    const run = async () => {
       if (expiresAt.getTime() <= now()) return
       const found = await findUnreached(database, tenant, unit.id)
       if (!found || found.residents.length === 0) return
@@ -136,27 +159,53 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
           callId,
         })
       }
-    })
+    }
+    return [{ facts: { call_id: callId, tenant }, run }]
   }
 
-  const onCallEvent = (event: EventRow): void => {
+  /** The messages of a call event. Their keys are the event's: enqueued again, they are the same messages. */
+  const owedBy = (event: EventRow): Owed[] => {
     const data = event.data as CallPlace & Record<string, unknown>
     const { kind } = event
     if (kind === 'started') {
-      const { tenant, gate } = data
-      publishCallEvent('call.started', event, { tenant, gate, unit: null })
-    } else if (kind === 'decided') {
-      const { tenant, gate, unit, verdict, by, via } = data
-      publishCallEvent('call.decided', event, { tenant, gate, unit, verdict, by, via })
-    } else if (kind === 'ended') {
-      const { tenant, gate, unit, outcome, reason, durations } = data
-      publishCallEvent('call.ended', event, { tenant, gate, unit, outcome, reason, durations })
-      if (UNREACHED.includes(String(outcome)) && !WAS_ANSWERED.includes(String(reason)))
-        noteUnreached(event, data)
+      const { tenant, gate, beginning } = data
+      return [callEvent('call.started', event, { tenant, gate, unit: null, beginning })]
     }
+    if (kind === 'decided') {
+      const { tenant, gate, unit, verdict, by, via, beginning } = data
+      return [callEvent('call.decided', event, { tenant, gate, unit, verdict, by, via, beginning })]
+    }
+    if (kind !== 'ended') return []
+    const { tenant, gate, unit, outcome, reason, durations, beginning } = data
+    const ended = callEvent('call.ended', event, {
+      tenant,
+      gate,
+      unit,
+      outcome,
+      reason,
+      durations,
+      beginning,
+    })
+    const isUnreached = UNREACHED.includes(String(outcome)) && !WAS_ANSWERED.includes(String(reason))
+    return isUnreached ? [ended, ...unreached(event, data)] : [ended]
   }
 
-  const unsubscribe = options.journal.subscribe(onCallEvent)
+  const unsubscribe = options.journal.subscribe((event) => {
+    for (const { facts, run } of owedBy(event)) outbox.add(facts, run)
+  })
+
+  const republish = async (event: EventRow): Promise<void> => {
+    for (const { facts, run } of owedBy(event)) {
+      await run().catch((error) => {
+        const { code } = asPorteiroError(error)
+        if (code === 'DATABASE_UNREACHABLE') throw error
+        log.error({ ...facts, code, reason: reasonOf(error) }, 'cannot send an event')
+      })
+    }
+  }
+  const sweep = sweeps
+    ? startCallEventSweep({ database, kinds: KINDS, publish: republish, log, ...(everyMs && { everyMs }) })
+    : undefined
 
   return {
     /**
@@ -190,6 +239,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
     counts: outbox.counts,
     async close(): Promise<void> {
       unsubscribe()
+      await sweep?.close()
       await outbox.close()
     },
   }

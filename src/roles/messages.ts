@@ -86,6 +86,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     database,
     accounts,
     ownEndpoint: channels.webhook !== undefined,
+    sweeps: works,
     locale,
     log,
   })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import { createJournal, type EventRow } from '../../src/calls/index.ts'
+import { createJournal, type EventRow, writeBatch } from '../../src/calls/index.ts'
 import { importDirectory, parseDirectory } from '../../src/directory/index.ts'
 import {
   commandIdOf,
@@ -62,6 +62,7 @@ function openCallEvents(rig: Rig, database: Database, options: Partial<CallEvent
     database,
     accounts: createAccounts({ database, own: { whatsapp: WHATSAPP } }),
     ownEndpoint: false,
+    sweeps: false,
     locale: 'pt-BR',
     log,
     ...options,
@@ -370,6 +371,43 @@ test('trouble with an endpoint is told to the others of its tenant', async (rig)
     [well.endpoint.id, 'endpoint.paused'],
     [OWN_ENDPOINT, 'endpoint.paused'],
   ])
+})
+
+test('what a killed process did not enqueue is derived again from the journal, and what it did is not doubled', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await createEndpoint(database, TENANT, { url: 'https://all.example/' })
+  const place = { tenant: TENANT, gate: null }
+  const [lost, late] = [randomUUID(), randomUUID()]
+  const event = (callId: string, kind: string): EventRow => ({
+    ...{ callId, seq: 0, at: new Date(), kind, leg: null },
+    data: { ...place, unit: null, verdict: 'denied', by: 'resident', via: 'key' },
+  })
+  // written, and then its process was killed
+  await writeBatch(database, { calls: [], events: [event(lost, 'started')] })
+  const first = openCallEvents(rig, database, { sweeps: true, everyMs: 20 })
+  await eventually(() => first.messages.length === 1 || undefined)
+  await writeBatch(database, {
+    calls: [],
+    events: [event(late, 'decided'), { ...event(late, 'key'), seq: 1 }],
+  })
+  const messages = await eventually(() => (first.messages.length === 2 ? first.messages : undefined))
+  assert.equal(
+    messages.map(({ callId, body }) => [callId, body['type']]),
+    [
+      [lost, 'call.started'],
+      [late, 'call.decided'],
+    ],
+  )
+  // a message's key is that of the event, whoever enqueues it
+  first.happens(late, 'decided', event(late, 'decided').data as object)
+  await first.settled()
+  assert.is(first.messages[2]!.idempotencyKey, first.messages[1]!.idempotencyKey)
+  await eventually(async () => {
+    const [row] = await database.query<{ done: boolean }>(
+      'select after_id = (select max(id) from call_events) as done from call_event_cursor',
+    )
+    return row!.done || undefined
+  })
 })
 
 test.run()

@@ -65,6 +65,7 @@ async function openHouse(rig: Rig, settings: Environment) {
     database,
     accounts,
     ownEndpoint,
+    sweeps: false,
     locale: 'pt-BR',
     log,
   })

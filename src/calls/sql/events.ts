@@ -23,6 +23,19 @@ export async function eventsAfter(
   return rows.map((row) => ({ ...row, id: Number(row.id) }))
 }
 
+/** The events of these kinds after `after` and up to `upTo`, in order. */
+export async function eventsOfKinds(
+  database: Querier,
+  { kinds, after, upTo, limit }: { kinds: readonly string[]; after: number; upTo: number; limit: number },
+): Promise<(EventRow & { id: number })[]> {
+  const rows = await database.query<EventRow & { id: string }>(
+    `select id, call_id as "callId", seq, at, kind, leg, data from call_events
+     where id > $1 and id <= $2 and kind = any($3) order by id limit $4`,
+    [after, upTo, kinds, limit],
+  )
+  return rows.map((row) => ({ ...row, id: Number(row.id) }))
+}
+
 /** The events about states and legs of these calls, by call and in order. */
 export async function stateEventsOf(
   database: Querier,
