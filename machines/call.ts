@@ -227,8 +227,9 @@ export const callMachine = setup({
       invoke: {
         src: 'contact',
         id: 'contact',
-        input: ({ context: { callId, unit, attempts, searches, settings } }) => ({
+        input: ({ context: { callId, beginning, unit, attempts, searches, settings } }) => ({
           callId,
+          beginning,
           unit: unit!,
           attempts,
           searches,

@@ -33,6 +33,8 @@ export type ContactStep = RingStep | TogetherStep | AskStep
 
 export interface ContactInput {
   callId: string
+  /** Of a call that began anew under its UUID. */
+  beginning?: string | undefined
   unit: Unit
   /** The steps, in order. */
   attempts: ContactStep[]
@@ -340,9 +342,10 @@ function childOf(place: number): string {
 }
 
 /** The attempt id of the current step. A dialer ignores an id that it has called before, so a repeated step gets a new one. */
-function idOf({ callId, searches = 0, begun, repeats }: ContactContext): string {
+function idOf({ callId, beginning, searches = 0, begun, repeats }: ContactContext): string {
+  const anew = beginning === undefined ? '' : `${beginning}-`
   const search = searches > 0 ? `s${searches}-` : ''
-  return `${callId}-${search}${repeats > 0 ? `r${repeats}-` : ''}${begun}`
+  return `${callId}-${anew}${search}${repeats > 0 ? `r${repeats}-` : ''}${begun}`
 }
 
 function dialRequests(context: ContactContext): DialRequest[] {

@@ -42,6 +42,8 @@ export interface CallInput {
   callId: string
   /** Milliseconds since the epoch. */
   startedAt: number
+  /** Distinguishes the call from an earlier one of its UUID, whose ids must not be used again; absent for the first. */
+  beginning?: string
   /** The condominium's name, if the greeting has it. */
   welcome: string | null
   settings: CallSettings

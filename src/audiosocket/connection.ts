@@ -35,8 +35,8 @@ export interface Connection {
   /** Resolves when the socket is closed, whoever closed it. */
   readonly closed: Promise<void>
   /**
-   * May be called once. Earlier events are delivered in order, after the caller's current turn. Without a source the only
-   * output is what `write` gets, unpaced.
+   * Earlier events are delivered in order, after the caller's current turn. Without a source the only output is what `write`
+   * gets, unpaced. A second call replaces listener and source of the first: a leg that was held joins its call.
    */
   attach(listener: ConnectionListener, source?: FrameSource): void
   /** Sends one whole audio message at once, if the connection is open. Only for a connection without a source. */
@@ -86,7 +86,6 @@ class SocketConnection implements Connection, ConnectionFeed {
   rate = SAMPLE_RATE
   framesIn = 0
   framesOut = 0
-  attached = false
   readonly id: string
   readonly role: Role
   readonly entrance: string | undefined
@@ -126,8 +125,8 @@ class SocketConnection implements Connection, ConnectionFeed {
   }
 
   attach(listener: ConnectionListener, source?: FrameSource): void {
-    if (this.attached) throw fail('BUG', {}, new Error('a connection has one listener'))
-    this.attached = true
+    this.track?.remove()
+    this.track = undefined
     if (this.state === 'open' && source !== undefined) {
       this.track = this.pacer.add(
         source,

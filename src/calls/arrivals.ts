@@ -7,15 +7,19 @@ import type { Logger } from '../platform/log.ts'
 import { delay } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
-import type { Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
+import type { Again, Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
 import type { Elsewhere } from './sql/snapshots.ts'
 
 /** ms between two checks whether a process is still alive. */
 const AGAIN_MS = 1000
+/** ms of a look-up after which its leg is held with a prompt. */
+const HOLD_MS = 1000
 
 /** How a call begins here: the journal's next number, and the snapshot of a restored call. */
 export interface Beginning {
   seq: number
+  /** Whether the UUID was used before by a call that cannot go on; `unsure`: nobody can tell. */
+  again?: Again
   restored?: RestoredVisit
 }
 
@@ -41,7 +45,7 @@ interface ArrivalsOptions {
   begin: (arrived: ArrivedLeg, beginning: Beginning) => void
   /** `attemptId`: null where it is not known which telephone it is. */
   join: (call: LiveCall, arrived: ArrivedLeg, attemptId: string | null) => void
-  media: Pick<MediaPort, 'reject' | 'relay'>
+  media: Pick<MediaPort, 'hold' | 'reject' | 'relay'>
   /** Called when a waiting visitor was taken or rejected. */
   onSettled: () => void
   log: Logger
@@ -81,18 +85,24 @@ export function createArrivals(options: ArrivalsOptions) {
    * is over: Asterisk connects again because that process does not answer, and a rejected visitor does not come back.
    */
   const recall = async ({ uuid: id }: ArrivedLeg) => {
-    const first = await snapshots!.recall(id)
+    const first = await snapshots!.recall(id, closing)
     let arrival = first
     while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
       await delay(AGAIN_MS, closing)
-      arrival = await snapshots!.recall(id)
+      arrival = await snapshots!.recall(id, closing)
     }
     return arrival
   }
 
+  /** A leg that waits long hears so. */
+  const held = async <T>({ leg }: ArrivedLeg, lookup: Promise<T>): Promise<T> => {
+    const timer = setTimeout(() => media.hold(leg), HOLD_MS)
+    return lookup.finally(() => clearTimeout(timer))
+  }
+
   /** Looks the visitor's call up, then begins, restores or rejects it. */
   const receive = async (arrived: ArrivedLeg) => {
-    const arrival = await recall(arrived)
+    const arrival = await held(arrived, recall(arrived))
     waiting.delete(arrived.uuid)
     if (closing.aborted) return media.reject(arrived.leg)
     if (arrival.is === 'restored') return begin(arrived, { seq: arrival.seq, restored: arrival.visit })
@@ -102,14 +112,14 @@ export function createArrivals(options: ArrivalsOptions) {
     }
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
     if (isDraining()) return media.reject(arrived.leg, 'service-closing')
-    begin(arrived, { seq: arrival.seq })
+    begin(arrived, { seq: arrival.seq, again: arrival.again })
   }
 
   const isHere = ({ uuid }: ArrivedLeg) => find(uuid) !== undefined || findTelephone(uuid) !== undefined
 
   /** A resident's leg whose call is not here. */
   const seek = async (arrived: ArrivedLeg, reject: Rejects) => {
-    const found = await snapshots!.locate(arrived.uuid)
+    const found = await held(arrived, snapshots!.locate(arrived.uuid, closing))
     const address = found?.addresses.resident
     if (closing.aborted) return media.reject(arrived.leg)
     // the visitor may have come back meanwhile

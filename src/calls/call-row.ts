@@ -41,8 +41,14 @@ function portOf(remote: string): string {
 
 /** Tenant, entrance and unit of a call, for events whose consumers know nothing else of it. */
 export function placeOf({ tenantId, entrance, actor }: LiveCall) {
-  const { unit } = actor.getSnapshot().context
-  return { tenant: tenantId, gate: entrance ?? null, unit: unit && { id: unit.id, number: unit.number } }
+  const { unit, beginning } = actor.getSnapshot().context
+  return {
+    tenant: tenantId,
+    gate: entrance ?? null,
+    unit: unit && { id: unit.id, number: unit.number },
+    // consumers deduplicate by call id, and this is another call under the same
+    ...(beginning !== undefined && { beginning }),
+  }
 }
 
 /** The result of a call whose PBX did not close in time. */

@@ -107,6 +107,8 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     /** The entrance of a leg; without a name, that of the main port pair. */
     of: (entrance: string | undefined): Entrance =>
       (entrance === undefined ? undefined : known.get(entrance)) ?? main,
+    /** The tenants whose visitors come in here. */
+    tenants: (): string[] => [...new Set([main, ...known.values()].map(({ tenantId }) => tenantId))],
     /**
      * Whether a resident's leg of this tenant's call may come in by an entrance: its own, and the main port pair for tenants without
      * one.

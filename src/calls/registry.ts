@@ -27,7 +27,7 @@ interface CallsOptions {
   admits: (tenantId: string, entrance: string | undefined) => boolean
   /** The resident port of an entrance. */
   residentPort: (entrance: string | undefined) => number | undefined
-  media: Pick<MediaPort, 'open' | 'reject' | 'relay' | 'forgetCall'>
+  media: Pick<MediaPort, 'open' | 'hold' | 'reject' | 'relay' | 'forgetCall'>
   ended: EndedCalls
   journal: Journal
   /** Undefined if calls do not outlive their process. */
@@ -67,7 +67,7 @@ export function createCalls(options: CallsOptions) {
     unitId: string | undefined
   }
 
-  const begin = (arrived: ArrivedLeg, { seq: first, restored }: Beginning) => {
+  const begin = (arrived: ArrivedLeg, { seq: first, again, restored }: Beginning) => {
     const { uuid: id } = arrived
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
@@ -84,6 +84,7 @@ export function createCalls(options: CallsOptions) {
       input: {
         callId: id,
         startedAt: startedAt.getTime(),
+        ...(again && { beginning: `b${startedAt.getTime().toString(36)}` }),
         welcome,
         settings: { ...settings, bargesIn, ringsEarly: options.ringsEarly() },
       },
@@ -130,7 +131,8 @@ export function createCalls(options: CallsOptions) {
     live.set(id, call)
     for (const [attemptId, legId] of Object.entries(before?.facts.legs ?? {})) expect(call, attemptId, legId)
     const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: arrived.remote }
-    const place = { tenant: call.tenantId, gate: entrance ?? null, node: nodeId }
+    const { unit: _, ...its } = placeOf(call)
+    const place = { ...its, node: nodeId }
     if (restored) note('restored', null, { ...place, before: restored.before })
     else note('started', null, place)
     connect(call, arrived)
@@ -149,6 +151,10 @@ export function createCalls(options: CallsOptions) {
       log.info({ ...facts, from: node, from_instance: instance, silent_ms: silentMs }, 'call restored')
       return resume(call)
     }
+    // the visitor may have said all of this before
+    if (again === 'used') call.preface = [APOLOGY]
+    if (again)
+      log.warn({ ...facts, again }, 'a call begins anew under a UUID that was, or may have been, used before')
     log.info(facts, 'call started')
     actor.start()
   }

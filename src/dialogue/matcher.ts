@@ -1,5 +1,9 @@
+import { withTimeout } from '../platform/time.ts'
 import { createDirectoryIndex, type DirectoryIndex, type IndexedUnit } from './directory-index.ts'
 import { type Match, matchUnit, type WantedUnit } from './match.ts'
+
+/** ms for the directory to say that it has not changed; after that the older index serves. The visitor waits. */
+const REVISION_MS = 2500
 
 interface MatcherOptions<U extends IndexedUnit> {
   load: (tenantId: string) => Promise<readonly U[]>
@@ -34,7 +38,8 @@ export function createMatcher<U extends IndexedUnit>({
     const known = prepared.get(tenantId)
     try {
       // asked first: a change during the load makes the next question load again
-      const current = await revision(tenantId)
+      const current = known ? await withTimeout(REVISION_MS, revision(tenantId)) : await revision(tenantId)
+      if (current === undefined) throw new Error(`no answer in ${REVISION_MS} ms`)
       if (known?.revision === current) return known.index
       const index = createDirectoryIndex(await load(tenantId))
       prepared.set(tenantId, { revision: current, index })

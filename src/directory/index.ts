@@ -27,12 +27,10 @@ export {
 } from './file.ts'
 export { canonicalNumber, DEFAULT_COUNTRY, numberProblem, readNumber } from './phone-number.ts'
 export {
-  decideEarly,
   type EarlyDecision,
   exportRules,
   importRules,
   type ResolvedPlan,
-  resolvePlan,
 } from './rules.ts'
 export {
   AFTER_TALK,
@@ -42,14 +40,12 @@ export {
   type ExtensionRow,
   exportDirectory,
   findTenant,
-  findUnit,
   findUnits,
   importDirectory,
   listExtensions,
   listUnits,
   OPENS_BY,
   type OpensBy,
-  readAnswerRules,
   type Unit,
 } from './sql/directory.ts'
 export { deleteExtension, writeExtension } from './sql/extensions.ts'
@@ -78,5 +74,6 @@ export {
   writeResidents,
 } from './sql/units.ts'
 export { findUnreached } from './sql/unreached.ts'
+export { createStandby } from './standby.ts'
 export { isAt } from './unit-place.ts'
 export { directoryWarnings } from './warnings.ts'

@@ -41,15 +41,42 @@ export async function resolvePlan(
      from tenants t left join units u on u.tenant_id = t.id and u.id = $2 where t.id = $1`,
     [tenantId, unitId],
   )
+  return readPlanOf(row ?? { unit: null, tenant: null })
+}
+
+/** The first stored plan that can be read, the unit's before the tenant's. */
+export function readPlanOf(row: { unit: unknown; tenant: unknown }): ResolvedPlan {
   let problem: ResolvedPlan['problem'] = null
   for (const from of ['unit', 'tenant'] as const) {
-    const stored = row?.[from] ?? null
+    const stored = row[from] ?? null
     if (stored === null) continue
     const plan = contactPlan.safeParse(stored)
     if (plan.success) return { steps: plan.data, from, problem }
     problem ??= from
   }
   return { steps: DEFAULT_PLAN, from: 'default', problem }
+}
+
+/** The stored plans of a tenant, readable or not: its own, and those of its units by id. */
+export interface StoredPlans {
+  tenant: unknown
+  units: ReadonlyMap<string, unknown>
+}
+
+export async function listPlans(database: Querier, tenantId: string): Promise<StoredPlans> {
+  const plans = await readPlans(database, tenantId)
+  return {
+    tenant: plans.find(({ unit }) => unit === null)?.plan ?? null,
+    units: new Map(plans.flatMap(({ unit, plan }) => (unit === null ? [] : [[unit, plan] as const]))),
+  }
+}
+
+function readPlans(database: Querier, tenantId: string) {
+  return database.query<{ unit: string | null; plan: ContactPlan }>(
+    `select null as unit, settings -> 'plan' as plan from tenants where id = $1 and settings ? 'plan'
+     union all select id::text, plan from units where tenant_id = $1 and plan is not null`,
+    [tenantId],
+  )
 }
 
 /** The decision of the rules before anybody is called, if any. A block has precedence over a window. */
@@ -60,12 +87,8 @@ export async function decideEarly(
   visitor: Visitor,
   now: Date,
 ): Promise<EarlyDecision> {
-  const blocked = await listBlocked(database, tenantId, unitId)
-  const block = blocked.find((row) => isBlocked(row, visitor, now))
-  if (block) {
-    const rule = { table: 'block_list', id: block.id, reason: block.reason ?? null } as const
-    return { decision: 'blocked', rule }
-  }
+  const block = blockBy(await listBlocked(database, tenantId, unitId), visitor, now)
+  if (block) return block
   // an intent is only known from the visitor's own words
   const windows = await listWindows(database, tenantId, unitId, OPENING)
   const window = windows.find((row) => isOpen(row, visitor, now))
@@ -73,10 +96,24 @@ export async function decideEarly(
   return { decision: 'authorized', rule: { table: 'auto_open_windows', id: window.id, reason: null } }
 }
 
+/** The decision of the rule that blocks the visitor; undefined if none does. */
+export function blockBy(
+  blocked: readonly BlockedRule[],
+  visitor: Visitor,
+  now: Date,
+): EarlyDecision | undefined {
+  const block = blocked.find((row) => isBlocked(row, visitor, now))
+  if (!block) return undefined
+  return { decision: 'blocked', rule: { table: 'block_list', id: block.id, reason: block.reason ?? null } }
+}
+
 interface RuleRow {
   id: string
-  unit: string | null
+  /** Absent: all units. */
+  unit?: string
 }
+
+export type BlockedRule = BlockedVisitor & RuleRow
 
 /** Rules of the tenant and of one unit; without a unit, only of the tenant. */
 const APPLIES = 'r.tenant_id = $1 and (r.unit_id is null or r.unit_id = $2)'
@@ -84,12 +121,14 @@ const EVERY = 'r.tenant_id = $1 and $2::bigint is null'
 /** The windows among them that may open. */
 const OPENING = `${APPLIES} and (r.intent is null or (select trusts_intent from tenants where id = $1))`
 
-function listBlocked(
+/** `every`: of all units. */
+export function listBlocked(
   database: Querier,
   tenantId: string,
   unitId: string | null,
-  where = APPLIES,
-): Promise<(BlockedVisitor & RuleRow)[]> {
+  of: 'unit' | 'every' = 'unit',
+): Promise<BlockedRule[]> {
+  const where = of === 'every' ? EVERY : APPLIES
   return readRules(
     database,
     `select r.id::text, u.id::text as unit, r.phone, r.name, r.reason,
@@ -209,12 +248,8 @@ const TABLES = [
 
 /** A tenant's rules in the form of importRules; undefined if there are none. */
 export async function exportRules(database: Querier, tenantId: string): Promise<DirectoryRules | undefined> {
-  const plans = await database.query<{ unit: string | null; plan: ContactPlan }>(
-    `select null as unit, settings -> 'plan' as plan from tenants where id = $1 and settings ? 'plan'
-     union all select id::text, plan from units where tenant_id = $1 and plan is not null`,
-    [tenantId],
-  )
-  const blocked = await listBlocked(database, tenantId, null, EVERY)
+  const plans = await readPlans(database, tenantId)
+  const blocked = await listBlocked(database, tenantId, null, 'every')
   const windows = await listWindows(database, tenantId, null, EVERY)
   const places = await unitPlaces(database, tenantId)
   const keyOf = ruleKeys(places)

@@ -4,12 +4,17 @@ import { cutFrames, finishLegRecordings, loadRecording, withoutTones } from '../
 import type { Locale } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import { withTimeout } from '../platform/time.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
+import { holdLeg } from './hold.ts'
 import type { MediaAssets } from './media-assets.ts'
 import { type CallSound, ConnectedLeg } from './media-leg.ts'
 import type { ArrivedLeg, MediaPort } from './port.ts'
 import { createRejections } from './reject-prompt.ts'
 import { createRelays } from './relays.ts'
+
+/** Maximum ms of the disk before a call is restored; the visitor waits. */
+const DISK_MS = 1000
 
 interface MediaPortOptions {
   assets: MediaAssets
@@ -29,6 +34,8 @@ interface MediaPortOptions {
 export function createMediaPort(options: MediaPortOptions) {
   const { assets, transcriber, synthesizer, records, graceMs, onArrival, log } = options
   const arrived = new Map<number, Connection>()
+  /** What ends the hold of an arrived leg. */
+  const held = new Map<number, ReturnType<typeof holdLeg>>()
   const connected = new Map<number, ConnectedLeg>()
   const sounds = new Map<string, CallSound>()
   const rejections = createRejections({ prompts: assets.prompts[options.locale], graceMs })
@@ -48,6 +55,8 @@ export function createMediaPort(options: MediaPortOptions) {
   const take = (leg: number): Connection => {
     const connection = waiting(leg)
     arrived.delete(leg)
+    held.get(leg)?.()
+    held.delete(leg)
     return connection
   }
 
@@ -76,9 +85,15 @@ export function createMediaPort(options: MediaPortOptions) {
         log,
       })
       arrived.delete(leg)
+      held.get(leg)?.(media.incoming)
+      held.delete(leg)
       connected.set(leg, media)
       void connection.closed.then(() => connected.delete(leg))
       return media
+    },
+    hold(leg) {
+      const prompts = assets.prompts[options.locale]
+      if (!held.has(leg)) held.set(leg, holdLeg(waiting(leg), { prompts, tones: assets.tones }))
     },
     reject(leg, prompt) {
       // also a leg whose call broke while it began
@@ -87,27 +102,33 @@ export function createMediaPort(options: MediaPortOptions) {
     },
     relay: (leg, address) => relays.carry(take(leg), address),
     async finishRecordings(callId) {
-      await finishLegRecordings(join(assets.recordings, callId)).catch((error) =>
+      const finishing = finishLegRecordings(join(assets.recordings, callId)).catch((error) =>
         log.warn(
           { call_id: callId, reason: reasonOf(error) },
           'a recording of a restored call stays unfinished',
         ),
       )
+      await withTimeout(DISK_MS, finishing)
     },
     async loadRecordings(callId, names) {
-      const { recordings } = soundOf(callId)
-      for (const name of names) {
+      const load = async (name: string) => {
         try {
           const pcm = await loadRecording(assets.recordings, callId, name)
-          if (pcm) recordings.set(name, cutFrames(withoutTones(pcm), audioFrame))
+          return pcm && ([name, cutFrames(withoutTones(pcm), audioFrame)] as const)
         } catch (error) {
           log.warn(
             { call_id: callId, reason: reasonOf(error) },
             'a recording of a restored call cannot be played',
           )
+          return undefined
         }
       }
-      return [...recordings.keys()]
+      // a late load adds nothing to the call
+      const loaded = (await withTimeout(DISK_MS, Promise.all(names.map(load)))) ?? []
+      const found = loaded.filter((one) => one !== undefined)
+      const { recordings } = soundOf(callId)
+      for (const [name, frames] of found) recordings.set(name, frames)
+      return found.map(([name]) => name)
     },
     forgetCall: (callId) => void sounds.delete(callId),
   }

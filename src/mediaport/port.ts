@@ -97,13 +97,15 @@ export interface MediaLeg {
 export interface MediaPort {
   /** Takes an arrived leg into its call. Facts come from the next turn on, in order. */
   open(leg: number, callId: string, locale: Locale, onFact: (fact: MediaFact) => void): MediaLeg
+  /** Plays "one moment" to an arrived leg until it is opened, rejected or relayed. */
+  hold(leg: number): void
   /** Rejects a leg: one prompt, if any, then 0x00. The connection is closed when the peer does not do it. */
   reject(leg: number, prompt?: string): void
   /** Carries an arrived leg to the node of its call; `address` is that node's host:port for residents. */
   relay(leg: number, address: string): void
-  /** Finishes what a lost process left of a call's leg recordings. Never rejects. */
+  /** Finishes what a lost process left of a call's leg recordings, within a second. Never rejects. */
   finishRecordings(callId: string): Promise<void>
-  /** Loads recordings of a restored call; resolves with the names of those that can be played. Never rejects. */
+  /** Loads recordings of a restored call; resolves within a second with the names of those that can be played. Never rejects. */
   loadRecordings(callId: string, names: readonly string[]): Promise<string[]>
   /** Drops the call's recordings from memory. */
   forgetCall(callId: string): void

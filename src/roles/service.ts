@@ -37,7 +37,8 @@ interface Parts {
   base: Base
   voice: Voice | undefined
   worker: WorkerRole | undefined
-  web: Web | undefined
+  /** `firstKey` only at the very first start. */
+  web: (Web & { firstKey: string | undefined }) | undefined
   /** Port of the health routes without the role web; undefined: none. */
   healthPort: number | undefined
   status: () => Record<string, unknown>
@@ -246,9 +247,9 @@ async function openParts(
   })
   views.serve()
   const common = { status, lacks, metrics }
-  const web = has('web') ? await openWeb({ base, voice, telephone, views, ...common }, owner) : undefined
+  const opened = has('web') ? await openWeb({ base, voice, telephone, views, ...common }, owner) : undefined
   const health =
-    !web && config.healthPort !== undefined
+    !opened && config.healthPort !== undefined
       ? await openHealth({
           ...config.api,
           port: config.healthPort,
@@ -270,7 +271,9 @@ async function openParts(
     })
   part('service', self())
   if (voice?.broker) part('broker', voice.broker.actor)
+  await voice?.listen()
   await base.presence.describe(() => ({ ...own(), lacks: lacks() }))
+  const web = opened && { ...opened, firstKey: await opened.createFirstKey() }
   const { host } = config.audiosocket
   log.info(
     {

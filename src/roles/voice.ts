@@ -22,14 +22,10 @@ import { isLoopback } from '../config/index.ts'
 import { createMatcher, createUnderstanding } from '../dialogue/index.ts'
 import {
   ANSWER_RULES,
-  decideEarly,
+  createStandby,
   directoryRevision,
   findTenant,
-  findUnit,
-  findUnits,
   listUnits,
-  readAnswerRules,
-  resolvePlan,
   type Unit,
 } from '../directory/index.ts'
 import { deleteOldGateCommands, hasGates } from '../gates/index.ts'
@@ -134,16 +130,24 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => synthesizer.close())
+  const entrances = await createEntrancePorts({
+    database,
+    ...audiosocket,
+    locale: config.locale,
+    listen: (port) => server.listen(port),
+    log,
+  })
+  const standby = createStandby({ database, tenants: entrances.tenants, isAway: journal.isAway, log })
+  owner.defer(() => standby.close())
   const effects = createCallEffects({
     find,
-    findUnit: (tenantId, id) => findUnit(database, tenantId, id),
-    findUnits: (tenantId, number) => findUnits(database, tenantId, number),
+    findUnit: standby.findUnit,
+    findUnits: standby.findUnits,
     dialer,
     rules: {
-      decideEarly: (tenantId, unitId, visitor) =>
-        decideEarly(database, tenantId, unitId, visitor, new Date()),
-      resolvePlan: (tenantId, unitId) => resolvePlan(database, tenantId, unitId),
-      readAnswerRules: (tenantId) => readAnswerRules(database, tenantId),
+      decideEarly: (tenantId, unitId, visitor) => standby.decideEarly(tenantId, unitId, visitor, new Date()),
+      resolvePlan: standby.resolvePlan,
+      readAnswerRules: standby.readAnswerRules,
     },
     operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
     rings: clickToCall.mode !== 'off',
@@ -187,13 +191,6 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     onConnection: media.arrive,
   })
   owner.defer(() => server.close())
-  const entrances = await createEntrancePorts({
-    database,
-    ...audiosocket,
-    locale: config.locale,
-    listen: (port) => server.listen(port),
-    log,
-  })
   const snapshots =
     call.reattachSeconds > 0
       ? createSnapshots({
@@ -202,6 +199,11 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
           machines: machinesVersion(),
           media,
           isAway: journal.isAway,
+          mayHaveCalls: () =>
+            performance.now() - openedAt < 1000 * call.reattachSeconds ||
+            presence
+              .seen()
+              .some(({ instance, roles }) => instance !== presence.instance && roles.includes('voice')),
           log,
         })
       : undefined
@@ -234,23 +236,32 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   owner.defer(() => calls.close())
   owner.defer(() => media.close())
   const { host } = audiosocket
-  bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
-  bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
-  await entrances.refresh()
+  const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
 
   routing.serve({
     has: (callId) => calls.find(callId) !== undefined || ended.has(callId),
     command: createCommands({ calls, synthesizer, dialer }),
     tasks: {
-      refresh: () => entrances.refresh().finally(presence.renew),
+      async refresh() {
+        const changes = await entrances.refresh().finally(presence.renew)
+        // what was changed by hand serves at once, also if the database goes away now
+        await standby.refresh()
+        return changes
+      },
       restart: (id) => entrances.restart(String(id)).finally(presence.renew),
     },
   })
   base.streams.serve(LEVELS, publishLevels(calls))
-  const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
-  await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
+  const openedAt = performance.now()
 
   return {
+    /** Opens the ports, the last thing of a start: all visitors of a killed process connect at once. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
+    async listen() {
+      bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
+      await entrances.refresh()
+      bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
+      await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
+    },
     ports: bound,
     calls,
     assets,

@@ -39,7 +39,6 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   const { base, voice, views, status, lacks, metrics } = options
   const { config, log, database, journal, requests, routing, messages } = base
   const { api } = config
-  const firstKey = api.key === undefined ? await createFirstKey(database) : undefined
   const charts = createCharts(MACHINES)
   owner.defer(() => charts.close())
   const intake = createIntake({ database, enqueueJobs: messages.enqueueJobs })
@@ -108,7 +107,11 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     ],
   })
   owner.defer(() => http.close())
-  return { port: http.port, firstKey }
+  return {
+    port: http.port,
+    /** Made once nothing can fail any more: it is shown only by a process that runs. */
+    createFirstKey: async () => (api.key === undefined ? createFirstKey(database) : undefined),
+  }
 
   /** Changes the entrances on every node that takes calls. */
   async function everywhere(task: 'refresh' | 'restart', input: unknown): Promise<PortChanges> {

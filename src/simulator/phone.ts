@@ -43,6 +43,8 @@ export interface PhoneOptions {
   record?: boolean
   /** As the dialplan with `Dial`: retry a refused connection every second, a lost one at once. */
   reconnect?: boolean
+  /** Refused connections in a row after which that ends; default 15, as in the dialplan. */
+  misses?: number
   /** Default timeout of `hearing` and `heard` in ms; 10 s if not given. */
   timeoutMs?: number
   log?: Logger
@@ -89,6 +91,7 @@ const MISSES = 15
 export function createPhone(options: PhoneOptions): Phone {
   const { host = '127.0.0.1', port, role = 'visitor', prompts, strict = 'application', pace = true } = options
   const { dtx = false, inband = false, joined = true, record = false, reconnect = false, log } = options
+  const { misses: most = MISSES } = options
   const id = options.id ?? randomUUID()
   const born = performance.now()
   const now = () => Math.round((performance.now() - born) * 1000) / 1000
@@ -181,7 +184,7 @@ export function createPhone(options: PhoneOptions): Phone {
     listener.lost()
     partialReads += line.partialReads()
     misses++
-    const final = by === 'us' || by === 'violation' || misses > MISSES
+    const final = by === 'us' || by === 'violation' || misses > most
     const toldOver = lasted !== undefined && lasted < SHORT_LEG_MS
     if (!reconnect || over || final || toldOver) return finish(by, reason)
     transcript.add({ at: now(), type: 'lost', reason: reason ?? by })

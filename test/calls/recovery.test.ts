@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { Phone } from '../../src/simulator/index.ts'
+import { openPostgresProxy } from '../rig/postgres-proxy.ts'
 import { kill, pastTwoSeconds, prepareHouse } from '../rig/recovery-rig.ts'
 import { eventually, suite } from '../rig/rig.ts'
 import { carried, goodbyeOf } from '../rig/service-rig.ts'
@@ -121,6 +122,37 @@ test('killed while the resident listens: the resident is rung once more, as anot
   await second.press('2')
   await Promise.all([back.ended, second.ended])
   assert.equal(await outcome(visitor.id), { outcome: 'denied', reason: null })
+})
+
+test('however slow or away the database is when the visitor comes back, the call is not begun anew', async (rig) => {
+  const { start, kept, journal, url, ...shared } = house()
+  const { visitor: dial } = shared.phonesOf(rig)
+  const first = await shared.first()
+  const visitor = dial()
+  await visitor.hearing('ask-unit')
+  await visitor.press('101#')
+  await visitor.hearing('ask-name')
+  await kept(visitor.id, 'question', 'asking')
+  await kill(first)
+  const database = await openPostgresProxy(rig, url)
+  const second = await start('behind a proxy', { DATABASE_URL: database.url })
+  rig.defer(() => kill(second))
+  // each query takes longer than a visitor was waited for once; then the server goes away, and comes back
+  database.slow(1500)
+  const again = dial(visitor.id)
+  await again.hearing('one-moment')
+  database.cut()
+  await second.logged('a call could not be looked up yet: its leg is held')
+  database.heal()
+  await again.hearing('call-restored')
+  await again.hearing('ask-name')
+  again.hangUp()
+  await shared.outcome(visitor.id)
+  assert.equal(
+    (await journal(visitor.id)).filter(({ kind }) => kind === 'started' || kind === 'restored').length,
+    2,
+    'started once, restored once',
+  )
 })
 
 test('an ended call starts nothing on a process that did not know it', async (rig) => {

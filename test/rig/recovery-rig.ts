@@ -62,7 +62,14 @@ export async function prepareHouse(rig: Rig, settings: Environment = {}, role = 
       visitor: by(visitorPort!, 'visitor'),
       /** Connects again by itself, as the dialplan with Dial does. */
       dialplan: () =>
-        site.phoneOf(owner, { port: visitorPort!, role: 'visitor', strict: 'dial', reconnect: true }),
+        site.phoneOf(owner, {
+          port: visitorPort!,
+          role: 'visitor',
+          strict: 'dial',
+          reconnect: true,
+          // a busy machine takes its time to start a process
+          misses: 120,
+        }),
       resident: by(residentPort!, 'resident'),
       visitorThere: by(portThere, 'visitor'),
       residentThere: by(residentPortThere, 'resident'),

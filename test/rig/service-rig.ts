@@ -119,9 +119,14 @@ export async function openService(rig: Rig, scene: Scene = {}) {
     ...notes,
     /** How a call ended, once it has. */
     ending: async (callId: string) => (await notes.noted(callId, 'ended')).data as Ending,
-    /** A visitor who keys the unit, hurries through every question with #, and hears it ring. */
-    async rung({ unit = '101', ...options }: Asked & { unit?: string } = {}): Promise<Phone> {
+    /** A visitor who keys the unit, once `after` was heard, hurries through every question with #, and hears it ring. */
+    async rung({
+      unit = '101',
+      after,
+      ...options
+    }: Asked & { unit?: string; after?: string } = {}): Promise<Phone> {
       const phone = visitor(options)
+      if (after !== undefined) await phone.hearing(after)
       const off = service.journal.subscribe(({ callId, kind, data }) => {
         if (callId !== phone.id || kind !== 'state') return
         const { actor, state } = data as { actor: string; state: string }

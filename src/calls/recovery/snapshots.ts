@@ -3,7 +3,7 @@ import { createBatcher } from '../../platform/batch.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { withTimeout } from '../../platform/time.ts'
+import { delay, withTimeout } from '../../platform/time.ts'
 import type { LiveCall } from '../call.ts'
 import {
   type Before,
@@ -16,8 +16,12 @@ import {
   type Recall,
 } from '../sql/snapshots.ts'
 
-/** Maximum ms of the database query, and of the disk, while a call is looked up: the visitor hears nothing meanwhile. */
-const RECALL_MS = 1000
+/** ms of failed look-ups after which the database counts as away and a visitor's call begins anew. The visitor is held meanwhile. */
+const PATIENCE_MS = 15_000
+/** ms for a look-up where no call of another process is possible. */
+const GLANCE_MS = 1000
+/** ms between two look-ups. */
+const AGAIN_MS = 500
 /** Visitors looked up in one query: after a restart all come within a second. */
 const AT_ONCE = 100
 /** First journal number of a call that may have a journal: above that journal, and below events after the end. */
@@ -30,9 +34,12 @@ export interface RestoredVisit {
   recordings: string[]
 }
 
+/** Whether a call begins anew: its UUID was used before by one that cannot go on; `unsure`: nobody can tell. */
+export type Again = 'used' | 'unsure' | false
+
 /** The call of a UUID on the visitor port; `seq` is the journal's next number. */
 export type Arrival =
-  | { is: 'new'; seq: number }
+  | { is: 'new'; seq: number; again: Again }
   | { is: 'restored'; seq: number; visit: RestoredVisit }
   | { is: 'ended' }
   | Elsewhere
@@ -43,9 +50,13 @@ interface SnapshotsOptions {
   instance: string
   /** Version of this process's machines. */
   machines: string
-  media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings' | 'forgetCall'>
+  media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings'>
   /** Whether the database is away; a query would then only cost time. */
   isAway: () => boolean
+  /** Whether a visitor who connects now may have a call of another process. */
+  mayHaveCalls: () => boolean
+  /** ms; shorter in tests. */
+  patienceMs?: number
   log: Logger
 }
 
@@ -53,7 +64,8 @@ export type Snapshots = ReturnType<typeof createSnapshots>
 
 /** Snapshots let calls outlive their process. They are taken during the call and restored when its visitor connects again. */
 export function createSnapshots(options: SnapshotsOptions) {
-  const { database, instance, machines, media, isAway, log } = options
+  const { database, instance, machines, media, isAway, mayHaveCalls, log } = options
+  const { patienceMs = PATIENCE_MS } = options
 
   const recalls = createBatcher<string, Recall>({
     run: (ids) => claimCalls(database, { ids, instance }),
@@ -61,44 +73,68 @@ export function createSnapshots(options: SnapshotsOptions) {
     splitsAfter: () => false,
   })
 
-  /** The answer of the database, or undefined if it is late: an absent database must not block a visitor. */
-  const inTime = async <T>(callId: string, question: Promise<T>): Promise<T | undefined> => {
-    const answer = await withTimeout(
-      RECALL_MS,
-      question.catch((error) => {
+  /**
+   * The answer of the database. A look-up that takes long is waited for; one that fails is repeated, so that no timer makes a call
+   * unknown. Undefined when the database stays away, or the signal is aborted.
+   */
+  const insist = async <T>(callId: string, ask: () => Promise<T>, signal: AbortSignal) => {
+    const began = performance.now()
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        return { answer: await ask() }
+      } catch (error) {
         const { code } = asPorteiroError(error)
-        log.warn({ call_id: callId, code, reason: reasonOf(error) }, 'a snapshot could not be looked up')
-        return undefined
-      }),
-    )
-    return answer
+        const facts = { call_id: callId, code, reason: reasonOf(error) }
+        if (performance.now() - began > patienceMs) {
+          log.warn(facts, 'a call could not be looked up: the database is away')
+          return undefined
+        }
+        if (attempt === 1) log.warn(facts, 'a call could not be looked up yet: its leg is held')
+        await delay(AGAIN_MS, signal)
+      }
+    }
+    return undefined
   }
 
-  const recordingsOf = async ({ callId, facts }: CallSnapshot): Promise<string[]> => {
-    const loaded = await withTimeout(RECALL_MS, media.loadRecordings(callId, facts.recordings))
-    // a late load must not add recordings to the call
-    if (!loaded) media.forgetCall(callId)
-    return loaded ?? []
+  /** The answer of the database if it comes at once: there is hardly a call that it could name. */
+  const glance = async <T>(ask: () => Promise<T>) => {
+    if (isAway()) return undefined
+    return withTimeout(
+      GLANCE_MS,
+      ask().then(
+        (answer) => ({ answer }),
+        () => undefined,
+      ),
+    )
   }
 
   return {
-    /** Never rejects; a call that is not found in time counts as new. */
-    async recall(callId: string): Promise<Arrival> {
-      const found = isAway() ? undefined : await inTime(callId, recalls.add(callId))
-      if (!found) return { is: 'new', seq: UNSURE_SEQ }
-      if (found.is !== 'claimed') return found
-      const { call, before, seq } = found
-      await withTimeout(RECALL_MS, media.finishRecordings(callId))
-      if (call.machines === machines)
-        return { is: 'restored', seq, visit: { call, before, recordings: await recordingsOf(call) } }
+    /** The call of a visitor's UUID. Never rejects; a call counts as new only if the database says so, or stays away. */
+    async recall(callId: string, signal: AbortSignal): Promise<Arrival> {
+      const found = mayHaveCalls()
+        ? await insist(callId, () => recalls.add(callId), signal)
+        : await glance(() => recalls.add(callId))
+      if (!found) {
+        if (!signal.aborted)
+          log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
+        return { is: 'new', seq: UNSURE_SEQ, again: 'unsure' }
+      }
+      if (found.answer.is === 'new') return { ...found.answer, again: found.answer.seq > 0 && 'used' }
+      if (found.answer.is !== 'claimed') return found.answer
+      const { call, before, seq } = found.answer
+      await media.finishRecordings(callId)
+      if (call.machines === machines) {
+        const recordings = await media.loadRecordings(callId, call.facts.recordings)
+        return { is: 'restored', seq, visit: { call, before, recordings } }
+      }
       log.warn({ call_id: callId }, 'the snapshot of a call is from another version: the call begins anew')
-      return { is: 'new', seq }
+      return { is: 'new', seq, again: 'used' }
     },
 
     /** The other process in which the call lives, if any, by the UUID of a resident's leg. Never rejects. */
-    async locate(uuid: string): Promise<LocatedCall | undefined> {
-      if (isAway()) return undefined
-      return inTime(uuid, locateCall(database, { uuid, instance }))
+    async locate(uuid: string, signal: AbortSignal): Promise<LocatedCall | undefined> {
+      const ask = () => locateCall(database, { uuid, instance })
+      return (await (mayHaveCalls() ? insist(uuid, ask, signal) : glance(ask)))?.answer
     },
 
     /**

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import * as assert from 'uvu/assert'
+import { createSnapshots } from '../../src/calls/recovery/snapshots.ts'
+import { fail } from '../../src/platform/errors.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
+import { suite } from '../rig/rig.ts'
+
+const test = suite('looking up a call')
+
+const away = () => Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'no server' }))
+
+/** Snapshots over a database that gives these answers, one a query, and the last one for ever. */
+function over(answers: (() => Promise<unknown[]>)[], facts: { away?: boolean; alone?: boolean } = {}) {
+  let asked = 0
+  const query = () => answers[Math.min(asked++, answers.length - 1)]!()
+  const snapshots = createSnapshots({
+    database: { query } as unknown as Database,
+    instance: randomUUID(),
+    machines: 'these',
+    media: { finishRecordings: async () => {}, loadRecordings: async () => [] },
+    isAway: () => facts.away ?? false,
+    mayHaveCalls: () => !facts.alone,
+    patienceMs: 1000,
+    log: silentLog(),
+  })
+  const recall = () => snapshots.recall(randomUUID(), new AbortController().signal)
+  return { recall, asked: () => asked }
+}
+
+const row = (found: object) => async () => [
+  {
+    ...{
+      endedAt: null,
+      tenantId: 'default',
+      gate: null,
+      startedAt: new Date(),
+      instance: null,
+      machines: null,
+    },
+    ...{
+      snapshot: null,
+      facts: { recordings: [] },
+      nodeId: null,
+      addresses: null,
+      isAlive: false,
+      seenAt: null,
+    },
+    ...{ silentMs: 0, seq: 0 },
+    ...found,
+  },
+]
+
+test('a call that is in the database is found, however often the database fails before', async () => {
+  const { recall } = over([away, away, row({ instance: randomUUID(), isAlive: true })])
+  assert.is((await recall()).is, 'elsewhere')
+})
+
+test('only the database says that a call is new', async () => {
+  assert.equal(await over([row({})]).recall(), { is: 'new', seq: 0, again: false })
+  assert.equal(await over([row({ seq: 3 })]).recall(), { is: 'new', seq: 3, again: 'used' })
+})
+
+test('a database that stays away does not keep a visitor for ever', async () => {
+  const { recall, asked } = over([away])
+  const arrival = await recall()
+  assert.equal([arrival.is, 'again' in arrival && arrival.again], ['new', 'unsure'])
+  assert.ok(asked() > 1, 'asked more than once')
+})
+
+test('a process that no visitor of another can come to asks nobody while the database is away', async () => {
+  const { recall, asked } = over([away], { away: true, alone: true })
+  assert.is((await recall()).is, 'new')
+  assert.is(asked(), 0)
+})
+
+test.run()

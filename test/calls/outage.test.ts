@@ -1,0 +1,126 @@
+import * as assert from 'uvu/assert'
+import { silentLog } from '../../src/platform/log.ts'
+import { openDatabase } from '../../src/platform/postgres/index.ts'
+import { openDatabaseUrl } from '../rig/database.ts'
+import { openPostgresProxy } from '../rig/postgres-proxy.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
+import { goodbyeOf, openService } from '../rig/service-rig.ts'
+
+const test = suite('calls without a database')
+
+const ALWAYS = { weekdays: [1, 2, 3, 4, 5, 6, 7], timezone: 'UTC' }
+const DIRECTORY = {
+  units: [
+    {
+      number: '990',
+      residents: [{ name: 'Bia', phone: '1990' }],
+      windows: [
+        { ...ALWAYS, from: '00:00', to: '12:00' },
+        { ...ALWAYS, from: '12:00', to: '00:00' },
+      ],
+    },
+    { number: '991', residents: [{ name: 'Caio', phone: '1991' }] },
+  ],
+}
+
+/** One service for the tests of this file, behind a database that they break; and a way to the database itself. */
+const house = test.share(async (rig) => {
+  const url = await openDatabaseUrl(rig)
+  const proxy = await openPostgresProxy(rig, url)
+  const direct = await openDatabase({ url, dataDir: '.', log: silentLog(), max: 1 })
+  rig.defer(() => direct.close())
+  const open = await openService(rig, { url: proxy.url, mayFail: true })
+  rig.defer(() => proxy.heal())
+  await open.include(DIRECTORY)
+  const refreshed = await fetch(`http://127.0.0.1:${open.service.ports.api}/api/refresh`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${open.key}` },
+  })
+  assert.is(refreshed.status, 200)
+  return { ...open, proxy, direct }
+})
+
+/** A visit to the unit, from its beginning to both goodbyes, with the database as it is now. */
+async function authorized(unit: string): Promise<string> {
+  const { rung, resident, ending } = house()
+  const visitor = await rung({ unit })
+  const answer = resident(visitor.id)
+  await answer.hearing('menu')
+  await answer.press('1')
+  const ends = await Promise.all([visitor.ended, answer.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  assert.equal((await ending(visitor.id)).outcome, 'authorized')
+  return visitor.id
+}
+
+/** Once the database is well again, it has the visit. */
+async function stored(id: string): Promise<void> {
+  const { direct, service } = house()
+  await eventually(async () => {
+    const rows = await direct.query(`select from calls where id = $1 and outcome = 'authorized'`, [id])
+    return rows.length > 0 && !service.journal.isAway() ? true : undefined
+  })
+}
+
+const faults: Record<string, (rig: Rig) => Promise<void> | void> = {
+  'answers each query 5 s late': () => house().proxy.slow(5000),
+  'is away': () => house().proxy.cut(),
+  'hangs with open connections': () => house().proxy.pause(),
+  async 'is read-only'(rig) {
+    const { direct, proxy } = house()
+    const [{ name }] = (await direct.query<{ name: string }>('select current_database() as name')) as [
+      { name: string },
+    ]
+    await direct.query(`alter database ${name} set default_transaction_read_only = on`)
+    rig.defer(() => direct.query(`alter database ${name} reset default_transaction_read_only`))
+    // for the connections that follow, as after a failover to a replica
+    proxy.cut()
+    proxy.heal()
+  },
+  async 'has a full disk'(rig) {
+    const { direct } = house()
+    await direct.query(`create function full_disk() returns trigger language plpgsql as $$
+      begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$`)
+    for (const table of ['calls', 'call_events', 'kept_calls', 'messages'])
+      await direct.query(
+        `create trigger full_disk before insert or update on ${table} execute function full_disk()`,
+      )
+    rig.defer(() => direct.query('drop function full_disk cascade'))
+  },
+  async restarts(rig) {
+    const { direct } = house()
+    const killing = setInterval(() => {
+      void direct.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+      )
+    }, 300)
+    rig.defer(() => clearInterval(killing))
+  },
+}
+
+for (const [fault, begin] of Object.entries(faults)) {
+  test(`a visit goes on while the database ${fault}, and is written afterwards`, async (rig) => {
+    let id: string | undefined
+    rig.defer(() => stored(id!))
+    rig.defer(() => house().proxy.heal())
+    await begin(rig)
+    id = await authorized('991')
+  })
+}
+
+test('no window opens from memory: its unit is called instead', async (rig) => {
+  const { proxy, visitor, ending } = house()
+  const early = visitor()
+  await early.press('990#')
+  await early.hearing('ask-name')
+  await early.press('#')
+  assert.is((await ending(early.id)).outcome, 'authorized', 'while the database answers, the window is open')
+  rig.defer(() => house().proxy.heal())
+  proxy.cut()
+  await authorized('990')
+})
+
+test.run()
