@@ -1,7 +1,7 @@
 import type { ChannelModel, ConfirmChannel } from 'amqplib'
 import { type BrokerFailure, createLink, onChannel } from '../platform/amqp/index.ts'
 import { reasonOf } from '../platform/errors.ts'
-import { undelivered } from '../platform/http-client/index.ts'
+import { type Signed, signatureHeaders, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 
@@ -13,31 +13,51 @@ const REPLIES = 'amq.rabbitmq.reply-to'
 
 export type GatePublisher = ReturnType<typeof createGatePublisher>
 
-/** Called with a controller's reply to a command; `id` is the command's, from the correlation id. */
-export type GateReply = (id: string, body: string) => void
+/** Most channels of a connection; RabbitMQ allows 2047. */
+const MAX_CHANNELS = 1000
+
+/** Names a gate. */
+export interface GateId {
+  tenantId: string
+  gateId: string
+}
+
+/** Called with the reply of the gate's controller to a command; `id` is what it says, from the correlation id. */
+export type GateReply = (gate: GateId, id: string, body: string) => void | Promise<void>
+
+interface GateChannel {
+  channel: ConfirmChannel
+  /** Ids of messages that came back unrouted. */
+  returned: Set<string>
+}
 
 interface Connection {
   model: ChannelModel
-  channel: ConfirmChannel
+  /** By gate, the one used last at the end: a reply comes on the channel of its command, so that no gate answers for another. */
+  channels: Map<string, Promise<GateChannel>>
   /** Exchanges that exist. */
   known: Set<string>
-  /** Ids of messages that came back unrouted. */
-  returned: Set<string>
   /** `blocked` during an alarm: the broker reads nothing, so commands would wait, and open gates when the alarm is over. */
   state: 'open' | 'blocked' | 'gone'
 }
 
-interface Command {
+interface Command extends PublishOptions {
   exchange: string
   routingKey: string
   body: Buffer
-  id: string
   /** By performance.now(). */
   until: number
   /** The caller gave it up, and may have started another attempt. */
   givenUp: boolean
   /** The connection it was written to. */
   sentOn?: Connection
+}
+
+interface PublishOptions {
+  gate: GateId
+  /** Its id is the message's. */
+  signed: Signed
+  expirationMs: number
 }
 
 interface GatePublisherOptions {
@@ -48,7 +68,7 @@ interface GatePublisherOptions {
 }
 
 /**
- * Commands to gates over RabbitMQ: mandatory, confirmed, expiring. The connection is made at the first command and again
+ * Commands to gates over RabbitMQ: mandatory, confirmed, expiring, signed as webhooks are, in headers. The connection is made at the first command and again
  * after it broke. A late command is useless, so nothing is kept for later. `expiration` counts from when the broker reads the
  * command; a command that is not confirmed in time therefore ends its connection, with all that was written and not sent.
  */
@@ -62,25 +82,8 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
     url,
     queue: REPLIES,
     connectMs: CONNECT_MS,
-    async prepare(channel, model) {
-      const connection: Connection = {
-        model,
-        channel,
-        known: new Set(),
-        returned: new Set(),
-        state: 'open',
-      }
-      channel.on('return', ({ properties }) => connection.returned.add(String(properties.messageId)))
-      // must be consumed before the first command, on the same channel
-      await channel.consume(
-        REPLIES,
-        (reply) => {
-          const id: unknown = reply?.properties.correlationId
-          if (reply && typeof id === 'string') onReply?.(id, reply.content.toString('utf8'))
-        },
-        { noAck: true },
-      )
-      prepared = connection
+    async prepare(_, model) {
+      prepared = { model, channels: new Map(), known: new Set(), state: 'open' }
     },
     log,
   })
@@ -113,9 +116,43 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
     return current
   }
 
-  const confirmed = ({ channel, returned }: Connection, command: Command) =>
+  const openChannel = async (connection: Connection, gate: GateId): Promise<GateChannel> => {
+    const channel = await connection.model.createConfirmChannel()
+    const returned = new Set<string>()
+    channel.on('error', (error) => drop(connection, reasonOf(error)))
+    channel.on('return', ({ properties }) => returned.add(String(properties.messageId)))
+    // must be consumed before the first command, on the same channel
+    await channel.consume(
+      REPLIES,
+      (reply) => {
+        const id: unknown = reply?.properties.correlationId
+        if (reply && typeof id === 'string') void onReply?.(gate, id, reply.content.toString('utf8'))
+      },
+      { noAck: true },
+    )
+    return { channel, returned }
+  }
+
+  /** The gate's own channel. */
+  const channelOf = (connection: Connection, gate: GateId): Promise<GateChannel> => {
+    const { channels } = connection
+    const key = JSON.stringify([gate.tenantId, gate.gateId])
+    const opened = channels.get(key) ?? openChannel(connection, gate)
+    channels.delete(key)
+    channels.set(key, opened)
+    opened.catch(() => channels.delete(key))
+    const [oldest] = channels
+    if (channels.size > MAX_CHANNELS && oldest) {
+      channels.delete(oldest[0])
+      void oldest[1].then(({ channel }) => channel.close()).catch(() => {})
+    }
+    return opened
+  }
+
+  const confirmed = ({ channel, returned }: GateChannel, command: Command) =>
     new Promise<void>((resolve, reject) => {
-      const { exchange, routingKey, body, id, until } = command
+      const { exchange, routingKey, body, signed, until } = command
+      const { id } = signed
       const options = {
         mandatory: true,
         persistent: true,
@@ -126,6 +163,7 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
         // the time left now: connecting took some of it
         expiration: Math.max(1, Math.floor(until - performance.now())),
         type: 'gate.open',
+        headers: signatureHeaders(signed, body),
       }
       channel.publish(exchange, routingKey, body, options, (error) => {
         // an unroutable message is returned first, and confirmed all the same
@@ -143,9 +181,10 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
     if (connection.state === 'blocked') throw new Error('the broker takes nothing for now')
     if (!known.has(exchange)) await onChannel(model, (channel) => channel.checkExchange(exchange))
     known.add(exchange)
+    const channel = await channelOf(connection, command.gate)
     if (command.givenUp || performance.now() >= command.until) return true
     command.sentOn = connection
-    await confirmed(connection, command)
+    await confirmed(channel, command)
     return true
   }
 
@@ -158,10 +197,11 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
       exchange: string,
       routingKey: string,
       body: Buffer,
-      { messageId: id, expirationMs }: { messageId: string; expirationMs: number },
+      options: PublishOptions,
     ): Promise<void> {
+      const { expirationMs } = options
       const until = performance.now() + expirationMs
-      const command: Command = { exchange, routingKey, body, id, until, givenUp: false }
+      const command: Command = { ...options, exchange, routingKey, body, until, givenUp: false }
       const limit = Math.min(PUBLISH_MS, expirationMs)
       try {
         if (await withTimeout(limit, send(command))) return

@@ -13,7 +13,8 @@ import { type HttpClient, refusalOf, undelivered } from '../platform/http-client
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
-import type { GatePublisher, GateReply } from './amqp.ts'
+import type { GateId, GatePublisher, GateReply } from './amqp.ts'
+import { createCounters } from './counters.ts'
 import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from './sql/gates.ts'
 import type { GateTargets } from './targets.ts'
 
@@ -47,17 +48,19 @@ export function createGateSender({
   now,
 }: GateOptions): ChannelSender {
   const audit = createAudit({ database, log })
+  const counters = createCounters({ database, log })
 
   const post = async (
     gate: GateTarget,
     content: GateContent,
+    counter: number,
     leftMs: number,
     { signal }: Attempt,
   ): Promise<Accepted> => {
     const answer = await http.post(gate.url!, {
       headers: { 'content-type': 'application/json', 'user-agent': 'porteiro' },
       body: JSON.stringify(content),
-      signed: { id: content.id, secrets: [gate.secret!] },
+      signed: { id: content.id, secrets: secretsOf(gate), counter },
       timeoutMs: Math.min(POST_MS, leftMs),
       signal,
       wants: 'status',
@@ -68,11 +71,20 @@ export function createGateSender({
     return { providerId: content.id, status: answer.status }
   }
 
-  const publish = async (gate: GateTarget, content: GateContent, leftMs: number): Promise<Accepted> => {
+  const publish = async (
+    gate: GateTarget,
+    content: GateContent,
+    counter: number,
+    leftMs: number,
+  ): Promise<Accepted> => {
     if (!publisher) throw undelivered('GATE_OFF', {}, { final: true })
     const { exchange, routingKey } = gate
     const body = Buffer.from(JSON.stringify(content))
-    await publisher.publish(exchange!, routingKey!, body, { messageId: content.id, expirationMs: leftMs })
+    await publisher.publish(exchange!, routingKey!, body, {
+      gate: { tenantId: gate.tenantId, gateId: gate.id },
+      signed: { id: content.id, secrets: secretsOf(gate), counter },
+      expirationMs: leftMs,
+    })
     await audit(content.id, 'sent', { exchange, routing_key: routingKey }, 'sent')
     return { providerId: content.id }
   }
@@ -89,7 +101,11 @@ export function createGateSender({
           await audit(content.id, 'not repeated', facts)
           return { providerId: content.id }
         }
-        const gate = await targets.find(message.tenantId, message.to)
+        // each attempt has a number of its own: a controller that sees one twice sees a replay
+        const [gate, counter] = await Promise.all([
+          targets.find(message.tenantId, message.to),
+          counters(message.tenantId, message.to),
+        ])
         if (!gate) {
           throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
         }
@@ -100,8 +116,8 @@ export function createGateSender({
             : leftOf(message, content) - (now ?? Date.now)()
         if (leftMs <= 0) throw undelivered('GATE_LATE', { ms: -leftMs }, { final: true })
         return await (gate.kind === 'amqp'
-          ? publish(gate, content, leftMs)
-          : post(gate, content, leftMs, attempt))
+          ? publish(gate, content, counter, leftMs)
+          : post(gate, content, counter, leftMs, attempt))
       } catch (error) {
         const failed = repeatable(error)
         const { code, status } = failed
@@ -115,23 +131,33 @@ export function createGateSender({
   }
 }
 
+/** None for an AMQP gate that an older version wrote. */
+function secretsOf({ secret }: GateTarget): string[] {
+  return secret === null ? [] : [secret]
+}
+
 /** The moment after which the command is not sent, ms since the epoch. */
 function leftOf({ expiresAt }: Message, { expires_at }: GateContent): number {
   return Math.min(Date.parse(expires_at), expiresAt?.getTime() ?? Number.POSITIVE_INFINITY)
 }
 
-/** Handles a controller's replies over AMQP: {"opened": true}, or false and why. For createGatePublisher. */
+/**
+ * Handles a controller's replies over AMQP: {"opened": true}, or false and why. A reply counts for a command of the gate that it came
+ * from; any other is logged. For createGatePublisher.
+ */
 export function createGateReplies({ database, log }: { database: Querier; log: Logger }): GateReply {
   const audit = createAudit({ database, log })
-  return (id, body) => {
+  return async ({ tenantId, gateId }, id, body) => {
+    const facts = { command: id.slice(0, 36), tenant: tenantId, gate: gateId }
     const opened = openedBy(body)
-    if (opened === undefined || !/^[0-9a-f-]{36}$/.test(id)) {
-      log.warn({ command: id.slice(0, 36) }, 'a gate sent an invalid reply')
+    if (opened === undefined || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) {
+      log.warn(facts, 'a gate sent an invalid reply')
       return
     }
     const status = opened ? 'acknowledged' : 'refused'
-    log.info({ command: id }, opened ? 'the gate has opened' : 'the gate refused to open')
-    void audit(id, status, {}, status)
+    const isKnown = await audit.of({ tenantId, gateId }, id, status)
+    if (isKnown) log.info(facts, opened ? 'the gate has opened' : 'the gate refused to open')
+    if (isKnown === false) log.warn(facts, 'a gate replied to a command that it did not get')
   }
 }
 
@@ -164,5 +190,10 @@ function createAudit({ database, log }: { database: Querier; log: Logger }) {
   }
   const note = (id: string, what: string, facts: object, status?: GateCommandRow['status']) =>
     quiet(id, noteGateCommand(database, id, what, { ...facts }, status))
-  return Object.assign(note, { read: (id: string) => quiet(id, findGateCommand(database, id)) })
+  return Object.assign(note, {
+    /** Undefined if the database is away. */
+    of: (gate: GateId, id: string, status: 'acknowledged' | 'refused') =>
+      quiet(id, noteGateCommand(database, id, status, {}, status, gate)),
+    read: (id: string) => quiet(id, findGateCommand(database, id)),
+  })
 }

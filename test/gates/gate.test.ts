@@ -299,7 +299,8 @@ broker('what nobody fetches in time is dropped by the broker', async (rig) => {
   await bind()
   const publisher = openPublisher(rig, database)
   // the time that is left bounds the try as well: enough of it for a busy machine
-  const options = { messageId: randomUUID(), expirationMs: 1500 }
+  const gate = { tenantId: TENANT, gateId: 'default' }
+  const options = { gate, signed: { id: randomUUID(), secrets: [] }, expirationMs: 1500 }
   await publisher.publish(exchange, 'gate.front', Buffer.from('{}'), options)
   await eventually(async () => ((await channel.checkQueue(queue)).messageCount === 0 ? true : undefined))
 })

@@ -38,18 +38,22 @@ interface GateRow {
   enabled: boolean
   createdAt: Date
   updatedAt: Date
+  /** Whether its commands are signed; not those of AMQP gates that an older version wrote. */
+  signed: boolean
 }
 
 /** A gate with all that a sender needs. */
-export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt'> {
+export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt' | 'signed'> {
   secret: string | null
 }
 
 const WHOLE = 'tenant_id as "tenantId", id, kind, exchange, routing_key as "routingKey", url, enabled'
-const SHOWN = `${WHOLE}, created_at as "createdAt", updated_at as "updatedAt"`
+const SHOWN = `${WHOLE}, created_at as "createdAt", updated_at as "updatedAt",
+  secret is not null as signed`
 
 /**
- * Creates or changes a gate. A webhook keeps its secret unless `rotate`; the answer has `secret` only if this call made it.
+ * Creates or changes a gate. It keeps its secret unless `rotate`, or its kind changes; the answer has `secret` only if this call
+ * made it.
  */
 export async function saveGate(
   database: Querier,
@@ -58,14 +62,14 @@ export async function saveGate(
   input: GateInput,
   { rotate = false }: { rotate?: boolean } = {},
 ): Promise<{ gate: GateRow; secret: string | null }> {
-  const fresh = input.kind === 'webhook' ? newSecret() : null
-  const sealed = fresh === null ? null : secretsOf(database).seal(placeOf(tenantId, id), fresh)
-  const [row] = await database.query<GateRow & { kept: string | null }>(
+  const fresh = newSecret()
+  const sealed = secretsOf(database).seal(placeOf(tenantId, id), fresh)
+  const [row] = await database.query<GateRow & { kept: string }>(
     `insert into gates (tenant_id, id, kind, exchange, routing_key, url, secret, enabled)
      values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, true))
      on conflict (tenant_id, id) do update set kind = excluded.kind, exchange = excluded.exchange,
        routing_key = excluded.routing_key, url = excluded.url, updated_at = now(),
-       secret = case when excluded.kind = 'amqp' then null when $9 then excluded.secret
+       secret = case when $9 or excluded.kind <> gates.kind then excluded.secret
          else coalesce(gates.secret, excluded.secret) end,
        enabled = coalesce($8, gates.enabled)
      returning ${SHOWN}, secret as kept`,
@@ -82,7 +86,7 @@ export async function saveGate(
     ],
   )
   const { kept, ...gate } = row!
-  return { gate, secret: sealed !== null && kept === sealed ? fresh : null }
+  return { gate, secret: kept === sealed ? fresh : null }
 }
 
 export function listGates(database: Querier, tenantId: string): Promise<GateRow[]> {
@@ -132,6 +136,25 @@ export async function findGate(
     ...row,
     secret: secret === null ? null : secretsOf(database).open(placeOf(row.tenantId, row.id), secret),
   }
+}
+
+/**
+ * The number of the gate's next command: greater than every one before and than `above`, and at least the time in ms since 1970, so
+ * that it also grows after a restored backup. Undefined if there is no such gate.
+ */
+export async function nextCounter(
+  database: Querier,
+  tenantId: string,
+  id: string,
+  above: number,
+): Promise<number | undefined> {
+  const [row] = await database.query<{ counter: number }>(
+    `update gates set counter =
+       greatest(counter + 1, $3::bigint + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+     where tenant_id = $1 and id = $2 returning counter::float8 as counter`,
+    [tenantId, id, above],
+  )
+  return row?.counter
 }
 
 interface GateCommand {
@@ -207,7 +230,8 @@ export async function addGateCommand(
 
 /**
  * Adds to a command's audit, and sets its status if `status` is further than the present one: an acknowledgement may arrive
- * before `sent` is written. False if there is no such command.
+ * before `sent` is written. With `gate` only a command of that
+ * gate. False if there is no such command.
  */
 export async function noteGateCommand(
   database: Querier,
@@ -215,14 +239,15 @@ export async function noteGateCommand(
   what: string,
   facts: Record<string, unknown> = {},
   status?: GateCommandRow['status'],
+  gate?: { tenantId: string; gateId: string },
 ): Promise<boolean> {
   const rows = await database.query(
     `update gate_commands set audit = audit || jsonb_build_array(${ENTRY('$2', '$3')}),
        status = case when $4::text is null or status in ('acknowledged', 'refused') then status else $4 end,
        sent_at = case when $4 in ('sent', 'acknowledged', 'refused') then coalesce(sent_at, now()) else sent_at end,
        acknowledged_at = case when $4 = 'acknowledged' then coalesce(acknowledged_at, now()) else acknowledged_at end
-     where call_id = $1 returning call_id`,
-    [id, what, JSON.stringify(facts), status ?? null],
+     where call_id = $1 and ($5::text is null or (tenant_id = $5 and gate_id = $6)) returning call_id`,
+    [id, what, JSON.stringify(facts), status ?? null, gate?.tenantId ?? null, gate?.gateId ?? null],
   )
   return rows.length > 0
 }

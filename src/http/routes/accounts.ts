@@ -118,7 +118,7 @@ export async function accountRoutes(
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Writes a gate, new or anew; with ?rotate=true its webhook gets another secret. One on the broker needs a key of all tenants',
+          'Writes a gate, new or anew; with ?rotate=true it gets another secret. One on the broker needs a key of all tenants',
         params: z.object({ id: name }),
         querystring: querystring.extend({ rotate: z.stringbool().default(false) }),
         body: gateInput,

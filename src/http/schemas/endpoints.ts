@@ -70,6 +70,8 @@ export const gate = z
     routingKey: z.string().nullable(),
     url: z.string().nullable(),
     enabled: z.boolean(),
+    /** False for an AMQP gate that an older version wrote, until its secret is rotated. */
+    signed: z.boolean(),
     createdAt: moment,
     updatedAt: moment,
   })

@@ -1,8 +1,8 @@
-import { Webhook } from 'standardwebhooks'
 import { Agent, buildConnector } from 'undici'
 import { drain, take } from './body.ts'
 import { createGuard, type Guard } from './egress-guard.ts'
 import { classify } from './failure.ts'
+import { type Signed, signatureHeaders } from './signature.ts'
 import { retryAfter, undelivered } from './undelivered.ts'
 
 /** Limit in ms for DNS, TCP and TLS. */
@@ -21,11 +21,8 @@ export interface Outgoing {
   method?: 'GET' | 'POST'
   headers?: Record<string, string>
   body?: string | Buffer
-  /**
-   * Adds the headers of Standard Webhooks. Each secret (`whsec_…`) signs, so that a receiver can verify with the old or the
-   * new one during a rotation; without a secret only id and time.
-   */
-  signed?: { id: string; secrets: readonly string[] }
+  /** Adds the headers of Standard Webhooks. */
+  signed?: Signed
   /** Limit of the whole request in ms; default 10,000. */
   timeoutMs?: number
   signal?: AbortSignal
@@ -103,7 +100,8 @@ export function createHttpClient({
     signal?.addEventListener('abort', stop, { once: true })
     if (signal?.aborted) stop()
     let { trusted = false } = options
-    const headers = { ...options.headers, ...signatureOf(options) }
+    const { signed, body = '' } = options
+    const headers = { ...options.headers, ...(signed && signatureHeaders(signed, body)) }
     try {
       for (let hop = 0; ; hop++) {
         const answer = await once(url, { ...options, headers, signal: ending.signal, wants, trusted })
@@ -171,19 +169,6 @@ function parse(address: string): URL {
     throw refuse(`${url.protocol} is not http or https`)
   if (url.username || url.password) throw refuse('it contains a user or password')
   return url
-}
-
-function signatureOf({ signed, body = '' }: Outgoing): Record<string, string> {
-  if (!signed) return {}
-  const { id, secrets } = signed
-  const now = new Date()
-  return {
-    'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
-    ...(secrets.length > 0 && {
-      'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
-    }),
-  }
 }
 
 function redirect(from: URL, location: string, status: number, hop: number): URL {

@@ -5,7 +5,7 @@ import { useLoad } from '../parts/load.js'
 import { Do, tell } from '../parts/notice.js'
 import { tr } from '../words.js'
 
-/** @typedef {{ id: string, kind: string, enabled: boolean, url?: string | null, exchange?: string | null, routingKey?: string | null, known?: boolean }} Written `known`: it exists. */
+/** @typedef {{ id: string, kind: string, enabled: boolean, url?: string | null, exchange?: string | null, routingKey?: string | null, signed?: boolean, known?: boolean }} Written `known`: it exists. */
 /** @typedef {Written & { url: string, exchange: string, routingKey: string }} Form */
 /** @typedef {{ gate: import('../api-types.d.ts').Gate, secret: string | null }} Saved */
 
@@ -77,7 +77,7 @@ export function Gate({ gate, taken, tenant, close, tried }) {
       <div class="spread">
         <div class="row">
           ${gate.known && may('admin') && html`<${Delete} gate=${gate} tenant=${tenant} close=${close} />`}
-          ${gate.known && gate.kind === 'webhook' && !fixed && html`<${Rotate} act=${() => save(true)} />`}
+          ${gate.known && !fixed && html`<${Rotate} act=${() => save(true)} />`}
           ${gate.known && gate.enabled && may('operate') && html`<${Try} gate=${gate} tenant=${tenant} tried=${tried} />`}
         </div>
         <div class="row">
@@ -101,7 +101,8 @@ function Target({ form, fixed, wrong, change }) {
       <${Field} label="Exchange" value=${form.exchange} required maxlength="255" disabled=${fixed} wrong=${wrong.exchange} expects=${tr('De 1 a 255 caracteres sem espaço nem acento.', '1 to 255 plain characters without spaces.')} set=${(exchange) => change({ exchange })} />
       <${Field} label=${tr('Chave de roteamento', 'Routing key')} value=${form.routingKey} required maxlength="255" disabled=${fixed} wrong=${wrong.routingKey} expects=${tr('De 1 a 255 caracteres sem espaço nem acento.', '1 to 255 plain characters without spaces.')} set=${(routingKey) => change({ routingKey })} />
     </div>
-    <p class="help">${tr('No RabbitMQ de AMQP_URL, onde uma fila esteja ligada ao exchange com esta chave.', 'On the RabbitMQ of AMQP_URL, where a queue is bound to the exchange with this key.')}</p>
+    <p class="help">${tr('No RabbitMQ de AMQP_URL, onde uma fila esteja ligada ao exchange com esta chave. O comando é assinado nos cabeçalhos.', 'On the RabbitMQ of AMQP_URL, where a queue is bound to the exchange with this key. The command is signed in its headers.')}</p>
+    ${form.signed === false && html`<p class="help">${tr('Este portão ainda não tem segredo: seus comandos vão sem assinatura até que você salve ou troque o segredo.', 'This gate has no secret yet: its commands are not signed until you save it or rotate the secret.')}</p>`}
   </div>`
 }
 

@@ -1,0 +1,20 @@
+import { createServer, type Server } from 'node:http'
+import type { createCheck } from './check.ts'
+
+/** A gate with a webhook: 204 says that it is open, and Porteiro sends no more. Resolves when it listens on `port`. */
+export async function listen(
+  port: number,
+  check: ReturnType<typeof createCheck>,
+  open: () => void,
+): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    let body = ''
+    for await (const bytes of request.setEncoding('utf8')) body += bytes
+    const verdict = check(request.headers, body)
+    if (verdict === 'open') open()
+    const isOpen = verdict === 'open' || verdict === 'opened before'
+    response.writeHead(isOpen ? 204 : 403).end(isOpen ? undefined : verdict)
+  })
+  await new Promise<void>((resolve) => server.listen(port, resolve))
+  return server
+}

@@ -1,0 +1,32 @@
+import { reasonOf } from '../platform/errors.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Querier } from '../platform/postgres/index.ts'
+import { withTimeout } from '../platform/time.ts'
+import { nextCounter } from './sql/gates.ts'
+
+/** ms for the database to give a number. */
+const COUNTER_MS = 500
+
+/**
+ * Numbers gate commands in Postgres, for all processes together. While it is away this process numbers by its clock, which is what
+ * Postgres goes by too.
+ */
+export function createCounters({ database, log }: { database: Querier; log: Logger }) {
+  /** The last number that this process gave to each gate. */
+  const last = new Map<string, number>()
+  return async (tenantId: string, gateId: string): Promise<number> => {
+    const key = JSON.stringify([tenantId, gateId])
+    const asked = nextCounter(database, tenantId, gateId, last.get(key) ?? 0).catch((error) => {
+      log.warn(
+        { tenant: tenantId, gate: gateId, reason: reasonOf(error) },
+        'a gate command is numbered by the clock',
+      )
+      return undefined
+    })
+    const given = await withTimeout(COUNTER_MS, asked)
+    // another command may have got a number in the meantime
+    const counter = given ?? Math.max((last.get(key) ?? 0) + 1, Date.now())
+    last.set(key, Math.max(last.get(key) ?? 0, counter))
+    return counter
+  }
+}
