@@ -65,7 +65,7 @@ testReal('a visitor who leaves takes the ringing of the flat along', async (rig)
   await empty()
 })
 
-testReal('a flat that lets it ring: the ringing ends by itself, and the gate is told', async (rig) => {
+testReal('a flat that does not answer: the ringing ends by itself, and the visitor hears so', async (rig) => {
   const settings = { CLICKTOCALL_RING_SECONDS: '3', CLICKTOCALL_ATTEMPTS: '1' }
   const { visit, telephones, house, sound, slips, empty } = await openPlace(rig, { settings })
   const { gate, callId } = await visit('102')
@@ -76,7 +76,7 @@ testReal('a flat that lets it ring: the ringing ends by itself, and the gate is 
   await hasWhole(gate.heard(), sound('farewell-visitor-unanswered'), slips(SLIPS))
 })
 
-testReal('a flat that the PBX does not know cannot be rung, and the gate is told', async (rig) => {
+testReal('a flat that the PBX does not know cannot be called, and the visitor hears so', async (rig) => {
   const { visit, house, sound, slips, empty } = await openPlace(rig, {
     settings: { CLICKTOCALL_ATTEMPTS: '1' },
   })

@@ -44,7 +44,7 @@ test('a key that no telephone has is ignored and counted, and the call goes on',
   assert.equal(server.counts().refused, { FRAME_KEY_UNKNOWN: 3 })
 })
 
-test('what a peer sends before there is a listener is bounded, and none of it is lost', async (t) => {
+test('data before there is a listener is bounded, and none of it is lost', async (t) => {
   const { peer, connection } = await pair(t)
   const count = 10_000
   for (let index = 0; index < count; index++) peer.socket.write(SPEECH)
@@ -63,7 +63,7 @@ test('what a peer sends before there is a listener is bounded, and none of it is
   assert.is(ear.told.length, count + 1)
 })
 
-test('a peer that left before there was a listener is told to the listener', async (t) => {
+test('a listener that attaches late learns that the peer has left', async (t) => {
   const { peer, connection } = await pair(t, {}, Buffer.concat([UUID, SPEECH]))
   peer.socket.end(dtmfMessage('1'))
   await new Promise((resolve) => peer.socket.once('finish', resolve))
@@ -150,7 +150,7 @@ test('FIN and RST at every byte of a frame end it once, as what they were', asyn
   assert.equal(refused, { HANDSHAKE_ABANDONED: 2 * UUID.length })
 })
 
-test('the ends that a peer can send are told by name, once, and close the socket', async (t) => {
+test('each way a peer can end is reported by name, once, and closes the socket', async (t) => {
   const cases: [Buffer, string, string | undefined][] = [
     [HANGUP, 'hangup', undefined],
     [Buffer.concat([HANGUP, Buffer.from('garbage')]), 'hangup', undefined],
@@ -227,7 +227,7 @@ test('a connection nobody attached to can be hung up', async (t) => {
   await connection.closed
 })
 
-test('after destroy() nothing is told and the peer is closed', async (t) => {
+test('after destroy() nothing is reported and the peer is closed', async (t) => {
   const hand = createHandPacer()
   const { peer, connection } = await pair(t, { pacer: hand.pacer }, Buffer.concat([UUID, SPEECH]))
   const ear = createEar()

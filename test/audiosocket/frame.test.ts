@@ -28,7 +28,7 @@ test('a frame of any other size than 20 ms is refused', () => {
   }
 })
 
-test('a frame is a copy: what becomes of its PCM does not reach the prompt', () => {
+test('a frame is a copy: changes of its PCM do not reach the prompt', () => {
   const pcm = Buffer.alloc(320, 1)
   const whole = audioFrame(pcm)
   pcm.fill(9)
@@ -66,7 +66,7 @@ test('a UUID survives the wire', () => {
   )
 })
 
-test('what is no UUID, key or payload is refused', () => {
+test('invalid UUIDs, keys and payloads are refused', () => {
   for (const id of [
     '',
     'x',

@@ -307,7 +307,7 @@ test('keepalive: a touch sends nothing of an idle track, nor a frame long before
   }, KEEPALIVE)
 })
 
-test('a track that throws is removed and told, the others play on', async () => {
+test('a track that throws is removed and reported, the others play on', async () => {
   const errors: unknown[] = []
   simulate(({ pacer, run }) => {
     const tune = createTune(50)

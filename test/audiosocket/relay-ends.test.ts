@@ -128,7 +128,7 @@ test('an owner that does not read is let go, and the phone with it', async (t) =
   assert.equal(peer.messages, [HANGUP])
 })
 
-test('a phone that does not read is let go, and the owner told by a reset', async (t) => {
+test('a phone that does not read is dropped, and the owner gets a reset', async (t) => {
   const { node, peer, socket, way } = await openRawWay(t)
   peer.socket.pause()
   const reset = once(socket, 'error')

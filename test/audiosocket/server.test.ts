@@ -110,7 +110,7 @@ test('the oldest of too many that wait for their UUID makes room', async (t) => 
   await eventually(() => connections[0])
 })
 
-test('a taken port and a foreign address are told apart', async (t) => {
+test('a taken port and a foreign address have different codes', async (t) => {
   const { server } = await openServer(t)
   const { port, release } = await holdPort()
   t.defer(release)
@@ -163,7 +163,7 @@ test('refusals are logged five times a code and then only counted', async (t) =>
   assert.is(lines[5]!.more, 7)
 })
 
-test('what is left of a window is told when it ends', async (t) => {
+test('the refusals left of a window are logged when it ends', async (t) => {
   const lines: { more?: number }[] = []
   const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line)) })
   const { port } = await openServer(t, { log, rejections: { lines: 1, windowMs: 20 } })

@@ -69,7 +69,7 @@ test('a request under an aborted signal is cancelled at once', () => {
   ])
 })
 
-test('what failed is an error with its code and facts', async () => {
+test('a failed command rejects with its code and details', async () => {
   const { leg, report } = openLeg()
   const heard = leg.listen({ silenceMs: 600, maxMs: 1000 }, new AbortController().signal)
   report({ type: 'failed', id: 1, code: 'SPEECH_CANCELLED', details: { provider: 'vosk' }, reason: '' })

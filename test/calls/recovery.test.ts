@@ -31,7 +31,7 @@ async function ring(
 /** Two processes of the house that all share. */
 const pair = () => Promise.all([house().first(), house().second()])
 
-test('the process is killed in the middle of a question: the visitor hears that it goes on, and it does', async (rig) => {
+test('a process killed in the middle of a question: the visitor hears an apology, and the question goes on', async (rig) => {
   const { start, kept, journal, outcome, ...shared } = house()
   const { visitor: dial } = shared.phonesOf(rig)
   const first = await shared.first()
@@ -95,7 +95,7 @@ test('killed while it rings: the resident answers afterwards, hears the name tha
   )
 })
 
-test('killed while the resident listens: the resident is rung once more, as another attempt', async (rig) => {
+test('a process killed while the resident listens: the resident is called once more, as another attempt', async (rig) => {
   const { start, kept, journal, outcome, ...shared } = house()
   const { visitor: dial, resident } = shared.phonesOf(rig)
   const first = await shared.first()
@@ -270,7 +270,7 @@ test('a process that hangs: its visitor is held by another one until the lease i
   await kill(first)
 })
 
-test('a visitor who does not come back: the call ends as abandoned, and the world is told', async (rig) => {
+test('a visitor who does not come back: the call ends as abandoned, with its events and notes', async (rig) => {
   const { start, kept, eventsOf, outcome, database, age, ...shared } = hastyHouse()
   const { visitor: dial } = shared.phonesOf(rig)
   const first = await shared.first()
@@ -286,7 +286,7 @@ test('a visitor who does not come back: the call ends as abandoned, and the worl
   assert.equal(await database.query('select from kept_calls'), [])
 })
 
-test('no process that takes calls is left: another one ends the call, and tells', async (rig) => {
+test('without a process that takes calls, another process ends the call and announces it', async (rig) => {
   const { open, kept, eventsOf, outcome, age, ...shared } = hastyHouse()
   const { visitor: dial } = shared.phonesOf(rig)
   const first = await shared.first()

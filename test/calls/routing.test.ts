@@ -134,7 +134,7 @@ test('many commands at once are each carried out once, whatever the number of no
   )
 })
 
-test('what the owner refuses is refused with the same code and facts', async (rig) => {
+test('a refusal of the owner keeps its code and details', async (rig) => {
   const { database, voice, web } = await openNodes(rig)
   const id = await writeCall(database)
   voice.routing.serve(
@@ -197,7 +197,7 @@ test('a late decision is refused, and kept in the journal of the ended call', as
   )
 })
 
-test('what nobody began with in time never happens', async (rig) => {
+test('a request that nobody takes in time is never executed', async (rig) => {
   const { database, open, voice, web } = await openNodes(rig)
   const impatient = await open('web-2', ['web'], { answerMs: IMPATIENT_MS })
   const id = await writeCall(database)
@@ -209,7 +209,7 @@ test('what nobody began with in time never happens', async (rig) => {
   assert.equal(calls.done, [{ type: 'hangUp', role: 'visitor', by: 'porter' }])
 })
 
-test('who has begun is waited for', async (rig) => {
+test('a process that has taken the request is waited for', async (rig) => {
   const { database, open, voice } = await openNodes(rig)
   const withdrawing = Promise.withResolvers<void>()
   const queries: Database = {

@@ -73,7 +73,7 @@ function snapshotOf(
   return { callId, tenantId, gate, startedAt, instance, machines: 'm', snapshot, facts }
 }
 
-test('what comes in is new, ended, kept or elsewhere, and many are told apart at once', async (rig) => {
+test('an arriving call is new, ended, restored or elsewhere; one query distinguishes many', async (rig) => {
   const database = await openTestDatabase(rig)
   const [lost, alive, own] = [
     await openProcess(rig, database, 'lost'),
@@ -133,7 +133,7 @@ test('a call was silent since the last sign of its process, or since it was kept
   assert.ok(silentMs >= 30_000 && silentMs < 90_000, `${silentMs}`)
 })
 
-test('of several that ask for a call one gets it', async (rig) => {
+test('only one of several processes can claim a call', async (rig) => {
   const database = await openTestDatabase(rig)
   const lost = await openProcess(rig, database, 'lost')
   const others = await Promise.all(['a', 'b', 'c'].map((name) => openProcess(rig, database, name)))
@@ -177,7 +177,7 @@ test('a call that began anew because nobody could ask is kept in the place of th
   assert.equal(found.call, snapshotOf(anew, next.instance, { by: 'next' }))
 })
 
-test('a call that lives is not given up, however long its process could not say so', async (rig) => {
+test('a live call is not ended, however long its process could send no heartbeat', async (rig) => {
   const database = await openTestDatabase(rig)
   const [own, other] = [await openProcess(rig, database, 'own'), await openProcess(rig, database, 'other')]
   const [mine, theirs] = [call(), call()]
@@ -200,7 +200,7 @@ test('a call that lives is not given up, however long its process could not say 
   assert.ok(await hasSnapshot(database, mine.id))
 })
 
-test('what DATABASE_URL says of the connection does not hide that a process lives', async (rig) => {
+test('options in DATABASE_URL do not hide that a process is alive', async (rig) => {
   const database = await openTestDatabase(rig)
   const named = await openDatabase({
     url: `${database.url}${database.url.includes('?') ? '&' : '?'}application_name=other`,

@@ -62,7 +62,7 @@ async function bothSpeak(
   return { understood: notes.find(({ kind }) => kind === 'understood')!.data, lines, silences, answer }
 }
 
-test('a language model that is not heard is noted and warned of by its code, without a word of what was said', async () => {
+test("a failing language model is noted and logged by its code, without the visitor's words", async () => {
   const { understood, lines } = await bothSpeak(
     createUnderstanding({ baseUrl: 'http://127.0.0.1:1', model: 'm' }),
   )
@@ -85,7 +85,7 @@ test('a visitor has 1.5 s to think of what comes next, a resident answers in a w
   assert.is(answer, 'yes')
 })
 
-test('a yes with a gap, or one that is hardly heard, is asked back', async () => {
+test('a yes with a gap or of low confidence is asked back', async () => {
   for (const recognition of [{ complete: false }, { complete: true, confidence: 0.3 }]) {
     const { answer } = await bothSpeak(createUnderstanding(), { recognition })
     assert.is(answer, 'likely-yes')

@@ -50,7 +50,7 @@ test('every machine is drawn in every format, with each of its states', async (r
   )
 })
 
-test('a chart is drawn once, and tells its transitions by their ends', async (rig) => {
+test('a chart is drawn once, and names its transitions by their ends', async (rig) => {
   const charts = open(rig)
   const [first, second] = [charts.svg('leg'), charts.svg('leg')]
   assert.is(first, second)
@@ -76,7 +76,7 @@ test('several ways between two states are one arrow with several lines', () => {
   assert.ok(states.find(({ name }) => name === 'b')?.class?.includes('final'))
 })
 
-test('what is no machine has no chart, and names are text', async (rig) => {
+test('only machines have charts, and names are text', async (rig) => {
   const charts = open(rig)
   for (const name of ['nothing', '', '__proto__', '../call']) {
     assert.throws(
@@ -100,7 +100,7 @@ test('what is no machine has no chart, and names are text', async (rig) => {
   assert.match(svg, /&lt;script/)
 })
 
-test('closing while it draws ends the thread and tells who waits', async (rig) => {
+test('closing while it draws ends the thread and rejects the waiting calls', async (rig) => {
   const charts = open(rig)
   const waiting = charts.svg('call').then(
     () => 'drawn',

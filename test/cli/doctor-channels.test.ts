@@ -14,7 +14,7 @@ const examine = async (environment: Environment) =>
 const WHATSAPP = { WHATSAPP_TOKEN: 'word', WHATSAPP_PHONE_ID: '555' }
 const TWILIO = { TWILIO_ACCOUNT_SID: 'AC1', TWILIO_AUTH_TOKEN: 'word', TWILIO_FROM: '+5511900000000' }
 
-test('what is not configured is off', async () => {
+test('a channel that is not configured is off', async () => {
   const findings = await examine({})
   assert.equal(
     Object.values(findings).map(({ name, state }) => [name, state]),
@@ -60,7 +60,7 @@ test('accounts are asked with their login, and nothing is sent to anybody', asyn
   assert.match(deaf['twilio']!.remedy!, /PUBLIC_URL/)
 })
 
-test('what cannot be reached is a warning: messages wait', async () => {
+test('an unreachable channel is a warning: messages wait', async () => {
   const url = `http://127.0.0.1:${await deadPort()}`
   const findings = await examine({
     ...WHATSAPP,

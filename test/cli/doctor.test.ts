@@ -84,7 +84,7 @@ test('a wrong configuration is named problem by problem, and is 78', async (rig)
   assert.match(of('configuration').detail, /API_PORT[\s\S]*LOCALE|LOCALE[\s\S]*API_PORT/)
 })
 
-test('what cannot be reached is named with its remedy, and is 69', async (rig) => {
+test('an unreachable dependency is named with its remedy, and exits with 69', async (rig) => {
   const { of, exit } = await look(rig, {
     DATABASE_URL: 'postgres://u:secret-word@127.0.0.1:4/none',
     AMQP_URL: 'amqp://u:secret-word@127.0.0.1:4',
@@ -104,7 +104,7 @@ test('what cannot be reached is named with its remedy, and is 69', async (rig) =
   }
 })
 
-test('a port of another process is told from our own', async (rig) => {
+test('a port of another process is distinguished from our own', async (rig) => {
   const { port, release } = await holdPort()
   rig.defer(release)
   const { of } = await look(rig, { AUDIOSOCKET_VISITOR_PORT: String(port) })

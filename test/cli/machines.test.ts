@@ -62,7 +62,7 @@ test('files are written for each machine and format', async (rig) => {
   for (const name of names) assert.ok((await readFile(join(out, name), 'utf8')).endsWith('\n'))
 })
 
-test('wrong usage is told', async () => {
+test('wrong usage is reported', async () => {
   assert.is(await codeOf(['nothing']), 'USAGE_WRONG')
   assert.is(await codeOf(['--format', 'svg']), 'USAGE_WRONG')
   assert.is(await codeOf(['call', '--format', 'svg,json']), 'USAGE_WRONG')

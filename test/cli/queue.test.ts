@@ -100,7 +100,7 @@ test('messages are paused and resumed from the command line, and the statistics 
   assert.not.match(await run('stats'), /Paused/)
 })
 
-test('what makes no sense is refused', async (rig) => {
+test('nonsense options are refused', async (rig) => {
   const outbound = await openOutbound(rig)
   const run = commands(outbound)
   const codeOf = async (...args: string[]) => {

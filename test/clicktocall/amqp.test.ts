@@ -312,7 +312,7 @@ for (const last of ['the next attempt', 'nothing more']) {
   })
 }
 
-testReal('what stops a ringing waits no longer than anybody would ring, nor beyond the end', async (rig) => {
+testReal('a cancel waits at most for the ring time, and not beyond the end of the service', async (rig) => {
   const proxy = await openProxy(rig)
   const queue = await queueName(rig)
   const { broker, publisher, lines, log } = openPublisher(rig, queue, {

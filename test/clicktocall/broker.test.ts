@@ -95,12 +95,12 @@ test('under crash a connection that is lost again and again has failed', async (
   assert.is(actor.getSnapshot().value, 'failed')
 })
 
-test('a name without an address is told from a host that refuses', async (rig) => {
+test('a name without an address and a host that refuses have different codes', async (rig) => {
   const { broker } = openPublisher(rig, 'q', { AMQP_URL: 'amqp://no-such-host.invalid' })
   assert.is((await failureOf(broker.opened())).code, 'BROKER_DNS')
 })
 
-test('who hangs up in the handshake has reset the connection', async (rig) => {
+test('a broker that closes during the handshake counts as a reset', async (rig) => {
   for (const way of ['destroy', 'resetAndDestroy'] as const) {
     const url = await openStranger(rig, (socket) => socket.once('data', () => socket[way]()))
     const { broker } = openPublisher(rig, 'q', { AMQP_URL: url })
@@ -108,7 +108,7 @@ test('who hangs up in the handshake has reset the connection', async (rig) => {
   }
 })
 
-test('who says nothing, or drips, is given AMQP_SOCKET_TIMEOUT_MS for the whole handshake', async (rig) => {
+test('a silent or dripping broker has AMQP_SOCKET_TIMEOUT_MS for the whole handshake', async (rig) => {
   const drips = new Set<NodeJS.Timeout>()
   rig.defer(() => drips.forEach(clearInterval))
   const silent = await openStranger(rig, () => {})
@@ -126,7 +126,7 @@ test('who says nothing, or drips, is given AMQP_SOCKET_TIMEOUT_MS for the whole 
   }
 })
 
-test('who speaks another protocol is refused, whatever it says', async (rig) => {
+test('a server with another protocol is refused, whatever it sends', async (rig) => {
   const url = await openStranger(rig, (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'))
   const { broker } = openPublisher(rig, 'q', { AMQP_URL: url, AMQP_SOCKET_TIMEOUT_MS: '200' })
   assert.match((await failureOf(broker.opened())).code, /^BROKER_/)

@@ -140,7 +140,7 @@ testReal('the dialer alone takes messages until its broker is gone, then exits 6
   assert.match(err, /BROKER_(REFUSED|RESET)/)
 })
 
-test('roles that do not exist, or lack their settings, are told apart', async (rig) => {
+test('unknown roles and roles without their settings have different errors', async (rig) => {
   const results = await Promise.all(
     ['nurse', 'web,nurse', 'dialer'].map((role) => run(rig, ['serve', '--role', role]).ended),
   )

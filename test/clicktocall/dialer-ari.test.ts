@@ -106,7 +106,7 @@ for (const [answer, code] of ANSWERS) {
   })
 }
 
-test('a wrong login and a port where nothing listens are told apart, without the password', async (rig) => {
+test('a wrong login and a closed port have different errors, neither with the password', async (rig) => {
   const ari = await openAri(rig)
   const login = await failureOf(openDialer(rig, ari, { password: 'wrong-word' }).dial(requestFor('101')))
   assert.is(login.code, 'ARI_AUTHENTICATION')
@@ -116,7 +116,7 @@ test('a wrong login and a port where nothing listens are told apart, without the
   assert.not.match(JSON.stringify([login.message, login.details, gone.details]), /word/)
 })
 
-test('closing gives up what hangs', async (rig) => {
+test('closing gives up hanging requests', async (rig) => {
   const ari = await openAri(rig, { answer: () => 'hang' })
   const dialer = openDialer(rig, ari, { timeoutMs: 600_000 })
   const failure = failureOf(dialer.dial(requestFor('101')))

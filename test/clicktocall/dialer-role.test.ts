@@ -132,7 +132,7 @@ testReal('the headers say which leg answers, how long it rings, and why it stops
   assert.is(plain!.query.get('timeout'), '30')
 })
 
-testReal('what becomes of a telephone is sent as results, and of other channels nothing', async (rig) => {
+testReal('the role sends a result for each telephone, and none for other channels', async (rig) => {
   const { ari, ring, resultQueue } = await openRole(rig, {
     sendsResults: true,
     ari: { answer: ({ query }) => (query.get('channelId') === 'attempt-2' ? REFUSED : undefined) },
@@ -168,7 +168,7 @@ testReal('duplicates ring once, of a call without a messageId while it may ring'
   assert.is(ari.asked.length, 3)
 })
 
-testReal('a cancel stops the ringing, and what was cancelled first never rings', async (rig) => {
+testReal('a cancel stops the ringing, and an attempt cancelled before its start never rings', async (rig) => {
   const { ari, ring, lines } = await openRole(rig)
   const callId = await ring('attempt-1')
   await ari.count('POST', 1)
@@ -250,7 +250,7 @@ testReal('an Asterisk that stays away or hangs costs a bounded number of tries',
   }
 })
 
-testReal('what is no click-to-call message is a dead letter, and the next one rings', async (rig) => {
+testReal('a message that is not click-to-call becomes a dead letter, and the next one rings', async (rig) => {
   const { ari, send, ring, dead } = await openRole(rig)
   const wrong = [
     'not json',

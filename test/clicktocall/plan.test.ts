@@ -54,7 +54,7 @@ test('a step that says so rings all at once where the dialer can, eight at most'
   )
 })
 
-test('a step that has nobody to ring or to ask is left out', () => {
+test('a step without a telephone to ring or a resident to ask is left out', () => {
   const plan = [{ kind: 'whatsapp' as const }, { kind: 'call' as const }, { kind: 'operator' as const }]
   assert.equal(contactSteps(plan, { contacts: [], operator: undefined, reads: false }, DEFAULTS), [])
   assert.equal(contactSteps(plan, { contacts: [], operator: undefined, reads: true }, DEFAULTS), [
@@ -62,7 +62,7 @@ test('a step that has nobody to ring or to ask is left out', () => {
   ])
 })
 
-test('a step that nobody is rung or asked by is told of, with why', () => {
+test('a skipped step is reported with its reason', () => {
   const plan = [{ kind: 'whatsapp' as const }, { kind: 'call' as const }, { kind: 'operator' as const }]
   const nobody = { contacts: [], operator: undefined, reads: false }
   const told = (...[reach, means]: [typeof nobody | typeof EVERYBODY, { rings: boolean; writes: boolean }]) =>

@@ -17,12 +17,12 @@ function heard(before: Report[], after: Report[] = []): Report[] {
   return heard
 }
 
-test('what comes between the request and the listener is kept', () => {
+test('a report between the request and the listener is kept', () => {
   assert.equal(heard(['ringing', 'busy']), ['ringing', 'busy'])
   assert.equal(heard(['ringing'], ['declined']), ['ringing', 'declined'])
 })
 
-test('what comes twice, after an end or in a wrong order is dropped', () => {
+test('repeated, late and misordered reports are dropped', () => {
   assert.equal(heard([], ['ringing', 'ringing', 'busy', 'busy', 'answered']), ['ringing', 'busy'])
   assert.equal(heard([], ['answered', 'ringing', 'busy', 'unanswered']), ['answered'])
   assert.equal(heard([], ['declined', 'failed']), ['declined'])
@@ -60,7 +60,7 @@ test('the listener of the line takes over from that of the ringing, in whatever 
   }
 })
 
-test('of an attempt that nobody expects, or not any more, nothing is kept', () => {
+test('reports of unexpected or finished attempts are not kept', () => {
   const reports = createReports()
   const heard: Report[] = []
   reports.report({ ...ATTEMPT, report: 'busy' })

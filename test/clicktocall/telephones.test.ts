@@ -121,7 +121,7 @@ test('while the events are away telephones ring to their end; then they count ag
   assert.is(ends(visitor.id)[0], 'unanswered')
 })
 
-test('a leg that comes when its telephone is not called is told so and ended', async (rig) => {
+test('a leg whose telephone is not being called hears a prompt and is ended', async (rig) => {
   const { ari, house, visit, called } = await openHouse(rig)
   const visitor = visit()
   const early = house.resident(visitor.id)
@@ -142,7 +142,7 @@ test('a leg that comes when its telephone is not called is told so and ended', a
   assert.is((data as { attemptId: string }).attemptId, idOf(second!))
 })
 
-test('together: the first answer wins, one that comes with it is told, the others are cancelled', async (rig) => {
+test('together: the first answer wins, a simultaneous one hears so, the others are cancelled', async (rig) => {
   const { ari, house, visit, called, ends } = await openHouse(rig, {
     plan: [{ kind: 'call', strategy: 'together' }],
   })

@@ -10,7 +10,7 @@ import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('presence')
 
-test('who misses two signs of life is silent, until one of the same name and role has come', async (rig) => {
+test('a process that misses two heartbeats is silent, until one of the same name and role has started', async (rig) => {
   const database = await openTestDatabase(rig)
   const enter = async (nodeId: string, role: string) => {
     const instance = randomUUID()

@@ -121,7 +121,7 @@ function listening(options: Partial<SubscribeOptions> = {}) {
   }
 }
 
-test('what one process tells comes to another, whole and in order, whatever its size', async (rig) => {
+test('published messages reach the other process whole and in order, whatever their size', async (rig) => {
   const { giver, taker, source } = await openPair(rig)
   const { heard, options } = listening({ input: { deep: ['ação', 7] } })
   const subscription = taker.streams.subscribe(options)
@@ -147,7 +147,7 @@ test('what one process tells comes to another, whole and in order, whatever its 
   )
 })
 
-test('several processes are told apart, and one that comes later is taken too', async (rig) => {
+test('several processes are distinguished, and one that starts later is subscribed to as well', async (rig) => {
   const { open } = await openNodes(rig)
   const taker = await open('web')
   const first = await open('voice-1')
@@ -249,7 +249,7 @@ test('a giver that is silent for a moment is not lost, and many streams are rene
   for (const subscription of subscriptions) subscription.close()
 })
 
-test('what broke while it was asked for is told anew, and nobody gives it twice', async (rig) => {
+test('a subscription that broke while it was opened is opened anew, once', async (rig) => {
   const { open } = await openNodes(rig)
   let isFirst = true
   const { heard, told, options } = listening()
@@ -272,7 +272,7 @@ test('what broke while it was asked for is told anew, and nobody gives it twice'
   subscription.close()
 })
 
-test('what nobody renews ends by itself', async (rig) => {
+test('a stream that nobody renews ends', async (rig) => {
   const { giver, taker, source } = await openPair(rig, {}, { leaseMs: 500 })
   await taker.streams.subscribe(listening().options).ready
   assert.is(source.wanted.length, 1)
@@ -300,7 +300,7 @@ test('after a cut connection it begins anew instead of going on with a gap', asy
   subscription.close()
 })
 
-test('one that tells more than Postgres takes is ended, and asked anew', async (rig) => {
+test('a publisher that exceeds what Postgres takes is ended, and subscribed to anew', async (rig) => {
   const { taker, source } = await openPair(rig)
   const { told, options } = listening()
   const subscription = taker.streams.subscribe(options)

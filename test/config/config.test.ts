@@ -84,7 +84,7 @@ test('addresses and ranges are separated by commas or spaces, and each wrong one
   assert.is(problemsOf({ AUDIOSOCKET_ALLOW: '10.0.0.5/33,pbx.local,::1' }).length, 2)
 })
 
-test('how residents are rung follows from what is configured, unless it is said', () => {
+test('CLICKTOCALL follows from the other settings unless it is set', () => {
   const modeOf = (environment: Record<string, string>) => parseConfig(environment).clickToCall.mode
   const amqp = { AMQP_URL: 'amqp://127.0.0.1' }
   const ari = { ARI_URL: 'http://127.0.0.1:8088' }

@@ -18,7 +18,7 @@ function meant(name: string): string | undefined {
   return message?.match(new RegExp(`^${name} is not a setting; did you mean (.+)\\?$`))?.[1]
 }
 
-test('a name that is nearly that of a setting is told with the setting', () => {
+test("a name close to a setting's is reported with that setting", () => {
   for (const [name, setting] of [
     ['AUDIOSOCKET_VISTOR_PORT', 'AUDIOSOCKET_VISITOR_PORT'],
     ['AUDIO_SOCKET_VISITOR_PORT', 'AUDIOSOCKET_VISITOR_PORT'],
@@ -36,7 +36,7 @@ test('a name that is nearly that of a setting is told with the setting', () => {
     assert.is(meant(name), setting, name)
 })
 
-test('one of a family that is ours is told, with what it may be', () => {
+test('an unknown name with one of our prefixes is reported with a suggestion', () => {
   assert.is(meant('HANGUP_DELAY_SECONDS'), 'HANGUP_DELAY_MS')
   assert.is(meant('WHATSAPP_PHONE_NUMBER_ID'), 'WHATSAPP_PHONE_ID')
   assert.is(meant('AUDIOSOCKET_PORT'), 'AUDIOSOCKET_VISITOR_PORT or AUDIOSOCKET_RESIDENT_PORT')
@@ -45,12 +45,12 @@ test('one of a family that is ours is told, with what it may be', () => {
   ])
 })
 
-test('what other programs call it is told where ours is not set', () => {
+test("another program's name for a setting is reported where ours is not set", () => {
   assert.is(meant('AMQP_URI'), 'AMQP_URL')
   assert.equal(told({ AMQP_URI: 'amqp://other', AMQP_URL: 'amqp://ours' }), [])
 })
 
-test('what an ordinary machine, container or job has in its environment is not told', () => {
+test('ordinary variables of machines, containers and jobs are not reported', () => {
   const others = [
     ...[
       'PATH',

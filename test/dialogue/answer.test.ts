@@ -551,7 +551,7 @@ for (const damage of ['unknown', 'uncertain'] as const) {
   })
 }
 
-test('a yes that was not heard for certain is a likely one, and a no must be said again', () => {
+test('an uncertain yes is a likely one, and an uncertain no must be said again', () => {
   for (const recognition of [{ complete: false }, { confidence: 0.3 }]) {
     assert.is(readAnswer('sim', 'pt-BR', recognition).answer, 'likely-yes')
     assert.is(readAnswer('yes, let them in', 'en', recognition).answer, 'likely-yes')

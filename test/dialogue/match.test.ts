@@ -116,7 +116,7 @@ test('two residents of one unit that fit alike give the unit, and none of them',
   assert.equal(want({ unit: '101', resident: 'Silva' }), ['101', null, 'number-and-resident'])
 })
 
-test('number and name together: the name chooses, an unknown one is no obstacle, a contradiction is told', () => {
+test('number and name together: the name chooses, an unknown one is no obstacle, a contradiction is reported', () => {
   assert.equal(want({ unit: '101', resident: 'José' }), [
     '101',
     'José Carlos da Silva',

@@ -324,7 +324,7 @@ test('reads a file with a byte order mark, numbers without quotes, nulls, and nu
   assert.equal(parse(content), { units: [{ number: '7', residents: [resident] }] })
 })
 
-test('tells every problem with its path', () => {
+test('reports every problem with its path', () => {
   const problems = problemsOf({
     units: [
       { number: '1 1', residents: [{ name: '', nome: 'Ana' }] },
@@ -363,7 +363,7 @@ test('tells every problem with its path', () => {
   assert.is(problems.length, places.length)
 })
 
-test('tells the problems of the legacy list by its own names', () => {
+test('reports problems of the legacy list by its own names', () => {
   assert.equal(
     problemsOf([
       { apartment_number: '1', residents: [''] },

@@ -75,7 +75,7 @@ test('a file with rules comes back from the database as it was', async (rig) => 
   assert.is(await exportRules(database, 'nobody'), undefined)
 })
 
-test('what a file gives replaces what there was, and what it leaves out stays', async (rig) => {
+test('a file replaces the fields that it has, and leaves the others', async (rig) => {
   const { database, idOf } = await openDirectory(rig)
   const before = await exportRules(database, 'default')
   await load(database, { units: [{ number: '101', residents: [{ name: 'Ana' }], blocked: [] }] })
@@ -108,7 +108,7 @@ test("a unit's plan goes before the tenant's, and that before ringing everybody"
   assert.is((await resolvePlan(database, 'nobody', null)).from, 'default')
 })
 
-test('a plan that cannot be read is passed over and told', async (rig) => {
+test('an unreadable plan is skipped and reported', async (rig) => {
   const { database, idOf } = await openDirectory(rig)
   await database.query(`update units set plan = '[{"kind":"pigeon"}]' where number = '101'`)
   const plan = await resolvePlan(database, 'default', await idOf('101'))
@@ -173,7 +173,7 @@ test('a window that ends when it begins is refused in a file, and a stored one n
   assert.equal(await countShutWindows(database, 'other'), { empty: 0, untrusted: 0 })
 })
 
-test('the rule that decided is told, with the reason that operators wrote', async (rig) => {
+test("a decision names its rule, with the operator's reason", async (rig) => {
   const { database } = await openDirectory(rig)
   const { rule } = await decideEarly(database, 'default', null, { phone: '+5511987654321' }, new Date())
   assert.equal([rule?.table, rule?.reason], ['block_list', 'fez ameaças'])
@@ -196,7 +196,7 @@ test('rules go with their unit', async (rig) => {
   assert.is(count, '0')
 })
 
-test('each wrong rule of a file is told with its path, and nothing is loaded', () => {
+test('each wrong rule of a file is reported with its path, and nothing is loaded', () => {
   const wrong = {
     tenant: {
       id: 'x',

@@ -14,7 +14,7 @@ function warnings(transcribes: boolean, file: object, trustsIntent = true): stri
 
 const unit = (number: string, rules: object) => ({ number, residents: [{ name: 'Ana' }], ...rules })
 
-test('a block by telephone is told to block nobody, also beside a name', () => {
+test('a block by telephone is reported as blocking nobody, also beside a name', () => {
   const file = {
     tenant: { id: 'a', name: 'A', blocked: [{ name: 'Ricardo' }, { phone: '+5511*' }] },
     units: [unit('101', { blocked: [{ phone: '+5511987654321', name: 'Ana' }] }), unit('102', {})],

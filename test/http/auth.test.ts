@@ -71,7 +71,7 @@ test('a revoked key opens nothing, by header or cookie, and its last use is note
   assert.match(String(stale.headers['set-cookie']), /porteiro_session=;.*Expires=Thu, 01 Jan 1970/)
 })
 
-test('keys are made, listed and revoked over the API, and told once', async (rig) => {
+test('keys are created, listed and revoked over the API, and shown once', async (rig) => {
   const { ask, as, port } = await openSite(rig)
   const made = await ask('/api/keys', {
     body: { name: 'Prometheus', scopes: ['read', 'read'], tenant: null },
@@ -213,7 +213,7 @@ test('forged cookies open nothing', async (rig) => {
   )
 })
 
-test('behind a proxy that is trusted the cookie is for https only, and addresses are told apart', async (rig) => {
+test('behind a trusted proxy the cookie is for https only, and addresses are distinguished', async (rig) => {
   const { ask } = await openSite(rig, { trustProxy: ['127.0.0.0/8'] })
   const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7' }
   const login = await ask('/api/session', { key: null, body: { key: ADMIN_KEY }, headers })
@@ -364,7 +364,7 @@ test('a WebSocket by cookie is opened from our own origin only', async (rig) => 
   assert.is(await upgrade(port, { authorization: `Bearer ${ADMIN_KEY}` }), 101)
 })
 
-test('what is no HTTP is answered in the one form, and its connection ends', async (rig) => {
+test('a request that is not HTTP gets an error in the usual form, and its connection ends', async (rig) => {
   const { port } = await openSite(rig)
   for (const garbage of [
     '\0\x01\x02\r\n\r\n',

@@ -24,7 +24,7 @@ function open(house: House = houseOfAll()) {
   return { house, ask: asker(house.service.ports.api, house.key) }
 }
 
-test('a visit is followed over the stream, decided over the API, and told afterwards', async (rig) => {
+test('a visit is followed over the stream, decided over the API, and read afterwards', async (rig) => {
   const { house, ask } = open()
   const stream = await openStream(rig, house.service.ports.api, {
     path: '/api/events?levels=true',
@@ -83,7 +83,7 @@ test('a visit is followed over the stream, decided over the API, and told afterw
   )
 })
 
-test('what a visitor recorded is played over the API, in parts too', async () => {
+test("a visitor's recording is played over the API, in ranges too", async () => {
   const { house, ask } = open()
   const phone = house.visitor()
   await phone.press('101#')

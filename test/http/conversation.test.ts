@@ -12,7 +12,7 @@ const event = (kind: string, leg: EventRow['leg'], data: unknown = {}): EventRow
   return { callId: 'c', seq: seq++, at, kind, leg, data }
 }
 
-test('a journal is told as a conversation, in the language of the call', () => {
+test('a journal becomes a conversation in the language of the call', () => {
   const events = [
     event('started', null),
     event('said', 'visitor', {
@@ -58,7 +58,7 @@ test('a journal is told as a conversation, in the language of the call', () => {
   assert.match(told('en')[0]!, /Hello! This is the gatehouse\./)
 })
 
-test('the states of a call on another node are those that its journal told last', () => {
+test('the states of a call on another node are the latest in its journal', () => {
   const state = (actor: string, name: string) => event('state', null, { actor, state: name, on: 'x' })
   const events = [
     event('leg.connected', 'visitor'),

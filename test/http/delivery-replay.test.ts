@@ -170,7 +170,7 @@ test('a life whose earlier tries are left out goes on as the whole one does', ()
   assert.equal([first!.states.delivery, first!.context.tries], ['processing', 2])
 })
 
-test('a redrive that only the counting of tries tells of has its place', () => {
+test('a redrive that only the count of attempts shows is placed right', () => {
   const refusedAt = (number: number) =>
     attempt(number, { endedAt: new Date(number * 10 + 1), outcome: 'retrying' })
   const [first, second, third] = [refusedAt(1), refusedAt(2), refusedAt(3)]
@@ -189,7 +189,7 @@ test('a redrive that only the counting of tries tells of has its place', () => {
   ])
 })
 
-test('of a long life the latest is told', () => {
+test('of a long history the latest steps are shown', () => {
   const tries = Array.from({ length: 400 }, (_, index) =>
     attempt(index + 1, { endedAt: new Date(index * 10 + 11), outcome: 'released' }),
   )

@@ -165,7 +165,7 @@ test('rules are written for a unit or for all, in the words of the directory fil
   assert.equal(body.tenant.blocked, [{ phone: '+5511*' }])
 })
 
-test('messages and endpoints that can never work are refused to whoever wrote them', async (rig) => {
+test('messages and endpoints that can never work are refused at once', async (rig) => {
   const site = await openSite(rig)
   const { ask } = site
   const its = await furnish(site, 'default')

@@ -7,7 +7,7 @@ const test = suite('http: endpoints')
 
 const OWN = { url: 'https://ana:pass@hooks.example:8443/porteiro?token=hidden#part', token: 'Bearer hidden' }
 
-test('WEBHOOK_URL is told of without a secret, to keys of all tenants and of the main one', async (rig) => {
+test('WEBHOOK_URL is shown without a secret, to keys of all tenants and of the main one', async (rig) => {
   const site = await openSite(rig, { ownEndpoint: OWN })
   const main = await site.as('default', 'read')
   for (const ask of [site.ask, main.ask]) {
@@ -38,7 +38,7 @@ test('without WEBHOOK_URL there is no endpoint of the environment', async (rig) 
   assert.equal((await site.ask('/api/endpoints')).body, { items: [], environment: null })
 })
 
-test('each message of a list tells what it is', async (rig) => {
+test('each message of a list has its event type', async (rig) => {
   const { ask, database } = await openSite(rig)
   const add = (channel: string, status: string, body: object) =>
     database.query(

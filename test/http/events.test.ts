@@ -68,7 +68,7 @@ test('events come as they are written, with the ids that they are resumed by', a
   assert.equal(kinds(stream.seen), ['state'])
 })
 
-test('who comes again misses nothing and gets nothing twice', async (rig) => {
+test('a client that reconnects misses nothing and gets nothing twice', async (rig) => {
   const { database, port } = await openSite(rig)
   const call = await addCall(database)
   await call.note('old')
@@ -99,7 +99,7 @@ test('who comes again misses nothing and gets nothing twice', async (rig) => {
   assert.is(kinds(third.seen).length, 1220)
 })
 
-test('whoever missed too much, or comes from another database, is told to read anew', async (rig) => {
+test('a client that missed too much, or comes from another database, must read anew', async (rig) => {
   const { database, port } = await openSite(rig)
   const call = await addCall(database)
   await call.note('old', 10_001)
@@ -121,7 +121,7 @@ test('whoever missed too much, or comes from another database, is told to read a
   }
 })
 
-test('an event whose call is not written yet waits for it, so that its tenant is told', async (rig) => {
+test('an event waits until its call is written, so that its tenant gets it', async (rig) => {
   const { database, port, as } = await openSite(rig)
   const { plain } = await as('other', 'read')
   const other = await openStream(rig, port, { key: plain })
@@ -142,7 +142,7 @@ test('an event whose call is not written yet waits for it, so that its tenant is
   assert.equal(kinds(other.seen), ['started', 'state', 'last'])
 })
 
-test('who comes again is told of a call that was not written yet', async (rig) => {
+test('a client that reconnects gets the events of a call that was not written yet', async (rig) => {
   const { database, port, as } = await openSite(rig)
   const { plain } = await as('other', 'read')
   const mine = await addCall(database, 'other')
@@ -158,7 +158,7 @@ test('who comes again is told of a call that was not written yet', async (rig) =
   assert.equal(kinds(stream.seen), ['before', 'started', 'after'])
 })
 
-test('levels come to who asks, of live legs, and only of their own tenant', async (rig) => {
+test('levels of live legs go to clients that ask, and only of their own tenant', async (rig) => {
   const leg = { level: () => -31.5 }
   const live = (id: string, tenantId: string) => ({ id, tenantId, legs: new Map([['visitor', leg]]) })
   const calls = { find: () => undefined, list: () => [live('a', 'default'), live('b', 'other')] }

@@ -68,7 +68,7 @@ function dial(rig: Rig, port: number, id = crypto.randomUUID()): Promise<Socket 
   })
 }
 
-test('a refresh opens what is new, closes what is gone and leaves live calls alone', async (rig) => {
+test('a refresh opens new ports, closes removed ones and leaves live calls alone', async (rig) => {
   const { ask, write, arrived, server } = await open(rig)
   const [a, b, c, d] = (await freePorts(4)) as [number, number, number, number]
   assert.is((await write('north', a, b)).status, 200)
@@ -98,7 +98,7 @@ test('a refresh opens what is new, closes what is gone and leaves live calls alo
   await eventually(() => (server.counts().open === 2 ? true : undefined))
 })
 
-test('a restart closes and opens the ports of one extension; what is connected stays', async (rig) => {
+test('a restart closes and opens the ports of one extension; connected legs stay', async (rig) => {
   const { ask, write, arrived, server, entrances } = await open(rig)
   const [a, b] = (await freePorts(2)) as [number, number]
   await write('north', a, b)
@@ -116,7 +116,7 @@ test('a restart closes and opens the ports of one extension; what is connected s
   refused(await ask('/api/restart', { body: {} }), 400, 'BODY_INVALID')
 })
 
-test('a port that is taken is told, and opens with the next refresh', async (rig) => {
+test('a taken port is reported, and opens with the next refresh', async (rig) => {
   const { ask, write } = await open(rig)
   const [a] = (await freePorts(1)) as [number]
   const { port: taken, release } = await holdPort()
@@ -140,7 +140,7 @@ test('many refreshes at once open each port once', async (rig) => {
   )
 })
 
-test('a key of one tenant refreshes all, and is told of its own', async (rig) => {
+test('a key of one tenant refreshes all ports, and sees its own', async (rig) => {
   const { as, write, ask } = await open(rig)
   const [a, b, c, d] = (await freePorts(4)) as [number, number, number, number]
   await write('north', a, b)

@@ -81,7 +81,7 @@ test('the service serves it, and is one of its actors', async (rig) => {
   )
 })
 
-test('who does not watch a call is told of its states and nothing else', async (rig) => {
+test('a viewer that does not watch a call gets its states and nothing else', async (rig) => {
   const { house, view } = await openInspector(rig, { house: houseOfAll() })
   const viewer = view('operator')
   await viewer.saw(({ type }) => type === 'hello')
@@ -213,7 +213,7 @@ test('a key of one condominium sees its own calls, and nothing of others or of t
   )
 })
 
-test('an operator sends an event, and the journal says who', async (rig) => {
+test("an operator sends an event, and the journal has the key's name", async (rig) => {
   const { house, view } = await openInspector(rig, { house: houseOfAll() })
   const viewer = view('operator')
   const visitor = await house.rung()
@@ -235,7 +235,7 @@ test('an operator sends an event, and the journal says who', async (rig) => {
   assert.is((await viewer.saw(({ ref }) => ref === 2)).error.code, 'ACTOR_UNKNOWN')
 })
 
-test('what waits for other processes when its viewer goes is not done any more', async (rig) => {
+test('a request to another process is dropped when its viewer leaves', async (rig) => {
   const { promise: others, resolve: answer } = Promise.withResolvers<void>()
   const { house, view } = await openInspector(rig, { others, house: houseOfAll() })
   // somebody else goes on looking: the actors are observed all the time
@@ -256,7 +256,7 @@ test('what waits for other processes when its viewer goes is not done any more',
   assert.is((await house.ending(visitor.id)).outcome, 'abandoned')
 })
 
-test('what may not be sent is refused, and the call goes on', async (rig) => {
+test('an event that may not be sent is refused, and the call goes on', async (rig) => {
   const { house, view } = await openInspector(rig, { house: houseOfAll() })
   const [viewer, reader] = [view('operator'), view('reader')]
   const visitor = house.visitor()
@@ -305,7 +305,7 @@ test('what may not be sent is refused, and the call goes on', async (rig) => {
   await house.ending(name)
 })
 
-test('no machine takes by hand what only a port can know', () => {
+test('no machine accepts by hand an event that only a port can know', () => {
   for (const { id } of MACHINES) {
     for (const type of sendableTo(id)) {
       assert.not.match(type, /^(xstate|broker|service|message)\.|^\*$|joined|forced|ringing|^legs\./)

@@ -69,7 +69,7 @@ async function open(rig: Rig, script: Script = () => ({})) {
   }
 }
 
-test('a message that is sent at once, and what the provider says of it', async (rig) => {
+test("a message sent at once, and the provider's receipts", async (rig) => {
   const { work, enqueue, seen, walk, look, database } = await open(rig, () => ({
     providerId: 'theirs',
     status: 202,
@@ -179,7 +179,7 @@ test('a message whose time passes: before a try, between two, and by its worker'
   assert.is((await outbound.get(short)).attempts, 1)
 })
 
-test('what leaves no row is found by the machine: a bounce, a redrive, a worker that was killed', async (rig) => {
+test('the machine finds steps without a row: a bounce, a redrive, a killed worker', async (rig) => {
   const { work, enqueue, seen, walk, look, outbound, database } = await open(rig, () => ({
     providerId: 'theirs',
   }))
@@ -213,7 +213,7 @@ test('what leaves no row is found by the machine: a bounce, a redrive, a worker 
   )
 })
 
-test('who may only read sees what happened, and nothing that is of a person', async (rig) => {
+test('a key that may only read sees the steps, and no personal data', async (rig) => {
   const { site, work, enqueue, seen, look } = await open(
     rig,
     refuse({ final: true, message: `no ${SECRET} here` }),
@@ -244,7 +244,7 @@ test('who may only read sees what happened, and nothing that is of a person', as
   assert.match(whole.steps[2].data.error, SECRET)
 })
 
-test('of a message of thousands of tries the latest are read, and what they tell is right', async (rig) => {
+test('of a message with thousands of attempts the latest are read, and replay right', async (rig) => {
   const { enqueue, look, database } = await open(rig)
   const id = await enqueue({ maxRetries: 9 })
   // it died, was redriven, was refused three times, and its endpoint has been paused ever since

@@ -147,7 +147,7 @@ inChromium("Stately's viewer is fed once it is there, and missed when it is not"
   await page.getByText('it needs the internet').waitFor()
 })
 
-inChromium('who may only read is offered nothing to send, and told that texts are hidden', async (rig) => {
+inChromium('a key that may only read cannot send events, and sees that texts are hidden', async (rig) => {
   const { page, house, wrong } = await openPage(rig, 'reader')
   const visitor = house.visitor()
   await page.locator(`a[href="#/live/${visitor.id}"]`).click()

@@ -267,7 +267,7 @@ test('a journal that is not in order is replayed as far as it goes', () => {
   assert.is(machineOfActor('somebody'), undefined)
 })
 
-test('the page is open, what it shows is not, and no path leads elsewhere', async (rig) => {
+test('the page needs no key, its data does, and no path leads outside', async (rig) => {
   const { ask, connect } = await openInspector(rig, { house: houseOfAll() })
   for (const path of [
     '/inspector',

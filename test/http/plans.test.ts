@@ -7,7 +7,7 @@ const test = suite('http: plans')
 /** As another version may have written it. */
 const FOREIGN = [{ kind: 'pigeon' }]
 
-test('a plan of a tenant that cannot be read is told of, and stays until another is written', async (rig) => {
+test('an unreadable plan of a tenant is reported, and stays until another is written', async (rig) => {
   const { ask, database } = await openSite(rig)
   await database.query(
     `update tenants set settings = settings || jsonb_build_object('plan', $1::jsonb) where id = 'default'`,

@@ -15,7 +15,7 @@ const VOICE = {
   speech: { stt: { provider: 'none' } },
 }
 
-test('what is worth a look is told by scope, apart from what is lacking', async (rig) => {
+test('remarks depend on the scope, and are apart from problems', async (rig) => {
   const seenAt = new Date('2026-11-21T20:00:00Z')
   const nodes = [
     { node: 'a', isThis: true, isSilent: false, seenAt },
@@ -75,7 +75,7 @@ test('a pause of the environment endpoint is of who may see it', async (rig) => 
   assert.equal(await hosts((await site.as('other', 'read')).ask), [])
 })
 
-test('what the service can do is told of the tenant that is asked about', async (rig) => {
+test('the abilities of the service are those for the tenant in the request', async (rig) => {
   const hasAccount = async (tenantId: string) => tenantId === 'other'
   const site = await openSite(rig, { hasAccount, status: () => VOICE })
   const of = async (tenant: string, ask = site.ask) => (await ask(`/api/abilities?tenant=${tenant}`)).body

@@ -123,7 +123,7 @@ test("no route of the document shows or touches another tenant's things", async 
   assert.is(admin.seen.filter(({ event }) => event === 'call').length, 4)
 })
 
-test('a key of one tenant is not told how much there is of everything', async (rig) => {
+test('a key of one tenant sees no totals of all tenants', async (rig) => {
   const site = await openSite(rig, {
     status: () => ({ status: 'running', calls: 12, outcomes: { denied: 3 }, maxCalls: 500, node: 'a' }),
   })
@@ -183,7 +183,7 @@ test('a key of one tenant pauses its own messages, and lifts nothing that was pu
   assert.equal(pausesIn(await site.ask('/api/queue/resume', post)), [['default', false, 'API_KEY']])
 })
 
-test('what a body says of the tenant does not change whose it is', async (rig) => {
+test('a tenant named in a body does not change the owner', async (rig) => {
   const site = await openSite(rig)
   const { ask } = await site.as('other', 'admin')
   const person = { name: 'Ana', phone: '101' }
@@ -203,7 +203,7 @@ test('what a body says of the tenant does not change whose it is', async (rig) =
   assert.is((await site.ask(`/api/units/${made.body.id}`)).body.residents[0].name, 'Ana')
 })
 
-test('what tenants share, ports and the broker, is not taken from one by another', async (rig) => {
+test("a tenant cannot take another's ports, or the shared broker", async (rig) => {
   const site = await openSite(rig)
   const { ask } = await site.as('other', 'admin')
   const pair = { ramal_ia: '1', ramal_retorno: '2', ip_servidor: '127.0.0.1' }

@@ -155,7 +155,7 @@ test('a Portuguese “no” says where, and is no English answer', () => {
   )
 })
 
-test('SIM of the resident decides the visit, once, and everybody hears of it', async (t) => {
+test('SIM of the resident decides the visit, once', async (t) => {
   const world = await openWorld(t)
   const { callId, approvals } = await ask(world)
   assert.equal(
@@ -260,7 +260,7 @@ test('two visits wait for one person: a bare SIM opens neither, a quoted one or 
   )
 })
 
-test('of several residents the first wins and the others are told', async (t) => {
+test('the first of several residents wins, and the others get a note', async (t) => {
   const world = await openWorld(t)
   const { callId } = await ask(world, { people: ['+551180112211', JOSE, ANA] })
   assert.equal([...new Set(world.sent.map(({ to }) => to))], [ANA, JOSE], 'each number once')
@@ -346,7 +346,7 @@ test('a SIM that was on its way since before the question is asked back, unless 
   assert.is(world.decisions.length, 1, 'the question still waits')
 })
 
-test('who was not asked decides nothing, whatever they quote or tap', async (t) => {
+test('a person who was not asked decides nothing, whatever they quote or tap', async (t) => {
   const world = await openWorld(t)
   const { approvals } = await ask(world)
   await accept(world, world.sent[0]!.id, 'wamid.question')
@@ -500,7 +500,7 @@ test('what nobody sees in an answer opens nothing: NUL, marks of direction, lett
   assert.is(world.decisions.length, 1)
 })
 
-test('what is said to many decides nothing: groups, status posts and channels, as UnoAPI tells of them', async (t) => {
+test('posts to many decide nothing: groups, status posts and channels, as UnoAPI sends them', async (t) => {
   const world = await openWorld(t)
   await ask(world)
   await accept(world, world.sent[0]!.id, 'wamid.question')
@@ -528,7 +528,7 @@ test('what is said to many decides nothing: groups, status posts and channels, a
   assert.is(world.decisions.length, 1)
 })
 
-test('the others of a unit are told by the account that asked them, whatever the answer came by', async (t) => {
+test('the others of a unit get their note from the account that asked them, whatever the answer came by', async (t) => {
   const world = await openWorld(t)
   await ask(world, { people: [ANA, JOSE] })
   const before = world.sent.length
@@ -672,7 +672,7 @@ test('asking again about the same visit is the same question', async (t) => {
   )
 })
 
-test('nobody who can be asked, and no account to ask by, are told apart', async (t) => {
+test('a unit without recipients and a tenant without an account have different errors', async (t) => {
   const world = await openWorld(t)
   const code = (error: { code?: string }) => error.code
   assert.is(await ask(world, { people: ['1101', 'não tem'] }).catch(code), 'WHATSAPP_NOBODY')
@@ -681,7 +681,7 @@ test('nobody who can be asked, and no account to ask by, are told apart', async 
   assert.is(await ask(poor).catch(code), 'WHATSAPP_UNAVAILABLE')
 })
 
-test('what a visitor says cannot make the question say something else', () => {
+test("a visitor's words cannot change the question", () => {
   assert.is(clean('João da Silva'), 'João da Silva')
   assert.is(clean("D'Ávila-Souza Jr."), "D'Ávila-Souza Jr.")
   assert.is(

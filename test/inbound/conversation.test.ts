@@ -60,7 +60,7 @@ async function openModel(
   })
 }
 
-test('what is not about a visit is answered politely, as a reply', async (t) => {
+test('a message that is not about a visit gets a polite reply', async (t) => {
   const world = await openWorld(t)
   const [answer, ...more] = await say(world, 'bom dia, quando abre a piscina?')
   assert.equal(more, [])
@@ -71,7 +71,7 @@ test('what is not about a visit is answered politely, as a reply', async (t) => 
   assert.equal(texts(await receive(world, { messages: [cloudMessage({ type: 'audio' })] })), [SAYS.textOnly])
 })
 
-test('the model answers with what was said before in mind, and its failures are not seen', async (t) => {
+test('the model answers with the conversation so far, and its failures stay hidden', async (t) => {
   const heard: string[][] = []
   let status = 200
   const respond = await openModel(t, (messages) => {
@@ -245,7 +245,7 @@ test('where others send by the same number there is always a receipt that waits:
   assert.ok(waitedMs >= 60_000, 'its message has a minute to become known')
 })
 
-test('whoever wrote within a day may be written to freely, however their number is written', async (t) => {
+test('a person who wrote within a day may be written to freely, however their number is written', async (t) => {
   const world = await openWorld(t)
   const wrote = (phone: string) => hasWritten(world.database, { tenantId: 'default', phone })
   assert.is(await wrote(ANA), false)
@@ -257,7 +257,7 @@ test('whoever wrote within a day may be written to freely, however their number 
   assert.is(await wrote(ANA), false)
 })
 
-test('what is old is swept', async (t) => {
+test('old rows are deleted', async (t) => {
   const world = await openWorld(t)
   await say(world, 'bom dia')
   await ask(world)

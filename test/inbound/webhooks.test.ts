@@ -67,7 +67,7 @@ test("Meta's signature is over the raw bytes, with slashes and accents as they c
   )
 })
 
-test('the verify token is asked for once by Meta, and told only where it is right', async (t) => {
+test("Meta's challenge is answered only with the right verify token", async (t) => {
   const { origin } = await open(t)
   const verify = async (query: Record<string, string>, path = META) => {
     const response = await fetch(`${origin}${path}?${new URLSearchParams(query)}`)
@@ -159,7 +159,7 @@ test('50 simultaneous posts of one message over HTTP are all answered 200, and m
   assert.is(jobs.length, 1)
 })
 
-test('what is stored and what is enqueued stand or fall together', async (t) => {
+test('posts and their jobs are stored together or not at all', async (t) => {
   const database = await openTestDatabase(t)
   let broken = true
   const enqueueJobs = async () => {
@@ -174,7 +174,7 @@ test('what is stored and what is enqueued stand or fall together', async (t) => 
   assert.is((await database.query('select id from inbound_messages')).length, 1)
 })
 
-test('whoever is not who they claim to be is refused, counted, and logged a few times only', async (t) => {
+test('posts with a wrong signature are refused, counted, and logged a few times only', async (t) => {
   const { post, stored, jobs, lines } = await open(t)
   const body = JSON.stringify(cloudBody({ messages: [textMessage('SIM')] }))
   const refused = async (
@@ -379,7 +379,7 @@ test('Twilio lets nobody in where the public URL is not configured', async (t) =
   assert.is((await post('/webhooks/twilio/tw', 'MessageSid=SM1', {})).code, 'WEBHOOK_UNREADY')
 })
 
-test('what is answered to a post is taken for nothing else, refused or not', async (t) => {
+test('browsers must not guess the type of an answer to a post, refused or not', async (t) => {
   const { origin } = await open(t)
   const body = JSON.stringify(cloudBody({ messages: [textMessage('SIM')] }))
   for (const [secret, status] of [

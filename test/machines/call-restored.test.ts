@@ -104,7 +104,7 @@ for (const [when, ms] of [
   })
 }
 
-test('who was being proven is called again, and proven anew', async (t) => {
+test('a person who was being proven is called again, and proven anew', async (t) => {
   const v = visit(t, { settings: { answerCheck: 'natural' } })
   await ring(v)
   await v.join()
@@ -131,7 +131,7 @@ test('a mailbox whose line was being ended is not called again', async (t) => {
   )
 })
 
-test('what is said without a question is said again from its beginning', async (t) => {
+test('a prompt without a question is said again from its beginning', async (t) => {
   const v = visit(t)
   await v.lose()
   assert.is(v.state('visitor'), 'greeting')

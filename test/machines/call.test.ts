@@ -284,7 +284,7 @@ for (const [title, { end, scene, react }] of Object.entries(POOR_ANSWERS)) {
   })
 }
 
-test('who talks and leaves ends the visit, or the next is called where the tenant wants that', async (t) => {
+test('after a talk without a decision the visit ends', async (t) => {
   const ends = visit(t, { attempts: PLAN })
   await answer(ends)
   await ends.press('resident', '3')
@@ -295,7 +295,7 @@ test('who talks and leaves ends the visit, or the next is called where the tenan
   assert.is(ends.output()?.attempts.at(-1)?.end, 'concluded')
 })
 
-test('who talks and leaves is followed by the next where the tenant wants that', async (t) => {
+test('after a talk without a decision the next is called if the tenant has set so', async (t) => {
   const v = visit(t, { attempts: PLAN, settings: { afterTalk: 'next' } })
   await answer(v)
   await v.press('resident', '3')
@@ -396,7 +396,7 @@ test('a child who plays with the keys before the announcement decides nothing', 
   assert.is(v.actor.getSnapshot().context.decision, null)
 })
 
-test('what the tenant wants of an answer is read when the unit is matched', async (t) => {
+test("the tenant's rules for an answered line are read when the unit is matched", async (t) => {
   const answering = { answerCheck: 'key', leavesMessage: true, afterTalk: 'next' } as const
   const v = visit(t, { rules: { verdict: 'contact', attempts: PLAN, answering } })
   await ring(v)
@@ -469,7 +469,7 @@ test('nobody holds the line longer than the maximum and a minute', async (t) => 
   assert.ok(v.output()!.durations.total < 90_000)
 })
 
-test('nobody answers: every attempt rings its time, the visitor is told between them', async (t) => {
+test('without an answer every attempt rings its time, with a prompt to the visitor between them', async (t) => {
   const v = visit(t)
   await ring(v)
   await v.wait(30_000)
@@ -488,7 +488,7 @@ test('nobody answers: every attempt rings its time, the visitor is told between 
   )
 })
 
-test('several contacts are rung in turn before the second round', async (t) => {
+test('several contacts are called in turn before the second round', async (t) => {
   const contacts = ['1101', '1102'].map((number) => ({ residentId: number, name: number, number }))
   const v = visit(t, { contacts })
   await ring(v)
@@ -499,7 +499,7 @@ test('several contacts are rung in turn before the second round', async (t) => {
   )
 })
 
-test('a unit without a contact, or one that cannot be rung, is unreachable', async (t) => {
+test('a unit without a contact, or without a reachable one, is unreachable', async (t) => {
   const none = visit(t, { contacts: [] })
   await ring(none)
   await none.wait(6000)
@@ -581,7 +581,7 @@ test('where nobody can be asked in writing the next step begins at once', async 
   assert.not.ok(v.heard('visitor').includes('trying-again'), 'nothing had rung before')
 })
 
-test('a question that nobody can be asked says nothing, but what rang before it is told', async (t) => {
+test('a question without recipients is silent, but the telephones before it are announced', async (t) => {
   const v = visit(t, {
     ask: () => Promise.reject(new Error('no account')),
     attempts: [attempt('call', 30_000), { kind: 'whatsapp', waitMs: 60_000 }, attempt('operator', 20_000)],
@@ -594,7 +594,7 @@ test('a question that nobody can be asked says nothing, but what rang before it 
   assert.is(v.stage.dialled.at(-1)!.contact.residentId, 'operator')
 })
 
-test('an operator who is the first that rings is rung without a word of those who were not', async (t) => {
+test('an operator who rings first is not announced as a further attempt', async (t) => {
   const v = visit(t, {
     ask: () => Promise.reject(new Error('no account')),
     attempts: [{ kind: 'whatsapp', waitMs: 60_000 }, attempt('operator', 20_000)],
@@ -630,7 +630,7 @@ test('a telephone that is answered while we wait for an answer in writing takes 
   assert.ok(v.stage.isAwaiting(), 'an answer in writing counts until the visit is decided')
 })
 
-test('the operator is rung when nobody of the unit answers, and decides in their place', async (t) => {
+test('the operator is called when nobody of the unit answers, and decides in their place', async (t) => {
   const v = visit(t, { attempts: [attempt('call', 30_000), attempt('operator', 20_000)] })
   await ring(v)
   await v.wait(30_000)
@@ -644,7 +644,7 @@ test('the operator is rung when nobody of the unit answers, and decides in their
   assert.is(v.output()?.decision?.by, 'operator')
 })
 
-test('a visit that the rules block is told so, and nobody is rung', async (t) => {
+test('a visitor whom the rules block hears so, and no telephone rings', async (t) => {
   const v = visit(t, { rules: { verdict: 'blocked' } })
   await ring(v)
   assert.equal(v.heard('visitor').at(-1), 'farewell-visitor-blocked')
@@ -793,7 +793,7 @@ test('where ringing cannot be stopped, the visitor may correct the unit before a
   assert.is(v.stage.dialled.length, 1)
 })
 
-test('the first telephone rings while the visitor is still told of it', async (t) => {
+test('the first telephone rings during its announcement to the visitor', async (t) => {
   const v = visit(t)
   await v.press('visitor', '101#')
   await v.wait(8000 + 1)
@@ -924,7 +924,7 @@ test('a leg that is hung up by command: the resident leaves, the call goes on to
   assert.equal(v.stage.hungUp, ['resident', 'visitor'])
 })
 
-test('whoever comes while nobody is searched for is not let in', async (t) => {
+test('a leg that comes without a search is rejected', async (t) => {
   const v = visit(t)
   await v.join()
   assert.is(v.state(), 'attending')
@@ -1012,7 +1012,7 @@ for (const [says, outcome] of [
   })
 }
 
-test('a resident who asks who it is hears it again; who is unclear hears the keys', async (t) => {
+test('the question who it is repeats the announcement; an unclear answer explains the keys', async (t) => {
   const v = visit(t, { settings: { transcribes: true }, residentSays: ['who', 'unclear'] })
   await answer(v)
   await v.wait(8000 + 2001)

@@ -97,7 +97,7 @@ test('a short hello and a listening silence prove a person, who is greeted once'
   assert.equal([line.result(), line.greeted()], ['person', true])
 })
 
-test('who says nothing hears the unit and the question, and may say hello or press a key', async (rig) => {
+test('a silent line hears the unit and the question, and may answer with hello or a key', async (rig) => {
   for (const react of [
     (line: ReturnType<typeof answer>) => line.speak(500, PIECE_MS),
     async (line: ReturnType<typeof answer>) => line.press('5'),
@@ -217,7 +217,7 @@ test('words that are understood late do not begin the greeting anew', async (rig
   assert.equal([line.result(), line.greeted(), line.said], ['person', true, ['resident-greeting']])
 })
 
-test('where nothing is checked, whoever answers is a person', async (rig) => {
+test('with answerCheck off any answer counts as a person', async (rig) => {
   const line = answer(rig, { check: 'off' })
   assert.equal([line.result(), line.greeted(), line.said], ['person', false, []])
 })

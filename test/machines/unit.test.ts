@@ -143,7 +143,7 @@ test('the block of a spoken number may be keyed', async (rig) => {
   assert.equal(v.asked, ['201 1 8'])
 })
 
-test('who says the number again is not asked for the block for ever', async (rig) => {
+test('a visitor who repeats the number is not asked for the block for ever', async (rig) => {
   const again = says({ shared: { number: '101', blocks: [] } })
   const v = await visitor(rig, [again, again, again, again])
   await v.wait(4 * (1000 + 2000 + 1000))

@@ -102,7 +102,7 @@ test('a sentence whose beginning or end was missed is not complete', async (rig)
   assert.is((await long).complete, false, 'it went on after the longest utterance')
 })
 
-test('what was over before anybody listened is not heard', async (rig) => {
+test('an utterance that ended before the command is not transcribed', async (rig) => {
   const { transcriber, heard } = keeping()
   const stop = new AbortController()
   const ear = earOf(rig)

@@ -30,7 +30,7 @@ test('each answer carries the number of its command, also when that was cancelle
   )
 })
 
-test('what cannot be said fails under its number, with its code', async (rig) => {
+test("an utterance that cannot be said fails with its command's number and a code", async (rig) => {
   const { arrive } = await openPort(rig)
   const visitor = arrive('visitor')
   visitor.open().send({ type: 'say', id: 1, pieces: ['no-such-prompt'] })
@@ -76,7 +76,7 @@ test('the recordings of a forgotten call are loaded again from the disk, those t
   assert.equal(loaded, ['identity'])
 })
 
-test('in a bridge each leg hears the other, and both are told afterwards what was lost', async (rig) => {
+test('in a bridge each leg hears the other, and both report their losses afterwards', async (rig) => {
   const { arrive } = await openPort(rig)
   const [visitor, resident] = [arrive('visitor'), arrive('resident')]
   const media = visitor.open()

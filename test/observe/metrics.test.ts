@@ -47,7 +47,7 @@ async function metricsOf(house: House): Promise<Exposition> {
   return readExposition(await (await ask(house)).text())
 }
 
-test('every value is told as it is when it is asked for', async () => {
+test('every value is read when the metrics are requested', async () => {
   const journal = { waiting: 3, lost: 0 }
   const pool = { totalCount: 4, idleCount: 1, waitingCount: 2 }
   const refused: Record<string, number> = { UUID_NIL: 2 }
@@ -141,7 +141,7 @@ test('frame lateness is a histogram of what the pacer counted', async () => {
   assert.ok(Math.abs(told.value('porteiro_frame_lateness_seconds_sum') - 0.3239) < 1e-9)
 })
 
-test('speech is told by kind, the time of an answer by provider', async () => {
+test('metrics of speech are by kind, times of answers by provider', async () => {
   const timings = createTimings()
   timings.speech('stt', 'vosk', 250)
   timings.speech('stt', 'vosk', 4000)

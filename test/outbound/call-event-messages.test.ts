@@ -239,7 +239,7 @@ test('when the transaction of a command fails, neither it nor its message is lef
   )
 })
 
-test('while the database is away the gate is told past the queue, and events wait', async (rig) => {
+test('while the database is away the gate gets its command past the queue, and events wait', async (rig) => {
   const database = await openTestDatabase(rig)
   const { endpoint } = await createEndpoint(database, TENANT, { url: 'https://all.example/' })
   await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
@@ -278,7 +278,7 @@ test('while the database is away the gate is told past the queue, and events wai
   )
 })
 
-test('residents who were not reached get a note where the tenant wants that', async (rig) => {
+test('residents who were not reached get a note if the tenant has set so', async (rig) => {
   const database = await openTestDatabase(rig)
   await importDirectory(database, TENANT, [
     {
@@ -328,7 +328,7 @@ test('residents who were not reached get a note where the tenant wants that', as
   assert.match((messages[1]!.body as { text: string }).text, /nobody answered/)
 })
 
-test('an outside dialler hears whom to ring, for as long as it rings', async (rig) => {
+test('an outside dialler gets the telephones to ring, for as long as they ring', async (rig) => {
   const database = await openTestDatabase(rig)
   const { endpoint } = await createEndpoint(database, TENANT, {
     url: 'https://pbx.example/',
@@ -360,7 +360,7 @@ test('an outside dialler hears whom to ring, for as long as it rings', async (ri
   })
 })
 
-test('trouble with an endpoint is told to the others of its tenant', async (rig) => {
+test("trouble with an endpoint is posted to the tenant's other endpoints", async (rig) => {
   const database = await openTestDatabase(rig)
   const ill = await createEndpoint(database, TENANT, { url: 'https://ill.example/' })
   const well = await createEndpoint(database, TENANT, { url: 'https://well.example/' })

@@ -126,7 +126,7 @@ test('a yes reaches the gate once, and its webhooks with signatures that verify'
   assert.is(gate.received.length, 1)
 })
 
-test('a dead event is told to STATUS_FAILED_WEBHOOK_URL', async (rig) => {
+test('a dead event is posted to STATUS_FAILED_WEBHOOK_URL', async (rig) => {
   const failures = await startPeer(rig)
   const hook = await startPeer(rig, (_, response) => response.writeHead(410).end())
   const { database, happens, outbound } = await openHouse(rig, { STATUS_FAILED_WEBHOOK_URL: failures.url })

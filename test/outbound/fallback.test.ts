@@ -36,7 +36,7 @@ const away = async (work: Promise<unknown>) => {
   return 'no error'
 }
 
-test('while Postgres is away, what may be is sent past the queue, and is a message like others afterwards', async (rig) => {
+test('while Postgres is away, messages with the fallback are sent past the queue, and stored afterwards', async (rig) => {
   const { database, stop, start } = await openServer(rig)
   const directory = join(await temporary(rig), 'fallback')
   const webhook = scriptedChannel('webhook', () => ({ providerId: 'direct-1' }))
@@ -118,7 +118,7 @@ test('a journal is reconciled once, also when it was cut, and when its message d
   )
 })
 
-test('what died is told, and what may have arrived is not sent to a telephone twice', async (rig) => {
+test('a death is reported, and a message that may have arrived is not sent to a telephone twice', async (rig) => {
   const directory = await temporary(rig)
   const outbound = await openOutbound(rig, {
     statusFailedUrl: 'http://127.0.0.1/dead',

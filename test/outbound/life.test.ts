@@ -61,7 +61,7 @@ test('pauses double, within half and all of their length, and have an end', () =
   assert.is(retryDelay(1000, 1, { retryAfterMs: 10 ** 12 }), 24 * 3_600_000)
 })
 
-test('what a channel throws is read with care', () => {
+test('any error of a channel becomes a result', () => {
   const webhook = { channel: 'webhook' } as const
   const twilio = { channel: 'twilio' } as const
   assert.is(failureOf(new Error('oops'), webhook).final, false)
@@ -72,7 +72,7 @@ test('what a channel throws is read with care', () => {
   assert.not(failureOf(long, webhook).message.includes('\ufffd'))
 })
 
-test('whoever asks at the same time is one batch; one at fault does not fail the others', async () => {
+test('simultaneous calls are one batch; one at fault does not fail the others', async () => {
   const batches: number[][] = []
   const batcher = createBatcher<number, number>({
     max: 5,
@@ -105,7 +105,7 @@ test('whoever asks at the same time is one batch; one at fault does not fail the
   assert.is(await batcher.add(9), 90)
 })
 
-test('what jsonb refuses never reaches it, and nothing else is touched', () => {
+test('characters that jsonb refuses are removed or replaced, and nothing else is touched', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' })), (texts) => {
       const clean = texts.map((text) => text.toWellFormed().replaceAll('\0', ''))

@@ -125,7 +125,7 @@ test('a tenant that is paused waits at all of its receivers, and nobody else doe
   assert.is(channel.sent.length, 902, 'each of them once')
 })
 
-test('a pause takes no tries from what waits for its next one', async (rig) => {
+test('a pause takes no attempts from messages that wait for their next one', async (rig) => {
   const outbound = await open(rig)
   const seen = watch(outbound)
   const channel = scriptedChannel('webhook', refuse())
@@ -145,7 +145,7 @@ test('a pause takes no tries from what waits for its next one', async (rig) => {
   assert.is((await outbound.get(id)).attempts, 2)
 })
 
-test('what is paused expires in its time, is told as dead, and never leaves', async (rig) => {
+test('a paused message expires in its time, is reported as dead, and is never sent', async (rig) => {
   const outbound = await open(rig)
   const seen = watch(outbound)
   const channel = scriptedChannel('webhook')

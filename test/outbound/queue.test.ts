@@ -106,7 +106,7 @@ test("a message in the caller's transaction comes and goes with it", async (rig)
   )
 })
 
-test('what is not in order is refused with every problem, and nothing is written', async (rig) => {
+test('an invalid message is refused with every problem, and nothing is written', async (rig) => {
   const outbound = await openOutbound(rig)
   const wrong: [string, Partial<Record<keyof NewMessage, unknown>>][] = [
     ['channel', { channel: 'pigeon' }],
@@ -215,7 +215,7 @@ for (const [what, facts] of [
   })
 }
 
-test('what may have arrived is tried again only where the other side knows it by its id', async (rig) => {
+test('a message that may have arrived is tried again only where the receiver knows its id', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
   const unsure = refuse({ uncertain: true })
@@ -279,7 +279,7 @@ test('a redriven message has all its retries again, one that waits need not wait
   assert.is(channel.sent.length, 3)
 })
 
-test('a cancelled message is not sent, and a try under way is told to stop', async (rig) => {
+test('a cancelled message is not sent, and an attempt under way is aborted', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
   const waiting = await outbound.enqueue(hello())
@@ -402,7 +402,7 @@ test('receipts are kept in any order, and one that says it failed makes the mess
   })
 })
 
-test('retention takes what came to its end long ago, and nothing that is owed', async (rig) => {
+test('retention deletes messages that ended long ago, and none that is pending', async (rig) => {
   const outbound = await openOutbound(rig, { retryLimit: 0 })
   const { database } = outbound
   const seen = watch(outbound)

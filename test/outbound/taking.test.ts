@@ -4,7 +4,7 @@ import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('outbound taking')
 
-test('what was sent and is not yet written takes no room from critical messages', async (rig) => {
+test('messages whose outcome is still being written take no room from critical ones', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
   const { database } = outbound

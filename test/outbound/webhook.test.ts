@@ -153,7 +153,7 @@ test('a token goes as it is, and WEBHOOK_URL gets events without a row', async (
   assert.is((await undeliveredBy(absent.send(event(OWN_ENDPOINT), first))).code, 'ENDPOINT_UNKNOWN')
 })
 
-test('410 disables the endpoint; what comes after is refused until it is enabled', async (rig) => {
+test('410 disables the endpoint; later messages are refused until it is enabled', async (rig) => {
   const database = await openTestDatabase(rig)
   let status = 410
   const peer = await startPeer(rig, (_, response) => response.writeHead(status).end())
@@ -235,7 +235,7 @@ test('a receiver that refuses single messages is not ill', async (rig) => {
   assert.equal(troubles, [])
 })
 
-test('what may have arrived may be sent again: the receiver knows its id', async (rig) => {
+test('a message that may have arrived is sent again: the receiver knows its id', async (rig) => {
   const database = await openTestDatabase(rig)
   const peer = await startPeer(rig, (_, response) => response.socket!.destroy())
   const { endpoint } = await createEndpoint(database, TENANT, { url: peer.url })

@@ -76,7 +76,7 @@ test('critical messages have workers of their own', async (rig) => {
   await seen.reaches(id, 'sent')
 })
 
-test('who waits for a paused endpoint spends no try on it', async (rig) => {
+test('a message for a paused endpoint spends no attempt', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
   let looks = 0
@@ -347,7 +347,7 @@ async function openPeer(rig: Rig, answers: number[]) {
   return { posts, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/dead` }
 }
 
-test('each death is told to STATUS_FAILED_WEBHOOK_URL, again if need be, without what was said', async (rig) => {
+test('each death is posted to STATUS_FAILED_WEBHOOK_URL, repeatedly if need be, without texts', async (rig) => {
   const peer = await openPeer(rig, [503])
   const outbound = await openOutbound(rig, {
     statusFailedUrl: peer.url,

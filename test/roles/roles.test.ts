@@ -12,7 +12,7 @@ const site = test.share(openSite)
 
 const DECISION = { verdict: 'authorized' }
 
-test('each role tells whether it is ready, and counts what it has', async () => {
+test('each role reports whether it is ready, and its counts', async () => {
   const { running } = site()
   const [voice, worker] = await Promise.all([running('voice'), running('worker')])
   for (const process of [voice, worker]) {
@@ -66,7 +66,7 @@ async function openInspector(rig: Rig, { ready }: Process, key: string) {
   }
 }
 
-test('from a process without calls, the actors of the others are watched, and told something', async (rig) => {
+test('a process without calls watches the actors of the others, and sends them an event', async (rig) => {
   const { running, callOf, key } = site()
   const [voice, web] = await Promise.all([running('voice'), running('web')])
   const { socket, say, saw } = await openInspector(rig, web, key)
@@ -115,7 +115,7 @@ test('from a process without calls, the actors of the others are watched, and to
   assert.is((await closed)[0], 1012)
 })
 
-test('levels and the state of every process are told by one that takes no calls', async (rig) => {
+test('a process that takes no calls serves levels and the state of every process', async (rig) => {
   const { running, callOf, key } = site()
   const [voice, web] = await Promise.all([running('voice'), running('web')])
   const stream = await openStream(rig, web.ready['api']!, { path: '/api/events?levels=true', key })
@@ -152,7 +152,7 @@ test('levels and the state of every process are told by one that takes no calls'
   )
 })
 
-test('what is asked of gates at the API is done where calls are taken', async () => {
+test('requests for ports at the API are executed where calls are taken', async () => {
   const { running } = site()
   const [voice, web] = await Promise.all([running('voice'), running('web')])
   const [visitor, resident] = await Promise.all([freePort(), freePort()])
@@ -186,7 +186,7 @@ test('a call whose process was killed: the API says so instead of waiting', asyn
   assert.equal([status, body.error.code], [503, 'CALL_ELSEWHERE_SILENT'])
 })
 
-test('a voice process that is told to end finishes its call first, and is not ready meanwhile', async (rig) => {
+test('a voice process that drains finishes its call first, and is not ready meanwhile', async (rig) => {
   const { running, callOf } = site()
   const [voice, web] = await Promise.all([running('voice'), running('web')])
   const phone = await callOf(rig, voice)
@@ -199,7 +199,7 @@ test('a voice process that is told to end finishes its call first, and is not re
   assert.is((await voice.ended).code, 0)
 })
 
-test('a worker that is told to end finishes what it has in hand', async (rig) => {
+test('a worker that drains finishes its attempts under way', async (rig) => {
   const { running, callOf, eventsOf, hold } = site()
   const [both, worker] = await Promise.all([running('web,voice'), running('worker')])
   const release = hold()
@@ -234,7 +234,7 @@ test('any set of roles in one process', async (rig) => {
   assert.is((await both.end()).code, 0)
 })
 
-test('voice, web and worker apart: a decision at one reaches the call on another, a third tells the world', async (rig) => {
+test('voice, web and worker apart: a decision at one reaches the call on another, a third sends the messages', async (rig) => {
   const { running, callOf, eventsOf } = site()
   const [voice, web, worker] = await Promise.all(['voice', 'web', 'worker'].map(running))
   assert.is(voice!.ready['api'], undefined)
@@ -298,7 +298,7 @@ test('every role survives that all of its connections to Postgres are cut', asyn
   }
 })
 
-test('all in one process: what the last call leaves to be sent has left before the end', async (rig) => {
+test("all in one process: the last call's messages are sent before the end", async (rig) => {
   const { running, callOf, eventsOf } = site()
   const all = await running('voice,worker,web')
   const phone = await callOf(rig, all)

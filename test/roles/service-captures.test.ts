@@ -105,7 +105,7 @@ function speechOf({ events }: House, name: string) {
     .map(({ kind }) => kind)
 }
 
-test('what Asterisk sent, at the times it sent it', async (rig) => {
+test('captures of Asterisk, played at their own times', async (rig) => {
   const house = await openService(rig)
   await replayAll(rig, house, (reads) => reads)
   await check(house)

@@ -91,7 +91,7 @@ test('a hangup over the API reaches the telephone at once', async (rig) => {
   assert.is(house.linesOf('info').filter(({ msg }) => msg === 'a leg was hung up by the API').length, 2)
 })
 
-test('a hangup says what is wrong with it', async (rig) => {
+test('a wrong hangup request is refused with its reason', async (rig) => {
   const { house, ask } = await open(rig)
   const visitor = house.visitor()
   await visitor.hearing('greeting')
@@ -173,7 +173,7 @@ test('to a key of another tenant a call does not exist, live or ended', async (r
   assert.is((await ask(path, { key: own })).status, 200)
 })
 
-test('a call is told while it lives and after its end', async (rig) => {
+test('a call can be read while it lives and after its end', async (rig) => {
   const { house, ask } = await open(rig)
   const { events, noted } = house
   const phone = house.visitor()

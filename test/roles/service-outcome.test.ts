@@ -18,7 +18,7 @@ test('without a delay the hangup still waits for the last frame of the goodbye',
   assert.is((await ending(visitor.id)).outcome, 'denied')
 })
 
-test('a resident who does not answer is rung again, then the visitor is told', async (rig) => {
+test('a resident who does not answer is called again, then the visitor hears so', async (rig) => {
   const { rung, ending, events } = await openService(rig, {
     settings: { CLICKTOCALL_RING_SECONDS: '1' },
   })

@@ -33,7 +33,7 @@ const rows = (house: Awaited<ReturnType<typeof openHouse>>) =>
     [house.callId],
   )
 
-test('SIM of the resident: the visitor hears it, the gate opens once, the call is hung up', async (t) => {
+test('SIM of the resident: the visitor hears it, the gate opens once, the call ends', async (t) => {
   const house = await openHouse(t)
   const ended = await house.visitor.ended
   assert.is(goodbyeOf(ended), 'farewell-visitor-authorized, whole, server-hangup')
@@ -58,7 +58,7 @@ test('SIM of the resident: the visitor hears it, the gate opens once, the call i
   )
 })
 
-test('a tap on NÃO: the visitor hears that, and the gate stays closed', async (t) => {
+test('a tap on NÃO: the visitor hears it, and the gate stays closed', async (t) => {
   const house = await openHouse(t, () => ({ type: 'tap', button: 1 }))
   const ended = await house.visitor.ended
   assert.is(goodbyeOf(ended), 'farewell-visitor-denied, whole, server-hangup')

@@ -38,7 +38,7 @@ const evenly = (frames: readonly Buffer[], lag: number): Came[] =>
 
 const someVoice = fc.constantFrom(...VOICES)
 
-test('a voice that comes whole is heard whole, as late as it came', () => {
+test('a voice that arrives whole counts as whole, with its delay', () => {
   fc.assert(
     fc.property(someVoice, fc.nat(300), fc.nat(20), (id, lag, before) => {
       const voice = prompts.pcm(id)
@@ -82,7 +82,7 @@ test('of late, lost and repeated frames just the lost ones are missed', () => {
   )
 })
 
-test('of a speaker whose machine stalls, what crossed between the stalls is heard', () => {
+test('of a speaker whose machine stalls, the sound between the stalls counts', () => {
   const stalls = fc.array(fc.integer({ min: 4, max: 40 }), { minLength: 60, maxLength: 60 })
   fc.assert(
     fc.property(someVoice, stalls, (id, lengths) => {

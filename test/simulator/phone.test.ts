@@ -109,7 +109,7 @@ test('continuous silence before, between and after prompts is no sound, whatever
   assert.ok(outcome.hangupAfterLastFrameMs! > 500, `${outcome.hangupAfterLastFrameMs}`)
 })
 
-test('a server that only closes is told apart from one that hangs up', async (rig) => {
+test('a server that only closes is distinguished from one that hangs up', async (rig) => {
   const port = await serve(rig, async ({ play, socket }) => {
     await play([SILENCE])
     socket.end()
@@ -133,7 +133,7 @@ test('says that nobody listens', async (rig) => {
   assert.is(outcome.framesOut, 0)
 })
 
-test('awaits in order what it hears, also what came before', async (rig) => {
+test('awaits utterances in order, earlier ones too', async (rig) => {
   const port = await serve(rig, async ({ play }) => {
     await play([
       ...frames(greeting),
@@ -190,7 +190,7 @@ test('keeps what it heard, with the pauses', async (rig) => {
   assert.ok(Math.abs(ms - 880) < 80, `${ms} ms`)
 })
 
-test('connects again as the dialplan with Dial does, until it is told that the call is over', async (rig) => {
+test('connects again as the dialplan with Dial does, until the server ends the call', async (rig) => {
   const port = await freePort()
   const seen: string[] = []
   const phone = call(rig, { port, id, reconnect: true, strict: 'dial' })

@@ -175,7 +175,7 @@ test('the third failure in a row pauses: the next caller falls back to keys, and
   assert.is(peer.asked.length, 3)
 })
 
-test('who finds no place in the time of an answer hears SPEECH_BUSY, which is no failure', async (rig) => {
+test('without a free place in the time of an answer the result is SPEECH_BUSY, which is no failure', async (rig) => {
   const peer = await startHttpPeer(rig, () => {})
   const transcriber = open(rig, peer.url, { concurrency: 1 })
   const first = failure(hear(rig, transcriber))

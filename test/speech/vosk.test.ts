@@ -148,7 +148,7 @@ test('a transcript of 100 kB comes in one long message and is cut', async (rig) 
   assert.equal([text.length, complete], [2000, false])
 })
 
-test('a word that is not known, or hardly heard, is told: alone it may turn a sentence into its opposite', async (rig) => {
+test('unknown words and words of low confidence are reported: one may turn a sentence into its opposite', async (rig) => {
   const result = (words: [word: string, conf: number][]) => ({
     text: words.map(([word]) => word).join(' '),
     result: words.map(([word, conf]) => ({ word, conf, start: 0, end: 1 })),
@@ -241,7 +241,7 @@ for (const [title, [code, script]] of Object.entries(FAILURES)) {
   })
 }
 
-test('nobody at the address is known before the last word, and told with its reason', async (rig) => {
+test('a closed address is noticed before the last word, and reported with its reason', async (rig) => {
   const transcriber = open(rig, `ws://127.0.0.1:${await deadPort()}`)
   const transcription = transcriber.open({ locale: 'en', signal: rig.signal })
   pushFrames(transcription.push, sine(440, 400))
@@ -276,7 +276,7 @@ test('silence on the line is let go without a question', async (rig) => {
   await eventually(() => (peer.sockets.size === 0 ? true : undefined))
 })
 
-test('who waits for a place is heard from the first sample when one is free', async (rig) => {
+test('an utterance that waited for a place is transcribed from its first sample', async (rig) => {
   const peer = await startVoskPeer(rig)
   const transcriber = open(rig, peer.url, { concurrency: 1 })
   const first = transcriber.open({ locale: 'en', signal: rig.signal })

@@ -265,7 +265,7 @@ test('without a clock of its own a stage passes the time of the machine', async 
   assert.equal(stage.lines.at(-1)?.pieces, ['ask-unit-again'])
 })
 
-test('what no path visits is named', () => {
+test('unvisited states and transitions are named', () => {
   const machine = setup({
     types: { events: {} as { type: 'on' } | { type: 'break' } },
     guards: { never: () => false },
@@ -303,7 +303,7 @@ test('what no path visits is named', () => {
   assert.ok(seen.report().transitions.missed.includes('lamp.dim: break → lamp.broken'))
 })
 
-test('counting without end is told, not waited for', () => {
+test('endless counting is reported, not waited for', () => {
   const machine = setup({
     types: { events: {} as { type: 'more' }, context: {} as { count: number } },
   }).createMachine({
@@ -323,7 +323,7 @@ test('counting without end is told, not waited for', () => {
   )
 })
 
-test('the prompts that come with the package tell a phone what it hears', async () => {
+test("with the package's prompts a phone recognises what it hears", async () => {
   const prompts = await readPrompts('en')
   assert.is(prompts.locale, 'en')
   assert.ok(prompts.ms('greeting') > 0)

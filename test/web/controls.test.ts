@@ -218,7 +218,7 @@ async function openReceiver(rig: Rig) {
   return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}/hook`, told }
 }
 
-inChromium('an endpoint is sent a test, and what became of it is told', async (rig) => {
+inChromium('an endpoint gets a test event, and the page shows its result', async (rig) => {
   const receiver = await openReceiver(rig)
   const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' } })
   const { database } = house.service

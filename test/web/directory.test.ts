@@ -186,7 +186,7 @@ inChromium('what the service does not take is marked at its field, and the dialo
   assert.equal(complaints, [])
 })
 
-inChromium('who may see every tenant makes, changes and deletes them', async (rig) => {
+inChromium('a key of all tenants creates, changes and deletes them', async (rig) => {
   const house = await openService(rig)
   const { database } = house.service
   const here = await visit(rig, house)

@@ -240,7 +240,7 @@ async function authorise(house: House, id: string): Promise<void> {
   await house.ending(id)
 }
 
-inChromium('a call tells what became of its command to open, and leads to the message', async (rig) => {
+inChromium('a call shows the result of its command to open, with a link to the message', async (rig) => {
   const controller = await openController(rig)
   const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' }, mayFail: true })
   const { database, ports } = house.service

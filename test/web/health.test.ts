@@ -8,55 +8,52 @@ import { openService } from '../rig/service-rig.ts'
 const test = suite('page health')
 const inChromium = withChromium(test)
 
-inChromium(
-  'what is worth a look is told apart from what is lacking, and all is well without it',
-  async (rig) => {
-    const house = await openService(rig, { settings: { CLICKTOCALL: 'off' } })
-    const { database } = house.service
-    await addMessage(database as Parameters<typeof addMessage>[0], {
-      tenantId: 'default',
-      status: 'retrying',
-    })
-    await database.query(
-      `insert into nodes (instance, node_id, roles, started_at, seen_at)
+inChromium('remarks are shown apart from problems, and without either all is well', async (rig) => {
+  const house = await openService(rig, { settings: { CLICKTOCALL: 'off' } })
+  const { database } = house.service
+  await addMessage(database as Parameters<typeof addMessage>[0], {
+    tenantId: 'default',
+    status: 'retrying',
+  })
+  await database.query(
+    `insert into nodes (instance, node_id, roles, started_at, seen_at)
      values (gen_random_uuid(), 'lost', '{worker}', now() - interval '1 hour', now() - interval '25 seconds')`,
-    )
-    await saveGate(database, 'default', 'x', { kind: 'webhook', url: 'https://gate.example/x' })
-    // a process looks at the others each 5 s
-    await eventually(() => {
-      const { nodes } = house.service.status() as { nodes?: { isSilent: boolean }[] }
-      return nodes?.some(({ isSilent }) => isSilent) ? true : undefined
-    })
-    const here = await visit(rig, house)
-    const { page } = here
-    await logIn(here, house.key)
-    await page.getByRole('link', { name: 'Health' }).click()
-    await page.getByRole('heading', { name: 'Answers calls, but no telephone rings' }).waitFor()
-    assert.is(await page.getByText('Ready for calls').count(), 0)
-    const problems = page.getByRole('region', { name: 'Problems' }).getByRole('listitem')
-    await problems.filter({ hasText: 'Gate x of default never opens' }).waitFor()
-    assert.is(await page.locator('main h2, .stack h2').first().innerText(), 'Problems')
-    const remarks = page.getByRole('region', { name: 'Worth a look' }).getByRole('listitem')
-    await remarks.filter({ hasText: '1 message was not sent and is being retried' }).waitFor()
-    await problems.filter({ hasText: 'CLICKTOCALL=off: no telephone rings' }).waitFor()
-    await remarks.filter({ hasText: 'Nobody has connected yet; only this machine can' }).waitFor()
-    await problems.filter({ hasText: 'Process lost has sent no heartbeat since' }).waitFor()
-    const lost = page.locator('.panel', { has: page.getByRole('heading', { name: 'Process lost' }) })
-    await lost.getByText('Silent since').waitFor()
-    await page.locator('.wellness.calm[title="With problems · 5 notes"]').waitFor()
+  )
+  await saveGate(database, 'default', 'x', { kind: 'webhook', url: 'https://gate.example/x' })
+  // a process looks at the others each 5 s
+  await eventually(() => {
+    const { nodes } = house.service.status() as { nodes?: { isSilent: boolean }[] }
+    return nodes?.some(({ isSilent }) => isSilent) ? true : undefined
+  })
+  const here = await visit(rig, house)
+  const { page } = here
+  await logIn(here, house.key)
+  await page.getByRole('link', { name: 'Health' }).click()
+  await page.getByRole('heading', { name: 'Answers calls, but no telephone rings' }).waitFor()
+  assert.is(await page.getByText('Ready for calls').count(), 0)
+  const problems = page.getByRole('region', { name: 'Problems' }).getByRole('listitem')
+  await problems.filter({ hasText: 'Gate x of default never opens' }).waitFor()
+  assert.is(await page.locator('main h2, .stack h2').first().innerText(), 'Problems')
+  const remarks = page.getByRole('region', { name: 'Worth a look' }).getByRole('listitem')
+  await remarks.filter({ hasText: '1 message was not sent and is being retried' }).waitFor()
+  await problems.filter({ hasText: 'CLICKTOCALL=off: no telephone rings' }).waitFor()
+  await remarks.filter({ hasText: 'Nobody has connected yet; only this machine can' }).waitFor()
+  await problems.filter({ hasText: 'Process lost has sent no heartbeat since' }).waitFor()
+  const lost = page.locator('.panel', { has: page.getByRole('heading', { name: 'Process lost' }) })
+  await lost.getByText('Silent since').waitFor()
+  await page.locator('.wellness.calm[title="With problems · 5 notes"]').waitFor()
 
-    await page.route('**/api/status', async (route) => {
-      const answer = await (await route.fetch()).json()
-      await route.fulfill({ json: { ...answer, remarks: [] } })
-    })
-    await page.getByRole('button', { name: 'Refresh' }).click()
-    await page.locator('.wellness.ok[title="All is well"]').waitFor()
-    await remarks.first().waitFor({ state: 'detached' })
-    assert.equal(here.complaints, [])
-  },
-)
+  await page.route('**/api/status', async (route) => {
+    const answer = await (await route.fetch()).json()
+    await route.fulfill({ json: { ...answer, remarks: [] } })
+  })
+  await page.getByRole('button', { name: 'Refresh' }).click()
+  await page.locator('.wellness.ok[title="All is well"]').waitFor()
+  await remarks.first().waitFor({ state: 'detached' })
+  assert.equal(here.complaints, [])
+})
 
-inChromium('what the service cannot do is said where it is asked for', async (rig) => {
+inChromium('a missing ability of the service is shown beside the setting that needs it', async (rig) => {
   const house = await openService(rig)
   const here = await visit(rig, house, { locale: 'pt-BR' })
   const { page } = here

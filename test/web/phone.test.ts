@@ -108,7 +108,7 @@ test('a page that is closed has hung up', async (rig) => {
   assert.is((await house.ending(id)).outcome, 'abandoned')
 })
 
-test('hanging up is told, and the line is closed', async (rig) => {
+test('hanging up is announced, and the line is closed', async (rig) => {
   const house = houseOfAll()
   const { socket, opened, closed } = pick(rig, house)
   const id = await opened
@@ -155,7 +155,7 @@ test('a page that sends much more than a telephone is cut', async (rig) => {
   await house.ending(id)
 })
 
-test('who may not is told so before a line is opened', async (rig) => {
+test('a key without permission is refused before a line is opened', async (rig) => {
   const house = houseOfAll()
   const { database } = house.service
   const read = await createKey(database, { tenantId: null, name: 'reader', scopes: ['read'] })

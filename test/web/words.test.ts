@@ -89,7 +89,7 @@ test('what the API answers and why a delivery failed has a sentence', async () =
   )
 })
 
-test('an address that is refused is told as such, whether by name or written out', () => {
+test('a refused address has its own sentence, as a name and as a literal', () => {
   const details = { place: 'a.example leads to 10.0.0.1, which', host: 'a.example', address: '10.0.0.1' }
   assert.is(
     sentenceIn('pt-BR', { code: 'EGRESS_REFUSED', details }),
@@ -117,13 +117,13 @@ test('a detail that is one of a few words is said in the language of the sentenc
   assert.is(disabledIn('pt-BR', 'by its tenant'), 'pelo próprio condomínio')
 })
 
-test('what an older version kept without details, and a code of another version, is told as it was', () => {
+test('errors stored without details, and unknown codes, are shown as they were stored', () => {
   const message = 'a.example answered with status 500.'
   assert.is(sentenceIn('pt-BR', { code: 'DELIVERY_STATUS', message, details: null }), message)
   assert.is(sentenceIn('pt-BR', { code: 'HTTP_418', message: 'A teapot.' }), 'A teapot.')
 })
 
-test('who is not logged in is told that it does not work, not why', () => {
+test('a hidden error says that it does not work, not why', () => {
   const hidden = { code: 'DATABASE_UNREACHABLE', message: 'The service cannot do this.', details: {} }
   assert.is(sentenceIn('pt-BR', hidden), 'O serviço não consegue fazer isto agora.')
 })
@@ -185,7 +185,7 @@ inChromium('the endpoint of the environment is listed, and cannot be changed her
   assert.equal(here.complaints, [])
 })
 
-inChromium('the phone says that nobody would be rung', async (rig) => {
+inChromium('the phone warns where no telephone would ring', async (rig) => {
   const house = await openService(rig, { settings: { CLICKTOCALL: 'off' } })
   const here = await visit(rig, house)
   const { page } = here
