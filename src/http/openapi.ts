@@ -26,16 +26,20 @@ const DOCUMENTED = /^\/(api\/|webhooks\/|healthz$|readyz$|metrics$)/
 
 /**
  * Collects the routes that are registered after it. Each API route gets the form of its errors and, if it requires a
- * key, the security requirement, so the document always matches the checks.
+ * key, the security requirement, so the document always matches the checks: `x-scope` is the scope of the key, and
+ * `x-every-tenant` asks for a key for all tenants.
  */
 export async function collectRoutes(app: FastifyInstance): Promise<void> {
   const { version, license } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8'))
   app.addHook('onRoute', (route) => {
+    const { scope, everyTenant } = route.config ?? {}
     route.schema ??= {}
+    if (scope)
+      Object.assign(route.schema, { 'x-scope': scope, ...(everyTenant && { 'x-every-tenant': true }) })
     if (!DOCUMENTED.test(route.url)) route.schema.hide = true
     if (!route.url.startsWith('/api/')) return
     route.schema.tags ??= [route.url.split('/')[2]!]
-    if (route.config?.scope) route.schema.security ??= [{ key: [] }, { session: [] }]
+    if (scope) route.schema.security ??= [{ key: [] }, { session: [] }]
     route.schema.response = { ...Object(route.schema.response), '4xx': errorReply, '5xx': errorReply }
   })
   await app.register(swagger, {

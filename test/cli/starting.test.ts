@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import { saveGate } from '../../src/gates/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
 import { start } from '../rig/command.ts'
@@ -33,6 +34,23 @@ test('the first SIGTERM ends a start that waits for another process that migrate
   assert.is(code, 0)
   assert.match(out, /stopped before the start was over/)
   assert.match(out, /process \d+ of Postgres \(porteiro\), connected since/)
+})
+
+test('a simulated resident lets everybody in, so the service does not start with an enabled gate', async (rig) => {
+  const url = await openDatabaseUrl(rig)
+  const database = await openDatabase({ url, dataDir: 'never-made', log: silentLog() })
+  rig.defer(() => database.close())
+  await saveGate(database, 'default', 'default', { kind: 'webhook', url: 'https://gate.example/open' })
+  const { ended } = await start(rig, ['serve'], {
+    DATABASE_URL: url,
+    CLICKTOCALL: 'loopback',
+    AUDIOSOCKET_VISITOR_PORT: '0',
+    AUDIOSOCKET_RESIDENT_PORT: '0',
+    API_PORT: '0',
+  })
+  const { code, out, err } = await ended
+  assert.is(code, 78)
+  assert.match(`${out}${err}`, /LOOPBACK_GATE/)
 })
 
 test.run()
