@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createHttpClient } from '../platform/http-client/index.ts'
+import { findCall } from '../calls/index.ts'
+import { asPorteiroError } from '../platform/errors.ts'
+import { createHttpClient, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { createAccounts, type OwnAccounts } from './accounts.ts'
@@ -32,9 +34,15 @@ export function createSenders(options: SendersOptions) {
   const { database, channels, publicUrl, recordings, windowOpen, onTrouble, log } = options
   const http = createHttpClient({ allow: channels.egressAllow })
   const accounts = createAccounts({ database, own: channels })
-  const recording = (callId: string, name: RecordingName): Promise<Buffer | undefined> =>
+  /** Of another tenant's call there is none, whoever wrote the message and whenever it is sent. */
+  const recording = async (callId: string, name: RecordingName, tenantId: string) => {
+    const call = await findCall(database, callId).catch((error) => {
+      throw undelivered(asPorteiroError(error).code, asPorteiroError(error).details, { cause: error })
+    })
+    if (call && call.tenantId !== tenantId) return undefined
     // the form of the message has checked both
-    readFile(join(recordings, callId, `${name}.wav`)).catch(() => undefined)
+    return readFile(join(recordings, callId, `${name}.wav`)).catch(() => undefined)
+  }
   const senders: readonly ChannelSender[] = [
     createWebhookSender({
       database,

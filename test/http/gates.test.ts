@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { writeBatch } from '../../src/calls/index.ts'
 import { listGateCommands, saveGate } from '../../src/gates/index.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
-import { ADMIN_KEY, openSite, refused } from '../rig/http-rig.ts'
+import { ADMIN_KEY, addMessage, openSite, refused } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('http: who opens a gate')
@@ -109,6 +109,59 @@ test('each way to a gate asks for the scope and the tenant, whoever comes', asyn
   })
   assert.is(commands.length, 2)
   assert.equal(await listGateCommands(database, 'other', { limit: 10 }), [])
+})
+
+test('a message that would open or tell is sent again, or taken back, by its own tenant only', async (rig) => {
+  const { as, ask, database } = await openSite(rig, { admit: async () => {} })
+  await addCall(database)
+  const dead = async ({ channel, to, body }: { channel: string; to: string; body: object }) => {
+    const id = await addMessage(database, { tenantId: 'default', channel, to, status: 'failed' })
+    await database.query('update messages set body = $2 where id = $1', [id, JSON.stringify(body)])
+    return id
+  }
+  const ids = await Promise.all([COMMAND, FORGED, RECORDING].map(dead))
+  const bodies = () =>
+    database.query<{ body: object }>('select body from messages where id = any($1) order by id', [ids])
+  const before = await bodies()
+  const foreign = (await as('other', 'operate')).ask
+  const reader = (await as('default', 'read')).ask
+  for (const id of ids) {
+    for (const action of ['retry', 'cancel']) {
+      refused(await foreign(`/api/messages/${id}/${action}`, { method: 'POST' }), 404, 'MESSAGE_UNKNOWN')
+      refused(await reader(`/api/messages/${id}/${action}`, { method: 'POST' }), 403, 'KEY_SCOPE')
+    }
+    refused(await foreign(`/api/messages/${id}`), 404, 'MESSAGE_UNKNOWN')
+  }
+  const redrive = (askAs: typeof ask, body: object) =>
+    askAs('/api/queue/dead/redrive', { method: 'POST', body })
+  for (const filter of [{ ids }, { call: CALL }, { channel: 'gate' }, {}])
+    assert.equal((await redrive(foreign, filter)).body, { redriven: 0 })
+  refused(await redrive(foreign, { tenant: 'default', ids }), 404, 'TENANT_UNKNOWN')
+  refused(await redrive(reader, { ids }), 403, 'KEY_SCOPE')
+  const { rows } = await database.pool.query('select distinct status from messages where id = any($1)', [ids])
+  assert.equal(rows, [{ status: 'failed' }])
+  // what a message says is nobody's to change on the way
+  const operator = (await as('default', 'operate')).ask
+  await operator(`/api/messages/${ids[0]}/retry`, { method: 'POST', body: COMMAND.body })
+  assert.equal(await bodies(), before)
+})
+
+test('a recording is named by no way around its tenant', async (rig) => {
+  const { as, database } = await openSite(rig, { admit: async () => {} })
+  await addCall(database)
+  const { ask } = await as('other', 'operate')
+  const send = (message: object) => ask('/api/messages', { method: 'POST', body: message })
+  const text = { channel: 'whatsapp', to: '+5511987654321', body: { type: 'text', text: 'oi' } }
+  for (const message of [
+    RECORDING,
+    { ...RECORDING, body: { ...RECORDING.body, callId: CALL.toUpperCase() } },
+    { ...RECORDING, callId: crypto.randomUUID() },
+    { ...text, callId: CALL },
+    { ...text, channel: 'twilio', callId: CALL.toUpperCase() },
+    { channel: 'webhook', to: crypto.randomUUID(), body: FORGED.body, callId: CALL },
+  ])
+    refused(await send(message), 404, 'CALL_UNKNOWN')
+  refused(await ask(`/api/calls/${CALL}/recordings/identity`), 404, 'CALL_UNKNOWN')
 })
 
 test('a gate that is opened by hand has a command of its own each time, with who and why', async (rig) => {

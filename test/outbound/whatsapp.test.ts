@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createTenant } from '../../src/directory/index.ts'
 import { createAccounts, type OwnAccounts } from '../../src/outbound/accounts.ts'
 import { createTwilioSender } from '../../src/outbound/channels/twilio.ts'
 import { createWhatsAppSender, type WhatsAppOptions } from '../../src/outbound/channels/whatsapp.ts'
+import { createSenders } from '../../src/outbound/senders.ts'
 import {
   deleteInstance,
   findInstanceByHook,
@@ -18,6 +20,7 @@ import { encodeVoice, hasVoiceEncoder } from '../../src/outbound/voice.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { first, messageOf, openClient, startPeer, undeliveredBy } from '../rig/channels-peer.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { type Rig, suite } from '../rig/rig.ts'
@@ -239,6 +242,46 @@ test('a closed window is answered with the template, or known before', async (ri
     windowOpen: () => Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })),
   })
   assert.is((await lost.send(text(), first)).providerId, 'wamid.t')
+})
+
+test('a recording goes out for its own tenant only, whoever wrote the message', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const peer = await startPeer(rig)
+  await createTenant(database, { id: 'other', name: 'Other' })
+  for (const tenantId of ['default', 'other'])
+    await saveInstance(database, tenantId, {
+      id: 'main',
+      channel: 'whatsapp',
+      settings: { url: peer.url, phoneId: '555' },
+      secrets: { token: 'word' },
+    })
+  await database.query(
+    `insert into calls (id, tenant_id, node_id, state, started_at) values ($1, 'default', 'a', 'ended', now())`,
+    [CALL],
+  )
+  const scratch = await createTempDir('porteiro-recordings-')
+  rig.defer(() => scratch.remove())
+  await mkdir(join(scratch.path, CALL))
+  await writeFile(join(scratch.path, CALL, 'identity.wav'), 'no sound')
+  const { senders, close } = createSenders({
+    database,
+    channels: { egressAllow: ['127.0.0.0/8'], webhook: undefined },
+    publicUrl: undefined,
+    recordings: scratch.path,
+    log: silentLog(),
+  })
+  rig.defer(close)
+  const sender = senders.find(({ channel }) => channel === 'whatsapp')!
+  const codeAs = async (tenantId: string) => {
+    const body = { type: 'audio', callId: CALL, recording: 'identity' }
+    const message = messageOf({ channel: 'whatsapp', to: TO, body, tenantId, instanceId: 'main' })
+    const { code, final } = await undeliveredBy(sender.send(message, first))
+    return [code, final]
+  }
+  // as if it had been stored before anybody checked, was redriven, or retried
+  assert.equal(await codeAs('other'), ['MEDIA_ABSENT', true])
+  assert.is.not((await codeAs('default'))[0], 'MEDIA_ABSENT', 'its own is read, and is no sound')
+  assert.is(peer.received.filter(({ path }) => path.endsWith('/messages')).length, 0)
 })
 
 test('a recording goes up as Ogg/Opus and out as a voice message', async (rig) => {

@@ -14,8 +14,8 @@ const UPLOAD_MS = 20_000
 export interface WhatsAppOptions {
   accounts: Accounts
   http: HttpClient
-  /** WAV of a visitor's recording; undefined if this node has none. */
-  recording: (callId: string, name: RecordingName) => Promise<Buffer | undefined>
+  /** WAV of a visitor's recording; undefined if this node has none, or the call is not the tenant's. */
+  recording: (callId: string, name: RecordingName, tenantId: string) => Promise<Buffer | undefined>
   /** Ogg/Opus of a WAV; undefined where nothing on this machine can encode it (src/outbound/voice.ts). */
   encode: (wav: Buffer, signal: AbortSignal) => Promise<Buffer | undefined>
   /**
@@ -51,7 +51,7 @@ export function createWhatsAppSender({
       const facts = { carrier: 'UnoAPI', reason: 'it has no uploads' }
       throw undelivered('MEDIA_UNSUPPORTED', facts, { final: true })
     }
-    const wav = await recording(callId, name)
+    const wav = await recording(callId, name, account.tenantId)
     if (!wav) throw undelivered('MEDIA_ABSENT', { callId, recording: name }, { final: true })
     const ogg = await encode(wav, signal)
     if (!ogg) {
