@@ -66,13 +66,13 @@ export function registerSecretsCommand(
           const lost = found.filter(({ state }) => state === 'lost')
           if (lost.length > 0) throw lostSecrets(lost.map(({ place }) => place))
           const rows = await rewriteSecrets(database, SECRET_COLUMNS, wanted)
-          const done = wanted === 'plain' ? 'Decrypted' : 'Encrypted'
+          const done = wanted === 'plain' ? 'decrypted' : 'encrypted'
           print(
             json
               ? JSON.stringify({ rows })
               : rows === 0
                 ? 'There is nothing to do.'
-                : `${done}: ${rows} rows`,
+                : `Rows ${done}: ${rows}`,
           )
         }),
       )

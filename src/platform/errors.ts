@@ -64,7 +64,7 @@ export const ERRORS = {
   SECRET_KEY_UNKNOWN: {
     status: 500,
     exit: 78,
-    message: '{count} stored secret(s) are encrypted with a key that is not configured.',
+    message: 'No configured key decrypts {count} secret(s) of the database.',
   },
   SECRET_KEY_MISSING: {
     status: 500,

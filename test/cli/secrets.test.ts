@@ -170,7 +170,7 @@ test('what is stored in clear text is read, encrypted on command, rotated, and d
 
   const first = await open({ key: old })
   assert.equal(await readAll(first, ids), known)
-  assert.match(await run(first, 'encrypt'), /^Encrypted: 5 rows$/)
+  assert.match(await run(first, 'encrypt'), /^Rows encrypted: 5$/)
   assert.is(await run(first, 'encrypt'), 'There is nothing to do.')
   assert.not.match(await stored(first), PLAIN)
   assert.equal(await readAll(first, ids), known)
@@ -184,7 +184,7 @@ test('what is stored in clear text is read, encrypted on command, rotated, and d
   assert.match(listed, /SECRET_KEY_OLD +instances default whatsapp main secrets appSecret/)
   assert.not.match(listed, /whsec_|account-/)
   assert.match((await examineSecrets(both)).detail, /6 encrypted with SECRET_KEY_OLD/)
-  assert.match(await run(both, 'rotate'), /^Encrypted: 5 rows$/)
+  assert.match(await run(both, 'rotate'), /^Rows encrypted: 5$/)
   assert.equal(await readAll(both, ids), known)
   assert.equal(await readAll(await open({ key: next }), ids), known)
   assert.is((await examineSecrets(await open({ key: next }))).state, 'ok')
@@ -213,7 +213,7 @@ test('what is stored in clear text is read, encrypted on command, rotated, and d
   assert.is(found.find(({ name }) => name === 'secrets')!.code, 'SECRET_KEY_UNKNOWN')
 
   // back to a version that cannot decrypt
-  assert.match(await run(await open({ others: [next] }), 'decrypt'), /^Decrypted: 5 rows$/)
+  assert.match(await run(await open({ others: [next] }), 'decrypt'), /^Rows decrypted: 5$/)
   assert.equal(await readAll(plain, ids), known)
 })
 
