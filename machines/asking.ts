@@ -1,7 +1,6 @@
 import { assign, setup } from 'xstate'
 import { deadline, inMs } from './deadline.ts'
 import { port } from './port.ts'
-import { reassuringMachine } from './reassuring.ts'
 import { say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
@@ -30,7 +29,6 @@ export const askingMachine = setup({
   actors: {
     say,
     deadline,
-    reassuring: reassuringMachine,
     /** Resolves when all residents who read messages were asked; rejects when there are none. */
     ask: port<void, AskRequest>('ask'),
   },
@@ -73,13 +71,7 @@ export const askingMachine = setup({
             onDone: 'quiet',
           },
         },
-        quiet: {
-          invoke: {
-            src: 'reassuring',
-            id: 'reassuring',
-            input: ({ context: { callId } }) => ({ callId, prompt: 'message-waiting' }),
-          },
-        },
+        quiet: {},
       },
     },
     over: { type: 'final' },

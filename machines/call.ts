@@ -21,12 +21,21 @@ import {
   newVisit,
   resultOf,
 } from './visit.ts'
-import { type VisitorOutput, visitorMachine } from './visitor.ts'
+import { CORRECTIONS, type VisitorOutput, visitorMachine } from './visitor.ts'
 
-/** Minimum length of a consultation in ms, however late the answer. */
+/** Minimum length of a consultation in ms, however late it begins. */
 const CONSULTATION_MS = 60_000
 
 const UNDECIDED = { type: 'end', params: { outcome: 'undecided', reason: 'undecided' } } as const
+/** The call's maximum cuts no consultation that has just begun. */
+const CONSULTATION_DEADLINE = {
+  src: 'deadline',
+  id: 'consultationDeadline',
+  input: ({ context }: { context: CallContext }) => ({
+    at: Math.max(context.startedAt + context.settings.callMaxMs, context.provenAt! + CONSULTATION_MS),
+  }),
+  onDone: { target: '#call.concluding', actions: end('expired', 'too-long') },
+} as const
 const RESTORE_LEGS = { type: 'tellLegs', params: 'call.restored' } as const
 
 /**
@@ -73,6 +82,10 @@ export const callMachine = setup({
       attempts,
       settings: { ...context.settings, ...answering },
     })),
+    waits: enqueueActions(({ enqueue }, prompt: string) => {
+      enqueue.sendTo('reassuring', { type: 'waits', prompt })
+    }),
+    countCorrection: assign({ searches: ({ context }) => context.searches + 1 }),
     end: assign((_, ending: Ending) => ({ ending })),
     keepAttempt: assign(({ context }, attempt: EndedAttempt) => ({ ended: [...context.ended, attempt] })),
     endLine: enqueueActions(({ context, enqueue }, how: LineEnd) => {
@@ -90,10 +103,10 @@ export const callMachine = setup({
   },
   guards: {
     goesOn: ({ context }) => context.ending === null,
-    isStar: ({ event }) => event.type === 'visitor.key.pressed' && event.key === '*',
-    /** A star corrects the unit as long as what rings can be stopped. */
-    corrects: ({ context, event }) =>
-      context.settings.ringsEarly && event.type === 'visitor.key.pressed' && event.key === '*',
+    /** A star corrects the unit, but not for ever. */
+    corrects: ({ context, event }) => isCorrection(context, event),
+    /** While a telephone rings, only if what rings can be stopped. */
+    correctsRinging: ({ context, event }) => context.settings.ringsEarly && isCorrection(context, event),
     ringsAtOnce: ({ context }, { attempts = [] }: Matched) =>
       context.settings.ringsEarly && attempts[0]?.kind !== 'whatsapp',
     isOverdue: ({ context }) => context.isOverdue,
@@ -220,28 +233,50 @@ export const callMachine = setup({
         input: ({ context }) => announcement(context),
         onDone: 'reaching',
       },
-      on: { 'visitor.key.pressed': [{ guard: 'isStar', target: 'attending' }, { target: 'reaching' }] },
+      on: {
+        'visitor.key.pressed': [
+          { guard: 'corrects', target: 'attending', actions: 'countCorrection' },
+          { target: 'reaching' },
+        ],
+      },
     },
     reaching: {
       description: "the search lasts as long as this state; the resident's line comes and goes within it",
-      invoke: {
-        src: 'contact',
-        id: 'contact',
-        input: ({ context: { callId, beginning, unit, attempts, searches, settings } }) => ({
-          callId,
-          beginning,
-          unit: unit!,
-          attempts,
-          searches,
-          pauseMs: settings.pauseMs,
-        }),
-        onDone: {
-          target: 'concluding',
-          actions: { type: 'end', params: ({ event }) => BY_MISSING[event.output.missed] },
+      invoke: [
+        {
+          src: 'contact',
+          id: 'contact',
+          input: ({ context: { callId, beginning, unit, attempts, searches, settings } }) => ({
+            callId,
+            beginning,
+            unit: unit!,
+            attempts,
+            searches,
+            pauseMs: settings.pauseMs,
+          }),
+          onDone: {
+            target: 'concluding',
+            actions: { type: 'end', params: ({ event }) => BY_MISSING[event.output.missed] },
+          },
+          onError: { target: 'concluding', actions: end('unreachable', 'fault') },
         },
-        onError: { target: 'concluding', actions: end('unreachable', 'fault') },
-      },
+        {
+          src: 'reassuring',
+          id: 'reassuring',
+          input: ({ context: { callId } }) => ({ callId, prompt: 'still-calling' }),
+          // the search goes on in silence
+          onError: {},
+        },
+      ],
       on: {
+        'contact.began': {
+          actions: {
+            type: 'waits',
+            params: ({ event }) => (event.kind === 'whatsapp' ? 'message-waiting' : 'still-calling'),
+          },
+        },
+        'visitor.saying': { actions: sendTo('reassuring', { type: 'saying' }) },
+        'visitor.said': { actions: sendTo('reassuring', { type: 'said' }) },
         'contact.answered': { actions: assign({ line: ({ event }) => event.attempt }) },
         'contact.ended': { actions: { type: 'keepAttempt', params: ({ event }) => event.attempt } },
       },
@@ -263,9 +298,9 @@ export const callMachine = setup({
               ],
             },
             'visitor.key.pressed': {
-              guard: 'corrects',
+              guard: 'correctsRinging',
               target: '#call.attending',
-              actions: assign({ searches: ({ context }) => context.searches + 1 }),
+              actions: 'countCorrection',
             },
           },
           states: {
@@ -287,7 +322,7 @@ export const callMachine = setup({
           invoke: {
             src: 'deadline',
             id: 'lineDeadline',
-            input: ({ context }) => ({ at: lineEndsAt(context) }),
+            input: ({ context }) => ({ at: hardEnd(context) }),
             onDone: { target: '#call.concluding', actions: end('expired', 'too-long') },
           },
           on: {
@@ -303,6 +338,8 @@ export const callMachine = setup({
           states: {
             proving: {
               description: 'nothing private is said before a person is on the line',
+              // to the visitor it still rings
+              entry: waits('still-calling'),
               invoke: [
                 {
                   src: 'tone',
@@ -323,7 +360,10 @@ export const callMachine = setup({
                     {
                       guard: { type: 'isPerson', params: ({ event }) => event.output },
                       target: 'consulting',
-                      actions: assign({ greeted: ({ event }) => event.output.greeted }),
+                      actions: assign(({ event, self }) => ({
+                        greeted: event.output.greeted,
+                        provenAt: clockOf(self).now(),
+                      })),
                     },
                     {
                       target: 'dropping',
@@ -343,7 +383,9 @@ export const callMachine = setup({
               },
             },
             consulting: {
+              entry: waits('still-asking'),
               invoke: [
+                CONSULTATION_DEADLINE,
                 { src: 'tone', id: 'hold', input: ({ context }) => holding(context) },
                 {
                   src: 'say',
@@ -353,11 +395,6 @@ export const callMachine = setup({
                     role: 'visitor',
                     pieces: [context.line?.kind === 'operator' ? 'operator-answered' : 'resident-answered'],
                   }),
-                },
-                {
-                  src: 'reassuring',
-                  id: 'reassuring',
-                  input: ({ context: { callId } }) => ({ callId, prompt: 'still-asking' }),
                 },
                 {
                   src: 'resident',
@@ -399,24 +436,28 @@ export const callMachine = setup({
               },
             },
             talking: {
-              invoke: {
-                src: 'talk',
-                id: 'talk',
-                input: ({ context: { callId, settings } }) => ({ callId, talkMs: settings.talkMs }),
-                onDone: [
-                  {
-                    guard: { type: 'decides', params: ({ event }) => event.output },
-                    target: '#call.concluding',
-                    actions: {
-                      type: 'decide',
-                      params: ({ context, event }) => decisionOf(context, event.output),
+              entry: sendTo('reassuring', { type: 'rests' }),
+              invoke: [
+                CONSULTATION_DEADLINE,
+                {
+                  src: 'talk',
+                  id: 'talk',
+                  input: ({ context: { callId, settings } }) => ({ callId, talkMs: settings.talkMs }),
+                  onDone: [
+                    {
+                      guard: { type: 'decides', params: ({ event }) => event.output },
+                      target: '#call.concluding',
+                      actions: {
+                        type: 'decide',
+                        params: ({ context, event }) => decisionOf(context, event.output),
+                      },
                     },
-                  },
-                  { guard: 'endsAfterTalk', target: '#call.concluding', actions: UNDECIDED },
-                  { target: 'releasing' },
-                ],
-                onError: 'releasing',
-              },
+                    { guard: 'endsAfterTalk', target: '#call.concluding', actions: UNDECIDED },
+                    { target: 'releasing' },
+                  ],
+                  onError: 'releasing',
+                },
+              ],
               on: {
                 'resident.key.pressed': { actions: sendTo('talk', ({ event }) => pressed(event)) },
                 'resident.hungUp': {
@@ -428,7 +469,7 @@ export const callMachine = setup({
             },
             releasing: {
               description: 'the undecided line hears a goodbye and is hung up; then the search continues',
-              entry: assign({ lineEnd: 'undecided' }),
+              entry: [assign({ lineEnd: 'undecided' }), waits('still-calling')],
               invoke: [
                 { src: 'tone', id: 'hold', input: ({ context }) => holding(context) },
                 {
@@ -490,9 +531,13 @@ function announcement({ callId, unit }: CallContext) {
   }
 }
 
-/** When the line is cut in any case, ms since the epoch. */
-function lineEndsAt({ startedAt, answeredAt, settings: { callMaxMs } }: CallContext): number {
-  return Math.min(Math.max(startedAt + callMaxMs, answeredAt! + CONSULTATION_MS), startedAt + 2 * callMaxMs)
+/** When a call is ended in any case, ms since the epoch. */
+function hardEnd({ startedAt, settings: { callMaxMs } }: CallContext): number {
+  return startedAt + 2 * callMaxMs
+}
+
+function isCorrection({ searches }: CallContext, event: CallEvent): boolean {
+  return event.type === 'visitor.key.pressed' && event.key === '*' && searches < CORRECTIONS
 }
 
 function lineOver({ line, ended }: CallContext, end: AttemptEnd): Partial<CallContext> {
@@ -514,6 +559,11 @@ function goneBy(how: HungUp): Reason {
 
 function leftBy(how: HungUp): LineEnd {
   return how === 'lost' ? 'lost' : 'left'
+}
+
+/** From now on the visitor hears this prompt when nothing else is said. */
+function waits(prompt: string) {
+  return { type: 'waits', params: prompt } as const
 }
 
 function end(outcome: Outcome, reason: Reason) {

@@ -3,7 +3,6 @@ import { type AskingOutput, type AskRequest, askingMachine } from './asking.ts'
 import { type AttemptFact, attemptMachine, type Contact, type DialRequest, type RingEnd } from './attempt.ts'
 import { deadline, inMs } from './deadline.ts'
 import { lastingPort } from './port.ts'
-import { reassuringMachine } from './reassuring.ts'
 import { type Role, type Saying, say } from './speech.ts'
 import type { Unit } from './unit.ts'
 
@@ -62,8 +61,9 @@ export interface EndedAttempt extends OpenAttempt {
   end: AttemptEnd
 }
 
-/** Tells the call which attempt has the line, and which are over. */
+/** Tells the call what is being tried, which attempt has the line, and which are over. */
 export type ContactFact =
+  | { type: 'contact.began'; kind: ContactStep['kind'] }
   | { type: 'contact.answered'; attempt: OpenAttempt }
   | { type: 'contact.ended'; attempt: EndedAttempt }
 
@@ -118,7 +118,6 @@ export const contactMachine = setup({
     say,
     deadline,
     attempt: attemptMachine,
-    reassuring: reassuringMachine,
     tone: lastingPort<{ callId: string; role: Role; tone: 'ringback' | 'hold' }>('tone'),
     asking: askingMachine,
     /** Lasts while written answers count; closes the questions on exit. */
@@ -130,6 +129,9 @@ export const contactMachine = setup({
       enqueue.spawnChild('say', { id: 'announcement', input: announcementTo(context) })
     }),
     nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1, isRefused: false }),
+    tellBegan: sendParent(
+      ({ context }): ContactFact => ({ type: 'contact.began', kind: current(context).kind }),
+    ),
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
     dialAll: enqueueActions(({ context, enqueue }) => {
       const requests = dialRequests(context)
@@ -243,16 +245,9 @@ export const contactMachine = setup({
       ],
     },
     calling: {
-      entry: ['nextAttempt', 'dialAll'],
+      entry: ['nextAttempt', 'tellBegan', 'dialAll'],
       exit: 'stopAll',
-      invoke: [
-        { src: 'tone', id: 'ringback', input: ({ context }) => sounding(context, 'ringback') },
-        {
-          src: 'reassuring',
-          id: 'reassuring',
-          input: ({ context: { callId } }) => ({ callId, prompt: 'still-calling' }),
-        },
-      ],
+      invoke: { src: 'tone', id: 'ringback', input: ({ context }) => sounding(context, 'ringback') },
       initial: 'dialing',
       on: {
         'attempt.ended': [
@@ -270,7 +265,7 @@ export const contactMachine = setup({
       },
     },
     whatsapp: {
-      entry: 'nextAttempt',
+      entry: ['nextAttempt', 'tellBegan'],
       invoke: [
         // no telephone rings
         { src: 'tone', id: 'hold', input: ({ context }) => sounding(context, 'hold') },

@@ -46,6 +46,8 @@ export type LegFact =
   | { type: 'visitor.speech.started' | 'resident.speech.started' }
   | { type: 'visitor.speech.ended' | 'resident.speech.ended'; ms: number }
   | { type: 'visitor.beep.heard' | 'resident.beep.heard' }
+  /** We begin to say something to this leg, or have said it. */
+  | { type: 'visitor.saying' | 'resident.saying' | 'visitor.said' | 'resident.said' }
   | { type: 'visitor.hungUp' | 'resident.hungUp'; how: HungUp }
   | { type: 'visitor.forced' | 'resident.forced' }
 
@@ -72,6 +74,8 @@ export const legMachine = setup({
       ms: event.type === 'speech.ended' ? event.ms : 0,
     })),
     tellBeep: sendParent(({ context }) => ({ type: `${context.role}.beep.heard` })),
+    tellSaying: sendParent(({ context }) => ({ type: `${context.role}.saying` })),
+    tellSaid: sendParent(({ context }) => ({ type: `${context.role}.said` })),
     tellForced: sendParent(({ context }) => ({ type: `${context.role}.forced` })),
     tellHungUp: sendParent(({ context, event }) => ({
       type: `${context.role}.hungUp`,
@@ -95,8 +99,13 @@ export const legMachine = setup({
         'leg.hangUp': { target: 'hangingUp', actions: assign({ asked: true }) },
       },
       states: {
-        listening: { on: { saying: 'speaking' } },
-        speaking: { on: { said: 'listening' } },
+        // an utterance that interrupts another begins before that one is said
+        listening: {
+          on: { saying: { target: 'speaking', actions: 'tellSaying' }, said: { actions: 'tellSaid' } },
+        },
+        speaking: {
+          on: { saying: { actions: 'tellSaying' }, said: { target: 'listening', actions: 'tellSaid' } },
+        },
       },
     },
     hangingUp: {

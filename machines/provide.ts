@@ -63,14 +63,13 @@ export function provideCall(ports: CallPorts): typeof callMachine {
   })
   const question = questionMachine.provide({ actors: { say, record } })
   const answer = listeningMachine<SpokenAnswer>('listenToAnswer')
-  const reassuring = reassuringMachine.provide({ actors: { say, deadline } })
   return callMachine.provide({
     actors: {
       say,
       deadline,
       match,
       tone,
-      reassuring,
+      reassuring: reassuringMachine.provide({ actors: { say, deadline } }),
       leg: legMachine.provide({ actors: { hear, hangUp, release, deadline } }),
       visitor: visitorMachine.provide({ actors: { say, unit, question } }),
       contact: contactMachine.provide({
@@ -78,10 +77,9 @@ export function provideCall(ports: CallPorts): typeof callMachine {
           say,
           deadline,
           tone,
-          reassuring,
           attempt: attemptMachine.provide({ actors: { deadline, dial, ring } }),
           await: ports.await,
-          asking: askingMachine.provide({ actors: { say, deadline, ask, reassuring } }),
+          asking: askingMachine.provide({ actors: { say, deadline, ask } }),
         },
       }),
       resident: residentMachine.provide({

@@ -7,9 +7,13 @@ export interface QuestionInput {
   name: RecordingName
   /** The question, in the words of the first time, the second, and so on. */
   asks: Piece[][]
+  /** Keys that were pressed before it was asked. */
+  keys?: string
+  /** Whether star leads back to the unit; otherwise it is a key like any other. Default: it does. */
+  mayCorrect?: boolean
 }
 
-export interface QuestionContext extends QuestionInput, QuestionOutput {
+export interface QuestionContext extends Required<QuestionInput>, QuestionOutput {
   asked: number
 }
 
@@ -23,7 +27,7 @@ export interface QuestionOutput {
 export type QuestionEvent = { type: 'key.pressed'; key: string } | { type: 'call.restored' }
 
 /** Back to the unit, at any moment of the question. */
-const STAR = { guard: 'isStar', target: 'answered', actions: 'correct' } as const
+const STAR = { guard: 'corrects', target: 'answered', actions: 'correct' } as const
 
 /** One question that the visitor answers by voice: asks it, plays a tone and records the answer. */
 export const questionMachine = setup({
@@ -38,19 +42,35 @@ export const questionMachine = setup({
     correct: assign({ corrects: true }),
     countAsking: assign({ asked: ({ context }) => context.asked + 1 }),
     /** The attempt that was cut off does not count. */
-    askAnew: assign({ asked: ({ context }) => context.asked - 1 }),
+    askAnew: assign({ asked: ({ context }) => Math.max(0, context.asked - 1) }),
   },
   guards: {
-    isStar: ({ event }) => event.type === 'key.pressed' && event.key === '*',
+    corrects: ({ context, event }) => context.mayCorrect && event.type === 'key.pressed' && event.key === '*',
+    hadStar: ({ context }) => context.mayCorrect && context.keys.includes('*'),
+    hadKeys: ({ context }) => context.keys !== '',
     wasHeard: (_, recording: Recording) => recording.heard,
     mayAsk: ({ context }) => context.asked < context.asks.length,
   },
 }).createMachine({
   id: 'question',
-  context: ({ input }) => ({ ...input, asked: 0, recording: null, corrects: false }),
-  initial: 'asking',
+  context: ({ input: { keys = '', mayCorrect = true, ...input } }) => ({
+    ...input,
+    keys,
+    mayCorrect,
+    asked: 0,
+    recording: null,
+    corrects: false,
+  }),
+  initial: 'beginning',
   on: { 'call.restored': { target: '.asking', actions: 'askAnew' } },
   states: {
+    beginning: {
+      always: [
+        { guard: 'hadStar', target: 'answered', actions: 'correct' },
+        { guard: 'hadKeys', target: 'inviting' },
+        { target: 'asking' },
+      ],
+    },
     asking: {
       entry: 'countAsking',
       invoke: {

@@ -13,6 +13,12 @@ export const RESIDENT_PATIENCE = {
   asks: 2,
   /** How often a likely yes is asked back before the keys are explained. */
   confirmations: 1,
+  /** How often the announcement is repeated to somebody who asks for it; then that counts as unclear. */
+  repeats: 3,
+  /** How often a yes is answered by asking for the key; then it counts as unclear. */
+  keyRequests: 3,
+  /** The unclear answer, by voice or key, that ends the dialogue. */
+  unclear: 3,
 }
 
 export type Verdict = 'authorized' | 'denied'
@@ -56,6 +62,10 @@ export interface ResidentContext extends ResidentInput, ResidentOutput {
   asked: number
   /** How often a likely yes was asked back. */
   confirmations: number
+  /** How often the announcement was repeated because somebody asked for it. */
+  repeats: number
+  keyRequests: number
+  unclear: number
   transcribes: boolean
   bargesIn: boolean
 }
@@ -98,22 +108,29 @@ export const residentMachine = setup({
   actors: { say, listening: listeningMachine<SpokenAnswer>('listenToAnswer') },
   actions: {
     countMenu: assign({ asked: ({ context }) => context.asked + 1 }),
-    startOver: assign({ asked: 0 }),
+    repeat: assign({ asked: 0, repeats: ({ context }) => context.repeats + 1 }),
+    countUnclear: assign({ unclear: ({ context }) => context.unclear + 1 }),
+    countKeyRequest: assign({ keyRequests: ({ context }) => context.keyRequests + 1 }),
     countConfirmation: assign({ confirmations: ({ context }) => context.confirmations + 1 }),
     decide: assign((_, { answer, via }: ResidentOutput) => ({ answer, via })),
   },
   guards: {
     isDecision: ({ event }) => keyOf(event) in BY_KEY,
-    isRepeat: ({ event }) => keyOf(event) === RESIDENT_KEYS.repeat,
+    isRepeat: ({ context, event }) => keyOf(event) === RESIDENT_KEYS.repeat && mayRepeat(context),
+    isOther: ({ event }) => !(keyOf(event) in BY_KEY) && keyOf(event) !== RESIDENT_KEYS.repeat,
+    unclearTooOften: ({ context }) => context.unclear + 1 >= RESIDENT_PATIENCE.unclear,
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
     decides: (_, { understood }: Understood) => understood !== null && understood in BY_WORD,
-    needsKey: (_, { understood }: Understood) => understood === 'yes-needs-key',
+    needsKey: ({ context }, { understood }: Understood) =>
+      understood === 'yes-needs-key' && context.keyRequests < RESIDENT_PATIENCE.keyRequests,
     mayConfirm: ({ context }, { understood }: Understood) =>
       LIKELY_YES.includes(understood) && context.confirmations < RESIDENT_PATIENCE.confirmations,
     endsAtOnce: (_, { understood }: Understood) => understood === 'talk' || understood === 'machine',
     refuses: (_, { understood }: Understood) => understood === 'no',
-    asksWho: (_, { understood }: Understood) => understood === 'who',
+    asksWho: ({ context }, { understood }: Understood) => understood === 'who' && mayRepeat(context),
     isUnclear: (_, { understood }: Understood) => understood !== null,
+    saysUnclearTooOften: ({ context }, { understood }: Understood) =>
+      understood !== null && context.unclear + 1 >= RESIDENT_PATIENCE.unclear,
     askedEnough: ({ context }) => context.asked >= RESIDENT_PATIENCE.asks,
   },
 }).createMachine({
@@ -124,6 +141,9 @@ export const residentMachine = setup({
     bargesIn: input.bargesIn ?? false,
     asked: 0,
     confirmations: 0,
+    repeats: 0,
+    keyRequests: 0,
+    unclear: 0,
     answer: 'undecided',
     via: 'key',
   }),
@@ -135,8 +155,9 @@ export const residentMachine = setup({
         target: '.decided',
         actions: { type: 'decide', params: ({ event }) => ({ answer: BY_KEY[event.key]!, via: 'key' }) },
       },
-      { guard: 'isRepeat', target: '.announcing', actions: 'startOver', reenter: true },
-      { target: '.deciding.explaining', reenter: true },
+      { guard: 'isRepeat', target: '.announcing', actions: 'repeat', reenter: true },
+      { guard: 'unclearTooOften', target: '.decided' },
+      { target: '.deciding.explaining', actions: 'countUnclear', reenter: true },
     ],
   },
   states: {
@@ -158,11 +179,12 @@ export const residentMachine = setup({
         input: ({ context, event }) => listeningTo(context, event),
         onDone: [
           { guard: understood('endsAtOnce'), target: 'decided', actions: decideByVoice() },
-          { guard: understood('asksWho'), target: 'announcing', actions: 'startOver' },
+          { guard: understood('asksWho'), target: 'announcing', actions: 'repeat' },
           { guard: understood('needsKey'), target: 'deciding.requestingKey' },
           { guard: understood('mayConfirm'), target: 'deciding.confirming' },
           { guard: understood('refuses'), target: 'deciding.reminding' },
-          { guard: understood('isUnclear'), target: 'deciding.explaining' },
+          { guard: understood('saysUnclearTooOften'), target: 'decided' },
+          { guard: understood('isUnclear'), target: 'deciding.explaining', actions: 'countUnclear' },
           { target: 'deciding.reminding' },
         ],
       },
@@ -181,10 +203,11 @@ export const residentMachine = setup({
             input: ({ context, event }) => listeningTo(context, event),
             onDone: [
               { guard: understood('decides'), target: '#resident.decided', actions: decideByVoice() },
-              { guard: understood('asksWho'), target: '#resident.announcing', actions: 'startOver' },
+              { guard: understood('asksWho'), target: '#resident.announcing', actions: 'repeat' },
               { guard: understood('needsKey'), target: 'requestingKey' },
               { guard: understood('mayConfirm'), target: 'confirming' },
-              { guard: understood('isUnclear'), target: 'explaining' },
+              { guard: understood('saysUnclearTooOften'), target: '#resident.decided' },
+              { guard: understood('isUnclear'), target: 'explaining', actions: 'countUnclear' },
               { guard: 'askedEnough', target: '#resident.decided' },
               { target: 'reminding' },
             ],
@@ -216,6 +239,7 @@ export const residentMachine = setup({
         },
         requestingKey: {
           description: 'the tenant lets nobody in by voice',
+          entry: 'countKeyRequest',
           invoke: {
             src: 'say',
             id: 'requestKey',
@@ -230,6 +254,8 @@ export const residentMachine = setup({
             input: ({ context }) => saying(context, ['menu-again', 'menu']),
             onDone: 'waiting',
           },
+          // several keys in a row are one answer
+          on: { 'key.pressed': { guard: 'isOther' } },
         },
       },
     },
@@ -240,6 +266,10 @@ export const residentMachine = setup({
 
 function keyOf(event: ResidentEvent): string {
   return event.type === 'key.pressed' ? event.key : ''
+}
+
+function mayRepeat({ repeats }: ResidentContext): boolean {
+  return repeats < RESIDENT_PATIENCE.repeats
 }
 
 type ListeningDone = { event: { output: Understood } }

@@ -24,6 +24,8 @@ export const VISITOR_PATIENCE = {
   asks: 2,
   /** Number of unknown units that end the dialogue. */
   misses: 2,
+  /** The key that asks anew, star or hash outside of a number, that ends the dialogue. */
+  restarts: 4,
   /** Maximum speech without a pause. */
   speechMs: 15_000,
   /** More digits than any unit has; further ones are ignored. */
@@ -60,15 +62,20 @@ export interface UnitOutput extends VisitorSpeech {
   gaveUp: GaveUp | null
   /** False once speech could not be transcribed. */
   transcribes: boolean
+  /** Keys that were pressed while the unit was looked up; they belong to the next question. */
+  keys?: string
 }
 
 export interface UnitContext extends UnitInput, UnitOutput {
+  keys: string
   /** The next question, in its words. */
   question: Piece[]
   /** Null unless the block of this number is asked for. */
   asking: SharedNumber | null
   asked: number
   missed: number
+  /** How often a key has asked anew. */
+  restarts: number
 }
 
 export type UnitEvent =
@@ -95,6 +102,16 @@ export const unitMachine = setup({
   },
   actions: {
     startOver: assign({ question: ['ask-unit'], digits: '', asked: 0, asking: null }),
+    countRestart: assign({ restarts: ({ context }) => context.restarts + 1 }),
+    keepKey: assign({
+      keys: ({ context, event }) => (context.keys + keyOf(event)).slice(0, VISITOR_PATIENCE.digits + 1),
+    }),
+    takeKeys: assign({
+      digits: ({ context }) => aheadOf(context).digits.slice(0, VISITOR_PATIENCE.digits),
+      keys: '',
+      asked: 0,
+    }),
+    dropKeys: assign({ keys: '' }),
     askAgain: assign({
       question: ({ context }) => [context.asking === null ? 'ask-unit-again' : 'ask-block'],
       digits: '',
@@ -122,8 +139,14 @@ export const unitMachine = setup({
   guards: {
     hasDigits: ({ context }) => context.digits !== '',
     isDigit: ({ event }) => isDigit(keyOf(event)),
-    isStar: ({ event }) => keyOf(event) === '*',
     isHash: ({ event }) => keyOf(event) === '#',
+    isSurplus: ({ context, event }) =>
+      isDigit(keyOf(event)) && context.digits.length >= VISITOR_PATIENCE.digits,
+    /** Somebody does not want to hear the question to its end. */
+    skips: ({ context, event }) => context.asking === null && !isDigit(keyOf(event)),
+    keyedAhead: ({ context }) => aheadOf(context).digits !== '',
+    keyedAllAhead: ({ context }) => aheadOf(context).digits !== '' && aheadOf(context).isComplete,
+    restartsTooOften: ({ context }) => context.restarts + 1 >= VISITOR_PATIENCE.restarts,
     bargesIn: ({ context }) => context.transcribes && context.bargesIn,
     namesUnit: (_, { understood }: Understood) => understood !== null && understood.unit !== null,
     sharesNumber: ({ context }, { understood }: Understood) =>
@@ -144,6 +167,8 @@ export const unitMachine = setup({
     asking: null,
     asked: 0,
     missed: 0,
+    restarts: 0,
+    keys: '',
     unit: null,
     identity: null,
     purpose: null,
@@ -154,7 +179,12 @@ export const unitMachine = setup({
   on: {
     'key.pressed': [
       { guard: 'isDigit', target: '.collecting', actions: 'keepDigit' },
-      { target: '.asking', actions: 'startOver' },
+      {
+        guard: 'restartsTooOften',
+        target: '.gaveUp',
+        actions: { type: 'giveUp', params: 'unknown-unit' },
+      },
+      { target: '.asking', actions: ['startOver', 'countRestart'] },
     ],
     'call.restored': { target: '.asking', actions: 'startOver' },
   },
@@ -162,15 +192,23 @@ export const unitMachine = setup({
     beginning: { always: [{ guard: 'hasDigits', target: 'collecting' }, { target: 'asking' }] },
     asking: {
       entry: 'countAsking',
+      always: [
+        { guard: 'keyedAllAhead', target: 'checking', actions: 'takeKeys' },
+        { guard: 'keyedAhead', target: 'collecting', actions: 'takeKeys' },
+      ],
       invoke: {
         src: 'say',
         id: 'ask',
         input: ({ context: { callId, question } }) => ({ callId, role: 'visitor', pieces: question }),
         onDone: 'waiting',
       },
-      on: { 'speech.started': { guard: 'bargesIn', target: 'waiting' } },
+      on: {
+        'speech.started': { guard: 'bargesIn', target: 'waiting' },
+        'key.pressed': { guard: 'skips', target: 'waiting' },
+      },
     },
     waiting: {
+      entry: 'dropKeys',
       invoke: {
         src: 'listening',
         id: 'listening',
@@ -218,13 +256,15 @@ export const unitMachine = setup({
       },
       on: {
         'key.pressed': [
+          // they do not prolong the wait
+          { guard: 'isSurplus' },
           { guard: 'isDigit', target: 'collecting', actions: 'keepDigit', reenter: true },
           { guard: 'isHash', target: 'checking' },
-          { guard: 'isStar', target: 'asking', actions: 'startOver' },
         ],
       },
     },
     checking: {
+      entry: 'dropKeys',
       invoke: {
         src: 'findUnit',
         id: 'findUnit',
@@ -245,18 +285,19 @@ export const unitMachine = setup({
         ],
       },
       // keys during the look-up belong to the next question
-      on: { 'key.pressed': {}, 'call.restored': {} },
+      on: { 'key.pressed': { actions: 'keepKey' }, 'call.restored': {} },
     },
     named: { type: 'final' },
     gaveUp: { type: 'final' },
   },
-  output: ({ context: { unit, identity, purpose, purposeSaid, gaveUp, transcribes } }) => ({
+  output: ({ context: { unit, identity, purpose, purposeSaid, gaveUp, transcribes, keys } }) => ({
     unit,
     identity,
     purpose,
     purposeSaid,
     gaveUp,
     transcribes,
+    keys,
   }),
 })
 
@@ -266,6 +307,12 @@ export function isDigit(key: string): boolean {
 
 function keyOf(event: UnitEvent): string {
   return event.type === 'key.pressed' ? event.key : ''
+}
+
+/** What the keys before a question say to it: leading digits, complete with a hash. */
+function aheadOf({ keys }: UnitContext): { digits: string; isComplete: boolean } {
+  const [, digits = '', hash] = /^([0-9A-D]*)(#?)/.exec(keys) ?? []
+  return { digits, isComplete: hash === '#' }
 }
 
 /** The digits are a number, or the block or tower of one. */

@@ -59,7 +59,7 @@ export interface CallContext extends CallInput {
   attempts: ContactStep[]
   /** The attempt that has the resident's line. */
   line: OpenAttempt | null
-  /** How often the search was given up, because the visitor corrected the unit. */
+  /** How often the visitor corrected the unit after the dialogue; ids of attempts have it. */
   searches: number
   /** Why we are ending the line; null while it stands. */
   lineEnd: LineEnd | null
@@ -72,6 +72,8 @@ export interface CallContext extends CallInput {
   ending: Ending | null
   decision: Decision | null
   answeredAt: number | null
+  /** When a person was known to be on the line that was proven last, ms since the epoch. */
+  provenAt: number | null
 }
 
 export type CallEvent =
@@ -113,6 +115,7 @@ export function newVisit(input: CallInput): CallContext {
     ending: null,
     decision: null,
     answeredAt: null,
+    provenAt: null,
   }
 }
 

@@ -1,6 +1,6 @@
 import { assign, sendParent, sendTo, setup } from 'xstate'
-import { type QuestionOutput, questionMachine } from './question.ts'
-import { type Piece, type Recording, say } from './speech.ts'
+import { type QuestionInput, type QuestionOutput, questionMachine } from './question.ts'
+import { type Piece, type Recording, type RecordingName, say } from './speech.ts'
 import { type GaveUp, isDigit, type Unit, type UnitOutput, unitMachine } from './unit.ts'
 
 export interface VisitorOutput {
@@ -16,7 +16,14 @@ export interface VisitorContext extends VisitorOutput {
   bargesIn: boolean
   welcome: string | null
   purposeSaid: boolean
+  /** How often the visitor went back to the unit. */
+  corrections: number
+  /** Keys that were pressed while the unit was looked up; they belong to the next question. */
+  keys: string
 }
+
+/** How often a visitor may go back to the unit from the later questions, and again from the search. */
+export const CORRECTIONS = 3
 
 export interface VisitorInput {
   callId: string
@@ -42,6 +49,12 @@ export interface VisitorFact {
   unit: Unit
 }
 
+const CORRECTS = {
+  guard: { type: 'corrects', params: ({ event }: { event: { output: QuestionOutput } }) => event.output },
+  target: 'unit',
+  actions: 'countCorrection',
+} as const
+
 /** The visitor's dialogue: unit, name and purpose. */
 export const visitorMachine = setup({
   types: {
@@ -59,8 +72,10 @@ export const visitorMachine = setup({
       purpose: said.purpose ?? context.purpose,
       purposeSaid: said.purposeSaid || context.purposeSaid,
       transcribes: said.transcribes,
+      keys: said.keys ?? '',
       gaveUp: said.gaveUp,
     })),
+    countCorrection: assign({ corrections: ({ context }) => context.corrections + 1, keys: '' }),
     tellUnit: sendParent(({ context }): VisitorFact => ({ type: 'visitor.chose', unit: context.unit! })),
   },
   guards: {
@@ -83,6 +98,8 @@ export const visitorMachine = setup({
     identity: input.said?.identity ?? null,
     purpose: input.said?.purpose ?? null,
     gaveUp: null,
+    corrections: 0,
+    keys: '',
   }),
   initial: 'beginning',
   states: {
@@ -130,17 +147,13 @@ export const visitorMachine = setup({
       invoke: {
         src: 'question',
         id: 'question',
-        input: ({ context: { callId } }) => ({
-          callId,
-          name: 'identity',
-          asks: [['ask-name'], ['ask-name-again']],
-        }),
+        input: ({ context }) => questioning(context, 'identity', [['ask-name'], ['ask-name-again']]),
         onDone: [
-          { guard: { type: 'corrects', params: ({ event }) => event.output }, target: 'unit' },
+          CORRECTS,
           {
             guard: { type: 'wasAnswered', params: ({ event }) => event.output },
             target: 'purpose',
-            actions: assign({ identity: ({ event }) => event.output.recording }),
+            actions: assign({ identity: ({ event }) => event.output.recording, keys: '' }),
           },
           // a visitor who keyed a unit but does not speak is announced without a name
           { target: 'ready' },
@@ -156,9 +169,9 @@ export const visitorMachine = setup({
       invoke: {
         src: 'question',
         id: 'question',
-        input: ({ context: { callId } }) => ({ callId, name: 'purpose', asks: [['ask-purpose']] }),
+        input: ({ context }) => questioning(context, 'purpose', [['ask-purpose']]),
         onDone: [
-          { guard: { type: 'corrects', params: ({ event }) => event.output }, target: 'unit' },
+          CORRECTS,
           { target: 'ready', actions: assign({ purpose: ({ event }) => event.output.recording }) },
         ],
       },
@@ -172,6 +185,14 @@ export const visitorMachine = setup({
   },
   output: ({ context: { unit, identity, purpose, gaveUp } }) => ({ unit, identity, purpose, gaveUp }),
 })
+
+function questioning(
+  { callId, corrections, keys }: VisitorContext,
+  name: RecordingName,
+  asks: Piece[][],
+): QuestionInput {
+  return { callId, name, asks, keys, mayCorrect: corrections < CORRECTIONS }
+}
 
 function greeting({ welcome }: VisitorContext): Piece[] {
   return welcome === null ? ['greeting'] : ['greeting', { speak: welcome }]

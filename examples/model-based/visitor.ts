@@ -17,7 +17,8 @@ const understood = { unit: null, identity: null, purpose: null, purposeSaid: fal
 const shared = { ...understood, shared: { number: '1', blocks: [] } }
 
 // whoever knows the gate keys the first digit into the greeting
-const all = ['', '1'].flatMap((digits) =>
+// and whoever keys more digits than any unit has is not listened to for ever
+const all = ['', '1', '11111111'].flatMap((digits) =>
   paths(unitMachine, {
     each: 'transition',
     input: { callId: '00000000-0000-4000-8000-000000000001', transcribes: true, bargesIn: true, digits },
@@ -41,7 +42,9 @@ const all = ['', '1'].flatMap((digits) =>
       ],
     },
     // the digits themselves never matter to where it goes, and beyond two askings nothing changes
-    tellApart: ({ asked, missed, gaveUp, transcribes, asking, ...said }) => [
+    tellApart: ({ asked, missed, restarts, keys, gaveUp, transcribes, asking, ...said }) => [
+      // each ends the dialogue by itself: where two have begun, nothing new comes of it
+      [restarts, missed, keys].filter(Boolean).length > 1 ? 'several' : [restarts, missed, keys.slice(0, 2)],
       asking?.blocks.length,
       Math.min(asked, 2),
       missed,

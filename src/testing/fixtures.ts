@@ -63,6 +63,9 @@ const speech = { 'somebody begins to speak': {} }
 
 const press = (keys: string) => Object.fromEntries([...keys].map((key) => [`key ${key} is pressed`, { key }]))
 
+/** Counts each of which ends a dialogue by itself: where several have begun, nothing new comes of it. */
+const alone = (counts: (number | string)[]) => (counts.filter(Boolean).length > 1 ? 'several' : counts)
+
 const recorded = (name: RecordingName, heard: boolean): Recording => ({ name, heard, ms: heard ? 1500 : 0 })
 const unsaid = { ...nobody, purposeSaid: false }
 const shared = { ...unsaid, shared: { number: '1', blocks: [] } }
@@ -107,6 +110,12 @@ const visitor: Fixture<typeof visitorMachine> = {
         gaveUp: null,
         transcribes: true,
       }),
+      'the unit is known, and a key was pressed meanwhile': done({
+        ...saidUnit,
+        gaveUp: null,
+        transcribes: true,
+        keys: '*',
+      }),
       'the visitor names no unit': done({ ...unsaid, gaveUp: 'silent', transcribes: false }),
       ...broken,
     },
@@ -127,10 +136,11 @@ const visitor: Fixture<typeof visitorMachine> = {
 
 const unitFixture: Fixture<typeof unitMachine> = {
   inputs: Object.fromEntries(
-    ['', '1'].map((digits) => [
-      digits === '' ? 'a visitor who has pressed no key' : 'a visitor who has pressed a digit',
-      { callId, transcribes: true, bargesIn: true, digits },
-    ]),
+    Object.entries({
+      'a visitor who has pressed no key': '',
+      'a visitor who has pressed a digit': '1',
+      'a visitor who has pressed as many digits as count': '1'.repeat(VISITOR_PATIENCE.digits),
+    }).map(([name, digits]) => [name, { callId, transcribes: true, bargesIn: true, digits }]),
   ),
   events: {
     'key.pressed': press('1*#'),
@@ -157,7 +167,9 @@ const unitFixture: Fixture<typeof unitMachine> = {
     },
   },
   sends: { listening: ['speech.failed'] },
-  tellApart: ({ asked, missed, gaveUp, transcribes, asking, digits, ...said }) => [
+  tellApart: ({ asked, missed, restarts, keys, gaveUp, transcribes, asking, digits, ...said }) => [
+    digits.length >= VISITOR_PATIENCE.digits,
+    alone([restarts, missed, /^1+#/.test(keys) ? '1#' : keys.slice(0, 1).replace('#', '*')]),
     asking?.blocks.length,
     Math.min(asked, VISITOR_PATIENCE.asks),
     missed,
@@ -191,7 +203,18 @@ const listening: Fixture<ReturnType<typeof listeningMachine<SpokenAnswer>>> = {
 
 const question: Fixture<typeof questionMachine> = {
   inputs: {
-    'the question for the name': { callId, name: 'identity', asks: [['ask-name'], ['ask-name-again']] },
+    ...Object.fromEntries(
+      (
+        [
+          ['the question for the name', '', true],
+          ['a question that was skipped by a key before it, and leads nowhere back', '1', false],
+          ['a question that a star came before', '*', true],
+        ] as const
+      ).map(([title, keys, mayCorrect]) => [
+        title,
+        { callId, name: 'identity' as const, asks: [['ask-name'], ['ask-name-again']], keys, mayCorrect },
+      ]),
+    ),
   },
   events: { 'key.pressed': press('1*'), 'call.restored': restored },
   outcomes: {
@@ -254,7 +277,6 @@ const contactFixture: Fixture<typeof contactMachine> = {
     say,
     deadline,
     attempt: broken,
-    reassuring: broken,
     tone: lasting,
     asking: {
       'nobody answers in writing': done({ asked: true }),
@@ -308,9 +330,14 @@ const attempt: Fixture<typeof attemptMachine> = {
 
 const reassuring: Fixture<typeof reassuringMachine> = {
   inputs: { 'a waiting visitor': { callId, prompt: 'still-calling' } },
-  events: {},
+  events: {
+    saying: { 'something else is being said to the visitor': {} },
+    said: { 'all was said to the visitor': {} },
+    rests: { 'the visitor talks with the resident': {} },
+    waits: { 'the visitor waits for the resident to decide': { prompt: 'still-asking' } },
+  },
   outcomes: { say, deadline },
-  tellApart: () => null,
+  tellApart: ({ prompt }) => prompt,
 }
 
 const askingFixture: Fixture<typeof askingMachine> = {
@@ -319,7 +346,6 @@ const askingFixture: Fixture<typeof askingMachine> = {
   outcomes: {
     say,
     deadline,
-    reassuring: broken,
     ask: { 'the residents were asked': done(), 'nobody reads messages': failed(new Error('nobody reads')) },
   },
   tellApart: ({ asked }) => asked,
@@ -413,7 +439,9 @@ const resident: Fixture<typeof residentMachine> = {
   },
   outcomes: { say, listening: { ...heardAnswers, ...broken } },
   sends: { listening: ['speech.failed'] },
-  tellApart: ({ answer, via, asked, confirmations, transcribes }) => [
+  tellApart: ({ answer, via, asked, confirmations, repeats, keyRequests, unclear, transcribes }) => [
+    // who asks for it again after unclear words may interrupt it with more of them
+    unclear > 0 && repeats > 0 ? unclear : alone([repeats, keyRequests, unclear]),
     answer,
     via,
     Math.min(asked, 3),
@@ -589,11 +617,19 @@ const call: Fixture<typeof callMachine> = {
     'resident.speech.ended': { 'the resident falls silent': { ms: 500 } },
     'visitor.beep.heard': { "a beep is heard on the visitor's leg": {} },
     'resident.beep.heard': { "a beep is heard on the resident's leg": {} },
+    'visitor.saying': { 'something is being said to the visitor': {} },
+    'resident.saying': { 'something is being said to the resident': {} },
+    'visitor.said': { 'all was said to the visitor': {} },
+    'resident.said': { 'all was said to the resident': {} },
     'visitor.hungUp': hungUpBy('visitor'),
     'resident.hungUp': hungUpBy('resident'),
     'visitor.forced': { "the visitor's leg had to be closed": {} },
     'resident.forced': { "the resident's leg had to be closed": {} },
     'visitor.chose': { 'the visitor names the unit': { unit } },
+    'contact.began': {
+      'a telephone is called': { kind: 'call' },
+      'a question is written': { kind: 'whatsapp' },
+    },
     'contact.answered': { 'an attempt is answered': { attempt: open } },
     'contact.ended': { 'an attempt ends': { attempt: { ...open, end: 'busy' } } },
     'resident.joined': { 'a resident is on the line': {} },
@@ -693,12 +729,14 @@ const call: Fixture<typeof callMachine> = {
           `${role}.speech.started`,
           `${role}.speech.ended`,
           `${role}.beep.heard`,
+          `${role}.saying`,
+          `${role}.said`,
           `${role}.hungUp`,
           `${role}.forced`,
         ] as const,
     ),
     visitor: ['visitor.chose'],
-    contact: ['contact.answered', 'contact.ended'],
+    contact: ['contact.began', 'contact.answered', 'contact.ended'],
     concluding: ['legs.hangUp'],
   },
   tellApart: ({ legs, ending, decision, isOverdue, unit, line, settings }) => [

@@ -69,6 +69,8 @@ export interface Scene {
 export interface Line {
   role: Role
   pieces: Piece[]
+  /** When it began, ms since the epoch. */
+  at: number
   interrupted: boolean
 }
 
@@ -119,10 +121,12 @@ export function createStage(scene: Scene = {}) {
   let bridged = false
 
   const utter = async (role: Role, pieces: Piece[], signal: AbortSignal) => {
-    const line: Line = { role, pieces, interrupted: false }
+    const line: Line = { role, pieces, at: clock.now(), interrupted: false }
     lines.push(line)
+    ears.get(role)?.({ type: 'saying' })
     if (ears.has(role)) await delay(pieces.length * pieceMs, signal, clock)
     line.interrupted = signal.aborted
+    ears.get(role)?.({ type: 'said' })
   }
   const deadline = fromPromise<void, Deadline>(({ input, signal }) =>
     delay(input.at - clock.now(), signal, clock),
@@ -236,6 +240,8 @@ export function createStage(scene: Scene = {}) {
      * starts has begun before the next fires. It waits for promises, but for nothing outside of the process.
      */
     pass,
+    /** The time of the scene's clock, ms since the epoch. */
+    now: () => clock.now(),
     lines,
     dialled,
     /** Ids of the ringing attempts. */

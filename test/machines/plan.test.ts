@@ -125,6 +125,9 @@ function attemptOf(step: Step, at: number): ContactStep {
     : { kind: step.kind, contact: contacts[0]!, ringMs: ms }
 }
 
+/** Maximum ms that a waiting visitor hears no words; the visitor's own talk with a resident is no waiting. */
+const SILENCE_MS = 20_000
+
 /** A call whose world follows the plan's script; returns what was tried, in order, and the call's result. */
 async function play({ steps, ...settings }: Plan) {
   const tried: string[] = []
@@ -144,6 +147,20 @@ async function play({ steps, ...settings }: Plan) {
     ask: ({ waitMs }) => reach(placeBy(waitMs), `unit ${placeBy(waitMs)}`),
   })
   let actor = stage.create().start()
+  const talks: [number, number][] = []
+  let talksSince: number | undefined
+  let reachingSince: number | undefined
+  const watch = () =>
+    actor.subscribe((snapshot) => {
+      const now = stage.now()
+      if (snapshot.matches('reaching')) reachingSince ??= now
+      if (snapshot.matches({ reaching: { answered: 'talking' } })) talksSince ??= now
+      else if (talksSince !== undefined) {
+        talks.push([talksSince, now])
+        talksSince = undefined
+      }
+    })
+  watch()
   const isOver = () => actor.getSnapshot().context.ending !== null
   /** Lets time pass until something is true, or the call is ending. */
   const until = async (isTrue: () => boolean) => {
@@ -173,6 +190,7 @@ async function play({ steps, ...settings }: Plan) {
     actor.stop()
     await stage.pass(5000)
     actor = stage.create(JSON.parse(kept) as Snapshot<unknown>).start()
+    watch()
     actor.send({ type: 'call.restored' })
     stage.report('resident', { type: 'hungUp', how: 'lost' })
   }
@@ -236,11 +254,22 @@ async function play({ steps, ...settings }: Plan) {
     if (!isOver()) await act[step.what]()
   }
   await until(isOver)
+  const heard = stage.lines.flatMap(({ role, at }) => (role === 'visitor' ? [at] : []))
+  const silences = [reachingSince ?? Infinity, ...heard, stage.now()]
+    .filter((at) => at >= (reachingSince ?? Infinity))
+    .sort((a, b) => a - b)
+    .map((at, place, all) => (place === 0 ? 0 : silenceOf(all[place - 1]!, at, talks)))
   await stage.pass(10_000)
   const { output } = actor.getSnapshot()
   actor.stop()
   assert.ok(output, 'the call has ended')
-  return { tried, output }
+  return { tried, output, silence: Math.max(0, ...silences) }
+}
+
+/** ms between two utterances, without the talks between them. */
+function silenceOf(from: number, until: number, talks: readonly [number, number][]): number {
+  const last = talks.findLast(([began]) => began < until && began >= from)
+  return last ? Math.max(last[0] - from, until - last[1]) : until - from
 }
 
 /** All that a plan tries as long as nothing else ends the call. */
@@ -263,11 +292,16 @@ function missed({ steps, answerCheck }: Plan): string {
   return steps.every(({ what, isLost }) => what === 'unreached' && !isLost) ? 'unreachable' : 'unanswered'
 }
 
-test('every attempt of a plan is made once, in order, until somebody decides; nothing else but the visitor or the maximum ends the call', async () => {
+test('every attempt of a plan is made once, in order, until somebody decides; nothing else but the visitor or the maximum ends the call; the visitor hears how it stands', async () => {
   const seen = new Set<string>()
   await fc.assert(
     fc.asyncProperty(plan, async (given) => {
-      const { tried, output } = await play(given)
+      const { tried, output, silence } = await play(given)
+      // a call that is restored after 5 s says so itself
+      assert.ok(
+        silence <= SILENCE_MS + (given.steps.some(({ isLost }) => isLost) ? 5000 : 0),
+        `${silence} ms`,
+      )
       const { outcome, reason, decision, durations } = output
       const all = expected(given)
       const end = given.steps.map(({ what }) => what).find(isFinal)
