@@ -1,6 +1,6 @@
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { HEADER_BYTES } from '../platform/wav.ts'
+import { WAV_HEADER_BYTES } from '../platform/wav.ts'
 
 /** Offset of the byte rate in our WAV files. */
 const BYTE_RATE_AT = 28
@@ -31,9 +31,9 @@ async function lengthOf(file: string): Promise<{ bytes: number; ms: number }> {
   const handle = await open(file)
   try {
     const { size } = await handle.stat()
-    const { buffer } = await handle.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
+    const { buffer } = await handle.read(Buffer.alloc(WAV_HEADER_BYTES), 0, WAV_HEADER_BYTES, 0)
     const rate = buffer.readUInt32LE(BYTE_RATE_AT)
-    const ms = rate === 0 ? 0 : Math.floor((1000 * (size - HEADER_BYTES)) / rate)
+    const ms = rate === 0 ? 0 : Math.floor((1000 * (size - WAV_HEADER_BYTES)) / rate)
     return { bytes: size, ms: Math.max(0, ms) }
   } finally {
     await handle.close()

@@ -1,7 +1,7 @@
 import { access, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SAMPLE_RATE } from '../platform/audio.ts'
-import { HEADER_BYTES, headerOf } from '../platform/wav.ts'
+import { headerOf, WAV_HEADER_BYTES } from '../platform/wav.ts'
 
 export const CHANNELS = 2
 /** Bytes of both channels of one sample. */
@@ -15,10 +15,10 @@ export async function finishLegRecording(half: string, file: string): Promise<vo
   try {
     const { size } = await handle.stat()
     // the length in the header is known only now
-    const bytes = Math.max(0, size - HEADER_BYTES)
+    const bytes = Math.max(0, size - WAV_HEADER_BYTES)
     const whole = bytes - (bytes % SAMPLE_BYTES)
-    await handle.truncate(HEADER_BYTES + whole)
-    await handle.write(headerOf(whole, SAMPLE_RATE, CHANNELS), 0, HEADER_BYTES, 0)
+    await handle.truncate(WAV_HEADER_BYTES + whole)
+    await handle.write(headerOf(whole, SAMPLE_RATE, CHANNELS), 0, WAV_HEADER_BYTES, 0)
   } finally {
     await handle.close()
   }
@@ -46,7 +46,7 @@ export async function finishLegRecordings(folder: string): Promise<void> {
 async function hasSound(file: string): Promise<boolean> {
   const handle = await open(file)
   try {
-    return (await handle.stat()).size >= HEADER_BYTES + SAMPLE_BYTES
+    return (await handle.stat()).size >= WAV_HEADER_BYTES + SAMPLE_BYTES
   } finally {
     await handle.close()
   }

@@ -1,3 +1,4 @@
+import { MAIN_TENANT } from '../directory/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import { undelivered } from '../platform/http-client/index.ts'
 import type { Querier } from '../platform/postgres/index.ts'
@@ -16,7 +17,6 @@ import {
   type InstanceChannel,
   listInstances,
   MAIN_INSTANCE,
-  MAIN_TENANT,
 } from './sql/instances.ts'
 
 interface AccountKey {

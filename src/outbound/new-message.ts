@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import type { RecordingName } from '../../machines/index.ts'
 import { fail, PorteiroError } from '../platform/errors.ts'
 import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Querier } from '../platform/postgres/index.ts'
@@ -15,8 +16,7 @@ const BUTTON_TEXT = 1024
 const text = z.string().min(1)
 
 /** Recordings of a visitor: who they are, and the purpose of the visit. */
-const RECORDINGS = ['identity', 'purpose'] as const
-export type RecordingName = (typeof RECORDINGS)[number]
+const RECORDINGS = ['identity', 'purpose'] as const satisfies readonly RecordingName[]
 
 /** `id` returns with the answer; `title` is shown. The limits are WhatsApp's. */
 const button = z.strictObject({ id: z.string().min(1).max(256), title: z.string().min(1).max(20) })

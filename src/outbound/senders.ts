@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { RecordingName } from '../../machines/index.ts'
 import { findCall } from '../calls/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import { createHttpClient, undelivered } from '../platform/http-client/index.ts'
@@ -11,7 +12,6 @@ import { createWebhookSender, type WebhookOptions } from './channels/webhook.ts'
 import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.ts'
 import { createEndpointBreaker } from './endpoint-breaker.ts'
 import type { ChannelSender } from './message.ts'
-import type { RecordingName } from './new-message.ts'
 import { encodeVoice } from './voice.ts'
 
 interface SendersOptions {

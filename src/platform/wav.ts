@@ -9,7 +9,7 @@ export interface Wav {
   readonly declared: number
 }
 
-export const HEADER_BYTES = 44
+export const WAV_HEADER_BYTES = 44
 const PCM = 1
 const EXTENSIBLE = 0xfffe
 
@@ -50,9 +50,9 @@ export function readChunks(bytes: Buffer): Wav | { problem: string } {
 
 /** The 44 bytes before `bytes` bytes of s16le sound of `rate` Hz. */
 export function headerOf(bytes: number, rate: number, channels = 1): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES)
+  const header = Buffer.alloc(WAV_HEADER_BYTES)
   header.write('RIFF', 0, 'latin1')
-  header.writeUInt32LE(HEADER_BYTES - 8 + bytes, 4)
+  header.writeUInt32LE(WAV_HEADER_BYTES - 8 + bytes, 4)
   header.write('WAVEfmt ', 8, 'latin1')
   header.writeUInt32LE(16, 16)
   header.writeUInt16LE(PCM, 20)

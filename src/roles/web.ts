@@ -15,7 +15,7 @@ import {
 import { createIntake } from '../inbound/index.ts'
 import type { Metrics } from '../observe/index.ts'
 import { createAdmission } from '../outbound/index.ts'
-import { createGuard } from '../platform/http-client/index.ts'
+import { createEgressGuard } from '../platform/http-client/index.ts'
 import type { Base } from './base.ts'
 import { reachable } from './click-to-call.ts'
 import { simulates, type Voice } from './voice.ts'
@@ -71,7 +71,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       gates: messages.targets,
       ownEndpoint: config.channels.webhook !== undefined,
     }),
-    refusalOf: createGuard({ allow: config.channels.egressAllow }).refusalOf,
+    refusalOf: createEgressGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,
     simulates: simulates(options),
     openGate: (opening) => openGate({ database, ...messages }, opening),

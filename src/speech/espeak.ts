@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { type Locale, SAMPLE_RATE } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
-import { endingOf, within } from './deadline.ts'
 import type { Speak } from './provider.ts'
 import { pcmFrom, resample, samplesOf } from './resample.ts'
 import { readRiff } from './riff.ts'
+import { endingOf, within } from './time-limit.ts'
 
 /** Words a minute and pitch of a calm porter; espeak-ng's own defaults are 175 and 50. */
 export const ESPEAK_VOICES: Record<Locale, readonly string[]> = {

@@ -14,7 +14,7 @@ interface GuardOptions {
 }
 
 /** Limits, breaker and counts in front of a provider. */
-export interface Guard {
+export interface ProviderGuard {
   /**
    * Waits at most `waitMs` for a place, then runs the task. Rejects with SPEECH_OFF, _PAUSED, _BUSY or what the task
    * throws.
@@ -33,7 +33,13 @@ const OURS: readonly ErrorCode[] = ['SPEECH_CANCELLED', 'SPEECH_BUSY', 'SPEECH_P
 /** The request was wrong, not the provider. */
 const REQUEST_STATUSES = [400, 413, 415, 422]
 
-export function createGuard({ provider, variable, concurrency, log, now }: GuardOptions): Guard {
+export function createProviderGuard({
+  provider,
+  variable,
+  concurrency,
+  log,
+  now,
+}: GuardOptions): ProviderGuard {
   const places = createPlaces(provider, concurrency)
   const breaker = createBreaker({ limit: FAILURES, pauseMs: PAUSE_MS, ...(now && { now }) })
   let requests = 0

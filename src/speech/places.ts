@@ -1,5 +1,5 @@
 import { fail } from '../platform/errors.ts'
-import { endingOf } from './deadline.ts'
+import { endingOf } from './time-limit.ts'
 
 interface Places {
   /**

@@ -1,4 +1,4 @@
-import { endingOf } from './deadline.ts'
+import { endingOf } from './time-limit.ts'
 
 /** Shares work between equal concurrent requests. */
 interface Shared<T> {

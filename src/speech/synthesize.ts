@@ -4,14 +4,14 @@ import { fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { createAzureVoice } from './azure.ts'
 import { openCache } from './cache.ts'
-import { within } from './deadline.ts'
 import { createEspeak, hasEspeak } from './espeak.ts'
-import { createGuard } from './guard.ts'
+import { createProviderGuard } from './guard.ts'
 import { level } from './loudness.ts'
 import { createOpenAiVoice } from './openai.ts'
 import type { AzureAccess, OpenAiAccess, Speak, SpeechStatus, TtsProvider } from './provider.ts'
 import { pcmFrom, samplesOf } from './resample.ts'
 import { createShared } from './shared.ts'
+import { within } from './time-limit.ts'
 
 export interface SynthesizerOptions {
   /** auto: espeak if it is installed, else none. */
@@ -68,7 +68,7 @@ export async function createSynthesizer(options: SynthesizerOptions): Promise<Sy
   const provider = await choose(options.provider)
   const speak = voiceOf(provider, options)
   const cache = await openCache({ directory: options.cacheDir, maxBytes: options.cacheBytes, log })
-  const guard = createGuard({ provider, variable: 'TTS', concurrency, log })
+  const guard = createProviderGuard({ provider, variable: 'TTS', concurrency, log })
   const shared = createShared<Buffer>()
   const closing = new AbortController()
 

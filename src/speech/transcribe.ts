@@ -2,8 +2,7 @@ import type { Locale } from '../platform/audio.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { createAzureRecogniser } from './azure.ts'
-import { endingOf } from './deadline.ts'
-import { createGuard, type Guard } from './guard.ts'
+import { createProviderGuard, type ProviderGuard } from './guard.ts'
 import { createOpenAiRecogniser } from './openai.ts'
 import type {
   AzureAccess,
@@ -13,6 +12,7 @@ import type {
   SttProvider,
   Transcript,
 } from './provider.ts'
+import { endingOf } from './time-limit.ts'
 import { createUtteranceSound } from './utterance-sound.ts'
 import { createVosk } from './vosk.ts'
 
@@ -73,7 +73,7 @@ const ABANDONED_MS = 60_000
 export function createTranscriber(options: TranscriberOptions): Transcriber {
   const { provider, timeoutMs, concurrency, onAnswer, log } = options
   const recogniser = recogniserOf(options)
-  const guard = createGuard({ provider, variable: 'STT', concurrency, log })
+  const guard = createProviderGuard({ provider, variable: 'STT', concurrency, log })
   const live = new Set<Running>()
 
   return {
@@ -112,7 +112,7 @@ interface Running extends Transcription {
 interface Parts {
   request: TranscriptionRequest
   recogniser: Recogniser
-  guard: Guard
+  guard: ProviderGuard
   provider: SttProvider
   timeoutMs: number
   concurrency: number

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { SAMPLE_RATE } from '../platform/audio.ts'
 import { fail, type PorteiroError } from '../platform/errors.ts'
-import { jsonOf } from './answer.ts'
 import type { Recogniser, Transcript, Utterance } from './provider.ts'
+import { jsonOf } from './provider-request.ts'
 import { openWebSocket, type WebSocketClient } from './websocket.ts'
 
 const provider = 'vosk'

@@ -1,6 +1,6 @@
 import { type ClientOptions, WebSocket } from 'ws'
 import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
-import { endingOf } from './deadline.ts'
+import { endingOf } from './time-limit.ts'
 
 /** A connection to a WebSocket server, with the errors of speech. */
 export interface WebSocketClient {

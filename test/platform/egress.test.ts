@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import * as assert from 'uvu/assert'
-import { createGuard } from '../../src/platform/http-client/egress-guard.ts'
+import { createEgressGuard } from '../../src/platform/http-client/egress-guard.ts'
 import { refusalOf, retryAfter } from '../../src/platform/http-client/undelivered.ts'
 import { openClient, startPeer, undeliveredBy } from '../rig/channels-peer.ts'
 import { deadPort } from '../rig/ports.ts'
@@ -35,7 +35,7 @@ test('a request arrives as it was sent, and the connection is used again', async
 })
 
 test('addresses that are not public are refused, however they are written', () => {
-  const { allows } = createGuard({ allow: [] })
+  const { allows } = createEgressGuard({ allow: [] })
   for (const address of [
     '127.0.0.1',
     '0.0.0.0',
@@ -72,12 +72,12 @@ test('addresses that are not public are refused, however they are written', () =
 })
 
 test('EGRESS_ALLOW opens what it names and nothing beside it', () => {
-  const { allows } = createGuard({ allow: ['192.168.7.0/24', '10.0.0.5', 'fd12::/64'] })
+  const { allows } = createEgressGuard({ allow: ['192.168.7.0/24', '10.0.0.5', 'fd12::/64'] })
   for (const address of ['192.168.7.9', '10.0.0.5', '::ffff:192.168.7.9', 'fd12::1'])
     assert.ok(allows(address), address)
   for (const address of ['192.168.8.9', '10.0.0.6', 'fd13::1', '127.0.0.1'])
     assert.not.ok(allows(address), address)
-  assert.throws(() => createGuard({ allow: ['10.0.0.0/40'] }), /problem/)
+  assert.throws(() => createEgressGuard({ allow: ['10.0.0.0/40'] }), /problem/)
 })
 
 test('hosts that are written as an address are refused in every spelling', async (rig) => {
@@ -117,7 +117,7 @@ test('a name is refused by the address it resolves to, and connects to the addre
   assert.is((await http.post(`http://both.example:${peer.port}/`)).status, 204)
   // resolved once: there is no second answer that could differ from the checked one
   let asked = 0
-  const guard = createGuard({
+  const guard = createEgressGuard({
     allow: ['127.0.0.1'],
     resolve: (_, options, callback) => {
       asked++

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import type { Attempt, Message } from '../../src/outbound/message.ts'
 import { createHttpClient } from '../../src/platform/http-client/client.ts'
 import { DeliveryError } from '../../src/platform/http-client/delivery-error.ts'
-import { createGuard } from '../../src/platform/http-client/egress-guard.ts'
+import { createEgressGuard } from '../../src/platform/http-client/egress-guard.ts'
 import type { Rig } from './rig.ts'
 
 export interface Received {
@@ -106,7 +106,7 @@ export function openClient(
   rig: Rig,
   { allow = ['127.0.0.0/8'], names }: { allow?: string[]; names?: Record<string, string | string[]> } = {},
 ) {
-  const guard = createGuard({ allow, ...(names && { resolve: resolver(names) }) })
+  const guard = createEgressGuard({ allow, ...(names && { resolve: resolver(names) }) })
   const http = createHttpClient({ allow, guard })
   rig.defer(() => http.close())
   return http

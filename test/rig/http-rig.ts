@@ -15,7 +15,7 @@ import { createAdmission } from '../../src/outbound/new-message.ts'
 import { changeMessages, findMessage, lockMatching } from '../../src/outbound/sql/messages.ts'
 import { addPause, deletePause, listPauses } from '../../src/outbound/sql/pauses.ts'
 import { fail } from '../../src/platform/errors.ts'
-import { createGuard } from '../../src/platform/http-client/egress-guard.ts'
+import { createEgressGuard } from '../../src/platform/http-client/egress-guard.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openTestDatabase } from './database.ts'
@@ -129,7 +129,7 @@ export async function openSite(
       gates: createGateTargets({ database }),
       ownEndpoint: false,
     }),
-    refusalOf: createGuard({ allow: [] }).refusalOf,
+    refusalOf: createEgressGuard({ allow: [] }).refusalOf,
     charts,
     openGate: (opening) =>
       openGate(

@@ -1,3 +1,4 @@
+import type { AnswerCheck } from '../../../machines/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database, Querier } from '../../platform/postgres/index.ts'
 import { type Country, DEFAULT_COUNTRY } from '../phone-number.ts'
@@ -43,8 +44,7 @@ export const OPENS_BY = ['key-and-voice', 'key'] as const
 export type OpensBy = (typeof OPENS_BY)[number]
 
 /** How a person on an answered line is distinguished from a mailbox: by a hello or a key, by a key alone, or not at all. */
-export const ANSWER_CHECKS = ['natural', 'key', 'off'] as const
-export type AnswerCheck = (typeof ANSWER_CHECKS)[number]
+export const ANSWER_CHECKS = ['natural', 'key', 'off'] as const satisfies readonly AnswerCheck[]
 
 /** What follows a talk without a decision: the end of the visit, or the next attempt of the plan. */
 export const AFTER_TALK = ['end', 'next'] as const

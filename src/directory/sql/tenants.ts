@@ -1,7 +1,8 @@
+import type { AnswerCheck } from '../../../machines/index.ts'
 import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 import type { Country } from '../phone-number.ts'
-import type { AfterTalk, AnswerCheck, OpensBy } from './directory.ts'
+import type { AfterTalk, OpensBy } from './directory.ts'
 
 interface TenantRow {
   id: string

@@ -1,3 +1,4 @@
+import { MAIN_TENANT } from '../../directory/index.ts'
 import { type Querier, type SecretColumn, secretsOf } from '../../platform/postgres/index.ts'
 
 const INSTANCE_CHANNELS = ['whatsapp', 'unoapi', 'twilio'] as const
@@ -5,8 +6,7 @@ export type InstanceChannel = (typeof INSTANCE_CHANNELS)[number]
 /** The channel of an instance. */
 export type Carrier = 'whatsapp' | 'twilio'
 
-/** The default tenant and the default account. */
-export const MAIN_TENANT = 'default'
+/** The default account of each tenant. */
 export const MAIN_INSTANCE = 'default'
 
 /** A tenant's account with a messenger; src/outbound/forms.ts has the form of `settings` and `secrets` by channel. */

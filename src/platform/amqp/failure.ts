@@ -53,7 +53,7 @@ const BY_WORDS: readonly [RegExp, ErrorCode][] = [
 const FINAL = new Set<ErrorCode>(['BROKER_AUTHENTICATION', 'BROKER_VHOST', 'BROKER_CHANNEL'])
 
 /** Classifies an error of the connection or of a channel. */
-export function failureOf(error: unknown, facts: BrokerFacts): BrokerFailure {
+export function brokerFailureOf(error: unknown, facts: BrokerFacts): BrokerFailure {
   const code = codeOf(error)
   return { code, details: { ...facts, reason: wordsOf(error) }, final: FINAL.has(code) }
 }

@@ -1,6 +1,6 @@
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import type { Logger } from '../log.ts'
-import { factsOf, failureOf } from './failure.ts'
+import { brokerFailureOf, factsOf } from './failure.ts'
 import { createSession, type LinkReport, type Session } from './session.ts'
 
 /** s between heartbeats, unless AMQP_URL says otherwise: a broker that vanished is noticed within two of them. */
@@ -65,7 +65,7 @@ export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions)
     try {
       session = await open(signal)
     } catch (error) {
-      throw failureOf(error, facts)
+      throw brokerFailureOf(error, facts)
     }
   }
 

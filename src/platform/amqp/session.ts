@@ -1,6 +1,6 @@
 import type { ChannelModel, ConfirmChannel } from 'amqplib'
 import type { Logger } from '../log.ts'
-import { type BrokerFacts, type BrokerFailure, failureOf } from './failure.ts'
+import { type BrokerFacts, type BrokerFailure, brokerFailureOf } from './failure.ts'
 
 /** Limit in ms for the broker to close properly; then the socket is closed anyway. */
 const CLOSE_MS = 1000
@@ -38,7 +38,7 @@ export function createSession(
   const lost = (error: unknown) => {
     if (closing || session.error !== undefined) return
     session.error = error
-    listener?.({ type: 'broker.lost', failure: failureOf(error, facts) })
+    listener?.({ type: 'broker.lost', failure: brokerFailureOf(error, facts) })
   }
   const session: Session = {
     channel: undefined,
@@ -50,7 +50,8 @@ export function createSession(
     },
     listen(tell) {
       listener = tell
-      if (session.error !== undefined) tell({ type: 'broker.lost', failure: failureOf(session.error, facts) })
+      if (session.error !== undefined)
+        tell({ type: 'broker.lost', failure: brokerFailureOf(session.error, facts) })
       else if (blocked !== undefined) tell({ type: 'broker.blocked', reason: blocked })
     },
     drop() {

@@ -1,6 +1,6 @@
 import { Agent, buildConnector } from 'undici'
 import { drain, take } from './body.ts'
-import { createGuard, type Guard } from './egress-guard.ts'
+import { createEgressGuard, type EgressGuard } from './egress-guard.ts'
 import { classify } from './failure.ts'
 import { type Signed, signatureHeaders } from './signature.ts'
 import { retryAfter, undelivered } from './undelivered.ts'
@@ -54,12 +54,12 @@ export type HttpClient = ReturnType<typeof createHttpClient>
  */
 export function createHttpClient({
   allow,
-  guard = createGuard({ allow }),
+  guard = createEgressGuard({ allow }),
   connectMs = CONNECT_MS,
 }: {
   /** EGRESS_ALLOW. */
   allow: readonly string[]
-  guard?: Guard
+  guard?: EgressGuard
   connectMs?: number
 }) {
   const limits = {

@@ -14,7 +14,7 @@ const RESERVED = [
   '168.63.129.16/32',
 ].map((range) => ipaddr.parseCIDR(range))
 
-export interface Guard {
+export interface EgressGuard {
   /** Whether connecting to this address is allowed. */
   allows(address: string): boolean
   /** The details of EGRESS_REFUSED for a host that is a forbidden literal address. */
@@ -29,14 +29,14 @@ export interface Guard {
  * Permits connections to public addresses, and to those in `allow` (addresses and CIDR ranges). An address that only
  * contains a private one (mapped, NAT64, 6to4, Teredo) is not public. Throws CONFIG_INVALID for an entry that is neither.
  */
-export function createGuard({
+export function createEgressGuard({
   allow,
   resolve = dnsLookup as unknown as LookupFunction,
 }: {
   allow: readonly string[]
   /** Replaces the system's resolver. */
   resolve?: LookupFunction
-}): Guard {
+}): EgressGuard {
   const ranges = allow.map(parseRange)
 
   const allows = (address: string): boolean => {

@@ -1,5 +1,5 @@
 import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
-import { endingOf } from './deadline.ts'
+import { endingOf } from './time-limit.ts'
 
 interface Question {
   /** Name for errors. */
