@@ -1,9 +1,12 @@
+import { createCache } from '../platform/cache.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import { nextCounter } from './sql/gates.ts'
 
+/** Most gates whose last number is remembered. */
+const MAX_GATES = 10_000
 /** ms for the database to give a number. */
 const COUNTER_MS = 500
 
@@ -13,7 +16,7 @@ const COUNTER_MS = 500
  */
 export function createCounters({ database, log }: { database: Querier; log: Logger }) {
   /** The last number that this process gave to each gate. */
-  const last = new Map<string, number>()
+  const last = createCache<number>(MAX_GATES)
   return async (tenantId: string, gateId: string): Promise<number> => {
     const key = JSON.stringify([tenantId, gateId])
     const asked = nextCounter(database, tenantId, gateId, last.get(key) ?? 0).catch((error) => {
