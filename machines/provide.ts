@@ -1,4 +1,4 @@
-import type { CallbackActorLogic, EventObject, PromiseActorLogic } from 'xstate'
+import type { AnyStateMachine, CallbackActorLogic, EventObject, PromiseActorLogic } from 'xstate'
 import { type AskRequest, askingMachine } from './asking.ts'
 import { attemptMachine, type DialRequest, type RingResult } from './attempt.ts'
 import { callMachine } from './call.ts'
@@ -49,8 +49,10 @@ export interface CallPorts {
   release: PromiseActorLogic<void, LegRef>
 }
 
-/** The call machine, and every machine below it, with these ports. */
-export function provideCall(ports: CallPorts): typeof callMachine {
+/** The call machine, or a variant of it, and every machine below it, with these ports. */
+export function provideCall(ports: CallPorts): typeof callMachine
+export function provideCall<Variant extends AnyStateMachine>(ports: CallPorts, variant: Variant): Variant
+export function provideCall(ports: CallPorts, variant: AnyStateMachine = callMachine): AnyStateMachine {
   const { deadline, say, sayBoth, record, listen, listenToAnswer, listenToGreeting, screen, findUnit } = ports
   const { match, dial, ring, ask, tone, bridge, hear, hangUp, release } = ports
   const unit = unitMachine.provide({
@@ -63,7 +65,7 @@ export function provideCall(ports: CallPorts): typeof callMachine {
   })
   const question = questionMachine.provide({ actors: { say, record } })
   const answer = listeningMachine<SpokenAnswer>('listenToAnswer')
-  return callMachine.provide({
+  return variant.provide({
     actors: {
       say,
       deadline,

@@ -21,6 +21,7 @@ export {
   vocabularyOf,
 } from '../simulator/index.ts'
 export { type Coverage, coverage, type Tally } from './coverage.ts'
+export { type Extended, type Extension, extend } from './extend.ts'
 export { done, each, type Fixture, failed, type Outcome } from './fixture.ts'
 export { fixtures } from './fixtures.ts'
 export { eventsOf, forGraph } from './graph.ts'

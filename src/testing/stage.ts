@@ -1,9 +1,18 @@
-import { type Actor, createActor, fromCallback, fromPromise, type Snapshot } from 'xstate'
+import {
+  type Actor,
+  type AnyStateMachine,
+  createActor,
+  fromCallback,
+  fromPromise,
+  type Snapshot,
+} from 'xstate'
 import {
   type AskRequest,
+  type CallPorts,
   type CallSettings,
   type Contact,
   type ContactStep,
+  callMachine,
   type Deadline,
   type DialRequest,
   type Greeting,
@@ -27,7 +36,9 @@ import { delay } from '../platform/time.ts'
 import { createStageTime, type SimulatedTime } from './stage-time.ts'
 
 /** Behaviour of the world around a call that differs from the default. Times in ms. */
-export interface Scene {
+export interface Scene<Machine extends AnyStateMachine = typeof callMachine> {
+  /** A variant of the call machine, such as `extend` makes; its own ports are provided already. */
+  machine?: Machine
   callId?: string
   /** Default: the time of the machine, which fake timers may replace. */
   clock?: SimulatedTime
@@ -99,7 +110,9 @@ export const SCENE_SETTINGS: CallSettings = {
  *     const call = stage.create().start()
  *     await stage.pass(60_000)
  */
-export function createStage(scene: Scene = {}) {
+export function createStage<Machine extends AnyStateMachine = typeof callMachine>(
+  scene: Scene<Machine> = {},
+) {
   const { callId = '00000000-0000-4000-8000-000000000001', pieceMs = 1000 } = scene
   const unit: Unit = { id: '1', number: '101', label: '101' }
   const units = scene.units ?? { '101': unit }
@@ -149,7 +162,7 @@ export function createStage(scene: Scene = {}) {
     })
   }
 
-  const machine = provideCall({
+  const ports: CallPorts = {
     deadline,
     say,
     hear: fromCallback(({ input, sendBack }) => {
@@ -216,11 +229,12 @@ export function createStage(scene: Scene = {}) {
       ])
       return { beganAt }
     }),
-  })
+  }
+  const machine = provideCall(ports, scene.machine ?? (callMachine as AnyStateMachine)) as Machine
 
   /** Creates the call, optionally from a persisted snapshot. */
-  const create = (snapshot?: Snapshot<unknown>): Actor<typeof machine> =>
-    createActor(machine, {
+  const create = (snapshot?: Snapshot<unknown>): Actor<Machine> =>
+    createActor(machine as AnyStateMachine, {
       id: callId,
       clock,
       ...(snapshot && { snapshot }),
@@ -230,7 +244,7 @@ export function createStage(scene: Scene = {}) {
         welcome: scene.welcome ?? null,
         settings: { ...SCENE_SETTINGS, ...scene.settings },
       },
-    })
+    }) as Actor<Machine>
 
   return {
     machine,

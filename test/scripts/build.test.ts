@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import { build } from '../../scripts/build.ts'
@@ -54,7 +54,7 @@ async function install(rig: Rig): Promise<string> {
   await run('tar', ['-xzf', join(stage, packed.filename), '-C', installed, '--strip-components=1'])
   const dependencies = join(ROOT, 'node_modules')
   await symlink(dependencies, join(installed, 'node_modules'))
-  for (const name of ['xstate', '@types'])
+  for (const name of ['xstate', '@types', 'fast-check', 'pure-rand'])
     await symlink(join(dependencies, name), join(home, 'node_modules', name))
   await writeFile(join(home, 'package.json'), '{ "type": "module" }')
   return home
@@ -84,14 +84,27 @@ test('an installed package is imported, run and type-checked', async (t) => {
   assert.ok(machines.call.states.attending)
   assert.ok(machines.visitor.states.greeting)
 
-  const example = join(home, 'visitor.ts')
-  await cp(join(ROOT, 'examples', 'model-based', 'visitor.ts'), example)
-  assert.match((await node(example)).stdout, /every state reached, every transition taken/)
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  const examples = ['model-based/visitor.ts', 'fork/photo.ts'].map((file) => join(ROOT, 'examples', file))
+  const copies = examples.map((file) => join(home, basename(file)))
+  for (const [at, copy] of copies.entries()) {
+    await cp(examples[at]!, copy)
+    assert.match((await node(copy)).stdout, /every state reached, every transition taken/)
+  }
+  const snippets = [
+    ...(await readFile(join(ROOT, 'docs', 'testing.md'), 'utf8')).matchAll(/^```ts\n(.*?)^```/gms),
+  ]
+  assert.ok(snippets.length > 6)
+  for (const [at, [, text]] of snippets.entries()) {
+    const file = join(home, `snippet-${at}.ts`)
+    await writeFile(file, text!)
+    await node(file)
+    copies.push(file)
+  }
   const checked = await node(
     compiler,
     ...['--noEmit', '--strict', '--skipLibCheck', '--exactOptionalPropertyTypes'],
-    ...['--module', 'nodenext', '--target', 'es2024', '--types', 'node', example],
+    ...['--module', 'nodenext', '--target', 'es2024', '--types', 'node', ...copies],
   ).catch((error) => error as { stdout: string })
   assert.is(checked.stdout, '')
 })
