@@ -11,10 +11,13 @@ export interface QuestionInput {
   keys?: string
   /** Whether star leads back to the unit; otherwise it is a key like any other. Default: it does. */
   mayCorrect?: boolean
+  /** Whether speech interrupts the question; otherwise only a key does. */
+  bargesIn?: boolean
 }
 
 export interface QuestionContext extends Required<QuestionInput>, QuestionOutput {
   asked: number
+  bargesIn: boolean
 }
 
 export interface QuestionOutput {
@@ -24,10 +27,16 @@ export interface QuestionOutput {
   corrects: boolean
 }
 
-export type QuestionEvent = { type: 'key.pressed'; key: string } | { type: 'call.restored' }
+export type QuestionEvent =
+  | { type: 'key.pressed'; key: string }
+  | { type: 'speech.started' }
+  | { type: 'call.restored' }
 
 /** Back to the unit, at any moment of the question. */
 const STAR = { guard: 'corrects', target: 'answered', actions: 'correct' } as const
+
+/** Who answers already needs no tone. */
+const BARGE_IN = { 'speech.started': { guard: 'bargesIn', target: 'recording' } } as const
 
 /** One question that the visitor answers by voice: asks it, plays a tone and records the answer. */
 export const questionMachine = setup({
@@ -49,14 +58,16 @@ export const questionMachine = setup({
     hadStar: ({ context }) => context.mayCorrect && context.keys.includes('*'),
     hadKeys: ({ context }) => context.keys !== '',
     wasHeard: (_, recording: Recording) => recording.heard,
+    bargesIn: ({ context }) => context.bargesIn,
     mayAsk: ({ context }) => context.asked < context.asks.length,
   },
 }).createMachine({
   id: 'question',
-  context: ({ input: { keys = '', mayCorrect = true, ...input } }) => ({
+  context: ({ input: { keys = '', mayCorrect = true, bargesIn = false, ...input } }) => ({
     ...input,
     keys,
     mayCorrect,
+    bargesIn,
     asked: 0,
     recording: null,
     corrects: false,
@@ -81,6 +92,7 @@ export const questionMachine = setup({
       },
       on: {
         'key.pressed': [STAR, { target: 'inviting' }],
+        ...BARGE_IN,
       },
     },
     inviting: {
@@ -90,7 +102,7 @@ export const questionMachine = setup({
         input: ({ context }) => saying(context, ['beep']),
         onDone: 'recording',
       },
-      on: { 'key.pressed': STAR },
+      on: { 'key.pressed': STAR, ...BARGE_IN },
     },
     recording: {
       invoke: {

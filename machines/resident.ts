@@ -225,6 +225,7 @@ export const residentMachine = setup({
             input: ({ context }) => saying(context, ['menu']),
             onDone: 'waiting',
           },
+          on: { 'speech.started': { guard: 'bargesIn', target: 'waiting' } },
         },
         confirming: {
           description: 'a likely yes is asked back',
@@ -246,6 +247,7 @@ export const residentMachine = setup({
             input: ({ context }) => saying(context, ['press-one']),
             onDone: 'waiting',
           },
+          on: { 'speech.started': { guard: 'bargesIn', target: 'waiting' } },
         },
         explaining: {
           invoke: {
@@ -254,8 +256,11 @@ export const residentMachine = setup({
             input: ({ context }) => saying(context, ['menu-again', 'menu']),
             onDone: 'waiting',
           },
-          // several keys in a row are one answer
-          on: { 'key.pressed': { guard: 'isOther' } },
+          on: {
+            // several keys in a row are one answer
+            'key.pressed': { guard: 'isOther' },
+            'speech.started': { guard: 'bargesIn', target: 'waiting' },
+          },
         },
       },
     },

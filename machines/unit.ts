@@ -55,6 +55,8 @@ export interface UnitInput {
   bargesIn: boolean
   /** The digit that interrupted the greeting, or an empty string. */
   digits: string
+  /** The visitor has interrupted the greeting and is speaking. */
+  speaks?: boolean
 }
 
 /** The unit, and what else was said with it. */
@@ -68,6 +70,7 @@ export interface UnitOutput extends VisitorSpeech {
 
 export interface UnitContext extends UnitInput, UnitOutput {
   keys: string
+  speaks: boolean
   /** The next question, in its words. */
   question: Piece[]
   /** Null unless the block of this number is asked for. */
@@ -137,6 +140,7 @@ export const unitMachine = setup({
     giveUp: assign((_, gaveUp: GaveUp) => ({ gaveUp })),
   },
   guards: {
+    speaks: ({ context }) => context.speaks,
     hasDigits: ({ context }) => context.digits !== '',
     isDigit: ({ event }) => isDigit(keyOf(event)),
     isHash: ({ event }) => keyOf(event) === '#',
@@ -163,6 +167,7 @@ export const unitMachine = setup({
   id: 'unit',
   context: ({ input }) => ({
     ...input,
+    speaks: input.speaks ?? false,
     question: ['ask-unit'],
     asking: null,
     asked: 0,
@@ -189,7 +194,13 @@ export const unitMachine = setup({
     'call.restored': { target: '.asking', actions: 'startOver' },
   },
   states: {
-    beginning: { always: [{ guard: 'hasDigits', target: 'collecting' }, { target: 'asking' }] },
+    beginning: {
+      always: [
+        { guard: 'hasDigits', target: 'collecting' },
+        { guard: 'speaks', target: 'waiting' },
+        { target: 'asking' },
+      ],
+    },
     asking: {
       entry: 'countAsking',
       always: [
@@ -212,11 +223,12 @@ export const unitMachine = setup({
       invoke: {
         src: 'listening',
         id: 'listening',
-        input: ({ context: { callId, transcribes, asking }, event }) => ({
+        input: ({ context: { callId, transcribes, asking, asked, speaks }, event }) => ({
           callId,
           transcribes,
           ...(asking && { asking }),
-          speaks: event.type === 'speech.started',
+          // who spoke over the greeting has not been asked yet
+          speaks: event.type === 'speech.started' || (speaks && asked === 0),
           silenceMs: VISITOR_PATIENCE.silenceMs,
           speechMs: VISITOR_PATIENCE.speechMs,
         }),

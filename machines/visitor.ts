@@ -79,6 +79,7 @@ export const visitorMachine = setup({
     tellUnit: sendParent(({ context }): VisitorFact => ({ type: 'visitor.chose', unit: context.unit! })),
   },
   guards: {
+    bargesIn: ({ context }) => bargesIn(context),
     corrected: ({ context }) => context.unit !== null,
     gaveUp: (_, { gaveUp }: UnitOutput) => gaveUp !== null,
     isIdentified: ({ context }) => context.identity !== null,
@@ -111,7 +112,7 @@ export const visitorMachine = setup({
         input: ({ context }) => saying(context, greeting(context)),
         onDone: 'unit',
       },
-      on: { 'key.pressed': 'unit' },
+      on: { 'key.pressed': 'unit', 'speech.started': { guard: 'bargesIn', target: 'unit' } },
     },
     unit: {
       invoke: {
@@ -123,6 +124,7 @@ export const visitorMachine = setup({
           bargesIn,
           // regular visitors key the unit into the greeting
           digits: event.type === 'key.pressed' && isDigit(event.key) ? event.key : '',
+          speaks: event.type === 'speech.started',
         }),
         onDone: [
           {
@@ -162,6 +164,7 @@ export const visitorMachine = setup({
       on: {
         'key.pressed': { actions: sendTo('question', ({ event }) => event) },
         'call.restored': { actions: sendTo('question', ({ event }) => event) },
+        'speech.started': { actions: sendTo('question', ({ event }) => event) },
       },
     },
     purpose: {
@@ -178,6 +181,7 @@ export const visitorMachine = setup({
       on: {
         'key.pressed': { actions: sendTo('question', ({ event }) => event) },
         'call.restored': { actions: sendTo('question', ({ event }) => event) },
+        'speech.started': { actions: sendTo('question', ({ event }) => event) },
       },
     },
     ready: { type: 'final' },
@@ -186,12 +190,15 @@ export const visitorMachine = setup({
   output: ({ context: { unit, identity, purpose, gaveUp } }) => ({ unit, identity, purpose, gaveUp }),
 })
 
-function questioning(
-  { callId, corrections, keys }: VisitorContext,
-  name: RecordingName,
-  asks: Piece[][],
-): QuestionInput {
-  return { callId, name, asks, keys, mayCorrect: corrections < CORRECTIONS }
+function questioning(context: VisitorContext, name: RecordingName, asks: Piece[][]): QuestionInput {
+  const { callId, corrections, keys } = context
+  const mayCorrect = corrections < CORRECTIONS
+  return { callId, name, asks, keys, mayCorrect, bargesIn: bargesIn(context) }
+}
+
+/** Without a recogniser, noise cannot be told from speech afterwards. */
+function bargesIn(context: VisitorContext): boolean {
+  return context.transcribes && context.bargesIn
 }
 
 function greeting({ welcome }: VisitorContext): Piece[] {

@@ -16,43 +16,46 @@ const unit: Unit = { id: '1', number: '101', label: '101' }
 const understood = { unit: null, identity: null, purpose: null, purposeSaid: false }
 const shared = { ...understood, shared: { number: '1', blocks: [] } }
 
-// whoever knows the gate keys the first digit into the greeting
+// whoever knows the gate keys the first digit into the greeting, or says it,
 // and whoever keys more digits than any unit has is not listened to for ever
-const all = ['', '1', '11111111'].flatMap((digits) =>
-  paths(unitMachine, {
-    each: 'transition',
-    input: { callId: '00000000-0000-4000-8000-000000000001', transcribes: true, bargesIn: true, digits },
-    // one digit stands for all of them
-    events: [
-      ...['1', '*', '#'].map((key) => ({ type: 'key.pressed' as const, key })),
-      { type: 'speech.started' as const },
-      { type: 'speech.failed' as const },
-      // the visitor is back after the process was lost
-      { type: 'call.restored' as const },
-    ],
-    // what the invoked ports may come back with, by the id of the invocation
-    outputs: {
-      findUnit: [unit, 'several', null],
-      listening: [
-        { understood: null },
-        { understood },
-        { understood: shared },
-        { understood: { ...understood, unit } },
-        { understood: { ...understood, unit, identity: { name: 'identity', heard: true, ms: 1500 } } },
+const all = [{ digits: '' }, { digits: '1' }, { digits: '11111111' }, { digits: '', speaks: true }].flatMap(
+  (began) =>
+    paths(unitMachine, {
+      each: 'transition',
+      input: { callId: '00000000-0000-4000-8000-000000000001', transcribes: true, bargesIn: true, ...began },
+      // one digit stands for all of them
+      events: [
+        ...['1', '*', '#'].map((key) => ({ type: 'key.pressed' as const, key })),
+        { type: 'speech.started' as const },
+        { type: 'speech.failed' as const },
+        // the visitor is back after the process was lost
+        { type: 'call.restored' as const },
       ],
-    },
-    // the digits themselves never matter to where it goes, and beyond two askings nothing changes
-    tellApart: ({ asked, missed, restarts, keys, gaveUp, transcribes, asking, ...said }) => [
-      // each ends the dialogue by itself: where two have begun, nothing new comes of it
-      [restarts, missed, keys].filter(Boolean).length > 1 ? 'several' : [restarts, missed, keys.slice(0, 2)],
-      asking?.blocks.length,
-      Math.min(asked, 2),
-      missed,
-      gaveUp,
-      transcribes,
-      [said.unit, said.identity].map((it) => it !== null),
-    ],
-  }),
+      // what the invoked ports may come back with, by the id of the invocation
+      outputs: {
+        findUnit: [unit, 'several', null],
+        listening: [
+          { understood: null },
+          { understood },
+          { understood: shared },
+          { understood: { ...understood, unit } },
+          { understood: { ...understood, unit, identity: { name: 'identity', heard: true, ms: 1500 } } },
+        ],
+      },
+      // the digits themselves never matter to where it goes, and beyond two askings nothing changes
+      tellApart: ({ asked, missed, restarts, keys, gaveUp, transcribes, asking, ...said }) => [
+        // each ends the dialogue by itself: where two have begun, nothing new comes of it
+        [restarts, missed, keys].filter(Boolean).length > 1
+          ? 'several'
+          : [restarts, missed, keys.slice(0, 2)],
+        asking?.blocks.length,
+        Math.min(asked, 2),
+        missed,
+        gaveUp,
+        transcribes,
+        [said.unit, said.identity].map((it) => it !== null),
+      ],
+    }),
 )
 
 /** How a port that was called is answered; the path knows the type of the output. */

@@ -4,10 +4,11 @@ import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../platform
 import { HANGUP, isKey, KIND, kindText, rateOf } from './frame.ts'
 import { type ConnectionListener, createInbox, type Gone, type Inbox } from './inbox.ts'
 import type { AudioTrack, FrameSource, Pacer } from './pacer.ts'
+import { createUpsampler, type Upsampler } from './upsampler.ts'
 
 export type { ConnectionListener, Gone }
 
-/** Maximum number of unsent bytes for a peer that does not read: one second of audio. */
+/** Maximum number of unsent bytes for a peer that does not read: one second of audio at 8 kHz. */
 const WAITING_LIMIT = 16 * 1024
 
 export interface ConnectionStats {
@@ -35,8 +36,9 @@ export interface Connection {
   /** Resolves when the socket is closed, whoever closed it. */
   readonly closed: Promise<void>
   /**
-   * Earlier events are delivered in order, after the caller's current turn. Without a source the only output is what `write`
-   * gets, unpaced. A second call replaces listener and source of the first: a leg that was held joins its call.
+   * Earlier events are delivered in order, after the caller's current turn. The source's messages of 8 kHz leave at the rate of
+   * the leg's own. Without a source the only output is what `write` gets, unpaced. A second call replaces listener and source of
+   * the first: a leg that was held joins its call.
    */
   attach(listener: ConnectionListener, source?: FrameSource): void
   /** Sends one whole audio message at once, if the connection is open. Only for a connection without a source. */
@@ -82,6 +84,8 @@ class SocketConnection implements Connection, ConnectionFeed {
   readonly inbox: Inbox
   readonly onError: (error: PorteiroError) => void
   track: AudioTrack | undefined = undefined
+  /** Of a leg that has sent a higher rate than 8 kHz. */
+  upsampler: Upsampler | undefined = undefined
   state: Connection['state'] = 'open'
   rate = SAMPLE_RATE
   framesIn = 0
@@ -130,7 +134,7 @@ class SocketConnection implements Connection, ConnectionFeed {
     if (this.state === 'open' && source !== undefined) {
       this.track = this.pacer.add(
         source,
-        (frame) => this.write(frame),
+        (frame) => this.write(this.rate === SAMPLE_RATE ? frame : this.upsampled(frame)),
         (thrown) => this.breakOff(asPorteiroError(thrown)),
       )
     }
@@ -194,7 +198,13 @@ class SocketConnection implements Connection, ConnectionFeed {
     this.framesOut++
     this.socket.write(message)
     const bytes = this.socket.writableLength
-    if (bytes > WAITING_LIMIT) this.breakOff(fail('PEER_STALLED', { bytes }))
+    if (bytes > WAITING_LIMIT * (this.rate / SAMPLE_RATE)) this.breakOff(fail('PEER_STALLED', { bytes }))
+  }
+
+  /** The frame at the rate of the leg: Asterisk drops others where the leg's channel has a format of its own. */
+  upsampled(frame: Buffer): Buffer {
+    if (this.upsampler?.rate !== this.rate) this.upsampler = createUpsampler(this.rate)
+    return this.upsampler.of(frame)
   }
 
   close(): void {

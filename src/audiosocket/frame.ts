@@ -32,6 +32,11 @@ export function rateOf(kind: number): number | undefined {
   return RATES[kind - KIND.slin8]
 }
 
+/** The audio kind of a sample rate in Hz that Asterisk knows. */
+export function kindOf(rate: number): number {
+  return KIND.slin8 + RATES.indexOf(rate)
+}
+
 /** True for the keys a telephone can send: 0-9, A-D, * and #. */
 export function isKey(byte: number): boolean {
   return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x44) || byte === 0x2a || byte === 0x23

@@ -3,6 +3,7 @@ import { fail } from '../platform/errors.ts'
 import { type BeepDetector, createBeepDetector } from './beep.ts'
 import { AMBIGUOUS_BYTES, type CodecVerdict, createCodecTrap, LAWS, type Law } from './codec.ts'
 import { createDtmfDetector, type DtmfDetector } from './dtmf.ts'
+import { createEchoGuard, type EchoGuard } from './echo-guard.ts'
 import { dbfs } from './level.ts'
 import { createReframer, type FrameTaker, type Reframer } from './reframe.ts'
 import type { Vad, VadEngine, VadOptions } from './vad.ts'
@@ -28,6 +29,8 @@ export interface Ear {
   audio(bytes: Uint8Array, start: number, end: number, rate: number): void
   /** The PBX reported a key (kind 0x03): from now on keys come from the PBX, not from the sound. Ends speech. */
   key(key: string): void
+  /** A message of 20 ms of a prompt leaves to this leg, with `header` bytes before its s16le: its echo is no speech. */
+  played(message: Uint8Array, header: number): void
   /** No sound came for this many ms of the caller's clock: advances the stream's clock in silence. */
   idle(ms: number): void
   /** Passes every frame on, until the returned function is called. */
@@ -101,6 +104,7 @@ class LegEar implements Ear, FrameTaker {
   readonly dtmf: DtmfDetector
   readonly beep: BeepDetector | undefined
   readonly vad: Vad
+  readonly guard: EchoGuard = createEchoGuard()
   readonly onFact: EarOptions['onFact']
   taps: readonly Tap[] = []
   /** Sum of the mean squares of the current 100 ms, and the mean of the previous 100 ms. */
@@ -159,6 +163,10 @@ class LegEar implements Ear, FrameTaker {
     if (!known) this.onFact({ type: 'key.pressed', key, via: 'dtmf' })
   }
 
+  played(message: Uint8Array, header: number): void {
+    this.guard.played(message, header)
+  }
+
   idle(ms: number): void {
     if (this.closed) return
     this.release()
@@ -167,6 +175,7 @@ class LegEar implements Ear, FrameTaker {
     this.lastTone = undefined
     for (let left = Math.floor(ms / FRAME_MS); left > 0; left--) {
       this.count(0)
+      this.guard.next(Number.POSITIVE_INFINITY)
       this.vad.skip()
       this.pass(SILENT_FRAME)
     }
@@ -231,7 +240,8 @@ class LegEar implements Ear, FrameTaker {
     if (tone !== undefined && tone === this.lastTone) this.tones.set(tone, this.clock)
     this.lastTone = tone
     // a key's tone is voiced sound to the VAD, but nobody speaks
-    if (tone === undefined) this.vad.push(samples, power)
+    const echo = this.guard.next(power)
+    if (tone === undefined) this.vad.push(samples, power, echo)
     else this.vad.skip()
     this.toneNow ||= tone !== undefined
     this.pass(tone === undefined ? samples : SILENT_FRAME)

@@ -1,4 +1,5 @@
 import { FRAME_MS } from '../platform/audio.ts'
+import { ratioOf } from './level.ts'
 
 /** Frames of a block of the floor's memory, and number of blocks: 3 s, in which everybody pauses. */
 const BLOCK_FRAMES = 25
@@ -64,8 +65,4 @@ class Loudness implements Foreground {
     this.blocks[this.block] = Number.POSITIVE_INFINITY
     this.floor = Math.min(...this.blocks)
   }
-}
-
-function ratioOf(decibel: number): number {
-  return 10 ** (decibel / 10)
 }

@@ -14,3 +14,8 @@ export function dbfs(power: number): number {
 export function powerAt(level: number): number {
   return 2 ** 30 * 10 ** (level / 10)
 }
+
+/** The ratio of two powers that are so many dB apart. */
+export function ratioOf(decibel: number): number {
+  return 10 ** (decibel / 10)
+}

@@ -31,6 +31,8 @@ interface Player extends FrameSource {
 interface PlayerOptions {
   /** Called when there is something to play, for a transport that sleeps while `next` returns null. */
   wake?: () => void
+  /** Gets each message of an utterance as it leaves. */
+  onPlayed?: (message: Buffer) => void
 }
 
 interface Running {
@@ -54,10 +56,12 @@ class LegPlayer implements Player {
   line: FrameSource | null = null
   background: Tone | null = null
   readonly wake: PlayerOptions['wake']
+  readonly onPlayed: PlayerOptions['onPlayed']
   closed = false
 
-  constructor({ wake }: PlayerOptions) {
+  constructor({ wake, onPlayed }: PlayerOptions) {
     this.wake = wake
+    this.onPlayed = onPlayed
   }
 
   play({ frames }: Pick<PlayableUtterance, 'frames'>, signal?: AbortSignal): Promise<Played> {
@@ -90,7 +94,9 @@ class LegPlayer implements Player {
         // drained, so that the bridge continues with current sound, not with sound from under the prompt
         this.line?.next()
         if (utterance.at === 0) utterance.beganAt = Date.now()
-        return utterance.frames[utterance.at++]!
+        const message = utterance.frames[utterance.at++]!
+        this.onPlayed?.(message)
+        return message
       }
       // called in the slot after the last frame: only now has that frame been played to its end
       utterance.settle(false)

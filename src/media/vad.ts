@@ -20,8 +20,8 @@ export interface VadOptions {
 
 /** Finds where speech begins and ends in a stream of frames. Its clock counts the pushed frames. */
 export interface Vad {
-  /** One frame of 160 samples; `power` is its mean square, if already known. */
-  push(samples: Int16Array, power?: number): void
+  /** One frame of 160 samples; `power` is its mean square, if already known. Up to `echo` it is no speech. */
+  push(samples: Int16Array, power?: number, echo?: number): void
   /** A frame without speech: a gap in the stream or a key's tone. */
   skip(): void
   /** Ends speech at once, without the hangover. */
@@ -116,11 +116,12 @@ class StreamVad implements Vad {
     this.ended = ended
   }
 
-  push(samples: Int16Array, power = powerOf(samples)): void {
+  push(samples: Int16Array, power = powerOf(samples), echo = 0): void {
     // on a quiet line only every second frame is checked: speech is found up to 20 ms later, its end is unchanged
     this.skipped = !this.skipped && !this.speaking && this.run === 0
     // silent frames are checked too: the detector learns the line's noise from them
-    const voiced = !this.skipped && this.detector.isVoiced(this.handle, samples) && power > INAUDIBLE
+    const voiced =
+      !this.skipped && this.detector.isVoiced(this.handle, samples) && power > INAUDIBLE && power > echo
     // libfvad takes loud noise and background voices for endless speech
     this.take(this.foreground.push(power, voiced))
   }

@@ -13,6 +13,7 @@ import {
   type Ear,
   type EarFact,
   type FrameSource,
+  KEPT_MS,
   type LegRecorder,
   type Recorder,
   recordingFile,
@@ -100,7 +101,10 @@ export class ConnectedLeg implements MediaLeg {
     this.connection = connection
     this.role = connection.role
     this.onFact = onFact
-    this.player = createPlayer({ wake: () => connection.wake() })
+    this.player = createPlayer({
+      wake: () => connection.wake(),
+      onPlayed: (message) => this.ear.played(message, HEADER_BYTES),
+    })
     this.ear = createEar({
       vad: assets.vad,
       onFact: (fact) => this.notice(fact),
@@ -189,6 +193,8 @@ export class ConnectedLeg implements MediaLeg {
   async record({ id, name }: Asked<'record'>): Promise<void> {
     const { ear } = this
     this.recorder = createRecorder({ signal: this.begin(id) })
+    // a speaker who interrupts the question began before: the ear has kept the first word
+    if (ear.quietMs() < KEPT_MS) ear.kept(this.recorder.tap)
     const untap = ear.tap(this.recorder.tap)
     const { pcm, ms, heard, endedBy } = await this.recorder.done
     untap()

@@ -137,10 +137,11 @@ const visitor: Fixture<typeof visitorMachine> = {
 const unitFixture: Fixture<typeof unitMachine> = {
   inputs: Object.fromEntries(
     Object.entries({
-      'a visitor who has pressed no key': '',
-      'a visitor who has pressed a digit': '1',
-      'a visitor who has pressed as many digits as count': '1'.repeat(VISITOR_PATIENCE.digits),
-    }).map(([name, digits]) => [name, { callId, transcribes: true, bargesIn: true, digits }]),
+      'a visitor who has pressed no key': { digits: '' },
+      'a visitor who has pressed a digit': { digits: '1' },
+      'a visitor who has pressed as many digits as count': { digits: '1'.repeat(VISITOR_PATIENCE.digits) },
+      'a visitor who speaks into the greeting': { digits: '', speaks: true },
+    }).map(([name, began]) => [name, { callId, transcribes: true, bargesIn: true, ...began }]),
   ),
   events: {
     'key.pressed': press('1*#'),
@@ -212,11 +213,18 @@ const question: Fixture<typeof questionMachine> = {
         ] as const
       ).map(([title, keys, mayCorrect]) => [
         title,
-        { callId, name: 'identity' as const, asks: [['ask-name'], ['ask-name-again']], keys, mayCorrect },
+        {
+          callId,
+          name: 'identity' as const,
+          asks: [['ask-name'], ['ask-name-again']],
+          keys,
+          mayCorrect,
+          bargesIn: true,
+        },
       ]),
     ),
   },
-  events: { 'key.pressed': press('1*'), 'call.restored': restored },
+  events: { 'key.pressed': press('1*'), 'speech.started': speech, 'call.restored': restored },
   outcomes: {
     say,
     record: {

@@ -1,5 +1,8 @@
 import * as assert from 'uvu/assert'
 import { parseConfig } from '../../src/config/config.ts'
+import { MAIN_TENANT } from '../../src/directory/entrances.ts'
+import { parseDirectory } from '../../src/directory/file.ts'
+import { importDirectory } from '../../src/directory/sql/directory.ts'
 import { readWav } from '../../src/media/wav.ts'
 import { startDialer } from '../../src/roles/dialer.ts'
 import { BROKER_URL, captureLog, queueName, withBroker } from '../rig/broker-rig.ts'
@@ -33,10 +36,10 @@ testReal(
 )
 
 testReal(
-  'the plain entry, and a talk: both hear each other whole, and the flat says no afterwards',
+  'a talk with a gate of 16 kHz: both hear each other whole, and the flat says no afterwards',
   async (rig) => {
-    const plain = { 'Goto(porteiro-visitor,s,1)': 'Goto(porteiro-visitor-plain,s,1)' }
-    const place = await openPlace(rig, { changes: { 'extensions.conf': plain } })
+    const wide = { '/c(slin),,g': '/c(slin16),,g' }
+    const place = await openPlace(rig, { changes: { 'extensions.conf': wide } })
     const { visit, telephones, house, sound, slips, empty } = place
     const { gate, callId } = await visit('101')
     const flat = await telephones.rings('1101')
@@ -51,7 +54,7 @@ testReal(
     const speech = await readWav(SPEECH)
     await hasWhole(gate.heard(), speech, slips(15))
     await hasWhole(flat.heard(), speech, slips(15))
-    await hasWhole(gate.heard(), sound('farewell-visitor-denied'), slips(SLIPS))
+    await hasWhole(flat.heard(), sound('farewell-resident-denied'), slips(SLIPS))
   },
 )
 
@@ -65,16 +68,23 @@ testReal('a visitor who leaves takes the ringing of the flat along', async (rig)
   await empty()
 })
 
-testReal('a flat that does not answer: the ringing ends by itself, and the visitor hears so', async (rig) => {
-  const settings = { CLICKTOCALL_RING_SECONDS: '3', CLICKTOCALL_ATTEMPTS: '1' }
-  const { visit, telephones, house, sound, slips, empty } = await openPlace(rig, { settings })
-  const { gate, callId } = await visit('102')
-  const flat = await telephones.rings('1102')
-  await flat.gone()
-  assert.is((await house.ending(callId)).outcome, 'unanswered')
-  await empty()
-  await hasWhole(gate.heard(), sound('farewell-visitor-unanswered'), slips(SLIPS))
-})
+testReal(
+  'the plain entry, and a flat that does not answer: the ringing ends by itself, and the visitor hears so',
+  async (rig) => {
+    const plain = { 'Goto(porteiro-visitor,s,1)': 'Goto(porteiro-visitor-plain,s,1)' }
+    const settings = { CLICKTOCALL_RING_SECONDS: '3', CLICKTOCALL_ATTEMPTS: '1' }
+    const { visit, telephones, house, sound, slips, empty } = await openPlace(rig, {
+      settings,
+      changes: { 'extensions.conf': plain },
+    })
+    const { gate, callId } = await visit('102')
+    const flat = await telephones.rings('1102')
+    await flat.gone()
+    assert.is((await house.ending(callId)).outcome, 'unanswered')
+    await empty()
+    await hasWhole(gate.heard(), sound('farewell-visitor-unanswered'), slips(SLIPS))
+  },
+)
 
 testReal('a flat that the PBX does not know cannot be called, and the visitor hears so', async (rig) => {
   const { visit, house, sound, slips, empty } = await openPlace(rig, {
@@ -150,6 +160,88 @@ testReal(
     await gate.gone()
     assert.is((await house.outcome(callId)).outcome, 'authorized')
     await hasWhole(gate.heard(), house.prompts.pcm('call-restored'), { slips: 2 * SLIPS })
+  },
+)
+
+testReal(
+  'kill -9 while a resident decides, and while the second telephone rings: the plan goes on where it was, and nobody is skipped or called twice',
+  async (rig) => {
+    const [visitor, resident] = [await freePort(), await freePort()]
+    const patient = { '{MISSES} > 15]': '{MISSES} > 150]' }
+    const pbx = await openPbx(rig, { visitor, resident }, { 'extensions.conf': patient })
+    const telephones = await openTelephones(rig, pbx)
+    const house = await openHouse(rig, {
+      ...pbx.settings,
+      CLICKTOCALL: 'ari',
+      CLICKTOCALL_ATTEMPTS: '1',
+      CLICKTOCALL_RING_SECONDS: '120',
+      AUDIOSOCKET_VISITOR_PORT: String(visitor),
+      AUDIOSOCKET_RESIDENT_PORT: String(resident),
+    })
+    const residents = ['1101', '1102'].map((phone) => ({ name: `Ana ${phone}`, phone }))
+    const { units } = parseDirectory(Buffer.from(JSON.stringify({ units: [{ number: '901', residents }] })))
+    await importDirectory(house.database, MAIN_TENANT, units, {})
+    const restored = (id: string, times: number) =>
+      eventually(
+        async () =>
+          (await house.journal(id)).filter(({ kind }) => kind === 'restored').length === times || undefined,
+        90_000,
+      )
+    const gate = await telephones.visit()
+    let legBegan = performance.now()
+    const callId = await house.started()
+    await gate.press('901#')
+    const first = telephones.rings('1101')
+    let rings = false
+    const done = () => {
+      rings = true
+    }
+    first.then(done, done)
+    while (!rings) await gate.press('#')
+    const ana = await first
+    await house.kept(callId, 'resident', 'deciding.waiting')
+    await pastTwoSeconds(legBegan)
+    const before = telephones.manager.count()
+    await kill(house.first)
+    // her line is lost with the process, so she is called once more
+    await ana.gone()
+    const second = await house.start()
+    await restored(callId, 1)
+    legBegan = performance.now()
+    const again = await telephones.rings('1101', before)
+    await house.kept(callId, 'resident', 'announcing', 2)
+    await again.hangUp()
+    const bruno = await telephones.rings('1102')
+    await eventually(
+      async () =>
+        (await house.journal(callId)).some(
+          ({ kind, data }) => kind === 'dial' && data['attempt'] === `${callId}-r1-2`,
+        ) || undefined,
+    )
+    await house.kept(callId, 'attempt-0', 'ringing', 3)
+    await pastTwoSeconds(legBegan)
+    await kill(second)
+    await house.start()
+    await restored(callId, 2)
+    await bruno.answer()
+    await house.kept(callId, 'resident', 'announcing', 3)
+    await bruno.press('1')
+    await gate.gone()
+    assert.is((await house.outcome(callId)).outcome, 'authorized')
+    const journal = await house.journal(callId)
+    const ended = journal.filter(({ kind }) => kind === 'attempt.ended')
+    assert.equal(
+      ended.map(({ data }) => [data['attemptId'], data['end']]),
+      [
+        [`${callId}-1`, 'lost'],
+        [`${callId}-r1-1`, 'left'],
+        [`${callId}-r1-2`, 'decided'],
+      ],
+    )
+    assert.equal(
+      ['1101', '1102'].map((number) => telephones.calls(number)),
+      [2, 1],
+    )
   },
 )
 

@@ -64,6 +64,10 @@ export async function openManager(rig: Rig, port: number) {
   return {
     ask,
     seen,
+    /** How many events with these fields there were. */
+    past: (wanted: Packet) =>
+      events.filter((packet) => Object.entries(wanted).every(([name, value]) => packet[name] === value))
+        .length,
     /** How many events there were so far. */
     count: () => events.length,
     /** Names of the channels that live now. */

@@ -228,11 +228,14 @@ exten => answer,1,Answer()
       const { Channel } = await manager.seen({ Event: 'Newexten', Uniqueid: id, Application: 'MixMonitor' })
       return handset(Channel!, id, 'gate-heard.wav')
     },
+    /** How often a flat's number was called. */
+    calls: (number: string) => manager.past({ Event: 'Newchannel', Exten: number }),
     /** A recording that a mailbox of the flats made after its greeting. */
     message: (number: string) => path(`message-${number}.wav`),
-    /** A flat's telephone rings. */
-    async rings(number: string) {
-      const { Channel, Uniqueid } = await manager.seen({ Event: 'Newchannel', Exten: number })
+    /** A flat's telephone rings; `from`: of the manager's events. */
+    async rings(number: string, from = 0) {
+      const ms = 60_000
+      const { Channel, Uniqueid } = await manager.seen({ Event: 'Newchannel', Exten: number }, { from, ms })
       return handset(Channel!, Uniqueid!, 'flat-heard.wav')
     },
   }

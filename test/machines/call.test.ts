@@ -957,6 +957,24 @@ for (const bargesIn of [true, false]) {
   })
 }
 
+for (const bargesIn of [true, false]) {
+  test(`speech ${bargesIn ? 'interrupts' : 'does not interrupt'} the greeting and the questions that are recorded`, async (t) => {
+    const v = visit(t, { settings: { transcribes: true, bargesIn }, visitorSays: [NOBODY_SAID] })
+    await v.wait(500)
+    assert.is(v.child('visitor'), 'greeting')
+    v.stage.report('visitor', { type: 'speech.started' })
+    await v.wait(1)
+    assert.equal(
+      [v.child('visitor'), v.child('visitor', 'unit'), v.child('visitor', 'unit', 'listening')],
+      bargesIn ? ['unit', 'waiting', 'hearing'] : ['greeting', undefined, undefined],
+    )
+    for (let ms = 0; ms < 10_000 && v.child('visitor', 'question') !== 'asking'; ms += 100) await v.wait(100)
+    v.stage.report('visitor', { type: 'speech.started' })
+    await v.wait(1)
+    assert.is(v.child('visitor', 'question'), bargesIn ? 'recording' : 'asking')
+  })
+}
+
 test('the greeting names the condominium', async (t) => {
   const v = visit(t, { welcome: 'Edifício Ipê Amarelo' })
   assert.equal(v.heard('visitor'), ['greeting', { speak: 'Edifício Ipê Amarelo' }])

@@ -88,16 +88,15 @@ export async function prepareHouse(rig: Rig, settings: Environment = {}, role = 
     second,
     phonesOf,
     database,
-    /** Resolves once a call is kept with one of its machines in this state. */
-    kept: (id: string, actor: string, state: string) =>
+    /** Resolves once a call is kept with one of its machines in this state, for so many times. */
+    kept: (id: string, actor: string, state: string, times = 1) =>
       eventually(async () => {
         const rows = await database.query(
           `select from call_events where call_id = $1 and kind = 'state' and data ->> 'actor' = $2 and data ->> 'state' = $3`,
           [id, actor, state],
         )
-        return rows.length > 0 ? true : undefined
+        return rows.length >= times ? true : undefined
       }),
-    /** Resolves once this is in the journal of a call. */
     /** The UUID that the telephone of a call's last attempt brings. */
     legOf: (id: string) =>
       eventually(async () => {
@@ -107,6 +106,7 @@ export async function prepareHouse(rig: Rig, settings: Environment = {}, role = 
         )
         return kept?.legs.at(-1)
       }),
+    /** Resolves once this is in the journal of a call. */
     noted: (id: string, kind: string) =>
       eventually(async () => {
         const rows = await database.query('select from call_events where call_id = $1 and kind = $2', [
