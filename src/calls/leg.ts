@@ -16,7 +16,7 @@ import { withTimeout } from '../platform/time.ts'
 const RECORDING_CLOSE_MS = 2000
 
 /** One utterance as text. Its sound stays with the leg's media until `forget`. */
-interface Utterance {
+interface TranscribedUtterance {
   id: number
   text: string
   /** False: something was said that is not in the text. */
@@ -40,10 +40,10 @@ export interface Leg {
   loop(tone: 'ringback' | 'hold'): () => void
   record(name: RecordingName, signal: AbortSignal): Promise<Recording>
   /** Rejects with SPEECH_… when the utterance cannot be transcribed. */
-  listen(rules: ListeningRules, signal: AbortSignal): Promise<Utterance>
+  listen(rules: ListeningRules, signal: AbortSignal): Promise<TranscribedUtterance>
   /** Makes the sound of an utterance the call's recording of that name. */
-  keep(utterance: Utterance, name: RecordingName): void
-  forget(utterance: Utterance): void
+  keep(utterance: TranscribedUtterance, name: RecordingName): void
+  forget(utterance: TranscribedUtterance): void
   /** Both legs hear each other until the returned function is called. */
   bridge(other: Leg): () => void
   /** One listener; returns the function that unsubscribes. Facts without a listener are only noted. */
@@ -132,16 +132,16 @@ class PortLeg implements Leg {
     return { name, heard, ms }
   }
 
-  async listen(rules: ListeningRules, signal: AbortSignal): Promise<Utterance> {
+  async listen(rules: ListeningRules, signal: AbortSignal): Promise<TranscribedUtterance> {
     const { type: _, ...utterance } = await this.ask<'transcribed'>({ type: 'listen', ...rules }, signal)
     return utterance
   }
 
-  keep({ id }: Utterance, name: RecordingName): void {
+  keep({ id }: TranscribedUtterance, name: RecordingName): void {
     this.media.send({ type: 'keep', of: id, name })
   }
 
-  forget({ id }: Utterance): void {
+  forget({ id }: TranscribedUtterance): void {
     this.media.send({ type: 'forget', of: id })
   }
 

@@ -12,7 +12,7 @@ interface AriDialerOptions {
   log: Logger
 }
 
-/** `CLICKTOCALL=ari`: originates calls over ARI, without a broker, and listens to what becomes of them. */
+/** `CLICKTOCALL=ari`: originates calls over ARI, without a broker, and reads their ends from its events. */
 export function createAriDialer({ ari, audiosocket, log }: AriDialerOptions): Dialer {
   const reports = createReports()
   const events = ari.watch({

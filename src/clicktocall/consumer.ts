@@ -112,7 +112,7 @@ export function createConsumer({ facts, queue, ringer, license, pauseMs = PAUSE_
   }
 }
 
-/** In constant time: whoever may publish must not learn the licence by guessing. */
+/** In constant time: a publisher must not learn the licence by guessing. */
 function isSame(given: string, wanted: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(given), digest(wanted))

@@ -159,7 +159,7 @@ function connect(socket: WebSocket, where: PhoneWanted) {
         if (socket.readyState === socket.OPEN) tell({ type: 'open', call: where.callId })
         isSigned = true
       }
-      // a visitor's call begins with its line, and is told with the first sound
+      // a visitor's call begins with its line, and its first sound announces it
       if (where.role === 'visitor') return opened()
       // a resident's key opens a gate: not before the call knows whose it is
       where.sign(port).then(opened, () => cut(PHONE_CLOSE.unreachable, 'the service does not answer'))
