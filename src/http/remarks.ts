@@ -138,6 +138,8 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
   // once a leg has connected, the network is configured correctly
   if (voices.length > 0 && voices.every((voice) => voice['loopback'] === true && acceptedBy(voice) === 0))
     remarks.push({ code: 'audiosocket.loopback' })
+  const deaths = whole['databaseDeaths'] as { count: number; last: Date } | undefined
+  if (deaths) remarks.push({ code: 'database.died', count: deaths.count, since: deaths.last })
   for (const { closedGates } of voices)
     for (const entrance of (closedGates as string[] | undefined) ?? [])
       remarks.push({ code: 'gate.closed', gate: entrance })

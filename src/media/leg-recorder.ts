@@ -5,7 +5,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
-import { headerOf } from '../platform/wav.ts'
+import { headerOf, WAV_HEADER_BYTES } from '../platform/wav.ts'
 import type { Tap } from './ear.ts'
 import type { FrameSource } from './frames.ts'
 import { CHANNELS, finishLegRecording } from './leg-recording-file.ts'
@@ -14,8 +14,9 @@ import { CHANNELS, finishLegRecording } from './leg-recording-file.ts'
 const BLOCK = 50
 /** Frames in memory: the block being written, and the maximum distance of the two directions. */
 const RING = 3 * BLOCK
-/** Samples of both channels in a frame. */
+/** Samples of both channels in a frame, and their bytes. */
 const WIDTH = FRAME_SAMPLES * CHANNELS
+const FRAME_BYTES = 2 * WIDTH
 /** Maximum number of bytes waiting for the disk, half a minute; beyond it the recording ends. */
 const WAITING_BYTES = 1024 * 1024
 
@@ -28,8 +29,11 @@ export interface LegRecorder {
    * s16le.
    */
   recordPlayed(source: FrameSource, header: number): FrameSource
-  /** Resolves with the length in ms when the file is complete; rejects with RECORDING_FAILED, and then there is no file. */
-  close(): Promise<number>
+  /**
+   * Resolves when the file is complete, with its length in ms; `failure`: the disk took no more, and the rest is lost. Rejects with
+   * RECORDING_FAILED where nothing could be written, and then there is no file.
+   */
+  close(): Promise<{ ms: number; failure?: unknown }>
 }
 
 /**
@@ -130,31 +134,33 @@ class FileLegRecorder implements LegRecorder {
     this.out?.destroy()
   }
 
-  async close(): Promise<number> {
+  async close(): Promise<{ ms: number; failure?: unknown }> {
     try {
       const out = await this.stream
       const left = Math.max(this.said, this.played) - this.written
       if (left > 0) this.write(left)
-      if (this.failure !== undefined) throw this.failure
-      out.end()
-      await once(out, 'close')
-      if (this.failure !== undefined) throw this.failure
-      await finishLegRecording(this.half, this.file)
-      return this.written * FRAME_MS
+      if (this.failure === undefined) {
+        out.end()
+        await once(out, 'close').catch((error) => this.fail(error))
+      }
+      await this.release()
+      if (this.failure !== undefined && out.bytesWritten <= WAV_HEADER_BYTES) throw this.failure
+      const bytes = await finishLegRecording(this.half, this.file)
+      const ms = Math.floor((bytes / FRAME_BYTES) * FRAME_MS)
+      return this.failure === undefined ? { ms } : { ms, failure: this.failure }
     } catch (cause) {
-      await this.discard()
+      await this.release()
+      await rm(this.half, { force: true }).catch(() => {})
       throw fail('RECORDING_FAILED', { file: this.file, reason: reasonOf(cause) }, cause)
     }
   }
 
-  /** Also closes a stream that failed while it was being opened. */
-  async discard(): Promise<void> {
+  /** Also closes a stream that failed, or was still being opened. */
+  async release(): Promise<void> {
     const { out } = this
-    if (out && !out.closed) {
-      const closed = new Promise<void>((resolve) => out.once('close', resolve))
-      out.destroy()
-      await closed
-    }
-    await rm(this.half, { force: true }).catch(() => {})
+    if (!out || out.closed) return
+    const closed = new Promise<void>((resolve) => out.once('close', resolve))
+    out.destroy()
+    await closed
   }
 }

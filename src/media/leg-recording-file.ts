@@ -9,20 +9,25 @@ const SAMPLE_BYTES = 2 * CHANNELS
 /** An unfinished recording of a leg, as createLegRecorder names it. */
 const UNFINISHED = /^((?:visitor|resident)-leg)\.wav\.[\da-f-]{36}$/
 
-/** Turns a partial file into the recording `file`, or the next free name with the suffix `-2` and so on. */
-export async function finishLegRecording(half: string, file: string): Promise<void> {
+/**
+ * Turns a partial file into the recording `file`, or the next free name with the suffix `-2` and so on. Resolves with the bytes of its
+ * sound.
+ */
+export async function finishLegRecording(half: string, file: string): Promise<number> {
   const handle = await open(half, 'r+')
+  let whole: number
   try {
     const { size } = await handle.stat()
     // the length in the header is known only now
     const bytes = Math.max(0, size - WAV_HEADER_BYTES)
-    const whole = bytes - (bytes % SAMPLE_BYTES)
+    whole = bytes - (bytes % SAMPLE_BYTES)
     await handle.truncate(WAV_HEADER_BYTES + whole)
     await handle.write(headerOf(whole, SAMPLE_RATE, CHANNELS), 0, WAV_HEADER_BYTES, 0)
   } finally {
     await handle.close()
   }
   await rename(half, await freeName(file))
+  return whole
 }
 
 /**

@@ -299,7 +299,14 @@ export class ConnectedLeg implements MediaLeg {
 
   async closeLegRecorder(legRecorder: LegRecorder): Promise<number | null> {
     try {
-      return await legRecorder.close()
+      const { ms, failure } = await legRecorder.close()
+      if (failure !== undefined) {
+        this.options.log.error(
+          { ...this.facts(), code: 'RECORDING_FAILED', ms, reason: reasonOf(failure) },
+          'the rest of a recording was not kept',
+        )
+      }
+      return ms
     } catch (error) {
       this.notKept(error)
       return null

@@ -144,6 +144,12 @@ export async function startRoles(
     return stopped
   }
   const failed = Promise.withResolvers<PorteiroError>()
+  void base.database.failed.then((error) => {
+    log.fatal({ code: error.code, reason: error.message }, 'the database is gone for good: the service ends')
+    base.reports.report(error)
+    actor.send({ type: 'service.drain' })
+    failed.resolve(error)
+  })
   void voice?.broker?.failed.then((error) => {
     const { calls } = voice
     log.fatal({ code: error.code, ...calls.counts() }, 'residents can no longer be called: the service ends')
@@ -193,6 +199,7 @@ async function openParts(
     ...voice?.status(),
     ...(worker && { worker: worker.counts() }),
     database: database.embedded ? 'embedded' : 'external',
+    ...(database.deaths().count > 0 && { databaseDeaths: database.deaths() }),
   })
   const status = () => ({
     ...own(),

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { onSignals } from '../../src/cli/serve.ts'
@@ -12,7 +12,7 @@ import { createPhone } from '../../src/simulator/phone.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { run, start } from '../rig/command.ts'
 import { openDatabaseUrl } from '../rig/database.ts'
-import { isAlive } from '../rig/embedded-server.ts'
+import { isAlive, spoilable } from '../rig/embedded-server.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('serve command')
@@ -21,6 +21,31 @@ const SYSTEM_NODE = '/usr/bin/node'
 
 const ENDING = 'shutting down; a second signal ends live calls'
 const FREE_PORTS = { AUDIOSOCKET_VISITOR_PORT: '0', AUDIOSOCKET_RESIDENT_PORT: '0', API_PORT: '0' }
+
+test('the embedded Postgres that dies is started again with a remark; without its directory the service ends with 69', async (rig) => {
+  const dataDir = await spoilable(rig)
+  const key = 'a-key-of-this-test-that-is-long-enough'
+  const env = { API_PORT: '0', API_KEY: key, DATA_DIR: dataDir, DRAIN_SECONDS: '1' }
+  const serving = await start(rig, ['serve', '--role', 'web'], env)
+  const { api } = await serving.logged('ready')
+  const postgres = await postmasterOf(dataDir)
+  process.kill(postgres, 'SIGKILL')
+  await serving.logged('the embedded Postgres runs again')
+  const remark = await eventually(async () => {
+    const answer = await fetch(`http://127.0.0.1:${api}/api/status`, {
+      headers: { authorization: `Bearer ${key}`, connection: 'close' },
+    })
+    const { remarks = [] } = (await answer.json()) as { remarks?: { code: string; count?: number }[] }
+    return remarks.find(({ code }) => code === 'database.died')
+  })
+  assert.is(remark.count, 1)
+  const again = await postmasterOf(dataDir)
+  await rename(join(dataDir, 'postgres'), join(dataDir, 'moved'))
+  const { code, err } = await serving.ended
+  assert.is(code, 69)
+  assert.match(err, /directory is gone/)
+  assert.not(isAlive(again), 'a server without its directory is not left behind')
+})
 
 test('serve runs with nothing but a folder, and SIGTERM leaves nothing behind', async (rig) => {
   const data = await createTempDir('porteiro-serve-')

@@ -1,3 +1,4 @@
+import type { WriteStream } from 'node:fs'
 import { readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
@@ -9,7 +10,7 @@ import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { headerOf, readChunks } from '../../src/platform/wav.ts'
 import { failure } from '../rig/failure.ts'
 import { frame } from '../rig/media-stream.ts'
-import { type Rig, suite } from '../rig/rig.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('media: leg recorder')
 const HEADER = 3
@@ -78,7 +79,7 @@ test('what a caller says is left, what it hears is right, from beginning to end'
       ['says', value] as ['says', number],
     ]),
   )
-  assert.is(await legRecorder.close(), values.length * FRAME_MS)
+  assert.is((await legRecorder.close()).ms, values.length * FRAME_MS)
   assert.equal(await read(file), { left: values, right: values.toReversed() })
   assert.equal(await readdir(folder), ['visitor-leg.wav'])
   assert.is((await stat(file)).mode & 0o777, 0o600)
@@ -157,6 +158,31 @@ test('where it cannot be written nothing is left, and the call goes on', async (
   const error = await failure(legRecorder.close())
   assert.is(error.code, 'RECORDING_FAILED')
   assert.equal((await readdir(scratch)).sort(), ['call', 'in-the-way'])
+})
+
+test('a disk that becomes full keeps what was written before', async (rig) => {
+  const { legRecorder, file, folder } = await begin(rig)
+  const out = await (legRecorder as unknown as { stream: Promise<WriteStream> }).stream
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  const { _write: write, _writev: writeAll } = out
+  let room = 2
+  out._write = (chunk, encoding, done) => (room-- > 0 ? write.call(out, chunk, encoding, done) : done(full))
+  out._writev = (chunks, done) => (room-- > 0 ? writeAll!.call(out, chunks, done) : done(full))
+  for (const value of [1, 2, 3]) {
+    const before = out.bytesWritten
+    run(
+      legRecorder,
+      Array.from({ length: 100 }, () => ['says', value] as ['says', number]),
+    )
+    await eventually(() => out.bytesWritten > before || room < 0 || undefined)
+  }
+  const { ms, failure: reason } = await legRecorder.close()
+  assert.is(reason, full)
+  assert.equal(await readdir(folder), ['visitor-leg.wav'])
+  const { left } = await read(file)
+  assert.is(left.length * FRAME_MS, ms)
+  assert.ok(left.length >= 50 && left.length < 250, `${left.length} frames`)
+  assert.is(left[0], 1)
 })
 
 test('what overruns before the file is open leaves neither the file nor its descriptor', async (rig) => {

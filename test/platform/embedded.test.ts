@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstat, readdir, readFile, writeFile } from 'node:fs/promises'
+import { lstat, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import * as assert from 'uvu/assert'
@@ -82,11 +83,13 @@ test('is shared by processes that start together, and stopped by the last to lea
 
 test('starts again after the server itself was killed with clients on it', async (rig) => {
   const dataDir = await spoilable(rig)
-  const first = await open(rig, dataDir)
+  const first = await openElsewhere(rig, dataDir)
   const client = new pg.Client({ connectionString: first.url })
   const lost = new Promise((resolve) => client.on('error', resolve))
   await client.connect()
   await client.query('create table kept as select 1 as n')
+  // nobody is left who would start it again
+  await first.kill()
   process.kill(first.pid, 'SIGKILL')
   // the signal is on its way; until it has arrived the server is as alive as any
   await eventually(() => (isAlive(first.pid) ? undefined : true))
@@ -94,6 +97,50 @@ test('starts again after the server itself was killed with clients on it', async
   assert.is(second.adopted, false)
   assert.equal(await ask(second.url, 'select n from kept'), [{ n: 1 }])
   await lost
+})
+
+test('does not join a dead server whose children still hold its socket', async (rig) => {
+  const dataDir = await initialised()
+  const cluster = join(dataDir, 'postgres')
+  // it takes connections and answers nothing, as the kernel does for a child that has the socket open
+  const child = createServer()
+  rig.defer(() => child.close())
+  child.listen(join(cluster, '.s.PGSQL.5432'))
+  await once(child, 'listening')
+  await writeFile(join(cluster, 'postmaster.pid'), `999999999\n${cluster}\n1\n5432\n${cluster}\n\n\nready\n`)
+  // the child notices that the server is dead
+  child.once('connection', (socket) => {
+    socket.destroy()
+    child.close()
+  })
+  const server = await open(rig, dataDir)
+  assert.is(server.adopted, false)
+  assert.equal(await ask(server.url, 'select 1 as one'), [{ one: 1 }])
+})
+
+test('a server that dies while it is in use is started again at the same place', async (rig) => {
+  const dataDir = await spoilable(rig)
+  const first = await open(rig, dataDir)
+  await ask(first.url, 'create table kept as select 1 as n')
+  process.kill(first.pid, 'SIGKILL')
+  await eventually(() => first.deaths().count > 0 || undefined)
+  assert.equal(await eventually(() => ask(first.url, 'select n from kept').catch(() => undefined)), [
+    { n: 1 },
+  ])
+  assert.instance(first.deaths().last, Date)
+  await first.close()
+  const left = await readFile(join(dataDir, 'postgres/postmaster.pid')).catch(() => 'gone')
+  assert.is(left, 'gone', 'the new server is stopped in the end')
+})
+
+test('says that it can never come back when its directory is gone', async (rig) => {
+  const dataDir = await spoilable(rig)
+  const server = await open(rig, dataDir)
+  await rename(join(dataDir, 'postgres'), join(dataDir, 'elsewhere'))
+  const error = await server.failed
+  assert.equal([error.code, error.exit], ['DATABASE_UNREACHABLE', 69])
+  assert.match(error.message, 'directory is gone')
+  await rename(join(dataDir, 'elsewhere'), join(dataDir, 'postgres'))
 })
 
 test('is not stopped by a process id that now belongs to somebody else', async (rig) => {

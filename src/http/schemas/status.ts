@@ -50,6 +50,11 @@ export const remark = z
         'A port of this extension is not open; the log has the reason. Only for keys for all tenants',
       ),
     z
+      .object({ code: z.literal('database.died'), count: z.number(), since: moment })
+      .describe(
+        'How often the embedded Postgres died since the start of this process, and when it last did; it was started again. Only for keys for all tenants',
+      ),
+    z
       .object({ code: z.literal('process.silent'), node: z.string(), since: moment })
       .describe('A process has no heartbeat and did not sign off. Only for keys for all tenants'),
   ])

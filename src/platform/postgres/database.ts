@@ -4,7 +4,8 @@ import { fail, PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createSecrets, type SecretKeys, type Secrets } from '../secrets.ts'
 import { withTimeout } from '../time.ts'
-import { openEmbedded } from './embedded/embedded.ts'
+import { type Embedded, openEmbedded } from './embedded/embedded.ts'
+import type { Deaths } from './embedded/server-watch.ts'
 import { assertSession, refusedOptions } from './session.ts'
 import { isStartingUp, translate } from './sqlstate.ts'
 
@@ -36,6 +37,10 @@ export interface Database extends Querier {
   /** The first schema of every connection's search_path. */
   readonly schema: string
   readonly embedded: boolean
+  /** How often the embedded server died since the start. */
+  deaths(): Deaths
+  /** Resolves when the embedded server can never come back. */
+  readonly failed: Promise<PorteiroError>
   /** The given URL, or the embedded server's. May contain a password: never log it. */
   readonly url: string
   /** Commits what `run` did, or rolls all of it back when `run` throws. */
@@ -89,18 +94,19 @@ export async function openDatabase({
     await server?.close()
   }
   const secrets = createSecrets(secretKeys)
-  return fromPool(pool, { schema, url, embedded: server !== undefined, secrets, release })
+  return fromPool(pool, { schema, url, server, secrets, release })
 }
 
 interface Origin {
   schema: string
   url: string
-  embedded: boolean
+  /** Undefined: somebody else's server. */
+  server: Embedded | undefined
   secrets: Secrets
   release: () => Promise<void>
 }
 
-function fromPool(pool: pg.Pool, { schema, url, embedded, secrets, release }: Origin): Database {
+function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Origin): Database {
   const target = targetOf(pool)
   let closing: Promise<void> | undefined
 
@@ -152,7 +158,9 @@ function fromPool(pool: pg.Pool, { schema, url, embedded, secrets, release }: Or
     secrets,
     schema,
     url,
-    embedded,
+    embedded: server !== undefined,
+    deaths: () => server?.deaths() ?? { count: 0, last: undefined },
+    failed: server?.failed ?? new Promise(() => {}),
     query: querier(pool),
     transaction,
     close: () => (closing ??= release()),

@@ -129,6 +129,12 @@ const WORDS = {
       `The ports of extension ${gate} are closed: has another program taken them? The log says why`,
     ),
   }),
+  'database.died': ({ count: number, since }) => ({
+    text: tr(
+      `O Postgres embutido caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciado: o registro diz por quê`,
+      `The embedded Postgres died ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}, and was started again: the log says why`,
+    ),
+  }),
   'process.silent': ({ node, since }) => ({
     text: tr(
       `O processo ${node} não dá sinal desde ${moment(since)}`,

@@ -14,6 +14,7 @@ import {
   stopPostmasterSync,
 } from './postmaster.ts'
 import { registerUser, type ServerUser } from './server-users.ts'
+import { type Deaths, watchServer } from './server-watch.ts'
 import {
   AWAY,
   type ClusterLocation,
@@ -32,6 +33,10 @@ export interface Embedded {
   pid: number
   /** Whether the server was already running: another process uses it, or was killed and left it. */
   adopted: boolean
+  /** How often the server died and was started again, and when it last did. */
+  deaths(): Deaths
+  /** Resolves when it can never come back: its directory is gone. */
+  readonly failed: Promise<PorteiroError>
   /** The last to close stops the server. */
   close(): Promise<void>
 }
@@ -69,11 +74,29 @@ export async function openEmbedded({
         cluster = location.cluster
         const server = await reachServer(location, home, source, log)
         sockets = server.postmaster.socketDirectory
+        const watch = watchServer({
+          cluster: location.cluster,
+          pid: server.postmaster.pid,
+          // at the same place: clients keep its address
+          again: () =>
+            withLock(lock, timeoutMs, async () => {
+              const { postmaster } = await reachServer(
+                { ...location, exists: true },
+                home,
+                source,
+                log,
+                sockets,
+              )
+              return postmaster.pid
+            }),
+          log,
+        })
         const shutDown = async () => {
-          await stop(location, server.postmaster, user.leave)
+          const pid = await watch.stop()
+          await stop(location, { ...server.postmaster, pid }, user.leave)
           forget()
         }
-        return handle(server, shutDown, lock, timeoutMs)
+        return { ...handle(server, shutDown, lock, timeoutMs), deaths: watch.deaths, failed: watch.failed }
       } catch (error) {
         await user.leave()
         forget()
@@ -93,7 +116,7 @@ function handle(
   shutDown: () => Promise<void>,
   lock: string,
   timeoutMs: number,
-): Embedded {
+): Omit<Embedded, 'deaths' | 'failed'> {
   let closing: Promise<void> | undefined
   const close = () =>
     withLock(lock, timeoutMs, shutDown).catch((error: NodeJS.ErrnoException) => {
@@ -128,13 +151,19 @@ function abandon({ leaveSync }: ServerUser, cluster: string | undefined, sockets
   if (sockets !== undefined && sockets !== cluster) rmSync(sockets, { recursive: true, force: true })
 }
 
-async function reachServer(location: ClusterLocation, home: string, source: Source, log: Logger) {
+async function reachServer(
+  location: ClusterLocation,
+  home: string,
+  source: Source,
+  log: Logger,
+  sockets?: string,
+) {
   const running = location.exists ? await findPostmaster(location.cluster) : undefined
   if (running) {
     log.info({ pid: running.pid }, 'joined the running embedded Postgres')
     return { postmaster: running, adopted: true }
   }
-  return { postmaster: await startServer(location, home, source, log), adopted: false }
+  return { postmaster: await startServer(location, home, source, log, sockets), adopted: false }
 }
 
 async function startServer(
@@ -142,6 +171,7 @@ async function startServer(
   home: string,
   source: Source,
   log: Logger,
+  before?: string,
 ): Promise<Postmaster> {
   const { cluster, user } = location
   const began = performance.now()
@@ -157,10 +187,10 @@ async function startServer(
     await createCluster(cluster, binaries, user)
   }
   if (location.away) await linkCluster(home, location)
-  const sockets = await socketDirectory(cluster, user)
+  const sockets = before ?? (await socketDirectory(cluster, user))
   if (user && sockets !== cluster) await chown(sockets, user.uid, user.gid)
   const postmaster = await startPostmaster(cluster, binaries, user, sockets).catch(async (error) => {
-    if (sockets !== cluster) await rm(sockets, { recursive: true, force: true })
+    if (sockets !== cluster && before === undefined) await rm(sockets, { recursive: true, force: true })
     throw error
   })
   const ms = Math.round(performance.now() - began)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sleepSync, undoAtExit } from '../../at-exit.ts'
 import { fail } from '../../errors.ts'
+import { withTimeout } from '../../time.ts'
 import type { Binaries } from './binaries.ts'
 import type { User } from './file-access.ts'
 import { SERVER_ENVIRONMENT, spawnFailure } from './initdb.ts'
@@ -64,13 +65,18 @@ export async function findPostmaster(cluster: string): Promise<Postmaster | unde
     if (text === undefined) return undefined
     const postmaster = parse(text)
     // the process id of a server in another container means nothing here, but its socket answers
-    if (await answers(postmaster.socketDirectory)) return postmaster
-    if (!runs(postmaster.pid, cluster)) {
-      if (inspectProcess(postmaster.pid) !== undefined) await remove(path, text)
+    const found = await probe(postmaster.socketDirectory)
+    if (found === 'server') return postmaster
+    // a killed server's children end within seconds, and a server in another container may be slow
+    if (found === 'nothing' && !runs(postmaster.pid, cluster)) {
+      if (inspectProcess(postmaster.pid) !== undefined) {
+        await remove(path, text)
+        await removeSocketLock(postmaster)
+      }
       return undefined
     }
     // it is starting, or it was killed and has not quite ended
-    if (postmaster.status !== 'ready') {
+    if (postmaster.status !== 'ready' && runs(postmaster.pid, cluster)) {
       const ready = await untilReady(cluster, postmaster.pid)
       if (ready) return ready
     }
@@ -79,6 +85,14 @@ export async function findPostmaster(cluster: string): Promise<Postmaster | unde
     }
     await sleep(LOOK_MS)
   }
+}
+
+/** The lock of its socket names the same process, and would keep Postgres from starting in the same way. */
+async function removeSocketLock({ pid, socketDirectory }: Postmaster): Promise<void> {
+  if (!socketDirectory) return
+  const path = join(socketDirectory, `${SOCKET_NAME}.lock`)
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  if (text !== undefined && Number.parseInt(text, 10) === pid) await remove(path, text)
 }
 
 /** Starts the server, detached: it survives a SIGKILL of this process, and a Ctrl-C in the terminal does not reach it. */
@@ -133,7 +147,7 @@ async function untilReady(cluster: string, pid: number): Promise<Postmaster | un
     if (
       postmaster.pid === pid &&
       postmaster.status === 'ready' &&
-      (await answers(postmaster.socketDirectory))
+      (await probe(postmaster.socketDirectory)) === 'server'
     ) {
       return postmaster
     }
@@ -188,19 +202,37 @@ function signalTo(pid: number, signal: NodeJS.Signals): void {
 }
 
 /** The process id may now belong to another program or a zombie: only a postgres on this directory counts. */
-function runs(pid: number, cluster: string): boolean {
+export function runs(pid: number, cluster: string): boolean {
   const found = inspectProcess(pid)
   return found !== undefined && !found.zombie && found.command.includes(`postgres -D ${cluster} `)
 }
 
-async function answers(directory: string | undefined): Promise<boolean> {
-  if (!directory) return false
+/** A client's question for TLS: its length, and the code of PostgreSQL's protocol. Every server answers it with one letter. */
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
+/** Limit in ms for that answer. */
+const REPLY_MS = 2000
+
+/**
+ * What is behind the socket. `silent`: something has it open and does not answer, such as the children of a killed server for a
+ * moment, or a server that hangs.
+ */
+async function probe(directory: string | undefined): Promise<'server' | 'silent' | 'nothing'> {
+  if (!directory) return 'nothing'
   const socket = connect(join(directory, SOCKET_NAME))
   try {
     await once(socket, 'connect')
-    return true
   } catch {
-    return false
+    socket.destroy()
+    return 'nothing'
+  }
+  try {
+    socket.on('error', () => {})
+    socket.write(SSL_REQUEST)
+    const answered = once(socket, 'data').then(() => true)
+    const closed = once(socket, 'close').then(() => false)
+    return (await withTimeout(REPLY_MS, Promise.race([answered, closed]))) ? 'server' : 'silent'
+  } catch {
+    return 'silent'
   } finally {
     socket.destroy()
   }
