@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
@@ -9,6 +10,7 @@ import {
   removeExpiredNodes,
   removeNode,
   silentNodes,
+  type Twin,
   writeNode,
 } from './sql/nodes.ts'
 import { removeOldRequests } from './sql/requests.ts'
@@ -17,6 +19,8 @@ import { removeOldRequests } from './sql/requests.ts'
 const BEAT_MS = 5000
 /** s after which a process counts as silent: two heartbeats were missed. Its lease still holds then. */
 const SILENT_SECONDS = 11
+/** ms between two looks whether a process of the same name lives. */
+const TWIN_POLL_MS = 250
 /** s that rows of dead processes and abandoned requests stay, for fault finding. */
 const TRACE_SECONDS = 3600
 
@@ -68,7 +72,7 @@ export async function enterNodes(options: PresenceOptions) {
   }
 
   await write()
-  const twin = await findTwin(database, instance)
+  const twin = await liveTwin(database, instance)
   if (twin) {
     await removeNode(database, instance)
     const shared = roles.filter((role) => twin.roles.includes(role))
@@ -128,5 +132,19 @@ export async function enterNodes(options: PresenceOptions) {
         log.warn({ reason: reasonOf(error) }, 'the lease of this node was not removed and will expire'),
       )
     },
+  }
+}
+
+/**
+ * The process that has this one's name, once it is proven to live: its lease was renewed while we looked. A process that was just
+ * killed may keep its connection for as long as its last statement runs.
+ */
+async function liveTwin(database: Database, instance: string): Promise<Twin | undefined> {
+  let seen = await findTwin(database, instance)
+  while (seen) {
+    await sleep(TWIN_POLL_MS)
+    const twin = await findTwin(database, instance)
+    if (twin?.instance === seen.instance && twin.seenAt > seen.seenAt) return twin
+    if (twin?.instance !== seen.instance) seen = twin
   }
 }

@@ -6,7 +6,7 @@ import { openTopics } from '../../src/cluster/topics.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { failure } from '../rig/failure.ts'
-import { eventually, suite } from '../rig/rig.ts'
+import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('presence')
 
@@ -43,16 +43,22 @@ test('a process that misses two heartbeats is silent, until one of the same name
   assert.equal(await silent(), [['e', 'worker']])
 })
 
-test('a live process of the same name and role is refused; a killed or draining one, and another role, are not', async (rig) => {
+/** Enters processes of the name `a`. */
+async function openNodesOf(rig: Rig) {
   const database = await openTestDatabase(rig)
-  const enter = async (roles: string[]) => {
+  const enter = async (roles: string[], beatMs = 50) => {
     const instance = randomUUID()
     const topics = await openTopics({ database, instance, log: silentLog() })
     rig.defer(() => topics.close())
-    const presence = await enterNodes({ database, instance, nodeId: 'a', roles, log: silentLog() })
+    const presence = await enterNodes({ database, instance, nodeId: 'a', roles, log: silentLog(), beatMs })
     rig.defer(() => presence.leave())
     return { presence, topics }
   }
+  return { database, enter }
+}
+
+test('a live process of the same name and role is refused; a killed or draining one, and another role, are not', async (rig) => {
+  const { database, enter } = await openNodesOf(rig)
   const first = await enter(['voice', 'worker'])
   const status = { status: 'running' }
   await first.presence.describe(() => status)
@@ -74,6 +80,14 @@ test('a live process of the same name and role is refused; a killed or draining 
     return rows.length === 0 ? true : undefined
   })
   await enter(['voice'])
+})
+
+test('a killed process whose last statement still runs is waited for, not refused', async (rig) => {
+  const { enter } = await openNodesOf(rig)
+  const killed = await enter(['voice'], 600_000)
+  const entering = enter(['voice'])
+  await killed.topics.close()
+  await entering
 })
 
 test.run()

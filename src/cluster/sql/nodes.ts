@@ -58,16 +58,20 @@ export function silentNodes(
   )
 }
 
+export interface Twin {
+  instance: string
+  roles: string[]
+  seenAt: Date
+}
+
 /**
  * Another process of the same name with one of the same roles, that started before and is alive: its lease holds, and its
- * connection is there. A killed process leaves pg_stat_activity at once, so its successor need not wait for the lease.
+ * connection is there. A killed process leaves pg_stat_activity when its last statement ends, so its successor need not wait for
+ * the lease. `seenAt` moves with each heartbeat.
  */
-export async function findTwin(
-  database: Querier,
-  instance: string,
-): Promise<{ instance: string; roles: string[] } | undefined> {
-  const [twin] = await database.query<{ instance: string; roles: string[] }>(
-    `select o.instance, o.roles from nodes n join nodes o on o.node_id = n.node_id and o.instance <> n.instance
+export async function findTwin(database: Querier, instance: string): Promise<Twin | undefined> {
+  const [twin] = await database.query<Twin>(
+    `select o.instance, o.roles, o.seen_at as "seenAt" from nodes n join nodes o on o.node_id = n.node_id and o.instance <> n.instance
      where n.instance = $1 and o.roles && n.roles and o.seen_at > now() - interval '${LEASE_SECONDS} seconds'
        and coalesce(o.status->>'status', '') <> 'draining'
        and (o.status is not null or (o.started_at, o.instance) < (n.started_at, n.instance))
