@@ -407,7 +407,8 @@ inChromium('thousands of calls are a few rows, and one that arrives moves nothin
     await eventually(async () => ((await height()) !== known ? true : undefined))
   }
   assert.ok((await rows.count()) < 60, `${await rows.count()} rows`)
-  assert.is(await page.evaluate('window.shift'), 0)
+  // a clock that becomes one digit wider scores 0.0001; a row that pushes others scores a hundred times that
+  assert.ok((await page.evaluate<number>('window.shift')) < 0.001)
   for (const { id, hangUp } of [first, second]) {
     hangUp()
     await house.ending(id)

@@ -42,7 +42,7 @@ const SETTINGS = {
   listen_addresses: '',
   port: '5432',
   shared_buffers: '64MB',
-  max_connections: '100',
+  max_connections: '200',
   max_wal_size: '256MB',
   timezone: 'UTC',
   log_timezone: 'UTC',
