@@ -2,6 +2,7 @@ import { createActor, type EventObject, fromCallback, fromPromise } from 'xstate
 import {
   type ContactStep,
   type Deadline,
+  type GateAnswer,
   type LegEvent,
   type LegRef,
   type Matched,
@@ -57,6 +58,8 @@ const machine = provideCall({
   tone: lasting(),
   bridge: lasting(),
   sayBoth: fromPromise(async () => ({ beganAt: 0 })),
+  commitDecision: fromPromise(async () => {}),
+  openGate: fromPromise<GateAnswer, { callId: string }>(async () => 'opened'),
 })
 
 /** A call as the service makes it, watched by the observer that every call has, on ports that answer at once. */

@@ -93,9 +93,9 @@ export const callMachine = setup({
       enqueue.sendTo('contact', { type: 'line.ended', how })
     }),
     closeLine: assign(({ context }) => lineOver(context, context.decision ? 'decided' : 'concluded')),
-    decide: assign(({ self }, { verdict, by, via }: Omit<Decision, 'at'>) => ({
-      ending: { outcome: verdict, reason: null },
-      decision: { verdict, by, via, at: clockOf(self).now() },
+    decide: assign(({ self }, { at, ...given }: Omit<Decision, 'at'> & { at?: number | undefined }) => ({
+      ending: { outcome: given.verdict, reason: null },
+      decision: { ...given, at: at ?? clockOf(self).now() },
     })),
     tellLegs: enqueueActions(({ context, enqueue }, type: 'leg.hangUp' | 'call.restored') => {
       for (const role of context.legs) enqueue.sendTo(`${role}Leg`, { type })
@@ -152,7 +152,7 @@ export const callMachine = setup({
     'resident.hungUp': { actions: drop('resident') },
     'decision.given': {
       target: '.concluding',
-      actions: { type: 'decide', params: ({ event: { verdict, by, via } }) => ({ verdict, by, via }) },
+      actions: { type: 'decide', params: ({ event: { type: _, ...given } }) => given },
     },
     'leg.hangUp': {
       guard: { type: 'isHere', params: ({ event }) => event.role },
@@ -499,15 +499,18 @@ export const callMachine = setup({
       invoke: {
         src: 'concluding',
         id: 'concluding',
-        input: ({ context: { callId, ending, settings } }) => ({
+        input: ({ context: { callId, ending, decision, settings } }) => ({
           callId,
           ending: ending!,
+          decision,
           hangupDelayMs: settings.hangupDelayMs,
         }),
         // whatever broke, the legs are hung up
         onError: { actions: { type: 'tellLegs', params: 'leg.hangUp' } },
       },
       on: {
+        'call.restored': { actions: [RESTORE_LEGS, sendTo('concluding', ({ event }) => event)] },
+        'gate.answered': { actions: assign({ gate: ({ event }) => event.answer }) },
         'legs.hangUp': { actions: { type: 'tellLegs', params: 'leg.hangUp' } },
         'visitor.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'resident.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },

@@ -1,30 +1,44 @@
 import { assign, sendParent, setup } from 'xstate'
 import { clockOf } from './clock.ts'
-import { deadline } from './deadline.ts'
-import { type Ending, goodbye } from './outcome.ts'
-import { sayBoth } from './speech.ts'
+import { deadline, inMs } from './deadline.ts'
+import { type Decision, type Ending, type GateAnswer, goodbye } from './outcome.ts'
+import { port } from './port.ts'
+import { say, sayBoth } from './speech.ts'
+
+/** ms for the gate to answer before the visitor hears that it does not; it may still open later. */
+const GATE_MS = 2000
+/** ms of silence before a visitor hears that it takes a moment. */
+const SILENCE_MS = 600
+const GATE_SILENT = [{ type: 'hearGate', params: 'failed' }, 'tellGate'] as const
 
 export interface ConcludingInput {
   callId: string
   ending: Ending
+  decision: Decision | null
   /** Minimum ms between the start of both goodbyes and the hangup. */
   hangupDelayMs: number
 }
 
 export interface ConcludingContext extends ConcludingInput {
+  /** The answer of the gate to a visitor who was let in. */
+  gate: GateAnswer | null
   /** When both goodbyes had begun, ms since the epoch. */
   farewellAt: number
 }
 
-/** We closed a leg because the other side did not. */
-export type ConcludingEvent = { type: 'leg.forced' }
+export type ConcludingEvent =
+  /** We closed a leg because the other side did not. */
+  | { type: 'leg.forced' }
+  /** Once, after the call was restored from its snapshot. */
+  | { type: 'call.restored' }
 
-/** What this machine asks of its call. */
-export type ConcludingCommand = { type: 'legs.hangUp' }
+/** What this machine tells its call. */
+export type ConcludingCommand = { type: 'legs.hangUp' } | { type: 'gate.answered'; answer: GateAnswer }
 
 /**
- * The end of a call: both legs hear their whole goodbye, then get 0x00. The call ends when its legs are gone, whatever the
- * state of this machine.
+ * The end of a call: a decision is durable before anybody hears of it, and the gate has answered before the visitor hears that it
+ * opens. Both legs hear their whole goodbye, then get 0x00. The call ends when its legs are gone, whatever the state of this
+ * machine.
  */
 export const concludingMachine = setup({
   types: {
@@ -32,20 +46,92 @@ export const concludingMachine = setup({
     context: {} as ConcludingContext,
     events: {} as ConcludingEvent,
   },
-  actors: { sayBoth, deadline },
+  actors: {
+    say,
+    sayBoth,
+    deadline,
+    /** Resolves when the decision and all that follows from it are durable. */
+    commitDecision: port<void, { callId: string }>('commitDecision'),
+    /** Tells the gate, and resolves with its answer. */
+    openGate: port<GateAnswer, { callId: string }>('openGate'),
+  },
   actions: {
     hangUpLegs: sendParent((): ConcludingCommand => ({ type: 'legs.hangUp' })),
+    hearGate: assign((_, gate: GateAnswer) => ({ gate })),
+    tellGate: sendParent(
+      ({ context }): ConcludingCommand => ({ type: 'gate.answered', answer: context.gate! }),
+    ),
+  },
+  guards: {
+    isDecided: ({ context }) => context.decision !== null,
+    isAuthorized: ({ context }) => context.decision?.verdict === 'authorized',
   },
 }).createMachine({
   id: 'concluding',
-  context: ({ input }) => ({ ...input, farewellAt: 0 }),
-  initial: 'farewell',
+  context: ({ input }) => ({ ...input, gate: null, farewellAt: 0 }),
+  initial: 'beginning',
   states: {
+    beginning: { always: [{ guard: 'isDecided', target: 'committing' }, { target: 'farewell' }] },
+    committing: {
+      description: 'nobody hears of the decision before it is durable',
+      invoke: {
+        src: 'commitDecision',
+        id: 'commitDecision',
+        input: ({ context: { callId } }) => ({ callId }),
+        onDone: [{ guard: 'isAuthorized', target: 'opening' }, { target: 'farewell' }],
+        // a gate that nobody may be told of stays closed
+        onError: [
+          { guard: 'isAuthorized', target: 'farewell', actions: GATE_SILENT },
+          { target: 'farewell' },
+        ],
+      },
+    },
+    opening: {
+      description: 'the words follow the gate',
+      invoke: [
+        {
+          src: 'openGate',
+          id: 'openGate',
+          input: ({ context: { callId } }) => ({ callId }),
+          onDone: {
+            target: 'farewell',
+            actions: [{ type: 'hearGate', params: ({ event }) => event.output }, 'tellGate'],
+          },
+          onError: { target: 'farewell', actions: GATE_SILENT },
+        },
+        {
+          src: 'deadline',
+          id: 'gateDeadline',
+          input: ({ self }) => inMs(self, GATE_MS),
+          onDone: { target: 'farewell', actions: GATE_SILENT },
+        },
+      ],
+      // what the gate was told is asked again, with new time
+      on: { 'call.restored': { target: 'opening', reenter: true } },
+      initial: 'quiet',
+      states: {
+        quiet: {
+          invoke: {
+            src: 'deadline',
+            id: 'silence',
+            input: ({ self }) => inMs(self, SILENCE_MS),
+            onDone: 'telling',
+          },
+        },
+        telling: {
+          invoke: {
+            src: 'say',
+            id: 'sayOneMoment',
+            input: ({ context: { callId } }) => ({ callId, role: 'visitor', pieces: ['one-moment'] }),
+          },
+        },
+      },
+    },
     farewell: {
       invoke: {
         src: 'sayBoth',
         id: 'sayGoodbye',
-        input: ({ context }) => ({ callId: context.callId, words: goodbye(context.ending) }),
+        input: ({ context: { callId, ending, gate } }) => ({ callId, words: goodbye(ending, gate) }),
         onDone: { target: 'lingering', actions: assign({ farewellAt: ({ event }) => event.output.beganAt }) },
         // the call ends without the words
         onError: { target: 'lingering', actions: assign({ farewellAt: ({ self }) => clockOf(self).now() }) },

@@ -36,7 +36,15 @@ export { type Deadline, deadline, inMs } from './deadline.ts'
 export { type DeliveryContext, type DeliveryEvent, type DeliveryInput, deliveryMachine } from './delivery.ts'
 export { type HungUp, type LegEvent, type LegInput, type LegRef, legMachine } from './leg.ts'
 export { type ListeningInput, type ListeningOutput, listeningMachine } from './listening.ts'
-export { type Decision, type Ending, goodbye, OUTCOMES, type Outcome, type Reason } from './outcome.ts'
+export {
+  type Decision,
+  type Ending,
+  type GateAnswer,
+  goodbye,
+  OUTCOMES,
+  type Outcome,
+  type Reason,
+} from './outcome.ts'
 export { lastingPort, port } from './port.ts'
 export { type CallPorts, provideCall } from './provide.ts'
 export {

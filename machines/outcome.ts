@@ -59,8 +59,15 @@ export const BY_MISSING: Record<Missed, Ending> = {
   unreachable: { outcome: 'unreachable', reason: 'no-contact' },
 }
 
+/**
+ * What became of the command to open: the gate acknowledged it, it was sent to a gate that acknowledges nothing, the entrance has no
+ * gate, or the gate did not answer in time.
+ */
+export type GateAnswer = 'opened' | 'sent' | 'none' | 'failed'
+
 /** The goodbye that each leg hears for an ending. */
-export function goodbye({ outcome, reason }: Ending): Record<Role, Piece[]> {
+export function goodbye({ outcome, reason }: Ending, gate: GateAnswer | null = null): Record<Role, Piece[]> {
+  if (outcome === 'authorized' && gate === 'failed') return GATE_SILENT
   const special = reason ? BY_REASON[reason] : undefined
   return special ?? BY_OUTCOME[outcome]
 }
@@ -69,6 +76,8 @@ const words = (visitor: string, resident: string): Record<Role, Piece[]> => ({
   visitor: [`farewell-visitor-${visitor}`],
   resident: [`farewell-resident-${resident}`],
 })
+
+const GATE_SILENT = words('gate-silent', 'gate-silent')
 
 const BY_OUTCOME: Record<Outcome, Record<Role, Piece[]>> = {
   authorized: words('authorized', 'authorized'),

@@ -7,6 +7,7 @@ import { contactMachine } from './contact.ts'
 import type { Deadline } from './deadline.ts'
 import { type LegEvent, type LegRef, legMachine } from './leg.ts'
 import { listeningMachine } from './listening.ts'
+import type { GateAnswer } from './outcome.ts'
 import { type Greeting, provingMachine, type ScreeningFact } from './proving.ts'
 import { questionMachine } from './question.ts'
 import { reassuringMachine } from './reassuring.ts'
@@ -47,6 +48,8 @@ export interface CallPorts {
   hear: CallbackActorLogic<EventObject, LegRef, LegEvent>
   hangUp: PromiseActorLogic<void, LegRef>
   release: PromiseActorLogic<void, LegRef>
+  commitDecision: PromiseActorLogic<void, { callId: string }>
+  openGate: PromiseActorLogic<GateAnswer, { callId: string }>
 }
 
 /** The call machine, or a variant of it, and every machine below it, with these ports. */
@@ -54,7 +57,7 @@ export function provideCall(ports: CallPorts): typeof callMachine
 export function provideCall<Variant extends AnyStateMachine>(ports: CallPorts, variant: Variant): Variant
 export function provideCall(ports: CallPorts, variant: AnyStateMachine = callMachine): AnyStateMachine {
   const { deadline, say, sayBoth, record, listen, listenToAnswer, listenToGreeting, screen, findUnit } = ports
-  const { match, dial, ring, ask, tone, bridge, hear, hangUp, release } = ports
+  const { match, dial, ring, ask, tone, bridge, hear, hangUp, release, commitDecision, openGate } = ports
   const unit = unitMachine.provide({
     actors: {
       say,
@@ -89,7 +92,7 @@ export function provideCall(ports: CallPorts, variant: AnyStateMachine = callMac
       }),
       proving: provingMachine.provide({ actors: { say, deadline, listenToGreeting, screen } }),
       talk: talkMachine.provide({ actors: { sayBoth, bridge, deadline } }),
-      concluding: concludingMachine.provide({ actors: { sayBoth, deadline } }),
+      concluding: concludingMachine.provide({ actors: { say, sayBoth, deadline, commitDecision, openGate } }),
     },
   })
 }

@@ -1,6 +1,6 @@
 import type { ContactFact, ContactStep, EndedAttempt, LineEnd, OpenAttempt } from './contact.ts'
 import type { LegFact } from './leg.ts'
-import type { Decision, Ending, Outcome, Reason } from './outcome.ts'
+import type { Decision, Ending, GateAnswer, Outcome, Reason } from './outcome.ts'
 import type { AnswerCheck } from './proving.ts'
 import type { Verdict } from './resident.ts'
 import type { Recording, Role } from './speech.ts'
@@ -71,6 +71,8 @@ export interface CallContext extends CallInput {
   isOverdue: boolean
   ending: Ending | null
   decision: Decision | null
+  /** The gate's answer to a visitor who was let in; null before. */
+  gate: GateAnswer | null
   answeredAt: number | null
   /** When a person was known to be on the line that was proven last, ms since the epoch. */
   provenAt: number | null
@@ -84,7 +86,9 @@ export type CallEvent =
   | { type: 'resident.joined'; attemptId?: string | null }
   /** Once, after the call was restored from its snapshot: the prompt or recording in progress was cut off. */
   | { type: 'call.restored' }
-  | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via'] }
+  /** `at` of a decision that another process has kept; absent: now. */
+  | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via']; at?: number }
+  | { type: 'gate.answered'; answer: GateAnswer }
   | { type: 'leg.hangUp'; role: Role }
   | { type: 'legs.hangUp' }
   | { type: 'call.end'; reason: 'closing' | 'fault' }
@@ -114,6 +118,7 @@ export function newVisit(input: CallInput): CallContext {
     isOverdue: false,
     ending: null,
     decision: null,
+    gate: null,
     answeredAt: null,
     provenAt: null,
   }

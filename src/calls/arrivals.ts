@@ -1,5 +1,5 @@
 import type { SnapshotFrom } from 'xstate'
-import type { contactMachine } from '../../machines/index.ts'
+import type { contactMachine, Decision } from '../../machines/index.ts'
 import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
 import type { ErrorCode } from '../platform/errors.ts'
@@ -20,6 +20,8 @@ export interface Beginning {
   seq: number
   /** Whether the UUID was used before by a call that cannot go on; `unsure`: nobody can tell. */
   again?: Again
+  /** A decision that was kept before the call was lost: it stands. */
+  decision?: Decision | null
   restored?: RestoredVisit
 }
 
@@ -105,14 +107,17 @@ export function createArrivals(options: ArrivalsOptions) {
     const arrival = await held(arrived, recall(arrived))
     waiting.delete(arrived.uuid)
     if (closing.aborted) return media.reject(arrived.leg)
-    if (arrival.is === 'restored') return begin(arrived, { seq: arrival.seq, restored: arrival.visit })
+    if (arrival.is === 'restored') {
+      const { seq, decision, visit: restored } = arrival
+      return begin(arrived, { seq, decision, restored })
+    }
     if (arrival.is === 'ended') {
       ended.add(arrived.uuid)
       return refuseEnded(arrived)
     }
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
     if (isDraining()) return media.reject(arrived.leg, 'service-closing')
-    begin(arrived, { seq: arrival.seq, again: arrival.again })
+    begin(arrived, { seq: arrival.seq, again: arrival.again, decision: arrival.decision })
   }
 
   const isHere = ({ uuid }: ArrivedLeg) => find(uuid) !== undefined || findTelephone(uuid) !== undefined

@@ -1,4 +1,4 @@
-import { type CallOutput, stateName } from '../../machines/index.ts'
+import { type CallOutput, type Decision, stateName } from '../../machines/index.ts'
 import type { LiveCall } from './call.ts'
 import type { CallRow } from './sql/calls.ts'
 
@@ -20,6 +20,18 @@ export function rowOf(call: LiveCall, nodeId: string): CallRow {
     decision: signed(call, context.decision),
     durations: null,
   }
+}
+
+/** A call with its decision, and what tells it from an earlier one under its UUID. */
+export interface DecidedCall extends CallRow {
+  decision: Decision
+  beginning?: string | undefined
+}
+
+/** The call must have a decision. */
+export function decidedOf(call: LiveCall, nodeId: string): DecidedCall {
+  const { decision, beginning } = call.actor.getSnapshot().context
+  return { ...rowOf(call, nodeId), decision: signed(call, decision!), beginning }
 }
 
 /** A decision under the name of whoever pressed the key: a telephone of the page is no resident's. */

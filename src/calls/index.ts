@@ -6,6 +6,7 @@
  */
 export type { LiveCall } from './call.ts'
 export { createCallEffects } from './call-effects.ts'
+export type { DecidedCall } from './call-row.ts'
 export { type Command, createCommands, createRouting, type Routing } from './commands.ts'
 export { deadline } from './deadline.ts'
 export { createEndedCalls } from './ended.ts'
@@ -23,6 +24,7 @@ export {
   endedSince,
   eventsOf,
   findCall,
+  keepDecision,
   listCalls,
   writeBatch,
 } from './sql/calls.ts'

@@ -8,7 +8,7 @@ import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import { type Beginning, createArrivals } from './arrivals.ts'
 import type { CalledTelephone, LiveCall } from './call.ts'
-import { actsFor, closedOutput, placeOf, rowOf, signed } from './call-row.ts'
+import { actsFor, closedOutput, type DecidedCall, decidedOf, placeOf, rowOf, signed } from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
 import { createLeg } from './leg.ts'
@@ -30,6 +30,8 @@ interface CallsOptions {
   media: Pick<MediaPort, 'open' | 'hold' | 'reject' | 'relay' | 'forgetCall'>
   ended: EndedCalls
   journal: Journal
+  /** Called when a visitor who was let in hears that the gate does not answer. */
+  onGateFailed: (call: DecidedCall) => void
   /** Undefined if calls do not outlive their process. */
   snapshots?: Snapshots | undefined
   /** Called for each call that broke. */
@@ -61,13 +63,15 @@ export function createCalls(options: CallsOptions) {
     releasing: boolean
     /** Its decision is in the journal. */
     decided: boolean
+    /** The gate's answer is in the journal. */
+    answered: boolean
     /** Number of ended attempts in the journal. */
     attempts: number
     /** The unit in its row. */
     unitId: string | undefined
   }
 
-  const begin = (arrived: ArrivedLeg, { seq: first, again, restored }: Beginning) => {
+  const begin = (arrived: ArrivedLeg, { seq: first, again, decision, restored }: Beginning) => {
     const { uuid: id } = arrived
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
@@ -123,6 +127,7 @@ export function createCalls(options: CallsOptions) {
       finish: resolve,
       releasing: false,
       decided: false,
+      answered: false,
       attempts: 0,
       unitId: undefined,
       note,
@@ -137,7 +142,10 @@ export function createCalls(options: CallsOptions) {
     else note('started', null, place)
     connect(call, arrived)
     actor.subscribe({
-      next: () => noteAttempts(call),
+      next: () => {
+        noteAttempts(call)
+        noteGate(call)
+      },
       complete: () => void release(call, actor.getSnapshot().output),
       error: (error) => {
         log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
@@ -149,14 +157,20 @@ export function createCalls(options: CallsOptions) {
     if (restored) {
       const { instance, nodeId: node, silentMs } = restored.before
       log.info({ ...facts, from: node, from_instance: instance, silent_ms: silentMs }, 'call restored')
-      return resume(call)
+      resume(call)
+    } else {
+      // the visitor may have said all of this before
+      if (again === 'used') call.preface = [APOLOGY]
+      if (again)
+        log.warn(
+          { ...facts, again },
+          'a call begins anew under a UUID that was, or may have been, used before',
+        )
+      log.info(facts, 'call started')
+      actor.start()
     }
-    // the visitor may have said all of this before
-    if (again === 'used') call.preface = [APOLOGY]
-    if (again)
-      log.warn({ ...facts, again }, 'a call begins anew under a UUID that was, or may have been, used before')
-    log.info(facts, 'call started')
-    actor.start()
+    // the snapshot is older than the decision, or cannot be restored: nobody is asked again
+    if (decision && !actor.getSnapshot().context.decision) actor.send({ type: 'decision.given', ...decision })
   }
 
   /** Starts the machines in their restored states; a prompt or recording in progress was cut off. */
@@ -164,7 +178,9 @@ export function createCalls(options: CallsOptions) {
     const { actor } = call
     const { promise, resolve } = Promise.withResolvers<void>()
     call.resuming = promise
-    call.attempts = actor.getSnapshot().context.ended.length
+    const { ended, gate } = actor.getSnapshot().context
+    call.attempts = ended.length
+    call.answered = gate !== null
     actor.start()
     actor.send({ type: 'call.restored' })
     call.resuming = undefined
@@ -250,6 +266,14 @@ export function createCalls(options: CallsOptions) {
     const { verdict, by, via } = signed(call, decision)
     // a restored call tells it again: its moment stays, and with it the command's id and age
     call.note('decided', null, { ...placeOf(call), verdict, by, via }, new Date(decision.at))
+  }
+
+  const noteGate = (call: Entry) => {
+    const { gate } = call.actor.getSnapshot().context
+    if (!gate || call.answered) return
+    call.answered = true
+    call.note(`gate.${gate}`, null, placeOf(call))
+    if (gate === 'failed') options.onGateFailed(decidedOf(call, nodeId))
   }
 
   const find = (callId: string): LiveCall | undefined => live.get(callId)

@@ -1,10 +1,10 @@
 /**
- * Opening gates: targets (where a tenant's gates are), the command when a call is authorized, its channel over AMQP or webhook,
- * and its audit. Owns the SQL of gates and gate_commands.
- * Never: opens late (30 s after the decision), or twice with different ids.
+ * Opening gates: targets (where a tenant's gates are), decisions (durable first, then the command and the gate's answer), the
+ * command's channel over AMQP or webhook, and its audit. Owns the SQL of gates and gate_commands.
+ * Never: opens late (30 s after the decision), twice with different ids, or before the decision is durable.
  */
 export { createGatePublisher } from './amqp.ts'
-export { commandIdOf, createGateOpening, openGate } from './opening.ts'
+export { commandIdOf, type Decisions, openDecisions } from './decisions.ts'
 export { createGateReplies, createGateSender } from './sender.ts'
 export {
   deleteGate,
@@ -13,6 +13,7 @@ export {
   GATE_SECRETS,
   type GateInput,
   hasGates,
+  listFailingGates,
   listGateCommands,
   listGateIds,
   listGates,

@@ -34,19 +34,14 @@ interface GateOptions {
   now?: () => number
 }
 
+export type GateSender = ReturnType<typeof createGateSender>
+
 /**
  * Sends the command to open a gate. Never late: an expired command is not sent, the time left limits each attempt and the
  * message's life in RabbitMQ, and the command names its end. Never twice in effect: the gate recognises a copy by the command's
  * id, and a command that was sent is not repeated.
  */
-export function createGateSender({
-  database,
-  targets,
-  http,
-  publisher,
-  log,
-  now,
-}: GateOptions): ChannelSender {
+export function createGateSender({ database, targets, http, publisher, log, now }: GateOptions) {
   const audit = createAudit({ database, log })
   const counters = createCounters({ database, log })
 
@@ -55,7 +50,7 @@ export function createGateSender({
     content: GateContent,
     counter: number,
     leftMs: number,
-    { signal }: Attempt,
+    { signal }: Pick<Attempt, 'signal'>,
   ): Promise<Accepted> => {
     const answer = await http.post(gate.url!, {
       headers: { 'content-type': 'application/json', 'user-agent': 'porteiro' },
@@ -67,7 +62,6 @@ export function createGateSender({
     })
     const refused = refusalOf(new URL(gate.url!).host, answer)
     if (refused) throw refused
-    await audit(content.id, 'acknowledged', { status: answer.status }, 'acknowledged')
     return { providerId: content.id, status: answer.status }
   }
 
@@ -78,57 +72,78 @@ export function createGateSender({
     leftMs: number,
   ): Promise<Accepted> => {
     if (!publisher) throw undelivered('GATE_OFF', {}, { final: true })
-    const { exchange, routingKey } = gate
     const body = Buffer.from(JSON.stringify(content))
+    const { exchange, routingKey } = gate
     await publisher.publish(exchange!, routingKey!, body, {
       gate: { tenantId: gate.tenantId, gateId: gate.id },
       signed: { id: content.id, secrets: secretsOf(gate), counter },
       expirationMs: leftMs,
     })
-    await audit(content.id, 'sent', { exchange, routing_key: routingKey }, 'sent')
     return { providerId: content.id }
+  }
+
+  /** One attempt, without a record of it. Rejects with a DeliveryError. */
+  const tell = async (
+    gate: GateTarget,
+    content: GateContent,
+    leftMs: number,
+    attempt: Pick<Attempt, 'signal'>,
+  ): Promise<Accepted> => {
+    try {
+      const began = performance.now()
+      // each attempt has a number of its own: a controller that sees one twice sees a replay
+      const counter = await counters(gate.tenantId, gate.id)
+      // checked last, because the steps before take time
+      const left = leftMs - (performance.now() - began)
+      if (left <= 0) throw undelivered('GATE_LATE', { ms: -left }, { final: true })
+      return await (gate.kind === 'amqp'
+        ? publish(gate, content, counter, left)
+        : post(gate, content, counter, left, attempt))
+    } catch (error) {
+      throw repeatable(error)
+    }
+  }
+
+  const send = async (message: Message, attempt: Attempt): Promise<Accepted> => {
+    const content = contentOf(gateContent, message)
+    const facts = { attempt: attempt.number, gate: message.to }
+    try {
+      const done = await audit.read(content.id)
+      const readAt = performance.now()
+      if (done && done.status !== 'wanted') {
+        await audit(content.id, 'not repeated', facts)
+        return { providerId: content.id }
+      }
+      const gate = await targets.find(message.tenantId, message.to)
+      if (!gate) {
+        throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
+      }
+      const leftMs =
+        done && !now
+          ? done.leftMs - (performance.now() - readAt)
+          : leftOf(message, content) - (now ?? Date.now)()
+      if (leftMs <= 0) throw undelivered('GATE_LATE', { ms: -leftMs }, { final: true })
+      const accepted = await tell(gate, content, leftMs, attempt)
+      const { exchange, routingKey: routing_key } = gate
+      if (gate.kind === 'amqp') await audit(content.id, 'sent', { exchange, routing_key }, 'sent')
+      else await audit(content.id, 'acknowledged', { status: accepted.status }, 'acknowledged')
+      return accepted
+    } catch (error) {
+      const failed = repeatable(error)
+      const { code, status } = failed
+      await audit(content.id, 'failed', { ...facts, code, ...(status && { status }) })
+      throw failed
+    }
   }
 
   return {
     channel: 'gate',
-    async send(message, attempt) {
-      const content = contentOf(gateContent, message)
-      const facts = { attempt: attempt.number, gate: message.to }
-      try {
-        const done = await audit.read(content.id)
-        const readAt = performance.now()
-        if (done && done.status !== 'wanted') {
-          await audit(content.id, 'not repeated', facts)
-          return { providerId: content.id }
-        }
-        // each attempt has a number of its own: a controller that sees one twice sees a replay
-        const [gate, counter] = await Promise.all([
-          targets.find(message.tenantId, message.to),
-          counters(message.tenantId, message.to),
-        ])
-        if (!gate) {
-          throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
-        }
-        // checked last, because the steps before take time
-        const leftMs =
-          done && !now
-            ? done.leftMs - (performance.now() - readAt)
-            : leftOf(message, content) - (now ?? Date.now)()
-        if (leftMs <= 0) throw undelivered('GATE_LATE', { ms: -leftMs }, { final: true })
-        return await (gate.kind === 'amqp'
-          ? publish(gate, content, counter, leftMs)
-          : post(gate, content, counter, leftMs, attempt))
-      } catch (error) {
-        const failed = repeatable(error)
-        const { code, status } = failed
-        await audit(content.id, 'failed', { ...facts, code, ...(status && { status }) })
-        throw failed
-      }
-    },
+    tell,
+    send,
     async close() {
       await publisher?.close()
     },
-  }
+  } as const satisfies ChannelSender & Record<string, unknown>
 }
 
 /** None for an AMQP gate that an older version wrote. */

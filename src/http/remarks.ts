@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { countShutWindows, listExtensions, listHeldNumbers, MAIN_TENANT } from '../directory/index.ts'
-import { listGateIds, MAIN_GATE } from '../gates/index.ts'
+import { listFailingGates, listGateIds, MAIN_GATE } from '../gates/index.ts'
 import { countRetrying, listPauses, OWN_ENDPOINT, pausedEndpoints, readBreaker } from '../outbound/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -48,7 +48,8 @@ async function storedRemarks(
   tenantId: string | null,
 ): Promise<Remark[]> {
   const own = tenantId ?? undefined
-  const [pauses, retrying, paused, held, shut, mismatched, environment] = await Promise.all([
+  const [failing, pauses, retrying, paused, held, shut, mismatched, environment] = await Promise.all([
+    listFailingGates(database, { tenantId: own, limit: MOST }),
     listPauses(database, own),
     countRetrying(database, own),
     pausedEndpoints(database, { tenantId: own, limit: MOST }),
@@ -61,6 +62,9 @@ async function storedRemarks(
   ])
   const waitMs = environment?.waitMs ?? 0
   return [
+    ...failing.map(
+      ({ tenantId: tenant, gateId: gate, since }): Remark => ({ code: 'gate.failed', gate, tenant, since }),
+    ),
     ...pauses.map(
       (pause): Remark => ({
         code: 'sending.paused',

@@ -1,9 +1,10 @@
+import type { Decision } from '../../machines/index.ts'
 import type { EventRow } from '../calls/index.ts'
 import { canonicalNumber, findUnreached } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/index.ts'
+import type { Database, Transaction } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
 import { startCallEventSweep } from './call-event-sweep.ts'
 import type { Trouble, TroubledEndpoint } from './channels/webhook.ts'
@@ -55,7 +56,8 @@ export interface CallEventMessagesOptions {
 /** One message, or several, that a call event leads to. `facts` are for the log. */
 interface Owed {
   facts: object
-  run: () => Promise<void>
+  /** Enqueues it, as a part of the transaction if there is one. */
+  run: (transaction?: Transaction) => Promise<void>
 }
 
 /** Where a call event happened, as the journal has it. */
@@ -67,6 +69,20 @@ export interface CallPlace {
   /** Of a call that began anew under a used UUID; absent for the first. */
   beginning?: string | undefined
 }
+
+/** A gate command that opened nothing. */
+interface FailedCommand {
+  id: string
+  callId: string | null
+  tenantId: string
+  gateId: string
+  unitNumber: string | null
+  by: string
+  via: string
+  decidedAt: Date
+}
+
+export type CallEventMessages = ReturnType<typeof createCallEventMessages>
 
 /** A ringing that an outside dialler must do (CLICKTOCALL=manual). */
 export interface WantedResident {
@@ -80,8 +96,9 @@ export interface WantedResident {
 }
 
 /**
- * Turns call events into messages: `call.started`, `call.decided`, `call.ended` for the tenant's endpoints, and a note to
- * residents who were not reached. It follows the journal and never delays it; a sweep finds what a killed process left undone. No message has what was said in the call.
+ * Turns call events into messages: `call.started`, `call.decided`, `call.ended`, `gate.failed` for the tenant's endpoints, and a
+ * note to residents who were not reached. It follows the journal and never delays it; a sweep finds what a killed process left
+ * undone. No message has what was said in the call.
  */
 export function createCallEventMessages(options: CallEventMessagesOptions) {
   const { outbound, database, accounts, ownEndpoint, sweeps, everyMs, locale, log, now = Date.now } = options
@@ -95,20 +112,16 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
   ): Owed => {
     const { key, ...rest } = extra
     const facts = { tenant: tenantId, event: content.type, ...(rest.callId && { call_id: rest.callId }) }
-    const run = async () => {
+    const run = async (transaction?: Transaction) => {
       if (rest.expiresAt && rest.expiresAt.getTime() <= now()) return
-      const endpoints = await endpointsFor(database, tenantId, content.type)
+      const endpoints = await endpointsFor(transaction ?? database, tenantId, content.type)
       const all = [...endpoints, ...(ownEndpoint ? [OWN_ENDPOINT] : [])].filter((id) => id !== except)
       await Promise.all(
         all.map((to) =>
-          outbound.enqueue({
-            tenantId,
-            channel: 'webhook',
-            to,
-            body: content,
-            idempotencyKey: `${key}:${to}`,
-            ...rest,
-          }),
+          outbound.enqueue(
+            { tenantId, channel: 'webhook', to, body: content, idempotencyKey: `${key}:${to}`, ...rest },
+            { ...(transaction && { transaction }) },
+          ),
         ),
       )
     }
@@ -117,12 +130,12 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
 
   const publish = (...given: Parameters<typeof webhook>): void => {
     const { facts, run } = webhook(...given)
-    outbox.add(facts, run)
+    outbox.add(facts, () => run())
   }
 
   const callEvent = (
     type: EventType,
-    { callId, at }: EventRow,
+    { callId, at }: Pick<EventRow, 'callId' | 'at'>,
     data: CallPlace & Record<string, unknown>,
   ): Owed => {
     const { tenant, unit, beginning, ...facts } = data
@@ -191,7 +204,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
   }
 
   const unsubscribe = options.journal.subscribe((event) => {
-    for (const { facts, run } of owedBy(event)) outbox.add(facts, run)
+    for (const { facts, run } of owedBy(event)) outbox.add(facts, () => run())
   })
 
   const republish = async (event: EventRow): Promise<void> => {
@@ -208,6 +221,39 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
     : undefined
 
   return {
+    /** Writes `call.decided` as a part of the decision's transaction; the journal's event then adds nothing. */
+    async writeDecided(
+      transaction: Transaction,
+      callId: string,
+      { verdict, by, via, at }: Decision,
+      { tenant, gate, unit, beginning }: CallPlace,
+    ): Promise<void> {
+      const event = { callId, at: new Date(at) }
+      const data = { tenant, gate, unit, verdict, by, via, beginning }
+      await callEvent('call.decided', event, data).run(transaction)
+    },
+    /** Writes `gate.failed`: a command has opened nothing. `callId` null: it was opened by hand. */
+    async writeGateFailed(
+      transaction: Transaction,
+      { id, callId, tenantId: tenant, gateId: gate, unitNumber: unit, by, via, decidedAt }: FailedCommand,
+    ): Promise<void> {
+      const content = {
+        type: 'gate.failed' as const,
+        timestamp: new Date(now()).toISOString(),
+        data: {
+          command: id,
+          call_id: callId,
+          tenant,
+          gate,
+          unit,
+          by,
+          via,
+          decided_at: decidedAt.toISOString(),
+        },
+      }
+      const extra = { key: `gate.failed:${id}`, priority: PRIORITY.critical }
+      await webhook(tenant, content, { ...extra, ...(callId !== null && { callId }) }).run(transaction)
+    },
     /**
      * Publishes `resident.wanted`: an outside dialler must ring, with the call's id as the leg's UUID. It expires with
      * the ring time.

@@ -39,7 +39,8 @@ export function createCompleter(options: CompleterOptions) {
   return createBatcher<Outcome, boolean>({
     max: BATCH,
     splitsAfter: (error) => error instanceof PorteiroError && error.code === 'DATABASE_QUERY',
-    run: (outcomes) => retryUntilUp(() => write(options, outcomes), { what: 'outcomes', log, signal }),
+    run: (outcomes) =>
+      retryUntilUp(() => writeOutcomesWithJobs(options, outcomes), { what: 'outcomes', log, signal }),
   })
 }
 
@@ -48,8 +49,14 @@ export type Completer = ReturnType<typeof createCompleter>
 /** The id of the next job, by message. */
 type NextJobs = ReadonlyMap<string, string | null>
 
-async function write(
-  { database, queue, node, announcesDeaths }: CompleterOptions,
+/** In one transaction: the outcomes, their next jobs or dead letters, and the acknowledgements. Resolves with which counted. */
+export async function writeOutcomesWithJobs(
+  {
+    database,
+    queue,
+    node,
+    announcesDeaths,
+  }: Pick<CompleterOptions, 'database' | 'queue' | 'node' | 'announcesDeaths'>,
   outcomes: readonly Outcome[],
 ): Promise<boolean[]> {
   const rows = outcomes.map(rowOf)

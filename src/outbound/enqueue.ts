@@ -49,11 +49,12 @@ export function groupOf({
     : `${tenantId}/${channel}/${instanceId}`
 }
 
-/** Writes messages and their jobs in one transaction. */
+/** Writes messages and their jobs in one transaction; no worker takes the jobs before `startAfter`. */
 export async function writeMessages(
   queue: Queue,
   transaction: Transaction,
   messages: readonly FreshMessage[],
+  startAfter?: Date,
 ): Promise<Enqueued[]> {
   // in one order everywhere, so that two transactions with the same keys cannot deadlock
   const sorted = messages.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
@@ -65,7 +66,7 @@ export async function writeMessages(
   for (const [name, fresh] of jobs) {
     await queue.enqueue(
       name,
-      fresh.map((message) => jobOf(message, message.id)),
+      fresh.map((message) => jobOf(message, message.id, startAfter)),
       transaction,
     )
   }

@@ -272,7 +272,7 @@ export class Executor implements Runner {
 }
 
 interface AttemptOptions {
-  sender: ChannelSender
+  sender: Pick<ChannelSender, 'send'>
   message: Message
   number: number
   /** Its abort reason is an `AbortCause`. */

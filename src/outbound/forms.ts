@@ -8,6 +8,7 @@ const EVENT_TYPES = [
   'call.decided',
   'call.ended',
   'resident.wanted',
+  'gate.failed',
   'endpoint.paused',
   'endpoint.disabled',
 ] as const
@@ -143,6 +144,8 @@ export const gateInput = z.discriminatedUnion('kind', [
     exchange: amqpName,
     routingKey: amqpName,
     enabled: z.boolean().optional(),
+    /** Whether the controller answers each command. */
+    acknowledges: z.boolean().optional(),
   }),
   z.strictObject({ kind: z.literal('webhook'), url, enabled: z.boolean().optional() }),
 ])

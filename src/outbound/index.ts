@@ -5,8 +5,9 @@
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'
-export { type CallPlace, createCallEventMessages } from './call-event-messages.ts'
+export { type CallEventMessages, type CallPlace, createCallEventMessages } from './call-event-messages.ts'
 export { repeatable } from './channels/webhook.ts'
+export type { Claim } from './claim.ts'
 export { createFailurePost, reportDeaths } from './death-notice.ts'
 export { noteFailure, readBreaker } from './endpoint-breaker.ts'
 export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'

@@ -11,6 +11,7 @@ import {
   typedJob,
 } from '../queue/index.ts'
 import { createChanges, isUuid } from './changes.ts'
+import { createClaims } from './claim.ts'
 import { MESSAGE_DIED } from './completer.ts'
 import { createDeathNotice, type Post } from './death-notice.ts'
 import { createEnqueue } from './enqueue.ts'
@@ -100,10 +101,11 @@ export async function createOutbound(options: OutboundOptions) {
     }
   }
 
+  const defaults = { maxRetries: retryLimit, retryDelayMs }
   const enqueue = createEnqueue({
     database,
     queue,
-    defaults: { maxRetries: retryLimit, retryDelayMs },
+    defaults,
     sendDirectly: fallback?.sendDirectly,
     publish,
     now,
@@ -133,6 +135,9 @@ export async function createOutbound(options: OutboundOptions) {
     retries: { limit: retryLimit, delayMs: retryDelayMs },
 
     enqueue,
+
+    /** A message whose first attempt the caller makes itself. */
+    claim: createClaims({ database, queue, defaults, node, announcesDeaths, publish }),
 
     /** Enqueues a job for the handler of that type. Resolves with its id. */
     async enqueueJob(request: NewJobRequest): Promise<string> {

@@ -90,7 +90,10 @@ export async function openBase(
   const recordings = join(config.dataDir, 'recordings')
   const works = roles.includes('worker')
   const messages = await openMessages(
-    { config, log, database, journal, timings, reports, recordings, works },
+    {
+      ...{ config, log, database, journal, timings, reports, recordings, works, instance },
+      mayLive: (other) => presence.seen().some((node) => node.instance === other && !node.isSilent),
+    },
     owner,
   )
   return {

@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import type { Journal } from '../calls/index.ts'
 import type { Config } from '../config/index.ts'
 import {
-  createGateOpening,
   createGatePublisher,
   createGateReplies,
   createGateSender,
   createGateTargets,
+  openDecisions,
 } from '../gates/index.ts'
 import { createApprovals, createEnqueueJobs, createTenantMessengers, hasWritten } from '../inbound/index.ts'
 import type { ErrorReports, Timings } from '../observe/index.ts'
@@ -33,6 +33,9 @@ interface MessagesOptions {
   recordings: string
   /** Whether a worker runs in this process. */
   works: boolean
+  /** Id of this process, and whether another one may still be alive. */
+  instance: string
+  mayLive: (instance: string) => boolean
 }
 
 export type Messages = Awaited<ReturnType<typeof openMessages>>
@@ -42,7 +45,7 @@ export type Messages = Awaited<ReturnType<typeof openMessages>>
  * DATABASE_UNREACHABLE, CONFIG_INVALID.
  */
 export async function openMessages(options: MessagesOptions, owner: AsyncDisposableStack) {
-  const { config, log, database, journal, timings, reports, recordings, works } = options
+  const { config, log, database, journal, timings, reports, recordings, works, instance, mayLive } = options
   const { channels, locale, publicUrl } = config
   const ways = createSenders({
     database,
@@ -91,8 +94,18 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     log,
   })
   owner.defer(() => callEvents.close())
-  const gateOpening = createGateOpening({ journal, outbound, database, targets, log })
-  owner.defer(() => gateOpening.close())
+  const decisions = await openDecisions({
+    outbound,
+    callEvents,
+    database,
+    targets,
+    sender: gateSender,
+    directory: join(config.dataDir, 'decisions'),
+    instance,
+    mayLive,
+    log,
+  })
+  owner.defer(() => decisions.close())
   const approvals = createApprovals({
     database,
     enqueue: outbound.enqueue,
@@ -108,5 +121,5 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   owner.defer(() => approvals.settled())
 
   const enqueueJobs = createEnqueueJobs(outbound.queue)
-  return { outbound, accounts, senders, targets, callEvents, gateOpening, approvals, enqueueJobs }
+  return { outbound, accounts, senders, targets, callEvents, decisions, approvals, enqueueJobs }
 }

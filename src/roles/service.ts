@@ -114,7 +114,7 @@ export async function startRoles(
           if (voice) {
             await voice.drain()
             // the last calls' messages are in the queue; give the workers a moment to fetch them
-            await base.messages.gateOpening.settled()
+            await base.messages.decisions.settled()
             await base.messages.callEvents.settled()
             if (worker) await delay(TAKE_MS, signal)
           }

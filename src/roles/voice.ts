@@ -152,6 +152,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
     rings: clickToCall.mode !== 'off',
     asking: messages.approvals,
+    decisions: messages.decisions,
+    nodeId: config.nodeId,
     defaults: clickToCall,
     log,
   })
@@ -230,6 +232,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     ended,
     journal,
     snapshots,
+    onGateFailed: messages.decisions.fail,
     report: base.reports.report,
     log,
   })

@@ -1,7 +1,6 @@
 import { MACHINES } from '../../machines/index.ts'
 import type { PortChanges } from '../calls/index.ts'
 import { createCharts } from '../charts/index.ts'
-import { openGate } from '../gates/index.ts'
 import {
   createFirstKey,
   inboundRoutes,
@@ -74,7 +73,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     refusalOf: createEgressGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,
     simulates: simulates(options),
-    openGate: (opening) => openGate({ database, ...messages }, opening),
+    openGate: messages.decisions.openByHand,
     charts,
     hasAccount: messages.approvals.hasAccount,
     status,

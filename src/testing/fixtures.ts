@@ -467,15 +467,40 @@ const talk: Fixture<typeof talkMachine> = {
 
 const concluding: Fixture<typeof concludingMachine> = {
   inputs: {
-    'a visitor who may come in': {
+    ...Object.fromEntries(
+      (['authorized', 'denied'] as const).map((verdict) => [
+        `a visitor whose visit is ${verdict}`,
+        {
+          callId,
+          ending: { outcome: verdict, reason: null },
+          decision: { verdict, by: 'resident', via: 'key' as const, at: 0 },
+          hangupDelayMs: 5000,
+        },
+      ]),
+    ),
+    'a visitor about whom nobody decided': {
       callId,
-      ending: { outcome: 'authorized', reason: null },
+      ending: { outcome: 'unanswered', reason: null },
+      decision: null,
       hangupDelayMs: 5000,
     },
   },
-  events: { 'leg.forced': { 'a leg had to be closed': {} } },
-  outcomes: { sayBoth, deadline },
-  tellApart: () => null,
+  events: {
+    'leg.forced': { 'a leg had to be closed': {} },
+    'call.restored': restored,
+  },
+  outcomes: {
+    say,
+    sayBoth,
+    deadline,
+    commitDecision: { 'the decision is durable': done(), ...broken },
+    openGate: {
+      'the gate opens': done('opened' as const),
+      'the gate does not answer': done('failed' as const),
+      ...broken,
+    },
+  },
+  tellApart: ({ gate, decision }) => [gate, decision?.verdict],
 }
 
 const hungUp: Record<HungUp, string> = {
@@ -651,6 +676,7 @@ const call: Fixture<typeof callMachine> = {
       'the resident shall be hung up': { role: 'resident' },
     },
     'legs.hangUp': { 'both legs shall be hung up': {} },
+    'gate.answered': { 'the gate has answered': { answer: 'opened' } },
     'call.end': {
       'the service closes': { reason: 'closing' },
       'the call is at fault': { reason: 'fault' },
@@ -745,7 +771,7 @@ const call: Fixture<typeof callMachine> = {
     ),
     visitor: ['visitor.chose'],
     contact: ['contact.began', 'contact.answered', 'contact.ended'],
-    concluding: ['legs.hangUp'],
+    concluding: ['legs.hangUp', 'gate.answered'],
   },
   tellApart: ({ legs, ending, decision, isOverdue, unit, line, settings }) => [
     unit !== null,

@@ -15,6 +15,7 @@ import {
   callMachine,
   type Deadline,
   type DialRequest,
+  type GateAnswer,
   type Greeting,
   type LegEvent,
   type Listening,
@@ -70,6 +71,10 @@ export interface Scene<Machine extends AnyStateMachine = typeof callMachine> {
   dial?: (request: DialRequest) => Promise<void>
   /** Rejects if nobody can be asked in writing. */
   ask?: (request: AskRequest) => Promise<void>
+  /** The gate's answer; default: it opens at once. */
+  gate?: () => Promise<GateAnswer>
+  /** Rejects if the decision cannot be kept. */
+  commits?: () => Promise<void>
   /** The goodbyes cannot be said. */
   mute?: boolean
   /** Whether the other side closes its socket after our 0x00. */
@@ -220,6 +225,8 @@ export function createStage<Machine extends AnyStateMachine = typeof callMachine
         bridged = false
       }
     }),
+    commitDecision: fromPromise(async () => scene.commits?.()),
+    openGate: fromPromise(async () => (await scene.gate?.()) ?? 'opened'),
     sayBoth: fromPromise(async ({ input, signal }) => {
       if (scene.mute) throw new Error('nothing can be said')
       const beganAt = clock.now()

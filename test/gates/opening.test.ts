@@ -1,102 +1,74 @@
 import fc from 'fast-check'
 import * as assert from 'uvu/assert'
-import type { EventRow } from '../../src/calls/index.ts'
-import { createGateOpening } from '../../src/gates/index.ts'
-import type { NewMessage } from '../../src/outbound/index.ts'
-import { silentLog } from '../../src/platform/log.ts'
-import type { Database } from '../../src/platform/postgres/index.ts'
+import type { DecidedCall } from '../../src/calls/index.ts'
+import { listGateCommands, saveGate } from '../../src/gates/index.ts'
+import type { GateContent } from '../../src/outbound/index.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { decidedCall, openTestDecisions } from '../rig/decisions-rig.ts'
 import { suite } from '../rig/rig.ts'
 
-const test = suite('gates: what the journal opens')
+const test = suite('gates: what decisions open')
 
-const CALLS = Array.from({ length: 6 }, (_, at) => `3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c1${at}`)
-/** The tenant of a call is the same in all its events. */
-const tenantOf = (callId: string) => (CALLS.indexOf(callId) % 2 === 0 ? 'default' : 'other')
+const TENANTS = ['default', 'other'] as const
 
-const event = fc
-  .record({
-    callId: fc.constantFrom(...CALLS),
-    kind: fc.constantFrom(
-      ...['started', 'decided', 'decided', 'decision.late', 'ended', 'state', 'rule', 'understood', 'asked'],
-    ),
-    at: fc.integer({ min: -60_000, max: 0 }).map((ms) => new Date(Date.now() + ms)),
-    verdict: fc.constantFrom('authorized', 'denied', undefined),
-    by: fc.constantFrom('resident', 'operator', 'rule', 'key of somebody'),
-    via: fc.constantFrom('key', 'voice', 'whatsapp', 'api', 'rule'),
-  })
-  .map(({ callId, kind, at, ...data }) => ({
-    callId,
-    kind,
-    at,
-    seq: 0,
-    leg: null,
-    data: { tenant: tenantOf(callId), gate: null, unit: { number: '101' }, ...data },
-  }))
+/** A decision about a call, told by one of two processes. */
+const decision = fc.record({
+  call: fc.nat({ max: 5 }),
+  process: fc.nat({ max: 1 }),
+  verdict: fc.constantFrom('authorized' as const, 'denied' as const),
+  agoMs: fc.integer({ min: -1000, max: 35_000 }),
+})
 
-test('random journals: each command is of one decision that let somebody in, of its tenant, for 30 s, once', async () => {
+test('random decisions: each command is of the first decision about a call, of its tenant, for 30 s, and has one id', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await database.query("insert into tenants (id, name) values ('other', 'Other') on conflict do nothing")
+  for (const tenant of TENANTS)
+    await saveGate(database, tenant, 'default', { kind: 'webhook', url: 'https://gate.example/' })
+  const told: GateContent[] = []
+  const sender = {
+    async tell(_: unknown, content: GateContent, leftMs: number) {
+      told.push(content)
+      assert.ok(leftMs > 0 && leftMs <= 30_000)
+      return { status: 204 }
+    },
+  }
+  const processes = [
+    await openTestDecisions(rig, { database, sender }),
+    await openTestDecisions(rig, { database, sender }),
+  ]
   let commands = 0
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async (journal) => {
-      let listener: (row: EventRow) => void = () => {}
-      const written = new Set<unknown>()
-      const enqueued: NewMessage[] = []
-      const opening = createGateOpening({
-        journal: {
-          subscribe(heard) {
-            listener = heard
-            return () => {}
-          },
-        },
-        outbound: {
-          enqueue: async (message: NewMessage) => {
-            enqueued.push(message)
-            return { id: 'x', status: 'pending', duplicate: false }
-          },
-        } as never,
-        database: {
-          // as the table does: one row an id
-          transaction: async (work: (transaction: unknown) => unknown) =>
-            work({
-              async query(_: string, [id]: unknown[]) {
-                const isNew = !written.has(id)
-                written.add(id)
-                return isNew ? [{ id }] : []
-              },
-            }),
-        } as unknown as Database,
-        targets: {
-          of: async (tenant: string) => ({ id: `gate of ${tenant}`, tenantId: tenant }),
-        } as never,
-        log: silentLog(),
-      })
-      for (const row of journal) listener(row as unknown as EventRow)
-      // the journal may tell a decision again, as after a restart
-      for (const row of journal.slice(0, 10)) listener(row as unknown as EventRow)
-      await opening.settled()
-      await opening.close()
-      const decisions = journal.filter(
-        ({ kind, data }) => kind === 'decided' && data.verdict === 'authorized',
-      )
-      const wanted = new Set(decisions.map(({ callId, at }) => `${callId} ${at.toISOString()}`))
-      assert.is(enqueued.length, wanted.size)
-      for (const { tenantId, to, body, callId, channel } of enqueued) {
-        commands += 1
-        const { timestamp, expires_at, data } = body as {
-          timestamp: string
-          expires_at: string
-          data: Record<string, unknown>
-        }
-        const decision = decisions.find((one) => one.callId === callId && one.at.toISOString() === timestamp)
-        assert.ok(decision, 'somebody decided')
-        assert.is(channel, 'gate')
-        assert.equal([tenantId, to], [tenantOf(callId!), `gate of ${tenantOf(callId!)}`])
-        assert.equal([data['tenant'], data['call_id']], [tenantId, callId])
-        assert.is(Date.parse(expires_at) - Date.parse(timestamp), 30_000)
+    fc.asyncProperty(fc.array(decision, { minLength: 4, maxLength: 12 }), async (decided) => {
+      told.length = 0
+      const visits = TENANTS.flatMap((tenantId) => [0, 1, 2].map(() => decidedCall('denied', { tenantId })))
+      const first = new Map<string, DecidedCall>()
+      for (const { call: at, process, verdict, agoMs } of decided) {
+        const visit = visits[at]!
+        const call = { ...visit, decision: { ...visit.decision, verdict, at: Date.now() - agoMs } }
+        if (!first.has(call.id)) first.set(call.id, call)
+        await processes[process]!.keep(call)
+        if (verdict === 'authorized') await processes[process]!.open(call, AbortSignal.abort())
       }
+      for (const { id, tenantId, decision: kept } of first.values()) {
+        const rows = await listGateCommands(database, tenantId, { callId: id, limit: 9 })
+        assert.is(rows.length, kept.verdict === 'authorized' ? 1 : 0)
+        commands += rows.length
+        const sent = told.filter(({ data }) => data.call_id === id)
+        assert.equal([...new Set(sent.map((one) => one.id))], sent.length > 0 ? [rows[0]!.id] : [])
+        for (const { timestamp, expires_at, data } of sent) {
+          assert.is(Date.parse(timestamp), kept.at)
+          assert.is(Date.parse(expires_at) - kept.at, 30_000)
+          assert.is(data.tenant, tenantId)
+        }
+      }
+      assert.ok(
+        told.every(({ data }) => first.has(data.call_id)),
+        'somebody decided',
+      )
     }),
-    { numRuns: 600 },
+    { numRuns: 12 },
   )
-  assert.ok(commands > 400, `${commands} commands`)
+  assert.ok(commands > 10, `${commands} commands`)
 })
 
 test.run()

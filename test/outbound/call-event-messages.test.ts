@@ -2,14 +2,6 @@ import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import { createJournal, type EventRow, writeBatch } from '../../src/calls/index.ts'
 import { importDirectory, parseDirectory } from '../../src/directory/index.ts'
-import {
-  commandIdOf,
-  createGateOpening,
-  createGateTargets,
-  findGateCommand,
-  listGateCommands,
-  saveGate,
-} from '../../src/gates/index.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
 import {
   type CallEventMessagesOptions,
@@ -67,19 +59,10 @@ function openCallEvents(rig: Rig, database: Database, options: Partial<CallEvent
     log,
     ...options,
   })
-  const gateOpening = createGateOpening({
-    journal,
-    outbound: options.outbound ?? { enqueue },
-    database,
-    targets: createGateTargets({ database }),
-    log,
-  })
   const settled = async () => {
-    await gateOpening.settled()
     await callEvents.settled()
   }
   rig.defer(async () => {
-    await gateOpening.close()
     await callEvents.close()
     await journal.close()
   })
@@ -145,111 +128,14 @@ test('a call’s beginning, decision and end go to who wants them, without what 
   assert.not.ok(JSON.stringify(messages).includes('João'))
 })
 
-test('a yes opens the gate at its moment: once, urgent, and for thirty seconds', async (rig) => {
-  const database = await openTestDatabase(rig)
-  await saveGate(database, TENANT, 'front', { kind: 'webhook', url: 'https://gate.example/' })
-  const { messages, happens, settled } = openCallEvents(rig, database)
-  const callId = randomUUID()
-  const at = new Date()
-  const decided = {
-    ...place({ id: '7', number: '101' }, 'front'),
-    verdict: 'authorized',
-    by: 'resident',
-    via: 'key',
-  }
-  happens(callId, 'decided', decided, at)
-  happens(callId, 'decided', decided, at)
-  await settled()
-  assert.is(messages.length, 1)
-  const [message] = messages
-  assert.equal(
-    [message!.channel, message!.to, message!.priority, message!.joined],
-    ['gate', 'front', 10, true],
-  )
-  assert.ok(message!.expiresAt! > new Date(at.getTime() + 30_000), 'the clock of a worker may be fast')
-  const { expires_at } = message!.body as { expires_at: string }
-  assert.is(expires_at, new Date(at.getTime() + 30_000).toISOString())
-  const id = commandIdOf(callId, at)
-  assert.is(message!.idempotencyKey, `gate:${id}`)
-  const { id: told, data } = message!.body as { id: string; data: { call_id: string } }
-  assert.equal([told, data.call_id], [id, callId])
-  const command = await findGateCommand(database, id)
-  assert.ok(command!.leftMs <= 30_000)
-  assert.equal(
-    [command!.status, command!.gateId, command!.unitNumber, command!.by],
-    ['wanted', 'front', '101', 'resident'],
-  )
-  // neither a no nor a tenant without a gate opens anything
-  happens(randomUUID(), 'decided', { ...decided, verdict: 'denied' })
-  happens(randomUUID(), 'decided', { ...decided, tenant: 'another' })
-  await settled()
-  assert.is(messages.length, 1)
-  // the same UUID again, an hour later
-  happens(callId, 'decided', decided, new Date(at.getTime() + 3_600_000))
-  await settled()
-  const commands = await listGateCommands(database, TENANT, { callId, limit: 10 })
-  assert.is(new Set(commands.map(({ id: each }) => each)).size, 2)
-  assert.is(messages.length, 2)
-})
-
-test('a decision whose command an older version wrote gets no second one, and the other way round', async (rig) => {
-  const database = await openTestDatabase(rig)
-  await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
-  const { messages, happens, settled } = openCallEvents(rig, database)
-  const at = new Date()
-  const decided = { ...place(), verdict: 'authorized', by: 'resident', via: 'key' }
-  /** The statement of older versions. */
-  const addAsBefore = (callId: string) =>
-    database.query(
-      `insert into gate_commands (call_id, tenant_id, gate_id, decided_by, decided_via, decided_at, expires_at)
-       values ($1, $2, 'default', 'resident', 'key', $3, $3::timestamptz + interval '30 s') on conflict do nothing returning call_id`,
-      [callId, TENANT, new Date(at.getTime() + 5)],
-    )
-  const [before, after] = [randomUUID(), randomUUID()]
-  assert.is((await addAsBefore(before)).length, 1)
-  happens(before, 'decided', decided, at)
-  await settled()
-  assert.is(messages.length, 0)
-  happens(after, 'decided', decided, at)
-  await settled()
-  assert.is(messages.length, 1)
-  assert.is((await addAsBefore(after)).length, 0)
-  // which finds the command by the id in its body
-  const { id } = messages[0]!.body as { id: string }
-  assert.is((await database.query('select from gate_commands where call_id = $1', [id])).length, 1)
-  const [row] = await listGateCommands(database, TENANT, { callId: before, limit: 1 })
-  assert.equal([row!.id, row!.callId], [before, before])
-})
-
-test('when the transaction of a command fails, neither it nor its message is left', async (rig) => {
-  const database = await openTestDatabase(rig)
-  await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
-  const enqueue = async () => {
-    throw fail('BUG')
-  }
-  const { happens, lines, settled } = openCallEvents(rig, database, { outbound: { enqueue } })
-  const callId = randomUUID()
-  happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'rule', via: 'rule' })
-  await settled()
-  assert.equal(await listGateCommands(database, TENANT, { callId, limit: 1 }), [])
-  assert.ok(
-    lines.some(
-      ({ msg, call_id }) => msg === 'cannot send the command to open the gate' && call_id === callId,
-    ),
-  )
-})
-
-test('while the database is away the gate gets its command past the queue, and events wait', async (rig) => {
+test('events wait while the database is away', async (rig) => {
   const database = await openTestDatabase(rig)
   const { endpoint } = await createEndpoint(database, TENANT, { url: 'https://all.example/' })
-  await saveGate(database, TENANT, 'default', { kind: 'webhook', url: 'https://gate.example/' })
   let away = false
   const flaky: Database = {
     ...database,
     query: (text, values) =>
       away ? Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })) : database.query(text, values),
-    transaction: (run) =>
-      away ? Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })) : database.transaction(run),
   }
   const { callEvents, messages, happens, settled } = openCallEvents(rig, flaky)
   const callId = randomUUID()
@@ -257,8 +143,6 @@ test('while the database is away the gate gets its command past the queue, and e
   await settled()
   away = true
   happens(callId, 'decided', { ...place(), verdict: 'authorized', by: 'resident', via: 'key' })
-  const gate = await eventually(() => messages.find(({ channel }) => channel === 'gate'))
-  assert.equal([gate.fallback, gate.joined, gate.to], ['direct', false, 'default'])
   assert.ok(callEvents.counts().waiting > 0)
   away = false
   await settled()
@@ -266,16 +150,6 @@ test('while the database is away the gate gets its command past the queue, and e
     [endpoint.id, 'call.started'],
     [endpoint.id, 'call.decided'],
   ])
-  // what was done meanwhile is in the audit all the same
-  const [command] = await listGateCommands(database, TENANT, { callId, limit: 1 })
-  assert.equal([command?.status, command?.gateId, command?.by], ['sent', 'default', 'resident'])
-  assert.equal(
-    command!.audit.map(({ what, status }) => [what, status]),
-    [
-      ['wanted', undefined],
-      ['past the queue', 'sent'],
-    ],
-  )
 })
 
 test('residents who were not reached get a note if the tenant has set so', async (rig) => {

@@ -3,13 +3,7 @@ import { Webhook } from 'standardwebhooks'
 import * as assert from 'uvu/assert'
 import { createJournal } from '../../src/calls/index.ts'
 import { type Environment, parseConfig } from '../../src/config/index.ts'
-import {
-  createGateOpening,
-  createGateSender,
-  createGateTargets,
-  listGateCommands,
-  saveGate,
-} from '../../src/gates/index.ts'
+import { createGateSender, createGateTargets, listGateCommands, saveGate } from '../../src/gates/index.ts'
 import { createCallEventMessages } from '../../src/outbound/call-event-messages.ts'
 import { createFailurePost } from '../../src/outbound/death-notice.ts'
 import { createOutbound } from '../../src/outbound/outbound.ts'
@@ -19,6 +13,7 @@ import { createWorker } from '../../src/outbound/worker.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { startPeer } from '../rig/channels-peer.ts'
 import { openTestDatabase } from '../rig/database.ts'
+import { decidedCall, openTestDecisions } from '../rig/decisions-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('channels: from the journal to the peer')
@@ -58,7 +53,6 @@ async function openHouse(rig: Rig, settings: Environment) {
   const journal = createJournal({ write: async () => {}, log })
   const { accounts } = senders
   const ownEndpoint = config.channels.webhook !== undefined
-  const gateOpening = createGateOpening({ journal, outbound, database, targets, log })
   const callEvents = createCallEventMessages({
     journal,
     outbound,
@@ -70,14 +64,20 @@ async function openHouse(rig: Rig, settings: Environment) {
     log,
   })
   rig.defer(async () => {
-    await gateOpening.close()
     await callEvents.close()
     await journal.close()
+  })
+  const decisions = await openTestDecisions(rig, {
+    database,
+    outbound,
+    callEvents,
+    targets,
+    sender: gateSender,
   })
   let seq = 0
   const happens = (callId: string, kind: string, data: object) =>
     journal.event({ callId, seq: seq++, at: new Date(), kind, leg: null, data })
-  return { database, happens, callEvents, outbound }
+  return { database, happens, callEvents, decisions, outbound }
 }
 
 const place = { tenant: TENANT, gate: null, unit: { id: '7', number: '101' } }
@@ -86,14 +86,17 @@ test('a yes reaches the gate once, and its webhooks with signatures that verify'
   const gate = await startPeer(rig)
   const hook = await startPeer(rig)
   const own = await startPeer(rig)
-  const { database, happens } = await openHouse(rig, {
+  const { database, happens, decisions } = await openHouse(rig, {
     WEBHOOK_URL: own.url,
     WEBHOOK_TOKEN: 'token-of-seeds',
   })
   const saved = await saveGate(database, TENANT, 'default', { kind: 'webhook', url: gate.url })
   const { secret } = await createEndpoint(database, TENANT, { url: hook.url, events: ['call.decided'] })
-  const callId = randomUUID()
+  const call = decidedCall()
+  const { id: callId } = call
   happens(callId, 'started', { tenant: TENANT, gate: null, node: 'test' })
+  await decisions.keep(call)
+  assert.is(await decisions.open(call, AbortSignal.timeout(20_000)), 'opened')
   happens(callId, 'decided', { ...place, verdict: 'authorized', by: 'resident', via: 'key' })
   happens(callId, 'ended', { ...place, outcome: 'authorized', reason: null, durations: {} })
   await Promise.all([gate.count(1), hook.count(1), own.count(3)])

@@ -5,7 +5,6 @@ import { MACHINES } from '../../machines/index.ts'
 import type { CallCommand } from '../../src/calls/commands.ts'
 import { createCharts } from '../../src/charts/charts.ts'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
-import { openGate } from '../../src/gates/opening.ts'
 import { createGateTargets } from '../../src/gates/targets.ts'
 import type { MessageRoutesOptions } from '../../src/http/routes/messages.ts'
 import { type HttpOptions, openHttp } from '../../src/http/server.ts'
@@ -19,6 +18,7 @@ import { createEgressGuard } from '../../src/platform/http-client/egress-guard.t
 import { silentLog } from '../../src/platform/log.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openTestDatabase } from './database.ts'
+import { openTestDecisions } from './decisions-rig.ts'
 import type { Rig } from './rig.ts'
 
 export interface Asked {
@@ -104,6 +104,7 @@ export async function openSite(
   const charts = createCharts(MACHINES)
   rig.defer(() => charts.close())
   const recordings = join(scratch.path, 'recordings')
+  const decisions = await openTestDecisions(rig, { database })
   const http = await openHttp({
     host: '127.0.0.1',
     port: 0,
@@ -131,11 +132,7 @@ export async function openSite(
     }),
     refusalOf: createEgressGuard({ allow: [] }).refusalOf,
     charts,
-    openGate: (opening) =>
-      openGate(
-        { database, outbound: outboundOn(database), targets: createGateTargets({ database }) },
-        opening,
-      ),
+    openGate: decisions.openByHand,
     status: () => ({ status: 'running' }),
     hasAccount: async () => false,
     lacks: () => [],

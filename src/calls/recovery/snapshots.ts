@@ -1,3 +1,4 @@
+import type { Decision } from '../../../machines/index.ts'
 import type { MediaPort } from '../../mediaport/index.ts'
 import { createBatcher } from '../../platform/batch.ts'
 import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
@@ -37,10 +38,10 @@ export interface RestoredVisit {
 /** Whether a call begins anew: its UUID was used before by one that cannot go on; `unsure`: nobody can tell. */
 export type Again = 'used' | 'unsure' | false
 
-/** The call of a UUID on the visitor port; `seq` is the journal's next number. */
+/** The call of a UUID on the visitor port; `seq` is the journal's next number, `decision` the one in the books. */
 export type Arrival =
-  | { is: 'new'; seq: number; again: Again }
-  | { is: 'restored'; seq: number; visit: RestoredVisit }
+  | { is: 'new'; seq: number; again: Again; decision: Decision | null }
+  | { is: 'restored'; seq: number; decision: Decision | null; visit: RestoredVisit }
   | { is: 'ended' }
   | Elsewhere
 
@@ -117,18 +118,18 @@ export function createSnapshots(options: SnapshotsOptions) {
       if (!found) {
         if (!signal.aborted)
           log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
-        return { is: 'new', seq: UNSURE_SEQ, again: 'unsure' }
+        return { is: 'new', seq: UNSURE_SEQ, again: 'unsure', decision: null }
       }
       if (found.answer.is === 'new') return { ...found.answer, again: found.answer.seq > 0 && 'used' }
       if (found.answer.is !== 'claimed') return found.answer
-      const { call, before, seq } = found.answer
+      const { call, before, seq, decision } = found.answer
       await media.finishRecordings(callId)
       if (call.machines === machines) {
         const recordings = await media.loadRecordings(callId, call.facts.recordings)
-        return { is: 'restored', seq, visit: { call, before, recordings } }
+        return { is: 'restored', seq, decision, visit: { call, before, recordings } }
       }
       log.warn({ call_id: callId }, 'the snapshot of a call is from another version: the call begins anew')
-      return { is: 'new', seq, again: 'used' }
+      return { is: 'new', seq, again: 'used', decision }
     },
 
     /** The other process in which the call lives, if any, by the UUID of a resident's leg. Never rejects. */

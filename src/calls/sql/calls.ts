@@ -1,4 +1,4 @@
-import type { Outcome } from '../../../machines/index.ts'
+import type { Decision, Outcome } from '../../../machines/index.ts'
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 import { type CallSnapshot, deleteSnapshots, saveSnapshots } from './snapshots.ts'
 
@@ -81,10 +81,38 @@ const UPSERT_CALLS = `
   on conflict (id) do update set
     tenant_id = excluded.tenant_id, node_id = excluded.node_id, gate = excluded.gate, unit_id = excluded.unit_id,
     unit_number = excluded.unit_number, state = excluded.state, started_at = excluded.started_at,
-    ended_at = excluded.ended_at, outcome = excluded.outcome, reason = excluded.reason, decision = excluded.decision,
+    ended_at = excluded.ended_at, outcome = excluded.outcome, reason = excluded.reason,
+    -- a decision stands; only a later visit under the same UUID, once the first is over, has one of its own
+    decision = case when calls.ended_at is null or calls.started_at = excluded.started_at
+      then coalesce(calls.decision, excluded.decision) else excluded.decision end,
     durations = excluded.durations
   where (calls.ended_at is null or excluded.ended_at is not null)
     and not exists (select from kept_calls k where k.call_id = excluded.id and k.instance <> $2::uuid)`
+
+/**
+ * Writes the decision of a call, before anybody acts on it. May be repeated, also by another process after the call's own has
+ * died. Resolves with the decision that stands: the first one.
+ */
+export async function keepDecision(
+  transaction: Querier,
+  call: CallRow & { decision: Decision },
+): Promise<Decision> {
+  const [row] = await transaction.query<{ decision: Decision }>(
+    `insert into calls (id, tenant_id, node_id, gate, unit_id, unit_number, state, started_at, decision)
+     select id, "tenantId", "nodeId", gate, "unitId", "unitNumber", state, "startedAt", decision
+     from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "nodeId" text, gate text, "unitId" bigint,
+       "unitNumber" text, state text, "startedAt" timestamptz, decision jsonb)
+     on conflict (id) do update set decision = coalesce(calls.decision, excluded.decision),
+       -- it was ended as lost before its decision was known here
+       outcome = case when calls.reason = 'fault' and calls.ended_at is not null and calls.decision is null
+         then excluded.decision ->> 'verdict' else calls.outcome end
+     where calls.ended_at is null or calls.started_at = excluded.started_at
+     returning decision`,
+    [asJsonb([call])],
+  )
+  // a later visit under the UUID of one that is over: the row gets its decision when it ends
+  return row?.decision ?? call.decision
+}
 
 // one batch at a time over all nodes: ids become visible in order, so a reader that has seen an id has missed none before it
 const INSERT_EVENTS = `

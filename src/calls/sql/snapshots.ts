@@ -1,3 +1,4 @@
+import type { Decision } from '../../../machines/index.ts'
 import { LEASE_SECONDS } from '../../cluster/index.ts'
 import type { Intent } from '../../directory/index.ts'
 import type { Role } from '../../platform/audio.ts'
@@ -55,10 +56,10 @@ export interface Before {
 /** The call of a new connection's UUID, as the database has it. */
 export type Recall =
   /** An unknown call, or one without a snapshot whose process ended; its journal continues at `seq`. */
-  | { is: 'new'; seq: number }
+  | { is: 'new'; seq: number; decision: Decision | null }
   | { is: 'ended' }
   /** The call belongs to this process from now on. */
-  | { is: 'claimed'; call: CallSnapshot; seq: number; before: Before }
+  | { is: 'claimed'; call: CallSnapshot; seq: number; before: Before; decision: Decision | null }
   | Elsewhere
 
 /** First number of events noted after a call's end (late-events.ts). */
@@ -107,6 +108,8 @@ export async function deleteSnapshots(
 
 interface Found extends Omit<CallSnapshot, 'callId' | 'instance'> {
   endedAt: Date | null
+  /** The one in the books; the snapshot may be older. */
+  decision: Decision | null
   seq: number
   /** Null without a snapshot. */
   instance: string | null
@@ -127,7 +130,7 @@ interface RecallQuery {
 /** In the order of the ids. */
 async function find(database: Querier, ids: readonly string[]): Promise<Found[]> {
   return database.query<Found>(
-    `select c.ended_at as "endedAt", k.tenant_id as "tenantId", k.gate, k.started_at as "startedAt", k.instance, k.machines,
+    `select c.ended_at as "endedAt", c.decision, k.tenant_id as "tenantId", k.gate, k.started_at as "startedAt", k.instance, k.machines,
        k.snapshot, k.facts, n.node_id as "nodeId", n.addresses, ${IS_ALIVE} as "isAlive", n.seen_at as "seenAt",
        round(extract(epoch from now() - greatest(k.kept_at, n.seen_at)) * 1000)::float8 as "silentMs",
        (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = x.id and seq < ${LATE_SEQ}) as seq
@@ -155,6 +158,7 @@ export async function claimCalls(database: Querier, query: RecallQuery): Promise
   for (const [at, one] of found.entries()) {
     const {
       endedAt,
+      decision,
       seq,
       instance: owner,
       isAlive: _,
@@ -166,10 +170,10 @@ export async function claimCalls(database: Querier, query: RecallQuery): Promise
     } = one
     const callId = ids[at]!
     if (endedAt !== null) recalls.push({ is: 'ended' })
-    else if (owner === null) recalls.push({ is: 'new', seq })
+    else if (owner === null) recalls.push({ is: 'new', seq, decision })
     else if (taken.has(callId)) {
       const before = { instance: owner, nodeId, silentMs }
-      recalls.push({ is: 'claimed', call: { ...snapshot, callId, instance }, seq, before })
+      recalls.push({ is: 'claimed', call: { ...snapshot, callId, instance }, seq, before, decision })
     } else if (!isFree(one)) recalls.push({ is: 'elsewhere', instance: owner, nodeId, seenAt, addresses })
     // another process claimed it first
     else recalls.push(...(await claimCalls(database, { ...query, ids: [callId] })))

@@ -24,7 +24,7 @@ function placeOf(tenantId: string, id: string): string[] {
 
 /** Where the command to open goes. */
 export type GateInput =
-  | { kind: 'amqp'; exchange: string; routingKey: string; enabled?: boolean }
+  | { kind: 'amqp'; exchange: string; routingKey: string; enabled?: boolean; acknowledges?: boolean }
   | { kind: 'webhook'; url: string; enabled?: boolean }
 
 /** A gate in a list. */
@@ -36,6 +36,8 @@ interface GateRow {
   routingKey: string | null
   url: string | null
   enabled: boolean
+  /** Whether the controller answers each command; a webhook does. */
+  acknowledges: boolean
   createdAt: Date
   updatedAt: Date
   /** Whether its commands are signed; not those of AMQP gates that an older version wrote. */
@@ -47,7 +49,8 @@ export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt' | 's
   secret: string | null
 }
 
-const WHOLE = 'tenant_id as "tenantId", id, kind, exchange, routing_key as "routingKey", url, enabled'
+const WHOLE = `tenant_id as "tenantId", id, kind, exchange, routing_key as "routingKey", url, enabled,
+  acknowledges or kind = 'webhook' as acknowledges`
 const SHOWN = `${WHOLE}, created_at as "createdAt", updated_at as "updatedAt",
   secret is not null as signed`
 
@@ -65,13 +68,13 @@ export async function saveGate(
   const fresh = newSecret()
   const sealed = secretsOf(database).seal(placeOf(tenantId, id), fresh)
   const [row] = await database.query<GateRow & { kept: string }>(
-    `insert into gates (tenant_id, id, kind, exchange, routing_key, url, secret, enabled)
-     values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, true))
+    `insert into gates (tenant_id, id, kind, exchange, routing_key, url, secret, enabled, acknowledges)
+     values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, true), coalesce($10, false))
      on conflict (tenant_id, id) do update set kind = excluded.kind, exchange = excluded.exchange,
        routing_key = excluded.routing_key, url = excluded.url, updated_at = now(),
        secret = case when $9 or excluded.kind <> gates.kind then excluded.secret
          else coalesce(gates.secret, excluded.secret) end,
-       enabled = coalesce($8, gates.enabled)
+       enabled = coalesce($8, gates.enabled), acknowledges = coalesce($10, gates.acknowledges)
      returning ${SHOWN}, secret as kept`,
     [
       tenantId,
@@ -83,6 +86,7 @@ export async function saveGate(
       sealed,
       input.enabled ?? null,
       rotate,
+      input.kind === 'amqp' ? (input.acknowledges ?? null) : null,
     ],
   )
   const { kept, ...gate } = row!
@@ -131,6 +135,11 @@ export async function findGate(
     [tenantId, id ?? MAIN_GATE, MAIN_GATE],
   )
   if (!row) return undefined
+  return opened(database, row)
+}
+
+/** The row with its secret in the clear. */
+function opened(database: Querier, row: GateTarget): GateTarget {
   const { secret } = row
   return {
     ...row,
@@ -157,7 +166,16 @@ export async function nextCounter(
   return row?.counter
 }
 
-interface GateCommand {
+/** Every gate, enabled or not. Errors: SECRET_UNREADABLE. */
+export async function listTargets(database: Querier, limit: number): Promise<GateTarget[]> {
+  const rows = await database.query<GateTarget>(
+    `select ${WHOLE}, secret from gates order by tenant_id, id limit $1`,
+    [limit],
+  )
+  return rows.map((row) => opened(database, row))
+}
+
+export interface GateCommand {
   /** Of the command itself: a gate ignores a second command with the same id. */
   id: string
   /** Null when it was opened by hand. */
@@ -179,6 +197,8 @@ export interface GateCommandRow extends GateCommand {
   status: 'wanted' | 'sent' | 'acknowledged' | 'refused'
   sentAt: Date | null
   acknowledgedAt: Date | null
+  /** When it was reported that it had not opened the gate; it may have since. */
+  failedAt: Date | null
   audit: { at: string; what: string; [fact: string]: unknown }[]
 }
 
@@ -186,7 +206,7 @@ export interface GateCommandRow extends GateCommand {
 const COMMAND = `call_id as id, case when for_call is null then call_id else nullif(for_call, call_id) end as "callId",
   tenant_id as "tenantId", gate_id as "gateId", unit_number as "unitNumber",
   decided_by as by, decided_via as via, decided_at as "decidedAt", expires_at as "expiresAt", status,
-  sent_at as "sentAt", acknowledged_at as "acknowledgedAt", audit`
+  sent_at as "sentAt", acknowledged_at as "acknowledgedAt", failed_at as "failedAt", audit`
 
 /** One entry of an audit: time, event, facts. */
 const ENTRY = (what: string, facts: string) =>
@@ -202,10 +222,10 @@ export async function addGateCommand(
 ): Promise<boolean> {
   const rows = await transaction.query(
     `insert into gate_commands (call_id, for_call, ordinal, tenant_id, gate_id, unit_number, decided_by, decided_via,
-       decided_at, expires_at, audit)
+       decided_at, expires_at, watched, audit)
      select $1::uuid, $2::uuid, (select count(*) from gate_commands where coalesce(for_call, call_id) = $2), $3, $4, $5, $6, $7,
        $8::timestamptz,
-       clock_timestamp() + $9 * interval '1 millisecond', jsonb_build_array(${ENTRY("'wanted'", '$10')})
+       clock_timestamp() + $9 * interval '1 millisecond', true, jsonb_build_array(${ENTRY("'wanted'", '$10')})
      where not exists (
        select from gate_commands where call_id = $2 and for_call is null
          and decided_at between $8 and $8 + interval '${SAME_DECISION_MS} milliseconds'
@@ -220,8 +240,12 @@ export async function addGateCommand(
       command.by,
       command.via,
       command.decidedAt,
-      // on the database's clock, by which the sender's worker measures what is left
-      command.expiresAt.getTime() - Date.now(),
+      // on the database's clock, by which the sender's worker measures what is left; never more than at the decision, which a
+      // process with another clock may have dated
+      Math.min(
+        command.expiresAt.getTime() - Date.now(),
+        command.expiresAt.getTime() - command.decidedAt.getTime(),
+      ),
       JSON.stringify(command.reason === undefined ? {} : { reason: command.reason }),
     ],
   )
@@ -250,6 +274,58 @@ export async function noteGateCommand(
     [id, what, JSON.stringify(facts), status ?? null, gate?.tenantId ?? null, gate?.gateId ?? null],
   )
   return rows.length > 0
+}
+
+/** s after a command expired in which its last result may still be written. */
+const SETTLING_SECONDS = 5
+
+/** Marks the command as reported. False if it was before, or is not there. */
+export async function markFailed(database: Querier, id: string): Promise<boolean> {
+  const rows = await database.query(
+    `update gate_commands set watched = false, failed_at = now(), audit = audit || jsonb_build_array(${ENTRY("'reported'", "'{}'")})
+     where call_id = $1 and failed_at is null returning call_id`,
+    [id],
+  )
+  return rows.length > 0
+}
+
+/**
+ * Ends the watch over commands that have their result, or are too old to get one. Resolves with those that failed and were not
+ * reported yet; of several processes that ask, one gets each.
+ */
+export async function takeFailed(transaction: Querier): Promise<GateCommandRow[]> {
+  const rows = await transaction.query<GateCommandRow & { failed: boolean }>(
+    `with over as (
+       select call_id as over_id, failed_at is null and (status in ('wanted', 'refused') or status = 'sent' and exists (
+           select from gates where gates.tenant_id = c.tenant_id and gates.id = c.gate_id and gates.acknowledges
+         )) as failed
+       from gate_commands c
+       where watched and (status in ('acknowledged', 'refused')
+         or expires_at < clock_timestamp() - interval '${SETTLING_SECONDS} seconds')
+       order by call_id limit 100 for update skip locked
+     )
+     update gate_commands set watched = false, failed_at = case when failed then now() else failed_at end,
+       audit = case when failed then audit || jsonb_build_array(${ENTRY("'reported'", "'{}'")}) else audit end
+     from over where call_id = over_id returning failed, ${COMMAND}`,
+  )
+  return rows.filter(({ failed }) => failed)
+}
+
+/** Gates of which a command failed within the last hour, and none was acknowledged since. */
+export function listFailingGates(
+  database: Querier,
+  { tenantId, limit }: { tenantId: string | undefined; limit: number },
+): Promise<{ tenantId: string; gateId: string; since: Date }[]> {
+  return database.query(
+    `select tenant_id as "tenantId", gate_id as "gateId", min(failed_at) as since from gate_commands c
+     where failed_at > now() - interval '1 hour' and ($1::text is null or tenant_id = $1) and acknowledged_at is null
+       and not exists (
+         select from gate_commands later where later.tenant_id = c.tenant_id and later.gate_id = c.gate_id
+           and later.decided_at > c.decided_at and later.status in ('sent', 'acknowledged') and later.failed_at is null
+       )
+     group by 1, 2 order by 3 limit $2`,
+    [tenantId ?? null, limit],
+  )
 }
 
 /** `leftMs` until it expires, on the database's clock. */

@@ -3,11 +3,11 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isOrphan } from '../../directory/index.ts'
 import {
+  type Decisions,
   deleteGate,
   type GateInput,
   listGateCommands,
   listGates,
-  type openGate,
   saveGate,
 } from '../../gates/index.ts'
 import {
@@ -30,7 +30,7 @@ export interface AccountRoutesOptions {
   /** A simulated resident decides (CLICKTOCALL=loopback): no gate may open. */
   simulates?: boolean
   /** Brings a command to a gate. */
-  openGate: (opening: Parameters<typeof openGate>[1]) => ReturnType<typeof openGate>
+  openGate: Decisions['openByHand']
 }
 
 const querystring = z.object({ tenant: z.string().max(64).optional() })

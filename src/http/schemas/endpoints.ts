@@ -72,6 +72,8 @@ export const gate = z
     enabled: z.boolean(),
     /** False for an AMQP gate that an older version wrote, until its secret is rotated. */
     signed: z.boolean(),
+    /** Whether its controller answers each command; a webhook does. */
+    acknowledges: z.boolean(),
     createdAt: moment,
     updatedAt: moment,
   })
@@ -100,6 +102,8 @@ export const gateCommand = z
     status: z.enum(['wanted', 'sent', 'acknowledged', 'refused']),
     sentAt: moment.nullable(),
     acknowledgedAt: moment.nullable(),
+    /** When it was reported that the gate had not opened; it may have since. */
+    failedAt: moment.nullable(),
     audit: z.array(facts),
   })
   .meta({ id: 'GateCommand' })

@@ -31,6 +31,9 @@ export const remark = z
         'Number of auto-open windows with an intent whose tenant does not trust stated intents; they never open',
       ),
     z
+      .object({ code: z.literal('gate.failed'), gate: z.string(), tenant: z.string(), since: moment })
+      .describe('A command to this gate opened nothing within the last hour, and none has reached it since'),
+    z
       .object({ code: z.literal('gate.unused'), gate: z.string(), tenant: z.string() })
       .describe('No extension has the id of this gate, so it never opens'),
     z

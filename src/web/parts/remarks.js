@@ -8,6 +8,7 @@ import { Icon } from './icons.js'
 /** What keeps visitors, residents or gates from being reached. */
 const PROBLEMS = new Set([
   'clicktocall.off',
+  'gate.failed',
   'gate.unused',
   'entrance.gateless',
   'gate.closed',
@@ -97,6 +98,13 @@ const WORDS = {
       'períodos de entrada livre dependem do motivo que o visitante diz, e o condomínio não confia nele: nunca abrem',
       'free entry window depends on what visitors say they come for, which the tenant does not trust: it never opens',
       'free entry windows depend on what visitors say they come for, which the tenant does not trust: they never open',
+    ),
+    to: '#/directory',
+  }),
+  'gate.failed': ({ gate, tenant, since }) => ({
+    text: tr(
+      `O portão ${gate} de ${tenant} não respondeu a um comando (${moment(since)}): veja quem ficou esperando`,
+      `Gate ${gate} of ${tenant} did not answer a command (${moment(since)}): see who is waiting there`,
     ),
     to: '#/directory',
   }),

@@ -12,6 +12,7 @@ const EVENTS = [
   'call.decided',
   'call.ended',
   'resident.wanted',
+  'gate.failed',
   'endpoint.paused',
   'endpoint.disabled',
 ]

@@ -1,0 +1,553 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { unlink } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { Decision, GateAnswer } from '../../machines/index.ts'
+import { type DecidedCall, keepDecision } from '../calls/index.ts'
+import {
+  type CallEventMessages,
+  type CallPlace,
+  type Claim,
+  createOutbox,
+  type GateContent,
+  type NewMessage,
+  type Outbound,
+  PRIORITY,
+} from '../outbound/index.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
+import { DeliveryError } from '../platform/http-client/index.ts'
+import type { Logger } from '../platform/log.ts'
+import type { Database, Transaction } from '../platform/postgres/index.ts'
+import { delay, withTimeout } from '../platform/time.ts'
+import { createDecisionJournal, type Fact, readFacts, type Told } from './decision-journal.ts'
+import type { GateSender } from './sender.ts'
+import {
+  addGateCommand,
+  findGateCommand,
+  type GateCommand,
+  type GateCommandRow,
+  type GateTarget,
+  MAIN_GATE,
+  markFailed,
+  noteGateCommand,
+  takeFailed,
+} from './sql/gates.ts'
+import type { GateTargets } from './targets.ts'
+
+/** ms from the decision in which the gate may open; later it would open for somebody else. */
+const GATE_MS = 30_000
+/** ms that a worker's clock may be ahead: the sender measures the command's age by the database's clock. */
+const CLOCKS_MS = 10 * 60_000
+/** Retries within that time: after half a second, one, two, four … */
+const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
+/** ms for the database to keep a decision; then the disk does. */
+const KEEP_MS = 300
+/** ms between two looks for the gate's answer while a visitor waits for it, and between two looks for failures. */
+const LOOK_MS = 250
+const WATCH_MS = 5000
+/** ms that closing waits for the database. */
+const CLOSE_MS = 3000
+/** ms between two readings of all gates. */
+const LOAD_MS = 60_000
+
+interface DecisionsOptions {
+  outbound: Pick<Outbound, 'claim'>
+  callEvents: Pick<CallEventMessages, 'writeDecided' | 'writeGateFailed'>
+  database: Database
+  targets: GateTargets
+  sender: Pick<GateSender, 'tell'>
+  /** DATA_DIR/decisions */
+  directory: string
+  /** Id of this process, and whether another one may still be alive. */
+  instance: string
+  mayLive: (instance: string) => boolean
+  log: Logger
+}
+
+interface OpeningByHand {
+  tenantId: string
+  gateId: string
+  /** Name of the key. */
+  by: string
+  reason?: string | undefined
+}
+
+/** A decision that this process acts on. */
+interface Order {
+  readonly fact: Fact
+  readonly gate: GateTarget | undefined
+  /** Undefined where nothing opens. */
+  readonly claim: Claim | undefined
+  /** The entrance's gate could not be looked up. */
+  readonly isUnknown: boolean
+  /** ms since the epoch. */
+  readonly since: number
+  /** Whether the command was new to the database; undefined: not known yet. */
+  isNew?: boolean | undefined
+  /** An older version has told the gate. */
+  isOlders?: boolean
+  /** Whether the database has it. */
+  isStored: boolean
+  /** The decision that stands, where this one came second. */
+  first?: Decision
+  /** What the gate answers; undefined: nothing opens. */
+  telling?: Promise<GateAnswer>
+  /** Aborted when nobody waits for the answer any more. */
+  readonly waiting: AbortController
+  /** What the first attempt brought, and whether the database has that. */
+  told?: Told | undefined
+  isTold?: boolean
+}
+
+export type Decisions = Awaited<ReturnType<typeof openDecisions>>
+
+/**
+ * The id of the command that a decision leads to: the same wherever and however often the decision is told, another one for
+ * each decision about a call.
+ */
+export function commandIdOf(callId: string, decidedAt: Date): string {
+  const hash = createHash('sha256').update(`${callId} ${decidedAt.toISOString()}`).digest('hex')
+  // version 8 of RFC 9562: what its bits mean is ours to say
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+}
+
+/**
+ * Decisions, from the moment they are made until their gate has answered. A decision, its gate command and its webhooks are one
+ * transaction, or one line on the disk while the database is away; only then does anybody hear of it. The process that has the
+ * decision makes the first attempt to tell the gate; the queue makes the others. A command that opens nothing is reported once.
+ * Before it resolves, the database has what killed processes left on the disk, unless it is away.
+ */
+export async function openDecisions(options: DecisionsOptions) {
+  const { outbound, callEvents, database, targets, sender, instance, mayLive, log } = options
+  const disk = createDecisionJournal(options.directory, instance)
+  /** What the database lacks, in order. */
+  const outbox = createOutbox({ log })
+  /** By the command's id, while a call waits for its gate. */
+  const orders = new Map<string, Order>()
+  /** What is on this process's disk and may not be in the database. */
+  const onDisk = new Set<Order>()
+  const ending = new AbortController()
+  const working = new Set<Promise<void>>()
+
+  const track = (work: Promise<unknown>): void => {
+    const settled: Promise<void> = work
+      .then(
+        () => {},
+        (error) => log.error({ code: asPorteiroError(error).code, reason: reasonOf(error) }, 'a decision'),
+      )
+      .finally(() => working.delete(settled))
+    working.add(settled)
+  }
+
+  const orderOf = (fact: Fact, gate: GateTarget | undefined, isUnknown = false): Order => {
+    const { command } = fact
+    const isLate = command && command.expiresAt.getTime() <= Date.now()
+    const claim = command && !isLate ? outbound.claim(messageOf(command)) : undefined
+    return {
+      fact,
+      gate,
+      claim,
+      isUnknown,
+      isStored: false,
+      since: Date.now(),
+      waiting: new AbortController(),
+    }
+  }
+
+  /** Everything that follows from a decision, at most once. */
+  const write = async (transaction: Transaction, order: Order): Promise<void> => {
+    const { fact, claim, told } = order
+    const { call, command } = fact
+    if (call) {
+      const decision = call.decision
+      const kept = await keepDecision(transaction, call)
+      if (kept.at !== decision.at) {
+        log.error({ call_id: call.id, tenant: call.tenantId }, 'a second decision about a call was ignored')
+        order.first = kept
+        return
+      }
+      await callEvents.writeDecided(transaction, call.id, decision, placeOf(call))
+    }
+    if (!command) return
+    order.isNew = await addGateCommand(transaction, command)
+    if (told) await noteGateCommand(transaction, command.id, 'past the queue', { ...told }, told.status)
+    else if (order.isNew) await claim?.write(transaction)
+    else order.isOlders = !(await findGateCommand(transaction, command.id))
+  }
+
+  const store = async (order: Order): Promise<void> => {
+    const { told } = order
+    await database.transaction((transaction) => write(transaction, order))
+    order.isStored = true
+    order.isTold = told !== undefined
+  }
+
+  /** Resolves when the decision is durable. Rejects if neither database nor disk takes it. */
+  const keep = async (order: Order, facts: object): Promise<void> => {
+    const stored = store(order).then(
+      () => true,
+      (error) => {
+        const { code } = asPorteiroError(error)
+        if (code !== 'DATABASE_UNREACHABLE')
+          log.error({ ...facts, code, reason: reasonOf(error) }, 'the database refused a decision')
+        return false
+      },
+    )
+    if (await withTimeout(KEEP_MS, stored)) return
+    log.warn(facts, 'the database is away or slow: a decision is kept on the disk')
+    onDisk.add(order)
+    try {
+      await disk.append({ kind: 'fact', fact: order.fact })
+    } catch (error) {
+      onDisk.delete(order)
+      // the transaction may have been slow only
+      if (await stored) return
+      throw error
+    }
+    outbox.add(facts, () => moveToDatabase(order))
+  }
+
+  const moveToDatabase = async (order: Order): Promise<void> => {
+    if (!order.isStored) await store(order)
+    onDisk.delete(order)
+    await disk.clear(() => onDisk.size === 0)
+  }
+
+  /** Writes down what became of the first attempt; whoever waits for the gate is not held up by it. */
+  const record = (order: Order, result: Awaited<ReturnType<Claim['attempt']>>, facts: object): void => {
+    const { id } = order.fact.command!
+    const { gate, claim } = order
+    if (result.ok) {
+      const status = gate!.kind === 'webhook' ? 'acknowledged' : 'sent'
+      order.told = { status }
+      if (!order.isStored) track(disk.append({ kind: 'told', command: id, status }))
+    }
+    outbox.add(facts, async () => {
+      if (result.ok) {
+        if (order.isTold) return
+        const { status } = result.accepted
+        const { kind, exchange, routingKey: routing_key } = gate!
+        const place = kind === 'amqp' ? { exchange, routing_key } : { status }
+        await noteGateCommand(database, id, order.told!.status, place, order.told!.status)
+      } else {
+        const { code, status } = failureOf(result.error)
+        await noteGateCommand(database, id, 'failed', { attempt: 1, gate: gate!.id, code, status })
+      }
+      // no message was written for what had been told before
+      if (order.isNew && !order.isTold) await claim!.settle(result)
+    })
+  }
+
+  /** Looks for the gate's answer to whichever attempt until the signal is aborted, or the command is too late. */
+  const hear = async (
+    { id, expiresAt }: Pick<GateCommand, 'id' | 'expiresAt'>,
+    gate: GateTarget,
+    signal: AbortSignal,
+  ): Promise<GateAnswer> => {
+    let looking: ReturnType<typeof findGateCommand> | undefined
+    while (!signal.aborted && expiresAt.getTime() > Date.now()) {
+      // one query at a time: a database that hangs would otherwise get all connections
+      looking ??= findGateCommand(database, id)
+        .catch(() => undefined)
+        .finally(() => {
+          looking = undefined
+        })
+      const row = await withTimeout(KEEP_MS, looking)
+      const answer = row && answerOf(row, gate)
+      if (answer) return answer
+      await delay(LOOK_MS, signal)
+    }
+    return 'failed'
+  }
+
+  /** Makes the first attempt, unless the gate has answered before. */
+  const tell = async (order: Order, facts: object): Promise<GateAnswer> => {
+    const { fact, gate, claim } = order
+    const command = fact.command!
+    const before = order.isNew === false ? await findGateCommand(database, command.id) : undefined
+    const known = before && answerOf(before, gate!)
+    if (known) return known
+    const leftMs = Math.min(GATE_MS, before?.leftMs ?? command.expiresAt.getTime() - Date.now())
+    if (leftMs <= 0 || !claim) return 'failed'
+    const result = await claim.attempt((attempt) => sender.tell(gate!, contentOf(command), leftMs, attempt))
+    record(order, result, facts)
+    if (result.ok && gate!.kind === 'webhook') return 'opened'
+    if (result.ok && !gate!.acknowledges) return 'sent'
+    if (!result.ok && failureOf(result.error).final) return 'failed'
+    return hear(command, gate!, AbortSignal.any([order.waiting.signal, ending.signal]))
+  }
+
+  const factsOf = ({ call, command }: Fact) => ({
+    ...(call && { call_id: call.id }),
+    tenant: call?.tenantId ?? command!.tenantId,
+    ...(command && { command: command.id }),
+  })
+
+  const orderFor = async (call: DecidedCall): Promise<Order> => {
+    const { verdict, by, via, at } = call.decision
+    if (verdict !== 'authorized') return orderOf({ call }, undefined)
+    let gate: GateTarget | undefined
+    try {
+      gate = await targets.of(call.tenantId, call.gate)
+    } catch (error) {
+      const { code } = asPorteiroError(error)
+      log.error(
+        { call_id: call.id, tenant: call.tenantId, code },
+        'the gate cannot be looked up: it stays closed',
+      )
+      return orderOf({ call }, undefined, true)
+    }
+    const decidedAt = new Date(at)
+    const command: GateCommand | undefined = gate && {
+      id: commandIdOf(call.id, decidedAt),
+      callId: call.id,
+      tenantId: call.tenantId,
+      gateId: gate.id,
+      unitNumber: call.unitNumber,
+      ...{ by, via, decidedAt, expiresAt: new Date(at + GATE_MS) },
+    }
+    return orderOf({ call, command }, gate)
+  }
+
+  /** Keeps the decision and starts to tell its gate. */
+  const begin = async (call: DecidedCall): Promise<Order> => {
+    const order = await orderFor(call)
+    const facts = factsOf(order.fact)
+    await keep(order, facts)
+    const { verdict, at } = call.decision
+    if (verdict !== 'authorized') return order
+    if (order.fact.command && !order.first && !order.isOlders) order.telling = tell(order, facts)
+    // nobody asks for the answer if the visitor has left
+    for (const [id, { since }] of orders) if (since < Date.now() - GATE_MS) orders.delete(id)
+    orders.set(commandIdOf(call.id, new Date(at)), order)
+    return order
+  }
+
+  /** The answer to the decision that stands. */
+  const answerTo = async (
+    callId: string,
+    { verdict, at }: Decision,
+    signal: AbortSignal,
+  ): Promise<GateAnswer> => {
+    if (verdict !== 'authorized') return 'failed'
+    const row = await findGateCommand(database, commandIdOf(callId, new Date(at)))
+    if (!row) return 'none'
+    const gate = await targets.find(row.tenantId, row.gateId)
+    return gate ? (answerOf(row, gate) ?? hear(row, gate, signal)) : 'failed'
+  }
+
+  /** Reports that a command has opened nothing: to the tenant's endpoints, and in the log. */
+  const report = async (transaction: Transaction, command: GateCommand): Promise<void> => {
+    const { id, callId, tenantId: tenant, gateId: gate } = command
+    log.error(
+      { ...(callId !== null && { call_id: callId }), tenant, gate, command: id },
+      'a gate did not open',
+    )
+    await callEvents.writeGateFailed(transaction, command)
+  }
+
+  /** A visitor has heard that the gate does not answer. */
+  const reportOf = async (call: DecidedCall): Promise<void> => {
+    const { by, via, at } = call.decision
+    const decidedAt = new Date(at)
+    const id = commandIdOf(call.id, decidedAt)
+    await database.transaction(async (transaction) => {
+      const row = await findGateCommand(transaction, id)
+      if (row && !(await markFailed(transaction, id))) return
+      const place = { callId: call.id, tenantId: call.tenantId, unitNumber: call.unitNumber }
+      const unwritten = {
+        id,
+        ...place,
+        gateId: call.gate ?? MAIN_GATE,
+        by,
+        via,
+        decidedAt,
+        expiresAt: decidedAt,
+      }
+      await report(transaction, row ?? unwritten)
+    })
+  }
+
+  const watch = async (): Promise<void> => {
+    let loaded = Number.NEGATIVE_INFINITY
+    while (!ending.signal.aborted) {
+      try {
+        if (performance.now() - loaded >= LOAD_MS) {
+          loaded = performance.now()
+          await targets
+            .load()
+            .catch((error) => log.debug({ reason: reasonOf(error) }, 'gates cannot be read'))
+        }
+        // a database that refused them may take them now
+        for (const order of onDisk) if (order.since < Date.now() - WATCH_MS) await moveToDatabase(order)
+        await replay()
+        await database.transaction(async (transaction) => {
+          for (const row of await takeFailed(transaction)) await report(transaction, row)
+        })
+      } catch (error) {
+        log.debug({ reason: reasonOf(error) }, 'gate commands cannot be watched')
+      }
+      await delay(WATCH_MS, ending.signal)
+    }
+  }
+
+  /** Stores what other processes left on the disk. */
+  const replay = async (): Promise<void> => {
+    for (const path of await disk.others()) {
+      const isOver = !mayLive(basename(path, '.jsonl'))
+      for (const { fact, told } of await readFacts(path)) {
+        await store({ ...orderOf(fact, undefined), told })
+        if (isOver) log.warn(factsOf(fact), 'a decision that was kept on the disk is in the database')
+      }
+      if (isOver) await unlink(path).catch(() => {})
+    }
+  }
+
+  await targets.load().catch(() => {})
+  await replay().catch((error) =>
+    log.error(
+      { code: asPorteiroError(error).code, reason: reasonOf(error) },
+      'decisions are still on the disk',
+    ),
+  )
+  const watching = watch()
+
+  return {
+    /**
+     * Resolves when the decision of this call is durable, with all that follows from it; the gate is being told then. May be
+     * repeated, also in another process. Rejects with FALLBACK_UNWRITABLE if neither database nor disk takes it.
+     */
+    async keep(call: DecidedCall): Promise<void> {
+      await begin(call)
+    },
+
+    /** The answer of the gate of a call whose decision is durable. Waits for it until the signal is aborted. Never rejects. */
+    async open(call: DecidedCall, signal: AbortSignal): Promise<GateAnswer> {
+      const { at } = call.decision
+      const id = commandIdOf(call.id, new Date(at))
+      try {
+        // unknown if the call was restored after its decision was kept
+        const order = orders.get(id) ?? (await begin(call))
+        if (order.isUnknown) return 'failed'
+        if (order.first) return await answerTo(call.id, order.first, signal)
+        if (order.isOlders) return 'sent'
+        if (!order.telling) return 'none'
+        const leave = () => order.waiting.abort()
+        if (signal.aborted) leave()
+        else signal.addEventListener('abort', leave, { once: true })
+        return await order.telling
+      } catch (error) {
+        const { code } = asPorteiroError(error)
+        const facts = { call_id: call.id, tenant: call.tenantId, code, reason: reasonOf(error) }
+        log.error(facts, 'cannot tell the gate')
+        return 'failed'
+      } finally {
+        orders.delete(id)
+      }
+    },
+
+    /** Reports that the gate of this call did not answer while its visitor waited. Never waits. */
+    fail(call: DecidedCall): void {
+      outbox.add({ call_id: call.id, tenant: call.tenantId }, () => reportOf(call))
+    },
+
+    /**
+     * Opens a gate by hand: the command's own id stands where a call's would. Resolves when that is durable. Errors:
+     * GATE_UNKNOWN, FALLBACK_UNWRITABLE.
+     */
+    async openByHand({ tenantId, gateId, by, reason }: OpeningByHand) {
+      const gate = await targets.find(tenantId, gateId)
+      if (!gate) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: gateId })
+      const decidedAt = new Date()
+      const expiresAt = new Date(decidedAt.getTime() + GATE_MS)
+      const command: GateCommand = {
+        ...{
+          id: randomUUID(),
+          callId: null,
+          tenantId,
+          gateId,
+          unitNumber: null,
+          by,
+          via: 'api',
+          decidedAt,
+          expiresAt,
+        },
+        ...(reason !== undefined && { reason }),
+      }
+      const order = orderOf({ command }, gate)
+      const facts = factsOf(order.fact)
+      await keep(order, facts)
+      order.waiting.abort()
+      track(tell(order, facts))
+      return { id: command.id, messageId: order.claim!.id, expiresAt }
+    },
+
+    /** Resolves when everything so far is in the database. */
+    async settled(): Promise<void> {
+      await Promise.all(working)
+      await outbox.settled()
+    },
+
+    async close(): Promise<void> {
+      ending.abort()
+      // a statement may hang
+      await withTimeout(CLOSE_MS, Promise.all([watching, ...working]))
+      await outbox.close()
+      await disk.close()
+    },
+  }
+}
+
+/** The gate's answer, if the command has one. */
+function answerOf({ status }: GateCommandRow, { acknowledges }: GateTarget): GateAnswer | undefined {
+  if (status === 'acknowledged') return 'opened'
+  if (status === 'refused') return 'failed'
+  return status === 'sent' && !acknowledges ? 'sent' : undefined
+}
+
+function failureOf(error: unknown): { code: string; status?: number | undefined; final: boolean } {
+  if (error instanceof DeliveryError) return error
+  return { code: asPorteiroError(error).code, final: false }
+}
+
+function contentOf({
+  id,
+  callId,
+  tenantId,
+  gateId,
+  unitNumber,
+  by,
+  via,
+  ...command
+}: GateCommand): GateContent {
+  return {
+    type: 'gate.open',
+    id,
+    timestamp: command.decidedAt.toISOString(),
+    expires_at: command.expiresAt.toISOString(),
+    data: { call_id: callId ?? id, tenant: tenantId, gate: gateId, unit: unitNumber, by, via },
+  }
+}
+
+function messageOf(command: GateCommand): NewMessage {
+  const { id, callId, tenantId, gateId, expiresAt } = command
+  return {
+    tenantId,
+    channel: 'gate',
+    to: gateId,
+    body: contentOf(command),
+    priority: PRIORITY.critical,
+    ...GATE_RETRY,
+    expiresAt: new Date(expiresAt.getTime() + CLOCKS_MS),
+    idempotencyKey: `gate:${id}`,
+    ...(callId !== null && { callId }),
+  }
+}
+
+function placeOf({ tenantId, gate, unitId, unitNumber, beginning }: DecidedCall): CallPlace {
+  return {
+    beginning,
+    tenant: tenantId,
+    gate,
+    unit: unitId === null || unitNumber === null ? null : { id: unitId, number: unitNumber },
+  }
+}
