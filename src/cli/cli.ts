@@ -26,6 +26,7 @@ import { examine, exitOf } from './doctor/doctor.ts'
 import type { Finding } from './doctor/finding.ts'
 import { registerKeysCommand } from './keys.ts'
 import { registerMachinesCommand } from './machines.ts'
+import { registerMutateCommand } from './mutate.ts'
 import { registerQueueCommand } from './queue.ts'
 import { registerSecretsCommand } from './secrets.ts'
 import { onSignals, parseRoles, ROLES, serve } from './serve.ts'
@@ -224,6 +225,7 @@ function createProgram(exit: (code: number) => void): Command {
   registerKeysCommand(program, { withDatabase, print })
   registerSecretsCommand(program, { withDatabase, print })
   registerMachinesCommand(program, print)
+  registerMutateCommand(program, print, exit)
   registerQueueCommand(program, {
     withDatabase,
     print,

@@ -37,6 +37,7 @@ export {
   type Player,
   type Seen,
 } from './model.ts'
+export { type Examined, type MutateOptions, mutate } from './mutate.ts'
 export { type Path, type PathOptions, paths, type Step } from './paths.ts'
 export { readPrompts } from './prompts.ts'
 export { createStage, type Line, SCENE_SETTINGS, type Scene } from './stage.ts'

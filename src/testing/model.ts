@@ -95,10 +95,10 @@ export interface Model<Machine extends AnyStateMachine> {
   /** Names of transitions that no path takes, and of states that none reaches: of the machine and of the explored ones below it. */
   readonly unreached: readonly string[]
   /**
-   * The shortest paths that reach each state, take each transition, or take each pair of transitions that can follow each other.
-   * Of transitions and pairs no path is the beginning of another one. Always the same paths in the same order.
+   * The shortest paths that reach each state, take each transition, take each transition by each step that leads to it (`step`), or
+   * take each pair of transitions that can follow each other. But for states no path is the beginning of another one. Always the same paths in the same order.
    */
-  paths(options?: { each?: 'state' | 'transition' | 'pair' }): ModelPath<Machine>[]
+  paths(options?: { each?: 'state' | 'transition' | 'step' | 'pair' }): ModelPath<Machine>[]
   /**
    * The path of these choices: each is taken modulo the number of possible steps, the first chooses the beginning. It ends where
    * nothing can happen. With fast-check: `fc.array(fc.nat()).map(model.walk)`.
@@ -382,6 +382,10 @@ export function model<Machine extends AnyStateMachine>(
           if (one.taken.filter(isNew).length > 0) ways.push({ situation: one, further: [] })
         for (const { from, step, taken } of edges)
           if (taken.filter(isNew).length > 0) ways.push({ situation: from, further: [step] })
+      } else if (each === 'step') {
+        for (const { from, step, taken } of edges)
+          if (taken.filter((name) => isNew(`${name} ${step.clause}`)).length > 0)
+            ways.push({ situation: from, further: [step] })
       } else {
         const after = Map.groupBy(edges, ({ from }) => from)
         for (const one of beginnings)

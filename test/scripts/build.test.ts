@@ -84,6 +84,11 @@ test('an installed package is imported, run and type-checked', async (t) => {
   assert.ok(machines.call.states.attending)
   assert.ok(machines.visitor.states.greeting)
 
+  assert.match(
+    (await node(bin, 'mutate', 'service', '--sample', '3')).stdout,
+    /^service: 3 of 3 noticed, 100 %/,
+  )
+
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
   const examples = ['model-based/visitor.ts', 'fork/photo.ts'].map((file) => join(ROOT, 'examples', file))
   const copies = examples.map((file) => join(home, basename(file)))
