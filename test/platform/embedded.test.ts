@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstat, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { lstat, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
 import { openEmbedded } from '../../src/platform/postgres/embedded/embedded.ts'
 import { NOBODY } from '../../src/platform/postgres/embedded/file-access.ts'
+import { lives } from '../../src/platform/postgres/embedded/postmaster.ts'
 import { inspectProcess } from '../../src/platform/postgres/embedded/processes.ts'
 import {
   ask,
@@ -131,6 +132,34 @@ test('a server that dies while it is in use is started again at the same place',
   await first.close()
   const left = await readFile(join(dataDir, 'postgres/postmaster.pid')).catch(() => 'gone')
   assert.is(left, 'gone', 'the new server is stopped in the end')
+})
+
+test('a server whose process id means nothing here lives as long as it answers', async (rig) => {
+  const dataDir = await spoilable(rig)
+  const cluster = join(dataDir, 'postgres')
+  const owner = await openElsewhere(rig, dataDir)
+  const file = join(cluster, 'postmaster.pid')
+  const text = await readFile(file, 'utf8')
+  // as in the directory of another container; Postgres itself looks at its file once a minute
+  const foreign = 999_999_999
+  await writeFile(file, text.replace(String(owner.pid), String(foreign)))
+  assert.is(await lives(foreign, cluster), true)
+  assert.is(await lives(foreign - 1, cluster), false, 'another server took its place')
+  await owner.kill()
+  process.kill(owner.pid, 'SIGKILL')
+  await eventually(async () => !(await lives(foreign, cluster)) || undefined)
+})
+
+test('closes at once while its watch waits to start the server again', async (rig) => {
+  const dataDir = await spoilable(rig)
+  const server = await open(rig, dataDir)
+  const lock = join(dataDir, 'postgres.lock')
+  await writeFile(lock, `${process.pid} ${inspectProcess(process.pid)!.startedAt}`)
+  process.kill(server.pid, 'SIGKILL')
+  await eventually(() => server.deaths().count > 0 || undefined)
+  await rm(lock)
+  await server.close()
+  assert.is(isAlive(server.pid), false)
 })
 
 test('says that it can never come back when its directory is gone', async (rig) => {

@@ -78,17 +78,14 @@ export async function openEmbedded({
           cluster: location.cluster,
           pid: server.postmaster.pid,
           // at the same place: clients keep its address
-          again: () =>
-            withLock(lock, timeoutMs, async () => {
-              const { postmaster } = await reachServer(
-                { ...location, exists: true },
-                home,
-                source,
-                log,
-                sockets,
-              )
-              return postmaster.pid
-            }),
+          again: (signal) => {
+            const start = async () => {
+              const there = { ...location, exists: true }
+              return (await reachServer(there, home, source, log, sockets)).postmaster.pid
+            }
+            // `close` waits for it while it holds the lock
+            return withLock(lock, timeoutMs, start, signal)
+          },
           log,
         })
         const shutDown = async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { delay } from '../../time.ts'
-import { runs } from './postmaster.ts'
+import { lives } from './postmaster.ts'
 
 /** ms between two looks at the server: another process may have started it, and nobody announces its death. */
 const LOOK_MS = 1000
@@ -18,8 +18,8 @@ export interface Deaths {
 interface WatchOptions {
   cluster: string
   pid: number
-  /** Starts the server again, or joins one that another process has started; resolves with its process id. */
-  again: () => Promise<number>
+  /** Starts the server again, or joins one that another process has started; resolves with its process id. The signal ends the wait for another process. */
+  again: (signal: AbortSignal) => Promise<number>
   log: Logger
 }
 
@@ -41,10 +41,11 @@ export function watchServer({ cluster, pid: first, again, log }: WatchOptions) {
     let waitMs = BACKOFF_MS.first
     while (!ending.signal.aborted && !(await isGone())) {
       try {
-        pid = await again()
+        pid = await again(ending.signal)
         log.warn({ pid, deaths: deaths.count }, 'the embedded Postgres runs again')
         return
       } catch (error) {
+        if (ending.signal.aborted) return
         const facts = { code: asPorteiroError(error).code, reason: reasonOf(error), retry_ms: waitMs }
         log.error(facts, 'the embedded Postgres does not start again')
         await delay(waitMs, ending.signal)
@@ -61,7 +62,7 @@ export function watchServer({ cluster, pid: first, again, log }: WatchOptions) {
         const error = fail('DATABASE_UNREACHABLE', { reason: `its directory is gone: ${cluster}` })
         return failed.resolve(error)
       }
-      if (runs(pid, cluster)) continue
+      if (await lives(pid, cluster)) continue
       deaths.count++
       deaths.last = new Date()
       log.error({ pid, deaths: deaths.count }, 'the embedded Postgres died: it is started again')

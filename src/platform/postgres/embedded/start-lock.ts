@@ -10,10 +10,16 @@ const LOOK_MS = 20
 
 /**
  * Runs `run` while holding the lock `path`; processes on one data directory start and stop its server one after
- * another. A lock whose process is gone is taken over. Throws DATABASE_LOCKED after `timeoutMs`.
+ * another. A lock whose process is gone is taken over. Throws DATABASE_LOCKED after `timeoutMs`, and the signal's reason
+ * if it is aborted before the lock is there.
  */
-export async function withLock<T>(path: string, timeoutMs: number, run: () => Promise<T>): Promise<T> {
-  await acquire(path, timeoutMs)
+export async function withLock<T>(
+  path: string,
+  timeoutMs: number,
+  run: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  await acquire(path, timeoutMs, signal)
   try {
     return await run()
   } finally {
@@ -21,13 +27,14 @@ export async function withLock<T>(path: string, timeoutMs: number, run: () => Pr
   }
 }
 
-async function acquire(path: string, timeoutMs: number): Promise<void> {
+async function acquire(path: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   const end = performance.now() + timeoutMs
   const draft = `${path}.${randomUUID()}`
   // linked, not written in place: a lock never exists without its owner's name in it
   await writeFile(draft, `${process.pid} ${inspectProcess(process.pid)?.startedAt ?? ''}`)
   try {
     for (;;) {
+      signal?.throwIfAborted()
       try {
         await link(draft, path)
         return
