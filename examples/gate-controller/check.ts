@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Webhook } from 'standardwebhooks'
 
 /** ms after which a command opens no more. The controller's clock must be right to a few seconds. */
@@ -10,7 +10,7 @@ interface CheckOptions {
   /** The gate that this controller opens. */
   tenant: string
   gate: string
-  /** Has the highest counter, so that a restart forgets nothing. */
+  /** Has the highest counter and the commands of the last minute, so that a restart forgets nothing. */
   file: string
 }
 
@@ -20,10 +20,12 @@ export type Verdict = 'open' | 'opened before' | 'not signed' | 'too old' | 'ano
 /** What a controller checks before it opens; one for webhook and AMQP, whose headers have the same names. */
 export function createCheck({ secret, tenant, gate, file }: CheckOptions) {
   const signer = new Webhook(secret)
-  const atStart = readHighest(file)
-  let highest = atStart
-  /** Ids and counters of the last minute: what is older is refused by its age. */
-  const seen = new Map<string | number, number>()
+  const kept = read(file)
+  const atStart = kept.highest
+  let { highest } = kept
+  /** When ids and counters of the last minute came: what is older is refused by its age. */
+  const commands = new Map(Object.entries(kept.commands))
+  const counters = new Map<number, number>()
 
   return (headers: Record<string, unknown>, body: string): Verdict => {
     const [id, timestamp, signature, written, counterSignature] = [
@@ -48,22 +50,25 @@ export function createCheck({ secret, tenant, gate, file }: CheckOptions) {
       return 'another gate'
     const counter = Number(written)
     // two workers may overtake each other, so a lower number that is new to this run is no replay
-    if (!(counter > atStart) || seen.has(counter)) return 'replayed'
-    for (const [one, at] of seen) if (now - at > 2 * MAX_AGE_MS) seen.delete(one)
-    const again = seen.has(command)
-    seen.set(counter, now).set(command, now)
-    if (counter > highest) {
-      highest = counter
-      writeFileSync(file, written!)
-    }
+    if (!(counter > atStart) || counters.has(counter)) return 'replayed'
+    for (const seen of [commands, counters] as Map<unknown, number>[])
+      for (const [one, at] of seen) if (now - at > 2 * MAX_AGE_MS) seen.delete(one)
+    const again = commands.has(command)
+    counters.set(counter, now)
+    commands.set(command, now)
+    highest = Math.max(highest, counter)
+    // before it opens, and whole or not at all
+    writeFileSync(`${file}.new`, JSON.stringify({ highest, commands: Object.fromEntries(commands) }))
+    renameSync(`${file}.new`, file)
     return again ? 'opened before' : 'open'
   }
 }
 
-function readHighest(file: string): number {
+function read(file: string): { highest: number; commands: Record<string, number> } {
   try {
-    return Number(readFileSync(file, 'utf8'))
-  } catch {
-    return 0
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { highest: 0, commands: {} }
+    throw error
   }
 }

@@ -1,6 +1,9 @@
 import { createServer, type Server } from 'node:http'
 import type { createCheck } from './check.ts'
 
+/** Most bytes of a body; a command has some 400. */
+const MAX_BYTES = 10_000
+
 /** A gate with a webhook: 204 says that it is open, and Porteiro sends no more. Resolves when it listens on `port`. */
 export async function listen(
   port: number,
@@ -9,7 +12,15 @@ export async function listen(
 ): Promise<Server> {
   const server = createServer(async (request, response) => {
     let body = ''
-    for await (const bytes of request.setEncoding('utf8')) body += bytes
+    try {
+      for await (const text of request.setEncoding('utf8')) {
+        body += text
+        if (body.length > MAX_BYTES) return response.writeHead(413, { connection: 'close' }).end()
+      }
+    } catch {
+      // whoever sent it has gone
+      return response.destroy()
+    }
     const verdict = check(request.headers, body)
     if (verdict === 'open') open()
     const isOpen = verdict === 'open' || verdict === 'opened before'

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import * as assert from 'uvu/assert'
@@ -170,12 +171,37 @@ test('the example opens once for each command that Porteiro posts, and for nothi
   // of two workers one may overtake the other
   assert.is(await post(forge(secret!, { counter: next - 1 })), 'open')
   assert.is(opened, 2)
-  assert.is(await readFile(file, 'utf8'), String(next))
+  assert.is(JSON.parse(await readFile(file, 'utf8')).highest, next)
   const after = restarted()
   for (const one of [sent!, forge(secret!, { counter: next })])
     assert.is(after(one.headers, one.body), 'replayed')
   const fresh = forge(secret!, { counter: next + 1 })
   assert.is(after(fresh.headers, fresh.body), 'open')
+  // it opened and was restarted before its answer: Porteiro tries again
+  const second = forge(secret!, { id: fresh.headers['webhook-id'], counter: next + 2 })
+  assert.is(restarted()(second.headers, second.body), 'opened before')
+})
+
+test('the example refuses a long body, and outlives a request that is broken off', async (rig) => {
+  const asked: string[] = []
+  const check = (_: unknown, body: string): Verdict => {
+    asked.push(body)
+    return 'open'
+  }
+  const server = await listen(0, check, () => {})
+  rig.defer(() => new Promise((resolve) => server.close(resolve)))
+  rig.defer(() => server.closeAllConnections())
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}/open`
+  const broken = connect(port, '127.0.0.1')
+  const request = once(server, 'request')
+  broken.write('POST /open HTTP/1.1\r\nhost: gate\r\ncontent-length: 9\r\n\r\n{')
+  const [, response] = await request
+  broken.resetAndDestroy()
+  await eventually(() => response.destroyed || undefined)
+  assert.is((await fetch(url, { method: 'POST', body: 'x'.repeat(10_001) })).status, 413)
+  assert.is((await fetch(url, { method: 'POST', body: '{}' })).status, 204)
+  assert.equal(asked, ['{}'])
 })
 
 test('the counter grows for all workers, after restarts, restored backups and while Postgres is away', async (rig) => {

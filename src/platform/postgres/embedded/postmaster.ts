@@ -215,7 +215,7 @@ export async function lives(pid: number, cluster: string): Promise<boolean> {
 }
 
 /** The process id may now belong to another program or a zombie: only a postgres on this directory counts. */
-export function runs(pid: number, cluster: string): boolean {
+function runs(pid: number, cluster: string): boolean {
   const found = inspectProcess(pid)
   return found !== undefined && !found.zombie && found.command.includes(`postgres -D ${cluster} `)
 }
