@@ -1,7 +1,7 @@
 import type { SnapshotFrom } from 'xstate'
 import type { contactMachine, Decision } from '../../machines/index.ts'
 import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
-import type { Role } from '../platform/audio.ts'
+import type { Locale, Role } from '../platform/audio.ts'
 import type { ErrorCode } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { delay } from '../platform/time.ts'
@@ -35,6 +35,8 @@ interface ArrivalsOptions {
   admits: (tenantId: string, entrance: string | undefined) => boolean
   /** The resident port of an entrance. */
   residentPort: (entrance: string | undefined) => number | undefined
+  /** The language of an entrance. */
+  locale: (entrance: string | undefined) => Locale
   /** Live calls. */
   count: () => number
   maxCalls: number
@@ -65,6 +67,10 @@ export function createArrivals(options: ArrivalsOptions) {
     leg,
     remote: arrived.remote,
   })
+
+  /** In the language of the entrance. */
+  const rejectSaying = ({ leg, entrance }: ArrivedLeg, prompt: string) =>
+    media.reject(leg, { prompt, locale: options.locale(entrance) })
 
   const refuseEnded = (arrived: ArrivedLeg) => {
     log.info(
@@ -97,8 +103,8 @@ export function createArrivals(options: ArrivalsOptions) {
   }
 
   /** A leg that waits long hears so. */
-  const held = async <T>({ leg }: ArrivedLeg, lookup: Promise<T>): Promise<T> => {
-    const timer = setTimeout(() => media.hold(leg), HOLD_MS)
+  const held = async <T>({ leg, entrance }: ArrivedLeg, lookup: Promise<T>): Promise<T> => {
+    const timer = setTimeout(() => media.hold(leg, options.locale(entrance)), HOLD_MS)
     return lookup.finally(() => clearTimeout(timer))
   }
 
@@ -116,7 +122,7 @@ export function createArrivals(options: ArrivalsOptions) {
       return refuseEnded(arrived)
     }
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
-    if (isDraining()) return media.reject(arrived.leg, 'service-closing')
+    if (isDraining()) return rejectSaying(arrived, 'service-closing')
     begin(arrived, { seq: arrival.seq, again: arrival.again, decision: arrival.decision })
   }
 
@@ -144,14 +150,14 @@ export function createArrivals(options: ArrivalsOptions) {
     const unexpected = (code: ErrorCode, line: string, more: object = {}) => {
       call?.note('leg.unexpected', 'resident', { code, ...more })
       log.warn({ ...facts, code, ...more }, line)
-      media.reject(arrived.leg, 'not-expected')
+      rejectSaying(arrived, 'not-expected')
     }
     const reject: Rejects = {
       late() {
         const code = call || ended.has(uuid) ? 'CALL_ENDED' : 'CALL_UNKNOWN'
         call?.note('leg.late', 'resident', {})
         log.info({ ...facts, code }, 'a resident leg came for no call')
-        media.reject(arrived.leg, 'visit-over')
+        rejectSaying(arrived, 'visit-over')
       },
       misplaced: () =>
         unexpected('LEG_MISPLACED', "a resident leg came by another tenant's entrance", {
@@ -169,7 +175,7 @@ export function createArrivals(options: ArrivalsOptions) {
     else if (!telephone && !arrived.relayed && !admits(call.tenantId, entrance)) reject.misplaced()
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was rejected')
-      media.reject(arrived.leg, 'already-answered')
+      rejectSaying(arrived, 'already-answered')
     } else if (telephone ? ringing.includes(telephone.attemptId) : ringing.length > 0)
       options.join(call, arrived, telephone ? telephone.attemptId : onlyOne(call, ringing))
     else unexpected('LEG_UNEXPECTED', 'a resident leg came while its telephone was not called')
@@ -184,11 +190,11 @@ export function createArrivals(options: ArrivalsOptions) {
       if (find(id) || waiting.has(id)) return refuseSecond(arrived)
       if (isDraining()) {
         log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was rejected')
-        return media.reject(arrived.leg, 'service-closing')
+        return rejectSaying(arrived, 'service-closing')
       }
       if (count() + waiting.size >= maxCalls) {
         log.warn({ ...facts, code: 'CALLS_EXHAUSTED', max: maxCalls }, 'a call was rejected')
-        return media.reject(arrived.leg, 'lines-busy')
+        return rejectSaying(arrived, 'lines-busy')
       }
       if (!snapshots) return begin(arrived, { seq: 0 })
       waiting.add(id)

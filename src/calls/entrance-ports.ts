@@ -86,6 +86,16 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     return openAll(ports, changes)
   }
 
+  /** Name, language and barge-in of the tenants; ports and entrances stay. */
+  const renew = async () => {
+    const read = await readEntrances(database, options)
+    const facts = new Map([read.main, ...read.known.values()].map((one) => [one.tenantId, one]))
+    const renewed = (one: Entrance) => facts.get(one.tenantId) ?? one
+    main = renewed(main)
+    known = new Map([...known].map(([id, one]) => [id, renewed(one)]))
+    return nothing()
+  }
+
   const restart = async (id: string) => {
     const pair = pairs.get(id)
     if (!pair) throw fail('EXTENSION_UNKNOWN', { id })
@@ -120,6 +130,8 @@ export async function createEntrancePorts(options: EntrancePortsOptions) {
     },
     /** Reads the extensions again, closes removed ports and opens new ones. Live calls stay. */
     refresh: () => inTurn(refresh),
+    /** Reads the settings of the tenants again, for the next call. */
+    renew: async (): Promise<void> => void (await inTurn(renew)),
     /**
      * Closes and opens the ports of one extension; the main pair belongs to none and stays open. Errors: EXTENSION_UNKNOWN, also
      * for an extension that was added since the last refresh.

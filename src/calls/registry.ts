@@ -289,6 +289,7 @@ export function createCalls(options: CallsOptions) {
     findTelephone: (legId) => telephones.get(legId),
     admits: options.admits,
     residentPort: options.residentPort,
+    locale: (entrance) => options.entranceOf(entrance).locale,
     count: () => live.size,
     maxCalls,
     ended,

@@ -78,7 +78,7 @@ export const PORTUGUESE: AnswerWords = {
     'ninguem',
     'nenhum',
     'nenhuma',
-    'negativo',
+    'negativ[oa]',
     'sem chance',
     'sem condicoes',
     'nope',

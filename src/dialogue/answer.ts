@@ -70,6 +70,8 @@ export function readAnswer(
 ): ReadAnswer {
   // a "no" may stand in what is cut off
   if (text.length > TEXT_LIMIT) return UNCLEAR
+  // a question mark alone, as people write it
+  if (/^[\s?!¿¡.]*\?[\s?!.]*$/.test(text)) return { answer: 'who', confidence: certainty }
   const isCertain = complete && certainty >= CERTAIN
   const closed = readClosedAnswer(text, locale)
   if (closed)

@@ -6,6 +6,7 @@ import {
   ARTICLES_AND_TITLES,
   COMPANIES,
   COMPANY_LEADS,
+  GREETINGS,
   INTENT_WORDS,
   NAME_LEADS,
   NAME_PARTICLES,
@@ -46,7 +47,7 @@ export function slotsByRules(text: string, locale: Locale = 'pt-BR', asked?: Ask
   // "sou da Amazon" names a company where others name themselves
   const notCompany = (name: string | null) =>
     name !== null && firstWord(name) === firstWord(company) ? null : name
-  const name = notCompany(nameAfter(words, NAME_LEADS, locale))
+  const name = notCompany(nameAfter(words, NAME_LEADS, locale) ?? nameAfterIs(words, locale))
   const resident = notCompany(nameAfter(words, RESIDENT_LEADS, locale))
   const bare =
     name === null && resident === null
@@ -78,6 +79,21 @@ function intentOf(words: Word[], locale: Locale): Intent | null {
     if (count > most) [best, most] = [intent as Intent, count]
   }
   return best
+}
+
+/**
+ * "É o João": a name after "is" and an article, where that begins what is said or stands after a greeting or a number. Elsewhere it
+ * is about somebody else: "o morador é o João".
+ */
+function nameAfterIs(words: Word[], locale: Locale): string | null {
+  for (const [at, { raw, breaks }] of words.entries()) {
+    const before = words[at - 1]
+    const begins = breaks || !before || GREETINGS.has(before.plain) || numbersIn([before], locale).length > 0
+    if (!begins || !/^é$/i.test(raw) || !/^[oa]$/.test(words[at + 1]?.plain ?? '')) continue
+    const name = nameAt(words, at + 2, locale)
+    if (name !== null) return name
+  }
+  return null
 }
 
 function companyIn(words: Word[]): string | null {

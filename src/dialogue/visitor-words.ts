@@ -83,6 +83,9 @@ export const NAME_LEADS = [
   'name is',
 ]
 
+/** The last words of greetings. */
+export const GREETINGS = set('oi ola alo dia tarde noite')
+
 /** What stands before the name of the one who is wanted. */
 export const RESIDENT_LEADS = [
   'falar com',
@@ -159,5 +162,6 @@ export const NOT_A_NAME = set(
   dia tarde noite oi ola alo obrigado obrigada sim nao and i am im is it with to from for please here at in on have
   has want would like need got the delivery driver courier technician plumber electrician cleaner friend brother
   sister mother father guest visitor hello hi good morning afternoon evening thanks yes no ignore ignorar
-  ja disse falou pediu mandou liberou autorizou autorizado autorizada said told already authorized allowed`,
+  rapaz moco moca cara pessoal homem mulher menino menina vizinho vizinha dono dona proprietario proprietaria inquilino
+  inquilina corretor corretora mesmo mesma seguinte aplicativo app ja disse falou pediu mandou liberou autorizou autorizado autorizada said told already authorized allowed`,
 )

@@ -133,6 +133,21 @@ const ownOf = (country: Country) =>
     extensions: z.array(extension).nullish(),
   })
 
+/** audiosocket-simple's `ramais_config.json`: the entrances of one condominium, whose id is a number there. */
+const RAMAIS = z.object({
+  ramais: z
+    .array(
+      extension.extend({
+        id: z.union([filled, z.number().int().nonnegative().transform(String)]),
+        condominio_id: z.union([tenantId, z.number().int().nonnegative().transform(String)]).nullish(),
+      }),
+    )
+    .min(1)
+    .refine((ramais) => new Set(ramais.map(({ condominio_id }) => condominio_id ?? null)).size === 1, {
+      message: 'must be of one condominio_id: import a file for each',
+    }),
+})
+
 /** The list format of older systems; other fields are ignored. */
 const legacyOf = (country: Country) =>
   z.array(
@@ -154,8 +169,8 @@ interface DirectoryFile extends Directory {
 }
 
 /**
- * Opens a directory's file: `{tenant?, units, extensions?}` (examples/condominium.json) or the legacy list of
- * `{apartment_number, residents, voip_number}`. `read` reads numbers as the file's own country writes them, else as
+ * Opens a directory's file: `{tenant?, units, extensions?}` (examples/condominium.json), the legacy list of
+ * `{apartment_number, residents, voip_number}`, or audiosocket-simple's `{ramais}`, whose `condominio_id` names the tenant. `read` reads numbers as the file's own country writes them, else as
  * `country` does. Both throw DIRECTORY_INVALID with every problem in `details.problems`, each with its path and line:
  * `units[3].number: must be 1 to 16 digits or letters (line 12)`.
  */
@@ -164,12 +179,15 @@ export function openDirectoryFile(bytes: Uint8Array) {
   const json = parseJson(text)
   const named = z.object({ tenant: z.object({ id: tenantId }) }).safeParse(json).data
   const own = z.object({ tenant: z.object({ country }) }).safeParse(json).data
+  const hasRamais = z.object({ ramais: z.unknown() }).safeParse(json).success
+  const condominium = hasRamais ? RAMAIS.safeParse(json).data?.ramais[0]?.condominio_id : undefined
   return {
     /** Undefined where the file names none. */
-    tenantId: named?.tenant.id,
+    tenantId: named?.tenant.id ?? condominium ?? undefined,
     read(country: Country = DEFAULT_COUNTRY): DirectoryFile {
       const reader = own?.tenant.country ?? country
       const duplicates = duplicatesOf(json)
+      if (hasRamais) return fromRamais(check(RAMAIS, json, duplicates, text))
       return Array.isArray(json)
         ? fromLegacy(check(legacyOf(reader), json, duplicates, text))
         : fromOwn(check(ownOf(reader), json, duplicates, text))
@@ -214,6 +232,10 @@ export function directoryFile(directory: Directory, { tenant, units = {} }: Dire
     ...(directory.tenant && { tenant: { ...directory.tenant, ...tenant } }),
     units: directory.units.map((unit) => ({ ...unit, ...units[keyOf(unit)] })),
   }
+}
+
+function fromRamais({ ramais }: z.infer<typeof RAMAIS>): DirectoryFile {
+  return { units: [], extensions: ramais.map(({ condominio_id: _, ...row }) => row) }
 }
 
 function fromLegacy(list: z.infer<ReturnType<typeof legacyOf>>): Directory {

@@ -20,7 +20,7 @@ interface MediaPortOptions {
   assets: MediaAssets
   transcriber: Transcriber
   synthesizer: Synthesizer
-  /** Of prompts to legs without a call. */
+  /** Of prompts to legs that were relayed in vain. */
   locale: Locale
   /** Whether whole legs are recorded. */
   records: boolean
@@ -38,10 +38,11 @@ export function createMediaPort(options: MediaPortOptions) {
   const held = new Map<number, ReturnType<typeof holdLeg>>()
   const connected = new Map<number, ConnectedLeg>()
   const sounds = new Map<string, CallSound>()
-  const rejections = createRejections({ prompts: assets.prompts[options.locale], graceMs })
+  const rejections = createRejections({ prompts: assets.prompts, graceMs })
   const relays = createRelays({
     graceMs,
-    rejectWithPrompt: (connection) => rejections.rejectWithPrompt(connection, 'visit-over'),
+    rejectWithPrompt: (connection) =>
+      rejections.rejectWithPrompt(connection, { prompt: 'visit-over', locale: options.locale }),
     log,
   })
   let lastLeg = 0
@@ -91,14 +92,14 @@ export function createMediaPort(options: MediaPortOptions) {
       void connection.closed.then(() => connected.delete(leg))
       return media
     },
-    hold(leg) {
-      const prompts = assets.prompts[options.locale]
+    hold(leg, locale) {
+      const prompts = assets.prompts[locale]
       if (!held.has(leg)) held.set(leg, holdLeg(waiting(leg), { prompts, tones: assets.tones }))
     },
-    reject(leg, prompt) {
+    reject(leg, said) {
       // also a leg whose call broke while it began
-      if (prompt === undefined) rejections.reject(connected.get(leg)?.connection ?? take(leg))
-      else rejections.rejectWithPrompt(take(leg), prompt)
+      if (said === undefined) rejections.reject(connected.get(leg)?.connection ?? take(leg))
+      else rejections.rejectWithPrompt(take(leg), said)
     },
     relay: (leg, address) => relays.carry(take(leg), address),
     async finishRecordings(callId) {

@@ -98,9 +98,9 @@ export interface MediaPort {
   /** Takes an arrived leg into its call. Facts come from the next turn on, in order. */
   open(leg: number, callId: string, locale: Locale, onFact: (fact: MediaFact) => void): MediaLeg
   /** Plays "one moment" to an arrived leg until it is opened, rejected or relayed. */
-  hold(leg: number): void
+  hold(leg: number, locale: Locale): void
   /** Rejects a leg: one prompt, if any, then 0x00. The connection is closed when the peer does not do it. */
-  reject(leg: number, prompt?: string): void
+  reject(leg: number, said?: { prompt: string; locale: Locale }): void
   /** Carries an arrived leg to the node of its call; `address` is that node's host:port for residents. */
   relay(leg: number, address: string): void
   /** Finishes what a lost process left of a call's leg recordings, within a second. Never rejects. */

@@ -1,11 +1,12 @@
 import type { Connection } from '../audiosocket/index.ts'
 import { createPlayer, type Prompts } from '../media/index.ts'
+import type { Locale } from '../platform/audio.ts'
 
 /** Maximum number of reject prompts at a time; further connections are hung up at once. */
 const AT_ONCE = 50
 
 interface RejectionsOptions {
-  prompts: Prompts
+  prompts: Readonly<Record<Locale, Prompts>>
   /** ms between our 0x00 and closing the socket ourselves. */
   graceMs: number
 }
@@ -26,7 +27,7 @@ export function createRejections({ prompts, graceMs }: RejectionsOptions) {
   return {
     /** Sends 0x00 at once; closes the socket after graceMs. */
     reject,
-    rejectWithPrompt(connection: Connection, prompt: string) {
+    rejectWithPrompt(connection: Connection, { prompt, locale }: { prompt: string; locale: Locale }) {
       if (open.size >= AT_ONCE) return reject(connection)
       open.add(connection)
       const player = createPlayer({ wake: () => connection.wake() })
@@ -35,7 +36,7 @@ export function createRejections({ prompts, graceMs }: RejectionsOptions) {
         player.close()
       })
       connection.attach({ audio: () => {}, key: () => {}, gone: () => player.close() }, player)
-      void player.play(prompts.compose([prompt])).then(({ interrupted }) => {
+      void player.play(prompts[locale].compose([prompt])).then(({ interrupted }) => {
         if (!interrupted) reject(connection)
       })
     },

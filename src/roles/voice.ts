@@ -241,6 +241,15 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const { host } = audiosocket
   const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
 
+  // whoever changes a tenant tells it; the next call has the new settings
+  const unsubscribe = base.topics.subscribe('tenants', () => {
+    entrances
+      .renew()
+      .catch((error) =>
+        log.warn({ reason: reasonOf(error) }, 'changed tenants could not be read; a refresh does it'),
+      )
+  })
+  owner.defer(unsubscribe)
   routing.serve({
     has: (callId) => calls.find(callId) !== undefined || ended.has(callId),
     command: createCommands({ calls, synthesizer, dialer }),

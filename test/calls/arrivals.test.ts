@@ -82,6 +82,7 @@ test('of 10,000 random legs each joins the call whose telephone rings now, or no
         },
         admits: (tenantId, by) => tenantId === by,
         residentPort: () => undefined,
+        locale: () => 'pt-BR',
         count: () => live.size,
         maxCalls: 10,
         ended: { has: () => false, add() {} } as unknown as EndedCalls,
@@ -114,6 +115,46 @@ test('of 10,000 random legs each joins the call whose telephone rings now, or no
     { numRuns: 10_000 },
   )
   assert.ok(joins > 500, `${joins} of them joined`)
+})
+
+test('who is rejected hears so in the language of the entrance', () => {
+  const said: unknown[] = []
+  const attend = (entrance: string, options: { maxCalls: number; isDraining: () => boolean }) => {
+    const arrivals = createArrivals({
+      find: () => undefined,
+      findTelephone: () => undefined,
+      admits: () => true,
+      residentPort: () => undefined,
+      locale: (one) => (one === 'london' ? 'en' : 'pt-BR'),
+      count: () => 0,
+      ended: { has: () => false, add() {} } as unknown as EndedCalls,
+      snapshots: undefined,
+      closing: new AbortController().signal,
+      begin: () => assert.unreachable(),
+      join: () => assert.unreachable(),
+      media: { reject: (_: number, words: unknown) => said.push(words) } as unknown as MediaPort,
+      onSettled() {},
+      log: silentLog(),
+      ...options,
+    })
+    const leg = {
+      uuid: 'u',
+      entrance,
+      relayed: false,
+      remote: '127.0.0.1:1',
+      leg: 1,
+    } as unknown as ArrivedLeg
+    arrivals.attend(leg)
+    arrivals.join(leg)
+  }
+  attend('london', { maxCalls: 0, isDraining: () => false })
+  attend('sao-paulo', { maxCalls: 1, isDraining: () => true })
+  assert.equal(said, [
+    { prompt: 'lines-busy', locale: 'en' },
+    { prompt: 'visit-over', locale: 'en' },
+    { prompt: 'service-closing', locale: 'pt-BR' },
+    { prompt: 'visit-over', locale: 'pt-BR' },
+  ])
 })
 
 test.run()

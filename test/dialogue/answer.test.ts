@@ -129,6 +129,7 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'bloqueia',
     'sem chance',
     'negativo',
+    'negativa',
     'isso não',
     'ele não pode entrar no prédio',
     'desautorizo',
@@ -182,7 +183,6 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
   unclear: [
     '',
     '   ',
-    '?',
     'alô',
     'Alô? Sim?',
     'sim?',
@@ -334,6 +334,7 @@ const ENGLISH: Record<AnswerMeaning, string[]> = {
     'negative',
   ],
   who: [
+    '?',
     'who is it?',
     "who's there?",
     'who',

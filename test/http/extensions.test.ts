@@ -2,6 +2,8 @@ import { connect, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { createAudioSocketServer, createPacer } from '../../src/audiosocket/index.ts'
 import { createEntrancePorts } from '../../src/calls/index.ts'
+import { openTopics } from '../../src/cluster/index.ts'
+import { importDirectory } from '../../src/directory/index.ts'
 import type { HttpOptions } from '../../src/http/server.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
@@ -114,6 +116,68 @@ test('a restart closes and opens the ports of one extension; connected legs stay
   assert.is(server.counts().open, 2)
   refused(await ask('/api/restart', { body: { id: 'west' } }), 404, 'EXTENSION_UNKNOWN')
   refused(await ask('/api/restart', { body: {} }), 400, 'BODY_INVALID')
+  refused(await ask('/api/restart', { body: { id: 'north', ramal: '1001' } }), 400, 'BODY_INVALID')
+})
+
+test("a restart takes audiosocket-simple's names, and numbers", async (rig) => {
+  const { ask, write, entrances } = await open(rig)
+  const [a, b] = (await freePorts(2)) as [number, number]
+  await write('7', a, b)
+  await entrances.refresh()
+  for (const body of [{ extension_id: 7 }, { extension_id: '7' }, { ramal: '1001' }, { ramal: 1002 }])
+    assert.is((await ask('/api/restart', { body })).body.opened?.length, 2, JSON.stringify(body))
+  for (const body of [{ extension_id: 8 }, { ramal: 1003 }])
+    refused(await ask('/api/restart', { body }), 404, 'EXTENSION_UNKNOWN')
+  refused(await ask('/api/restart', { body: { extension_id: 1.5 } }), 400, 'BODY_INVALID')
+})
+
+test('a changed tenant is told to every process, and the next call has its settings without a refresh', async (rig) => {
+  const { ask, write, entrances, database } = await open(rig)
+  const [a, b] = (await freePorts(2)) as [number, number]
+  await ask('/api/tenants', { body: { id: 'london', name: 'london' } })
+  await write('north', a, b, 'london')
+  await entrances.refresh()
+  const topics = await openTopics({ database, instance: 'voice-of-another-node', log: silentLog() })
+  rig.defer(() => topics.close())
+  topics.subscribe('tenants', () => void entrances.renew())
+  const change = { name: 'Baker Street', locale: 'en', bargeIn: true }
+  await ask('/api/tenants/london', { method: 'PATCH', body: change })
+  const renewed = await eventually(() => (entrances.of('north').bargesIn ? entrances.of('north') : undefined))
+  assert.equal(renewed, { tenantId: 'london', locale: 'en', name: 'Baker Street', bargesIn: true })
+  assert.is(entrances.of(undefined).locale, 'pt-BR')
+  // as the command line imports a file
+  await importDirectory(database, 'default', [], { tenant: { id: 'default', name: 'Default', locale: 'en' } })
+  await eventually(() => (entrances.of(undefined).locale === 'en' ? true : undefined))
+  assert.equal(entrances.open().sort(), [a, b].sort(), 'its ports stay open')
+})
+
+test("audiosocket-simple's list of extensions is imported, and its number is the tenant", async (rig) => {
+  const { ask } = await open(rig)
+  const ramal = {
+    id: 7,
+    ramal_ia: '3001',
+    ramal_retorno: '3002',
+    ip_servidor: '127.0.0.1',
+    porta_ia: 8101,
+    porta_retorno: 8201,
+    condominio_id: 3,
+  }
+  const load = (body: object, query = '') => ask(`/api/directory/import${query}`, { body })
+  assert.is((await load({ ramais: [ramal] })).body.tenant, '3')
+  const own = { ...ramal, id: '7', condominio_id: '3' }
+  const [stored] = (await ask('/api/extensions?tenant=3')).body.items
+  assert.equal({ ...stored, open: null }, { ...own, open: null })
+  assert.is(
+    (await load({ ramais: [{ ...ramal, id: 8, porta_ia: 8102, porta_retorno: 8202 }] }, '?tenant=default'))
+      .body.tenant,
+    'default',
+  )
+  for (const body of [
+    { ramais: [] },
+    { ramais: [ramal, { ...ramal, id: 9, condominio_id: 4 }] },
+    { ramais: [{ ...ramal, porta_ia: 'x' }] },
+  ])
+    refused(await load(body), 400, 'DIRECTORY_INVALID')
 })
 
 test('a taken port is reported, and opens with the next refresh', async (rig) => {

@@ -5,6 +5,7 @@ import { type Country, DEFAULT_COUNTRY } from '../phone-number.ts'
 import { type DirectoryRules, importRules } from '../rules.ts'
 import { isInBlock, placeKey } from '../unit-place.ts'
 import { confirmNumbers, isHeld } from './numbers.ts'
+import { tellTenantChange } from './tenant-change.ts'
 import { KEYED_NUMBER, settleNumbers } from './unit-number.ts'
 
 export interface ResidentEntry {
@@ -287,6 +288,7 @@ export function importDirectory(
         tenant?.afterTalk ?? null,
       ],
     )
+    await tellTenantChange(transaction, tenantId)
     if (tenant?.confirmed) await confirmNumbers(transaction, tenantId, tenant.confirmed)
     // the row just written is locked: a second import of this tenant waits here
     const present = await listUnits(transaction, tenantId)

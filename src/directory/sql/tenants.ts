@@ -3,6 +3,7 @@ import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 import type { Country } from '../phone-number.ts'
 import type { AfterTalk, OpensBy } from './directory.ts'
+import { tellTenantChange } from './tenant-change.ts'
 
 interface TenantRow {
   id: string
@@ -98,6 +99,7 @@ export async function changeTenant(database: Querier, id: string, change: Tenant
       change.afterTalk ?? null,
     ],
   )
+  if (rows.length > 0) await tellTenantChange(database, id)
   return rows.length > 0
 }
 

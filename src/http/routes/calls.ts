@@ -79,7 +79,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       config: { scope: 'operate' },
       schema: {
         summary: 'Hangs up one leg (0x00) now',
-        body: z.object({ call_id: callId, role: schemas.role }),
+        body: z.object({ call_id: callId, role: schemas.role.default('visitor') }),
         response: { 200: schemas.hungUp },
       },
     },

@@ -28,6 +28,8 @@ export interface ExtensionRoutesOptions {
     | undefined
 }
 
+/** Older clients name extensions by numbers. */
+const named = z.union([z.string().min(1).max(200), z.number().int().nonnegative().transform(String)])
 const query = z.object({ tenant: z.string().max(64).optional() })
 const params = z.object({ id: z.string().min(1).max(200) })
 const body = entry.omit({ id: true }).refine((row) => row.porta_ia !== row.porta_retorno, {
@@ -46,8 +48,12 @@ export async function extensionRoutes(
   const app = instance.withTypeProvider<ZodTypeProvider>()
   const shown = (row: ExtensionRow) => ({ ...row, open: entrances?.isOpen(row.id) ?? null })
 
-  const owned = async (request: FastifyRequest, id: string): Promise<ExtensionRow> => {
-    const found = (await listExtensions(database, tenantsOf(request, undefined))).find((row) => row.id === id)
+  const owned = async (
+    request: FastifyRequest,
+    isWanted: (row: ExtensionRow) => boolean,
+    id: string,
+  ): Promise<ExtensionRow> => {
+    const found = (await listExtensions(database, tenantsOf(request, undefined))).find(isWanted)
     if (!found) throw fail('EXTENSION_UNKNOWN', { id })
     return found
   }
@@ -139,13 +145,26 @@ export async function extensionRoutes(
       config: { scope: 'operate' },
       schema: {
         summary: 'Closes and opens the ports of one extension; live calls stay',
-        body: z.strictObject({ id: z.string().min(1).max(200) }),
+        body: z
+          .strictObject({
+            id: named.optional(),
+            extension_id: named.optional().describe('The same as `id`; may be a number'),
+            ramal: named.optional().describe('Instead of the id: its `ramal_ia` or `ramal_retorno`'),
+          })
+          .refine((given) => Object.values(given).filter((one) => one !== undefined).length === 1, {
+            message: 'wants one of id, extension_id and ramal',
+          }),
         response: { 200: refreshed },
       },
     },
     async (request) => {
-      const { id } = request.body
-      await owned(request, id)
+      const { ramal, extension_id, id: given = extension_id } = request.body
+      const { id } = await owned(
+        request,
+        (row) =>
+          ramal === undefined ? row.id === given : row.ramal_ia === ramal || row.ramal_retorno === ramal,
+        given ?? ramal!,
+      )
       const changes = await entrances.restart(id)
       request.log.info({ by: request.caller?.name, gate: id }, 'the ports of an extension were restarted')
       return changes
