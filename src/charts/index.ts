@@ -4,4 +4,5 @@
  */
 export { CHART_FORMATS, type ChartFormat, createCharts, standalone } from './charts.ts'
 export { mermaid } from './mermaid.ts'
+export { shapesOf, statesIn } from './snapshot-shape.ts'
 export { machinesVersion } from './version.ts'

@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { brokerMachine, deliveryMachine, MACHINES, serviceMachine } from '../../machines/index.ts'
-import { definitionOf } from './definition.ts'
+import { CONTEXT_SHAPES } from './context-shapes.ts'
+import { skeletonOf } from './snapshot-shape.ts'
 
 /** Machines that are not part of a call. */
 const OTHERS: readonly unknown[] = [brokerMachine, deliveryMachine, serviceMachine]
-/** Version of the contexts: increment it when a context changes, because no chart shows that. */
-const CONTEXTS = 2
 
-/** Changes with every chart of a call: a snapshot of other machines may contain unknown states. */
-export function machinesVersion(): string {
-  const charts = MACHINES.filter((machine) => !OTHERS.includes(machine)).map(definitionOf)
+/**
+ * The key of a call's snapshots: of the states of its machines and the children that they invoke, of the shape of their contexts, and of
+ * XState's major and minor version. Descriptions, transitions and actions do not change it.
+ */
+export function machinesVersion(shapes: Record<string, readonly string[]> = CONTEXT_SHAPES): string {
+  const skeletons = MACHINES.filter((machine) => !OTHERS.includes(machine)).map(skeletonOf)
+  const { version } = createRequire(import.meta.url)('xstate/package.json') as { version: string }
   return createHash('sha256')
-    .update(JSON.stringify([CONTEXTS, charts]))
+    .update(JSON.stringify([version.split('.').slice(0, 2), skeletons, shapes]))
     .digest('hex')
     .slice(0, 16)
 }

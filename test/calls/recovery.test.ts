@@ -253,6 +253,30 @@ test('another process goes on with the calls of one that was killed', async (rig
   assert.is(restored?.data['node'], 'second')
 })
 
+test('an upgrade of one node of two: a call with the same machines goes on, one with others begins anew and says so', async (rig) => {
+  const { kept, journal, database, phonesOf } = house()
+  const { visitor: dial, visitorThere } = phonesOf(rig)
+  const [first, second] = await pair()
+  const [same, changed] = [dial(), dial()]
+  for (const visitor of [same, changed]) {
+    await visitor.hearing('ask-unit')
+    await kept(visitor.id, 'unit', 'asking')
+  }
+  await kill(first)
+  await database.query(`update kept_calls set machines = 'others' where call_id = $1`, [changed.id])
+  const [again, anew] = [visitorThere(same.id), visitorThere(changed.id)]
+  for (const [visitor, next] of [[again, 'ask-unit'] as const, [anew, 'greeting'] as const]) {
+    await visitor.hearing('call-restored')
+    await visitor.hearing(next)
+  }
+  await second.logged('the snapshot of a call is from another version: the call begins anew')
+  const begun = async (id: string) =>
+    (await journal(id)).map(({ kind }) => kind).filter((kind) => /^(started|restored)$/.test(kind))
+  assert.equal(await begun(same.id), ['started', 'restored'])
+  await eventually(async () => ((await begun(changed.id)).length === 2 ? true : undefined))
+  assert.equal(await begun(changed.id), ['started', 'started'])
+})
+
 test('a process that hangs: its visitor is held by another one until the lease is over, and goes on there', async (rig) => {
   const { kept, age, phonesOf } = house()
   const { visitor: dial, visitorThere } = phonesOf(rig)

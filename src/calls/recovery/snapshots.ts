@@ -16,6 +16,7 @@ import {
   locateCall,
   type Recall,
 } from '../sql/snapshots.ts'
+import { migrateSnapshot } from './migrations.ts'
 
 /** ms of failed look-ups after which the database counts as away and a visitor's call begins anew. The visitor is held meanwhile. */
 const PATIENCE_MS = 15_000
@@ -124,11 +125,16 @@ export function createSnapshots(options: SnapshotsOptions) {
       if (found.answer.is !== 'claimed') return found.answer
       const { call, before, seq, decision } = found.answer
       await media.finishRecordings(callId)
-      if (call.machines === machines) {
+      const snapshot =
+        call.machines === machines ? call.snapshot : migrateSnapshot(call.machines, call.snapshot)
+      if (snapshot !== undefined) {
         const recordings = await media.loadRecordings(callId, call.facts.recordings)
-        return { is: 'restored', seq, decision, visit: { call, before, recordings } }
+        return { is: 'restored', seq, decision, visit: { call: { ...call, snapshot }, before, recordings } }
       }
-      log.warn({ call_id: callId }, 'the snapshot of a call is from another version: the call begins anew')
+      log.warn(
+        { call_id: callId, machines: call.machines },
+        'the snapshot of a call is from another version: the call begins anew',
+      )
       return { is: 'new', seq, again: 'used', decision }
     },
 
