@@ -104,6 +104,13 @@ export interface Model<Machine extends AnyStateMachine> {
    * nothing can happen. With fast-check: `fc.array(fc.nat()).map(model.walk)`.
    */
   walk(choices: readonly number[]): ModelPath<Machine>
+  /** A persisted snapshot for each situation. */
+  snapshots(): Snapshot<unknown>[]
+  /**
+   * Whether the machine goes on from this persisted snapshot: it is done, or something can happen; each step that can is taken.
+   * Throws what restoring or a step throws.
+   */
+  goesOn(snapshot: Snapshot<unknown>): boolean
 }
 
 /** A path was played, and something else happened than the model says. `difference` has the names of what differs. */
@@ -201,7 +208,9 @@ export function model<Machine extends AnyStateMachine>(
     const arrived = taken
     return {
       taken: arrived,
-      key: JSON.stringify([at.input, factsOf(root), orderOf(root)]),
+      get key() {
+        return JSON.stringify([at.input, factsOf(root), orderOf(root)])
+      },
       situation: (): Situation => ({
         ...at,
         sight,
@@ -354,6 +363,18 @@ export function model<Machine extends AnyStateMachine>(
 
   return {
     machine,
+    snapshots: () => queue.map(({ persisted }) => persisted),
+    goesOn(snapshot) {
+      time = 0
+      const running = run(staged, { snapshot }, clock, inspect)
+      const restored = settle(running, { time, input: 'a snapshot' }).situation()
+      if (restored.sight.status === 'error') throw restored.sight.output
+      for (const step of restored.next) {
+        const { status, output } = follow(restored, step).situation().sight
+        if (status === 'error') throw output
+      }
+      return restored.sight.status === 'done' || restored.next.length > 0
+    },
     walk([first = 0, ...choices]) {
       let here = beginnings[first % beginnings.length]!
       for (const choice of choices) {
