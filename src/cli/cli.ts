@@ -21,6 +21,7 @@ import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
 import { type Database, migrate, openDatabase } from '../platform/postgres/index.ts'
 import { reachable } from '../roles/index.ts'
 import { runCallCommand } from '../simulator/index.ts'
+import { registerBackupCommands } from './backup/command.ts'
 import { runDemo, SCENARIO_NAMES } from './demo/demo.ts'
 import { examine, exitOf } from './doctor/doctor.ts'
 import type { Finding } from './doctor/finding.ts'
@@ -32,6 +33,7 @@ import { registerSecretsCommand } from './secrets.ts'
 import { onSignals, parseRoles, ROLES, serve } from './serve.ts'
 
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
+const MIGRATIONS = join(PACKAGE_ROOT, 'migrations')
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
@@ -226,11 +228,11 @@ function createProgram(exit: (code: number) => void): Command {
   registerSecretsCommand(program, { withDatabase, print })
   registerMachinesCommand(program, print)
   registerMutateCommand(program, print, exit)
-  registerQueueCommand(program, {
-    withDatabase,
-    print,
-    ...(process.stderr.isTTY && { progress: (text: string) => void process.stderr.write(`\r${text}\x1b[K`) }),
-  })
+  const progress = process.stderr.isTTY
+    ? (text: string) => void process.stderr.write(`\r${text}\x1b[K`)
+    : undefined
+  registerQueueCommand(program, { withDatabase, print, progress })
+  registerBackupCommands(program, { withDatabase: withOpenDatabase, migrations: MIGRATIONS, print, progress })
 
   return program
 }
@@ -245,18 +247,26 @@ function describe({ name, state, detail, remedy }: Finding): string {
   return lines.join('\n')
 }
 
-async function withDatabase(
+function withDatabase(
   work: (database: Database, migrated: { applied: string[] }) => Promise<void>,
 ): Promise<void> {
-  const config = loadConfig()
+  return withOpenDatabase(async (database, { signal }) =>
+    work(database, await migrate(database, { directory: MIGRATIONS, signal })),
+  )
+}
+
+/** Without migrating it. */
+async function withOpenDatabase(
+  work: (database: Database, place: { dataDir: string; signal: AbortSignal }) => Promise<void>,
+): Promise<void> {
+  const { databaseUrl: url, databaseSchema: schema, dataDir, secretKeys } = loadConfig()
   // on a terminal, show the progress of the embedded server's first start
   const log = process.stderr.isTTY ? createLog('warn') : silentLog()
-  // the work is short and is not interrupted, so that the embedded server is always stopped after it
+  // the embedded server is always stopped after the work; only what takes long heeds the signal
   await interruptible(async (signal) => {
-    const { databaseUrl: url, databaseSchema: schema, dataDir, secretKeys } = config
     const database = await openDatabase({ url, schema, dataDir, secretKeys, log })
     try {
-      await work(database, await migrate(database, { directory: join(PACKAGE_ROOT, 'migrations'), signal }))
+      await work(database, { dataDir, signal })
     } finally {
       await database.close()
     }

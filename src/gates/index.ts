@@ -9,6 +9,7 @@ export { createGateReplies, createGateSender } from './sender.ts'
 export {
   deleteGate,
   deleteOldGateCommands,
+  disableGates,
   findGateCommand,
   GATE_SECRETS,
   type GateInput,

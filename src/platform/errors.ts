@@ -61,6 +61,19 @@ export const ERRORS = {
     message: 'Another process has the lock of the migrations: {holder}',
   },
   MIGRATION_FAILED: { status: 500, exit: 69, message: 'Migration {file} failed: {reason}' },
+  BACKUP_FAILED: { status: 500, exit: 69, message: 'There is no backup at {target}: {reason}' },
+  BACKUP_DAMAGED: { status: 500, exit: 78, message: 'The backup {directory} is damaged: {reason}' },
+  BACKUP_NEWER: {
+    status: 500,
+    exit: 78,
+    message: 'The backup {directory} is of Porteiro {version}, which is newer: {reason}',
+  },
+  RESTORE_OCCUPIED: { status: 409, exit: 78, message: 'Nothing was restored: {reason}' },
+  RESTORE_FAILED: {
+    status: 500,
+    exit: 69,
+    message: 'The backup {directory} was not restored: {reason}',
+  },
   SECRET_KEY_UNKNOWN: {
     status: 500,
     exit: 78,

@@ -6,7 +6,7 @@
 export { retryDelay } from './backoff.ts'
 export { createJobRunner, type JobHandler, typedJob } from './handlers.ts'
 export type { PollerLimits, Runner } from './poller.ts'
-export { type Job, type NewJob, openQueue, type Queue } from './queue.ts'
+export { bossSchema, type Job, type NewJob, openQueue, type Queue } from './queue.ts'
 export {
   deadOf,
   isMessageQueue,

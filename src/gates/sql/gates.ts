@@ -115,6 +115,11 @@ export function listGateIds(
   )
 }
 
+/** Of every tenant: none opens any more. */
+export async function disableGates(database: Querier): Promise<void> {
+  await database.query('update gates set enabled = false, updated_at = now() where enabled')
+}
+
 /** False if there was none. */
 export async function deleteGate(database: Querier, tenantId: string, id: string): Promise<boolean> {
   const rows = await database.query('delete from gates where tenant_id = $1 and id = $2 returning id', [

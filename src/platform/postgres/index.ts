@@ -2,13 +2,15 @@
  * Postgres: the pool, transactions, migrations, SQLSTATE to our errors, LISTEN, and the embedded server.
  * Never: the SQL of a table, which belongs to the room that owns it.
  */
+export { CopyIn, CopyOut } from './copy.ts'
 export { type Database, openDatabase, type Querier, type Transaction } from './database.ts'
 export { openEmbedded } from './embedded/embedded.ts'
 export { asJsonb } from './jsonb.ts'
-export { appliedMigrations, migrate } from './migrate.ts'
+export { appliedMigrations, migrate, readMigrations } from './migrate.ts'
 export { openListener } from './notify.ts'
 export {
   listForeignSecrets,
+  listKeyIds,
   listSecrets,
   renewSecrets,
   rewriteSecrets,

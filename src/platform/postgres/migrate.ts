@@ -23,6 +23,8 @@ const LOCK_POLL_MS = 250
 
 interface MigrateOptions {
   directory: string
+  /** The only files to apply; undefined: all. */
+  only?: ReadonlySet<string>
   /** Ends the wait for the lock. */
   signal?: AbortSignal | undefined
 }
@@ -34,9 +36,9 @@ interface MigrateOptions {
  */
 export async function migrate(
   database: Database,
-  { directory, signal = new AbortController().signal }: MigrateOptions,
+  { directory, only, signal = new AbortController().signal }: MigrateOptions,
 ): Promise<{ applied: string[] }> {
-  const migrations = await readMigrations(directory)
+  const migrations = (await readMigrations(directory)).filter(({ file }) => !only || only.has(file))
   const client = await database.pool.connect().catch((error) => {
     throw translate(error, {})
   })
@@ -147,7 +149,8 @@ async function applyOne(client: pg.PoolClient, schema: string, migration: Migrat
   }
 }
 
-async function readMigrations(directory: string): Promise<Migration[]> {
+/** The files of `directory` in their order. Throws MIGRATION_FAILED where two have one number. */
+export async function readMigrations(directory: string): Promise<Migration[]> {
   const names = (await readdir(directory)).filter((name) => /^\d+-.+\.sql$/.test(name)).sort()
   const numbers = names.map((name) => Number.parseInt(name, 10))
   const twice = names.find((_, index) => numbers.indexOf(numbers[index]!) !== index)

@@ -78,6 +78,25 @@ function stateOf(secrets: Secrets, place: SecretPlace, value: string): StoredSec
   return secrets.prefix !== undefined && value.startsWith(secrets.prefix) ? 'current' : 'other'
 }
 
+/** Ids of the keys that encrypt secrets of these columns. */
+export async function listKeyIds(
+  database: Pick<Querier, 'query'>,
+  columns: readonly SecretColumn[],
+): Promise<string[]> {
+  const ids = new Set<string>()
+  for (const { table, column, form } of columns) {
+    const values =
+      form === 'text'
+        ? `select ${column} as value from ${table}`
+        : `select value from ${table}, jsonb_each_text(${column}) as one (name, value)`
+    const rows = await database.query<{ id: string }>(
+      `select distinct split_part(value, ':', 3) as id from (${values}) as found where value like '${SEALED}%'`,
+    )
+    for (const { id } of rows) ids.add(id)
+  }
+  return [...ids].sort()
+}
+
 /** Places of secrets whose key is not configured; cheap enough for each start. */
 export async function listForeignSecrets(
   database: Querier,
