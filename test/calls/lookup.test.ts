@@ -57,8 +57,8 @@ test('a call that is in the database is found, however often the database fails 
 })
 
 test('only the database says that a call is new', async () => {
-  assert.equal(await over([row({})]).recall(), { is: 'new', seq: 0, again: false })
-  assert.equal(await over([row({ seq: 3 })]).recall(), { is: 'new', seq: 3, again: 'used' })
+  assert.equal(await over([row({})]).recall(), { is: 'new', seq: 0, again: false, decision: null })
+  assert.equal(await over([row({ seq: 3 })]).recall(), { is: 'new', seq: 3, again: 'used', decision: null })
 })
 
 test('a database that stays away does not keep a visitor for ever', async () => {
