@@ -51,7 +51,8 @@ export function Opening({ id, tenant, decidedAt }) {
   }
   const { lastError: error, status } = message ?? {}
   return html`<p class="opening" data-opening=${command?.status ?? status}>
-    <${Mark} ...${openingOf(command, message)} />
+    <${Mark} ...${openingOf(command, message)} ...${isUnanswered(command) ? { shape: 'cross', tone: 'bad' } : {}} />
+    ${isUnanswered(command) && html`<b>${tr('O portão não respondeu ao visitante', 'The gate did not answer the visitor')}</b>`}
     ${error && status !== 'sent' && html`<span class="help"><code>${error.code}</code> ${failureOf(error)}</span>`}
     ${message && html`<a href="#/queue/${message.id}">${tr('Ver a mensagem', 'See the message')}</a>`}
   </p>`
@@ -105,6 +106,14 @@ function openingOf(command, message) {
     cancelled: tr('o comando foi cancelado', 'the command was cancelled'),
   }
   return { ...mark, word: `${gate}: ${words[message.status] ?? word}` }
+}
+
+/**
+ * The visitor has heard that the gate does not answer, and it has not answered since.
+ * @param {Command | undefined} command
+ */
+function isUnanswered(command) {
+  return command !== undefined && command.failedAt !== null && command.status !== 'acknowledged'
 }
 
 /**

@@ -128,6 +128,7 @@ function stepWord(what) {
     acknowledged: tr('O portão confirmou', 'The gate confirmed'),
     refused: tr('O portão recusou', 'The gate refused'),
     failed: tr('Uma tentativa falhou', 'An attempt failed'),
+    reported: tr('Avisado: o portão não abriu', 'Reported: the gate did not open'),
     'past the queue': tr('Enviado sem o banco de dados', 'Sent without the database'),
     'not repeated': tr('Não repetido: já tinha sido enviado', 'Not repeated: it had been sent already'),
   }

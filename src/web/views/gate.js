@@ -1,12 +1,12 @@
-import { ApiError, get, may, post, put, remove, session, withQuery } from '../api.js'
+import { get, may, post, put, remove, session, withQuery } from '../api.js'
 import { html, useRef, useState } from '../lib.js'
 import { Check, Field, useWrong } from '../parts/field.js'
 import { useLoad } from '../parts/load.js'
 import { Do, tell } from '../parts/notice.js'
 import { tr } from '../words.js'
 
-/** @typedef {{ id: string, kind: string, enabled: boolean, url?: string | null, exchange?: string | null, routingKey?: string | null, signed?: boolean, known?: boolean }} Written `known`: it exists. */
-/** @typedef {Written & { url: string, exchange: string, routingKey: string }} Form */
+/** @typedef {{ id: string, kind: string, enabled: boolean, url?: string | null, exchange?: string | null, routingKey?: string | null, signed?: boolean, acknowledges?: boolean, known?: boolean }} Written `known`: it exists. */
+/** @typedef {Written & { url: string, exchange: string, routingKey: string, acknowledges: boolean }} Form */
 /** @typedef {{ gate: import('../api-types.d.ts').Gate, secret: string | null }} Saved */
 
 /** The one for all extensions that have none of their own. */
@@ -41,7 +41,6 @@ export function Gate({ gate, taken, tenant, close, tried }) {
   const submit = async (event) => {
     event.preventDefault()
     try {
-      if (isNew && taken.includes(form.id.trim())) throw isTaken()
       await save()
       tell(tr('Salvo.', 'Saved.'))
     } catch (error) {
@@ -54,18 +53,7 @@ export function Gate({ gate, taken, tenant, close, tried }) {
     <form class="stack" ref=${place} onSubmit=${submit}>
       <h2 id="gate-title">${isNew ? tr('Novo portão', 'New gate') : `${tr('Portão', 'Gate')} ${gate.id}`}</h2>
       <div class="fields even">
-        <${Field}
-          label=${tr('Ramal (default: todos os outros)', 'Extension (default: all others)')}
-          value=${form.id}
-          required
-          list=${isNew ? 'gate-ids' : undefined}
-          pattern="[A-Za-z0-9_.\\-]{1,64}"
-          disabled=${fixed || !isNew}
-          wrong=${wrong.id}
-          expects=${tr('De 1 a 64 letras, algarismos, . _ ou -, que nenhum portão tenha ainda.', '1 to 64 letters, digits, . _ or -, which no gate has yet.')}
-          set=${(id) => change({ id })}
-        />
-        ${isNew && html`<${Ids} tenant=${tenant} taken=${taken} />`}
+        <${Entrance} id=${form.id} isNew=${isNew} disabled=${fixed} tenant=${tenant} taken=${taken} set=${(/** @type {string} */ id) => change({ id })} />
         <label class="field">${tr('O comando vai', 'The command goes')}
           <select disabled=${fixed || !mayAmqp} value=${form.kind} onChange=${(event) => change({ kind: event.currentTarget.value })}>
             ${Object.entries(KINDS).map(([value, words]) => html`<option value=${value}>${words()}</option>`)}
@@ -73,7 +61,9 @@ export function Gate({ gate, taken, tenant, close, tried }) {
         </label>
       </div>
       <${Target} form=${form} fixed=${fixed} wrong=${wrong} change=${change} />
-      <div class="checks"><${Check} label=${tr('Recebe o comando', 'Gets the command')} checked=${form.enabled} disabled=${fixed} set=${(enabled) => change({ enabled })} /></div>
+      <div class="checks"><${Check} label=${tr('Recebe o comando', 'Gets the command')} checked=${form.enabled} disabled=${fixed} set=${(enabled) => change({ enabled })} />
+        ${form.kind === 'amqp' && html`<${Check} label=${tr('Confirma cada comando', 'Acknowledges each command')} checked=${form.acknowledges} disabled=${fixed} set=${(acknowledges) => change({ acknowledges })} />`}
+      </div>
       <div class="spread">
         <div class="row">
           ${gate.known && may('admin') && html`<${Delete} gate=${gate} tenant=${tenant} close=${close} />`}
@@ -107,17 +97,23 @@ function Target({ form, fixed, wrong, change }) {
 }
 
 /**
- * The ids that a gate can have: those of the extensions.
- * @param {{ tenant: string, taken: string[] }} props
+ * The entrance that the gate belongs to: one of the tenant's that has no gate yet. A gate by any other name would never open.
+ * @param {{ id: string, isNew: boolean, disabled: boolean, tenant: string, taken: string[], set: (id: string) => void }} props
  */
-function Ids({ tenant, taken }) {
+function Entrance({ id, isNew, disabled, tenant, taken, set }) {
   const { value } = useLoad(
     /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Extension>>} */ () =>
       get(withQuery('/api/extensions', { tenant })),
     [tenant],
   )
-  const ids = [MAIN_GATE, ...(value?.items ?? []).map(({ id }) => id)]
-  return html`<datalist id="gate-ids">${ids.filter((id) => !taken.includes(id)).map((id) => html`<option value=${id}></option>`)}</datalist>`
+  const free = [MAIN_GATE, ...(value?.items ?? []).map((one) => one.id)].filter((one) => !taken.includes(one))
+  const shown = isNew ? free : [id]
+  return html`<label class="field">${tr('Ramal (default: todos os outros)', 'Extension (default: all others)')}
+    <select required disabled=${disabled || !isNew} value=${id} onChange=${(/** @type {{ currentTarget: HTMLSelectElement }} */ event) => set(event.currentTarget.value)}>
+      ${!shown.includes(id) && html`<option value=""></option>`}
+      ${shown.map((one) => html`<option value=${one}>${one}</option>`)}
+    </select>
+  </label>`
 }
 
 /** @param {{ gate: Written, tenant: string, close: (saved: Partial<Saved>) => unknown }} props */
@@ -161,17 +157,19 @@ function pathOf(id, query) {
 }
 
 /** @param {Form} form */
-function bodyOf({ kind, url, exchange, routingKey, enabled }) {
+function bodyOf({ kind, url, exchange, routingKey, enabled, acknowledges }) {
   return kind === 'webhook'
     ? { kind, url: url.trim(), enabled }
-    : { kind, exchange: exchange.trim(), routingKey: routingKey.trim(), enabled }
+    : { kind, exchange: exchange.trim(), routingKey: routingKey.trim(), enabled, acknowledges }
 }
 
 /** @param {Written} gate */
 function formOf(gate) {
-  return { ...gate, url: gate.url ?? '', exchange: gate.exchange ?? '', routingKey: gate.routingKey ?? '' }
-}
-
-function isTaken() {
-  return new ApiError({ code: 'BODY_INVALID', message: '', details: { problems: ['id: is taken'] } }, 400)
+  return {
+    acknowledges: false,
+    ...gate,
+    url: gate.url ?? '',
+    exchange: gate.exchange ?? '',
+    routingKey: gate.routingKey ?? '',
+  }
 }
