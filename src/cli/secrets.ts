@@ -47,21 +47,23 @@ export function registerSecretsCommand(
       }),
     )
 
-  const rewriting = {
-    encrypt: 'encrypt the secrets that are stored in clear text; needs SECRET_KEY',
-    rotate:
+  const rewriting = [
+    ['encrypt', 'sealed', 'encrypt the secrets that are stored in clear text; needs SECRET_KEY'],
+    [
+      'rotate',
+      'current',
       'encrypt every secret with SECRET_KEY, also those of SECRET_KEY_OLD; can be interrupted and begun again',
-    decrypt: 'write every secret in clear text again, for a version that cannot decrypt them',
-  }
-  for (const [name, description] of Object.entries(rewriting)) {
+    ],
+    ['decrypt', 'plain', 'write every secret in clear text again, for a version that cannot decrypt them'],
+  ] as const
+  for (const [name, wanted, description] of rewriting) {
     secrets
       .command(name)
       .description(description)
       .option(...json)
       .action(({ json }) =>
         withDatabase(async (database) => {
-          const wanted = name === 'decrypt' ? 'plain' : 'sealed'
-          if (wanted === 'sealed' && database.secrets.prefix === undefined) throw fail('SECRET_KEY_MISSING')
+          if (wanted !== 'plain' && database.secrets.prefix === undefined) throw fail('SECRET_KEY_MISSING')
           const found = await listSecrets(database, SECRET_COLUMNS)
           const lost = found.filter(({ state }) => state === 'lost')
           if (lost.length > 0) throw lostSecrets(lost.map(({ place }) => place))

@@ -1,6 +1,6 @@
-import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/index.ts'
+import { isDatabaseAway, type Querier } from '../platform/postgres/index.ts'
 import { delay, withTimeout } from '../platform/time.ts'
 import type { Visitor } from './entry-rules.ts'
 import {
@@ -131,7 +131,7 @@ export function createStandby({ database, tenants, isAway, log, patienceMs = PAT
       asked.catch(() => {})
       return useCopy(`no answer in ${patienceMs} ms`)
     } catch (error) {
-      if (asPorteiroError(error).code !== 'DATABASE_UNREACHABLE') throw error
+      if (!isDatabaseAway(error)) throw error
       return useCopy(reasonOf(error))
     }
   }

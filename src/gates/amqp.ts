@@ -13,8 +13,10 @@ const REPLIES = 'amq.rabbitmq.reply-to'
 
 export type GatePublisher = ReturnType<typeof createGatePublisher>
 
-/** Most channels of a connection; RabbitMQ allows 2047. */
+/** Most channels of a connection; RabbitMQ allows 2047 unless it is told otherwise, hosted ones often 128. */
 const MAX_CHANNELS = 1000
+/** Channels that are left for questions, for those that are still closing, and for the link's own. */
+const SPARE_CHANNELS = 8
 
 /** Names a gate. */
 export interface GateId {
@@ -35,6 +37,7 @@ interface Connection {
   model: ChannelModel
   /** By gate, the one used last at the end: a reply comes on the channel of its command, so that no gate answers for another. */
   channels: Map<string, Promise<GateChannel>>
+  maxChannels: number
   /** Exchanges that exist. */
   known: Set<string>
   /** `blocked` during an alarm: the broker reads nothing, so commands would wait, and open gates when the alarm is over. */
@@ -83,7 +86,10 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
     queue: REPLIES,
     connectMs: CONNECT_MS,
     async prepare(_, model) {
-      prepared = { model, channels: new Map(), known: new Set(), state: 'open' }
+      // negotiated; amqplib's types do not know it
+      const { channelMax } = model.connection as unknown as { channelMax: number }
+      const maxChannels = Math.max(1, Math.min(MAX_CHANNELS, channelMax - SPARE_CHANNELS))
+      prepared = { model, channels: new Map(), maxChannels, known: new Set(), state: 'open' }
     },
     log,
   })
@@ -116,10 +122,22 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
     return current
   }
 
-  const openChannel = async (connection: Connection, gate: GateId): Promise<GateChannel> => {
-    const channel = await connection.model.createConfirmChannel()
+  const openChannel = async (
+    { model, known }: Connection,
+    gate: GateId,
+    forget: () => void,
+  ): Promise<GateChannel> => {
+    const channel = await model.createConfirmChannel()
     const returned = new Set<string>()
-    channel.on('error', (error) => drop(connection, reasonOf(error)))
+    // RabbitMQ ends the channel alone; what was written to it and not confirmed is lost, and its try has failed
+    channel.on('error', (error) => {
+      forget()
+      known.clear()
+      log.warn(
+        { tenant: gate.tenantId, gate: gate.gateId, reason: reasonOf(error) },
+        'lost the channel of a gate',
+      )
+    })
     channel.on('return', ({ properties }) => returned.add(String(properties.messageId)))
     // must be consumed before the first command, on the same channel
     await channel.consume(
@@ -135,18 +153,26 @@ export function createGatePublisher({ url, onReply, log }: GatePublisherOptions)
 
   /** The gate's own channel. */
   const channelOf = (connection: Connection, gate: GateId): Promise<GateChannel> => {
-    const { channels } = connection
+    const { channels, maxChannels } = connection
     const key = JSON.stringify([gate.tenantId, gate.gateId])
-    const opened = channels.get(key) ?? openChannel(connection, gate)
+    const forget = () => {
+      if (channels.get(key) === opened) channels.delete(key)
+    }
+    const opened: Promise<GateChannel> = channels.get(key) ?? openChannel(connection, gate, forget)
     channels.delete(key)
     channels.set(key, opened)
-    opened.catch(() => channels.delete(key))
+    opened.catch(forget)
     const [oldest] = channels
-    if (channels.size > MAX_CHANNELS && oldest) {
+    if (channels.size > maxChannels && oldest) {
       channels.delete(oldest[0])
-      void oldest[1].then(({ channel }) => channel.close()).catch(() => {})
+      void oldest[1].then((unused) => closeConfirmed(unused)).catch(() => {})
     }
     return opened
+  }
+
+  const closeConfirmed = async ({ channel }: GateChannel): Promise<void> => {
+    await channel.waitForConfirms()
+    await channel.close()
   }
 
   const confirmed = ({ channel, returned }: GateChannel, command: Command) =>

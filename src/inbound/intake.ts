@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { insertReceipts, type ReceiptRow } from '../outbound/index.ts'
 import { createBatcher } from '../platform/batch.ts'
-import { asPorteiroError, fail } from '../platform/errors.ts'
-import type { Database } from '../platform/postgres/index.ts'
+import { fail } from '../platform/errors.ts'
+import { type Database, isDatabaseAway } from '../platform/postgres/index.ts'
 import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, type Job } from './jobs.ts'
 import type { Posted } from './posted.ts'
 import { type Account, type InboundChannel, insertInbound, type NewInbound } from './sql/inbound.ts'
@@ -58,7 +58,7 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   const batcher = createBatcher<Post, { messages: number }>({
     run: store,
     max: BATCH,
-    splitsAfter: (error) => asPorteiroError(error).code !== 'DATABASE_UNREACHABLE',
+    splitsAfter: (error) => !isDatabaseAway(error),
   })
 
   return {

@@ -4,7 +4,7 @@ import { canonicalNumber, findUnreached } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/index.ts'
+import { type Database, isDatabaseAway, type Transaction } from '../platform/postgres/index.ts'
 import type { Accounts } from './accounts.ts'
 import { startCallEventSweep } from './call-event-sweep.ts'
 import type { Trouble, TroubledEndpoint } from './channels/webhook.ts'
@@ -210,8 +210,8 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
   const republish = async (event: EventRow): Promise<void> => {
     for (const { facts, run } of owedBy(event)) {
       await run().catch((error) => {
+        if (isDatabaseAway(error)) throw error
         const { code } = asPorteiroError(error)
-        if (code === 'DATABASE_UNREACHABLE') throw error
         log.error({ ...facts, code, reason: reasonOf(error) }, 'cannot send an event')
       })
     }

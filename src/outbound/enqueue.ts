@@ -1,6 +1,5 @@
 import { createBatcher } from '../platform/batch.ts'
-import { PorteiroError } from '../platform/errors.ts'
-import type { Database, Transaction } from '../platform/postgres/index.ts'
+import { type Database, isDatabaseAway, type Transaction } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { NewJob, Queue } from '../queue/index.ts'
 import type { DeliveryFact, MessageStatus, NewMessage } from './message.ts'
@@ -121,7 +120,7 @@ export function createEnqueue({ database, queue, defaults, sendDirectly, publish
       ),
     max: BATCH,
     weight: { of: ({ bytes }) => bytes, max: BATCH_BYTES },
-    splitsAfter: (error) => error instanceof PorteiroError && error.code === 'DATABASE_QUERY',
+    splitsAfter: (error) => !isDatabaseAway(error),
   })
 
   /** Stores the message, or sends it at once when Postgres is away. */
@@ -138,7 +137,7 @@ export function createEnqueue({ database, queue, defaults, sendDirectly, publish
       // if the insert succeeds after all, it has the same id, and reconciling joins the two
       stored.catch(() => {})
     } catch (error) {
-      if (!(error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE')) throw error
+      if (!isDatabaseAway(error)) throw error
     }
     return send(message)
   }

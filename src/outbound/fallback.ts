@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { fail, PorteiroError, reasonOf } from '../platform/errors.ts'
+import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/index.ts'
+import { type Database, isDatabaseAway } from '../platform/postgres/index.ts'
 import type { Queue } from '../queue/index.ts'
 import { deathOf } from './completer.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
@@ -115,8 +115,8 @@ export function createFallback(options: FallbackOptions) {
   }
   const timer = setInterval(() => {
     reconcile().catch((error) => {
-      const away = error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE'
-      if (!away) log.warn({ reason: reasonOf(error) }, 'cannot reconcile the messages sent past the queue')
+      if (!isDatabaseAway(error))
+        log.warn({ reason: reasonOf(error) }, 'cannot reconcile the messages sent past the queue')
     })
   }, RECONCILE_MS)
 

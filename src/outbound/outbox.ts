@@ -1,5 +1,6 @@
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import { isDatabaseAway } from '../platform/postgres/index.ts'
 import { delay, withTimeout } from '../platform/time.ts'
 
 /** ms between two retries while the database is away. */
@@ -29,7 +30,7 @@ export function createOutbox({ log }: { log: Logger }) {
         away = false
       } catch (error) {
         const { code } = asPorteiroError(error)
-        if (code === 'DATABASE_UNREACHABLE' && !ending.signal.aborted) {
+        if (isDatabaseAway(error) && !ending.signal.aborted) {
           if (!away)
             log.warn({ ...one!.facts, code, reason: reasonOf(error) }, 'events wait for the database')
           away = true

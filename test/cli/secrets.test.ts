@@ -184,6 +184,7 @@ test('what is stored in clear text is read, encrypted on command, rotated, and d
   assert.match(listed, /SECRET_KEY_OLD +instances default whatsapp main secrets appSecret/)
   assert.not.match(listed, /whsec_|account-/)
   assert.match((await examineSecrets(both)).detail, /6 encrypted with SECRET_KEY_OLD/)
+  assert.is(await run(both, 'encrypt'), 'There is nothing to do.', 'it leaves the old key’s to rotate')
   assert.match(await run(both, 'rotate'), /^Rows encrypted: 5$/)
   assert.equal(await readAll(both, ids), known)
   assert.equal(await readAll(await open({ key: next }), ids), known)

@@ -17,7 +17,7 @@ import { createGateTargets } from '../../src/gates/targets.ts'
 import type { GateContent, Message } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import type { Database, Querier } from '../../src/platform/postgres/index.ts'
-import { BROKER_URL, openPeer, openProxy, openStranger, withBroker } from '../rig/broker-rig.ts'
+import { BROKER_URL, captureLog, openPeer, openProxy, openStranger, withBroker } from '../rig/broker-rig.ts'
 import { first, messageOf, openClient, startPeer, undeliveredBy } from '../rig/channels-peer.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
@@ -323,6 +323,56 @@ broker(
     assert.equal(await told(database, message.command), ['wanted', 'failed', 'sent'])
   },
 )
+
+broker('more gates than the broker allows channels get their commands', async (rig) => {
+  const { channel, exchange, queue, bind } = await openExchange(rig)
+  await bind()
+  const log = silentLog()
+  const publisher = createGatePublisher({ url: `${BROKER_URL}?channelMax=12`, log })
+  rig.defer(() => publisher.close())
+  const open = (gateId: string) => {
+    const options = { gate: { tenantId: TENANT, gateId }, signed: { id: randomUUID(), secrets: [] } }
+    return publisher.publish(exchange, 'gate.front', Buffer.from('{}'), { ...options, expirationMs: 30_000 })
+  }
+  const gates = Array.from({ length: 30 }, (_, at) => `gate-${at}`)
+  for (const gate of gates) await open(gate)
+  await Promise.all(gates.slice(-4).flatMap((gate) => [open(gate), open(gate)]))
+  assert.is((await channel.checkQueue(queue)).messageCount, 38)
+})
+
+broker('an exchange that is deleted ends the channel of its gate, and no other', async (rig) => {
+  const [front, back] = [await openExchange(rig), await openExchange(rig)]
+  for (const { bind } of [front, back]) await bind()
+  const replies: string[] = []
+  const { lines, log } = captureLog()
+  const onReply = ({ gateId }: { gateId: string }) => void replies.push(gateId)
+  const publisher = createGatePublisher({ url: BROKER_URL, onReply, log })
+  rig.defer(() => publisher.close())
+  const open = (gateId: string, { exchange }: { exchange: string }) => {
+    const options = { gate: { tenantId: TENANT, gateId }, signed: { id: randomUUID(), secrets: [] } }
+    return publisher.publish(exchange, 'gate.front', Buffer.from('{}'), { ...options, expirationMs: 30_000 })
+  }
+  await open('front', front)
+  await open('back', back)
+  await front.channel.deleteExchange(front.exchange)
+  const lost = await undeliveredBy(open('front', front))
+  assert.is(lost.code, 'GATE_UNREACHABLE')
+  const got = await back.channel.get(back.queue, { noAck: true })
+  assert.ok(got)
+  if (!got) return
+  const { replyTo, correlationId } = got.properties
+  back.channel.sendToQueue(replyTo, Buffer.from('{"opened":true}'), { correlationId })
+  await eventually(() => replies.length > 0 || undefined)
+  assert.equal(replies, ['back'])
+  assert.equal(
+    lines.map(({ msg, gate }) => [msg, gate]).filter(([msg]) => /lost/.test(String(msg))),
+    [['lost the channel of a gate', 'front']],
+  )
+  // it is there again: nothing remembers that it was not
+  await front.channel.assertExchange(front.exchange, 'topic', { durable: false, autoDelete: false })
+  await front.bind()
+  await open('front', front)
+})
 
 broker('a broken connection is made again by the next try', async (rig) => {
   const database = await openTestDatabase(rig)

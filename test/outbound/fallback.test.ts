@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { migrate, openDatabase } from '../../src/platform/postgres/index.ts'
-import { MIGRATIONS } from '../rig/database.ts'
+import { isDatabaseAway, migrate, openDatabase } from '../../src/platform/postgres/index.ts'
+import { MIGRATIONS, openTestDatabase } from '../rig/database.ts'
 import { open, spoilable, temporary } from '../rig/embedded-server.ts'
 import { hello, openOutbound, refuse, scriptedChannel, startWorker, watch } from '../rig/outbound-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
@@ -88,6 +88,29 @@ test('while Postgres is away, messages with the fallback are sent past the queue
   assert.is((await outbound.get(refused.id)).attempts, 2)
   assert.is(webhook.sent.length, 1)
   assert.is(gate.sent.length, 1)
+})
+
+test('a Postgres that takes nothing counts as away, one that refuses a message does not', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const directory = join(await temporary(rig), 'fallback')
+  const webhook = scriptedChannel('webhook', () => ({ providerId: 'direct-1' }))
+  const outbound = await openOutbound(rig, { database, fallback: { directory, senders: () => [webhook] } })
+  const breakWith = async (state: string) => {
+    await database.query(`create or replace function broken() returns trigger language plpgsql as $$
+      begin raise exception 'broken' using errcode = '${state}'; end $$`)
+  }
+  await breakWith('25006')
+  await database.query(`create trigger broken before insert on messages execute function broken()`)
+  // read-only, a full disk, out of memory, cancelled, an error of the disk
+  const states = ['25006', '53100', '53200', '57014', '58030']
+  for (const state of states) {
+    await breakWith(state)
+    assert.is((await outbound.enqueue(hello(), { fallback: 'direct' })).status, 'sent', state)
+    assert.is(isDatabaseAway(await outbound.enqueue(hello()).catch((error) => error)), true, state)
+  }
+  await breakWith('22001')
+  assert.is(await away(outbound.enqueue(hello(), { fallback: 'direct' })), 'DATABASE_QUERY')
+  assert.is(webhook.sent.length, states.length)
 })
 
 test('a journal is reconciled once, also when it was cut, and when its message did arrive', async (rig) => {

@@ -17,4 +17,4 @@ export {
   type SecretColumn,
   secretsOf,
 } from './secret-columns.ts'
-export { stateOf, translate } from './sqlstate.ts'
+export { isDatabaseAway, stateOf, translate } from './sqlstate.ts'

@@ -115,19 +115,22 @@ export async function listForeignSecrets(
 }
 
 /**
- * Writes secrets anew: `sealed` encrypts those that are not encrypted with the key that encrypts now, `plain` decrypts all.
+ * Writes secrets anew: `sealed` encrypts those in clear text, `current` also those that another key encrypted, `plain` decrypts all.
  * Each batch is a transaction, so that it can be ended at any time and begun again; processes beside it read both forms. Resolves
  * with the number of rows. Errors: SECRET_UNREADABLE, after which the batches before it are written.
  */
 export async function rewriteSecrets(
   database: Database,
   columns: readonly SecretColumn[],
-  wanted: 'sealed' | 'plain',
+  wanted: 'sealed' | 'current' | 'plain',
 ): Promise<number> {
   const { prefix } = database.secrets
   const isOld = (value: string) =>
-    wanted === 'plain' ? `${value} like '${SEALED}%'` : `${value} not like '${prefix}%'`
+    wanted === 'plain'
+      ? `${value} like '${SEALED}%'`
+      : `${value} not like '${wanted === 'sealed' ? SEALED : prefix}%'`
   const rewritten = (place: SecretPlace, value: string) => {
+    if (wanted === 'sealed' && value.startsWith(SEALED)) return value
     const plain = database.secrets.open(place, value)
     return wanted === 'plain' ? plain : database.secrets.seal(place, plain)
   }

@@ -29,6 +29,15 @@ export function translate(error: unknown, target: Details): PorteiroError {
   return fail('DATABASE_QUERY', { reason, state, constraint, table }, error)
 }
 
+/**
+ * Whether Postgres takes no work for now, so that the same work may succeed later: it is not there, or 25006 read-only, as after a
+ * failover; 53 out of resources, as a full disk; 57 an operator's doing; 58 an error of its machine.
+ */
+export function isDatabaseAway(error: unknown): boolean {
+  if (asPorteiroError(error).code === 'DATABASE_UNREACHABLE') return true
+  return /^(25006|(53|57|58)...)$/.test(stateOf(error) ?? '')
+}
+
 function isConnectionLoss(state: string): boolean {
   // 08 connection exception; 28 login refused; 3D000 no such database; 53300 too many connections; 57P01–57P05 the
   // server is stopping, crashed, starting, dropped our database, or ended an idle session
