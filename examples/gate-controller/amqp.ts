@@ -1,5 +1,5 @@
 import type { Channel } from 'amqplib'
-import type { createCheck } from './check.ts'
+import type { createCheck, Verdict } from './check.ts'
 
 /** A gate on RabbitMQ, with a queue bound to its exchange and routing key. Only a command that was checked gets a reply. */
 export async function consume(
@@ -13,7 +13,12 @@ export async function consume(
     (message) => {
       if (!message) return
       const { headers, replyTo, correlationId } = message.properties
-      const verdict = check(headers ?? {}, message.content.toString('utf8'))
+      let verdict: Verdict
+      try {
+        verdict = check(headers ?? {}, message.content.toString('utf8'))
+      } catch (error) {
+        return console.error('a command cannot be checked', error)
+      }
       if (verdict === 'open') open()
       if (verdict !== 'open' && verdict !== 'opened before')
         return console.warn(`a command was refused: ${verdict}`)

@@ -17,7 +17,7 @@ interface CheckOptions {
 /** `opened before`: a second attempt at the same command. Anything else must open nothing. */
 export type Verdict = 'open' | 'opened before' | 'not signed' | 'too old' | 'another gate' | 'replayed'
 
-/** What a controller checks before it opens; one for webhook and AMQP, whose headers have the same names. */
+/** What a controller checks before it opens, which throws where it cannot write its file: then open nothing and answer nothing; one for webhook and AMQP, whose headers have the same names. */
 export function createCheck({ secret, tenant, gate, file }: CheckOptions) {
   const signer = new Webhook(secret)
   const kept = read(file)
@@ -54,19 +54,22 @@ export function createCheck({ secret, tenant, gate, file }: CheckOptions) {
     for (const seen of [commands, counters] as Map<unknown, number>[])
       for (const [one, at] of seen) if (now - at > 2 * MAX_AGE_MS) seen.delete(one)
     const again = commands.has(command)
+    highest = Math.max(highest, counter)
+    // on the disk before it opens, whole or not at all
+    const next = { highest, commands: { ...Object.fromEntries(commands), [command]: now } }
+    writeFileSync(`${file}.new`, JSON.stringify(next), { flush: true })
+    renameSync(`${file}.new`, file)
     counters.set(counter, now)
     commands.set(command, now)
-    highest = Math.max(highest, counter)
-    // before it opens, and whole or not at all
-    writeFileSync(`${file}.new`, JSON.stringify({ highest, commands: Object.fromEntries(commands) }))
-    renameSync(`${file}.new`, file)
     return again ? 'opened before' : 'open'
   }
 }
 
 function read(file: string): { highest: number; commands: Record<string, number> } {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    const kept = JSON.parse(readFileSync(file, 'utf8'))
+    // an earlier example wrote the counter alone
+    return typeof kept === 'number' ? { highest: kept, commands: {} } : kept
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { highest: 0, commands: {} }
     throw error

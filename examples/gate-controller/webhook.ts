@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import type { createCheck } from './check.ts'
+import type { createCheck, Verdict } from './check.ts'
 
 /** Most bytes of a body; a command has some 400. */
 const MAX_BYTES = 10_000
@@ -21,7 +21,13 @@ export async function listen(
       // whoever sent it has gone
       return response.destroy()
     }
-    const verdict = check(request.headers, body)
+    let verdict: Verdict
+    try {
+      verdict = check(request.headers, body)
+    } catch (error) {
+      console.error('a command cannot be checked', error)
+      return response.writeHead(503).end()
+    }
     if (verdict === 'open') open()
     const isOpen = verdict === 'open' || verdict === 'opened before'
     response.writeHead(isOpen ? 204 : 403).end(isOpen ? undefined : verdict)

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, rmdir } from 'node:fs/promises'
 import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
@@ -180,6 +180,14 @@ test('the example opens once for each command that Porteiro posts, and for nothi
   // it opened and was restarted before its answer: Porteiro tries again
   const second = forge(secret!, { id: fresh.headers['webhook-id'], counter: next + 2 })
   assert.is(restarted()(second.headers, second.body), 'opened before')
+  // a disk that takes nothing: the next attempt finds no command that was opened
+  await mkdir(`${file}.new`)
+  const third = forge(secret!, { counter: next + 3 })
+  assert.is(await post(third), '')
+  assert.is(opened, 2)
+  await rmdir(`${file}.new`)
+  assert.is(await post(third), 'open')
+  assert.is(opened, 3)
 })
 
 test('the example refuses a long body, and outlives a request that is broken off', async (rig) => {
