@@ -49,6 +49,10 @@ const endpoint = {
   token: headerValue.min(1),
   headers,
   enabled: z.boolean(),
+  retry4xx: z.boolean().meta({
+    description:
+      'Whether the statuses 4xx are retried (default true): 400, 413 and 422 twice, others as often as 5xx. 410 always disables the endpoint.',
+  }),
 }
 
 /** Input of createEndpoint. */

@@ -107,7 +107,8 @@ function afterPause(message: MessageRow, at: Date, waitMs: number) {
 }
 
 function afterFailure(message: MessageRow, failure: AttemptFailure, at: Date, random: () => number) {
-  const status = advance(message, { type: 'message.refused', final: failure.final })
+  const used = message.attempts - message.attemptsBefore > (failure.maxRetries ?? Infinity)
+  const status = advance(message, { type: 'message.refused', final: failure.final || used })
   if (status !== 'retrying') return { status, outcome: 'failed' as const }
   const { retryDelayMs, attempts, attemptsBefore, expiresAt } = message
   const { retryAfterMs } = failure
@@ -144,6 +145,8 @@ interface AttemptFailure {
   details: Details | undefined
   status: number | undefined
   final: boolean
+  /** Attempts after the first one at most, for this error. */
+  maxRetries: number | undefined
   retryAfterMs: number | undefined
 }
 
@@ -157,6 +160,7 @@ export function failureOf(error: unknown, { channel }: Pick<Message, 'channel'>)
     details: facts.details && JSON.stringify(facts.details).length <= MAX_DETAILS ? facts.details : undefined,
     status: facts.status,
     final: facts.final || facts.gone || (facts.uncertain && !isIdempotent(channel)),
+    maxRetries: facts.maxRetries,
     retryAfterMs: facts.retryAfterMs,
   }
 }

@@ -22,6 +22,7 @@ async function openFailing(rig: Rig) {
     channel: 'webhook',
     to: endpoint.id,
     body,
+    maxRetries: 0,
   })
   await hasDied(house, id)
   const accept = () => {

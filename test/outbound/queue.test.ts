@@ -215,6 +215,19 @@ for (const [what, facts] of [
   })
 }
 
+test('an error that a retry hardly helps has its own limit, below that of the message', async (rig) => {
+  const outbound = await openOutbound(rig, { retryDelayMs: 1 })
+  const seen = watch(outbound)
+  const channel = scriptedChannel('webhook', refuse({ status: 422, maxRetries: 2 }))
+  startWorker(rig, outbound, [channel])
+  const patient = await outbound.enqueue(hello({ maxRetries: 10 }))
+  const once = await outbound.enqueue(hello({ maxRetries: 1, to: 'endpoint-2' }))
+  await seen.reaches(patient.id, 'failed')
+  await seen.reaches(once.id, 'failed')
+  const attempts = (id: string) => channel.sent.filter(({ message }) => message.id === id).length
+  assert.equal([attempts(patient.id), attempts(once.id)], [3, 2])
+})
+
 test('a message that may have arrived is tried again only where the receiver knows its id', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)

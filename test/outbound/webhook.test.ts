@@ -235,6 +235,44 @@ test('a receiver that refuses single messages is not ill', async (rig) => {
   assert.equal(troubles, [])
 })
 
+test('4xx are retried like 5xx, refusals of the message twice, and neither where the endpoint says so', async (rig) => {
+  const database = await openTestDatabase(rig)
+  let status = 0
+  const peer = await startPeer(rig, (_, response) => response.writeHead(status).end())
+  const patient = await createEndpoint(database, TENANT, { url: peer.url })
+  const strict = await createEndpoint(database, TENANT, { url: peer.url, retry4xx: false })
+  assert.equal([patient.endpoint.retry4xx, strict.endpoint.retry4xx], [true, false])
+  const { sender } = openSender(rig, database, { own: { url: peer.url, token: undefined }, limit: 1000 })
+  const refusedBy = async (to: string) => {
+    const { final, maxRetries } = await undeliveredBy(sender.send(event(to), first))
+    return [final, maxRetries]
+  }
+  for (const [code, patiently, strictly] of [
+    [400, [false, 2], true],
+    [401, [false, undefined], true],
+    [403, [false, undefined], true],
+    [404, [false, undefined], true],
+    [408, [false, undefined], false],
+    [409, [false, undefined], true],
+    [413, [false, 2], true],
+    [418, [false, undefined], true],
+    [422, [false, 2], true],
+    [429, [false, undefined], false],
+    [304, [true, undefined], true],
+    [503, [false, undefined], false],
+  ] as const) {
+    status = code
+    assert.equal(await refusedBy(patient.endpoint.id), patiently, `${code}`)
+    assert.equal(await refusedBy(OWN_ENDPOINT), patiently, `${code} of WEBHOOK_URL`)
+    assert.equal(await refusedBy(strict.endpoint.id), [strictly, undefined], `${code}, strictly`)
+  }
+  const changed = await updateEndpoint(database, TENANT, strict.endpoint.id, { retry4xx: true })
+  assert.is(changed!.retry4xx, true)
+  assert.is((await updateEndpoint(database, TENANT, strict.endpoint.id, { events: [] }))!.retry4xx, true)
+  status = 404
+  assert.equal(await refusedBy(strict.endpoint.id), [false, undefined])
+})
+
 test('a message that may have arrived is sent again: the receiver knows its id', async (rig) => {
   const database = await openTestDatabase(rig)
   const peer = await startPeer(rig, (_, response) => response.socket!.destroy())

@@ -206,6 +206,7 @@ inChromium('a dead letter is read with its trace, redriven, and gone', async (ri
     channel: 'webhook',
     to: endpoint.endpoint.id,
     body: { type: 'call.ended', timestamp: new Date().toISOString(), data: {} },
+    maxRetries: 0,
   })
   const here = await visit(rig, house)
   const { page, complaints } = here
@@ -465,6 +466,7 @@ inChromium('the head of the page holds at every width, with a message that faile
     channel: 'webhook',
     to: endpoint.id,
     body: { type: 'call.ended', timestamp: new Date().toISOString(), data: {} },
+    maxRetries: 0,
   })
   const { database } = house.service
   await eventually(async () => {

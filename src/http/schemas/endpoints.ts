@@ -12,6 +12,8 @@ export const endpoint = z
     /** Their names; the values never leave. */
     headers: z.array(z.string()),
     enabled: z.boolean(),
+    /** Statuses 4xx are retried; 400, 413 and 422 twice. */
+    retry4xx: z.boolean(),
     disabledReason: z.string().nullable(),
     /** Those that sign now; the one without an end is the present one. */
     secrets: z.array(z.object({ createdAt: z.string(), expiresAt: z.string().nullable() })),

@@ -28,12 +28,14 @@ export interface TroubledEndpoint {
   [fact: string]: unknown
 }
 
-type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets'> & { trusted: boolean }
+type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets' | 'retry4xx'> & {
+  trusted: boolean
+}
 
 /**
  * Posts events to endpoints. The message's id is `webhook-id`, so that a receiver recognises a second copy and an
- * attempt with an unknown result may be repeated. Any status of 2xx is a delivery, whatever its body; 410 disables the
- * endpoint.
+ * attempt with an unknown result may be repeated. Any status of 2xx is a delivery, whatever its body; other 4xx are retried unless the
+ * endpoint's `retry4xx` is false; 410 disables the endpoint.
  */
 export function createWebhookSender({
   database,
@@ -46,7 +48,14 @@ export function createWebhookSender({
   const targetOf = async ({ tenantId, to }: Message): Promise<Target> => {
     if (to === OWN_ENDPOINT) {
       if (!own) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
-      return { url: own.url, token: own.token ?? null, headers: {}, secrets: [], trusted: true }
+      return {
+        url: own.url,
+        token: own.token ?? null,
+        headers: {},
+        secrets: [],
+        retry4xx: true,
+        trusted: true,
+      }
     }
     const found = await findTarget(database, tenantId, to)
     if (!found) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
@@ -86,7 +95,7 @@ export function createWebhookSender({
       wants: 'status',
       secrets: Object.keys(target.headers),
     })
-    const refused = refusalOf(new URL(target.url).host, answer)
+    const refused = webhookRefusal(new URL(target.url).host, answer, target.retry4xx)
     if (refused) throw refused
     if (!answer.whole) {
       const facts = { message_id: message.id, tenant: message.tenantId, endpoint: message.to }
@@ -121,22 +130,33 @@ export function createWebhookSender({
   }
 }
 
+/** Statuses by which a receiver refuses the message itself: it seldom takes it later. */
+const MESSAGE_REFUSED = [400, 413, 422]
+const MESSAGE_REFUSED_RETRIES = 2
+
+/**
+ * The error of an answer; undefined for 2xx. A receiver that is being deployed, or whose login is being changed, answers 401, 403 or
+ * 404: such statuses are retried like 5xx.
+ */
+function webhookRefusal(
+  host: string,
+  answer: { status: number; retryAfterMs: number | undefined },
+  retry4xx: boolean,
+): DeliveryError | undefined {
+  const refused = refusalOf(host, answer)
+  const { status } = answer
+  if (!refused?.final || refused.gone || !retry4xx || status < 400) return refused
+  return refused.with({
+    final: false,
+    ...(MESSAGE_REFUSED.includes(status) && { maxRetries: MESSAGE_REFUSED_RETRIES }),
+  })
+}
+
 /** Makes an uncertain error retryable: the receiver recognises a second copy by its id. */
 export function repeatable(error: unknown): DeliveryError {
   if (!(error instanceof DeliveryError)) {
     const { code, details } = asPorteiroError(error)
     return undelivered(code, details, { cause: error })
   }
-  if (!error.uncertain) return error
-  const { code, message, details, final, retryAfterMs, status, gone, cause } = error
-  return new DeliveryError({
-    code,
-    message,
-    details,
-    final,
-    gone,
-    cause,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(status !== undefined && { status }),
-  })
+  return error.uncertain ? error.with({ uncertain: false }) : error
 }

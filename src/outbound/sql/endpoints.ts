@@ -15,6 +15,8 @@ export interface EndpointInput {
   /** Sent with each post. */
   headers?: Readonly<Record<string, string>>
   enabled?: boolean
+  /** Whether its statuses 4xx are retried; default true. */
+  retry4xx?: boolean
 }
 
 /** An endpoint in a list, without secrets and header values. */
@@ -27,6 +29,7 @@ interface EndpointRow {
   /** Names of the additional headers. */
   headers: string[]
   enabled: boolean
+  retry4xx: boolean
   /** Why it was disabled, unless the tenant disabled it. */
   disabledReason: string | null
   /** Its signing secrets; the current one has no end. */
@@ -47,6 +50,7 @@ export interface EndpointTarget {
   token: string | null
   headers: Record<string, string>
   enabled: boolean
+  retry4xx: boolean
   disabledReason: string | null
   /** The current one first. */
   secrets: string[]
@@ -89,6 +93,7 @@ function sealerOf(secrets: Secrets, id: string) {
 
 const COLUMNS = `e.id, e.tenant_id as "tenantId", e.url, e.events, e.kind,
   array(select jsonb_object_keys(e.headers)) as headers, e.enabled, e.disabled_reason as "disabledReason",
+  e.retry_4xx as "retry4xx",
   coalesce((select jsonb_agg(jsonb_build_object('createdAt', s.created_at, 'expiresAt', s.expires_at) order by s.id desc)
     from endpoint_secrets s where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > now())), '[]') as secrets,
   coalesce(b.failures, 0) as failures, b.open_until as "pausedUntil", e.created_at as "createdAt",
@@ -106,13 +111,21 @@ export function createEndpoint(
   tenantId: string,
   input: EndpointInput,
 ): Promise<{ endpoint: EndpointRow; secret: string | null }> {
-  const { url, events = [], kind = 'standard', token = null, headers = {}, enabled = true } = input
+  const {
+    url,
+    events = [],
+    kind = 'standard',
+    token = null,
+    headers = {},
+    enabled = true,
+    retry4xx = true,
+  } = input
   return database.transaction(async (transaction) => {
     const id = randomUUID()
     const { sealed } = sealerOf(database.secrets, id)
     await transaction.query(
-      `insert into endpoints (id, tenant_id, url, events, kind, token, headers, enabled)
-       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      `insert into endpoints (id, tenant_id, url, events, kind, token, headers, enabled, retry_4xx)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       [
         id,
         tenantId,
@@ -122,6 +135,7 @@ export function createEndpoint(
         sealed.token(token),
         JSON.stringify(sealed.headers(headers)),
         enabled,
+        retry4xx,
       ],
     )
     const secret = kind === 'standard' ? newSecret() : null
@@ -173,7 +187,7 @@ export function updateEndpoint(
     const changed = await transaction.query(
       `update endpoints set url = coalesce($3, url), events = coalesce($4, events),
          token = case kind when 'token' then coalesce($5, token) end, headers = coalesce($6, headers),
-         enabled = coalesce($7, enabled),
+         enabled = coalesce($7, enabled), retry_4xx = coalesce($8, retry_4xx),
          disabled_reason = case when $7::boolean is null then disabled_reason end, updated_at = now()
        where tenant_id = $1 and id::text = $2 returning id`,
       [
@@ -184,6 +198,7 @@ export function updateEndpoint(
         sealed.token(change.token ?? null),
         change.headers === undefined ? null : JSON.stringify(sealed.headers(change.headers)),
         change.enabled ?? null,
+        change.retry4xx ?? null,
       ],
     )
     if (changed.length === 0) return undefined
@@ -244,6 +259,7 @@ export async function findTarget(
 ): Promise<EndpointTarget | undefined> {
   const [row] = await database.query<EndpointTarget>(
     `select id, tenant_id as "tenantId", url, kind, token, headers, enabled, disabled_reason as "disabledReason",
+       retry_4xx as "retry4xx",
        array(select secret from endpoint_secrets s
          where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > now()) order by s.id desc) as secrets
      from endpoints e where tenant_id = $1 and id::text = $2`,

@@ -8,6 +8,8 @@ export interface DeliveryFacts {
   details?: Details | undefined
   /** A retry would fail too: the message is dead. */
   final?: boolean
+  /** Attempts after the first one at most, where a retry hardly helps; the message may allow fewer. */
+  maxRetries?: number
   /** The message may have arrived: retry it only if the receiver deduplicates by id. */
   uncertain?: boolean
   /** Minimum delay of the next attempt in ms, as requested by the receiver. */
@@ -24,6 +26,7 @@ export class DeliveryError extends Error {
   readonly code: string
   readonly details: Details | undefined
   readonly final: boolean
+  readonly maxRetries: number | undefined
   readonly uncertain: boolean
   readonly retryAfterMs: number | undefined
   readonly status: number | undefined
@@ -35,9 +38,29 @@ export class DeliveryError extends Error {
     this.code = facts.code
     this.details = facts.details
     this.final = facts.final ?? false
+    this.maxRetries = facts.maxRetries
     this.uncertain = facts.uncertain ?? false
     this.retryAfterMs = facts.retryAfterMs
     this.status = facts.status
     this.gone = facts.gone ?? false
+  }
+
+  /** The same error with other facts. */
+  with(facts: Partial<DeliveryFacts>): DeliveryError {
+    const { code, message, details, final, uncertain, gone, cause } = this
+    const { maxRetries, retryAfterMs, status } = this
+    return new DeliveryError({
+      code,
+      message,
+      details,
+      final,
+      uncertain,
+      gone,
+      cause,
+      ...(maxRetries !== undefined && { maxRetries }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(status !== undefined && { status }),
+      ...facts,
+    })
   }
 }

@@ -54,6 +54,7 @@ export function Endpoints() {
 function NewEndpoint({ made }) {
   const [url, setUrl] = useState('')
   const [events, setEvents] = useState(/** @type {string[]} */ ([]))
+  const [retry4xx, setRetry4xx] = useState(true)
   /** @param {string} name */
   const toggle = (name) =>
     setEvents(events.includes(name) ? events.filter((one) => one !== name) : [...events, name])
@@ -61,9 +62,10 @@ function NewEndpoint({ made }) {
   const submit = async (event) => {
     event.preventDefault()
     try {
-      await made(await post('/api/endpoints', { url: url.trim(), events }))
+      await made(await post('/api/endpoints', { url: url.trim(), events, retry4xx }))
       setUrl('')
       setEvents([])
+      setRetry4xx(true)
     } catch (error) {
       complain(error)
     }
@@ -79,6 +81,7 @@ function NewEndpoint({ made }) {
         <legend>${tr('Eventos (nenhum marcado: todos)', 'Events (none chosen: all)')}</legend>
         ${EVENTS.map((name) => html`<label class="check"><input type="checkbox" checked=${events.includes(name)} onChange=${() => toggle(name)} /><code>${name}</code></label>`)}
       </fieldset>
+      <label class="check"><input type="checkbox" checked=${retry4xx} onChange=${() => setRetry4xx(!retry4xx)} />${tr('Repetir também depois de respostas 4xx (404, 401…)', 'Retry after 4xx answers too (404, 401…)')}</label>
       <div class="row end"><button class="button solid accent" disabled=${url.trim() === ''}>${tr('Criar', 'Create')}</button></div>
     </form>
   </section>`
@@ -157,6 +160,7 @@ function Table({ endpoints, environment, again, rotated, tried }) {
             ${
               may('admin') &&
               html`
+                <${Do} act=${() => patch(path, { retry4xx: !endpoint.retry4xx }).then(again)}>${endpoint.retry4xx ? tr('Não repetir 4xx', 'Do not retry 4xx') : tr('Repetir 4xx', 'Retry 4xx')}<//>
                 <${Do} act=${() => patch(path, { enabled: !endpoint.enabled }).then(again)}>${endpoint.enabled ? tr('Desativar', 'Disable') : tr('Ativar', 'Enable')}<//>
                 ${
                   endpoint.kind === 'standard' &&
