@@ -301,7 +301,7 @@ export const VARIABLES = {
     undefined,
     'public URL of the HTTP API, such as https://portaria.example.com; Twilio signs it and posts reports to it',
   ),
-  WEBHOOK_URL: variable(httpUrl(), undefined, 'gets every event of every tenant'),
+  WEBHOOK_URL: variable(httpUrl(), undefined, 'gets every event but message.* of every tenant'),
   WEBHOOK_TOKEN: variable(
     line(),
     undefined,

@@ -1,14 +1,19 @@
+import type { Announce, ReceivedMessage } from '../outbound/index.ts'
 import { fail } from '../platform/errors.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { type ConversationOptions, createConversation } from './conversation.ts'
 import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, PROCESS_AI_RESPONSE } from './jobs.ts'
 import { type Bounce, createReceipts } from './receipts.ts'
 import { createReplies, type RepliesOptions } from './replies.ts'
+import { findInbound } from './sql/inbound.ts'
 
 interface HandlersOptions extends RepliesOptions, ConversationOptions {
   database: Database
   enqueueJobs: EnqueueJobs
   bounce: Bounce
+  announce: Announce
+  /** Publishes a person's message to receivers that want it; the same one twice is one event. */
+  publishReceived: (message: ReceivedMessage) => Promise<void>
 }
 
 /** A handler gets the data of a job, and rejects to have the job retried. */
@@ -21,6 +26,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const conversation = createConversation(options)
   return {
     [INBOUND_MESSAGE]: async ({ id }) => {
+      const message = await findInbound(options.database, textOf(id))
+      if (message) await options.publishReceived(message)
       await replies.handle(textOf(id))
     },
     [INBOUND_RECEIPTS]: async ({ looks }) => {

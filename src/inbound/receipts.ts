@@ -1,4 +1,4 @@
-import { applyReceipts, listUndelivered, markReceiptHandled } from '../outbound/index.ts'
+import { type Announce, applyReceipts, listUndelivered, markReceiptHandled } from '../outbound/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { type EnqueueJobs, INBOUND_RECEIPTS } from './jobs.ts'
@@ -15,6 +15,7 @@ interface ReceiptsOptions {
   database: Database
   enqueueJobs: EnqueueJobs
   bounce: Bounce
+  announce: Announce
   log: Logger
 }
 
@@ -31,11 +32,11 @@ const MAX_REPEATS = 5
 const UNEXPLAINED = { code: 'unknown', message: 'the provider gave no reason' }
 
 /** Applies receipts to their messages. */
-export function createReceipts({ database, enqueueJobs, bounce, log }: ReceiptsOptions) {
+export function createReceipts({ database, enqueueJobs, bounce, announce, log }: ReceiptsOptions) {
   return {
     /** Applies all that wait. Receipts whose message is not known yet are applied again later; `repeats`: how often so far. */
     async apply(repeats = 0): Promise<void> {
-      const waiting = await applyReceipts(database, RECEIPT_WAIT_MS)
+      const waiting = await applyReceipts(database, announce, RECEIPT_WAIT_MS)
       for (const receipt of await listUndelivered(database)) {
         const { providerId, tenantId, messageId, error } = receipt
         const { code, message } = error ?? UNEXPLAINED

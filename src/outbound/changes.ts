@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { fail } from '../platform/errors.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { deadOf, isQueue, type Queue } from '../queue/index.ts'
-import { deathOf } from './completer.ts'
+import type { Announce } from './announcements.ts'
 import { jobOf } from './enqueue.ts'
 import { advance } from './outcome.ts'
 import {
@@ -25,11 +25,11 @@ export interface RedriveFilter extends Pick<MessageFilter, 'tenantId' | 'channel
 interface ChangesOptions {
   database: Database
   queue: Queue
-  announcesDeaths: boolean
+  announce: Announce
 }
 
 /** Changes that people and providers make to messages, as far as `deliveryMachine` allows. */
-export function createChanges({ database, queue, announcesDeaths }: ChangesOptions) {
+export function createChanges({ database, queue, announce }: ChangesOptions) {
   const lockOne = async (transaction: Transaction, id: string, tenantId: string | undefined) => {
     const [message] = isUuid(id) ? await lockMessages(transaction, [id]) : []
     // another tenant's message is unknown
@@ -158,7 +158,7 @@ export function createChanges({ database, queue, announcesDeaths }: ChangesOptio
         await changeMessages(transaction, [{ id, status, jobId, attemptsBefore, error }])
         const letter = { message: id, tenant: message.tenantId, channel: message.channel, error }
         await queue.enqueue(deadName(message.queue), [{ id: jobId, data: letter }], transaction)
-        if (announcesDeaths) await queue.enqueue('webhook.status.failed', [deathOf(message)], transaction)
+        await announce(transaction, [{ message, status: 'failed', at: new Date(), error }])
         return true
       }),
   }

@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../platform/postgres/index.ts'
 import type { Queue } from '../queue/index.ts'
+import type { Announce } from './announcements.ts'
 import { writeOutcomesWithJobs } from './completer.ts'
 import { writeMessages } from './enqueue.ts'
 import { attempt } from './executor.ts'
@@ -18,7 +19,7 @@ interface ClaimOptions {
   defaults: MessageDefaults
   /** Name of the node that makes the attempt. */
   node: string
-  announcesDeaths: boolean
+  announce: Announce
   publish: (fact: DeliveryFact) => void
 }
 
@@ -29,7 +30,7 @@ export type Claim = ReturnType<ReturnType<typeof createClaims>>
  * Claims messages: the job waits in the queue while this process makes the first attempt. If the process dies meanwhile, a
  * worker makes the next one when the lease is over. Only for channels whose receivers recognise a second copy.
  */
-export function createClaims({ database, queue, defaults, node, announcesDeaths, publish }: ClaimOptions) {
+export function createClaims({ database, queue, defaults, node, announce, publish }: ClaimOptions) {
   return (message: NewMessage) => {
     const { message: fresh } = prepare(message, defaults, Date.now())
     const taken: Message = { ...fresh, status: 'processing', attempts: 1, providerId: null }
@@ -69,7 +70,7 @@ export function createClaims({ database, queue, defaults, node, announcesDeaths,
         const attempted = { message: row, job, at, attempt: { number: 1, startedAt } }
         const outcome = outcomeOf(attempted, result, Math.random)
         if (!outcome) return
-        const [counted] = await writeOutcomesWithJobs({ database, queue, node, announcesDeaths }, [outcome])
+        const [counted] = await writeOutcomesWithJobs({ database, queue, node, announce }, [outcome])
         // nobody had fetched it, so the acknowledgement did not reach it
         await queue.remove(fresh.queue, [fresh.id])
         if (!counted) return

@@ -4,7 +4,8 @@ import { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { retryUntilUp } from '../platform/retry.ts'
-import { deadOf, isQueue, type NewJob, type Queue, typedJob } from '../queue/index.ts'
+import { deadOf, isQueue, type Queue } from '../queue/index.ts'
+import { type Announce, isAnnounced, type StatusChange } from './announcements.ts'
 import { jobOf } from './enqueue.ts'
 import type { Outcome } from './outcome.ts'
 import { type OutcomeRow, writeOutcomes } from './sql/attempts.ts'
@@ -16,18 +17,11 @@ interface CompleterOptions {
   database: Database
   queue: Queue
   node: string
-  /** Whether dead messages are announced (STATUS_FAILED_WEBHOOK_URL). */
-  announcesDeaths: boolean
+  announce: Announce
   log: Logger
   /** Aborted when the worker must end. Another worker takes over the messages whose outcome is not written by then. */
   signal: AbortSignal
 }
-
-/** Type of the job that announces a dead message. */
-export const MESSAGE_DIED = 'message_died'
-
-export const deathOf = ({ id, tenantId }: { id: string; tenantId: string }): NewJob =>
-  typedJob(randomUUID(), { type: MESSAGE_DIED, data: { message: id, tenantId } })
 
 /**
  * Writes outcomes: the message, the attempt, the next job or the dead letter, and the acknowledgement, in one
@@ -51,12 +45,7 @@ type NextJobs = ReadonlyMap<string, string | null>
 
 /** In one transaction: the outcomes, their next jobs or dead letters, and the acknowledgements. Resolves with which counted. */
 export async function writeOutcomesWithJobs(
-  {
-    database,
-    queue,
-    node,
-    announcesDeaths,
-  }: Pick<CompleterOptions, 'database' | 'queue' | 'node' | 'announcesDeaths'>,
+  { database, queue, node, announce }: Pick<CompleterOptions, 'database' | 'queue' | 'node' | 'announce'>,
   outcomes: readonly Outcome[],
 ): Promise<boolean[]> {
   const rows = outcomes.map(rowOf)
@@ -66,7 +55,7 @@ export async function writeOutcomesWithJobs(
     const counted = outcomes.filter(({ message }) => written.has(message.id))
     await writeRetries(queue, transaction, nextJobs, counted)
     await writeDead(queue, transaction, nextJobs, counted)
-    if (announcesDeaths) await announceDeaths(queue, transaction, counted)
+    await announce(transaction, counted.flatMap(changeOf))
     await queue.ack(
       outcomes.map(({ job }) => job),
       transaction,
@@ -134,15 +123,10 @@ async function writeDead(
   }
 }
 
-async function announceDeaths(
-  queue: Queue,
-  transaction: Transaction,
-  counted: readonly Outcome[],
-): Promise<void> {
-  const dead = counted.filter(({ status }) => status === 'failed' || status === 'expired')
-  await queue.enqueue(
-    'webhook.status.failed',
-    dead.map(({ message }) => deathOf(message)),
-    transaction,
-  )
+function changeOf({ message, status, at, error, attempt, providerId }: Outcome): StatusChange[] {
+  if (!isAnnounced(status)) return []
+  const attempts = attempt?.number ?? message.attempts
+  return [
+    { message: { ...message, attempts, providerId: providerId ?? message.providerId }, status, at, error },
+  ]
 }

@@ -3,7 +3,7 @@ import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type Database, isDatabaseAway } from '../platform/postgres/index.ts'
 import type { Queue } from '../queue/index.ts'
-import { deathOf } from './completer.ts'
+import { type Announce, isAnnounced } from './announcements.ts'
 import { type Enqueued, writeMessages } from './enqueue.ts'
 import { attempt } from './executor.ts'
 import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
@@ -24,8 +24,7 @@ interface FallbackOptions {
   directory: string
   senders: () => readonly ChannelSender[]
   node: string
-  /** Whether dead messages are announced (STATUS_FAILED_WEBHOOK_URL). */
-  announcesDeaths: boolean
+  announce: Announce
   log: Logger
 }
 
@@ -34,7 +33,7 @@ interface FallbackOptions {
  * becomes an ordinary message: sent, or enqueued for its next attempt. Rate limits do not apply meanwhile.
  */
 export function createFallback(options: FallbackOptions) {
-  const { database, queue, directory, senders, node, announcesDeaths, log } = options
+  const { database, queue, directory, senders, node, announce, log } = options
   const journal = createFallbackJournal(directory)
 
   const sendDirectly = async (fresh: FreshMessage): Promise<Enqueued> => {
@@ -91,10 +90,19 @@ export function createFallback(options: FallbackOptions) {
             some.map(({ id, nextJobId, error }) => ({ id: nextJobId!, data: { message: id, error } })),
             transaction,
           )
-        if (announcesDeaths) {
-          const deaths = dead.map(({ id }) => deathOf(messageOf(id)))
-          await queue.enqueue('webhook.status.failed', deaths, transaction)
-        }
+        const changes = outcomes.flatMap(({ id, status, at, error, providerId }) =>
+          written.has(id) && isAnnounced(status)
+            ? [
+                {
+                  message: { ...messageOf(id), attempts: 1, providerId },
+                  status,
+                  at,
+                  error: error ?? undefined,
+                },
+              ]
+            : [],
+        )
+        await announce(transaction, changes)
       })
     }
     await removeJournal(file)

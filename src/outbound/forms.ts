@@ -11,6 +11,13 @@ const EVENT_TYPES = [
   'gate.failed',
   'endpoint.paused',
   'endpoint.disabled',
+  // these only where an endpoint names them: they are many, and message.received has what residents write
+  'message.sent',
+  'message.delivered',
+  'message.read',
+  'message.failed',
+  'message.expired',
+  'message.received',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

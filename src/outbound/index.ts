@@ -5,6 +5,7 @@
  * Never: HTTP past the egress guard, or a message after its expiresAt.
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'
+export type { Announce, ReceivedMessage } from './announcements.ts'
 export { type CallEventMessages, type CallPlace, createCallEventMessages } from './call-event-messages.ts'
 export { repeatable } from './channels/webhook.ts'
 export type { Claim } from './claim.ts'
@@ -25,6 +26,7 @@ export { type Admission, contentOf, createAdmission, type GateContent, gateConte
 export { createOutbound, type Outbound } from './outbound.ts'
 export { createOutbox } from './outbox.ts'
 export { advance, mayHappen } from './outcome.ts'
+export { applyReceipts } from './receipts.ts'
 export { createSenders } from './senders.ts'
 export { type AttemptRow, attemptsOf, writeStarted } from './sql/attempts.ts'
 export {
@@ -59,7 +61,6 @@ export {
 } from './sql/messages.ts'
 export { addPause, listPauses, type PauseRow } from './sql/pauses.ts'
 export {
-  applyReceipts,
   deleteOldReceipts,
   insertReceipts,
   listUndelivered,

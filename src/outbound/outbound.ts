@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Locale } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
@@ -10,9 +11,9 @@ import {
   type QueueName,
   typedJob,
 } from '../queue/index.ts'
+import { createAnnounce, createReceivedEvents, MESSAGE_DIED } from './announcements.ts'
 import { createChanges, isUuid } from './changes.ts'
 import { createClaims } from './claim.ts'
-import { MESSAGE_DIED } from './completer.ts'
 import { createDeathNotice, type Post } from './death-notice.ts'
 import { createEnqueue } from './enqueue.ts'
 import { createFallback } from './fallback.ts'
@@ -45,6 +46,8 @@ export interface OutboundOptions {
   rates?: Rates | undefined
   /** Dead messages are announced to this URL; undefined: not at all. */
   statusFailedUrl?: string | undefined
+  /** Of the sentence in these announcements; default pt-BR. */
+  locale?: Locale
   /** Required with `statusFailedUrl` where a worker runs. */
   post?: Post | undefined
   /** For direct sends while Postgres is away; undefined: none. */
@@ -80,14 +83,16 @@ export type Outbound = Awaited<ReturnType<typeof createOutbound>>
  */
 export async function createOutbound(options: OutboundOptions) {
   const { database, log, node, works, retryLimit, retryDelayMs, statusFailedUrl, post } = options
+  const { locale = 'pt-BR' } = options
   const { now = Date.now } = options
   const queue = await openQueue({ database, log, works })
   const { boss } = queue
-  const announcesDeaths = statusFailedUrl !== undefined
-  const changes = createChanges({ database, queue, announcesDeaths })
+  const defaults = { maxRetries: retryLimit, retryDelayMs }
+  const announce = createAnnounce({ queue, announcesDeaths: statusFailedUrl !== undefined, defaults })
+  const changes = createChanges({ database, queue, announce })
   const pauses = createPauses({ database, queue })
   const fallback =
-    options.fallback && createFallback({ database, queue, node, announcesDeaths, log, ...options.fallback })
+    options.fallback && createFallback({ database, queue, node, announce, log, ...options.fallback })
   const listeners = new Set<(fact: DeliveryFact) => void>()
   const handlers = new Map<string, JobHandler>()
 
@@ -101,7 +106,6 @@ export async function createOutbound(options: OutboundOptions) {
     }
   }
 
-  const defaults = { maxRetries: retryLimit, retryDelayMs }
   const enqueue = createEnqueue({
     database,
     queue,
@@ -116,7 +120,7 @@ export async function createOutbound(options: OutboundOptions) {
     await enqueue({ ...message, ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt) }) })
   })
   if (statusFailedUrl !== undefined && post)
-    handlers.set(MESSAGE_DIED, createDeathNotice({ database, url: statusFailedUrl, post }))
+    handlers.set(MESSAGE_DIED, createDeathNotice({ database, url: statusFailedUrl, locale, post }))
 
   const close = async () => {
     await fallback?.close()
@@ -129,7 +133,9 @@ export async function createOutbound(options: OutboundOptions) {
     queue,
     boss,
     handlers: handlers as ReadonlyMap<string, JobHandler>,
-    announcesDeaths,
+    announce,
+    /** Publishes a person's message to the endpoints that name `message.received`. */
+    publishReceived: createReceivedEvents({ database, enqueue }),
     rates: options.rates ?? {},
     /** For jobs that are not messages. */
     retries: { limit: retryLimit, delayMs: retryDelayMs },
@@ -137,7 +143,7 @@ export async function createOutbound(options: OutboundOptions) {
     enqueue,
 
     /** A message whose first attempt the caller makes itself. */
-    claim: createClaims({ database, queue, defaults, node, announcesDeaths, publish }),
+    claim: createClaims({ database, queue, defaults, node, announce, publish }),
 
     /** Enqueues a job for the handler of that type. Resolves with its id. */
     async enqueueJob(request: NewJobRequest): Promise<string> {

@@ -49,7 +49,7 @@ export type Worker = QueueWorker
 export function createWorker(options: WorkerOptions): Worker {
   const { outbound, channels, rates = outbound.rates, queues = QUEUES, node, role = 'worker', log } = options
   const { drainMs, heartbeatMs, attemptMs, now = Date.now, random = Math.random } = options
-  const { database, queue, announcesDeaths, publish, handlers, retries } = outbound
+  const { database, queue, announce, publish, handlers, retries } = outbound
   const givingUp = new AbortController()
   const { signal } = givingUp
   const pauseFilter = createPauseFilter({ database, queue, now, log })
@@ -61,7 +61,7 @@ export function createWorker(options: WorkerOptions): Worker {
     limits: createRateLimits({ database, rates }),
     pauseFilter,
     attemptLog,
-    completer: createCompleter({ database, queue, node, announcesDeaths, log, signal }),
+    completer: createCompleter({ database, queue, node, announce, log, signal }),
     publish,
     log,
     signal,

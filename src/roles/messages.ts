@@ -78,6 +78,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     works,
     ...config.messages,
     statusFailedUrl: channels.statusFailedUrl,
+    locale,
     post: createFailurePost(http),
     fallback: { directory: join(config.dataDir, 'fallback'), senders: () => senders },
   })

@@ -23,6 +23,8 @@ export function openWorker({ config, log, database, routing, messages }: Base, o
     enqueue: outbound.enqueue,
     enqueueJobs,
     bounce: outbound.bounce,
+    announce: outbound.announce,
+    publishReceived: outbound.publishReceived,
     understand: (text, locale) => readAnswer(text, locale).answer,
     decide: createDecide(routing),
     respond:

@@ -85,6 +85,8 @@ export async function openWorld(
     enqueue,
     enqueueJobs,
     bounce,
+    announce: async () => {},
+    publishReceived: async () => {},
     understand: (text, language) => readAnswer(text, language).answer,
     decide: decide ?? firstWins,
     respond,

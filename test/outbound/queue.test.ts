@@ -1,6 +1,7 @@
 import * as assert from 'uvu/assert'
 import type { NewMessage } from '../../src/outbound/message.ts'
-import { applyReceipts, insertReceipts } from '../../src/outbound/sql/receipts.ts'
+import { applyReceipts } from '../../src/outbound/receipts.ts'
+import { insertReceipts } from '../../src/outbound/sql/receipts.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import type { DeliveryFacts } from '../../src/platform/http-client/index.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -392,7 +393,7 @@ test('receipts are kept in any order, and one that says it failed makes the mess
     { ...receipt, status: 'read', at },
     { ...receipt, status: 'delivered', at: new Date(at.getTime() + 5) },
   ])
-  assert.is(await applyReceipts(outbound.database, 60_000), 0)
+  assert.is(await applyReceipts(outbound.database, outbound.announce, 60_000), 0)
   const read = await outbound.get(one.id)
   assert.equal([read.readAt, read.deliveredAt], [at, at])
   // a receipt of today is no delivery of today

@@ -6,7 +6,7 @@ export const endpoint = z
     id: z.string(),
     tenantId: z.string(),
     url: z.string(),
-    /** Empty: all. */
+    /** Empty: all but `message.*`. */
     events: z.array(z.string()),
     kind: z.enum(['standard', 'token']),
     /** Their names; the values never leave. */
@@ -39,7 +39,7 @@ export const environmentEndpoint = z
   .meta({
     id: 'EnvironmentEndpoint',
     description:
-      'WEBHOOK_URL: it gets every event of every tenant and can only be changed in the environment.',
+      'WEBHOOK_URL: it gets every event but `message.*` of every tenant and can only be changed in the environment.',
   })
 /** `environment` is null where WEBHOOK_URL is not set, and for a key of a tenant other than the main one. */
 export const endpoints = listOf(endpoint).extend({ environment: environmentEndpoint.nullable() })

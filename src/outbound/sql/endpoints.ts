@@ -7,7 +7,7 @@ export const ENDPOINT_KINDS = ['standard', 'token'] as const
 /** A tenant's settings of an endpoint. */
 export interface EndpointInput {
   url: string
-  /** Types of events, such as `call.ended`; empty: all. */
+  /** Types of events, such as `call.ended`; empty: all but `message.*`. */
   events?: readonly string[]
   /** standard (default): signed according to Standard Webhooks. token: `token` is the value of the header Authorization. */
   kind?: (typeof ENDPOINT_KINDS)[number]
@@ -274,6 +274,19 @@ export async function findTarget(
     headers: opened.headers(headers),
     secrets: secrets.map(opened.secret),
   }
+}
+
+/** Enabled endpoints of these tenants that name at least one of these types; an empty list of events names none. */
+export function endpointsNaming(
+  database: Querier,
+  tenantIds: readonly string[],
+  types: readonly string[],
+): Promise<{ id: string; tenantId: string; events: string[] }[]> {
+  return database.query(
+    `select id, tenant_id as "tenantId", events from endpoints
+     where enabled and tenant_id = any($1) and events && $2::text[] order by created_at, id`,
+    [tenantIds, types],
+  )
 }
 
 /** Ids of the tenant's enabled endpoints for events of this type. */

@@ -32,25 +32,38 @@ export async function insertReceipts(database: Querier, rows: readonly ReceiptRo
   return inserted.length
 }
 
+/** Moments that a message did not have before. */
+interface ReceiptMoments {
+  id: string
+  delivered: Date | null
+  read: Date | null
+}
+
 /**
  * Applies every waiting receipt to its message: `delivered_at` and `read_at`, in any order; the earliest moment of each
- * counts, and a read message counts as delivered. Resolves with the number that still wait for their message. A receipt
- * older than `youngMs` belongs to a message that another program sent by the same number, and does not wait any more.
+ * counts, and a read message counts as delivered. Resolves with the messages that got a moment for the first time.
  */
-export async function applyReceipts(database: Querier, youngMs: number): Promise<number> {
-  await database.query(
+export function takeReceipts(database: Querier): Promise<ReceiptMoments[]> {
+  return database.query<ReceiptMoments>(
     `with found as (
        update receipts r set applied_at = now() from messages m
        where r.applied_at is null and r.status <> 'failed' and ${IS_FOR}
-       returning m.id, r.status, r.at
+       returning m.id, r.status, r.at, m.delivered_at, m.read_at
      ), moments as (
        select id, min(at) filter (where status in ('delivered', 'read')) as delivered,
-         min(at) filter (where status = 'read') as read
+         min(at) filter (where status = 'read') as read,
+         bool_or(delivered_at is not null) as was_delivered, bool_or(read_at is not null) as was_read
        from found group by id
      )
      update messages m set delivered_at = least(m.delivered_at, moments.delivered), read_at = least(m.read_at, moments.read)
-     from moments where m.id = moments.id and moments.delivered is not null`,
+     from moments where m.id = moments.id and moments.delivered is not null
+     returning m.id, case when not was_delivered then moments.delivered end as delivered,
+       case when not was_read then moments.read end as read`,
   )
+}
+
+/** Gives up receipts older than `youngMs` whose message is not known. Resolves with the number of those that still wait. */
+export async function waitingReceipts(database: Querier, youngMs: number): Promise<number> {
   await database.query(
     `update receipts r set applied_at = now()
      where applied_at is null and received_at <= now() - $1 * interval '1 millisecond'

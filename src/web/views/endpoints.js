@@ -15,6 +15,12 @@ const EVENTS = [
   'gate.failed',
   'endpoint.paused',
   'endpoint.disabled',
+  'message.sent',
+  'message.delivered',
+  'message.read',
+  'message.failed',
+  'message.expired',
+  'message.received',
 ]
 
 /** The URLs to which events of calls are posted. A secret is shown once. */
@@ -78,7 +84,7 @@ function NewEndpoint({ made }) {
           <input id="endpoint-url" type="url" required placeholder="https://" value=${url} onInput=${(event) => setUrl(event.currentTarget.value)} /></div>
       </div>
       <fieldset class="row plain">
-        <legend>${tr('Eventos (nenhum marcado: todos)', 'Events (none chosen: all)')}</legend>
+        <legend>${tr('Eventos (nenhum marcado: todos, menos message.*)', 'Events (none chosen: all but message.*)')}</legend>
         ${EVENTS.map((name) => html`<label class="check"><input type="checkbox" checked=${events.includes(name)} onChange=${() => toggle(name)} /><code>${name}</code></label>`)}
       </fieldset>
       <label class="check"><input type="checkbox" checked=${retry4xx} onChange=${() => setRetry4xx(!retry4xx)} />${tr('Repetir também depois de respostas 4xx (404, 401…)', 'Retry after 4xx answers too (404, 401…)')}</label>
@@ -142,7 +148,7 @@ function Table({ endpoints, environment, again, rotated, tried }) {
         environment &&
         html`<tr role="row" key=${environment.id} data-endpoint=${environment.id}>
           <td role="cell" class="wrap" data-label="URL">${environment.url}<br /><small class="help">${tr('do ambiente', 'from the environment')} (<code>WEBHOOK_URL</code>)</small></td>
-          <td role="cell" data-label=${tr('Eventos', 'Events')}>${tr('todos', 'all')}</td>
+          <td role="cell" data-label=${tr('Eventos', 'Events')}>${tr('todos, menos message.*', 'all but message.*')}</td>
           <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint({ ...environment, enabled: true })} /></td>
           <td role="cell" data-label=${tr('Desde', 'Since')}>–</td>
           <td role="cell">${may('operate') && html`<${Try} endpoint=${environment} tried=${tried} />`}</td>
@@ -152,7 +158,7 @@ function Table({ endpoints, environment, again, rotated, tried }) {
         const path = `/api/endpoints/${endpoint.id}`
         return html`<tr role="row" key=${endpoint.id}>
           <td role="cell" class="wrap" data-label="URL">${endpoint.url}</td>
-          <td role="cell" data-label=${tr('Eventos', 'Events')}>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos', 'all')}</td>
+          <td role="cell" data-label=${tr('Eventos', 'Events')}>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos, menos message.*', 'all but message.*')}</td>
           <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
           <td role="cell" data-label=${tr('Desde', 'Since')}>${moment(endpoint.createdAt)}</td>
           <td role="cell"><div class="row">
