@@ -32,6 +32,7 @@ const row = (found: object) => async () => [
   {
     ...{
       endedAt: null,
+      decision: null,
       tenantId: 'default',
       gate: null,
       startedAt: new Date(),
