@@ -100,7 +100,7 @@ export function createCalls(options: CallsOptions) {
         // a child knows the unit before the call's own state changes
         if (change.actor !== 'call' && unit?.id === call.unitId) return
         call.unitId = unit?.id
-        // the gate opens on this note, so it is made in the turn of the decision
+        // before `committing` asks who decided
         noteDecision(call)
         journal.call(rowOf(call, nodeId))
       }),
@@ -185,7 +185,7 @@ export function createCalls(options: CallsOptions) {
     actor.send({ type: 'call.restored' })
     call.resuming = undefined
     resolve()
-    // may be a duplicate: consumers deduplicate decisions by call id
+    // may be a duplicate: consumers deduplicate
     noteDecision(call)
     journal.call(rowOf(call, nodeId))
     // play the preface even when the state says nothing, such as under a ringing tone
@@ -257,7 +257,7 @@ export function createCalls(options: CallsOptions) {
     call.attempts = ended.length
   }
 
-  /** Notes the decision at once, before the goodbyes: it opens the gate. */
+  /** Notes the decision at once, with who made it. */
   const noteDecision = (call: Entry) => {
     const { decision } = call.actor.getSnapshot().context
     if (!decision || call.decided) return

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DecidedCall } from '../calls/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
@@ -15,6 +15,9 @@ export interface Fact {
 export interface Told {
   status: Extract<GateCommandRow['status'], 'sent' | 'acknowledged'>
 }
+
+/** Ends the names of files that another process takes over. */
+const TAKEN = '.taken.jsonl'
 
 type Line = { kind: 'fact'; fact: Fact } | ({ kind: 'told'; command: string } & Told)
 
@@ -47,10 +50,17 @@ export function createDecisionJournal(directory: string, instance: string) {
     append(line: Line): Promise<void> {
       const next = turn.then(async () => {
         try {
-          file ??= openFile()
-          const handle = await file
-          await handle.appendFile(`${JSON.stringify(line)}\n`)
-          await handle.sync()
+          const text = `${JSON.stringify(line)}\n`
+          for (;;) {
+            file ??= openFile()
+            const handle = await file
+            await handle.appendFile(text)
+            await handle.sync()
+            if (await isAt(path, handle)) return
+            // another process took this one for dead, and the file with it
+            file = undefined
+            await handle.close()
+          }
         } catch (error) {
           const broken = file
           file = undefined
@@ -68,8 +78,9 @@ export function createDecisionJournal(directory: string, instance: string) {
         if (!file || !isDone()) return
         const handle = await file
         file = undefined
+        const isOurs = await isAt(path, handle)
         await handle.close()
-        await unlink(path)
+        if (isOurs) await unlink(path)
       })
       turn = next.catch(() => {})
       return next
@@ -94,6 +105,19 @@ export function createDecisionJournal(directory: string, instance: string) {
       file = undefined
     },
   }
+}
+
+/** Takes a dead process's file: what its process would still append goes to a new one. Returns the path to read. */
+export async function takeFile(path: string): Promise<string> {
+  if (path.endsWith(TAKEN)) return path
+  const taken = path.replace(/\.jsonl$/, TAKEN)
+  await rename(path, taken)
+  return taken
+}
+
+async function isAt(path: string, handle: FileHandle): Promise<boolean> {
+  const [there, here] = await Promise.all([stat(path).catch(() => undefined), handle.stat()])
+  return there?.ino === here.ino
 }
 
 /** The facts of a file, without a last line that a loss of power cut. */

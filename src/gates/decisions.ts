@@ -18,7 +18,7 @@ import { DeliveryError } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { delay, withTimeout } from '../platform/time.ts'
-import { createDecisionJournal, type Fact, readFacts, type Told } from './decision-journal.ts'
+import { createDecisionJournal, type Fact, readFacts, type Told, takeFile } from './decision-journal.ts'
 import type { GateSender } from './sender.ts'
 import {
   addGateCommand,
@@ -315,7 +315,11 @@ export async function openDecisions(options: DecisionsOptions) {
     await keep(order, facts)
     const { verdict, at } = call.decision
     if (verdict !== 'authorized') return order
-    if (order.fact.command && !order.first && !order.isOlders) order.telling = tell(order, facts)
+    if (order.fact.command && !order.first && !order.isOlders) {
+      order.telling = tell(order, facts)
+      // a visitor who leaves now never asks for the answer
+      order.telling.catch(() => {})
+    }
     // nobody asks for the answer if the visitor has left
     for (const [id, { since }] of orders) if (since < Date.now() - GATE_MS) orders.delete(id)
     orders.set(commandIdOf(call.id, new Date(at)), order)
@@ -367,48 +371,69 @@ export async function openDecisions(options: DecisionsOptions) {
     })
   }
 
+  const failures = new Set<string>()
+  /** Logs a failure once, and lets go on what does not depend on it. Resolves with whether it succeeded. */
+  const attempted = async (work: Promise<unknown>, facts: object, message: string): Promise<boolean> => {
+    const failure = `${message} ${JSON.stringify(facts)}`
+    try {
+      await work
+      failures.delete(failure)
+      return true
+    } catch (error) {
+      const { code } = asPorteiroError(error)
+      const level = code === 'DATABASE_UNREACHABLE' ? 'debug' : 'error'
+      if (!failures.has(failure)) log[level]({ ...facts, code, reason: reasonOf(error) }, message)
+      if (level === 'error') failures.add(failure)
+      return false
+    }
+  }
+
+  const reportFailed = (): Promise<void> =>
+    database.transaction(async (transaction) => {
+      for (const row of await takeFailed(transaction)) await report(transaction, row)
+    })
+
   const watch = async (): Promise<void> => {
     let loaded = Number.NEGATIVE_INFINITY
     while (!ending.signal.aborted) {
-      try {
-        if (performance.now() - loaded >= LOAD_MS) {
-          loaded = performance.now()
-          await targets
-            .load()
-            .catch((error) => log.debug({ reason: reasonOf(error) }, 'gates cannot be read'))
-        }
-        // a database that refused them may take them now
-        for (const order of onDisk) if (order.since < Date.now() - WATCH_MS) await moveToDatabase(order)
-        await replay()
-        await database.transaction(async (transaction) => {
-          for (const row of await takeFailed(transaction)) await report(transaction, row)
-        })
-      } catch (error) {
-        log.debug({ reason: reasonOf(error) }, 'gate commands cannot be watched')
+      if (performance.now() - loaded >= LOAD_MS) {
+        loaded = performance.now()
+        await attempted(targets.load(), {}, 'gates cannot be read')
       }
+      await attempted(reportFailed(), {}, 'gate commands cannot be watched')
+      // a database that refused them may take them now
+      for (const order of onDisk)
+        if (order.since < Date.now() - WATCH_MS)
+          await attempted(moveToDatabase(order), factsOf(order.fact), 'a decision stays on the disk')
+      await replay()
       await delay(WATCH_MS, ending.signal)
     }
   }
 
-  /** Stores what other processes left on the disk. */
+  /** Stores what other processes left on the disk. Never rejects: what the database refuses stays there. */
   const replay = async (): Promise<void> => {
-    for (const path of await disk.others()) {
-      const isOver = !mayLive(basename(path, '.jsonl'))
-      for (const { fact, told } of await readFacts(path)) {
-        await store({ ...orderOf(fact, undefined), told })
-        if (isOver) log.warn(factsOf(fact), 'a decision that was kept on the disk is in the database')
-      }
-      if (isOver) await unlink(path).catch(() => {})
+    const replayAll = async () => {
+      for (const path of await disk.others())
+        await attempted(replayFile(path), { file: basename(path) }, 'decisions on the disk cannot be read')
     }
+    await attempted(replayAll(), {}, 'decisions on the disk cannot be found')
+  }
+
+  const replayFile = async (path: string): Promise<void> => {
+    const isOver = !mayLive(basename(path).split('.')[0]!)
+    // its process may live after all, and then goes on in another file
+    const file = isOver ? await takeFile(path) : path
+    let isStored = true
+    for (const { fact, told } of await readFacts(file)) {
+      const order = { ...orderOf(fact, undefined), told }
+      if (!(await attempted(store(order), factsOf(fact), 'a decision stays on the disk'))) isStored = false
+      else if (isOver) log.warn(factsOf(fact), 'a decision that was kept on the disk is in the database')
+    }
+    if (isOver && isStored) await unlink(file).catch(() => {})
   }
 
   await targets.load().catch(() => {})
-  await replay().catch((error) =>
-    log.error(
-      { code: asPorteiroError(error).code, reason: reasonOf(error) },
-      'decisions are still on the disk',
-    ),
-  )
+  await replay()
   const watching = watch()
 
   return {

@@ -18,7 +18,7 @@ export type GateTargets = ReturnType<typeof createGateTargets>
  * gate.
  */
 export function createGateTargets({ database }: { database: Querier }) {
-  const cache = createCache<{ gate: GateTarget | undefined }>(MAX_GATES)
+  let cache = createCache<{ gate: GateTarget | undefined }>(MAX_GATES)
   /** Whether the cache had every gate. */
   let complete = false
 
@@ -30,7 +30,8 @@ export function createGateTargets({ database }: { database: Querier }) {
 
   const ask = async (tenantId: string, id: string): Promise<GateTarget | undefined> => {
     try {
-      const known = cached(tenantId, id)
+      // the tenant's main gate may be another door: an entrance's own gate is waited for longer
+      const known = cache.get(keyOf(tenantId, id))
       const asked = findGate(database, tenantId, id).then((gate) => ({ gate }))
       const answer = await withTimeout(known ? CONFIRM_MS : LOOKUP_MS, asked)
       if (!answer) throw fail('DATABASE_UNREACHABLE', { reason: `no answer in ${LOOKUP_MS} ms` })
@@ -60,6 +61,8 @@ export function createGateTargets({ database }: { database: Querier }) {
     /** Reads every gate, so that each is known if the database is away later. */
     async load(): Promise<void> {
       const all = await listTargets(database, MAX_GATES)
+      // deleted ones go
+      cache = createCache(MAX_GATES)
       for (const gate of all) cache.set(keyOf(gate.tenantId, gate.id), { gate })
       complete = all.length < MAX_GATES
     },

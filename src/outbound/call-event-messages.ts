@@ -204,6 +204,8 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
   }
 
   const unsubscribe = options.journal.subscribe((event) => {
+    // nobody hears of a decision before it is durable: `writeDecided` is a part of its transaction
+    if (event.kind === 'decided') return
     for (const { facts, run } of owedBy(event)) outbox.add(facts, () => run())
   })
 

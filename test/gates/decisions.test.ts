@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type DecidedCall, findCall } from '../../src/calls/index.ts'
+import { createDecisionJournal, readFacts, takeFile } from '../../src/gates/decision-journal.ts'
 import { commandIdOf, findGateCommand, listGateCommands, saveGate } from '../../src/gates/index.ts'
 import type { GateContent } from '../../src/outbound/index.ts'
 import { fail } from '../../src/platform/errors.ts'
@@ -129,6 +131,8 @@ for (const how of ['refusing', 'hanging'] as const)
     await decisions.keep(call)
     assert.is(await decisions.open(call, VISITOR()), 'opened')
     assert.is(files.length, 1, 'durable before the gate was told')
+    const onDisk = join(directory, files[0]!)
+    await eventually(async () => (await readFacts(onDisk))[0]?.told)
     // its process is killed, and the next one finds the file
     const claim = () => ({ write: async () => assert.unreachable('it was told') }) as never
     const next = await openTestDecisions(rig, { database, directory, outbound: { claim } })
@@ -279,6 +283,36 @@ test('a late command is not sent, and a decision has one id wherever it is told'
   assert.is(commandIdOf(call, at), commandIdOf(call, new Date(at)))
   assert.is.not(commandIdOf(call, at), commandIdOf(call, new Date(at.getTime() + 1)))
   assert.match(commandIdOf(call, at), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
+})
+
+test('a process that was taken for dead loses no decision with its file', async (rig) => {
+  const temp = await createTempDir('decisions')
+  rig.defer(() => temp.remove())
+  const living = createDecisionJournal(temp.path, 'living')
+  rig.defer(() => living.close())
+  const [first, second] = [decidedCall(), decidedCall()]
+  await living.append({ kind: 'fact', fact: { call: first } })
+  const taken = await takeFile((await createDecisionJournal(temp.path, 'other').others())[0]!)
+  await living.append({ kind: 'fact', fact: { call: second } })
+  const idsIn = async (path: string) => (await readFacts(path)).map(({ fact }) => fact.call!.id)
+  const files = await createDecisionJournal(temp.path, 'other').others()
+  assert.equal(new Set((await Promise.all(files.map(idsIn))).flat()), new Set([first.id, second.id]))
+  await unlink(taken)
+  await living.clear(() => true)
+  assert.equal(await readdir(temp.path), [])
+})
+
+test('a decision that the database refuses for ever holds up no other', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const temp = await createTempDir('decisions')
+  rig.defer(() => temp.remove())
+  const dead = createDecisionJournal(temp.path, 'dead')
+  const [refused, call] = [decidedCall('denied', { unitId: 'no number' }), decidedCall('denied')]
+  for (const one of [refused, call]) await dead.append({ kind: 'fact', fact: { call: one } })
+  await dead.close()
+  await openTestDecisions(rig, { database, directory: temp.path })
+  assert.equal((await findCall(database, call.id))!.decision, call.decision)
+  assert.is((await readdir(temp.path)).length, 1, 'the refused one stays')
 })
 
 test.run()
