@@ -29,5 +29,5 @@ export {
   writeBatch,
 } from './sql/calls.ts'
 export { eventsAfter, eventsOfKinds, lastEventId, type PlacedEvent, stateEventsOf } from './sql/events.ts'
-export { callsAwaitingVisitor } from './sql/snapshots.ts'
+export { callsAwaitingVisitor, countForeignSnapshots } from './sql/snapshots.ts'
 export type { WrittenQuestion } from './written-questions.ts'

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
@@ -27,6 +28,7 @@ import { examine, exitOf } from './doctor/doctor.ts'
 import type { Finding } from './doctor/finding.ts'
 import { registerKeysCommand } from './keys.ts'
 import { registerMachinesCommand } from './machines.ts'
+import { CHANGES, describePreview, previewUpgrade } from './migrate-check.ts'
 import { registerMutateCommand } from './mutate.ts'
 import { registerQueueCommand } from './queue.ts'
 import { registerSecretsCommand } from './secrets.ts'
@@ -151,13 +153,25 @@ function createProgram(exit: (code: number) => void): Command {
   program
     .command('migrate')
     .description('bring the tables of the database up to date')
+    .option(
+      '--check',
+      `say what that and the next start change, and change nothing; exit ${CHANGES} if anything`,
+      false,
+    )
     .option('--json', 'one JSON object', false)
-    .action(({ json }) =>
-      withDatabase(async (_, { applied }) => {
+    .action(({ check, json }) => {
+      if (check)
+        return withExistingDatabase(async (database) => {
+          const preview = await previewUpgrade(database, MIGRATIONS)
+          if (json) print(JSON.stringify(preview))
+          else for (const line of describePreview(preview)) print(line)
+          if (preview.changes) exit(CHANGES)
+        })
+      return withDatabase(async (_, { applied }) => {
         if (json) print(JSON.stringify({ applied }))
         else print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
-      }),
-    )
+      })
+    })
 
   program
     .command('doctor')
@@ -253,6 +267,16 @@ function withDatabase(
   return withOpenDatabase(async (database, { signal }) =>
     work(database, await migrate(database, { directory: MIGRATIONS, signal })),
   )
+}
+
+/** Without migrating it, and without making an embedded one. */
+async function withExistingDatabase(work: (database: Database) => Promise<void>): Promise<void> {
+  const { databaseUrl, dataDir } = loadConfig()
+  if (databaseUrl === undefined && !existsSync(join(dataDir, 'postgres')))
+    throw fail('USAGE_WRONG', {
+      problem: `There is no database in ${dataDir} yet; the first start makes it.`,
+    })
+  await withOpenDatabase(work)
 }
 
 /** Without migrating it. */

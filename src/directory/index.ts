@@ -74,6 +74,7 @@ export {
   writeResidents,
 } from './sql/units.ts'
 export { findUnreached } from './sql/unreached.ts'
+export { countDirectoryChanges } from './sql/upgrade.ts'
 export { createStandby } from './standby.ts'
 export { isAt } from './unit-place.ts'
 export { directoryWarnings } from './warnings.ts'

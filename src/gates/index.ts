@@ -18,6 +18,7 @@ export {
   listGateCommands,
   listGateIds,
   listGates,
+  listUnsignedGates,
   MAIN_GATE,
   saveGate,
 } from './sql/gates.ts'

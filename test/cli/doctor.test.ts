@@ -4,6 +4,7 @@ import { examine, exitOf } from '../../src/cli/doctor/doctor.ts'
 import type { Finding } from '../../src/cli/doctor/finding.ts'
 import type { Environment } from '../../src/config/config.ts'
 import { confirmNumbers, importDirectory } from '../../src/directory/index.ts'
+import { saveGate } from '../../src/gates/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/index.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
@@ -134,18 +135,26 @@ testReal('RabbitMQ that answers is well', async (rig) => {
   assert.is(of('rabbitmq').state, 'ok')
 })
 
-test('foreign numbers that may be strangers are listed, without their middle', async (rig) => {
+test('foreign numbers that may be strangers are listed, without their middle, and AMQP gates without a secret', async (rig) => {
   const held = await openDatabaseUrl(rig)
   const database = await openDatabase({ url: held, dataDir: '', log: silentLog(), max: 1 })
   const residents = [{ name: 'Ana', whatsapp: '+51987654321' }]
   await importDirectory(database, 'default', [{ number: '101', residents }])
+  // as the version before signed gates wrote it
+  await database.query(
+    `insert into gates (tenant_id, id, kind, exchange, routing_key) values ('default', 'front', 'amqp', 'x', 'y')`,
+  )
   const first = await look(rig, { DATABASE_URL: held })
+  assert.is(first.of('gates').state, 'warning')
+  assert.is(first.of('gates').detail, 'default, gate front: its commands over AMQP are not signed')
   assert.is(first.of('numbers').state, 'warning')
   assert.is(first.of('numbers').detail, 'default, unit 101, Ana: +5198…4321 may be +5551…4321')
   assert.is(first.exit, 0)
   await confirmNumbers(database, 'default', ['+51987654321'])
+  await saveGate(database, 'default', 'front', { kind: 'amqp', exchange: 'x', routingKey: 'y' })
   await database.close()
   const second = await look(rig, { DATABASE_URL: held })
+  assert.is(second.of('gates').state, 'ok')
   assert.equal([second.of('numbers').state, second.of('numbers').detail], ['ok', 'none is held'])
 })
 

@@ -143,6 +143,15 @@ async function find(database: Querier, ids: readonly string[]): Promise<Found[]>
   )
 }
 
+/** Live calls whose snapshot machines of this version cannot restore: they begin anew when their process ends. */
+export async function countForeignSnapshots(database: Querier, machines: string): Promise<number> {
+  const [row] = await database.query<{ count: number }>(
+    'select count(*)::int as count from kept_calls where machines <> $1',
+    [machines],
+  )
+  return row!.count
+}
+
 /**
  * Looks up UUIDs in one query; results are in their order. `instance` claims the snapshots whose process is gone. Of several
  * processes that ask, one gets each snapshot.

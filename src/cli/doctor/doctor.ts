@@ -4,6 +4,7 @@ import { audioFrame } from '../../audiosocket/index.ts'
 import { createAri } from '../../clicktocall/index.ts'
 import { type Config, type Environment, parseConfig, shortKey, unknownSettings } from '../../config/index.ts'
 import { countShutWindows, listHeldNumbers } from '../../directory/index.ts'
+import { listUnsignedGates } from '../../gates/index.ts'
 import { loadPrompts } from '../../media/index.ts'
 import { brokerError, createLink } from '../../platform/amqp/index.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
@@ -163,6 +164,7 @@ const database: Check = async (config) => {
         await examineExtensions(config, opened),
         await examineNumbers(opened),
         await examineWindows(opened),
+        await examineGates(opened),
         await examineSecrets(opened),
       ]
     }
@@ -211,6 +213,22 @@ async function examineWindows(opened: Querier): Promise<Finding> {
     state: 'warning',
     detail: lines.join('\n'),
     remedy: 'Correct their times, or set trustsIntent of their tenant (docs/directory.md#auto-open-windows).',
+  }
+}
+
+/** AMQP gates that an older version made: whoever reaches the broker can open them. */
+async function examineGates(opened: Querier): Promise<Finding> {
+  const name = 'gates'
+  const unsigned = await listUnsignedGates(opened)
+  if (unsigned.length === 0) return { name, state: 'ok', detail: 'every command is signed' }
+  return {
+    name,
+    state: 'warning',
+    detail: unsigned
+      .map(({ tenantId, id }) => `${tenantId}, gate ${id}: its commands over AMQP are not signed`)
+      .join('\n'),
+    remedy:
+      'Rotate the secret of each in the page, and give it to its controller (docs/messages.md#what-a-controller-checks).',
   }
 }
 

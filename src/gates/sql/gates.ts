@@ -115,6 +115,13 @@ export function listGateIds(
   )
 }
 
+/** Enabled AMQP gates of every tenant whose commands are not signed: an older version made them. */
+export function listUnsignedGates(database: Querier): Promise<{ tenantId: string; id: string }[]> {
+  return database.query(
+    `select tenant_id as "tenantId", id from gates where kind = 'amqp' and enabled and secret is null order by 1, 2`,
+  )
+}
+
 /** Of every tenant: none opens any more. */
 export async function disableGates(database: Querier): Promise<void> {
   await database.query('update gates set enabled = false, updated_at = now() where enabled')

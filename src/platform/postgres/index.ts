@@ -6,7 +6,13 @@ export { CopyIn, CopyOut } from './copy.ts'
 export { type Database, openDatabase, type Querier, type Transaction } from './database.ts'
 export { openEmbedded } from './embedded/embedded.ts'
 export { asJsonb } from './jsonb.ts'
-export { appliedMigrations, migrate, readMigrations } from './migrate.ts'
+export {
+  appliedMigrations,
+  migrate,
+  type PendingMigration,
+  pendingMigrations,
+  readMigrations,
+} from './migrate.ts'
 export { openListener } from './notify.ts'
 export {
   listForeignSecrets,

@@ -104,6 +104,57 @@ export async function appliedMigrations(database: Querier): Promise<string[]> {
   return rows.map((row) => row.file)
 }
 
+/** A migration that the next start applies. */
+export interface PendingMigration {
+  file: string
+  /** The first sentence of its comment. */
+  says: string
+  /** Existing tables that it changes. */
+  tables: string[]
+}
+
+/** What `migrate` would apply, without doing it, and the applied files that are missing here. Throws MIGRATION_CHANGED. */
+export async function pendingMigrations(
+  database: Querier,
+  directory: string,
+): Promise<{ pending: PendingMigration[]; unknown: string[] }> {
+  const migrations = await readMigrations(directory)
+  const applied = await appliedMigrations(database)
+  if (applied.length > 0) {
+    const rows = await database.query<Omit<Migration, 'sql'>>('select file, checksum from migrations')
+    const known = new Map(migrations.map(({ file, checksum }) => [file, checksum]))
+    for (const { file, checksum } of rows)
+      if ((known.get(file) ?? checksum) !== checksum) throw fail('MIGRATION_CHANGED', { file })
+  }
+  const tables = await database.query<{ name: string }>(
+    `select relname as name from pg_class where relnamespace = to_regnamespace(current_schema()) and relkind = 'r'`,
+  )
+  const there = new Set(tables.map(({ name }) => name))
+  const pending = migrations
+    .filter(({ file }) => !applied.includes(file))
+    .map(({ file, sql }) => ({
+      file,
+      says: sentenceOf(sql),
+      tables: changedTables(sql).filter((name) => there.has(name)),
+    }))
+  const names = migrations.map(({ file }) => file)
+  return { pending, unknown: applied.filter((file) => !names.includes(file)) }
+}
+
+function sentenceOf(sql: string): string {
+  const comment = /^(?:--.*\n)*/.exec(sql)![0].replaceAll(/^-- ?|\n(?:-- ?)?/gm, ' ')
+  const text = comment.replaceAll(/\s+/g, ' ').trim()
+  return /^.*?[.](?= |$)/.exec(text)?.[0] ?? text
+}
+
+function changedTables(sql: string): string[] {
+  const statements = sql.replaceAll(/--.*/g, '')
+  const found = statements.matchAll(
+    /\b(?:alter table|insert into|update|delete from|(?:index|trigger)\s[^;]*?\son)\s+(?:only\s+|if exists\s+)?([a-z_]+)/gi,
+  )
+  return [...new Set([...found].map(([, name]) => name!))].sort()
+}
+
 async function applyAll(client: pg.PoolClient, schema: string, migrations: Migration[]): Promise<string[]> {
   // `if not exists` asks for the right to create schemas even where it creates none
   if (!(await hasSchema(client, schema))) await client.query(`create schema ${schema}`)
