@@ -40,6 +40,8 @@ const FAILURES = 20
 const WINDOW_S = 60
 /** Right keys and wrong keys in memory. */
 const REMEMBERED = 10_000
+/** ms for which a key counts that was right here, while the database is away. */
+const VERIFIED_MS = 60_000
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 const ADMIN: Caller = {
@@ -71,6 +73,7 @@ export function createAuth({ database, adminKey }: AuthOptions) {
   const attempts = createAttempts()
   const touched = new Map<string, number>()
   const asked = new Map<string, Promise<Caller | undefined>>()
+  const verified = createCache<Caller>(REMEMBERED)
 
   const look = async (plain: string, byCookie: boolean): Promise<Caller | undefined> => {
     if (adminHash && timingSafeEqual(hashKey(plain), adminHash)) return ADMIN
@@ -100,19 +103,28 @@ export function createAuth({ database, adminKey }: AuthOptions) {
   }
 
   /**
-   * The caller of a key. Concurrent requests with the same key count, and query the database, once. Errors: KEY_INVALID,
+   * The caller of a key. Concurrent requests with the same key count, and query the database, once. While the database is away a
+   * key counts that was right here within VERIFIED_MS: a gate must open then too. Errors: KEY_INVALID,
    * AUTH_RATE_LIMITED, AUTH_UNAVAILABLE.
    */
   const check = async (request: FastifyRequest, plain: string, byCookie = false): Promise<Caller> => {
     const id = `${request.ip} ${byCookie} ${hashKey(plain).toString('base64url')}`
     let answer = asked.get(id)
     if (!answer) {
-      answer = attempts.run(request.ip, id, () => look(plain, byCookie)).finally(() => asked.delete(id))
+      const lookUp = async () => {
+        const caller = await look(plain, byCookie)
+        if (caller) verified.set(id, caller, VERIFIED_MS)
+        else verified.delete(id)
+        return caller
+      }
+      answer = attempts.run(request.ip, id, lookUp).finally(() => asked.delete(id))
       asked.set(id, answer)
     }
     const caller = await answer.catch((error) => {
       const { status, code } = asPorteiroError(error)
       if (status < 500) throw error
+      const known = code === 'DATABASE_UNREACHABLE' ? verified.get(id) : undefined
+      if (known) return known
       // without a valid key the response must not reveal the database's address
       request.log.error({ code, reason: reasonOf(error) }, 'API keys cannot be checked')
       throw fail('AUTH_UNAVAILABLE', {}, error)

@@ -1,9 +1,11 @@
 import * as assert from 'uvu/assert'
 import { writeBatch } from '../../src/calls/index.ts'
 import { listGateCommands, saveGate } from '../../src/gates/index.ts'
+import { fail } from '../../src/platform/errors.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
+import { openTestDatabase } from '../rig/database.ts'
 import { ADMIN_KEY, addMessage, openSite, refused } from '../rig/http-rig.ts'
-import { suite } from '../rig/rig.ts'
+import { eventually, suite } from '../rig/rig.ts'
 
 const test = suite('http: who opens a gate')
 
@@ -193,6 +195,34 @@ test('a right key that is new here is not locked out by the wrong ones behind it
   refused(await ask('/api/calls', { key: 'ptr_wrong_again' }), 429, 'AUTH_RATE_LIMITED')
   assert.is((await (await as('default', 'read')).ask('/api/calls')).status, 200)
   assert.is((await ask('/api/calls', { key: ADMIN_KEY })).status, 200)
+})
+
+test('a gate opens by hand while the database is away, for a key that was verified before', async (rig) => {
+  const database = await openTestDatabase(rig)
+  let away = false
+  const guard = <T>(work: () => Promise<T>): Promise<T> =>
+    away ? Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'test' })) : work()
+  const furnished = {
+    ...database,
+    query: (...given: Parameters<Database['query']>) => guard(() => database.query(...given)),
+    transaction: (run: Parameters<Database['transaction']>[0]) => guard(() => database.transaction(run)),
+  } as Database
+  const { as } = await openSite(rig, { furnished })
+  await saveGate(database, 'default', 'default', GATE)
+  const operator = await as('default', 'operate')
+  const reader = await as('default', 'read')
+  const unseen = await as('default', 'operate')
+  const open = ({ ask }: typeof operator) => ask('/api/gates/default/open', { method: 'POST', body: {} })
+  assert.is((await open(operator)).status, 202)
+  refused(await open(reader), 403, 'KEY_SCOPE')
+  away = true
+  assert.is((await open(operator)).status, 202)
+  refused(await open(reader), 403, 'KEY_SCOPE')
+  refused(await open(unseen), 503, 'AUTH_UNAVAILABLE')
+  away = false
+  await eventually(
+    async () => (await listGateCommands(database, 'default', { limit: 9 })).length === 2 || undefined,
+  )
 })
 
 test.run()
