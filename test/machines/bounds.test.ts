@@ -242,7 +242,7 @@ test("the call's maximum cuts no consultation that began less than 60 s ago; twi
         settings: { callMaxMs, talkMs: HOUR_MS, answerCheck: check },
       })
       await v.reach()
-      await v.stage.pass(Math.max(0, part * callMaxMs - v.age()))
+      await v.stage.pass(Math.max(0, Math.round(part * callMaxMs) - v.age()))
       if (v.isEnding()) {
         v.actor.stop()
         return
