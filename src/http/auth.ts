@@ -26,6 +26,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The required scope; a route without it is public. */
     scope?: Scope
+    /** Whether the key may come without `Bearer`, as UnoAPI's clients send their token. */
+    bareKey?: boolean
     /** Whether a key for all tenants is required. */
     everyTenant?: boolean
   }
@@ -179,15 +181,19 @@ export function tenantsOf({ caller }: FastifyRequest, named: string | undefined)
   return own ?? named
 }
 
+const BEARER_KEY = /^Bearer ([\x21-\x7e]{1,200})$/i
+const BARE_KEY = /^(?:Bearer )?([\x21-\x7e]{1,200})$/i
+
 /** The header has precedence over the cookie. */
 export function keyOf({
   headers,
   cookies,
+  routeOptions,
 }: FastifyRequest): { plain: string; byCookie: boolean } | undefined {
   const byCookie = headers.authorization === undefined
   const plain = byCookie
     ? cookies[SESSION_COOKIE]?.match(/^[\x21-\x7e]{1,200}$/)?.[0]
-    : headers.authorization?.match(/^Bearer ([\x21-\x7e]{1,200})$/i)?.[1]
+    : headers.authorization?.match(routeOptions.config.bareKey ? BARE_KEY : BEARER_KEY)?.[1]
   return plain === undefined ? undefined : { plain, byCookie }
 }
 

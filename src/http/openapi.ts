@@ -22,7 +22,7 @@ const DOCS_POLICY = [
 ].join('; ')
 
 /** Routes for programs; pages and their files are for browsers. */
-const DOCUMENTED = /^\/(api\/|webhooks\/|healthz$|readyz$|metrics$)/
+const DOCUMENTED = /^\/(api\/|:version|webhooks\/|healthz$|readyz$|metrics$)/
 
 /**
  * Collects the routes that are registered after it. Each API route gets the form of its errors and, if it requires a
@@ -37,8 +37,9 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
     if (scope)
       Object.assign(route.schema, { 'x-scope': scope, ...(everyTenant && { 'x-every-tenant': true }) })
     if (!DOCUMENTED.test(route.url)) route.schema.hide = true
-    if (!route.url.startsWith('/api/')) return
-    route.schema.tags ??= [route.url.split('/')[2]!]
+    const isApi = route.url.startsWith('/api/')
+    if (!isApi && !scope) return
+    route.schema.tags ??= [isApi ? route.url.split('/')[2]! : 'messages']
     if (scope) route.schema.security ??= [{ key: [] }, { session: [] }]
     route.schema.response = { ...Object(route.schema.response), '4xx': errorReply, '5xx': errorReply }
   })

@@ -14,6 +14,7 @@ import {
   carrierOf,
   findInstance,
   findInstanceByHook,
+  findInstanceByPhone,
   type InstanceChannel,
   listInstances,
   MAIN_INSTANCE,
@@ -114,6 +115,14 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
       const rows = await listInstances(database, tenantId)
       const other = rows.find(({ channel, enabled }) => enabled && carrierOf(channel) === carrier)
       return other && this.find(tenantId, carrier, other.id)
+    },
+    /** The WhatsApp account that a path of the Cloud API names by phone id, number or id: of this tenant, or of any. */
+    async findByPhone(tenantId: string | undefined, phone: string): Promise<WhatsAppAccount | undefined> {
+      const row = await findInstanceByPhone(database, tenantId, phone)
+      if (row) return row.enabled ? read<'whatsapp'>(row) : undefined
+      const own = tenantId === undefined || tenantId === MAIN_TENANT ? environment.whatsapp : undefined
+      const names = own && [own.id, own.settings.phoneId.replace(/^\+/, '')]
+      return names?.includes(phone.replace(/^\+/, '')) ? own : undefined
     },
     /** Finds the account of a webhook by the name in its path. */
     async findByHook<C extends Carrier>(carrier: C, hook: string): Promise<Account<C> | undefined> {

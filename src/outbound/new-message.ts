@@ -6,6 +6,7 @@ import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import type { MessageQueue } from '../queue/index.ts'
 import type { Accounts } from './accounts.ts'
+import { cloudMessage } from './cloud.ts'
 import { CHANNELS, type Channel, type Message, type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
 import { findEndpoint } from './sql/endpoints.ts'
 import type { FreshMessage } from './sql/messages.ts'
@@ -46,6 +47,10 @@ export const whatsappContent = z.discriminatedUnion('type', [
     /** Payloads of its quick replies, in order. */
     payloads: z.array(z.string()).default([]),
   }),
+  // any message of the Cloud API, sent as it is
+  z.strictObject({ type: z.literal('cloud'), message: cloudMessage }),
+  // marks a person's message as read; its provider's id
+  z.strictObject({ type: z.literal('read'), messageId: z.string().min(1).max(300) }),
   // the visitor's own voice
   z.strictObject({ type: z.literal('audio'), callId: z.uuid(), recording: z.enum(RECORDINGS) }),
 ])

@@ -64,6 +64,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       isOpen: (id) => voice?.entrances.isOpen(id),
     },
     outbound: messages.outbound,
+    accounts: messages.accounts,
     admit: createAdmission({
       database,
       accounts: messages.accounts,

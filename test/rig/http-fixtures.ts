@@ -102,6 +102,12 @@ export async function furnish({ database, recordings }: Site, tenantId: string) 
     settings: { url: 'https://api.twilio.com', accountSid: 'AC1', from: '+5511' },
     secrets: { authToken: `secret-${NEEDLE}` },
   })
+  await saveInstance(database, tenantId, {
+    id: `${NEEDLE}-uno`,
+    channel: 'unoapi',
+    settings: { url: 'https://uno.example/v15.0', phoneId: '5511900000000' },
+    secrets: { token: `secret-${NEEDLE}` },
+  })
   await saveGate(database, tenantId, NEEDLE, { kind: 'amqp', exchange: 'gates', routingKey: NEEDLE })
   await addGateCommand(database, {
     id: randomUUID(),
@@ -221,6 +227,10 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
         body: { type: 'text', text: 'oi' },
       },
       status: 202,
+    },
+    'post /{version}/{phone}/messages': {
+      path: '/v15.0/5511900000000/messages',
+      body: { to: '5511987654321', type: 'text', text: { body: 'oi' } },
     },
     'get /api/messages': { path: '/api/messages?limit=1' },
     'get /api/messages/{id}': { path: `/api/messages/${its.message}` },

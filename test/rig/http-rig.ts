@@ -124,6 +124,7 @@ export async function openSite(
       isOpen: () => ({ visitor: true, resident: true }),
     },
     outbound: outboundOn(database),
+    accounts: createAccounts({ database, own: {} }),
     admit: createAdmission({
       database,
       accounts: createAccounts({ database, own: {} }),

@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { findCall } from '../../calls/index.ts'
 import { DEFAULT_COUNTRY, findTenant, numberProblem, readNumber } from '../../directory/index.ts'
 import {
+  type Accounts,
   type Admission,
   attemptsOf,
+  cloudPost,
   findMessage,
   listMessages,
   type MessageFilter,
@@ -13,6 +15,7 @@ import {
   type NewMessage,
   type Outbound,
   OWN_ENDPOINT,
+  readCloudPost,
 } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
@@ -28,6 +31,7 @@ export interface MessageRoutesOptions {
   outbound: Pick<Outbound, 'enqueue' | 'retry' | 'cancel' | 'redrive' | 'pause' | 'resume' | 'stats'>
   /** Refuses a message that can never be sent. */
   admit: Admission
+  accounts: Pick<Accounts, 'findByPhone'>
 }
 
 interface MessageQuery extends Pick<MessageFilter, 'channel' | 'since' | 'status'> {
@@ -50,38 +54,46 @@ export const messageFilter = {
     .optional(),
 }
 const place = z.tuple([z.iso.datetime(), messageId])
-const newMessage = z.strictObject({
+/** An id that other programs keep as a number. */
+const foreignId = z.union([z.string().max(64), z.int()]).transform(String)
+const newMessageFields = z.strictObject({
   tenant: z.string().max(64).optional(),
   instanceId: z.string().optional(),
-  channel: schemas.channel,
-  to: z.string().meta({
-    description:
-      'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
-    examples: ['+5511987654321', '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11', 'environment', 'default'],
-  }),
-  body: z.record(z.string(), z.unknown()).meta({
-    description:
-      'By channel. whatsapp: type text, buttons, template or audio. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
-    examples: [
-      { type: 'text', text: 'Sua encomenda chegou.' },
-      { type: 'buttons', text: 'Posso abrir?', buttons: [{ id: 'yes', title: 'Sim' }] },
-      { type: 'parcel.arrived', timestamp: '2026-11-21T15:00:00Z', data: { unit: '101' } },
-      {
-        type: 'gate.open',
-        id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
-        timestamp: '2026-11-21T15:00:00Z',
-        expires_at: '2026-11-21T15:00:30Z',
-        data: {
-          call_id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
-          tenant: 'default',
-          gate: 'default',
-          unit: '101',
-          by: 'operator',
-          via: 'api',
+  channel: schemas.channel.optional().meta({ description: 'whatsapp where phone names the recipient.' }),
+  to: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
+      examples: ['+5511987654321', '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11', 'environment', 'default'],
+    }),
+  body: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .meta({
+      description:
+        'By channel. whatsapp: type text, buttons, template, audio, cloud (any message of the Cloud API) or read. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
+      examples: [
+        { type: 'text', text: 'Sua encomenda chegou.' },
+        { type: 'buttons', text: 'Posso abrir?', buttons: [{ id: 'yes', title: 'Sim' }] },
+        { type: 'parcel.arrived', timestamp: '2026-11-21T15:00:00Z', data: { unit: '101' } },
+        {
+          type: 'gate.open',
+          id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+          timestamp: '2026-11-21T15:00:00Z',
+          expires_at: '2026-11-21T15:00:30Z',
+          data: {
+            call_id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+            tenant: 'default',
+            gate: 'default',
+            unit: '101',
+            by: 'operator',
+            via: 'api',
+          },
         },
-      },
-    ],
-  }),
+      ],
+    }),
   // documented here; the queue checks it with everything else
   priority: z
     .number()
@@ -95,12 +107,62 @@ const newMessage = z.strictObject({
     .optional(),
   idempotencyKey: z.string().optional(),
   callId: z.string().optional(),
+  phone: z.string().optional().meta({ description: 'Instead of to.' }),
+  message: z.string().optional().meta({ description: 'A text, instead of body.' }),
+  tenant_id: foreignId.optional().meta({ description: 'Instead of tenant.' }),
+  instance_id: foreignId.optional().meta({ description: 'Instead of instanceId.' }),
+  max_retries: z.number().optional().meta({ type: 'integer', description: 'Instead of maxRetries.' }),
+  retry_delay: z.number().optional().meta({ description: 'Seconds, instead of retryDelayMs.' }),
+  use_queue: z.boolean().optional().meta({ description: 'Accepted; every message goes through the queue.' }),
 })
+
+/** Names that programs for other queues use, beside ours. */
+const OTHER_NAMES = {
+  phone: 'to',
+  message: 'body',
+  tenant_id: 'tenant',
+  instance_id: 'instanceId',
+  max_retries: 'maxRetries',
+  retry_delay: 'retryDelayMs',
+} as const
+
+const newMessage = newMessageFields.superRefine((given, context) => {
+  const problem = (path: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [path], message })
+  for (const [other, own] of Object.entries(OTHER_NAMES)) {
+    const has = [other, own].filter((name) => given[name as keyof typeof given] !== undefined)
+    if (has.length === 2) problem(other, `means the same as ${own}`)
+    if (has.length === 0 && (own === 'to' || own === 'body')) problem(own, 'is missing')
+  }
+  if (given.channel === undefined && given.phone === undefined) problem('channel', 'is missing')
+})
+
+/** The message in our own names. */
+function inOwnNames({
+  phone,
+  message,
+  tenant_id,
+  instance_id,
+  max_retries,
+  retry_delay,
+  use_queue: _,
+  ...own
+}: z.output<typeof newMessage>) {
+  return {
+    ...own,
+    ...(phone !== undefined && { to: phone, channel: own.channel ?? ('whatsapp' as const) }),
+    ...(message !== undefined && { body: { type: 'text', text: message } }),
+    ...(tenant_id !== undefined && { tenant: tenant_id }),
+    ...(instance_id !== undefined && { instanceId: instance_id }),
+    ...(max_retries !== undefined && { maxRetries: max_retries }),
+    ...(retry_delay !== undefined && { retryDelayMs: Math.round(retry_delay * 1000) }),
+  }
+}
 
 /** `/api/messages`: outgoing messages and their results. */
 export async function messageRoutes(
   instance: FastifyInstance,
-  { database, outbound, admit }: MessageRoutesOptions,
+  { database, outbound, admit, accounts }: MessageRoutesOptions,
 ) {
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
@@ -151,14 +213,56 @@ export async function messageRoutes(
       },
     },
     async (request, reply) => {
-      const { tenant, ...body } = request.body
+      const { tenant, ...body } = inOwnNames(request.body)
       const tenantId = tenantOf(request, tenant)
       const isPerson = body.channel === 'whatsapp' || body.channel === 'twilio'
-      const to = isPerson ? await personOf(tenantId, body.to) : body.to
+      const to = isPerson && body.body!['type'] !== 'read' ? await personOf(tenantId, body.to!) : body.to
       const message = { ...body, to, tenantId } as NewMessage
       await demandOwn(request, message)
       await admit(message)
-      return reply.status(202).send(await outbound.enqueue(message))
+      const enqueued = await outbound.enqueue(message)
+      return reply.status(202).send({ ...enqueued, success: true, via_queue: true, message_id: enqueued.id })
+    },
+  )
+
+  app.post(
+    // as v15.0
+    '/:version(^v\\d{1,3}\\.\\d{1,3}$)/:phone/messages',
+    {
+      config: { scope: 'operate', bareKey: true },
+      bodyLimit: MESSAGE_LIMIT,
+      schema: {
+        summary: "The Cloud API's and UnoAPI's way to send: enqueues a message by the account of this phone",
+        params: z.object({ version: z.string(), phone: z.string().min(1).max(100) }),
+        body: cloudPost,
+        response: { 200: schemas.cloudSent },
+      },
+    },
+    async (request, reply) => {
+      const { phone } = request.params
+      const account = await accounts.findByPhone(request.caller!.tenantId ?? undefined, phone)
+      if (!account)
+        throw fail('INSTANCE_UNKNOWN', {
+          tenant: tenantOf(request, undefined),
+          carrier: 'whatsapp',
+          instance: phone,
+        })
+      const { tenantId, id: instanceId } = account
+      const post = readCloudPost(request.body)
+      const isMark = post.body['type'] === 'read'
+      const to = isMark ? post.to : await personOf(tenantId, post.to)
+      const message: NewMessage = { tenantId, instanceId, channel: 'whatsapp', to, body: post.body }
+      await admit(message)
+      const { id } = await outbound.enqueue(message)
+      return reply.send(
+        isMark
+          ? { success: true as const }
+          : {
+              messaging_product: 'whatsapp' as const,
+              contacts: [{ input: post.to, wa_id: to.replace(/^\+/, '') }],
+              messages: [{ id }],
+            },
+      )
     },
   )
 

@@ -64,7 +64,24 @@ export const attempt = z
 
 export const messageView = z.object({ message, attempts: z.array(attempt) }).meta({ id: 'MessageView' })
 /** `duplicate`: the idempotency key was known, and this is the first message with it. */
-export const enqueued = z.object({ id: z.string(), status: messageStatus, duplicate: z.boolean() })
+export const enqueued = z.object({
+  id: z.string(),
+  status: messageStatus,
+  duplicate: z.boolean(),
+  success: z.literal(true),
+  via_queue: z.boolean(),
+  /** The same as `id`. */
+  message_id: z.string(),
+})
+/** The Cloud API's answer to a message; to the mark of a read one it is `success`. */
+export const cloudSent = z.union([
+  z.object({
+    messaging_product: z.literal('whatsapp'),
+    contacts: z.array(z.object({ input: z.string(), wa_id: z.string() })),
+    messages: z.array(z.object({ id: z.string() })),
+  }),
+  z.object({ success: z.literal(true) }),
+])
 export const changedMessage = z.object({ id: z.string(), status: messageStatus })
 const owed = {
   size: z.number(),

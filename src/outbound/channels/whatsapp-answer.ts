@@ -51,6 +51,11 @@ export function messageIdOf(host: string, answer: HttpAnswer): string {
   throw problemOf(host, answer, body)
 }
 
+/** Throws the reason if a request without a result was refused. */
+export function checkAnswer(host: string, answer: HttpAnswer): void {
+  if (answer.status < 200 || answer.status >= 300) throw problemOf(host, answer, jsonOf(answer.body))
+}
+
 /** The id of an uploaded file; throws the reason if it was refused. */
 export function mediaIdOf(host: string, answer: HttpAnswer): string {
   const body = jsonOf(answer.body)

@@ -17,6 +17,10 @@ export function payloadOf(
     ...('replyTo' in content && content.replyTo && { context: { message_id: content.replyTo } }),
   }
   switch (content.type) {
+    case 'cloud':
+      return { ...envelope, ...content.message }
+    case 'read':
+      return { messaging_product: 'whatsapp', status: 'read', message_id: content.messageId }
     case 'text':
       return { ...envelope, type: 'text', text: { preview_url: false, body: content.text } }
     case 'buttons':

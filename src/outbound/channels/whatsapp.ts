@@ -5,7 +5,7 @@ import type { Accounts, WhatsAppAccount } from '../accounts.ts'
 import type { Accepted, Attempt, ChannelSender, Message } from '../message.ts'
 import { contentOf, type WhatsAppContent, whatsappContent } from '../new-message.ts'
 import { multipart } from './multipart.ts'
-import { mediaIdOf, messageIdOf } from './whatsapp-answer.ts'
+import { checkAnswer, mediaIdOf, messageIdOf } from './whatsapp-answer.ts'
 import { asTemplate, payloadOf } from './whatsapp-payload.ts'
 
 /** ms for one request; Meta answers within a second, uploads take longer. */
@@ -79,7 +79,7 @@ export function createWhatsAppSender({
     return mediaIdOf(new URL(url).host, answer)
   }
 
-  const post = async (account: WhatsAppAccount, payload: object, { signal }: Attempt): Promise<Accepted> => {
+  const ask = async (account: WhatsAppAccount, payload: object, { signal }: Attempt) => {
     const url = `${account.settings.url}/${account.settings.phoneId}/messages`
     const answer = await http.post(url, {
       headers: { ...headersOf(account), 'content-type': 'application/json' },
@@ -88,7 +88,19 @@ export function createWhatsAppSender({
       signal,
       trusted: account.trusted,
     })
-    return { providerId: messageIdOf(new URL(url).host, answer), status: answer.status }
+    return { host: new URL(url).host, answer }
+  }
+
+  const post = async (account: WhatsAppAccount, payload: object, attempt: Attempt): Promise<Accepted> => {
+    const { host, answer } = await ask(account, payload, attempt)
+    return { providerId: messageIdOf(host, answer), status: answer.status }
+  }
+
+  /** The answer to a mark names no message. */
+  const mark = async (account: WhatsAppAccount, payload: object, attempt: Attempt): Promise<Accepted> => {
+    const { host, answer } = await ask(account, payload, attempt)
+    checkAnswer(host, answer)
+    return { status: answer.status }
   }
 
   return {
@@ -98,6 +110,7 @@ export function createWhatsAppSender({
       const account = await accountOf(message)
       const speak = (spoken: Parameters<typeof payloadOf>[1]) =>
         post(account, payloadOf(message.to, spoken, account), attempt)
+      if (content.type === 'read') return mark(account, payloadOf(message.to, content, account), attempt)
       if (content.type === 'audio') {
         return speak({ type: 'audio', mediaId: await upload(account, content, attempt) })
       }

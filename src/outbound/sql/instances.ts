@@ -124,6 +124,22 @@ export async function findInstanceByHook(
   return opened(database, row)
 }
 
+/** A WhatsApp instance by its phone id, with or without a plus, or by its own id; of this tenant, or of any, the main one first. */
+export async function findInstanceByPhone(
+  database: Querier,
+  tenantId: string | undefined,
+  phone: string,
+): Promise<Instance | undefined> {
+  const [row] = await database.query<Instance>(
+    `select ${WHOLE} from instances
+     where carrier = 'whatsapp' and ($1::text is null or tenant_id = $1)
+       and (id = $2 or ltrim(settings ->> 'phoneId', '+') = ltrim($2, '+'))
+     order by tenant_id = $3 desc, tenant_id, id = $2 desc, id limit 1`,
+    [tenantId ?? null, phone, MAIN_TENANT],
+  )
+  return opened(database, row)
+}
+
 /** The name that findInstanceByHook takes. An id contains no colon, so the name is unambiguous. */
 export function hookOf({ tenantId, id }: Pick<Instance, 'tenantId' | 'id'>): string {
   return tenantId === MAIN_TENANT ? id : `${tenantId}:${id}`

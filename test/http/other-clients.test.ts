@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs'
+import * as assert from 'uvu/assert'
+import { parseConfig } from '../../src/config/index.ts'
+import { createTenant } from '../../src/directory/index.ts'
+import { createGateTargets } from '../../src/gates/index.ts'
+import { createAdmission } from '../../src/outbound/new-message.ts'
+import { createSenders } from '../../src/outbound/senders.ts'
+import { saveInstance } from '../../src/outbound/sql/instances.ts'
+import { silentLog } from '../../src/platform/log.ts'
+import { startPeer } from '../rig/channels-peer.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { ADMIN_KEY, openSite, refused } from '../rig/http-rig.ts'
+import { openOutbound, startWorker, watch } from '../rig/outbound-rig.ts'
+import { type Rig, suite } from '../rig/rig.ts'
+
+const test = suite('http: clients of UnoAPI and of the queue in Python')
+
+const PHONE = '5511900000000'
+type Post = Record<string, unknown> & { type?: string; status?: string; to?: string }
+const REQUESTS: Post[] = JSON.parse(
+  readFileSync(new URL('../fixtures/cloud-api-requests.json', import.meta.url), 'utf8'),
+)
+
+/** The API over the whole queue, with a UnoAPI behind it that accepts everything. */
+async function openWhole(rig: Rig) {
+  const database = await openTestDatabase(rig)
+  let count = 0
+  const uno = await startPeer(rig, ({ body }, response) => {
+    const isMark = JSON.parse(body).status === 'read'
+    const answer = isMark ? { success: true } : { messages: [{ id: `UNO.${++count}` }] }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+  })
+  const instance = { channel: 'unoapi' as const, secrets: { token: 'token of the session' } }
+  const settings = { url: `${uno.url}/v15.0`, phoneId: PHONE, buttons: true }
+  await saveInstance(database, 'default', { ...instance, id: '1', settings })
+  await createTenant(database, { id: '7', name: 'Seven' })
+  await saveInstance(database, '7', {
+    ...instance,
+    id: '1',
+    settings: { ...settings, phoneId: '5511900000007' },
+  })
+  const { channels, publicUrl, dataDir } = parseConfig({ EGRESS_ALLOW: '127.0.0.0/8' })
+  const log = silentLog()
+  const ways = createSenders({ database, channels, publicUrl, recordings: dataDir, log })
+  rig.defer(() => ways.close())
+  const outbound = await openOutbound(rig, { database })
+  const seen = watch(outbound)
+  startWorker(rig, outbound, ways.senders)
+  const admit = createAdmission({
+    database,
+    accounts: ways.accounts,
+    gates: createGateTargets({ database }),
+    ownEndpoint: false,
+  })
+  const site = await openSite(rig, { furnished: database, outbound, accounts: ways.accounts, admit })
+  return { ...site, uno, outbound, seen }
+}
+
+test('requests of UnoAPI and the Cloud API arrive as they were posted, by the token alone or as Bearer', async (rig) => {
+  const { ask, as, uno, seen } = await openWhole(rig)
+  const bare = { key: null, headers: { authorization: ADMIN_KEY } }
+  for (const [at, body] of REQUESTS.entries()) {
+    const [version, asked] = at % 2 === 0 ? ['v15.0', bare] : ['v17.0', {}]
+    const answer = await ask(`/${version}/${PHONE}/messages`, { ...asked, body })
+    assert.is(answer.status, 200, answer.text)
+    if (body.status === 'read') {
+      assert.equal(answer.body, { success: true })
+      continue
+    }
+    const { messaging_product, contacts, messages } = answer.body
+    assert.equal([messaging_product, contacts], ['whatsapp', [{ input: body.to, wa_id: body.to }]])
+    await seen.reaches(messages[0].id, 'sent')
+  }
+  const received = await uno.count(REQUESTS.length)
+  const posts = received.map(({ body }): Post => JSON.parse(body))
+  for (const request of REQUESTS) {
+    const { type = 'text', to, status, context } = request
+    const found = posts.some((post) =>
+      status === 'read'
+        ? post.status === 'read' && post['message_id'] === request['message_id'] && post.to === undefined
+        : post.to === to &&
+          post.type === type &&
+          isPart(post, request, type) &&
+          same(post['context'], context),
+    )
+    assert.ok(found, JSON.stringify(request))
+  }
+  assert.equal(
+    new Set(received.map(({ path, headers }) => `${path} ${headers.authorization}`)),
+    new Set([`/v15.0/${PHONE}/messages token of the session`]),
+  )
+
+  const path = `/v15.0/${PHONE}/messages`
+  const hello = { to: '5511987654321', type: 'text', text: { body: 'oi' } }
+  for (const [body, problem] of [
+    [{ type: 'text', text: { body: 'oi' } }, /to/],
+    [{ ...hello, text: 'oi' }, /text/],
+    [{ ...hello, text: { body: 7 } }, /text/],
+    [{ ...hello, type: 'poll' }, /type/],
+    [{ ...hello, to: 5511987654321 }, /to/],
+    [{ ...hello, type: 'image' }, /image/],
+    [{ ...hello, type: 'image', image: { link: 'file:///etc/passwd' } }, /image/],
+    [{ ...hello, type: 'image', image: {} }, /image/],
+    [{ ...hello, type: 'location', location: { latitude: 91, longitude: 0 } }, /location/],
+    [{ ...hello, type: 'contacts', contacts: {} }, /contacts/],
+    [{ status: 'read' }, /message_id/],
+    [[hello], /./],
+  ] as const) {
+    const answer = await ask(path, { body })
+    refused(answer, 400, 'BODY_INVALID')
+    assert.match(answer.text, problem)
+  }
+  refused(await ask(path, { body: { ...hello, to: '123' } }), 400, 'MESSAGE_INVALID')
+  refused(
+    await ask(path, { body: { ...hello, text: { body: 'x'.repeat(10_000_000) } } }),
+    413,
+    'BODY_TOO_LARGE',
+  )
+  refused(await ask('/v15.0/5511900000001/messages', { body: hello }), 404, 'INSTANCE_UNKNOWN')
+  refused(await ask('/15/5511900000000/messages', { body: hello }), 404, 'ROUTE_UNKNOWN')
+  refused(await ask(path, { key: null, body: hello }), 401, 'KEY_MISSING')
+  refused(
+    await ask(path, { key: null, headers: { authorization: 'wrong' }, body: hello }),
+    401,
+    'KEY_INVALID',
+  )
+  refused(await ask('/api/status', { key: null, headers: { authorization: ADMIN_KEY } }), 401, 'KEY_MISSING')
+  refused(await (await as('default', 'read')).ask(path, { body: hello }), 403, 'KEY_SCOPE')
+  const seven = await as('7', 'operate')
+  refused(await seven.ask(path, { body: hello }), 404, 'INSTANCE_UNKNOWN')
+  assert.is((await seven.ask('/v15.0/5511900000007/messages', { body: hello })).status, 200)
+})
+
+test('a message in the words of the queue in Python is one in ours', async (rig) => {
+  const { ask, as, outbound, seen, uno } = await openWhole(rig)
+  const body = { phone: '5511999999999', message: 'Olá!', tenant_id: 7, instance_id: 1 }
+  const full = { ...body, priority: 1, max_retries: 3, retry_delay: 0.5, use_queue: true }
+  const answer = await ask('/api/messages', { body: full })
+  assert.is(answer.status, 202, answer.text)
+  const { id, success, via_queue, message_id } = answer.body
+  assert.equal([success, via_queue, message_id], [true, true, id])
+  const stored = await outbound.get(id)
+  assert.equal(
+    [stored.tenantId, stored.instanceId, stored.channel, stored.to, stored.body],
+    ['7', '1', 'whatsapp', '+5511999999999', { type: 'text', text: 'Olá!' }],
+  )
+  assert.equal([stored.priority, stored.maxRetries, stored.retryDelayMs], [1, 3, 500])
+  await seen.reaches(id, 'sent')
+  assert.is(JSON.parse(uno.received[0]!.body).text.body, 'Olá!')
+
+  for (const [wrong, problem] of [
+    [{ ...body, to: '+5511999999999' }, 'phone: means the same as to'],
+    [{ ...body, body: { type: 'text', text: 'x' } }, 'message: means the same as body'],
+    [{ ...body, retry_delay: 5, retryDelayMs: 5 }, 'retry_delay: means the same as retryDelayMs'],
+    [{ message: 'x' }, 'to: is missing'],
+    [{ phone: '5511999999999' }, 'body: is missing'],
+    [{ to: '+5511999999999', message: 'x' }, 'channel: is missing'],
+    [{ ...body, phone: 5 }, 'phone'],
+    [{ ...body, use_queue: 'yes' }, 'use_queue'],
+    [{ ...body, tenant_id: { id: 7 } }, 'tenant_id'],
+  ] as const) {
+    const said = await ask('/api/messages', { body: wrong })
+    refused(said, 400, 'BODY_INVALID')
+    assert.match(said.body.error.details.problems.join('; '), problem)
+  }
+  refused(await ask('/api/messages', { body: { ...body, max_retries: -1 } }), 400, 'MESSAGE_INVALID')
+  refused(await ask('/api/messages', { body: { ...body, message: '' } }), 400, 'MESSAGE_INVALID')
+  refused(await (await as('default', 'operate')).ask('/api/messages', { body }), 404, 'TENANT_UNKNOWN')
+})
+
+/** Whether the part that the type names is as it was posted; a plain text gets `preview_url: false`. */
+function isPart(post: Post, request: Post, type: string): boolean {
+  const plain = type === 'text' ? { preview_url: false, ...(request['text'] as object) } : request[type]
+  return same(post[type], plain)
+}
+
+function same(one: unknown, other: unknown): boolean {
+  try {
+    assert.equal(one, other)
+    return true
+  } catch {
+    return false
+  }
+}
+
+test.run()
