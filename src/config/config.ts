@@ -243,7 +243,8 @@ function channelProblems(environment: Environment): string[] {
     if (absent.length === names.length) return []
     return absent.map((name) => `${name} is needed with ${names.find((other) => !absent.includes(other))}`)
   })
-  if (environment['WEBHOOK_TOKEN']?.trim() && !environment['WEBHOOK_URL']?.trim()) {
+  const hasUrl = ['WEBHOOK_URL', 'WEBHOOK_URL_ABSOLUTE'].some((name) => environment[name]?.trim())
+  if (environment['WEBHOOK_TOKEN']?.trim() && !hasUrl) {
     problems.push('WEBHOOK_URL is needed for WEBHOOK_TOKEN')
   }
   return problems
@@ -251,12 +252,12 @@ function channelProblems(environment: Environment): string[] {
 
 /** Channels of the environment; those of tenants are in the database. */
 function channelsOf(read: Read) {
+  const url = read.WEBHOOK_URL_ABSOLUTE ?? read.WEBHOOK_URL
   const bare = (url: string) => url.replace(/\/+$/, '')
   return {
     egressAllow: read.EGRESS_ALLOW ?? [],
     statusFailedUrl: read.STATUS_FAILED_WEBHOOK_URL,
-    webhook:
-      read.WEBHOOK_URL === undefined ? undefined : { url: read.WEBHOOK_URL, token: read.WEBHOOK_TOKEN },
+    webhook: url === undefined ? undefined : { url, token: read.WEBHOOK_TOKEN, header: read.WEBHOOK_HEADER },
     whatsapp:
       read.WHATSAPP_TOKEN === undefined || read.WHATSAPP_PHONE_ID === undefined
         ? undefined

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { isReservedHeader } from '../platform/http-client/index.ts'
 import { keyBytes } from '../platform/secrets.ts'
 
 /** An environment variable: form, default as written in the environment, unit, and purpose. */
@@ -106,6 +107,13 @@ export const voice = () => z.string().regex(/^[\w.:+/ -]{1,100}$/, 'must be lett
 
 /** The value of a header. */
 export const line = () => z.string().regex(/^[\x20-\x7e]+$/, 'must be one line of printable characters')
+
+/** A header that neither HTTP nor Porteiro sets itself. */
+export const headerName = () =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be letters, digits, - and _')
+    .refine((value) => !isReservedHeader(value), 'is set by Porteiro or by HTTP itself')
 
 /** A template of WhatsApp and the language it is approved in. */
 export const template = () =>

@@ -22,6 +22,18 @@ const GUESSES: Record<string, string> = {
   AMQP_URI: 'AMQP_URL',
   DATABASE_URI: 'DATABASE_URL',
 }
+/** Settings of UnoAPI and of queues for which something else takes their place here; reported so that nobody waits for their effect. */
+const REPLACED: Record<string, string> = {
+  QUEUE_BACKEND: 'the queue is always in Postgres (DATABASE_URL).',
+  QUEUE_SQLITE_DB_PATH: 'the queue is in Postgres (DATABASE_URL; unset: one in DATA_DIR).',
+  USE_REDIS: 'the queue is always in Postgres (DATABASE_URL), and no Redis is needed.',
+  REDIS_URL: 'the queue is in Postgres (DATABASE_URL), and no Redis is needed.',
+  UNOAPI_AUTH_TOKEN:
+    'clients send a key of Porteiro as token (API_KEY, or npx porteiro keys create); the token of your UnoAPI is WHATSAPP_TOKEN.',
+  UNOAPI_URL: 'the URL of your UnoAPI is WHATSAPP_URL, with WHATSAPP_PROVIDER=unoapi.',
+  UNOAPI_HEADER_NAME: 'keys come in the header Authorization.',
+  WEBHOOK_TIMEOUT_MS: 'a post has 10 s.',
+}
 const UNIT = /_(MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|DAYS|MB|BYTES)$/
 
 const SETTINGS = Object.keys(VARIABLES)
@@ -49,6 +61,8 @@ function isOfLink(name: string, value: string): boolean {
 
 function hintOf(name: string, environment: Record<string, string | undefined>): string | undefined {
   const written = name.toUpperCase().replace(/[^A-Z0-9]+/g, '_')
+  const replaced = REPLACED[name]
+  if (replaced !== undefined) return environment[name]?.trim() ? replaced : undefined
   const guess = GUESSES[written]
   if (guess !== undefined) return environment[guess]?.trim() ? undefined : meaning([guess])
   const [near] = SETTINGS.map((setting) => ({ setting, wrong: wrongLetters(written, setting) }))

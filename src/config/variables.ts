@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   amqpUrl,
   cidrs,
+  headerName,
   host,
   httpUrl,
   integer,
@@ -302,10 +303,16 @@ export const VARIABLES = {
     'public URL of the HTTP API, such as https://portaria.example.com; Twilio signs it and posts reports to it',
   ),
   WEBHOOK_URL: variable(httpUrl(), undefined, 'gets every event but message.* of every tenant'),
+  WEBHOOK_URL_ABSOLUTE: variable(httpUrl(), undefined, 'the name of WEBHOOK_URL in UnoAPI; it wins over WEBHOOK_URL'),
   WEBHOOK_TOKEN: variable(
     line(),
     undefined,
-    'sent to WEBHOOK_URL unchanged in the header Authorization; write "Bearer TOKEN" if required',
+    'sent to WEBHOOK_URL unchanged in WEBHOOK_HEADER; write "Bearer TOKEN" if required',
+  ),
+  WEBHOOK_HEADER: variable(
+    headerName(),
+    'Authorization',
+    'name of the header that carries WEBHOOK_TOKEN, such as api_access_token',
   ),
   MESSAGE_RETRY_LIMIT: variable(
     integer(0, 100),

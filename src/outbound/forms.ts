@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isReservedHeader } from '../platform/http-client/index.ts'
 import { SEALED } from '../platform/secrets.ts'
 import { ENDPOINT_KINDS } from './sql/endpoints.ts'
 
@@ -21,10 +22,6 @@ const EVENT_TYPES = [
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** Headers that Porteiro or HTTP itself sets; tenants cannot. */
-const RESERVED =
-  /^(host|connection|content-length|content-type|transfer-encoding|upgrade|te|trailer|expect|keep-alive|proxy-.*|webhook-.*|authorization)$/i
-
 const url = z
   .string()
   .max(2000)
@@ -41,8 +38,8 @@ const headers = z
   .record(
     z
       .string()
-      .regex(/^[A-Za-z0-9-]{1,100}$/, 'must be letters, digits and -')
-      .refine((name) => !RESERVED.test(name), 'is set by the service'),
+      .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be letters, digits, - and _')
+      .refine((name) => !isReservedHeader(name) && !/^authorization$/i.test(name), 'is set by the service'),
     headerValue,
   )
   .refine((all) => Object.keys(all).length <= 20, 'must be at most 20 headers')

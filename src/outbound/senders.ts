@@ -19,7 +19,7 @@ interface SendersOptions {
   /** `channels` of the configuration. */
   channels: OwnAccounts & {
     egressAllow: readonly string[]
-    webhook: { url: string; token: string | undefined } | undefined
+    webhook: WebhookOptions['own']
   }
   publicUrl: string | undefined
   /** Where the recordings of calls lie. */

@@ -79,7 +79,6 @@ test('ordinary variables of machines, containers and jobs are not reported', () 
       'API_URL',
       'WEB_PORT',
       'SMTP_URL',
-      'REDIS_URL',
     ],
     ...['MYSQL_URL', 'MONGO_URL', 'DATABASE_HOST', 'DATABASE_NAME', 'DATABASE_USER', 'POSTGRES_PASSWORD'],
     ...['RABBITMQ_PASSWORD', 'RABBITMQ_DEFAULT_USER', 'PBX_BIND', 'ASTERISK_IMAGE', 'API_TOKEN', 'API_KEYS'],
@@ -93,7 +92,7 @@ test('ordinary variables of machines, containers and jobs are not reported', () 
       'LLM_PROVIDER',
     ],
     ...['SENTRY_AUTH_TOKEN', 'SENTRY_ENVIRONMENT', 'SENTRY_RELEASE', 'WEBHOOK_HEADER', 'WEBHOOK_SECRET'],
-    ...['UNOAPI_AUTH_TOKEN', 'UNOAPI_MESSAGE_RETRY_LIMIT', 'MESSAGE_BROKER_URL', 'MAX_CONNECTIONS'],
+    ...['UNOAPI_MESSAGE_RETRY_LIMIT', 'MESSAGE_BROKER_URL', 'MAX_CONNECTIONS'],
   ]
   assert.equal(told(Object.fromEntries(others.map((name) => [name, '1']))), [])
   assert.equal(told(Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, '1']))), [])
@@ -112,6 +111,44 @@ test('ordinary variables of machines, containers and jobs are not reported', () 
     }),
     [],
   )
+})
+
+test('settings of UnoAPI, Redis and other queues are told once, with what takes their place', () => {
+  const toldOf = (name: string, value = 'secret-word') => told({ [name]: value })
+  for (const [name, place] of [
+    ['QUEUE_BACKEND', 'DATABASE_URL'],
+    ['QUEUE_SQLITE_DB_PATH', 'DATABASE_URL'],
+    ['USE_REDIS', 'DATABASE_URL'],
+    ['REDIS_URL', 'DATABASE_URL'],
+    ['UNOAPI_AUTH_TOKEN', 'API_KEY'],
+    ['UNOAPI_URL', 'WHATSAPP_URL'],
+    ['UNOAPI_HEADER_NAME', 'Authorization'],
+    ['WEBHOOK_TIMEOUT_MS', '10 s'],
+  ] as const) {
+    const [message, ...more] = toldOf(name)
+    assert.equal(more, [])
+    assert.ok(message!.startsWith(`${name} is not a setting; `), message)
+    assert.match(message!, place)
+    assert.not.match(message!, 'secret-word')
+    assert.equal(toldOf(name, ' '), [], `${name} is empty`)
+  }
+})
+
+test('WEBHOOK_URL_ABSOLUTE and WEBHOOK_HEADER are read as UnoAPI reads them', () => {
+  const url = 'https://example.org/hook'
+  const webhookOf = (environment: Environment) => parseConfig(environment).channels.webhook
+  assert.equal(webhookOf({ WEBHOOK_URL: url }), { url, token: undefined, header: 'Authorization' })
+  const absolute = { WEBHOOK_URL_ABSOLUTE: url, WEBHOOK_URL: 'https://other.example/', WEBHOOK_TOKEN: 'T' }
+  const header = 'api_access_token'
+  assert.equal(webhookOf({ ...absolute, WEBHOOK_HEADER: header }), { url, token: 'T', header })
+  for (const wrong of ['Host', 'webhook-id', 'content_length', 'a b', 'x:y', 'ç']) {
+    try {
+      parseConfig({ ...absolute, WEBHOOK_HEADER: wrong })
+      assert.unreachable(wrong)
+    } catch (error) {
+      assert.match(String((error as PorteiroError).details['problems']), /^WEBHOOK_HEADER /, wrong)
+    }
+  }
 })
 
 test('where the configuration is wrong, what may be the reason stands beside it', () => {

@@ -50,7 +50,7 @@ function openSender(
     own,
     limit = 3,
     pauseMs = 60_000,
-  }: { own?: { url: string; token: string | undefined }; limit?: number; pauseMs?: number } = {},
+  }: { own?: { url: string; token: string | undefined; header?: string }; limit?: number; pauseMs?: number } = {},
 ) {
   const troubles: [Trouble, string][] = []
   const log = silentLog()
@@ -139,7 +139,8 @@ test('a token goes as it is, and WEBHOOK_URL gets events without a row', async (
     token: 'Bearer abc',
   })
   assert.is(secret, null)
-  const { sender } = openSender(rig, database, { own: { url: `${peer.url}/own`, token: 'bare-token' } })
+  const own = { url: `${peer.url}/own`, token: 'bare-token' }
+  const { sender } = openSender(rig, database, { own })
   await sender.send(event(endpoint.id), first)
   await sender.send(event(OWN_ENDPOINT, { tenantId: 'whoever' }), first)
   assert.equal(
@@ -149,6 +150,10 @@ test('a token goes as it is, and WEBHOOK_URL gets events without a row', async (
       ['/own', 'bare-token', undefined],
     ],
   )
+  const named = openSender(rig, database, { own: { ...own, header: 'api_access_token' } }).sender
+  await named.send(event(OWN_ENDPOINT), first)
+  const { headers } = peer.received[2]!
+  assert.equal([headers['api_access_token'], headers.authorization], ['bare-token', undefined])
   const absent = openSender(rig, database).sender
   assert.is((await undeliveredBy(absent.send(event(OWN_ENDPOINT), first))).code, 'ENDPOINT_UNKNOWN')
 })

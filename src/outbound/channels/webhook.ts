@@ -14,8 +14,8 @@ export interface WebhookOptions {
   database: Querier
   http: HttpClient
   breaker: EndpointBreaker
-  /** WEBHOOK_URL and WEBHOOK_TOKEN. */
-  own: { url: string; token: string | undefined } | undefined
+  /** WEBHOOK_URL, and WEBHOOK_TOKEN in the header WEBHOOK_HEADER. */
+  own: { url: string; token: string | undefined; header?: string } | undefined
   /** An endpoint of a tenant was paused, or disabled (410). */
   onTrouble?: ((type: Trouble, endpoint: TroubledEndpoint) => void) | undefined
   log: Logger
@@ -29,6 +29,8 @@ export interface TroubledEndpoint {
 }
 
 type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets' | 'retry4xx'> & {
+  /** Name of the header for the token. */
+  tokenHeader: string
   trusted: boolean
 }
 
@@ -48,10 +50,8 @@ export function createWebhookSender({
   const targetOf = async ({ tenantId, to }: Message): Promise<Target> => {
     if (to === OWN_ENDPOINT) {
       if (!own) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
-      return {
-        url: own.url,
-        token: own.token ?? null,
-        headers: {},
+      const { url, token = null, header: tokenHeader = 'authorization' } = own
+      return { url, token, tokenHeader, headers: {},
         secrets: [],
         retry4xx: true,
         trusted: true,
@@ -63,7 +63,7 @@ export function createWebhookSender({
       const reason = found.disabledReason ?? 'by its tenant'
       throw undelivered('ENDPOINT_DISABLED', { endpoint: to, reason }, { final: true })
     }
-    return { ...found, trusted: false }
+    return { ...found, tokenHeader: 'authorization', trusted: false }
   }
 
   const disable = async ({ id, tenantId, to }: Message, reason: string): Promise<void> => {
@@ -85,7 +85,7 @@ export function createWebhookSender({
         ...target.headers,
         'content-type': 'application/json',
         'user-agent': 'porteiro',
-        ...(target.token !== null && { authorization: target.token }),
+        ...(target.token !== null && { [target.tokenHeader.toLowerCase()]: target.token }),
       },
       body: JSON.stringify(contentOf(webhookContent, message)),
       signed: { id: message.id, secrets: target.secrets },
@@ -93,7 +93,7 @@ export function createWebhookSender({
       signal: attempt.signal,
       trusted: target.trusted,
       wants: 'status',
-      secrets: Object.keys(target.headers),
+      secrets: [...Object.keys(target.headers), target.tokenHeader],
     })
     const refused = webhookRefusal(new URL(target.url).host, answer, target.retry4xx)
     if (refused) throw refused

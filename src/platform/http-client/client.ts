@@ -14,6 +14,13 @@ const REDIRECTS = 3
 const KEEP_MS = 10_000
 /** Redirects that keep method and body. We keep them for 301 and 302 too: a message that became a GET would be lost. */
 const FOLLOWED = [301, 302, 307, 308]
+/** Headers that HTTP or Porteiro itself sets: hop by hop, of the body, and of signatures. */
+const RESERVED =
+  /^(host|connection|content-length|content-type|transfer-encoding|upgrade|te|trailer|expect|keep-alive|proxy-.*|webhook-.*|x-porteiro-.*)$/i
+
+/** Whether nobody may set this header; `_` counts as `-`, as some servers read it. */
+export const isReservedHeader = (name: string): boolean => RESERVED.test(name.replaceAll('_', '-'))
+
 /** Headers that only go to the original origin. */
 const PRIVATE = new Set(['authorization', 'cookie', 'proxy-authorization'])
 
