@@ -303,7 +303,11 @@ export const VARIABLES = {
     'public URL of the HTTP API, such as https://portaria.example.com; Twilio signs it and posts reports to it',
   ),
   WEBHOOK_URL: variable(httpUrl(), undefined, 'gets every event but message.* of every tenant'),
-  WEBHOOK_URL_ABSOLUTE: variable(httpUrl(), undefined, 'the name of WEBHOOK_URL in UnoAPI; it wins over WEBHOOK_URL'),
+  WEBHOOK_URL_ABSOLUTE: variable(
+    httpUrl(),
+    undefined,
+    'the name of WEBHOOK_URL in UnoAPI; it wins over WEBHOOK_URL',
+  ),
   WEBHOOK_TOKEN: variable(
     line(),
     undefined,

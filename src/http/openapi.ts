@@ -38,7 +38,7 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
       Object.assign(route.schema, { 'x-scope': scope, ...(everyTenant && { 'x-every-tenant': true }) })
     if (!DOCUMENTED.test(route.url)) route.schema.hide = true
     const isApi = route.url.startsWith('/api/')
-    if (!isApi && !scope) return
+    if (!isApi && !route.url.startsWith('/:version')) return
     route.schema.tags ??= [isApi ? route.url.split('/')[2]! : 'messages']
     if (scope) route.schema.security ??= [{ key: [] }, { session: [] }]
     route.schema.response = { ...Object(route.schema.response), '4xx': errorReply, '5xx': errorReply }

@@ -50,7 +50,11 @@ function openSender(
     own,
     limit = 3,
     pauseMs = 60_000,
-  }: { own?: { url: string; token: string | undefined; header?: string }; limit?: number; pauseMs?: number } = {},
+  }: {
+    own?: { url: string; token: string | undefined; header?: string }
+    limit?: number
+    pauseMs?: number
+  } = {},
 ) {
   const troubles: [Trouble, string][] = []
   const log = silentLog()

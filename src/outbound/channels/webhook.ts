@@ -51,11 +51,7 @@ export function createWebhookSender({
     if (to === OWN_ENDPOINT) {
       if (!own) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
       const { url, token = null, header: tokenHeader = 'authorization' } = own
-      return { url, token, tokenHeader, headers: {},
-        secrets: [],
-        retry4xx: true,
-        trusted: true,
-      }
+      return { url, token, tokenHeader, headers: {}, secrets: [], retry4xx: true, trusted: true }
     }
     const found = await findTarget(database, tenantId, to)
     if (!found) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })

@@ -4,7 +4,13 @@
  */
 export { jsonOf } from './body.ts'
 export { askChatModel, type ChatModelOptions } from './chat-model.ts'
-export { createHttpClient, type HttpAnswer, type HttpClient, isReservedHeader, type Outgoing } from './client.ts'
+export {
+  createHttpClient,
+  type HttpAnswer,
+  type HttpClient,
+  isReservedHeader,
+  type Outgoing,
+} from './client.ts'
 export { DeliveryError, type DeliveryFacts } from './delivery-error.ts'
 export { createEgressGuard } from './egress-guard.ts'
 export { type Signed, signatureHeaders } from './signature.ts'
