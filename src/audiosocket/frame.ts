@@ -44,12 +44,18 @@ export function isKey(byte: number): boolean {
 
 /** A whole message of any kind around a copy of `payload` (at most 65,535 bytes, else FRAME_OVERSIZED). */
 export function message(kind: number, payload: Uint8Array): Buffer {
-  if (payload.length > 0xffff) throw fail('FRAME_OVERSIZED', { kind: kindText(kind), length: payload.length })
-  // from Node's pool: an ArrayBuffer for each frame of a prompt would cost more memory than the frame
-  const whole = Buffer.allocUnsafe(HEADER_BYTES + payload.length)
-  whole[0] = kind
-  whole.writeUInt16BE(payload.length, 1)
+  const whole = emptyMessage(kind, payload.length)
   whole.set(payload, HEADER_BYTES)
+  return whole
+}
+
+/** A message whose payload of `length` bytes is still to be written; until then it is whatever the memory had. */
+export function emptyMessage(kind: number, length: number): Buffer {
+  if (length > 0xffff) throw fail('FRAME_OVERSIZED', { kind: kindText(kind), length })
+  // from Node's pool: an ArrayBuffer for each frame of a prompt would cost more memory than the frame
+  const whole = Buffer.allocUnsafe(HEADER_BYTES + length)
+  whole[0] = kind
+  whole.writeUInt16BE(length, 1)
   return whole
 }
 

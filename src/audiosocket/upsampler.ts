@@ -1,5 +1,5 @@
 import { FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
-import { HEADER_BYTES, kindOf, message } from './frame.ts'
+import { emptyMessage, HEADER_BYTES, kindOf } from './frame.ts'
 
 /** Samples at 8 kHz that make one new sample: a telephone's band passes whole, its images are 40 dB down from 4.6 kHz on. */
 const TAPS = 16
@@ -40,7 +40,7 @@ export function createUpsampler(rate: number): Upsampler {
   const make = (frame: Buffer): Buffer => {
     samples.set(tail)
     for (let i = 0; i < FRAME_SAMPLES; i++) samples[TAIL + i] = sampleAt(frame, i)
-    const made = message(kind, new Uint8Array(FRAME_SAMPLES * times * 2))
+    const made = emptyMessage(kind, FRAME_SAMPLES * times * 2)
     let at = HEADER_BYTES
     for (let i = 0; i < FRAME_SAMPLES; i++) {
       for (const kernel of kernels) {

@@ -226,7 +226,9 @@ export function createReplies(options: RepliesOptions) {
           ? found.doubtful
           : 'over' in found
             ? found.over
-            : undefined
+            : 'ambiguous' in found
+              ? found.ambiguous[0]
+              : undefined
     // asked by an older version, or before somebody changed the number: it may be a stranger's
     if (asked && (await holdsNumber(database, message.tenantId, asked.phone))) {
       log.warn(
@@ -253,7 +255,7 @@ export function createReplies(options: RepliesOptions) {
       )
     }
     if ('ambiguous' in found) {
-      const units = [...new Set(found.ambiguous.map(({ unitLabel }) => unitLabel))]
+      const units = [...new Set(found.ambiguous.map(({ unitLabel, unitId }) => clean(unitLabel) ?? unitId))]
       await write(message, phone, phrases.ambiguous(units), 'ambiguous')
       return 'ambiguous'
     }

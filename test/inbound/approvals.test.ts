@@ -243,7 +243,11 @@ test('two visits wait for one person: a bare SIM opens neither, a quoted one or 
   const first = await ask(world, { unit: '101' })
   await accept(world, world.sent[0]!.id, 'wamid.first')
   const second = await ask(world, { unit: '102' })
-  assert.equal(await receive(world, textMessage('SIM')), [[ANA, SAYS.ambiguous(['102', '101'])]])
+  // a label is free text
+  const label = `update approvals set unit_label = '102 http://x.example' where call_id = $1`
+  await world.database.query(label, [second.callId])
+  const asked = [[ANA, SAYS.ambiguous(['102 http x example', '101'])]]
+  assert.equal(await receive(world, textMessage('SIM')), asked)
   assert.is(world.decisions.length, 0)
   await receive(world, textMessage('SIM', { context: { id: 'wamid.first' } }))
   assert.equal(
@@ -724,6 +728,10 @@ test('a number that is held is not asked, and decides nothing where an older ver
   const { callId } = await ask(world, { people: ['+51987654321'] })
   assert.equal(await receive(world, textMessage('sim', stranger)), [])
   assert.equal(world.decisions, [])
+  // nor does it learn where visitors wait
+  const other = await ask(world, { unit: '102', people: ['+51987654321'] })
+  assert.equal(await receive(world, textMessage('sim', stranger)), [])
+  await world.database.query('delete from approvals where call_id = $1', [other.callId])
   // once somebody has made sure whose number it is
   await confirmNumbers(world.database, 'default', ['+51987654321'])
   const known = (await unitOf(world.database, 'default', '101'))!

@@ -72,7 +72,7 @@ export const gate = z
     routingKey: z.string().nullable(),
     url: z.string().nullable(),
     enabled: z.boolean(),
-    /** False for an AMQP gate that an older version wrote, until its secret is rotated. */
+    /** False for an AMQP gate that an older version wrote, until it is saved again. */
     signed: z.boolean(),
     /** Whether its controller answers each command; a webhook does. */
     acknowledges: z.boolean(),
