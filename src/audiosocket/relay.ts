@@ -15,7 +15,7 @@ const SILENT_MS = 5000
 const WAITING_LIMIT = 64 * 1024
 
 export interface RelayOptions {
-  /** Must have no listener. */
+  /** A listener that it has, as a held leg has, is replaced when that node has accepted. */
   connection: Connection
   /** Address of the AudioSocket port of the same role at the node that has the call. */
   host: string
@@ -39,8 +39,7 @@ interface RelayEnd {
 
 export interface Relay {
   /**
-   * Resolves when the owner has accepted. Rejects with RELAY_FAILED; then the connection is unchanged: nothing was
-   * read, and the caller may attach to it, relay it elsewhere or hang it up. A leg that was relayed to this node is not
+   * Resolves when the owner has accepted. Rejects with RELAY_FAILED; then the connection is unchanged, and the caller may attach to it, relay it elsewhere or hang it up. A leg that was relayed to this node is not
    * relayed on.
    */
   readonly opened: Promise<void>
@@ -130,7 +129,7 @@ class LegRelay implements Relay, ConnectionListener {
     }
     // after a stall of this process, pending input is read first
     this.watch = setInterval(() => setImmediate(judge), silentMs)
-    // only now: before, the phone was not read, so its audio waited in the kernel and nothing is lost
+    // only now: a phone without a listener was not read, so its audio waited in the kernel; a held one's sound and keys are lost
     connection.attach(this)
     void connection.closed.then(() => {
       // closed by this node, or gone() would have been called
