@@ -8,7 +8,12 @@ import { staleCharts } from './charts.ts'
 import { doors, houseMap, namedFiles, tableOwners, vainExports } from './house.ts'
 
 /** Places that may put real ports in a machine's place. */
-const PROVIDERS = ['machines/provide.ts', 'src/roles/provide.ts', 'src/roles/service.ts']
+const PROVIDERS = [
+  'machines/provide.ts',
+  'src/roles/provide.ts',
+  'src/roles/service.ts',
+  'src/testing/world.ts',
+]
 
 /** A newcomer's first page fits a few screens. */
 const README_LINES = 130

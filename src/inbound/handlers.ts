@@ -26,9 +26,10 @@ export function createHandlers(options: HandlersOptions): Handlers {
   const conversation = createConversation(options)
   return {
     [INBOUND_MESSAGE]: async ({ id }) => {
+      // first: a visitor may be waiting for it
+      await replies.handle(textOf(id))
       const message = await findInbound(options.database, textOf(id))
       if (message) await options.publishReceived(message)
-      await replies.handle(textOf(id))
     },
     [INBOUND_RECEIPTS]: async ({ looks }) => {
       await receipts.apply(typeof looks === 'number' ? looks : 0)

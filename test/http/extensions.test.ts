@@ -121,7 +121,7 @@ test('a restart closes and opens the ports of one extension; connected legs stay
 
 test("a restart takes audiosocket-simple's names, and numbers", async (rig) => {
   const { ask, write, entrances } = await open(rig)
-  const [a, b] = (await freePorts(2)) as [number, number]
+  const [a, b, c, d] = (await freePorts(4)) as [number, number, number, number]
   await write('7', a, b)
   await entrances.refresh()
   for (const body of [{ extension_id: 7 }, { extension_id: '7' }, { ramal: '1001' }, { ramal: 1002 }])
@@ -129,6 +129,8 @@ test("a restart takes audiosocket-simple's names, and numbers", async (rig) => {
   for (const body of [{ extension_id: 8 }, { ramal: 1003 }])
     refused(await ask('/api/restart', { body }), 404, 'EXTENSION_UNKNOWN')
   refused(await ask('/api/restart', { body: { extension_id: 1.5 } }), 400, 'BODY_INVALID')
+  await write('8', c, d, 'other')
+  refused(await ask('/api/restart', { body: { ramal: '1001' } }), 400, 'BODY_INVALID')
 })
 
 test('a changed tenant is told to every process, and the next call has its settings without a refresh', async (rig) => {

@@ -79,7 +79,8 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       config: { scope: 'operate' },
       schema: {
         summary: 'Hangs up one leg (0x00) now',
-        body: z.object({ call_id: callId, role: schemas.role.default('visitor') }),
+        // a misspelt role must not end the visitor's leg
+        body: z.strictObject({ call_id: callId, role: schemas.role.default('visitor') }),
         response: { 200: schemas.hungUp },
       },
     },

@@ -53,8 +53,10 @@ export async function extensionRoutes(
     isWanted: (row: ExtensionRow) => boolean,
     id: string,
   ): Promise<ExtensionRow> => {
-    const found = (await listExtensions(database, tenantsOf(request, undefined))).find(isWanted)
+    const [found, other] = (await listExtensions(database, tenantsOf(request, undefined))).filter(isWanted)
     if (!found) throw fail('EXTENSION_UNKNOWN', { id })
+    if (other)
+      throw fail('BODY_INVALID', { problems: [`ramal: "${id}" is of several extensions; give the id`] })
     return found
   }
 
