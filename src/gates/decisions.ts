@@ -63,7 +63,7 @@ interface DecisionsOptions {
   log: Logger
 }
 
-interface OpeningByHand {
+type OpeningByHand = {
   tenantId: string
   gateId: string
   /** Name of the key. */

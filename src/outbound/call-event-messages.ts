@@ -71,7 +71,7 @@ export interface CallPlace {
 }
 
 /** A gate command that opened nothing. */
-interface FailedCommand {
+type FailedCommand = {
   id: string
   callId: string | null
   tenantId: string

@@ -84,7 +84,7 @@ async function stopsInOrder(rig: Rig, { argv, cwd = ROOT, path, signal, all = fa
   assert.match(out, '"msg":"stopped"')
   await eventually(() => isGone(serving.child.pid!) || undefined, PATIENCE_MS)
   assert.not.ok(isAlive(postgres), 'Postgres was left behind')
-  for (const port of [visitor!, resident!, api!]) await listenOn(port)
+  for (const port of [visitor!, resident!, api!]) await eventually(() => isFree(port), PATIENCE_MS)
 }
 
 const NPM_START = ['npm', 'start']
@@ -138,10 +138,11 @@ function isGone(group: number): boolean {
   }
 }
 
-/** Rejects where somebody else still listens there. */
-async function listenOn(port: number): Promise<void> {
-  const { release } = await holdPort(port)
-  await release()
+/** True once somebody can listen there; a connection of another test may have the port for a moment. */
+async function isFree(port: number): Promise<true | undefined> {
+  const held = await holdPort(port).catch(() => undefined)
+  await held?.release()
+  return held && true
 }
 
 test.run()

@@ -89,7 +89,9 @@ export async function openService(rig: Rig, scene: Scene = {}) {
   })
   const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
   // residents of most tests only press keys: whoever answers is a person there
-  await importDirectory(service.database, MAIN_TENANT, units, { tenant: { ...tenant!, answerCheck } })
+  await importDirectory(service.database, MAIN_TENANT, units, {
+    tenant: { ...tenant!, answerCheck, locale: config.locale },
+  })
   const notes = collectNotes(service)
   const sounds = service.assets.prompts[config.locale]
 
