@@ -60,6 +60,8 @@ interface DecisionsOptions {
   /** Id of this process, and whether another one may still be alive. */
   instance: string
   mayLive: (instance: string) => boolean
+  /** KEEP_MS, or more in tests. */
+  keepMs?: number
   log: Logger
 }
 
@@ -117,7 +119,17 @@ export function commandIdOf(callId: string, decidedAt: Date): string {
  * Before it resolves, the database has what killed processes left on the disk, unless it is away.
  */
 export async function openDecisions(options: DecisionsOptions) {
-  const { outbound, callEvents, database, targets, sender, instance, mayLive, log } = options
+  const {
+    outbound,
+    callEvents,
+    database,
+    targets,
+    sender,
+    instance,
+    mayLive,
+    keepMs = KEEP_MS,
+    log,
+  } = options
   const disk = createDecisionJournal(options.directory, instance)
   /** What the database lacks, in order. */
   const outbox = createOutbox({ log })
@@ -192,7 +204,7 @@ export async function openDecisions(options: DecisionsOptions) {
         return false
       },
     )
-    if (await withTimeout(KEEP_MS, stored)) return
+    if (await withTimeout(keepMs, stored)) return
     log.warn(facts, 'the database is away or slow: a decision is kept on the disk')
     onDisk.add(order)
     try {

@@ -119,6 +119,7 @@ for (const how of ['refusing', 'hanging'] as const)
     const decisions = await openTestDecisions(rig, {
       database: away,
       directory,
+      keepMs: 300,
       sender: {
         async tell() {
           files = await readdir(directory)

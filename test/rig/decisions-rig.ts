@@ -40,6 +40,8 @@ export async function openTestDecisions(
     sender: { tell: async () => ({ status: 204 }) },
     instance: randomUUID(),
     mayLive: () => false,
+    // a busy machine is no slow database
+    keepMs: 60_000,
     log: silentLog(),
     ...options,
     directory,
