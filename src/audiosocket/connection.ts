@@ -2,11 +2,19 @@ import type { Socket } from 'node:net'
 import { type Role, SAMPLE_RATE } from '../platform/audio.ts'
 import { asPorteiroError, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import { HANGUP, isKey, KIND, kindText, rateOf } from './frame.ts'
-import { type ConnectionListener, createInbox, type Gone, type Inbox } from './inbox.ts'
 import type { AudioTrack, FrameSource, Pacer } from './pacer.ts'
 import { createUpsampler, type Upsampler } from './upsampler.ts'
 
-export type { ConnectionListener, Gone }
+/** How a connection ended: the peer closed, reset, or sent 0x00, or `error` has the reason. */
+export type Gone = 'fin' | 'rst' | 'hangup' | 'error'
+
+export interface ConnectionListener {
+  /** One message of audio, never empty; `bytes.subarray(start - 3, end)` is the whole message and may be kept. */
+  audio(bytes: Buffer, start: number, end: number, kind: number): void
+  key(key: string): void
+  /** Called once, when the peer or an error ended the connection; never after our own destroy(). */
+  gone(how: Gone, error?: PorteiroError): void
+}
 
 /** Maximum number of unsent bytes for a peer that does not read: one second of audio at 8 kHz. */
 const WAITING_LIMIT = 16 * 1024
@@ -81,8 +89,12 @@ export function createConnection(options: ConnectionOptions): ConnectionFeed {
 class SocketConnection implements Connection, ConnectionFeed {
   readonly socket: Socket
   readonly pacer: Pacer
-  readonly inbox: Inbox
   readonly onError: (error: PorteiroError) => void
+  listener: ConnectionListener | undefined = undefined
+  /** Events before there is a listener, in order. */
+  held: (() => void)[] = []
+  /** `end`: the listener only gets `gone` from now on; `nothing`: not even that. */
+  delivers: 'all' | 'end' | 'nothing' = 'all'
   track: AudioTrack | undefined = undefined
   /** Of a leg that has sent a higher rate than 8 kHz. */
   upsampler: Upsampler | undefined = undefined
@@ -101,7 +113,6 @@ class SocketConnection implements Connection, ConnectionFeed {
     this.socket = socket
     this.pacer = pacer
     this.onError = onError
-    this.inbox = createInbox((thrown) => this.breakOff(asPorteiroError(thrown)))
     this.id = id
     this.role = role
     this.entrance = entrance
@@ -109,7 +120,7 @@ class SocketConnection implements Connection, ConnectionFeed {
     this.relayed = relayed
     const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<void>()
     this.closed = closed
-    // until there is a listener, the inbox holds at most the one read that contained the UUID
+    // until there is a listener, at most the one read that contained the UUID is held
     socket.pause()
     socket.on('end', () => this.end('fin'))
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -139,7 +150,7 @@ class SocketConnection implements Connection, ConnectionFeed {
       )
     }
     queueMicrotask(() => {
-      this.inbox.open(listener)
+      this.open(listener)
       this.socket.resume()
     })
   }
@@ -151,7 +162,7 @@ class SocketConnection implements Connection, ConnectionFeed {
   hangUp(): void {
     if (this.state !== 'open') return
     this.state = 'hangingUp'
-    this.inbox.limit('end')
+    this.limit('end')
     this.track?.remove()
     this.socket.write(HANGUP)
     // even without a listener: only a socket that is read notices that the peer has closed
@@ -159,7 +170,7 @@ class SocketConnection implements Connection, ConnectionFeed {
   }
 
   destroy(): void {
-    this.inbox.limit('nothing')
+    this.limit('nothing')
     if (this.state !== 'closed') this.close()
   }
 
@@ -179,7 +190,7 @@ class SocketConnection implements Connection, ConnectionFeed {
       if (start === stop) return
       this.framesIn++
       this.rate = sampleRate
-      this.inbox.audio(bytes, start, stop, kind)
+      this.audio(bytes, start, stop, kind)
       this.track?.touch()
     } else if (kind === KIND.dtmf) this.press(bytes[start]!)
     else if (kind === KIND.hangup) this.end('hangup')
@@ -187,10 +198,68 @@ class SocketConnection implements Connection, ConnectionFeed {
     else this.breakOff(fail('PEER_ERROR', { number: bytes[start] ?? 0 }))
   }
 
+  audio(bytes: Buffer, start: number, end: number, kind: number): void {
+    if (this.delivers !== 'all') return
+    if (this.listener === undefined) {
+      this.held.push(() => this.audio(bytes, start, end, kind))
+      return
+    }
+    try {
+      this.listener.audio(bytes, start, end, kind)
+    } catch (error) {
+      this.stumble(error)
+    }
+  }
+
   press(key: number): void {
-    if (isKey(key)) this.inbox.key(String.fromCharCode(key))
+    if (isKey(key)) this.key(String.fromCharCode(key))
     // for example a telephone's flash, which a PBX may pass on: no reason to end a call
     else this.onError(fail('FRAME_KEY_UNKNOWN', { byte: kindText(key) }))
+  }
+
+  key(key: string): void {
+    if (this.delivers !== 'all') return
+    if (this.listener === undefined) {
+      this.held.push(() => this.key(key))
+      return
+    }
+    try {
+      this.listener.key(key)
+    } catch (error) {
+      this.stumble(error)
+    }
+  }
+
+  gone(how: Gone, error?: PorteiroError): void {
+    if (this.delivers === 'nothing') return
+    if (this.listener === undefined) {
+      this.held.push(() => this.gone(how, error))
+      return
+    }
+    this.limit('nothing')
+    try {
+      this.listener.gone(how, error)
+    } catch (thrown) {
+      this.stumble(thrown)
+    }
+  }
+
+  /** Delivers the held events in order, and later ones at once. */
+  open(listener: ConnectionListener): void {
+    this.listener = listener
+    const facts = this.held
+    this.held = []
+    for (const fact of facts) fact()
+  }
+
+  limit(to: 'end' | 'nothing'): void {
+    if (this.delivers !== 'nothing') this.delivers = to
+  }
+
+  /** The listener threw: it only gets `gone` afterwards. */
+  stumble(error: unknown): void {
+    this.limit('end')
+    this.breakOff(asPorteiroError(error))
   }
 
   write(message: Buffer): void {
@@ -216,7 +285,7 @@ class SocketConnection implements Connection, ConnectionFeed {
   end(how: Gone, error?: PorteiroError): void {
     if (this.state === 'closed') return
     this.close()
-    this.inbox.gone(how, error)
+    this.gone(how, error)
   }
 
   breakOff(error: PorteiroError): void {

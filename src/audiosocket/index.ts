@@ -3,7 +3,7 @@
  * message of 20 ms; a connection is one leg's TCP stream; a relay carries a leg to the node that has its call.
  * Never: what a call means. No await, no copy and no log line on a frame's way.
  */
-export type { Connection } from './connection.ts'
+export type { Connection, ConnectionListener, Gone } from './connection.ts'
 export {
   audioFrame,
   dtmfMessage,
@@ -16,7 +16,6 @@ export {
   uuidMessage,
   uuidText,
 } from './frame.ts'
-export type { ConnectionListener, Gone } from './inbox.ts'
 export { createLatenessRecord } from './lateness.ts'
 export { createPacer, type IdleAudio } from './pacer.ts'
 export { createReader } from './reader.ts'
