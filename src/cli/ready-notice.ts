@@ -28,16 +28,16 @@ export function readyNotice(ready: Ready, columns: number): string {
 }
 
 /** The page's address, for a browser on this machine. */
-export function pageAddress(host: string, port: number): string {
-  if (host === '0.0.0.0' || host === '::') return `http://127.0.0.1:${port}/`
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`
+export function pageAddress({ host, basePath }: Config['api'], port: number): string {
+  const own = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${own.includes(':') ? `[${own}]` : own}:${port}${basePath}/`
 }
 
 function rowsOf({ config, audio, page }: Ready): Row[] {
   const { api, audiosocket, clickToCall, drainMs } = config
   const rows: Row[] = []
   if (page) {
-    rows.push(['Page', pageAddress(api.host, page.port)])
+    rows.push(['Page', pageAddress(api, page.port)])
     if (page.firstKey) {
       rows.push(['API key', page.firstKey], ['', 'Log in with it. Save it now: it is not shown again.'])
     } else if (api.key) {

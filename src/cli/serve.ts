@@ -122,7 +122,7 @@ function announceKey({ service }: Running, { api }: Config, announce: ServeOptio
   const { firstKey, port } = service?.web ?? {}
   if (!firstKey) return
   announce(`API key, shown this once and kept only as a hash: ${firstKey}`)
-  announce(`log in at ${pageAddress(api.host, port!)}`)
+  announce(`log in at ${pageAddress(api, port!)}`)
 }
 
 function readyOf({ service }: Running, config: Config): Ready {

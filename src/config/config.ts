@@ -101,6 +101,7 @@ function shape(read: Read) {
     api: {
       host: read.API_HOST,
       port: read.API_PORT,
+      basePath: read.BASE_PATH ?? '',
       key: read.API_KEY,
       trustProxy: read.API_TRUST_PROXY ?? [],
     },

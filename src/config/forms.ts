@@ -55,6 +55,18 @@ export const postgresUrl = () =>
     string
   >
 
+/** First parts of our own paths: a proxy that strips such a prefix could not be told from one that does not. */
+const OWN_PATHS =
+  /^\/(api|assets|vendor|inspector|docs|webhooks|healthz|readyz|metrics|openapi\.json|v\d[^/]*)(\/|$)/
+
+/** A path prefix; a slash at its end is ignored. */
+export const basePath = () =>
+  z
+    .string()
+    .regex(/^(\/(?!\.+(\/|$))[\w.~-]+){0,8}\/?$/, 'must be a path such as /porteiro')
+    .refine((value) => !OWN_PATHS.test(value), 'must not begin with a path of Porteiro itself, such as /api')
+    .transform((value) => value.replace(/\/$/, ''))
+
 /** A schema of Postgres that needs no quotes; the queue's has `_jobs` behind it, and 63 bytes are all that a name has. */
 export const schema = () =>
   z.string().regex(/^(?!pg_)[a-z_][a-z0-9_]{0,49}$/, 'must be small letters, digits and _') as z.ZodType<

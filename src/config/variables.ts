@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   amqpUrl,
+  basePath,
   cidrs,
   headerName,
   host,
@@ -108,6 +109,11 @@ export const VARIABLES = {
   // HTTP
   API_HOST: variable(host(), '127.0.0.1', 'address of the HTTP API'),
   API_PORT: variable(port(), '8082', 'port of the HTTP API'),
+  BASE_PATH: variable(
+    basePath(),
+    undefined,
+    'path prefix under which a proxy serves the API and the page, such as /porteiro, whether it strips the prefix or not; unset: none',
+  ),
   API_KEY: variable(
     text(),
     undefined,

@@ -65,12 +65,14 @@ export interface AuthOptions {
   database: Database
   /** The admin key of the configuration, if set. */
   adminKey: string | undefined
+  /** The path prefix under which a proxy serves the API, such as `/porteiro`; empty: none. */
+  basePath?: string
 }
 
 export type Auth = ReturnType<typeof createAuth>
 
 /** Checks keys, by header or session cookie, before the body is read. */
-export function createAuth({ database, adminKey }: AuthOptions) {
+export function createAuth({ database, adminKey, basePath = '' }: AuthOptions) {
   const adminHash = adminKey === undefined ? undefined : hashKey(adminKey)
   const attempts = createAttempts()
   const touched = new Map<string, number>()
@@ -144,7 +146,7 @@ export function createAuth({ database, adminKey }: AuthOptions) {
     const caller = await check(request, sent.plain, sent.byCookie).catch((error) => {
       // a browser would keep sending it
       if (sent.byCookie && asPorteiroError(error).code === 'KEY_INVALID') {
-        reply.clearCookie(SESSION_COOKIE, { path: '/' })
+        reply.clearCookie(SESSION_COOKIE, { path: `${basePath}/` })
       }
       throw error
     })

@@ -29,7 +29,7 @@ const DOCUMENTED = /^\/(api\/|:version|webhooks\/|healthz$|readyz$|metrics$)/
  * key, the security requirement, so the document always matches the checks: `x-scope` is the scope of the key, and
  * `x-every-tenant` asks for a key for all tenants.
  */
-export async function collectRoutes(app: FastifyInstance): Promise<void> {
+export async function collectRoutes(app: FastifyInstance, basePath: string): Promise<void> {
   const { version, license } = JSON.parse(await readFile(join(PACKAGE_ROOT, 'package.json'), 'utf8'))
   app.addHook('onRoute', (route) => {
     const { scope, everyTenant } = route.config ?? {}
@@ -53,6 +53,7 @@ export async function collectRoutes(app: FastifyInstance): Promise<void> {
         description:
           'Calls, directory, messages and keys of a gatehouse. Every error has a code: docs/errors.md.',
       },
+      ...(basePath && { servers: [{ url: basePath }] }),
       components: {
         securitySchemes: {
           key: { type: 'http', scheme: 'bearer', description: 'An API key' },
@@ -82,12 +83,13 @@ function withoutInputs(document: ReturnType<typeof jsonSchemaTransformObject>): 
 }
 
 /** `GET /openapi.json`, and `/docs` to read it and try it out. Both contain no secrets and need no key. */
-export async function documentRoutes(app: FastifyInstance): Promise<void> {
+export async function documentRoutes(app: FastifyInstance, basePath: string): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   const mark = await readFile(join(import.meta.dirname, '..', 'web', 'mark.svg'))
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    logo: { type: 'image/svg+xml', content: mark, href: '/', target: '_self' },
+    indexPrefix: basePath,
+    logo: { type: 'image/svg+xml', content: mark, href: `${basePath}/`, target: '_self' },
     staticCSP: DOCS_POLICY,
     uiConfig: { docExpansion: 'none', persistAuthorization: false, deepLinking: false },
   })

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import websocket from '@fastify/websocket'
@@ -38,7 +39,7 @@ export interface HttpOptions extends AuthOptions, Omit<ApiOptions, 'auth'> {
 
 /** The HTTP server. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
 export async function openHttp(options: HttpOptions) {
-  const { host, port, log, trustProxy, extras, requestMs = REQUEST_MS } = options
+  const { host, port, log, trustProxy, extras, basePath = '', requestMs = REQUEST_MS } = options
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // one line a request would drown the calls; what acts on a call logs it
@@ -47,6 +48,8 @@ export async function openHttp(options: HttpOptions) {
     ...arrivalLimits(requestMs),
     forceCloseConnections: true,
     trustProxy: trustProxy.length > 0 ? [...trustProxy] : false,
+    // a proxy may pass the prefix on or strip it
+    ...(basePath && { rewriteUrl: ({ url = '/' }: IncomingMessage) => withoutBase(url, basePath) }),
     genReqId: () => crypto.randomUUID(),
     clientErrorHandler: replyMalformed,
     // paths that no router can read get the same form of error
@@ -58,7 +61,7 @@ export async function openHttp(options: HttpOptions) {
   app.setErrorHandler(replyError)
   app.setNotFoundHandler(replyUnknownRoute)
   return listen(app, { host, port }, async () => {
-    await prepare(app)
+    await prepare(app, basePath)
     const auth = createAuth(options)
     const access = createAccessWatch(options)
     app.decorate('access', access)
@@ -66,12 +69,12 @@ export async function openHttp(options: HttpOptions) {
     app.addHook('onRequest', auth.authenticate)
     await app.register(apiRoutes, { ...options, auth })
     for (const extra of extras) await app.register(extra)
-    await documentRoutes(app)
+    await documentRoutes(app, basePath)
   })
 }
 
 /** The setup for every route: headers, cookies, WebSockets, and the API document. */
-async function prepare(app: FastifyInstance): Promise<void> {
+async function prepare(app: FastifyInstance, basePath: string): Promise<void> {
   await app.register(helmet, {
     // of answers that no browser shows; pages bring a policy of their own
     contentSecurityPolicy: {
@@ -82,12 +85,28 @@ async function prepare(app: FastifyInstance): Promise<void> {
     // TLS ends at a proxy, which knows better
     strictTransportSecurity: false,
   })
+  if (basePath)
+    app.addHook('onRequest', async ({ originalUrl }, reply) => {
+      // the page's relative URLs need the slash
+      if (originalUrl.split('?')[0] === basePath) await reply.redirect(`${basePath}/`, 308)
+    })
   await app.register(cookie)
   await app.register(websocket, { options: { maxPayload: MESSAGE_LIMIT } })
-  await collectRoutes(app)
+  await collectRoutes(app, basePath)
   refuseUnstorable(app)
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    const location = reply.getHeader('location')
+    if (basePath && typeof location === 'string' && !location.startsWith(`${basePath}/`))
+      reply.header('location', basePath + location)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   })
+}
+
+/** The URL of a request without the prefix that a proxy did not strip. */
+function withoutBase(url: string, basePath: string): string {
+  if (!url.startsWith(basePath)) return url
+  const rest = url.slice(basePath.length)
+  if (rest.startsWith('/')) return rest
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : url
 }

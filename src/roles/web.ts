@@ -46,6 +46,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
   const http = await openHttp({
     host: api.host,
     port: api.port,
+    basePath: api.basePath,
     adminKey: api.key,
     trustProxy: api.trustProxy,
     log,
@@ -102,6 +103,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
           views,
           database,
           flush,
+          basePath: api.basePath,
         }),
       (app) => inboundRoutes(app, { intake, accounts: messages.accounts, publicUrl: config.publicUrl, log }),
     ],

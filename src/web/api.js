@@ -6,6 +6,15 @@ import { signal } from './lib.js'
  */
 export const session = signal(undefined)
 
+/** The path under which a proxy serves Porteiro, such as `/porteiro`, by the URL of this file; usually empty. */
+const BASE = new URL('..', import.meta.url).pathname.slice(0, -1)
+
+/**
+ * The URL of a path of the service.
+ * @param {string} path
+ */
+export const urlOf = (path) => BASE + path
+
 /** An answer of 400 and above, or none at all (`code` OFFLINE, status 0). */
 export class ApiError extends Error {
   /**
@@ -36,7 +45,7 @@ async function call(method, path, body, signal) {
   /** @type {Response} */
   let response
   try {
-    response = await fetch(path, {
+    response = await fetch(urlOf(path), {
       method,
       headers,
       credentials: 'same-origin',

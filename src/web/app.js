@@ -1,4 +1,4 @@
-import { logout, resume, session } from './api.js'
+import { logout, resume, session, urlOf } from './api.js'
 import { effect, html, render, useEffect, useState } from './lib.js'
 import { calls } from './live/calls.js'
 import { problems } from './parts/dependencies.js'
@@ -44,7 +44,7 @@ function App() {
   return html`
     <a class="skip" href="#main" onClick=${skip}>${tr('Ir para o conteúdo', 'Skip to the content')}</a>
     <header class="top">
-      <a class="brand" href="#/calls"><img src="/assets/mark.svg" alt="" width="28" height="28" /><span>Porteiro</span></a>
+      <a class="brand" href="#/calls"><img src=${urlOf('/assets/mark.svg')} alt="" width="28" height="28" /><span>Porteiro</span></a>
       <${Nav} current=${VIEWS[name] ? name : 'calls'} />
       <${Wellness} />
       <${Tools} />

@@ -1,4 +1,4 @@
-import { get, may, session } from './api.js'
+import { get, may, session, urlOf } from './api.js'
 import { effect, signal } from './lib.js'
 import { every } from './live/clock.js'
 
@@ -61,13 +61,13 @@ function settled(answer) {
 
 /** ms since 1970 by the service's clock, in whole seconds: the browser's may be minutes off. */
 export async function serviceTime() {
-  const { headers } = await fetch('/healthz')
+  const { headers } = await fetch(urlOf('/healthz'))
   return Date.parse(headers.get('date') ?? '')
 }
 
 /** A 503 lists what is lacking, so it is no error here. */
 async function readiness() {
-  const response = await fetch('/readyz')
+  const response = await fetch(urlOf('/readyz'))
   return response.json()
 }
 

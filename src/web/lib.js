@@ -1,16 +1,16 @@
 // the one place that knows where the libraries lie
-import htm from '/vendor/htm.js'
-import { h } from '/vendor/preact.js'
+import htm from '../vendor/htm.js'
+import { h } from '../vendor/preact.js'
 
-export { Fragment, render } from '/vendor/preact.js'
-export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from '/vendor/preact-hooks.js'
-export { batch, computed, effect, signal } from '/vendor/signals.js'
+export { Fragment, render } from '../vendor/preact.js'
+export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/preact-hooks.js'
+export { batch, computed, effect, signal } from '../vendor/signals.js'
 
 /**
  * @template Value
- * @typedef {import('/vendor/signals.js').Signal<Value>} Signal
+ * @typedef {import('../vendor/signals.js').Signal<Value>} Signal
  */
-/** @typedef {import('/vendor/preact.js').VNode | import('/vendor/preact.js').VNode[]} Markup */
+/** @typedef {import('../vendor/preact.js').VNode | import('../vendor/preact.js').VNode[]} Markup */
 /**
  * htm checks no properties, so what a component hands to a function that it is given is not known here.
  * @typedef {string | number | boolean | bigint | null | undefined | object | ((given: any, also: any) => unknown)} Part

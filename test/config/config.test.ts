@@ -63,6 +63,36 @@ test('an empty variable counts as unset', () => {
   assert.is(parseConfig({ API_PORT: '', DATABASE_URL: ' ' }).api.port, 8082)
 })
 
+test('a path prefix is a path, and none of our own', () => {
+  const wrong = [
+    'portaria',
+    '//portaria',
+    '/a//b',
+    '/../x',
+    '/a/.',
+    '/a b',
+    '/a?b',
+    '/api',
+    '/docs/x',
+    '/v15.0',
+    '/é',
+  ]
+  for (const path of [...wrong, 'https://host.example/portaria']) {
+    const [problem, ...others] = problemsOf({ BASE_PATH: path })
+    assert.match(problem!, /^BASE_PATH must /, path)
+    assert.equal(others, [])
+  }
+  for (const [path, taken] of [
+    ['/portaria', '/portaria'],
+    ['/portaria/norte/', '/portaria/norte'],
+    ['/.porteiro', '/.porteiro'],
+    ['/apis', '/apis'],
+    ['/', ''],
+    ['', ''],
+  ])
+    assert.is(parseConfig({ BASE_PATH: path }).api.basePath, taken, path)
+})
+
 test('numbers have bounds and no fractions', () => {
   for (const port of ['-1', '65536', '80.5', '0x50', '1e3', 'eighty']) {
     assert.is(problemsOf({ API_PORT: port }).length, 1, port)

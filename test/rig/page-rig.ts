@@ -101,7 +101,12 @@ export async function openProfile(
 }
 
 /** A page of the service, not yet logged in. */
-export async function visit(rig: Rig, house: Place, look: Look = {}): Promise<Visit> {
+export function visit(rig: Rig, house: Place, look: Look = {}): Promise<Visit> {
+  return openPage(rig, `http://127.0.0.1:${house.service.ports.api}/`, look)
+}
+
+/** The same, at another address of it. */
+export async function openPage(rig: Rig, address: string, look: Look = {}): Promise<Visit> {
   const context = await openProfile(rig, look)
   const page = await context.newPage()
   const complaints: string[] = []
@@ -111,7 +116,6 @@ export async function visit(rig: Rig, house: Place, look: Look = {}): Promise<Vi
     if (message.type() === 'error' && !/the server responded with a status of/.test(message.text()))
       complaints.push(message.text())
   })
-  const address = `http://127.0.0.1:${house.service.ports.api}/`
   // Chromium may give up the first navigation of a fresh profile when the machine is busy
   await page.goto(address).catch((error: Error) => {
     if (!error.message.includes('ERR_ABORTED')) throw error

@@ -62,7 +62,7 @@ test('every file that a file names is there, and of the right type', async (rig)
     if (path.endsWith('.css')) assert.match(type, /^text\/css/)
     const named = [
       ...body.matchAll(/\b(?:from|import)\s*["']([./][^"'\s]*)["']/g),
-      ...body.matchAll(/\baddModule\(\s*["']([^"'\s]+)["']/g),
+      ...body.matchAll(/\baddModule\(\s*urlOf\(["']([^"'\s]+)["']/g),
       ...(path === '/' ? body.matchAll(/\b(?:src|href)="([^"]+)"/g) : []),
     ]
     const base = new URL(path, 'http://page/')
@@ -73,7 +73,7 @@ test('every file that a file names is there, and of the right type', async (rig)
   for (const file of styles) assert.ok(seen.has(`/assets/${file}`), `the page leaves out ${file}`)
   for (const file of ['index.html', 'stately.html']) {
     const text = await readFile(join(WEB, 'inspector', file), 'utf8')
-    for (const [, name] of text.matchAll(/"(\/assets\/[^"]+)"/g)) await follow(name!)
+    for (const [, name] of text.matchAll(/"(?:\.\.\/)?(assets\/[^"]+)"/g)) await follow(`/${name}`)
   }
   assert.ok(seen.has('/assets/phone/microphone-worklet.js'))
   assert.ok(seen.has('/vendor/preact.js'))

@@ -55,6 +55,7 @@ export async function examine(read: () => Environment): Promise<Finding[]> {
     node,
     settings(environment),
     ...examineKey(config),
+    ...examinePath(config),
     ringing(config),
     ...found.flat(),
     ...(await examineSpeech(config)),
@@ -83,6 +84,21 @@ function examineKey({ api }: Config): Finding[] {
   if (!short) return []
   const { message, code } = short
   return [{ name: 'API_KEY', state: 'warning', detail: message, code, remedy: remedyOf(code) }]
+}
+
+/** A path prefix that other services are told something else about. */
+function examinePath({ api: { basePath }, publicUrl }: Config): Finding[] {
+  if (!basePath || !publicUrl) return []
+  const { pathname } = new URL(publicUrl)
+  if (pathname === basePath) return []
+  return [
+    {
+      name: 'BASE_PATH',
+      state: 'warning',
+      detail: `PUBLIC_URL has the path ${pathname}, BASE_PATH is ${basePath}`,
+      remedy: `Let PUBLIC_URL end with ${basePath}, unless another proxy takes the posts of messengers.`,
+    },
+  ]
 }
 
 /** How residents are called, and what visitors hear if they are not. */

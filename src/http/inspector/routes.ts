@@ -1,6 +1,6 @@
 import '@fastify/websocket'
 import { readFile } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { WebSocket } from 'ws'
@@ -26,25 +26,6 @@ const STEPS = 5000
 const FLUSH_MS = 1000
 
 const WEB = join(import.meta.dirname, '..', '..', 'web', 'inspector')
-/** Files for browsers, by path; a request path never becomes a file name. */
-const FILES: Record<string, string> = {
-  '/inspector': 'index.html',
-  ...Object.fromEntries(
-    [
-      'actors.css',
-      'inspector.css',
-      ...[
-        ...['inspector', 'feed', 'live', 'replay', 'sequence', 'tree', 'stately'],
-        ...['delivery', 'messages', 'steps'],
-      ].map((name) => `${name}.js`),
-    ].map((file) => [`/inspector/${file}`, file]),
-  ),
-}
-const TYPES: Record<string, string> = {
-  '.html': 'text/html; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-}
 
 /** URL of Stately's own viewer, which needs internet access. */
 const STATELY = 'https://stately.ai'
@@ -64,6 +45,8 @@ const policy = (frames: string) =>
 interface InspectorRoutesOptions {
   views: Views
   database: Database
+  /** The path prefix under which a proxy serves the API; empty: none. */
+  basePath?: string
   /** Writes pending events, so that a replay is up to date. */
   flush: () => Promise<void>
 }
@@ -89,15 +72,15 @@ const step = z.object({
 
 /**
  * The inspector: its page at `GET /inspector`, its feed as a WebSocket at `/api/inspector`, the replay of ended calls
- * and of deliveries, and the same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`.
- * `@fastify/websocket` must be registered before.
+ * and of deliveries, and the same feed in the protocol of `@statelyai/inspect` at `/inspector/stately`. The files of the
+ * page come with those of the other one. `@fastify/websocket` must be registered before.
  */
 export async function inspectorRoutes(
   instance: FastifyInstance,
   options: InspectorRoutesOptions,
 ): Promise<void> {
   const app = instance.withTypeProvider<ZodTypeProvider>()
-  const { views, database, flush } = options
+  const { views, database, flush, basePath = '' } = options
   const tickets = createTickets()
 
   const hold = (socket: WebSocket, caller: Caller) => {
@@ -108,9 +91,7 @@ export async function inspectorRoutes(
 
   const admit = async () => views.admit()
 
-  for (const [path, file] of Object.entries(FILES)) {
-    app.get(path, { schema: { hide: true } }, (_, reply) => sendFile(reply, file, "'none'"))
-  }
+  app.get('/inspector', { schema: { hide: true } }, (_, reply) => sendPage(reply, 'index.html', "'none'"))
 
   app.get(
     '/api/inspector',
@@ -143,7 +124,7 @@ export async function inspectorRoutes(
       const caller = request.caller!
       const { call, masked } = request.body
       const issued = tickets.issue({ caller, call, masked: masked || !mayOperate(caller) })
-      return { ...issued, url: `/inspector/stately?ticket=${issued.ticket}` }
+      return { ...issued, url: `${basePath}/inspector/stately?ticket=${issued.ticket}` }
     },
   )
 
@@ -157,7 +138,7 @@ export async function inspectorRoutes(
       await admit()
       redeemed.set(request, tickets.redeem(request.query.ticket ?? ''))
     },
-    handler: (_, reply) => sendFile(reply, 'stately.html', STATELY),
+    handler: (_, reply) => sendPage(reply, 'stately.html', STATELY),
     wsHandler: (socket, request) => {
       const ticket = redeemed.get(request)!
       hold(socket, ticket.caller)
@@ -226,9 +207,9 @@ function renew(socket: WebSocket) {
   socket.once('close', () => clearTimeout(timer))
 }
 
-async function sendFile(reply: FastifyReply, file: string, frames: string): Promise<FastifyReply> {
+async function sendPage(reply: FastifyReply, file: string, frames: string): Promise<FastifyReply> {
   reply.header('content-security-policy', policy(frames))
   reply.header('cross-origin-opener-policy', 'same-origin')
   reply.header('referrer-policy', 'no-referrer')
-  return reply.type(TYPES[extname(file)]!).send(await readFile(join(WEB, file)))
+  return reply.type('text/html; charset=utf-8').send(await readFile(join(WEB, file)))
 }

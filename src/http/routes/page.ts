@@ -5,9 +5,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /** Directory of the page, also next to the compiled files. */
 const WEB = join(import.meta.dirname, '..', '..', 'web')
-/** A separate page with its own routes. */
-const NOT_OURS = 'inspector'
-
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -31,7 +28,8 @@ const POLICY = [
 ].join('; ')
 
 /**
- * The page at `/` and its files at `/assets/…`. Each file has its own route, registered when the server starts, so that
+ * The page at `/`, and its files and those of the inspector at `/assets/…`. They name each other by relative URLs, so
+ * that they work under any path that a proxy gives them. Each file has its own route, registered when the server starts, so that
  * a path can only name one of them. Files are read at each request, so edits are served at once.
  */
 export async function pageRoutes(app: FastifyInstance): Promise<void> {
@@ -61,9 +59,12 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: stri
 /** The files for browsers, as paths with slashes. */
 async function filesOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((file) => file.split('/')[0] !== NOT_OURS)
-    .sort()
+  return (
+    entries
+      .filter((entry) => entry.isFile() && extname(entry.name) in TYPES)
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
+      // the inspector's pages have routes of their own
+      .filter((file) => !file.endsWith('.html') || file === 'index.html')
+      .sort()
+  )
 }

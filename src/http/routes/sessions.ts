@@ -14,13 +14,20 @@ const login = z.strictObject({ key: z.string().regex(/^[\x21-\x7e]{1,200}$/, 'mu
 export interface SessionRoutesOptions {
   auth: Auth
   database: Database
+  /** The path prefix under which a proxy serves the API; empty: none. */
+  basePath?: string
 }
 
 /**
  * `POST /api/session` with a key begins a session, whose cookie no script can read; `GET` returns the key's owner and the
  * token that changes need; `DELETE` ends the session, and what it holds open.
  */
-export async function sessionRoutes(instance: FastifyInstance, { auth, database }: SessionRoutesOptions) {
+export async function sessionRoutes(instance: FastifyInstance, options: SessionRoutesOptions) {
+  const { auth, database, basePath = '' } = options
+  // of this prefix only: another service of the same host may have the rest
+  const cookieFor = ({ protocol }: FastifyRequest) =>
+    ({ path: `${basePath}/`, httpOnly: true, sameSite: 'strict', secure: protocol === 'https' }) as const
+
   const app = instance.withTypeProvider<ZodTypeProvider>()
 
   app.post(
@@ -61,8 +68,4 @@ export async function sessionRoutes(instance: FastifyInstance, { auth, database 
 
 function describe({ name, tenantId, scopes }: Caller, plain: string) {
   return { name, tenantId, scopes: [...scopes], csrf: csrfOf(plain) }
-}
-
-function cookieFor({ protocol }: FastifyRequest) {
-  return { path: '/', httpOnly: true, sameSite: 'strict', secure: protocol === 'https' } as const
 }

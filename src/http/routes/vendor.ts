@@ -33,7 +33,8 @@ function linked(text: string): string {
   return text
     .replace(/\b(from|import)\s*"([^"]+)"/g, (whole, word, name) => {
       const path = PATHS.get(name)
-      return path === undefined ? whole : `${word} "${path}"`
+      // relative, so that they are found under any path that a proxy gives them
+      return path === undefined ? whole : `${word} ".${path.slice('/vendor'.length)}"`
     })
     .replace(/\/\/# sourceMappingURL=\S+\s*$/, '')
 }

@@ -1,18 +1,18 @@
-import { get } from '/assets/api.js'
-import { html, useEffect, useState } from '/assets/lib.js'
-import { Chart } from '/assets/parts/chart.js'
-import { Icon, Mark } from '/assets/parts/icons.js'
-import { useLoad } from '/assets/parts/load.js'
-import { Empty, Failure } from '/assets/parts/notice.js'
-import { go } from '/assets/route.js'
-import { MessageActions } from '/assets/views/message.js'
-import { failureOf, lasted, messageStateOf, moment, tr } from '/assets/words.js'
+import { get } from '../api.js'
+import { html, useEffect, useState } from '../lib.js'
+import { Chart } from '../parts/chart.js'
+import { Icon, Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { Empty, Failure } from '../parts/notice.js'
+import { go } from '../route.js'
+import { MessageActions } from '../views/message.js'
+import { failureOf, lasted, messageStateOf, moment, tr } from '../words.js'
 import { roots } from './feed.js'
 import { clock } from './live.js'
 import { Steps, useInView } from './steps.js'
 import { Tree } from './tree.js'
 
-/** @typedef {import('/assets/api-types.d.ts').Message} Message */
+/** @typedef {import('../api-types.d.ts').Message} Message */
 /**
  * @typedef {object} Step
  * @property {number} seq

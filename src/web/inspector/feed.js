@@ -1,8 +1,9 @@
-import { signal } from '/assets/lib.js'
+import { urlOf } from '../api.js'
+import { signal } from '../lib.js'
 
 /**
  * @template Value
- * @typedef {import('/assets/lib.js').Signal<Value>} Signal
+ * @typedef {import('../lib.js').Signal<Value>} Signal
  */
 /**
  * @typedef {object} Actor
@@ -73,7 +74,9 @@ const waiting = new Map()
 
 export function connect() {
   connection.value = 'connecting'
-  socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/inspector`)
+  socket = new WebSocket(
+    `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${urlOf('/api/inspector')}`,
+  )
   socket.addEventListener('message', ({ data }) => {
     // one frame is many messages, and one drawing
     for (const message of JSON.parse(data)) take(message)

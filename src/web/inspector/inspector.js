@@ -1,11 +1,11 @@
-import { get, resume, session } from '/assets/api.js'
-import { html, render, useEffect, useState } from '/assets/lib.js'
-import { Icon } from '/assets/parts/icons.js'
-import { useLoad } from '/assets/parts/load.js'
-import { Empty, Failure, Question, Toast } from '/assets/parts/notice.js'
-import { route } from '/assets/route.js'
-import { Login } from '/assets/views/login.js'
-import { chooseLocale, chooseTheme, lasted, locale, moment, outcomeOf, theme, tr } from '/assets/words.js'
+import { get, resume, session, urlOf } from '../api.js'
+import { html, render, useEffect, useState } from '../lib.js'
+import { Icon } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { Empty, Failure, Question, Toast } from '../parts/notice.js'
+import { route } from '../route.js'
+import { Login } from '../views/login.js'
+import { chooseLocale, chooseTheme, lasted, locale, moment, outcomeOf, theme, tr } from '../words.js'
 import { AskDelivery, Delivery } from './delivery.js'
 import { connect, connection, refusal, roots, watch, watched } from './feed.js'
 import { Live } from './live.js'
@@ -16,7 +16,7 @@ const ENDED_MS = 10_000
 
 function App() {
   const [error, setError] = useState(
-    /** @type {import('/assets/parts/notice.js').Failed | undefined} */ (undefined),
+    /** @type {import('../parts/notice.js').Failed | undefined} */ (undefined),
   )
   const begin = () => {
     setError(undefined)
@@ -33,10 +33,10 @@ function App() {
   const { view, rest } = route.value
   return html`
     <header class="top">
-      <a class="brand" href="/"><img src="/assets/mark.svg" alt="" width="28" height="28" /><span>Porteiro</span></a>
+      <a class="brand" href=${urlOf('/')}><img src=${urlOf('/assets/mark.svg')} alt="" width="28" height="28" /><span>Porteiro</span></a>
       <h1 class="inspector-title">${tr('Inspetor', 'Inspector')}</h1>
       <${Connection} />
-      <a class="stately-link" href="/inspector/stately">Stately</a>
+      <a class="stately-link" href=${urlOf('/inspector/stately')}>Stately</a>
       <${Tools} />
     </header>
     <main id="main" class="inspector">
@@ -113,7 +113,7 @@ function entry(one, title) {
 
 function Ended() {
   const { value, error } = useLoad(
-    /** @returns {Promise<{ items: import('/assets/api-types.d.ts').Call[] }>} */ () =>
+    /** @returns {Promise<{ items: import('../api-types.d.ts').Call[] }>} */ () =>
       get('/api/inspector/calls'),
     [roots.value.size],
     ENDED_MS,

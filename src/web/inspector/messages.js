@@ -1,8 +1,8 @@
-import { get, withQuery } from '/assets/api.js'
-import { html } from '/assets/lib.js'
-import { Mark } from '/assets/parts/icons.js'
-import { useLoad } from '/assets/parts/load.js'
-import { failureOf, messageStateOf, moment, tr } from '/assets/words.js'
+import { get, withQuery } from '../api.js'
+import { html } from '../lib.js'
+import { Mark } from '../parts/icons.js'
+import { useLoad } from '../parts/load.js'
+import { failureOf, messageStateOf, moment, tr } from '../words.js'
 
 /** ms between two polls; messages of a call may still be sent after its end. */
 const LOOK_MS = 3000
@@ -16,7 +16,7 @@ const LISTED = 50
 export function CallMessages({ call }) {
   const path = withQuery('/api/messages', { call, limit: LISTED })
   const { value, error } = useLoad(
-    /** @returns {Promise<import('/assets/api-types.d.ts').Page<import('/assets/api-types.d.ts').Message>>} */ () =>
+    /** @returns {Promise<import('../api-types.d.ts').Page<import('../api-types.d.ts').Message>>} */ () =>
       get(path),
     [path],
     LOOK_MS,

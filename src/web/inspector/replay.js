@@ -1,15 +1,15 @@
-import { get } from '/assets/api.js'
-import { html, useState } from '/assets/lib.js'
-import { Chart } from '/assets/parts/chart.js'
-import { useLoad } from '/assets/parts/load.js'
-import { Failure } from '/assets/parts/notice.js'
-import { lasted, outcomeOf, tr } from '/assets/words.js'
+import { get } from '../api.js'
+import { html, useState } from '../lib.js'
+import { Chart } from '../parts/chart.js'
+import { useLoad } from '../parts/load.js'
+import { Failure } from '../parts/notice.js'
+import { lasted, outcomeOf, tr } from '../words.js'
 import { CallMessages } from './messages.js'
 import { Steps, useInView } from './steps.js'
 import { Tree } from './tree.js'
 
-/** @typedef {import('/assets/api-types.d.ts').JournalEvent & { states: Record<string, string> }} Step */
-/** @typedef {{ call: import('/assets/api-types.d.ts').Call, machines: Record<string, string>, steps: Step[] }} Replayed */
+/** @typedef {import('../api-types.d.ts').JournalEvent & { states: Record<string, string> }} Step */
+/** @typedef {{ call: import('../api-types.d.ts').Call, machines: Record<string, string>, steps: Step[] }} Replayed */
 
 /**
  * An ended call, step by step as its journal has it.

@@ -1,5 +1,5 @@
-import { html, useEffect, useRef } from '/assets/lib.js'
-import { tr } from '/assets/words.js'
+import { html, useEffect, useRef } from '../lib.js'
+import { tr } from '../words.js'
 
 /** @typedef {import('./feed.js').Happening} Happening */
 

@@ -1,5 +1,5 @@
-import { reasonOf, resume, session } from '/assets/api.js'
-import { tr } from '/assets/words.js'
+import { reasonOf, resume, session, urlOf } from '../api.js'
+import { tr } from '../words.js'
 
 /** Stately's own viewer; it gets what the feed has by messages between windows, in this browser alone. */
 const ORIGIN = 'https://stately.ai'
@@ -39,10 +39,10 @@ function pass(message) {
 async function begin() {
   await resume()
   if (!session.value) {
-    location.href = '/inspector'
+    location.href = urlOf('/inspector')
     return
   }
-  const answer = await fetch('/api/inspector/tickets', {
+  const answer = await fetch(urlOf('/api/inspector/tickets'), {
     method: 'POST',
     credentials: 'same-origin',
     headers: { 'content-type': 'application/json', 'x-csrf-token': session.value.csrf },

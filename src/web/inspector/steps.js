@@ -1,5 +1,5 @@
-import { html, useEffect, useRef, useState } from '/assets/lib.js'
-import { tr } from '/assets/words.js'
+import { html, useEffect, useRef, useState } from '../lib.js'
+import { tr } from '../words.js'
 
 /** ms between two steps while it plays. */
 const PLAY_MS = 600

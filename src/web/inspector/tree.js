@@ -1,4 +1,4 @@
-import { html } from '/assets/lib.js'
+import { html } from '../lib.js'
 
 /**
  * Plain data as a tree that opens and closes; the first levels are open.

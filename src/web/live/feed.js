@@ -1,4 +1,4 @@
-import { may, resume, session, withQuery } from '../api.js'
+import { may, resume, session, urlOf, withQuery } from '../api.js'
 import { effect, signal } from '../lib.js'
 
 /** ms before the session is looked at where the service has closed the stream for good. */
@@ -52,7 +52,7 @@ function connect() {
   source?.close()
   if (!session.peek()) return
   const opened = new EventSource(
-    withQuery('/api/events', { ...(onLevels && { levels: 'true' }), after: lastId }),
+    urlOf(withQuery('/api/events', { ...(onLevels && { levels: 'true' }), after: lastId })),
   )
   source = opened
   opened.onopen = () => {

@@ -1,4 +1,4 @@
-import uPlot from '/vendor/uplot.js'
+import uPlot from '../../vendor/uplot.js'
 import { html, useEffect, useRef } from '../lib.js'
 import { locale, theme } from '../words.js'
 
@@ -13,7 +13,7 @@ export function Plot({ times, lines, summary }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null))
   const plot = useRef(/** @type {uPlot | null} */ (null))
   const labels = lines.map(({ label }) => label).join()
-  /** @returns {import('/vendor/uplot.js').AlignedData} */
+  /** @returns {import('../../vendor/uplot.js').AlignedData} */
   const data = () => [times, ...lines.map(({ values }) => values)]
 
   useEffect(() => {

@@ -1,4 +1,4 @@
-import { withQuery } from '../api.js'
+import { urlOf, withQuery } from '../api.js'
 import { reattach, wasLost } from './reattach.js'
 import { levelOf } from './resampler.js'
 
@@ -66,8 +66,8 @@ export async function openLine({ role, call }, on) {
   let speaker
   try {
     await Promise.all([
-      audio.audioWorklet.addModule('/assets/phone/microphone-worklet.js'),
-      audio.audioWorklet.addModule('/assets/phone/speaker-worklet.js'),
+      audio.audioWorklet.addModule(urlOf('/assets/phone/microphone-worklet.js')),
+      audio.audioWorklet.addModule(urlOf('/assets/phone/speaker-worklet.js')),
     ])
     speaker = new AudioWorkletNode(audio, 'speaker', { numberOfInputs: 0, outputChannelCount: [1] })
     speaker.connect(audio.destination)
@@ -85,7 +85,7 @@ export async function openLine({ role, call }, on) {
    */
   const connect = (id) =>
     new Promise((resolve) => {
-      const address = new URL(withQuery('/api/phone', { role, call: id }), location.href)
+      const address = new URL(urlOf(withQuery('/api/phone', { role, call: id })), location.href)
       address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:'
       /** @type {string} */
       let place

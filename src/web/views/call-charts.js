@@ -1,3 +1,4 @@
+import { urlOf } from '../api.js'
 import { html, useLayoutEffect, useRef, useState } from '../lib.js'
 import { Chart } from '../parts/chart.js'
 import { Empty } from '../parts/notice.js'
@@ -63,7 +64,7 @@ export function Charts({ states }) {
   return html`<section class="panel charts" aria-labelledby="charts-title">
     <div class="spread">
       <h2 id="charts-title">${tr('Máquinas', 'Machines')}</h2>
-      <a href="/inspector">${tr('Inspetor', 'Inspector')}</a>
+      <a href=${urlOf('/inspector')}>${tr('Inspetor', 'Inspector')}</a>
     </div>
     <div class="tabs" role="tablist" ref=${row} onKeyDown=${onKeyDown} onWheel=${letGo} onPointerDown=${letGo}>
       ${actors.map(

@@ -1,3 +1,4 @@
+import { urlOf } from '../api.js'
 import { understoodOf } from '../call-words.js'
 import { html, useEffect, useRef } from '../lib.js'
 import { Icon } from '../parts/icons.js'
@@ -33,7 +34,7 @@ export function Conversation({ id, turns, recordings, live }) {
           ${recordings.map(
             ({ name, ms }) => html`<li key=${name}>
               <span>${recordingName(name)} <small>${lasted(ms)}</small></span>
-              <audio controls preload="none" src=${`/api/calls/${id}/recordings/${encodeURIComponent(name)}`}></audio>
+              <audio controls preload="none" src=${recordingUrl(id, name)}></audio>
             </li>`,
           )}
         </ul>
@@ -83,9 +84,17 @@ function OneTurn({ turn, id, known }) {
       recording &&
       html`<span class="clip"><${Icon} name="mic" />${
         kind === 'recorded' ? tr('gravou', 'recorded') : tr('reproduziu', 'played')
-      } ${recordingName(recording)}${kind === 'recorded' && known.has(recording) && html`<audio controls preload="none" src=${`/api/calls/${id}/recordings/${encodeURIComponent(recording)}`}></audio>`}</span>`
+      } ${recordingName(recording)}${kind === 'recorded' && known.has(recording) && html`<audio controls preload="none" src=${recordingUrl(id, recording)}></audio>`}</span>`
     }
   </li>`
+}
+
+/**
+ * @param {string} call
+ * @param {string} name
+ */
+function recordingUrl(call, name) {
+  return urlOf(`/api/calls/${call}/recordings/${encodeURIComponent(name)}`)
 }
 
 /** @param {string} name */

@@ -1,4 +1,4 @@
-import { ApiError, get, may, session, withQuery } from '../api.js'
+import { ApiError, get, may, session, urlOf, withQuery } from '../api.js'
 import { html, useEffect, useState } from '../lib.js'
 import { List } from '../parts/list.js'
 import { useLoad } from '../parts/load.js'
@@ -188,7 +188,7 @@ function Import({ tenant, done }) {
  * @param {string} text
  */
 async function upload(path, text) {
-  const response = await fetch(path, {
+  const response = await fetch(urlOf(path), {
     method: 'POST',
     credentials: 'same-origin',
     headers: { 'content-type': 'application/json', 'x-csrf-token': session.value?.csrf ?? '' },

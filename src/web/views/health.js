@@ -1,3 +1,4 @@
+import { urlOf } from '../api.js'
 import { health, look } from '../health.js'
 import { html } from '../lib.js'
 import { dependencies } from '../parts/dependencies.js'
@@ -15,8 +16,8 @@ export function Health() {
       <h1>${tr('Saúde', 'Health')}</h1>
       <div class="row">
         <span class="help">${at && `${tr('Atualizado', 'Updated')} ${moment(at)}`}</span>
-        <a href="/inspector">${tr('Inspetor', 'Inspector')}</a>
-        <a href="/docs">API</a>
+        <a href=${urlOf('/inspector')}>${tr('Inspetor', 'Inspector')}</a>
+        <a href=${urlOf('/docs')}>API</a>
         <button type="button" class="button small" onClick=${look}>${tr('Atualizar', 'Refresh')}</button>
       </div>
     </div>

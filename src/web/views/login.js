@@ -1,4 +1,4 @@
-import { login } from '../api.js'
+import { login, urlOf } from '../api.js'
 import { html, useState } from '../lib.js'
 import { adviceOn, chooseLocale, locale, tr } from '../words.js'
 
@@ -19,7 +19,7 @@ export function Login() {
   }
   return html`<main class="login">
     <form onSubmit=${enter}>
-      <p class="brand"><img src="/assets/mark.svg" alt="" width="40" height="40" /><span>Porteiro</span></p>
+      <p class="brand"><img src=${urlOf('/assets/mark.svg')} alt="" width="40" height="40" /><span>Porteiro</span></p>
       <h1>${tr('Entrar', 'Log in')}</h1>
       <label for="key">${tr('Chave de acesso', 'API key')}</label>
       <input

@@ -1,4 +1,4 @@
-import { get, may, post } from '../api.js'
+import { get, may, post, urlOf } from '../api.js'
 import { html } from '../lib.js'
 import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
@@ -86,7 +86,7 @@ function Facts({ message, attempts, again }) {
       }
     </div>
     <div class="row end">
-      <a class="button" href="/inspector#/delivery/${message.id}">${tr('Ver no inspetor', 'Open in the inspector')}</a>
+      <a class="button" href=${urlOf(`/inspector#/delivery/${message.id}`)}>${tr('Ver no inspetor', 'Open in the inspector')}</a>
       <${MessageActions} message=${message} again=${again} />
     </div>
   `
