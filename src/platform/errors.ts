@@ -21,6 +21,11 @@ export const ERRORS = {
   CONFIG_UNKNOWN: { status: 500, message: '{name} is not a setting; {hint}' },
   USAGE_WRONG: { status: 400, exit: 64, message: '{problem}' },
   NODE_TOO_OLD: { status: 500, exit: 78, message: 'Porteiro needs Node {wanted} or newer; this is {found}.' },
+  SENTRY_MISSING: {
+    status: 500,
+    exit: 78,
+    message: 'SENTRY_DSN is set, but @sentry/node is not installed: npm install @sentry/node@11',
+  },
   BUG: { status: 500, exit: 70, message: 'Something went wrong inside Porteiro.' },
   NODE_TAKEN: {
     status: 500,

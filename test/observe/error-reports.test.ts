@@ -143,6 +143,22 @@ test('without a DSN nothing is reported, and Sentry is not loaded', async () => 
   assert.is((await run(code)).stdout.trim(), '[]')
 })
 
+test('with a DSN and without the library, the error says what to install', async () => {
+  const code = `
+    import { registerHooks } from 'node:module'
+    registerHooks({
+      resolve(specifier, context, next) {
+        if (specifier !== '@sentry/node') return next(specifier, context)
+        throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
+      },
+    })
+    const { createErrorReports } = await import('${new URL('../../src/observe/error-reports.ts', import.meta.url)}')
+    await createErrorReports({ dsn: 'https://key@localhost/1', release: '1', log: undefined }).catch(
+      ({ code, exit, message }) => console.log(code, exit, message),
+    )`
+  assert.match((await run(code)).stdout, /^SENTRY_MISSING 78 .*npm install @sentry\/node/)
+})
+
 test('an exception that nobody caught is reported before the process ends', async (rig) => {
   const sentry = await openSentry(rig)
   const code = `

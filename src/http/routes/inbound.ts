@@ -1,12 +1,11 @@
 import { parse as parseForm } from 'node:querystring'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-// the library's root would load every one of Twilio's APIs
-import { validateRequest } from 'twilio/lib/webhooks/webhooks.js'
 import {
   type InboundChannel,
   type Intake,
   isSameSecret,
   isSignedByMeta,
+  isSignedByTwilio,
   type Posted,
   readTwilio,
   readWhatsApp,
@@ -145,12 +144,11 @@ export async function inboundRoutes(
 
   app.post<{ Params: { instance: string } }>('/webhooks/twilio/:instance', POSTED, async (request, reply) => {
     const account = await accountOf('twilio', 'twilio', request)
-    const { authToken } = account.secrets
+    const { authToken: token } = account.secrets
     const origin = needed(publicUrl, 'PUBLIC_URL').replace(/\/+$/, '')
     const form = { ...parseForm(bytesOf(request).toString('utf8')) }
     const url = `${origin}${request.raw.url ?? ''}`
-    const signature = headerOf(request, 'x-twilio-signature') ?? ''
-    if (!validateRequest(authToken, signature, url, form))
+    if (!isSignedByTwilio(headerOf(request, 'x-twilio-signature'), { token, url, form }))
       throw fail('WEBHOOK_SIGNATURE', { header: 'X-Twilio-Signature' })
     await take(account, readTwilio(form))
     return reply.type('text/xml; charset=utf-8').send('<Response/>')
