@@ -87,7 +87,7 @@ export interface ContactContext extends ContactInput {
   ringing: DialRequest[]
   /** Whether the dialer has failed for good. */
   hopeless: boolean
-  /** The PBX reported that the last telephone could not be answered. */
+  /** The last telephone cannot be answered by a person: the PBX reported so, or a machine answered it. */
   isRefused: boolean
 }
 
@@ -167,12 +167,13 @@ export const contactMachine = setup({
         attempt: attemptOf(context, attemptId ?? idOf(context)),
       }),
     ),
+    noteMachine: assign({ isRefused: true }),
     countAnswer: assign({ answers: ({ context }) => context.answers + 1 }),
     repeat: assign(({ context }) => ({ begun: context.begun - 1, repeats: context.repeats + 1 })),
   },
   guards: {
     goesOn: ({ context }) => nextOf(context) < context.attempts.length,
-    /** The PBX has reported that the telephone cannot be answered: a pause gains nothing. */
+    /** No person can answer that telephone now: a pause gains nothing. */
     goesOnAtOnce: ({ context }) => {
       const next = context.attempts[nextOf(context)]
       return context.isRefused && next !== undefined && next.kind !== 'whatsapp'
@@ -187,7 +188,8 @@ export const contactMachine = setup({
       context.ringing.every((request) => request.attemptId === attemptId),
     wasAsked: (_, { asked }: AskingOutput) => asked,
     /** Nobody was there who could have decided. */
-    wasNobody: (_, how: LineEnd) => how === 'lost' || how === 'machine' || how === 'silent',
+    wasNobody: (_, how: LineEnd) => how === 'lost' || how === 'silent',
+    wasMachine: (_, how: LineEnd) => how === 'machine',
     /** A telephone whose line was lost with a process is called again. */
     isRepeated: ({ context }, how: LineEnd) =>
       how === 'lost' && context.begun > 0 && current(context).kind !== 'whatsapp',
@@ -290,6 +292,7 @@ export const contactMachine = setup({
         'line.answered': {},
         'line.ended': [
           { guard: line('isRepeated'), target: 'choosing', actions: 'repeat' },
+          { guard: line('wasMachine'), target: 'choosing', actions: 'noteMachine' },
           { guard: line('wasNobody'), target: 'choosing' },
           { target: 'choosing', actions: 'countAnswer' },
         ],

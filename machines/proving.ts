@@ -135,6 +135,8 @@ export const provingMachine = setup({
       id: 'listenToGreeting',
       input: ({ context: { callId } }) => ({ callId }),
       onDone: [
+        // a key has proven the person, whatever was said before
+        { guard: stateIn('pressing') },
         {
           guard: { type: 'isMachine', params: ({ event }) => event.output },
           target: '.machine',
@@ -255,7 +257,11 @@ export const provingMachine = setup({
         input: ({ self }) => inMs(self, PROVING.keyMs),
         onDone: 'person',
       },
-      on: { 'key.pressed': { target: 'pressing', reenter: true } },
+      on: {
+        'key.pressed': { target: 'pressing', reenter: true },
+        // the PBX has judged the sound before the key
+        'line.screened': {},
+      },
     },
     leaving: {
       description: 'a short neutral message, because the tenant wants one left',

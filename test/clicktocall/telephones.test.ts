@@ -214,6 +214,29 @@ test('AMD of Asterisk: a machine is passed on unheard, whether its event comes b
   assert.equal(ends(visitor.id), ['machine', 'machine', 'decided'])
 })
 
+test('AMD of Asterisk comes too late for who is being told of the visitor', async (rig) => {
+  const { ari, house, visit, called, ends } = await openHouse(rig, { answerCheck: 'natural' })
+  const visitor = visit()
+  const [first] = await called(visitor.id, 1)
+  ari.changes(idOf(first!), 'Up')
+  const flat = house.resident(legOf(first!))
+  await house.noted(visitor.id, 'state', { actor: 'proving', state: 'listening' })
+  void flat.press('5')
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+  const other = visit()
+  const [, second] = await ari.count('POST', 2)
+  await house.noted(other.id, 'dial', { attempt: idOf(second!) })
+  ari.screens(idOf(first!), 'MACHINE')
+  // events come in order
+  ari.changes(idOf(second!), 'Ringing')
+  await house.noted(other.id, 'telephone.ringing', { attempt: idOf(second!) })
+  void flat.press('1')
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+  assert.equal(ends(visitor.id), ['decided'])
+  other.hangUp()
+  await house.ending(other.id)
+})
+
 test("a leg that only knows its call comes in by its tenant's own entrance", async (rig) => {
   const { house, visit, called } = await openHouse(rig)
   const { service } = house

@@ -18,6 +18,9 @@ const test = suite('proving')
 /** ms of each piece that Porteiro says. */
 const PIECE_MS = 1000
 
+/** ms after which words are understood. */
+const WORDS_MS = 1800
+
 interface Options {
   check?: AnswerCheck
   leavesMessage?: boolean
@@ -40,7 +43,7 @@ function answer(rig: Rig, { check = 'natural', leavesMessage = false, greeting, 
         deadline: fromPromise<void, Deadline>(({ input, signal }) => delay(input.at - Date.now(), signal)),
         listenToGreeting: fromPromise<Greeting, { callId: string }>(async ({ signal }) => {
           if (!greeting) return new Promise(() => {})
-          await delay(1800, signal)
+          await delay(WORDS_MS, signal)
           return greeting
         }),
         screen: fromCallback(({ sendBack }) => {
@@ -81,6 +84,7 @@ function answer(rig: Rig, { check = 'natural', leavesMessage = false, greeting, 
     },
     press: (key: string) => actor.send({ type: 'key.pressed', key }),
     beep: () => actor.send({ type: 'beep.heard' }),
+    screen: (answeredBy: Screened) => actor.send({ type: 'line.screened', answeredBy }),
     result: () => actor.getSnapshot().output?.answeredBy,
     greeted: () => actor.getSnapshot().output?.greeted,
     /** ms from the answer to the result. */
@@ -260,6 +264,31 @@ test('a person that the PBX has detected presses a key where only that counts', 
   line.press('7')
   await line.wait(PROVING.keyMs)
   assert.is(line.result(), 'person')
+})
+
+test('who has pressed a key is a person, whatever the PBX says then', async (rig) => {
+  const line = answer(rig)
+  line.press('7')
+  line.screen('machine')
+  await line.wait(PROVING.keyMs)
+  assert.is(line.result(), 'person')
+})
+
+test('who has pressed a key is a person, whatever the words before it are understood to be', async (rig) => {
+  const line = answer(rig, { greeting: 'machine' })
+  await line.speak(1200, 0)
+  line.press('7')
+  await line.wait(WORDS_MS - 1200)
+  assert.is(line.state(), 'pressing')
+  await line.wait(PROVING.keyMs)
+  assert.is(line.result(), 'person')
+})
+
+test('a beep after a key is a machine all the same: its tones were taken for a key', async (rig) => {
+  const line = answer(rig)
+  line.press('7')
+  line.beep()
+  assert.is(line.result(), 'machine')
 })
 
 test('where nothing is checked, a machine that the PBX has detected is a person too', async (rig) => {
