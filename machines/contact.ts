@@ -63,7 +63,7 @@ export interface EndedAttempt extends OpenAttempt {
 
 /** Tells the call what is being tried, which attempt has the line, and which are over. */
 export type ContactFact =
-  | { type: 'contact.began'; kind: ContactStep['kind'] }
+  | { type: 'contact.began'; kind: ContactStep['kind']; attempts: OpenAttempt[] }
   | { type: 'contact.answered'; attempt: OpenAttempt }
   | { type: 'contact.ended'; attempt: EndedAttempt }
 
@@ -130,7 +130,11 @@ export const contactMachine = setup({
     }),
     nextAttempt: assign({ begun: ({ context }) => nextOf(context) + 1, isRefused: false }),
     tellBegan: sendParent(
-      ({ context }): ContactFact => ({ type: 'contact.began', kind: current(context).kind }),
+      ({ context }): ContactFact => ({
+        type: 'contact.began',
+        kind: current(context).kind,
+        attempts: openAttempts(context),
+      }),
     ),
     countRing: assign({ rings: ({ context }) => context.rings + 1 }),
     dialAll: enqueueActions(({ context, enqueue }) => {
@@ -357,6 +361,13 @@ function dialRequests(context: ContactContext): DialRequest[] {
     unit,
     ringMs: step.ringMs,
   }))
+}
+
+/** Those of the current step. */
+function openAttempts(context: ContactContext): OpenAttempt[] {
+  const isAsked = current(context).kind === 'whatsapp'
+  const ids = isAsked ? [idOf(context)] : dialRequests(context).map(({ attemptId }) => attemptId)
+  return ids.map((attemptId) => attemptOf(context, attemptId))
 }
 
 function attemptOf(context: ContactContext, attemptId: string): OpenAttempt {

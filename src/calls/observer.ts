@@ -1,5 +1,5 @@
 import type { InspectionEvent } from 'xstate'
-import { stateName } from '../../machines/index.ts'
+import { type CallEvent, type OpenAttempt, stateName } from '../../machines/index.ts'
 
 /** A machine of a call has changed its state. */
 interface StateChange {
@@ -27,5 +27,17 @@ export function observeStates(tell: (change: StateChange) => void): (event: Insp
     const actor = 'id' in actorRef && actorRef.sessionId !== inspected.rootId ? String(actorRef.id) : 'call'
     tell({ actor, state, on: event.type })
     if (snapshot.status !== 'active') last.delete(sessionId)
+  }
+}
+
+/** Reports the attempts that the search begins, and the one that gets the resident's line. It must never throw, either. */
+export function observeAttempts(
+  tell: (what: 'began' | 'answered', attempt: OpenAttempt) => void,
+): (event: InspectionEvent) => void {
+  return (inspected) => {
+    if (inspected.type !== '@xstate.event' || inspected.actorRef.sessionId !== inspected.rootId) return
+    const event = inspected.event as CallEvent
+    if (event.type === 'contact.began') for (const attempt of event.attempts) tell('began', attempt)
+    else if (event.type === 'contact.answered') tell('answered', event.attempt)
   }
 }

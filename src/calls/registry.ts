@@ -12,7 +12,7 @@ import { actsFor, closedOutput, type DecidedCall, decidedOf, placeOf, rowOf, sig
 import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
 import { createLeg } from './leg.ts'
-import { observeStates } from './observer.ts'
+import { observeAttempts, observeStates } from './observer.ts'
 import type { Snapshots } from './recovery/snapshots.ts'
 
 interface CallsOptions {
@@ -83,6 +83,20 @@ export function createCalls(options: CallsOptions) {
       journal.event({ callId: id, seq: seq++, at, kind, leg, data })
     }
     const take = () => (call.releasing ? undefined : snapshots?.take(call))
+    const noteAttempt = observeAttempts((what, attempt) => {
+      note(`attempt.${what}`, 'resident', { ...attempt })
+    })
+    const noteState = observeStates((change) => {
+      note('state', null, { ...change })
+      if (snapshots) journal.snapshot(id, take)
+      const { unit } = call.actor.getSnapshot().context
+      // a child knows the unit before the call's own state changes
+      if (change.actor !== 'call' && unit?.id === call.unitId) return
+      call.unitId = unit?.id
+      // before `committing` asks who decided
+      noteDecision(call)
+      journal.call(rowOf(call, nodeId))
+    })
     const actor: Actor<typeof callMachine> = createActor(options.machine, {
       id,
       input: {
@@ -93,17 +107,10 @@ export function createCalls(options: CallsOptions) {
         settings: { ...settings, bargesIn, ringsEarly: options.ringsEarly() },
       },
       ...(before && { snapshot: before.snapshot as Snapshot<unknown> }),
-      inspect: observeStates((change) => {
-        note('state', null, { ...change })
-        if (snapshots) journal.snapshot(id, take)
-        const { unit } = call.actor.getSnapshot().context
-        // a child knows the unit before the call's own state changes
-        if (change.actor !== 'call' && unit?.id === call.unitId) return
-        call.unitId = unit?.id
-        // before `committing` asks who decided
-        noteDecision(call)
-        journal.call(rowOf(call, nodeId))
-      }),
+      inspect: (event) => {
+        noteAttempt(event)
+        noteState(event)
+      },
     })
     const call: Entry = {
       id,

@@ -67,6 +67,7 @@ export {
   changeUnit,
   createUnit,
   deleteUnit,
+  findResidents,
   pageUnits,
   readUnit,
   type UnitChange,

@@ -170,6 +170,11 @@ export function maySee({ caller }: FastifyRequest, tenantId: string | null | und
   return caller.tenantId === null || caller.tenantId === tenantId
 }
 
+/** Without this scope a caller does not see what people said, and no whole numbers of theirs in a call. */
+export function mayOperate({ scopes }: Caller): boolean {
+  return scopes.includes('operate') || scopes.includes('admin')
+}
+
 /** The tenant of a request: the key's own, the named one, or the main one. Errors: TENANT_UNKNOWN. */
 export function tenantOf(request: FastifyRequest, named: string | undefined): string {
   return tenantsOf(request, named) ?? MAIN_TENANT

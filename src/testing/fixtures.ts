@@ -660,8 +660,11 @@ const call: Fixture<typeof callMachine> = {
     'resident.forced': { "the resident's leg had to be closed": {} },
     'visitor.chose': { 'the visitor names the unit': { unit } },
     'contact.began': {
-      'a telephone is called': { kind: 'call' },
-      'a question is written': { kind: 'whatsapp' },
+      'a telephone is called': { kind: 'call', attempts: [open] },
+      'a question is written': {
+        kind: 'whatsapp',
+        attempts: [{ ...open, kind: 'whatsapp', residentId: null }],
+      },
     },
     'contact.answered': { 'an attempt is answered': { attempt: open } },
     'contact.ended': { 'an attempt ends': { attempt: { ...open, end: 'busy' } } },

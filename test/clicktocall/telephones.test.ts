@@ -1,79 +1,11 @@
 import * as assert from 'uvu/assert'
-import type { AnswerCheck } from '../../machines/index.ts'
-import type { Environment } from '../../src/config/index.ts'
-import type { ContactPlan } from '../../src/directory/index.ts'
-import { createPhone, type Phone } from '../../src/simulator/index.ts'
-import { type Asked, openAri } from '../rig/ari-peer.ts'
-import { eventually, type Rig, suite } from '../rig/rig.ts'
-import { goodbyeOf, openService } from '../rig/service-rig.ts'
+import { createPhone } from '../../src/simulator/index.ts'
+import { eventually, suite } from '../rig/rig.ts'
+import { goodbyeOf } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
+import { CAUSE, idOf, legOf, openHouse } from '../rig/telephones-rig.ts'
 
 const test = suite('telephones')
-
-const ATTEMPTS = { CLICKTOCALL_ATTEMPTS: '1' }
-/** Q.850 */
-const CAUSE = { busy: 17, declined: 21, congested: 34 }
-
-const idOf = ({ query }: Asked) => query.get('channelId')!
-const legOf = ({ body }: Asked) => (body as { variables: { CALL: string } }).variables.CALL
-
-/** A service that calls over a scripted Asterisk, and a unit 901 with so many residents. */
-async function openHouse(
-  rig: Rig,
-  {
-    settings = {},
-    residents = 3,
-    plan,
-    answerCheck,
-  }: { settings?: Environment; residents?: number; plan?: ContactPlan; answerCheck?: AnswerCheck } = {},
-) {
-  const ari = await openAri(rig)
-  const house = await openService(rig, {
-    ...(answerCheck && { answerCheck }),
-    settings: {
-      ...ATTEMPTS,
-      ARI_URL: ari.url,
-      ARI_USER: 'porteiro',
-      ARI_PASSWORD: 'secret-word',
-      CLICKTOCALL: 'ari',
-      ...settings,
-    },
-  })
-  const people = Array.from({ length: residents }, (_, at) => ({
-    name: `Ana ${at + 1}`,
-    phone: `190${at + 1}`,
-  }))
-  await house.include({ units: [{ number: '901', residents: people, ...(plan && { plan }) }] })
-  if (house.config.clickToCall.mode === 'ari') await ari.watched()
-  return {
-    ari,
-    house,
-    /** A visitor who keys the unit and hurries through every question. */
-    visit(): Phone {
-      const phone = house.visitor()
-      rig.defer(
-        house.service.journal.subscribe(({ callId, kind, data }) => {
-          if (callId !== phone.id || kind !== 'state') return
-          const { actor, state } = data as { actor: string; state: string }
-          if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`)) void phone.press('#')
-        }),
-      )
-      void phone.press('901#')
-      return phone
-    },
-    /** The originates so far, once there are as many and each is accepted. */
-    async called(callId: string, count: number): Promise<Asked[]> {
-      const asked = await ari.count('POST', count)
-      for (const one of asked.slice(0, count)) await house.noted(callId, 'dial', { attempt: idOf(one) })
-      return asked
-    },
-    /** How the attempts ended, in order. */
-    ends: (callId: string) =>
-      house.events
-        .filter((event) => event.callId === callId && event.kind === 'attempt.ended')
-        .map(({ data }) => (data as { end: string }).end),
-  }
-}
 
 test('busy, declined: the next telephone rings at once, and the journal says why', async (rig) => {
   const { ari, house, visit, called, ends } = await openHouse(rig)

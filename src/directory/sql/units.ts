@@ -34,6 +34,18 @@ const UNIT = `
     ${RESIDENTS} as residents
   from units u`
 
+/** Residents by id, of whatever unit; those that were deleted are missing. */
+export async function findResidents(
+  database: Querier,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<{ id: string; name: string; phone: string | null }[]> {
+  return database.query(
+    'select id::text, name, phone from residents where tenant_id = $1 and id::text = any($2)',
+    [tenantId, ids],
+  )
+}
+
 interface UnitFilter {
   tenantId: string
   /** Part of a number, label, block, tower or resident's name. */

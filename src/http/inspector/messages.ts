@@ -5,11 +5,10 @@ import { MASKED, shown } from '../../inspect/index.ts'
 import { findMessageLife } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
-import { maySee } from '../auth.ts'
+import { mayOperate, maySee } from '../auth.ts'
 import { messageId } from '../routes/messages.ts'
 import * as schemas from '../schemas/index.ts'
 import { replayDelivery } from './delivery-replay.ts'
-import { mayOperate } from './session.ts'
 
 const { moment } = schemas
 const looked = schemas.message.pick({

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
 import { asPorteiroError, fail, type PorteiroError } from '../../platform/errors.ts'
-import type { Caller } from '../auth.ts'
+import { type Caller, mayOperate } from '../auth.ts'
 import type { Ticket } from './tickets.ts'
 import type { ViewWanted } from './view.ts'
 import { createViewer } from './viewer.ts'
@@ -132,11 +132,6 @@ export function comeAgain(socket: WebSocket): void {
 
 function wantedBy(caller: Caller, what: Pick<ViewWanted, 'protocol' | 'masked' | 'call'>): ViewWanted {
   return { ...what, by: caller.name, tenantId: caller.tenantId, operates: mayOperate(caller) }
-}
-
-/** Without this scope a viewer does not see what people said, their names and their numbers. */
-export function mayOperate({ scopes }: Caller): boolean {
-  return scopes.includes('operate') || scopes.includes('admin')
 }
 
 function reportCut(log: FastifyBaseLogger, { name }: Caller, { code, message }: PorteiroError): void {

@@ -11,13 +11,14 @@ import {
   listCalls,
   stateEventsOf,
 } from '../../calls/index.ts'
-import { findTenant } from '../../directory/index.ts'
+import { findResidents, findTenant } from '../../directory/index.ts'
 import type { Locale } from '../../platform/audio.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { withTimeout } from '../../platform/time.ts'
-import { maySee, tenantsOf } from '../auth.ts'
-import { snapshotBy, snapshotOf } from '../call-view.ts'
+import { attemptsOf } from '../../web/live/call-fold.js'
+import { mayOperate, maySee, tenantsOf } from '../auth.ts'
+import { attemptsWithNames, snapshotBy, snapshotOf } from '../call-view.ts'
 import { conversationOf } from '../conversation.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import { listRecordings } from '../recordings.ts'
@@ -157,6 +158,12 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       if (tenantId === undefined || !maySee(request, tenantId)) throw fail('CALL_UNKNOWN', { callId: id })
       const events = await eventsOf(database, id, JOURNAL_LIMIT)
       const tenant = await findTenant(database, tenantId)
+      const tried = attemptsOf(events)
+      const residents = await findResidents(
+        database,
+        tenantId,
+        tried.flatMap(({ residentId }) => residentId ?? []),
+      )
       const elsewhere = !live && row !== undefined && row.endedAt === null
       const isAwaiting = elsewhere && (await callsAwaitingVisitor(database, [id])).has(id)
       return {
@@ -166,6 +173,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
           ...event,
           data: data as Record<string, unknown>,
         })),
+        attempts: attemptsWithNames(tried, residents, { masked: !mayOperate(request.caller!) }),
         conversation: conversationOf(events, tenant?.locale ?? options.locale),
         recordings: await listRecordings(recordings, id),
       }

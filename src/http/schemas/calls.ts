@@ -77,12 +77,47 @@ export const recording = z
   .object({ name: z.string(), ms: z.number(), bytes: z.number() })
   .meta({ id: 'Recording' })
 
+/** One telephone that rang, or one question in writing. */
+export const triedAttempt = z
+  .object({
+    id: z.string(),
+    /** `call`: in order; `together`: with others at once; `whatsapp`: the unit was asked in writing. */
+    kind: z.enum(['call', 'together', 'operator', 'whatsapp']),
+    residentId: z.string().nullable(),
+    /** Of the resident; null if they were deleted since. */
+    name: z.string().nullable(),
+    /** The telephone as the directory has it now; with scope `read` a long number has its last four digits only. */
+    number: z.string().nullable(),
+    progress: z.enum([
+      'calling',
+      'ringing',
+      'answered',
+      'proving',
+      'consulting',
+      'talking',
+      'releasing',
+      'asked',
+    ]),
+    /** unanswered, busy, declined, machine, undecided, decided, elsewhere, cancelled, …; null while it is not over. */
+    end: z.string().nullable(),
+    /** What was decided by this attempt. */
+    verdict: verdict.nullable(),
+    beganAt: z.iso.datetime(),
+    /** When the PBX said that it rings; null if it says nothing. */
+    rangAt: z.iso.datetime().nullable(),
+    answeredAt: z.iso.datetime().nullable(),
+    endedAt: z.iso.datetime().nullable(),
+  })
+  .meta({ id: 'TriedAttempt' })
+
 export const callView = z
   .object({
     /** Null in the moment before the first row of a call is written. */
     call: call.nullable(),
     snapshot: snapshot.nullable(),
     journal: z.array(journalEvent),
+    /** In the order in which they began. */
+    attempts: z.array(triedAttempt),
     conversation: z.array(turn),
     recordings: z.array(recording),
   })

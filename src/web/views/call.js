@@ -1,13 +1,14 @@
 import { get, may } from '../api.js'
 import { decisionOf, endOf } from '../call-words.js'
 import { html, useEffect, useRef, useState } from '../lib.js'
-import { stateChangeOf } from '../live/call-fold.js'
+import { attemptsOf, stateChangeOf } from '../live/call-fold.js'
 import { calls } from '../live/calls.js'
 import { now } from '../live/clock.js'
 import { onCallEvent } from '../live/feed.js'
 import { Icon, Mark } from '../parts/icons.js'
 import { Failure } from '../parts/notice.js'
 import { lasted, moment, stateOf, tr } from '../words.js'
+import { Attempts } from './attempts.js'
 import { Decide, Legs } from './call-actions.js'
 import { Charts } from './call-charts.js'
 import { Gateless, Opening } from './call-opening.js'
@@ -62,6 +63,7 @@ export function Call({ id }) {
       ${!ended && !call.decision && may('operate') && call.tenantId && html`<${Gateless} tenant=${call.tenantId} entrance=${call.gate ?? null} />`}
       ${!ended && may('operate') && html`<${Decide} id=${id} decided=${Boolean(call.decision)} awaitingVisitor=${Boolean(call.awaitingVisitor)} />`}
     </header>
+    <${Attempts} attempts=${attemptsOf(events)} people=${new Map(view.attempts.map((one) => [one.id, one]))} />
     <div class="call-body">
       <${Charts} states=${states} />
       <${Conversation} id=${id} turns=${view.conversation} recordings=${view.recordings} live=${!ended} />
