@@ -39,6 +39,8 @@ export {
   type AnswerRules,
   type ExtensionRow,
   exportDirectory,
+  FREE_WEBHOOKS,
+  type FreeWebhooks,
   findTenant,
   findUnits,
   importDirectory,
@@ -62,7 +64,14 @@ export {
   writeBlocked,
   writeWindow,
 } from './sql/rules.ts'
-export { changeTenant, createTenant, deleteTenant, isOrphan, listTenants } from './sql/tenants.ts'
+export {
+  changeTenant,
+  createTenant,
+  deleteTenant,
+  freeWebhooksOf,
+  isOrphan,
+  listTenants,
+} from './sql/tenants.ts'
 export {
   changeUnit,
   createUnit,

@@ -18,6 +18,7 @@ export {
   listGateCommands,
   listGateIds,
   listGates,
+  listGateUrls,
   listUnsignedGates,
   MAIN_GATE,
   saveGate,

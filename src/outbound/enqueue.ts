@@ -2,6 +2,7 @@ import { createBatcher } from '../platform/batch.ts'
 import { type Database, isDatabaseAway, type Transaction } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { NewJob, Queue } from '../queue/index.ts'
+import { isFree, originOf } from './free-webhooks.ts'
 import type { DeliveryFact, MessageStatus, NewMessage } from './message.ts'
 import { type MessageDefaults, type Prepared, prepare } from './new-message.ts'
 import { isIdempotent } from './outcome.ts'
@@ -43,6 +44,7 @@ export function groupOf({
   channel,
   to,
 }: Pick<FreshMessage, 'tenantId' | 'instanceId' | 'channel' | 'to'>): string {
+  if (isFree({ channel, to })) return `${tenantId}/${channel}/${originOf(to)}`
   return channel === 'webhook' || channel === 'gate'
     ? `${tenantId}/${channel}/${to}`
     : `${tenantId}/${channel}/${instanceId}`

@@ -22,7 +22,7 @@ const EVENT_TYPES = [
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
-const url = z
+export const webhookUrl = z
   .string()
   .max(2000)
   .refine(
@@ -34,21 +34,45 @@ const url = z
 /** What encrypted ones begin with would be read as such. */
 const secretText = z.string().refine((value) => !value.startsWith(SEALED), `must not begin with ${SEALED}`)
 const headerValue = secretText.regex(/^[\x20-\x7e]{0,2000}$/, 'must be one line of printable characters')
+const HEADER_NAME = /^[A-Za-z0-9_-]{1,100}$/
+const HEADERS = 20
 const headers = z
   .record(
     z
       .string()
-      .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be letters, digits, - and _')
+      .regex(HEADER_NAME, 'must be letters, digits, - and _')
       .refine((name) => !isReservedHeader(name) && !/^authorization$/i.test(name), 'is set by the service'),
     headerValue,
   )
-  .refine((all) => Object.keys(all).length <= 20, 'must be at most 20 headers')
+  .refine((all) => Object.keys(all).length <= HEADERS, `must be at most ${HEADERS} headers`)
+
+/** Why a webhook to a URL cannot have these headers; undefined if it can. Unlike an endpoint it may set its content type and its login. */
+export function headerRefusal(
+  headers: Readonly<Record<string, string>>,
+): { header: string; reason: string } | undefined {
+  const names = Object.keys(headers)
+  const seen = new Set<string>()
+  for (const name of names) {
+    const lower = name.toLowerCase()
+    const problem = !HEADER_NAME.test(name)
+      ? 'its name must be letters, digits, - and _'
+      : lower !== 'content-type' && isReservedHeader(name)
+        ? 'it is set by the service'
+        : seen.has(lower)
+          ? 'it is there twice'
+          : headerValue.safeParse(headers[name]).error?.issues[0]?.message
+    if (problem !== undefined) return { header: name.slice(0, 100), reason: problem }
+    seen.add(lower)
+  }
+  if (names.length > HEADERS) return { header: names[HEADERS]!, reason: `more than ${HEADERS} headers` }
+  return undefined
+}
 
 /** A misspelt name would never get an event. */
 const eventType = z.enum(EVENT_TYPES, `must be one of ${EVENT_TYPES.join(', ')}`)
 
 const endpoint = {
-  url,
+  url: webhookUrl,
   events: z.array(eventType).max(50),
   token: headerValue.min(1),
   headers,
@@ -80,7 +104,7 @@ export const rotation = z.strictObject({
 const template = z.strictObject({ name: z.string().min(1), language: z.string().min(2) })
 const whatsappSettings = z.strictObject({
   /** The API up to its version. */
-  url: url.transform((value) => value.replace(/\/+$/, '')),
+  url: webhookUrl.transform((value) => value.replace(/\/+$/, '')),
   /** Id of the phone number; for UnoAPI the session. */
   phoneId: z.string().regex(/^[\w.+-]{1,100}$/),
   /** With one text parameter: for persons who wrote last more than a day ago. */
@@ -96,7 +120,7 @@ const whatsappSecrets = z.strictObject({
   verifyToken: secretText.min(1).optional(),
 })
 const twilioSettings = z.strictObject({
-  url: url.default('https://api.twilio.com').transform((value) => value.replace(/\/+$/, '')),
+  url: webhookUrl.default('https://api.twilio.com').transform((value) => value.replace(/\/+$/, '')),
   accountSid: z.string().regex(/^\w{1,64}$/),
   /** Number, whatsapp:number, or a messaging service (MG…). */
   from: z.string().regex(/^(whatsapp:)?\+?[\w]{1,64}$/),
@@ -155,7 +179,7 @@ export const gateInput = z.discriminatedUnion('kind', [
     /** Whether the controller answers each command. */
     acknowledges: z.boolean().optional(),
   }),
-  z.strictObject({ kind: z.literal('webhook'), url, enabled: z.boolean().optional() }),
+  z.strictObject({ kind: z.literal('webhook'), url: webhookUrl, enabled: z.boolean().optional() }),
 ])
 
 export type WhatsAppSettings = z.output<typeof whatsappSettings>

@@ -13,6 +13,7 @@ export { cloudPost, readCloudPost } from './cloud.ts'
 export { createFailurePost, reportDeaths } from './death-notice.ts'
 export { noteFailure, readBreaker } from './endpoint-breaker.ts'
 export { endpointChange, endpointInput, gateInput, instanceInput, rotation } from './forms.ts'
+export { isFree } from './free-webhooks.ts'
 export {
   type Accepted,
   type Attempt,
@@ -71,6 +72,7 @@ export {
 } from './sql/receipts.ts'
 export { countRetrying, pausedEndpoints } from './sql/remarks.ts'
 export { countMessages } from './sql/statistics.ts'
+export { rotateTenantSecret, tenantSecrets } from './sql/tenant-webhook-secrets.ts'
 export type { QueueStatistics } from './statistics.ts'
 export { hasVoiceEncoder } from './voice.ts'
 export { createWorker } from './worker.ts'

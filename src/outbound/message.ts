@@ -29,7 +29,7 @@ export interface NewMessage {
   /** The tenant's account that sends it; default `default`. */
   instanceId?: string
   channel: Channel
-  /** E.164 for telephones, the id of an endpoint for webhooks, the id of a gate (or `default`) for gates. */
+  /** E.164 for telephones, the id of an endpoint or a URL for webhooks, the id of a gate (or `default`) for gates. */
   to: string
   /** new-message.ts has its form, by channel. */
   body: Record<string, unknown>
@@ -44,6 +44,8 @@ export interface NewMessage {
   /** A second message of the tenant with the same key is ignored. */
   idempotencyKey?: string
   callId?: string
+  /** Only of a webhook to a URL. */
+  headers?: Readonly<Record<string, string>>
 }
 
 /** A message as it is stored. */
@@ -66,6 +68,8 @@ export interface Message {
   /** The provider's id, once sent: receipts and quoted replies name it. */
   providerId: string | null
   createdAt: Date
+  /** As they are stored; only of a message that was not read from its table. */
+  headers?: Readonly<Record<string, string>>
 }
 
 /** One attempt, as a channel sees it. */

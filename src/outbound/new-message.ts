@@ -4,11 +4,15 @@ import type { RecordingName } from '../../machines/index.ts'
 import { fail, PorteiroError } from '../platform/errors.ts'
 import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Querier } from '../platform/postgres/index.ts'
+import type { Secrets } from '../platform/secrets.ts'
 import type { MessageQueue } from '../queue/index.ts'
 import type { Accounts } from './accounts.ts'
 import { cloudMessage } from './cloud.ts'
+import { headerRefusal, webhookUrl } from './forms.ts'
+import { type FreeWebhooks, isFree } from './free-webhooks.ts'
 import { CHANNELS, type Channel, type Message, type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
 import { findEndpoint } from './sql/endpoints.ts'
+import { sealHeaders } from './sql/message-headers.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
 /** WhatsApp's limits, in characters: a text, and the text above buttons. */
@@ -76,6 +80,12 @@ export const webhookContent = z.looseObject({
 })
 export type WebhookContent = z.output<typeof webhookContent>
 
+/** Body of a webhook to a URL: any JSON, or a text that is sent as it is. */
+export const freeContent = z
+  .strictObject({ json: z.unknown(), text: z.string() })
+  .partial()
+  .refine((body) => Object.keys(body).length === 1, 'must have either json or text')
+
 /** Command to a gate. A gate ignores a second command with the same `id`; `call_id` is that id if it was opened by hand. */
 export const gateContent = z.strictObject({
   type: z.literal('gate.open'),
@@ -113,7 +123,7 @@ export function contentOf<Form extends z.ZodType>(form: Form, { channel, body }:
   if (result.success) return result.data
   throw undelivered(
     'CONTENT_INVALID',
-    { channel, problem: problemsOf(channel, body).join('; ') },
+    { channel, problem: problemsIn(form, body, 'body').join('; ') },
     { final: true },
   )
 }
@@ -125,6 +135,8 @@ export interface MessageDefaults {
   maxRetries: number
   /** ms */
   retryDelayMs: number
+  /** Encrypt the headers of webhooks to URLs. */
+  secrets: Secrets
 }
 
 const line = (max: number) => z.string().trim().min(1).max(max)
@@ -133,7 +145,7 @@ const form = z.strictObject({
   tenantId: line(200),
   instanceId: line(200).default('default'),
   channel: z.enum(CHANNELS),
-  to: line(500),
+  to: line(2000),
   body: z.record(z.string(), z.unknown()),
   priority: z.int().min(PRIORITY.normal).max(PRIORITY.critical).default(PRIORITY.normal),
   maxRetries: z.int().min(0).max(100).optional(),
@@ -141,6 +153,7 @@ const form = z.strictObject({
   expiresAt: z.date().optional(),
   idempotencyKey: line(500).optional(),
   callId: line(200).optional(),
+  headers: z.record(z.string(), z.string()).optional(),
 })
 
 export interface Prepared {
@@ -157,7 +170,7 @@ function formProblems(message: NewMessage): string[] {
 /** A message as it will be stored. Throws MESSAGE_INVALID with every problem in `details.problems`. */
 export function prepare(
   message: NewMessage,
-  { maxRetries, retryDelayMs }: MessageDefaults,
+  { maxRetries, retryDelayMs, secrets }: MessageDefaults,
   now: number,
 ): Prepared {
   const read = form.safeParse(message)
@@ -173,10 +186,11 @@ export function prepare(
   if (!read.success || problems.length > 0) {
     throw fail('MESSAGE_INVALID', { problem: problems.join('; '), problems })
   }
-  const { expiresAt, idempotencyKey, callId, ...given } = read.data
+  const { expiresAt, idempotencyKey, callId, headers, ...given } = read.data
+  const id = randomUUID()
   const fresh = {
     ...given,
-    id: randomUUID(),
+    id,
     maxRetries: given.maxRetries ?? maxRetries,
     retryDelayMs: given.retryDelayMs ?? retryDelayMs,
     expiresAt: expiresAt ?? null,
@@ -184,6 +198,7 @@ export function prepare(
     callId: callId ?? null,
     queue: queueOf(given.channel),
     createdAt: new Date(now),
+    ...(headers && { headers: sealHeaders(secrets, id, headers) }),
   }
   return { message: fresh, bytes }
 }
@@ -195,24 +210,34 @@ interface AdmissionOptions {
   gates: { find(tenantId: string, id: string): Promise<unknown> }
   /** WEBHOOK_URL is set: `environment` is an endpoint. */
   ownEndpoint: boolean
+  /** Refuses a webhook to a URL that the tenant may not reach. */
+  free: Pick<FreeWebhooks, 'admit'>
 }
 
 export type Admission = ReturnType<typeof createAdmission>
 
 /**
  * Checks messages of the API before they are enqueued, so that the caller learns of one that can never be sent. Rejects
- * with MESSAGE_INVALID and every problem, or with ENDPOINT_UNKNOWN, GATE_UNKNOWN or INSTANCE_UNKNOWN. A disabled
+ * with MESSAGE_INVALID and every problem, or with HEADER_REFUSED, ENDPOINT_UNKNOWN, GATE_UNKNOWN, INSTANCE_UNKNOWN or the errors of
+ * FreeWebhooks.admit. A disabled
  * endpoint passes: it may be enabled again.
  */
-export function createAdmission({ database, accounts, gates, ownEndpoint }: AdmissionOptions) {
+export function createAdmission({ database, accounts, gates, ownEndpoint, free }: AdmissionOptions) {
   return async (message: NewMessage): Promise<void> => {
-    const { tenantId, instanceId = 'default', channel, to, body } = message
+    const { tenantId, instanceId = 'default', channel, to, body, headers } = message
     const problems = formProblems(message)
+    const goesToUrl = isFree(message)
     // a body that is no object is a problem already
     if (CHANNELS.includes(channel) && !problems.some((problem) => problem.startsWith('body')))
-      problems.push(...problemsOf(channel, body))
+      problems.push(...(goesToUrl ? problemsIn(freeContent, body, 'body') : problemsOf(channel, body)))
+    const { error } = goesToUrl ? webhookUrl.safeParse(to) : {}
+    problems.push(...(error?.issues ?? []).map((issue) => `to: ${issue.message}`))
+    if (headers && !goesToUrl) problems.push('headers: belong to a webhook to a URL')
     if (problems.length > 0) throw fail('MESSAGE_INVALID', { problem: problems.join('; '), problems })
-    if (channel === 'webhook') {
+    const refusal = headers && headerRefusal(headers)
+    if (refusal) throw fail('HEADER_REFUSED', refusal)
+    if (goesToUrl) await free.admit(tenantId, to)
+    else if (channel === 'webhook') {
       const known = to === OWN_ENDPOINT ? ownEndpoint : await findEndpoint(database, tenantId, to)
       if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     } else if (channel === 'gate') {

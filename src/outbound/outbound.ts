@@ -87,7 +87,7 @@ export async function createOutbound(options: OutboundOptions) {
   const { now = Date.now } = options
   const queue = await openQueue({ database, log, works })
   const { boss } = queue
-  const defaults = { maxRetries: retryLimit, retryDelayMs }
+  const defaults = { maxRetries: retryLimit, retryDelayMs, secrets: database.secrets }
   const announce = createAnnounce({ queue, announcesDeaths: statusFailedUrl !== undefined, defaults })
   const changes = createChanges({ database, queue, announce })
   const pauses = createPauses({ database, queue })

@@ -5,17 +5,18 @@ import { findCall } from '../calls/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import { createHttpClient, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/index.ts'
+import type { Database } from '../platform/postgres/index.ts'
 import { createAccounts, type OwnAccounts } from './accounts.ts'
 import { createTwilioSender } from './channels/twilio.ts'
 import { createWebhookSender, type WebhookOptions } from './channels/webhook.ts'
 import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.ts'
 import { createEndpointBreaker } from './endpoint-breaker.ts'
+import { createFreeWebhooks } from './free-webhooks.ts'
 import type { ChannelSender } from './message.ts'
 import { encodeVoice } from './voice.ts'
 
 interface SendersOptions {
-  database: Querier
+  database: Database
   /** `channels` of the configuration. */
   channels: OwnAccounts & {
     egressAllow: readonly string[]
@@ -24,6 +25,8 @@ interface SendersOptions {
   publicUrl: string | undefined
   /** Where the recordings of calls lie. */
   recordings: string
+  /** URLs of every tenant's gates, where no webhook to a URL may go. */
+  gateUrls: () => Promise<readonly string[]>
   windowOpen?: WhatsAppOptions['windowOpen']
   onTrouble?: WebhookOptions['onTrouble']
   log: Logger
@@ -31,8 +34,9 @@ interface SendersOptions {
 
 /** The channels to people and programs, and what they share; gates have their own. Close it after those who send. */
 export function createSenders(options: SendersOptions) {
-  const { database, channels, publicUrl, recordings, windowOpen, onTrouble, log } = options
+  const { database, channels, publicUrl, recordings, gateUrls, windowOpen, onTrouble, log } = options
   const http = createHttpClient({ allow: channels.egressAllow })
+  const free = createFreeWebhooks({ database, allow: channels.egressAllow, own: channels.webhook, gateUrls })
   const accounts = createAccounts({ database, own: channels })
   /** Of another tenant's call there is none, whoever wrote the message and whenever it is sent. */
   const recording = async (callId: string, name: RecordingName, tenantId: string) => {
@@ -47,6 +51,7 @@ export function createSenders(options: SendersOptions) {
     createWebhookSender({
       database,
       http,
+      free,
       breaker: createEndpointBreaker({ database, log }),
       own: channels.webhook,
       onTrouble,
@@ -59,9 +64,10 @@ export function createSenders(options: SendersOptions) {
     senders,
     http,
     accounts,
+    free,
     async close(): Promise<void> {
       await Promise.all(senders.map((sender) => sender.close()))
-      await http.close()
+      await Promise.all([http.close(), free.close()])
     },
   }
 }

@@ -269,6 +269,12 @@ export const ERRORS = {
     status: 503,
     message: 'Endpoint {endpoint} failed {failures} times in a row and is paused for {seconds} s.',
   },
+  FREE_WEBHOOKS_OFF: {
+    status: 403,
+    message: 'Tenant {tenant} may send webhooks to its endpoints only: its freeWebhooks is off.',
+  },
+  FREE_WEBHOOK_HOST: { status: 403, message: '{host} takes no webhooks other than those of its owner.' },
+  HEADER_REFUSED: { status: 400, message: 'The header {header} cannot be sent: {reason}' },
   INSTANCE_UNKNOWN: { status: 404, message: 'Tenant {tenant} has no {carrier} account "{instance}".' },
   INSTANCE_INVALID: {
     status: 500,

@@ -6,6 +6,7 @@ import {
   createGateReplies,
   createGateSender,
   createGateTargets,
+  listGateUrls,
   openDecisions,
 } from '../gates/index.ts'
 import { createApprovals, createEnqueueJobs, createTenantMessengers, hasWritten } from '../inbound/index.ts'
@@ -52,12 +53,13 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     channels,
     publicUrl,
     recordings,
+    gateUrls: () => listGateUrls(database),
     windowOpen: ({ tenantId, to }) => hasWritten(database, { tenantId, phone: to }),
     onTrouble: (type, endpoint) => callEvents.endpointTrouble(type, endpoint),
     log,
   })
   owner.defer(() => ways.close())
-  const { accounts, http } = ways
+  const { accounts, free, http } = ways
   const targets = createGateTargets({ database })
   const gateSender = createGateSender({
     database,
@@ -122,5 +124,5 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   owner.defer(() => approvals.settled())
 
   const enqueueJobs = createEnqueueJobs(outbound.queue)
-  return { outbound, accounts, senders, targets, callEvents, decisions, approvals, enqueueJobs }
+  return { outbound, accounts, free, senders, targets, callEvents, decisions, approvals, enqueueJobs }
 }

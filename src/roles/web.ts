@@ -71,6 +71,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
       accounts: messages.accounts,
       gates: messages.targets,
       ownEndpoint: config.channels.webhook !== undefined,
+      free: messages.free,
     }),
     refusalOf: createEgressGuard({ allow: config.channels.egressAllow }).refusalOf,
     ownEndpoint: config.channels.webhook,

@@ -39,7 +39,14 @@ async function openWhole(rig: Rig) {
   })
   const { channels, publicUrl, dataDir } = parseConfig({ EGRESS_ALLOW: '127.0.0.0/8' })
   const log = silentLog()
-  const ways = createSenders({ database, channels, publicUrl, recordings: dataDir, log })
+  const ways = createSenders({
+    database,
+    channels,
+    publicUrl,
+    recordings: dataDir,
+    gateUrls: async () => [],
+    log,
+  })
   rig.defer(() => ways.close())
   const outbound = await openOutbound(rig, { database })
   const seen = watch(outbound)
@@ -49,6 +56,7 @@ async function openWhole(rig: Rig) {
     accounts: ways.accounts,
     gates: createGateTargets({ database }),
     ownEndpoint: false,
+    free: ways.free,
   })
   const site = await openSite(rig, { furnished: database, outbound, accounts: ways.accounts, admit })
   return { ...site, uno, outbound, seen }

@@ -29,6 +29,7 @@ async function openHouse(rig: Rig, settings: Environment) {
     database,
     channels: config.channels,
     publicUrl: config.publicUrl,
+    gateUrls: async () => [],
     recordings: config.dataDir,
     onTrouble: (type, endpoint) => callEvents.endpointTrouble(type, endpoint),
     log,

@@ -8,7 +8,7 @@ import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
 import { insertReceipts } from '../../src/outbound/sql/receipts.ts'
 import { DeliveryError } from '../../src/platform/http-client/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
-import { openClient, startPeer } from '../rig/channels-peer.ts'
+import { openClient, openFree, startPeer } from '../rig/channels-peer.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { openOutbound, scriptedChannel, startWorker, watch } from '../rig/outbound-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
@@ -54,6 +54,7 @@ async function openHouse(rig: Rig) {
   const webhook = createWebhookSender({
     database,
     http,
+    free: openFree(rig, database),
     breaker: createEndpointBreaker({ database, log }),
     own: undefined,
     log,

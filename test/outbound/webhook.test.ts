@@ -21,6 +21,7 @@ import {
   first,
   messageOf,
   openClient,
+  openFree,
   type Received,
   startPeer,
   undeliveredBy,
@@ -63,6 +64,7 @@ function openSender(
     createWebhookSender({
       database,
       http,
+      free: openFree(rig, database),
       breaker: createEndpointBreaker({ database, log, limit, pauseMs }),
       own,
       onTrouble: (type, { id }) => troubles.push([type, id]),

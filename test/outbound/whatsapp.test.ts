@@ -267,6 +267,7 @@ test('a recording goes out for its own tenant only, whoever wrote the message', 
     database,
     channels: { egressAllow: ['127.0.0.0/8'], webhook: undefined },
     publicUrl: undefined,
+    gateUrls: async () => [],
     recordings: scratch.path,
     log: silentLog(),
   })

@@ -4,10 +4,13 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, LookupFunction, Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
+import { listGateUrls } from '../../src/gates/sql/gates.ts'
+import { createFreeWebhooks } from '../../src/outbound/free-webhooks.ts'
 import type { Attempt, Message } from '../../src/outbound/message.ts'
 import { createHttpClient } from '../../src/platform/http-client/client.ts'
 import { DeliveryError } from '../../src/platform/http-client/delivery-error.ts'
 import { createEgressGuard } from '../../src/platform/http-client/egress-guard.ts'
+import type { Database } from '../../src/platform/postgres/index.ts'
 import type { Rig } from './rig.ts'
 
 export interface Received {
@@ -110,6 +113,23 @@ export function openClient(
   const http = createHttpClient({ allow, guard })
   rig.defer(() => http.close())
   return http
+}
+
+/** Webhooks to URLs, which may reach the peers of the test where the tenant is `allowed`. */
+export function openFree(
+  rig: Rig,
+  database: Database,
+  {
+    names,
+    own,
+    allow = ['127.0.0.0/8'],
+  }: { names?: Record<string, string | string[]>; own?: { url: string }; allow?: string[] } = {},
+) {
+  const resolve = names && resolver(names)
+  const gateUrls = () => listGateUrls(database)
+  const free = createFreeWebhooks({ database, allow, own, gateUrls, ...(resolve && { resolve }) })
+  rig.defer(() => free.close())
+  return free
 }
 
 /** The DeliveryError with which `promise` fails; the test fails when it does not. */

@@ -191,6 +191,11 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     },
     'get /api/tenants/{tenant}': { path: `/api/tenants/${tenantId}` },
     'patch /api/tenants/{tenant}': { path: `/api/tenants/${tenantId}`, body: { name: 'Vila', locale: null } },
+    'get /api/tenants/{tenant}/webhook-secret': { path: `/api/tenants/${tenantId}/webhook-secret` },
+    'post /api/tenants/{tenant}/webhook-secret/rotate': {
+      path: `/api/tenants/${tenantId}/webhook-secret/rotate`,
+      body: {},
+    },
     'delete /api/tenants/{tenant}': { path: '/api/tenants/third', status: 204 },
     'get /api/units': { path: '/api/units?search=1' },
     'post /api/units': { path: '/api/units', body: unit, status: 201 },

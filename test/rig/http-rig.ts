@@ -5,11 +5,13 @@ import { MACHINES } from '../../machines/index.ts'
 import type { CallCommand } from '../../src/calls/commands.ts'
 import { createCharts } from '../../src/charts/charts.ts'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
+import { listGateUrls } from '../../src/gates/sql/gates.ts'
 import { createGateTargets } from '../../src/gates/targets.ts'
 import type { MessageRoutesOptions } from '../../src/http/routes/messages.ts'
 import { type HttpOptions, openHttp } from '../../src/http/server.ts'
 import { createKey, type Scope } from '../../src/http/sql/keys.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
+import { createFreeWebhooks } from '../../src/outbound/free-webhooks.ts'
 import { createAdmission } from '../../src/outbound/new-message.ts'
 import { changeMessages, findMessage, lockMatching } from '../../src/outbound/sql/messages.ts'
 import { addPause, deletePause, listPauses } from '../../src/outbound/sql/pauses.ts'
@@ -105,6 +107,9 @@ export async function openSite(
   rig.defer(() => charts.close())
   const recordings = join(scratch.path, 'recordings')
   const decisions = await openTestDecisions(rig, { database })
+  const gateUrls = () => listGateUrls(database)
+  const free = createFreeWebhooks({ database, allow: ['127.0.0.0/8'], own: undefined, gateUrls })
+  rig.defer(() => free.close())
   const http = await openHttp({
     host: '127.0.0.1',
     port: 0,
@@ -130,6 +135,7 @@ export async function openSite(
       accounts: createAccounts({ database, own: {} }),
       gates: createGateTargets({ database }),
       ownEndpoint: false,
+      free,
     }),
     refusalOf: createEgressGuard({ allow: [] }).refusalOf,
     charts,

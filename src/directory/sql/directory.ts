@@ -44,6 +44,10 @@ export interface ExtensionRow {
 export const OPENS_BY = ['key-and-voice', 'key'] as const
 export type OpensBy = (typeof OPENS_BY)[number]
 
+/** Where a tenant may send webhooks other than to its endpoints: nowhere, to public addresses, or to those of EGRESS_ALLOW too. */
+export const FREE_WEBHOOKS = ['off', 'public', 'allowed'] as const
+export type FreeWebhooks = (typeof FREE_WEBHOOKS)[number]
+
 /** How a person on an answered line is distinguished from a mailbox: by a hello or a key, by a key alone, or not at all. */
 export const ANSWER_CHECKS = ['natural', 'key', 'off'] as const satisfies readonly AnswerCheck[]
 

@@ -2,7 +2,7 @@ import type { AnswerCheck } from '../../../machines/index.ts'
 import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 import type { Country } from '../phone-number.ts'
-import type { AfterTalk, OpensBy } from './directory.ts'
+import type { AfterTalk, FreeWebhooks, OpensBy } from './directory.ts'
 import { tellTenantChange } from './tenant-change.ts'
 
 interface TenantRow {
@@ -21,6 +21,7 @@ interface TenantRow {
   /** Whether a mailbox gets a short neutral message after its beep. */
   leaveMessage: boolean
   afterTalk: AfterTalk
+  freeWebhooks: FreeWebhooks
   /** Null: no own plan, or an unreadable one. */
   plan: ContactPlan | null
   /** The stored plan cannot be read; calls ignore it. */
@@ -39,6 +40,7 @@ interface TenantChange {
   answerCheck?: AnswerCheck | undefined
   leaveMessage?: boolean | undefined
   afterTalk?: AfterTalk | undefined
+  freeWebhooks?: FreeWebhooks | undefined
   plan?: ContactPlan | null | undefined
 }
 
@@ -46,7 +48,7 @@ const COLUMNS = `id, name, locale, country, coalesce((settings -> 'bargeIn')::bo
   coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached",
   opens_by as "opensBy", trusts_intent as "trustsIntent",
   answer_check as "answerCheck", leave_message as "leaveMessage", after_talk as "afterTalk",
-  settings -> 'plan' as plan`
+  free_webhooks as "freeWebhooks", settings -> 'plan' as plan`
 
 /** All tenants by id, or only the given one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
@@ -82,6 +84,7 @@ export async function changeTenant(database: Querier, id: string, change: Tenant
        country = coalesce($7, country), opens_by = coalesce($8, opens_by),
        trusts_intent = coalesce($9, trusts_intent), answer_check = coalesce($10, answer_check),
        leave_message = coalesce($11, leave_message), after_talk = coalesce($12, after_talk),
+       free_webhooks = coalesce($13, free_webhooks),
        settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
      where id = $1 returning id`,
     [
@@ -97,10 +100,20 @@ export async function changeTenant(database: Querier, id: string, change: Tenant
       change.answerCheck ?? null,
       change.leaveMessage ?? null,
       change.afterTalk ?? null,
+      change.freeWebhooks ?? null,
     ],
   )
   if (rows.length > 0) await tellTenantChange(database, id)
   return rows.length > 0
+}
+
+/** Where the tenant may send free webhooks; `off` for an unknown tenant. */
+export async function freeWebhooksOf(database: Querier, id: string): Promise<FreeWebhooks> {
+  const [row] = await database.query<{ reach: FreeWebhooks }>(
+    'select free_webhooks as reach from tenants where id = $1',
+    [id],
+  )
+  return row?.reach ?? 'off'
 }
 
 /** Deletes a tenant with its units, residents, extensions, rules and keys. Its calls stay until RETENTION_DAYS. */

@@ -187,6 +187,12 @@ export async function listTargets(database: Querier, limit: number): Promise<Gat
   return rows.map((row) => opened(database, row))
 }
 
+/** URLs of the gates of every tenant, enabled or not. */
+export async function listGateUrls(database: Querier): Promise<string[]> {
+  const rows = await database.query<{ url: string }>('select distinct url from gates where url is not null')
+  return rows.map(({ url }) => url)
+}
+
 export interface GateCommand {
   /** Of the command itself: a gate ignores a second command with the same id. */
   id: string

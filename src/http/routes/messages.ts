@@ -9,6 +9,7 @@ import {
   attemptsOf,
   cloudPost,
   findMessage,
+  isFree,
   listMessages,
   type MessageFilter,
   type MessageRow,
@@ -65,18 +66,25 @@ const newMessageFields = z.strictObject({
     .optional()
     .meta({
       description:
-        'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, or environment. gate: the id of a gate.',
-      examples: ['+5511987654321', '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11', 'environment', 'default'],
+        'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, environment, or a URL if the tenant has freeWebhooks. gate: the id of a gate.',
+      examples: [
+        '+5511987654321',
+        '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+        'environment',
+        'https://example.org/hook',
+        'default',
+      ],
     }),
   body: z
-    .record(z.string(), z.unknown())
+    .unknown()
     .optional()
     .meta({
       description:
-        'By channel. whatsapp: type text, buttons, template, audio, cloud (any message of the Cloud API) or read. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
+        'By channel; a webhook to a URL has any JSON, or a text that is sent as it is. whatsapp: type text, buttons, template, audio, cloud (any message of the Cloud API) or read. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
       examples: [
         { type: 'text', text: 'Sua encomenda chegou.' },
         { type: 'buttons', text: 'Posso abrir?', buttons: [{ id: 'yes', title: 'Sim' }] },
+        { parcel: 17, unit: '101' },
         { type: 'parcel.arrived', timestamp: '2026-11-21T15:00:00Z', data: { unit: '101' } },
         {
           type: 'gate.open',
@@ -93,6 +101,13 @@ const newMessageFields = z.strictObject({
           },
         },
       ],
+    }),
+  headers: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta({
+      description: 'Of a webhook to a URL: sent with it.',
+      examples: [{ api_access_token: 'secret' }],
     }),
   // documented here; the queue checks it with everything else
   priority: z
@@ -135,7 +150,13 @@ const newMessage = newMessageFields.superRefine((given, context) => {
     if (has.length === 0 && (own === 'to' || own === 'body')) problem(own, 'is missing')
   }
   if (given.channel === undefined && given.phone === undefined) problem('channel', 'is missing')
+  const { body } = given
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
+  if (body !== undefined && !isObject && !goesToUrl(given)) problem('body', 'must be an object')
 })
+
+const goesToUrl = ({ channel, to }: z.output<typeof newMessageFields>) =>
+  channel !== undefined && to !== undefined && isFree({ channel, to })
 
 /** The message in our own names. */
 function inOwnNames({
@@ -148,8 +169,10 @@ function inOwnNames({
   use_queue: _,
   ...own
 }: z.output<typeof newMessage>) {
+  const { body } = own
   return {
     ...own,
+    ...(goesToUrl(own) && { body: typeof body === 'string' ? { text: body } : { json: body } }),
     ...(phone !== undefined && { to: phone, channel: own.channel ?? ('whatsapp' as const) }),
     ...(message !== undefined && { body: { type: 'text', text: message } }),
     ...(tenant_id !== undefined && { tenant: tenant_id }),
@@ -216,7 +239,10 @@ export async function messageRoutes(
       const { tenant, ...body } = inOwnNames(request.body)
       const tenantId = tenantOf(request, tenant)
       const isPerson = body.channel === 'whatsapp' || body.channel === 'twilio'
-      const to = isPerson && body.body!['type'] !== 'read' ? await personOf(tenantId, body.to!) : body.to
+      const to =
+        isPerson && (body.body as NewMessage['body'])['type'] !== 'read'
+          ? await personOf(tenantId, body.to!)
+          : body.to
       const message = { ...body, to, tenantId } as NewMessage
       await demandOwn(request, message)
       await admit(message)

@@ -12,10 +12,20 @@ import {
   MAIN_TENANT,
   tenantId,
 } from '../../directory/index.ts'
+import { rotateTenantSecret, rotation, tenantSecrets } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { tenantOf, tenantsOf } from '../auth.ts'
-import { afterTalk, answerCheck, listOf, locale, opensBy, tenant } from '../schemas/index.ts'
+import {
+  afterTalk,
+  answerCheck,
+  freeWebhooks,
+  listOf,
+  locale,
+  opensBy,
+  tenant,
+  webhookSecrets,
+} from '../schemas/index.ts'
 
 interface TenantRoutesOptions {
   database: Database
@@ -31,6 +41,8 @@ const change = {
   answerCheck: answerCheck.optional(),
   leaveMessage: z.boolean().optional(),
   afterTalk: afterTalk.optional(),
+  /** Set with a key for all tenants only. */
+  freeWebhooks: freeWebhooks.optional(),
   /** Null: the default plan. */
   plan: contactPlan.nullable().optional(),
 }
@@ -83,7 +95,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, how answers are checked, what follows a talk, contact plan',
+          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, how answers are checked, what follows a talk, contact plan, and with a key for all tenants where free webhooks may go',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },
@@ -91,8 +103,47 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
     },
     async (request) => {
       const id = tenantOf(request, request.params.tenant)
+      if (request.body.freeWebhooks !== undefined && request.caller!.tenantId !== null)
+        throw fail('KEY_TENANT')
       if (!(await changeTenant(database, id, request.body))) throw fail('TENANT_UNKNOWN', { tenant: id })
       return read(id)
+    },
+  )
+
+  app.get(
+    '/api/tenants/:tenant/webhook-secret',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'The secrets that sign webhooks to URLs; the present one first',
+        params,
+        response: { 200: webhookSecrets },
+      },
+    },
+    async (request) => {
+      const id = tenantOf(request, request.params.tenant)
+      await read(id)
+      return { secrets: await tenantSecrets(database, id) }
+    },
+  )
+
+  app.post(
+    '/api/tenants/:tenant/webhook-secret/rotate',
+    {
+      config: { scope: 'admin' },
+      schema: {
+        summary: 'Creates a new secret for webhooks to URLs; the old one also signs for a while',
+        params,
+        body: rotation,
+        response: { 200: webhookSecrets },
+      },
+    },
+    async (request) => {
+      const id = tenantOf(request, request.params.tenant)
+      await read(id)
+      const secrets = await rotateTenantSecret(database, id, request.body.overlapMs)
+      request.log.info({ tenant: id, by: request.caller?.name }, 'the secret of free webhooks was rotated')
+      return { secrets }
     },
   )
 

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { AFTER_TALK, ANSWER_CHECKS, INTENTS, OPENS_BY, planStep } from '../../directory/index.ts'
+import {
+  AFTER_TALK,
+  ANSWER_CHECKS,
+  FREE_WEBHOOKS,
+  INTENTS,
+  OPENS_BY,
+  planStep,
+} from '../../directory/index.ts'
 import { locale, moment, role } from './common.ts'
 
 const plan = z.array(planStep).nullable()
@@ -17,6 +24,9 @@ export const answerCheck = z.enum(ANSWER_CHECKS)
 /** What follows a talk without a decision. */
 export const afterTalk = z.enum(AFTER_TALK)
 
+/** Where it may send webhooks other than to its endpoints. */
+export const freeWebhooks = z.enum(FREE_WEBHOOKS)
+
 export const tenant = z
   .object({
     id: z.string(),
@@ -32,6 +42,9 @@ export const tenant = z
     answerCheck,
     leaveMessage: z.boolean().describe('Whether a mailbox gets a short neutral message after its beep'),
     afterTalk,
+    freeWebhooks: freeWebhooks.describe(
+      'Whether it may send webhooks to any URL: off, public (to public addresses), or allowed (also to those of EGRESS_ALLOW)',
+    ),
     plan,
     planUnreadable,
   })

@@ -48,6 +48,13 @@ export const createdEndpoint = z
   .object({ endpoint, secret: z.string().nullable() })
   .meta({ id: 'CreatedEndpoint' })
 
+/** Only for keys of the scope admin. */
+export const webhookSecrets = z
+  .object({
+    secrets: z.array(z.object({ secret: z.string(), createdAt: moment, expiresAt: moment.nullable() })),
+  })
+  .meta({ id: 'WebhookSecrets' })
+
 export const instance = z
   .object({
     tenantId: z.string(),

@@ -3,8 +3,9 @@ import { DeliveryError, type HttpClient, refusalOf, undelivered } from '../../pl
 import type { Logger } from '../../platform/log.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
 import type { EndpointBreaker } from '../endpoint-breaker.ts'
+import { type FreeWebhooks, isFree, originOf } from '../free-webhooks.ts'
 import { type Attempt, type ChannelSender, type Message, OWN_ENDPOINT } from '../message.ts'
-import { contentOf, webhookContent } from '../new-message.ts'
+import { contentOf, freeContent, webhookContent } from '../new-message.ts'
 import { disableEndpoint, type EndpointTarget, findTarget } from '../sql/endpoints.ts'
 
 /** ms for one post. */
@@ -13,6 +14,8 @@ const POST_MS = 10_000
 export interface WebhookOptions {
   database: Querier
   http: HttpClient
+  /** Webhooks to URLs. */
+  free: Pick<FreeWebhooks, 'targetOf'>
   breaker: EndpointBreaker
   /** WEBHOOK_URL, and WEBHOOK_TOKEN in the header WEBHOOK_HEADER. */
   own: { url: string; token: string | undefined; header?: string } | undefined
@@ -28,7 +31,11 @@ export interface TroubledEndpoint {
   [fact: string]: unknown
 }
 
-type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets' | 'retry4xx'> & {
+type Target = Pick<EndpointTarget, 'url' | 'token' | 'secrets' | 'retry4xx'> & {
+  /** Of its breaker, and in the log. */
+  name: string
+  http: HttpClient
+  headers: Readonly<Record<string, string>>
   /** Name of the header for the token. */
   tokenHeader: string
   trusted: boolean
@@ -42,16 +49,28 @@ type Target = Pick<EndpointTarget, 'url' | 'token' | 'headers' | 'secrets' | 're
 export function createWebhookSender({
   database,
   http,
+  free,
   breaker,
   own,
   onTrouble,
   log,
 }: WebhookOptions): ChannelSender {
-  const targetOf = async ({ tenantId, to }: Message): Promise<Target> => {
+  const targetOf = async (message: Message): Promise<Target> => {
+    const { tenantId, to } = message
+    const common = {
+      name: to,
+      http,
+      token: null,
+      tokenHeader: 'authorization',
+      retry4xx: true,
+      trusted: false,
+    }
+    if (isFree(message))
+      return { ...common, ...(await free.targetOf(message)), name: `${tenantId} ${originOf(to)}` }
     if (to === OWN_ENDPOINT) {
       if (!own) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
-      const { url, token = null, header: tokenHeader = 'authorization' } = own
-      return { url, token, tokenHeader, headers: {}, secrets: [], retry4xx: true, trusted: true }
+      const { url, token = null, header: tokenHeader = common.tokenHeader } = own
+      return { ...common, url, token, tokenHeader, headers: {}, secrets: [], trusted: true }
     }
     const found = await findTarget(database, tenantId, to)
     if (!found) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
@@ -59,12 +78,14 @@ export function createWebhookSender({
       const reason = found.disabledReason ?? 'by its tenant'
       throw undelivered('ENDPOINT_DISABLED', { endpoint: to, reason }, { final: true })
     }
-    return { ...found, tokenHeader: 'authorization', trusted: false }
+    return { ...common, ...found }
   }
 
-  const disable = async ({ id, tenantId, to }: Message, reason: string): Promise<void> => {
+  const disable = async (message: Message, reason: string): Promise<void> => {
+    const { id, tenantId, to } = message
     try {
-      if (to === OWN_ENDPOINT || !(await disableEndpoint(database, tenantId, to, reason))) return
+      if (to === OWN_ENDPOINT || isFree(message) || !(await disableEndpoint(database, tenantId, to, reason)))
+        return
       log.warn(
         { message_id: id, tenant: tenantId, endpoint: to, code: 'ENDPOINT_DISABLED' },
         'an endpoint is disabled',
@@ -76,14 +97,15 @@ export function createWebhookSender({
   }
 
   const post = async (target: Target, message: Message, attempt: Attempt) => {
-    const answer = await http.post(target.url, {
+    const { type, text } = payloadOf(message)
+    const answer = await target.http.post(target.url, {
       headers: {
-        ...target.headers,
-        'content-type': 'application/json',
+        'content-type': type,
         'user-agent': 'porteiro',
+        ...target.headers,
         ...(target.token !== null && { [target.tokenHeader.toLowerCase()]: target.token }),
       },
-      body: JSON.stringify(contentOf(webhookContent, message)),
+      body: text,
       signed: { id: message.id, secrets: target.secrets },
       timeoutMs: POST_MS,
       signal: attempt.signal,
@@ -94,7 +116,7 @@ export function createWebhookSender({
     const refused = webhookRefusal(new URL(target.url).host, answer, target.retry4xx)
     if (refused) throw refused
     if (!answer.whole) {
-      const facts = { message_id: message.id, tenant: message.tenantId, endpoint: message.to }
+      const facts = { message_id: message.id, tenant: message.tenantId, endpoint: target.name }
       log.warn(
         { ...facts, code: 'DELIVERY_TOO_LARGE' },
         'the answer of an endpoint was cut; its status counts',
@@ -109,10 +131,10 @@ export function createWebhookSender({
       try {
         const target = await targetOf(message)
         return await breaker.run(
-          message.to,
+          target.name,
           () => post(target, message, attempt),
           ({ failures, pauseMs, code }) => {
-            if (message.to === OWN_ENDPOINT) return
+            if (message.to === OWN_ENDPOINT || isFree(message)) return
             const { tenantId, to: id } = message
             onTrouble?.('endpoint.paused', { tenantId, id, failures, pause_ms: pauseMs, code })
           },
@@ -124,6 +146,16 @@ export function createWebhookSender({
     },
     async close() {},
   }
+}
+
+/** What is posted. */
+function payloadOf(message: Message): { type: string; text: string } {
+  const type = 'application/json'
+  if (!isFree(message)) return { type, text: JSON.stringify(contentOf(webhookContent, message)) }
+  const { json, text } = contentOf(freeContent, message)
+  return text === undefined
+    ? { type, text: JSON.stringify(json) }
+    : { type: 'text/plain; charset=utf-8', text }
 }
 
 /** Statuses by which a receiver refuses the message itself: it seldom takes it later. */

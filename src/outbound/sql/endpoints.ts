@@ -59,11 +59,13 @@ export interface EndpointTarget {
 /** Endpoints that a lost secret disables. */
 const DISABLED = "enabled = false, disabled_reason = 'its secret was lost'"
 
-/** Where endpoints have secrets. */
+/** Where webhooks have secrets. */
 export const ENDPOINT_SECRETS: readonly SecretColumn[] = [
   { table: 'endpoint_secrets', column: 'secret', key: ['endpoint_id'], form: 'text', lost: 'renewed' },
   { table: 'endpoints', column: 'token', key: ['id'], form: 'text', lost: DISABLED },
   { table: 'endpoints', column: 'headers', key: ['id'], form: 'object', lost: DISABLED },
+  { table: 'tenant_webhook_secrets', column: 'secret', key: ['tenant_id'], form: 'text', lost: 'renewed' },
+  { table: 'message_headers', column: 'headers', key: ['message_id'], form: 'object', lost: 'lost = true' },
 ]
 
 /** `sealed` and `opened`: a token, header values and signing secrets of one endpoint as they are stored, and as they are. */

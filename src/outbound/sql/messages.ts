@@ -1,4 +1,5 @@
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
+import { type Headers, insertHeaders } from './message-headers.ts'
 
 export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed' | 'expired' | 'cancelled'
 
@@ -65,7 +66,10 @@ export type FreshMessage = Pick<
   | 'callId'
   | 'queue'
   | 'createdAt'
->
+> & {
+  /** Of a webhook to a URL, as they are stored. */
+  headers?: Headers
+}
 
 /**
  * Inserts messages in one statement; each starts as `pending` with a job of the same id. Resolves with the new ids:
@@ -86,7 +90,12 @@ export async function insertMessages(
      on conflict do nothing returning id`,
     [asJsonb(messages)],
   )
-  return new Set(rows.map((row) => row.id))
+  const inserted = new Set(rows.map((row) => row.id))
+  const withHeaders = messages.flatMap(({ id, headers }) =>
+    headers && inserted.has(id) ? [{ id, headers }] : [],
+  )
+  if (withHeaders.length > 0) await insertHeaders(database, withHeaders)
+  return inserted
 }
 
 export function findByKeys(
