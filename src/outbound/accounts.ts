@@ -1,7 +1,7 @@
 import { MAIN_TENANT } from '../directory/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import { undelivered } from '../platform/http-client/index.ts'
-import type { Querier } from '../platform/postgres/index.ts'
+import { createLastKnown, type Querier } from '../platform/postgres/index.ts'
 import {
   INSTANCE_FORMS,
   type TwilioSecrets,
@@ -95,11 +95,17 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
   const ownOf = <C extends Carrier>(tenantId: string, carrier: C, id: string): Account<C> | undefined =>
     tenantId === MAIN_TENANT && id === MAIN_INSTANCE ? environment[carrier] : undefined
 
+  const lastKnown = createLastKnown<Awaited<ReturnType<typeof findInstance>>>()
+
   return {
-    /** Undefined if there is none, or it is disabled. Throws INSTANCE_INVALID, and DATABASE_… as a DeliveryError. */
+    /**
+     * Undefined if there is none, or it is disabled; while the database is away as it was last. Throws INSTANCE_INVALID, and
+     * DATABASE_… as a DeliveryError.
+     */
     async find<C extends Carrier>(tenantId: string, carrier: C, id: string): Promise<Account<C> | undefined> {
       const known = ownOf(tenantId, carrier, id)
-      const row = await findInstance(database, tenantId, carrier, id).catch((error) => {
+      const key = JSON.stringify([tenantId, carrier, id])
+      const row = await lastKnown(key, () => findInstance(database, tenantId, carrier, id)).catch((error) => {
         const { code, details } = asPorteiroError(error)
         // the operator's account needs no database; a row that cannot be decrypted still replaces it
         if (known && code !== 'SECRET_UNREADABLE') return undefined

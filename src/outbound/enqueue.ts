@@ -13,6 +13,11 @@ const BATCH = 500
 const BATCH_BYTES = 4 * 1024 * 1024
 /** ms that a direct send waits for a hanging database, where the receiver recognises a second copy by its id. */
 const DIRECT_STORE_MS = 1000
+/**
+ * ms for which the job waits of a message that is stored and then sent past the queue; longer than the journal of a process that died is
+ * left alone, so that no worker sends what that process may have sent.
+ */
+const DIRECT_LEASE_MS = 10 * 60_000
 
 /** Result of enqueuing a message. */
 export interface Enqueued {
@@ -20,6 +25,8 @@ export interface Enqueued {
   status: MessageStatus
   /** The tenant already has a message with this key; `id` is that message's. */
   duplicate: boolean
+  /** It was sent past the queue; whether its receiver may get a second copy. */
+  direct?: { duplicatePossible: boolean }
 }
 
 /** A message's job: the message's id, and the group and priority for the queue. */
@@ -102,24 +109,35 @@ interface EnqueueOptions {
   database: Database
   queue: Queue
   defaults: MessageDefaults
-  /** Sends past the queue while Postgres is away; undefined: messages wait for it. */
-  sendDirectly: ((message: FreshMessage) => Promise<Enqueued>) | undefined
+  /** Sends past the queue; undefined: messages wait for Postgres. */
+  direct:
+    | { sendDirectly: (message: FreshMessage, options?: { stored?: boolean }) => Promise<Enqueued> }
+    | undefined
   /** Announces a change of a message's delivery in this process. */
   publish: (fact: DeliveryFact) => void
   now: () => number
 }
 
 /** The one way into the queue. */
-export function createEnqueue({ database, queue, defaults, sendDirectly, publish, now }: EnqueueOptions) {
+export function createEnqueue({ database, queue, defaults, direct, publish, now }: EnqueueOptions) {
+  /** Errors after which the messages may be stored all the same: they came after the last query, during the commit. */
+  const inDoubt = new WeakSet<object>()
+  const store = async (messages: readonly FreshMessage[], startAfter?: Date): Promise<Enqueued[]> => {
+    let committing = false
+    try {
+      return await database.transaction(async (transaction) => {
+        const written = await writeMessages(queue, transaction, messages, startAfter)
+        committing = true
+        return written
+      })
+    } catch (error) {
+      if (committing) inDoubt.add(error as object)
+      throw error
+    }
+  }
+
   const batcher = createBatcher<Prepared, Enqueued>({
-    run: (prepared) =>
-      database.transaction((transaction) =>
-        writeMessages(
-          queue,
-          transaction,
-          prepared.map(({ message }) => message),
-        ),
-      ),
+    run: (prepared) => store(prepared.map(({ message }) => message)),
     max: BATCH,
     weight: { of: ({ bytes }) => bytes, max: BATCH_BYTES },
     splitsAfter: (error) => !isDatabaseAway(error),
@@ -128,9 +146,10 @@ export function createEnqueue({ database, queue, defaults, sendDirectly, publish
   /** Stores the message, or sends it at once when Postgres is away. */
   const storeOrSend = async (
     prepared: Prepared,
-    send: NonNullable<typeof sendDirectly>,
+    { sendDirectly }: NonNullable<typeof direct>,
   ): Promise<Enqueued> => {
     const { message } = prepared
+    let mayBeStored: boolean
     try {
       const stored = batcher.add(prepared)
       if (!isIdempotent(message.channel)) return await stored
@@ -138,26 +157,58 @@ export function createEnqueue({ database, queue, defaults, sendDirectly, publish
       if (inTime) return inTime
       // if the insert succeeds after all, it has the same id, and reconciling joins the two
       stored.catch(() => {})
+      mayBeStored = true
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error
+      mayBeStored = inDoubt.has(error as object)
+    }
+    return withDoubt(await sendDirectly(message), mayBeStored || message.idempotencyKey !== null)
+  }
+
+  /** Sends the message at once, and stores it first if it can: a known idempotency key sends nothing. */
+  const sendNow = async (
+    { message }: Prepared,
+    { sendDirectly }: NonNullable<typeof direct>,
+  ): Promise<Enqueued> => {
+    let stored: Enqueued | undefined
+    try {
+      stored = (await store([message], new Date(now() + DIRECT_LEASE_MS)))[0]!
     } catch (error) {
       if (!isDatabaseAway(error)) throw error
     }
-    return send(message)
+    if (stored?.duplicate) return stored
+    try {
+      const sent = await sendDirectly(message, { stored: stored !== undefined })
+      // only the database knows a key that was used before
+      return stored ? sent : withDoubt(sent, message.idempotencyKey !== null)
+    } catch (error) {
+      if (!stored) throw error
+      // it was not sent, so its job need not wait
+      await queue.remove(message.queue, [message.id])
+      await queue.enqueue(message.queue, [jobOf(message, message.id)])
+      return stored
+    }
   }
 
   /**
    * Resolves when the message is committed, or, with a transaction, when it is part of that. Messages enqueued at the same
-   * time share a transaction. `fallback: 'direct'` sends at once when Postgres is away. Throws MESSAGE_INVALID,
-   * DATABASE_UNREACHABLE, and with the fallback CHANNEL_UNAVAILABLE, FALLBACK_UNWRITABLE.
+   * time share a transaction. `fallback: 'direct'` sends at once while Postgres is away, `useQueue: false` also while it is there.
+   * Throws MESSAGE_INVALID, DATABASE_UNREACHABLE, and past the queue CHANNEL_UNAVAILABLE, FALLBACK_UNWRITABLE.
    */
   return async (
     message: NewMessage,
-    { transaction, fallback }: { transaction?: Transaction; fallback?: 'direct' } = {},
+    {
+      transaction,
+      fallback,
+      useQueue = true,
+    }: { transaction?: Transaction; fallback?: 'direct'; useQueue?: boolean } = {},
   ): Promise<Enqueued> => {
     const prepared = prepare(message, defaults, now())
     const fresh = prepared.message
     let enqueued: Enqueued
     if (transaction) enqueued = (await writeMessages(queue, transaction, [fresh]))[0]!
-    else if (fallback === 'direct' && sendDirectly) enqueued = await storeOrSend(prepared, sendDirectly)
+    else if (direct && !useQueue) enqueued = await sendNow(prepared, direct)
+    else if (direct && fallback) enqueued = await storeOrSend(prepared, direct)
     else enqueued = await batcher.add(prepared)
     if (!enqueued.duplicate) {
       const { id: messageId, tenantId, channel, callId } = fresh
@@ -166,4 +217,8 @@ export function createEnqueue({ database, queue, defaults, sendDirectly, publish
     }
     return enqueued
   }
+}
+
+function withDoubt(sent: Enqueued, mayBeStored: boolean): Enqueued {
+  return mayBeStored && sent.direct ? { ...sent, direct: { duplicatePossible: true } } : sent
 }

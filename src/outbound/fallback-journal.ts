@@ -10,6 +10,8 @@ const ORPHANED_MS = 5 * 60_000
 /** One line of the journal. */
 export type Entry =
   | { kind: 'message'; message: FreshMessage }
+  /** It was not sent: it waits for the queue. */
+  | { kind: 'held'; id: string; at: string }
   | { kind: 'sent'; id: string; at: string; providerId?: string | undefined; status?: number | undefined }
   | {
       kind: 'refused'

@@ -1,21 +1,27 @@
 import { randomUUID } from 'node:crypto'
+import { createCache } from '../platform/cache.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { type Database, isDatabaseAway } from '../platform/postgres/index.ts'
 import type { Queue } from '../queue/index.ts'
 import { type Announce, isAnnounced } from './announcements.ts'
-import { type Enqueued, writeMessages } from './enqueue.ts'
+import { type Enqueued, jobOf, writeMessages } from './enqueue.ts'
 import { attempt } from './executor.ts'
 import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
-import type { ChannelSender, Message } from './message.ts'
+import { type ChannelSender, type Message, type MessageStatus, PRIORITY } from './message.ts'
 import { failureOf, isIdempotent, lastErrorOf } from './outcome.ts'
+import { createLocalLimits, type Rates } from './rate-limit.ts'
 import { type OutcomeRow, writeOutcomes } from './sql/attempts.ts'
 import type { FreshMessage } from './sql/messages.ts'
+import { listPauses, type PauseRow } from './sql/pauses.ts'
 
 /** ms between two runs of `reconcile`. */
 const RECONCILE_MS = 5000
 /** ms for a direct attempt: a caller waits for it. */
 const DIRECT_ATTEMPT_MS = 10_000
+/** ms for which the idempotency keys of direct sends are known here, and most of them. */
+const KEY_MS = 60 * 60_000
+const MAX_KEYS = 100_000
 
 interface FallbackOptions {
   database: Database
@@ -23,6 +29,7 @@ interface FallbackOptions {
   /** DATA_DIR/fallback */
   directory: string
   senders: () => readonly ChannelSender[]
+  rates: Rates
   node: string
   announce: Announce
   log: Logger
@@ -30,17 +37,49 @@ interface FallbackOptions {
 
 /**
  * Sends past the queue while Postgres is away. Each message is on the disk before it leaves. When Postgres is back it
- * becomes an ordinary message: sent, or enqueued for its next attempt. Rate limits do not apply meanwhile.
+ * becomes an ordinary message: sent, or enqueued for its next attempt. Each process counts the rate of an account by itself; what is above
+ * it, or paused as far as this process knows, waits on the disk for the queue.
  */
 export function createFallback(options: FallbackOptions) {
-  const { database, queue, directory, senders, node, announce, log } = options
+  const { database, queue, directory, senders, rates, node, announce, log } = options
   const journal = createFallbackJournal(directory)
+  const limits = createLocalLimits(rates)
+  const byKey = createCache<Promise<Enqueued>>(MAX_KEYS)
+  let pauses: readonly PauseRow[] | undefined
 
-  const sendDirectly = async (fresh: FreshMessage): Promise<Enqueued> => {
+  const readPauses = async () => {
+    pauses = await listPauses(database)
+  }
+  const firstPauses = readPauses().catch(() => {})
+  /** Before the first look at the pauses, everything might be paused. */
+  const isHeld = async ({ tenantId, instanceId, channel, priority }: FreshMessage) =>
+    (priority < PRIORITY.critical &&
+      (!pauses || pauses.some((pause) => pause.tenantId === null || pause.tenantId === tenantId))) ||
+    !(await limits.take({ tenantId, instanceId, channel }))
+
+  /**
+   * Sends the message; a second one with the key of one that this process has sent is not sent. Of a `stored` one the result is written at
+   * once, if Postgres lets it.
+   */
+  const sendDirectly = async (fresh: FreshMessage, { stored = false } = {}): Promise<Enqueued> => {
+    if (fresh.idempotencyKey === null || stored) return send(fresh, stored)
+    const key = JSON.stringify([fresh.tenantId, fresh.idempotencyKey])
+    const known = byKey.get(key)
+    if (known) return { ...(await known), duplicate: true }
+    const sending = send(fresh, false)
+    byKey.set(key, sending, KEY_MS)
+    sending.catch(() => byKey.delete(key))
+    return sending
+  }
+
+  const send = async (fresh: FreshMessage, stored: boolean): Promise<Enqueued> => {
     const sender = senders().find(({ channel }) => channel === fresh.channel)
     if (!sender) throw fail('CHANNEL_UNAVAILABLE', { channel: fresh.channel })
     const message: Message = { ...fresh, status: 'processing', attempts: 1, providerId: null }
+    await firstPauses
+    const held = await isHeld(fresh)
     const entry = await journal.during(fresh, async () => {
+      if (held) return { kind: 'held', id: fresh.id, at: new Date().toISOString() }
       const controller = new AbortController()
       const now = Date.now()
       const result = await attempt({
@@ -53,19 +92,24 @@ export function createFallback(options: FallbackOptions) {
       })
       const common = { id: fresh.id, at: new Date().toISOString() }
       if (result.ok) return { kind: 'sent', ...common, ...result.accepted }
-      const { code, message: reason, details, status, final } = failureOf(result.error, message)
+      const { code, message: reason, details, status, ...failure } = failureOf(result.error, message)
+      const final = failure.final || message.maxRetries === 0
       return { kind: 'refused', ...common, code, reason, details, status, final }
     })
     log.warn(
       { message_id: fresh.id, tenant: fresh.tenantId, channel: fresh.channel, result: entry.kind },
-      'the database is away: a message was sent past the queue',
+      'a message was sent past the queue',
     )
-    const status = entry.kind === 'sent' ? 'sent' : 'retrying'
-    return { id: fresh.id, status, duplicate: false }
+    // the journal has it, if this fails
+    if (stored) await record([{ kind: 'message', message: fresh }, entry]).catch(() => {})
+    const status = statusOf(entry)
+    // a refused attempt may have arrived, and its receiver recognises the copy that the queue sends
+    const duplicatePossible = status === 'retrying' && isIdempotent(fresh.channel)
+    return { id: fresh.id, status, duplicate: false, direct: { duplicatePossible } }
   }
 
-  const reconcileFile = async (file: string): Promise<number> => {
-    const entries = await readJournal(file)
+  /** Writes messages with their results; again does nothing. Resolves with the number of messages. */
+  const record = async (entries: readonly Entry[]): Promise<number> => {
     const messages = entries.flatMap((entry) => (entry.kind === 'message' ? [entry.message] : []))
     if (messages.length > 0) {
       await database.transaction(async (transaction) => {
@@ -83,6 +127,19 @@ export function createFallback(options: FallbackOptions) {
             over.map(({ id }) => id),
             transaction,
           )
+        // a message that was stored before it was sent has a job that waits for this
+        for (const { id, startAfter } of [
+          ...heldAmong(entries),
+          ...retriesOf(
+            outcomes.filter(({ id }) => written.has(id)),
+            own,
+          ),
+        ]) {
+          const message = own.find((one) => one.id === id)
+          if (!message) continue
+          await queue.remove(message.queue, [id], transaction)
+          await queue.enqueue(message.queue, [jobOf(message, id, startAfter)], transaction)
+        }
         const messageOf = (id: string) => messages.find((message) => message.id === id)!
         for (const [name, some] of Map.groupBy(dead, ({ id }) => messageOf(id).queue))
           await queue.enqueue(
@@ -105,8 +162,13 @@ export function createFallback(options: FallbackOptions) {
         await announce(transaction, changes)
       })
     }
-    await removeJournal(file)
     return messages.length
+  }
+
+  const reconcileFile = async (file: string): Promise<number> => {
+    const count = await record(await readJournal(file))
+    await removeJournal(file)
+    return count
   }
 
   let running: Promise<number> | undefined
@@ -122,6 +184,7 @@ export function createFallback(options: FallbackOptions) {
     return running
   }
   const timer = setInterval(() => {
+    readPauses().catch(() => {})
     reconcile().catch((error) => {
       if (!isDatabaseAway(error))
         log.warn({ reason: reasonOf(error) }, 'cannot reconcile the messages sent past the queue')
@@ -152,8 +215,27 @@ function uncertainties(entries: readonly Entry[]): Entry[] {
   })
 }
 
+interface Waiting {
+  id: string
+  startAfter: Date | undefined
+}
+
+const heldAmong = (entries: readonly Entry[]): Waiting[] =>
+  entries.flatMap((entry) => (entry.kind === 'held' ? [{ id: entry.id, startAfter: undefined }] : []))
+
+const retriesOf = (outcomes: readonly OutcomeRow[], messages: readonly FreshMessage[]): Waiting[] =>
+  outcomes.flatMap(({ id, at, status }) => {
+    const { retryDelayMs = 0 } = messages.find((message) => message.id === id) ?? {}
+    return status === 'retrying' ? [{ id, startAfter: new Date(at.getTime() + retryDelayMs) }] : []
+  })
+
+function statusOf(entry: Entry): MessageStatus {
+  if (entry.kind === 'refused') return entry.final ? 'failed' : 'retrying'
+  return entry.kind === 'sent' ? 'sent' : 'pending'
+}
+
 function rowsOf(entry: Entry, messages: readonly FreshMessage[]): OutcomeRow[] {
-  if (entry.kind === 'message') return []
+  if (entry.kind === 'message' || entry.kind === 'held') return []
   const message = messages.find(({ id }) => id === entry.id)
   if (!message) return []
   const common = {

@@ -3,7 +3,6 @@ import { lookup as dnsLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { freeWebhooksOf, type FreeWebhooks as Reach } from '../directory/index.ts'
-import { createCache } from '../platform/cache.ts'
 import { fail } from '../platform/errors.ts'
 import {
   createEgressGuard,
@@ -12,15 +11,13 @@ import {
   type HttpClient,
   undelivered,
 } from '../platform/http-client/index.ts'
-import { type Database, isDatabaseAway, secretsOf } from '../platform/postgres/index.ts'
+import { createLastKnown, type Database, secretsOf } from '../platform/postgres/index.ts'
 import type { Message } from './message.ts'
 import { findHeaders, openHeaders } from './sql/message-headers.ts'
 import { tenantSecrets } from './sql/tenant-webhook-secrets.ts'
 
 /** ms for which the addresses of a forbidden host count. */
 const ADDRESSES_MS = 10_000
-/** Tenants whose switch and secrets are cached, for the time without a database. */
-const CACHED = 10_000
 
 /** Whether a webhook goes to a URL instead of an endpoint. */
 export const isFree = ({ channel, to }: Pick<Message, 'channel' | 'to'>): boolean =>
@@ -49,9 +46,9 @@ export type FreeWebhooks = ReturnType<typeof createFreeWebhooks>
  */
 export function createFreeWebhooks(options: FreeWebhooksOptions) {
   const { database, allow, own, gateUrls, resolve = dnsLookup as unknown as LookupFunction } = options
-  const tenants = createCache<{ reach: Reach; secrets: string[] }>(CACHED)
+  const lastTenant = createLastKnown<{ reach: Reach; secrets: string[] }>()
+  const lastUrls = createLastKnown<readonly string[]>()
   let names = new Set<string>()
-  let namesKnown = false
   let addresses = new Set<string>()
   let addressesAt = Number.NEGATIVE_INFINITY
 
@@ -88,15 +85,10 @@ export function createFreeWebhooks(options: FreeWebhooksOptions) {
   const clients = { public: clientOf([]), allowed: clientOf(allow) }
 
   const refreshForbidden = async (): Promise<void> => {
-    try {
-      const urls = [...(await gateUrls()), ...(own ? [own.url] : [])]
-      const found = new Set(urls.map((url) => nameOf(new URL(url).hostname)))
-      if (!namesKnown || [...found].some((name) => !names.has(name))) addressesAt = Number.NEGATIVE_INFINITY
-      names = found
-      namesKnown = true
-    } catch (error) {
-      if (!namesKnown || !isDatabaseAway(error)) throw error
-    }
+    const urls = [...(await lastUrls('', gateUrls)), ...(own ? [own.url] : [])]
+    const found = new Set(urls.map((url) => nameOf(new URL(url).hostname)))
+    if ([...found].some((name) => !names.has(name))) addressesAt = Number.NEGATIVE_INFINITY
+    names = found
     if (performance.now() - addressesAt < ADDRESSES_MS) return
     const all = await Promise.all([...names].map(addressesOf))
     addresses = new Set(all.flat().map(addressOf))
@@ -112,21 +104,12 @@ export function createFreeWebhooks(options: FreeWebhooksOptions) {
       )
     })
 
-  const tenantOf = async (id: string): Promise<{ reach: Reach; secrets: string[] }> => {
-    try {
+  const tenantOf = (id: string) =>
+    lastTenant(id, async () => {
       const reach = await freeWebhooksOf(database, id)
-      const known = {
-        reach,
-        secrets: reach === 'off' ? [] : (await tenantSecrets(database, id)).map(({ secret }) => secret),
-      }
-      tenants.set(id, known)
-      return known
-    } catch (error) {
-      const known = isDatabaseAway(error) ? tenants.get(id) : undefined
-      if (known) return known
-      throw error
-    }
-  }
+      const secrets = reach === 'off' ? [] : await tenantSecrets(database, id)
+      return { reach, secrets: secrets.map(({ secret }) => secret) }
+    })
 
   return {
     /** Refuses a URL to which nothing can go. Errors: FREE_WEBHOOKS_OFF, FREE_WEBHOOK_HOST, EGRESS_REFUSED. */

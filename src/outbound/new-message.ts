@@ -3,7 +3,6 @@ import { z } from 'zod'
 import type { RecordingName } from '../../machines/index.ts'
 import { fail, PorteiroError } from '../platform/errors.ts'
 import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
-import type { Querier } from '../platform/postgres/index.ts'
 import type { Secrets } from '../platform/secrets.ts'
 import type { MessageQueue } from '../queue/index.ts'
 import type { Accounts } from './accounts.ts'
@@ -11,7 +10,7 @@ import { cloudMessage } from './cloud.ts'
 import { headerRefusal, webhookUrl } from './forms.ts'
 import { type FreeWebhooks, isFree } from './free-webhooks.ts'
 import { CHANNELS, type Channel, type Message, type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
-import { findEndpoint } from './sql/endpoints.ts'
+import type { EndpointTargets } from './sql/endpoints.ts'
 import { sealHeaders } from './sql/message-headers.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
@@ -204,7 +203,7 @@ export function prepare(
 }
 
 interface AdmissionOptions {
-  database: Querier
+  endpoints: EndpointTargets
   accounts: Pick<Accounts, 'find'>
   /** Finds a gate of the tenant that is enabled. */
   gates: { find(tenantId: string, id: string): Promise<unknown> }
@@ -222,7 +221,7 @@ export type Admission = ReturnType<typeof createAdmission>
  * FreeWebhooks.admit. A disabled
  * endpoint passes: it may be enabled again.
  */
-export function createAdmission({ database, accounts, gates, ownEndpoint, free }: AdmissionOptions) {
+export function createAdmission({ endpoints, accounts, gates, ownEndpoint, free }: AdmissionOptions) {
   return async (message: NewMessage): Promise<void> => {
     const { tenantId, instanceId = 'default', channel, to, body, headers } = message
     const problems = formProblems(message)
@@ -238,7 +237,7 @@ export function createAdmission({ database, accounts, gates, ownEndpoint, free }
     if (refusal) throw fail('HEADER_REFUSED', refusal)
     if (goesToUrl) await free.admit(tenantId, to)
     else if (channel === 'webhook') {
-      const known = to === OWN_ENDPOINT ? ownEndpoint : await findEndpoint(database, tenantId, to)
+      const known = to === OWN_ENDPOINT ? ownEndpoint : await endpoints.find(tenantId, to)
       if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     } else if (channel === 'gate') {
       if (!(await gates.find(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })

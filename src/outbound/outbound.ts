@@ -92,7 +92,8 @@ export async function createOutbound(options: OutboundOptions) {
   const changes = createChanges({ database, queue, announce })
   const pauses = createPauses({ database, queue })
   const fallback =
-    options.fallback && createFallback({ database, queue, node, announce, log, ...options.fallback })
+    options.fallback &&
+    createFallback({ database, queue, rates: options.rates ?? {}, node, announce, log, ...options.fallback })
   const listeners = new Set<(fact: DeliveryFact) => void>()
   const handlers = new Map<string, JobHandler>()
 
@@ -110,7 +111,7 @@ export async function createOutbound(options: OutboundOptions) {
     database,
     queue,
     defaults,
-    sendDirectly: fallback?.sendDirectly,
+    direct: fallback,
     publish,
     now,
   })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import { type Database, translate } from '../platform/postgres/index.ts'
 import type { Channel, Message } from './message.ts'
 
@@ -46,6 +46,33 @@ export function createRateLimits({ database, rates }: { database: Database; rate
         if (refused instanceof RateLimiterRes) return Math.max(MIN_WAIT_MS, refused.msBeforeNext)
         throw translate(refused, {})
       }
+    },
+  }
+}
+
+/** Counts in this process, while there is no database to count in. */
+export function createLocalLimits(rates: Rates) {
+  const limiters = new Map(
+    Object.entries(rates).map(([channel, points]) => [
+      channel,
+      new RateLimiterMemory({ points, duration: WINDOW_SECONDS }),
+    ]),
+  )
+  return {
+    /** Whether the message may be sent now; then it is counted. */
+    async take({
+      tenantId,
+      instanceId,
+      channel,
+    }: Pick<Message, 'tenantId' | 'instanceId' | 'channel'>): Promise<boolean> {
+      const limiter = limiters.get(channel)
+      return (
+        !limiter ||
+        limiter.consume(keyOf(tenantId, instanceId)).then(
+          () => true,
+          () => false,
+        )
+      )
     },
   }
 }

@@ -13,6 +13,7 @@ import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.
 import { createEndpointBreaker } from './endpoint-breaker.ts'
 import { createFreeWebhooks } from './free-webhooks.ts'
 import type { ChannelSender } from './message.ts'
+import { createEndpointTargets } from './sql/endpoints.ts'
 import { encodeVoice } from './voice.ts'
 
 interface SendersOptions {
@@ -37,6 +38,7 @@ export function createSenders(options: SendersOptions) {
   const { database, channels, publicUrl, recordings, gateUrls, windowOpen, onTrouble, log } = options
   const http = createHttpClient({ allow: channels.egressAllow })
   const free = createFreeWebhooks({ database, allow: channels.egressAllow, own: channels.webhook, gateUrls })
+  const endpoints = createEndpointTargets({ database })
   const accounts = createAccounts({ database, own: channels })
   /** Of another tenant's call there is none, whoever wrote the message and whenever it is sent. */
   const recording = async (callId: string, name: RecordingName, tenantId: string) => {
@@ -51,6 +53,7 @@ export function createSenders(options: SendersOptions) {
     createWebhookSender({
       database,
       http,
+      endpoints,
       free,
       breaker: createEndpointBreaker({ database, log }),
       own: channels.webhook,
@@ -64,6 +67,7 @@ export function createSenders(options: SendersOptions) {
     senders,
     http,
     accounts,
+    endpoints,
     free,
     async close(): Promise<void> {
       await Promise.all(senders.map((sender) => sender.close()))

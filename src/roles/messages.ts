@@ -59,7 +59,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     log,
   })
   owner.defer(() => ways.close())
-  const { accounts, free, http } = ways
+  const { accounts, endpoints, free, http } = ways
   const targets = createGateTargets({ database })
   const gateSender = createGateSender({
     database,
@@ -124,5 +124,16 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   owner.defer(() => approvals.settled())
 
   const enqueueJobs = createEnqueueJobs(outbound.queue)
-  return { outbound, accounts, free, senders, targets, callEvents, decisions, approvals, enqueueJobs }
+  return {
+    outbound,
+    accounts,
+    endpoints,
+    free,
+    senders,
+    targets,
+    callEvents,
+    decisions,
+    approvals,
+    enqueueJobs,
+  }
 }

@@ -67,7 +67,7 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     outbound: messages.outbound,
     accounts: messages.accounts,
     admit: createAdmission({
-      database,
+      endpoints: messages.endpoints,
       accounts: messages.accounts,
       gates: messages.targets,
       ownEndpoint: config.channels.webhook !== undefined,

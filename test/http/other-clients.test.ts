@@ -52,7 +52,7 @@ async function openWhole(rig: Rig) {
   const seen = watch(outbound)
   startWorker(rig, outbound, ways.senders)
   const admit = createAdmission({
-    database,
+    endpoints: ways.endpoints,
     accounts: ways.accounts,
     gates: createGateTargets({ database }),
     ownEndpoint: false,

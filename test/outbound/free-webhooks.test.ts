@@ -7,6 +7,7 @@ import { createWebhookSender } from '../../src/outbound/channels/webhook.ts'
 import { createEndpointBreaker } from '../../src/outbound/endpoint-breaker.ts'
 import { createAdmission, isFree } from '../../src/outbound/index.ts'
 import type { Message } from '../../src/outbound/message.ts'
+import { createEndpointTargets } from '../../src/outbound/sql/endpoints.ts'
 import { sealHeaders } from '../../src/outbound/sql/message-headers.ts'
 import { rotateTenantSecret, tenantSecrets } from '../../src/outbound/sql/tenant-webhook-secrets.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -25,6 +26,7 @@ async function openSender(rig: Rig, options: FreeOptions = {}) {
   const log = silentLog()
   const free = openFree(rig, database, options)
   const sender = createWebhookSender({
+    endpoints: createEndpointTargets({ database }),
     database,
     http: openClient(rig),
     free,
@@ -169,7 +171,7 @@ test('from the post to the receiver, and what is refused', async (rig) => {
   const seen = watch(outbound)
   startWorker(rig, outbound, [sender])
   const admit = createAdmission({
-    database,
+    endpoints: createEndpointTargets({ database }),
     accounts: createAccounts({ database, own: {} }),
     gates: createGateTargets({ database }),
     ownEndpoint: false,

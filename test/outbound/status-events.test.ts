@@ -4,7 +4,7 @@ import { createEndpointBreaker } from '../../src/outbound/endpoint-breaker.ts'
 import { createFailurePost } from '../../src/outbound/index.ts'
 import type { NewMessage } from '../../src/outbound/message.ts'
 import { applyReceipts } from '../../src/outbound/receipts.ts'
-import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
+import { createEndpoint, createEndpointTargets } from '../../src/outbound/sql/endpoints.ts'
 import { insertReceipts } from '../../src/outbound/sql/receipts.ts'
 import { DeliveryError } from '../../src/platform/http-client/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -52,6 +52,7 @@ async function openHouse(rig: Rig) {
     return { providerId: `wamid.${++count}` }
   })
   const webhook = createWebhookSender({
+    endpoints: createEndpointTargets({ database }),
     database,
     http,
     free: openFree(rig, database),

@@ -8,6 +8,7 @@ import type { Message } from '../../src/outbound/message.ts'
 import { OWN_ENDPOINT } from '../../src/outbound/message.ts'
 import {
   createEndpoint,
+  createEndpointTargets,
   deleteEndpoint,
   endpointsFor,
   findEndpoint,
@@ -62,6 +63,7 @@ function openSender(
   const http = openClient(rig)
   const make = () =>
     createWebhookSender({
+      endpoints: createEndpointTargets({ database }),
       database,
       http,
       free: openFree(rig, database),

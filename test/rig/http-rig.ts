@@ -13,6 +13,7 @@ import { createKey, type Scope } from '../../src/http/sql/keys.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
 import { createFreeWebhooks } from '../../src/outbound/free-webhooks.ts'
 import { createAdmission } from '../../src/outbound/new-message.ts'
+import { createEndpointTargets } from '../../src/outbound/sql/endpoints.ts'
 import { changeMessages, findMessage, lockMatching } from '../../src/outbound/sql/messages.ts'
 import { addPause, deletePause, listPauses } from '../../src/outbound/sql/pauses.ts'
 import { fail } from '../../src/platform/errors.ts'
@@ -131,7 +132,7 @@ export async function openSite(
     outbound: outboundOn(database),
     accounts: createAccounts({ database, own: {} }),
     admit: createAdmission({
-      database,
+      endpoints: createEndpointTargets({ database }),
       accounts: createAccounts({ database, own: {} }),
       gates: createGateTargets({ database }),
       ownEndpoint: false,

@@ -19,7 +19,7 @@ import {
   readCloudPost,
 } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
-import type { Database } from '../../platform/postgres/index.ts'
+import { createLastKnown, type Database } from '../../platform/postgres/index.ts'
 import { maySee, tenantOf, tenantsOf } from '../auth.ts'
 import { pageOf, paging, readCursor } from '../cursor.ts'
 import * as schemas from '../schemas/index.ts'
@@ -128,7 +128,14 @@ const newMessageFields = z.strictObject({
   instance_id: foreignId.optional().meta({ description: 'Instead of instanceId.' }),
   max_retries: z.number().optional().meta({ type: 'integer', description: 'Instead of maxRetries.' }),
   retry_delay: z.number().optional().meta({ description: 'Seconds, instead of retryDelayMs.' }),
-  use_queue: z.boolean().optional().meta({ description: 'Accepted; every message goes through the queue.' }),
+  use_queue: z
+    .boolean()
+    .optional()
+    .meta({ description: 'false: the message is sent at once, before the answer; not a command to a gate.' }),
+  fallback: z.enum(['direct', 'none']).optional().meta({
+    description:
+      'While the database is away: direct (default) sends the message at once, none refuses it with DATABASE_UNREACHABLE.',
+  }),
 })
 
 /** Names that programs for other queues use, beside ours. */
@@ -150,6 +157,10 @@ const newMessage = newMessageFields.superRefine((given, context) => {
     if (has.length === 0 && (own === 'to' || own === 'body')) problem(own, 'is missing')
   }
   if (given.channel === undefined && given.phone === undefined) problem('channel', 'is missing')
+  if (given.use_queue === false && given.channel === 'gate')
+    problem('use_queue', 'a command to a gate always goes through the queue')
+  if (given.use_queue === false && given.fallback === 'none')
+    problem('fallback', 'forbids what use_queue asks')
   const { body } = given
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body)
   if (body !== undefined && !isObject && !goesToUrl(given)) problem('body', 'must be an object')
@@ -167,6 +178,7 @@ function inOwnNames({
   max_retries,
   retry_delay,
   use_queue: _,
+  fallback: __,
   ...own
 }: z.output<typeof newMessage>) {
   const { body } = own
@@ -196,10 +208,13 @@ export async function messageRoutes(
     return message
   }
 
+  const lastTenant = createLastKnown<Awaited<ReturnType<typeof findTenant>>>()
+
   /** A telephone number in E.164; ids that messengers give to people stay as they are. */
   const personOf = async (tenantId: string, to: string): Promise<string> => {
     if (to.includes('@') || /^[A-Z]{2}\./.test(to)) return to
-    const { country = DEFAULT_COUNTRY } = (await findTenant(database, tenantId)) ?? {}
+    const { country = DEFAULT_COUNTRY } =
+      (await lastTenant(tenantId, () => findTenant(database, tenantId))) ?? {}
     const number = readNumber(to, country)
     if (number !== undefined) return to.startsWith('whatsapp:') ? `whatsapp:${number}` : number
     const problems = [`to: ${numberProblem(country)}`]
@@ -230,7 +245,8 @@ export async function messageRoutes(
       config: { scope: 'operate' },
       bodyLimit: MESSAGE_LIMIT,
       schema: {
-        summary: 'Enqueues a message; a second one with the same idempotency key is not created',
+        summary:
+          'Enqueues a message, or sends it at once; a second one with the same idempotency key is not created',
         body: newMessage,
         response: { 202: schemas.enqueued },
       },
@@ -246,8 +262,18 @@ export async function messageRoutes(
       const message = { ...body, to, tenantId } as NewMessage
       await demandOwn(request, message)
       await admit(message)
-      const enqueued = await outbound.enqueue(message)
-      return reply.status(202).send({ ...enqueued, success: true, via_queue: true, message_id: enqueued.id })
+      const { use_queue: useQueue = true, fallback = 'direct' } = request.body
+      const { direct, ...enqueued } = await outbound.enqueue(message, {
+        useQueue,
+        ...(fallback === 'direct' && message.channel !== 'gate' && { fallback }),
+      })
+      return reply.status(202).send({
+        ...enqueued,
+        success: enqueued.status !== 'failed',
+        via_queue: direct === undefined,
+        ...(direct && { duplicate_possible: direct.duplicatePossible }),
+        message_id: enqueued.id,
+      })
     },
   )
 

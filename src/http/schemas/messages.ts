@@ -68,8 +68,12 @@ export const enqueued = z.object({
   id: z.string(),
   status: messageStatus,
   duplicate: z.boolean(),
-  success: z.literal(true),
+  /** False only for a message that was sent at once, and refused for good. */
+  success: z.boolean(),
+  /** False: it was sent at once, or waits on the disk of this process for the database. */
   via_queue: z.boolean(),
+  /** Only with `via_queue` false: the receiver may get a second copy. */
+  duplicate_possible: z.boolean().optional(),
   /** The same as `id`. */
   message_id: z.string(),
 })

@@ -6,7 +6,7 @@ import type { EndpointBreaker } from '../endpoint-breaker.ts'
 import { type FreeWebhooks, isFree, originOf } from '../free-webhooks.ts'
 import { type Attempt, type ChannelSender, type Message, OWN_ENDPOINT } from '../message.ts'
 import { contentOf, freeContent, webhookContent } from '../new-message.ts'
-import { disableEndpoint, type EndpointTarget, findTarget } from '../sql/endpoints.ts'
+import { disableEndpoint, type EndpointTarget, type EndpointTargets } from '../sql/endpoints.ts'
 
 /** ms for one post. */
 const POST_MS = 10_000
@@ -14,6 +14,7 @@ const POST_MS = 10_000
 export interface WebhookOptions {
   database: Querier
   http: HttpClient
+  endpoints: EndpointTargets
   /** Webhooks to URLs. */
   free: Pick<FreeWebhooks, 'targetOf'>
   breaker: EndpointBreaker
@@ -49,6 +50,7 @@ type Target = Pick<EndpointTarget, 'url' | 'token' | 'secrets' | 'retry4xx'> & {
 export function createWebhookSender({
   database,
   http,
+  endpoints,
   free,
   breaker,
   own,
@@ -72,7 +74,7 @@ export function createWebhookSender({
       const { url, token = null, header: tokenHeader = common.tokenHeader } = own
       return { ...common, url, token, tokenHeader, headers: {}, secrets: [], trusted: true }
     }
-    const found = await findTarget(database, tenantId, to)
+    const found = await endpoints.find(tenantId, to)
     if (!found) throw undelivered('ENDPOINT_UNKNOWN', { endpoint: to }, { final: true })
     if (!found.enabled) {
       const reason = found.disabledReason ?? 'by its tenant'

@@ -1,5 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { type Database, type Querier, type SecretColumn, secretsOf } from '../../platform/postgres/index.ts'
+import {
+  createLastKnown,
+  type Database,
+  type Querier,
+  type SecretColumn,
+  secretsOf,
+} from '../../platform/postgres/index.ts'
 import type { Secrets } from '../../platform/secrets.ts'
 
 export const ENDPOINT_KINDS = ['standard', 'token'] as const
@@ -275,6 +281,18 @@ export async function findTarget(
     token: opened.token(token),
     headers: opened.headers(headers),
     secrets: secrets.map(opened.secret),
+  }
+}
+
+export type EndpointTargets = ReturnType<typeof createEndpointTargets>
+
+/** Endpoints for senders; while the database is away as they were last. */
+export function createEndpointTargets({ database }: { database: Querier }) {
+  const lastKnown = createLastKnown<EndpointTarget | undefined>()
+  return {
+    /** Undefined if the tenant has none with this id. Errors: SECRET_UNREADABLE. */
+    find: (tenantId: string, id: string) =>
+      lastKnown(JSON.stringify([tenantId, id]), () => findTarget(database, tenantId, id)),
   }
 }
 

@@ -6,6 +6,7 @@ export { CopyIn, CopyOut } from './copy.ts'
 export { type Database, openDatabase, type Querier, type Transaction } from './database.ts'
 export { openEmbedded } from './embedded/embedded.ts'
 export { asJsonb } from './jsonb.ts'
+export { createLastKnown } from './last-known.ts'
 export {
   appliedMigrations,
   migrate,
