@@ -25,7 +25,7 @@ const downOnly = floors.flatMap((rooms, at) =>
 )
 
 /** Tests that put the whole product together, and the parts that all tests share, enter any room. */
-const WHOLE = '^test/(rig|roles|asterisk|web|cli|scripts)/|^test/run\\.ts$|^bench/'
+const WHOLE = '^test/(rig|roles|asterisk|web|cli|scripts|chaos)/|^test/run\\.ts$|^(bench|chaos)/'
 
 const throughDoors = floors
   .flat()
@@ -79,7 +79,7 @@ module.exports = {
       name: 'product-does-not-import-tests',
       severity: 'error',
       from: { path: '^(src|machines)/' },
-      to: { path: '^(test|bench|scripts)/' },
+      to: { path: '^(test|bench|chaos|scripts)/' },
     },
     {
       name: 'only-declared-packages',

@@ -79,7 +79,7 @@ export async function tableOwners(): Promise<string[]> {
 export async function vainExports(): Promise<string[]> {
   const exported = new Map<string, Set<string>>()
   const used = new Map<string, Set<string>>()
-  for await (const file of glob('{src,machines,test,bench,scripts}/**/*.ts')) {
+  for await (const file of glob('{src,machines,test,bench,chaos,scripts}/**/*.ts')) {
     if (file.endsWith('.d.ts')) continue
     const text = await readFile(file, 'utf8')
     const names = new Set<string>()
@@ -131,7 +131,7 @@ const MAP = 'ARCHITECTURE.md'
 const MAP_LINES = 200
 /** A path from the root, as documents and comments write it. */
 const PATH =
-  /(?<![\w./*-])(?:src|machines|test|scripts|bench|migrations)\/[\w./-]+\.(?:ts|js|cjs|json|sql)\b/g
+  /(?<![\w./*-])(?:src|machines|test|scripts|bench|chaos|migrations)\/[\w./-]+\.(?:ts|js|cjs|json|sql)\b/g
 
 /** ARCHITECTURE.md draws the floors as they are, and counts each way's files right. */
 export async function houseMap(): Promise<string[]> {
@@ -215,7 +215,7 @@ export async function namedFiles(): Promise<string[]> {
   for await (const file of glob([
     '{ARCHITECTURE,CONTRIBUTING,README}.md',
     'docs/**/*.md',
-    '{src,machines,test,bench,scripts}/**/*.ts',
+    '{src,machines,test,bench,chaos,scripts}/**/*.ts',
   ]))
     for (const [line, text] of (await readFile(file, 'utf8')).split('\n').entries())
       for (const path of text.match(PATH) ?? [])

@@ -22,7 +22,8 @@ import { type Sounds, vocabularyOf } from './vocabulary.ts'
 
 export interface PhoneOptions {
   host?: string
-  port: number
+  /** Asked anew for each connection where it is a function: behind one address there may be several nodes. */
+  port: number | (() => number)
   /** The call's UUID; default: a new one. */
   id?: string
   /** Only a label; both roles behave the same in Asterisk. */
@@ -154,7 +155,7 @@ export function createPhone(options: PhoneOptions): Phone {
     const first = joined && pace && !dtx
     const hello = first ? Buffer.concat([uuid(id), SILENT_FRAME]) : uuid(id)
     line = createLine(
-      { host, port, hello },
+      { host, port: typeof port === 'function' ? port() : port, hello },
       {
         open() {
           connections++
