@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import * as assert from 'uvu/assert'
 import { type ActorOptions, createActor, SimulatedClock } from 'xstate'
 import { deadline } from '../../src/calls/index.ts'
+import { withTimeout } from '../../src/platform/time.ts'
 import { simulateTime } from '../rig/clock.ts'
 import { suite } from '../rig/rig.ts'
 
@@ -45,6 +48,30 @@ test('is never early, however far away', async () => {
   assert.is(await statusOf(actor), 'active')
   clock.increment(1)
   assert.is(await statusOf(actor), 'done')
+})
+
+test('after a standstill, an answer that has arrived meanwhile comes first', async (rig) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  rig.defer(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const connection = once(server, 'connection') as Promise<[Socket]>
+  const socket = connect(port, '127.0.0.1')
+  rig.defer(() => socket.destroy())
+  const [peer] = await connection
+  const order: string[] = []
+  const answered = once(socket, 'data').then(() => order.push('answer'))
+  const actor = wait(Date.now() + 100)
+  const over = new Promise<void>((resolve) => actor.subscribe({ complete: resolve })).then(() =>
+    order.push('deadline'),
+  )
+  const expired = withTimeout(100, new Promise(() => {})).then(() => order.push('timeout'))
+  // it leaves at once, and this process stands still until both are long over
+  peer.end('the answer')
+  const until = Date.now() + 400
+  while (Date.now() < until);
+  await Promise.all([answered, over, expired])
+  assert.is(order[0], 'answer')
 })
 
 test('leaves no timer when it is stopped', () => {
