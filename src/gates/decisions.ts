@@ -41,6 +41,8 @@ const CLOCKS_MS = 10 * 60_000
 const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
 /** ms for the database to keep a decision; then the disk does. */
 const KEEP_MS = 300
+/** ms for either of them; a disk may hang too. Then nobody hears of the decision, which may still become durable. */
+const DURABLE_MS = 3000
 /** ms between two looks for the gate's answer while a visitor waits for it, and between two looks for failures. */
 const LOOK_MS = 250
 const WATCH_MS = 5000
@@ -62,6 +64,8 @@ interface DecisionsOptions {
   mayLive: (instance: string) => boolean
   /** KEEP_MS, or more in tests. */
   keepMs?: number
+  /** DURABLE_MS, or another in tests. */
+  durableMs?: number
   log: Logger
 }
 
@@ -128,6 +132,7 @@ export async function openDecisions(options: DecisionsOptions) {
     instance,
     mayLive,
     keepMs = KEEP_MS,
+    durableMs = DURABLE_MS,
     log,
   } = options
   const disk = createDecisionJournal(options.directory, instance)
@@ -217,6 +222,9 @@ export async function openDecisions(options: DecisionsOptions) {
     }
     outbox.add(facts, () => moveToDatabase(order))
   }
+
+  /** Undefined when it takes too long: nobody waits for a disk that hangs. */
+  const inTime = (kept: Promise<true>) => withTimeout(durableMs, kept)
 
   const moveToDatabase = async (order: Order): Promise<void> => {
     if (!order.isStored) await store(order)
@@ -324,14 +332,20 @@ export async function openDecisions(options: DecisionsOptions) {
   const begin = async (call: DecidedCall): Promise<Order> => {
     const order = await orderFor(call)
     const facts = factsOf(order.fact)
-    await keep(order, facts)
     const { verdict, at } = call.decision
-    if (verdict !== 'authorized') return order
-    if (order.fact.command && !order.first && !order.isOlders) {
+    const kept = keep(order, facts).then((): true => {
+      if (verdict !== 'authorized' || !order.fact.command || order.first || order.isOlders) return true
       order.telling = tell(order, facts)
       // a visitor who leaves now never asks for the answer
       order.telling.catch(() => {})
+      return true
+    })
+    if (!(await inTime(kept))) {
+      // the gate is told as soon as it is durable, within the command's time
+      track(kept)
+      throw fail('FALLBACK_UNWRITABLE', { reason: 'neither the database nor the disk answers' })
     }
+    if (verdict !== 'authorized') return order
     // nobody asks for the answer if the visitor has left
     for (const [id, { since }] of orders) if (since < Date.now() - GATE_MS) orders.delete(id)
     orders.set(commandIdOf(call.id, new Date(at)), order)
@@ -451,7 +465,8 @@ export async function openDecisions(options: DecisionsOptions) {
   return {
     /**
      * Resolves when the decision of this call is durable, with all that follows from it; the gate is being told then. May be
-     * repeated, also in another process. Rejects with FALLBACK_UNWRITABLE if neither database nor disk takes it.
+     * repeated, also in another process. Rejects with FALLBACK_UNWRITABLE if neither database nor disk takes it within 3 s; it may
+     * become durable later, and its gate is told then.
      */
     async keep(call: DecidedCall): Promise<void> {
       await begin(call)
@@ -512,7 +527,12 @@ export async function openDecisions(options: DecisionsOptions) {
       }
       const order = orderOf({ command }, gate)
       const facts = factsOf(order.fact)
-      await keep(order, facts)
+      const kept = keep(order, facts).then(() => true as const)
+      if (!(await inTime(kept))) {
+        // the command may still be written, and open within its time
+        track(kept)
+        throw fail('FALLBACK_UNWRITABLE', { reason: 'neither the database nor the disk answers' })
+      }
       order.waiting.abort()
       track(tell(order, facts))
       return { id: command.id, messageId: order.claim!.id, expiresAt }

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { readdir, unlink } from 'node:fs/promises'
+import { open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type DecidedCall, findCall } from '../../src/calls/index.ts'
@@ -152,6 +153,46 @@ for (const how of ['refusing', 'hanging'] as const)
     assert.is((await commandOf(database, other))!.status, 'acknowledged')
     assert.equal(await readdir(directory), [])
   })
+
+test('nobody hears of a decision that database and disk do not take in time; its gate is told as soon as one of them does', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', WEBHOOK)
+  const { path: directory, remove } = await createTempDir('decisions')
+  rig.defer(remove)
+  const instance = randomUUID()
+  // a disk that hangs: opening it to write waits for somebody who reads
+  const file = join(directory, `${instance}.jsonl`)
+  execFileSync('mkfifo', [file])
+  const slow = Promise.withResolvers<void>()
+  const told: string[] = []
+  const decisions = await openTestDecisions(rig, {
+    database: {
+      ...database,
+      transaction: async (run) => {
+        await slow.promise
+        return database.transaction(run)
+      },
+    },
+    ...{ directory, instance, keepMs: 50, durableMs: 100 },
+    sender: {
+      async tell(_, { id }) {
+        told.push(id)
+        return { status: 204 }
+      },
+    },
+  })
+  const call = decidedCall()
+  const refused = await decisions.keep(call).then(
+    () => assert.unreachable('it is not durable'),
+    ({ code }) => code,
+  )
+  assert.equal([refused, told], ['FALLBACK_UNWRITABLE', []])
+  slow.resolve()
+  const disk = await open(file, 'r')
+  rig.defer(() => disk.close())
+  const [id] = await eventually(() => (told.length > 0 ? told : undefined))
+  assert.is((await commandOf(database, call))!.id, id)
+})
 
 test('a gate opened by hand is on the disk while the database is away', async (rig) => {
   const database = await openTestDatabase(rig)
