@@ -328,8 +328,11 @@ export function createCallEffects(options: CallEffectsOptions) {
       await legOf(callId, role)?.destroy()
     }),
 
-    commitDecision: fromPromise<void, { callId: string }>(async ({ input: { callId } }) => {
-      await decisions.keep(await decided(callId))
+    commitDecision: fromPromise<void, { callId: string }>(({ input: { callId } }) => {
+      const committing = decided(callId).then(decisions.keep)
+      const call = find(callId)
+      if (call) call.committing = committing
+      return committing
     }),
 
     openGate: fromPromise<GateAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {

@@ -56,6 +56,8 @@ export interface LiveCall extends LegOwner {
   preface: Piece[]
   /** While the call is being restored: resolves when its machines have started. */
   resuming: Promise<void> | undefined
+  /** While the decision becomes durable, and afterwards; rejects if it cannot. Undefined without a decision. */
+  committing?: Promise<void>
   /** The telephone of an attempt; one that is new gets the UUID of its leg. */
   telephoneOf(attemptId: string): CalledTelephone
   /** Resolves when the call has ended and all its resources are released. */

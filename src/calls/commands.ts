@@ -96,10 +96,10 @@ interface CommandsOptions {
 
 /**
  * Executes a command on a call of this node. Errors: CALL_UNKNOWN, CALL_ENDED, CALL_DECIDED (the first decision stands; the
- * journal notes the later one), LEG_ABSENT, SPEECH_OFF.
+ * journal notes the later one), FALLBACK_UNWRITABLE (the decision is not durable), LEG_ABSENT, SPEECH_OFF.
  */
 export function createCommands({ calls, synthesizer, dialer }: CommandsOptions): Command {
-  const decide = (callId: string, verdict: Verdict, by: string, via: 'api' | 'whatsapp') => {
+  const decide = async (callId: string, verdict: Verdict, by: string, via: 'api' | 'whatsapp') => {
     const call = calls.get(callId)
     const snapshot = call.actor.getSnapshot()
     if (snapshot.context.ending !== null) {
@@ -107,6 +107,8 @@ export function createCommands({ calls, synthesizer, dialer }: CommandsOptions):
       throw fail('CALL_DECIDED', { callId, outcome: snapshot.context.ending.outcome })
     }
     call.actor.send({ type: 'decision.given', verdict, by, via })
+    // nobody hears of a decision before it is durable, and who made it hears if it cannot be
+    await call.committing
   }
 
   const say = (callId: string, role: Role, text: string, by: string) => {
@@ -123,7 +125,7 @@ export function createCommands({ calls, synthesizer, dialer }: CommandsOptions):
 
   return async (callId, command) => {
     if (command.type === 'hangUp') calls.hangUp(callId, command.role, command.by)
-    else if (command.type === 'decide') decide(callId, command.verdict, command.by, command.via)
+    else if (command.type === 'decide') await decide(callId, command.verdict, command.by, command.via)
     else if (command.type === 'say') say(callId, command.role, command.text, command.by)
     else if (command.type === 'phone') {
       const call = calls.get(callId)

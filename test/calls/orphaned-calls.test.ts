@@ -14,7 +14,7 @@ import { eventually, suite } from '../rig/rig.ts'
 const test = suite('lost calls')
 
 const MINUTE = 60_000
-const QUERY = { longestMs: 10 * MINUTE, reattachSeconds: 15, living: [] }
+const QUERY = { longestMs: 10 * MINUTE, reattachSeconds: 15, living: [], eventsOf: () => [] }
 
 function call(ageMs: number): CallRow {
   return {
@@ -108,6 +108,31 @@ test('the last word of a call that did live replaces it', async (rig) => {
   assert.is((await findCall(database, one.id))?.outcome, 'authorized')
 })
 
+test('the last events of an orphaned call are in the same transaction, with the beginning of a call that began anew', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const one = call(11 * MINUTE)
+  const started = { ...({ callId: one.id, seq: 0, at: new Date(), kind: 'started', leg: null } as const) }
+  await writeBatch(database, {
+    calls: [one],
+    events: [
+      { ...started, data: {} },
+      { ...started, seq: 5, data: { beginning: 'b1' } },
+    ],
+  })
+  // its process is killed before its journal writes anything
+  const journal = { event: () => {} }
+  const lost = endOrphanedCalls({
+    ...{ database, journal, recordings: tmpdir(), reattachSeconds: 0, living: () => [] },
+    asking: { close: () => {} },
+    callMaxMs: 5 * MINUTE,
+    log: silentLog(),
+  })
+  rig.defer(() => lost.stop())
+  await eventually(async () => (await findCall(database, one.id))?.endedAt ?? undefined)
+  const [last] = (await eventsOf(database, one.id, 10)).toReversed()
+  assert.equal([last!.kind, last!.seq, (last!.data as { beginning: string }).beginning], ['ended', 8, 'b1'])
+})
+
 test('a kept call waits for its visitor as long as it may, and says what was decided', async (rig) => {
   const database = await openTestDatabase(rig)
   const decision = { verdict: 'authorized', by: 'Ana', via: 'key', at: 1_750_000_000_000 }
@@ -130,6 +155,7 @@ test('a kept call waits for its visitor as long as it may, and says what was dec
       ...{ id: one.id, tenantId: 'default', gate: null, unit: { id: '7', number: '101' } },
       decision,
       outcome: 'authorized',
+      beginning: null,
       seq: 0,
     },
   ])

@@ -183,7 +183,7 @@ test('a live call is not ended, however long its process could send no heartbeat
   const [mine, theirs] = [call(), call()]
   await own.write(mine)
   await other.write(theirs)
-  const query = { longestMs: 600_000, reattachSeconds: 1, living: [mine.id] }
+  const query = { longestMs: 600_000, reattachSeconds: 1, living: [mine.id], eventsOf: () => [] }
   const age = async (seconds: number) => {
     await database.query(`update nodes set seen_at = now() - $1 * interval '1 s'`, [seconds])
     await database.query(`update kept_calls set kept_at = now() - $1 * interval '1 s'`, [seconds])

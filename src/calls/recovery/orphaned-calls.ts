@@ -6,6 +6,7 @@ import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { delay, withTimeout } from '../../platform/time.ts'
 import type { Journal } from '../journal.ts'
+import type { EventRow } from '../sql/calls.ts'
 import { endOrphanedRows, type OrphanedCall } from '../sql/orphaned-calls.ts'
 import type { WrittenQuestions } from '../written-questions.ts'
 
@@ -47,30 +48,58 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
       ),
     )
 
-  const end = ({ id, tenantId: tenant, gate, unit, decision, outcome, seq }: OrphanedCall) => {
-    const place = { tenant, gate, unit }
-    log.warn({ call_id: id, tenant, outcome }, 'an orphaned call was ended: its visitor did not come back')
-    const note = (after: number, kind: string, at: Date, data: object) =>
-      journal.event({ callId: id, seq: seq + after, at, kind, leg: null, data })
+  const eventsOf = ({
+    id,
+    tenantId: tenant,
+    gate,
+    unit,
+    beginning,
+    decision,
+    outcome,
+    seq,
+  }: OrphanedCall) => {
+    const place = { tenant, gate, unit, ...(beginning !== null && { beginning }) }
     const now = new Date()
-    note(0, 'lost', now, {})
-    // may be a duplicate: consumers deduplicate decisions by call id
-    if (decision) {
-      const { verdict, by, via, at } = decision
-      note(1, 'decided', new Date(at), { ...place, verdict, by, via })
-    }
-    note(2, 'ended', now, { ...place, outcome, reason: 'fault', durations: null })
+    const event = (after: number, kind: string, at: Date, data: object): EventRow => ({
+      ...{ callId: id, seq: seq + after, at, kind, leg: null, data },
+    })
+    return [
+      event(0, 'lost', now, {}),
+      // may be a duplicate: consumers deduplicate decisions by call id
+      ...(decision
+        ? [
+            event(1, 'decided', new Date(decision.at), {
+              ...place,
+              ...{ verdict: decision.verdict, by: decision.by, via: decision.via },
+            }),
+          ]
+        : []),
+      event(2, 'ended', now, { ...place, outcome, reason: 'fault', durations: null }),
+    ]
+  }
+
+  const end = (call: OrphanedCall, events: readonly EventRow[]) => {
+    const { id, tenantId: tenant, outcome } = call
+    log.warn({ call_id: id, tenant, outcome }, 'an orphaned call was ended: its visitor did not come back')
+    // they are in the database: the journal tells its subscribers
+    for (const event of events) journal.event(event)
     asking.close(id)
   }
 
   const poll = async () => {
     try {
+      const events = new Map<string, EventRow[]>()
       const orphaned = await endOrphanedRows(database, {
         longestMs: callMaxMs + ORPHANED_MS,
         reattachSeconds,
         living: living(),
+        eventsOf(call) {
+          const those = eventsOf(call)
+          events.set(call.id, those)
+          return those
+        },
       })
-      for (const call of orphaned) end(call)
+      for (const call of orphaned) end(call, events.get(call.id)!)
       // last: events matter more than recordings
       await withTimeout(MEND_MS, Promise.all(orphaned.map(({ id }) => mend(id))))
       return true

@@ -1,6 +1,7 @@
 import type { Outcome } from '../../../machines/index.ts'
 import { LEASE_SECONDS } from '../../cluster/index.ts'
 import type { Database } from '../../platform/postgres/index.ts'
+import { type EventRow, writeBatch } from './calls.ts'
 import { deleteSnapshots, IS_ALIVE, LATE_SEQ } from './snapshots.ts'
 
 /** A call that ended with its process. */
@@ -11,6 +12,8 @@ export interface OrphanedCall {
   unit: { id: string; number: string } | null
   decision: { verdict: 'authorized' | 'denied'; by: string; via: string; at: number } | null
   outcome: Outcome
+  /** Of a call that began anew under a used UUID: its messages have ids of their own. */
+  beginning: string | null
   /** Next number of its journal. */
   seq: number
 }
@@ -22,16 +25,19 @@ interface OrphanedCallsQuery {
   reattachSeconds: number
   /** Live calls of the asking process, which are never orphaned. */
   living: readonly string[]
+  /** What the journal gets of an orphaned call. */
+  eventsOf: (call: OrphanedCall) => EventRow[]
 }
 
 /**
  * Ends the rows of calls whose process was killed: calls with a snapshot whose visitor has not come back in time; calls without
  * a snapshot that began before every living process of their node; and calls older than the maximum. The snapshot is deleted
- * first: a visitor who comes back at this moment either gets the call or finds it ended.
+ * first: a visitor who comes back at this moment either gets the call or finds it ended. Their last events are written with them:
+ * nobody would derive the messages of a call that is ended already.
  */
 export async function endOrphanedRows(
   database: Database,
-  { longestMs, reattachSeconds, living }: OrphanedCallsQuery,
+  { longestMs, reattachSeconds, living, eventsOf }: OrphanedCallsQuery,
 ): Promise<OrphanedCall[]> {
   return database.transaction(async (transaction) => {
     // a process counts as alive until its lease is over
@@ -61,6 +67,8 @@ export async function endOrphanedRows(
        from lost where c.id = lost.id
        returning c.id, tenant_id as "tenantId", gate, decision, outcome,
          case when unit_id is not null then jsonb_build_object('id', unit_id::text, 'number', unit_number) end as unit,
+         (select data ->> 'beginning' from call_events e where e.call_id = c.id and kind = 'started'
+          order by seq desc limit 1) as beginning,
          (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = c.id and seq < ${LATE_SEQ}) as seq`,
       [longestMs, givenUp.map(({ id }) => id), living],
     )
@@ -69,6 +77,7 @@ export async function endOrphanedRows(
       lost.map(({ id }) => id),
       null,
     )
+    await writeBatch(transaction, { calls: [], events: lost.flatMap(eventsOf) })
     return lost
   })
 }
