@@ -198,9 +198,9 @@ function createProgram(exit: (code: number) => void): Command {
       const tenantId = wanted ?? opened.tenantId ?? MAIN_TENANT
       await withDatabase(async (database) => {
         const { country } = (await findTenant(database, tenantId)) ?? {}
-        const { tenant, units, extensions, rules } = opened.read(country)
+        const { tenant, units, extensions, rules, onlyExtensions } = opened.read(country)
         const result = await importDirectory(database, tenantId, units, {
-          replace,
+          replace: replace && !onlyExtensions,
           ...(tenant && { tenant }),
           ...(extensions && { extensions }),
           ...(rules && { rules }),

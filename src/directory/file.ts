@@ -166,6 +166,8 @@ const legacyOf = (country: Country) =>
 /** A directory and its rules, if the file has any. */
 interface DirectoryFile extends Directory {
   rules?: DirectoryRules
+  /** The form has no units, so an import with `replace` removes none. */
+  onlyExtensions?: true
 }
 
 /**
@@ -235,7 +237,7 @@ export function directoryFile(directory: Directory, { tenant, units = {} }: Dire
 }
 
 function fromRamais({ ramais }: z.infer<typeof RAMAIS>): DirectoryFile {
-  return { units: [], extensions: ramais.map(({ condominio_id: _, ...row }) => row) }
+  return { units: [], onlyExtensions: true, extensions: ramais.map(({ condominio_id: _, ...row }) => row) }
 }
 
 function fromLegacy(list: z.infer<ReturnType<typeof legacyOf>>): Directory {

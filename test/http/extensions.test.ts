@@ -174,6 +174,10 @@ test("audiosocket-simple's list of extensions is imported, and its number is the
       .body.tenant,
     'default',
   )
+  // it has no units, so none is missing in it
+  await load({ units: [{ number: '101', residents: [{ name: 'Ana', phone: '101' }] }] }, '?tenant=3')
+  assert.is((await load({ ramais: [ramal] }, '?replace=true')).body.removed, 0)
+  assert.is((await ask('/api/units?tenant=3')).body.items.length, 1)
   for (const body of [
     { ramais: [] },
     { ramais: [ramal, { ...ramal, id: 9, condominio_id: 4 }] },

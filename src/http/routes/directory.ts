@@ -70,10 +70,10 @@ export async function directoryRoutes(
       const file = openDirectoryFile(request.body)
       const tenantId = tenantOf(request, named ?? file.tenantId)
       const { country } = (await findTenant(database, tenantId)) ?? {}
-      const { tenant, units, extensions, rules } = file.read(country)
+      const { tenant, units, extensions, rules, onlyExtensions } = file.read(country)
       checkPorts(request, extensions ?? [], mainPorts)
       const report = await importDirectory(database, tenantId, units, {
-        replace,
+        replace: replace && !onlyExtensions,
         ...(tenant && { tenant }),
         ...(extensions && { extensions }),
         ...(rules && { rules }),
