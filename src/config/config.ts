@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { Locale } from '../platform/audio.ts'
-import { fail, type PorteiroError } from '../platform/errors.ts'
+import { fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Variable } from './forms.ts'
 import { unknownSettings } from './misspelt.ts'
 import { OPENAI_URL, type Read, VARIABLES } from './variables.ts'
@@ -61,10 +61,20 @@ export function parseConfig(environment: Environment): Config {
   return shape(read)
 }
 
-/** The environment of this process, which wins over `.env` in the working directory. */
+/** The environment of this process, which wins over `.env` in the working directory. Errors: CONFIG_INVALID. */
 export function readEnvironment(): Environment {
-  const file = existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {}
-  return { ...file, ...process.env }
+  return { ...(existsSync('.env') ? parseEnv(readEnvFile()) : {}), ...process.env }
+}
+
+function readEnvFile(): string {
+  try {
+    const bytes = readFileSync('.env')
+    // editors and PowerShell of Windows mark the encoding; the mark would become a part of the first name
+    const isWide = bytes[0] === 0xff && bytes[1] === 0xfe
+    return bytes.toString(isWide ? 'utf16le' : 'utf8').replace(/^\ufeff/, '')
+  } catch (error) {
+    throw fail('CONFIG_INVALID', { count: 1, problems: [`.env cannot be read: ${reasonOf(error)}`] }, error)
+  }
 }
 
 /** The configuration of this process. Errors: CONFIG_INVALID. */

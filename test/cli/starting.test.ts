@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import { examineMigrations } from '../../src/cli/doctor/migrations.ts'
 import { saveGate } from '../../src/gates/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
@@ -29,6 +30,13 @@ test('the first SIGTERM ends a start that waits for another process that migrate
     )
     return waiting.length > 0 || undefined
   })
+  await database.query(`delete from migrations where file = (select max(file) from migrations)`)
+  const { finding } = await examineMigrations(database)
+  assert.is(finding.code, 'MIGRATION_LOCKED')
+  assert.match(
+    finding.detail,
+    /1 of \d+ migrations are pending\nprocess \d+ of Postgres \(porteiro\), connected since/,
+  )
   serving.child.kill('SIGTERM')
   const { code, out } = await serving.ended
   assert.is(code, 0)

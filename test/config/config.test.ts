@@ -1,7 +1,10 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
-import { parseConfig, shortKey } from '../../src/config/config.ts'
+import { parseConfig, readEnvironment, shortKey } from '../../src/config/config.ts'
 import { VARIABLES } from '../../src/config/variables.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
+import { createTempDir } from '../../src/platform/temp-dir.ts'
+import { failure } from '../rig/failure.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('config')
@@ -124,6 +127,38 @@ test('CLICKTOCALL follows from the other settings unless it is set', () => {
   assert.match(problemsOf({ CLICKTOCALL: 'amqp' })[0]!, /^AMQP_URL is needed/)
   assert.match(problemsOf({ CLICKTOCALL: 'ari' })[0]!, /^ARI_URL is needed/)
   assert.match(problemsOf({ CLICKTOCALL: 'pigeon' })[0]!, /must be one of/)
+})
+
+test('.env is read as people write it, on Windows too', async (rig) => {
+  const scratch = await createTempDir('porteiro-config-')
+  const before = process.cwd()
+  process.chdir(scratch.path)
+  rig.defer(() => {
+    process.chdir(before)
+    return scratch.remove()
+  })
+  const lines = [
+    'API_PORT="9555"',
+    "export LOCALE = 'en' ",
+    '  MAX_CALLS =  7  ',
+    '# note',
+    'BASE_PATH=/gate   # note',
+    'NODE_ID=a b',
+  ]
+  for (const [end, mark, encoding] of [
+    ['\n', '', 'utf8'],
+    ['\r\n', '\ufeff', 'utf8'],
+    ['\r\n', '\ufeff', 'utf16le'],
+  ] as const) {
+    writeFileSync('.env', Buffer.from(mark + lines.join(end), encoding))
+    const { api, locale, maxCalls, nodeId } = parseConfig(readEnvironment())
+    assert.equal([api.port, api.basePath, locale, maxCalls, nodeId], [9555, '/gate', 'en', 7, 'a b'])
+  }
+  rmSync('.env')
+  mkdirSync('.env')
+  const error = await failure(Promise.resolve().then(readEnvironment))
+  assert.is(error.exit, 78)
+  assert.match(String(error.details['problems']), /^\.env cannot be read: /)
 })
 
 test.run()

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import * as assert from 'uvu/assert'
+import { examineMigrations } from '../../src/cli/doctor/migrations.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
 import { migrate } from '../../src/platform/postgres/migrate.ts'
@@ -110,10 +111,24 @@ test('a role without rights on the database starts where both schemas exist', as
   const refused = await open(await createRole(rig, url))
   rig.defer(() => refused.close())
   assert.is((await failure(migrate(refused, { directory: MIGRATIONS }))).details['state'], '42501')
+  const { finding } = await examineMigrations(refused)
+  assert.is(finding.state, 'failed')
+  assert.match(finding.detail, /may not create the schema porteiro in the database .*\n.* porteiro_jobs in/)
   const schemas = ['porteiro', 'porteiro_jobs']
   const database = await open(await createRole(rig, url, { schemas }))
   rig.defer(() => database.close())
+  assert.match((await examineMigrations(database)).finding.remedy!, 'The next start applies them')
   assert.ok((await migrate(database, { directory: MIGRATIONS })).applied.length > 0)
+  assert.ok((await examineMigrations(database)).current)
+  const other = await createRole(rig, url)
+  await run(url, `grant usage, create on schema porteiro, porteiro_jobs to ${new pg.Client(other).user}`)
+  await run(url, `grant select on all tables in schema porteiro to ${new pg.Client(other).user}`)
+  const stranger = await open(other)
+  rig.defer(() => stranger.close())
+  assert.match(
+    (await examineMigrations(stranger)).finding.detail,
+    /tables of porteiro belong to another role/,
+  )
   const queue = await openQueue({ database, log: silentLog(), works: false })
   await queue.close()
 })

@@ -1,4 +1,4 @@
-import { access, constants, readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { access, constants, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { audioFrame } from '../../audiosocket/index.ts'
 import { createAri } from '../../clicktocall/index.ts'
@@ -10,9 +10,10 @@ import { brokerError, createLink } from '../../platform/amqp/index.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../../platform/errors.ts'
 import { silentLog } from '../../platform/log.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
-import { appliedMigrations, openDatabase, type Querier } from '../../platform/postgres/index.ts'
+import { openDatabase, type Querier } from '../../platform/postgres/index.ts'
 import { examineChannels } from './channels.ts'
 import type { Finding } from './finding.ts'
+import { examineMigrations } from './migrations.ts'
 import { examineExtensions, examinePorts } from './ports.ts'
 import { examineSecrets } from './secrets.ts'
 import { examineSpeech } from './speech.ts'
@@ -154,12 +155,11 @@ const disk: Check = async ({ dataDir }) => {
 }
 
 const database: Check = async (config) => {
-  const name = 'database'
   const { databaseUrl, databaseSchema: schema, dataDir, secretKeys } = config
   // a check must not create a cluster
   const absent =
     databaseUrl === undefined && (await nearest(join(dataDir, 'postgres'))) !== join(dataDir, 'postgres')
-  if (absent) return { name, state: 'ok', detail: 'embedded; created at the first start' }
+  if (absent) return { name: 'database', state: 'ok', detail: 'embedded; created at the first start' }
   const opened = await openDatabase({
     url: databaseUrl,
     schema,
@@ -169,28 +169,16 @@ const database: Check = async (config) => {
     max: 1,
   })
   try {
-    const done = await appliedMigrations(opened)
-    const files = (await readdir(join(PACKAGE_ROOT, 'migrations'))).filter((file) => file.endsWith('.sql'))
-    const open = files.filter((file) => !done.includes(file))
-    const kind = opened.embedded ? 'embedded' : 'external'
-    if (open.length === 0) {
-      const found: Finding = { name, state: 'ok', detail: `${kind}, ${done.length} migrations` }
-      return [
-        found,
-        await examineExtensions(config, opened),
-        await examineNumbers(opened),
-        await examineWindows(opened),
-        await examineGates(opened),
-        await examineSecrets(opened),
-      ]
-    }
-    const detail = `${kind}, ${open.length} of ${files.length} migrations are pending`
-    return {
-      name,
-      state: 'warning',
-      detail,
-      remedy: 'The next start applies them, or run npx porteiro migrate.',
-    }
+    const { finding, current } = await examineMigrations(opened)
+    if (!current) return finding
+    return [
+      finding,
+      await examineExtensions(config, opened),
+      await examineNumbers(opened),
+      await examineWindows(opened),
+      await examineGates(opened),
+      await examineSecrets(opened),
+    ]
   } finally {
     await opened.close()
   }
@@ -292,6 +280,7 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   CONFIG_UNKNOWN: 'Correct the name in the environment or in .env, or unset it; it has no effect as it is.',
   DIAL_UNAVAILABLE: 'Set CLICKTOCALL to amqp, ari or manual, see docs/asterisk.md; loopback is for trials.',
   DATABASE_UNREACHABLE: 'Start Postgres, or correct DATABASE_URL; unset it to use the embedded one.',
+  MIGRATION_CHANGED: 'Install the package again: a shipped migration is never edited.',
   DATABASE_SEARCH_PATH:
     'Do what the message says, or let DATABASE_URL lead to Postgres itself (docs/operating.md#poolers).',
   DATABASE_POOLED:

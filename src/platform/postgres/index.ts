@@ -8,7 +8,7 @@ export { openEmbedded } from './embedded/embedded.ts'
 export { asJsonb } from './jsonb.ts'
 export { createLastKnown } from './last-known.ts'
 export {
-  appliedMigrations,
+  describeMigrator,
   migrate,
   type PendingMigration,
   pendingMigrations,

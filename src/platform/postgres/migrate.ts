@@ -77,21 +77,30 @@ interface Holder {
 }
 
 async function lockedError(client: pg.PoolClient, schema: string): Promise<PorteiroError> {
-  // the first key of a pair is classid, the second objid, and 2 in objsubid says that it is a pair
-  const { rows } = await client.query<Holder>(
-    `select l.pid, a.application_name as application, a.backend_start as since
-     from pg_locks l left join pg_stat_activity a using (pid)
-     where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = $1::int::oid
-       and l.objid = hashtext($2)::oid
-       and l.database = (select oid from pg_database where datname = current_database())`,
-    [LOCK_CLASS, schema],
-  )
+  const { rows } = await client.query<Holder>(HOLDER, [LOCK_CLASS, schema])
   const [found] = rows
   if (!found) return fail('MIGRATION_LOCKED', { holder: 'it was released just now' })
   const { pid, application, since } = found
+  return fail('MIGRATION_LOCKED', { holder: describe(found), pid, application, since: since?.toISOString() })
+}
+
+// the first key of a pair is classid, the second objid, and 2 in objsubid says that it is a pair
+const HOLDER = `
+  select l.pid, a.application_name as application, a.backend_start as since
+  from pg_locks l left join pg_stat_activity a using (pid)
+  where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = $1::int::oid
+    and l.objid = hashtext($2)::oid
+    and l.database = (select oid from pg_database where datname = current_database())`
+
+function describe({ pid, application, since }: Holder): string {
   const named = `process ${pid} of Postgres (${application || 'without a name'})`
-  const holder = since ? `${named}, connected since ${since.toISOString()}` : named
-  return fail('MIGRATION_LOCKED', { holder, pid, application, since: since?.toISOString() })
+  return since ? `${named}, connected since ${since.toISOString()}` : named
+}
+
+/** The process that has the lock of the migrations, in words; undefined: nobody. */
+export async function describeMigrator(database: Database): Promise<string | undefined> {
+  const [found] = await database.query<Holder>(HOLDER, [LOCK_CLASS, database.schema])
+  return found && describe(found)
 }
 
 /** The names of applied migrations in order; empty if none ever ran. */
@@ -117,7 +126,7 @@ export interface PendingMigration {
 export async function pendingMigrations(
   database: Querier,
   directory: string,
-): Promise<{ pending: PendingMigration[]; unknown: string[] }> {
+): Promise<{ pending: PendingMigration[]; applied: number; unknown: string[] }> {
   const migrations = await readMigrations(directory)
   const applied = await appliedMigrations(database)
   if (applied.length > 0) {
@@ -138,7 +147,7 @@ export async function pendingMigrations(
       tables: changedTables(sql).filter((name) => there.has(name)),
     }))
   const names = migrations.map(({ file }) => file)
-  return { pending, unknown: applied.filter((file) => !names.includes(file)) }
+  return { pending, applied: applied.length, unknown: applied.filter((file) => !names.includes(file)) }
 }
 
 function sentenceOf(sql: string): string {
