@@ -7,7 +7,7 @@
 export type { LiveCall } from './call.ts'
 export { createCallEffects } from './call-effects.ts'
 export type { DecidedCall } from './call-row.ts'
-export { type Command, createCommands, createRouting, type Routing } from './commands.ts'
+export { createCommands } from './commands.ts'
 export { deadline } from './deadline.ts'
 export { createEndedCalls } from './ended.ts'
 export { createEntrancePorts, type EntrancePorts, type PortChanges } from './entrance-ports.ts'
@@ -17,6 +17,7 @@ export { endOrphanedCalls } from './recovery/orphaned-calls.ts'
 export { createSnapshots } from './recovery/snapshots.ts'
 export { type Calls, createCalls } from './registry.ts'
 export { startRetention } from './retention.ts'
+export { type Command, createRouting, type Routing } from './routing.ts'
 export { createSpeechEffects } from './speech-effects.ts'
 export {
   type CallRow,

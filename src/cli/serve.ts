@@ -79,8 +79,9 @@ export async function serve({ roles, announce, welcome }: ServeOptions): Promise
     if (failure) announce(`porteiro: ${failure.message} (${failure.code})`)
     return failure?.exit ?? 0
   } catch (error) {
-    // the signal ended the wait for another process that migrates
-    if (signals === 0 || asPorteiroError(error).code !== 'MIGRATION_LOCKED') throw error
+    // the signal ended the wait for another process that migrates, or has this one's name
+    if (signals === 0 || !['MIGRATION_LOCKED', 'NODE_TAKEN'].includes(asPorteiroError(error).code))
+      throw error
     log.info({ reason: reasonOf(error) }, 'stopped before the start was over')
     return 0
   } finally {

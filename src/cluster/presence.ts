@@ -1,19 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
+import { delay } from '../platform/time.ts'
 import {
   findTwin,
   LEASE_SECONDS,
   liveNodes,
   type NodeRow,
-  removeExpiredNodes,
   removeNode,
+  removeTraces,
   silentNodes,
   type Twin,
   writeNode,
 } from './sql/nodes.ts'
-import { removeOldRequests } from './sql/requests.ts'
 
 /** ms between two heartbeats. */
 const BEAT_MS = 5000
@@ -30,6 +29,8 @@ interface PresenceOptions {
   nodeId: string
   roles: readonly string[]
   log: Logger
+  /** Ends the wait for a process of the same name. */
+  signal?: AbortSignal | undefined
   /** ms between two heartbeats; shorter in tests. */
   beatMs?: number
 }
@@ -62,8 +63,7 @@ export async function enterNodes(options: PresenceOptions) {
       await write()
       known = await list()
       silent = await silentNodes(database, { seconds: SILENT_SECONDS, within: TRACE_SECONDS })
-      await removeExpiredNodes(database, TRACE_SECONDS)
-      await removeOldRequests(database, TRACE_SECONDS)
+      await removeTraces(database, TRACE_SECONDS)
       away = false
     } catch (error) {
       if (!away) log.warn({ reason: reasonOf(error) }, 'the lease of this node could not be renewed')
@@ -72,7 +72,7 @@ export async function enterNodes(options: PresenceOptions) {
   }
 
   await write()
-  const twin = await liveTwin(database, instance)
+  const twin = await liveTwin(database, instance, options.signal ?? new AbortController().signal)
   if (twin) {
     await removeNode(database, instance)
     const shared = roles.filter((role) => twin.roles.includes(role))
@@ -136,13 +136,18 @@ export async function enterNodes(options: PresenceOptions) {
 }
 
 /**
- * The process that has this one's name, once it is proven to live: its lease was renewed while we looked. A process that was just
- * killed may keep its connection for as long as its last statement runs.
+ * The process that has this one's name, once it is proven to live: its lease was renewed meanwhile. A process that was just
+ * killed may keep its connection for as long as its last statement runs. The signal ends the wait without that proof.
  */
-async function liveTwin(database: Database, instance: string): Promise<Twin | undefined> {
+async function liveTwin(
+  database: Database,
+  instance: string,
+  signal: AbortSignal,
+): Promise<Twin | undefined> {
   let seen = await findTwin(database, instance)
   while (seen) {
-    await sleep(TWIN_POLL_MS)
+    await delay(TWIN_POLL_MS, signal)
+    if (signal.aborted) return seen
     const twin = await findTwin(database, instance)
     if (twin?.instance === seen.instance && twin.seenAt > seen.seenAt) return twin
     if (twin?.instance !== seen.instance) seen = twin

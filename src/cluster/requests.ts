@@ -1,20 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { asPorteiroError, ERRORS, type ErrorCode, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database } from '../platform/postgres/index.ts'
+import type { Database, Querier } from '../platform/postgres/index.ts'
 import type { Presence } from './presence.ts'
 import type { NodeRow } from './sql/nodes.ts'
-import {
-  type Addressee,
-  addRequest,
-  answerRequest,
-  type OpenRequest,
-  openRequests,
-  type RequestAnswer,
-  takeAnswer,
-  takeRequests,
-  withdrawRequest,
-} from './sql/requests.ts'
 import type { Topics } from './topics.ts'
 
 /** ms for another node to take a request, and as much again to answer it. */
@@ -24,6 +13,20 @@ const POLL_MS = 1000
 const ANSWER_POLL_MS = 250
 /** Requests read at once. */
 const BATCH = 100
+
+/** One process, or the process that has the call. */
+type Addressee = { instance: string; callId?: undefined } | { callId: string; instance?: undefined }
+
+interface OpenRequest {
+  id: string
+  instance: string | null
+  callId: string | null
+  request: unknown
+}
+
+type RequestAnswer =
+  | { value: unknown; error?: undefined }
+  | { error: { code: string; details: Record<string, unknown> } }
 
 /** A command for a call, to the process that has it, or a task by its name. */
 type Request = { type: 'command'; command: unknown } | { type: 'task'; name: string; input: unknown }
@@ -237,4 +240,56 @@ export function createRequests(options: RequestsOptions) {
       serving = undefined
     },
   }
+}
+
+async function addRequest(
+  database: Querier,
+  { id, to, request, ms }: { id: string; to: Addressee; request: unknown; ms: number },
+): Promise<void> {
+  await database.query(
+    `insert into node_requests (id, instance, call_id, request, expires_at)
+     values ($1, $2, $3, $4, now() + $5 * interval '1 ms')`,
+    [id, to.instance ?? null, to.callId ?? null, JSON.stringify(request), ms],
+  )
+}
+
+/** Requests that no process has taken and that have not expired, the oldest first. */
+function openRequests(database: Querier, limit: number): Promise<OpenRequest[]> {
+  return database.query<OpenRequest>(
+    `select id, instance, call_id as "callId", request from node_requests
+     where taken_by is null and expires_at > now() order by asked_at, id limit $1`,
+    [limit],
+  )
+}
+
+/** Resolves with the ids that this process must answer now: each request is taken once. */
+async function takeRequests(database: Querier, ids: readonly string[], instance: string): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
+    `update node_requests set taken_by = $2
+     where id = any($1::uuid[]) and taken_by is null and expires_at > now() returning id`,
+    [ids, instance],
+  )
+  return rows.map(({ id }) => id)
+}
+
+async function answerRequest(database: Querier, id: string, answer: RequestAnswer): Promise<void> {
+  await database.query('update node_requests set answer = $2 where id = $1', [id, JSON.stringify(answer)])
+}
+
+/** Reads an answer, and removes it with its request. */
+async function takeAnswer(database: Querier, id: string): Promise<RequestAnswer | undefined> {
+  const [row] = await database.query<{ answer: RequestAnswer }>(
+    'delete from node_requests where id = $1 and answer is not null returning answer',
+    [id],
+  )
+  return row?.answer
+}
+
+/** False when a process has taken it already. */
+async function withdrawRequest(database: Querier, id: string): Promise<boolean> {
+  const rows = await database.query(
+    'delete from node_requests where id = $1 and taken_by is null returning id',
+    [id],
+  )
+  return rows.length > 0
 }

@@ -1,6 +1,6 @@
+import type { InboundRow } from './intake.ts'
 import { messengerOf } from './outgoing.ts'
 import type { Approval } from './sql/approvals.ts'
-import type { InboundRow } from './sql/inbound.ts'
 
 /** Providers tell the time of a message in whole seconds; ms that allow for it and for their clocks. */
 const SLACK_MS = 2000

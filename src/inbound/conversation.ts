@@ -5,10 +5,11 @@ import { asPorteiroError } from '../platform/errors.ts'
 import { askChatModel, type ChatModelOptions } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
+import type { JobHandler } from '../queue/index.ts'
+import { fieldOf, findInbound, type InboundRow } from './intake.ts'
 import { type Enqueue, messengerOf, textBody } from './outgoing.ts'
 import { PHRASES } from './phrases.ts'
 import { appendTurns, readConversation, type Turn } from './sql/conversations.ts'
-import { findInbound, type InboundRow } from './sql/inbound.ts'
 
 /** A conversation to answer, and on whose behalf. */
 export interface Conversation {
@@ -44,7 +45,7 @@ export function createResponder(options: ChatModelOptions): Respond {
     })
 }
 
-export interface ConversationOptions {
+interface ConversationOptions {
   database: Database
   enqueue: Enqueue
   /** Undefined: every message gets the fixed polite sentence. */
@@ -55,7 +56,7 @@ export interface ConversationOptions {
 }
 
 /**
- * The handler of `process_ai_response`: answers messages that are not about a visit. It never decides a visit: the model's
+ * The handler of `process_ai_response`: answers a message that is not about a visit, once. It never decides a visit: the model's
  * words only ever leave as a text.
  */
 export function createConversation({
@@ -64,7 +65,7 @@ export function createConversation({
   respond,
   locale: byDefault,
   log,
-}: ConversationOptions) {
+}: ConversationOptions): JobHandler {
   const answer = async (message: InboundRow, turns: readonly Turn[]): Promise<string> => {
     const tenant = await findTenant(database, message.tenantId)
     const locale = tenant?.locale ?? byDefault
@@ -81,37 +82,35 @@ export function createConversation({
     }
   }
 
-  return {
-    /** Writes the answer to `phone`. False if the message was answered before. */
-    async handle(id: string, phone: string): Promise<boolean> {
-      const message = await findInbound(database, id)
-      if (!message) return false
-      const known = await readConversation(database, message, phone)
-      if (known.some(({ of }) => of === id)) return false
-      const asked: Turn = {
-        role: 'user',
-        text: message.text ?? '',
-        at: message.receivedAt.toISOString(),
-        of: id,
-      }
-      const text = await answer(message, [...known, asked])
-      await database.transaction(async (transaction) => {
-        const said: Turn = { role: 'assistant', text, at: new Date().toISOString(), of: id }
-        await appendTurns(transaction, message, phone, [asked, said])
-        await enqueue(
-          {
-            ...messengerOf(message),
-            tenantId: message.tenantId,
-            to: phone,
-            body: textBody(text),
-            priority: PRIORITY.reply,
-            idempotencyKey: `answer:${id}`,
-          },
-          { transaction },
-        )
-      })
-      return true
-    },
+  return async (data) => {
+    const id = fieldOf(data, 'id')
+    const phone = fieldOf(data, 'phone')
+    const message = await findInbound(database, id)
+    if (!message) return
+    const known = await readConversation(database, message, phone)
+    if (known.some(({ of }) => of === id)) return
+    const asked: Turn = {
+      role: 'user',
+      text: message.text ?? '',
+      at: message.receivedAt.toISOString(),
+      of: id,
+    }
+    const text = await answer(message, [...known, asked])
+    await database.transaction(async (transaction) => {
+      const said: Turn = { role: 'assistant', text, at: new Date().toISOString(), of: id }
+      await appendTurns(transaction, message, phone, [asked, said])
+      await enqueue(
+        {
+          ...messengerOf(message),
+          tenantId: message.tenantId,
+          to: phone,
+          body: textBody(text),
+          priority: PRIORITY.reply,
+          idempotencyKey: `answer:${id}`,
+        },
+        { transaction },
+      )
+    })
   }
 }
 

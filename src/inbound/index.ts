@@ -5,16 +5,22 @@
  * Never: decides a visit by anything but an answer to a question that was asked.
  */
 export { createApprovals } from './approvals.ts'
-export { createResponder } from './conversation.ts'
-export { createHandlers } from './handlers.ts'
-export { createIntake, type Intake } from './intake.ts'
-export { createEnqueueJobs } from './jobs.ts'
+export { createConversation, createResponder } from './conversation.ts'
+export {
+  createEnqueueJobs,
+  createIntake,
+  INBOUND_MESSAGE,
+  INBOUND_RECEIPTS,
+  type InboundChannel,
+  type Intake,
+  PROCESS_AI_RESPONSE,
+} from './intake.ts'
 export { createTenantMessengers } from './outgoing.ts'
 export type { Posted } from './posted.ts'
 export { isSameSecret, isSignedByMeta, isSignedByTwilio, tokenIn } from './providers/proof.ts'
 export { readTwilio } from './providers/twilio.ts'
 export { readWhatsApp } from './providers/whatsapp.ts'
-export { createDecide } from './replies.ts'
+export { createReceipts } from './receipts.ts'
+export { createDecide, createReplies } from './replies.ts'
 export { sweepInbound } from './retention.ts'
 export { hasWritten } from './sql/customer-window.ts'
-export type { InboundChannel } from './sql/inbound.ts'

@@ -2,10 +2,89 @@ import { randomUUID } from 'node:crypto'
 import { insertReceipts, type ReceiptRow } from '../outbound/index.ts'
 import { createBatcher } from '../platform/batch.ts'
 import { fail } from '../platform/errors.ts'
-import { type Database, isDatabaseAway } from '../platform/postgres/index.ts'
-import { type EnqueueJobs, INBOUND_MESSAGE, INBOUND_RECEIPTS, type Job } from './jobs.ts'
+import {
+  asJsonb,
+  type Database,
+  isDatabaseAway,
+  type Querier,
+  type Transaction,
+} from '../platform/postgres/index.ts'
+import { type Queue, typedJob } from '../queue/index.ts'
 import type { Posted } from './posted.ts'
-import { type Account, type InboundChannel, insertInbound, type NewInbound } from './sql/inbound.ts'
+
+export type InboundChannel = 'whatsapp' | 'unoapi' | 'twilio'
+
+/** What carries messages between people. Twilio serves both, and a number proves nothing from one to the other. */
+export type Network = 'whatsapp' | 'sms'
+
+/** The account that received a message. */
+export interface AccountRef {
+  tenantId: string
+  instanceId: string
+}
+
+/** A person's message, as stored. */
+export interface InboundRow extends AccountRef {
+  id: string
+  channel: InboundChannel
+  network: Network
+  providerId: string
+  /** `text`, `button`, `reaction`, `media` or `other`. */
+  kind: string
+  /** E.164; null where the provider tells only its own id of the person. */
+  phone: string | null
+  userId: string | null
+  text: string | null
+  buttonId: string | null
+  /** The provider's id of the message that this one answers. */
+  quotedId: string | null
+  /** By the provider's clock. */
+  sentAt: Date | null
+  receivedAt: Date
+  processedAt: Date | null
+  outcome: string | null
+}
+
+type NewInbound = Omit<InboundRow, 'network' | 'receivedAt' | 'processedAt' | 'outcome'> & {
+  payload: unknown
+}
+
+/** Job types of the queue `incoming`: a person's message, waiting receipts, an answer to a conversation. */
+export const INBOUND_MESSAGE = 'inbound_message'
+export const INBOUND_RECEIPTS = 'inbound_receipts'
+export const PROCESS_AI_RESPONSE = 'process_ai_response'
+
+/** A job for the handler of its type. */
+export interface InboundJob {
+  type: string
+  data: Record<string, unknown>
+  /** Delay before it starts, in ms. */
+  startAfterMs?: number
+}
+
+/** Puts jobs into the queue `incoming` as part of a transaction. */
+export type EnqueueJobs = (transaction: Transaction, jobs: readonly InboundJob[]) => Promise<void>
+
+export function createEnqueueJobs(queue: Queue): EnqueueJobs {
+  return async (transaction, jobs) => {
+    // all in one statement: a burst of posts is one transaction
+    const rows = jobs.map(({ type, data, startAfterMs }) =>
+      typedJob(
+        randomUUID(),
+        { type, data },
+        startAfterMs === undefined ? undefined : new Date(Date.now() + startAfterMs),
+      ),
+    )
+    await queue.enqueue('incoming', rows, transaction)
+  }
+}
+
+/** A text of a job's data. Errors: INBOUND_JOB. */
+export function fieldOf(data: unknown, name: string): string {
+  const value = (data as Record<string, unknown>)[name]
+  if (typeof value !== 'string') throw fail('INBOUND_JOB', { problem: `${name} is missing` })
+  return value
+}
 
 interface IntakeOptions {
   database: Database
@@ -17,7 +96,7 @@ export interface Intake {
    * Resolves when the new parts of a post are stored together with their jobs, in one transaction. `messages` is the number of
    * new messages. Errors: INBOUND_BUSY, DATABASE_UNREACHABLE, DATABASE_QUERY, SHUTTING_DOWN.
    */
-  accept(account: Account & { channel: InboundChannel }, posted: Posted): Promise<{ messages: number }>
+  accept(account: AccountRef & { channel: InboundChannel }, posted: Posted): Promise<{ messages: number }>
   /** Resolves when all accepted posts are stored. */
   close(): Promise<void>
 }
@@ -47,7 +126,7 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
         transaction,
         posts.flatMap((post) => post.receipts),
       )
-      const jobs: Job[] = rows
+      const jobs: InboundJob[] = rows
         .filter(({ id }) => fresh.has(id))
         .map(({ id, tenantId }) => ({ type: INBOUND_MESSAGE, data: { id, tenantId } }))
       if (receipts > 0) jobs.push({ type: INBOUND_RECEIPTS, data: {} })
@@ -77,4 +156,90 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
       await batcher.settled()
     },
   }
+}
+
+/** Inserts the messages that are new; resolves with their ids. */
+async function insertInbound(database: Querier, rows: readonly NewInbound[]): Promise<string[]> {
+  if (rows.length === 0) return []
+  // in the same order everywhere, so that two nodes with the same messages cannot deadlock
+  const sorted = rows.toSorted((a, b) => compare(a.providerId, b.providerId))
+  const inserted = await database.query<{ id: string }>(
+    `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, phone, user_id, text, button_id,
+       quoted_id, sent_at, payload)
+     select id, "tenantId", "instanceId", channel, "providerId", kind, phone, "userId", text, "buttonId", "quotedId",
+       "sentAt", coalesce(payload, '{}')
+     from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "instanceId" text, channel text,
+       "providerId" text, kind text, phone text, "userId" text, text text, "buttonId" text, "quotedId" text,
+       "sentAt" timestamptz, payload jsonb)
+     on conflict (tenant_id, instance_id, provider_id) do nothing
+     returning id`,
+    [asJsonb(sorted)],
+  )
+  return inserted.map(({ id }) => id)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+const COLUMNS = `id, tenant_id as "tenantId", instance_id as "instanceId", channel,
+  case when channel = 'twilio' and payload ->> 'From' not like 'whatsapp:%' then 'sms' else 'whatsapp' end as network,
+  provider_id as "providerId", kind,
+  phone, user_id as "userId", text, button_id as "buttonId", quoted_id as "quotedId", sent_at as "sentAt",
+  received_at as "receivedAt", processed_at as "processedAt", outcome`
+
+export async function findInbound(database: Querier, id: string): Promise<InboundRow | undefined> {
+  const [row] = await database.query<InboundRow>(`select ${COLUMNS} from inbound_messages where id = $1`, [
+    id,
+  ])
+  return row
+}
+
+export async function markProcessed(database: Querier, id: string, outcome: string): Promise<void> {
+  await database.query(
+    'update inbound_messages set processed_at = now(), outcome = $2 where id = $1 and processed_at is null',
+    [id, outcome],
+  )
+}
+
+/** The number of a user id, from an earlier message with both; null if there was none. */
+export async function phoneOfUser(
+  database: Querier,
+  { tenantId, instanceId }: AccountRef,
+  userId: string,
+): Promise<string | null> {
+  const [row] = await database.query<{ phone: string }>(
+    `select phone from inbound_messages
+     where tenant_id = $1 and instance_id = $2 and user_id = $3 and phone is not null
+     order by received_at desc limit 1`,
+    [tenantId, instanceId, userId],
+  )
+  return row?.phone ?? null
+}
+
+/** Number of a person's messages that were answered since `since`. */
+export async function countAnswered(
+  database: Querier,
+  tenantId: string,
+  phone: string,
+  since: Date,
+): Promise<number> {
+  const [row] = await database.query<{ count: number }>(
+    `select count(*)::int as count from inbound_messages
+     where tenant_id = $1 and phone = $2 and received_at >= $3 and processed_at is not null
+       and outcome not in ('ignored', 'silenced')`,
+    [tenantId, phone, since],
+  )
+  return row!.count
+}
+
+/** Deletes messages received more than `days` ago, at most `limit`; resolves with their number. */
+export async function deleteOldInbound(database: Querier, days: number, limit = 1000): Promise<number> {
+  const rows = await database.query(
+    `delete from inbound_messages where id in (
+       select id from inbound_messages where received_at < now() - $1 * interval '1 day' limit $2
+     ) returning id`,
+    [days, limit],
+  )
+  return rows.length
 }

@@ -6,7 +6,7 @@ import {
   MAIN_INSTANCE,
 } from '../outbound/index.ts'
 import type { Querier, Transaction } from '../platform/postgres/index.ts'
-import type { InboundRow, Network } from './sql/inbound.ts'
+import type { InboundRow, Network } from './intake.ts'
 
 /** A messenger, and the account to write by. */
 interface Messenger {

@@ -1,10 +1,11 @@
 import { findCall, type Routing } from '../calls/index.ts'
 import { findTenant, holdsNumber } from '../directory/index.ts'
-import { PRIORITY } from '../outbound/index.ts'
+import { PRIORITY, type ReceivedMessage } from '../outbound/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
+import type { JobHandler } from '../queue/index.ts'
 import {
   answerButtons,
   isSigned,
@@ -15,7 +16,16 @@ import {
   verdictOf,
 } from './answer.ts'
 import { type Candidates, findQuestion } from './belonging.ts'
-import { type EnqueueJobs, PROCESS_AI_RESPONSE } from './jobs.ts'
+import {
+  countAnswered,
+  type EnqueueJobs,
+  fieldOf,
+  findInbound,
+  type InboundRow,
+  markProcessed,
+  PROCESS_AI_RESPONSE,
+  phoneOfUser,
+} from './intake.ts'
 import { type Enqueue, messengerOf, questionBody, textBody } from './outgoing.ts'
 import { clean, PHRASES, type Phrases } from './phrases.ts'
 import {
@@ -29,7 +39,6 @@ import {
   noteQuestions,
   takeReply,
 } from './sql/approvals.ts'
-import { countAnswered, findInbound, type InboundRow, markProcessed, phoneOfUser } from './sql/inbound.ts'
 
 /** How a person's message was handled. */
 type InboundOutcome =
@@ -66,13 +75,15 @@ export function createDecide(routing: Pick<Routing, 'command'>): Decide {
   }
 }
 
-export interface RepliesOptions {
+interface RepliesOptions {
   database: Database
   enqueue: Enqueue
   understand: UnderstandAnswer
   decide: Decide
   /** For messages that are not about a visit: the language model or a polite sentence answers them later. */
   enqueueJobs: EnqueueJobs
+  /** Publishes a person's message to receivers that want it; the same one twice is one event. */
+  publishReceived: (message: ReceivedMessage) => Promise<void>
   /** For tenants that have none of their own. */
   locale: Locale
   log: Logger
@@ -84,10 +95,11 @@ const RECENT_MS = 12 * 60 * 60 * 1000
 const ANSWER_LIMIT = { answers: 20, ms: 10 * 60 * 1000 }
 
 /**
- * Handles one message of a person: an answer to a question about a visit decides that visit; everything else gets a polite
- * answer. Handling the same message twice changes nothing.
+ * The handler of `inbound_message`, one message of a person: an answer to a question about a visit decides that visit;
+ * everything else gets a polite answer. Handling the same message twice changes nothing. Errors: those of the queue and of
+ * `decide`.
  */
-export function createReplies(options: RepliesOptions) {
+export function createReplies(options: RepliesOptions): JobHandler {
   const { database, enqueue, understand, decide, enqueueJobs, log } = options
 
   const localeOf = async (tenantId: string) =>
@@ -281,15 +293,16 @@ export function createReplies(options: RepliesOptions) {
     (await countAnswered(database, tenantId, phone, new Date(Date.now() - ANSWER_LIMIT.ms))) >=
     ANSWER_LIMIT.answers
 
-  return {
-    /** Resolves with the outcome; undefined if the message was handled before. Errors: those of the queue and of `decide`. */
-    async handle(id: string): Promise<InboundOutcome | undefined> {
-      const message = await findInbound(database, id)
-      if (!message || message.processedAt !== null) return undefined
+  return async (data) => {
+    const id = fieldOf(data, 'id')
+    const message = await findInbound(database, id)
+    if (message && message.processedAt === null) {
       const outcome = await work(message)
       await markProcessed(database, id, outcome)
       log.debug({ tenant: message.tenantId, inbound_id: id, outcome }, 'handled a message')
-      return outcome
-    },
+    }
+    // last: a visitor may be waiting for the answer
+    const handled = await findInbound(database, id)
+    if (handled) await options.publishReceived(handled)
   }
 }

@@ -1,8 +1,8 @@
 import { deleteOldReceipts } from '../outbound/index.ts'
 import type { Querier } from '../platform/postgres/index.ts'
+import { deleteOldInbound } from './intake.ts'
 import { deleteOldApprovals } from './sql/approvals.ts'
 import { deleteOldConversations } from './sql/conversations.ts'
-import { deleteOldInbound } from './sql/inbound.ts'
 
 /** Deletes messages, receipts, approvals and conversations older than `days`; resolves with the number of rows. */
 export async function sweepInbound(database: Querier, days: number): Promise<number> {

@@ -43,7 +43,7 @@ export interface Base {
 
 interface BaseOptions {
   config: Config
-  /** Ends the wait for another process that migrates. */
+  /** Ends the wait for another process that migrates, or has this one's name. */
   starting?: AbortSignal | undefined
   log: Logger
   roles: readonly string[]
@@ -74,7 +74,14 @@ export async function openBase(
   const instance = randomUUID()
   const topics = await openTopics({ database, instance, log })
   owner.defer(() => topics.close())
-  const presence = await enterNodes({ database, instance, nodeId: config.nodeId, roles, log })
+  const presence = await enterNodes({
+    database,
+    instance,
+    nodeId: config.nodeId,
+    roles,
+    log,
+    signal: starting,
+  })
   owner.defer(() => presence.leave())
   const requests = createRequests({ database, topics, presence, log })
   owner.defer(() => requests.close())

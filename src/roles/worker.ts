@@ -1,5 +1,14 @@
 import { readAnswer } from '../dialogue/index.ts'
-import { createDecide, createHandlers, createResponder } from '../inbound/index.ts'
+import {
+  createConversation,
+  createDecide,
+  createReceipts,
+  createReplies,
+  createResponder,
+  INBOUND_MESSAGE,
+  INBOUND_RECEIPTS,
+  PROCESS_AI_RESPONSE,
+} from '../inbound/index.ts'
 import { createWorker } from '../outbound/index.ts'
 import type { Base } from './base.ts'
 
@@ -17,25 +26,30 @@ export type WorkerRole = ReturnType<typeof openWorker>
  */
 export function openWorker({ config, log, database, routing, messages }: Base, owner: AsyncDisposableStack) {
   const { outbound, senders, enqueueJobs } = messages
+  const { enqueue, announce } = outbound
+  const { locale } = config
   const { baseUrl, apiKey, model, timeoutMs } = config.understanding
-  const handlers = createHandlers({
-    database,
-    enqueue: outbound.enqueue,
-    enqueueJobs,
-    bounce: outbound.bounce,
-    announce: outbound.announce,
-    publishReceived: outbound.publishReceived,
-    understand: (text, locale) => readAnswer(text, locale).answer,
-    decide: createDecide(routing),
-    respond:
-      baseUrl === undefined || model === undefined
-        ? undefined
-        : createResponder({ baseUrl, apiKey, model, timeoutMs: Math.max(timeoutMs, REPLY_MS) }),
-    locale: config.locale,
-    log,
-  })
-  for (const [type, handle] of Object.entries(handlers))
-    outbound.registerHandler(type, (data) => handle(data as Record<string, unknown>))
+  const respond =
+    baseUrl === undefined || model === undefined
+      ? undefined
+      : createResponder({ baseUrl, apiKey, model, timeoutMs: Math.max(timeoutMs, REPLY_MS) })
+  outbound.registerHandler(
+    INBOUND_MESSAGE,
+    createReplies({
+      ...{ database, enqueue, enqueueJobs, locale, log },
+      understand: (text, language) => readAnswer(text, language).answer,
+      decide: createDecide(routing),
+      publishReceived: outbound.publishReceived,
+    }),
+  )
+  outbound.registerHandler(
+    INBOUND_RECEIPTS,
+    createReceipts({ database, enqueueJobs, bounce: outbound.bounce, announce, log }),
+  )
+  outbound.registerHandler(
+    PROCESS_AI_RESPONSE,
+    createConversation({ database, enqueue, respond, locale, log }),
+  )
   const worker = createWorker({ outbound, channels: senders, node: config.nodeId, drainMs: DRAIN_MS, log })
   owner.defer(() => worker.close())
   return worker

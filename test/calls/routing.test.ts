@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
-import { type Command, createRouting } from '../../src/calls/commands.ts'
+import { type Command, createRouting } from '../../src/calls/routing.ts'
 import { eventsOf, writeBatch } from '../../src/calls/sql/calls.ts'
 import { createRequests, enterNodes, openTopics, type Topics } from '../../src/cluster/index.ts'
 import { fail, PorteiroError } from '../../src/platform/errors.ts'

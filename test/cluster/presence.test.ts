@@ -46,16 +46,28 @@ test('a process that misses two heartbeats is silent, until one of the same name
 /** Enters processes of the name `a`. */
 async function openNodesOf(rig: Rig) {
   const database = await openTestDatabase(rig)
-  const enter = async (roles: string[], beatMs = 50) => {
+  const enter = async (roles: string[], beatMs = 50, signal?: AbortSignal) => {
     const instance = randomUUID()
     const topics = await openTopics({ database, instance, log: silentLog() })
     rig.defer(() => topics.close())
-    const presence = await enterNodes({ database, instance, nodeId: 'a', roles, log: silentLog(), beatMs })
+    const nodeId = 'a'
+    const presence = await enterNodes({ database, instance, nodeId, roles, log: silentLog(), beatMs, signal })
     rig.defer(() => presence.leave())
     return { presence, topics }
   }
   return { database, enter }
 }
+
+test('a signal ends the wait for the proof that a process of the same name lives', async (rig) => {
+  const { enter } = await openNodesOf(rig)
+  const first = await enter(['voice'], 600_000)
+  await first.presence.describe(() => ({ status: 'running' }))
+  const ending = new AbortController()
+  const refused = failure(enter(['voice'], 50, ending.signal))
+  ending.abort()
+  assert.is((await refused).code, 'NODE_TAKEN')
+  assert.is((await first.presence.list()).length, 1, 'it leaves no lease')
+})
 
 test('a live process of the same name and role is refused; a killed or draining one, and another role, are not', async (rig) => {
   const { database, enter } = await openNodesOf(rig)

@@ -5,13 +5,18 @@ import { readAnswer } from '../../src/dialogue/index.ts'
 import { importDirectory } from '../../src/directory/index.ts'
 import { inboundRoutes, replyError } from '../../src/http/index.ts'
 import { createApprovals } from '../../src/inbound/approvals.ts'
-import type { Respond } from '../../src/inbound/conversation.ts'
-import { createHandlers } from '../../src/inbound/handlers.ts'
-import { createIntake } from '../../src/inbound/intake.ts'
-import type { EnqueueJobs, Job } from '../../src/inbound/jobs.ts'
+import { createConversation, type Respond } from '../../src/inbound/conversation.ts'
+import {
+  createIntake,
+  type EnqueueJobs,
+  INBOUND_MESSAGE,
+  INBOUND_RECEIPTS,
+  type InboundJob,
+  PROCESS_AI_RESPONSE,
+} from '../../src/inbound/intake.ts'
 import type { Enqueue, PersonalMessage, TenantMessenger } from '../../src/inbound/outgoing.ts'
-import type { Bounce } from '../../src/inbound/receipts.ts'
-import type { Decide } from '../../src/inbound/replies.ts'
+import { type Bounce, createReceipts } from '../../src/inbound/receipts.ts'
+import { createReplies, type Decide } from '../../src/inbound/replies.ts'
 import { type Approval, approvalsOf } from '../../src/inbound/sql/approvals.ts'
 import { createAccounts, insertMessages, saveInstance } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -51,7 +56,7 @@ export async function openWorld(
   const database = await openTestDatabase(rig)
   await importDirectory(database, 'default', [], { tenant: { id: 'default', name: 'Ipê', locale } })
   const sent: (PersonalMessage & { id: string })[] = []
-  const jobs: Job[] = []
+  const jobs: InboundJob[] = []
   const decisions: Decision[] = []
   const bounced: [string, { code: string; reason: string; tenantId: string }][] = []
   const verdicts = new Map<string, string>()
@@ -80,19 +85,22 @@ export async function openWorld(
     decisions.push({ callId, ...decision })
     return 'accepted'
   }
-  const handlers = createHandlers({
-    database,
-    enqueue,
-    enqueueJobs,
-    bounce,
-    announce: async () => {},
-    publishReceived: async () => {},
-    understand: (text, language) => readAnswer(text, language).answer,
-    decide: decide ?? firstWins,
-    respond,
-    locale,
-    log: silentLog(),
-  })
+  const log = silentLog()
+  const handle = {
+    [INBOUND_MESSAGE]: createReplies({
+      ...{ database, enqueue, enqueueJobs, locale, log },
+      publishReceived: async () => {},
+      understand: (text, language) => readAnswer(text, language).answer,
+      decide: decide ?? firstWins,
+    }),
+    [INBOUND_RECEIPTS]: createReceipts({ database, enqueueJobs, bounce, announce: async () => {}, log }),
+    [PROCESS_AI_RESPONSE]: createConversation({ database, enqueue, respond, locale, log }),
+  }
+  const context = { jobId: '', queue: 'incoming', attempt: 1, signal: new AbortController().signal }
+  /** By the type of a job. */
+  const handlers: Record<string, (data: unknown) => Promise<void>> = Object.fromEntries(
+    Object.entries(handle).map(([type, handler]) => [type, (data: unknown) => handler(data, context)]),
+  )
   const cancelled: string[] = []
   const approvals = createApprovals({
     database,

@@ -2,8 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import * as assert from 'uvu/assert'
-import { createIntake } from '../../src/inbound/intake.ts'
-import type { EnqueueJobs, Job } from '../../src/inbound/jobs.ts'
+import { createIntake, type EnqueueJobs, type InboundJob } from '../../src/inbound/intake.ts'
 import { isSignedByMeta, isSignedByTwilio } from '../../src/inbound/providers/proof.ts'
 import { createOutbound } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -26,8 +25,8 @@ const test = suite('inbound webhooks')
 
 async function open(rig: Rig, options: { publicUrl?: string | undefined } = {}) {
   const database = await openTestDatabase(rig)
-  const jobs: Job[] = []
-  const enqueueJobs = async (_: unknown, added: readonly Job[]) => {
+  const jobs: InboundJob[] = []
+  const enqueueJobs = async (_: unknown, added: readonly InboundJob[]) => {
     jobs.push(...added)
   }
   const webhooks = await openWebhooks(rig, { database, enqueueJobs, ...options })

@@ -77,7 +77,7 @@ export async function findTwin(database: Querier, instance: string): Promise<Twi
        and (o.status is not null or (o.started_at, o.instance) < (n.started_at, n.instance))
        and exists (select from pg_stat_activity where application_name = 'porteiro ' || o.instance
          and datname = current_database())
-     limit 1`,
+     order by o.instance limit 1`,
     [instance],
   )
   return twin
@@ -92,9 +92,12 @@ export async function removeNode(database: Querier, instance: string): Promise<v
   )
 }
 
-/** Deletes the leases of processes that ended without signing off so many seconds ago. */
-export async function removeExpiredNodes(database: Querier, seconds: number): Promise<void> {
+/** Deletes the leases of processes that ended without signing off so many seconds ago, and requests of that age. */
+export async function removeTraces(database: Querier, seconds: number): Promise<void> {
   await database.query(`delete from nodes where seen_at < now() - $1 * interval '1 second'`, [seconds])
+  await database.query(`delete from node_requests where asked_at < now() - $1 * interval '1 second'`, [
+    seconds,
+  ])
 }
 
 /** The name of the connection by which other processes see that this one is alive. */

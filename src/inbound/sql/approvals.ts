@@ -1,10 +1,10 @@
 import type { Querier } from '../../platform/postgres/index.ts'
-import type { Account, Network } from './inbound.ts'
+import type { AccountRef, Network } from '../intake.ts'
 
 export type ApprovalVerdict = 'authorized' | 'denied'
 
 /** One resident who was asked about one visit. */
-export interface Approval extends Account {
+export interface Approval extends AccountRef {
   id: string
   callId: string
   channel: 'whatsapp' | 'twilio'
@@ -122,7 +122,7 @@ export async function findApproval(
 /** Finds an approval by the provider's id of its question. */
 export async function findByQuestion(
   database: Querier,
-  { tenantId, instanceId }: Account,
+  { tenantId, instanceId }: AccountRef,
   providerId: string,
 ): Promise<Approval | undefined> {
   const [row] = await database.query<Approval>(
