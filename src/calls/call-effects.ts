@@ -3,8 +3,6 @@ import type {
   AskRequest,
   Contact,
   DialRequest,
-  GateAnswer,
-  LegEvent,
   LegRef,
   Matched,
   Piece,
@@ -36,7 +34,7 @@ import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import { type FoundUnit, forgetIntent, type LiveCall } from './call.ts'
-import { type DecidedCall, decidedOf } from './call-row.ts'
+import { hearLegs } from './leg.ts'
 import type { WrittenQuestions } from './written-questions.ts'
 
 /** Maximum ms of a directory query; the visitor waits on the line. */
@@ -60,23 +58,14 @@ interface CallEffectsOptions {
   rings: boolean
   /** Asks residents in writing. */
   asking: WrittenQuestions
-  /** Keeps a decision, and tells its gate. */
-  decisions: {
-    /** Resolves when the decision is durable. */
-    keep(call: DecidedCall): Promise<void>
-    /** Waits for the gate's answer until the signal is aborted. */
-    open(call: DecidedCall, signal: AbortSignal): Promise<GateAnswer>
-  }
-  nodeId: string
   /** For steps of a plan without values of their own. */
   defaults: PlanDefaults
   log: Logger
 }
 
-/** Implements the ports of the call's machines: finds the call and its legs by id, and lets them act. */
+/** Implements the ports of the call's machines, but for those of the room gates: finds the call and its legs by id, and lets them act. */
 export function createCallEffects(options: CallEffectsOptions) {
-  const { find, findUnit, findUnits, dialer, rules, operator, rings, asking, decisions, defaults, log } =
-    options
+  const { find, findUnit, findUnits, dialer, rules, operator, rings, asking, defaults, log } = options
   const legOf = (callId: string, role: Role) => find(callId)?.legs.get(role)
 
   /** Cancels an attempt, but not that of the telephone on the line: cancelling an answered call would hang up on the resident. */
@@ -130,14 +119,6 @@ export function createCallEffects(options: CallEffectsOptions) {
   const hasAccount = async (tenantId: string, steps: ContactPlan): Promise<boolean> => {
     if (!steps.some(({ kind }) => kind === 'whatsapp')) return true
     return within(DIRECTORY_MS, asking.hasAccount(tenantId)).catch(() => true)
-  }
-
-  const decided = async (callId: string): Promise<DecidedCall> => {
-    const call = find(callId)
-    if (!call) throw fail('CALL_UNKNOWN', { callId })
-    // who decided is noted at the end of the transition that started this
-    await call.resuming
-    return decidedOf(call, options.nodeId)
   }
 
   return {
@@ -314,11 +295,7 @@ export function createCallEffects(options: CallEffectsOptions) {
       return visitor && resident ? visitor.bridge(resident) : undefined
     }),
 
-    hear: fromCallback<EventObject, LegRef, LegEvent>(({ input: { callId, role }, sendBack }) => {
-      const leg = legOf(callId, role)
-      if (!leg) sendBack({ type: 'hungUp', how: 'lost' })
-      return leg?.subscribe(sendBack)
-    }),
+    hear: hearLegs(({ callId, role }) => legOf(callId, role)),
 
     hangUp: fromPromise<void, LegRef>(async ({ input: { callId, role } }) => {
       legOf(callId, role)?.hangUp()
@@ -326,19 +303,6 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     release: fromPromise<void, LegRef>(async ({ input: { callId, role } }) => {
       await legOf(callId, role)?.destroy()
-    }),
-
-    commitDecision: fromPromise<void, { callId: string }>(({ input: { callId } }) => {
-      const committing = decided(callId).then(decisions.keep)
-      const call = find(callId)
-      if (call) call.committing = committing
-      return committing
-    }),
-
-    openGate: fromPromise<GateAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {
-      const row = await decided(callId)
-      // a restored call enters its state twice
-      return signal.aborted ? 'failed' : decisions.open(row, signal)
     }),
   }
 }

@@ -1,4 +1,5 @@
-import type { LegEvent, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
+import { type EventObject, fromCallback } from 'xstate'
+import type { LegEvent, LegRef, Piece, Recording, RecordingName, Said } from '../../machines/index.ts'
 import type {
   ArrivedLeg,
   ListeningRules,
@@ -76,6 +77,15 @@ interface LegOptions {
 /** Takes an arrived leg into its call. It leaves the call by itself when its connection is closed. */
 export function createLeg(options: LegOptions): Leg {
   return new PortLeg(options)
+}
+
+/** The port `hear`: facts of a leg as events of its machine. */
+export function hearLegs(find: (ref: LegRef) => Leg | undefined) {
+  return fromCallback<EventObject, LegRef, LegEvent>(({ input, sendBack }) => {
+    const leg = find(input)
+    if (!leg) sendBack({ type: 'hungUp', how: 'lost' })
+    return leg?.subscribe(sendBack)
+  })
 }
 
 type Answer<Type extends MediaFact['type']> = Extract<MediaFact, { type: Type }>

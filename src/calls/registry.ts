@@ -321,6 +321,14 @@ export function createCalls(options: CallsOptions) {
     /** Errors: CALL_UNKNOWN, CALL_ENDED. */
     get,
     list: (): LiveCall[] => [...live.values()],
+    /** A live call with its decision. Errors: CALL_UNKNOWN. */
+    async decided(callId: string): Promise<DecidedCall> {
+      const call = find(callId)
+      if (!call) throw fail('CALL_UNKNOWN', { callId })
+      // who decided is noted at the end of the transition that started this
+      await call.resuming
+      return decidedOf(call, nodeId)
+    },
     /** Sends 0x00 to one leg. Errors: CALL_UNKNOWN, CALL_ENDED, LEG_ABSENT. */
     hangUp(callId: string, role: Role, by: string) {
       const call = get(callId)

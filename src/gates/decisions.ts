@@ -1,9 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { unlink } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { fromPromise } from 'xstate'
 import type { Decision, GateAnswer } from '../../machines/index.ts'
-import { type DecidedCall, keepDecision } from '../calls/index.ts'
+import { type Calls, type DecidedCall, keepDecision } from '../calls/index.ts'
 import {
+  type AttemptResult,
   type CallEventMessages,
   type CallPlace,
   type Claim,
@@ -233,7 +235,7 @@ export async function openDecisions(options: DecisionsOptions) {
   }
 
   /** Writes down what became of the first attempt; whoever waits for the gate is not held up by it. */
-  const record = (order: Order, result: Awaited<ReturnType<Claim['attempt']>>, facts: object): void => {
+  const record = (order: Order, result: AttemptResult, facts: object): void => {
     const { id } = order.fact.command!
     const { gate, claim } = order
     if (result.ok) {
@@ -288,7 +290,8 @@ export async function openDecisions(options: DecisionsOptions) {
     if (known) return known
     const leftMs = Math.min(GATE_MS, before?.leftMs ?? command.expiresAt.getTime() - Date.now())
     if (leftMs <= 0 || !claim) return 'failed'
-    const result = await claim.attempt((attempt) => sender.tell(gate!, contentOf(command), leftMs, attempt))
+    const { attempt, limited } = claim.begin()
+    const result = await limited(sender.tell(gate!, contentOf(command), leftMs, attempt))
     record(order, result, facts)
     if (result.ok && gate!.kind === 'webhook') return 'opened'
     if (result.ok && !gate!.acknowledges) return 'sent'
@@ -551,6 +554,29 @@ export async function openDecisions(options: DecisionsOptions) {
       await outbox.close()
       await disk.close()
     },
+  }
+}
+
+interface DecisionEffectsOptions {
+  decisions: Pick<Decisions, 'keep' | 'open'>
+  calls: Pick<Calls, 'find' | 'decided'>
+}
+
+/** The ports of the call's machines that this room has. */
+export function createDecisionEffects({ decisions, calls }: DecisionEffectsOptions) {
+  return {
+    commitDecision: fromPromise<void, { callId: string }>(({ input: { callId } }) => {
+      const committing = calls.decided(callId).then(decisions.keep)
+      const call = calls.find(callId)
+      if (call) call.committing = committing
+      return committing
+    }),
+
+    openGate: fromPromise<GateAnswer, { callId: string }>(async ({ input: { callId }, signal }) => {
+      const call = await calls.decided(callId)
+      // a restored call enters its state twice
+      return signal.aborted ? 'failed' : decisions.open(call, signal)
+    }),
   }
 }
 

@@ -4,7 +4,7 @@
  * Never: opens late (30 s after the decision), twice with different ids, or before the decision is durable.
  */
 export { createGatePublisher } from './amqp.ts'
-export { commandIdOf, type Decisions, openDecisions } from './decisions.ts'
+export { commandIdOf, createDecisionEffects, type Decisions, openDecisions } from './decisions.ts'
 export { createGateReplies, createGateSender } from './sender.ts'
 export {
   deleteGate,

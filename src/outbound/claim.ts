@@ -3,8 +3,8 @@ import type { Queue } from '../queue/index.ts'
 import type { Announce } from './announcements.ts'
 import { writeOutcomesWithJobs } from './completer.ts'
 import { writeMessages } from './enqueue.ts'
-import { attempt } from './executor.ts'
-import type { Accepted, Attempt, DeliveryFact, Message, NewMessage } from './message.ts'
+import { type LimitedAttempt, limitAttempt } from './executor.ts'
+import type { DeliveryFact, Message, NewMessage } from './message.ts'
 import { type MessageDefaults, prepare } from './new-message.ts'
 import { type AttemptResult, outcomeOf } from './outcome.ts'
 
@@ -48,10 +48,9 @@ export function createClaims({ database, queue, defaults, node, announce, publis
       async write(transaction: Transaction): Promise<void> {
         await writeMessages(queue, transaction, [fresh], new Date(Date.now() + LEASE_MS))
       },
-      /** Makes the attempt. Never rejects, and takes no longer than ATTEMPT_MS. */
-      attempt: (send: (attempt: Attempt) => Promise<Accepted>): Promise<AttemptResult> =>
-        attempt({
-          sender: { send: (_, its) => send(its) },
+      /** Begins the attempt, which takes no longer than ATTEMPT_MS. */
+      begin: (): LimitedAttempt =>
+        limitAttempt({
           message: taken,
           number: 1,
           controller: new AbortController(),

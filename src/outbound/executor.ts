@@ -7,7 +7,7 @@ import type { Job, Queue, Runner, Task, TaskEnd } from '../queue/index.ts'
 import type { AttemptLog } from './attempt-log.ts'
 import type { Completer } from './completer.ts'
 import { groupOf } from './enqueue.ts'
-import type { Channel, ChannelSender, DeliveryFact, Message } from './message.ts'
+import type { Accepted, Attempt, Channel, ChannelSender, DeliveryFact, Message } from './message.ts'
 import {
   type AbortCause,
   type AttemptResult,
@@ -271,8 +271,7 @@ export class Executor implements Runner {
   }
 }
 
-interface AttemptOptions {
-  sender: Pick<ChannelSender, 'send'>
+interface LimitOptions {
   message: Message
   number: number
   /** Its abort reason is an `AbortCause`. */
@@ -281,9 +280,14 @@ interface AttemptOptions {
   timeoutMs: number
 }
 
-/** Makes one attempt. Never rejects and never takes longer than its time. */
-export async function attempt(options: AttemptOptions): Promise<AttemptResult> {
-  const { sender, message, number, controller, now, timeoutMs } = options
+/** An attempt that begins now, and its limit in time. */
+export interface LimitedAttempt {
+  attempt: Attempt
+  /** The result of what was sent. Never rejects and never takes longer than the attempt's time. */
+  limited(sending: Promise<Accepted>): Promise<AttemptResult>
+}
+
+export function limitAttempt({ message, number, controller, now, timeoutMs }: LimitOptions): LimitedAttempt {
   const { signal } = controller
   const left = message.expiresAt ? message.expiresAt.getTime() - now : Infinity
   const timer = setTimeout(
@@ -291,27 +295,42 @@ export async function attempt(options: AttemptOptions): Promise<AttemptResult> {
     Math.min(timeoutMs, left),
   )
   const unresponsive = Promise.withResolvers<never>()
+  // nobody may wait for it
+  unresponsive.promise.catch(() => {})
   let abortTimer: NodeJS.Timeout | undefined
   const onAbort = () => {
     abortTimer = setTimeout(() => unresponsive.reject(timedOut(timeoutMs)), ABORT_MS)
   }
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
-  try {
-    const sending = sender.send(message, { number, signal })
-    // it may still reject after the race is over
-    sending.catch(() => {})
-    return { ok: true, accepted: await Promise.race([sending, unresponsive.promise]) }
-  } catch (error) {
-    const aborted = signal.aborted ? (signal.reason as AbortCause) : undefined
-    // a channel that rethrows the abort reason does not say how far it got
-    const isKnown = error instanceof DeliveryError || !aborted
-    return { ok: false, error: isKnown ? error : timedOut(timeoutMs), aborted }
-  } finally {
-    clearTimeout(timer)
-    clearTimeout(abortTimer)
-    signal.removeEventListener('abort', onAbort)
+  return {
+    attempt: { number, signal },
+    async limited(sending) {
+      try {
+        // it may still reject after the race is over
+        sending.catch(() => {})
+        return { ok: true, accepted: await Promise.race([sending, unresponsive.promise]) }
+      } catch (error) {
+        const aborted = signal.aborted ? (signal.reason as AbortCause) : undefined
+        // a channel that rethrows the abort reason does not say how far it got
+        const isKnown = error instanceof DeliveryError || !aborted
+        return { ok: false, error: isKnown ? error : timedOut(timeoutMs), aborted }
+      } finally {
+        clearTimeout(timer)
+        clearTimeout(abortTimer)
+        signal.removeEventListener('abort', onAbort)
+      }
+    },
   }
+}
+
+/** Makes one attempt. Never rejects and never takes longer than its time. */
+export function attempt({
+  sender,
+  ...options
+}: LimitOptions & { sender: Pick<ChannelSender, 'send'> }): Promise<AttemptResult> {
+  const { attempt: own, limited } = limitAttempt(options)
+  return limited((async () => sender.send(options.message, own))())
 }
 
 function timedOut(ms: number): DeliveryError {

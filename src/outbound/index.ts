@@ -27,7 +27,7 @@ export {
 export { type Admission, contentOf, createAdmission, type GateContent, gateContent } from './new-message.ts'
 export { createOutbound, type Outbound } from './outbound.ts'
 export { createOutbox } from './outbox.ts'
-export { advance, mayHappen } from './outcome.ts'
+export { type AttemptResult, advance, mayHappen } from './outcome.ts'
 export { applyReceipts } from './receipts.ts'
 export { createSenders } from './senders.ts'
 export { type AttemptRow, attemptsOf, writeStarted } from './sql/attempts.ts'

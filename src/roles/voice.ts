@@ -28,7 +28,7 @@ import {
   listUnits,
   type Unit,
 } from '../directory/index.ts'
-import { deleteOldGateCommands, hasGates } from '../gates/index.ts'
+import { createDecisionEffects, deleteOldGateCommands, hasGates } from '../gates/index.ts'
 import { sweepInbound } from '../inbound/index.ts'
 import { createMediaPort, loadMediaAssets, type MediaAssets } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
@@ -152,8 +152,6 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     operator: clickToCall.mode === 'off' ? undefined : operatorOf(clickToCall.operator),
     rings: clickToCall.mode !== 'off',
     asking: messages.approvals,
-    decisions: messages.decisions,
-    nodeId: config.nodeId,
     defaults: clickToCall,
     log,
   })
@@ -180,7 +178,15 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     onArrival: (arrived) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived),
     log,
   })
-  const machine = provideCall({ ...effects, ...speechEffects, deadline })
+  const machine = provideCall({
+    ...effects,
+    ...speechEffects,
+    ...createDecisionEffects({
+      decisions: messages.decisions,
+      calls: { find, decided: (callId) => calls.decided(callId) },
+    }),
+    deadline,
+  })
   const ended = createEndedCalls(
     (await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed(),
   )

@@ -60,8 +60,6 @@ async function calledFor(text: string, resident: (typeof PEOPLE)[number] | null)
     operator: undefined,
     rings: true,
     asking: {} as Parameters<typeof createCallEffects>[0]['asking'],
-    decisions: {} as Parameters<typeof createCallEffects>[0]['decisions'],
-    nodeId: 'n',
     defaults: { attempts: 2, ringMs: 30_000, answerMs: 60_000 },
     log: silentLog(),
   })

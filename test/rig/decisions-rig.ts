@@ -25,13 +25,16 @@ export async function openTestDecisions(
       claim: () => ({
         id: randomUUID(),
         write: async () => {},
-        attempt: async (send) => {
-          try {
-            return { ok: true, accepted: await send({ number: 1, signal: AbortSignal.timeout(2500) }) }
-          } catch (error) {
-            return { ok: false, error, aborted: undefined }
-          }
-        },
+        begin: () => ({
+          attempt: { number: 1, signal: AbortSignal.timeout(2500) },
+          limited: async (sending) => {
+            try {
+              return { ok: true, accepted: await sending }
+            } catch (error) {
+              return { ok: false, error, aborted: undefined }
+            }
+          },
+        }),
         settle: async () => {},
       }),
     },
