@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { AnyStateMachine } from 'xstate'
 import { fail } from '../platform/errors.ts'
 import { definitionOf } from './definition.ts'
-import type { Job, Laid } from './layout-worker.ts'
+import type { Laid, LayoutJob } from './layout-worker.ts'
 import { mermaid } from './mermaid.ts'
 import { statechart } from './statechart.ts'
 
@@ -25,7 +25,7 @@ export function createCharts(machines: readonly AnyStateMachine[]) {
   }
 
   const layOut = (machine: AnyStateMachine): Promise<string> => {
-    const job: Job = { id: asked++, chart: statechart(machine) }
+    const job: LayoutJob = { id: asked++, chart: statechart(machine) }
     const laid = Promise.withResolvers<string>()
     waiting.set(job.id, laid)
     worker ??= open()

@@ -5,14 +5,14 @@
 import { parentPort } from 'node:worker_threads'
 import { type IStateMachine, render } from 'state-machine-cat'
 
-export interface Job {
+export interface LayoutJob {
   id: number
   chart: IStateMachine
 }
 
 export type Laid = { id: number; svg: string } | { id: number; reason: string }
 
-parentPort?.on('message', async ({ id, chart }: Job) => {
+parentPort?.on('message', async ({ id, chart }: LayoutJob) => {
   let laid: Laid
   try {
     const svg = await render(chart, {

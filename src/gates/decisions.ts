@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { unlink } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fromPromise } from 'xstate'
 import type { Decision, GateAnswer } from '../../machines/index.ts'
@@ -17,6 +16,7 @@ import {
 } from '../outbound/index.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { DeliveryError } from '../platform/http-client/index.ts'
+import { removeFile } from '../platform/line-file.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { delay, withTimeout } from '../platform/time.ts'
@@ -452,13 +452,14 @@ export async function openDecisions(options: DecisionsOptions) {
     const isOver = !mayLive(basename(path).split('.')[0]!)
     // its process may live after all, and then goes on in another file
     const file = isOver ? await takeFile(path) : path
+    if (file === undefined) return
     let isStored = true
     for (const { fact, told } of await readFacts(file)) {
       const order = { ...orderOf(fact, undefined), told }
       if (!(await attempted(store(order), factsOf(fact), 'a decision stays on the disk'))) isStored = false
       else if (isOver) log.warn(factsOf(fact), 'a decision that was kept on the disk is in the database')
     }
-    if (isOver && isStored) await unlink(file).catch(() => {})
+    if (isOver && isStored) await removeFile(file).catch(() => {})
   }
 
   await targets.load().catch(() => {})

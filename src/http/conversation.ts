@@ -35,7 +35,7 @@ export function conversationOf(events: readonly EventRow[], locale: Locale): Tur
     if (kind === 'said') {
       const { pieces = [], ms = null, interrupted = false } = data
       const recording = pieces.map(recordingOf).find((name) => name !== null) ?? null
-      const said = textOf(pieces, locale)
+      const said = spokenText(pieces, locale)
       // skip beeps and pauses
       if (said === '' && recording === null) return []
       return [{ ...turn, who: 'porteiro', kind, text: said, recording, ms, interrupted } as const]
@@ -54,7 +54,7 @@ export function conversationOf(events: readonly EventRow[], locale: Locale): Tur
 }
 
 /** The spoken pieces as one text. A prompt that begins with a capital letter starts a new sentence. */
-function textOf(pieces: readonly unknown[], locale: Locale): string {
+function spokenText(pieces: readonly unknown[], locale: Locale): string {
   let text = ''
   for (const piece of pieces) {
     const words = wordsOf(piece, locale)

@@ -133,7 +133,7 @@ function repeated(sign: string): string {
 }
 
 /** Verdict of an answer; undefined if it decides nothing. */
-export function verdictOf(answer: Understood): ApprovalVerdict | undefined {
+export function verdictIn(answer: Understood): ApprovalVerdict | undefined {
   if (answer === 'yes') return 'authorized'
   return answer === 'no' ? 'denied' : undefined
 }

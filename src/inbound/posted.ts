@@ -42,7 +42,7 @@ const AHEAD_MS = 5 * 60 * 1000
  * The text of a message within the limit. Postgres stores no NUL, and half a character only as U+FFFD. A text that loses something has
  * that sign, so that "s\0im" is not read as the word without it.
  */
-export function textOf(written: string): string {
+export function storableText(written: string): string {
   const whole = written.slice(0, TEXT_LIMIT).toWellFormed()
   const kept = whole.replaceAll('\0', '')
   return kept === whole || kept.includes('\uFFFD') ? kept : `${kept}\uFFFD`

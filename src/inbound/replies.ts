@@ -13,7 +13,7 @@ import {
   type Tap,
   type UnderstandAnswer,
   type Understood,
-  verdictOf,
+  verdictIn,
 } from './answer.ts'
 import { type Candidates, findQuestion } from './belonging.ts'
 import {
@@ -228,7 +228,7 @@ export function createReplies(options: RepliesOptions): JobHandler {
     const phrases = PHRASES[locale]
     const read = readReply(message, locale, understand)
     const { answer } = read
-    const verdict = verdictOf(answer)
+    const verdict = verdictIn(answer)
     const candidates = await look(message, phone, read)
     const found = findQuestion(message, phone, candidates)
     const asked =

@@ -7,7 +7,7 @@ import { retryUntilUp } from '../platform/retry.ts'
 import { deadOf, isQueue, type Queue } from '../queue/index.ts'
 import { type Announce, isAnnounced, type StatusChange } from './announcements.ts'
 import { jobOf } from './enqueue.ts'
-import type { Outcome } from './outcome.ts'
+import type { AttemptOutcome } from './outcome.ts'
 import { type OutcomeRow, writeOutcomes } from './sql/attempts.ts'
 
 /** Outcomes in one transaction at most. */
@@ -30,7 +30,7 @@ interface CompleterOptions {
  */
 export function createCompleter(options: CompleterOptions) {
   const { log, signal } = options
-  return createBatcher<Outcome, boolean>({
+  return createBatcher<AttemptOutcome, boolean>({
     max: BATCH,
     splitsAfter: (error) => error instanceof PorteiroError && error.code === 'DATABASE_QUERY',
     run: (outcomes) =>
@@ -46,7 +46,7 @@ type NextJobs = ReadonlyMap<string, string | null>
 /** In one transaction: the outcomes, their next jobs or dead letters, and the acknowledgements. Resolves with which counted. */
 export async function writeOutcomesWithJobs(
   { database, queue, node, announce }: Pick<CompleterOptions, 'database' | 'queue' | 'node' | 'announce'>,
-  outcomes: readonly Outcome[],
+  outcomes: readonly AttemptOutcome[],
 ): Promise<boolean[]> {
   const rows = outcomes.map(rowOf)
   const nextJobs: NextJobs = new Map(rows.map(({ id, nextJobId }) => [id, nextJobId]))
@@ -64,7 +64,7 @@ export async function writeOutcomesWithJobs(
   })
 }
 
-function rowOf(outcome: Outcome): OutcomeRow {
+function rowOf(outcome: AttemptOutcome): OutcomeRow {
   const { message, job, status, attempt } = outcome
   return {
     id: message.id,
@@ -87,7 +87,7 @@ async function writeRetries(
   queue: Queue,
   transaction: Transaction,
   nextJobs: NextJobs,
-  counted: readonly Outcome[],
+  counted: readonly AttemptOutcome[],
 ): Promise<void> {
   const pending = counted.filter(({ status }) => status === 'retrying' || status === 'pending')
   for (const [name, some] of Map.groupBy(pending, ({ message }) => message.queue)) {
@@ -103,7 +103,7 @@ async function writeDead(
   queue: Queue,
   transaction: Transaction,
   nextJobs: NextJobs,
-  counted: readonly Outcome[],
+  counted: readonly AttemptOutcome[],
 ): Promise<void> {
   const dead = counted.filter(({ status }) => status === 'failed')
   for (const [name, some] of Map.groupBy(dead, ({ message }) => message.queue)) {
@@ -123,7 +123,7 @@ async function writeDead(
   }
 }
 
-function changeOf({ message, status, at, error, attempt, providerId }: Outcome): StatusChange[] {
+function changeOf({ message, status, at, error, attempt, providerId }: AttemptOutcome): StatusChange[] {
   if (!isAnnounced(status)) return []
   const attempts = attempt?.number ?? message.attempts
   return [

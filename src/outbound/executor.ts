@@ -10,13 +10,13 @@ import { groupOf } from './enqueue.ts'
 import type { Accepted, Attempt, Channel, ChannelSender, DeliveryFact, Message } from './message.ts'
 import {
   type AbortCause,
+  type AttemptOutcome,
   type AttemptResult,
   type AttemptStart,
   advance,
   expired,
   isIdempotent,
   mayHappen,
-  type Outcome,
   outcomeOf,
   uncertain,
 } from './outcome.ts'
@@ -223,7 +223,7 @@ export class Executor implements Runner {
   }
 
   /** Writes the outcome in the background: the task's place is free for the next attempt at once. */
-  #finish(outcome: Outcome): TaskEnd {
+  #finish(outcome: AttemptOutcome): TaskEnd {
     const entry = this.#inFlight.get(outcome.message.id)!
     entry.completing = true
     const completed = this.#complete(outcome)
@@ -233,7 +233,7 @@ export class Executor implements Runner {
   }
 
   /** Writes the outcome and announces it, if it still counts. */
-  async #complete(outcome: Outcome): Promise<void> {
+  async #complete(outcome: AttemptOutcome): Promise<void> {
     const { completer, publish, log } = this.#options
     if (!(await completer.add(outcome))) return
     const { message, status, attempt, error, at, nextAttemptAt } = outcome

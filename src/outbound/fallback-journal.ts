@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fail, reasonOf } from '../platform/errors.ts'
+import { createLineFile, LINES, lineFilesIn, moveFile, readLines } from '../platform/line-file.ts'
 import type { FreshMessage } from './sql/messages.ts'
 
 /** ms after which an open file is orphaned: no attempt lasts so long. */
@@ -25,105 +25,58 @@ export type Entry =
       final: boolean
     }
 
+/** Ends the names of files that no process writes to any more. */
+const CLOSED = `.closed${LINES}`
+
+const MOMENTS = new Set(['createdAt', 'expiresAt'])
+
 /**
- * Lines of JSON in `<directory>/*.jsonl`, synced before a message leaves. A file is open while its messages are under
- * way; then it becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that
- * died.
+ * Lines in `<directory>/*.jsonl`, written before a message leaves. A file is open while its messages are under way; then it
+ * becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that died.
  */
 export function createFallbackJournal(directory: string) {
-  let file: Promise<FileHandle> | undefined
-  let path = ''
+  const file = createLineFile<Entry>(directory, () => randomUUID() + LINES)
   let underWay = 0
-  let turn: Promise<unknown> = Promise.resolve()
 
-  const openFile = async () => {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    path = join(directory, `${randomUUID()}.jsonl`)
-    return open(path, 'a', 0o600)
-  }
-
-  /** Writes one line at a time; resolves when it is synced. */
-  const write = (entry: Entry): Promise<void> => {
-    const next = turn.then(async () => {
-      try {
-        file ??= openFile()
-        const handle = await file
-        await handle.appendFile(`${JSON.stringify(entry)}\n`)
-        await handle.sync()
-      } catch (error) {
-        const broken = file
-        file = undefined
-        await broken?.then((handle) => handle.close()).catch(() => {})
-        throw fail('FALLBACK_UNWRITABLE', { reason: reasonOf(error) }, error)
-      }
-    })
-    turn = next.catch(() => {})
-    return next
-  }
-
-  const closeFile = () => {
-    turn = turn.then(async () => {
-      if (underWay > 0 || !file) return
-      const handle = await file
-      file = undefined
-      await handle.close()
-      await rename(path, path.replace(/\.jsonl$/, '.closed.jsonl'))
-    })
-    return turn
-  }
+  const close = () =>
+    file.close(
+      async (path) => {
+        await moveFile(path, path.slice(0, -LINES.length) + CLOSED)
+      },
+      () => underWay === 0,
+    )
 
   return {
     /** Writes the message, does the work, and writes its result. */
     async during(message: FreshMessage, work: () => Promise<Entry>): Promise<Entry> {
       underWay++
       try {
-        await write({ kind: 'message', message })
+        await file.append({ kind: 'message', message })
         const entry = await work()
         // the message has left, even if this write fails
-        await write(entry).catch(() => {})
+        await file.append(entry).catch(() => {})
         return entry
       } finally {
         underWay--
-        if (underWay === 0) await closeFile().catch(() => {})
+        if (underWay === 0) await close().catch(() => {})
       }
     },
     /** Files that no process writes to any more. */
     async closed(): Promise<string[]> {
-      const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return []
-        throw error
-      })
       const found: string[] = []
-      for (const name of names.sort()) {
-        if (!name.endsWith('.jsonl')) continue
-        const file = join(directory, name)
-        if (name.endsWith('.closed.jsonl')) found.push(file)
-        else if (file !== path) {
-          const { mtimeMs } = await stat(file)
-          if (Date.now() - mtimeMs > ORPHANED_MS) found.push(file)
+      for (const name of await lineFilesIn(directory)) {
+        const path = join(directory, name)
+        if (name.endsWith(CLOSED)) found.push(path)
+        else if (!file.isOwn(name)) {
+          // it is gone if another process has reconciled it meanwhile
+          const written = await stat(path).catch(() => undefined)
+          if (written && Date.now() - written.mtimeMs > ORPHANED_MS) found.push(path)
         }
       }
       return found
     },
-    close: closeFile,
+    close,
   }
 }
 
-/** The entries of a file, without a last line that a power failure cut. */
-export async function readJournal(file: string): Promise<Entry[]> {
-  const lines = (await readFile(file, 'utf8')).split('\n')
-  return lines.flatMap((line) => {
-    if (line === '') return []
-    try {
-      return [JSON.parse(line, reviveDates) as Entry]
-    } catch {
-      return []
-    }
-  })
-}
-
-export const removeJournal = (file: string) => unlink(file)
-
-function reviveDates(key: string, value: unknown): unknown {
-  return (key === 'createdAt' || key === 'expiresAt') && typeof value === 'string' ? new Date(value) : value
-}
+export const readJournal = (path: string): Promise<Entry[]> => readLines(path, MOMENTS)

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createCache } from '../platform/cache.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
+import { removeFile } from '../platform/line-file.ts'
 import type { Logger } from '../platform/log.ts'
 import { type Database, isDatabaseAway } from '../platform/postgres/index.ts'
 import type { Queue } from '../queue/index.ts'
 import { type Announce, isAnnounced } from './announcements.ts'
 import { type Enqueued, jobOf, writeMessages } from './enqueue.ts'
 import { attempt } from './executor.ts'
-import { createFallbackJournal, type Entry, readJournal, removeJournal } from './fallback-journal.ts'
+import { createFallbackJournal, type Entry, readJournal } from './fallback-journal.ts'
 import { type ChannelSender, type Message, type MessageStatus, PRIORITY } from './message.ts'
 import { failureOf, isIdempotent, lastErrorOf } from './outcome.ts'
 import { createLocalLimits, type Rates } from './rate-limit.ts'
@@ -167,7 +168,7 @@ export function createFallback(options: FallbackOptions) {
 
   const reconcileFile = async (file: string): Promise<number> => {
     const count = await record(await readJournal(file))
-    await removeJournal(file)
+    await removeFile(file)
     return count
   }
 

@@ -37,7 +37,7 @@ export interface AttemptStart {
 }
 
 /** Result of a message that a worker took, ready for the completer. */
-export interface Outcome {
+export interface AttemptOutcome {
   message: MessageRow
   job: Job
   status: MessageStatus
@@ -68,7 +68,7 @@ export function outcomeOf(
   taken: Taken & { attempt: AttemptStart },
   result: AttemptResult,
   random: () => number,
-): Outcome | undefined {
+): AttemptOutcome | undefined {
   const { message, at } = taken
   if (result.ok) {
     const status = advance(message, { type: 'message.accepted' })
@@ -121,13 +121,13 @@ function afterFailure(message: MessageRow, failure: AttemptFailure, at: Date, ra
 }
 
 /** The message expired, before an attempt or during one. */
-export function expired(taken: Taken & { attempt?: AttemptStart }): Outcome {
+export function expired(taken: Taken & { attempt?: AttemptStart }): AttemptOutcome {
   const status = advance(taken.message, { type: 'message.expired' })
   return { ...taken, status, outcome: 'expired', error: ownError(fail('MESSAGE_EXPIRED')) }
 }
 
 /** The worker was killed during an attempt. The message may have left, and the receiver would show a second copy. */
-export function uncertain(taken: Taken): Outcome {
+export function uncertain(taken: Taken): AttemptOutcome {
   const { channel, attempts: number, updatedAt: startedAt } = taken.message
   const status = advance(taken.message, { type: 'message.refused', final: true })
   return {

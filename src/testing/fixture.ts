@@ -9,17 +9,17 @@ import type {
 } from 'xstate'
 
 /** How a port or a child machine ends. */
-export type Outcome<Output = unknown> = { readonly output: Output } | { readonly error: unknown }
+export type FixtureOutcome<Output = unknown> = { readonly output: Output } | { readonly error: unknown }
 
 /** It resolves, or a child machine is done with this output. */
-export function done(): Outcome<undefined>
-export function done<Output>(output: Output): Outcome<Output>
-export function done(output?: unknown): Outcome {
+export function done(): FixtureOutcome<undefined>
+export function done<Output>(output: Output): FixtureOutcome<Output>
+export function done(output?: unknown): FixtureOutcome {
   return { output }
 }
 
 /** It rejects, or a child machine fails. */
-export function failed(error: unknown): Outcome<never> {
+export function failed(error: unknown): FixtureOutcome<never> {
   return { error }
 }
 
@@ -80,7 +80,7 @@ export interface Fixture<Machine extends AnyStateMachine> {
   /** Every actor of the machine's setup, by its name: how it may end. */
   readonly outcomes: {
     readonly [Actor in ActorOf<Machine> as Actor['src']]: Readonly<
-      Record<string, Outcome<OutputFrom<Actor['logic']>>>
+      Record<string, FixtureOutcome<OutputFrom<Actor['logic']>>>
     >
   }
   /** The events that come from such an actor. All others come from outside or from the parent. */
@@ -95,7 +95,7 @@ export interface Fixture<Machine extends AnyStateMachine> {
 export interface AnyFixture {
   readonly inputs: Readonly<Record<string, unknown>>
   readonly events: Readonly<Record<string, Readonly<Record<string, object>>>>
-  readonly outcomes: Readonly<Record<string, Readonly<Record<string, Outcome>>>>
+  readonly outcomes: Readonly<Record<string, Readonly<Record<string, FixtureOutcome>>>>
   readonly sends?: Readonly<Record<string, readonly string[] | undefined>>
   tellApart(context: never): unknown
 }

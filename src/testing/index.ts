@@ -22,7 +22,7 @@ export {
 } from '../simulator/index.ts'
 export { type Coverage, coverage, type Tally } from './coverage.ts'
 export { type Extended, type Extension, extend } from './extend.ts'
-export { done, each, type Fixture, failed, type Outcome } from './fixture.ts'
+export { done, each, type Fixture, type FixtureOutcome, failed } from './fixture.ts'
 export { fixtures } from './fixtures.ts'
 export { eventsOf, forGraph } from './graph.ts'
 export {

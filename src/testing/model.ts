@@ -13,7 +13,7 @@ import type {
 } from 'xstate'
 import { type Clock, stateName } from '../../machines/index.ts'
 import { coverage } from './coverage.ts'
-import { type AnyFixture, type Fixture, inWords, type Outcome } from './fixture.ts'
+import { type AnyFixture, type Fixture, type FixtureOutcome, inWords } from './fixture.ts'
 import { fixtureOf } from './fixtures.ts'
 import { keyOf } from './replay.ts'
 import {
@@ -456,7 +456,7 @@ function deadlinesOf(root: AnyActorRef) {
     .sort((one, other) => one.due - other.due)
 }
 
-function eventOf(actorId: string, outcome: Outcome): EventObject & { error?: unknown } {
+function eventOf(actorId: string, outcome: FixtureOutcome): EventObject & { error?: unknown } {
   const type = `xstate.${'error' in outcome ? 'error' : 'done'}.actor.${actorId}`
   return Object.assign({ type, actorId }, outcome)
 }

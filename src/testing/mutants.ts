@@ -41,7 +41,7 @@ export function mutantsOf(source: string): Mutant[] {
   const found: Mutant[] = []
   const add = (kind: Kind, { start, end, loc }: Node, text: string, change: string) =>
     found.push({ kind, line: loc!.start.line, start, end, text, change: change.replaceAll(/\s+/g, ' ') })
-  const textOf = ({ start, end }: Node) => source.slice(start, end)
+  const sourceOf = ({ start, end }: Node) => source.slice(start, end)
   /** A property, or an element of a list, with the comma behind it. */
   const remove = (kind: Kind, node: Node, change: string) => {
     const comma = /^\s*,/.exec(source.slice(node.end))?.[0].length ?? 0
@@ -63,9 +63,9 @@ export function mutantsOf(source: string): Mutant[] {
     if (
       node.type === 'ExpressionStatement' &&
       node.expression.type === 'CallExpression' &&
-      textOf(node.expression.callee as Node).startsWith('enqueue')
+      sourceOf(node.expression.callee as Node).startsWith('enqueue')
     )
-      add('drops an action', node, '', textOf(node))
+      add('drops an action', node, '', sourceOf(node))
     if (node.type === 'ObjectExpression')
       for (const property of propertiesOf(node)) chart(property, node, states)
     const inner =
@@ -81,7 +81,7 @@ export function mutantsOf(source: string): Mutant[] {
   function chart({ name, node, value }: Property, owner: Node, states: readonly (readonly string[])[]): void {
     const isChart = states.length > 0 || propertiesOf(owner).some((one) => one.name === 'states')
     if (name === 'guards') for (const guard of propertiesOf(value)) flip(guard)
-    if (name === 'guard') remove('drops a guard', node, textOf(node))
+    if (name === 'guard') remove('drops a guard', node, sourceOf(node))
     if (name === 'target' && value.type === 'Literal') move(value, states)
     if (name === 'at' && owner.type === 'ObjectExpression' && propertiesOf(owner).length === 1) scale(value)
     if (name === 'actions' && value.type !== 'ObjectExpression') actions(node, value)
@@ -100,30 +100,30 @@ export function mutantsOf(source: string): Mutant[] {
 
   function transitions(node: Node, value: Node, states: readonly (readonly string[])[]): void {
     if (value.type === 'ArrayExpression')
-      for (const one of many(value)) remove('drops a transition', one, textOf(one))
-    else remove('drops a transition', node, textOf(node))
+      for (const one of many(value)) remove('drops a transition', one, sourceOf(one))
+    else remove('drops a transition', node, sourceOf(node))
     for (const one of many(value)) if (one.type === 'Literal') move(one, states)
   }
 
   function actions(node: Node, value: Node): void {
     const all = many(value)
-    if (all.length === 1) remove('drops an action', node, textOf(node))
-    else for (const one of all) remove('drops an action', one, textOf(one))
+    if (all.length === 1) remove('drops an action', node, sourceOf(node))
+    else for (const one of all) remove('drops an action', one, sourceOf(one))
   }
 
   function assignments(first: Node): void {
     const body = first.type === 'ArrowFunctionExpression' ? (first.body as Node) : first
-    for (const { node } of propertiesOf(body)) remove('drops an assignment', node, textOf(node))
+    for (const { node } of propertiesOf(body)) remove('drops an assignment', node, sourceOf(node))
   }
 
   function flip({ name, value }: Property): void {
     if (value.type !== 'ArrowFunctionExpression' || value.body.type === 'BlockStatement') return
     const body = value.body as Node
-    add('flips a guard', body, `!(${textOf(body)})`, `${name}: ${textOf(body)}`)
+    add('flips a guard', body, `!(${sourceOf(body)})`, `${name}: ${sourceOf(body)}`)
   }
 
   function scale(node: Node): void {
-    add('scales a delay', node, `${SCALE} * (${textOf(node)})`, textOf(node))
+    add('scales a delay', node, `${SCALE} * (${sourceOf(node)})`, sourceOf(node))
   }
 
   /** To the next state beside it. */

@@ -12,7 +12,7 @@ import {
   type Snapshot,
 } from 'xstate'
 import type { Clock } from '../../machines/index.ts'
-import type { Outcome } from './fixture.ts'
+import type { FixtureOutcome } from './fixture.ts'
 
 /** What is seen of a machine and of those below it after a step. */
 export interface Sight {
@@ -34,7 +34,7 @@ export interface Stimulus {
   /** Ids from the machine down to the actor that the event goes to, or to the port that ends. */
   readonly at: readonly string[]
   readonly event?: EventObject
-  readonly outcome?: Outcome
+  readonly outcome?: FixtureOutcome
   /** When it happens, ms on the model's clock. */
   readonly time: number
 }
@@ -69,7 +69,7 @@ const END = 'porteiro.end'
 type StandInSnapshot = Snapshot<unknown> & { input: unknown }
 
 /** A port that ends at once when it is told how: nothing of an exploration is asynchronous. */
-const STAND_IN: ActorLogic<StandInSnapshot, EventObject & Partial<Outcome>, NonReducibleUnknown> = {
+const STAND_IN: ActorLogic<StandInSnapshot, EventObject & Partial<FixtureOutcome>, NonReducibleUnknown> = {
   getInitialSnapshot: (_, input) => ({ status: 'active', output: undefined, error: undefined, input }),
   transition(snapshot, event) {
     if (event.type !== END) return snapshot

@@ -105,16 +105,16 @@ export function understoodOf({ who, text }) {
 }
 
 /** @param {string} verdict */
-const verdictOf = (verdict) => outcomeOf(verdict).word.toLowerCase()
+const verdictWord = (verdict) => outcomeOf(verdict).word.toLowerCase()
 
 /**
  * What the facts of a journal say that are one of a few words.
  * @type {Record<string, (value: string) => string>}
  */
 const VALUES = {
-  verdict: verdictOf,
-  decision: (decision) => (decision === 'contact' ? tr('perguntar', 'ask') : verdictOf(decision)),
-  outcome: verdictOf,
+  verdict: verdictWord,
+  decision: (decision) => (decision === 'contact' ? tr('perguntar', 'ask') : verdictWord(decision)),
+  outcome: verdictWord,
   by: deciderOf,
   via: meansOf,
   reason: endOf,

@@ -24,35 +24,35 @@ testReal(
   'a visit over SIP: the flat rings by ARI, decides by key, and both hear their goodbye to its end',
   async (rig) => {
     const { visit, telephones, house, sound, slips, empty } = await openPlace(rig)
-    const { gate, callId } = await visit('101')
+    const { entrance, callId } = await visit('101')
     const flat = await telephones.rings('1101')
     await house.noted(callId, 'state', { actor: 'resident', state: 'announcing' })
     await flat.press('1')
     assert.is((await house.ending(callId)).outcome, 'authorized')
     await empty()
-    await hasWhole(gate.heard(), sound('farewell-visitor-authorized'), slips(SLIPS))
+    await hasWhole(entrance.heard(), sound('farewell-visitor-authorized'), slips(SLIPS))
     await hasWhole(flat.heard(), sound('farewell-resident-authorized'), slips(SLIPS))
   },
 )
 
 testReal(
-  'a talk with a gate of 16 kHz: both hear each other whole, and the flat says no afterwards',
+  'a talk with an entrance of 16 kHz: both hear each other whole, and the flat says no afterwards',
   async (rig) => {
     const wide = { '/c(slin),,g': '/c(slin16),,g' }
     const place = await openPlace(rig, { changes: { 'extensions.conf': wide } })
     const { visit, telephones, house, sound, slips, empty } = place
-    const { gate, callId } = await visit('101')
+    const { entrance, callId } = await visit('101')
     const flat = await telephones.rings('1101')
     await house.noted(callId, 'state', { actor: 'resident', state: 'announcing' })
     await flat.press('3')
     await house.noted(callId, 'state', { actor: 'talk', state: 'bridged' })
     await flat.speak()
-    await gate.speak()
+    await entrance.speak()
     await flat.press('2')
     assert.is((await house.ending(callId)).outcome, 'denied')
     await empty()
     const speech = await readWav(SPEECH)
-    await hasWhole(gate.heard(), speech, slips(15))
+    await hasWhole(entrance.heard(), speech, slips(15))
     await hasWhole(flat.heard(), speech, slips(15))
     await hasWhole(flat.heard(), sound('farewell-resident-denied'), slips(SLIPS))
   },
@@ -60,9 +60,9 @@ testReal(
 
 testReal('a visitor who leaves takes the ringing of the flat along', async (rig) => {
   const { visit, telephones, house, empty } = await openPlace(rig)
-  const { gate, callId } = await visit('102')
+  const { entrance, callId } = await visit('102')
   const flat = await telephones.rings('1102')
-  await gate.hangUp()
+  await entrance.hangUp()
   await flat.gone()
   assert.is((await house.ending(callId)).outcome, 'abandoned')
   await empty()
@@ -77,12 +77,12 @@ testReal(
       settings,
       changes: { 'extensions.conf': plain },
     })
-    const { gate, callId } = await visit('102')
+    const { entrance, callId } = await visit('102')
     const flat = await telephones.rings('1102')
     await flat.gone()
     assert.is((await house.ending(callId)).outcome, 'unanswered')
     await empty()
-    await hasWhole(gate.heard(), sound('farewell-visitor-unanswered'), slips(SLIPS))
+    await hasWhole(entrance.heard(), sound('farewell-visitor-unanswered'), slips(SLIPS))
   },
 )
 
@@ -90,12 +90,12 @@ testReal('a flat that the PBX does not know cannot be called, and the visitor he
   const { visit, house, sound, slips, empty } = await openPlace(rig, {
     settings: { CLICKTOCALL_ATTEMPTS: '1' },
   })
-  const { gate, callId } = await visit('103')
+  const { entrance, callId } = await visit('103')
   const { data } = await house.noted(callId, 'dial.failed')
   assert.match(String((data as { reason: string }).reason), /Allocation failed/)
   assert.is((await house.ending(callId)).outcome, 'unreachable')
   await empty()
-  await hasWhole(gate.heard(), sound('farewell-visitor-unreachable'), slips(SLIPS))
+  await hasWhole(entrance.heard(), sound('farewell-visitor-unreachable'), slips(SLIPS))
 })
 
 testBroker(
@@ -107,9 +107,9 @@ testBroker(
     const { log } = captureLog()
     const dialer = await startDialer({ config: parseConfig({ ...amqp, ...place.pbx.settings }), log })
     rig.defer(() => dialer.stop())
-    const { gate, callId } = await place.visit('102')
+    const { entrance, callId } = await place.visit('102')
     const flat = await place.telephones.rings('1102')
-    await gate.hangUp()
+    await entrance.hangUp()
     await flat.gone()
     assert.is((await place.house.ending(callId)).outcome, 'abandoned')
     await place.empty()
@@ -130,11 +130,11 @@ testReal(
       AUDIOSOCKET_VISITOR_PORT: String(visitor),
       AUDIOSOCKET_RESIDENT_PORT: String(resident),
     })
-    const gate = await telephones.visit()
+    const entrance = await telephones.visit()
     await pbx.manager.seen({ Event: 'DialEnd', DialStatus: 'ANSWER' })
     const began = performance.now()
     const callId = await house.started()
-    await gate.press('101#')
+    await entrance.press('101#')
     await house.kept(callId, 'question', 'asking')
     await pastTwoSeconds(began)
     await kill(house.first)
@@ -153,13 +153,13 @@ testReal(
     }
     ringing.then(done, done)
     // through every question that is left
-    while (!rings) await gate.press('#')
+    while (!rings) await entrance.press('#')
     const flat = await ringing
     await house.kept(callId, 'resident', 'announcing')
     await flat.press('1')
-    await gate.gone()
+    await entrance.gone()
     assert.is((await house.outcome(callId)).outcome, 'authorized')
-    await hasWhole(gate.heard(), house.prompts.pcm('call-restored'), { slips: 2 * SLIPS })
+    await hasWhole(entrance.heard(), house.prompts.pcm('call-restored'), { slips: 2 * SLIPS })
   },
 )
 
@@ -187,17 +187,17 @@ testReal(
           (await house.journal(id)).filter(({ kind }) => kind === 'restored').length === times || undefined,
         90_000,
       )
-    const gate = await telephones.visit()
+    const entrance = await telephones.visit()
     let legBegan = performance.now()
     const callId = await house.started()
-    await gate.press('901#')
+    await entrance.press('901#')
     const first = telephones.rings('1101')
     let rings = false
     const done = () => {
       rings = true
     }
     first.then(done, done)
-    while (!rings) await gate.press('#')
+    while (!rings) await entrance.press('#')
     const ana = await first
     await house.kept(callId, 'resident', 'deciding.waiting')
     await pastTwoSeconds(legBegan)
@@ -226,7 +226,7 @@ testReal(
     await bruno.answer()
     await house.kept(callId, 'resident', 'announcing', 3)
     await bruno.press('1')
-    await gate.gone()
+    await entrance.gone()
     assert.is((await house.outcome(callId)).outcome, 'authorized')
     const journal = await house.journal(callId)
     const ended = journal.filter(({ kind }) => kind === 'attempt.ended')

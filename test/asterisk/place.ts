@@ -73,20 +73,20 @@ export async function openPlace(
     slips: (slips: number) => ({
       slips: slips + Math.ceil(house.service.status().frameLateness.max / FRAME_MS),
     }),
-    /** The gate calls, keys a unit and hurries through every question. */
+    /** The entrance calls, keys a unit and hurries through every question. */
     async visit(unit: string) {
-      const gate = await telephones.visit()
+      const entrance = await telephones.visit()
       const { callId } = await eventually(() => house.events.find(({ kind }) => kind === 'started'), 20_000)
       rig.defer(
         house.service.journal.subscribe(({ kind, data }) => {
           if (kind !== 'state') return
           const { actor, state } = data as { actor: string; state: string }
           if (/^question (asking|recording)|^call announcing/.test(`${actor} ${state}`))
-            gate.press('#').catch(() => {})
+            entrance.press('#').catch(() => {})
         }),
       )
-      await gate.press(`${unit}#`)
-      return { gate, callId }
+      await entrance.press(`${unit}#`)
+      return { entrance, callId }
     },
     /** Both telephone systems have no channel left. */
     async empty() {

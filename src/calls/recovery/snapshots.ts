@@ -79,7 +79,7 @@ export function createSnapshots(options: SnapshotsOptions) {
    * The answer of the database. A look-up that takes long is waited for; one that fails is repeated, so that no timer makes a call
    * unknown. Undefined when the database stays away, or the signal is aborted.
    */
-  const insist = async <T>(callId: string, ask: () => Promise<T>, signal: AbortSignal) => {
+  const repeatLookup = async <T>(callId: string, ask: () => Promise<T>, signal: AbortSignal) => {
     const began = performance.now()
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
@@ -99,7 +99,7 @@ export function createSnapshots(options: SnapshotsOptions) {
   }
 
   /** The answer of the database if it comes at once: there is hardly a call that it could name. */
-  const glance = async <T>(ask: () => Promise<T>) => {
+  const tryLookup = async <T>(ask: () => Promise<T>) => {
     if (isAway()) return undefined
     return withTimeout(
       GLANCE_MS,
@@ -114,8 +114,8 @@ export function createSnapshots(options: SnapshotsOptions) {
     /** The call of a visitor's UUID. Never rejects; a call counts as new only if the database says so, or stays away. */
     async recall(callId: string, signal: AbortSignal): Promise<Arrival> {
       const found = mayHaveCalls()
-        ? await insist(callId, () => recalls.add(callId), signal)
-        : await glance(() => recalls.add(callId))
+        ? await repeatLookup(callId, () => recalls.add(callId), signal)
+        : await tryLookup(() => recalls.add(callId))
       if (!found) {
         if (!signal.aborted)
           log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
@@ -141,7 +141,7 @@ export function createSnapshots(options: SnapshotsOptions) {
     /** The other process in which the call lives, if any, by the UUID of a resident's leg. Never rejects. */
     async locate(uuid: string, signal: AbortSignal): Promise<LocatedCall | undefined> {
       const ask = () => locateCall(database, { uuid, instance })
-      return (await (mayHaveCalls() ? insist(uuid, ask, signal) : glance(ask)))?.answer
+      return (await (mayHaveCalls() ? repeatLookup(uuid, ask, signal) : tryLookup(ask)))?.answer
     },
 
     /**

@@ -187,7 +187,7 @@ export async function accountRoutes(
       schema: {
         summary: 'Gate commands, newest first, each with its audit',
         querystring: querystring.extend({ call: callId.optional(), ...paging }),
-        response: { 200: schemas.pageOf(schemas.gateCommand) },
+        response: { 200: schemas.pageSchema(schemas.gateCommand) },
       },
     },
     async (request) => {

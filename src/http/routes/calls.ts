@@ -101,7 +101,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
       schema: {
         summary: 'Calls, newest first',
         querystring: filter,
-        response: { 200: schemas.pageOf(schemas.listedCall) },
+        response: { 200: schemas.pageSchema(schemas.listedCall) },
       },
     },
     async (request) => {

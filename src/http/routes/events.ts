@@ -9,7 +9,7 @@ import type { Logger } from '../../platform/log.ts'
 import type { Database } from '../../platform/postgres/index.ts'
 import { createEventClient, type EventClient } from '../events/client.ts'
 import { createEventFeed } from '../events/feed.ts'
-import { textOf } from '../schemas/index.ts'
+import { textReply } from '../schemas/index.ts'
 import { callId } from './calls.ts'
 
 /** Maximum number of streams of a node, and of one key: a tenant's pages must not take those of the others. */
@@ -89,7 +89,7 @@ export async function eventRoutes(
         summary: 'Events of the calls, as server-sent events',
         querystring: query,
         headers: z.object({ 'last-event-id': place.optional() }),
-        response: { 200: textOf('The stream', 'text/event-stream') },
+        response: { 200: textReply('The stream', 'text/event-stream') },
       },
     },
     async (request, reply) => {

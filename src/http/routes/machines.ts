@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { listOf, machine, textOf } from '../schemas/index.ts'
+import { listOf, machine, textReply } from '../schemas/index.ts'
 
 const FORMATS = ['json', 'mermaid', 'svg'] as const
 type Format = (typeof FORMATS)[number]
@@ -41,7 +41,7 @@ export async function machineRoutes(instance: FastifyInstance, { charts }: Machi
         summary: 'A machine as JSON configuration, as Mermaid, or as an SVG with a class per state',
         params: z.object({ name: z.string().max(100) }),
         querystring: z.object({ format: z.enum(FORMATS).default('json') }),
-        response: { 200: textOf('The chart', 'application/json', 'text/plain', 'image/svg+xml') },
+        response: { 200: textReply('The chart', 'application/json', 'text/plain', 'image/svg+xml') },
       },
     },
     async (request, reply) => {

@@ -325,7 +325,7 @@ export async function messageRoutes(
       schema: {
         summary: 'Messages, newest first',
         querystring: z.object({ ...messageFilter, status: schemas.messageStatus.optional(), ...paging }),
-        response: { 200: schemas.pageOf(schemas.message) },
+        response: { 200: schemas.pageSchema(schemas.message) },
       },
     },
     (request) => pageMessages(database, request, request.query),

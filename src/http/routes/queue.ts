@@ -61,7 +61,7 @@ export async function queueRoutes(
       schema: {
         summary: 'Dead messages, newest first',
         querystring: z.object({ ...messageFilter, ...paging }),
-        response: { 200: schemas.pageOf(schemas.message) },
+        response: { 200: schemas.pageSchema(schemas.message) },
       },
     },
     (request) => pageMessages(database, request, { ...request.query, status: 'failed' }),

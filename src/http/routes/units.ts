@@ -92,7 +92,7 @@ export async function unitRoutes(instance: FastifyInstance, { database }: UnitRo
       schema: {
         summary: 'Units ordered by number',
         querystring: query.extend({ search: z.string().trim().max(80).optional(), ...paging }),
-        response: { 200: schemas.pageOf(schemas.unit) },
+        response: { 200: schemas.pageSchema(schemas.unit) },
       },
     },
     async (request) => {

@@ -28,12 +28,12 @@ export const errorReply = z
   })
 
 /** A part of a list; `next` is the cursor of the following part, null at the end. */
-export function pageOf<Item extends z.ZodType>(item: Item) {
+export function pageSchema<Item extends z.ZodType>(item: Item) {
   return z.object({ items: z.array(item), next: z.string().nullable() })
 }
 
 /** An answer that is no JSON, by its content types. */
-export function textOf(description: string, ...types: string[]) {
+export function textReply(description: string, ...types: string[]) {
   const schema = z.string()
   return { description, content: Object.fromEntries(types.map((type) => [type, { schema }])) }
 }

@@ -1,5 +1,5 @@
 import { canonicalNumber } from '../../directory/index.ts'
-import { ID_LIMIT, type Posted, type Receipt, type Said, textOf } from '../posted.ts'
+import { ID_LIMIT, type Posted, type Receipt, type Said, storableText } from '../posted.ts'
 
 /** A form as Twilio posts it: a name that comes twice is a list. */
 type Form = Readonly<Record<string, string | string[] | undefined>>
@@ -36,7 +36,7 @@ export function readTwilio(form: Form): Posted {
 function saidIn(form: Form, field: (name: string) => string | undefined, providerId: string): Said {
   const buttonId = field('ButtonPayload')?.slice(0, ID_LIMIT) ?? null
   const written = field('Body') ?? field('ButtonText')
-  const text = written === undefined ? null : textOf(written)
+  const text = written === undefined ? null : storableText(written)
   const hasMedia = Number(field('NumMedia') ?? 0) > 0
   // `whatsapp:+5511…`, or the number alone for an SMS; others are names of Facebook pages and the like
   const address = field('From')?.replace(/^whatsapp:/, '') ?? ''

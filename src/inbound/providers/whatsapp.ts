@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import { canonicalNumber } from '../../directory/index.ts'
-import { digestOf, ID_LIMIT, momentOf, type Posted, type Receipt, type Said, textOf } from '../posted.ts'
+import {
+  digestOf,
+  ID_LIMIT,
+  momentOf,
+  type Posted,
+  type Receipt,
+  type Said,
+  storableText,
+} from '../posted.ts'
 
 /*
  * The form of the Cloud API, which UnoAPI posts too. Everything may be missing: arrays may be empty, `timestamp` a number
@@ -127,7 +135,7 @@ function saidIn(
     kind,
     phone: from.phone ?? known.phone,
     userId: data.from_user_id ?? from.userId ?? contact?.user_id ?? known.userId,
-    text: words === undefined ? null : textOf(words),
+    text: words === undefined ? null : storableText(words),
     buttonId: buttonId === undefined ? null : buttonId.slice(0, ID_LIMIT),
     quotedId: data.reaction?.message_id ?? data.context?.id ?? null,
     sentAt: momentOf(data.timestamp),

@@ -1,5 +1,5 @@
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
-import type { Account } from './inbound.ts'
+import type { AccountRef } from '../intake.ts'
 
 /** One message of a conversation: the person's or ours. */
 export interface Turn {
@@ -25,7 +25,7 @@ export const CONVERSATION_BOUNDS = {
 /** The stored conversation with a person, the oldest turn first. */
 export async function readConversation(
   database: Querier,
-  { tenantId, instanceId }: Account,
+  { tenantId, instanceId }: AccountRef,
   phone: string,
 ): Promise<Turn[]> {
   const [row] = await database.query<{ turns: Turn[] }>(
@@ -39,7 +39,7 @@ export async function readConversation(
 /** Appends turns and drops the oldest beyond the limits. Needs a transaction: a second one for the same person waits. */
 export async function appendTurns(
   transaction: Querier,
-  { tenantId, instanceId }: Account,
+  { tenantId, instanceId }: AccountRef,
   phone: string,
   turns: readonly Turn[],
 ): Promise<void> {

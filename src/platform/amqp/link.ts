@@ -1,7 +1,7 @@
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import type { Logger } from '../log.ts'
 import { brokerFailureOf, factsOf } from './failure.ts'
-import { createSession, type LinkReport, type Session } from './session.ts'
+import { type AmqpSession, createSession, type LinkReport } from './session.ts'
 
 /** s between heartbeats, unless AMQP_URL says otherwise: a broker that vanished is noticed within two of them. */
 const HEARTBEAT_S = 10
@@ -25,11 +25,11 @@ export type Link = ReturnType<typeof createLink>
 export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions) {
   const facts = factsOf(url, queue)
   const address = withHeartbeat(url)
-  let session: Session | undefined
+  let session: AmqpSession | undefined
   let connecting: Promise<unknown> = Promise.resolve()
   let releasing: Promise<void> = Promise.resolve()
 
-  const open = async (signal: AbortSignal): Promise<Session> => {
+  const open = async (signal: AbortSignal): Promise<AmqpSession> => {
     const ending = new AbortController()
     const stop = () => ending.abort()
     let expired = false
@@ -41,7 +41,7 @@ export function createLink({ url, queue, connectMs, prepare, log }: LinkOptions)
     if (signal.aborted) stop()
     // net.connect takes the signal, which amqplib's types do not know; aborting it destroys the socket at any time
     const options = { noDelay: true, timeout: connectMs, signal: ending.signal }
-    let opened: Session | undefined
+    let opened: AmqpSession | undefined
     try {
       const model = await connect(address, options)
       opened = createSession(model, ending, facts, log)

@@ -12,7 +12,7 @@ export type LinkReport =
   | { type: 'broker.lost'; failure: BrokerFailure }
 
 /** An open connection. */
-export interface Session {
+export interface AmqpSession {
   channel: ConfirmChannel | undefined
   /** The reason of the failure. */
   error: unknown
@@ -29,7 +29,7 @@ export function createSession(
   ending: AbortController,
   facts: BrokerFacts,
   log: Logger,
-): Session {
+): AmqpSession {
   let listener: ((report: LinkReport) => void) | undefined
   let closing = false
   const closed = Promise.withResolvers<void>()
@@ -40,7 +40,7 @@ export function createSession(
     session.error = error
     listener?.({ type: 'broker.lost', failure: brokerFailureOf(error, facts) })
   }
-  const session: Session = {
+  const session: AmqpSession = {
     channel: undefined,
     error: undefined,
     watch(channel) {

@@ -6,7 +6,7 @@ const ANSWER_MS = 10_000
 /** Other clients of a pooler may hide that it shares sessions; each round has a new chance to see it. */
 const ROUNDS = 3
 
-interface Session {
+interface Backend {
   pid: number
   path: string
 }
@@ -31,7 +31,7 @@ export async function assertSession(pool: pg.Pool, schema: string): Promise<void
     } finally {
       await other.end()
     }
-    const { path } = await sessionOf(ours)
+    const { path } = await backendOf(ours)
     if (path !== schema) throw searchPathError(pool, schema, `it is ${path}`)
   } catch (error) {
     broken ??= error as Error
@@ -55,12 +55,12 @@ export function refusedOptions(error: unknown, pool: pg.Pool, schema: string): P
  */
 async function assertOwn(ours: pg.ClientBase, other: pg.ClientBase): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
-    const before = await sessionOf(ours)
+    const before = await backendOf(ours)
     await begin(other)
-    const others = await sessionOf(other)
+    const others = await backendOf(other)
     if (others.pid === before.pid)
       throw fail('DATABASE_POOLED', { reason: 'two connections got one session' })
-    const after = await sessionOf(ours)
+    const after = await backendOf(ours)
     if (after.pid !== before.pid) throw fail('DATABASE_POOLED', { reason: 'one connection got two sessions' })
     await other.query(timed('rollback'))
   }
@@ -76,9 +76,9 @@ async function begin(client: pg.ClientBase): Promise<void> {
   }
 }
 
-async function sessionOf(client: pg.ClientBase): Promise<Session> {
+async function backendOf(client: pg.ClientBase): Promise<Backend> {
   const text = `select pg_backend_pid() as pid, current_setting('search_path') as path`
-  const { rows } = await client.query<Session>(timed(text))
+  const { rows } = await client.query<Backend>(timed(text))
   return rows[0]!
 }
 

@@ -35,13 +35,13 @@ export function complain(thrown) {
   const problems = error?.details?.['problems']
   const more =
     Array.isArray(problems) && problems.length > 0
-      ? problems.slice(0, 3).map(textOf).join('; ')
+      ? problems.slice(0, 3).map(problemText).join('; ')
       : failureOf(error ?? {})
   tell(`${adviceOn(error)} ${more ? `(${more})` : ''}`, 'bad')
 }
 
 /** @param {unknown} problem */
-function textOf(problem) {
+function problemText(problem) {
   if (typeof problem === 'string') return problem
   const { path, line, message, problem: what } = /** @type {Record<string, unknown>} */ (problem)
   return [path, line, message ?? what].filter(Boolean).join(' ')
