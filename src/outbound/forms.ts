@@ -113,6 +113,8 @@ const whatsappSettings = z.strictObject({
   questionTemplate: template.optional(),
   /** UnoAPI: send real buttons, which many phones do not show, instead of numbered lines. */
   buttons: z.boolean().optional(),
+  /** Cloud API: download the files of links and upload them, instead of letting Meta fetch the link. */
+  uploads: z.boolean().optional(),
 })
 const whatsappSecrets = z.strictObject({
   token: headerValue.min(1),

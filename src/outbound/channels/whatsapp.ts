@@ -4,6 +4,7 @@ import type { Logger } from '../../platform/log.ts'
 import type { Accounts, WhatsAppAccount } from '../accounts.ts'
 import type { Accepted, Attempt, ChannelSender, Message } from '../message.ts'
 import { contentOf, type WhatsAppContent, whatsappContent } from '../new-message.ts'
+import { createFetchMedia, linkedMedia, type MediaFile } from './media.ts'
 import { multipart } from './multipart.ts'
 import { checkAnswer, mediaIdOf, messageIdOf } from './whatsapp-answer.ts'
 import { asTemplate, payloadOf } from './whatsapp-payload.ts'
@@ -43,7 +44,9 @@ export function createWhatsAppSender({
     throw undelivered('INSTANCE_UNKNOWN', facts, { final: true })
   }
 
-  const upload = async (
+  const fetchMedia = createFetchMedia({ http })
+
+  const uploadRecording = async (
     account: WhatsAppAccount,
     { callId, recording: name }: Extract<WhatsAppContent, { type: 'audio' }>,
     { signal }: Attempt,
@@ -59,9 +62,19 @@ export function createWhatsAppSender({
       const facts = { carrier: 'WhatsApp', reason: 'ffmpeg with libopus is not installed' }
       throw undelivered('MEDIA_UNSUPPORTED', facts, { final: true })
     }
+    return upload(account, { type: 'audio/ogg; codecs=opus', bytes: ogg }, `${name}.ogg`, signal)
+  }
+
+  /** Resolves with the id of the file. */
+  const upload = async (
+    account: WhatsAppAccount,
+    { type, bytes }: MediaFile,
+    filename: string,
+    signal: AbortSignal,
+  ): Promise<string> => {
     const form = multipart(
-      { messaging_product: 'whatsapp', type: 'audio/ogg' },
-      { name: 'file', filename: `${name}.ogg`, type: 'audio/ogg; codecs=opus', bytes: ogg },
+      { messaging_product: 'whatsapp', type: type.split(';')[0]! },
+      { name: 'file', filename, type, bytes },
     )
     const url = `${account.settings.url}/${account.settings.phoneId}/media`
     const answer = await http
@@ -108,11 +121,20 @@ export function createWhatsAppSender({
     async send(message, attempt) {
       const content = contentOf(whatsappContent, message)
       const account = await accountOf(message)
+      const uploads = account.channel === 'whatsapp' && account.settings.uploads
+      const linked = uploads && content.type === 'cloud' ? linkedMedia(content.message) : undefined
       const speak = (spoken: Parameters<typeof payloadOf>[1]) =>
         post(account, payloadOf(message.to, spoken, account), attempt)
       if (content.type === 'read') return mark(account, payloadOf(message.to, content, account), attempt)
       if (content.type === 'audio') {
-        return speak({ type: 'audio', mediaId: await upload(account, content, attempt) })
+        return speak({ type: 'audio', mediaId: await uploadRecording(account, content, attempt) })
+      }
+      if (linked && content.type === 'cloud') {
+        const { kind, link } = linked
+        const file = await fetchMedia(kind, link, attempt.signal)
+        const id = await upload(account, file, kind, attempt.signal)
+        const { link: _, ...part } = content.message[kind] as Record<string, unknown>
+        return speak({ type: 'cloud', message: { ...content.message, [kind]: { ...part, id } } })
       }
       const template = asTemplate(content, account.settings)
       // if the check fails, send anyway: a closed window falls back to the template below

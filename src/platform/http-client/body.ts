@@ -11,19 +11,24 @@ type Body = AsyncIterable<Buffer> & {
   on(event: 'error', listener: () => void): unknown
 }
 
-/** The whole body. Throws DELIVERY_TOO_LARGE, final. */
-export async function take(body: Body, host: string): Promise<{ body: string; whole: boolean }> {
+/** The whole body, of at most `limit` bytes. Throws DELIVERY_TOO_LARGE, final. */
+export async function takeBytes(body: Body, host: string, limit: number): Promise<Buffer> {
   const parts: Buffer[] = []
   let size = 0
   for await (const part of body) {
     size += part.length
-    if (size > ANSWER_BYTES) {
+    if (size > limit) {
       // leaving the loop destroys the stream, and with it the connection
-      throw undelivered('DELIVERY_TOO_LARGE', { host, limit: ANSWER_BYTES }, { final: true })
+      throw undelivered('DELIVERY_TOO_LARGE', { host, limit }, { final: true })
     }
     parts.push(part)
   }
-  return { body: Buffer.concat(parts).toString('utf8'), whole: true }
+  return Buffer.concat(parts)
+}
+
+/** The whole body as text. Throws DELIVERY_TOO_LARGE, final. */
+export async function take(body: Body, host: string): Promise<{ body: string; whole: boolean }> {
+  return { body: (await takeBytes(body, host, ANSWER_BYTES)).toString('utf8'), whole: true }
 }
 
 /** Reads the rest only to keep the connection alive: the status is known, and the body does not change it. */

@@ -1,5 +1,5 @@
 import { Agent, buildConnector } from 'undici'
-import { drain, take } from './body.ts'
+import { drain, take, takeBytes } from './body.ts'
 import { createEgressGuard, type EgressGuard } from './egress-guard.ts'
 import { classify } from './failure.ts'
 import { type Signed, signatureHeaders } from './signature.ts'
@@ -35,8 +35,10 @@ export interface Outgoing {
   signal?: AbortSignal
   /** The operator configured the URL, so it may lead to any address. Redirects from it may not. */
   trusted?: boolean
-  /** `status`: only the status counts, so a long or slow body is cut, and `body` stays empty. */
-  wants?: 'body' | 'status'
+  /** `status`: only the status counts, so a long or slow body is cut, and `body` stays empty. `bytes`: a file. */
+  wants?: 'body' | 'status' | 'bytes'
+  /** With `bytes`: what the body may have at most; one that announces more is not read. */
+  maxBytes?: number
   /** Names of further headers that are not sent to another origin after a redirect. */
   secrets?: readonly string[]
 }
@@ -45,6 +47,8 @@ export interface HttpAnswer {
   status: number
   headers: Record<string, string>
   body: string
+  /** The body, where `bytes` were wanted; else empty. */
+  bytes: Buffer
   /** The Retry-After of the response in ms. */
   retryAfterMs: number | undefined
   /** False: the body was cut. */
@@ -135,7 +139,7 @@ export function createHttpClient({
   }
 
   const once = async (url: URL, options: Outgoing & { signal: AbortSignal }): Promise<HttpAnswer> => {
-    const { method = 'POST', headers = {}, body = null, signal, wants, trusted } = options
+    const { method = 'POST', headers = {}, body = null, signal, wants, maxBytes = 0, trusted } = options
     const agent = trusted ? agents.trusted : agents.guarded
     const answer = await agent.request({
       origin: url.origin,
@@ -146,8 +150,14 @@ export function createHttpClient({
       signal,
     })
     const flat = flatten(answer.headers)
-    const read = wants === 'status' ? await drain(answer.body, signal) : await take(answer.body, url.host)
+    const read =
+      wants === 'status'
+        ? await drain(answer.body, signal)
+        : wants === 'bytes'
+          ? await file(answer.body, url.host, Number(flat['content-length'] ?? 0), maxBytes)
+          : await take(answer.body, url.host)
     return {
+      bytes: NO_BYTES,
       status: answer.statusCode,
       headers: flat,
       retryAfterMs: retryAfter(flat['retry-after']),
@@ -165,6 +175,17 @@ export function createHttpClient({
       await Promise.all([agents.guarded.destroy(), agents.trusted.destroy()])
     },
   }
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+async function file(body: Parameters<typeof takeBytes>[0], host: string, announced: number, limit: number) {
+  if (announced > limit) {
+    body.on('error', () => {})
+    body.destroy()
+    throw undelivered('DELIVERY_TOO_LARGE', { host, limit }, { final: true })
+  }
+  return { body: '', bytes: await takeBytes(body, host, limit), whole: true }
 }
 
 /** Throws EGRESS_URL. */
