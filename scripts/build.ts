@@ -1,4 +1,7 @@
-/** `npm run build`: dist/ for those who import the package, and for bin/ where it is installed. */
+/**
+ * `npm run build`: dist/ for those who import the package, and for bin/ where it is installed. With `--machines` that of the package
+ * `@porteiro/machines`.
+ */
 import { spawn } from 'node:child_process'
 import { cp, mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, extname, join, resolve } from 'node:path'
@@ -13,14 +16,20 @@ const SOURCES = ['src', 'machines']
  */
 export async function build(outDir: string): Promise<void> {
   await rm(outDir, { recursive: true, force: true })
-  await compile(outDir)
+  await compile('tsconfig.build.json', outDir)
   for (const folder of SOURCES) await copyAssets(folder, outDir)
 }
 
-function compile(outDir: string): Promise<void> {
+/** The machines and their kit alone, into an empty `outDir`. */
+export async function buildMachines(outDir: string): Promise<void> {
+  await rm(outDir, { recursive: true, force: true })
+  await compile('tsconfig.machines.json', outDir)
+}
+
+function compile(project: string, outDir: string): Promise<void> {
   const compiler = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
   const { promise, resolve: done, reject } = Promise.withResolvers<void>()
-  const child = spawn(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', outDir], {
+  const child = spawn(process.execPath, [compiler, '-p', project, '--outDir', outDir], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -50,9 +59,13 @@ async function copyAssets(folder: string, outDir: string): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: join(ROOT, 'dist') } } })
+  const { values } = parseArgs({
+    options: { out: { type: 'string' }, machines: { type: 'boolean', default: false } },
+  })
+  const own = values.machines ? join(ROOT, 'packages', 'machines') : ROOT
+  const outDir = resolve(values.out ?? join(own, 'dist'))
   try {
-    await build(resolve(values.out))
+    await (values.machines ? buildMachines(outDir) : build(outDir))
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`)
     process.exitCode = 1

@@ -5,13 +5,16 @@ import { fail } from '../platform/errors.ts'
 import { definitionOf } from './definition.ts'
 import type { Laid, LayoutJob } from './layout-worker.ts'
 import { mermaid } from './mermaid.ts'
-import { statechart } from './statechart.ts'
+import { type Marked, statechart } from './statechart.ts'
 
 export const CHART_FORMATS = ['svg', 'mermaid', 'json'] as const
 export type ChartFormat = (typeof CHART_FORMATS)[number]
 
-/** The charts of these machines, each drawn on first use and cached, because machines do not change at run time. */
-export function createCharts(machines: readonly AnyStateMachine[]) {
+/**
+ * The charts of these machines, each drawn on first use and cached, because machines do not change at run time. Drawings have the marked
+ * states and transitions in red.
+ */
+export function createCharts(machines: readonly AnyStateMachine[], isMarked?: Marked) {
   const byName = new Map(machines.map((machine) => [machine.id, machine]))
   const drawn = new Map<string, Promise<string>>()
   const waiting = new Map<number, PromiseWithResolvers<string>>()
@@ -25,7 +28,7 @@ export function createCharts(machines: readonly AnyStateMachine[]) {
   }
 
   const layOut = (machine: AnyStateMachine): Promise<string> => {
-    const job: LayoutJob = { id: asked++, chart: statechart(machine) }
+    const job: LayoutJob = { id: asked++, chart: statechart(machine, isMarked) }
     const laid = Promise.withResolvers<string>()
     waiting.set(job.id, laid)
     worker ??= open()

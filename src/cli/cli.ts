@@ -23,6 +23,7 @@ import { type Database, migrate, openDatabase } from '../platform/postgres/index
 import { reachable } from '../roles/index.ts'
 import { runCallCommand } from '../simulator/index.ts'
 import { registerBackupCommands } from './backup/command.ts'
+import { registerCoverageCommand } from './coverage.ts'
 import { runDemo, SCENARIO_NAMES } from './demo/demo.ts'
 import { examine, exitOf } from './doctor/doctor.ts'
 import type { Finding } from './doctor/finding.ts'
@@ -241,6 +242,7 @@ function createProgram(exit: (code: number) => void): Command {
   registerKeysCommand(program, { withDatabase, print })
   registerSecretsCommand(program, { withDatabase, print })
   registerMachinesCommand(program, print)
+  registerCoverageCommand(program, print, exit)
   registerMutateCommand(program, print, exit)
   const progress = process.stderr.isTTY
     ? (text: string) => void process.stderr.write(`\r${text}\x1b[K`)

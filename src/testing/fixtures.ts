@@ -97,6 +97,12 @@ const visitor: Fixture<typeof visitorMachine> = {
       bargesIn: true,
       said: { ...nobody, unit },
     },
+    'a visitor who cannot speak into prompts': {
+      callId,
+      transcribes: true,
+      bargesIn: false,
+      said: nobody,
+    },
   },
   events: { 'key.pressed': press('1*#'), 'speech.started': speech, 'call.restored': restored },
   outcomes: {
@@ -207,11 +213,12 @@ const question: Fixture<typeof questionMachine> = {
     ...Object.fromEntries(
       (
         [
-          ['the question for the name', '', true],
-          ['a question that was skipped by a key before it, and leads nowhere back', '1', false],
-          ['a question that a star came before', '*', true],
+          ['the question for the name', '', true, true],
+          ['a question that was skipped by a key before it, and leads nowhere back', '1', false, true],
+          ['a question that a star came before', '*', true, true],
+          ['a question that nobody can speak into', '', true, false],
         ] as const
-      ).map(([title, keys, mayCorrect]) => [
+      ).map(([title, keys, mayCorrect, bargesIn]) => [
         title,
         {
           callId,
@@ -219,7 +226,7 @@ const question: Fixture<typeof questionMachine> = {
           asks: [['ask-name'], ['ask-name-again']],
           keys,
           mayCorrect,
-          bargesIn: true,
+          bargesIn,
         },
       ]),
     ),

@@ -12,7 +12,7 @@ import type {
   StateValueFrom,
 } from 'xstate'
 import { type Clock, stateName } from '../../machines/index.ts'
-import { coverage } from './coverage.ts'
+import { counted } from './coverage.ts'
 import { type AnyFixture, type Fixture, type FixtureOutcome, inWords } from './fixture.ts'
 import { fixtureOf } from './fixtures.ts'
 import { keyOf } from './replay.ts'
@@ -95,10 +95,14 @@ export interface Model<Machine extends AnyStateMachine> {
   /** Names of transitions that no path takes, and of states that none reaches: of the machine and of the explored ones below it. */
   readonly unreached: readonly string[]
   /**
-   * The shortest paths that reach each state, take each transition, take each transition by each step that leads to it (`step`), or
-   * take each pair of transitions that can follow each other. But for states no path is the beginning of another one. Always the same paths in the same order.
+   * The shortest paths that reach each state, take each transition, ask each `guard` of a transition with either answer, take each
+   * transition by each step that leads to it (`step`), take each pair of transitions that can follow each other, or have each event come in
+   * each state that does not take it (`ignored`). But for states no path is the beginning of another one. Always the same paths in the same
+   * order.
    */
-  paths(options?: { each?: 'state' | 'transition' | 'step' | 'pair' }): ModelPath<Machine>[]
+  paths(options?: {
+    each?: 'state' | 'transition' | 'guard' | 'step' | 'pair' | 'ignored'
+  }): ModelPath<Machine>[]
   /**
    * The path of these choices: each is taken modulo the number of possible steps, the first chooses the beginning. It ends where
    * nothing can happen. With fast-check: `fc.array(fc.nat()).map(model.walk)`.
@@ -142,17 +146,21 @@ interface Situation {
   readonly persisted: Snapshot<unknown>
   readonly sight: Sight
   readonly input: string
-  /** What may happen next. */
+  /** What may happen next, and what may come without effect. */
   readonly next: readonly Stimulus[]
+  readonly ignored: readonly Stimulus[]
   /** The way here: the situation before it, and the step. */
   readonly from?: { readonly situation: Situation; readonly step: Stimulus }
   readonly taken: readonly string[]
+  /** The sides of guards that were seen on the last step. */
+  readonly sides: readonly string[]
 }
 
 interface Edge {
   readonly from: Situation
   readonly step: Stimulus
   readonly taken: readonly string[]
+  readonly sides: readonly string[]
   readonly to: Situation
 }
 
@@ -185,7 +193,8 @@ export function model<Machine extends AnyStateMachine>(
   let time = 0
   const clock: Clock = { now: () => time, setTimeout: () => undefined, clearTimeout: () => {} }
   let taken: string[] = []
-  const covered = machinesOf(staged).map((one) => coverage(one))
+  let sides: string[] = []
+  const covered = machinesOf(staged).map((one) => counted(one, (side) => sides.push(side)))
   const inspect = (event: InspectionEvent) => {
     for (const one of covered) one.inspect(event)
     if (event.type === '@xstate.microstep' && isMachineSnapshot(event.snapshot))
@@ -205,9 +214,10 @@ export function model<Machine extends AnyStateMachine>(
     const { root } = running
     const sight = running.look()
     check(sight, at.input, at.from ? [...stepsTo(at.from.situation), at.from.step] : [])
-    const arrived = taken
+    const [arrived, seen] = [taken, sides]
     return {
       taken: arrived,
+      sides: seen,
       get key() {
         return JSON.stringify([at.input, factsOf(root), orderOf(root)])
       },
@@ -215,7 +225,8 @@ export function model<Machine extends AnyStateMachine>(
         ...at,
         sight,
         taken: arrived,
-        next: possible(root, at.time),
+        sides: seen,
+        ...possible(root, at.time),
         persisted: (
           root as AnyActorRef & { getPersistedSnapshot(): Snapshot<unknown> }
         ).getPersistedSnapshot(),
@@ -226,12 +237,14 @@ export function model<Machine extends AnyStateMachine>(
   const begin = (input: string) => {
     time = 0
     taken = []
+    sides = []
     return settle(run(staged, { input: own.inputs[input] }, clock, inspect), { time, input })
   }
 
   const follow = (situation: Situation, step: Stimulus) => {
     time = step.time
     taken = []
+    sides = []
     const running = run(staged, { snapshot: situation.persisted }, clock, inspect)
     cause(running, step)
     return settle(running, { time, input: situation.input, from: { situation, step } })
@@ -255,20 +268,22 @@ export function model<Machine extends AnyStateMachine>(
     return deadlines === 'any-order' ? undefined : deadlinesOf(root).map(({ path }) => path.join('/'))
   }
 
-  function possible(root: AnyActorRef, now: number): Stimulus[] {
-    if (root.getSnapshot().status !== 'active') return []
+  function possible(root: AnyActorRef, now: number): Pick<Situation, 'next' | 'ignored'> {
+    if (root.getSnapshot().status !== 'active') return { next: [], ignored: [] }
     const actors = below(root)
     const owners = new Map(actors.map(({ actor, owner }) => [actor, owner]))
     const earliest = deadlines === 'in-order' ? deadlinesOf(root)[0]?.path.join('/') : undefined
     const found: Stimulus[] = []
+    const ignored: Stimulus[] = []
     const send = (actor: AnyActorRef, path: readonly string[], isSent: (type: string) => boolean) => {
       const snapshot = actor.getSnapshot() as AnyMachineSnapshot
       for (const [type, variants] of Object.entries(fixtureFor(snapshot.machine.id)!.events)) {
         if (!isSent(type)) continue
         for (const [clause, facts] of Object.entries(variants)) {
           const event = { type, ...facts }
-          if (snapshot.machine.getTransitionData(snapshot, event).length > 0)
-            found.push({ clause: whose(clause, path), at: path, event, time: now })
+          const step = { clause: whose(clause, path), at: path, event, time: now }
+          if (snapshot.machine.getTransitionData(snapshot, event).length > 0) found.push(step)
+          else ignored.push({ ...step, isIgnored: true })
         }
       }
     }
@@ -300,12 +315,17 @@ export function model<Machine extends AnyStateMachine>(
       const due = dueOf(actor)
       if (earliest !== undefined && due !== undefined && path.join('/') !== earliest) continue
       for (const [clause, outcome] of Object.entries(fixtureFor(logic.id)!.outcomes[src] ?? {})) {
-        if (!isHandled(owners, owner, eventOf(path.at(-1)!, outcome))) continue
-        const words = whose(clause.replaceAll('{id}', inWords(path.at(-1)!)), path.slice(0, -1))
-        found.push({ clause: words, at: path, outcome, time: due === undefined ? now : Math.max(now, due) })
+        const step = {
+          clause: whose(clause.replaceAll('{id}', inWords(path.at(-1)!)), path.slice(0, -1)),
+          at: path,
+          outcome,
+          time: due === undefined ? now : Math.max(now, due),
+        }
+        if (isHandled(owners, owner, eventOf(path.at(-1)!, outcome))) found.push(step)
+        else if (!('error' in outcome)) ignored.push({ ...step, isIgnored: true })
       }
     }
-    return found
+    return { next: found, ignored }
   }
 
   const situations = new Map<string, Situation>()
@@ -320,7 +340,7 @@ export function model<Machine extends AnyStateMachine>(
   queue.push(...beginnings)
   for (const from of queue) {
     for (const step of from.next) {
-      const { situation, key, taken } = follow(from, step)
+      const { situation, key, taken, sides } = follow(from, step)
       let to = situations.get(key)
       if (to === undefined && situations.size >= limit) {
         isComplete = false
@@ -331,15 +351,19 @@ export function model<Machine extends AnyStateMachine>(
         situations.set(key, to)
         queue.push(to)
       }
-      edges.push({ from, step, taken, to })
+      edges.push({ from, step, taken, sides, to })
     }
   }
 
   /** The path to a situation and these steps; computed anew, because situations of a kind are represented by one of them. */
   const pathOf = (situation: Situation, further: readonly Stimulus[] = []) => {
     let here = situation
-    for (const { clause, at } of further) {
-      const step = here.next.find((one) => one.clause === clause && isDeepStrictEqual(one.at, at))
+    for (const { clause, at, isIgnored } of further) {
+      const step = [...here.next, ...here.ignored].find(
+        (one) => one.clause === clause && isDeepStrictEqual(one.at, at),
+      )
+      // a port that has ended without effect cannot end otherwise
+      if (!step && isIgnored) continue
       if (!step) return undefined
       here = follow(here, step).situation()
     }
@@ -398,15 +422,21 @@ export function model<Machine extends AnyStateMachine>(
           .filter(({ sight }) => isNew(statesOf(sight)))
           .flatMap((situation) => pathOf(situation) ?? [])
       const ways: { situation: Situation; further: Stimulus[] }[] = []
-      if (each === 'transition') {
+      if (each === 'transition' || each === 'guard') {
+        const what = each === 'guard' ? 'sides' : 'taken'
         for (const one of beginnings)
-          if (one.taken.filter(isNew).length > 0) ways.push({ situation: one, further: [] })
-        for (const { from, step, taken } of edges)
-          if (taken.filter(isNew).length > 0) ways.push({ situation: from, further: [step] })
+          if (one[what].filter(isNew).length > 0) ways.push({ situation: one, further: [] })
+        for (const { from, step, [what]: news } of edges)
+          if (news.filter(isNew).length > 0) ways.push({ situation: from, further: [step] })
       } else if (each === 'step') {
         for (const { from, step, taken } of edges)
           if (taken.filter((name) => isNew(`${name} ${step.clause}`)).length > 0)
             ways.push({ situation: from, further: [step] })
+      } else if (each === 'ignored') {
+        for (const one of queue) {
+          const further = one.ignored.filter(({ clause }) => isNew(`${statesOf(one.sight)} ${clause}`))
+          if (further.length > 0) ways.push({ situation: one, further })
+        }
       } else {
         const after = Map.groupBy(edges, ({ from }) => from)
         for (const one of beginnings)
@@ -488,9 +518,11 @@ function stepsTo(situation: Situation): Stimulus[] {
 }
 
 function titleOf(input: string, steps: readonly Stimulus[], { value }: Sight): string {
-  const clauses = steps.map(({ clause }) => clause)
+  const clauses = steps.filter(({ isIgnored }) => !isIgnored).map(({ clause }) => clause)
   const when = clauses.length === 0 ? 'at the beginning' : `when ${clauses.join(', then ')},`
-  return `Given ${input}: ${when} it is ${stateName(value)}`
+  const ignored = steps.length - clauses.length
+  const more = ignored === 0 ? '' : ` and ignores ${ignored === 1 ? 'an event' : `${ignored} events`}`
+  return `Given ${input}: ${when} it is ${stateName(value)}${more}`
 }
 
 function statesOf({ value, children }: Sight): string {

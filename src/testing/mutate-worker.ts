@@ -70,7 +70,10 @@ async function examine(number: number): Promise<Result> {
   const killed = await killerOf(mutated, paths)
   if (killed !== null) return { killed }
   // many more, so only what survives the others is worth them
-  further ??= shortestFirst([...explored.paths({ each: 'step' }), ...explored.paths({ each: 'pair' })])
+  further ??= [
+    ...shortestFirst(explored.paths({ each: 'ignored' })),
+    ...shortestFirst([...explored.paths({ each: 'step' }), ...explored.paths({ each: 'pair' })]),
+  ]
   return { killed: await killerOf(mutated, further) }
 }
 

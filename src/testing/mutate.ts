@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Mutant } from './mutants.ts'
@@ -11,7 +11,7 @@ import type { Result, Task } from './mutate-worker.ts'
 export interface MutateOptions {
   /** Ids of machines of the package. */
   machines: readonly string[]
-  /** A file of results, one a line: what it has is not examined again while the machine's source stays the same. */
+  /** A file of results, one a line: what it has is not examined again while the machine and the kit stay the same. */
   resume?: string
   /** Examine only so many of each machine, chosen by `seed`. */
   sample?: number
@@ -68,16 +68,15 @@ export async function mutate({
   )
 
   async function examineAll(id: string): Promise<void> {
-    const source = await readFile(fileURLToPath(urlOf(id)), 'utf8')
-    const version = createHash('sha256').update(source).digest('hex').slice(0, 12)
+    const version = await versionOf(id)
     let bench = await openBench(id)
     try {
       const { mutants } = bench
       const chosen = sample === undefined ? [...mutants.keys()] : draw(mutants.length, sample, seed)
       for (const number of chosen) {
         signal?.throwIfAborted()
-        const { kind, line, change, start } = mutants[number]!
-        const key = `${id} ${version} ${start} ${kind}`
+        const { kind, line, change } = mutants[number]!
+        const key = `${id} ${version} ${number}`
         let examined = known.get(key)
         if (!examined) {
           const result = await bench.examine(number)
@@ -101,6 +100,22 @@ function fateOf(result: Result | undefined): Pick<Examined, 'fate' | 'by'> {
   if (result === undefined) return { fate: 'killed', by: 'it does not end' }
   if ('invalid' in result) return { fate: 'invalid', by: result.invalid }
   return result.killed === null ? { fate: 'survived', by: null } : { fate: 'killed', by: result.killed }
+}
+
+/** Of what a result depends on: the machine with all that it imports, and the kit with its fixtures. */
+async function versionOf(id: string): Promise<string> {
+  const folder = dirname(fileURLToPath(here))
+  const kit = (await readdir(folder)).filter((name) => extname(name) === EXTENSION).sort()
+  const files = new Set(kit.map((name) => join(folder, name)).concat(fileURLToPath(urlOf(id))))
+  const hash = createHash('sha256')
+  // a set goes on with what is added to it meanwhile
+  for (const file of files) {
+    const source = await readFile(file, 'utf8')
+    hash.update(source)
+    if (dirname(file) !== folder)
+      for (const [, name] of source.matchAll(/from '\.\/([^']+)'/g)) files.add(join(dirname(file), name!))
+  }
+  return hash.digest('hex').slice(0, 12)
 }
 
 /** A worker that examines the mutants of one machine, one after the other; undefined if a mutant does not end. */

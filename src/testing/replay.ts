@@ -1,4 +1,5 @@
 import {
+  type AnyActorRef,
   type AnyMachineSnapshot,
   type AnyStateMachine,
   type AnyStateNode,
@@ -9,10 +10,11 @@ import {
 } from 'xstate'
 
 /** Called for each microstep. */
-export type Tell = (
+type Tell = (
   snapshot: AnyMachineSnapshot,
   transitions: readonly AnyTransitionDefinition[],
   event: EventObject,
+  actor: AnyActorRef,
 ) => void
 
 /**
@@ -25,7 +27,8 @@ export function createReplay(machine: AnyStateMachine, input: unknown, tell: Tel
     // the machine's children are created but never started, and also report their initialisation
     if (event.type !== '@xstate.microstep') return
     const snapshot = event.snapshot as AnyMachineSnapshot
-    if (snapshot.machine?.id === machine.id) tell(snapshot, event._transitions, event.event)
+    if (snapshot.machine?.id === machine.id)
+      tell(snapshot, event._transitions, event.event, event.actorRef as AnyActorRef)
   })
   const self = createActor(machine, { input, parent })
   const nothing = () => {}

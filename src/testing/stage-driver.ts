@@ -1,10 +1,17 @@
-import { type AnyActorRef, type AnyStateMachine, fromPromise } from 'xstate'
+import { type AnyActorRef, type AnyStateMachine, fromPromise, type InspectionEvent } from 'xstate'
 import type { Clock } from '../../machines/index.ts'
 import { type Driver, explorer } from './model.ts'
 import { run, substitute } from './world.ts'
 
 // the real one, whatever a test puts in its place
 const { setImmediate } = globalThis
+
+export interface StageOptions {
+  /** Plays on this one instead of the path's own machine. */
+  machine?: AnyStateMachine
+  /** Sees all actors, such as that of `coverage`. */
+  inspect?: ((event: InspectionEvent) => void) | undefined
+}
 
 /**
  * Plays paths on a real actor: ports are promises that resolve or reject when the path says so, and time is the path's. Everything
@@ -13,7 +20,7 @@ const { setImmediate } = globalThis
  *     await path.play(stage())
  *     await path.play(stage({ machine: myVariant }))
  */
-export function stage({ machine: other }: { machine?: AnyStateMachine } = {}): Driver {
+export function stage({ machine: other, inspect }: StageOptions = {}): Driver {
   return {
     async begin({ machine, children, input }) {
       const answers = new Map<AnyActorRef, PromiseWithResolvers<unknown>>()
@@ -26,7 +33,7 @@ export function stage({ machine: other }: { machine?: AnyStateMachine } = {}): D
       )
       let time = 0
       const clock: Clock = { now: () => time, setTimeout: () => undefined, clearTimeout: () => {} }
-      const running = run(staged, { input }, clock)
+      const running = run(staged, { input }, clock, inspect)
       await settled()
       return {
         look: running.look,

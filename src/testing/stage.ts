@@ -32,7 +32,6 @@ import {
   type UnitFound,
   type VisitorSpeech,
 } from '../../machines/index.ts'
-import { contactSteps } from '../clicktocall/index.ts'
 import { delay } from '../platform/time.ts'
 import { createStageTime, type SimulatedTime } from './stage-time.ts'
 
@@ -90,7 +89,7 @@ export interface Line {
   interrupted: boolean
 }
 
-const ROUNDS = { attempts: 2, ringMs: 30_000, answerMs: 60_000, together: true }
+const RING_MS = 30_000
 
 export const SCENE_SETTINGS: CallSettings = {
   transcribes: false,
@@ -123,9 +122,8 @@ export function createStage<Machine extends AnyStateMachine = typeof callMachine
   const units = scene.units ?? { '101': unit }
   const find = scene.findUnit ?? (async (number: string) => units[number] ?? null)
   const contacts = scene.contacts ?? [{ residentId: '1', name: 'Ana', number: '1101' }]
-  const attempts =
-    scene.attempts ??
-    contactSteps([{ kind: 'call' }], { contacts, operator: undefined, reads: false }, ROUNDS)
+  const round = contacts.map((contact): ContactStep => ({ kind: 'call', contact, ringMs: RING_MS }))
+  const attempts = scene.attempts ?? [...round, ...round]
   const { clock, pass } = createStageTime(scene.clock)
   const lines: Line[] = []
   const dialled: DialRequest[] = []

@@ -37,6 +37,8 @@ export interface Stimulus {
   readonly outcome?: FixtureOutcome
   /** When it happens, ms on the model's clock. */
   readonly time: number
+  /** It comes where the machine does not take it. */
+  readonly isIgnored?: true
 }
 
 export function isMachine(logic: unknown): logic is AnyStateMachine {

@@ -1,13 +1,15 @@
+import { readFile } from 'node:fs/promises'
 import * as assert from 'uvu/assert'
 import type { AnyStateMachine } from 'xstate'
 import {
-  type brokerMachine,
+  brokerMachine,
   callMachine,
   contactMachine,
-  type deliveryMachine,
+  deliveryMachine,
   MACHINES,
 } from '../../machines/index.ts'
-import { type Always, type Model, model, PathError, stage } from '../../src/testing/index.ts'
+import { type Always, model, PathError, playAll, stage } from '../../src/testing/kit.ts'
+import { rowOf } from '../rig/proof-table.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('played', { timeout: 600_000 })
@@ -48,24 +50,24 @@ function isAttempt(path: string): boolean {
 
 const ALWAYS = { contact: CONTACT, call: CALL, delivery: DELIVERY, broker: BROKER }
 
-function modelOf(machine: AnyStateMachine): Model<AnyStateMachine> {
-  const always = (ALWAYS as Record<string, unknown>)[machine.id] as Always<AnyStateMachine> | undefined
-  return model(machine, undefined, always && { always })
-}
-
-let played = 0
+/** A line of the table in docs/testing.md for each machine. */
+const rows: string[] = []
 for (const machine of MACHINES as AnyStateMachine[]) {
-  test(`${machine.id}: every path plays on a real actor`, async () => {
-    const explored = modelOf(machine)
-    assert.equal(explored.unreached, [])
-    assert.ok(explored.isComplete)
-    for (const each of ['state', 'transition'] as const)
-      for (const path of explored.paths({ each })) {
-        await path.play(stage())
-        played++
-      }
+  test(`${machine.id}: its paths play on real actors, and reach every state, transition and side of a guard`, async () => {
+    const always = (ALWAYS as Record<string, unknown>)[machine.id] as Always<AnyStateMachine> | undefined
+    const played = await playAll(machine, always && { always })
+    const { states, transitions, guards } = played.seen.report()
+    assert.equal([...played.model.unreached, ...states.missed, ...transitions.missed, ...guards.missed], [])
+    assert.ok(played.model.isComplete)
+    rows.push(rowOf(machine.id, played))
   })
 }
+
+test('docs/testing.md has these figures', async () => {
+  const text = await readFile(new URL('../../docs/testing.md', import.meta.url), 'utf8')
+  const stale = rows.filter((row) => !text.includes(row))
+  assert.equal(stale, [], 'npm run prove -- --table writes them')
+})
 
 test('a call with its legs and its search: every path plays on real actors', async () => {
   const explored = model(callMachine, undefined, {
@@ -78,28 +80,36 @@ test('a call with its legs and its search: every path plays on real actors', asy
   assert.ok(paths.length > 40, `${paths.length} paths`)
   assert.ok(paths.some(({ end }) => 'contact' in end.children))
   for (const path of paths) await path.play(stage())
-  console.log(`NOTE ${played} paths of single machines and ${paths.length} of a whole call were played`)
 })
 
-test('a search that forgets an attempt is found by generated paths alone', async () => {
-  const forgetful = contactMachine.provide({
+/** Each breaks one property. */
+const BROKEN: Record<string, AnyStateMachine> = {
+  'no plan ends while an attempt remains': contactMachine.provide({
     guards: { goesOn: ({ context }) => context.begun === 0, goesOnAloud: () => false },
+  }),
+  'nothing rings while a line is open': contactMachine.provide({ actions: { stopAll: () => {} } }),
+  'a message is tried as often as it may be': deliveryMachine.provide({
+    guards: { mayRetry: (_, { final }) => !final },
+  }),
+  'an open connection has no attempts behind it': brokerMachine.provide({
+    actions: { forgetTries: () => {} },
+  }),
+}
+
+for (const [property, broken] of Object.entries(BROKEN)) {
+  test(`a machine that breaks "${property}" is found by generated paths alone`, async () => {
+    const always = ALWAYS[broken.id as keyof typeof ALWAYS] as Always<AnyStateMachine>
+    assert.throws(
+      () => model(broken, undefined, { always }),
+      (error: PathError) => error.message.includes(`"${property}" does not hold`),
+    )
+    // without the property too: the expectations are those of the machine as it should be
+    const sound = (MACHINES as AnyStateMachine[]).find(({ id }) => id === broken.id)!
+    const found: unknown[] = []
+    for (const path of model(sound).paths({ each: 'transition' }))
+      await path.play(stage({ machine: broken })).catch((error) => found.push(error))
+    assert.ok(found.some((error) => error instanceof PathError))
   })
-  assert.throws(
-    () => model(forgetful, undefined, { always: CONTACT }),
-    (error: PathError) => error.message.includes('"no plan ends while an attempt remains" does not hold'),
-  )
-  const found = await Promise.all(
-    model(contactMachine)
-      .paths({ each: 'transition' })
-      .map((path) =>
-        path.play(stage({ machine: forgetful })).then(
-          () => false,
-          (error) => error instanceof PathError,
-        ),
-      ),
-  )
-  assert.ok(found.includes(true))
-})
+}
 
 test.run()
