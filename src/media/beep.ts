@@ -1,4 +1,4 @@
-import { FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
+import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
 import { powerAt } from './level.ts'
 
 /** Frequencies of the beeps of mailboxes, Hz. */
@@ -7,6 +7,10 @@ const HIGHEST_HZ = 1500
 /** Call progress tones of Brazil, of other countries with one tone, and ours: they pulse, and nobody records after them. */
 const PROGRESS_HZ = 425
 const PROGRESS_WIDTH_HZ = 12
+/** Frames between the beginnings of two busy tones, at most: 250 or 500 ms of tone and as much silence. Ringing tones are 3 s apart and more. */
+const BUSY_FRAMES = 1100 / FRAME_MS
+/** Busy tones in a row after which the line is dead. */
+const BUSY_PULSES = 4
 /** Power of the quietest beep. */
 const FAINT = powerAt(-42)
 /** Share of a frame's energy in its tone; vowels do not keep it for the length of a beep, and the two tones of a key share it. */
@@ -18,10 +22,13 @@ const STEADY_HZ = 8
 /** Maximum ratio of the loudest and the quietest frame: the note of an instrument fades or swells. */
 const STEADY_LEVEL = 1.3
 
-/** Finds a beep: one steady tone of at least 150 ms. Reports each once, while it sounds. */
+/**
+ * Finds a beep: one steady tone of at least 150 ms. Reports each once, while it sounds. The fourth busy tone in a row is reported
+ * like a beep: a gateway that answers by itself lets it through, and nobody is there.
+ */
 export interface BeepDetector {
-  /** One frame of 160 samples; `power` is its mean square. */
-  push(samples: Int16Array, power: number): void
+  /** One frame of 160 samples; `power` is its mean square. Returns whether it is a call progress tone, which is no speech. */
+  push(samples: Int16Array, power: number): boolean
 }
 
 export function createBeepDetector(onBeep: () => void): BeepDetector {
@@ -34,17 +41,37 @@ class SteadyTone implements BeepDetector {
   hz = 0
   least = 0
   most = 0
+  /** Frames of the call progress tone that sounds; frames since the one before began; busy tones in a row. */
+  progress = 0
+  since = 0
+  pulses = 0
 
   constructor(onBeep: () => void) {
     this.onBeep = onBeep
   }
 
-  push(samples: Int16Array, power: number): void {
+  push(samples: Int16Array, power: number): boolean {
     const hz = power < FAINT ? 0 : toneOf(samples, power)
-    if (hz === 0) {
+    const isProgress = Math.abs(hz - PROGRESS_HZ) <= PROGRESS_WIDTH_HZ
+    this.count(isProgress)
+    if (isProgress || hz === 0) {
       this.frames = 0
-      return
+      return isProgress
     }
+    this.compare(hz, power)
+    return false
+  }
+
+  count(isProgress: boolean): void {
+    this.since++
+    this.progress = isProgress ? this.progress + 1 : 0
+    if (this.progress !== BEEP_FRAMES) return
+    this.pulses = this.since <= BUSY_FRAMES ? this.pulses + 1 : 1
+    this.since = 0
+    if (this.pulses === BUSY_PULSES) this.onBeep()
+  }
+
+  compare(hz: number, power: number): void {
     const least = Math.min(this.least, power)
     const most = Math.max(this.most, power)
     if (this.frames > 0 && Math.abs(hz - this.hz) <= STEADY_HZ && most <= least * STEADY_LEVEL) {
@@ -60,7 +87,7 @@ class SteadyTone implements BeepDetector {
   }
 }
 
-/** The frequency of a frame's only tone, Hz; 0: it has none, or none of a mailbox. */
+/** The frequency of a frame's only tone, Hz; 0: it has none, or none of these. */
 function toneOf(samples: Int16Array, power: number): number {
   // in a sine the neighbours of each sample add up to the sample times 2 cos ω
   let own = 0
@@ -74,7 +101,6 @@ function toneOf(samples: Int16Array, power: number): number {
   if (!(tuning < 2 && tuning > -2)) return 0
   const hz = (Math.acos(tuning / 2) * SAMPLE_RATE) / (2 * Math.PI)
   if (hz < LOWEST_HZ || hz > HIGHEST_HZ) return 0
-  if (Math.abs(hz - PROGRESS_HZ) <= PROGRESS_WIDTH_HZ) return 0
   return shareOf(samples, power, tuning) >= PURE ? hz : 0
 }
 

@@ -235,13 +235,13 @@ class LegEar implements Ear, FrameTaker {
     this.count(power)
     // even if the PBX reports keys: a tone that is played to the other leg is a key there
     this.dtmf.push(samples, power)
-    this.beep?.push(samples, power)
+    const isProgress = this.beep?.push(samples, power) ?? false
     const tone = this.dtmf.sounding()
     if (tone !== undefined && tone === this.lastTone) this.tones.set(tone, this.clock)
     this.lastTone = tone
-    // a key's tone is voiced sound to the VAD, but nobody speaks
+    // to the VAD the tones of keys and of the network are voiced sound, but nobody speaks
     const echo = this.guard.next(power)
-    if (tone === undefined) this.vad.push(samples, power, echo)
+    if (tone === undefined && !isProgress) this.vad.push(samples, power, echo)
     else this.vad.skip()
     this.toneNow ||= tone !== undefined
     this.pass(tone === undefined ? samples : SILENT_FRAME)

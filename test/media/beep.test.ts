@@ -55,6 +55,25 @@ test('takes keys and the tones of telephone lines for no beep', () => {
   assert.is(beepsIn(note(900, (s) => 0.2 * (wave(350, s * 8000) + wave(440, s * 8000)))), 0, 'dialling')
 })
 
+test('hears busy tones in a row once, however long they last, and ringing tones never', () => {
+  const pulses = (on: number, off: number, count: number) =>
+    Buffer.concat(Array.from({ length: count }, () => [sine(425, on), silence(off)]).flat())
+  for (const ms of [250, 500]) {
+    assert.is(beepsIn(pulses(ms, ms, 3)), 0, `three of ${ms} ms`)
+    assert.is(beepsIn(pulses(ms, ms, 12)), 1, `twelve of ${ms} ms`)
+  }
+  assert.is(beepsIn(pulses(1000, 4000, 6)), 0)
+})
+
+test('takes the tones of the network for no speech', () => {
+  const ringing = Buffer.concat([sine(425, 1000), silence(4000), sine(425, 1000), silence(1000)])
+  const facts = listen((ear) => ear.audio(ringing, 0, ringing.length, 8000), {}, true)
+  assert.equal(
+    facts.filter(({ type }) => type === 'speech.started'),
+    [],
+  )
+})
+
 test('takes notes of instruments for no beep', () => {
   const piano = note(1500, (s) => 0.5 * Math.exp(-3 * s) * (wave(523, s * 8000) + 0.3 * wave(1046, s * 8000)))
   assert.is(beepsIn(piano), 0, 'fading')
