@@ -2,7 +2,16 @@ import * as assert from 'uvu/assert'
 import { startDialer } from '../../src/roles/index.ts'
 import { createPhone, type Phone, playResident } from '../../src/simulator/index.ts'
 import { type AriPeer, type Asked, openAri } from '../rig/ari-peer.ts'
-import { BROKER_URL, captureLog, openConsumer, openProxy, queueName, withBroker } from '../rig/broker-rig.ts'
+import {
+  BROKER_URL,
+  captureLog,
+  openConsumer,
+  openPeer,
+  openProxy,
+  queueName,
+  withBroker,
+} from '../rig/broker-rig.ts'
+import { openDatabaseUrl } from '../rig/database.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 import { type House, openService } from '../rig/service-rig.ts'
 
@@ -117,6 +126,115 @@ testReal('a busy telephone is known through the role dialer, and the next one ri
   await ari.count('DELETE', 1)
   assert.is((await house.ending(visitor.id)).outcome, 'abandoned')
 })
+
+testReal(
+  'a result reaches its call on another node; forged, second and disordered results change nothing',
+  async (rig) => {
+    const [queue, unused, resultQueue] = [await queueName(rig), await queueName(rig), await queueName(rig)]
+    const url = await openDatabaseUrl(rig)
+    const settings = {
+      AMQP_URL: BROKER_URL,
+      CLICKTOCALL: 'amqp',
+      CLICKTOCALL_QUEUE: queue,
+      CLICKTOCALL_LICENSE: 'L-1',
+    }
+    const owner = await openService(rig, {
+      url,
+      settings: { ...settings, NODE_ID: 'owner', CLICKTOCALL_RESULT_QUEUE: unused },
+    })
+    const other = await openService(rig, {
+      url,
+      settings: { ...settings, NODE_ID: 'other', CLICKTOCALL_RESULT_QUEUE: resultQueue },
+    })
+    const pbx = await openConsumer(rig, queue)
+    const channel = await (await openPeer(rig)).createConfirmChannel()
+    /** The node that takes them has none of the owner's calls. */
+    const report = async (attempt: string, guid: string, result: string, license = 'L-1') => {
+      const body = { data: { attempt, guid, license, result }, operation: { type: 'result' } }
+      channel.sendToQueue(resultQueue, Buffer.from(JSON.stringify(body)))
+      await channel.waitForConfirms()
+    }
+    const visitor = visit(rig, owner)
+    await owner.noted(visitor.id, 'dial', { attempt: `${visitor.id}-1` })
+    const neighbour = visit(rig, other)
+    await other.noted(neighbour.id, 'dial', { attempt: `${neighbour.id}-1` })
+    const [first, second] = [`${visitor.id}-1`, `${visitor.id}-2`]
+
+    channel.sendToQueue(resultQueue, Buffer.from('no result'))
+    await report(first, visitor.id, 'opened')
+    await report(first, visitor.id, 'busy', 'L-2')
+    await report(`${visitor.id}-99`, visitor.id, 'busy')
+    // one call's attempt under the name of another, here and there
+    await report(first, neighbour.id, 'busy')
+    await report(`${neighbour.id}-1`, visitor.id, 'busy')
+    await report('x', '00000000-0000-4000-8000-000000000000', 'busy')
+    await report(first, visitor.id, 'ringing')
+    await report(first, visitor.id, 'ringing')
+    await owner.noted(visitor.id, 'telephone.ringing', { attempt: first })
+    await report(first, visitor.id, 'busy')
+    await owner.noted(visitor.id, 'dial', { attempt: second })
+    for (const late of ['ringing', 'answered', 'machine', 'busy']) await report(first, visitor.id, late)
+    await report(second, visitor.id, 'declined')
+    await owner.noted(visitor.id, 'attempt.ended', { attemptId: second })
+
+    const told = (kind: RegExp) =>
+      [...owner.events, ...other.events].filter((event) => kind.test(event.kind)).map(({ data }) => data)
+    const ends = told(/^attempt\.ended$/) as { attemptId: string; end: string }[]
+    assert.equal(
+      ends.map(({ attemptId, end }) => [attemptId, end]),
+      [
+        [first, 'busy'],
+        [second, 'declined'],
+      ],
+    )
+    assert.equal(told(/^telephone\./), [{ attempt: first }])
+    for (const { visitor: phone, house } of [
+      { visitor, house: owner },
+      { visitor: neighbour, house: other },
+    ]) {
+      phone.hangUp()
+      assert.is((await house.ending(phone.id)).outcome, 'abandoned')
+    }
+    const cancelled = () => pbx.messages.filter(({ properties }) => properties.type === 'cancel')
+    await eventually(
+      () => cancelled().some(({ properties }) => properties.messageId === `${neighbour.id}-1`) || undefined,
+    )
+  },
+)
+
+testReal(
+  'cancelled over the broker and answered at the same moment: nobody is left on a line',
+  async (rig) => {
+    const queue = await queueName(rig)
+    const ari = await openAri(rig)
+    const house = await openService(rig, {
+      settings: {
+        ...ARI,
+        ARI_URL: ari.url,
+        AMQP_URL: BROKER_URL,
+        CLICKTOCALL: 'amqp',
+        CLICKTOCALL_QUEUE: queue,
+      },
+    })
+    const dialer = await startDialer({ config: house.config, log: captureLog().log })
+    rig.defer(() => dialer.stop())
+    for (const order of ['answered first', 'cancelled first']) {
+      const visitor = visit(rig, house)
+      await house.noted(visitor.id, 'dial', { attempt: `${visitor.id}-1` })
+      const asked = await eventually(() =>
+        ari.asked.find(({ query }) => query.get('channelId') === `${visitor.id}-1`),
+      )
+      const { CALL } = (asked.body as { variables: { CALL: string } }).variables
+      const answer = () => house.resident(CALL)
+      const cancel = () => visitor.hangUp()
+      const flat = order === 'answered first' ? answer() : undefined
+      cancel()
+      const resident = flat ?? answer()
+      assert.is((await house.ending(visitor.id)).outcome, 'abandoned', order)
+      assert.is((await resident.ended).by, 'server-hangup', order)
+    }
+  },
+)
 
 test('a visit by ARI alone ends denied', async (rig) => {
   const asterisk = await openAsterisk(rig, '2')

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
-import { createPhone } from '../../src/simulator/index.ts'
+import { createPhone, type Phone } from '../../src/simulator/index.ts'
+import type { Asked } from '../rig/ari-peer.ts'
 import { eventually, suite } from '../rig/rig.ts'
 import { goodbyeOf } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
@@ -98,6 +99,55 @@ test('together: the first answer wins, a simultaneous one hears so, the others a
   const line = await house.noted(visitor.id, 'attempt.ended', { end: 'decided' })
   const answered = [first!, second!].find((one) => legOf(one) === winner.id)!
   assert.is((line.data as { attemptId: string }).attemptId, idOf(answered))
+})
+
+/** What happens at once: a telephone reports that it is up, its leg connects, or the visitor leaves. */
+const MOMENTS = ['1 2', '2 1', 'leaves 1', '1 leaves', 'up1 leaves 1', 'up1 2 1', 'up2 1 leaves 2'].map(
+  (all) => all.split(' '),
+)
+
+test('answers and cancels of the same moment leave one line at most, and nobody on a dead one', async (rig) => {
+  const { ari, house, visit } = await openHouse(rig, {
+    plan: [{ kind: 'call', strategy: 'together' }],
+    people: [1, 2].map((at) => ({ name: `Ana ${at}`, phone: `190${at}` })),
+  })
+  await Promise.all(
+    MOMENTS.map(async (moment) => {
+      const visitor = visit()
+      const isOurs = (one: Asked) => one.method === 'POST' && idOf(one).startsWith(visitor.id)
+      const asked = await eventually(() => {
+        const ours = ari.asked.filter(isOurs)
+        return ours.length === 2 ? ours : undefined
+      })
+      for (const one of asked) await house.noted(visitor.id, 'dial', { attempt: idOf(one) })
+      const flats: Phone[] = []
+      for (const what of moment) {
+        const one = asked[Number(what.at(-1)) - 1]
+        if (what === 'leaves') visitor.hangUp()
+        else if (what.startsWith('up')) ari.changes(idOf(one!), 'Up')
+        else flats.push(house.resident(legOf(one!)))
+      }
+      if (!moment.includes('leaves')) {
+        await house.noted(visitor.id, 'state', { actor: 'resident', state: 'announcing' })
+        visitor.hangUp()
+      }
+      assert.is((await house.ending(visitor.id)).outcome, 'abandoned', moment.join())
+      for (const flat of flats) assert.is((await flat.ended).by, 'server-hangup', moment.join())
+      const of = (kind: string) =>
+        house.events.filter((event) => event.callId === visitor.id && event.kind === kind)
+      assert.ok(of('attempt.answered').length <= 1, moment.join())
+      const connected = of('leg.connected').filter(({ leg }) => leg === 'resident')
+      assert.ok(connected.length <= 1, moment.join())
+      // a telephone whose leg never came rings no more
+      const silent = asked.filter((one) => !flats.some(({ id }) => id === legOf(one)))
+      for (const one of silent)
+        await eventually(
+          () =>
+            ari.asked.some(({ method, path }) => method === 'DELETE' && path.includes(idOf(one))) ||
+            undefined,
+        )
+    }),
+  )
 })
 
 test('without reports telephones that were to ring together ring in order, and the journal says so', async (rig) => {
