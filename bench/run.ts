@@ -1,13 +1,14 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load` or `-- recovery`
- * runs one; `--json` prints nothing but JSON. The last five use the Postgres of DATABASE_URL, else an embedded one.
+ * `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load`, `-- recovery`
+ * or `-- history` runs one; `--json` prints nothing but JSON. The last six use the Postgres of DATABASE_URL, else an embedded one.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
 import { benchAnswers } from './answers.ts'
 import { benchEndpointing } from './endpointing.ts'
+import { benchHistory } from './history.ts'
 import { benchInbound } from './inbound.ts'
 import { benchInspector } from './inspector.ts'
 import { benchLoad } from './load.ts'
@@ -30,6 +31,7 @@ const BENCHES = [
   'inbound',
   'load',
   'recovery',
+  'history',
 ]
 
 const { values, positionals } = parseArgs({
@@ -41,6 +43,7 @@ const { values, positionals } = parseArgs({
     visits: { type: 'string', default: '100' },
     messages: { type: 'string', default: '5000' },
     backlog: { type: 'string', default: '100000' },
+    history: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     profile: { type: 'string' },
@@ -48,7 +51,7 @@ const { values, positionals } = parseArgs({
 })
 const wanted = positionals.length > 0 ? positionals : BENCHES
 const unknown = wanted.filter((name) => !BENCHES.includes(name))
-const [legs, calls, visits, rounds, seconds, messages, backlog] = [
+const [legs, calls, visits, rounds, seconds, messages, backlog, history] = [
   values.legs,
   values.calls,
   values.visits,
@@ -56,15 +59,16 @@ const [legs, calls, visits, rounds, seconds, messages, backlog] = [
   values.seconds,
   values.messages,
   values.backlog,
+  values.history,
 ].map(Number)
 if (
   unknown.length > 0 ||
-  ![legs, calls, visits, rounds, seconds, messages, backlog].every(
+  ![legs, calls, visits, rounds, seconds, messages, backlog, history].every(
     (count) => Number.isInteger(count) && count! > 0,
   )
 ) {
   process.stderr.write(
-    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--visits 100] [--rounds 5] [--seconds 4] [--messages 5000] [--backlog 100000] [--json] [--profile DIRECTORY]\n`,
+    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--visits 100] [--rounds 5] [--seconds 4] [--messages 5000] [--backlog 100000] [--history 1000000] [--json] [--profile DIRECTORY]\n`,
   )
   process.exit(64)
 }
@@ -87,6 +91,7 @@ const results = [
   ...(wanted.includes('inbound') ? await benchInbound({ ...options, seconds: seconds! }) : []),
   ...(wanted.includes('load') ? await benchLoad({ ...options, visits: visits! }) : []),
   ...(wanted.includes('recovery') ? await benchRecovery({ ...options, legs: legs! }) : []),
+  ...(wanted.includes('history') ? await benchHistory({ ...options, history: history! }) : []),
 ]
 progress('')
 if (values.json) {

@@ -28,7 +28,7 @@ import {
   stepsTogether,
 } from '../clicktocall/index.ts'
 import { unitsInBlock } from '../dialogue/index.ts'
-import type { AnswerRules, ContactPlan, EarlyDecision, ResolvedPlan } from '../directory/index.ts'
+import type { AnswerRules, ContactPlan, EarlyDecision, Intent, ResolvedPlan } from '../directory/index.ts'
 import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -40,6 +40,9 @@ import type { WrittenQuestions } from './written-questions.ts'
 /** Maximum ms of a directory query; the visitor waits on the line. */
 const DIRECTORY_MS = 5000
 
+/** The visitor as rules know them. */
+type Visitor = { name: string | null; intent: Intent | null }
+
 interface CallEffectsOptions {
   find: (callId: string) => LiveCall | undefined
   /** By id. */
@@ -48,7 +51,7 @@ interface CallEffectsOptions {
   findUnits: (tenantId: string, number: string) => Promise<FoundUnit[]>
   dialer: Pick<Dialer, 'contacts' | 'dial' | 'cancel' | 'listen' | 'ringsTogether'>
   rules: {
-    decideEarly(tenantId: string, unitId: string, visitor: LiveCall['visitor']): Promise<EarlyDecision>
+    decideEarly(tenantId: string, unitId: string, visitor: Visitor): Promise<EarlyDecision>
     resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
     /** As the tenant has them now: a change applies to the next call. */
     readAnswerRules(tenantId: string): Promise<AnswerRules>
@@ -162,7 +165,7 @@ export function createCallEffects(options: CallEffectsOptions) {
       if (!call || !found) return { verdict: 'contact', attempts: [] }
       const { decision, rule } = await within(
         DIRECTORY_MS,
-        rules.decideEarly(call.tenantId, found.id, call.visitor),
+        rules.decideEarly(call.tenantId, found.id, forRules(call.visitor)),
       )
       if (rule) call.note('rule', null, { decision, ...rule })
       if (decision !== 'contact') return { verdict: decision }
@@ -324,4 +327,9 @@ async function within<T>(ms: number, query: Promise<T>): Promise<T> {
   )
   if (!done) throw fail('DATABASE_UNREACHABLE', { reason: `no answer in ${ms} ms` })
   return done.value
+}
+
+/** Windows know no ordered cars: to them they are `other`. */
+function forRules({ name, intent }: LiveCall['visitor']): Visitor {
+  return { name, intent: intent === 'app' ? 'other' : intent }
 }

@@ -1,6 +1,7 @@
 import type { Actor } from 'xstate'
 import type { CallOutput, callMachine, Piece, Role, Screened, Unit } from '../../machines/index.ts'
-import type { Intent } from '../directory/index.ts'
+import type { SpokenIntent } from '../dialogue/index.ts'
+import type { ListeningSettings } from '../directory/index.ts'
 import type { Leg, LegOwner } from './leg.ts'
 
 /** A unit with its residents. */
@@ -37,13 +38,15 @@ export interface LiveCall extends LegOwner {
   readonly actor: Actor<typeof callMachine>
   readonly legs: Map<Role, Leg>
   /** What the visitor said, for the rules; null for what was not said or understood. The intent goes when the unit is corrected. */
-  visitor: { name: string | null; intent: Intent | null }
+  visitor: { name: string | null; intent: SpokenIntent | null }
   /** The resident whom the visitor asked for by name, by their id. */
   wanted: string | null
   /** By the attempt's id. */
   readonly telephones: Map<string, CalledTelephone>
   /** The attempt whose telephone is the resident's leg; null where nobody is there, or the leg did not tell. */
   onLine: string | null
+  /** The tenant's thresholds. */
+  readonly listening: ListeningSettings
   /** Who presses the keys of a telephone of the page, by the port it connects from. */
   readonly phones: Map<string, string>
   /** Where each leg connects from: `address:port`. */

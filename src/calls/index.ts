@@ -31,4 +31,6 @@ export {
 } from './sql/calls.ts'
 export { eventsAfter, eventsOfKinds, lastEventId, type PlacedEvent, stateEventsOf } from './sql/events.ts'
 export { callsAwaitingVisitor, countForeignSnapshots } from './sql/snapshots.ts'
+export { TIMED_STEPS, timingsOf } from './timings.ts'
+export { createOwnPrompts } from './wording.ts'
 export type { WrittenQuestion } from './written-questions.ts'

@@ -7,6 +7,8 @@ import type {
   MediaFact,
   MediaLeg,
   MediaPort,
+  SpeechThresholds,
+  SpokenPiece,
 } from '../mediaport/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
@@ -62,6 +64,8 @@ export interface LegOwner {
   /** Names of the recordings that can be played. */
   readonly recordings: Set<string>
   readonly legs: Map<Role, Leg>
+  /** What is said for a piece: the tenant's own words, or those of the visitor's intent. */
+  wording(piece: Piece): SpokenPiece
   /** `at`: now, if absent. */
   note(kind: string, leg: Role | null, data: Record<string, unknown>, at?: Date): void
 }
@@ -71,6 +75,7 @@ interface LegOptions {
   arrived: ArrivedLeg
   media: Pick<MediaPort, 'open'>
   locale: Locale
+  speech?: SpeechThresholds
   log: Logger
 }
 
@@ -111,13 +116,13 @@ class PortLeg implements Leg {
   listener: ((fact: LegEvent) => void) | undefined
   lastCommand = 0
 
-  constructor({ call, arrived, media, locale, log }: LegOptions) {
+  constructor({ call, arrived, media, locale, speech, log }: LegOptions) {
     this.id = arrived.leg
     this.role = arrived.role
     this.locale = locale
     this.call = call
     this.log = log
-    this.media = media.open(arrived.leg, call.id, locale, (fact) => this.take(fact))
+    this.media = media.open(arrived.leg, call.id, locale, (fact) => this.take(fact), speech)
   }
 
   get closed(): Promise<void> {
@@ -125,10 +130,11 @@ class PortLeg implements Leg {
   }
 
   async say(pieces: readonly Piece[], signal: AbortSignal) {
-    const said = await this.ask<'said'>({ type: 'say', pieces }, signal)
+    const worded = pieces.map((piece) => this.call.wording(piece))
+    const said = await this.ask<'said'>({ type: 'say', pieces: worded }, signal)
     const { ms, of, interrupted, beganAt } = said
     this.listener?.({ type: 'said' })
-    this.note('said', { pieces, ms, of, interrupted })
+    this.note('said', { pieces: worded.map(notedPiece), ms, of, interrupted })
     return { ms, interrupted, beganAt }
   }
 
@@ -265,4 +271,10 @@ class PortLeg implements Leg {
 
 function errorOf({ code, details, reason }: Answer<'failed'>): Error {
   return code === 'BUG' ? new Error(reason) : fail(code, details)
+}
+
+/** The journal has a tenant's own text, and of a file the prompt that it replaces. */
+function notedPiece(piece: SpokenPiece): Piece {
+  if (typeof piece !== 'object' || !('instead' in piece)) return piece
+  return piece.text === undefined ? piece.instead : { speak: piece.text }
 }

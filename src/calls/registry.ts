@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type Actor, createActor, type Snapshot } from 'xstate'
 import type { CallOutput, CallSettings, callMachine, Role } from '../../machines/index.ts'
-import type { Entrance } from '../directory/index.ts'
-import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
+import type { Entrance, ListeningSettings } from '../directory/index.ts'
+import type { ArrivedLeg, MediaPort, SpeechThresholds } from '../mediaport/index.ts'
+import { FRAME_MS } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -14,6 +15,7 @@ import type { Journal } from './journal.ts'
 import { createLeg } from './leg.ts'
 import { observeAttempts, observeStates } from './observer.ts'
 import type { Snapshots } from './recovery/snapshots.ts'
+import { wordingOf } from './wording.ts'
 
 interface CallsOptions {
   machine: typeof callMachine
@@ -25,6 +27,8 @@ interface CallsOptions {
   entranceOf: (name: string | undefined) => Entrance
   /** Whether a resident's leg that only knows its call may come in by this entrance. */
   admits: (tenantId: string, entrance: string | undefined) => boolean
+  /** A tenant's own WAV for a prompt. */
+  ownPrompt?: ((tenantId: string, prompt: string) => string | undefined) | undefined
   /** The resident port of an entrance. */
   residentPort: (entrance: string | undefined) => number | undefined
   media: Pick<MediaPort, 'open' | 'hold' | 'reject' | 'relay' | 'forgetCall'>
@@ -76,7 +80,7 @@ export function createCalls(options: CallsOptions) {
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
     const entrance = before ? (before.gate ?? undefined) : arrived.entrance
-    const { tenantId, name: welcome, bargesIn } = options.entranceOf(entrance)
+    const { tenantId, name: welcome, bargesIn, listening, texts } = options.entranceOf(entrance)
     const { promise, resolve } = Promise.withResolvers<CallOutput | undefined>()
     let seq = first
     const note: LiveCall['note'] = (kind, leg, data, at = new Date()) => {
@@ -122,6 +126,12 @@ export function createCalls(options: CallsOptions) {
       recordings: new Set(recordings),
       visitor: before?.facts.visitor ?? { name: null, intent: null },
       wanted: before?.facts.wanted ?? null,
+      listening,
+      wording: (piece) =>
+        wordingOf(
+          { texts, fileOf: (prompt) => options.ownPrompt?.(tenantId, prompt), intent: call.visitor.intent },
+          piece,
+        ),
       telephones: new Map(),
       onLine: null,
       phones: new Map(),
@@ -218,7 +228,10 @@ export function createCalls(options: CallsOptions) {
     const { role, remote } = arrived
     const { locale } = options.entranceOf(call.entrance)
     call.remotes.set(role, remote)
-    call.legs.set(role, createLeg({ call, arrived, media, locale, log }))
+    call.legs.set(
+      role,
+      createLeg({ call, arrived, media, locale, speech: thresholdsOf(call.listening, role), log }),
+    )
     call.note('leg.connected', role, { remote })
   }
 
@@ -362,5 +375,16 @@ export function createCalls(options: CallsOptions) {
       await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.closed)))
       await Promise.all(calls.map((call) => release(call, closedOutput(call))))
     },
+  }
+}
+
+/** The tenant's thresholds as the detector of one leg takes them. */
+function thresholdsOf(listening: ListeningSettings, role: Role): SpeechThresholds {
+  const { vadMode, vadOnsetMs } = listening
+  const quietMs = role === 'visitor' ? listening.visitorQuietMs : listening.residentQuietMs
+  return {
+    ...(vadMode !== undefined && { mode: vadMode }),
+    ...(vadOnsetMs !== undefined && { onsetFrames: vadOnsetMs / FRAME_MS }),
+    ...(quietMs !== undefined && { hangoverMs: quietMs }),
   }
 }

@@ -99,9 +99,10 @@ export function createSpeechEffects({
     const call = find(callId)
     const leg = call?.legs.get(role)
     if (!call || !leg || !transcriber.ready) return never()
+    const { visitorEndMs, residentEndMs, longestMs } = call.listening
     const rules = given ?? {
-      silenceMs: role === 'visitor' ? VISITOR_END_MS : RESIDENT_END_MS,
-      maxMs: LONGEST_MS,
+      silenceMs: role === 'visitor' ? (visitorEndMs ?? VISITOR_END_MS) : (residentEndMs ?? RESIDENT_END_MS),
+      maxMs: longestMs ?? LONGEST_MS,
       ...(role === 'resident' && { hints: ANSWERS[leg.locale], closed: true }),
     }
     const utterance = await leg.listen(rules, signal).catch((error) => {

@@ -34,6 +34,7 @@ import { registerMutateCommand } from './mutate.ts'
 import { registerQueueCommand } from './queue.ts'
 import { registerSecretsCommand } from './secrets.ts'
 import { onSignals, parseRoles, ROLES, serve } from './serve.ts'
+import { registerTimingsCommand } from './timings.ts'
 
 const PROMPTS = join(PACKAGE_ROOT, 'prompts')
 const MIGRATIONS = join(PACKAGE_ROOT, 'migrations')
@@ -241,6 +242,7 @@ function createProgram(exit: (code: number) => void): Command {
 
   registerKeysCommand(program, { withDatabase, print })
   registerSecretsCommand(program, { withDatabase, print })
+  registerTimingsCommand(program, { withDatabase, print })
   registerMachinesCommand(program, print)
   registerCoverageCommand(program, print, exit)
   registerMutateCommand(program, print, exit)

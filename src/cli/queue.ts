@@ -12,7 +12,7 @@ import {
 import { fail, PorteiroError } from '../platform/errors.ts'
 import { silentLog } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
-import { isQueue, QUEUES, type WorkerRow } from '../queue/index.ts'
+import { isMessageQueue, isQueue, JOB_QUEUES, type WorkerRow } from '../queue/index.ts'
 import { table } from './table.ts'
 
 interface QueueCommandOptions {
@@ -36,7 +36,6 @@ interface Redrive extends Filter {
   all?: boolean
 }
 
-const JOB_QUEUES = QUEUES.filter((name) => name !== 'outgoing' && name !== 'webhook')
 const SIZES = { m: 60, h: 3600, d: 86_400 } as const
 
 /** `porteiro queue stats | pause | resume | dead | redrive | cancel`: beside a running service, on the same database. */
@@ -178,7 +177,7 @@ export function registerQueueCommand(
 }
 
 function jobQueue(name: string) {
-  if (!isQueue(name) || name === 'outgoing' || name === 'webhook')
+  if (!isQueue(name) || isMessageQueue(name))
     throw fail('USAGE_WRONG', {
       problem: `"${name}" is not a job queue; choose ${JOB_QUEUES.join(', ')}.`,
     })

@@ -16,12 +16,15 @@ import {
 } from './visitor-words.ts'
 import { type Word, wordsOf } from './words.ts'
 
+/** `app`: a car that was ordered. Windows of the directory take it for `other`. */
+export type SpokenIntent = Intent | 'app'
+
 /**
  * What a visitor said about himself, and nothing else: there is no field in which a decision could stand. null: not
  * said.
  */
 export interface Slots {
-  intent: Intent | null
+  intent: SpokenIntent | null
   /** The visitor's. */
   name: string | null
   /** Digits, as matchUnit takes them. */
@@ -70,13 +73,13 @@ export function negates(words: readonly Word[], locale: Locale): boolean {
   return words.some(({ plain }) => NEGATIONS[locale].has(plain))
 }
 
-function intentOf(words: Word[], locale: Locale): Intent | null {
+function intentOf(words: Word[], locale: Locale): SpokenIntent | null {
   if (negates(words, locale)) return null
-  let best: Intent | null = null
+  let best: SpokenIntent | null = null
   let most = 0
   for (const [intent, known] of Object.entries(INTENT_WORDS)) {
     const count = words.filter(({ plain }) => known.has(plain)).length
-    if (count > most) [best, most] = [intent as Intent, count]
+    if (count > most) [best, most] = [intent as SpokenIntent, count]
   }
   return best
 }

@@ -1,11 +1,10 @@
-import type { Intent } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, type ErrorCode } from '../platform/errors.ts'
 import { numberKey } from './directory-index.ts'
 import { askModel, type LanguageModelOptions } from './language-model.ts'
 import { fold } from './names.ts'
 import { numbersIn } from './numbers.ts'
-import { type Asked, negates, type Slots, slotsByRules } from './slots.ts'
+import { type Asked, negates, type Slots, type SpokenIntent, slotsByRules } from './slots.ts'
 import { unitIn } from './spoken-unit.ts'
 import { wordsOf } from './words.ts'
 
@@ -15,7 +14,7 @@ interface Understood {
    * The intent by rules alone. An auto-open window that asks for an intent gets this one: what a language model says is
    * never part of a decision.
    */
-  plainIntent: Intent | null
+  plainIntent: SpokenIntent | null
   /** The words deny something: an intent that was stated before no longer counts. */
   negates: boolean
   source: 'rules' | 'model'

@@ -1,14 +1,14 @@
-import type { Intent } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
+import type { SpokenIntent } from './slots.ts'
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/))
 
 /** Both languages in one: a courier says `delivery` in Portuguese too. The first intent with the most words wins. */
-export const INTENT_WORDS: Record<Exclude<Intent, 'other'>, ReadonlySet<string>> = {
+export const INTENT_WORDS: Record<Exclude<SpokenIntent, 'other'>, ReadonlySet<string>> = {
   delivery: set(
     `entrega entregas entregar entregador entregadora encomenda encomendas pacote pacotes delivery deliver delivering
     deliveries courier motoboy ifood rappi correios sedex pizza pizzas marmita lanche lanches compra compras mercado
-    loggi jadlog shopee amazon package packages parcel parcels food order groceries flores carta`,
+    loggi jadlog shopee amazon eats package packages parcel parcels food order groceries flores carta`,
   ),
   visit: set(
     `visita visitas visitar visitante visitando amigo amiga parente primo prima irmao irma mae pai tio tia avo filho
@@ -21,6 +21,7 @@ export const INTENT_WORDS: Record<Exclude<Intent, 'other'>, ReadonlySet<string>>
     vistoria medico enfermeira cuidadora maintenance repair service technician electrician plumber cleaner cleaning
     painter installation install moving nurse inspection`,
   ),
+  app: set('aplicativo aplicativos app uber cabify indrive corrida taxi lyft ride rideshare'),
 }
 
 const DENIALS = `nao nem nunca jamais nada nenhum nenhuma ninguem sem negativo tampouco not nor never none nothing nobody

@@ -1,6 +1,7 @@
 import type { Locale, Role } from '../platform/audio.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { findTenant, listExtensions } from './sql/directory.ts'
+import type { VoiceSettings } from './voice-settings.ts'
 
 /** The tenant of the main port pair. */
 export const MAIN_TENANT = 'default'
@@ -8,7 +9,7 @@ export const MAIN_TENANT = 'default'
 const UNNAMED = 'Default'
 
 /** An entrance: its tenant and its prompts. */
-export interface Entrance {
+export interface Entrance extends VoiceSettings {
   tenantId: string
   locale: Locale
   /** Spoken after the greeting, where speech is synthesised. */
@@ -49,6 +50,8 @@ export async function readEntrances(
       // the name of an unnamed tenant is its id, that of the main tenant its initial name
       name: tenant && tenant.name !== tenantId && tenant.name !== UNNAMED ? tenant.name : null,
       bargesIn: tenant?.bargeIn ?? false,
+      listening: tenant?.listening ?? {},
+      texts: tenant?.texts ?? {},
     }
   }
   let main = await entranceOf(MAIN_TENANT)

@@ -9,6 +9,7 @@ import { type Country, DEFAULT_COUNTRY, isCountry, numberProblem, readNumber } f
 import type { DirectoryRules } from './rules.ts'
 import { AFTER_TALK, ANSWER_CHECKS, type Directory, OPENS_BY, type UnitEntry } from './sql/directory.ts'
 import { ruleKeys } from './unit-place.ts'
+import { listeningSettings, ownTexts } from './voice-settings.ts'
 
 /** Invisible marks, some of which change the reading order; telephones and word processors copy them along. */
 const INVISIBLE = /[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g
@@ -112,6 +113,8 @@ const tenant = z.strictObject({
   answerCheck: z.enum(ANSWER_CHECKS).nullish(),
   leaveMessage: z.boolean().nullish(),
   afterTalk: z.enum(AFTER_TALK).nullish(),
+  listening: listeningSettings.nullish(),
+  texts: ownTexts.nullish(),
   /** Foreign numbers that somebody has confirmed. */
   confirmed: z.array(z.string().regex(/^\+\d{8,15}$/, 'must be a number like +5511987654321')).nullish(),
   ...rules,

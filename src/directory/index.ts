@@ -87,4 +87,11 @@ export { findUnreached } from './sql/unreached.ts'
 export { countDirectoryChanges } from './sql/upgrade.ts'
 export { createStandby } from './standby.ts'
 export { isAt } from './unit-place.ts'
+export {
+  type ListeningSettings,
+  listeningSettings,
+  type OwnText,
+  type OwnTexts,
+  ownTexts,
+} from './voice-settings.ts'
 export { directoryWarnings } from './warnings.ts'

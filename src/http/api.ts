@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type AbilityRoutesOptions, abilityRoutes } from './routes/abilities.ts'
 import { type AccountRoutesOptions, accountRoutes } from './routes/accounts.ts'
+import { analyticsRoutes } from './routes/analytics.ts'
 import { type CallRoutesOptions, callRoutes } from './routes/calls.ts'
 import { directoryRoutes } from './routes/directory.ts'
 import { type EndpointRoutesOptions, endpointRoutes } from './routes/endpoints.ts'
@@ -47,6 +48,7 @@ export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Prom
   await app.register(extensionRoutes, options)
   await app.register(messageRoutes, options)
   await app.register(queueRoutes, options)
+  await app.register(analyticsRoutes, options)
   await app.register(endpointRoutes, options)
   await app.register(accountRoutes, options)
   await app.register(keyRoutes, options)

@@ -1,7 +1,14 @@
 import type { z } from 'zod'
 import { countShutWindows, listExtensions, listHeldNumbers, MAIN_TENANT } from '../directory/index.ts'
 import { listFailingGates, listGateIds, MAIN_GATE } from '../gates/index.ts'
-import { countRetrying, listPauses, OWN_ENDPOINT, pausedEndpoints, readBreaker } from '../outbound/index.ts'
+import {
+  countRetrying,
+  listPauses,
+  OWN_ENDPOINT,
+  pausedEndpoints,
+  readBacklog,
+  readBreaker,
+} from '../outbound/index.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { EndpointRoutesOptions } from './routes/endpoints.ts'
@@ -13,7 +20,7 @@ type Remark = z.output<typeof remark>
 export type Whole = Record<string, unknown>
 
 /** Limit in ms for the database; a status without its remarks is better than none. */
-const LOOK_MS = 1000
+const LOOK_MS = 2000
 /** Maximum number of listed endpoints, gates and entrances of each kind. */
 const MOST = 20
 
@@ -36,10 +43,21 @@ export async function remarksOf(
   tenantId: string | null,
 ): Promise<Remark[]> {
   // readiness reports an unreachable database
-  const stored = await withTimeout(LOOK_MS, storedRemarks(database, ownEndpoint, tenantId)).catch(
-    () => undefined,
+  const [queue, stored] = await Promise.all(
+    [queueRemarks(database, tenantId), storedRemarks(database, ownEndpoint, tenantId)].map((read) =>
+      withTimeout(LOOK_MS, read).catch(() => undefined),
+    ),
   )
-  return [...(stored ?? []), ...ownRemarks(whole, tenantId)]
+  return [...(queue ?? []), ...(stored ?? []), ...ownRemarks(whole, tenantId)]
+}
+
+async function queueRemarks(database: Database, tenantId: string | null): Promise<Remark[]> {
+  const { unserved, incoming, seconds } = await readBacklog(database, tenantId ?? undefined)
+  return [
+    ...(unserved !== undefined ? [{ code: 'worker.none', count: unserved } as const] : []),
+    ...(incoming ? [{ code: 'incoming.grows', ...incoming } as const] : []),
+    ...(seconds !== undefined ? [{ code: 'queue.waits', seconds } as const] : []),
+  ]
 }
 
 async function storedRemarks(

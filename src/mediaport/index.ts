@@ -5,4 +5,13 @@
  */
 export { loadMediaAssets, type MediaAssets } from './media-assets.ts'
 export { createMediaPort } from './media-port.ts'
-export type { ArrivedLeg, ListeningRules, MediaCommand, MediaFact, MediaLeg, MediaPort } from './port.ts'
+export type {
+  ArrivedLeg,
+  ListeningRules,
+  MediaCommand,
+  MediaFact,
+  MediaLeg,
+  MediaPort,
+  SpeechThresholds,
+  SpokenPiece,
+} from './port.ts'

@@ -1,4 +1,4 @@
-import type { Piece, RecordingName } from '../../machines/index.ts'
+import type { RecordingName } from '../../machines/index.ts'
 import { audioFrame, type Connection, HEADER_BYTES, SILENCE } from '../audiosocket/index.ts'
 import {
   type BridgeLine,
@@ -16,6 +16,7 @@ import {
   KEPT_MS,
   type LegRecorder,
   type Recorder,
+  readWav,
   recordingFile,
   saveRecording,
   type ToneFilter,
@@ -27,7 +28,7 @@ import type { Logger } from '../platform/log.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
 import { createIncoming, type Incoming } from './incoming.ts'
 import type { MediaAssets } from './media-assets.ts'
-import type { MediaCommand, MediaFact, MediaLeg } from './port.ts'
+import type { MediaCommand, MediaFact, MediaLeg, SpeechThresholds, SpokenPiece } from './port.ts'
 import { listenTo } from './utterance-recorder.ts'
 
 /**
@@ -44,6 +45,7 @@ const ECHO_MEASUREMENTS = 10
 
 /** A prompt that is a tone of ours. */
 const BEEP = 'beep'
+const NO_SOUNDS: ReadonlyMap<string, readonly Buffer[]> = new Map()
 
 /** What the legs of a call share. */
 export interface CallSound {
@@ -59,6 +61,7 @@ interface ConnectedLegOptions {
   transcriber: Transcriber
   synthesizer: Synthesizer
   locale: Locale
+  speech: SpeechThresholds
   /** Names the folder of its recordings. */
   callId: string
   /** Whether the whole leg is recorded. */
@@ -96,7 +99,7 @@ export class ConnectedLeg implements MediaLeg {
   isGone = false
 
   constructor(options: ConnectedLegOptions) {
-    const { connection, callId, sound, assets, transcriber, records, onFact } = options
+    const { connection, callId, sound, assets, transcriber, speech, records, onFact } = options
     this.options = options
     this.connection = connection
     this.role = connection.role
@@ -109,7 +112,8 @@ export class ConnectedLeg implements MediaLeg {
       vad: assets.vad,
       onFact: (fact) => this.notice(fact),
       // only residents have mailboxes, and are answered as soon as they have said hello
-      ...(this.role === 'resident' && { beeps: true, speech: { hangoverMs: HELLO_END_MS } }),
+      beeps: this.role === 'resident',
+      speech: { ...(this.role === 'resident' && { hangoverMs: HELLO_END_MS }), ...speech },
       keeps: transcriber.provider !== 'none',
     })
     this.filter = createToneFilter((key) => this.removed.set(key, this.ear.clock))
@@ -174,12 +178,13 @@ export class ConnectedLeg implements MediaLeg {
     const { assets, locale } = this.options
     const signal = this.begin(id)
     try {
-      const texts = pieces.flatMap((piece) => (isSpoken(piece) ? [piece.speak] : []))
       // prompts alone, the rule, are said in this very turn
-      const spoken = texts.length > 0 ? await this.synthesized(texts, signal) : undefined
+      const own = pieces.some((piece) => isSpoken(piece) || isOwn(piece))
+        ? await this.ownSounds(pieces, signal)
+        : NO_SOUNDS
       const utterance = assets.prompts[locale].compose(
-        pieces.map(playable),
-        (name) => spoken?.get(name) ?? this.soundOf(name),
+        pieces.map((piece) => playable(piece, own)),
+        (name) => own.get(name) ?? this.soundOf(name),
       )
       this.onFact({ type: 'saying', id })
       const { playedMs: ms, interrupted, beganAt = Date.now() } = await this.player.play(utterance, signal)
@@ -313,19 +318,30 @@ export class ConnectedLeg implements MediaLeg {
     }
   }
 
-  /** What cannot be synthesised is left out of what is said. */
-  async synthesized(texts: string[], signal: AbortSignal): Promise<Map<string, readonly Buffer[]>> {
+  /** Sounds of files and texts by their name; those that fail are left out. */
+  async ownSounds(
+    pieces: readonly SpokenPiece[],
+    signal: AbortSignal,
+  ): Promise<Map<string, readonly Buffer[]>> {
     const { synthesizer, locale, log } = this.options
     const sounds = new Map<string, readonly Buffer[]>()
-    if (!synthesizer.ready) return sounds
+    const add = async (name: string, problem: string, load: () => Promise<Buffer>): Promise<void> => {
+      try {
+        sounds.set(name, cutFrames(await load(), audioFrame))
+      } catch (error) {
+        if (!signal.aborted) log.warn({ ...this.facts(), name, reason: reasonOf(error) }, problem)
+      }
+    }
     await Promise.all(
-      texts.map(async (text) => {
-        try {
-          const pcm = await synthesizer.synthesize(text, { locale, signal })
-          sounds.set(text, cutFrames(pcm, audioFrame))
-        } catch (error) {
-          if (!signal.aborted) log.warn({ ...this.facts(), reason: reasonOf(error) }, 'a text was not spoken')
+      pieces.map(async (piece) => {
+        if (isOwn(piece) && piece.file !== undefined) {
+          const { file } = piece
+          await add(file, 'a prompt of a tenant was not played', () => readWav(file))
+          if (sounds.has(file)) return
         }
+        const text = isSpoken(piece) ? piece.speak : isOwn(piece) ? piece.text : undefined
+        if (text !== undefined && synthesizer.ready)
+          await add(text, 'a text was not spoken', () => synthesizer.synthesize(text, { locale, signal }))
       }),
     )
     return sounds
@@ -368,11 +384,20 @@ export class ConnectedLeg implements MediaLeg {
   }
 }
 
-function playable(piece: Piece) {
+/** Own words that have no sound are replaced by their prompt; a text without one is left out. */
+function playable(piece: SpokenPiece, own: ReadonlyMap<string, unknown>) {
   if (isSpoken(piece)) return { recording: piece.speak }
+  if (isOwn(piece)) {
+    const recording = [piece.file, piece.text].find((name) => name !== undefined && own.has(name))
+    return recording === undefined ? piece.instead : { recording }
+  }
   return piece === BEEP ? { recording: BEEP } : piece
 }
 
-function isSpoken(piece: Piece): piece is { speak: string } {
+function isSpoken(piece: SpokenPiece): piece is { speak: string } {
   return typeof piece === 'object' && 'speak' in piece
+}
+
+function isOwn(piece: SpokenPiece): piece is Extract<SpokenPiece, { instead: string }> {
+  return typeof piece === 'object' && 'instead' in piece
 }

@@ -70,7 +70,7 @@ export function createMediaPort(options: MediaPortOptions) {
   }
 
   const port: MediaPort = {
-    open(leg, callId, locale, onFact) {
+    open(leg, callId, locale, onFact, speech = {}) {
       const connection = waiting(leg)
       const media = new ConnectedLeg({
         connection,
@@ -80,6 +80,7 @@ export function createMediaPort(options: MediaPortOptions) {
         transcriber,
         synthesizer,
         locale,
+        speech,
         records,
         other: (other) => connected.get(other),
         onFact,

@@ -23,7 +23,7 @@ export interface ArrivedLeg {
  */
 export type MediaCommand =
   /** Interrupts what is being said. Answers: `saying`, then `said`; or `failed`. */
-  | { type: 'say'; id: number; pieces: readonly Piece[] }
+  | { type: 'say'; id: number; pieces: readonly SpokenPiece[] }
   /** A tone below everything that is said, until it is cancelled. */
   | { type: 'tone'; id: number; tone: 'ringback' | 'hold' }
   /** Answer: `recorded`, and `kept` when somebody spoke. */
@@ -42,6 +42,16 @@ export type MediaCommand =
   | { type: 'hangUp' }
   /** Closes the connection now. Answer: `closed`, then `released`. */
   | { type: 'close' }
+
+/** A piece, or own words of a tenant instead of a prompt: a WAV, else a text to synthesise, else the prompt. */
+export type SpokenPiece = Piece | { instead: string; file?: string; text?: string }
+
+/** Thresholds for the speech of a leg; what is absent has its default. */
+export interface SpeechThresholds {
+  mode?: 0 | 1 | 2 | 3
+  onsetFrames?: number
+  hangoverMs?: number
+}
 
 export interface ListeningRules {
   /** ms of silence that end the utterance. */
@@ -96,7 +106,13 @@ export interface MediaLeg {
 /** What calls know of the media of this process's legs. */
 export interface MediaPort {
   /** Takes an arrived leg into its call. Facts come from the next turn on, in order. */
-  open(leg: number, callId: string, locale: Locale, onFact: (fact: MediaFact) => void): MediaLeg
+  open(
+    leg: number,
+    callId: string,
+    locale: Locale,
+    onFact: (fact: MediaFact) => void,
+    speech?: SpeechThresholds,
+  ): MediaLeg
   /** Plays "one moment" to an arrived leg until it is opened, rejected or relayed. */
   hold(leg: number, locale: Locale): void
   /** Rejects a leg: one prompt, if any, then 0x00. The connection is closed when the peer does not do it. */

@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client'
 import { withTimeout } from '../platform/time.ts'
 
-/** Messages of one queue, priority and status. */
+/** Messages or jobs of one queue, priority and status. */
 export interface QueueCount {
   queue: string
   priority: number
@@ -18,7 +18,7 @@ const ANSWER_MS = 2000
 /** Statuses of unsent messages. */
 const WAITING = ['pending', 'retrying']
 
-/** Counts unsent and failed messages by queue, priority and status, and the age of the oldest waiting one. */
+/** Counts unsent and failed messages and jobs by queue, priority and status, and the age of the oldest waiting one. */
 export function createDepths(
   registry: Registry,
   { counts }: { counts(): Promise<readonly QueueCount[]> },
@@ -48,7 +48,7 @@ export function createDepths(
 
   new Gauge({
     name: 'porteiro_queue_messages',
-    help: 'Messages by queue, priority and status, but for those that were sent.',
+    help: 'Messages and jobs by queue, priority and status, but for those that were sent or done.',
     labelNames: ['queue', 'priority', 'status'],
     registers: [registry],
     async collect() {
@@ -61,7 +61,7 @@ export function createDepths(
   })
   new Gauge({
     name: 'porteiro_queue_oldest_seconds',
-    help: 'Age of the oldest message of a queue that waits.',
+    help: 'Age of the oldest message or job of a queue that waits.',
     labelNames: ['queue'],
     registers: [registry],
     async collect() {

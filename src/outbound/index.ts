@@ -6,6 +6,7 @@
  */
 export { type Account, type Accounts, createAccounts } from './accounts.ts'
 export type { Announce, ReceivedMessage } from './announcements.ts'
+export { readBacklog } from './backlog.ts'
 export { type CallEventMessages, type CallPlace, createCallEventMessages } from './call-event-messages.ts'
 export { repeatable } from './channels/webhook.ts'
 export type { Claim } from './claim.ts'
@@ -71,8 +72,7 @@ export {
   type ReceiptStatus,
 } from './sql/receipts.ts'
 export { countRetrying, pausedEndpoints } from './sql/remarks.ts'
-export { countMessages } from './sql/statistics.ts'
 export { rotateTenantSecret, tenantSecrets } from './sql/tenant-webhook-secrets.ts'
-export type { QueueStatistics } from './statistics.ts'
+export { countDepths, type QueueStatistics } from './statistics.ts'
 export { hasVoiceEncoder } from './voice.ts'
 export { createWorker } from './worker.ts'

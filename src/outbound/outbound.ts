@@ -216,7 +216,7 @@ export async function createOutbound(options: OutboundOptions) {
       findByProviderId(database, providerId, tenantId),
 
     /** Statistics of the queue, of one tenant or of all. */
-    stats: (tenantId?: string) => readStatistics(database, queue, tenantId),
+    stats: (tenantId?: string) => readStatistics(database, tenantId),
 
     /** Inserts the messages that were sent past the queue; runs by itself every few seconds. */
     reconcile: async () => (await fallback?.reconcile()) ?? 0,

@@ -1,10 +1,10 @@
 import type { Database } from '../platform/postgres/index.ts'
 import {
-  deadOf,
+  countJobs,
+  isMessageQueue,
+  JOB_QUEUES,
   liveWorkers,
-  MESSAGE_QUEUES,
   QUEUES,
-  type Queue,
   type QueueName,
   type WorkerRow,
 } from '../queue/index.ts'
@@ -12,7 +12,7 @@ import { listPauses, type PauseRow } from './sql/pauses.ts'
 import { countMessages, countRecent, countWork } from './sql/statistics.ts'
 
 /** s without a heartbeat after which a worker is not counted. */
-const LIVE_SECONDS = 30
+export const LIVE_SECONDS = 30
 /** s over which sent and dead messages are counted. */
 const RECENT_SECONDS = 3600
 
@@ -37,10 +37,10 @@ export interface QueueStatistics {
   /** Attempts and jobs that ended, over all workers with a row. */
   processed: number
   failed: number
-  /** Unsent messages: waiting, retrying or processing. */
+  /** Unsent messages: waiting, retrying or processing. Of all tenants: with the jobs that are no messages. */
   size: number
   processing: number
-  /** Age of the oldest waiting message, in s; null if none waits. */
+  /** Age of the oldest waiting one, in s; null if none waits. */
   oldestSeconds: number | null
   queues: ({ name: QueueName; size: number; processing: number; dead: number } & Partial<
     UnsentCounts & Recent
@@ -52,12 +52,8 @@ export interface QueueStatistics {
   pauses: PauseRow[]
 }
 
-/** Statistics of the queue, of one tenant or of all. */
-export async function readStatistics(
-  database: Database,
-  { boss }: Queue,
-  tenantId?: string,
-): Promise<QueueStatistics> {
+/** Statistics of the queue, of one tenant or of all; jobs that are no messages belong to no tenant. */
+export async function readStatistics(database: Database, tenantId?: string): Promise<QueueStatistics> {
   const since = new Date(Date.now() - RECENT_SECONDS * 1000)
   const [messages, recent, work, workers, pauses, jobs] = await Promise.all([
     countMessages(database, tenantId),
@@ -65,7 +61,7 @@ export async function readStatistics(
     countWork(database),
     liveWorkers(database, LIVE_SECONDS),
     listPauses(database, tenantId),
-    boss.getQueues(),
+    countJobs(database, JOB_QUEUES),
   ])
   const group = (key: 'queue' | 'tenantId' | 'priority') => {
     const groups = new Map<string | number, { size: number } & UnsentCounts & Recent>()
@@ -87,7 +83,9 @@ export async function readStatistics(
     return groups
   }
   const queues = group('queue')
-  const unsent = messages.filter(({ status }) => isUnsent(status))
+  const unsent = [...messages, ...(tenantId === undefined ? jobs : [])].filter(({ status }) =>
+    isUnsent(status),
+  )
   const oldest = unsent.filter(({ status }) => status !== 'processing').map((row) => row.oldestSeconds)
   return {
     ...work,
@@ -95,15 +93,15 @@ export async function readStatistics(
     oldestSeconds: oldest.length === 0 ? null : Math.max(...oldest),
     queues: QUEUES.map((name) => {
       const counts = queues.get(name) ?? nothing()
-      if ((MESSAGE_QUEUES as readonly string[]).includes(name))
-        return { name, dead: counts.failed, ...counts }
-      const job = jobs.find((queue) => queue.name === name)
-      const dead = jobs.find((queue) => queue.name === deadOf(name))
+      if (isMessageQueue(name)) return { name, dead: counts.failed, ...counts }
+      const own = jobs.filter(({ queue }) => queue === name)
+      const sum = (matches: (status: string) => boolean) =>
+        own.reduce((all, { status, count }) => (matches(status) ? all + count : all), 0)
       return {
         name,
-        size: (job?.queuedCount ?? 0) + (job?.activeCount ?? 0),
-        processing: job?.activeCount ?? 0,
-        dead: dead?.queuedCount ?? 0,
+        size: sum(isUnsent),
+        processing: sum((status) => status === 'processing'),
+        dead: sum((status) => status === 'failed'),
       }
     }),
     tenants: [...group('tenantId')].map(([tenantId, counts]) => ({ tenantId: String(tenantId), ...counts })),
@@ -114,6 +112,14 @@ export async function readStatistics(
     workers,
     pauses,
   }
+}
+
+type Depth = { queue: string; priority: number; status: string; count: number; oldestSeconds: number }
+
+/** Unsent and dead messages and jobs of all tenants, by queue, priority and status. */
+export async function countDepths(database: Database): Promise<Depth[]> {
+  const [messages, jobs] = await Promise.all([countMessages(database), countJobs(database, JOB_QUEUES)])
+  return [...messages, ...jobs]
 }
 
 const isUnsent = (status: string) => ['pending', 'processing', 'retrying'].includes(status)

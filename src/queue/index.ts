@@ -11,11 +11,13 @@ export {
   deadOf,
   isMessageQueue,
   isQueue,
+  JOB_QUEUES,
   MESSAGE_QUEUES,
   type MessageQueue,
   QUEUES,
   type QueueName,
 } from './queues.ts'
 export type { Task, TaskEnd } from './scheduler.ts'
+export { countJobs, jobFlow, longestDueJob } from './sql/jobs.ts'
 export { liveWorkers, type WorkerRow } from './sql/workers.ts'
 export { createQueueWorker, type PollerSetup, type QueueWorker } from './worker.ts'

@@ -19,3 +19,6 @@ export const isQueue = (name: string): name is QueueName => (QUEUES as readonly 
 
 export const isMessageQueue = (name: QueueName): name is MessageQueue =>
   (MESSAGE_QUEUES as readonly QueueName[]).includes(name)
+
+/** The queues of jobs that are not messages. */
+export const JOB_QUEUES = QUEUES.filter((name) => !isMessageQueue(name))

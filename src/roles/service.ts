@@ -1,5 +1,6 @@
 import { type AnyActorRef, createActor, fromPromise, waitFor } from 'xstate'
 import { serviceMachine } from '../../machines/index.ts'
+import { startRollups } from '../analytics/index.ts'
 import { deadline, endOrphanedCalls } from '../calls/index.ts'
 import type { Telephone } from '../clicktocall/index.ts'
 import type { Config } from '../config/index.ts'
@@ -7,7 +8,7 @@ import { callSource, createViews, openHealth } from '../http/index.ts'
 import { createInspection, createRoster } from '../inspect/index.ts'
 import type { MediaAssets } from '../mediaport/index.ts'
 import { createMetrics } from '../observe/index.ts'
-import { countMessages } from '../outbound/index.ts'
+import { countDepths } from '../outbound/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { delay } from '../platform/time.ts'
@@ -191,6 +192,10 @@ async function openParts(
     living: () => voice?.calls.list().map(({ id }) => id) ?? [],
   })
   owner.defer(() => lost.stop())
+  if (has('worker') || has('web')) {
+    const rollups = startRollups({ database, retentionDays: config.retentionDays, log })
+    owner.defer(() => rollups.stop())
+  }
   const own = () => ({
     status: running() ? 'running' : 'draining',
     node: config.nodeId,
@@ -230,7 +235,8 @@ async function openParts(
       broker: voice.broker,
       speech: voice.speech,
     }),
-    ...(worker && { queue: { counts: () => countMessages(database) } }),
+    // also without a worker: a queue that nobody serves is to be seen
+    ...((worker || has('web')) && { queue: { counts: () => countDepths(database) } }),
     timings: base.timings,
   })
   const roster = createRoster()

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Contact, type DialRequest, provideCall } from '../../machines/index.ts'
+import { deleteOldRollups } from '../analytics/index.ts'
 import { createAudioSocketServer, createPacer } from '../audiosocket/index.ts'
 import {
   createCallEffects,
@@ -8,6 +9,7 @@ import {
   createCommands,
   createEndedCalls,
   createEntrancePorts,
+  createOwnPrompts,
   createSnapshots,
   createSpeechEffects,
   deadline,
@@ -82,6 +84,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       messages.outbound.sweep,
       (days) => sweepInbound(database, days),
       (days) => deleteOldGateCommands(database, days),
+      // two years, whatever RETENTION_DAYS says: they are counts
+      () => deleteOldRollups(database),
     ],
     log,
   })
@@ -89,6 +93,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const pacer = createPacer({ idle: audiosocket.idleAudio })
   owner.defer(() => pacer.close())
 
+  const ownPrompts = createOwnPrompts({ folder: join(config.dataDir, 'prompts', 'tenants'), log })
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }
   const residentPort = () => bound.resident
   const { dialer, broker } = await openClickToCall({
@@ -231,6 +236,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
     entranceOf: entrances.of,
+    ownPrompt: ownPrompts.fileOf,
     admits: entrances.admits,
     residentPort: (entrance) =>
       entrance === undefined ? bound.resident : entrances.portsOf(entrance)?.resident,
@@ -249,11 +255,9 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
 
   // whoever changes a tenant tells it; the next call has the new settings
   const unsubscribe = base.topics.subscribe('tenants', () => {
-    entrances
-      .renew()
-      .catch((error) =>
-        log.warn({ reason: reasonOf(error) }, 'changed tenants could not be read; a refresh does it'),
-      )
+    Promise.all([entrances.renew(), ownPrompts.refresh()]).catch((error) =>
+      log.warn({ reason: reasonOf(error) }, 'changed tenants could not be read; a refresh does it'),
+    )
   })
   owner.defer(unsubscribe)
   routing.serve({
@@ -261,6 +265,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     command: createCommands({ calls, synthesizer, dialer }),
     tasks: {
       async refresh() {
+        await ownPrompts.refresh()
         const changes = await entrances.refresh().finally(presence.renew)
         // what was changed by hand serves at once, also if the database goes away now
         await standby.refresh()
@@ -276,7 +281,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     /** Opens the ports, the last thing of a start: all visitors of a killed process connect at once. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
     async listen() {
       bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
-      await entrances.refresh()
+      await Promise.all([entrances.refresh(), ownPrompts.refresh()])
       bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
       await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
     },

@@ -6,6 +6,7 @@ import { Icon } from './parts/icons.js'
 import { Failure, Question, Toast } from './parts/notice.js'
 import { remarks, remarkWord } from './parts/remarks.js'
 import { route } from './route.js'
+import { Analytics } from './views/analytics.js'
 import { Calls } from './views/calls.js'
 import { Directory } from './views/directory.js'
 import { Endpoints } from './views/endpoints.js'
@@ -20,6 +21,7 @@ import { amount, chooseLocale, chooseTheme, locale, theme, tr } from './words.js
 const VIEWS = {
   calls: { view: Calls, name: () => tr('Chamadas', 'Calls') },
   queue: { view: Queue, name: () => tr('Fila', 'Queue') },
+  analytics: { view: Analytics, name: () => tr('Histórico', 'History') },
   directory: { view: Directory, name: () => tr('Cadastro', 'Directory') },
   endpoints: { view: Endpoints, name: () => tr('Destinos', 'Endpoints') },
   keys: { view: Keys, name: () => tr('Chaves', 'Keys') },

@@ -1,4 +1,5 @@
 import * as assert from 'uvu/assert'
+import type { Piece } from '../../machines/index.ts'
 import { createLeg, type Leg } from '../../src/calls/leg.ts'
 import type { MediaCommand, MediaFact } from '../../src/mediaport/index.ts'
 import type { Role } from '../../src/platform/audio.ts'
@@ -16,6 +17,7 @@ function openLeg() {
     recordings: new Set<string>(),
     legs: new Map<Role, Leg>(),
     note: (kind: string) => void notes.push(kind),
+    wording: (piece: Piece) => (piece === 'own' ? { instead: 'greeting', text: 'Oi.' } : piece),
   }
   let report: (fact: MediaFact) => void = () => {}
   const leg = createLeg({
@@ -58,6 +60,12 @@ test('a request waits for the answer with its own number; an abort cancels it, a
   report(said(1))
   report(said(3))
   assert.equal(notes, ['said', 'said'], 'an answer that nobody waits for is dropped')
+})
+
+test('a prompt is said in the words of the call', () => {
+  const { leg, commands } = openLeg()
+  void leg.say(['own', 'menu'], new AbortController().signal)
+  assert.equal(commands, [{ type: 'say', id: 1, pieces: [{ instead: 'greeting', text: 'Oi.' }, 'menu'] }])
 })
 
 test('a request under an aborted signal is cancelled at once', () => {

@@ -37,6 +37,8 @@ const SAID: [text: string, slots: Partial<Slots>, locale?: 'en'][] = [
     { intent: 'visit', resident: 'Carlos Alberto', unit: '101' },
   ],
   ['apartamento cento e um, é o João da farmácia', { name: 'João da Farmácia', unit: '101' }],
+  ['é um carro de aplicativo para o 302', { intent: 'app', unit: '302' }],
+  ['uber eats para o 302', { intent: 'delivery', unit: '302', company: 'Uber Eats' }],
   ['apartamento cento e um é a maria', { name: 'Maria', unit: '101' }],
   [
     'Boa tarde é o Carlos, vim entregar uma pizza no 101',

@@ -44,6 +44,7 @@ test('remarks depend on the scope, and are apart from problems', async (rig) => 
   assert.equal(
     all.map(({ code, count, tenant }) => [code, count ?? tenant]),
     [
+      ['worker.none', 3],
       ['sending.paused', 'default'],
       ['messages.retrying', 3],
       ['endpoint.paused', 'default'],
@@ -59,7 +60,11 @@ test('remarks depend on the scope, and are apart from problems', async (rig) => 
   assert.not.match(JSON.stringify(all), /secret|Ana/)
 
   const { ask } = await site.as('other', 'read')
-  assert.equal(await remarksOf(ask), [{ code: 'messages.retrying', count: 1 }, { code: 'clicktocall.off' }])
+  assert.equal(await remarksOf(ask), [
+    { code: 'worker.none', count: 1 },
+    { code: 'messages.retrying', count: 1 },
+    { code: 'clicktocall.off' },
+  ])
   assert.equal((await site.ask('/readyz')).body, { ready: true, lacks: [] })
 })
 
@@ -69,7 +74,7 @@ test('a pause of the environment endpoint is of who may see it', async (rig) => 
     `insert into breakers (name, failures, open_until) values ('environment', 5, now() + interval '1 minute')`,
   )
   const hosts = async (ask: typeof site.ask) =>
-    (await ask('/api/status')).body.remarks.map(({ host }: { host: string }) => host)
+    (await ask('/api/status')).body.remarks.flatMap(({ host }: { host?: string }) => host ?? [])
   assert.equal(await hosts(site.ask), ['own.example'])
   assert.equal(await hosts((await site.as('default', 'read')).ask), ['own.example'])
   assert.equal(await hosts((await site.as('other', 'read')).ask), [])

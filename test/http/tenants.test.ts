@@ -123,13 +123,48 @@ test("no route of the document shows or touches another tenant's things", async 
   assert.is(admin.seen.filter(({ event }) => event === 'call').length, 4)
 })
 
+test('thresholds and texts of a tenant are checked, kept, exported and taken back', async (rig) => {
+  const site = await openSite(rig)
+  const { ask } = await site.as('other', 'admin')
+  const patch = (body: object | string, at = '/api/tenants/other') => ask(at, { method: 'PATCH', body })
+  const listening = { vadMode: 3, vadOnsetMs: 60, visitorQuietMs: 700, residentEndMs: 800 }
+  const texts = { greeting: 'Bem-vindo ao Jardim.', 'farewell-visitor-denied': 'Até mais.' }
+  const { status, body } = await patch({ listening, texts })
+  assert.is(status, 200)
+  assert.equal([body.listening, body.texts], [listening, texts])
+  for (const [bad, field] of [
+    [{ listening: { vadMode: 4 } }, 'listening/vadMode'],
+    [{ listening: { vadOnsetMs: 30 } }, 'listening/vadOnsetMs'],
+    [{ listening: { visitorEndMs: '900' } }, 'listening/visitorEndMs'],
+    [{ listening: { longestMs: 1 } }, 'listening/longestMs'],
+    [{ listening: { silence: 1 } }, 'listening'],
+    [{ texts: { greeting: '  ' } }, 'texts/greeting'],
+    [{ texts: { greeting: 'a'.repeat(301) } }, 'texts/greeting'],
+    [{ texts: { menu: 'Oi' } }, 'texts'],
+    [{ texts: [] }, 'texts'],
+  ] as const) {
+    const answer = await patch(bad)
+    refused(answer, 400, 'BODY_INVALID')
+    assert.match(JSON.stringify(answer.body.error.details), field)
+  }
+  refused(await patch({ texts }, '/api/tenants/default'), 404, 'TENANT_UNKNOWN')
+  refused(await patch(`{"texts":{"greeting":"${'a'.repeat(10_000_000)}"}}`), 413, 'BODY_TOO_LARGE')
+  const exported = await ask('/api/directory/export?tenant=other')
+  assert.equal([exported.body.tenant.listening, exported.body.tenant.texts], [listening, texts])
+  const { body: cleared } = await patch({ listening: null, texts: { greeting: 'Oi.' } })
+  assert.equal([cleared.listening, cleared.texts], [{}, { greeting: 'Oi.' }])
+})
+
 test('a key of one tenant sees no totals of all tenants', async (rig) => {
   const site = await openSite(rig, {
     status: () => ({ status: 'running', calls: 12, outcomes: { denied: 3 }, maxCalls: 500, node: 'a' }),
   })
   const { ask } = await site.as('other', 'read')
   // a process without calls knows of none
-  assert.equal((await ask('/api/status')).body, { status: 'running', node: 'a', remarks: [] })
+  assert.equal((await ask('/api/status')).body, {
+    ...{ status: 'running', node: 'a' },
+    remarks: [{ code: 'worker.none', count: 0 }],
+  })
   assert.is((await site.ask('/api/status')).body.calls, 12)
   const legs = new Map([['visitor', {}]])
   const list = () => ['default', 'other', 'other'].map((tenantId) => ({ tenantId, legs })) as never

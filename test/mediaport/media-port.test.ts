@@ -1,4 +1,7 @@
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { readWav } from '../../src/media/wav.ts'
+import { PACKAGE_ROOT } from '../../src/platform/package.ts'
 import { openPort } from '../rig/media-port-rig.ts'
 import { silence } from '../rig/media-stream.ts'
 import { utterances } from '../rig/noisy-speech.ts'
@@ -36,6 +39,33 @@ test("an utterance that cannot be said fails with its command's number and a cod
   visitor.open().send({ type: 'say', id: 1, pieces: ['no-such-prompt'] })
   const { id, code } = await visitor.fact('failed')
   assert.equal([id, code], [1, 'PROMPT_MISSING'])
+})
+
+test('own words are a file, else a text, else the prompt that they replace', async (rig) => {
+  const { arrive, lines } = await openPort(rig)
+  const visitor = arrive('visitor')
+  const media = visitor.open()
+  const file = join(PACKAGE_ROOT, 'prompts', 'en', 'press-one.wav')
+  const ms = Math.ceil((await readWav(file)).length / 320) * 20
+  media.send({ type: 'say', id: 1, pieces: [{ instead: 'greeting', file, text: 'Oi.' }] })
+  const saying = () => eventually(() => visitor.facts.filter(({ type }) => type === 'saying')[said.length])
+  const said: number[] = []
+  const play = async () => {
+    await saying()
+    visitor.take(1)
+    media.send({ type: 'cancel', id: said.length + 1 })
+    const fact = await eventually(() => visitor.facts.filter(({ type }) => type === 'said')[said.length])
+    said.push((fact as { of: number }).of)
+  }
+  await play()
+  // this port synthesises nothing
+  media.send({ type: 'say', id: 2, pieces: [{ instead: 'greeting', file: '/none.wav', text: 'Oi.' }] })
+  await play()
+  media.send({ type: 'say', id: 3, pieces: ['greeting'] })
+  await play()
+  assert.is(said[0], ms)
+  assert.is(said[1], said[2])
+  assert.ok(lines.some(({ name }) => name === '/none.wav'))
 })
 
 test('the sound of an utterance stays behind the port: kept by its number, it is said to the other leg', async (rig) => {

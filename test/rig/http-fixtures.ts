@@ -242,6 +242,8 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     'post /api/messages/{id}/cancel': { path: `/api/messages/${its.message}/cancel`, body: {} },
     'post /api/messages/{id}/retry': { path: `/api/messages/${its.message}/retry`, body: {} },
     'get /api/queue/stats': { path: '/api/queue/stats' },
+    'get /api/analytics/messages': { path: '/api/analytics/messages?by=tenant' },
+    'get /api/analytics/calls': { path: '/api/analytics/calls?by=tenant' },
     'post /api/queue/pause': { path: '/api/queue/pause' },
     'post /api/queue/resume': { path: '/api/queue/resume' },
     'get /api/queue/dead': { path: '/api/queue/dead' },

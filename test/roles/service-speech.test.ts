@@ -32,6 +32,7 @@ test('one sentence names unit and visitor; the resident hears it in the visitorâ
   await house.noted(visitor.id, 'resident.wanted')
 
   const resident = house.resident(visitor.id)
+  await resident.heard('delivery-at-gate')
   await resident.heard('visitor-name')
   await resident.heard('menu')
   await resident.say(await sample('sample-visitor-name'))

@@ -43,10 +43,22 @@ inChromium('remarks are shown apart from problems, and without either all is wel
   await lost.getByText('Silent since').waitFor()
   await page.locator('.wellness.calm[title="With problems · 5 notes"]').waitFor()
 
+  let told: object[] = [
+    { code: 'worker.none', count: 3 },
+    { code: 'incoming.grows', came: 3, ended: 0 },
+    { code: 'queue.waits', seconds: 90 },
+  ]
   await page.route('**/api/status', async (route) => {
     const answer = await (await route.fetch()).json()
-    await route.fulfill({ json: { ...answer, remarks: [] } })
+    await route.fulfill({ json: { ...answer, remarks: told } })
   })
+  await page.getByRole('button', { name: 'Refresh' }).click()
+  await problems.filter({ hasText: 'No worker is alive: 3 messages wait' }).waitFor()
+  await problems.filter({ hasText: 'in 5 minutes 3 came and 0 were handled' }).waitFor()
+  await page.getByRole('link', { name: 'Queue' }).click()
+  await problems.filter({ hasText: 'The oldest message in the queue has waited for 90 s' }).waitFor()
+  await page.getByRole('link', { name: 'Health' }).click()
+  told = []
   await page.getByRole('button', { name: 'Refresh' }).click()
   await page.locator('.wellness.ok[title="All is well"]').waitFor()
   await remarks.first().waitFor({ state: 'detached' })

@@ -1,6 +1,6 @@
 import type { Decision } from '../../../machines/index.ts'
 import { LEASE_SECONDS } from '../../cluster/index.ts'
-import type { Intent } from '../../directory/index.ts'
+import type { SpokenIntent } from '../../dialogue/index.ts'
 import type { Role } from '../../platform/audio.ts'
 import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
 
@@ -17,7 +17,7 @@ export interface CallSnapshot {
   /** The snapshot of XState, plain JSON. */
   snapshot: unknown
   facts: {
-    visitor: { name: string | null; intent: Intent | null }
+    visitor: { name: string | null; intent: SpokenIntent | null }
     /** The resident whom the visitor asked for; absent in snapshots of older versions, as `legs` is. */
     wanted?: string | null
     /** The UUIDs of telephones' legs by the attempt's id. */

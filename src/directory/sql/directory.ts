@@ -4,6 +4,7 @@ import type { Database, Querier } from '../../platform/postgres/index.ts'
 import { type Country, DEFAULT_COUNTRY } from '../phone-number.ts'
 import { type DirectoryRules, importRules } from '../rules.ts'
 import { isInBlock, placeKey } from '../unit-place.ts'
+import { type ListeningSettings, type OwnTexts, readVoiceSettings } from '../voice-settings.ts'
 import { confirmNumbers, isHeld } from './numbers.ts'
 import { tellTenantChange } from './tenant-change.ts'
 import { KEYED_NUMBER, settleNumbers } from './unit-number.ts'
@@ -77,6 +78,9 @@ interface Tenant {
   leaveMessage?: boolean
   /** Default: end. */
   afterTalk?: AfterTalk
+  /** Where set. */
+  listening?: ListeningSettings
+  texts?: OwnTexts
 }
 
 /** A whole directory, as in files. */
@@ -169,13 +173,17 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
     answerCheck: AnswerCheck
     leaveMessage: boolean
     afterTalk: AfterTalk
+    listening: unknown
+    texts: unknown
   }>(
     `select id, name, locale, country, (settings -> 'bargeIn')::boolean as "bargeIn",
        (settings -> 'notifyUnreached')::boolean as "notifyUnreached", opens_by as "opensBy", trusts_intent as "trustsIntent",
-       answer_check as "answerCheck", leave_message as "leaveMessage", after_talk as "afterTalk"
+       answer_check as "answerCheck", leave_message as "leaveMessage", after_talk as "afterTalk",
+       settings -> 'listening' as listening, settings -> 'texts' as texts
      from tenants where id = $1`,
     [tenantId],
   )
+  const { listening, texts } = readVoiceSettings(row ?? { listening: null, texts: null })
   return (
     row && {
       id: row.id,
@@ -190,6 +198,8 @@ export async function findTenant(database: Querier, tenantId: string): Promise<T
       ...(row.answerCheck !== 'natural' && { answerCheck: row.answerCheck }),
       ...(row.leaveMessage && { leaveMessage: true }),
       ...(row.afterTalk !== 'end' && { afterTalk: row.afterTalk }),
+      ...(Object.keys(listening).length > 0 && { listening }),
+      ...(Object.keys(texts).length > 0 && { texts }),
     }
   )
 }
@@ -282,7 +292,12 @@ export function importDirectory(
         tenantId,
         tenant?.name ?? null,
         tenant?.locale ?? null,
-        JSON.stringify({ bargeIn: tenant?.bargeIn, notifyUnreached: tenant?.notifyUnreached }),
+        JSON.stringify({
+          bargeIn: tenant?.bargeIn,
+          notifyUnreached: tenant?.notifyUnreached,
+          listening: tenant?.listening,
+          texts: tenant?.texts,
+        }),
         tenant?.country ?? null,
         DEFAULT_COUNTRY,
         tenant?.opensBy ?? null,

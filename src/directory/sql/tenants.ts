@@ -2,10 +2,16 @@ import type { AnswerCheck } from '../../../machines/index.ts'
 import { type Querier, stateOf } from '../../platform/postgres/index.ts'
 import { type ContactPlan, contactPlan } from '../contact-plan.ts'
 import type { Country } from '../phone-number.ts'
+import {
+  type ListeningSettings,
+  type OwnTexts,
+  readVoiceSettings,
+  type VoiceSettings,
+} from '../voice-settings.ts'
 import type { AfterTalk, FreeWebhooks, OpensBy } from './directory.ts'
 import { tellTenantChange } from './tenant-change.ts'
 
-interface TenantRow {
+interface TenantRow extends VoiceSettings {
   id: string
   name: string
   locale: 'pt-BR' | 'en' | null
@@ -42,13 +48,17 @@ interface TenantChange {
   afterTalk?: AfterTalk | undefined
   freeWebhooks?: FreeWebhooks | undefined
   plan?: ContactPlan | null | undefined
+  /** Replaced as a whole; null: the service's. */
+  listening?: ListeningSettings | null | undefined
+  texts?: OwnTexts | null | undefined
 }
 
 const COLUMNS = `id, name, locale, country, coalesce((settings -> 'bargeIn')::boolean, false) as "bargeIn",
   coalesce((settings -> 'notifyUnreached')::boolean, false) as "notifyUnreached",
   opens_by as "opensBy", trusts_intent as "trustsIntent",
   answer_check as "answerCheck", leave_message as "leaveMessage", after_talk as "afterTalk",
-  free_webhooks as "freeWebhooks", settings -> 'plan' as plan`
+  free_webhooks as "freeWebhooks",
+  settings -> 'plan' as plan, settings -> 'listening' as listening, settings -> 'texts' as texts`
 
 /** All tenants by id, or only the given one. */
 export async function listTenants(database: Querier, tenantId?: string): Promise<TenantRow[]> {
@@ -56,7 +66,7 @@ export async function listTenants(database: Querier, tenantId?: string): Promise
     `select ${COLUMNS} from tenants where $1::text is null or id = $1 order by id`,
     [tenantId ?? null],
   )
-  return rows.map((row) => ({ ...row, ...readPlan(row.plan) }))
+  return rows.map((row) => ({ ...row, ...readPlan(row.plan), ...readVoiceSettings(row) }))
 }
 
 /** False if the id is taken. */
@@ -73,26 +83,31 @@ export async function createTenant(
 
 /** Changes only the given fields. False if there is no such tenant. */
 export async function changeTenant(database: Querier, id: string, change: TenantChange): Promise<boolean> {
-  const { name, locale, country, bargeIn, notifyUnreached, plan } = change
+  const { name, locale, country, bargeIn, notifyUnreached, plan, listening, texts } = change
   const settings = {
     ...(bargeIn !== undefined && { bargeIn }),
     ...(notifyUnreached !== undefined && { notifyUnreached }),
     ...(plan && { plan }),
+    ...(listening && { listening }),
+    ...(texts && { texts }),
   }
+  const removed = Object.entries({ plan, listening, texts }).flatMap(([key, value]) =>
+    value === null ? key : [],
+  )
   const rows = await database.query(
     `update tenants set name = coalesce($2, name), locale = case when $3 then $4 else locale end,
        country = coalesce($7, country), opens_by = coalesce($8, opens_by),
        trusts_intent = coalesce($9, trusts_intent), answer_check = coalesce($10, answer_check),
        leave_message = coalesce($11, leave_message), after_talk = coalesce($12, after_talk),
        free_webhooks = coalesce($13, free_webhooks),
-       settings = (case when $5 then settings - 'plan' else settings end) || $6::jsonb
+       settings = (settings - $5::text[]) || $6::jsonb
      where id = $1 returning id`,
     [
       id,
       name ?? null,
       locale !== undefined,
       locale ?? null,
-      plan === null,
+      removed,
       JSON.stringify(settings),
       country ?? null,
       change.opensBy ?? null,

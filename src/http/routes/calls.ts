@@ -10,6 +10,7 @@ import {
   findCall,
   listCalls,
   stateEventsOf,
+  timingsOf,
 } from '../../calls/index.ts'
 import { findResidents, findTenant } from '../../directory/index.ts'
 import type { Locale } from '../../platform/audio.ts'
@@ -175,6 +176,7 @@ export async function callRoutes(instance: FastifyInstance, options: CallRoutesO
         })),
         attempts: attemptsWithNames(tried, residents, { masked: !mayOperate(request.caller!) }),
         conversation: conversationOf(events, tenant?.locale ?? options.locale),
+        timings: timingsOf(events),
         recordings: await listRecordings(recordings, id),
       }
     },

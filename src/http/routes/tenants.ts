@@ -8,8 +8,10 @@ import {
   createTenant,
   deleteTenant,
   filled,
+  listeningSettings,
   listTenants,
   MAIN_TENANT,
+  ownTexts,
   tenantId,
 } from '../../directory/index.ts'
 import { rotateTenantSecret, rotation, tenantSecrets } from '../../outbound/index.ts'
@@ -45,6 +47,9 @@ const change = {
   freeWebhooks: freeWebhooks.optional(),
   /** Null: the default plan. */
   plan: contactPlan.nullable().optional(),
+  /** Replaced as a whole; null: the service's. */
+  listening: listeningSettings.nullable().optional(),
+  texts: ownTexts.nullable().optional(),
 }
 const params = z.object({ tenant: z.string().max(64) })
 
@@ -95,7 +100,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, how answers are checked, what follows a talk, contact plan, and with a key for all tenants where free webhooks may go',
+          'Changes what is given: name, language, country of numbers, barge-in, notes to residents who were not reached, what opens, whether stated intents open windows, how answers are checked, what follows a talk, contact plan, how lines are listened to, texts of greetings and goodbyes, and with a key for all tenants where free webhooks may go',
         params,
         body: z.strictObject({ name: filled.optional(), ...change }),
         response: { 200: tenant },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TIMED_STEPS } from '../../calls/index.ts'
 import { facts, moment, outcome, role, verdict } from './common.ts'
 
 export const call = z
@@ -110,6 +111,15 @@ export const triedAttempt = z
   })
   .meta({ id: 'TriedAttempt' })
 
+export const timing = z
+  .object({
+    step: z.enum(TIMED_STEPS),
+    at: moment,
+    sinceStartMs: z.number(),
+    sinceLastMs: z.number().describe('From the step before'),
+  })
+  .meta({ id: 'Timing' })
+
 export const callView = z
   .object({
     /** Null in the moment before the first row of a call is written. */
@@ -119,6 +129,9 @@ export const callView = z
     /** In the order in which they began. */
     attempts: z.array(triedAttempt),
     conversation: z.array(turn),
+    timings: z
+      .array(timing)
+      .describe('When the call came to each step, in their order; absent: it did not come to it'),
     recordings: z.array(recording),
   })
   .meta({ id: 'CallView' })

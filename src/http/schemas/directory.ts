@@ -4,7 +4,9 @@ import {
   ANSWER_CHECKS,
   FREE_WEBHOOKS,
   INTENTS,
+  listeningSettings,
   OPENS_BY,
+  ownTexts,
   planStep,
 } from '../../directory/index.ts'
 import { locale, moment, role } from './common.ts'
@@ -47,6 +49,8 @@ export const tenant = z
     ),
     plan,
     planUnreadable,
+    listening: listeningSettings.describe('Thresholds of voice detection and silence; absent: the default'),
+    texts: ownTexts.describe('Own words for greetings and goodbyes, by prompt'),
   })
   .meta({ id: 'Tenant' })
 

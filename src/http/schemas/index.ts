@@ -3,6 +3,7 @@
  * ISO 8601 in UTC on the wire. What a schema does not name never leaves: the serializer drops it.
  */
 export * from './access.ts'
+export * from './analytics.ts'
 export * from './calls.ts'
 export * from './common.ts'
 export * from './directory.ts'

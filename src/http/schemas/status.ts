@@ -5,6 +5,17 @@ import { moment } from './common.ts'
 export const remark = z
   .discriminatedUnion('code', [
     z
+      .object({ code: z.literal('worker.none'), count: z.number() })
+      .describe('No process with the role worker has a heartbeat: nothing is sent. Number of what waits'),
+    z
+      .object({ code: z.literal('incoming.grows'), came: z.number(), ended: z.number() })
+      .describe(
+        'Within 5 minutes more posts of messengers came than were handled, and the oldest waits for 30 s. Only for keys for all tenants',
+      ),
+    z
+      .object({ code: z.literal('queue.waits'), seconds: z.number() })
+      .describe('The oldest message or job that is due has waited for 60 s or more'),
+    z
       .object({ code: z.literal('messages.retrying'), count: z.number() })
       .describe('Number of failed messages that are being retried'),
     z

@@ -57,3 +57,21 @@ export function countRecent(database: Querier, since: Date, tenantId?: string): 
     [since, tenantId ?? null],
   )
 }
+
+/**
+ * s for which the longest due message has been waiting for a worker; null if none is due. Ignores messages that an operator
+ * has paused.
+ */
+export async function longestDueMessage(database: Querier, tenantId?: string): Promise<number | null> {
+  const [row] = await database.query<{ seconds: number | null }>(
+    `select extract(epoch from now() - min(coalesce(next_attempt_at, created_at)))::float8 as seconds
+     from messages
+     where status in ('pending', 'retrying') and (next_attempt_at is null or next_attempt_at <= now())
+       and ($1::text is null or tenant_id = $1)
+       and (priority = 10 or not exists (
+         select from pauses where pauses.tenant_id is null or pauses.tenant_id = messages.tenant_id
+       ))`,
+    [tenantId ?? null],
+  )
+  return row!.seconds
+}

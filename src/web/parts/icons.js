@@ -7,6 +7,7 @@ import { html } from '../lib.js'
 const PATHS = {
   calls: 'M5 3h3l1.5 4-2 1.3a9 9 0 0 0 4.2 4.2l1.3-2 4 1.5v3A2 2 0 0 1 15 17 12 12 0 0 1 3 5a2 2 0 0 1 2-2',
   queue: 'M3 5h14M3 10h14M3 15h9',
+  analytics: 'M3 17V3M3 17h14M6.5 14V9M10 14V5M13.5 14v-3',
   directory: 'M4 17V4h8v13M12 8h4v9M2.5 17h15M6.5 7h3M6.5 10h3M6.5 13h3',
   endpoints: 'M3 10h11M10 5.5 14.5 10 10 14.5M17 4v12',
   keys: 'M8.5 11.5 16 4M13 7l2.5 2.5M9.5 13.5a3.2 3.2 0 1 1-6.4 0 3.2 3.2 0 0 1 6.4 0',

@@ -6,10 +6,10 @@ import { locale, theme } from '../words.js'
 
 /**
  * A small plot over time: `times` in seconds, and for each of `lines` `{ label, tone, values }`. `summary` says the same in words
- * for those who do not see it.
- * @param {{ times: number[], lines: Line[], summary: string }} props
+ * for those who do not see it. `dates`: each time is a day.
+ * @param {{ times: number[], lines: Line[], summary: string, dates?: boolean }} props
  */
-export function Plot({ times, lines, summary }) {
+export function Plot({ times, lines, summary, dates = false }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null))
   const plot = useRef(/** @type {uPlot | null} */ (null))
   const labels = lines.map(({ label }) => label).join()
@@ -36,7 +36,7 @@ export function Plot({ times, lines, summary }) {
         cursor: { show: false },
         scales: { y: { range: (_, __, high) => [0, Math.max(4, high)] } },
         axes: [
-          { ...axis, size: 24, values: (_, ticks) => ticks.map((at) => clock(at)) },
+          { ...axis, size: 24, values: (_, ticks) => ticks.map((at) => (dates ? day(at) : clock(at))) },
           { ...axis, size: 36 },
         ],
         series: [
@@ -60,11 +60,11 @@ export function Plot({ times, lines, summary }) {
       plot.current?.destroy()
       plot.current = null
     }
-  }, [labels, theme.value, locale.value])
+  }, [labels, dates, theme.value, locale.value])
 
   useEffect(() => {
     plot.current?.setData(data())
-  }, [times])
+  }, [times, lines])
 
   return html`<div class="plot" role="img" aria-label=${summary} ref=${place}></div>`
 }
@@ -77,4 +77,9 @@ function clock(at) {
     second: '2-digit',
     hourCycle: 'h23',
   })
+}
+
+/** @param {number} at */
+function day(at) {
+  return new Date(at * 1000).toLocaleDateString(locale.value, { day: '2-digit', month: '2-digit' })
 }

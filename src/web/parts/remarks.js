@@ -1,12 +1,15 @@
 import { health } from '../health.js'
 import { computed, html } from '../lib.js'
-import { count, moment, tr } from '../words.js'
+import { amount, count, moment, tr } from '../words.js'
 import { Icon } from './icons.js'
 
 /** @typedef {import('../api-types.d.ts').Remark} Remark */
 
 /** What keeps visitors, residents or gates from being reached. */
 const PROBLEMS = new Set([
+  'worker.none',
+  'incoming.grows',
+  'queue.waits',
   'clicktocall.off',
   'gate.failed',
   'gate.unused',
@@ -44,6 +47,30 @@ export function remarkWord(number) {
 
 /** @type {{ [Code in Remark['code']]: (remark: Extract<Remark, { code: Code }>) => { text: string, to?: string } }} */
 const WORDS = {
+  'worker.none': ({ count: number }) => ({
+    text: `${tr('Nenhum processo worker está no ar', 'No worker is alive')}: ${count(
+      number,
+      'mensagem espera',
+      'mensagens esperam',
+      'message waits',
+      'messages wait',
+    )}`,
+    to: '#/queue',
+  }),
+  'incoming.grows': ({ came, ended }) => ({
+    text: tr(
+      `A fila incoming cresce: em 5 minutos chegaram ${amount(came)} e ${amount(ended)} foram tratadas`,
+      `The queue incoming grows: in 5 minutes ${amount(came)} came and ${amount(ended)} were handled`,
+    ),
+    to: '#/queue',
+  }),
+  'queue.waits': ({ seconds }) => ({
+    text: tr(
+      `A mensagem mais antiga da fila espera há ${amount(seconds)} s`,
+      `The oldest message in the queue has waited for ${amount(seconds)} s`,
+    ),
+    to: '#/queue',
+  }),
   'messages.retrying': ({ count: number }) => ({
     text: count(
       number,
@@ -151,9 +178,15 @@ const WORDS = {
   }),
 }
 
-/** The remarks that keep somebody or something from being reached; nothing where there is none. */
-export function Problems() {
-  const found = remarks.value.filter(({ code }) => PROBLEMS.has(code))
+/** Problems that the view of the queue shows. */
+export const QUEUE_PROBLEMS = new Set(['worker.none', 'incoming.grows', 'queue.waits'])
+
+/**
+ * The remarks that keep somebody or something from being reached; nothing where there is none.
+ * @param {{ codes?: Set<string> }} props
+ */
+export function Problems({ codes = PROBLEMS }) {
+  const found = remarks.value.filter(({ code }) => codes.has(code))
   if (found.length === 0) return null
   return html`<section class="panel" aria-labelledby="problems-title">
     <h2 id="problems-title">${tr('Problemas', 'Problems')}</h2>

@@ -14,6 +14,7 @@ import { Charts } from './call-charts.js'
 import { Gateless, Opening } from './call-opening.js'
 import { Conversation } from './conversation.js'
 import { Journal } from './journal.js'
+import { Timings } from './timings.js'
 
 /** @typedef {import('../api-types.d.ts').JournalEvent} JournalEvent */
 
@@ -68,6 +69,7 @@ export function Call({ id }) {
       <${Charts} states=${states} />
       <${Conversation} id=${id} turns=${view.conversation} recordings=${view.recordings} live=${!ended} />
     </div>
+    <${Timings} timings=${view.timings} />
     <${Journal} events=${events} />
   </article>`
 }

@@ -4,6 +4,7 @@ import { Mark } from '../parts/icons.js'
 import { useLoad } from '../parts/load.js'
 import { Empty, Failure } from '../parts/notice.js'
 import { Plot } from '../parts/plot.js'
+import { Problems, QUEUE_PROBLEMS } from '../parts/remarks.js'
 import { go, goInstead, route } from '../route.js'
 import { amount, lasted, moment, tr } from '../words.js'
 import { Message } from './message.js'
@@ -34,6 +35,7 @@ export function Queue() {
     <div class="view-head"><h1>${tr('Fila de mensagens', 'Message queue')}</h1></div>
     <div class="stack">
       ${error && !value && html`<section class="panel"><${Failure} error=${error} again=${again} /></section>`}
+      <${Problems} codes=${QUEUE_PROBLEMS} />
       ${value && html`<${Pauses} pauses=${value.pauses} again=${again} />`}
       ${value && html`<${Numbers} statistics=${value} />`}
       <${Rates} whole=${value?.processed !== null} />

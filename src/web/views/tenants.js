@@ -29,6 +29,27 @@ const BLANK = {
   leaveMessage: false,
   afterTalk: 'end',
   plan: null,
+  listening: {},
+  texts: {},
+}
+
+/** @type {[keyof Written['texts'], () => string][]} */
+const OWN_TEXTS = [
+  ['greeting', () => tr('Saudação ao visitante', 'Greeting to the visitor')],
+  ['farewell-visitor-authorized', () => tr('Ao visitante autorizado', 'To a visitor who may come in')],
+  ['farewell-visitor-denied', () => tr('Ao visitante recusado', 'To a visitor who is refused')],
+  ['resident-greeting', () => tr('Saudação ao morador', 'Greeting to the resident')],
+]
+
+/**
+ * An empty text is none.
+ * @param {Written['texts']} texts
+ * @param {keyof Written['texts']} id
+ * @param {string} text
+ */
+function withText(texts, id, text) {
+  const { [id]: _, ...others } = texts
+  return text.trim() === '' ? others : { ...others, [id]: text }
 }
 
 /**
@@ -155,6 +176,14 @@ function Tenant({ tenant, close }) {
         <${Check} label=${tr('Abrir sem perguntar a ninguém quando o visitante diz o motivo da entrada livre, sem prova', 'Open without asking anybody for visitors who say that they come for the purpose of a free entry window, unproven')} checked=${form.trustsIntent} disabled=${fixed} set=${(trustsIntent) => change({ trustsIntent })} />
         <${Check} label=${tr('Deixar um recado curto na caixa postal', 'Leave a short message in a mailbox')} checked=${form.leaveMessage} disabled=${fixed} set=${(leaveMessage) => change({ leaveMessage })} />
       </div>
+      <details>
+        <summary>${tr('Saudação e despedida com palavras próprias', 'Greeting and goodbye in your own words')}</summary>
+        <p class="help">${tr('Faladas pela voz do serviço (TTS). Em branco, vale a frase de sempre.', "Spoken by the service's voice (TTS). Left empty, the usual sentence is said.")}</p>
+        ${OWN_TEXTS.map(
+          ([id, label]) =>
+            html`<${Field} key=${id} label=${label()} value=${form.texts[id] ?? ''} maxlength="300" disabled=${fixed} wrong=${wrong[`texts.${id}`]} set=${(/** @type {string} */ text) => change({ texts: withText(form.texts, id, text) }, [`texts.${id}`])} />`,
+        )}
+      </details>
       <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "Same as the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
       <div class="spread">
         ${!isNew && tenant.id !== MAIN && mayMake() ? html`<${Delete} tenant=${tenant} close=${close} />` : html`<span></span>`}
