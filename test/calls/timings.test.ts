@@ -6,7 +6,9 @@ const test = suite('timings')
 
 const START = Date.parse('2026-11-20T12:00:00Z')
 
-function journal(...events: [ms: number, kind: string, leg?: 'visitor' | 'resident' | null, data?: object][]) {
+function journal(
+  ...events: [ms: number, kind: string, leg?: 'visitor' | 'resident' | null, data?: object][]
+) {
   return events.map(([ms, kind, leg = null, data = {}], seq) => ({
     ...{ callId: 'one', seq, at: new Date(START + ms), kind, leg, data },
   }))
