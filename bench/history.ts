@@ -21,8 +21,11 @@ export async function benchHistory({ rounds, history, progress }: HistoryOptions
   const database = await openBenchDatabase(owner)
   progress(`history: writing ${history} messages`)
   // past the time limit of our own queries
-  await database.pool.query({
-    text: `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status,
+  const slow = (text: string, values: unknown[] = []) => {
+    const query = { text, values, query_timeout: 600_000 }
+    return database.pool.query(query)
+  }
+  await slow(`insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status,
         max_retries, retry_delay_ms, queue, created_at, updated_at, sent_at)
       select id, id, 'tenant-' || n % 20, 'default', (array['whatsapp', 'webhook', 'twilio', 'gate'])[1 + n % 4], 'x', '{}', 0,
         status, 5, 1000, 'outgoing', at, at, case when status = 'sent' then at + random() * interval '20 s' end
@@ -30,10 +33,8 @@ export async function benchHistory({ rounds, history, progress }: HistoryOptions
         select gen_random_uuid() as id, n, now() - random() * interval '30 days' as at,
           (array['sent', 'sent', 'sent', 'sent', 'sent', 'sent', 'sent', 'failed', 'expired', 'cancelled'])[1 + n % 10] as status
         from generate_series(1, ${Math.floor(history)}) as n
-      ) as rows`,
-    query_timeout: 600_000,
-  })
-  await database.pool.query({ text: 'analyze messages', query_timeout: 600_000 })
+      ) as rows`)
+  await slow('analyze messages')
   progress('history: counting')
   const begun = performance.now()
   await sweepRollups({ database, retentionDays: 90 })
@@ -55,7 +56,7 @@ export async function benchHistory({ rounds, history, progress }: HistoryOptions
   }
   const askMessages = async () => {
     const at = performance.now()
-    await database.query(
+    await slow(
       `select date_trunc('day', created_at, $3) as at, status, count(*), avg(sent_at - created_at) from messages
        where created_at >= $1 and created_at < $2 group by 1, 2`,
       [query.from, query.to, query.timeZone],

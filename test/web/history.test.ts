@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert'
 import { sweepRollups } from '../../src/analytics/sweep.ts'
 import { addMessage } from '../rig/http-rig.ts'
 import { logIn, snapshot, visit, withChromium } from '../rig/page-rig.ts'
-import { suite } from '../rig/rig.ts'
+import { eventually, suite } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 
 const test = suite('page: history')
@@ -17,9 +17,14 @@ inChromium('history is plotted, survives a reload, and speaks both languages', a
   await visitor.heard('ask-unit')
   visitor.hangUp()
   await house.ending(visitor.id)
-  // as if the minute of the sweep had passed
-  const now = () => new Date(Date.now() + 60_000)
-  await sweepRollups({ database, retentionDays: 90, now })
+  let minutes = 0
+  await eventually(async () => {
+    // as if the minutes between two sweeps had passed; the call's row is written behind it
+    const now = new Date(Date.now() + ++minutes * 60_000)
+    await sweepRollups({ database, retentionDays: 90, now: () => now })
+    const rows = await database.query('select from call_rollups')
+    return rows.length > 0 || undefined
+  })
 
   const here = await visit(rig, house)
   const { page } = here

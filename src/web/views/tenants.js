@@ -28,6 +28,7 @@ const BLANK = {
   answerCheck: 'natural',
   leaveMessage: false,
   afterTalk: 'end',
+  freeWebhooks: 'off',
   plan: null,
   listening: {},
   texts: {},
