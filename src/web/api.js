@@ -30,7 +30,7 @@ export class ApiError extends Error {
 }
 
 /**
- * The API as the page uses it. Cookies go along by themselves; whatever changes something carries the session's token. Rejects
+ * The API as the page uses it. The browser adds cookies; requests that change something carry the session's token. Rejects
  * with ApiError (OFFLINE too where `signal` ends the wait for an answer); a session that has ended leads to the login.
  * @param {string} method
  * @param {string} path
@@ -115,7 +115,7 @@ export function may(scope) {
 }
 
 /**
- * A path with its query; what is undefined, null or empty is left out.
+ * A path with its query; values that are undefined, null or empty are left out.
  * @param {string} path
  * @param {Record<string, string | number | boolean | null | undefined>} query
  */

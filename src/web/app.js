@@ -97,7 +97,7 @@ function Wellness() {
 }
 
 /**
- * What comes after each choice of colours.
+ * The theme that follows each theme.
  * @type {Record<string, string | undefined>}
  */
 const NEXT_THEME = { undefined: 'light', light: 'dark', dark: undefined }

@@ -12,7 +12,7 @@ export { batch, computed, effect, signal } from '../vendor/signals.js'
  */
 /** @typedef {import('../vendor/preact.js').VNode | import('../vendor/preact.js').VNode[]} Markup */
 /**
- * htm checks no properties, so what a component hands to a function that it is given is not known here.
+ * htm does not check properties, so the arguments of a component's callbacks have no types here.
  * @typedef {string | number | boolean | bigint | null | undefined | object | ((given: any, also: any) => unknown)} Part
  */
 

@@ -353,12 +353,12 @@ export const REASONS = {
   ],
 }
 
-/** The service keeps details from somebody who is not logged in. */
+/** The service gives no details to a client that is not logged in. */
 const WITHHELD = ['O serviço não consegue fazer isto agora.', 'The service cannot do this at the moment.']
 
 /**
- * The sentence for an error. A code of another version has none, and what an older version kept has no details: then it is the
- * service's own text.
+ * The sentence for an error. For the code of another version, or an error that an older version stored without details, it is
+ * the service's own text.
  * @param {'pt-BR' | 'en'} locale
  * @param {{ code?: string | undefined, message?: string | null | undefined, details?: Details | null | undefined }} error
  * @returns {string}

@@ -18,7 +18,7 @@ export function chooseLocale(chosen) {
   keep('porteiro.locale', chosen)
 }
 
-/** What the reader prefers: `light`, `dark`, or undefined for what the system says. */
+/** The reader's theme: `light`, `dark`, or undefined for the system's. */
 export const theme = signal(document.documentElement.dataset.theme)
 
 /** @param {string | undefined} chosen */
@@ -182,7 +182,7 @@ export function attemptOf(outcome) {
 }
 
 /**
- * By what a message leaves.
+ * The name of a channel.
  * @param {string} channel
  */
 export function channelName(channel) {
@@ -192,7 +192,7 @@ export function channelName(channel) {
 }
 
 /**
- * What a message is: the type of an event as its receiver knows it, the form of what people read by its word.
+ * The type of a message: of an event as its receiver knows it, of a text for people in the reader's language.
  * @param {{ channel: string, type: string | null }} message
  */
 export function typeOf({ channel, type }) {
@@ -240,7 +240,7 @@ export function disabledFor(reason) {
 }
 
 /**
- * What a process lacks for its work, which readiness tells in English.
+ * A dependency that a process lacks; readiness reports it in English.
  * @param {string} lack
  */
 export function lackOf(lack) {
@@ -276,7 +276,7 @@ export function roleName(role) {
 }
 
 /**
- * What to do about an error, in words of the reader; the service's own message follows it.
+ * Advice on an error in the reader's language; the service's own message follows it.
  * @param {{ code?: string } | undefined} error
  */
 export function adviceOn(error) {

@@ -154,7 +154,7 @@ function Absent() {
 }
 
 /**
- * Whether what is shown still follows what happens.
+ * Whether the view still receives new events.
  * @param {{ over: boolean, error: { code: string } | undefined }} props
  */
 function Following({ over, error }) {

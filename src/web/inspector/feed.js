@@ -41,7 +41,7 @@ const AGAIN_MAX_MS = 15_000
  */
 export const connection = signal('connecting')
 /**
- * What the feed said of us: whether texts are masked, and what we may.
+ * The feed's greeting: whether texts are masked, and what this session may do.
  * @type {Signal<{ masked: boolean } | null>}
  */
 export const hello = signal(null)

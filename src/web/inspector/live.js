@@ -12,7 +12,7 @@ import { Tree } from './tree.js'
 /** @typedef {Actor & { label: string }} Labelled */
 
 /**
- * What an event needs beside its type, as it is first offered.
+ * Initial values of the fields that an event has besides its type.
  * @type {Record<string, Record<string, string>>}
  */
 const FORMS = {
@@ -24,7 +24,7 @@ const FORMS = {
 }
 
 /**
- * One root that lives: its actors, their charts, and what happens between them.
+ * One live root actor: its actors, their charts, and the events between them.
  * @param {{ name: string }} props
  */
 export function Live({ name }) {
@@ -113,7 +113,7 @@ function turn(event, setPanel) {
 }
 
 /**
- * Parents before their children, each with how deep it is; what is over is left out.
+ * Parents before their children, each with its depth; stopped actors are left out.
  * @param {Actor[]} all
  * @param {Actor} root
  */
@@ -174,7 +174,7 @@ function Context({ actor }) {
 }
 
 /**
- * What a root is called where it is spoken of.
+ * The name of a root actor in sentences.
  * @param {Actor} root
  */
 function placeOf({ kind, name, facts }) {
@@ -236,7 +236,7 @@ function SendForm({ name, actor, label, place }) {
 }
 
 /**
- * To the ms: what follows in a chart is often closer than a second.
+ * To the millisecond: steps of a chart often follow each other within a second.
  * @param {string} at
  */
 export function clock(at) {

@@ -24,7 +24,7 @@ export function Sequence({ events, actors, chosen, choose }) {
   const width = Math.max(1, ids.length) * COLUMN
   const height = HEAD + drawn.length * ROW + 10
   useEffect(() => {
-    // who has scrolled up reads; the others see the latest
+    // a reader who has scrolled up stays there; otherwise the latest event is shown
     const { current: box } = place
     if (box && box.scrollHeight - box.scrollTop - box.clientHeight < 3 * ROW) box.scrollTop = box.scrollHeight
   }, [drawn.at(-1)])

@@ -1,7 +1,7 @@
 import { reasonOf, resume, session, urlOf } from '../api.js'
 import { tr } from '../words.js'
 
-/** Stately's own viewer; it gets what the feed has by messages between windows, in this browser alone. */
+/** Stately's own viewer; it gets the feed by messages between windows, within this browser only. */
 const ORIGIN = 'https://stately.ai'
 /** ms after which the viewer is taken for absent. */
 const ABSENT_MS = 10_000

@@ -21,7 +21,7 @@ export function Steps({ at, last, word, go }) {
   }, [plays, at, last])
 
   const play = () => {
-    // at the end there is nothing left to play but all of it
+    // at the end, playing starts from the beginning
     if (!plays && at >= last) to(0)
     setPlays(!plays)
   }

@@ -5,7 +5,7 @@ import { useLoad } from './load.js'
 const UNKNOWN = {}
 
 /**
- * What the service can do for a tenant, by `GET /api/abilities`; what it does not tell is not known. Without a tenant nothing is.
+ * The abilities of the service for a tenant, from `GET /api/abilities`; one that is missing is unknown. Without a tenant all are.
  * @param {string | undefined} tenant
  * @returns {Partial<import('../api-types.d.ts').Abilities>}
  */

@@ -73,7 +73,7 @@ function callTakers(status) {
 }
 
 /**
- * Since when, and what it has to do with calls.
+ * How long a process has run, and its part in calls.
  * @param {Process} process
  * @returns {Fact[]}
  */
@@ -128,7 +128,7 @@ function processPart(node) {
 }
 
 /**
- * What a process that takes calls depends on; what it does not tell is not shown.
+ * The dependencies of a process that takes calls; those that it does not report are not shown.
  * @param {Process} voice
  * @param {string} of
  * @returns {(Dependency | Absent)[]}
@@ -222,7 +222,7 @@ function speechState(speech) {
     : { word: tr('só teclas', 'keys only'), shape: 'dot', tone: 'calm' }
 }
 
-/** Everything that needs attention, worst first: `{ tone, text, to, ask }`, `ask` what the link of a list says instead. What is merely not in use is not among it. */
+/** Everything that needs attention, worst first: `{ tone, text, to, ask }`, `ask` the text of the link in a list. Parts that are merely not in use are not listed. */
 export const problems = computed(() => {
   const { ready, dead, status } = health.value
   const lacks = ready?.lacks ?? []

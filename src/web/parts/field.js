@@ -27,7 +27,7 @@ export function Check({ label, checked, set, disabled }) {
 }
 
 /**
- * What the service did not take of the form in `place`, by where it stands in the body: `{ 'residents/0/phone': 'must be …' }`.
+ * The values of the form in `place` that the service refused, by their path in the body: `{ 'residents/0/phone': 'must be …' }`.
  * The first marked field gets the focus; a problem without a field becomes a notice.
  * @param {{ current: HTMLElement | null }} place
  */
@@ -51,7 +51,7 @@ export function useWrong(place) {
       set({ error, wrong: wrongIn(error) })
     },
     /**
-     * What stood at one of these places or below is changed or gone, and its marks with it.
+     * Removes the marks at these paths and below: the values there were changed or removed.
      * @param {string[]} places
      */
     forget: (places) => set(({ error, wrong }) => ({ error, wrong: without(wrong, places) })),

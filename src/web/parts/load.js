@@ -1,13 +1,13 @@
 import { ApiError } from '../api.js'
 import { useCallback, useEffect, useRef, useState } from '../lib.js'
 
-/** ms before a failure that may pass is followed by another try, where nothing asks again anyway. */
+/** Delay before a request that failed for a passing reason is repeated, in ms, where nothing repeats it anyway. */
 const RETRY_MS = 3000
 
 /**
- * What `ask` resolves with, asked at once and each `every` ms while the page is visible: `{ value, error, again }`. An error keeps
- * the last value. Without `every` it is asked again after a failure of the connection or the service, so that the view shows
- * what was saved though one answer was lost.
+ * Calls `ask` at once, and every `every` ms while the page is visible; returns its latest result: `{ value, error, again }`. An error keeps
+ * the last value. Without `every` it is asked again after a failure of the connection or the service, so that the view
+ * shows saved data although one answer was lost.
  * @template Value
  * @param {() => Promise<Value>} ask
  * @param {unknown[]} wanted
@@ -20,7 +20,7 @@ export function useLoad(ask, wanted, every) {
   const turn = useRef(0)
   const latest = useRef(ask)
   latest.current = ask
-  // always what is wanted now, also for whoever took `again` before that changed
+  // the latest `ask`, also for a caller that got `again` before it changed
   const again = useCallback(async () => {
     const mine = ++turn.current
     try {
@@ -41,7 +41,7 @@ export function useLoad(ask, wanted, every) {
     const timer = setTimeout(again, RETRY_MS)
     return () => clearTimeout(timer)
   }, [state.error, every])
-  // what is on its way when the view closes must not come to it any more
+  // an answer that arrives after the view has closed is dropped
   useEffect(() => () => void turn.current++, [])
   return { ...state, again }
 }

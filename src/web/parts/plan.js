@@ -12,7 +12,7 @@ const MOST = 8
 const SECONDS = { min: 5, max: 600 }
 const TIMES = { min: 1, max: 20 }
 /**
- * What the service does where nobody has a plan.
+ * The plan of the service where nobody has one.
  * @type {Step[]}
  */
 const PLAIN = [{ kind: 'call' }]
@@ -51,9 +51,9 @@ const LACKS = {
 }
 
 /**
- * How a unit is reached, step by step. `plan` null: as whoever stands above it has it, `above`, whose word is `likeAbove`;
- * undefined: one is stored that cannot be read. `wrong` has what the service did not take, by its place. `set` is called with the plan
- * and the places that changed. `able` has what the service can do.
+ * The steps of a contact plan. `plan` null: the one of the level above, `above`, which the form calls `likeAbove`; undefined: the
+ * stored plan cannot be read. `wrong` has the refused values by their path. `set` is called with the plan and the paths that
+ * changed. `able` has the abilities of the service.
  * @param {object} props
  * @param {string} props.title
  * @param {Step[] | null | undefined} props.plan
@@ -66,7 +66,7 @@ const LACKS = {
  */
 export function Plan({ title, plan, above, likeAbove, set, wrong, fixed, able }) {
   const steps = useRef(/** @type {HTMLElement | null} */ (null))
-  // what was written comes back when the choice does
+  // a plan that was written comes back when it is chosen again
   const own = useRef(plan)
   if (plan) own.current = plan
   /**
@@ -167,7 +167,7 @@ function Step({ step, index, change, wrong, fixed }) {
     expects=${tr(`De ${min} a ${max} ${unit}.`, `${min} to ${max} ${unit}.`)}
     set=${(text) => change({ [name]: text === '' ? undefined : Number(text) })}
   />`
-  // what a kind does not have must not go with it
+  // fields that a kind does not have must not be sent with it
   /** @param {Step['kind']} chosen */
   const choose = (chosen) =>
     change({

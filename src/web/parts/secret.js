@@ -2,7 +2,7 @@ import { html } from '../lib.js'
 import { tr } from '../words.js'
 
 /**
- * What the service shows once, until whoever made it says that it is copied.
+ * A secret that the service shows once, until the user confirms that it is copied.
  * @param {{ title: string, secret: string, copied: () => void }} props
  */
 export function Secret({ title, secret, copied }) {

@@ -7,7 +7,7 @@ import { lasted, moment, outcomeOf, tr } from '../words.js'
 /** @typedef {{ name: string | null, number: string | null }} Person */
 
 /**
- * Who was called or asked, one after the other, and what became of it.
+ * The attempts to reach a resident in order, each with its result.
  * @param {{ attempts: Tried[], people: Map<string, Person> }} props `people`: by the id of an attempt
  */
 export function Attempts({ attempts, people }) {

@@ -9,7 +9,7 @@ import { roleName, tr } from '../words.js'
 const ROLES = ['visitor', 'resident']
 
 /**
- * Who is on the line, how loud, and an end to it.
+ * The legs of a call with their levels, and buttons that hang up.
  * @param {{ id: string, legs: import('../api-types.d.ts').Role[] }} props
  */
 export function Legs({ id, legs }) {

@@ -22,7 +22,7 @@ import { Timings } from './timings.js'
 const SETTLE_MS = 300
 
 /**
- * One call in whole: who is on the line, where its machines are, what was said, and what can be done.
+ * The details of one call: its legs, the states of its machines, the conversation and the actions.
  * @param {{ id: string }} props
  */
 export function Call({ id }) {

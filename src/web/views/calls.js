@@ -19,7 +19,7 @@ const ROLES = ['visitor', 'resident']
 const LIVE_ROW = 76
 const RECENT_ROW = 48
 
-/** Who is at the gate now, what was, and one call of them in whole. */
+/** The live calls, the latest ended ones, and the details of the chosen one. */
 export function Calls() {
   const [chosen] = route.value.rest
   useEffect(watchLevels, [])
@@ -35,7 +35,7 @@ export function Calls() {
   </div>`
 }
 
-/** Three numbers for somebody who passes by. */
+/** Three numbers that say at a glance how things stand. */
 function Glance() {
   const live = calls.value.filter(({ endedAt }) => !endedAt)
   const { dead } = health.value
@@ -141,7 +141,7 @@ function Before({ chosen }) {
   </section>`
 }
 
-/** What is shown while no call is chosen: what wants a look, and how the calls of today went. */
+/** Shown while no call is chosen: open problems, and the outcomes of today's calls. */
 function Overview() {
   const found = problems.value
   const noted = remarks.value.length

@@ -8,7 +8,7 @@ import { lasted, moment, roleName, tr } from '../words.js'
 /** @typedef {import('../api-types.d.ts').Turn} Turn */
 
 /**
- * What was said and pressed on both lines, in order, with the recordings.
+ * Speech and keys of both lines in order, with the recordings.
  * @param {{ id: string, turns: Turn[], recordings: import('../api-types.d.ts').Recording[], live: boolean }} props
  */
 export function Conversation({ id, turns, recordings, live }) {
@@ -43,7 +43,7 @@ export function Conversation({ id, turns, recordings, live }) {
   </section>`
 }
 
-/** ms by which the count of frames and the clock may differ: what a key brought about must not come before the key. */
+/** ms by which the count of frames and the clock may differ: the effect of a key must not be listed before the key. */
 const SLACK_MS = 80
 
 /**

@@ -34,7 +34,7 @@ const NAMES = {
 const COLUMNS = ['id', 'ramal_ia', 'ramal_retorno', 'ip_servidor', 'porta_ia', 'porta_retorno']
 
 /**
- * A port pair an entrance. What is written takes effect when the ports are read again.
+ * The entrances, each with its pair of ports. Changes take effect when the ports are read again.
  * @param {{ tenant: string }} props
  */
 export function Extensions({ tenant }) {

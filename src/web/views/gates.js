@@ -13,7 +13,7 @@ import { Message } from './message.js'
 const ROW = 44
 
 /**
- * Where a tenant's command to open goes, and what became of the last ones.
+ * A tenant's gates, and the results of their last commands.
  * @param {{ tenant: string }} props
  */
 export function Gates({ tenant }) {

@@ -19,7 +19,7 @@ const CAN_CANCEL = new Set(['pending', 'processing', 'retrying'])
 const CAN_RETRY = new Set(['failed', 'retrying'])
 
 /**
- * One message with every try, and what can be done about it.
+ * One message with its attempts and actions.
  * @param {{ id: string, close: () => void }} props
  */
 export function Message({ id, close }) {
@@ -93,7 +93,7 @@ function Facts({ message, attempts, again }) {
 }
 
 /**
- * What a person can do with a message as it is, for who may operate.
+ * The actions that the message's status allows, for sessions that may operate.
  * @param {{ message: Pick<import('../api-types.d.ts').Message, 'id' | 'status'>, again: () => Promise<void> }} props
  */
 export function MessageActions({ message: { id, status }, again }) {

@@ -8,7 +8,7 @@ import { count, moment, tr } from '../words.js'
 /** @typedef {import('../api-types.d.ts').QueuePause} Pause */
 
 /**
- * Whether messages leave, who stopped them and since when, and the buttons that do or undo it.
+ * Whether messages are being sent, who paused them and when, and buttons to pause and resume.
  * @param {{ pauses: Pause[], again: () => Promise<void> }} props
  */
 export function Pauses({ pauses, again }) {
@@ -20,7 +20,7 @@ export function Pauses({ pauses, again }) {
   const names = new Map((tenants.value?.items ?? []).map(({ id, name }) => [id, name]))
   /** @param {string | null} id */
   const nameOf = (id) => (id === null ? tr('Todos', 'Everybody') : (names.get(id) ?? id))
-  // a name that came after its row would move what is being read; without names the ids do
+  // a name that arrives after its row would move the text under the reader's eyes; without names the ids are shown
   const named = tenants.value || tenants.error
   const { everybody, state } = stateOf(pauses)
   return html`<section class="panel stack" id="pauses" data-paused=${pauses.length > 0} aria-labelledby="pauses-title">
@@ -59,7 +59,7 @@ export function Pauses({ pauses, again }) {
 }
 
 /**
- * What is not paused yet can be: everybody's messages, or one tenant's.
+ * Pauses the messages of everybody, or of one tenant, that are not paused yet.
  * @param {{ pauses: Pause[], names: Map<string, string>, everybody: boolean, again: () => Promise<void> }} props
  */
 function Stop({ pauses, names, everybody, again }) {
@@ -103,7 +103,7 @@ function Stop({ pauses, names, everybody, again }) {
 }
 
 /**
- * A tenant lifts its own; who may pause any lifts all.
+ * A session of a tenant may lift the pauses that its tenant set; one without a tenant may lift all.
  * @param {Pause[]} held
  */
 function mayLift(held) {
@@ -111,7 +111,7 @@ function mayLift(held) {
 }
 
 /**
- * By whom they hold, in the order in which they came; one resuming lifts all of a tenant.
+ * Pauses by tenant, in the order in which they began; resuming lifts all of a tenant.
  * @param {Pause[]} pauses
  */
 function together(pauses) {

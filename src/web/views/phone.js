@@ -187,7 +187,7 @@ function Handset({ role }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null))
   useLayoutEffect(() => {
     if (held !== role || document.activeElement !== document.body) return
-    // what had the focus went with the state before
+    // the element with the focus was removed with the previous state
     const next =
       phone.state === 'open' ? '[data-key="1"]' : phone.state === 'ended' ? '[data-action="dial"]' : undefined
     /** @type {HTMLElement | null | undefined} */
@@ -235,7 +235,7 @@ function Handset({ role }) {
             disabled=${role === 'resident' && !wanted}
             aria-describedby="phone-hint-${role}"
             onClick=${() => {
-              // not every browser focuses what is clicked
+              // not every browser focuses a clicked button
               hold(role)
               void dial(role, wanted?.id)
             }}

@@ -229,7 +229,7 @@ function formOf({ plan, planUnreadable, ...settings }) {
 }
 
 /**
- * What the form has now and had not before: what is not sent stays as it is.
+ * The fields of the form that changed; fields that are not sent stay as they are.
  * @param {object} before
  * @param {object} now
  */

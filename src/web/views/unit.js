@@ -176,7 +176,7 @@ function formOf(unit) {
 }
 
 /**
- * What was left empty is not there; a plan that cannot be read is not written over unless another choice is made.
+ * Empty fields are left out; a plan that cannot be read is only replaced if the user chooses another.
  * @param {Form} form
  */
 function bodyOf({ number, block, tower, label, plan, residents }) {
