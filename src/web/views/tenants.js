@@ -170,6 +170,13 @@ function Tenant({ tenant, close }) {
             <option value="next">${tr('Chama-se o próximo do plano', 'The next of the plan is called')}</option>
           </select>
         </label>
+        <label class="field">${tr('Webhooks para qualquer URL', 'Webhooks to any URL')}
+          <select disabled=${!mayMake()} value=${form.freeWebhooks} onChange=${(event) => change({ freeWebhooks: event.currentTarget.value })}>
+            <option value="off">${tr('Não', 'None')}</option>
+            <option value="public">${tr('Só para endereços públicos', 'To public addresses only')}</option>
+            <option value="allowed">${tr('Também para os endereços de EGRESS_ALLOW', 'Also to the addresses of EGRESS_ALLOW')}</option>
+          </select>
+        </label>
       </div>
       <div class="checks">
         <${Check} label=${tr('A fala interrompe os avisos', 'Speech interrupts the prompts')} checked=${form.bargeIn} disabled=${fixed} set=${(bargeIn) => change({ bargeIn })} />
