@@ -46,6 +46,11 @@ answer(
         seconds: (performance.now() - began) / 1000,
         sent,
         received,
+        gapsMs: {
+          p99: gaps.percentile(99) / 1000,
+          p999: gaps.percentile(99.9) / 1000,
+          max: gaps.max / 1000,
+        },
         ...(flowing && { gapP99Ms: gaps.percentile(99) / 1000 }),
       }
     },

@@ -16,6 +16,12 @@ import { startService } from '../src/roles/service.ts'
 import { readPrompts } from '../src/testing/index.ts'
 import { answer, createMeter } from './child.ts'
 
+interface Scene {
+  state: 'listening' | 'playing'
+  legs: number
+  idle: IdleAudio
+}
+
 /** What became of the calls. */
 export interface Look {
   /** How many are in each state of the visitor's dialogue. */
@@ -35,7 +41,7 @@ let api: number | undefined
 
 answer(
   {
-    async start({ state, legs, idle }: { state: 'listening' | 'playing'; legs: number; idle: IdleAudio }) {
+    async start({ state, legs, idle }: Scene) {
       const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
       await writePrompts(join(scratch.path, 'prompts', 'pt-BR'), state)
@@ -65,6 +71,11 @@ answer(
     },
     look: () => look?.(),
     api: () => api,
+    /** Keeps the main thread busy, as a large JSON text does. */
+    block({ ms }: { ms: number }) {
+      const until = performance.now() + ms
+      while (performance.now() < until);
+    },
     used,
   },
   () => owner.disposeAsync(),

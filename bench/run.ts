@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load`, `-- recovery`
+ * `-- disturbance`, `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load`, `-- recovery`
  * or `-- history` runs one; `--json` prints nothing but JSON. The last six use the Postgres of DATABASE_URL, else an embedded one.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
 import { benchAnswers } from './answers.ts'
+import { benchDisturbance } from './disturbance.ts'
 import { benchEndpointing } from './endpointing.ts'
 import { benchHistory } from './history.ts'
 import { benchInbound } from './inbound.ts'
@@ -21,6 +22,7 @@ import { benchWords } from './words.ts'
 
 const BENCHES = [
   'media',
+  'disturbance',
   'actors',
   'endpointing',
   'words',
@@ -79,6 +81,9 @@ const progress = (doing: string) => {
 const options = { rounds: rounds!, profile: values.profile, progress }
 const results = [
   ...(wanted.includes('media') ? await benchMedia({ ...options, legs: legs!, seconds: seconds! }) : []),
+  ...(wanted.includes('disturbance')
+    ? await benchDisturbance({ ...options, legs: legs!, seconds: seconds! })
+    : []),
   ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
   ...(wanted.includes('endpointing') ? await benchEndpointing(options) : []),
   ...(wanted.includes('words') ? await benchWords(options) : []),
