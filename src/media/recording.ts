@@ -43,11 +43,14 @@ const LEAD_FRAMES = ONSET_FRAMES + MARGIN_FRAMES
 /** Extra time in ms by the wall clock if frames stop coming; the leg's end is usually noticed elsewhere first. */
 const WALL_MS = 2000
 
-/** Records one answer of a leg, from now until the sound shows its end. Memory: 16 bytes a ms of `maxMs`. */
+/** Frames of the first piece of memory, which is doubled when it is full: a leg may wait long for somebody to speak. */
+const FIRST_FRAMES = 2 * LEAD_FRAMES
+
+/** Records one answer of a leg, from now until the sound shows its end. Memory: 8 kB, and at most 32 bytes a recorded ms. */
 export function createRecorder(options: RecorderOptions = {}): Recorder {
   const { maxMs = 6000, silenceMs = 1500, startMs = 4000, signal } = options
   const room = LEAD_FRAMES + Math.ceil(maxMs / FRAME_MS)
-  const samples = new Int16Array(room * FRAME_SAMPLES)
+  let samples = new Int16Array(Math.min(room, FIRST_FRAMES) * FRAME_SAMPLES)
   const { promise: done, resolve } = Promise.withResolvers<Recording>()
   let kept = 0
   let elapsedMs = 0
@@ -66,6 +69,11 @@ export function createRecorder(options: RecorderOptions = {}): Recorder {
     if (!heard && kept === LEAD_FRAMES) {
       samples.copyWithin(0, FRAME_SAMPLES, kept * FRAME_SAMPLES)
       kept--
+    }
+    if (kept * FRAME_SAMPLES === samples.length) {
+      const larger = new Int16Array(Math.min(room * FRAME_SAMPLES, 2 * samples.length))
+      larger.set(samples)
+      samples = larger
     }
     samples.set(frame, kept * FRAME_SAMPLES)
     kept++
