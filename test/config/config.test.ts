@@ -30,6 +30,13 @@ test('an empty environment is a whole configuration on loopback', () => {
   assert.is(config.call.hangupDelayMs, 5000)
 })
 
+test("UnoAPI's names of the retries are read, and ours come before them", () => {
+  const uno = { UNOAPI_MESSAGE_RETRY_LIMIT: '3', UNOAPI_MESSAGE_RETRY_DELAY: '2000' }
+  const { retryLimit, retryDelayMs } = parseConfig(uno).messages
+  assert.equal([retryLimit, retryDelayMs], [3, 2000])
+  assert.is(parseConfig({ ...uno, MESSAGE_RETRY_LIMIT: '7' }).messages.retryLimit, 7)
+})
+
 test('everything wrong is reported at once, each with its variable', () => {
   const free = [
     'DATA_DIR',
