@@ -32,6 +32,7 @@ const REPLACED: Record<string, string> = {
     'clients send a key of Porteiro as token (API_KEY, or npx porteiro keys create); the token of your UnoAPI is WHATSAPP_TOKEN.',
   UNOAPI_URL: 'the URL of your UnoAPI is WHATSAPP_URL, with WHATSAPP_PROVIDER=unoapi.',
   UNOAPI_HEADER_NAME: 'keys come in the header Authorization.',
+  UNOAPI_QUEUE_WEBHOOK_STATUS_FAILED: 'the queue is always called webhook.status.failed.',
   WEBHOOK_TIMEOUT_MS: 'a post has 10 s.',
 }
 const UNIT = /_(MS|MILLISECONDS|S|SEC|SECS|SECONDS|MIN|MINUTES|DAYS|MB|BYTES)$/

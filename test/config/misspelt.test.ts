@@ -114,6 +114,7 @@ test('settings of UnoAPI, Redis and other queues are told once, with what takes 
     ['UNOAPI_AUTH_TOKEN', 'API_KEY'],
     ['UNOAPI_URL', 'WHATSAPP_URL'],
     ['UNOAPI_HEADER_NAME', 'Authorization'],
+    ['UNOAPI_QUEUE_WEBHOOK_STATUS_FAILED', 'webhook.status.failed'],
     ['WEBHOOK_TIMEOUT_MS', '10 s'],
   ] as const) {
     const [message, ...more] = toldOf(name)
@@ -123,6 +124,42 @@ test('settings of UnoAPI, Redis and other queues are told once, with what takes 
     assert.not.match(message!, 'secret-word')
     assert.equal(toldOf(name, ' '), [], `${name} is empty`)
   }
+})
+
+test('an environment with the settings of all those programs at once is a valid one', () => {
+  const environment = {
+    AMQP_URL: 'amqp://guest:guest@127.0.0.1:5672',
+    REDIS_URL: 'redis://localhost:6379/0',
+    USE_REDIS: 'true',
+    QUEUE_BACKEND: 'sqlite',
+    QUEUE_SQLITE_DB_PATH: 'data/queue.db',
+    SENTRY_DSN: 'https://key@sentry.example/1',
+    STATUS_FAILED_WEBHOOK_URL: 'https://example.org/failed',
+    UNOAPI_AUTH_TOKEN: 'token',
+    UNOAPI_MESSAGE_RETRY_DELAY: '7000',
+    UNOAPI_MESSAGE_RETRY_LIMIT: '3',
+    UNOAPI_QUEUE_WEBHOOK_STATUS_FAILED: 'unoapi.webhook.status.failed',
+    WEBHOOK_HEADER: 'api_access_token',
+    WEBHOOK_TOKEN: 'token',
+    WEBHOOK_URL: 'https://example.org/hook',
+    WEBHOOK_URL_ABSOLUTE: 'https://example.org/hook',
+  }
+  const { messages, channels } = parseConfig(environment)
+  assert.equal([messages.retryLimit, messages.retryDelayMs], [3, 7000])
+  assert.is(channels.statusFailedUrl, 'https://example.org/failed')
+  assert.equal(
+    told(environment)
+      .map((message) => message.split(' ')[0])
+      .sort(),
+    [
+      'QUEUE_BACKEND',
+      'QUEUE_SQLITE_DB_PATH',
+      'REDIS_URL',
+      'UNOAPI_AUTH_TOKEN',
+      'UNOAPI_QUEUE_WEBHOOK_STATUS_FAILED',
+      'USE_REDIS',
+    ],
+  )
 })
 
 test('WEBHOOK_URL_ABSOLUTE and WEBHOOK_HEADER are read as UnoAPI reads them', () => {
