@@ -43,12 +43,12 @@ export interface Slot {
 
 export type Bed = Awaited<ReturnType<typeof openBed>>
 
-/** The database is there with its tables and the directory of the examples. */
+/** The database is there with its tables and the directory of the examples. `pack`: prompts instead of the product's own. */
 export async function openBed(
   rig: Rig,
   { directory, url: given, name }: Place,
   settings: Environment,
-  pack: string,
+  pack: string | undefined,
 ) {
   const log = silentLog()
   await mkdir(directory, { recursive: true, mode: 0o711 })
@@ -65,9 +65,10 @@ export async function openBed(
   // the nodes of one machine share its disk
   const home = join(directory, 'data')
   await mkdir(home, { recursive: true, mode: 0o711 })
-  await symlink(pack, join(home, 'prompts')).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error
-  })
+  if (pack)
+    await symlink(pack, join(home, 'prompts')).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
   const slots: Slot[] = []
 
   /** Resolves when it is ready. Where it ends before, because Postgres is away, it is started again, as a supervisor does. */
@@ -75,7 +76,9 @@ export async function openBed(
     while (!rig.signal.aborted) {
       try {
         return await launchOnce(slot, checkout)
-      } catch {
+      } catch (error) {
+        const reason = String(error).trim().split('\n').at(-1)
+        if (!rig.signal.aborted) process.stderr.write(`${slot.name} is started again: ${reason}\n`)
         await sleep(AGAIN_MS)
       }
     }

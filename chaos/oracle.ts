@@ -173,6 +173,9 @@ export function judge(records: readonly ChaosRecord[], books: readonly Book[]): 
         (sum, { moments }) => sum + connectionsOf(moments).length - 1,
         0,
       ),
+      'greeted again before they had said anything': visits.filter(
+        ({ moments }) => greetedAgain(moments, true) !== undefined,
+      ).length,
       'begun anew with an apology': visits.filter(isLoudlyAnew).length,
       'ended by a reset that a dialplan takes for the end': visits.filter(({ moments }) =>
         isCutShort(moments),
@@ -212,16 +215,19 @@ function connectionsOf(moments: readonly Moment[]): Moment[][] {
   return connections
 }
 
-/** The visitor is greeted again after having told or heard more than the greeting. */
-function greetedAgain(moments: readonly Moment[]): Moment[] | undefined {
+/** What a visitor hears who has not said anything yet. */
+const FIRST_WORDS = ['greeting', 'ask-unit', 'one-moment', 'hold']
+
+/** The connection in which a visitor is greeted again: after having said something, or heard more than the first words; or `before` that. */
+function greetedAgain(moments: readonly Moment[], before = false): Moment[] | undefined {
   const connections = connectionsOf(moments)
-  const firstDone = connections.findIndex((one) =>
-    one.some(({ type, what }) => type === 'key' || (type === 'hearing' && what !== 'greeting')),
-  )
-  if (firstDone < 0) return undefined
-  return connections
-    .slice(firstDone + 1)
-    .find((one) => one.some(({ type, what }) => type === 'hearing' && what === 'greeting'))
+  const isDone = (one: readonly Moment[]) =>
+    one.some(({ type, what }) => type === 'key' || (type === 'hearing' && !FIRST_WORDS.includes(what)))
+  const isGreeted = (one: readonly Moment[]) =>
+    one.some(({ type, what }) => type === 'hearing' && what === 'greeting')
+  const done = connections.findIndex(isDone)
+  if (before) return connections.slice(0, done < 0 ? undefined : done + 1).filter(isGreeted)[1]
+  return done < 0 ? undefined : connections.slice(done + 1).find(isGreeted)
 }
 
 function hasApology(connection: readonly Moment[]): boolean {

@@ -19,10 +19,11 @@ import { createBlows } from './blows.ts'
 import { type Book, judge, tableOf } from './oracle.ts'
 import { createRandom } from './random.ts'
 import { type BlowRecord, noteRecord, type PeerRecord, readRecords } from './records.ts'
+import { upgrade } from './upgrade.ts'
 import { createVisits } from './visits.ts'
 
 const USAGE =
-  'usage: npm run chaos -- [--kills 40] [--calls 24] [--load 0] [--minutes 15] [--seed N] [--resume] [--write]\n'
+  'usage: npm run chaos -- [--kills 40] [--calls 24] [--load 0] [--minutes 15] [--seed N] [--resume] [--write]\n       npm run chaos -- --upgrade CHECKOUT_OF_THE_VERSION_BEFORE [--calls 200] [--write]\n'
 /** ms between two blows. */
 const BETWEEN_MS = [1500, 5000] as const
 /** Part of the calls that must be live at a blow. */
@@ -33,17 +34,18 @@ const TAIL_MS = 180_000
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '40' },
-    calls: { type: 'string', default: '24' },
+    calls: { type: 'string' },
     load: { type: 'string', default: '0' },
     minutes: { type: 'string', default: '15' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     resume: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    upgrade: { type: 'string' },
   },
 })
 const [kills, calls, load, minutes, seed] = [
   values.kills,
-  values.calls,
+  values.calls ?? (values.upgrade === undefined ? 24 : 200),
   values.load,
   values.minutes,
   values.seed,
@@ -101,20 +103,35 @@ const bed = await openBed(
     HANGUP_DELAY_MS: '3000',
     // a receiver that refuses is asked again at once
     MESSAGE_RETRY_DELAY: '1000',
+    // each call stays where it is until all nodes are upgraded
+    ...(values.upgrade !== undefined && {
+      REATTACH_SECONDS: '300',
+      CLICKTOCALL_RING_SECONDS: '600',
+      CALL_MAX_SECONDS: '1800',
+    }),
   },
-  pack,
+  // the visitors of the benchmarks know the real prompts
+  values.upgrade === undefined ? pack : undefined,
 )
 const ports: Record<string, { visitor: number; resident: number }> = {}
 for (const name of ['voice-a', 'voice-b']) {
   ports[name] = { visitor: await freePort(), resident: await freePort() }
   bed.add(name, 'voice', ports[name])
 }
+// first of all: what ends now is not started again
+owner.defer(() => ending.abort())
+if (values.upgrade !== undefined) {
+  const { text, isWell } = await upgrade(rig, { bed, from: values.upgrade, calls, log })
+  console.log(text)
+  if (values.write) await write('upgrade', text)
+  // what is open is closed first
+  await owner.disposeAsync()
+  process.exit(isWell ? 0 : 1)
+}
 bed.add('worker-a', 'worker')
 bed.add('worker-b', 'worker')
 bed.add('web-a', 'web', { api: await freePort() })
 await Promise.all(bed.slots.map((slot) => bed.launch(slot)))
-// first of all: what ends now is not started again
-owner.defer(() => ending.abort())
 const gate = await bed.ask(
   '/api/gates/default',
   { kind: 'webhook', url: `http://127.0.0.1:${peer}/gate` },

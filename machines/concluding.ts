@@ -106,8 +106,8 @@ export const concludingMachine = setup({
           onDone: { target: 'farewell', actions: GATE_SILENT },
         },
       ],
-      // what the gate was told is asked again, with new time
-      on: { 'call.restored': { target: 'opening', reenter: true } },
+      // all again: the gate has its time once the decision is known to be durable, however slow the database is after a crash
+      on: { 'call.restored': 'committing' },
       initial: 'quiet',
       states: {
         quiet: {

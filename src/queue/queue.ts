@@ -35,7 +35,7 @@ export interface NewJob {
   group?: string
   /** 0 to 10; higher goes first. */
   priority?: number
-  /** Earliest start. */
+  /** Earliest start, on this process's clock. */
   startAfter?: Date
 }
 
@@ -150,7 +150,8 @@ export async function openQueue({ database, log, works }: QueueOptions) {
         id,
         data,
         ...(priority !== undefined && { priority }),
-        ...(startAfter && { startAfter: startAfter.toISOString() }),
+        // as a delay: this process's clock may differ from that of Postgres by minutes
+        ...(startAfter && { startAfter: `${Math.max(0, startAfter.getTime() - Date.now())} milliseconds` }),
         ...(group !== undefined && { group: { id: group } }),
       }))
       await translated(boss.insert(queue, inserts, within(transaction)))

@@ -128,6 +128,19 @@ test('a gate that answered after the words is no lie, and a controller that is l
   )
 })
 
+test('visitors who have said nothing may be greeted again', () => {
+  const early = visit.moments.flatMap((one) =>
+    one.type === 'key' || one.what === 'calling-unit'
+      ? []
+      : one.what === 'call-restored'
+        ? [{ ...one, what: 'greeting' }]
+        : [one],
+  )
+  const records = [{ ...visit, moments: early }, command, ...webhooks]
+  assert.equal(broken(records), [])
+  assert.is(judge(records, [book]).facts['greeted again before they had said anything'], 1)
+})
+
 test('a seed determines every choice', () => {
   const choices = () => {
     const random = createRandom(7)

@@ -124,4 +124,21 @@ test('a decision that was kept goes to the goodbye, whatever the snapshot was ab
   assert.is(v.heard('visitor').at(-1), 'farewell-visitor-denied')
 })
 
+test('after a kill the gate has its time once the decision is known to be durable', async (t) => {
+  const slow = Promise.withResolvers<void>()
+  let commits: Promise<void> = Promise.resolve()
+  const v = await visit(t, { gate: never, commits: () => commits })
+  await v.press('1')
+  assert.is(v.state(), 'opening.quiet')
+  commits = slow.promise
+  await v.lose(5000)
+  await v.wait(10_000)
+  assert.is(v.state(), 'committing', 'Postgres is slow after a crash, and the gate was not asked')
+  slow.resolve()
+  await v.wait(1900)
+  assert.match(v.state(), 'opening')
+  await v.wait(200)
+  assert.is(v.heard('visitor').at(-1), 'farewell-visitor-gate-silent')
+})
+
 test.run()
