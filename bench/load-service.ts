@@ -1,10 +1,11 @@
 /** The service that has the visits of the bench, with the prompts people hear. */
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseConfig } from '../src/config/config.ts'
+import { type Environment, parseConfig } from '../src/config/config.ts'
 import { MAIN_TENANT } from '../src/directory/entrances.ts'
 import { parseDirectory } from '../src/directory/file.ts'
 import { importDirectory } from '../src/directory/sql/directory.ts'
+import { saveGate } from '../src/gates/sql/gates.ts'
 import { silentLog } from '../src/platform/log.ts'
 import { PACKAGE_ROOT } from '../src/platform/package.ts'
 import { createTempDir } from '../src/platform/temp-dir.ts'
@@ -18,16 +19,26 @@ export interface Load {
   lateMs: number
 }
 
+interface Wanted {
+  url: string
+  visits: number
+  /** Where commands to open are posted; unset: there is no gate. */
+  gate?: string
+  settings?: Environment
+}
+
 const owner = new AsyncDisposableStack()
 let service: RunningService
+let dataDir: string
 const wanted: string[] = []
 let asked: ((ids: string[]) => void) | undefined
 
 answer(
   {
-    async start({ url, visits }: { url: string; visits: number }) {
+    async start({ url, visits, gate, settings }: Wanted) {
       const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
+      dataDir = scratch.path
       const config = parseConfig({
         DATABASE_URL: url,
         DATA_DIR: scratch.path,
@@ -39,6 +50,7 @@ answer(
         TTS: 'none',
         HANGUP_DELAY_MS: '0',
         MAX_CALLS: String(visits + 1),
+        ...settings,
       })
       service = await startService({ config, log: silentLog() })
       owner.defer(() => service.stop())
@@ -47,6 +59,7 @@ answer(
       await importDirectory(service.database, MAIN_TENANT, units, {
         tenant: { ...tenant!, answerCheck: 'off' },
       })
+      if (gate) await saveGate(service.database, MAIN_TENANT, 'front', { kind: 'webhook', url: gate })
       service.journal.subscribe(({ callId, kind }) => {
         if (kind !== 'resident.wanted') return
         wanted.push(callId)
@@ -62,6 +75,15 @@ answer(
         : new Promise<string[]>((resolve) => {
             asked = resolve
           }),
+    /** Bytes of recordings. */
+    async recorded(): Promise<number> {
+      const folder = join(dataDir, 'recordings')
+      const files = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
+      const sizes = files
+        .filter((file) => file.isFile())
+        .map(async (file) => (await stat(join(file.parentPath, file.name))).size)
+      return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+    },
     async look(): Promise<Load> {
       while (service.calls.counts().calls > 0) await new Promise((resolve) => setTimeout(resolve, 50))
       await service.journal.flush()
