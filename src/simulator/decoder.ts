@@ -1,9 +1,15 @@
 import type { ViolationCode } from './violation.ts'
 
 interface DecoderEvents {
-  audio(bytes: Buffer, start: number, end: number): void
+  audio(bytes: Buffer, start: number, end: number, kind: number): void
   hangup(): void
   violation(code: ViolationCode, facts: Record<string, unknown>): void
+}
+
+/** Kind and bytes of its frames of 20 ms. */
+export interface FrameForm {
+  kind: number
+  bytes: number
 }
 
 interface Decoder {
@@ -18,8 +24,9 @@ const HEADER = 3
 const HANGUP = 0x00
 const AUDIO_FIRST = 0x10
 const AUDIO_LAST = 0x18
-/** Bytes of a 20 ms frame at 8 kHz. */
-const FRAME = 320
+/** A 20 ms frame at 8 kHz, and at 16 kHz. */
+export const NARROW: FrameForm = { kind: AUDIO_FIRST, bytes: 320 }
+export const WIDE: FrameForm = { kind: 0x12, bytes: 640 }
 /** Asterisk 22.10 waits this long for a payload whose header it has read. */
 const PAYLOAD_MS = 5
 /** Tolerated lateness of our own event loop in ms. */
@@ -31,7 +38,7 @@ const HEADER_MS = 1000
  * Reads a server's stream as Asterisk does, and times it. Deliberately separate from src/audiosocket/reader.ts: one
  * mistake must not hide the other.
  */
-export function createDecoder(on: DecoderEvents): Decoder {
+export function createDecoder(on: DecoderEvents, forms: readonly FrameForm[] = [NARROW]): Decoder {
   let pending: Buffer | undefined
   let partialReads = 0
   let hungUp = false
@@ -100,10 +107,11 @@ export function createDecoder(on: DecoderEvents): Decoder {
           on.hangup()
           return
         }
-        if (bytes[offset] !== AUDIO_FIRST || end - offset - HEADER !== FRAME) {
-          on.violation('FRAME_SIZE', { kind: bytes[offset], length: end - offset - HEADER })
-        }
-        on.audio(bytes, offset + HEADER, end)
+        const kind = bytes[offset]!
+        const length = end - offset - HEADER
+        if (!forms.some((form) => form.kind === kind && form.bytes === length))
+          on.violation('FRAME_SIZE', { kind, length })
+        on.audio(bytes, offset + HEADER, end, kind)
         if (closed) return
         offset = end
       }

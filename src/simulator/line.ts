@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net'
 import { reasonOf } from '../platform/errors.ts'
-import { createDecoder } from './decoder.ts'
+import { createDecoder, type FrameForm } from './decoder.ts'
 import type { EndedBy } from './transcript.ts'
 import type { ViolationCode } from './violation.ts'
 
@@ -9,11 +9,13 @@ interface LineOptions {
   port: number
   /** Data of the first write. */
   hello: Buffer
+  /** Of the frames that it takes; default: those of 8 kHz. */
+  forms?: readonly FrameForm[]
 }
 
 interface LineEvents {
   open(): void
-  audio(bytes: Buffer, start: number, end: number): void
+  audio(bytes: Buffer, start: number, end: number, kind: number): void
   /** 0x00 arrived; the line closes itself. */
   hangup(): void
   violation(code: ViolationCode, facts: Record<string, unknown>): void
@@ -38,7 +40,7 @@ export interface Line {
 /** If a server does not read, the FIN waits behind the audio; ms until the socket is destroyed. */
 const FLUSH_MS = 1000
 
-export function createLine({ host, port, hello }: LineOptions, on: LineEvents): Line {
+export function createLine({ host, port, hello, forms }: LineOptions, on: LineEvents): Line {
   const { promise: closed, resolve } = Promise.withResolvers<LineEnd>()
   let by: EndedBy | undefined
   let reason: string | undefined
@@ -59,14 +61,15 @@ export function createLine({ host, port, hello }: LineOptions, on: LineEvents): 
     return true
   }
 
-  const decoder = createDecoder({
+  const events = {
     audio: on.audio,
     hangup() {
       on.hangup()
       end('server-hangup')
     },
     violation: on.violation,
-  })
+  }
+  const decoder = createDecoder(events, forms)
 
   const socket = createConnection({ host, port, noDelay: true })
   // waits in the socket until it is connected, before anything else

@@ -1,6 +1,7 @@
 import { KIND } from '../audiosocket/index.ts'
 import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
+import type { Wideband } from './wideband.ts'
 
 interface MicrophoneEvents {
   write(message: Buffer): void
@@ -13,6 +14,8 @@ interface MicrophoneOptions {
   pace: boolean
   dtx: boolean
   inband: boolean
+  /** Undefined: it sends 8 kHz. */
+  wideband: Wideband | undefined
 }
 
 interface Microphone {
@@ -45,8 +48,7 @@ const LOW = [697, 770, 852, 941]
 const HIGH = [1209, 1336, 1477, 1633]
 const PAD = ['123A', '456B', '789C', '*0#D']
 
-/** One frame of silence, whole. */
-export const SILENT_FRAME = message(KIND.slin8, Buffer.alloc(FRAME_BYTES))
+const SILENCE = Buffer.alloc(FRAME_BYTES)
 
 /** Any AudioSocket message. Written apart from src/audiosocket/frame.ts on purpose: the phone is the second opinion. */
 export function message(kind: number, payload: Uint8Array): Buffer {
@@ -57,8 +59,17 @@ export function message(kind: number, payload: Uint8Array): Buffer {
   return bytes
 }
 
+/** A whole message of sound; silence by default. */
+export function audioMessage(wideband: Wideband | undefined, pcm: Uint8Array = SILENCE): Buffer {
+  return wideband ? message(KIND.slin16, wideband.widened(pcm)) : message(KIND.slin8, pcm)
+}
+
 /** What a phone sends: speech, keys, and silence in between, a frame each tick. */
-export function createMicrophone({ pace, dtx, inband }: MicrophoneOptions, on: MicrophoneEvents): Microphone {
+export function createMicrophone(
+  { pace, dtx, inband, wideband }: MicrophoneOptions,
+  on: MicrophoneEvents,
+): Microphone {
+  const sound = (pcm?: Uint8Array) => on.write(audioMessage(wideband, pcm))
   const speeches: Speech[] = []
   const presses: Keys[] = []
   // below 0: the pause after the last key; 0: no key; else the ticks of pause and tone that have gone by
@@ -72,8 +83,8 @@ export function createMicrophone({ pace, dtx, inband }: MicrophoneOptions, on: M
     if (inband && sounding) {
       tone ??= dualTone(presses[0]!.keys[0]!)
       const start = (phase - KEY_PART - 1) * FRAME_BYTES
-      on.write(message(KIND.slin8, tone.subarray(start, start + FRAME_BYTES)))
-    } else if (inband) on.write(SILENT_FRAME)
+      sound(tone.subarray(start, start + FRAME_BYTES))
+    } else if (inband) sound()
     if (phase < 2 * KEY_PART) return
     sendKey()
     phase = presses.length > 0 ? 0 : 1 - KEY_PART
@@ -97,7 +108,7 @@ export function createMicrophone({ pace, dtx, inband }: MicrophoneOptions, on: M
       const speech = speeches[0]
       if (speech === undefined) return false
       if (speech.offset < speech.pcm.length) {
-        on.write(message(KIND.slin8, speech.pcm.subarray(speech.offset, speech.offset + FRAME_BYTES)))
+        sound(speech.pcm.subarray(speech.offset, speech.offset + FRAME_BYTES))
         speech.offset += FRAME_BYTES
         return true
       }
@@ -130,8 +141,8 @@ export function createMicrophone({ pace, dtx, inband }: MicrophoneOptions, on: M
       if (presses.length > 0 && phase >= 0) keyTick()
       else if (phase < 0) {
         phase++
-        if (inband) on.write(SILENT_FRAME)
-      } else if (!speechTick() && !dtx) on.write(SILENT_FRAME)
+        if (inband) sound()
+      } else if (!speechTick() && !dtx) sound()
     },
     release() {
       released = true

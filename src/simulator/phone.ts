@@ -4,9 +4,10 @@ import type { Role } from '../platform/audio.ts'
 import { fail } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { phoneClock } from './clock.ts'
+import { NARROW, WIDE } from './decoder.ts'
 import { createLine, type Line, type LineEnd } from './line.ts'
 import { createListener } from './listener.ts'
-import { createMicrophone, message, SILENT_FRAME } from './microphone.ts'
+import { audioMessage, createMicrophone, message } from './microphone.ts'
 import {
   createTranscript,
   type Ended,
@@ -19,6 +20,7 @@ import {
 } from './transcript.ts'
 import { VIOLATIONS, type Violation, type ViolationCode } from './violation.ts'
 import { type Sounds, vocabularyOf } from './vocabulary.ts'
+import { createWideband } from './wideband.ts'
 
 export interface PhoneOptions {
   host?: string
@@ -38,6 +40,8 @@ export interface PhoneOptions {
   dtx?: boolean
   /** Keys as dual tones in the audio, as an Asterisk before 20.14/21.9/22.4 does. */
   inband?: boolean
+  /** A caller of 16 kHz: sends kind 0x12, and hears it as soon as the server knows; `onAudio` has 8 kHz all the same. */
+  wide?: boolean
   /** The first audio frame shares the write of the UUID (default), as Asterisk often does, or comes 20 ms later. */
   joined?: boolean
   /** Record everything heard as PCM. */
@@ -92,7 +96,8 @@ const MISSES = 15
 export function createPhone(options: PhoneOptions): Phone {
   const { host = '127.0.0.1', port, role = 'visitor', prompts, strict = 'application', pace = true } = options
   const { dtx = false, inband = false, joined = true, record = false, reconnect = false, log } = options
-  const { misses: most = MISSES } = options
+  const { misses: most = MISSES, wide = false } = options
+  const wideband = wide ? createWideband() : undefined
   const id = options.id ?? randomUUID()
   const born = performance.now()
   const now = () => Math.round((performance.now() - born) * 1000) / 1000
@@ -131,10 +136,10 @@ export function createPhone(options: PhoneOptions): Phone {
   })
 
   const microphone = createMicrophone(
-    { pace, dtx, inband },
+    { pace, dtx, inband, wideband },
     {
       write(bytes) {
-        if (bytes[0] === KIND.slin8) framesOut++
+        if (bytes[0]! >= KIND.slin8) framesOut++
         silentTicks = 0
         line.write(bytes)
       },
@@ -151,11 +156,21 @@ export function createPhone(options: PhoneOptions): Phone {
     if (++silentTicks === MUTUAL_SILENCE_TICKS && strict === 'application') violate('SILENCE_MUTUAL', {})
   }
 
+  const hear = (bytes: Buffer, start: number, end: number) => {
+    listener.audio(bytes, start, end)
+    for (const ear of ears) ear(bytes, start, end)
+  }
+
   const connect = () => {
     const first = joined && pace && !dtx
-    const hello = first ? Buffer.concat([uuid(id), SILENT_FRAME]) : uuid(id)
+    const hello = first ? Buffer.concat([uuid(id), audioMessage(wideband)]) : uuid(id)
     line = createLine(
-      { host, port: typeof port === 'function' ? port() : port, hello },
+      {
+        host,
+        port: typeof port === 'function' ? port() : port,
+        hello,
+        forms: wide ? [NARROW, WIDE] : [NARROW],
+      },
       {
         open() {
           connections++
@@ -165,10 +180,12 @@ export function createPhone(options: PhoneOptions): Phone {
           transcript.add({ at: now(), type: 'connected', id, connection: connections })
           connected.resolve(true)
         },
-        audio(bytes, start, end) {
+        audio(bytes, start, end, kind) {
           silentTicks = 0
-          listener.audio(bytes, start, end)
-          for (const ear of ears) ear(bytes, start, end)
+          const isWide = wideband && kind === WIDE.kind && end - start === WIDE.bytes
+          if (!isWide) return hear(bytes, start, end)
+          const narrow = wideband.narrowed(bytes, start)
+          if (narrow) hear(narrow, 0, narrow.length)
         },
         hangup() {
           listener.hangup()

@@ -36,6 +36,20 @@ test('a whole visit at its own pace, while another visitor never says a word', a
   assert.equal(service.calls.counts().outcomes, { authorized: 1, abandoned: 1 })
 })
 
+test('legs of 16 kHz: keys as messages and as tones count, and both hear whole goodbyes at their rate', async (rig) => {
+  const house = await openService(rig)
+  const visitor = await house.rung({ wide: true })
+  const resident = house.resident(visitor.id, { wide: true, inband: true })
+  await house.noted(visitor.id, 'state', { actor: 'resident', state: 'deciding.waiting' })
+  await resident.press('1')
+  const ends = await Promise.all([visitor.ended, resident.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+})
+
 test('with RECORD_CALLS=on both legs are kept, each as it said and as it heard', async (rig) => {
   const house = await openService(rig, { settings: { RECORD_CALLS: 'on' } })
   const phone = house.visitor()
