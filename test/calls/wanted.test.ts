@@ -27,6 +27,7 @@ async function calledFor(text: string, resident: (typeof PEOPLE)[number] | null)
   const call = {
     ...{ id: 'one', tenantId: 'default', wanted: null, visitor: { name: null, intent: null } },
     actor: { getSnapshot: () => ({ context: { unit: null } }) },
+    listening: {},
     legs: new Map([['visitor', leg]]),
     note: () => {},
   } as unknown as LiveCall
