@@ -118,13 +118,12 @@ for (const name of ['voice-a', 'voice-b']) {
   ports[name] = { visitor: await freePort(), resident: await freePort() }
   bed.add(name, 'voice', ports[name])
 }
-// first of all: what ends now is not started again
-owner.defer(() => ending.abort())
 if (values.upgrade !== undefined) {
   const { text, isWell } = await upgrade(rig, { bed, from: values.upgrade, calls, log })
   console.log(text)
   if (values.write) await write('upgrade', text)
-  // what is open is closed first
+  // what is open is closed first, and not started again
+  ending.abort()
   await owner.disposeAsync()
   process.exit(isWell ? 0 : 1)
 }
@@ -258,6 +257,8 @@ async function report(books: readonly Book[]): Promise<void> {
   for (const { name, running } of bed.slots)
     if (running) await writeFile(join(directory, `${name}.log`), running.out())
   process.exitCode = broken ? 1 : 0
+  // what ends from here on is not started again
+  ending.abort()
   if (values.write) await write(load > 0 ? 'loaded' : 'idle', told)
 }
 
