@@ -1,4 +1,3 @@
-import type { Intent } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { numbersIn } from './numbers.ts'
 import { unitIn } from './spoken-unit.ts'
@@ -13,11 +12,9 @@ import {
   NEGATIONS,
   NOT_A_NAME,
   RESIDENT_LEADS,
+  type SpokenIntent,
 } from './visitor-words.ts'
 import { type Word, wordsOf } from './words.ts'
-
-/** `app`: a car that was ordered. Windows of the directory take it for `other`. */
-export type SpokenIntent = Intent | 'app'
 
 /**
  * What a visitor said about himself, and nothing else: there is no field in which a decision could stand. null: not

@@ -4,8 +4,9 @@ import { numberKey } from './directory-index.ts'
 import { askModel, type LanguageModelOptions } from './language-model.ts'
 import { fold } from './names.ts'
 import { numbersIn } from './numbers.ts'
-import { type Asked, negates, type Slots, type SpokenIntent, slotsByRules } from './slots.ts'
+import { type Asked, negates, type Slots, slotsByRules } from './slots.ts'
 import { unitIn } from './spoken-unit.ts'
+import type { SpokenIntent } from './visitor-words.ts'
 import { wordsOf } from './words.ts'
 
 interface Understood {

@@ -1,5 +1,8 @@
+import type { Intent } from '../directory/index.ts'
 import type { Locale } from '../platform/audio.ts'
-import type { SpokenIntent } from './slots.ts'
+
+/** `app`: a car that was ordered. Windows of the directory take it for `other`. */
+export type SpokenIntent = Intent | 'app'
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/))
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { readWav } from '../../src/media/wav.ts'
+import { readWav } from '../../src/media/index.ts'
 import { PACKAGE_ROOT } from '../../src/platform/package.ts'
 import { openPort } from '../rig/media-port-rig.ts'
 import { silence } from '../rig/media-stream.ts'
