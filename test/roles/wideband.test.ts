@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import { audioFrame, HEADER_BYTES } from '../../src/audiosocket/frame.ts'
+import { audioFrame, HEADER_BYTES } from '../../src/audiosocket/index.ts'
 import { createUpsampler } from '../../src/audiosocket/upsampler.ts'
 import { createWideband } from '../../src/simulator/wideband.ts'
 import { random } from '../rig/media-stream.ts'
