@@ -3,7 +3,7 @@
  * `@porteiro/machines`.
  */
 import { spawn } from 'node:child_process'
-import { cp, mkdir, readdir, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, extname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -17,6 +17,7 @@ const SOURCES = ['src', 'machines']
 export async function build(outDir: string): Promise<void> {
   await rm(outDir, { recursive: true, force: true })
   await compile('tsconfig.build.json', outDir)
+  await attribute(join(outDir, 'src', 'media', 'prompt-ids.d.ts'))
   for (const folder of SOURCES) await copyAssets(folder, outDir)
 }
 
@@ -24,6 +25,12 @@ export async function build(outDir: string): Promise<void> {
 export async function buildMachines(outDir: string): Promise<void> {
   await rm(outDir, { recursive: true, force: true })
   await compile('tsconfig.machines.json', outDir)
+}
+
+/** tsc leaves out of declarations that an import is one of JSON, and then refuses them without `skipLibCheck`. */
+async function attribute(file: string): Promise<void> {
+  const text = await readFile(file, 'utf8')
+  await writeFile(file, text.replace(/(from ['"][^'"]+\.json['"])(;|$)/m, "$1 with { type: 'json' }$2"))
 }
 
 function compile(project: string, outDir: string): Promise<void> {
