@@ -6,6 +6,8 @@ export interface DisturbanceOptions {
   rounds: number
   /** Of each measurement. */
   seconds: number
+  /** MEDIA_THREADS. */
+  threads: string
   progress: Progress
 }
 
@@ -64,6 +66,7 @@ export async function benchDisturbance({
   legs,
   rounds,
   seconds,
+  threads,
   progress,
 }: DisturbanceOptions): Promise<Result[]> {
   await using owner = new AsyncDisposableStack()
@@ -74,7 +77,7 @@ export async function benchDisturbance({
   }
   progress('disturbance: starting a service')
   const [phones, server] = [start('media-phones.ts'), start('media-service.ts')]
-  const port = await server.ask<number>('start', { state: 'playing', legs, idle: 'continuous' })
+  const port = await server.ask<number>('start', { state: 'playing', legs, idle: 'continuous', threads })
   const api = `http://127.0.0.1:${await server.ask<number>('api')}`
   await post(`${api}/api/tenants`, JSON.stringify({ id: 'bench', name: 'Bench' }), 201)
   await post(`${api}/api/directory/import?tenant=bench`, JSON.stringify({ units: units() }), 200)
@@ -106,7 +109,7 @@ export async function benchDisturbance({
     const { p99, p999, max, work } = seen.get(name)!
     return {
       bench: `disturbance, ${name}`,
-      facts: { legs, rounds, seconds },
+      facts: { legs, rounds, seconds, threads: Number(threads) },
       measured: median(p99),
       baseline,
       unit: 'ms frame gap p99',

@@ -34,7 +34,10 @@ export async function benchInspector(options: Omit<MediaOptions, 'profile'>): Pr
   }
   progress('inspector: starting a service')
   const [phones, server] = [start('media-phones.ts'), start('media-service.ts')]
-  const port = await server.ask<number>('start', { state: 'playing', legs, idle: 'continuous' })
+  const port = await server.ask<number>('start', {
+    ...{ state: 'playing', legs, idle: 'continuous' },
+    threads: options.threads,
+  })
   const api = await server.ask<number>('api')
 
   const series = () => ({ none: [] as number[], open: [] as number[], gone: [] as number[] })

@@ -20,6 +20,8 @@ interface Scene {
   state: 'listening' | 'playing'
   legs: number
   idle: IdleAudio
+  /** MEDIA_THREADS. */
+  threads: string
 }
 
 /** What became of the calls. */
@@ -41,7 +43,7 @@ let api: number | undefined
 
 answer(
   {
-    async start({ state, legs, idle }: Scene) {
+    async start({ state, legs, idle, threads }: Scene) {
       const scratch = await createTempDir('porteiro-bench-')
       owner.defer(() => scratch.remove())
       await writePrompts(join(scratch.path, 'prompts', 'pt-BR'), state)
@@ -55,6 +57,7 @@ answer(
         MAX_CALLS: String(legs + 1),
         CALL_MAX_SECONDS: '7200',
         IDLE_AUDIO: idle,
+        MEDIA_THREADS: threads,
       })
       const service = await startService({ config, log: silentLog() })
       owner.defer(() => service.stop())

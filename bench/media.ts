@@ -7,6 +7,8 @@ export interface MediaOptions {
   rounds: number
   /** Of each measurement. */
   seconds: number
+  /** MEDIA_THREADS. */
+  threads: string
   /** A folder for a CPU profile of each server. */
   profile: string | undefined
   progress: Progress
@@ -58,7 +60,7 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     const server = serverOf[name]
     const state = name === 'keepalive' ? 'listening' : name
     const idle = name === 'keepalive' ? 'keepalive' : 'continuous'
-    const port = await server.ask<number>('start', { state, legs, idle })
+    const port = await server.ask<number>('start', { state, legs, idle, threads: options.threads })
     variants.push({ name, server, port, sound: name === 'playing' ? 'noise' : 'speech' })
   }
 
@@ -90,13 +92,13 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
   const seen = (name: Variant['name'], of: string) => ({
     [`% of a core${of}`]: median(loads[name]),
     [`% of it in the kernel${of}`]: 100 * median(systems[name]),
-    [`turns of the loop a second${of}`]: median(turns[name]),
+    [`turns of the main loop a second${of}`]: median(turns[name]),
     ...(gaps[name].length > 0 && { [`frame gap p99 in ms${of}`]: median(gaps[name]) }),
   })
   const baseline = median(costs.echo)
   return (['listening', 'keepalive', 'playing'] as const).map((name) => ({
     bench: name === 'keepalive' ? 'media, listening, IDLE_AUDIO=keepalive' : `media, ${name}`,
-    facts: { legs, rounds, seconds },
+    facts: { legs, rounds, seconds, threads: Number(options.threads) },
     measured: median(costs[name]),
     baseline,
     unit: 'µs CPU a frame',

@@ -48,6 +48,7 @@ const { values, positionals } = parseArgs({
     history: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
+    threads: { type: 'string', default: '1' },
     profile: { type: 'string' },
   },
 })
@@ -70,7 +71,7 @@ if (
   )
 ) {
   process.stderr.write(
-    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--visits 100] [--rounds 5] [--seconds 4] [--messages 5000] [--backlog 100000] [--history 1000000] [--json] [--profile DIRECTORY]\n`,
+    `usage: npm run bench -- [${BENCHES.join('|')}] [--legs 200] [--calls 2000] [--visits 100] [--rounds 5] [--seconds 4] [--threads 1] [--messages 5000] [--backlog 100000] [--history 1000000] [--json] [--profile DIRECTORY]\n`,
   )
   process.exit(64)
 }
@@ -78,7 +79,7 @@ if (
 const progress = (doing: string) => {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${doing}`)
 }
-const options = { rounds: rounds!, profile: values.profile, progress }
+const options = { rounds: rounds!, profile: values.profile, threads: values.threads, progress }
 const results = [
   ...(wanted.includes('media') ? await benchMedia({ ...options, legs: legs!, seconds: seconds! }) : []),
   ...(wanted.includes('disturbance')

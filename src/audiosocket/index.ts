@@ -16,8 +16,13 @@ export {
   uuidMessage,
   uuidText,
 } from './frame.ts'
-export { createLatenessRecord } from './lateness.ts'
+export { createLatenessRecord, type Lateness, type LatenessRecord, latenessMemory } from './lateness.ts'
 export { createPacer, type IdleAudio } from './pacer.ts'
 export { createReader } from './reader.ts'
 export { type Relay, relay } from './relay.ts'
-export { type AudioSocketListener, type AudioSocketPort, createAudioSocketServer } from './server.ts'
+export {
+  type AudioSocketCounts,
+  type AudioSocketListener,
+  type AudioSocketPort,
+  createAudioSocketServer,
+} from './server.ts'

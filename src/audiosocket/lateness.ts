@@ -19,42 +19,56 @@ export interface LatenessCounts {
   sum: number
 }
 
+export interface LatenessRecord {
+  add(ms: number): void
+  lateness(): Lateness
+  /** For a histogram: limits in ms, ascending, multiples of 0.25 below 256. */
+  latenessWithin(limits: readonly number[]): LatenessCounts
+}
+
+/** Memory of a record: one thread may write and others read. */
+export function latenessMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(
+    TOTALS * Float64Array.BYTES_PER_ELEMENT + BUCKETS * Uint32Array.BYTES_PER_ELEMENT,
+  )
+}
+
+/** Count, maximum and sum. */
+const TOTALS = 3
+
 /** A histogram that costs an increment a frame and allocates nothing. */
-export function createLatenessRecord() {
-  const buckets = new Uint32Array(BUCKETS)
-  // not separate variables: V8 allocates every fraction assigned to a variable, but updates a field in place
-  const all = { count: 0, max: 0, sum: 0 }
+export function createLatenessRecord(memory: SharedArrayBuffer = latenessMemory()): LatenessRecord {
+  const totals = new Float64Array(memory, 0, TOTALS)
+  const buckets = new Uint32Array(memory, TOTALS * Float64Array.BYTES_PER_ELEMENT, BUCKETS)
 
   const percentile = (share: number) => {
-    const wanted = all.count * share
+    const [count, max] = totals
+    const wanted = count! * share
     let seen = 0
     for (let index = 0; index < BUCKETS - 1; index++) {
       seen += buckets[index]!
-      if (seen >= wanted) return Math.min(all.max, (index + 1) * BUCKET_MS)
+      if (seen >= wanted) return Math.min(max!, (index + 1) * BUCKET_MS)
     }
-    return all.max
+    return max!
   }
 
   return {
-    add(ms: number): void {
-      all.count++
-      all.sum += ms
-      if (ms > all.max) all.max = ms
+    add(ms) {
+      totals[0]!++
+      if (ms > totals[1]!) totals[1] = ms
+      totals[2]! += ms
       const index = (ms / BUCKET_MS) | 0
       buckets[index < BUCKETS ? index : BUCKETS - 1]!++
     },
-    read(): Lateness {
-      return { p50: percentile(0.5), p99: percentile(0.99), max: all.max, count: all.count }
-    },
-    /** `limits` in ms, ascending, multiples of 0.25 below 256. */
-    counts(limits: readonly number[]): LatenessCounts {
+    lateness: () => ({ p50: percentile(0.5), p99: percentile(0.99), max: totals[1]!, count: totals[0]! }),
+    latenessWithin(limits) {
       let index = 0
       let seen = 0
       const within = limits.map((limit) => {
         for (; index < BUCKETS - 1 && index < limit / BUCKET_MS; index++) seen += buckets[index]!
         return seen
       })
-      return { within, count: all.count, sum: all.sum }
+      return { within, count: totals[0]!, sum: totals[2]! }
     },
   }
 }

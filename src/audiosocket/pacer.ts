@@ -1,6 +1,6 @@
 import { FRAME_MS } from '../platform/audio.ts'
 import { SILENCE } from './frame.ts'
-import { createLatenessRecord, type Lateness, type LatenessCounts } from './lateness.ts'
+import { createLatenessRecord, type LatenessRecord } from './lateness.ts'
 import { createWheel, Waiting } from './wheel.ts'
 
 /** Asterisk's AudioSocket() drops a call after 2 s without audio either way; half of that leaves room for a stall. */
@@ -41,12 +41,9 @@ export interface AudioTrack {
   touch(): void
 }
 
-export interface Pacer {
+export interface Pacer extends Pick<LatenessRecord, 'lateness' | 'latenessWithin'> {
   /** If `source` or `write` throws, the track is removed and `failed` gets the error; without `failed` it is rethrown. */
   add(source: FrameSource, write: (frame: Buffer) => void, failed?: (error: unknown) => void): AudioTrack
-  lateness(): Lateness
-  /** For a histogram: limits in ms, ascending, multiples of 0.25 below 256. */
-  latenessWithin(limits: readonly number[]): LatenessCounts
   close(): void
 }
 
@@ -58,6 +55,8 @@ export interface PacerOptions {
   now?: () => number
   /** `continuous` unless given. */
   idle?: IdleAudio
+  /** Where lateness is noted; default: one of its own. */
+  record?: LatenessRecord
 }
 
 /** The pacer's functions that a track uses. */
@@ -120,11 +119,11 @@ class PacedTrack extends Waiting implements AudioTrack {
 export function createPacer({
   now = () => performance.now(),
   idle = 'continuous',
+  record = createLatenessRecord(),
 }: PacerOptions = {}): Pacer {
   const continuous = idle === 'continuous'
   const origin = now()
   const wheel = createWheel()
-  const record = createLatenessRecord()
   const touched: PacedTrack[] = []
   let flushing: NodeJS.Immediate | undefined
   let timer: NodeJS.Timeout | undefined
@@ -295,8 +294,8 @@ export function createPacer({
       arm(track.at)
       return track
     },
-    lateness: () => record.read(),
-    latenessWithin: (limits) => record.counts(limits),
+    lateness: record.lateness,
+    latenessWithin: record.latenessWithin,
     close() {
       closed = true
       clearTimeout(timer)

@@ -8,7 +8,7 @@ import { delay } from '../platform/time.ts'
 import type { LiveCall } from './call.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Again, Arrival, RestoredVisit, Snapshots } from './recovery/snapshots.ts'
-import type { Elsewhere } from './sql/snapshots.ts'
+import type { Before, CallSnapshot, Elsewhere } from './sql/snapshots.ts'
 
 /** ms between two checks whether a process is still alive. */
 const AGAIN_MS = 1000
@@ -23,6 +23,15 @@ export interface Beginning {
   /** A decision that was kept before the call was lost: it stands. */
   decision?: Decision | null
   restored?: RestoredVisit
+}
+
+/** A call of this process that goes on with its next visitor leg. */
+export interface LostCall {
+  snapshot: CallSnapshot
+  /** Next number of its journal. */
+  seq: number
+  /** The process, and the ms since the legs were lost. */
+  before: Before
 }
 
 type Found = LiveCall & { readonly releasing: boolean }
@@ -46,10 +55,12 @@ interface ArrivalsOptions {
   isDraining: () => boolean
   /** Aborted when no more connections are taken. */
   closing: AbortSignal
+  /** The call of this process whose legs were lost with the media thread; from now on it belongs to the caller. */
+  takeLost: (callId: string) => LostCall | undefined
   begin: (arrived: ArrivedLeg, beginning: Beginning) => void
   /** `attemptId`: null where it is not known which telephone it is. */
   join: (call: LiveCall, arrived: ArrivedLeg, attemptId: string | null) => void
-  media: Pick<MediaPort, 'hold' | 'reject' | 'relay'>
+  media: Pick<MediaPort, 'hold' | 'reject' | 'relay' | 'finishRecordings' | 'loadRecordings'>
   /** Called when a waiting visitor was taken or rejected. */
   onSettled: () => void
   log: Logger
@@ -108,6 +119,15 @@ export function createArrivals(options: ArrivalsOptions) {
     return lookup.finally(() => clearTimeout(timer))
   }
 
+  /** Its recordings were in the lost thread's memory; the disk has them. */
+  const resume = async (arrived: ArrivedLeg, { snapshot, seq, before }: LostCall) => {
+    const { uuid } = arrived
+    await media.finishRecordings(uuid)
+    const recordings = await media.loadRecordings(uuid, snapshot.facts.recordings)
+    waiting.delete(uuid)
+    begin(arrived, { seq, restored: { call: snapshot, before, recordings } })
+  }
+
   /** Looks the visitor's call up, then begins, restores or rejects it. */
   const receive = async (arrived: ArrivedLeg) => {
     const arrival = await held(arrived, recall(arrived))
@@ -124,6 +144,20 @@ export function createArrivals(options: ArrivalsOptions) {
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
     if (isDraining()) return rejectSaying(arrived, 'service-closing')
     begin(arrived, { seq: arrival.seq, again: arrival.again, decision: arrival.decision })
+  }
+
+  const wait = (arrived: ArrivedLeg, beginning: Promise<unknown>) => {
+    const { uuid: id, leg } = arrived
+    waiting.add(id)
+    void beginning
+      .catch((error) => {
+        log.error({ ...factsOf(arrived, 'visitor'), code: 'BUG', err: error }, 'a call could not begin')
+        media.reject(leg)
+      })
+      .finally(() => {
+        waiting.delete(id)
+        onSettled()
+      })
   }
 
   const isHere = ({ uuid }: ArrivedLeg) => find(uuid) !== undefined || findTelephone(uuid) !== undefined
@@ -188,6 +222,8 @@ export function createArrivals(options: ArrivalsOptions) {
       const facts = factsOf(arrived, 'visitor')
       if (ended.has(id)) return refuseEnded(arrived)
       if (find(id) || waiting.has(id)) return refuseSecond(arrived)
+      const lost = options.takeLost(id)
+      if (lost) return wait(arrived, resume(arrived, lost))
       if (isDraining()) {
         log.info({ ...facts, code: 'SHUTTING_DOWN' }, 'a call was rejected')
         return rejectSaying(arrived, 'service-closing')
@@ -197,16 +233,7 @@ export function createArrivals(options: ArrivalsOptions) {
         return rejectSaying(arrived, 'lines-busy')
       }
       if (!snapshots) return begin(arrived, { seq: 0 })
-      waiting.add(id)
-      void receive(arrived)
-        .catch((error) => {
-          log.error({ ...facts, code: 'BUG', err: error }, 'a call could not begin')
-          media.reject(arrived.leg)
-        })
-        .finally(() => {
-          waiting.delete(id)
-          onSettled()
-        })
+      wait(arrived, receive(arrived))
     },
 
     join,

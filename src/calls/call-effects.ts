@@ -74,6 +74,8 @@ export function createCallEffects(options: CallEffectsOptions) {
   /** Cancels an attempt, but not that of the telephone on the line: cancelling an answered call would hang up on the resident. */
   const cancel = (request: DialRequest) => {
     const call = find(request.callId)
+    // its telephones go on ringing, as those of a process that is lost
+    if (call?.lost) return
     if (!call?.legs.has('resident')) return dialer.cancel(request, 'over')
     const { onLine, telephones } = call
     // a telephone that was answered too late hears so when its leg arrives
@@ -213,7 +215,7 @@ export function createCallEffects(options: CallEffectsOptions) {
       try {
         await dialer.dial({ ...input, legId })
         // the state was left during the request
-        if (signal.aborted) return cancel(input)
+        if (signal.aborted) return call.lost ? undefined : cancel(input)
         call.note('dial', 'resident', facts)
       } catch (error) {
         call.note('dial.failed', 'resident', { ...facts, reason: reasonOf(error) })
@@ -284,7 +286,7 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     await: fromCallback<EventObject, { callId: string; asks: boolean }>(({ input: { callId, asks } }) => {
       return () => {
-        if (asks) asking.close(callId)
+        if (asks && !find(callId)?.lost) asking.close(callId)
       }
     }),
 

@@ -63,6 +63,12 @@ export function placeOf({ tenantId, entrance, actor }: LiveCall) {
   }
 }
 
+/** The result of a call whose legs were lost and whose visitor did not come back. */
+export function lostOutput(call: LiveCall): CallOutput {
+  const output = closedOutput(call)
+  return { ...output, outcome: output.decision?.verdict ?? 'abandoned', reason: 'fault' }
+}
+
 /** The result of a call whose PBX did not close in time. */
 export function closedOutput(call: LiveCall): CallOutput {
   const { actor, startedAt } = call

@@ -3,6 +3,7 @@ import type { CallOutput, callMachine, Piece, Role, Screened, Unit } from '../..
 import type { SpokenIntent } from '../dialogue/index.ts'
 import type { ListeningSettings } from '../directory/index.ts'
 import type { Leg, LegOwner } from './leg.ts'
+import type { CallSnapshot } from './sql/snapshots.ts'
 
 /** A unit with its residents. */
 export interface FoundUnit extends Unit {
@@ -61,6 +62,8 @@ export interface LiveCall extends LegOwner {
   resuming: Promise<void> | undefined
   /** While the decision becomes durable, and afterwards; rejects if it cannot. Undefined without a decision. */
   committing?: Promise<void>
+  /** Its state when its legs were lost with the media thread: it waits for its visitor, and its machines have stopped. */
+  lost: CallSnapshot | undefined
   /** The telephone of an attempt; one that is new gets the UUID of its leg. */
   telephoneOf(attemptId: string): CalledTelephone
   /** Resolves when the call has ended and all its resources are released. */

@@ -7,9 +7,18 @@ import { FRAME_MS } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
-import { type Beginning, createArrivals } from './arrivals.ts'
+import { type Beginning, createArrivals, type LostCall } from './arrivals.ts'
 import type { CalledTelephone, LiveCall } from './call.ts'
-import { actsFor, closedOutput, type DecidedCall, decidedOf, placeOf, rowOf, signed } from './call-row.ts'
+import {
+  actsFor,
+  closedOutput,
+  type DecidedCall,
+  decidedOf,
+  lostOutput,
+  placeOf,
+  rowOf,
+  signed,
+} from './call-row.ts'
 import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
 import { createLeg } from './leg.ts'
@@ -31,7 +40,11 @@ interface CallsOptions {
   ownPrompt?: ((tenantId: string, prompt: string) => string | undefined) | undefined
   /** The resident port of an entrance. */
   residentPort: (entrance: string | undefined) => number | undefined
-  media: Pick<MediaPort, 'open' | 'hold' | 'reject' | 'relay' | 'forgetCall'>
+  media: MediaPort
+  /** ms that a call whose legs were lost waits for its visitor. */
+  reattachMs: number
+  /** The visitor of such a call did not come back. */
+  onAbandoned: (callId: string) => void
   ended: EndedCalls
   journal: Journal
   /** Called when a visitor who was let in hears that the gate does not answer. */
@@ -57,6 +70,8 @@ export function createCalls(options: CallsOptions) {
   /** Telephones of live calls by the UUID of their leg. */
   const telephones = new Map<string, { call: Entry; attemptId: string }>()
   const outcomes = new Map<string, number>()
+  /** Calls whose legs were lost with the media thread, until their visitors connect again. */
+  const lost = new Map<string, { call: Entry; at: number; timer: NodeJS.Timeout }>()
   let draining = false
   const closing = new AbortController()
   let emptied: (() => void) | undefined
@@ -73,6 +88,8 @@ export function createCalls(options: CallsOptions) {
     attempts: number
     /** The unit in its row. */
     unitId: string | undefined
+    /** Next number of its journal. */
+    nextSeq: () => number
   }
 
   const begin = (arrived: ArrivedLeg, { seq: first, again, decision, restored }: Beginning) => {
@@ -86,7 +103,7 @@ export function createCalls(options: CallsOptions) {
     const note: LiveCall['note'] = (kind, leg, data, at = new Date()) => {
       journal.event({ callId: id, seq: seq++, at, kind, leg, data })
     }
-    const take = () => (call.releasing ? undefined : snapshots?.take(call))
+    const take = () => (call.releasing ? undefined : (call.lost ?? snapshots?.take(call)))
     const noteAttempt = observeAttempts((what, attempt) => {
       note(`attempt.${what}`, 'resident', { ...attempt })
     })
@@ -147,6 +164,8 @@ export function createCalls(options: CallsOptions) {
       answered: false,
       attempts: 0,
       unitId: undefined,
+      lost: undefined,
+      nextSeq: () => seq,
       note,
       telephoneOf: (attemptId) => call.telephones.get(attemptId) ?? expect(call, attemptId, randomUUID()),
     }
@@ -163,7 +182,9 @@ export function createCalls(options: CallsOptions) {
         noteAttempts(call)
         noteGate(call)
       },
-      complete: () => void release(call, actor.getSnapshot().output),
+      complete() {
+        if (!call.lost) void release(call, actor.getSnapshot().output)
+      },
       error: (error) => {
         log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
         options.report?.(error, { call_id: id, tenant: call.tenantId })
@@ -235,6 +256,46 @@ export function createCalls(options: CallsOptions) {
     call.note('leg.connected', role, { remote })
   }
 
+  /** The legs of all calls are gone with the media thread: their machines stop where they are, until their visitors are back. */
+  const loseLegs = () => {
+    for (const call of [...live.values()]) {
+      if (call.releasing) continue
+      const snapshot = options.reattachMs > 0 ? snapshots?.take(call) : undefined
+      if (!snapshot) {
+        void release(call, lostOutput(call))
+        continue
+      }
+      // restoring changes the object that it is given
+      call.lost = structuredClone({ ...snapshot, snapshot: JSON.parse(JSON.stringify(snapshot.snapshot)) })
+      call.actor.stop()
+      for (const { legId } of call.telephones.values()) telephones.delete(legId)
+      live.delete(call.id)
+      const timer = setTimeout(() => abandon(call), options.reattachMs)
+      lost.set(call.id, { call, at: performance.now(), timer })
+    }
+  }
+
+  const takeLost = (callId: string): LostCall | undefined => {
+    const found = lost.get(callId)
+    if (!found) return undefined
+    clearTimeout(found.timer)
+    lost.delete(callId)
+    const { call, at } = found
+    const snapshot = call.lost!
+    const before = { instance: snapshot.instance, nodeId, silentMs: Math.round(performance.now() - at) }
+    return { snapshot, seq: call.nextSeq(), before }
+  }
+
+  /** Its visitor did not come back. */
+  const abandon = (call: Entry) => {
+    clearTimeout(lost.get(call.id)?.timer)
+    lost.delete(call.id)
+    call.note('lost', null, {})
+    options.onAbandoned(call.id)
+    void media.finishRecordings(call.id)
+    return release(call, lostOutput(call))
+  }
+
   const release = async (call: Entry, output: CallOutput | undefined) => {
     if (call.releasing) return
     call.releasing = true
@@ -268,7 +329,7 @@ export function createCalls(options: CallsOptions) {
   }
 
   const tellEmpty = () => {
-    if (live.size === 0 && arrivals.waiting() === 0) emptied?.()
+    if (live.size + lost.size === 0 && arrivals.waiting() === 0) emptied?.()
   }
 
   const noteAttempts = (call: Entry) => {
@@ -310,7 +371,8 @@ export function createCalls(options: CallsOptions) {
     admits: options.admits,
     residentPort: options.residentPort,
     locale: (entrance) => options.entranceOf(entrance).locale,
-    count: () => live.size,
+    count: () => live.size + lost.size,
+    takeLost,
     maxCalls,
     ended,
     snapshots,
@@ -329,6 +391,7 @@ export function createCalls(options: CallsOptions) {
 
   return {
     attend: arrivals.attend,
+    loseLegs,
     join: arrivals.join,
     find,
     /** Errors: CALL_UNKNOWN, CALL_ENDED. */
@@ -358,7 +421,7 @@ export function createCalls(options: CallsOptions) {
     /** Takes no new calls; resolves when the last live one has ended. */
     async drain() {
       draining = true
-      if (live.size === 0 && arrivals.waiting() === 0) return
+      if (live.size + lost.size === 0 && arrivals.waiting() === 0) return
       await new Promise<void>((resolve) => {
         emptied = resolve
       })
@@ -374,6 +437,7 @@ export function createCalls(options: CallsOptions) {
       for (const leg of legs) leg.hangUp()
       await withTimeout(settings.hangupGraceMs, Promise.all(legs.map((leg) => leg.closed)))
       await Promise.all(calls.map((call) => release(call, closedOutput(call))))
+      await Promise.all([...lost.values()].map(({ call }) => abandon(call)))
     },
   }
 }

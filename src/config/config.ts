@@ -119,6 +119,7 @@ function shape(read: Read) {
     locale: read.LOCALE as Locale,
     nodeId: read.NODE_ID ?? hostname(),
     maxCalls: read.MAX_CALLS,
+    mediaThreads: read.MEDIA_THREADS,
     clickToCall: {
       mode: read.CLICKTOCALL ?? (read.AMQP_URL ? 'amqp' : read.ARI_URL ? 'ari' : 'off'),
       queue: read.CLICKTOCALL_QUEUE,

@@ -130,6 +130,12 @@ export const VARIABLES = {
     'addresses and CIDR ranges of reverse proxies whose X-Forwarded-For and -Proto are trusted; unset: none',
   ),
 
+  MEDIA_THREADS: variable(
+    integer(0, 1),
+    '0',
+    'threads for sound: 1 (nothing else that the process does is heard) or 0 (sound shares the main thread)',
+  ),
+
   // click-to-call
   CLICKTOCALL: variable(
     oneOf(DIAL_MODES),

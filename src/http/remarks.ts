@@ -162,6 +162,11 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
     remarks.push({ code: 'audiosocket.loopback' })
   const deaths = whole['databaseDeaths'] as { count: number; last: Date } | undefined
   if (deaths) remarks.push({ code: 'database.died', count: deaths.count, since: deaths.last })
+  for (const { mainBlocked, mediaDied } of voices) {
+    const [blocked, died] = [mainBlocked, mediaDied] as ({ count: number; last: Date } | undefined)[]
+    if (blocked) remarks.push({ code: 'main.blocked', count: blocked.count, since: blocked.last })
+    if (died) remarks.push({ code: 'media.died', count: died.count, since: died.last })
+  }
   for (const { closedGates } of voices)
     for (const entrance of (closedGates as string[] | undefined) ?? [])
       remarks.push({ code: 'gate.closed', gate: entrance })

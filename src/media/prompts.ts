@@ -42,19 +42,38 @@ interface PromptOptions {
   frame: FrameMaker
 }
 
+/**
+ * The prompts of a locale as whole messages, one behind the other, in memory that threads share. `openPrompts` makes prompts of
+ * it in each thread.
+ */
+export interface SharedPrompts {
+  readonly locale: Locale
+  readonly sound: SharedArrayBuffer
+  /** Where each prompt begins, in messages, and its length in bytes of s16le. */
+  readonly places: readonly { readonly id: PromptId; readonly first: number; readonly bytes: number }[]
+  /** A whole message of silence; all messages are as long. */
+  readonly silence: Uint8Array
+}
+
 interface Prompt {
-  readonly pcm: Buffer
-  readonly frames: readonly Buffer[]
+  readonly bytes: number
+  /** Made when they are wanted first: a thread that plays nothing has none. */
+  readonly frames: () => readonly Buffer[]
 }
 
 /** Pause between groups of spelled characters ('101-b'), in ms. */
 const SPELL_PAUSE_MS = 160
 
+/** Loads the whole catalogue once, for one thread. Errors: as `sharePrompts`. */
+export async function loadPrompts(options: PromptOptions): Promise<Prompts> {
+  return openPrompts(await sharePrompts(options))
+}
+
 /**
  * Loads the whole catalogue once. Throws PROMPT_MISSING (every missing one in `details.missing`) or PROMPT_FORMAT
  * (every bad file in `details.files`): no call may discover that a prompt is missing.
  */
-export async function loadPrompts({ directories, locale, frame }: PromptOptions): Promise<Prompts> {
+export async function sharePrompts({ directories, locale, frame }: PromptOptions): Promise<SharedPrompts> {
   const files = await Promise.all(PROMPT_IDS.map((id) => newest(directories, locale, id)))
   const missing = PROMPT_IDS.filter((_, index) => files[index] === undefined)
   if (missing[0] !== undefined) {
@@ -67,13 +86,43 @@ export async function loadPrompts({ directories, locale, frame }: PromptOptions)
     const { details } = bad[0]
     throw fail('PROMPT_FORMAT', { ...details, files: bad.map((error) => error.details?.file) }, bad[0])
   }
-  const prompts = new Map<string, Prompt>()
-  for (const [index, result] of read.entries()) {
-    if (result.status === 'fulfilled') {
-      prompts.set(PROMPT_IDS[index]!, { pcm: result.value, frames: cutFrames(result.value, frame) })
+  const sounds = read.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const silence = frame(new Uint8Array(FRAME_BYTES))
+  let frames = 0
+  const places = sounds.map((pcm, index) => {
+    const first = frames
+    frames += Math.ceil(pcm.length / FRAME_BYTES)
+    return { id: PROMPT_IDS[index]!, first, bytes: pcm.length }
+  })
+  const sound = new SharedArrayBuffer(frames * silence.length)
+  const whole = new Uint8Array(sound)
+  let at = 0
+  for (const pcm of sounds)
+    for (const message of cutFrames(pcm, frame)) {
+      whole.set(message, at)
+      at += message.length
     }
-  }
-  return createPrompts(prompts, locale, frame(new Uint8Array(FRAME_BYTES)))
+  return { locale, sound, places, silence: new Uint8Array(silence) }
+}
+
+/** The prompts that another thread, or this one, has loaded. */
+export function openPrompts({ locale, sound, places, silence }: SharedPrompts): Prompts {
+  const { length } = silence
+  const prompts = new Map(
+    places.map(({ id, first, bytes }) => {
+      let made: readonly Buffer[] | undefined
+      const make = () =>
+        Array.from({ length: Math.ceil(bytes / FRAME_BYTES) }, (_, frame) =>
+          Buffer.from(sound, (first + frame) * length, length),
+        )
+      const frames = () => {
+        made ??= make()
+        return made
+      }
+      return [id as string, { bytes, frames }] as const
+    }),
+  )
+  return createPrompts(prompts, locale, Buffer.from(silence))
 }
 
 function createPrompts(prompts: ReadonlyMap<string, Prompt>, locale: Locale, silence: Buffer): Prompts {
@@ -98,11 +147,11 @@ function createPrompts(prompts: ReadonlyMap<string, Prompt>, locale: Locale, sil
       for (let left = Math.round(ms / FRAME_MS); left > 0; left--) frames.push(silence)
     }
     for (const piece of pieces) {
-      if (typeof piece === 'string') add(piece, known(piece).frames)
+      if (typeof piece === 'string') add(piece, known(piece).frames())
       else if ('spell' in piece) {
         for (const id of spelling(piece.spell)) {
           if (id === undefined) pause(SPELL_PAUSE_MS)
-          else add(id, known(id).frames)
+          else add(id, known(id).frames())
         }
       } else if ('recording' in piece) {
         const found = recordings?.(piece.recording)
@@ -115,9 +164,16 @@ function createPrompts(prompts: ReadonlyMap<string, Prompt>, locale: Locale, sil
   return {
     locale,
     ids: PROMPT_IDS,
-    frames: (id) => known(id).frames,
-    pcm: (id) => known(id).pcm,
-    ms: (id) => frameMs(known(id).frames.length),
+    frames: (id) => known(id).frames(),
+    pcm(id) {
+      const { bytes, frames } = known(id)
+      const header = silence.length - FRAME_BYTES
+      return Buffer.concat(
+        frames().map((message) => message.subarray(header)),
+        bytes,
+      )
+    },
+    ms: (id) => frameMs(Math.ceil(known(id).bytes / FRAME_BYTES)),
     text(id) {
       if (!isPromptId(id)) throw fail('PROMPT_MISSING', { prompt: id, locale, file: `${id}.wav` })
       return CATALOGUE[id][locale]

@@ -58,8 +58,8 @@ interface ConnectedLegOptions {
   connection: Connection
   sound: CallSound
   assets: MediaAssets
-  transcriber: Transcriber
-  synthesizer: Synthesizer
+  transcriber: Pick<Transcriber, 'provider' | 'open'>
+  synthesizer: Pick<Synthesizer, 'ready' | 'synthesize'>
   locale: Locale
   speech: SpeechThresholds
   /** Names the folder of its recordings. */

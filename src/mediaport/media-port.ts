@@ -18,14 +18,16 @@ const DISK_MS = 1000
 
 interface MediaPortOptions {
   assets: MediaAssets
-  transcriber: Transcriber
-  synthesizer: Synthesizer
+  transcriber: Pick<Transcriber, 'provider' | 'open'>
+  synthesizer: Pick<Synthesizer, 'ready' | 'synthesize'>
   /** Of prompts to legs that were relayed in vain. */
   locale: Locale
   /** Whether whole legs are recorded. */
   records: boolean
   /** ms between 0x00 and closing a connection without a call ourselves. */
   graceMs: number
+  /** Number of the first leg; default: 1. */
+  firstLeg?: number
   onArrival: (leg: ArrivedLeg) => void
   log: Logger
 }
@@ -45,7 +47,7 @@ export function createMediaPort(options: MediaPortOptions) {
       rejections.rejectWithPrompt(connection, { prompt: 'visit-over', locale: options.locale }),
     log,
   })
-  let lastLeg = 0
+  let lastLeg = (options.firstLeg ?? 1) - 1
 
   const waiting = (leg: number): Connection => {
     const connection = arrived.get(leg)

@@ -28,7 +28,7 @@ interface RecordedUtterance {
  */
 export async function listenTo(
   ear: Ear,
-  transcriber: Transcriber,
+  transcriber: Pick<Transcriber, 'open'>,
   { locale, silenceMs, maxMs, hints, closed, signal }: ListeningOptions,
 ): Promise<RecordedUtterance> {
   const recorder = createRecorder({ maxMs, silenceMs, startMs: SPEECH_START_MS, signal })

@@ -46,6 +46,8 @@ export interface MetricsSources {
     latenessWithin(limits: readonly number[]): { within: number[]; count: number; sum: number }
   }
   audiosocket: { counts(): { refused: Readonly<Record<string, number>> } }
+  /** Undefined: it has not happened. */
+  faults(): { mainBlocked: { count: number } | undefined; mediaDied: { count: number } | undefined }
   journal: { counts(): { waiting: number; lost: number } }
   pool: { readonly totalCount: number; readonly idleCount: number; readonly waitingCount: number }
   broker: { describe(): { state: string; losses: number } } | undefined
@@ -56,7 +58,7 @@ export interface MetricsSources {
 }
 
 /** Sources of nodes that take calls. */
-type OfVoice = 'callStates' | 'calls' | 'pacer' | 'audiosocket' | 'broker'
+type OfVoice = 'callStates' | 'calls' | 'pacer' | 'audiosocket' | 'broker' | 'faults'
 
 export interface Metrics {
   readonly contentType: string
@@ -72,6 +74,7 @@ export function createMetrics({
   calls,
   pacer,
   audiosocket,
+  faults,
   journal,
   pool,
   broker,
@@ -155,6 +158,18 @@ export function createMetrics({
       },
     )
   if (pacer) registerLateness(own, pacer)
+  if (faults) {
+    counter(
+      'porteiro_main_blocked_total',
+      'How often the main thread was blocked for 2 s and more; sound went on.',
+      () => faults().mainBlocked?.count ?? 0,
+    )
+    counter(
+      'porteiro_media_thread_deaths_total',
+      'How often the media thread died and was started again.',
+      () => faults().mediaDied?.count ?? 0,
+    )
+  }
   if (audiosocket)
     counters(
       'porteiro_audiosocket_refused_total',

@@ -12,6 +12,10 @@ export const ERRORS = {
     exit: 78,
     message: 'API_KEY has {length} characters; it needs {min}, or anybody may guess it.',
   },
+  MEDIA_THREAD_LOST: {
+    status: 503,
+    message: 'The media thread ended ({reason}); it is started again, and its calls wait for their visitors.',
+  },
   LOOPBACK_GATE: {
     status: 409,
     exit: 78,

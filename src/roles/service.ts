@@ -6,7 +6,7 @@ import type { Telephone } from '../clicktocall/index.ts'
 import type { Config } from '../config/index.ts'
 import { callSource, createViews, openHealth } from '../http/index.ts'
 import { createInspection, createRoster } from '../inspect/index.ts'
-import type { MediaAssets } from '../mediaport/index.ts'
+import type { Sounds } from '../mediaport/index.ts'
 import { createMetrics } from '../observe/index.ts'
 import { countDepths } from '../outbound/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
@@ -29,7 +29,7 @@ export interface ServiceOptions {
   config: Config
   log: Logger
   /** The simulated telephone of CLICKTOCALL=loopback, if the demo or a test provides one. */
-  telephone?: (port: () => number, assets: MediaAssets) => Telephone
+  telephone?: (port: () => number, sounds: Sounds) => Telephone
   /** Ends the wait for another process that migrates; the start then fails with MIGRATION_LOCKED. */
   starting?: AbortSignal
 }
@@ -71,7 +71,10 @@ export async function startService(options: ServiceOptions) {
   return {
     ports: { ...voice.ports, api: web.port },
     calls: voice.calls,
-    assets: voice.assets,
+    get sounds() {
+      return voice.sounds()
+    },
+    media: voice.media,
     broker: voice.broker,
     database: base.database,
     journal: base.journal,
@@ -230,8 +233,9 @@ async function openParts(
     ...(voice && {
       callStates: Object.keys(voice.machine.states),
       calls: voice.calls,
-      pacer: voice.pacer,
-      audiosocket: voice.server,
+      pacer: voice.media,
+      audiosocket: voice.media,
+      faults: voice.faults,
       broker: voice.broker,
       speech: voice.speech,
     }),

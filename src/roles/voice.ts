@@ -2,7 +2,6 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Contact, type DialRequest, provideCall } from '../../machines/index.ts'
 import { deleteOldRollups } from '../analytics/index.ts'
-import { createAudioSocketServer, createPacer } from '../audiosocket/index.ts'
 import {
   createCallEffects,
   createCalls,
@@ -32,7 +31,17 @@ import {
 } from '../directory/index.ts'
 import { createDecisionEffects, deleteOldGateCommands, hasGates } from '../gates/index.ts'
 import { sweepInbound } from '../inbound/index.ts'
-import { createMediaPort, loadMediaAssets, type MediaAssets } from '../mediaport/index.ts'
+import {
+  type ArrivedLeg,
+  createMediaPlane,
+  type MediaPlaneCounts,
+  type MediaPlaneSettings,
+  openMediaAssets,
+  openSounds,
+  type Sounds,
+  shareSounds,
+  startMediaThread,
+} from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import { PACKAGE_ROOT } from '../platform/package.ts'
@@ -55,7 +64,7 @@ const MIN_HANDSHAKES = 200
 interface VoiceOptions {
   base: Base
   /** The simulated telephone of CLICKTOCALL=loopback, if the demo or a test provides one. */
-  telephone?: ((port: () => number, assets: MediaAssets) => Telephone) | undefined
+  telephone?: ((port: () => number, sounds: Sounds) => Telephone) | undefined
 }
 
 export type Voice = Awaited<ReturnType<typeof openVoice>>
@@ -74,7 +83,13 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const { audiosocket, call, clickToCall } = config
   if (simulates({ base, telephone }) && (await hasGates(database))) throw fail('LOOPBACK_GATE')
   const directories = [join(PACKAGE_ROOT, 'prompts'), join(config.dataDir, 'prompts')]
-  const assets = await loadMediaAssets({ directories, recordings })
+  const shared = await shareSounds(directories)
+  // only simulated telephones of this process hear them here
+  let opened: Sounds | undefined
+  const sounds = () => {
+    opened ??= openSounds(shared)
+    return opened
+  }
 
   const retention = startRetention({
     database,
@@ -90,8 +105,6 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => retention.stop())
-  const pacer = createPacer({ idle: audiosocket.idleAudio })
-  owner.defer(() => pacer.close())
 
   const ownPrompts = createOwnPrompts({ folder: join(config.dataDir, 'prompts', 'tenants'), log })
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }
@@ -112,12 +125,12 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
         )
     },
     telephone: () =>
-      telephone?.(residentPort, assets) ??
+      telephone?.(residentPort, sounds()) ??
       createTelephone({
         host: reachable(audiosocket.host),
         port: residentPort,
         keys: clickToCall.loopbackKeys,
-        prompts: assets.prompts[config.locale],
+        prompts: sounds()[config.locale],
       }),
     log,
   })
@@ -139,7 +152,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     database,
     ...audiosocket,
     locale: config.locale,
-    listen: (port) => server.listen(port),
+    listen: (port) => media.listen(port),
     log,
   })
   const standby = createStandby({ database, tenants: entrances.tenants, isAway: journal.isAway, log })
@@ -173,16 +186,34 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     opensBy: async (tenantId) => (await findTenant(database, tenantId))?.opensBy ?? 'key-and-voice',
     log,
   })
-  const media = createMediaPort({
-    assets,
-    transcriber,
-    synthesizer,
+  const settings: MediaPlaneSettings = {
+    idle: audiosocket.idleAudio,
+    allow: audiosocket.allow,
+    // after a restart all calls reconnect at once
+    maxHandshakes: Math.max(MIN_HANDSHAKES, config.maxCalls),
     locale: config.locale,
     records: config.recordCalls,
     graceMs: call.hangupGraceMs,
-    onArrival: (arrived) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived),
-    log,
-  })
+  }
+  const onArrival = (arrived: ArrivedLeg) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived)
+  const speech = { transcriber, synthesizer }
+  const thread =
+    config.mediaThreads > 0
+      ? startMediaThread({
+          ...{ settings, sounds: shared, recordings, ...speech, onArrival, log },
+          onLost(error) {
+            base.reports.report(error)
+            calls.loseLegs()
+          },
+        })
+      : undefined
+  const media =
+    thread ??
+    createMediaPlane({
+      ...{ ...settings, ...speech, onArrival, log },
+      assets: await openMediaAssets(shared, recordings),
+    })
+  owner.defer(() => media.close())
   const machine = provideCall({
     ...effects,
     ...speechEffects,
@@ -195,15 +226,6 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   const ended = createEndedCalls(
     (await endedSince(database, new Date(Date.now() - REMEMBER_MS))).toReversed(),
   )
-  const server = createAudioSocketServer({
-    log,
-    pacer,
-    allow: audiosocket.allow,
-    // after a restart all calls reconnect at once
-    maxHandshakes: Math.max(MIN_HANDSHAKES, config.maxCalls),
-    onConnection: media.arrive,
-  })
-  owner.defer(() => server.close())
   const snapshots =
     call.reattachSeconds > 0
       ? createSnapshots({
@@ -241,6 +263,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     residentPort: (entrance) =>
       entrance === undefined ? bound.resident : entrances.portsOf(entrance)?.resident,
     media,
+    reattachMs: 1000 * call.reattachSeconds,
+    onAbandoned: (callId) => messages.approvals.close(callId),
     ended,
     journal,
     snapshots,
@@ -249,7 +273,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     log,
   })
   owner.defer(() => calls.close())
-  owner.defer(() => media.close())
+  owner.defer(() => media.endForeign())
   const { host } = audiosocket
   const seen = host === '0.0.0.0' || host === '::' ? hostname() : host
 
@@ -276,23 +300,24 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   })
   base.streams.serve(LEVELS, publishLevels(calls))
   const openedAt = performance.now()
+  const faults = () => thread?.faults() ?? { mainBlocked: undefined, mediaDied: undefined }
 
   return {
     /** Opens the ports, the last thing of a start: all visitors of a killed process connect at once. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
     async listen() {
-      bound.resident = (await server.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
+      bound.resident = (await media.listen({ host, port: audiosocket.residentPort, role: 'resident' })).port
       await Promise.all([entrances.refresh(), ownPrompts.refresh()])
-      bound.visitor = (await server.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
+      bound.visitor = (await media.listen({ host, port: audiosocket.visitorPort, role: 'visitor' })).port
       await presence.open({ visitor: `${seen}:${bound.visitor}`, resident: `${seen}:${bound.resident}` })
     },
     ports: bound,
     calls,
-    assets,
+    sounds,
+    media,
+    faults,
     entrances,
     broker,
     machine,
-    pacer,
-    server,
     /** Takes no new calls; resolves when the last live call and the last relayed leg have ended. */
     async drain() {
       await calls.drain()
@@ -302,8 +327,9 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     status: () => ({
       ...calls.counts(),
       maxCalls: config.maxCalls,
-      audiosocket: server.counts(),
-      frameLateness: pacer.lateness(),
+      audiosocket: audiosocketOf(media.counts()),
+      frameLateness: media.lateness(),
+      ...faults(),
       journal: journal.counts(),
       clickToCall: clickToCall.mode,
       loopback: isLoopback(audiosocket.host),
@@ -319,6 +345,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     /** The reasons why it cannot take calls. */
     lacks: () => [
       ...(journal.isAway() ? ['database away'] : []),
+      ...(thread?.isUp() === false ? ['media thread down'] : []),
       ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
     ],
   }
@@ -341,6 +368,10 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       ringMs,
     })
   }
+}
+
+function audiosocketOf({ detectors: _, ...counts }: MediaPlaneCounts) {
+  return counts
 }
 
 function operatorOf(number: string | undefined): Contact | undefined {

@@ -58,12 +58,13 @@ export async function openPlace(
     settings: {
       ...pbx.settings,
       CLICKTOCALL: 'ari',
+      MEDIA_THREADS: '1',
       AUDIOSOCKET_VISITOR_PORT: String(visitor),
       AUDIOSOCKET_RESIDENT_PORT: String(resident),
       ...settings,
     },
   })
-  const sounds = house.service.assets.prompts['pt-BR']
+  const sounds = house.service.sounds['pt-BR']
   return {
     pbx,
     telephones,

@@ -78,7 +78,7 @@ testReal(
         CLICKTOCALL_QUEUE: queue,
       },
     })
-    asterisk.speak(house.service.assets.prompts['pt-BR'])
+    asterisk.speak(house.service.sounds['pt-BR'])
     const dialer = await startDialer({ config: house.config, log: captureLog().log })
     rig.defer(() => dialer.stop())
     const visitor = visit(rig, house)
@@ -241,7 +241,7 @@ test('a visit by ARI alone ends denied', async (rig) => {
   const house = await openService(rig, {
     settings: { ...ARI, ARI_URL: asterisk.ari.url, CLICKTOCALL: 'ari' },
   })
-  asterisk.speak(house.service.assets.prompts['pt-BR'])
+  asterisk.speak(house.service.sounds['pt-BR'])
   const visitor = visit(rig, house)
   assert.is((await house.ending(visitor.id)).outcome, 'denied')
 })

@@ -234,7 +234,7 @@ test("a leg that only knows its call comes in by its tenant's own entrance", asy
   })
   assert.is(refreshed.status, 200)
   const foreign = (id: string) => {
-    const prompts = service.assets.prompts['pt-BR']
+    const prompts = service.sounds['pt-BR']
     const phone = createPhone({ port, id, role: 'resident', prompts })
     rig.defer(() => phone.close())
     return phone

@@ -26,6 +26,7 @@ function quiet(change: Partial<MetricsSources> = {}): MetricsSources {
       latenessWithin: (limits) => ({ within: limits.map(() => 0), count: 0, sum: 0 }),
     },
     audiosocket: { counts: () => ({ refused: {} }) },
+    faults: () => ({ mainBlocked: undefined, mediaDied: undefined }),
     journal: { counts: () => ({ waiting: 0, lost: 0 }) },
     pool: { totalCount: 0, idleCount: 0, waitingCount: 0 },
     broker: undefined,
@@ -133,7 +134,7 @@ test('two services in one process tell each its own, and both the process', asyn
 test('frame lateness is a histogram of what the pacer counted', async () => {
   const record = createLatenessRecord()
   for (const ms of [0, 0.1, 0.9, 3, 19.9, 300]) record.add(ms)
-  const told = await scrape(quiet({ pacer: { ...quiet().pacer, latenessWithin: record.counts } }))
+  const told = await scrape(quiet({ pacer: { ...quiet().pacer, latenessWithin: record.latenessWithin } }))
   const buckets = told.of('porteiro_frame_lateness_seconds_bucket')
   assert.equal(Object.values(buckets), [3, 3, 4, 4, 5, 5, 5, 5, 5, 6])
   assert.equal(Object.keys(buckets).slice(0, 2), ['le=0.001', 'le=0.0025'])

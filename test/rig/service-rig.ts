@@ -71,6 +71,8 @@ export async function openService(rig: Rig, scene: Scene = {}) {
     CLICKTOCALL: 'manual',
     // whether espeak-ng is installed must not decide what is heard
     TTS: 'none',
+    // simulated time does not reach another thread; media-thread.test.ts has one
+    MEDIA_THREADS: '0',
     HANGUP_DELAY_MS: '0',
     ...settings,
   })
@@ -84,7 +86,7 @@ export async function openService(rig: Rig, scene: Scene = {}) {
     } finally {
       await service.stop()
     }
-    assert.is(service.assets.vad.count, 0, 'voice activity detectors are left')
+    assert.is(service.media.counts().detectors, 0, 'voice activity detectors are left')
     if (!mayFail) assert.equal(linesOf(lines, 'error'), [])
   })
   const { units, tenant } = parseDirectory(await readFile(DIRECTORY))
@@ -93,7 +95,7 @@ export async function openService(rig: Rig, scene: Scene = {}) {
     tenant: { ...tenant!, answerCheck, locale: config.locale },
   })
   const notes = collectNotes(service)
-  const sounds = service.assets.prompts[config.locale]
+  const sounds = service.sounds[config.locale]
 
   const open = (options: PhoneOptions, mayViolate = false): Phone => {
     const phone = createPhone({ prompts: sounds, timeoutMs: PHONE_PATIENCE_MS, ...options })

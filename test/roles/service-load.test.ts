@@ -31,7 +31,7 @@ test(`${CALLS} calls at once all hear everything, and leave nothing behind`, asy
     'farewell-visitor-authorized, whole, server-hangup',
   ])
   assert.equal(service.calls.counts(), { calls: 0, legs: 0, outcomes: { authorized: CALLS } })
-  assert.is(service.assets.vad.count, 0)
+  assert.is(service.media.counts().detectors, 0)
   const { open, handshaking, refused } = service.status().audiosocket
   assert.equal({ open, handshaking, refused }, { open: 0, handshaking: 0, refused: {} })
 })

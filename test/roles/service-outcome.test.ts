@@ -39,7 +39,7 @@ test('a resident who does not answer is called again, then the visitor hears so'
 
 test('in a talk each hears every frame of the other, and a key still decides', async (rig) => {
   const { rung, resident, ending, noted, service } = await openService(rig)
-  const sounds = service.assets.prompts['pt-BR']
+  const sounds = service.sounds['pt-BR']
   const visitor = await rung()
   const answer = resident(visitor.id)
   await answer.press('3')

@@ -77,7 +77,7 @@ test('with RECORD_CALLS=on both legs are kept, each as it said and as it heard',
     const right = Buffer.alloc(wav.data.length / 2)
     for (let sample = 0; sample < right.length / 2; sample++)
       wav.data.copy(right, 2 * sample, 4 * sample + 2, 4 * sample + 4)
-    const goodbye = house.service.assets.prompts['pt-BR'].pcm(`farewell-${role}-authorized`)
+    const goodbye = house.service.sounds['pt-BR'].pcm(`farewell-${role}-authorized`)
     assert.ok(right.includes(goodbye.subarray(0, goodbye.length & ~319)), `${role}: the goodbye is not there`)
   }
 })

@@ -186,7 +186,7 @@ async function stageVisit(
     if (scenario.resident) await delay(ANSWER_MS, stop)
     else await aborted(stop)
     if (stop.aborted) return tell(PORTEIRO, `stops calling ${who}`)
-    const sounds = service.assets.prompts['pt-BR']
+    const sounds = service.sounds['pt-BR']
     const resident = createPhone({
       port: service.ports.resident,
       id: callId,
@@ -255,7 +255,7 @@ async function stageVisit(
   }
   write('')
 
-  const sounds = service.assets.prompts['pt-BR']
+  const sounds = service.sounds['pt-BR']
   const ending = Promise.withResolvers<Ending>()
   owner.defer(
     service.journal.subscribe((event) => {

@@ -69,6 +69,16 @@ export const remark = z
         'How often the embedded Postgres died since the start of this process, and when it last did; it was started again. Only for keys for all tenants',
       ),
     z
+      .object({ code: z.literal('main.blocked'), count: z.number(), since: moment })
+      .describe(
+        'How often a process that takes calls did nothing but one task for 2 s and more, and when it last did; sound went on. Only for keys for all tenants',
+      ),
+    z
+      .object({ code: z.literal('media.died'), count: z.number(), since: moment })
+      .describe(
+        'How often the thread for sound died, and when it last did; it was started again, and its visitors connected again. Only for keys for all tenants',
+      ),
+    z
       .object({ code: z.literal('process.silent'), node: z.string(), since: moment })
       .describe('A process has no heartbeat and did not sign off. Only for keys for all tenants'),
   ])

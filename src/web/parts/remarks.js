@@ -170,6 +170,18 @@ const WORDS = {
       `The embedded Postgres died ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}, and was started again: the log says why`,
     ),
   }),
+  'main.blocked': ({ count: number, since }) => ({
+    text: tr(
+      `Um processo ficou 2 s ou mais ocupado com uma só tarefa ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}; o som continuou`,
+      `A process was busy with one task for 2 s or more ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}; sound went on`,
+    ),
+  }),
+  'media.died': ({ count: number, since }) => ({
+    text: tr(
+      `A thread do som caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciada: o registro diz por quê`,
+      `The thread for sound died ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}, and was started again: the log says why`,
+    ),
+  }),
   'process.silent': ({ node, since }) => ({
     text: tr(
       `O processo ${node} não dá sinal desde ${moment(since)}`,
