@@ -16,7 +16,7 @@ export {
   uuidMessage,
   uuidText,
 } from './frame.ts'
-export { createLatenessRecord, type Lateness, type LatenessRecord, latenessMemory } from './lateness.ts'
+export { createLatenessRecord, type LatenessRecord, latenessMemory } from './lateness.ts'
 export { createPacer, type IdleAudio } from './pacer.ts'
 export { createReader } from './reader.ts'
 export { type Relay, relay } from './relay.ts'

@@ -7,7 +7,6 @@
 export { isPromptId, readWav } from '../media/index.ts'
 export {
   loadMediaAssets,
-  type MediaAssets,
   openMediaAssets,
   openSounds,
   type Sounds,
@@ -15,7 +14,6 @@ export {
 } from './media-assets.ts'
 export {
   createMediaPlane,
-  type MediaPlane,
   type MediaPlaneCounts,
   type MediaPlaneSettings,
 } from './media-plane.ts'

@@ -57,7 +57,7 @@ export type FromThread =
   | { from: 'cancel'; id: number }
   | Answer
 
-export type Answer =
+type Answer =
   | { answer: number; value: unknown }
   | { answer: number; error: { code: ErrorCode; details: Details; reason: string } }
 

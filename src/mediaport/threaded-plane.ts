@@ -47,7 +47,7 @@ interface Happened {
   last: Date
 }
 
-export interface MediaThread extends MediaPlane {
+interface MediaThread extends MediaPlane {
   /** False while a thread that died is not started again yet. */
   isUp(): boolean
   /** How often the main thread was blocked for 2 s and more, and how often the media thread died. */

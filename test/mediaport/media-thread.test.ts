@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import type { Worker } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
-import { HANGUP, KIND, message, SILENCE } from '../../src/audiosocket/frame.ts'
+import { dtmfMessage, HANGUP, SILENCE, uuidMessage } from '../../src/audiosocket/index.ts'
 import {
   type ArrivedLeg,
   type MediaFact,
@@ -55,7 +55,7 @@ async function openThread(rig: Rig) {
   const connect = async () => {
     const socket = await eventually(() => dial(rig, listener.port))
     const id = randomUUID()
-    socket.write(message(KIND.uuid, Buffer.from(id.replaceAll('-', ''), 'hex')))
+    socket.write(uuidMessage(id))
     const leg = await eventually(() => arrived.find(({ uuid }) => uuid === id))
     return { socket, leg }
   }
@@ -105,7 +105,7 @@ test('commands and facts cross, with a synthesised text, a level and a goodbye t
   assert.is(said.ms, said.of)
   assert.ok(said.ms > 60, 'the prompt and three frames of the text')
   assert.ok(media.level() <= 0)
-  socket.write(message(KIND.dtmf, Buffer.from('5')))
+  socket.write(dtmfMessage('5'))
   await fact('key.pressed')
   media.send({ type: 'hangUp' })
   await eventually(() => (bytes().subarray(-3).equals(HANGUP) ? true : undefined))
