@@ -3,7 +3,7 @@ const BUCKET_MS = 0.25
 const BUCKETS = 1024
 
 /** How late frames left, in ms. `max` is exact, the percentiles are the upper edges of 0.25 ms buckets. */
-interface Lateness {
+type Lateness = {
   p50: number
   p99: number
   max: number
@@ -11,7 +11,7 @@ interface Lateness {
 }
 
 /** Number of frames within each limit, and the sum of all latenesses. */
-interface LatenessCounts {
+type LatenessCounts = {
   /** Cumulative counts by limit. */
   within: number[]
   count: number

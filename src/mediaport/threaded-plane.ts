@@ -42,7 +42,7 @@ interface MediaThreadOptions {
 }
 
 /** How often, and when it was last. */
-interface Happened {
+type Happened = {
   count: number
   last: Date
 }
