@@ -2,7 +2,13 @@ import pg from 'pg'
 import { type Db, PgBoss } from 'pg-boss'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import { type Database, openListener, type Transaction, translate } from '../platform/postgres/index.ts'
+import {
+  type Database,
+  openListener,
+  survive,
+  type Transaction,
+  translate,
+} from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import { deadOf, QUEUES } from './queues.ts'
 
@@ -230,6 +236,7 @@ function openFetchPool(database: Database, log: Logger): pg.Pool {
   pool.on('error', (error) =>
     log.debug({ reason: reasonOf(error) }, 'lost an idle connection for fetching jobs'),
   )
+  pool.on('connect', survive)
   return pool
 }
 

@@ -69,10 +69,10 @@ exten => s,1,GotoIf($["\${CHANNEL(endpoint)}" < "${screened}" | "\${AMDSTATUS}" 
     const events = house.events.filter((event) => event.callId === callId)
     const at = (kind: string, attempt: number) =>
       events
-        .find(
-          (event) =>
-            event.kind === kind && (event.data as { attempt?: string }).attempt === `${callId}-${attempt}`,
-        )!
+        .find((event) => {
+          const { attempt: named, attemptId = named } = event.data as Record<string, unknown>
+          return event.kind === kind && attemptId === `${callId}-${attempt}`
+        })!
         .at.getTime()
     const ended = events.filter(({ kind }) => kind === 'attempt.ended')
     assert.equal(
@@ -80,7 +80,7 @@ exten => s,1,GotoIf($["\${CHANNEL(endpoint)}" < "${screened}" | "\${AMDSTATUS}" 
       ['machine', 'machine', 'machine', 'decided'],
     )
     for (const attempt of [1, 2, 3]) {
-      const ms = at('dial', attempt + 1) - at('telephone.answered', attempt)
+      const ms = at('dial', attempt + 1) - at('attempt.answered', attempt)
       assert.ok(ms <= PASSED_ON_MS, `after telephone ${attempt} the next one rings in ${ms} ms`)
     }
     // AMD tells both, and its machine hears nothing
@@ -92,7 +92,7 @@ exten => s,1,GotoIf($["\${CHANNEL(endpoint)}" < "${screened}" | "\${AMDSTATUS}" 
     const [, , third] = ended
     assert.ok(said(third!.seq).every((piece) => NEUTRAL.includes(String(piece))))
     const answered = events.find(
-      ({ kind, data }) => kind === 'telephone.answered' && JSON.stringify(data).includes(`${callId}-3`),
+      ({ kind, data }) => kind === 'attempt.answered' && JSON.stringify(data).includes(`${callId}-3`),
     )
     assert.equal(said(third!.seq), said(answered!.seq))
     for (const number of [first, second, screened]) {

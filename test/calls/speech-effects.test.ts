@@ -42,6 +42,7 @@ async function bothSpeak(
     tenantId: 'default',
     visitor: { name: null, intent: null },
     actor: { getSnapshot: () => ({ context: { unit: null } }) },
+    listening: {},
     legs: new Map([
       ['visitor', legOf('visitor', WORDS)],
       ['resident', legOf('resident', 'pode entrar')],
@@ -105,6 +106,7 @@ test('an intent is kept by the next sentence, and lost by a negation or a correc
     tenantId: 'default',
     visitor: { name: null, intent: null },
     actor: { getSnapshot: () => ({ context: { unit } }) },
+    listening: {},
     legs: new Map([['visitor', leg]]),
     note: () => {},
   } as unknown as LiveCall

@@ -229,8 +229,8 @@ test('a rotation that is interrupted goes on where it was, and both forms are re
   let batches = 0
   const dying = Object.assign(Object.create(both) as Database, {
     transaction: (work: Parameters<Database['transaction']>[0]) => {
-      // the endpoints' tables and the accounts come first, one batch each
-      if (++batches > 5) return Promise.reject(new Error('killed'))
+      // the tables of endpoints, messages and accounts come first, one batch each
+      if (++batches > 7) return Promise.reject(new Error('killed'))
       return both.transaction(work)
     },
   })

@@ -362,7 +362,10 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     answerCheck: 'natural',
     leaveMessage: false,
     afterTalk: 'end',
+    freeWebhooks: 'off',
     plan: [{ kind: 'operator' }],
+    listening: {},
+    texts: {},
     planUnreadable: false,
   })
   refused(await ask('/api/tenants', { body: { id: 'vila', name: 'Again' } }), 409, 'TENANT_TAKEN')
@@ -402,7 +405,10 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     answerCheck: 'key',
     leaveMessage: true,
     afterTalk: 'next',
+    freeWebhooks: 'off',
     plan: null,
+    listening: {},
+    texts: {},
     planUnreadable: false,
   })
   const kept = await admin.ask('/api/tenants/vila', { method: 'PATCH', body: { name: 'Vila Nova' } })
@@ -418,7 +424,10 @@ test('tenants are made, changed and deleted by a key of all of them', async (rig
     answerCheck: 'key',
     leaveMessage: true,
     afterTalk: 'next',
+    freeWebhooks: 'off',
     plan: null,
+    listening: {},
+    texts: {},
     planUnreadable: false,
   })
   assert.equal((await admin.ask('/api/tenants')).body.items.length, 1)

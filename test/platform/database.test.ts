@@ -69,6 +69,16 @@ function message(kind: string, content: Buffer): Buffer {
 }
 
 const READY = message('Z', Buffer.from('I'))
+const LOGGED_IN = message('R', Buffer.alloc(4))
+
+test('outlives a connection that the server ends in the bytes of its login', async (rig) => {
+  const port = await startingServer(rig, (_, socket) => {
+    const fields = Buffer.from('SFATAL\0VFATAL\0C57P01\0Mended\0\0')
+    socket.end(Buffer.concat([LOGGED_IN, READY, message('E', fields)]))
+  })
+  const error = await failure(open({ url: `postgresql://ana@127.0.0.1:${port}/gate` }))
+  assert.is(error.code, 'DATABASE_UNREACHABLE')
+})
 
 /** One row of text columns. */
 function row(columns: Record<string, string>): Buffer {

@@ -224,7 +224,10 @@ inChromium('a key of all tenants creates, changes and deletes them', async (rig)
       answerCheck: 'off',
       leaveMessage: true,
       afterTalk: 'next',
+      freeWebhooks: 'off',
       plan: [{ kind: 'call', attempts: 3 }],
+      listening: {},
+      texts: {},
       planUnreadable: false,
     },
   ])

@@ -480,7 +480,7 @@ inChromium('the head of the page holds at every width, with a message that faile
     const words = locale === 'en-US' ? 'Some messages have failed' : 'Há mensagens que falharam'
     await page.locator(`.wellness.warn[title="${words}"]`).waitFor()
     assert.is(await page.getByText(words).count(), 1, 'it is said once')
-    for (const width of [390, 481, 600, 861, 1024, 1180, 1181, 1280, 1366, 1439, 1440]) {
+    for (const width of [390, 481, 600, 861, 1024, 1180, 1181, 1280, 1300, 1301, 1366, 1440, 1539, 1540]) {
       await page.setViewportSize({ width, height: 900 })
       assert.equal(await page.evaluate(OVERLAPS), [], `${width} px, ${locale}`)
     }

@@ -189,6 +189,7 @@ function createPool(url: string, schema: string, max: number, log: Logger) {
   })
   // the pool replaces a broken idle connection; without a listener the error would end the process
   pool.on('error', (error) => log.warn({ reason: reasonOf(error) }, 'an idle database connection was lost'))
+  pool.on('connect', survive)
   try {
     // pg parses the URL only at the first connection
     targetOf(pool)
@@ -202,6 +203,14 @@ function createPool(url: string, schema: string, max: number, log: Logger) {
     for (const socket of sockets) socket.destroy()
   }
   return { pool, end }
+}
+
+/**
+ * A server may end a connection in the same bytes that finish its login: then the pool listens no more, and whoever gets the
+ * connection does not listen yet. Their next query fails.
+ */
+export function survive(client: pg.ClientBase): void {
+  client.on('error', () => {})
 }
 
 /** Waits only for a server that is still starting; waiting does not help with other errors. */

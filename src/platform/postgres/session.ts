@@ -19,9 +19,10 @@ export async function assertSession(pool: pg.Pool, schema: string): Promise<void
   const ours = await pool.connect()
   let broken: Error | undefined
   // a client without a listener would end the process when its connection breaks
-  ours.on('error', (error) => {
+  const onError = (error: Error) => {
     broken = error
-  })
+  }
+  ours.on('error', onError)
   try {
     const other = new pg.Client({ ...pool.options })
     other.on('error', () => {})
@@ -37,7 +38,7 @@ export async function assertSession(pool: pg.Pool, schema: string): Promise<void
     broken ??= error as Error
     throw error
   } finally {
-    ours.removeAllListeners('error')
+    ours.off('error', onError)
     ours.release(broken)
   }
 }
