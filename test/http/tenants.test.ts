@@ -38,7 +38,11 @@ async function belongings(database: Database, tenantId: string): Promise<unknown
   for (const [table, owner] of Object.entries(tables)) {
     rows.push(
       table,
-      await database.query(`select * from ${table} where ${owner} = $1 order by 1`, [tenantId]),
+      // the service notes by itself what became of a command
+      await database.query(
+        `select to_jsonb(it) - '{watched,failed_at,audit}'::text[] as row from ${table} it where ${owner} = $1 order by 1`,
+        [tenantId],
+      ),
     )
   }
   rows.push(
