@@ -189,7 +189,7 @@ function Tenant({ tenant, close }) {
         <p class="help">${tr('Faladas pela voz do serviço (TTS). Em branco, vale a frase de sempre.', "Spoken by the service's voice (TTS). Left empty, the usual sentence is said.")}</p>
         ${OWN_TEXTS.map(
           ([id, label]) =>
-            html`<${Field} key=${id} label=${label()} value=${form.texts[id] ?? ''} maxlength="300" disabled=${fixed} wrong=${wrong[`texts.${id}`]} set=${(/** @type {string} */ text) => change({ texts: withText(form.texts, id, text) }, [`texts.${id}`])} />`,
+            html`<${Field} key=${id} label=${label()} value=${form.texts[id] ?? ''} maxlength="300" disabled=${fixed} wrong=${wrong[`texts.${id}`]} expects=${tr('Uma frase de até 300 caracteres.', 'A sentence of up to 300 characters.')} set=${(/** @type {string} */ text) => change({ texts: withText(form.texts, id, text) }, [`texts.${id}`])} />`,
         )}
       </details>
       <${Plan} title=${tr('Como as unidades são chamadas', 'How units are reached')} plan=${form.plan} likeAbove=${tr('Como no serviço', "Same as the service's")} able=${able} fixed=${fixed} wrong=${wrong} set=${(plan, places) => change({ plan }, places)} />
