@@ -253,6 +253,22 @@ export const REASONS = {
     'A tentativa foi abandonada antes da resposta de {host}.',
     'The attempt was cancelled before {host} answered.',
   ],
+  FREE_WEBHOOKS_OFF: [
+    'O condomínio {tenant} só pode enviar webhooks aos seus destinos.',
+    'Tenant {tenant} may send webhooks to its endpoints only.',
+  ],
+  FREE_WEBHOOK_HOST: [
+    '{host} só recebe webhooks de quem é dono dele.',
+    '{host} takes no webhooks other than those of its owner.',
+  ],
+  HEADER_REFUSED: [
+    'O cabeçalho {header} não pode ser enviado: {reason}',
+    'The header {header} cannot be sent: {reason}',
+  ],
+  MEDIA_REFUSED: [
+    'O arquivo ({kind}) de {host} não pode ser enviado: {reason}',
+    'The {kind} of {host} cannot be sent: {reason}',
+  ],
   ENDPOINT_UNKNOWN: ['O destino {endpoint} não existe.', 'There is no endpoint {endpoint}.'],
   ENDPOINT_DISABLED: [
     'O destino {endpoint} está desativado: {reason}',
