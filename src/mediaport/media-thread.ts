@@ -25,7 +25,7 @@ const log = pino(
 
 /** The transcriber of the main thread. */
 const transcriber: Pick<Transcriber, 'provider' | 'open'> = {
-  provider: start.transcribes ? 'vosk' : 'none',
+  provider: start.transcriber,
   open({ signal, ...request }) {
     const id = ++lastTranscription
     let piece = new Int16Array(PIECE_SAMPLES)

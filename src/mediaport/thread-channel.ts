@@ -2,6 +2,7 @@ import type { MessagePort, Transferable, Worker } from 'node:worker_threads'
 import type { AudioSocketPort } from '../audiosocket/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { asPorteiroError, type Details, type ErrorCode, fail, reasonOf } from '../platform/errors.ts'
+import type { Transcriber } from '../speech/index.ts'
 import type { SharedSounds } from './media-assets.ts'
 import type { MediaPlaneCounts, MediaPlaneSettings } from './media-plane.ts'
 import type { ArrivedLeg, MediaCommand, MediaFact, SpeechThresholds } from './port.ts'
@@ -12,8 +13,8 @@ export interface ThreadStart {
   sounds: SharedSounds
   /** Folder of the recordings. */
   recordings: string
-  /** Whether speech is transcribed. */
-  transcribes: boolean
+  /** The provider of the main thread's transcriber. */
+  transcriber: Transcriber['provider']
   /** Memory of the record of late frames; a thread that is started again goes on with it. */
   lateness: SharedArrayBuffer
   /** Of each leg, at `leg % LEVELS`, dBFS of the last 100 ms. */

@@ -101,7 +101,7 @@ class ThreadedPlane implements MediaThread {
       settings,
       sounds,
       recordings,
-      transcribes: transcriber.provider !== 'none',
+      transcriber: transcriber.provider,
       lateness: this.memory,
       levels: this.levels,
       firstLeg: this.firstLeg,

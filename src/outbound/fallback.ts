@@ -97,7 +97,8 @@ export function createFallback(options: FallbackOptions) {
       const final = failure.final || message.maxRetries === 0
       return { kind: 'refused', ...common, code, reason, details, status, final }
     })
-    log.warn(
+    // with the database there, somebody asked for it
+    log[stored ? 'debug' : 'warn'](
       { message_id: fresh.id, tenant: fresh.tenantId, channel: fresh.channel, result: entry.kind },
       'a message was sent past the queue',
     )
