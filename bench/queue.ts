@@ -129,7 +129,7 @@ async function drain(
 
 /** Each round begins with empty tables. */
 async function clean(database: Database, raw: PgBoss): Promise<void> {
-  await database.query('truncate messages, message_attempts')
+  await database.query('truncate messages, message_attempts cascade')
   await database.query(`delete from ${bossSchema(database)}.job where state = 'completed'`)
   await raw.deleteAllJobs('tuned')
 }
