@@ -6,8 +6,9 @@ import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Secrets } from '../platform/secrets.ts'
 import type { MessageQueue } from '../queue/index.ts'
 import type { Accounts } from './accounts.ts'
+import { linkedMedia } from './channels/media.ts'
 import { cloudMessage } from './cloud.ts'
-import { headerRefusal, webhookUrl } from './forms.ts'
+import { type EventType, headerRefusal, webhookUrl } from './forms.ts'
 import { type FreeWebhooks, isFree } from './free-webhooks.ts'
 import { CHANNELS, type Channel, type Message, type NewMessage, OWN_ENDPOINT, PRIORITY } from './message.ts'
 import type { EndpointTargets } from './sql/endpoints.ts'
@@ -195,7 +196,7 @@ export function prepare(
     expiresAt: expiresAt ?? null,
     idempotencyKey: idempotencyKey ?? null,
     callId: callId ?? null,
-    queue: queueOf(given.channel),
+    queue: queueOf(given),
     createdAt: new Date(now),
     ...(headers && { headers: sealHeaders(secrets, id, headers) }),
   }
@@ -262,9 +263,28 @@ function jsonOf(body: object): string | undefined {
   }
 }
 
-/** Webhooks have their own queue: their receivers are many and often slow. */
-function queueOf(channel: NewMessage['channel']): MessageQueue {
-  return channel === 'webhook' ? 'webhook' : 'outgoing'
+/** Events that somebody must see to. */
+const NOTICES: readonly unknown[] = [
+  'gate.failed',
+  'endpoint.paused',
+  'endpoint.disabled',
+] satisfies EventType[]
+
+/**
+ * Webhooks have a queue of their own, because their receivers are many and often slow. So have notices to operators, which must not
+ * wait behind them, and files, which take long to send.
+ */
+function queueOf({ channel, body }: Pick<NewMessage, 'channel' | 'body'>): MessageQueue {
+  if (channel === 'webhook')
+    return NOTICES.includes((body as { type?: unknown }).type) ? 'notification' : 'webhook'
+  return channel === 'whatsapp' && hasFile(body) ? 'media' : 'outgoing'
+}
+
+/** A recording of a call, or a file behind a link. */
+function hasFile(body: object): boolean {
+  const { success, data } = whatsappContent.safeParse(body)
+  if (!success) return false
+  return data.type === 'audio' || (data.type === 'cloud' && linkedMedia(data.message) !== undefined)
 }
 
 type Issue = z.core.$ZodRawIssue

@@ -7,6 +7,7 @@ import {
   deadOf,
   type JobHandler,
   MESSAGE_QUEUES,
+  type MessageQueue,
   openQueue,
   type QueueName,
   typedJob,
@@ -56,7 +57,7 @@ export interface OutboundOptions {
 }
 
 export interface NewJobRequest {
-  queue: Exclude<QueueName, 'outgoing' | 'webhook'>
+  queue: Exclude<QueueName, MessageQueue>
   /** Names the handler. */
   type: string
   /** With a `tenantId`, tenants share fairly. */

@@ -20,6 +20,8 @@ import { createRateLimits, type Rates } from './rate-limit.ts'
 const GENERAL: PollerLimits = { batch: 100, pollMs: 500, inFlight: 800, total: 256, perGroup: 16 }
 /** Critical messages are few and must never wait for a place. */
 const RESERVED: PollerLimits = { batch: 20, pollMs: 500, inFlight: 200, total: 64, perGroup: 8 }
+/** Files are held in memory while they are sent, and must not take the places of texts. */
+const MEDIA: PollerLimits = { batch: 20, pollMs: 500, inFlight: 64, total: 16, perGroup: 4 }
 const JOBS: PollerLimits = { batch: 50, pollMs: 1000, inFlight: 200, total: 32, perGroup: 8 }
 
 export interface WorkerOptions {
@@ -78,7 +80,10 @@ export function createWorker(options: WorkerOptions): Worker {
       isMessageQueue(name)
         ? [
             // a critical message among the others would have to wait whenever all places are taken
-            { name, runner: executor, limits: GENERAL, pauseFilter, maxPriority: PRIORITY.critical - 1 },
+            {
+              ...{ name, runner: executor, limits: name === 'media' ? MEDIA : GENERAL, pauseFilter },
+              maxPriority: PRIORITY.critical - 1,
+            },
             { name, runner: executor, limits: RESERVED, minPriority: PRIORITY.critical },
           ]
         : [{ name, runner: jobRunner, limits: JOBS }],

@@ -10,7 +10,12 @@ export const QUEUES = [
 export type QueueName = (typeof QUEUES)[number]
 
 /** Queues whose jobs are messages; the jobs of the others name their handler by type. */
-export const MESSAGE_QUEUES = ['outgoing', 'webhook'] as const satisfies readonly QueueName[]
+export const MESSAGE_QUEUES = [
+  'outgoing',
+  'webhook',
+  'media',
+  'notification',
+] as const satisfies readonly QueueName[]
 export type MessageQueue = (typeof MESSAGE_QUEUES)[number]
 
 export const deadOf = (queue: QueueName) => `${queue}.dead` as const

@@ -14,7 +14,7 @@ test('without a worker, jobs and messages are counted and remarked on', async (r
   const post = () => outbound.enqueueJob({ queue: 'incoming', type: 'handle_posts', data: {} })
   for (let number = 0; number < 3; number++) await post()
   await outbound.enqueueJob({
-    queue: 'notification',
+    queue: 'webhook.status.failed',
     type: 'x',
     data: {},
     startAfter: new Date(Date.now() + 3_600_000),
@@ -27,7 +27,7 @@ test('without a worker, jobs and messages are counted and remarked on', async (r
     [
       ['incoming', 3, 0],
       ['webhook', 1, 0],
-      ['notification', 1, 0],
+      ['webhook.status.failed', 1, 0],
     ],
   )
   assert.is((await outbound.stats('default')).size, 1, 'jobs are of no tenant')
@@ -35,8 +35,8 @@ test('without a worker, jobs and messages are counted and remarked on', async (r
     (await countDepths(database)).map(({ queue, status, count }) => [queue, status, count]).sort(),
     [
       ['incoming', 'pending', 3],
-      ['notification', 'retrying', 1],
       ['webhook', 'pending', 1],
+      ['webhook.status.failed', 'retrying', 1],
     ],
   )
   assert.equal(await readBacklog(database), { unserved: 5 })

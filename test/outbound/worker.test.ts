@@ -324,9 +324,38 @@ test('send_message makes a message of a job', async (rig) => {
   const seen = watch(outbound)
   startWorker(rig, outbound, [scriptedChannel('webhook')])
   const expiresAt = new Date(Date.now() + 60_000).toISOString()
-  await outbound.enqueueJob({ queue: 'notification', type: 'send_message', data: { ...hello(), expiresAt } })
+  await outbound.enqueueJob({ queue: 'incoming', type: 'send_message', data: { ...hello(), expiresAt } })
   const { messageId } = await seen.until((facts) => facts.find(({ status }) => status === 'sent'))
   assert.equal((await outbound.get(messageId)).expiresAt, new Date(expiresAt))
+})
+
+test('files and notices to operators have queues of their own', async (rig) => {
+  const outbound = await openOutbound(rig, { retryLimit: 0 })
+  const seen = watch(outbound)
+  const whatsapp = (body: Record<string, unknown>) =>
+    hello({ channel: 'whatsapp', to: '+5511999990000', body })
+  const cloud = (type: string, part: object) => ({ type: 'cloud', message: { type, [type]: part } })
+  const notice = (type: string) => hello({ body: { type, timestamp: new Date().toISOString(), data: {} } })
+  const link = 'https://example.com/a.png'
+  const given = [
+    ['media', whatsapp({ type: 'audio', callId: randomUUID(), recording: 'identity' })],
+    ['media', whatsapp(cloud('image', { link }))],
+    ['outgoing', whatsapp(cloud('image', { id: '7' }))],
+    ['outgoing', whatsapp({ type: 'text', text: link })],
+    ['notification', notice('gate.failed')],
+    ['notification', notice('endpoint.paused')],
+    ['webhook', notice('call.ended')],
+  ] as const
+  const ids = await Promise.all(given.map(async ([, message]) => (await outbound.enqueue(message)).id))
+  const rows = await Promise.all(ids.map((id) => outbound.get(id)))
+  assert.equal(
+    rows.map(({ queue }) => queue),
+    given.map(([queue]) => queue),
+  )
+  const { queues } = await outbound.stats('default')
+  assert.is(queues.find(({ name }) => name === 'media')!.size, 2)
+  startWorker(rig, outbound, [scriptedChannel('whatsapp'), scriptedChannel('webhook')])
+  for (const id of ids) await seen.reaches(id, 'sent')
 })
 
 /** An HTTP peer that keeps what it was posted. */
