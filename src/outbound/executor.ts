@@ -3,6 +3,7 @@ import { DeliveryError, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 import { retryUntilUp } from '../platform/retry.ts'
+import { onTimeout } from '../platform/time.ts'
 import type { Job, Queue, Runner, Task, TaskEnd } from '../queue/index.ts'
 import type { AttemptLog } from './attempt-log.ts'
 import type { Completer } from './completer.ts'
@@ -290,9 +291,8 @@ export interface LimitedAttempt {
 export function limitAttempt({ message, number, controller, now, timeoutMs }: LimitOptions): LimitedAttempt {
   const { signal } = controller
   const left = message.expiresAt ? message.expiresAt.getTime() - now : Infinity
-  const timer = setTimeout(
-    () => controller.abort(left < timeoutMs ? 'expired' : 'timeout'),
-    Math.min(timeoutMs, left),
+  const cancelTimer = onTimeout(Math.min(timeoutMs, left), () =>
+    controller.abort(left < timeoutMs ? 'expired' : 'timeout'),
   )
   const unresponsive = Promise.withResolvers<never>()
   // nobody may wait for it
@@ -316,7 +316,7 @@ export function limitAttempt({ message, number, controller, now, timeoutMs }: Li
         const isKnown = error instanceof DeliveryError || !aborted
         return { ok: false, error: isKnown ? error : timedOut(timeoutMs), aborted }
       } finally {
-        clearTimeout(timer)
+        cancelTimer()
         clearTimeout(abortTimer)
         signal.removeEventListener('abort', onAbort)
       }

@@ -37,12 +37,31 @@ export function afterArrivals(lateMs: number, run: () => void): void {
   else run()
 }
 
+/**
+ * Calls `run` after `ms`; after a standstill of this process, what has arrived meanwhile is handled first. Returns the function that
+ * cancels it.
+ */
+export function onTimeout(ms: number, run: () => void): () => void {
+  const due = performance.now() + ms
+  let isCancelled = false
+  const timer = setTimeout(
+    () =>
+      afterArrivals(performance.now() - due, () => {
+        if (!isCancelled) run()
+      }),
+    ms,
+  )
+  return () => {
+    isCancelled = true
+    clearTimeout(timer)
+  }
+}
+
 /** The result of `work`, or undefined if it takes longer than `ms`. `work` is not cancelled then. */
 export async function withTimeout<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const due = performance.now() + ms
+  let cancel: (() => void) | undefined
   const expired = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => afterArrivals(performance.now() - due, () => resolve(undefined)), ms)
+    cancel = onTimeout(ms, () => resolve(undefined))
   })
-  return Promise.race([work, expired]).finally(() => clearTimeout(timer))
+  return Promise.race([work, expired]).finally(cancel)
 }

@@ -1,4 +1,5 @@
 import { Agent, buildConnector } from 'undici'
+import { onTimeout } from '../time.ts'
 import { drain, take, takeBytes } from './body.ts'
 import { createEgressGuard, type EgressGuard } from './egress-guard.ts'
 import { classify } from './failure.ts'
@@ -104,10 +105,10 @@ export function createHttpClient({
     const ending = new AbortController()
     let expired = false
     const stop = () => ending.abort()
-    const timer = setTimeout(() => {
+    const cancelTimer = onTimeout(timeoutMs, () => {
       expired = true
       stop()
-    }, timeoutMs)
+    })
     signal?.addEventListener('abort', stop, { once: true })
     if (signal?.aborted) stop()
     let { trusted = false } = options
@@ -133,7 +134,7 @@ export function createHttpClient({
         cancelled: signal?.aborted ?? false,
       })
     } finally {
-      clearTimeout(timer)
+      cancelTimer()
       signal?.removeEventListener('abort', stop)
     }
   }
