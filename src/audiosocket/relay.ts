@@ -22,6 +22,8 @@ export interface RelayOptions {
   port: number
   /** Limit in ms for that node to accept. */
   connectMs: number
+  /** Called with the connection's new listener when that node has accepted: what a held leg did meanwhile goes there too. */
+  onOpen?: ((listener: ConnectionListener) => void) | undefined
   /** Time in ms for a side to close after the hangup. */
   graceMs?: number
   /** A node that sends nothing for this many ms is considered lost; detection takes up to twice as long. */
@@ -61,6 +63,7 @@ class LegRelay implements Relay, ConnectionListener {
   readonly host: string
   readonly port: number
   readonly graceMs: number
+  readonly onOpen: RelayOptions['onOpen']
   readonly opened: Promise<void>
   readonly done: Promise<RelayEnd>
   ending: Pick<RelayEnd, 'by' | 'error'> | undefined = undefined
@@ -76,6 +79,7 @@ class LegRelay implements Relay, ConnectionListener {
     this.host = host
     this.port = port
     this.graceMs = graceMs
+    this.onOpen = options.onOpen
     const opened = Promise.withResolvers<void>()
     const done = Promise.withResolvers<RelayEnd>()
     this.opened = opened.promise
@@ -129,8 +133,9 @@ class LegRelay implements Relay, ConnectionListener {
     }
     // after a stall of this process, pending input is read first
     this.watch = setInterval(() => setImmediate(judge), silentMs)
-    // only now: a phone without a listener was not read, so its audio waited in the kernel; a held one's sound and keys are lost
+    // only now: a phone without a listener was not read, so its audio waited in the kernel; a held one's sound is lost
     connection.attach(this)
+    this.onOpen?.(this)
     void connection.closed.then(() => {
       // closed by this node, or gone() would have been called
       this.finish('us')

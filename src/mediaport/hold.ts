@@ -15,7 +15,7 @@ interface HoldOptions {
 
 /**
  * Holds a leg whose call is not known yet. The returned function ends that; it passes what the leg did meanwhile, keys and its
- * end, to the leg's next listener. Without one, as for a leg that is relayed, keys are lost.
+ * end, to the leg's next listener.
  */
 export function holdLeg(connection: Connection, { prompts, tones }: HoldOptions) {
   const keys: string[] = []

@@ -104,7 +104,12 @@ export function createMediaPort(options: MediaPortOptions) {
       if (said === undefined) rejections.reject(connected.get(leg)?.connection ?? take(leg))
       else rejections.rejectWithPrompt(take(leg), said)
     },
-    relay: (leg, address) => relays.carry(take(leg), address),
+    relay(leg, address) {
+      // it is held until the other node has accepted
+      const release = held.get(leg)
+      held.delete(leg)
+      relays.carry(take(leg), address, release)
+    },
     async finishRecordings(callId) {
       const finishing = finishLegRecordings(join(assets.recordings, callId)).catch((error) =>
         log.warn(

@@ -1,8 +1,11 @@
-import { type Connection, type Relay, relay } from '../audiosocket/index.ts'
+import { type Connection, type ConnectionListener, type Relay, relay } from '../audiosocket/index.ts'
 import type { Logger } from '../platform/log.ts'
 
 /** Maximum ms for the other node to accept; Asterisk drops a silent leg after two seconds. */
 const CONNECT_MS = 1000
+
+/** What the leg did while it was held goes to the next listener. */
+type Release = (next?: ConnectionListener) => void
 
 interface RelaysOptions {
   /** ms between 0x00 and closing the sockets ourselves. */
@@ -17,15 +20,16 @@ export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) 
   const open = new Set<Relay>()
   let closed = false
 
-  const carry = async (connection: Connection, address: string) => {
+  const carry = async (connection: Connection, address: string, release?: Release) => {
     const { host, port } = partsOf(address)
     const facts = { call_id: connection.id, leg: connection.role, address }
-    const carried = relay({ connection, host, port, connectMs: CONNECT_MS, graceMs })
+    const carried = relay({ connection, host, port, connectMs: CONNECT_MS, onOpen: release, graceMs })
     open.add(carried)
     try {
       await carried.opened
     } catch (error) {
       open.delete(carried)
+      release?.()
       log.warn(
         { ...facts, code: 'RELAY_FAILED', err: error },
         'a leg could not be relayed to the node of its call',
@@ -41,9 +45,9 @@ export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) 
   }
 
   return {
-    /** `address`: host:port of the other node for residents' legs. */
-    carry(connection: Connection, address: string): void {
-      void carry(connection, address)
+    /** `address`: host:port of the other node for residents' legs. `release` ends the hold of a held leg. */
+    carry(connection: Connection, address: string, release?: Release): void {
+      void carry(connection, address, release)
     },
     /** Resolves when the last relay has ended. */
     async drained(): Promise<void> {

@@ -64,6 +64,11 @@ export async function openRawOwner(t: Rig) {
   return { port: (server.address() as { port: number }).port, sockets, asked }
 }
 
+/** The keys among these messages. */
+export function keysIn(asked: readonly Buffer[]): string[] {
+  return asked.flatMap((one) => (one[0] === KIND.dtmf ? [one.toString('latin1', 3)] : []))
+}
+
 /** What is written to sockets of this local port, until the test ends. */
 export function watchWrites(t: Rig, port: number): Buffer[] {
   const writes: Buffer[] = []

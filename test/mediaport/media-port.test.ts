@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { readWav } from '../../src/media/index.ts'
 import { PACKAGE_ROOT } from '../../src/platform/package.ts'
+import { keysIn, openRawOwner } from '../audiosocket/relay-way.ts'
 import { openPort } from '../rig/media-port-rig.ts'
 import { silence } from '../rig/media-stream.ts'
 import { utterances } from '../rig/noisy-speech.ts'
@@ -39,6 +40,21 @@ test("an utterance that cannot be said fails with its command's number and a cod
   visitor.open().send({ type: 'say', id: 1, pieces: ['no-such-prompt'] })
   const { id, code } = await visitor.fact('failed')
   assert.equal([id, code], [1, 'PROMPT_MISSING'])
+})
+
+test('what a resident pressed while their leg was held goes with it to the node of the call', async (rig) => {
+  const owner = await openRawOwner(rig)
+  const { arrive, port } = await openPort(rig)
+  const resident = arrive('resident')
+  port.hold(resident.arrived.leg, 'pt-BR')
+  resident.press('1')
+  port.relay(resident.arrived.leg, `127.0.0.1:${owner.port}`)
+  resident.press('2')
+  const keys = await eventually(() => {
+    const pressed = keysIn(owner.asked)
+    return pressed.length === 2 ? pressed : undefined
+  })
+  assert.equal(keys, ['1', '2'])
 })
 
 test('own words are a file, else a text, else the prompt that they replace', async (rig) => {
