@@ -14,6 +14,7 @@ import type { WebhookContent, WhatsAppContent } from './new-message.ts'
 import type { Outbound } from './outbound.ts'
 import { createOutbox } from './outbox.ts'
 import { endpointsFor } from './sql/endpoints.ts'
+import { findByKeys } from './sql/messages.ts'
 
 /** ms after which a note about a visit is useless. */
 const NOTE_MS = 60 * 60 * 1000
@@ -53,11 +54,17 @@ export interface CallEventMessagesOptions {
   now?: () => number
 }
 
+interface Way {
+  transaction?: Transaction
+  /** It was most likely enqueued before, by the process of the call. */
+  isAgain?: boolean
+}
+
 /** One message, or several, that a call event leads to. `facts` are for the log. */
 interface Owed {
   facts: object
   /** Enqueues it, as a part of the transaction if there is one. */
-  run: (transaction?: Transaction) => Promise<void>
+  run: (way?: Way) => Promise<void>
 }
 
 /** Where a call event happened, as the journal has it. */
@@ -112,17 +119,22 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
   ): Owed => {
     const { key, ...rest } = extra
     const facts = { tenant: tenantId, event: content.type, ...(rest.callId && { call_id: rest.callId }) }
-    const run = async (transaction?: Transaction) => {
+    const run = async ({ transaction, isAgain }: Way = {}) => {
       if (rest.expiresAt && rest.expiresAt.getTime() <= now()) return
       const endpoints = await endpointsFor(transaction ?? database, tenantId, content.type)
       const all = [...endpoints, ...(ownEndpoint ? [OWN_ENDPOINT] : [])].filter((id) => id !== except)
+      const keyed = all.map((to) => ({ tenantId, to, idempotencyKey: `${key}:${to}` }))
+      const before = isAgain ? await findByKeys(database, keyed) : []
+      const known = new Set(before.map(({ idempotencyKey }) => idempotencyKey))
       await Promise.all(
-        all.map((to) =>
-          outbound.enqueue(
-            { tenantId, channel: 'webhook', to, body: content, idempotencyKey: `${key}:${to}`, ...rest },
-            { ...(transaction && { transaction }) },
+        keyed
+          .filter(({ idempotencyKey }) => !known.has(idempotencyKey))
+          .map((one) =>
+            outbound.enqueue(
+              { ...one, channel: 'webhook', body: content, ...rest },
+              { ...(transaction && { transaction }) },
+            ),
           ),
-        ),
       )
     }
     return { facts, run }
@@ -211,7 +223,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
 
   const republish = async (event: EventRow): Promise<void> => {
     for (const { facts, run } of owedBy(event)) {
-      await run().catch((error) => {
+      await run({ isAgain: true }).catch((error) => {
         if (isDatabaseAway(error)) throw error
         const { code } = asPorteiroError(error)
         log.error({ ...facts, code, reason: reasonOf(error) }, 'cannot send an event')
@@ -232,7 +244,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
     ): Promise<void> {
       const event = { callId, at: new Date(at) }
       const data = { tenant, gate, unit, verdict, by, via, beginning }
-      await callEvent('call.decided', event, data).run(transaction)
+      await callEvent('call.decided', event, data).run({ transaction })
     },
     /** Writes `gate.failed`: a command has opened nothing. `callId` null: it was opened by hand. */
     async writeGateFailed(
@@ -254,7 +266,7 @@ export function createCallEventMessages(options: CallEventMessagesOptions) {
         },
       }
       const extra = { key: `gate.failed:${id}`, priority: PRIORITY.critical }
-      await webhook(tenant, content, { ...extra, ...(callId !== null && { callId }) }).run(transaction)
+      await webhook(tenant, content, { ...extra, ...(callId !== null && { callId }) }).run({ transaction })
     },
     /**
      * Publishes `resident.wanted`: an outside dialler must ring, with the call's id as the leg's UUID. It expires with

@@ -298,4 +298,32 @@ test('what a killed process did not enqueue is derived again from the journal, a
   })
 })
 
+test('what the process of the call has enqueued is not enqueued again', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const { endpoint } = await createEndpoint(database, TENANT, { url: 'https://all.example/' })
+  const [sent, owed] = [randomUUID(), randomUUID()]
+  await database.query(
+    `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status, max_retries,
+       retry_delay_ms, queue, idempotency_key)
+     values ($1, $1, $2, 'default', 'webhook', $3, '{}', 5, 'pending', 1, 1, 'webhook', $4)`,
+    [randomUUID(), TENANT, endpoint.id, `call.started:${sent}:${endpoint.id}`],
+  )
+  const started = (callId: string): EventRow => ({
+    ...{ callId, seq: 0, at: new Date(), kind: 'started', leg: null },
+    data: { tenant: TENANT, gate: null },
+  })
+  await writeBatch(database, { calls: [], events: [sent, owed].map(started) })
+  const { messages } = openCallEvents(rig, database, { sweeps: true, everyMs: 20 })
+  await eventually(async () => {
+    const [row] = await database.query<{ done: boolean }>(
+      'select after_id = (select max(id) from call_events) as done from call_event_cursor',
+    )
+    return row!.done || undefined
+  })
+  assert.equal(
+    messages.map(({ callId }) => callId),
+    [owed],
+  )
+})
+
 test.run()
