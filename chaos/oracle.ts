@@ -70,6 +70,8 @@ export function judge(records: readonly ChaosRecord[], books: readonly Book[]): 
         row?.decision?.verdict === 'authorized' && !(answeredAt(call) < at - ANSWER_MS) && failed.has(call)
       )
     if (prompt.endsWith('-denied')) return row?.decision?.verdict === 'denied' && gateOpened === undefined
+    // of a line that ended before somebody else decided
+    if (prompt === 'farewell-resident-undecided' && row?.decision && at < row.decision.at) return true
     return row?.decision?.verdict !== 'authorized' && gateOpened === undefined
   }
   const untrue = (those: readonly (VisitRecord | ResidentRecord)[], who: string) =>

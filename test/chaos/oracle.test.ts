@@ -72,6 +72,13 @@ function broken(records: readonly ChaosRecord[], books: readonly Book[] = [book]
 
 test('a run in which all is as it shall be breaks no rule', () => {
   assert.equal(broken([visit, command, resident('farewell-resident-authorized'), ...webhooks]), [])
+  // of a line that ended undecided, before another one was asked
+  const early: ChaosRecord = {
+    kind: 'resident',
+    call: CALL,
+    moments: [moment(DECIDED - 1, 'hearing', 'farewell-resident-undecided')],
+  }
+  assert.equal(broken([visit, command, early, ...webhooks]), [])
 })
 
 test('each rule is broken by what it forbids', () => {
@@ -107,6 +114,10 @@ test('each rule is broken by what it forbids', () => {
       ],
     ],
     ['residents who heard something untrue', [resident('farewell-resident-authorized'), ...webhooks]],
+    [
+      'residents who heard something untrue',
+      [visit, command, resident('farewell-resident-undecided'), ...webhooks],
+    ],
     [
       'decisions that the API answered 200 to, and the books do not have',
       [{ kind: 'api', call: CALL, verdict: 'authorized', at: DECIDED }, ...webhooks],
