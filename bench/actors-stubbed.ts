@@ -2,6 +2,7 @@ import { createActor, type EventObject, fromCallback, fromPromise } from 'xstate
 import {
   type ContactStep,
   type Deadline,
+  type Decision,
   type GateAnswer,
   type LegEvent,
   type LegRef,
@@ -58,7 +59,7 @@ const machine = provideCall({
   tone: lasting(),
   bridge: lasting(),
   sayBoth: fromPromise(async () => ({ beganAt: 0 })),
-  commitDecision: fromPromise(async () => {}),
+  commitDecision: fromPromise(async (): Promise<Decision | null> => null),
   openGate: fromPromise<GateAnswer, { callId: string }>(async () => 'opened'),
 })
 

@@ -511,6 +511,12 @@ export const callMachine = setup({
       on: {
         'call.restored': { actions: [RESTORE_LEGS, sendTo('concluding', ({ event }) => event)] },
         'gate.answered': { actions: assign({ gate: ({ event }) => event.answer }) },
+        'decision.stood': {
+          actions: assign(({ event: { decision } }) => ({
+            decision,
+            ending: { outcome: decision.verdict, reason: null },
+          })),
+        },
         'legs.hangUp': { actions: { type: 'tellLegs', params: 'leg.hangUp' } },
         'visitor.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },
         'resident.forced': { actions: sendTo('concluding', { type: 'leg.forced' }) },

@@ -1,4 +1,4 @@
-import { assign, sendParent, setup } from 'xstate'
+import { assign, enqueueActions, sendParent, setup } from 'xstate'
 import { clockOf } from './clock.ts'
 import { deadline, inMs } from './deadline.ts'
 import { type Decision, type Ending, type GateAnswer, goodbye } from './outcome.ts'
@@ -9,6 +9,10 @@ import { say, sayBoth } from './speech.ts'
 const GATE_MS = 2000
 /** ms of silence before a visitor hears that it takes a moment. */
 const SILENCE_MS = 600
+const FOLLOW_FIRST = {
+  type: 'followFirst',
+  params: ({ event }: { event: { output: Decision | null } }) => event.output,
+} as const
 const GATE_SILENT = [{ type: 'hearGate', params: 'failed' }, 'tellGate'] as const
 
 export interface ConcludingInput {
@@ -33,7 +37,11 @@ export type ConcludingEvent =
   | { type: 'call.restored' }
 
 /** What this machine tells its call. */
-export type ConcludingCommand = { type: 'legs.hangUp' } | { type: 'gate.answered'; answer: GateAnswer }
+export type ConcludingCommand =
+  | { type: 'legs.hangUp' }
+  | { type: 'gate.answered'; answer: GateAnswer }
+  /** Another decision about this visit was kept before, by a process that was killed: that one stands. */
+  | { type: 'decision.stood'; decision: Decision }
 
 /**
  * The end of a call: a decision is durable before anybody hears of it, and the gate has answered before the visitor hears that it
@@ -50,13 +58,21 @@ export const concludingMachine = setup({
     say,
     sayBoth,
     deadline,
-    /** Resolves when the decision and all that follows from it are durable. */
-    commitDecision: port<void, { callId: string }>('commitDecision'),
+    /**
+     * Resolves when the decision and all that follows from it are durable; with the decision that stands, where another one was kept
+     * before.
+     */
+    commitDecision: port<Decision | null, { callId: string }>('commitDecision'),
     /** Tells the gate, and resolves with its answer. */
     openGate: port<GateAnswer, { callId: string }>('openGate'),
   },
   actions: {
     hangUpLegs: sendParent((): ConcludingCommand => ({ type: 'legs.hangUp' })),
+    followFirst: enqueueActions(({ enqueue }, first: Decision | null) => {
+      if (!first) return
+      enqueue.assign({ decision: first, ending: { outcome: first.verdict, reason: null } })
+      enqueue.sendParent({ type: 'decision.stood', decision: first } satisfies ConcludingCommand)
+    }),
     hearGate: assign((_, gate: GateAnswer) => ({ gate })),
     tellGate: sendParent(
       ({ context }): ConcludingCommand => ({ type: 'gate.answered', answer: context.gate! }),
@@ -65,6 +81,8 @@ export const concludingMachine = setup({
   guards: {
     isDecided: ({ context }) => context.decision !== null,
     isAuthorized: ({ context }) => context.decision?.verdict === 'authorized',
+    standsAuthorized: ({ context }, first: Decision | null) =>
+      (first ?? context.decision)?.verdict === 'authorized',
   },
 }).createMachine({
   id: 'concluding',
@@ -78,7 +96,14 @@ export const concludingMachine = setup({
         src: 'commitDecision',
         id: 'commitDecision',
         input: ({ context: { callId } }) => ({ callId }),
-        onDone: [{ guard: 'isAuthorized', target: 'opening' }, { target: 'farewell' }],
+        onDone: [
+          {
+            guard: { type: 'standsAuthorized', params: ({ event }) => event.output },
+            target: 'opening',
+            actions: FOLLOW_FIRST,
+          },
+          { target: 'farewell', actions: FOLLOW_FIRST },
+        ],
         // a gate that nobody may be told of stays closed
         onError: [
           { guard: 'isAuthorized', target: 'farewell', actions: GATE_SILENT },

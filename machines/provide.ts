@@ -7,7 +7,7 @@ import { contactMachine } from './contact.ts'
 import type { Deadline } from './deadline.ts'
 import { type LegEvent, type LegRef, legMachine } from './leg.ts'
 import { listeningMachine } from './listening.ts'
-import type { GateAnswer } from './outcome.ts'
+import type { Decision, GateAnswer } from './outcome.ts'
 import { type Greeting, provingMachine, type ScreeningFact } from './proving.ts'
 import { questionMachine } from './question.ts'
 import { reassuringMachine } from './reassuring.ts'
@@ -48,7 +48,7 @@ export interface CallPorts {
   hear: CallbackActorLogic<EventObject, LegRef, LegEvent>
   hangUp: PromiseActorLogic<void, LegRef>
   release: PromiseActorLogic<void, LegRef>
-  commitDecision: PromiseActorLogic<void, { callId: string }>
+  commitDecision: PromiseActorLogic<Decision | null, { callId: string }>
   openGate: PromiseActorLogic<GateAnswer, { callId: string }>
 }
 

@@ -89,6 +89,7 @@ export type CallEvent =
   /** `at` of a decision that another process has kept; absent: now. */
   | { type: 'decision.given'; verdict: Verdict; by: string; via: Decision['via']; at?: number }
   | { type: 'gate.answered'; answer: GateAnswer }
+  | { type: 'decision.stood'; decision: Decision }
   | { type: 'leg.hangUp'; role: Role }
   | { type: 'legs.hangUp' }
   | { type: 'call.end'; reason: 'closing' | 'fault' }

@@ -34,7 +34,7 @@ const VISITS: [Scene, Play][] = [
     // neither the journal nor the gate answers at once
     {
       attempts: [RING],
-      commits: () => new Promise((resolve) => queueMicrotask(() => queueMicrotask(resolve))),
+      commits: () => new Promise((resolve) => queueMicrotask(() => queueMicrotask(() => resolve(null)))),
       gate: () => new Promise(() => {}),
     },
     async ({ wait, press, join }) => {

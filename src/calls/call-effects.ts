@@ -133,6 +133,8 @@ export function createCallEffects(options: CallEffectsOptions) {
 
     sayBoth: fromPromise<{ beganAt: number }, { callId: string; words: Record<Role, Piece[]> }>(
       async ({ input: { callId, words }, signal }) => {
+        // "the porter was told" is true when it is said
+        await find(callId)?.reporting
         const said = await Promise.all([
           sayTo(callId, 'visitor', words.visitor, signal),
           sayTo(callId, 'resident', words.resident, signal),

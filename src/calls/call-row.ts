@@ -2,7 +2,7 @@ import { type CallOutput, type Decision, stateName } from '../../machines/index.
 import type { LiveCall } from './call.ts'
 import type { CallRow } from './sql/calls.ts'
 
-/** A live call as its row in the database. */
+/** A live call as its row in the database. Its decision comes with what follows from it, in one transaction, or with its end. */
 export function rowOf(call: LiveCall, nodeId: string): CallRow {
   const { context, value } = call.actor.getSnapshot()
   return {
@@ -17,7 +17,7 @@ export function rowOf(call: LiveCall, nodeId: string): CallRow {
     endedAt: null,
     outcome: null,
     reason: null,
-    decision: signed(call, context.decision),
+    decision: null,
     durations: null,
   }
 }

@@ -61,7 +61,9 @@ export interface LiveCall extends LegOwner {
   /** While the call is being restored: resolves when its machines have started. */
   resuming: Promise<void> | undefined
   /** While the decision becomes durable, and afterwards; rejects if it cannot. Undefined without a decision. */
-  committing?: Promise<void>
+  committing?: Promise<unknown>
+  /** While it becomes durable that the gate did not answer, and afterwards. Undefined where it did. */
+  reporting?: Promise<void>
   /** Its state when its legs were lost with the media thread: it waits for its visitor, and its machines have stopped. */
   lost: CallSnapshot | undefined
   /** The telephone of an attempt; one that is new gets the UUID of its leg. */

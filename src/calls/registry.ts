@@ -23,6 +23,7 @@ import type { EndedCalls } from './ended.ts'
 import type { Journal } from './journal.ts'
 import { createLeg } from './leg.ts'
 import { observeAttempts, observeStates } from './observer.ts'
+import type { CallFiles } from './recovery/call-files.ts'
 import type { Snapshots } from './recovery/snapshots.ts'
 import { wordingOf } from './wording.ts'
 
@@ -47,10 +48,12 @@ interface CallsOptions {
   onAbandoned: (callId: string) => void
   ended: EndedCalls
   journal: Journal
-  /** Called when a visitor who was let in hears that the gate does not answer. */
-  onGateFailed: (call: DecidedCall) => void
+  /** Reports that the gate does not answer to a visitor who was let in. Resolves when that is durable. Never rejects. */
+  onGateFailed: (call: DecidedCall) => Promise<void>
   /** Undefined if calls do not outlive their process. */
   snapshots?: Snapshots | undefined
+  /** Has a file for each live call. */
+  files?: Pick<CallFiles, 'add' | 'remove'> | undefined
   /** Called for each call that broke. */
   report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
   log: Logger
@@ -65,7 +68,7 @@ const APOLOGY_MS = 1000
 
 /** Starts, finds and ends the calls of this node. Each call is a root actor. */
 export function createCalls(options: CallsOptions) {
-  const { settings, nodeId, maxCalls, media, ended, journal, snapshots, log } = options
+  const { settings, nodeId, maxCalls, media, ended, journal, snapshots, files, log } = options
   const live = new Map<string, Entry>()
   /** Telephones of live calls by the UUID of their leg. */
   const telephones = new Map<string, { call: Entry; attemptId: string }>()
@@ -80,8 +83,8 @@ export function createCalls(options: CallsOptions) {
     readonly finish: (output: CallOutput | undefined) => void
     /** It has ended, and its resources are being released. */
     releasing: boolean
-    /** Its decision is in the journal. */
-    decided: boolean
+    /** When the decision that is in the journal was made. */
+    decided: number | undefined
     /** The gate's answer is in the journal. */
     answered: boolean
     /** Number of ended attempts in the journal. */
@@ -160,7 +163,7 @@ export function createCalls(options: CallsOptions) {
       ended: promise,
       finish: resolve,
       releasing: false,
-      decided: false,
+      decided: undefined,
       answered: false,
       attempts: 0,
       unitId: undefined,
@@ -170,6 +173,7 @@ export function createCalls(options: CallsOptions) {
       telephoneOf: (attemptId) => call.telephones.get(attemptId) ?? expect(call, attemptId, randomUUID()),
     }
     live.set(id, call)
+    files?.add(id)
     for (const [attemptId, legId] of Object.entries(before?.facts.legs ?? {})) expect(call, attemptId, legId)
     const facts = { call_id: id, leg: 'visitor', tenant: call.tenantId, remote: arrived.remote }
     const { unit: _, ...its } = placeOf(call)
@@ -180,6 +184,7 @@ export function createCalls(options: CallsOptions) {
     actor.subscribe({
       next: () => {
         noteAttempts(call)
+        noteDecision(call)
         noteGate(call)
       },
       complete() {
@@ -219,6 +224,8 @@ export function createCalls(options: CallsOptions) {
     const { ended, gate } = actor.getSnapshot().context
     call.attempts = ended.length
     call.answered = gate !== null
+    // the report may have been lost with the process
+    if (gate === 'failed') call.reporting = options.onGateFailed(decidedOf(call, nodeId))
     actor.start()
     actor.send({ type: 'call.restored' })
     call.resuming = undefined
@@ -324,6 +331,7 @@ export function createCalls(options: CallsOptions) {
     })
     log.info({ call_id: call.id, tenant: call.tenantId, outcome, reason, ms: durations?.total }, 'call ended')
     live.delete(call.id)
+    files?.remove(call.id)
     call.finish(output)
     tellEmpty()
   }
@@ -341,9 +349,11 @@ export function createCalls(options: CallsOptions) {
   /** Notes the decision at once, with who made it. */
   const noteDecision = (call: Entry) => {
     const { decision } = call.actor.getSnapshot().context
-    if (!decision || call.decided) return
-    call.decided = true
-    if (decision.via === 'key' || decision.via === 'voice') call.decidedBy = actsFor(call)
+    if (!decision || call.decided === decision.at) return
+    // an earlier one that stands has its own name
+    if (call.decided !== undefined) call.decidedBy = undefined
+    else if (decision.via === 'key' || decision.via === 'voice') call.decidedBy = actsFor(call)
+    call.decided = decision.at
     const { verdict, by, via } = signed(call, decision)
     // a restored call tells it again: its moment stays, and with it the command's id and age
     call.note('decided', null, { ...placeOf(call), verdict, by, via }, new Date(decision.at))
@@ -354,7 +364,7 @@ export function createCalls(options: CallsOptions) {
     if (!gate || call.answered) return
     call.answered = true
     call.note(`gate.${gate}`, null, placeOf(call))
-    if (gate === 'failed') options.onGateFailed(decidedOf(call, nodeId))
+    if (gate === 'failed') call.reporting = options.onGateFailed(decidedOf(call, nodeId))
   }
 
   const find = (callId: string): LiveCall | undefined => live.get(callId)

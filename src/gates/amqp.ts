@@ -25,7 +25,7 @@ export interface GateId {
 }
 
 /** Called with the reply of the gate's controller to a command; `id` is what it says, from the correlation id. */
-export type GateReply = (gate: GateId, id: string, body: string) => void | Promise<void>
+type GateReply = (gate: GateId, id: string, body: string) => void | Promise<void>
 
 interface GateChannel {
   channel: ConfirmChannel

@@ -18,11 +18,22 @@ export interface Told {
 /** Ends the names of files that another process takes over. */
 const TAKEN = `.taken${LINES}`
 
-type Line = { kind: 'fact'; fact: Fact } | ({ kind: 'told'; command: string } & Told)
+/** `failed`: the visitor of this call is about to hear that the gate does not answer, and that the porter was told. */
+export type Line =
+  | { kind: 'fact'; fact: Fact }
+  | ({ kind: 'told'; command: string } & Told)
+  | { kind: 'failed'; call: DecidedCall }
 
 interface StoredFact {
   fact: Fact
   told: Told | undefined
+}
+
+/** What a file has, in the order in which it is to be stored. */
+interface StoredFile {
+  facts: StoredFact[]
+  /** Calls whose gate did not answer. */
+  failed: DecidedCall[]
 }
 
 /**
@@ -58,17 +69,21 @@ export async function takeFile(path: string): Promise<string | undefined> {
 
 const MOMENTS = new Set(['startedAt', 'endedAt', 'decidedAt', 'expiresAt'])
 
-/** The facts of a file. */
-export async function readFacts(path: string): Promise<StoredFact[]> {
-  const found = new Map<string, StoredFact>()
-  for (const line of await readLines<Line>(path, MOMENTS)) {
-    if (line.kind === 'fact') found.set(keyOf(line.fact), { fact: line.fact, told: undefined })
+/** Undefined where the file is gone: another process has taken or stored it. */
+export async function readFacts(path: string): Promise<StoredFile | undefined> {
+  const lines = await readLines<Line>(path, MOMENTS)
+  if (!lines) return undefined
+  const facts = new Map<string, StoredFact>()
+  const failed: DecidedCall[] = []
+  for (const line of lines) {
+    if (line.kind === 'fact') facts.set(keyOf(line.fact), { fact: line.fact, told: undefined })
+    else if (line.kind === 'failed') failed.push(line.call)
     else {
-      const fact = found.get(line.command)
+      const fact = facts.get(line.command)
       if (fact) fact.told = { status: line.status }
     }
   }
-  return [...found.values()]
+  return { facts: [...facts.values()], failed }
 }
 
 function keyOf({ call, command }: Fact): string {

@@ -20,8 +20,15 @@ import { removeFile } from '../platform/line-file.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database, Transaction } from '../platform/postgres/index.ts'
 import { delay, withTimeout } from '../platform/time.ts'
-import { createDecisionJournal, type Fact, readFacts, type Told, takeFile } from './decision-journal.ts'
-import type { GateSender } from './sender.ts'
+import {
+  createDecisionJournal,
+  type Fact,
+  type Line,
+  readFacts,
+  type Told,
+  takeFile,
+} from './decision-journal.ts'
+import type { GateReplies, GateSender } from './sender.ts'
 import {
   addGateCommand,
   findGateCommand,
@@ -45,6 +52,8 @@ const GATE_RETRY = { maxRetries: 8, retryDelayMs: 500 }
 const KEEP_MS = 300
 /** ms for either of them; a disk may hang too. Then nobody hears of the decision, which may still become durable. */
 const DURABLE_MS = 3000
+/** Age in ms up to which a decision on the disk may be about a visit that still lasts; its UUID may come again. */
+const VISIT_MS = 10 * 60_000
 /** ms between two looks for the gate's answer while a visitor waits for it, and between two looks for failures. */
 const LOOK_MS = 250
 const WATCH_MS = 5000
@@ -59,6 +68,7 @@ interface DecisionsOptions {
   database: Database
   targets: GateTargets
   sender: Pick<GateSender, 'tell'>
+  replies: Pick<GateReplies, 'of'>
   /** DATA_DIR/decisions */
   directory: string
   /** Id of this process, and whether another one may still be alive. */
@@ -79,22 +89,29 @@ type OpeningByHand = {
   reason?: string | undefined
 }
 
+/** What is to be in the database, or a line on the disk until it is. */
+interface Owed {
+  readonly line: Line
+  readonly facts: object
+  /** ms since the epoch. */
+  readonly since: number
+  /** Whether the database has it. */
+  isStored: boolean
+  store(): Promise<void>
+}
+
 /** A decision that this process acts on. */
-interface Order {
+interface Order extends Owed {
   readonly fact: Fact
   readonly gate: GateTarget | undefined
   /** Undefined where nothing opens. */
   readonly claim: Claim | undefined
   /** The entrance's gate could not be looked up. */
   readonly isUnknown: boolean
-  /** ms since the epoch. */
-  readonly since: number
   /** Whether the command was new to the database; undefined: not known yet. */
   isNew?: boolean | undefined
   /** An older version has told the gate. */
   isOlders?: boolean
-  /** Whether the database has it. */
-  isStored: boolean
   /** The decision that stands, where this one came second. */
   first?: Decision
   /** What the gate answers; undefined: nothing opens. */
@@ -131,6 +148,7 @@ export async function openDecisions(options: DecisionsOptions) {
     database,
     targets,
     sender,
+    replies,
     instance,
     mayLive,
     keepMs = KEEP_MS,
@@ -143,7 +161,7 @@ export async function openDecisions(options: DecisionsOptions) {
   /** By the command's id, while a call waits for its gate. */
   const orders = new Map<string, Order>()
   /** What is on this process's disk and may not be in the database. */
-  const onDisk = new Set<Order>()
+  const onDisk = new Set<Owed>()
   const ending = new AbortController()
   const working = new Set<Promise<void>>()
 
@@ -161,15 +179,16 @@ export async function openDecisions(options: DecisionsOptions) {
     const { command } = fact
     const isLate = command && command.expiresAt.getTime() <= Date.now()
     const claim = command && !isLate ? outbound.claim(messageOf(command)) : undefined
-    return {
-      fact,
-      gate,
-      claim,
-      isUnknown,
+    const order: Order = {
+      line: { kind: 'fact', fact },
+      facts: factsOf(fact),
+      ...{ fact, gate, claim, isUnknown },
       isStored: false,
       since: Date.now(),
       waiting: new AbortController(),
+      store: () => store(order),
     }
+    return order
   }
 
   /** Everything that follows from a decision, at most once. */
@@ -191,18 +210,21 @@ export async function openDecisions(options: DecisionsOptions) {
     if (told) await noteGateCommand(transaction, command.id, 'past the queue', { ...told }, told.status)
     else if (order.isNew) await claim?.write(transaction)
     else order.isOlders = !(await findGateCommand(transaction, command.id))
+    // it came before the database had the command
+    const reply = replies.of(command)
+    if (reply) await noteGateCommand(transaction, command.id, reply, {}, reply)
   }
 
   const store = async (order: Order): Promise<void> => {
     const { told } = order
     await database.transaction((transaction) => write(transaction, order))
-    order.isStored = true
     order.isTold = told !== undefined
   }
 
-  /** Resolves when the decision is durable. Rejects if neither database nor disk takes it. */
-  const keep = async (order: Order, facts: object): Promise<void> => {
-    const stored = store(order).then(
+  /** Resolves when it is durable. Rejects if neither database nor disk takes it. */
+  const keep = async (owed: Owed): Promise<void> => {
+    const { facts, line } = owed
+    const stored = moveToDatabase(owed).then(
       () => true,
       (error) => {
         const { code } = asPorteiroError(error)
@@ -213,29 +235,29 @@ export async function openDecisions(options: DecisionsOptions) {
     )
     if (await withTimeout(keepMs, stored)) return
     log.warn(facts, 'the database is away or slow: a decision is kept on the disk')
-    onDisk.add(order)
+    onDisk.add(owed)
     try {
-      await disk.append({ kind: 'fact', fact: order.fact })
+      await disk.append(line)
     } catch (error) {
-      onDisk.delete(order)
+      onDisk.delete(owed)
       // the transaction may have been slow only
       if (await stored) return
       throw error
     }
-    outbox.add(facts, () => moveToDatabase(order))
+    outbox.add(facts, () => moveToDatabase(owed))
   }
 
   /** Undefined when it takes too long: nobody waits for a disk that hangs. */
   const inTime = (kept: Promise<true>) => withTimeout(durableMs, kept)
 
-  const moveToDatabase = async (order: Order): Promise<void> => {
-    if (!order.isStored) await store(order)
-    onDisk.delete(order)
-    await disk.clear(() => onDisk.size === 0)
+  const moveToDatabase = async (owed: Owed): Promise<void> => {
+    if (!owed.isStored) await owed.store()
+    owed.isStored = true
+    if (onDisk.delete(owed)) await disk.clear(() => onDisk.size === 0)
   }
 
   /** Writes down what became of the first attempt; whoever waits for the gate is not held up by it. */
-  const record = (order: Order, result: AttemptResult, facts: object): void => {
+  const record = (order: Order, result: AttemptResult): void => {
     const { id } = order.fact.command!
     const { gate, claim } = order
     if (result.ok) {
@@ -243,7 +265,7 @@ export async function openDecisions(options: DecisionsOptions) {
       order.told = { status }
       if (!order.isStored) track(disk.append({ kind: 'told', command: id, status }))
     }
-    outbox.add(facts, async () => {
+    outbox.add(order.facts, async () => {
       if (result.ok) {
         if (order.isTold) return
         const { status } = result.accepted
@@ -261,10 +283,11 @@ export async function openDecisions(options: DecisionsOptions) {
 
   /** Looks for the gate's answer to whichever attempt until the signal is aborted, or the command is too late. */
   const hear = async (
-    { id, expiresAt }: Pick<GateCommand, 'id' | 'expiresAt'>,
+    command: Pick<GateCommand, 'id' | 'tenantId' | 'gateId' | 'expiresAt'>,
     gate: GateTarget,
     signal: AbortSignal,
   ): Promise<GateAnswer> => {
+    const { id, expiresAt } = command
     let looking: ReturnType<typeof findGateCommand> | undefined
     while (!signal.aborted && expiresAt.getTime() > Date.now()) {
       // one query at a time: a database that hangs would otherwise get all connections
@@ -274,7 +297,8 @@ export async function openDecisions(options: DecisionsOptions) {
           looking = undefined
         })
       const row = await withTimeout(KEEP_MS, looking)
-      const answer = row && answerOf(row, gate)
+      const reply = replies.of(command)
+      const answer = reply ? ANSWERS[reply] : row && answerOf(row, gate)
       if (answer) return answer
       await delay(LOOK_MS, signal)
     }
@@ -282,7 +306,7 @@ export async function openDecisions(options: DecisionsOptions) {
   }
 
   /** Makes the first attempt, unless the gate has answered before. */
-  const tell = async (order: Order, facts: object): Promise<GateAnswer> => {
+  const tell = async (order: Order): Promise<GateAnswer> => {
     const { fact, gate, claim } = order
     const command = fact.command!
     const before = order.isNew === false ? await findGateCommand(database, command.id) : undefined
@@ -292,7 +316,7 @@ export async function openDecisions(options: DecisionsOptions) {
     if (leftMs <= 0 || !claim) return 'failed'
     const { attempt, limited } = claim.begin()
     const result = await limited(sender.tell(gate!, contentOf(command), leftMs, attempt))
-    record(order, result, facts)
+    record(order, result)
     if (result.ok && gate!.kind === 'webhook') return 'opened'
     if (result.ok && !gate!.acknowledges) return 'sent'
     if (!result.ok && failureOf(result.error).final) return 'failed'
@@ -334,11 +358,10 @@ export async function openDecisions(options: DecisionsOptions) {
   /** Keeps the decision and starts to tell its gate. */
   const begin = async (call: DecidedCall): Promise<Order> => {
     const order = await orderFor(call)
-    const facts = factsOf(order.fact)
     const { verdict, at } = call.decision
-    const kept = keep(order, facts).then((): true => {
+    const kept = keep(order).then((): true => {
       if (verdict !== 'authorized' || !order.fact.command || order.first || order.isOlders) return true
-      order.telling = tell(order, facts)
+      order.telling = tell(order)
       // a visitor who leaves now never asks for the answer
       order.telling.catch(() => {})
       return true
@@ -400,6 +423,14 @@ export async function openDecisions(options: DecisionsOptions) {
     })
   }
 
+  const failureFor = (call: DecidedCall): Owed => ({
+    line: { kind: 'failed', call },
+    facts: { call_id: call.id, tenant: call.tenantId, event: 'gate.failed' },
+    since: Date.now(),
+    isStored: false,
+    store: () => reportOf(call),
+  })
+
   const failures = new Set<string>()
   /** Logs a failure once, and lets go on what does not depend on it. Resolves with whether it succeeded. */
   const attempted = async (work: Promise<unknown>, facts: object, message: string): Promise<boolean> => {
@@ -431,9 +462,9 @@ export async function openDecisions(options: DecisionsOptions) {
       }
       await attempted(reportFailed(), {}, 'gate commands cannot be watched')
       // a database that refused them may take them now
-      for (const order of onDisk)
-        if (order.since < Date.now() - WATCH_MS)
-          await attempted(moveToDatabase(order), factsOf(order.fact), 'a decision stays on the disk')
+      for (const owed of onDisk)
+        if (owed.since < Date.now() - WATCH_MS)
+          await attempted(moveToDatabase(owed), owed.facts, 'a decision stays on the disk')
       await replay()
       await delay(WATCH_MS, ending.signal)
     }
@@ -448,16 +479,28 @@ export async function openDecisions(options: DecisionsOptions) {
     await attempted(replayAll(), {}, 'decisions on the disk cannot be found')
   }
 
+  /** Calls `look` with each fact that other processes left on the disk; more than once if they are moved meanwhile. */
+  const eachOnDisk = async (look: (fact: Fact) => void): Promise<void> => {
+    let isWhole = false
+    while (!isWhole) {
+      const files = await Promise.all((await disk.others()).map(readFacts))
+      for (const file of files) for (const { fact } of file?.facts ?? []) look(fact)
+      // another process took one, and its new name was not in the list, or the database has it now
+      isWhole = files.every((file) => file !== undefined)
+    }
+  }
+
   const replayFile = async (path: string): Promise<void> => {
     const isOver = !mayLive(basename(path).split('.')[0]!)
     // its process may live after all, and then goes on in another file
     const file = isOver ? await takeFile(path) : path
     if (file === undefined) return
+    const { facts = [], failed = [] } = (await readFacts(file)) ?? {}
+    const orders = facts.map(({ fact, told }) => Object.assign(orderOf(fact, undefined), { told }))
     let isStored = true
-    for (const { fact, told } of await readFacts(file)) {
-      const order = { ...orderOf(fact, undefined), told }
-      if (!(await attempted(store(order), factsOf(fact), 'a decision stays on the disk'))) isStored = false
-      else if (isOver) log.warn(factsOf(fact), 'a decision that was kept on the disk is in the database')
+    for (const owed of [...orders, ...failed.map(failureFor)]) {
+      if (!(await attempted(owed.store(), owed.facts, 'a decision stays on the disk'))) isStored = false
+      else if (isOver) log.warn(owed.facts, 'a decision that was kept on the disk is in the database')
     }
     if (isOver && isStored) await removeFile(file).catch(() => {})
   }
@@ -468,12 +511,12 @@ export async function openDecisions(options: DecisionsOptions) {
 
   return {
     /**
-     * Resolves when the decision of this call is durable, with all that follows from it; the gate is being told then. May be
-     * repeated, also in another process. Rejects with FALLBACK_UNWRITABLE if neither database nor disk takes it within 3 s; it may
+     * Resolves when the decision of this call is durable, with all that follows from it; the gate is being told then. Resolves with the
+     * decision that stands, where another one about this visit was kept before. May be repeated, also in another process. Rejects with FALLBACK_UNWRITABLE if neither database nor disk takes it within 3 s; it may
      * become durable later, and its gate is told then.
      */
-    async keep(call: DecidedCall): Promise<void> {
-      await begin(call)
+    async keep(call: DecidedCall): Promise<Decision | null> {
+      return (await begin(call)).first ?? null
     },
 
     /** The answer of the gate of a call whose decision is durable. Waits for it until the signal is aborted. Never rejects. */
@@ -501,9 +544,31 @@ export async function openDecisions(options: DecisionsOptions) {
       }
     },
 
-    /** Reports that the gate of this call did not answer while its visitor waited. Never waits. */
-    fail(call: DecidedCall): void {
-      outbox.add({ call_id: call.id, tenant: call.tenantId }, () => reportOf(call))
+    /**
+     * Reports that the gate of this call did not answer while its visitor waited. Resolves when that is durable, or after 3 s.
+     * May be repeated, also in another process. Never rejects.
+     */
+    async fail(call: DecidedCall): Promise<void> {
+      const owed = failureFor(call)
+      const kept = keep(owed).then(() => true as const)
+      // it may become durable later
+      track(kept)
+      await inTime(kept).catch(() => {})
+    },
+
+    /** The decision about a call of another process that only this disk has. Never rejects. */
+    async decisionOnDisk(callId: string): Promise<Decision | undefined> {
+      const found: Decision[] = []
+      const looking = eachOnDisk(({ call }) => {
+        if (call?.id === callId && call.decision.at > Date.now() - VISIT_MS) found.push(call.decision)
+      })
+      // a disk that hangs keeps no visitor waiting
+      await withTimeout(
+        durableMs,
+        attempted(looking, { call_id: callId }, 'decisions on the disk cannot be read'),
+      )
+      // the first one stands
+      return found.toSorted((a, b) => a.at - b.at)[0]
     },
 
     /**
@@ -530,15 +595,14 @@ export async function openDecisions(options: DecisionsOptions) {
         ...(reason !== undefined && { reason }),
       }
       const order = orderOf({ command }, gate)
-      const facts = factsOf(order.fact)
-      const kept = keep(order, facts).then(() => true as const)
+      const kept = keep(order).then(() => true as const)
       if (!(await inTime(kept))) {
         // the command may still be written, and open within its time
         track(kept)
         throw fail('FALLBACK_UNWRITABLE', { reason: 'neither the database nor the disk answers' })
       }
       order.waiting.abort()
-      track(tell(order, facts))
+      track(tell(order))
       return { id: command.id, messageId: order.claim!.id, expiresAt }
     },
 
@@ -566,7 +630,7 @@ interface DecisionEffectsOptions {
 /** The ports of the call's machines that this room has. */
 export function createDecisionEffects({ decisions, calls }: DecisionEffectsOptions) {
   return {
-    commitDecision: fromPromise<void, { callId: string }>(({ input: { callId } }) => {
+    commitDecision: fromPromise<Decision | null, { callId: string }>(({ input: { callId } }) => {
       const committing = calls.decided(callId).then(decisions.keep)
       const call = calls.find(callId)
       if (call) call.committing = committing
@@ -581,10 +645,11 @@ export function createDecisionEffects({ decisions, calls }: DecisionEffectsOptio
   }
 }
 
+const ANSWERS = { acknowledged: 'opened', refused: 'failed' } as const
+
 /** The gate's answer, if the command has one. */
 function answerOf({ status }: GateCommandRow, { acknowledges }: GateTarget): GateAnswer | undefined {
-  if (status === 'acknowledged') return 'opened'
-  if (status === 'refused') return 'failed'
+  if (status === 'acknowledged' || status === 'refused') return ANSWERS[status]
   return status === 'sent' && !acknowledges ? 'sent' : undefined
 }
 

@@ -3,17 +3,19 @@ import {
   type Attempt,
   type ChannelSender,
   contentOf,
+  createOutbox,
   type GateContent,
   gateContent,
   type Message,
   repeatable,
 } from '../outbound/index.ts'
+import { createCache } from '../platform/cache.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { type HttpClient, refusalOf, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
-import type { GateId, GatePublisher, GateReply } from './amqp.ts'
+import type { GateId, GatePublisher } from './amqp.ts'
 import { createCounters } from './counters.ts'
 import { findGateCommand, type GateCommandRow, type GateTarget, noteGateCommand } from './sql/gates.ts'
 import type { GateTargets } from './targets.ts'
@@ -22,6 +24,9 @@ import type { GateTargets } from './targets.ts'
 const POST_MS = 5000
 /** ms for one write of the audit; a database that hangs must not use up the command's time. */
 const AUDIT_MS = 1000
+/** Most replies that are remembered, and for how long in ms: longer than a command lives. */
+const MAX_REPLIES = 10_000
+const REPLY_MS = 60_000
 
 interface GateOptions {
   database: Querier
@@ -156,23 +161,49 @@ function leftOf({ expiresAt }: Message, { expires_at }: GateContent): number {
   return Math.min(Date.parse(expires_at), expiresAt?.getTime() ?? Number.POSITIVE_INFINITY)
 }
 
+interface RepliesOptions {
+  database: Querier
+  log: Logger
+}
+
+export type GateReplies = ReturnType<typeof createGateReplies>
+
 /**
- * Handles a controller's replies over AMQP: {"opened": true}, or false and why. A reply counts for a command of the gate that it came
- * from; any other is logged. For createGatePublisher.
+ * The controllers' replies over AMQP: {"opened": true}, or false and why. A reply counts for a command of the gate that it came from;
+ * any other is logged. It counts at once, and is written when Postgres takes it.
  */
-export function createGateReplies({ database, log }: { database: Querier; log: Logger }): GateReply {
-  const audit = createAudit({ database, log })
-  return async ({ tenantId, gateId }, id, body) => {
-    const facts = { command: id.slice(0, 36), tenant: tenantId, gate: gateId }
-    const opened = openedBy(body)
-    if (opened === undefined || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) {
-      log.warn(facts, 'a gate sent an invalid reply')
-      return
-    }
-    const status = opened ? 'acknowledged' : 'refused'
-    const isKnown = await audit.of({ tenantId, gateId }, id, status)
-    if (isKnown) log.info(facts, opened ? 'the gate has opened' : 'the gate refused to open')
-    if (isKnown === false) log.warn(facts, 'a gate replied to a command that it did not get')
+export function createGateReplies({ database, log }: RepliesOptions) {
+  const heard = createCache<'acknowledged' | 'refused'>(MAX_REPLIES)
+  const outbox = createOutbox({ log })
+  const keyOf = ({ tenantId, gateId }: GateId, id: string) => JSON.stringify([tenantId, gateId, id])
+
+  return {
+    /** For createGatePublisher. */
+    hear(gate: GateId, id: string, body: string): void {
+      const facts = { command: id.slice(0, 36), tenant: gate.tenantId, gate: gate.gateId }
+      const opened = openedBy(body)
+      if (opened === undefined || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) {
+        log.warn(facts, 'a gate sent an invalid reply')
+        return
+      }
+      const status = opened ? 'acknowledged' : 'refused'
+      const key = keyOf(gate, id)
+      // the gate's first word stands
+      if (heard.get(key) === undefined) heard.set(key, status, REPLY_MS)
+      outbox.add(facts, async () => {
+        const isKnown = await noteGateCommand(database, id, status, {}, status, gate)
+        if (isKnown) log.info(facts, opened ? 'the gate has opened' : 'the gate refused to open')
+        else
+          log.warn(
+            facts,
+            'a gate replied to a command that it did not get, or that is not in the database yet',
+          )
+      })
+    },
+    /** What a gate has replied to a command that this process published. */
+    of: ({ id, ...gate }: GateId & { id: string }) => heard.get(keyOf(gate, id)),
+    /** Waits for the database, for a while. */
+    close: () => outbox.close(),
   }
 }
 
@@ -207,8 +238,6 @@ function createAudit({ database, log }: { database: Querier; log: Logger }) {
     quiet(id, noteGateCommand(database, id, what, { ...facts }, status))
   return Object.assign(note, {
     /** Undefined if the database is away. */
-    of: (gate: GateId, id: string, status: 'acknowledged' | 'refused') =>
-      quiet(id, noteGateCommand(database, id, status, {}, status, gate)),
     read: (id: string) => quiet(id, findGateCommand(database, id)),
   })
 }

@@ -79,4 +79,5 @@ export function createFallbackJournal(directory: string) {
   }
 }
 
-export const readJournal = (path: string): Promise<Entry[]> => readLines(path, MOMENTS)
+export const readJournal = async (path: string): Promise<Entry[]> =>
+  (await readLines<Entry>(path, MOMENTS)) ?? []

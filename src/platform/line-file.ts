@@ -73,10 +73,16 @@ export async function lineFilesIn(directory: string): Promise<string[]> {
   return (names ?? []).filter((name) => name.endsWith(LINES)).sort()
 }
 
-/** The lines of a file, without one that a loss of power cut; none if another process has removed it. Keys in `moments` are dates. */
-export async function readLines<Line>(path: string, moments: ReadonlySet<string>): Promise<Line[]> {
-  const text = (await unlessGone(readFile(path, 'utf8'))) ?? ''
-  return text.split('\n').flatMap((line) => {
+/**
+ * The lines of a file, without one that a loss of power cut; undefined if another process has moved or removed it. Keys in `moments`
+ * are dates.
+ */
+export async function readLines<Line>(
+  path: string,
+  moments: ReadonlySet<string>,
+): Promise<Line[] | undefined> {
+  const text = await unlessGone(readFile(path, 'utf8'))
+  return text?.split('\n').flatMap((line) => {
     try {
       return [
         JSON.parse(line, (key, value) =>

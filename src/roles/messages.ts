@@ -61,13 +61,13 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   owner.defer(() => ways.close())
   const { accounts, endpoints, free, http } = ways
   const targets = createGateTargets({ database })
+  const replies = createGateReplies({ database, log })
+  owner.defer(() => replies.close())
   const gateSender = createGateSender({
     database,
     targets,
     http,
-    publisher:
-      config.amqp &&
-      createGatePublisher({ url: config.amqp.url, onReply: createGateReplies({ database, log }), log }),
+    publisher: config.amqp && createGatePublisher({ url: config.amqp.url, onReply: replies.hear, log }),
     log,
   })
   owner.defer(() => gateSender.close())
@@ -103,6 +103,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     database,
     targets,
     sender: gateSender,
+    replies,
     directory: join(config.dataDir, 'decisions'),
     instance,
     mayLive,

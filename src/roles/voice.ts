@@ -4,6 +4,7 @@ import { type Contact, type DialRequest, provideCall } from '../../machines/inde
 import { deleteOldRollups } from '../analytics/index.ts'
 import {
   createCallEffects,
+  createCallFiles,
   createCalls,
   createCommands,
   createEndedCalls,
@@ -91,6 +92,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     return opened
   }
 
+  const files = createCallFiles({ directory: join(config.dataDir, 'calls'), log })
+  owner.defer(() => files.settled())
   const retention = startRetention({
     database,
     days: config.retentionDays,
@@ -101,6 +104,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
       (days) => deleteOldGateCommands(database, days),
       // two years, whatever RETENTION_DAYS says: they are counts
       () => deleteOldRollups(database),
+      files.sweep,
     ],
     log,
   })
@@ -233,6 +237,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
           instance: presence.instance,
           machines: machinesVersion(),
           media,
+          files,
+          decisionOnDisk: messages.decisions.decisionOnDisk,
           isAway: journal.isAway,
           mayHaveCalls: () =>
             performance.now() - openedAt < 1000 * call.reattachSeconds ||
@@ -268,6 +274,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     ended,
     journal,
     snapshots,
+    files: snapshots && files,
     onGateFailed: messages.decisions.fail,
     report: base.reports.report,
     log,

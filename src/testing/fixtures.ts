@@ -472,6 +472,8 @@ const talk: Fixture<typeof talkMachine> = {
   tellApart: ({ answer }) => answer,
 }
 
+const refused = { verdict: 'denied', by: 'resident', via: 'key', at: 0 } as const
+
 const concluding: Fixture<typeof concludingMachine> = {
   inputs: {
     ...Object.fromEntries(
@@ -500,7 +502,11 @@ const concluding: Fixture<typeof concludingMachine> = {
     say,
     sayBoth,
     deadline,
-    commitDecision: { 'the decision is durable': done(), ...broken },
+    commitDecision: {
+      'the decision is durable': done(null),
+      'a refusal was kept before': done(refused),
+      ...broken,
+    },
     openGate: {
       'the gate opens': done('opened' as const),
       'the gate does not answer': done('failed' as const),
@@ -687,6 +693,7 @@ const call: Fixture<typeof callMachine> = {
     },
     'legs.hangUp': { 'both legs shall be hung up': {} },
     'gate.answered': { 'the gate has answered': { answer: 'opened' } },
+    'decision.stood': { 'a refusal was kept before': { decision: refused } },
     'call.end': {
       'the service closes': { reason: 'closing' },
       'the call is at fault': { reason: 'fault' },
@@ -781,7 +788,7 @@ const call: Fixture<typeof callMachine> = {
     ),
     visitor: ['visitor.chose'],
     contact: ['contact.began', 'contact.answered', 'contact.ended'],
-    concluding: ['legs.hangUp', 'gate.answered'],
+    concluding: ['legs.hangUp', 'gate.answered', 'decision.stood'],
   },
   tellApart: ({ legs, ending, decision, isOverdue, unit, line, settings }) => [
     unit !== null,

@@ -113,6 +113,7 @@ export const byPhone: Fixture<typeof callMachine> = {
     'leg.hangUp': {},
     'legs.hangUp': {},
     'gate.answered': {},
+    'decision.stood': {},
     'call.end': {},
   },
   outcomes: {

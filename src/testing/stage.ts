@@ -14,6 +14,7 @@ import {
   type ContactStep,
   callMachine,
   type Deadline,
+  type Decision,
   type DialRequest,
   type GateAnswer,
   type Greeting,
@@ -73,7 +74,7 @@ export interface Scene<Machine extends AnyStateMachine = typeof callMachine> {
   /** The gate's answer; default: it opens at once. */
   gate?: () => Promise<GateAnswer>
   /** Rejects if the decision cannot be kept. */
-  commits?: () => Promise<void>
+  commits?: () => Promise<Decision | null>
   /** The goodbyes cannot be said. */
   mute?: boolean
   /** Whether the other side closes its socket after our 0x00. */
@@ -223,7 +224,7 @@ export function createStage<Machine extends AnyStateMachine = typeof callMachine
         bridged = false
       }
     }),
-    commitDecision: fromPromise(async () => scene.commits?.()),
+    commitDecision: fromPromise(async () => (await scene.commits?.()) ?? null),
     openGate: fromPromise(async () => (await scene.gate?.()) ?? 'opened'),
     sayBoth: fromPromise(async ({ input, signal }) => {
       if (scene.mute) throw new Error('nothing can be said')

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
+import type { Decision } from '../../machines/index.ts'
 import { createSnapshots } from '../../src/calls/recovery/snapshots.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
@@ -11,7 +12,10 @@ const test = suite('looking up a call')
 const away = () => Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'no server' }))
 
 /** Snapshots over a database that gives these answers, one a query, and the last one for ever. */
-function over(answers: (() => Promise<unknown[]>)[], facts: { away?: boolean; alone?: boolean } = {}) {
+function over(
+  answers: (() => Promise<unknown[]>)[],
+  facts: { away?: boolean; alone?: boolean; onDisk?: boolean; decision?: Decision } = {},
+) {
   let asked = 0
   const query = () => answers[Math.min(asked++, answers.length - 1)]!()
   const snapshots = createSnapshots({
@@ -19,6 +23,8 @@ function over(answers: (() => Promise<unknown[]>)[], facts: { away?: boolean; al
     instance: randomUUID(),
     machines: 'these',
     media: { finishRecordings: async () => {}, loadRecordings: async () => [] },
+    files: { has: async () => facts.onDisk ?? false },
+    decisionOnDisk: async () => facts.decision,
     isAway: () => facts.away ?? false,
     mayHaveCalls: () => !facts.alone,
     patienceMs: 1000,
@@ -67,6 +73,27 @@ test('a database that stays away does not keep a visitor for ever', async () => 
   const arrival = await recall()
   assert.equal([arrival.is, 'again' in arrival && arrival.again], ['new', 'unsure'])
   assert.ok(asked() > 1, 'asked more than once')
+})
+
+test('a call that only the disk knows begins anew aloud, whether the database answers or not', async () => {
+  const known = { onDisk: true }
+  assert.equal(await over([row({})], known).recall(), { is: 'new', seq: 0, again: 'used', decision: null })
+  const arrival = await over([away], known).recall()
+  assert.is('again' in arrival && arrival.again, 'used')
+  const alone = await over([away], { ...known, away: true, alone: true }).recall()
+  assert.is('again' in alone && alone.again, 'used')
+})
+
+test('a decision that only the disk has goes with the call; one in the books comes first', async () => {
+  const decision: Decision = { verdict: 'denied', by: 'resident', via: 'key', at: 1 }
+  const decided = async (...given: Parameters<typeof over>) => {
+    const arrival = await over(...given).recall()
+    return 'decision' in arrival && arrival.decision
+  }
+  assert.equal(await decided([row({})], { decision }), decision)
+  assert.equal(await decided([away], { decision }), decision)
+  const first = { ...decision, at: 0 }
+  assert.equal(await decided([row({ decision: first })], { decision }), first)
 })
 
 test('a process that no visitor of another can come to asks nobody while the database is away', async () => {

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/index.ts'
@@ -110,6 +112,39 @@ for (const [fault, begin] of Object.entries(faults)) {
     id = await authorized('991')
   })
 }
+
+test('a visitor who stands before a silent gate while the database hangs hears that the porter was told, and it is durable', async (rig) => {
+  const { service, config, key, proxy, direct, rung, resident } = house()
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const gate = `http://127.0.0.1:${service.ports.api}/api/gates/default`
+  // nothing listens there
+  const body = JSON.stringify({ kind: 'webhook', url: 'http://127.0.0.1:9/' })
+  assert.ok((await fetch(gate, { method: 'PUT', headers, body })).ok)
+  rig.defer(async () => {
+    proxy.heal()
+    await direct.query('delete from gates')
+  })
+  const visitor = await rung({ unit: '991' })
+  const answer = resident(visitor.id)
+  await answer.hearing('menu')
+  proxy.pause()
+  await answer.press('1')
+  await visitor.hearing('farewell-visitor-gate-silent')
+  const directory = join(config.dataDir, 'decisions')
+  const files = await Promise.all(
+    (await readdir(directory)).map((name) => readFile(join(directory, name), 'utf8')),
+  )
+  assert.ok(files.some((text) => text.includes('"failed"') && text.includes(visitor.id)))
+  await Promise.all([visitor.ended, answer.ended])
+  proxy.heal()
+  await eventually(async () => {
+    const reported = await direct.query(
+      'select from gate_commands where for_call = $1 and failed_at is not null',
+      [visitor.id],
+    )
+    return reported.length === 1 || undefined
+  })
+})
 
 test('no window opens from memory: its unit is called instead', async (rig) => {
   const { proxy, visitor, ending } = house()

@@ -155,6 +155,34 @@ test('however slow or away the database is when the visitor comes back, the call
   )
 })
 
+test('killed before the database has anything of the call: it begins anew, and its visitor hears so', async (rig) => {
+  const { start, journal, url, ...shared } = house()
+  const { visitor: dial } = shared.phonesOf(rig)
+  await kill(await shared.first())
+  const database = await openPostgresProxy(rig, url)
+  const lost = await start('behind a proxy', { DATABASE_URL: database.url })
+  const visitor = dial()
+  await visitor.connected
+  database.slow(1000)
+  await visitor.hearing('greeting')
+  // nothing of the call is committed: that takes several queries
+  database.cut()
+  await visitor.hearing('ask-unit')
+  await kill(lost)
+  assert.equal(await journal(visitor.id), [])
+  await start()
+  const again = dial(visitor.id)
+  await again.hearing('call-restored')
+  await again.hearing('greeting')
+  again.hangUp()
+  await shared.outcome(visitor.id)
+  const [started] = await journal(visitor.id)
+  assert.match(String(started?.data['beginning']), /^b[0-9a-z]+$/)
+  // what has ended leaves nothing on the disk
+  const third = dial(visitor.id)
+  assert.is((await third.ended).by, 'server-hangup')
+})
+
 test('an ended call starts nothing on a process that did not know it', async (rig) => {
   const { first, second, journal, outcome, phonesOf } = house()
   const { visitor: dial, visitorThere } = phonesOf(rig)

@@ -289,7 +289,7 @@ broker('the example opens once for each command that RabbitMQ brings, and for no
   const log = silentLog()
   const publisher = createGatePublisher({
     url: BROKER_URL,
-    onReply: createGateReplies({ database, log }),
+    onReply: createGateReplies({ database, log }).hear,
     log,
   })
   const sender = openSender(rig, database, { publisher })
@@ -349,7 +349,7 @@ broker('a reply counts for a command of the gate that got it, and for no other',
   const { lines, log } = captureLog()
   const publisher = createGatePublisher({
     url: BROKER_URL,
-    onReply: createGateReplies({ database, log }),
+    onReply: createGateReplies({ database, log }).hear,
     log,
   })
   const sender = openSender(rig, database, { publisher })

@@ -5,10 +5,17 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type DecidedCall, findCall } from '../../src/calls/index.ts'
 import { createDecisionJournal, readFacts, takeFile } from '../../src/gates/decision-journal.ts'
-import { commandIdOf, findGateCommand, listGateCommands, saveGate } from '../../src/gates/index.ts'
+import {
+  commandIdOf,
+  createGateReplies,
+  findGateCommand,
+  listGateCommands,
+  saveGate,
+} from '../../src/gates/index.ts'
 import type { GateContent } from '../../src/outbound/index.ts'
 import { fail } from '../../src/platform/errors.ts'
 import { undelivered } from '../../src/platform/http-client/index.ts'
+import { silentLog } from '../../src/platform/log.ts'
 import type { Database } from '../../src/platform/postgres/index.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { openTestDatabase } from '../rig/database.ts'
@@ -100,6 +107,7 @@ test('the same UUID again after an hour opens again; a second decision about one
   const denied = { ...again, decision: { ...again.decision, verdict: 'denied' as const } }
   await decisions.keep(denied)
   assert.equal((await findCall(database, first.id))!.decision, first.decision)
+  assert.equal(await decisions.keep(denied), first.decision, 'whoever made the second hears of the first')
   // the visit is over, and another one has its UUID
   await database.query("update calls set ended_at = now(), outcome = 'authorized' where id = $1", [first.id])
   const later = { ...again, startedAt: new Date() }
@@ -134,7 +142,7 @@ for (const how of ['refusing', 'hanging'] as const)
     assert.is(await decisions.open(call, VISITOR()), 'opened')
     assert.is(files.length, 1, 'durable before the gate was told')
     const onDisk = join(directory, files[0]!)
-    await eventually(async () => (await readFacts(onDisk))[0]?.told)
+    await eventually(async () => (await readFacts(onDisk))?.facts[0]?.told)
     // its process is killed, and the next one finds the file
     const claim = () => ({ write: async () => assert.unreachable('it was told') }) as never
     const next = await openTestDecisions(rig, { database, directory, outbound: { claim } })
@@ -266,8 +274,7 @@ test('the words follow the gate: sent, acknowledged later, refused, unanswered',
 
   // each is reported once: by the visitor's words, or when it is too late
   const { id } = (await commandOf(database, unanswered.call))!
-  decisions.fail(unanswered.call)
-  decisions.fail(unanswered.call)
+  await Promise.all([decisions.fail(unanswered.call), decisions.fail(unanswered.call)])
   await decisions.settled()
   assert.equal(failed, [id])
   await database.query("update gate_commands set expires_at = now() - interval '6 s'")
@@ -279,6 +286,32 @@ test('the words follow the gate: sent, acknowledged later, refused, unanswered',
   const { failedAt, audit } = (await findGateCommand(database, id))!
   assert.instance(failedAt, Date)
   assert.is(audit.at(-1)!.what, 'reported')
+})
+
+test("a gate's reply counts while the database is away, and is in the books afterwards", async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', { ...AMQP, acknowledges: true })
+  const { away, state } = flaky(database)
+  const replies = createGateReplies({ database: away, log: silentLog() })
+  rig.defer(() => replies.close())
+  const decisions = await openTestDecisions(rig, {
+    ...{ database: away, keepMs: 300, replies },
+    sender: {
+      async tell({ tenantId, id: gateId }, { id }) {
+        const gate = { tenantId, gateId }
+        // another gate's reply counts for nothing
+        replies.hear({ ...gate, gateId: 'other' }, id, '{"opened":false}')
+        replies.hear(gate, id, '{"opened":true}')
+        return {}
+      },
+    },
+  })
+  state.is = 'refusing'
+  const call = decidedCall()
+  await decisions.keep(call)
+  assert.is(await decisions.open(call, VISITOR()), 'opened')
+  state.is = 'there'
+  await eventually(async () => (await commandOf(database, call))?.status === 'acknowledged' || undefined)
 })
 
 test('a decision whose command an older version wrote gets no second one, and the other way round', async (rig) => {
@@ -338,11 +371,11 @@ test('a process that was taken for dead loses no decision with its file', async 
   const taken = await takeFile(path!)
   assert.is(await takeFile(path!), undefined, 'another process has it')
   await living.append({ kind: 'fact', fact: { call: second } })
-  const idsIn = async (path: string) => (await readFacts(path)).map(({ fact }) => fact.call!.id)
+  const idsIn = async (path: string) => (await readFacts(path))?.facts.map(({ fact }) => fact.call!.id)
   const files = await createDecisionJournal(temp.path, 'other').others()
   assert.equal(new Set((await Promise.all(files.map(idsIn))).flat()), new Set([first.id, second.id]))
   await unlink(taken!)
-  assert.equal(await readFacts(taken!), [], 'a file that another process has removed holds nothing')
+  assert.is(await readFacts(taken!), undefined, 'a file that another process has removed')
   await living.clear(() => true)
   assert.equal(await readdir(temp.path), [])
 })
@@ -358,6 +391,60 @@ test('a decision that the database refuses for ever holds up no other', async (r
   await openTestDecisions(rig, { database, directory: temp.path })
   assert.equal((await findCall(database, call.id))!.decision, call.decision)
   assert.is((await readdir(temp.path)).length, 1, 'the refused one stays')
+})
+
+test('that a gate did not answer is durable before its visitor hears so, and the next process reports it', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', WEBHOOK)
+  const { away, state } = flaky(database)
+  const { path: directory, remove } = await createTempDir('decisions')
+  rig.defer(remove)
+  const failed: string[] = []
+  const callEvents = {
+    writeDecided: async () => {},
+    writeGateFailed: async (_: unknown, { id }: { id: string }) => void failed.push(id),
+  }
+  const decisions = await openTestDecisions(rig, {
+    ...{ database: away, directory, keepMs: 300, callEvents },
+    sender: { tell: () => new Promise(() => {}) },
+  })
+  const call = decidedCall()
+  await decisions.keep(call)
+  state.is = 'hanging'
+  await decisions.fail(call)
+  const [file] = await readdir(directory)
+  assert.equal((await readFacts(join(directory, file!)))?.failed, [call])
+  assert.equal(failed, [])
+  // its process is killed; the gate answers late, so that nothing else says that the visitor stood before a closed one
+  await database.query(`update gate_commands set status = 'acknowledged', acknowledged_at = now()`)
+  const next = await openTestDecisions(rig, { database, directory, callEvents })
+  await next.settled()
+  assert.equal(failed, [commandIdOf(call.id, new Date(call.decision.at))])
+  assert.equal(await readdir(directory), [])
+  // one that the database takes leaves nothing on the disk
+  const other = decidedCall()
+  await next.keep(other)
+  await next.fail(other)
+  assert.equal([failed.length, await readdir(directory)], [2, []])
+})
+
+test('a decision that only the disk has is found by the process that its visitor comes to', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const { path: directory, remove } = await createTempDir('decisions')
+  rig.defer(remove)
+  const { away, state } = flaky(database)
+  const lost = await openTestDecisions(rig, { database: away, directory, keepMs: 300 })
+  state.is = 'refusing'
+  const call = decidedCall('denied')
+  await lost.keep(call)
+  // it is not known yet that the other process is gone, and the database is away here too
+  const next = await openTestDecisions(rig, { database: away, directory, mayLive: () => true })
+  assert.equal(await next.decisionOnDisk(call.id), call.decision)
+  assert.is(await next.decisionOnDisk(randomUUID()), undefined)
+  // the same UUID again after an hour
+  const old = decidedCall('authorized', { agoMs: 60 * 60_000 })
+  await lost.keep(old)
+  assert.is(await next.decisionOnDisk(old.id), undefined)
 })
 
 test.run()

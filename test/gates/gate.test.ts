@@ -254,7 +254,7 @@ async function openExchange(rig: Rig) {
 
 function openPublisher(rig: Rig, database: Database, url = BROKER_URL) {
   const log = silentLog()
-  const publisher = createGatePublisher({ url, onReply: createGateReplies({ database, log }), log })
+  const publisher = createGatePublisher({ url, onReply: createGateReplies({ database, log }).hear, log })
   rig.defer(() => publisher.close())
   return publisher
 }

@@ -40,6 +40,8 @@ async function visit(rig: Rig, scene: Scene) {
     send: (event: Parameters<typeof actor.send>[0]) => actor.send(event),
     state: () => stateName((child(actor)?.getSnapshot() as { value: unknown } | undefined)?.value),
     gate: () => actor.getSnapshot().context.gate,
+    decision: () => actor.getSnapshot().context.decision,
+    outcome: () => actor.getSnapshot().context.ending?.outcome,
     heard: (role: 'visitor' | 'resident') =>
       stage.lines.filter((line) => line.role === role).flatMap(({ pieces }) => pieces),
   }
@@ -48,13 +50,13 @@ async function visit(rig: Rig, scene: Scene) {
 const never = () => new Promise<never>(() => {})
 
 test('nobody hears of a decision before it is durable', async (t) => {
-  const kept = Promise.withResolvers<void>()
+  const kept = Promise.withResolvers<null>()
   const v = await visit(t, { commits: () => kept.promise })
   await v.press('2')
   await v.wait(10_000)
   assert.is(v.state(), 'committing')
   assert.not.ok(v.heard('visitor').some((piece) => String(piece).startsWith('farewell')))
-  kept.resolve()
+  kept.resolve(null)
   await v.wait(1)
   assert.is(v.state(), 'farewell')
   assert.is(v.heard('visitor').at(-1), 'farewell-visitor-denied')
@@ -124,9 +126,26 @@ test('a decision that was kept goes to the goodbye, whatever the snapshot was ab
   assert.is(v.heard('visitor').at(-1), 'farewell-visitor-denied')
 })
 
+for (const [second, first] of [
+  ['2', 'authorized'],
+  ['1', 'denied'],
+] as const)
+  test(`a decision that was kept before stands, and the words are its own: ${first}`, async (t) => {
+    const v = await visit(t, {
+      commits: async () => ({ verdict: first, by: 'resident', via: 'key', at: 42 }),
+    })
+    await v.press(second)
+    assert.is(v.state(), 'farewell')
+    assert.equal(
+      (['visitor', 'resident'] as const).map((role) => v.heard(role).at(-1)),
+      [`farewell-visitor-${first}`, `farewell-resident-${first}`],
+    )
+    assert.equal([v.decision()?.at, v.decision()?.verdict, v.outcome()], [42, first, first])
+  })
+
 test('after a kill the gate has its time once the decision is known to be durable', async (t) => {
-  const slow = Promise.withResolvers<void>()
-  let commits: Promise<void> = Promise.resolve()
+  const slow = Promise.withResolvers<null>()
+  let commits: Promise<null> = Promise.resolve(null)
   const v = await visit(t, { gate: never, commits: () => commits })
   await v.press('1')
   assert.is(v.state(), 'opening.quiet')
@@ -134,7 +153,7 @@ test('after a kill the gate has its time once the decision is known to be durabl
   await v.lose(5000)
   await v.wait(10_000)
   assert.is(v.state(), 'committing', 'Postgres is slow after a crash, and the gate was not asked')
-  slow.resolve()
+  slow.resolve(null)
   await v.wait(1900)
   assert.match(v.state(), 'opening')
   await v.wait(200)

@@ -41,6 +41,7 @@ export async function openTestDecisions(
     callEvents: { writeDecided: async () => {}, writeGateFailed: async () => {} },
     targets: createGateTargets({ database }),
     sender: { tell: async () => ({ status: 204 }) },
+    replies: { of: () => undefined },
     instance: randomUUID(),
     mayLive: () => false,
     // a busy machine is no slow database

@@ -16,6 +16,7 @@ import {
   locateCall,
   type Recall,
 } from '../sql/snapshots.ts'
+import type { CallFiles } from './call-files.ts'
 import { migrateSnapshot } from './migrations.ts'
 
 /** ms of failed look-ups after which the database counts as away and a visitor's call begins anew. The visitor is held meanwhile. */
@@ -53,6 +54,10 @@ interface SnapshotsOptions {
   /** Version of this process's machines. */
   machines: string
   media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings'>
+  /** What this disk knows of calls that the database may not have. */
+  files: Pick<CallFiles, 'has'>
+  /** The decision about a call that only this disk has, of another process. Never rejects. */
+  decisionOnDisk: (callId: string) => Promise<Decision | undefined>
   /** Whether the database is away; a query would then only cost time. */
   isAway: () => boolean
   /** Whether a visitor who connects now may have a call of another process. */
@@ -66,7 +71,7 @@ export type Snapshots = ReturnType<typeof createSnapshots>
 
 /** Snapshots let calls outlive their process. They are taken during the call and restored when its visitor connects again. */
 export function createSnapshots(options: SnapshotsOptions) {
-  const { database, instance, machines, media, isAway, mayHaveCalls, log } = options
+  const { database, instance, machines, media, files, decisionOnDisk, isAway, mayHaveCalls, log } = options
   const { patienceMs = PATIENCE_MS } = options
 
   const recalls = createBatcher<string, Recall>({
@@ -111,19 +116,30 @@ export function createSnapshots(options: SnapshotsOptions) {
   }
 
   return {
-    /** The call of a visitor's UUID. Never rejects; a call counts as new only if the database says so, or stays away. */
+    /**
+     * The call of a visitor's UUID. Never rejects; a call counts as new only if the database says so, or stays away, and the disk does
+     * not know it.
+     */
     async recall(callId: string, signal: AbortSignal): Promise<Arrival> {
+      // first: what is moved from the disk to the database meanwhile is found there
+      const kept = await decisionOnDisk(callId)
       const found = mayHaveCalls()
         ? await repeatLookup(callId, () => recalls.add(callId), signal)
         : await tryLookup(() => recalls.add(callId))
       if (!found) {
         if (!signal.aborted)
           log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
-        return { is: 'new', seq: UNSURE_SEQ, again: 'unsure', decision: null }
+        const again = (await files.has(callId)) ? 'used' : 'unsure'
+        return { is: 'new', seq: UNSURE_SEQ, again, decision: kept ?? null }
       }
-      if (found.answer.is === 'new') return { ...found.answer, again: found.answer.seq > 0 && 'used' }
-      if (found.answer.is !== 'claimed') return found.answer
-      const { call, before, seq, decision } = found.answer
+      if (found.answer.is === 'ended' || found.answer.is === 'elsewhere') return found.answer
+      const { seq } = found.answer
+      const decision = found.answer.decision ?? kept ?? null
+      if (found.answer.is === 'new') {
+        const isUsed = seq > 0 || (await files.has(callId))
+        return { is: 'new', seq, again: isUsed && 'used', decision }
+      }
+      const { call, before } = found.answer
       await media.finishRecordings(callId)
       const snapshot =
         call.machines === machines ? call.snapshot : migrateSnapshot(call.machines, call.snapshot)
