@@ -12,6 +12,7 @@ export {
   disableGates,
   findGateCommand,
   GATE_SECRETS,
+  GATES,
   type GateInput,
   hasGates,
   listFailingGates,

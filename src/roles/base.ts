@@ -98,7 +98,7 @@ export async function openBase(
   const works = roles.includes('worker')
   const messages = await openMessages(
     {
-      ...{ config, log, database, journal, timings, reports, recordings, works, instance },
+      ...{ config, log, database, topics, journal, timings, reports, recordings, works, instance },
       mayLive: (other) => presence.seen().some((node) => node.instance === other && !node.isSilent),
     },
     owner,

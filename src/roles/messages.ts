@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import type { Journal } from '../calls/index.ts'
+import type { Topics } from '../cluster/index.ts'
 import type { Config } from '../config/index.ts'
 import {
   createGatePublisher,
   createGateReplies,
   createGateSender,
   createGateTargets,
+  GATES,
   listGateUrls,
   openDecisions,
 } from '../gates/index.ts'
@@ -20,6 +22,7 @@ import {
   hasVoiceEncoder,
   reportDeaths,
 } from '../outbound/index.ts'
+import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Database } from '../platform/postgres/index.ts'
 
@@ -27,6 +30,7 @@ interface MessagesOptions {
   config: Config
   log: Logger
   database: Database
+  topics: Pick<Topics, 'subscribe'>
   journal: Journal
   timings: Timings
   reports: ErrorReports
@@ -46,7 +50,8 @@ export type Messages = Awaited<ReturnType<typeof openMessages>>
  * DATABASE_UNREACHABLE, CONFIG_INVALID.
  */
 export async function openMessages(options: MessagesOptions, owner: AsyncDisposableStack) {
-  const { config, log, database, journal, timings, reports, recordings, works, instance, mayLive } = options
+  const { config, log, database, topics, journal, timings, reports, recordings, works, instance, mayLive } =
+    options
   const { channels, locale, publicUrl } = config
   const ways = createSenders({
     database,
@@ -61,6 +66,9 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
   owner.defer(() => ways.close())
   const { accounts, endpoints, free, http } = ways
   const targets = createGateTargets({ database })
+  const reload = () =>
+    targets.load().catch((error) => log.warn({ reason: reasonOf(error) }, 'changed gates could not be read'))
+  owner.defer(topics.subscribe(GATES, () => void reload()))
   const replies = createGateReplies({ database, log })
   owner.defer(() => replies.close())
   const gateSender = createGateSender({
