@@ -16,6 +16,8 @@ interface ClosedForms {
   letsAfterYes: string
   /** What may stand behind a yes. */
   please: string
+  /** May stand behind "sim" and "yes". */
+  sir: string
   /** What may stand behind "sim", "yes" and what lets in; "ok, obrigado" is a goodbye. */
   thanks: string
   one: RegExp
@@ -24,12 +26,26 @@ interface ClosedForms {
 
 const any = (...alternatives: string[]) => `(?:${alternatives.join('|')})`
 
-const ELE = any('ele', 'ela', 'eles', 'elas', 'o visitante', 'a visitante', 'a visita')
-const ENTRAR = any('entrar', 'subir')
+const VISITANTE = any(
+  'visitante',
+  'visita',
+  'moc[oa]',
+  'rapaz',
+  'senhora?',
+  'entregadora?',
+  'motoboy',
+  'tecnic[oa]',
+  'pessoa',
+)
+const ELE = any('ele', 'ela', 'eles', 'elas', `[oa] ${VISITANTE}`)
+const ENTRAR = any('entrar(?:em)?', 'subir(?:em)?')
 const O_PORTAO = any(' o portao', ' o acesso', ' a entrada(?: del[ea]s?)?', ` ${ELE}`)
 const PRA_ELE = '(?: (?:pra|para) (?:ele|ela|eles|elas))?'
+const LIBERADO = '(?:autoriz|liber)ad[oa]'
 
-const HIM = any('him', 'her', 'them', 'the (?:visitor|driver|courier|man|guy|woman|lady|person)')
+const PRONOUN = any('him', 'her', 'them')
+const PERSON = any('visitor', 'guest', 'driver', 'courier', 'man', 'guy', 'woman', 'lady', 'person')
+const HIM = any(PRONOUN, `the (?:delivery )?${PERSON}`)
 const COME = any('come in', 'come up', 'come on in', 'enter')
 
 const FORMS: Record<Locale, ClosedForms> = {
@@ -37,25 +53,30 @@ const FORMS: Record<Locale, ClosedForms> = {
     yes: any('sim', 'claro', 'claro que sim', 'com certeza', 'ok', 'okay', 'positivo', 'afirmativo'),
     lets: any(
       'pode',
-      `podem? ${ENTRAR}`,
+      `podem? ${ENTRAR}(?: ai| agora)?`,
       `pode (?:deixar|mandar)(?: ${ELE})? ${ENTRAR}`,
-      `pode abrir(?: o portao)?${PRA_ELE}`,
-      `pode liberar${O_PORTAO}?`,
+      `pode abrir(?: ai| o portao)?${PRA_ELE}`,
+      `pode liberar(?:${O_PORTAO})?(?: ai|${PRA_ELE})`,
       'pode autorizar(?: a entrada)?',
       `(?:eu )?(?:autorizo|libero|permito|confirmo)${O_PORTAO}?`,
-      'autorizad[oa]',
-      'liberad[oa]',
-      `liber[ae]${O_PORTAO}?`,
+      `${LIBERADO}|aprovad[oa]|confirmado`,
+      `liber[ae](?:${O_PORTAO})?(?: ai|${PRA_ELE})`,
       `(?:deixa|deixe|manda|mande)(?: ${ELE})? ${ENTRAR}`,
-      `abr[ea](?: o portao)?${PRA_ELE}`,
-      'libera ai',
+      `(?:pode deixar(?: ${ELE})?|(?:deixa|deixe) ${ELE}) passar`,
+      `abr[ea](?: ai| o portao)?${PRA_ELE}`,
       `autorizo ${ELE} ${ENTRAR}`,
-      '(?:ta|esta) (?:autorizad|liberad)[oa]',
+      `(?:ta|esta) ${LIBERADO}(?: a entrada| o acesso)?`,
       `claro que pode(?: ${ENTRAR})?`,
+      `(?:ele|ela|eles|elas) podem? ${ENTRAR} sim`,
     ),
-    letsAfterYes: any(`(?:ele|ela|eles|elas) podem?(?: ${ENTRAR})?`, 'autorizar'),
-    well: any('beleza', 'tudo bem', 'ta bom', 'por favor'),
+    letsAfterYes: any(
+      `(?:ele|ela|eles|elas) podem?(?: ${ENTRAR})?`,
+      `(?:ele|ela) (?:ta|esta) ${LIBERADO}`,
+      'autorizar',
+    ),
+    well: any('beleza', 'tudo bem', 'ta bom', 'ta certo', 'certo', 'por favor'),
     please: any('sim', 'por favor'),
+    sir: 'senhora?',
     thanks: '(?:muito )?obrigad[oa]',
     one: /^(?:um|1)$/,
     two: /^(?:dois|2)$/,
@@ -77,18 +98,19 @@ const FORMS: Record<Locale, ClosedForms> = {
     ),
     lets: any(
       `(?:you (?:can|may) )?let ${HIM} (?:in|up|through|${COME})`,
-      `send ${HIM} (?:in|up)`,
-      `buzz ${HIM} (?:in|up)`,
-      'open the gate',
+      `(?:you (?:can|may) )?(?:send|buzz) ${HIM} (?:in|up)`,
+      `(?:you (?:can|may) )?open the gate(?: for ${HIM})?`,
       `(?:he|she|they) (?:can|may) ${COME}`,
-      '(?:i )?(?:authori[sz]e|allow|approve) (?:it|the visit)',
+      `(?:i )?(?:authori[sz]e|allow|approve) (?:it|the visit|${HIM})`,
+      `(?:i )?allow ${HIM} in`,
       'i (?:authori[sz]e|allow|approve|confirm)',
       'authori[sz]ed?',
       'approved',
     ),
     letsAfterYes: any(COME, '(?:he|she|they) (?:can|may)', 'open(?: it)?'),
-    well: any('all right', 'alright', 'fine', 'please'),
+    well: any('all right', 'alright', 'fine', 'thats (?:fine|ok|okay)', 'please'),
     please: 'please',
+    sir: any('sir', 'maam', 'madam'),
     thanks: any('thanks', 'thank you'),
     one: /^(?:one|1)$/,
     two: /^(?:two|2)$/,
@@ -97,8 +119,11 @@ const FORMS: Record<Locale, ClosedForms> = {
 
 const CLOSED: Record<Locale, RegExp> = { 'pt-BR': closed(FORMS['pt-BR']), en: closed(FORMS.en) }
 
-/** Quotes, stars and brackets mark words that nobody said plainly; two dots mark a sentence that breaks off. */
-const PLAIN_TEXT = /^(?!.*\.\.)[\p{L}\p{M}\d\s.,!'’-]*$/u
+/**
+ * Quotes, stars and brackets mark words that nobody said plainly; two dots, or a comma or dash at the end, mark a sentence that
+ * breaks off; a sign before a number or an apostrophe behind it makes another number.
+ */
+const PLAIN_TEXT = /^(?!.*\.\.)(?!.*[,-]\s*$)(?!.*-\d)(?:[\p{L}\p{M}\d\s.,!-]|(?<=\p{L})['’](?=\p{L}))*$/su
 
 /** The answer that is all of the text, or undefined. */
 export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | undefined {
@@ -111,18 +136,18 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | u
   return one.test(said) || CLOSED[locale].test(said) ? 'yes' : undefined
 }
 
-function closed({ yes, well, lets, letsAfterYes, please, thanks }: ClosedForms): RegExp {
+function closed({ yes, well, lets, letsAfterYes, please, sir, thanks }: ClosedForms): RegExp {
   // "yeah, sure" and "claro, claro" are what people say who mean something else; after a plain yes they are not
   const agreed = `${yes}(?: ${please})?`
-  const agreedPlainly = `(?:sim|yes)(?: ${yes})?(?: ${any(please, thanks)})?`
-  const letIn = `(?:(?:${any(yes, well)} )?${lets}|${yes} ${letsAfterYes})(?: ${any(please, thanks)})?`
+  const agreedPlainly = `(?:sim|yes)(?: ${yes})?(?: ${any(please, sir, thanks)})?|por favor sim|please yes`
+  const letIn = `(?:(?:(?:sim|yes) )?(?:${any(yes, well)} )?${lets}|${yes} ${letsAfterYes})(?: ${any(please, thanks)})?`
   return new RegExp(`^${any(agreed, agreedPlainly, letIn)}$`)
 }
 
 /** The words of our forms that have an accent. */
-const ACCENTED = ['portao', 'ta', 'esta', 'ai']
+const ACCENTED = ['portao', 'ta', 'esta', 'ai', 'moco', 'moca', 'tecnico', 'tecnica']
 
 /** "Pôde entrar" is no "pode entrar"; recognisers that write no accents at all are read as well. */
 function isAccented({ raw, plain }: Word): boolean {
-  return !ACCENTED.includes(plain) && raw.toLowerCase() !== plain
+  return !ACCENTED.includes(plain) && raw.toLowerCase().replace(/['’]/, '') !== plain
 }

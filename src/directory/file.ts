@@ -5,7 +5,14 @@ import { findUnstorable } from '../platform/plain-text.ts'
 import { duplicatesOf } from './duplicates.ts'
 import { type EntryRules, entryRules } from './entry-rules.ts'
 import { locateSyntaxError, locateValues } from './json-syntax.ts'
-import { type Country, DEFAULT_COUNTRY, isCountry, numberProblem, readNumber } from './phone-number.ts'
+import {
+  type Country,
+  DEFAULT_COUNTRY,
+  isCountry,
+  numberProblem,
+  readNumber,
+  readResidentNumber,
+} from './phone-number.ts'
 import type { DirectoryRules } from './rules.ts'
 import { AFTER_TALK, ANSWER_CHECKS, type Directory, OPENS_BY, type UnitEntry } from './sql/directory.ts'
 import { ruleKeys } from './unit-place.ts'
@@ -47,7 +54,7 @@ const phone = text.transform((value, context) => {
 const whatsappOf = (country: Country) =>
   text.transform((value, context) => {
     if (value === '') return undefined
-    const number = readNumber(value, country)
+    const number = readResidentNumber(value, country)
     if (number === undefined) context.addIssue({ code: 'custom', message: numberProblem(country) })
     return number
   })

@@ -17,6 +17,12 @@ const SUBSCRIBER_DIGITS = 8
 const PLAIN = /^\+55[1-9]{2}(?:9\d{8}|[2-5]\d{7})$/
 /** Separators that people put between digits. */
 const PRINT = /[\s().\-\u2010-\u2015\u2212]/g
+/** Eight digits in one group or two of four, behind a group's end or an area code. */
+const EIGHT = /(?<!(?:^|\D)\d)\d{4}\D*\d{4}\D*$/
+/** The same, behind a group's end alone. */
+const EIGHT_APART = /(?:^|\D)\d{4}\D*\d{4}\D*$/
+/** Numbers of services: nobody lives behind them. */
+const SERVICES: readonly unknown[] = ['TOLL_FREE', 'PREMIUM_RATE', 'SHARED_COST', 'UAN', 'PAGER', 'VOICEMAIL']
 /** A remark in brackets, before or behind the number. Digits in it may belong to the number. */
 const REMARK = /^\([^()\d]*\p{L}[^()\d]*\)|\([^()\d]*\p{L}[^()\d]*\)$/gu
 
@@ -45,14 +51,21 @@ export function readNumber(written: string, country: Country = DEFAULT_COUNTRY):
   if (digits.startsWith('+')) {
     // the trunk prefix in brackets is for callers within the country
     const dialled = text.replace(/\(0\)/, '').replace(PRINT, '')
-    return dialled.startsWith('+55') ? brazilian(dialled.slice(3)) : international(dialled)
+    return dialled.startsWith('+55') ? brazilian(dialled.slice(3), text) : international(dialled)
   }
-  if (country === 'BR') return brazilian(/^55\d{10}/.test(digits) ? digits.slice(2) : digits)
+  if (country === 'BR') return brazilian(/^55\d{10}/.test(digits) ? digits.slice(2) : digits, text)
   const parsed = parsePhoneNumberFromString(digits, { defaultCountry: country, extract: false })
   return parsed?.isValid() ? parsed.number : undefined
 }
 
-/** The problem with a number that readNumber rejects. */
+/** The same for somebody who lives in a building, so that numbers of services are refused, too. */
+export function readResidentNumber(written: string, country: Country): string | undefined {
+  const number = readNumber(written, country)
+  const type = number === undefined ? undefined : parsePhoneNumberFromString(number)?.getType()
+  return SERVICES.includes(type) ? undefined : number
+}
+
+/** The problem with a number that readNumber or readResidentNumber rejects. */
 export function numberProblem(country: Country): string {
   return `must be a valid number of ${country} with its area code, or one with + and its country code, like +5511987654321`
 }
@@ -63,7 +76,7 @@ export function numberProblem(country: Country): string {
  */
 export function canonicalNumber(e164: string): string {
   if (PLAIN.test(e164) || !/^\+\d{8,15}$/.test(e164)) return e164
-  return (e164.startsWith('+55') ? brazilian(e164.slice(3)) : international(e164)) ?? e164
+  return (e164.startsWith('+55') ? brazilian(e164.slice(3), e164) : international(e164)) ?? e164
 }
 
 /**
@@ -96,13 +109,17 @@ function clean(written: string): string {
     .trim()
 }
 
-/** `digits` after the country code, or as dialled within Brazil. */
-function brazilian(digits: string): string | undefined {
+/**
+ * `digits` after the country code, or as dialled within Brazil; `text` has them as they were written. Eight digits that begin
+ * with 6 to 9 were a mobile number before 2016, but may as well be nine with a slip of the finger, that are another person's with a
+ * ninth digit: `11 98765-432`, `021 98765-43210`. So the groups, where there are any, must be those of eight digits.
+ */
+function brazilian(digits: string, text: string): string | undefined {
   // 0 and the area, or 0, two digits of a carrier and the area; the lengths tell them apart
-  const subscriber = /^(?:0(?:\d\d)?)?([1-9]\d{9,10})$/.exec(digits)?.[1]
+  const [, carrier, subscriber] = /^(?:0([1-9]\d)?)?([1-9]\d{9,10})$/.exec(digits) ?? []
   if (subscriber === undefined) return undefined
-  // eight digits that begin with 6 to 9 were a mobile number before 2016
   const old = /^(\d\d)([6-9]\d{7})$/.exec(subscriber)
+  if (old && !(carrier === undefined ? EIGHT : EIGHT_APART).test(text)) return undefined
   const number = old ? `+55${old[1]}9${old[2]}` : `+55${subscriber}`
   return isValid(number) ? number : undefined
 }

@@ -18,13 +18,19 @@ const SIGNS: ReadonlyMap<string, 'yes' | 'no'> = new Map([
 const KIND = ['🙏', '😊', '🙂', '😀', '😃', '👌', '🤝']
 
 const PICTURE = /\p{Extended_Pictographic}/u
-const MODIFIERS = /[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]/gu
+/** Skin tones, joiners and frames, of pictures and keycaps only: no plain word has one. */
+const MODIFIERS =
+  /(\p{Extended_Pictographic}|\d(?=\u{FE0F}?\u{20E3}))[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]+/gu
+/** The friendly one of the faces made of marks; ":/" and ";)" may be irony. */
+const SMILE = /(?<!\S)[:=]-?\)(?!\S)/g
+/** Signs beside nothing that changes them: a number alone, no wink, no date, nothing that breaks off. */
+const PLAIN_SIGNS = /^(?!.*,\s*$)(?!.*\d.*\d)[\s\p{L}\d\p{Extended_Pictographic}.,!()]*$/su
 /** What nobody sees: a sentence with it may look otherwise than it reads. */
 const INVISIBLE = /[\p{Cf}\p{Co}\p{Cn}\uFFFD]|(?!\s)\p{Cc}/u
 /** Longest reply, in words, that may decide in the other language or with drawn-out letters. */
 const FEW_WORDS = 5
 /** Numbers that are words of another kind elsewhere: an English or drawn-out "um" is a hesitation. */
-const NUMBER = /^(?:um|one)$/
+const NUMBER = /^\P{L}*(?:um|one)\P{L}*$/u
 
 /** Id of our buttons: question, answer and signature. Those of older versions have none. */
 const BUTTON = /^porteiro:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(yes|no)(?::([\w-]{43}))?$/
@@ -84,7 +90,7 @@ export function readReply(
 }
 
 function readText(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
-  const seen = text.replace(MODIFIERS, '')
+  const seen = text.replace(MODIFIERS, '$1').replace(SMILE, ' ')
   const answer = readWords(seen, locale, understand)
   return answer === 'yes' && INVISIBLE.test(seen) ? 'likely-yes' : answer
 }
@@ -96,7 +102,8 @@ function readWords(text: string, locale: Locale, understand: UnderstandAnswer): 
   // "sim..." has not ended
   const isWhole = !/\.\.|…/.test(bare)
   if (isWhole && signs.length > 0 && signs.every((sign) => sign !== undefined)) {
-    return signs.every((sign) => sign === signs[0]) ? signs[0]! : 'unclear'
+    if (signs.some((sign) => sign !== signs[0])) return 'unclear'
+    if (signs[0] === 'no' || PLAIN_SIGNS.test(bare)) return signs[0]!
   }
   // in Portuguese `no` is a preposition, so beside `yes` it would be ignored
   if (said.includes('yes') && said.includes('no')) return 'unclear'
@@ -122,8 +129,12 @@ function inEither(text: string, locale: Locale, understand: UnderstandAnswer): U
   const drawn = text.replace(/(\p{L})\1+/gu, '$1')
   const word = drawn.replace(/(?:!+|\.)$/, '')
   if (drawn === text || !/^\p{L}{2,}$/u.test(word) || NUMBER.test(word)) return own
-  const short = SIGNS.get(word) ?? understand(word, locale)
-  return short === 'yes' || short === 'no' ? short : own
+  const sign = SIGNS.get(word)
+  if (sign) return sign
+  const short = understand(word, locale)
+  // "claaaro" may be irony
+  if (short === 'yes') return 'likely-yes'
+  return short === 'no' ? short : own
 }
 
 /** `👍👍👍` is `👍`. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import * as assert from 'uvu/assert'
-import { openDirectoryFile, parseDirectory } from '../../src/directory/file.ts'
+import { openDirectoryFile, parseDirectory, readResidents } from '../../src/directory/file.ts'
 import { type Country, canonicalNumber, nationalTwin, readNumber } from '../../src/directory/phone-number.ts'
 import { exportDirectory, importDirectory } from '../../src/directory/sql/directory.ts'
 import { confirmNumbers, holdsNumber, listHeldNumbers } from '../../src/directory/sql/numbers.ts'
@@ -65,7 +65,9 @@ const BRAZILIAN: [written: string, kept: string | null][] = [
   ['20 98765-4321', null],
   ['11 88765-4321', null],
   ['11 98765-43210', null],
-  ['11 98765-432', '+5511998765432'],
+  ['11 98765-432', null],
+  ['11 9876-5432', '+5511998765432'],
+  ['1198765432', '+5511998765432'],
   ['+55 98765-4321', null],
   ['+11 98765-4321', null],
   ['+0 11 98765-4321', null],
@@ -77,6 +79,18 @@ const BRAZILIAN: [written: string, kept: string | null][] = [
   ['11 98765-4321 (ramal 12)', null],
   ['+5511987654321;ext=5', null],
   ['11 98765-4321 / 11 91234-5678', null],
+  // another person's, if the slip were not seen
+  ['(11) 9 8765-432', null],
+  ['021 98765-43210', null],
+  ['55 98765-43210', null],
+  ['01 98765-4321', null],
+  ['0 9 11 98765-4321', null],
+  ['0151187654321', null],
+  // no carrier has a 0: it is the prefix for abroad
+  ['00 11 98765-4321', null],
+  ['0051 987 654 321', null],
+  ['0044 7911 123456', null],
+  ['+55 00 11 98765-4321', null],
   ['11 98765-432l', null],
   ['11 98765-432O', null],
   ['11 98765-4321\u0000', null],
@@ -128,6 +142,22 @@ test('a directory has no number but that which was written', async () => {
       )
     }
   }
+})
+
+test('a service is no resident', () => {
+  for (const whatsapp of [
+    '0800 701 2345',
+    '0300 123 4567',
+    '+55 800 701 2345',
+    '+1 900 555 1234',
+    '+800 1234 5678',
+  ]) {
+    const file = { units: [{ number: '1', residents: [{ name: 'Ana', whatsapp }] }] }
+    assert.throws(() => parseDirectory(Buffer.from(JSON.stringify(file))), /1 problem/, whatsapp)
+    assert.is(readResidents([{ name: 'Ana', whatsapp }], 'BR').problems.length, 1, whatsapp)
+  }
+  // one may be written to, and called
+  assert.is(readNumber('0800 701 2345'), '+558007012345')
 })
 
 test('reads numbers as the country of the file or of the tenant writes them', () => {

@@ -42,8 +42,18 @@ test('a picture that may be irony makes a yes a likely one, a friendly one does 
 
 test('a hesitation is no number, in the other language or drawn out', () => {
   assert.is(read('um', 'pt-BR'), 'yes')
-  for (const text of ['um', 'ummm', 'um...']) assert.is.not(read(text, 'en'), 'yes', text)
+  for (const text of ['um', 'um,', 'Um.', 'um!', 'ummm', 'um...'])
+    assert.is.not(read(text, 'en'), 'yes', text)
   for (const text of ['ummm', 'Ummm', 'um...']) assert.is.not(read(text, 'pt-BR'), 'yes', text)
+})
+
+test('what stands beside a sign makes it another one', () => {
+  for (const text of ['sim :/', 'sim ;)', 'sim :(', 'sim,', 'sim -', 's\u200dim', 'claaaro'])
+    assert.is.not(read(text, 'pt-BR'), 'yes', text)
+  for (const text of ['1/1', '1.1', '1 1', '-1', '1-', '1 :/'])
+    assert.is(read(text, 'pt-BR'), 'unclear', text)
+  for (const text of ['sim :)', '1️⃣', '1.', '(sim)', '👍🏽']) assert.is(read(text, 'pt-BR'), 'yes', text)
+  for (const text of ['2 :/', 'não :(']) assert.is(read(text, 'pt-BR'), 'no', text)
 })
 
 test.run()
