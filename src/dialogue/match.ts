@@ -94,7 +94,8 @@ function unitsOf<U extends IndexedUnit>(
   const literal = /^[0-9A-Za-z]{1,16}$/.test(wanted) ? byNumber(wanted, names) : []
   if (literal.length > 0) return literal
   const spoken = unitIn(wanted, locale)
-  const inside = names.length > 0 ? names : namesOf(spoken?.block, spoken?.tower)
+  // 22B in block A is not 22 in block A
+  const inside = [...names, ...namesOf(spoken?.block, spoken?.tower)]
   for (const number of spoken?.named ?? []) {
     const found = byNumber(number.replaceAll(' ', ''), inside)
     if (found.length > 0) return found

@@ -78,7 +78,7 @@ function tokenAt(words: Word[], at: number, locale: Locale): Token | undefined {
   const word = words[at]
   if (!word) return undefined
   const place = { joint: 'none', from: at, to: at + 1 } as const
-  if (/^\d/.test(word.plain)) {
+  if (/^\d+$/.test(word.plain)) {
     const digits = word.plain.slice(0, DIGITS)
     const room = digits.startsWith('0') ? 0 : roomOf(Number(digits))
     return { value: Number(digits), room, digits, written: true, ...place }

@@ -16,8 +16,8 @@ export interface Word {
 /** Characters of a transcript that are read. People at a gate say less; a recogniser gone wild says more. */
 export const TEXT_LIMIT = 1000
 
-/** A dot between groups of three digits is part of a number (`1.203`), any other punctuation is not. */
-const WORD = /\d+(?:\.\d{3})*(?!\d)|\d+|\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*/gu
+/** A mark between groups of three digits is part of a number (`1.203`), a time of day is one word, and no number. */
+const WORD = /\d{1,2}:\d{2}(?!\d)|\d+(?:[.,]\d{3})*(?!\d)|\d+|\p{L}[\p{L}\p{M}]*(?:['’]\p{L}+)*/gu
 
 /** The words of a transcript, of its first TEXT_LIMIT characters. */
 export function wordsOf(text: string): Word[] {
@@ -29,7 +29,7 @@ export function wordsOf(text: string): Word[] {
     const after = bounded.slice(index + raw.length, matches[at + 1]?.index)
     return {
       raw,
-      plain: plain(raw).replace(/['’.]/g, ''),
+      plain: plain(raw).replace(/['’.,]/g, ''),
       breaks: at > 0 && /[.,;:!?…\n]/.test(between),
       glued: at > 0 && between === '',
       asked: after.includes('?'),
