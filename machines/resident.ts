@@ -172,7 +172,7 @@ export const residentMachine = setup({
       on: { 'speech.started': { guard: 'bargesIn', target: 'interrupted' } },
     },
     interrupted: {
-      description: 'the resident speaks before the question: a yes or a no may mean anything',
+      description: 'the resident speaks before the question, or goes on: a yes or a no may mean anything',
       invoke: {
         src: 'listening',
         id: 'hearOut',
@@ -259,7 +259,8 @@ export const residentMachine = setup({
           on: {
             // several keys in a row are one answer
             'key.pressed': { guard: 'isOther' },
-            'speech.started': { guard: 'bargesIn', target: 'waiting' },
+            // "se for o João" was not understood, and the "pode entrar" behind it is no yes
+            'speech.started': { guard: 'bargesIn', target: '#resident.interrupted' },
           },
         },
       },

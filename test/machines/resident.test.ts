@@ -115,6 +115,15 @@ test('somebody who is asked back may answer into the question, where speech inte
   assert.equal(output(), OPENS)
 })
 
+test('a yes into the explanation may be the rest of what was not understood: it is asked back', async (t) => {
+  const { wait, speak, output, prompts } = converse(t, ['unclear', 'yes', 'yes'], { bargesIn: true })
+  await wait(ANNOUNCEMENT_MS + SPEECH_MS)
+  await speak()
+  assert.equal([output(), prompts()], [undefined, ['menu-again', 'menu', 'confirm-yes']])
+  await speak()
+  assert.equal(output(), OPENS)
+})
+
 test('a no counts at once after our question', async (t) => {
   const after = converse(t, ['no'])
   await after.wait(ANNOUNCEMENT_MS + SPEECH_MS)
