@@ -1,5 +1,5 @@
 import { partial_ratio, ratio, token_sort_ratio } from 'fuzzball'
-import { latin } from '../platform/plain-text.ts'
+import { fold, latin } from '../platform/plain-text.ts'
 import { wordsOf } from './words.ts'
 
 /** A name as it is compared. */
@@ -22,19 +22,6 @@ const AS_IS = { full_process: false }
 const PART = 0.9
 /** Letters below which a part of a word says nothing. */
 const PART_LENGTH = 4
-
-/** Words in which recognisers and parents differ sound alike: Thiago and Tiago, Souza and Sousa, Kátia and Cátia. */
-export function fold(word: string): string {
-  return word
-    .replace(/ph/g, 'f')
-    .replace(/th/g, 't')
-    .replace(/[ck]+/g, 'c')
-    .replace(/y/g, 'i')
-    .replace(/w/g, 'v')
-    .replace(/z/g, 's')
-    .replace(/(.)\1+/g, '$1')
-    .replace(/(.)h$/, '$1')
-}
 
 export function nameKey(name: string): NameKey {
   const all = wordsOf(latin(name)).map((word) => word.plain)

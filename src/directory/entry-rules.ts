@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { plain } from '../platform/plain-text.ts'
+import { fold, latin, plain } from '../platform/plain-text.ts'
 import { contactPlan } from './contact-plan.ts'
 import { callerNumber } from './phone-number.ts'
 
@@ -93,7 +93,10 @@ function fitsPhone(pattern: string, phone: string): boolean {
   return pattern.endsWith('*') ? number.startsWith(pattern.slice(0, -1)) : number === pattern
 }
 
-/** Whether the name contains the pattern's words in sequence: `joao silv*` matches `Seu João Silveira Neto`. */
+/**
+ * Whether the name contains the pattern's words in sequence, as they sound: `joao silv*` matches `Seu João Silveira Neto`, and
+ * `thiago` a recogniser's `tiago`.
+ */
 function fitsName(pattern: string, name: string): boolean {
   const wanted = wordsOf(pattern)
   const words = wordsOf(name)
@@ -107,7 +110,7 @@ function fitsName(pattern: string, name: string): boolean {
 }
 
 function wordsOf(text: string): string[] {
-  return plain(text).match(/[\p{L}\d'’]+\*?|\*/gu) ?? []
+  return (plain(latin(text)).match(/[\p{L}\d'’]+\*?|\*/gu) ?? []).map(fold)
 }
 
 /** Whether it begins when it ends. Such a window used to be open all day; it is no longer open at all. */

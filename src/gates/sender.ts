@@ -60,7 +60,7 @@ export function createGateSender({ database, targets, http, publisher, log, now 
     const answer = await http.post(gate.url!, {
       headers: { 'content-type': 'application/json', 'user-agent': 'porteiro' },
       body: JSON.stringify(content),
-      signed: { id: content.id, secrets: secretsOf(gate), counter },
+      signed: { id: content.id, secrets: gate.secrets, counter },
       timeoutMs: Math.min(POST_MS, leftMs),
       signal,
       wants: 'status',
@@ -81,7 +81,7 @@ export function createGateSender({ database, targets, http, publisher, log, now 
     const { exchange, routingKey } = gate
     await publisher.publish(exchange!, routingKey!, body, {
       gate: { tenantId: gate.tenantId, gateId: gate.id },
-      signed: { id: content.id, secrets: secretsOf(gate), counter },
+      signed: { id: content.id, secrets: gate.secrets, counter },
       expirationMs: leftMs,
     })
     return { providerId: content.id }
@@ -149,11 +149,6 @@ export function createGateSender({ database, targets, http, publisher, log, now 
       await publisher?.close()
     },
   } as const satisfies ChannelSender & Record<string, unknown>
-}
-
-/** None for an AMQP gate that an older version wrote. */
-function secretsOf({ secret }: GateTarget): string[] {
-  return secret === null ? [] : [secret]
 }
 
 /** The moment after which the command is not sent, ms since the epoch. */

@@ -122,16 +122,16 @@ class ToneDetector implements DtmfDetector {
 /** The key of a frame's tones; undefined when one is too weak beside the other. Sets `share`. */
 function keyIn(samples: Int16Array, power: number): string | undefined {
   share = 0
-  const pair = strongestPair(samples)
+  const pair = strongestPair(samples, 0, FRAME_SAMPLES)
   if (twistOf(pair) > TWIST) return undefined
-  share = powerOfPair(pair) / power
+  share = powerOfPair(pair, FRAME_SAMPLES) / power
   return share >= HINT ? keyOf(pair) : undefined
 }
 
-/** The strongest row and the strongest column of a frame, as one number for `keyOf`; valid until the next call. */
-export function strongestPair(samples: Int16Array): number {
-  goertzel(samples, 0)
-  goertzel(samples, 4)
+/** The strongest row and column in `count` samples from `from` on, as one number for `keyOf`; valid until the next call. */
+export function strongestPair(samples: Int16Array, from: number, count: number): number {
+  goertzel(samples, from, from + count, 0)
+  goertzel(samples, from, from + count, 4)
   return strongest(0) * 4 + strongest(4) - 4
 }
 
@@ -139,10 +139,20 @@ export function keyOf(pair: number): string {
   return KEYS[pair >> 2]![pair & 3]!
 }
 
-/** Mean square of the two tones together. */
-export function powerOfPair(pair: number): number {
+/** Mean square of the two tones together, in so many samples. */
+export function powerOfPair(pair: number, count: number): number {
   // a pure sine of n samples has a Goertzel power of energy × n / 2
-  return ((powers[pair >> 2]! + powers[4 + (pair & 3)]!) * 2) / (FRAME_SAMPLES * FRAME_SAMPLES)
+  return ((powers[pair >> 2]! + powers[4 + (pair & 3)]!) * 2) / (count * count)
+}
+
+/** Whether each tone of the pair has so many times the power of the others in its group. */
+export function standsOut(pair: number, ratio: number): boolean {
+  const [row, column] = [pair >> 2, 4 + (pair & 3)]
+  for (let tone = 0; tone < 8; tone++) {
+    const best = tone < 4 ? row : column
+    if (tone !== best && powers[tone]! * ratio > powers[best]!) return false
+  }
+  return true
 }
 
 /** Ratio of the stronger tone's power to the weaker one's. */
@@ -156,11 +166,11 @@ export function twistOf(pair: number): number {
  * The powers of the four tones that begin at `first`. Computing them side by side takes a third of the time: each step
  * of a single tone waits for the result of the step before.
  */
-function goertzel(samples: Int16Array, first: number): void {
+function goertzel(samples: Int16Array, from: number, to: number, first: number): void {
   const [a, b, c, d] = [TUNING[first]!, TUNING[first + 1]!, TUNING[first + 2]!, TUNING[first + 3]!]
   let [a1, b1, c1, d1] = [0, 0, 0, 0]
   let [a2, b2, c2, d2] = [0, 0, 0, 0]
-  for (let i = 0; i < FRAME_SAMPLES; i++) {
+  for (let i = from; i < to; i++) {
     const sample = samples[i]!
     const a0 = sample + a * a1 - a2
     const b0 = sample + b * b1 - b2

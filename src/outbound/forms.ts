@@ -96,9 +96,11 @@ export const endpointInput = z
 /** Input of updateEndpoint; the kind cannot change. */
 export const endpointChange = z.strictObject(endpoint).partial()
 
-/** ms for which the old secret signs beside the new one: none to a month, by default a day. */
+/** ms for which the old secret signs beside the new one: by default a day, at most a month. */
+export const OVERLAP_MS = 86_400_000
+export const MAX_OVERLAP_MS = 2_592_000_000
 export const rotation = z.strictObject({
-  overlapMs: z.number().int().min(0).max(2_592_000_000).default(86_400_000),
+  overlapMs: z.number().int().min(0).max(MAX_OVERLAP_MS).default(OVERLAP_MS),
 })
 
 const template = z.strictObject({ name: z.string().min(1), language: z.string().min(2) })

@@ -13,6 +13,19 @@ export function plain(text: string): string {
   return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 }
 
+/** Words in which recognisers and parents differ sound alike: Thiago and Tiago, Souza and Sousa, Kátia and Cátia. */
+export function fold(word: string): string {
+  return word
+    .replace(/ph/g, 'f')
+    .replace(/th/g, 't')
+    .replace(/[ck]+/g, 'c')
+    .replace(/y/g, 'i')
+    .replace(/w/g, 'v')
+    .replace(/z/g, 's')
+    .replace(/(.)\1+/g, '$1')
+    .replace(/(.)h$/, '$1')
+}
+
 /**
  * The path of a text that Postgres refuses, because it has a NUL or half of a surrogate pair; keys count as texts too.
  * Undefined: all of `value` can be stored. Walks without recursion, because a small body may nest tens of thousands of lists.

@@ -4,7 +4,7 @@ import { fail, type PorteiroError } from '../platform/errors.ts'
 import { listForeignSecrets, type Querier } from '../platform/postgres/index.ts'
 
 /** Every column that has secrets. */
-export const SECRET_COLUMNS = [...ENDPOINT_SECRETS, INSTANCE_SECRETS, GATE_SECRETS]
+export const SECRET_COLUMNS = [...ENDPOINT_SECRETS, INSTANCE_SECRETS, ...GATE_SECRETS]
 
 /** Places that an error names; the others are counted. */
 const NAMED = 20

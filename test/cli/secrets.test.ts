@@ -75,7 +75,7 @@ async function readAll(database: Database, { standard, token }: { standard: stri
     secrets: signed.secrets,
     headers: signed.headers,
     token: (await findTarget(database, T, token))!.token,
-    gate: (await findGate(database, T, 'front'))!.secret,
+    gate: (await findGate(database, T, 'front'))!.secrets[0]!,
     account: (await findInstance(database, T, 'whatsapp', 'main'))!.secrets,
   }
 }
@@ -143,6 +143,36 @@ test('with a key no secret is stored in clear text, and each is read as it was',
   assert.not.match(await stored(database), /whsec_|another|account-/)
 })
 
+test('the secret before a rotation signs beside the new one, for its time and as long as the gate is of its kind', async (rig) => {
+  const { open } = await openHouse(rig)
+  const database = await open({ key: newKey() })
+  const gate = { kind: 'webhook', url: 'https://g.example/' } as const
+  const signing = async () => (await findGate(database, T, 'front'))!.secrets
+  const rotate = async (overlapMs: number) =>
+    (await saveGate(database, T, 'front', gate, { rotate: true, overlapMs })).secret!
+  const first = (await saveGate(database, T, 'front', gate)).secret!
+  const second = await rotate(60_000)
+  assert.equal(await signing(), [second, first])
+  assert.not.match(await stored(database), PLAIN)
+  // a change that rotates nothing leaves both
+  const { gate: shown } = await saveGate(database, T, 'front', { ...gate, enabled: false })
+  assert.ok(shown.oldSecretUntil! > new Date())
+  assert.equal(await signing(), [second, first])
+  const third = await rotate(60_000)
+  assert.equal(await signing(), [third, second])
+  await database.query(`update gates set old_secret_until = now() - interval '1 second'`)
+  assert.equal(await signing(), [third])
+  await saveGate(database, T, 'front', gate)
+  const [{ old } = { old: '' }] = await database.query<{ old: string | null }>('select old_secret as old from gates')
+  assert.is(old, null)
+  await rotate(60_000)
+  const last = await rotate(0)
+  assert.equal(await signing(), [last])
+  await rotate(60_000)
+  await saveGate(database, T, 'front', { kind: 'amqp', exchange: 'gates', routingKey: 'front' })
+  assert.is((await signing()).length, 1)
+})
+
 test('a secret that was copied to another place, or changed, is not read there', async (rig) => {
   const { open } = await openHouse(rig)
   const database = await open({ key: newKey() })
@@ -154,7 +184,7 @@ test('a secret that was copied to another place, or changed, is not read there',
   const error = await findGate(database, T, 'front').catch((thrown) => thrown as PorteiroError)
   assert.instance(error, PorteiroError)
   assert.equal([(error as PorteiroError).code, (error as PorteiroError).status], ['SECRET_UNREADABLE', 503])
-  assert.ok((await findGate(database, T, 'back'))!.secret)
+  assert.ok((await findGate(database, T, 'back'))!.secrets[0])
   await database.query(`update gates set secret = left(secret, -2) || 'AA' where id = 'back'`)
   assert.is(await codeOf(findGate(database, T, 'back')), 'SECRET_UNREADABLE')
 })
@@ -224,7 +254,7 @@ test('a rotation that is interrupted goes on where it was, and both forms are re
   const first = await open({ key: old })
   const ids = Array.from({ length: 230 }, (_, at) => `g${at}`)
   await Promise.all(ids.map((id) => saveGate(first, T, id, { kind: 'webhook', url: 'https://g.example/' })))
-  const known = await Promise.all(ids.map(async (id) => (await findGate(first, T, id))!.secret))
+  const known = await Promise.all(ids.map(async (id) => (await findGate(first, T, id))!.secrets[0]!))
   const both = await open({ key: next, others: [old] })
   let batches = 0
   const dying = Object.assign(Object.create(both) as Database, {
@@ -241,7 +271,7 @@ test('a rotation that is interrupted goes on where it was, and both forms are re
   }
   const between = await counts()
   assert.equal([between.filter((one: string) => one === 'current').length, between.length], [100, 230])
-  const readable = () => Promise.all(ids.map(async (id) => (await findGate(both, T, id))!.secret))
+  const readable = () => Promise.all(ids.map(async (id) => (await findGate(both, T, id))!.secrets[0]!))
   assert.equal(await readable(), known)
   // somebody writes with the old key while it goes on
   await Promise.all([
@@ -266,10 +296,10 @@ test('with a lost key secrets are given up and set anew', async (rig) => {
   const secretOf = (place: string) => new RegExp(`^${place}: (whsec_.{44})$`, 'm').exec(printed)?.[1]
   const [signed] = (await findTarget(database, T, ids.standard))!.secrets
   assert.is(secretOf(`endpoint_secrets ${ids.standard} secret`), signed)
-  assert.is(secretOf('gates default front secret'), (await findGate(database, T, 'front'))!.secret!)
-  assert.is(secretOf('gates default back secret'), (await findGate(database, T, 'back'))!.secret!)
+  assert.is(secretOf('gates default front secret'), (await findGate(database, T, 'front'))!.secrets[0]!)
+  assert.is(secretOf('gates default back secret'), (await findGate(database, T, 'back'))!.secrets[0]!)
   assert.match(printed, /instances default whatsapp main secrets token: removed; set it again/)
-  assert.is((await findGate(database, T, 'side'))!.secret, untouched.secret!)
+  assert.is((await findGate(database, T, 'side'))!.secrets[0]!, untouched.secret!)
   for (const id of [ids.token, ids.standard]) {
     const { enabled, disabledReason } = (await findEndpoint(database, T, id))!
     assert.equal([enabled, disabledReason], [false, 'its secret was lost'])

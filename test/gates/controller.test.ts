@@ -190,6 +190,34 @@ test('the example opens once for each command that Porteiro posts, and for nothi
   assert.is(opened, 3)
 })
 
+test('during a rotation the example opens with the old secret and with the new one', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const gate = { kind: 'webhook', url: 'http://127.0.0.1:1/' } as const
+  const { secret: old } = await saveGate(database, 'default', 'default', gate)
+  const { secret } = await saveGate(database, 'default', 'default', gate, { rotate: true, overlapMs: 60_000 })
+  const ours = { tenant: 'default', gate: 'default' }
+  const stranger = `whsec_${randomBytes(32).toString('base64')}`
+  const open = (secret: string) => openCheck(rig, { secret, ...ours })
+  const checks = [await open(old!), await open(secret!), await open(stranger)] as const
+  const server = await listen(
+    0,
+    (headers, body) => {
+      for (const { check } of checks) check(headers, body)
+      return 'open'
+    },
+    () => {},
+  )
+  rig.defer(() => new Promise((resolve) => server.close(resolve)))
+  rig.defer(() => server.closeAllConnections())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/open`
+  await saveGate(database, 'default', 'default', { kind: 'webhook', url })
+  await openSender(rig, database).send(await decide(database, 'default', 'default'), first)
+  assert.equal(
+    checks.map(({ verdicts }) => verdicts),
+    [['open'], ['open'], ['not signed']],
+  )
+})
+
 test('the example refuses a long body, and outlives a request that is broken off', async (rig) => {
   const asked: string[] = []
   const check = (_: unknown, body: string): Verdict => {

@@ -569,6 +569,16 @@ test('a sentence that only holds a yes is asked back with buttons, and the answe
   assert.equal(world.decisions, [{ callId, verdict: 'authorized', by: 'resident', via: 'whatsapp' }])
 })
 
+test('a yes that was forwarded is that of somebody else, and is asked back', async (t) => {
+  const world = await openWorld(t)
+  await ask(world)
+  for (const context of [{ forwarded: true }, { frequently_forwarded: true }])
+    assert.equal(await receive(world, textMessage('sim', { context })), [[ANA, SAYS.confirm]])
+  assert.is(world.decisions.length, 0)
+  await receive(world, textMessage('sim'))
+  assert.is(world.decisions.length, 1)
+})
+
 test('where there are no buttons the question that asks back has numbers', async (t) => {
   const world = await openWorld(t, {
     carrier: { channel: 'twilio', instanceId: 'default', network: 'whatsapp', plays: false },

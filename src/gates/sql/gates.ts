@@ -9,17 +9,15 @@ import {
 /** The gate of a tenant's extensions that have none of their own. */
 export const MAIN_GATE = 'default'
 
+const SECRET = { table: 'gates', key: ['tenant_id', 'id'], form: 'text' } as const
 /** Where gates have secrets. */
-export const GATE_SECRETS: SecretColumn = {
-  table: 'gates',
-  column: 'secret',
-  key: ['tenant_id', 'id'],
-  form: 'text',
-  lost: 'renewed',
-}
+export const GATE_SECRETS: readonly SecretColumn[] = [
+  { ...SECRET, column: 'secret', lost: 'renewed' },
+  { ...SECRET, column: 'old_secret', lost: 'old_secret_until = null' },
+]
 
-function placeOf(tenantId: string, id: string): string[] {
-  return ['gates', tenantId, id, 'secret']
+function placeOf(tenantId: string, id: string, column: 'secret' | 'old_secret' = 'secret'): string[] {
+  return ['gates', tenantId, id, column]
 }
 
 /** Where the command to open goes. */
@@ -42,31 +40,43 @@ interface GateRow {
   updatedAt: Date
   /** Whether its commands are signed; not those of AMQP gates that an older version wrote. */
   signed: boolean
+  /** The secret before the present one signs beside it until then. */
+  oldSecretUntil: Date | null
 }
 
 /** A gate with all that a sender needs. */
-export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt' | 'signed'> {
+export interface GateTarget
+  extends Omit<GateRow, 'createdAt' | 'updatedAt' | 'signed' | 'oldSecretUntil'> {
+  /** All that sign, the present one first; none for an AMQP gate that an older version wrote. */
+  secrets: string[]
+}
+
+interface TargetRow extends Omit<GateTarget, 'secrets'> {
   secret: string | null
+  oldSecret: string | null
 }
 
 const WHOLE = `tenant_id as "tenantId", id, kind, exchange, routing_key as "routingKey", url, enabled,
   acknowledges or kind = 'webhook' as acknowledges`
 const SHOWN = `${WHOLE}, created_at as "createdAt", updated_at as "updatedAt",
-  secret is not null as signed`
+  secret is not null as signed,
+  case when old_secret_until > now() then old_secret_until end as "oldSecretUntil"`
+const TARGET = `${WHOLE}, secret, case when old_secret_until > now() then old_secret end as "oldSecret"`
 
 /**
  * Creates or changes a gate. It keeps its secret unless `rotate`, or its kind changes; the answer has `secret` only if this call
- * made it.
+ * made it. A rotated secret also signs for another `overlapMs`.
  */
 export async function saveGate(
   database: Querier,
   tenantId: string,
   id: string,
   input: GateInput,
-  { rotate = false }: { rotate?: boolean } = {},
+  { rotate = false, overlapMs = 0 }: { rotate?: boolean; overlapMs?: number } = {},
 ): Promise<{ gate: GateRow; secret: string | null }> {
   const fresh = newSecret()
   const sealed = secretsOf(database).seal(placeOf(tenantId, id), fresh)
+  const before = rotate && overlapMs > 0 ? await findSecret(database, tenantId, id) : undefined
   const [row] = await database.query<GateRow & { kept: string }>(
     `insert into gates (tenant_id, id, kind, exchange, routing_key, url, secret, enabled, acknowledges)
      values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, true), coalesce($10, false))
@@ -74,6 +84,12 @@ export async function saveGate(
        routing_key = excluded.routing_key, url = excluded.url, updated_at = now(),
        secret = case when $9 or excluded.kind <> gates.kind then excluded.secret
          else coalesce(gates.secret, excluded.secret) end,
+       old_secret = case when excluded.kind <> gates.kind then null
+         when $9 then case when gates.secret = $11::text then $12::text end
+         when gates.old_secret_until > now() then gates.old_secret end,
+       old_secret_until = case when excluded.kind <> gates.kind then null
+         when $9 then case when gates.secret = $11::text then now() + $13 * interval '1 millisecond' end
+         when gates.old_secret_until > now() then gates.old_secret_until end,
        enabled = coalesce($8, gates.enabled), acknowledges = coalesce($10, gates.acknowledges)
      returning ${SHOWN}, secret as kept`,
     [
@@ -87,11 +103,34 @@ export async function saveGate(
       input.enabled ?? null,
       rotate,
       input.kind === 'amqp' ? (input.acknowledges ?? null) : null,
+      before?.stored ?? null,
+      before?.old ?? null,
+      overlapMs,
     ],
   )
   await tellChange(database)
   const { kept, ...gate } = row!
   return { gate, secret: kept === sealed ? fresh : null }
+}
+
+/** The gate's secret as it is stored, and as it will be when it is the old one; undefined if there is none, or its key was lost. */
+async function findSecret(
+  database: Querier,
+  tenantId: string,
+  id: string,
+): Promise<{ stored: string; old: string } | undefined> {
+  const secrets = secretsOf(database)
+  const [row] = await database.query<{ secret: string }>(
+    'select secret from gates where tenant_id = $1 and id = $2 and secret is not null',
+    [tenantId, id],
+  )
+  if (!row) return undefined
+  try {
+    const clear = secrets.open(placeOf(tenantId, id), row.secret)
+    return { stored: row.secret, old: secrets.seal(placeOf(tenantId, id, 'old_secret'), clear) }
+  } catch {
+    return undefined
+  }
 }
 
 export function listGates(database: Querier, tenantId: string): Promise<GateRow[]> {
@@ -152,21 +191,19 @@ export async function findGate(
   tenantId: string,
   id: string | null,
 ): Promise<GateTarget | undefined> {
-  const [row] = await database.query<GateTarget>(
-    `select ${WHOLE}, secret from gates where tenant_id = $1 and id in ($2, $3) order by id = $2 desc limit 1`,
+  const [row] = await database.query<TargetRow>(
+    `select ${TARGET} from gates where tenant_id = $1 and id in ($2, $3) order by id = $2 desc limit 1`,
     [tenantId, id ?? MAIN_GATE, MAIN_GATE],
   )
   if (!row) return undefined
   return opened(database, row)
 }
 
-/** The row with its secret in the clear. */
-function opened(database: Querier, row: GateTarget): GateTarget {
-  const { secret } = row
-  return {
-    ...row,
-    secret: secret === null ? null : secretsOf(database).open(placeOf(row.tenantId, row.id), secret),
-  }
+/** The row with its secrets in the clear. Errors: SECRET_UNREADABLE. */
+function opened(database: Querier, { secret, oldSecret, ...gate }: TargetRow): GateTarget {
+  const open = (column: 'secret' | 'old_secret', value: string | null) =>
+    value === null ? [] : [secretsOf(database).open(placeOf(gate.tenantId, gate.id, column), value)]
+  return { ...gate, secrets: [...open('secret', secret), ...open('old_secret', oldSecret)] }
 }
 
 /**
@@ -190,8 +227,8 @@ export async function nextCounter(
 
 /** Every gate, enabled or not. Errors: SECRET_UNREADABLE. */
 export async function listTargets(database: Querier, limit: number): Promise<GateTarget[]> {
-  const rows = await database.query<GateTarget>(
-    `select ${WHOLE}, secret from gates order by tenant_id, id limit $1`,
+  const rows = await database.query<TargetRow>(
+    `select ${TARGET} from gates order by tenant_id, id limit $1`,
     [limit],
   )
   return rows.map((row) => opened(database, row))

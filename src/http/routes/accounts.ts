@@ -16,6 +16,8 @@ import {
   type Instance,
   instanceInput,
   listInstances,
+  MAX_OVERLAP_MS,
+  OVERLAP_MS,
   saveInstance,
 } from '../../outbound/index.ts'
 import { fail } from '../../platform/errors.ts'
@@ -118,21 +120,24 @@ export async function accountRoutes(
       config: { scope: 'admin' },
       schema: {
         summary:
-          'Writes a gate, new or anew; with ?rotate=true it gets another secret. One on the broker needs a key of all tenants',
+          'Writes a gate, new or anew; with ?rotate=true it gets another secret, beside which the old one signs for overlapMs. One on the broker needs a key of all tenants',
         params: z.object({ id: name }),
-        querystring: querystring.extend({ rotate: z.stringbool().default(false) }),
+        querystring: querystring.extend({
+          rotate: z.stringbool().default(false),
+          overlapMs: z.coerce.number().int().min(0).max(MAX_OVERLAP_MS).default(OVERLAP_MS),
+        }),
         body: gateInput,
         response: { 200: schemas.savedGate },
       },
     },
     async (request) => {
-      const { tenant: named, rotate } = request.query
+      const { tenant: named, rotate, overlapMs } = request.query
       const tenant = tenantOf(request, named)
       const input = request.body as GateInput
       // the broker is shared: an exchange may belong to another tenant's gate
       if (input.kind === 'amqp' && request.caller!.tenantId !== null) throw fail('KEY_TENANT')
       if (simulates && input.enabled !== false) throw fail('LOOPBACK_GATE')
-      return saveGate(database, tenant, request.params.id, input, { rotate }).catch(orphaned(tenant))
+      return saveGate(database, tenant, request.params.id, input, { rotate, overlapMs }).catch(orphaned(tenant))
     },
   )
 

@@ -81,6 +81,9 @@ export const gate = z
     enabled: z.boolean(),
     /** False for an AMQP gate that an older version wrote, until it is saved again. */
     signed: z.boolean(),
+    oldSecretUntil: moment
+      .nullable()
+      .describe('The secret before the present one signs beside it until then.'),
     /** Whether its controller answers each command; a webhook does. */
     acknowledges: z.boolean(),
     createdAt: moment,

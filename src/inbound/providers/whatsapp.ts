@@ -55,7 +55,13 @@ const message = z.object({
   group_id: maybe(z.string()),
   timestamp: z.unknown().optional(),
   type: z.string().catch('unknown'),
-  context: maybe(z.object({ id: maybe(id) })),
+  context: maybe(
+    z.object({
+      id: maybe(id),
+      forwarded: maybe(z.boolean()),
+      frequently_forwarded: maybe(z.boolean()),
+    }),
+  ),
   text: maybe(z.object({ body: text })),
   button: maybe(z.object({ payload: maybe(text), text: maybe(text) })),
   interactive: maybe(
@@ -149,8 +155,17 @@ interface Content {
   buttonId?: string | undefined
 }
 
-function contentOf({ type, text: typed, button, interactive, reaction }: z.output<typeof message>): Content {
-  if (typed) return { kind: 'text', words: typed.body }
+function contentOf({
+  type,
+  context,
+  text: typed,
+  button,
+  interactive,
+  reaction,
+}: z.output<typeof message>): Content {
+  const isForwarded = context?.forwarded || context?.frequently_forwarded
+  // somebody else wrote it: marked as messengers mark a quotation, which is no plain answer
+  if (typed) return { kind: 'text', words: isForwarded ? `> ${typed.body}` : typed.body }
   // a tap on a template's button
   if (button) return { kind: 'button', words: button.text ?? button.payload, buttonId: button.payload }
   const choice = interactive?.button_reply ?? interactive?.list_reply

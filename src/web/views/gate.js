@@ -133,7 +133,7 @@ function Delete({ gate: { id }, tenant, close }) {
 function Rotate({ act }) {
   return html`<${Do}
     act=${act}
-    sure=${{ title: tr('Trocar o segredo?', 'Rotate the secret?'), text: tr('O antigo deixa de assinar agora; as alterações feitas aqui são salvas.', 'The old one stops signing now; changes made here are saved.'), yes: tr('Trocar', 'Rotate') }}
+    sure=${{ title: tr('Trocar o segredo?', 'Rotate the secret?'), text: tr('O antigo ainda assina por um dia junto com o novo: troque-o no controlador até lá. As alterações feitas aqui são salvas.', 'The old one signs beside the new one for a day: change it in the controller until then. Changes made here are saved.'), yes: tr('Trocar', 'Rotate') }}
   >${tr('Trocar segredo', 'Rotate secret')}<//>`
 }
 
