@@ -74,8 +74,8 @@ export function audioFrame(pcm: Uint8Array): Buffer {
 export const HANGUP: Buffer = message(KIND.hangup, new Uint8Array(0))
 
 /**
- * Empty audio before the UUID: another node relays this leg. Asterisk never begins like this, and a
- * leg that did would only not be relayed. Shared, never written to.
+ * Empty audio before the UUID: another node relays this leg. Asterisk never begins like this. Whoever does is not
+ * relayed on, and comes by the main port. Shared, never written to.
  */
 export const RELAYED: Buffer = message(KIND.slin8, new Uint8Array(0))
 

@@ -206,7 +206,9 @@ export function createArrivals(options: ArrivalsOptions) {
         media.reject(arrived.leg)
       })
     } else if (!call || call.releasing || call.actor.getSnapshot().matches('concluding')) reject.late()
-    else if (!telephone && !arrived.relayed && !admits(call.tenantId, entrance)) reject.misplaced()
+    // another node has checked the entrance of a leg that it relays, which comes by the main port
+    else if (!telephone && !(arrived.relayed && entrance === undefined) && !admits(call.tenantId, entrance))
+      reject.misplaced()
     else if (call.legs.has('resident')) {
       log.warn({ ...facts, code: 'CALL_DUPLICATE' }, 'a second resident leg was rejected')
       rejectSaying(arrived, 'already-answered')

@@ -151,9 +151,11 @@ function isElsewhere(words: Word[], from: number): boolean {
   while (at > from - 3 && isNumber(words[at]?.plain ?? '')) at -= 1
   if (THINGS.has(words[at]?.plain ?? '')) return true
   const near = words.slice(Math.max(0, from - 5), from)
-  if (near.some(({ plain }) => PLATES.has(plain)) && !near.some(({ plain }) => UNIT_WORDS.has(plain))) return true
+  if (near.some(({ plain }) => PLATES.has(plain)) && !near.some(({ plain }) => UNIT_WORDS.has(plain)))
+    return true
   let link = from - 1
-  while (link > from - 5 && words[link] && (isLink(words[link]!) || PREPOSITIONS.has(words[link]!.plain))) link -= 1
+  while (link > from - 5 && words[link] && (isLink(words[link]!) || PREPOSITIONS.has(words[link]!.plain)))
+    link -= 1
   const place = words[link]?.plain ?? ''
   return NEAR.has(place) || (NEARBY.has(place) && PREPOSITIONS.has(words[link + 1]?.plain ?? ''))
 }

@@ -13,7 +13,15 @@ export type { Claim } from './claim.ts'
 export { cloudPost, readCloudPost } from './cloud.ts'
 export { createFailurePost, reportDeaths } from './death-notice.ts'
 export { noteFailure, readBreaker } from './endpoint-breaker.ts'
-export { endpointChange, endpointInput, gateInput, instanceInput, MAX_OVERLAP_MS, OVERLAP_MS, rotation } from './forms.ts'
+export {
+  endpointChange,
+  endpointInput,
+  gateInput,
+  instanceInput,
+  MAX_OVERLAP_MS,
+  OVERLAP_MS,
+  rotation,
+} from './forms.ts'
 export { isFree } from './free-webhooks.ts'
 export {
   type Accepted,

@@ -163,7 +163,9 @@ test('the secret before a rotation signs beside the new one, for its time and as
   await database.query(`update gates set old_secret_until = now() - interval '1 second'`)
   assert.equal(await signing(), [third])
   await saveGate(database, T, 'front', gate)
-  const [{ old } = { old: '' }] = await database.query<{ old: string | null }>('select old_secret as old from gates')
+  const [{ old } = { old: '' }] = await database.query<{ old: string | null }>(
+    'select old_secret as old from gates',
+  )
   assert.is(old, null)
   await rotate(60_000)
   const last = await rotate(0)

@@ -45,8 +45,7 @@ interface GateRow {
 }
 
 /** A gate with all that a sender needs. */
-export interface GateTarget
-  extends Omit<GateRow, 'createdAt' | 'updatedAt' | 'signed' | 'oldSecretUntil'> {
+export interface GateTarget extends Omit<GateRow, 'createdAt' | 'updatedAt' | 'signed' | 'oldSecretUntil'> {
   /** All that sign, the present one first; none for an AMQP gate that an older version wrote. */
   secrets: string[]
 }

@@ -137,7 +137,9 @@ export async function accountRoutes(
       // the broker is shared: an exchange may belong to another tenant's gate
       if (input.kind === 'amqp' && request.caller!.tenantId !== null) throw fail('KEY_TENANT')
       if (simulates && input.enabled !== false) throw fail('LOOPBACK_GATE')
-      return saveGate(database, tenant, request.params.id, input, { rotate, overlapMs }).catch(orphaned(tenant))
+      return saveGate(database, tenant, request.params.id, input, { rotate, overlapMs }).catch(
+        orphaned(tenant),
+      )
     },
   )
 
