@@ -28,13 +28,13 @@ const band = new Int16Array(TAIL + FRAME_SAMPLES)
 /** Nothing that is quieter than this within the band is a key after an echo: detectors begin at -45 dBFS. */
 const FAINT = powerAt(-55)
 /**
- * Share of a window's energy in its two strongest tones from which it may be a key's: PBXs want 0.41. Below CLEAR each tone must have
- * PEAK times the power of the others in its group, which PBXs demand, too: else one frame of speech in sixty were removed, not one
- * in five hundred. From SURE on the key is reported.
+ * Share of a window's energy in its two strongest tones from which it may be a key's: PBXs want 0.8. Below CLEAR each tone must
+ * have PEAK times the power of the others in its group, which PBXs demand, too: else one frame of speech in sixty were removed, not one
+ * in a hundred and sixty. From SURE on the key is reported.
  */
-const SHARE = 0.4
-const CLEAR = 0.6
-const PEAK = 3.5
+const SHARE = 0.42
+const CLEAR = 0.65
+const PEAK = 4
 const SURE = 0.5
 /** The weaker tone of a pair at most 20 dB below the other is still a key to some detectors. */
 const TWIST = 100
