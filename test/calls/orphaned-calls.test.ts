@@ -155,11 +155,51 @@ test('a kept call waits for its visitor as long as it may, and says what was dec
       ...{ id: one.id, tenantId: 'default', gate: null, unit: { id: '7', number: '101' } },
       decision,
       outcome: 'authorized',
+      reason: 'fault',
       beginning: null,
       seq: 0,
     },
   ])
   assert.equal(await database.query('select from kept_calls'), [])
+})
+
+test('a call whose goodbyes had begun ends as it was about to, and not by a fault', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const decision = { verdict: 'authorized', by: 'Ana', via: 'key', at: 1_750_000_000_000 }
+  const lost = async (
+    ending: { outcome: string; reason: string | null },
+    decided: unknown,
+    farewellAt: number,
+  ) => {
+    const one = { ...call(MINUTE), decision: decided }
+    await writeBatch(database, {
+      calls: [one],
+      events: [],
+      snapshots: [
+        {
+          ...{ callId: one.id, tenantId: 'default', gate: null, startedAt: one.startedAt, machines: '1' },
+          instance: randomUUID(),
+          snapshot: {
+            context: { ending },
+            children: { concluding: { snapshot: { value: 'farewell', context: { farewellAt } } } },
+          },
+          facts: { visitor: { name: null, intent: null }, recordings: [] },
+        },
+      ],
+    })
+    await database.query(`update kept_calls set kept_at = now() - interval '17 s'`)
+    const [{ outcome, reason } = assert.unreachable() as never] = await endOrphanedRows(database, QUERY)
+    const row = await findCall(database, one.id)
+    assert.equal([row!.outcome, row!.reason], [outcome, reason])
+    return [outcome, reason]
+  }
+  const authorized = { outcome: 'authorized', reason: null }
+  const unanswered = { outcome: 'unanswered', reason: 'no-answer' }
+  assert.equal(await lost(authorized, decision, 1), ['authorized', null])
+  assert.equal(await lost(unanswered, null, 1), ['unanswered', 'no-answer'])
+  assert.equal(await lost(unanswered, null, 0), ['abandoned', 'fault'], 'they had not heard it')
+  assert.equal(await lost(authorized, null, 1), ['abandoned', 'fault'], 'a decision that is in no books')
+  assert.equal(await lost(unanswered, decision, 1), ['authorized', 'fault'], 'the books come first')
 })
 
 test.run()

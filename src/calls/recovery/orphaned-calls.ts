@@ -56,6 +56,7 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
     beginning,
     decision,
     outcome,
+    reason,
     seq,
   }: OrphanedCall) => {
     const place = { tenant, gate, unit, ...(beginning !== null && { beginning }) }
@@ -74,7 +75,7 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
             }),
           ]
         : []),
-      event(2, 'ended', now, { ...place, outcome, reason: 'fault', durations: null }),
+      event(2, 'ended', now, { ...place, outcome, reason, durations: null }),
     ]
   }
 

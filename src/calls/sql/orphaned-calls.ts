@@ -1,6 +1,6 @@
 import type { Outcome } from '../../../machines/index.ts'
 import { LEASE_SECONDS } from '../../cluster/index.ts'
-import type { Database } from '../../platform/postgres/index.ts'
+import { asJsonb, type Database } from '../../platform/postgres/index.ts'
 import { type EventRow, writeBatch } from './calls.ts'
 import { deleteSnapshots, IS_ALIVE, LATE_SEQ } from './snapshots.ts'
 
@@ -12,6 +12,8 @@ export interface OrphanedCall {
   unit: { id: string; number: string } | null
   decision: { verdict: 'authorized' | 'denied'; by: string; via: string; at: number } | null
   outcome: Outcome
+  /** `fault`, unless both legs had heard their goodbye. */
+  reason: string | null
   /** Of a call that began anew under a used UUID: its messages have ids of their own. */
   beginning: string | null
   /** Next number of its journal. */
@@ -29,10 +31,15 @@ interface OrphanedCallsQuery {
   eventsOf: (call: OrphanedCall) => EventRow[]
 }
 
+/** How a call ended whose goodbyes had begun when its snapshot was taken; else null. */
+const ENDING = `case when (snapshot #>> '{children,concluding,snapshot,context,farewellAt}')::float8 > 0
+  then snapshot #> '{context,ending}' end`
+
 /**
  * Ends the rows of calls whose process was killed: calls with a snapshot whose visitor has not come back in time; calls without
  * a snapshot that began before every living process of their node; and calls older than the maximum. The snapshot is deleted
- * first: a visitor who comes back at this moment either gets the call or finds it ended. Their last events are written with them:
+ * first: a visitor who comes back at this moment either gets the call or finds it ended. A call whose goodbyes had begun ends as it was
+ * about to. Their last events are written with them:
  * nobody would derive the messages of a call that is ended already.
  */
 export async function endOrphanedRows(
@@ -42,35 +49,42 @@ export async function endOrphanedRows(
   return database.transaction(async (transaction) => {
     // a process counts as alive until its lease is over
     const patience = Math.max(reattachSeconds, LEASE_SECONDS)
-    const givenUp = await transaction.query<{ id: string }>(
+    const givenUp = await transaction.query<{ id: string; ending: { outcome: Outcome } | null }>(
       `delete from kept_calls k
        where call_id <> all($2) and not ${IS_ALIVE}
          and greatest((select seen_at from nodes n where n.instance = k.instance), kept_at) < now() - $1 * interval '1 second'
-       returning call_id as id`,
+       returning call_id as id, ${ENDING} as ending`,
       [patience, living],
     )
     const lost = await transaction.query<OrphanedCall>(
       `with nodes_alive as (
          select node_id, min(started_at) as started_at from nodes
          where 'voice' = any(roles) and seen_at > now() - interval '${LEASE_SECONDS} seconds' group by node_id
+       ), given_up as (
+         select * from jsonb_to_recordset($2::jsonb) as batch (id uuid, ending jsonb)
        ), lost as (
-         select id from calls c
+         select id, decision from calls c
          where ended_at is null and id <> all($3) and (
-           id = any($2)
+           id in (select id from given_up)
            or started_at < now() - $1 * interval '1 millisecond'
            or started_at < (select alive.started_at from nodes_alive alive where alive.node_id = c.node_id)
              and not exists (select from kept_calls k where k.call_id = c.id)
          ) order by id for update
        )
-       update calls c set state = 'ended', ended_at = now(), outcome = coalesce(decision ->> 'verdict', 'abandoned'),
-         reason = 'fault'
-       from lost where c.id = lost.id
-       returning c.id, tenant_id as "tenantId", gate, decision, outcome,
-         case when unit_id is not null then jsonb_build_object('id', unit_id::text, 'number', unit_number) end as unit,
+       -- a decision that is not in the books is not durable
+       update calls c set state = 'ended', ended_at = now(), outcome = booked.outcome,
+         reason = case when booked.outcome = ending ->> 'outcome' then ending ->> 'reason' else 'fault' end
+       from lost left join given_up using (id), lateral (
+         select coalesce(lost.decision ->> 'verdict',
+           case when ending ->> 'outcome' not in ('authorized', 'denied') then ending ->> 'outcome' end, 'abandoned') as outcome
+       ) booked
+       where c.id = lost.id
+       returning c.id, c.tenant_id as "tenantId", c.gate, c.decision, c.outcome, c.reason,
+         case when c.unit_id is not null then jsonb_build_object('id', c.unit_id::text, 'number', c.unit_number) end as unit,
          (select data ->> 'beginning' from call_events e where e.call_id = c.id and kind = 'started'
           order by seq desc limit 1) as beginning,
          (select coalesce(max(seq) + 1, 0) from call_events e where e.call_id = c.id and seq < ${LATE_SEQ}) as seq`,
-      [longestMs, givenUp.map(({ id }) => id), living],
+      [longestMs, asJsonb(givenUp), living],
     )
     await deleteSnapshots(
       transaction,
