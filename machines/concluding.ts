@@ -59,11 +59,11 @@ export const concludingMachine = setup({
     sayBoth,
     deadline,
     /**
-     * Resolves when the decision and all that follows from it are durable; with the decision that stands, where another one was kept
-     * before.
+     * Resolves when the decision and all that follows from it are durable, and the gate is being told; with the decision that
+     * stands, where another one was kept before.
      */
     commitDecision: port<Decision | null, { callId: string }>('commitDecision'),
-    /** Tells the gate, and resolves with its answer. */
+    /** Resolves with the gate's answer; tells the gate itself only if the call was restored in between. */
     openGate: port<GateAnswer, { callId: string }>('openGate'),
   },
   actions: {
@@ -104,7 +104,7 @@ export const concludingMachine = setup({
           },
           { target: 'farewell', actions: FOLLOW_FIRST },
         ],
-        // a gate that nobody may be told of stays closed
+        // the gate stays closed unless the decision becomes durable within its time, which the visitor does not hear
         onError: [
           { guard: 'isAuthorized', target: 'farewell', actions: GATE_SILENT },
           { target: 'farewell' },

@@ -68,7 +68,7 @@ export interface ProvingContext extends ProvingInput, ProvingOutput {
 export type ProvingEvent =
   | { type: 'key.pressed'; key: string }
   | { type: 'speech.started' }
-  /** An utterance of so many ms is over. */
+  /** An utterance has ended; `ms` is its length. */
   | { type: 'speech.ended'; ms: number }
   /** A steady tone, as a mailbox plays before it records. */
   | { type: 'beep.heard' }

@@ -191,7 +191,7 @@ export function createCalls(options: CallsOptions) {
         if (!call.lost) void release(call, actor.getSnapshot().output)
       },
       error: (error) => {
-        log.error({ call_id: id, code: 'BUG', err: error }, 'a call broke')
+        log.error({ call_id: id, code: 'BUG', err: error }, 'the machine of a call has crashed')
         options.report?.(error, { call_id: id, tenant: call.tenantId })
         note('fault', null, { reason: reasonOf(error) })
         void release(call, undefined)

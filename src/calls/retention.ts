@@ -16,7 +16,7 @@ interface RetentionOptions {
   days: number
   /** Holds a folder for each call. */
   recordings: string
-  /** Delete other data that is older than so many days (messages, inbound messages); resolve with the number of rows. */
+  /** Delete other data older than a number of days (messages, inbound messages); resolve with the number of rows. */
   others?: readonly ((days: number) => Promise<number>)[]
   log: Logger
 }

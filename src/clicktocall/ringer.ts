@@ -55,7 +55,7 @@ export function createRinger({ ari, ringMs: usualMs, results, attempts, log }: R
       if (ownId) called.set(attemptId, Infinity)
       else called.set(attemptId, sentAt, ringMs)
       misses.delete(attemptId)
-      log.info({ ...facts, fresh }, 'Asterisk rings')
+      log.info({ ...facts, fresh }, 'Asterisk is ringing the telephone')
       return { what: 'done' }
     } catch (thrown) {
       const error = asPorteiroError(thrown)

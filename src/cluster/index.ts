@@ -1,6 +1,6 @@
 /**
  * Processes that share one database: presence (leases), requests between them, topics over NOTIFY, and streams that one
- * process publishes and others subscribe to. A node is a process with voice; an instance is one run of it.
+ * process publishes and others subscribe to. A node is a process of the service; an instance is one run of it.
  * Owns the SQL of nodes and node_requests.
  * Never: what a request means to a call.
  */

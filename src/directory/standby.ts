@@ -27,7 +27,7 @@ import { directoryRevision } from './sql/revision.ts'
 
 /** ms between two readings of a tenant. */
 const EVERY_MS = 60_000
-/** Most units in memory, of all tenants: about 20 MB. */
+/** Maximum number of units in memory, of all tenants: about 20 MB. */
 const MOST_UNITS = 40_000
 /** ms of a query after which the copy answers, unless it knows nothing. The visitor waits. */
 const PATIENCE_MS = 2500

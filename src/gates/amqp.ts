@@ -13,7 +13,7 @@ const REPLIES = 'amq.rabbitmq.reply-to'
 
 export type GatePublisher = ReturnType<typeof createGatePublisher>
 
-/** Most channels of a connection; RabbitMQ allows 2047 unless it is told otherwise, hosted ones often 128. */
+/** Maximum number of channels of a connection; RabbitMQ allows 2047 unless it is told otherwise, hosted ones often 128. */
 const MAX_CHANNELS = 1000
 /** Channels that are left for questions, for those that are still closing, and for the link's own. */
 const SPARE_CHANNELS = 8

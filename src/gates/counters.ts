@@ -5,7 +5,7 @@ import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import { nextCounter } from './sql/gates.ts'
 
-/** Most gates whose last number is remembered. */
+/** Maximum number of gates whose last number is remembered. */
 const MAX_GATES = 10_000
 /** ms for the database to give a number. */
 const COUNTER_MS = 500

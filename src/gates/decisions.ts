@@ -169,7 +169,11 @@ export async function openDecisions(options: DecisionsOptions) {
     const settled: Promise<void> = work
       .then(
         () => {},
-        (error) => log.error({ code: asPorteiroError(error).code, reason: reasonOf(error) }, 'a decision'),
+        (error) =>
+          log.error(
+            { code: asPorteiroError(error).code, reason: reasonOf(error) },
+            'background work on a decision failed',
+          ),
       )
       .finally(() => working.delete(settled))
     working.add(settled)
@@ -281,7 +285,7 @@ export async function openDecisions(options: DecisionsOptions) {
     })
   }
 
-  /** Looks for the gate's answer to whichever attempt until the signal is aborted, or the command is too late. */
+  /** Polls for the gate's answer, to any attempt, until the signal is aborted or the command is too late. */
   const hear = async (
     command: Pick<GateCommand, 'id' | 'tenantId' | 'gateId' | 'expiresAt'>,
     gate: GateTarget,

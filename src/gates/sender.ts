@@ -24,7 +24,7 @@ import type { GateTargets } from './targets.ts'
 const POST_MS = 5000
 /** ms for one write of the audit; a database that hangs must not use up the command's time. */
 const AUDIT_MS = 1000
-/** Most replies that are remembered, and for how long in ms: longer than a command lives. */
+/** Maximum number of replies that are remembered, and for how long in ms: longer than a command lives. */
 const MAX_REPLIES = 10_000
 const REPLY_MS = 60_000
 

@@ -4,7 +4,7 @@ import type { Querier } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import { findGate, type GateTarget, listTargets, MAIN_GATE } from './sql/gates.ts'
 
-/** Most cached gates. */
+/** Maximum number of cached gates. */
 const MAX_GATES = 10_000
 /** ms for the database to confirm a cached gate; after that the cached one is used. */
 const CONFIRM_MS = 150

@@ -23,9 +23,9 @@ export interface Conversation {
 /** Answers a conversation. When it rejects, a fixed polite sentence goes out. */
 export type Respond = (conversation: Conversation) => Promise<string>
 
-/** Most characters of an answer. */
+/** Maximum length of an answer. */
 const ANSWER_LIMIT = 1000
-/** Most tokens of an answer: a few sentences. */
+/** Maximum number of tokens of an answer: a few sentences. */
 const ANSWER_TOKENS = 300
 
 const INSTRUCTIONS = `You answer messages to the automatic service of a residential building's gatehouse, in the language of the person, in at most three short, polite sentences of plain text.

@@ -98,7 +98,7 @@ export const PHRASES: Record<Locale, Phrases> = {
   },
 }
 
-/** Most characters of a name within a question. */
+/** Maximum length of a name within a question. */
 const NAME_LIMIT = 60
 
 /**

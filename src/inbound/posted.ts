@@ -29,9 +29,9 @@ export interface Posted {
   ignored: number
 }
 
-/** Most characters of a text; WhatsApp's own limit. */
+/** Maximum length of a text; WhatsApp's own limit. */
 const TEXT_LIMIT = 4096
-/** Most characters of a provider's id; real ones have about sixty. */
+/** Maximum length of a provider's id; real ones have about sixty. */
 export const ID_LIMIT = 200
 /** Earliest plausible time, in ms since the epoch: 2009, before WhatsApp. */
 const FIRST_MESSAGE = 1_230_768_000_000

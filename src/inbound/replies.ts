@@ -91,7 +91,7 @@ interface RepliesOptions {
 
 /** ms after a question in which an answer gets "too late" rather than "no visit is waiting". */
 const RECENT_MS = 12 * 60 * 60 * 1000
-/** Most answers to one person within so many ms: two machines must not write to each other for ever. */
+/** Maximum number of answers to one person within `ms`: two machines must not write to each other for ever. */
 const ANSWER_LIMIT = { answers: 20, ms: 10 * 60 * 1000 }
 
 /**

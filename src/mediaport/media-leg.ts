@@ -38,7 +38,7 @@ import { listenTo } from './utterance-recorder.ts'
 const REMOVED_MS = 2000
 /** ms for which a key's tones must last in a talk after the visitor was muted: by then an echo has ended. */
 const HELD_MS = 250
-/** dB of an echo from which on a resident's line is logged: echo cancellers leave less. */
+/** Echo in dB above which a resident's line is logged: echo cancellers leave less. */
 const ECHO_RETURN = -30
 /** Measurements of 3 s without a strong echo after which a line is not measured any more. */
 const ECHO_MEASUREMENTS = 10

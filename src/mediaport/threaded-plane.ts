@@ -15,7 +15,7 @@ import type { MediaPlane, MediaPlaneCounts, MediaPlaneSettings } from './media-p
 import type { ArrivedLeg, MediaFact } from './port.ts'
 import { Channel, type FromThread, LEVELS, type ThreadStart, type ToThread } from './thread-channel.ts'
 
-/** MB of the young generation: three halves of 2 MB. Small ones are collected often, and each time within 2 ms. */
+/** MB of the young generation: three semi-spaces of 2 MB. Small ones are collected often, and each time within 2 ms. */
 const YOUNG_MB = 6
 /** ms before a thread is started again that lived for less than a minute, times its deaths in a row. */
 const AGAIN_MS = 1000

@@ -128,7 +128,7 @@ export function contentOf<Form extends z.ZodType>(form: Form, { channel, body }:
   )
 }
 
-/** Most bytes of a body as JSON. */
+/** Maximum size of a body as JSON, in bytes. */
 const MAX_BODY_BYTES = 256 * 1024
 
 export interface MessageDefaults {

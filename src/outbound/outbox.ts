@@ -5,7 +5,7 @@ import { delay, withTimeout } from '../platform/time.ts'
 
 /** ms between two retries while the database is away. */
 const RETRY_MS = 1000
-/** Most waiting entries; beyond it the oldest are dropped and counted. */
+/** Maximum number of waiting entries; beyond it the oldest are dropped and counted. */
 const MAX_WAITING = 10_000
 /** ms that closing waits for the entries. */
 const CLOSE_MS = 3000

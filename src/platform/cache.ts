@@ -26,7 +26,7 @@ export function createCache<Value extends {}>(
   }
 }
 
-/** Most cached answers of lookups. */
+/** Maximum number of cached lookups. */
 const MAX_ANSWERS = 1000
 
 /**

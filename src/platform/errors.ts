@@ -34,7 +34,7 @@ export const ERRORS = {
   NODE_TAKEN: {
     status: 500,
     exit: 78,
-    message: 'A live process already is node "{nodeId}" with the role {roles}; give each its own NODE_ID.',
+    message: 'A live process is already node "{nodeId}" with the role {roles}; give each its own NODE_ID.',
   },
   SHUTTING_DOWN: { status: 503, message: 'The service is shutting down and takes no new calls.' },
 
@@ -178,7 +178,7 @@ export const ERRORS = {
   CALL_UNKNOWN: { status: 404, message: 'There is no call {callId}.' },
   CALL_ENDED: { status: 404, message: 'Call {callId} has ended.' },
   CALL_DUPLICATE: { status: 409, message: 'Call {callId} already has a {role} leg.' },
-  CALLS_EXHAUSTED: { status: 503, message: 'All {max} calls are in use.' },
+  CALLS_EXHAUSTED: { status: 503, message: 'All {max} call slots are in use.' },
   CALL_ELSEWHERE_SILENT: {
     status: 503,
     message: 'Node {node} did not answer.',
@@ -195,7 +195,7 @@ export const ERRORS = {
   },
   LEG_MISPLACED: {
     status: 409,
-    message: "A resident leg came for call {callId} by another tenant's entrance, port {port}.",
+    message: "A resident leg for call {callId} arrived through another tenant's entrance, port {port}.",
   },
   DIALER_FAILED: { status: 503, exit: 69, message: 'Residents can no longer be called: {reason}' },
   DIAL_UNAVAILABLE: { status: 503, message: 'No way to call residents is configured (CLICKTOCALL=off).' },
@@ -328,7 +328,10 @@ export const ERRORS = {
   MESSAGE_BOUNCED: { status: 502, message: 'The provider could not deliver it: {reason}' },
   CHANNEL_UNAVAILABLE: { status: 503, message: 'Channel {channel} is not configured.' },
   JOB_UNKNOWN: { status: 500, message: 'Queue {queue} has no handler for jobs of type "{type}".' },
-  FALLBACK_UNWRITABLE: { status: 500, message: 'The fallback journal cannot be written: {reason}' },
+  FALLBACK_UNWRITABLE: {
+    status: 500,
+    message: 'It can be stored neither in Postgres nor on the disk: {reason}',
+  },
 
   // inbound
   WEBHOOK_UNKNOWN: { status: 404, message: 'No account for {channel} has the webhook "{instance}".' },

@@ -12,7 +12,7 @@ export interface Task {
 
 /** How a run of a task ended. */
 export interface TaskEnd {
-  /** The whole group must wait so many ms, and the task runs again. */
+  /** How long the whole group must wait, in ms; then the task runs again. */
   waitMs?: number
   /** The task is done, and its job is acknowledged when this resolves. Never rejects. */
   completed?: Promise<void>

@@ -54,7 +54,7 @@ export function endOf(reason) {
     'resident-left': tr('o morador desligou sem decidir', 'the resident hung up without deciding'),
     undecided: tr('ninguém decidiu', 'nobody decided'),
     'too-long': tr('passou do tempo máximo', 'it took too long'),
-    closing: tr('o serviço encerrou', 'the service closed'),
+    closing: tr('o serviço foi encerrado', 'the service was stopped'),
     fault: tr('por uma falha', 'by a fault'),
   }
   return words[reason] ?? reason
@@ -68,12 +68,12 @@ function answerOf(answer) {
   /** @type {Record<string, string>} */
   const words = {
     yes: tr('sim', 'yes'),
-    'likely-yes': tr('talvez sim', 'perhaps yes'),
+    'likely-yes': tr('provavelmente sim', 'probably yes'),
     no: tr('não', 'no'),
     who: tr('quem é?', 'who is it?'),
     talk: tr('quer falar', 'wants to talk'),
     machine: tr('caixa postal', 'a mailbox'),
-    unclear: tr('não se entendeu', 'it was not clear'),
+    unclear: tr('não deu para entender', 'it was not clear'),
   }
   return words[answer] ?? answer
 }
@@ -131,7 +131,7 @@ const NAMES = {
   attempt: 'tentativa',
   by: 'por',
   code: 'código',
-  confidence: 'certeza',
+  confidence: 'confiança',
   decision: 'decisão',
   durations: 'durações',
   endedBy: 'fim',

@@ -19,7 +19,7 @@ const MESSAGE_STATES = {
   processing: ['está sendo enviada', 'is being sent'],
   retrying: ['espera a próxima tentativa', 'waits for its next attempt'],
   sent: ['já foi enviada', 'has been sent already'],
-  failed: ['falhou de vez', 'has failed for good'],
+  failed: ['falhou definitivamente', 'has failed for good'],
   expired: ['venceu', 'has expired'],
   cancelled: ['foi cancelada', 'has been cancelled'],
 }
@@ -60,8 +60,8 @@ export const REASONS = {
     'The secret of {place} cannot be decrypted: {reason}',
   ],
   FALLBACK_UNWRITABLE: [
-    'Não é possível gravar o diário de reserva: {reason}',
-    'The fallback journal cannot be written: {reason}',
+    'Não foi possível gravar, nem no Postgres nem no disco: {reason}',
+    'It can be stored neither in Postgres nor on the disk: {reason}',
   ],
   PORT_IN_USE: [
     'A porta {port} em {host} está em uso por outro processo.',
@@ -77,7 +77,7 @@ export const REASONS = {
   KEY_INVALID: ['Esta chave não existe ou foi revogada.', 'This API key is unknown or has been revoked.'],
   KEY_SCOPE: ['Esta chave não tem o escopo {scope}.', 'This API key lacks the scope {scope}.'],
   KEY_TENANT: [
-    'Esta chave é de um só condomínio; isto exige uma chave de todos.',
+    'Esta chave é de um só condomínio; isso exige uma chave de todos.',
     'This API key belongs to one tenant; this needs a key of all tenants.',
   ],
   KEY_UNKNOWN: ['A chave {id} não existe.', 'There is no API key {id}.'],
@@ -93,7 +93,7 @@ export const REASONS = {
     'Não é possível conferir as chaves agora; tente de novo.',
     'API keys cannot be checked at the moment; try again.',
   ],
-  ORIGIN_REFUSED: ['Uma página de {origin} não pode abrir isto.', 'Pages of {origin} may not open this.'],
+  ORIGIN_REFUSED: ['Uma página de {origin} não pode abrir isso.', 'Pages of {origin} may not open this.'],
   ROUTE_UNKNOWN: ['{method} {path} não existe.', 'There is no {method} {path}.'],
   BODY_INVALID: ['A solicitação não tem a forma esperada.', 'The request does not have the expected form.'],
   BODY_NOT_JSON: ['O conteúdo não é JSON.', 'The body is not JSON.'],
@@ -128,7 +128,7 @@ export const REASONS = {
     'Call {callId} has no recording "{name}".',
   ],
   STREAM_OVER: [
-    'O processo que informava isto parou; pergunte de novo.',
+    'O processo que informava isso parou; pergunte de novo.',
     'The process that reported this has stopped; ask again.',
   ],
   PHONE_UNAVAILABLE: [
@@ -180,7 +180,7 @@ export const REASONS = {
     'An inspector message is invalid: {problem}',
   ],
   TICKET_INVALID: [
-    'Este bilhete não existe, já foi usado ou venceu.',
+    'Este token não existe, já foi usado ou venceu.',
     'This ticket is unknown, used or expired.',
   ],
   ACTOR_UNKNOWN: ['Este ator não existe mais.', 'There is no such actor.'],
@@ -290,7 +290,7 @@ export const REASONS = {
     { carrier: MESSENGERS },
   ],
   CONTENT_INVALID: [
-    'Não é possível enviar isto por {channel}: {problem}',
+    'Não é possível enviar isso por {channel}: {problem}',
     'The channel {channel} cannot send this: {problem}',
     { channel: CHANNELS },
   ],
@@ -344,7 +344,7 @@ export const REASONS = {
   MESSAGE_INVALID: ['A mensagem tem um problema: {problem}', 'The message is invalid: {problem}'],
   MESSAGE_UNKNOWN: ['A mensagem {messageId} não existe.', 'There is no message {messageId}.'],
   MESSAGE_STATE: [
-    'A mensagem {messageId} {status}; isto não é mais possível.',
+    'A mensagem {messageId} {status}; isso não é mais possível.',
     'Message {messageId} {status}; this is not possible any more.',
     { status: MESSAGE_STATES },
   ],
@@ -370,7 +370,7 @@ export const REASONS = {
 }
 
 /** The service gives no details to a client that is not logged in. */
-const WITHHELD = ['O serviço não consegue fazer isto agora.', 'The service cannot do this at the moment.']
+const WITHHELD = ['O serviço não consegue fazer isso agora.', 'The service cannot do this at the moment.']
 
 /**
  * The sentence for an error. For the code of another version, or an error that an older version stored without details, it is

@@ -160,10 +160,10 @@ export function messageStateOf(status) {
   const known = {
     pending: [tr('Na fila', 'Waiting'), 'dot', 'calm'],
     processing: [tr('Enviando', 'Sending'), 'ring', 'busy'],
-    retrying: [tr('Nova tentativa', 'Will be retried'), 'clock', 'warn'],
+    retrying: [tr('Aguardando nova tentativa', 'Will be retried'), 'clock', 'warn'],
     sent: [tr('Enviada', 'Sent'), 'check', 'ok'],
     failed: [tr('Falhou', 'Failed'), 'cross', 'bad'],
-    expired: [tr('Vencida', 'Expired'), 'clock', 'warn'],
+    expired: [tr('Expirada', 'Expired'), 'clock', 'warn'],
     cancelled: [tr('Cancelada', 'Cancelled'), 'left', 'calm'],
   }
   const [word, shape, tone] = known[status] ?? [status, 'dot', 'calm']
@@ -288,7 +288,7 @@ export function adviceOn(error) {
     ),
     KEY_INVALID: tr('Esta chave não existe ou foi revogada.', 'This key does not exist or has been revoked.'),
     KEY_MISSING: tr('A sessão terminou. Entre de novo.', 'The session has ended. Log in again.'),
-    KEY_SCOPE: tr('Sua chave não permite isto.', 'Your key does not allow this.'),
+    KEY_SCOPE: tr('Sua chave não permite isso.', 'Your key does not allow this.'),
     AUTH_RATE_LIMITED: tr('Tentativas demais. Espere um minuto.', 'Too many attempts. Wait a minute.'),
     CALL_ENDED: tr('A chamada já terminou.', 'The call has already ended.'),
     CALL_UNKNOWN: tr('Esta chamada não existe.', 'There is no such call.'),

@@ -93,7 +93,7 @@ test('each way to a gate asks for the scope and the tenant, whoever comes', asyn
     nobody: none('KEY_MISSING'),
     operator: {
       open: 202,
-      command: 'KEY_TENANT',
+      command: 'BODY_INVALID',
       forged: 'ENDPOINT_UNKNOWN',
       decision: 200,
       recording: 202,
@@ -101,13 +101,20 @@ test('each way to a gate asks for the scope and the tenant, whoever comes', asyn
     },
     foreign: {
       open: 'TENANT_UNKNOWN',
-      command: 'TENANT_UNKNOWN',
+      command: 'BODY_INVALID',
       forged: 'TENANT_UNKNOWN',
       decision: 'CALL_UNKNOWN',
       recording: 'TENANT_UNKNOWN',
       recordingOfOthers: 'CALL_UNKNOWN',
     },
-    all: { open: 202, command: 202, forged: 202, decision: 200, recording: 202, recordingOfOthers: 202 },
+    all: {
+      open: 202,
+      command: 'BODY_INVALID',
+      forged: 202,
+      decision: 200,
+      recording: 202,
+      recordingOfOthers: 202,
+    },
   })
   assert.is(commands.length, 2)
   assert.equal(await listGateCommands(database, 'other', { limit: 10 }), [])

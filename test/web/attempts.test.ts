@@ -31,7 +31,7 @@ inChromium('who was called, and what became of it, as it happens and after a rel
   const row = (at: number, text: RegExp) => rows.nth(at).filter({ hasText: text }).waitFor()
 
   const [first] = await called(visitor.id, 1)
-  await row(0, /Ana Souza.*1901.*in order.*calling/)
+  await row(0, /Ana Souza.*1901.*one after the other.*calling/)
   ari.changes(idOf(first!), 'Ringing')
   await row(0, /ringing/)
   ari.ends(idOf(first!), CAUSE.busy)
@@ -69,8 +69,8 @@ inChromium('who was called, and what became of it, as it happens and after a rel
     await reader.page.goto(`http://127.0.0.1:${house.service.ports.api}/#/calls/${visitor.id}`)
     const read = reader.page.locator('.attempts .attempt')
     const story = [
-      /Ana Souza.*1901.*em ordem.*estava ocupado.*tocou 0:\d\d/,
-      /Bruno Lima.*•••4321.*caixa postal atendeu/,
+      /Ana Souza.*1901.*um por vez.*estava ocupado.*tocou 0:\d\d/,
+      /Bruno Lima.*•••4321.*caiu na caixa postal/,
       /Carla Dias.*decidiu: autorizad/,
     ]
     for (const [at, text] of story.entries()) await read.nth(at).filter({ hasText: text }).waitFor()

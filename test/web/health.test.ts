@@ -40,7 +40,7 @@ inChromium('remarks are shown apart from problems, and without either all is wel
   await remarks.filter({ hasText: 'Nobody has connected yet; only this machine can' }).waitFor()
   await problems.filter({ hasText: 'Process lost has sent no heartbeat since' }).waitFor()
   const lost = page.locator('.panel', { has: page.getByRole('heading', { name: 'Process lost' }) })
-  await lost.getByText('Silent since').waitFor()
+  await lost.getByText('Last seen').waitFor()
   await page.locator('.wellness.calm[title="With problems · 5 notes"]').waitFor()
 
   let told: object[] = [

@@ -60,19 +60,22 @@ const foreignId = z.union([z.string().max(64), z.int()]).transform(String)
 const newMessageFields = z.strictObject({
   tenant: z.string().max(64).optional(),
   instanceId: z.string().optional(),
-  channel: schemas.channel.optional().meta({ description: 'whatsapp where phone names the recipient.' }),
+  // a gate's commands are made by decisions and by `POST /api/gates/:id/open`, which write down who wanted it
+  channel: schemas.channel
+    .exclude(['gate'], 'must be whatsapp, twilio or webhook; POST /api/gates/:id/open opens a gate')
+    .optional()
+    .meta({ description: 'whatsapp where phone names the recipient.' }),
   to: z
     .string()
     .optional()
     .meta({
       description:
-        'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, environment, or a URL if the tenant has freeWebhooks. gate: the id of a gate.',
+        'whatsapp, twilio: a telephone number in E.164, or as the country of the tenant writes it. webhook: the id of an endpoint of the tenant, environment, or a URL if the tenant has freeWebhooks.',
       examples: [
         '+5511987654321',
         '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
         'environment',
         'https://example.org/hook',
-        'default',
       ],
     }),
   body: z
@@ -80,26 +83,12 @@ const newMessageFields = z.strictObject({
     .optional()
     .meta({
       description:
-        'By channel; a webhook to a URL has any JSON, or a text that is sent as it is. whatsapp: type text, buttons, template, audio, cloud (any message of the Cloud API) or read. twilio: text or buttons. webhook: an event of type, timestamp and data. gate: gate.open. One example each.',
+        'By channel; a webhook to a URL has any JSON, or a text that is sent as it is. whatsapp: type text, buttons, template, audio, cloud (any message of the Cloud API) or read. twilio: text or buttons. webhook: an event of type, timestamp and data. One example each.',
       examples: [
         { type: 'text', text: 'Sua encomenda chegou.' },
         { type: 'buttons', text: 'Posso abrir?', buttons: [{ id: 'yes', title: 'Sim' }] },
         { parcel: 17, unit: '101' },
         { type: 'parcel.arrived', timestamp: '2026-11-21T15:00:00Z', data: { unit: '101' } },
-        {
-          type: 'gate.open',
-          id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
-          timestamp: '2026-11-21T15:00:00Z',
-          expires_at: '2026-11-21T15:00:30Z',
-          data: {
-            call_id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
-            tenant: 'default',
-            gate: 'default',
-            unit: '101',
-            by: 'operator',
-            via: 'api',
-          },
-        },
       ],
     }),
   headers: z
@@ -131,7 +120,7 @@ const newMessageFields = z.strictObject({
   use_queue: z
     .boolean()
     .optional()
-    .meta({ description: 'false: the message is sent at once, before the answer; not a command to a gate.' }),
+    .meta({ description: 'false: the message is sent at once, before the answer.' }),
   fallback: z.enum(['direct', 'none']).optional().meta({
     description:
       'While the database is away: direct (default) sends the message at once, none refuses it with DATABASE_UNREACHABLE.',
@@ -157,8 +146,6 @@ const newMessage = newMessageFields.superRefine((given, context) => {
     if (has.length === 0 && (own === 'to' || own === 'body')) problem(own, 'is missing')
   }
   if (given.channel === undefined && given.phone === undefined) problem('channel', 'is missing')
-  if (given.use_queue === false && given.channel === 'gate')
-    problem('use_queue', 'a command to a gate always goes through the queue')
   if (given.use_queue === false && given.fallback === 'none')
     problem('fallback', 'forbids what use_queue asks')
   const { body } = given
@@ -222,15 +209,12 @@ export async function messageRoutes(
   }
 
   /**
-   * What a message may name: the endpoint of the environment is the operator's, a command to a gate is made by a decision or
-   * by `POST /api/gates/:id/open`, and a recording goes with its own tenant only.
+   * What a message may name: the endpoint of the environment is the operator's, and a recording goes with its own tenant only.
    */
   const demandOwn = async ({ caller }: FastifyRequest, message: NewMessage): Promise<void> => {
     const { tenantId, channel, to, body, callId } = message
-    if (caller!.tenantId !== null) {
-      if (channel === 'webhook' && to === OWN_ENDPOINT) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
-      if (channel === 'gate') throw fail('KEY_TENANT')
-    }
+    if (caller!.tenantId !== null && channel === 'webhook' && to === OWN_ENDPOINT)
+      throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     const named = [callId, channel === 'whatsapp' ? body['callId'] : undefined]
     for (const id of named) {
       if (typeof id !== 'string' || !z.guid().safeParse(id).success) continue

@@ -83,7 +83,7 @@ export async function tenantRoutes(instance: FastifyInstance, { database }: Tena
       const { id } = request.body
       const made = await database.transaction((transaction) => createTenant(transaction, request.body))
       if (!made) throw fail('TENANT_TAKEN', { tenant: id })
-      request.log.info({ tenant: id, by: request.caller?.name }, 'a tenant was made')
+      request.log.info({ tenant: id, by: request.caller?.name }, 'a tenant was created')
       return reply.status(201).send(await read(id))
     },
   )

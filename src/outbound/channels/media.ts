@@ -12,7 +12,7 @@ export interface MediaFile {
 
 type Kind = 'image' | 'sticker' | 'video' | 'audio' | 'document'
 
-/** Most bytes of each kind, as WhatsApp takes them; documents may have 100 MB there, which is too much for our memory. */
+/** Maximum size of each kind in bytes, as WhatsApp takes them; documents may have 100 MB there, which is too much for our memory. */
 const LIMITS: Record<Kind, number> = {
   image: 5 * MB,
   sticker: 0.5 * MB,

@@ -1,7 +1,7 @@
 import { createCache } from '../cache.ts'
 import { isDatabaseAway } from './sqlstate.ts'
 
-/** Most answers that are kept. */
+/** Maximum number of answers that are kept. */
 const MAX_ANSWERS = 10_000
 /** ms for which an answer counts while the database is away: nobody could change it there, but perhaps before. */
 const KNOWN_MS = 60 * 60_000

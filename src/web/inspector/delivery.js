@@ -51,7 +51,7 @@ export function AskDelivery() {
     </label>
     <button class="button">${tr('Ver', 'View')}</button>
     <p id="delivery-wrong" class="error-line" role="alert" hidden=${!wrong}>${tr(
-      'Isto não é o id de uma mensagem. Copie-o do detalhe da mensagem, na Fila.',
+      'Isso não é o id de uma mensagem. Copie-o do detalhe da mensagem, na Fila.',
       'This is not the id of a message. Copy it from the details of the message, in the Queue.',
     )}</p>
   </form>`

@@ -92,7 +92,7 @@ function Roots() {
   const others = all.filter(({ kind }) => kind !== 'call')
   return html`
     <h2>${tr('Chamadas ao vivo', 'Live calls')} <span class="number">${calls.length}</span></h2>
-    ${calls.length === 0 && html`<p class="help">${tr('Ninguém está na portaria.', 'Nobody is at the gate.')}</p>`}
+    ${calls.length === 0 && html`<p class="help">${tr('Ninguém no portão.', 'Nobody is at the gate.')}</p>`}
     <ul class="choices">${calls.map((one) => entry(one, one.facts['unit'] ? `${tr('Unidade', 'Unit')} ${one.facts['unit']}` : one.name.slice(0, 8)))}</ul>
     ${others.length > 0 && html`<h2>${tr('Serviço', 'Service')}</h2>`}
     <ul class="choices">${others.map((one) => entry(one, one.name))}</ul>

@@ -105,7 +105,7 @@ function processPart(node) {
       state: careful(tr('sem sinal', 'no heartbeat')),
       facts: [
         [tr('Papéis', 'Roles'), node.roles?.join(', ')],
-        [tr('Em silêncio desde', 'Silent since'), node.seenAt && moment(node.seenAt)],
+        [tr('Último sinal', 'Last seen'), node.seenAt && moment(node.seenAt)],
         [tr('Desde', 'Since'), node.startedAt && moment(node.startedAt)],
       ],
     }
@@ -115,7 +115,7 @@ function processPart(node) {
     state: lack
       ? careful(lackOf(lack))
       : node.status === undefined
-        ? careful(tr('começando', 'starting'))
+        ? careful(tr('iniciando', 'starting'))
         : node.status === 'running'
           ? fine(tr('no ar', 'up'))
           : careful(tr('encerrando', 'shutting down')),
@@ -162,7 +162,7 @@ function partsOf({ audiosocket, frameLateness, journal, broker, speech, database
           : fine(tr('escutando', 'listening')),
       facts: [
         [tr('Conexões', 'Connections'), amount(audiosocket.open ?? 0)],
-        [tr('Em conexão', 'Connecting'), amount(audiosocket.handshaking ?? 0)],
+        [tr('Conectando', 'Connecting'), amount(audiosocket.handshaking ?? 0)],
         ...refused.map(
           ([code, number]) => /** @type {Fact} */ ([html`<code>${code}</code>`, amount(number)]),
         ),
@@ -229,7 +229,7 @@ export const problems = computed(() => {
   /** @type {{ tone: string, text: string, to: string, ask?: string }[]} */
   const found = lacks.map((lack) => ({
     tone: 'bad',
-    text: `${tr('Não pronto', 'Not ready')}: ${lackOf(lack)}`,
+    text: `${tr('Não está pronto', 'Not ready')}: ${lackOf(lack)}`,
     to: '#/health',
   }))
   if (connection.value === 'lost')
@@ -254,7 +254,7 @@ export const problems = computed(() => {
       tone: 'warn',
       text: tr('Há mensagens que falharam', 'Some messages have failed'),
       to: '#/queue',
-      ask: tr('Ver as mensagens mortas e reenviá-las', 'See the dead letters and redrive them'),
+      ask: tr('Ver as mensagens não entregues e reenviá-las', 'See the dead letters and redrive them'),
     })
   return found
 })

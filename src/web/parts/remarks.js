@@ -160,13 +160,13 @@ const WORDS = {
   }),
   'gate.closed': ({ gate }) => ({
     text: tr(
-      `As portas do ramal ${gate} estão fechadas: outro programa as usa? O registro diz por quê`,
+      `As portas do ramal ${gate} estão fechadas: outro programa as usa? O log diz por quê`,
       `The ports of extension ${gate} are closed: has another program taken them? The log says why`,
     ),
   }),
   'database.died': ({ count: number, since }) => ({
     text: tr(
-      `O Postgres embutido caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciado: o registro diz por quê`,
+      `O Postgres embutido caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciado: o log diz por quê`,
       `The embedded Postgres died ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}, and was started again: the log says why`,
     ),
   }),
@@ -178,7 +178,7 @@ const WORDS = {
   }),
   'media.died': ({ count: number, since }) => ({
     text: tr(
-      `A thread do som caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciada: o registro diz por quê`,
+      `A thread do som caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciada: o log diz por quê`,
       `The thread for sound died ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}, and was started again: the log says why`,
     ),
   }),
@@ -217,7 +217,7 @@ export function Remarks() {
   if (found.length === 0) return null
   return html`<section class="panel" aria-labelledby="remarks-title">
     <h2 id="remarks-title">${tr('Vale conferir', 'Worth a look')}</h2>
-    <p class="help">${tr('Nada disto impede o serviço de atender.', 'None of this keeps the service from its work.')}</p>
+    <p class="help">${tr('Nada disso impede o serviço de atender.', 'None of this keeps the service from its work.')}</p>
     <ul class="remarks">
       ${found.map(
         ({ code, text, to }) =>

@@ -48,7 +48,7 @@ function whomOf(kind, person) {
 
 /** @param {Tried['kind']} kind */
 function manner(kind) {
-  if (kind === 'call') return tr('em ordem', 'in order')
+  if (kind === 'call') return tr('um por vez', 'one after the other')
   if (kind === 'together') return tr('ao mesmo tempo', 'all at once')
   return ''
 }
@@ -78,7 +78,11 @@ function markOf({ kind, progress, end, verdict }) {
       consulting: [tr('ouve quem está no portão', 'hears who is at the gate'), 'ask', 'busy'],
       talking: [tr('fala com o visitante', 'talks with the visitor'), 'talking', 'busy'],
       releasing: [tr('não decidiu; ouve a despedida', 'did not decide; hears the goodbye'), 'ask', 'busy'],
-      asked: [tr('perguntado; aguardando resposta', 'asked; waiting for a reply'), 'ask', 'busy'],
+      asked: [
+        tr('pergunta enviada; aguardando resposta', 'question sent; waiting for a reply'),
+        'ask',
+        'busy',
+      ],
     }
     return marked(open[progress])
   }
@@ -100,7 +104,7 @@ function markOf({ kind, progress, end, verdict }) {
     failed: [tr('a ligação não pôde ser feita', 'the call could not be placed'), 'warning', 'bad'],
     hopeless: [tr('o serviço de ligações falhou', 'the way to place calls has failed'), 'warning', 'bad'],
     unasked: [tr('não foi possível perguntar', 'could not be asked'), 'warning', 'bad'],
-    machine: [tr('caixa postal atendeu', 'a mailbox answered'), 'block', 'warn'],
+    machine: [tr('caiu na caixa postal', 'a mailbox answered'), 'block', 'warn'],
     silent: [tr('atendeu e ficou em silêncio', 'answered and stayed silent'), 'pause', 'warn'],
     undecided: [
       progress === 'talking'

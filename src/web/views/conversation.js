@@ -22,7 +22,7 @@ export function Conversation({ id, turns, recordings, live }) {
   }, [turns.length, live])
   return html`<section class="panel conversation" aria-labelledby="conversation-title">
     <h2 id="conversation-title">${tr('Conversa', 'Conversation')}</h2>
-    ${turns.length === 0 && html`<${Empty} icon="talk" title=${tr('Ainda nada dito', 'Nothing said yet')} />`}
+    ${turns.length === 0 && html`<${Empty} icon="talk" title=${tr('Nada foi dito ainda', 'Nothing said yet')} />`}
     <ol class="turns" ref=${end} tabindex="0" aria-label=${tr('Conversa', 'Conversation')}>
       ${together(turns).map((turn) => html`<${OneTurn} key=${turn.seq} turn=${turn} id=${id} known=${known} />`)}
     </ol>

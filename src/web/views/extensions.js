@@ -64,7 +64,7 @@ export function Extensions({ tenant }) {
       <h2 id="extensions-title">${tr('Ramais das entradas', 'Extensions of the entrances')}</h2>
       <div class="row">
         ${admin && html`<button type="button" class="button" onClick=${() => setForm(BLANK)}>${tr('Novo ramal', 'New extension')}</button>`}
-        ${may('operate') && html`<${Do} act=${refresh}>${tr('Reler portas', 'Read ports again')}<//>`}
+        ${may('operate') && html`<${Do} act=${refresh}>${tr('Recarregar portas', 'Reload ports')}<//>`}
       </div>
     </div>
     ${error && !value && html`<${Failure} error=${error} again=${again} />`}
@@ -117,7 +117,7 @@ export function Extensions({ tenant }) {
             porta_retorno: Number(form.porta_retorno),
           })
           setForm(undefined)
-          tell(tr('Salvo. “Reler portas” abre as portas.', 'Saved. “Read ports again” opens the ports.'))
+          tell(tr('Salvo. “Recarregar portas” abre as portas.', 'Saved. “Reload ports” opens the ports.'))
           await again()
         }}
       />`

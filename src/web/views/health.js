@@ -79,7 +79,7 @@ function wordFor(ready, calls) {
 function remedyFor(lack) {
   if (lack.startsWith('database'))
     return tr(
-      'Verifique o Postgres; as chamadas continuam e o registro espera.',
+      'Verifique o Postgres; as chamadas continuam e o registro das chamadas espera.',
       'Check Postgres; calls go on and the journal waits.',
     )
   if (lack.startsWith('broker'))

@@ -24,7 +24,7 @@ export function Messages({ status, choose, open }) {
   )
   return html`<section class="panel tall" aria-labelledby="messages-title">
     <div class="spread">
-      <h2 id="messages-title">${status === 'failed' ? tr('Mensagens mortas', 'Dead letters') : tr('Mensagens', 'Messages')}</h2>
+      <h2 id="messages-title">${status === 'failed' ? tr('Mensagens não entregues', 'Dead letters') : tr('Mensagens', 'Messages')}</h2>
       <div class="row">
         <label for="status">${tr('Mostrar', 'Show')}</label>
         <select id="status" style=${{ width: 'auto' }} value=${status} onChange=${(event) => choose(event.currentTarget.value)}>
@@ -52,7 +52,7 @@ export function Messages({ status, choose, open }) {
             sure=${{
               title: tr('Reenviar todas?', 'Redrive all of them?'),
               text: tr(
-                'Todas as mensagens mortas voltam à fila, do começo.',
+                'Todas as mensagens não entregues voltam à fila, do começo.',
                 'Every dead letter goes back to the queue, from the beginning.',
               ),
               yes: tr('Reenviar todas', 'Redrive all'),

@@ -157,7 +157,7 @@ function Tenant({ tenant, close }) {
             <option value="key">${tr('Só a tecla 1', 'Only key 1')}</option>
           </select>
         </label>
-        <label class="field">${tr('Quem atende prova que não é caixa postal', 'An answer proves that it is no mailbox')}
+        <label class="field">${tr('Como confirmar que não é caixa postal', 'How an answer proves that it is no mailbox')}
           <select disabled=${fixed} value=${form.answerCheck} onChange=${(event) => change({ answerCheck: event.currentTarget.value })}>
             <option value="natural">${tr('Com um “alô” ou uma tecla', 'By a “hello” or a key')}</option>
             <option value="key">${tr('Só com uma tecla', 'By a key only')}</option>
@@ -167,7 +167,7 @@ function Tenant({ tenant, close }) {
         <label class="field">${tr('Depois de uma conversa sem decisão', 'After a talk without a decision')}
           <select disabled=${fixed} value=${form.afterTalk} onChange=${(event) => change({ afterTalk: event.currentTarget.value })}>
             <option value="end">${tr('A visita termina', 'The visit ends')}</option>
-            <option value="next">${tr('Chama-se o próximo do plano', 'The next of the plan is called')}</option>
+            <option value="next">${tr('O próximo do plano é chamado', 'The next of the plan is called')}</option>
           </select>
         </label>
         <label class="field">${tr('Webhooks para qualquer URL', 'Webhooks to any URL')}
