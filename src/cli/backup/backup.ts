@@ -174,7 +174,9 @@ async function describe(querier: Querier, database: Database, tables: readonly T
   const queues = hasJobs
     ? await querier.query<{ name: string }>(`select distinct name from ${jobs}.${JOBS} order by 1`)
     : []
-  const columns = SECRET_COLUMNS.filter(({ table }) => tables.some(({ name }) => name === table))
+  const columns = SECRET_COLUMNS.filter(({ table, column }) =>
+    tables.some(({ name, columns }) => name === table && columns.includes(column)),
+  )
   return {
     migrations,
     jobsVersion: boss?.version ?? null,
