@@ -51,7 +51,7 @@ test('nobody asks for jobs that cannot be there because others have ended', asyn
   await seen.until((facts) => facts.filter(({ status }) => status === 'sent').length === 1000)
   // one look a second, one at the beginning, and one each time that it listens
   const looks = 2 + Math.ceil((performance.now() - began) / 1000)
-  assert.ok(asked.get('media')! <= looks, `${asked.get('media')} looks instead of ${looks}`)
+  assert.ok(asked.get('incoming')! <= looks, `${asked.get('incoming')} looks instead of ${looks}`)
   assert.ok(asked.get('webhook')! >= 10)
 })
 
