@@ -59,7 +59,7 @@ const FORMS: Record<Locale, ClosedForms> = {
       `pode liberar(?:${O_PORTAO})?(?: ai|${PRA_ELE})`,
       'pode autorizar(?: a entrada)?',
       `(?:eu )?(?:autorizo|libero|permito|confirmo)${O_PORTAO}?`,
-      `${LIBERADO}|aprovad[oa]|confirmado`,
+      `${LIBERADO}|aprovad[oa]`,
       `liber[ae](?:${O_PORTAO})?(?: ai|${PRA_ELE})`,
       `(?:deixa|deixe|manda|mande)(?: ${ELE})? ${ENTRAR}`,
       `(?:pode deixar(?: ${ELE})?|(?:deixa|deixe) ${ELE}) passar`,
