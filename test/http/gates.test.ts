@@ -196,6 +196,24 @@ test('a gate that is opened by hand has a command of its own each time, with who
   )
 })
 
+test('a rotated secret signs for another day, or for as long as is asked', async (rig) => {
+  const { ask } = await (await openSite(rig)).as('default', 'admin')
+  const put = async (query: string) =>
+    (await ask(`/api/gates/default${query}`, { method: 'PUT', body: GATE })).body
+  assert.is((await put('')).gate.oldSecretUntil, null)
+  const { gate, secret } = await put('?rotate=true')
+  assert.match(secret, /^whsec_/)
+  const hours = (Date.parse(gate.oldSecretUntil) - Date.now()) / 3_600_000
+  assert.ok(hours > 23 && hours <= 24.1, `${hours} h`)
+  assert.is((await put('?rotate=true&overlapMs=0')).gate.oldSecretUntil, null)
+  for (const overlapMs of ['-1', '1.5', '2592000001', 'a'])
+    refused(
+      await ask(`/api/gates/default?rotate=true&overlapMs=${overlapMs}`, { method: 'PUT', body: GATE }),
+      400,
+      'BODY_INVALID',
+    )
+})
+
 test('a right key that is new here is not locked out by the wrong ones behind its address', async (rig) => {
   const { ask, as } = await openSite(rig)
   for (let at = 0; at < 21; at++) await ask('/api/calls', { key: `ptr_wrong${at}` })

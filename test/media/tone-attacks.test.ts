@@ -5,7 +5,9 @@ import { addNoise, capture, frame, random, silence, soundOf, synth, tone } from 
 import { utterances } from '../rig/noisy-speech.ts'
 import { suite } from '../rig/rig.ts'
 import {
+  COVERS,
   coded,
+  covered,
   createTwoWireLine,
   keysOfAsterisk,
   keysOfEar,
@@ -118,29 +120,6 @@ for (const [place, clean] of Object.entries(openers)) {
     assert.equal(opened.slice(0, 20), [])
   })
 }
-/** Sounds within the band that hide a short key from whoever looks at whole frames: they sound before and after it. */
-const COVERS: Record<string, (i: number, next: () => number) => number> = {
-  noise: (_, next) => 3 * (next() - 0.5),
-  'a whistle': (i) => Math.sin(i * 0.8247),
-  'a chord': (i) => 0.6 * (Math.sin(i * 0.7854) + Math.sin(i * 0.6283) + Math.sin(i * 0.4869)),
-}
-
-/** Key 1 across the borders of frames, ten times, and a cover in between. */
-function covered(ms: number, level: number, cover: keyof typeof COVERS, seed: number): Buffer {
-  const next = random(seed)
-  const key = tone('1', ms, -14)
-  const half = key.length / 4
-  return coded(
-    synth(24 * 20, (i) => {
-      const from = Math.floor(i / 320 + 0.5) * 320 - half
-      const at = i - from
-      if (i < 320 || i >= 22 * 160) return 0
-      const isKey = at >= 0 && at < 2 * half
-      return isKey ? key.readInt16LE(2 * at) / 32_767 : 10 ** (level / 20) * COVERS[cover]!(i, next)
-    }),
-  )
-}
-
 test('that fill a part of two frames, under other sounds before and after, open nothing', () => {
   let [bare, all] = [0, 0]
   const opened: string[] = []
@@ -148,7 +127,7 @@ test('that fill a part of two frames, under other sounds before and after, open 
     for (const ms of [26, 28, 32, 36]) {
       for (const level of [-8, -5]) {
         for (let seed = 1; seed <= 3; seed++) {
-          const sound = covered(ms, level, cover, seed)
+          const sound = coded(covered({ ms, level, cover, seed }))
           const echoed = (pcm: Buffer) =>
             Buffer.concat([Buffer.alloc(70 * seed), createTwoWireLine({ gain: -10 })(pcm), silence(100)])
           all++

@@ -1,6 +1,6 @@
 import { LAWS } from '../../src/media/codec.ts'
 import { createEar } from '../../src/media/ear.ts'
-import { engine, synth } from './media-stream.ts'
+import { engine, random, synth, tone } from './media-stream.ts'
 
 /** b0, b1, b2, a1, a2 */
 type Section = readonly [number, number, number, number, number]
@@ -46,6 +46,35 @@ export function maskedTone(
     ...masks,
   ].map(({ hz, level }) => ({ step: (2 * Math.PI * hz) / RATE, amplitude: 10 ** (level / 20) }))
   return synth(ms, (i) => sines.reduce((sum, { step, amplitude }) => sum + amplitude * Math.sin(step * i), 0))
+}
+
+/** Sounds within the band that hide a short key from whoever looks at whole frames: they sound before and after it. */
+export const COVERS: Record<string, (i: number, next: () => number) => number> = {
+  noise: (_, next) => 3 * (next() - 0.5),
+  'a whistle': (i) => Math.sin(i * 0.8247),
+  'a chord': (i) => 0.6 * (Math.sin(i * 0.7854) + Math.sin(i * 0.6283) + Math.sin(i * 0.4869)),
+}
+
+interface CoveredTone {
+  ms: number
+  /** dBFS of the cover. */
+  level: number
+  cover: string
+  seed?: number
+}
+
+/** Key 1 of so many ms across the borders of frames, ten times in 480 ms, and a cover in between. */
+export function covered({ ms, level, cover, seed = 1 }: CoveredTone): Buffer {
+  const next = random(seed)
+  const key = tone('1', ms, -14)
+  const half = key.length / 4
+  return synth(24 * 20, (i) => {
+    const from = Math.floor(i / 320 + 0.5) * 320 - half
+    const at = i - from
+    if (i < 320 || i >= 22 * 160) return 0
+    const isKey = at >= 0 && at < 2 * half
+    return isKey ? key.readInt16LE(2 * at) / 32_767 : 10 ** (level / 20) * COVERS[cover]!(i, next)
+  })
 }
 
 /** Sound as it is after G.711's µ-law. */

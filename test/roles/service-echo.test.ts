@@ -4,7 +4,7 @@ import { timedSuite } from '../rig/clock.ts'
 import { capture, silence, soundOf, tone } from '../rig/media-stream.ts'
 import { mix } from '../rig/noisy-speech.ts'
 import { openService } from '../rig/service-rig.ts'
-import { createTwoWireLine, keysOfAsterisk, keysOfEar, maskedTone } from '../rig/telephone-line.ts'
+import { covered, createTwoWireLine, keysOfAsterisk, keysOfEar, maskedTone } from '../rig/telephone-line.ts'
 
 const test = timedSuite('service: key tones of the visitor')
 const WORDS = soundOf(capture('resident-app')).subarray(0, 800 * 16)
@@ -18,6 +18,7 @@ const RECITED = 4
 const TONES = {
   'under a hum': maskedTone('1', 300, { level: -14, masks: [{ hz: 120, level: -3 }] }),
   'under a whistle': maskedTone('1', 300, { level: -14, masks: [{ hz: 3600, level: -3 }] }),
+  'in parts of frames under a whistle': covered({ ms: 32, level: -5, cover: 'a whistle' }),
   'with a twist of 12 dB': maskedTone('1', 300, { level: -8, twist: 12 }),
 }
 /** dB by which the line itself lowers the higher tone. */
