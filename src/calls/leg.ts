@@ -217,8 +217,10 @@ class PortLeg implements Leg {
       this.settle(fact.id)?.resolve(fact)
     else if (fact.type === 'failed') this.settle(fact.id)?.reject(errorOf(fact))
     else if (fact.type === 'kept') call.recordings.add(fact.name)
-    else if (fact.type === 'bridged') this.note('bridged', { dropped: fact.dropped, filled: fact.filled })
-    else if (fact.type === 'hungUp') listener?.({ type: 'hungUp', how: fact.how })
+    else if (fact.type === 'bridged') {
+      const { dropped, concealed: filled, delayMs } = fact
+      this.note('bridged', { dropped, filled, delayMs })
+    } else if (fact.type === 'hungUp') listener?.({ type: 'hungUp', how: fact.how })
     else if (fact.type === 'closed') {
       const { type, ...stats } = fact
       this.note('leg.closed', stats)

@@ -1,6 +1,7 @@
 import { FRAME_BYTES, FRAME_MS, SAMPLE_RATE } from '../platform/audio.ts'
 import { LAWS, type Law } from './codec.ts'
 import type { FrameMaker, FrameSource } from './frames.ts'
+import { createJitterBuffer, HEADER_BYTES, type TalkCounts } from './jitter-buffer.ts'
 import { createReframer } from './reframe.ts'
 import type { ToneFilter } from './tone-filter.ts'
 
@@ -19,9 +20,16 @@ export interface BridgeLine extends FrameSource {
   companded(law: Law): void
   /** Removes key tones itself. */
   readonly filters: boolean
-  /** Frames dropped because the other leg did not take them, and slots filled with silence. */
-  readonly dropped: number
-  readonly filled: number
+  report(): BridgeReport
+}
+
+export interface BridgeReport {
+  /** Frames lost, because they came more than 120 ms late. */
+  dropped: number
+  /** Slots between two frames in which nothing was there, and the sound before was repeated or faded. */
+  concealed: number
+  /** Mean time that a frame waited for its slot. */
+  delayMs: number
 }
 
 interface BridgeOptions {
@@ -30,31 +38,23 @@ interface BridgeOptions {
   silence: Buffer
   /** Key tones that it finds are replaced by silence. */
   filter?: ToneFilter
+  /** Of all talks. */
+  counts: TalkCounts
   /** Called when sound begins: wakes the other leg's player or track. */
   wake?: () => void
 }
 
-/** Of an audio message: kind, and length in two bytes. */
-const HEADER_BYTES = 3
-/** At most 60 ms wait here. */
-const CAPACITY = 3
-/** Playback begins with two frames, so that a slightly late frame causes no gap. */
-const CUSHION = 2
-/** After this many empty slots the speaker's line counts as stopped, and the next sound as a new beginning. */
-const UNDERRUN_SLOTS = 10
-
-/**
- * A queue of at most three frames between two clocks: the speaker's packets and the listener's slots. A gap is filled with
- * silence; late frames then wait a little longer; beyond three the oldest is dropped, so that the delay never grows.
- */
-export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions): BridgeLine {
-  const ring: (Buffer | null)[] = new Array(CAPACITY).fill(null)
-  let first = 0
-  let count = 0
-  let running = false
-  let empty = 0
-  let dropped = 0
-  let filled = 0
+/** A jitter buffer behind what cuts the sound into frames and takes from it what must not be heard. */
+export function createBridgeLine({
+  frame,
+  silence,
+  filter,
+  counts,
+  wake = () => {},
+}: BridgeOptions): BridgeLine {
+  // what is missing is filled with the sound before: twice as long, the beginning of a tone may be a key
+  const mayFill = (message: Buffer) => !filter?.removes(message, HEADER_BYTES)
+  const buffer = createJitterBuffer({ frame, silence, counts, mayFill, wake })
   let law: Int16Array | undefined
   let muted = false
   let owedMs = 0
@@ -65,46 +65,12 @@ export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions
   /** Queues a message without key tones. */
   function pass(message: Buffer): void {
     const removes = filter?.removes(message, HEADER_BYTES) ?? false
-    if (removes && filter?.removesPrevious && count > 0) ring[(first + count - 1) % CAPACITY] = silence
-    queue(removes || muted ? silence : message)
-  }
-
-  function queue(message: Buffer): void {
-    if (count === CAPACITY) {
-      first = (first + 1) % CAPACITY
-      count--
-      dropped++
-    }
-    ring[(first + count) % CAPACITY] = message
-    count++
-    if (running || count < CUSHION) return
-    running = true
-    empty = 0
-    wake?.()
-  }
-
-  function next(): Buffer | null {
-    if (!running) return null
-    if (count === 0) {
-      empty++
-      if (empty > UNDERRUN_SLOTS) {
-        running = false
-        return null
-      }
-      filled++
-      return silence
-    }
-    empty = 0
-    const message = ring[first]!
-    // an empty slot must not keep the reader's chunk alive
-    ring[first] = null
-    first = (first + 1) % CAPACITY
-    count--
-    return message
+    if (removes && filter?.removesPrevious) buffer.silenceLast()
+    buffer.put(removes || muted ? silence : message)
   }
 
   return {
-    next,
+    next: () => buffer.next(),
     audio(bytes, start, end, rate) {
       if (rate === SAMPLE_RATE && law !== undefined) reframer.pushCodes(bytes, start, end, law)
       else if (rate === SAMPLE_RATE && end - start === FRAME_BYTES) {
@@ -116,21 +82,16 @@ export function createBridgeLine({ frame, silence, filter, wake }: BridgeOptions
     hush(start, end, rate) {
       if (reframer.partial) reframer.flush()
       owedMs += ((end - start) * 1000) / (rate * (rate === SAMPLE_RATE && law !== undefined ? 1 : 2))
-      for (; owedMs >= FRAME_MS; owedMs -= FRAME_MS) queue(silence)
+      for (; owedMs >= FRAME_MS; owedMs -= FRAME_MS) buffer.put(silence)
     },
     mute(now) {
-      if (now && !muted) for (let i = 0; i < count; i++) ring[(first + i) % CAPACITY] = silence
+      if (now && !muted) buffer.silenceAll()
       muted = now
     },
     companded(by) {
       law = LAWS[by]
     },
     filters: filter !== undefined,
-    get dropped() {
-      return dropped
-    },
-    get filled() {
-      return filled
-    },
+    report: () => ({ dropped: buffer.dropped, concealed: buffer.concealed, delayMs: buffer.delayMs() }),
   }
 }

@@ -3,10 +3,11 @@
  * are 8 kHz, 16 bit, mono; a frame is 160 of them.
  * Never: actors, sockets or SQL. Everything here runs 50 times a second per leg.
  */
-export { type BridgeLine, createBridgeLine } from './bridge.ts'
+export { type BridgeLine, type BridgeReport, createBridgeLine } from './bridge.ts'
 export { createEar, type Ear, type EarFact, KEPT_MS } from './ear.ts'
 export { createEchoMeter } from './echo-meter.ts'
 export { cutFrames, type FrameSource } from './frames.ts'
+export { createTalkCounts, type TalkCounts } from './jitter-buffer.ts'
 export { createLegRecorder, type LegRecorder } from './leg-recorder.ts'
 export { finishLegRecordings } from './leg-recording-file.ts'
 export { createPlayer } from './player.ts'

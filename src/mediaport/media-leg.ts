@@ -19,6 +19,7 @@ import {
   readWav,
   recordingFile,
   saveRecording,
+  type TalkCounts,
   type ToneFilter,
   withoutTones,
 } from '../media/index.ts'
@@ -66,6 +67,8 @@ interface ConnectedLegOptions {
   callId: string
   /** Whether the whole leg is recorded. */
   records: boolean
+  /** Counts of all talks. */
+  talks: TalkCounts
   /** Another leg of this process by its number. */
   other: (leg: number) => ConnectedLeg | undefined
   onFact: (fact: MediaFact) => void
@@ -231,8 +234,8 @@ export class ConnectedLeg implements MediaLeg {
     this.underWay.set(id, () => {
       this.carry(null, null)
       other.carry(null, null)
-      this.onFact({ type: 'bridged', dropped: there.dropped, filled: there.filled })
-      other.onFact({ type: 'bridged', dropped: back.dropped, filled: back.filled })
+      this.onFact({ type: 'bridged', ...there.report() })
+      other.onFact({ type: 'bridged', ...back.report() })
     })
   }
 
@@ -242,6 +245,7 @@ export class ConnectedLeg implements MediaLeg {
       frame: audioFrame,
       silence: SILENCE,
       ...(role === 'visitor' && { filter }),
+      counts: this.options.talks,
       wake: () => this.connection.wake(),
     })
   }

@@ -7,6 +7,7 @@ import {
   type IdleAudio,
   type LatenessRecord,
 } from '../audiosocket/index.ts'
+import type { TalkCounts } from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
@@ -32,6 +33,7 @@ export interface MediaPlaneSettings {
 export interface MediaPlaneCounts extends AudioSocketCounts {
   /** Voice activity detectors in use. */
   detectors: number
+  talks: TalkCounts
 }
 
 /** Everything that touches a frame: AudioSocket ports, the pacer and the media of the legs. */
@@ -74,7 +76,7 @@ export function createMediaPlane(options: MediaPlaneOptions): MediaPlane {
     loadRecordings: media.loadRecordings,
     forgetCall: media.forgetCall,
     listen: (port) => server.listen(port),
-    counts: () => ({ ...server.counts(), detectors: assets.vad.count }),
+    counts: () => ({ ...server.counts(), detectors: assets.vad.count, talks: media.talks }),
     lateness: pacer.lateness,
     latenessWithin: pacer.latenessWithin,
     drained: media.drained,

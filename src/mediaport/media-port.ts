@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { audioFrame, type Connection } from '../audiosocket/index.ts'
-import { cutFrames, finishLegRecordings, loadRecording, withoutTones } from '../media/index.ts'
+import {
+  createTalkCounts,
+  cutFrames,
+  finishLegRecordings,
+  loadRecording,
+  withoutTones,
+} from '../media/index.ts'
 import type { Locale } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -40,6 +46,7 @@ export function createMediaPort(options: MediaPortOptions) {
   const held = new Map<number, ReturnType<typeof holdLeg>>()
   const connected = new Map<number, ConnectedLeg>()
   const sounds = new Map<string, CallSound>()
+  const talks = createTalkCounts()
   const rejections = createRejections({ prompts: assets.prompts, graceMs })
   const relays = createRelays({
     graceMs,
@@ -84,6 +91,7 @@ export function createMediaPort(options: MediaPortOptions) {
         locale,
         speech,
         records,
+        talks,
         other: (other) => connected.get(other),
         onFact,
         log,
@@ -144,6 +152,7 @@ export function createMediaPort(options: MediaPortOptions) {
 
   return {
     ...port,
+    talks,
     /** A connection has named itself: numbers it, and reports it as a leg. */
     arrive(connection: Connection): void {
       const leg = ++lastLeg

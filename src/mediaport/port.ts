@@ -1,4 +1,5 @@
 import type { HungUp, Piece, RecordingName } from '../../machines/index.ts'
+import type { BridgeReport } from '../media/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import type { Details, ErrorCode } from '../platform/errors.ts'
 
@@ -88,8 +89,8 @@ export type MediaFact =
    */
   | { type: 'transcribed'; id: number; text: string; complete: boolean; confidence?: number; ms: number }
   | { type: 'failed'; id: number; code: ErrorCode; details: Details; reason: string }
-  /** Frames that the other leg did not take, and slots that were filled with silence. */
-  | { type: 'bridged'; dropped: number; filled: number }
+  /** How this leg's sound reached the other one. */
+  | ({ type: 'bridged' } & BridgeReport)
   /** Once: the leg hears and says nothing any more. */
   | { type: 'hungUp'; how: Exclude<HungUp, 'lost'> }
   | { type: 'closed'; framesIn: number; framesOut: number; bytesIn: number; bytesOut: number }

@@ -6,6 +6,7 @@ import {
   createLatenessRecord,
   latenessMemory,
 } from '../audiosocket/index.ts'
+import { createTalkCounts } from '../media/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
@@ -27,7 +28,10 @@ const CLOSE_MS = 5000
 const STALL_MS = 2000
 /** ms between two looks whether the main thread was blocked. */
 const LOOK_MS = 500
-const NOTHING: MediaPlaneCounts = { open: 0, handshaking: 0, accepted: 0, refused: {}, detectors: 0 }
+const NOTHING: MediaPlaneCounts = {
+  ...{ open: 0, handshaking: 0, accepted: 0, refused: {}, detectors: 0 },
+  talks: createTalkCounts(),
+}
 
 interface MediaThreadOptions {
   settings: MediaPlaneSettings

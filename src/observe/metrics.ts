@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Histogram, Registry } from 'prom-client'
 import { OUTCOMES } from '../../machines/index.ts'
-import type { Role } from '../platform/audio.ts'
+import { FRAME_MS, type Role } from '../platform/audio.ts'
 import { createDepths, type QueueCount } from './depths.ts'
 import { processRegistry } from './process-metrics.ts'
 import type { Timings } from './timings.ts'
@@ -45,7 +45,13 @@ export interface MetricsSources {
     lateness(): { p50: number; p99: number; max: number }
     latenessWithin(limits: readonly number[]): { within: number[]; count: number; sum: number }
   }
-  audiosocket: { counts(): { refused: Readonly<Record<string, number>> } }
+  media: {
+    counts(): {
+      refused: Readonly<Record<string, number>>
+      /** `delays`: seconds of sound that waited up to 20 ms, 40 ms and so on. */
+      talks: { dropped: number; skipped: number; concealed: number; delays: readonly number[] }
+    }
+  }
   /** Undefined: it has not happened. */
   faults(): { mainBlocked: { count: number } | undefined; mediaDied: { count: number } | undefined }
   journal: { counts(): { waiting: number; lost: number } }
@@ -58,7 +64,7 @@ export interface MetricsSources {
 }
 
 /** Sources of nodes that take calls. */
-type OfVoice = 'callStates' | 'calls' | 'pacer' | 'audiosocket' | 'broker' | 'faults'
+type OfVoice = 'callStates' | 'calls' | 'pacer' | 'media' | 'broker' | 'faults'
 
 export interface Metrics {
   readonly contentType: string
@@ -73,7 +79,7 @@ export function createMetrics({
   callStates,
   calls,
   pacer,
-  audiosocket,
+  media,
   faults,
   journal,
   pool,
@@ -170,13 +176,24 @@ export function createMetrics({
       () => faults().mediaDied?.count ?? 0,
     )
   }
-  if (audiosocket)
+  if (media) {
     counters(
       'porteiro_audiosocket_refused_total',
       'AudioSocket connections rejected or broken off, by the code of the error.',
       'code',
-      () => audiosocket.counts().refused,
+      () => media.counts().refused,
     )
+    counters(
+      'porteiro_talk_frames_total',
+      'Frames of talks that were lost (dropped), left out in pauses (skipped), or missing and filled (concealed).',
+      'what',
+      () => {
+        const { dropped, skipped, concealed } = media.counts().talks
+        return { dropped, skipped, concealed }
+      },
+    )
+    registerTalkDelay(own, () => media.counts().talks.delays)
+  }
   gauge('porteiro_journal_waiting', 'Events that wait to be written.', () => journal.counts().waiting)
   counter(
     'porteiro_journal_lost_total',
@@ -251,17 +268,44 @@ function outerState(value: unknown): string {
 
 /** Exports the pacer's own histogram. */
 function registerLateness(registry: Registry, pacer: MetricsSources['pacer']): void {
-  const name = 'porteiro_frame_lateness_seconds'
-  const help = 'How late frames left.'
+  registerHistogram(registry, 'porteiro_frame_lateness_seconds', 'How late frames left.', LATENESS_MS, () =>
+    pacer.latenessWithin(LATENESS_MS),
+  )
+}
+
+/** Exports what the jitter buffers counted, once a second of sound. */
+function registerTalkDelay(registry: Registry, delays: () => readonly number[]): void {
+  const help = 'How long sound of talks waited in its jitter buffer, in each second of it.'
+  const limits = delays().map((_, at) => (at + 1) * FRAME_MS)
+  registerHistogram(registry, 'porteiro_talk_delay_seconds', help, limits, () => {
+    const within: number[] = []
+    let [count, sum] = [0, 0]
+    for (const [at, seconds] of delays().entries()) {
+      count += seconds
+      sum += seconds * (at + 0.5) * FRAME_MS
+      within.push(count)
+    }
+    return { within, count, sum }
+  })
+}
+
+/** A histogram that others have counted, by limits in ms. */
+function registerHistogram(
+  registry: Registry,
+  name: string,
+  help: string,
+  limits: readonly number[],
+  read: () => { within: readonly number[]; count: number; sum: number },
+): void {
   const bucket = (le: number | '+Inf', value: number) => ({
     metricName: `${name}_bucket`,
     value,
     labels: { le },
   })
   const get = async () => {
-    const { within, count, sum } = pacer.latenessWithin(LATENESS_MS)
+    const { within, count, sum } = read()
     const values = [
-      ...within.map((value, at) => bucket(LATENESS_MS[at]! / 1000, value)),
+      ...within.map((value, at) => bucket(limits[at]! / 1000, value)),
       bucket('+Inf', count),
       { metricName: `${name}_sum`, value: sum / 1000, labels: {} },
       { metricName: `${name}_count`, value: count, labels: {} },

@@ -234,7 +234,7 @@ async function openParts(
       callStates: Object.keys(voice.machine.states),
       calls: voice.calls,
       pacer: voice.media,
-      audiosocket: voice.media,
+      media: voice.media,
       faults: voice.faults,
       broker: voice.broker,
       speech: voice.speech,

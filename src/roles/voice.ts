@@ -377,7 +377,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   }
 }
 
-function audiosocketOf({ detectors: _, ...counts }: MediaPlaneCounts) {
+function audiosocketOf({ detectors: _, talks: _talks, ...counts }: MediaPlaneCounts) {
   return counts
 }
 

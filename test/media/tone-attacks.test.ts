@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import { createBridgeLine } from '../../src/media/bridge.ts'
+import { createTalkCounts } from '../../src/media/jitter-buffer.ts'
 import { createToneFilter, withoutTones } from '../../src/media/tone-filter.ts'
 import { addNoise, capture, frame, random, silence, soundOf, synth, tone } from '../rig/media-stream.ts'
 import { utterances } from '../rig/noisy-speech.ts'
@@ -74,7 +75,12 @@ function quieter(pcm: Buffer, decibel: number): Buffer {
 
 /** The sound as the bridge gives it to the resident, frame by frame. */
 function bridged(sound: Buffer): Buffer {
-  const line = createBridgeLine({ frame, silence: silent, filter: createToneFilter() })
+  const line = createBridgeLine({
+    frame,
+    silence: silent,
+    filter: createToneFilter(),
+    counts: createTalkCounts(),
+  })
   const stream = Buffer.concat([Buffer.alloc(3), sound])
   const heard: Buffer[] = []
   for (let at = 3; at + 320 <= stream.length; at += 320) {
@@ -151,7 +157,12 @@ test('are found in a talk at whatever size and rate the sound comes', () => {
     [16_000, 640],
     [44_100, 1764],
   ] as const) {
-    const line = createBridgeLine({ frame, silence: silent, filter: createToneFilter() })
+    const line = createBridgeLine({
+      frame,
+      silence: silent,
+      filter: createToneFilter(),
+      counts: createTalkCounts(),
+    })
     const sound = tone('1', 400, -14, 0, rate)
     const heard: Buffer[] = []
     for (let at = 0; at + bytes <= sound.length; at += bytes) {

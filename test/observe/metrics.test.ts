@@ -16,6 +16,8 @@ import { type Exposition, readExposition } from './exposition.ts'
 const test = suite('metrics')
 const testReal = withBroker(test)
 
+const NO_TALKS = { dropped: 0, skipped: 0, concealed: 0, delays: [0, 0, 0, 0, 0, 0] }
+
 /** Sources of a service in which nothing has happened yet. */
 function quiet(change: Partial<MetricsSources> = {}): MetricsSources {
   return {
@@ -25,7 +27,7 @@ function quiet(change: Partial<MetricsSources> = {}): MetricsSources {
       lateness: () => ({ p50: 0, p99: 0, max: 0 }),
       latenessWithin: (limits) => ({ within: limits.map(() => 0), count: 0, sum: 0 }),
     },
-    audiosocket: { counts: () => ({ refused: {} }) },
+    media: { counts: () => ({ refused: {}, talks: NO_TALKS }) },
     faults: () => ({ mainBlocked: undefined, mediaDied: undefined }),
     journal: { counts: () => ({ waiting: 0, lost: 0 }) },
     pool: { totalCount: 0, idleCount: 0, waitingCount: 0 },
@@ -70,7 +72,7 @@ test('every value is read when the metrics are requested', async () => {
         counts: () => ({ outcomes: { authorized: 7 } }),
       },
       pacer: { ...quiet().pacer, lateness: () => ({ p50: 0.25, p99: 3.5, max: 41.125 }) },
-      audiosocket: { counts: () => ({ refused }) },
+      media: { counts: () => ({ refused, talks: NO_TALKS }) },
       journal: { counts: () => journal },
       pool,
       broker: { describe: () => broker },
@@ -140,6 +142,21 @@ test('frame lateness is a histogram of what the pacer counted', async () => {
   assert.equal(Object.keys(buckets).slice(0, 2), ['le=0.001', 'le=0.0025'])
   assert.is(told.value('porteiro_frame_lateness_seconds_count'), 6)
   assert.ok(Math.abs(told.value('porteiro_frame_lateness_seconds_sum') - 0.3239) < 1e-9)
+})
+
+test('talks have their losses, and a histogram of their delay', async () => {
+  const talks = { dropped: 2, skipped: 3, concealed: 5, delays: [0, 40, 8, 0, 1, 1] }
+  const told = await scrape(quiet({ media: { counts: () => ({ refused: {}, talks }) } }))
+  assert.equal(told.of('porteiro_talk_frames_total'), {
+    'what=dropped': 2,
+    'what=skipped': 3,
+    'what=concealed': 5,
+  })
+  const buckets = told.of('porteiro_talk_delay_seconds_bucket')
+  assert.equal(Object.values(buckets), [0, 40, 48, 48, 49, 50, 50])
+  assert.equal(Object.keys(buckets).slice(0, 2), ['le=0.02', 'le=0.04'])
+  assert.is(told.value('porteiro_talk_delay_seconds_count'), 50)
+  assert.ok(Math.abs(told.value('porteiro_talk_delay_seconds_sum') - (1.2 + 0.4 + 0.09 + 0.11)) < 1e-9)
 })
 
 test('metrics of speech are by kind, times of answers by provider', async () => {
