@@ -89,7 +89,9 @@ const plane: MediaPlane = createMediaPlane({
 })
 
 let told = ''
+const beat = () => Atomics.add(start.beats, 0, 1)
 const report = () => {
+  beat()
   for (const [leg, media] of legs) start.levels[leg % LEVELS] = media.level()
   const counts = plane.counts()
   const now = JSON.stringify(counts)
@@ -97,6 +99,7 @@ const report = () => {
   told = now
   channel.send({ from: 'counts', counts })
 }
+beat()
 const reporting = setInterval(report, REPORT_MS)
 
 async function close(): Promise<void> {

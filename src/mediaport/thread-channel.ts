@@ -19,6 +19,8 @@ export interface ThreadStart {
   lateness: SharedArrayBuffer
   /** Of each leg, at `leg % LEVELS`, dBFS of the last 100 ms. */
   levels: Int8Array
+  /** Counts as long as the thread's loop turns. */
+  beats: Int32Array
   /** Legs are numbered from here on: numbers of a thread that died are not used again. */
   firstLeg: number
   logLevel: string

@@ -26,8 +26,12 @@ const NEVER_LOUD = -100
 const CLOSE_MS = 5000
 /** ms without a turn of the main thread that are reported. */
 const STALL_MS = 2000
-/** ms between two looks whether the main thread was blocked. */
+/** ms between two looks whether one of the threads was blocked. */
 const LOOK_MS = 500
+/** ms without a turn of the media thread, in which this one had turns, after which it is ended. */
+const HUNG_MS = 10_000
+/** ms more that it has for its first one. */
+const LOADING_MS = 60_000
 const NOTHING: MediaPlaneCounts = {
   ...{ open: 0, handshaking: 0, accepted: 0, refused: {}, detectors: 0 },
   talks: createTalkCounts(),
@@ -42,6 +46,8 @@ interface MediaThreadOptions {
   onArrival: (leg: ArrivedLeg) => void
   /** All legs were lost with the thread; it is started again. Their last facts come after this. */
   onLost: (error: Error) => void
+  /** ms without a turn of the thread after which it counts as lost; default: 10 s. */
+  hungMs?: number
   log: Logger
 }
 
@@ -67,6 +73,10 @@ class ThreadedPlane implements MediaThread {
   readonly options: MediaThreadOptions
   readonly memory = latenessMemory()
   readonly levels = new Int8Array(new SharedArrayBuffer(LEVELS)).fill(NEVER_LOUD)
+  readonly beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  beat = 0
+  /** Looks since the last beat. */
+  still = 0
   readonly lateness: MediaPlane['lateness']
   readonly latenessWithin: MediaPlane['latenessWithin']
   readonly onFact = new Map<number, (fact: MediaFact) => void>()
@@ -74,6 +84,8 @@ class ThreadedPlane implements MediaThread {
   readonly ports = new Map<number, AudioSocketPort>()
   readonly speech = new Map<number, { abort(): void; transcription?: Transcription }>()
   worker: Worker
+  /** Why the thread ends. */
+  reason: unknown
   channel: Channel<ToThread>
   known: MediaPlaneCounts = NOTHING
   lastLeg = 0
@@ -101,6 +113,7 @@ class ThreadedPlane implements MediaThread {
     const { settings, sounds, recordings, transcriber, log } = this.options
     this.firstLeg = this.lastLeg + 1
     this.startedAt = performance.now()
+    this.still = -LOADING_MS / LOOK_MS
     const workerData: ThreadStart = {
       settings,
       sounds,
@@ -108,6 +121,7 @@ class ThreadedPlane implements MediaThread {
       transcriber: transcriber.provider,
       lateness: this.memory,
       levels: this.levels,
+      beats: this.beats,
       firstLeg: this.firstLeg,
       logLevel: log.level,
     }
@@ -116,14 +130,13 @@ class ThreadedPlane implements MediaThread {
       workerData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     })
-    let reason: unknown
     worker.on('message', (messages: FromThread[]) => {
       for (const message of messages) this.take(message)
     })
     worker.on('error', (error) => {
-      reason = error
+      this.reason = error
     })
-    worker.once('exit', (code) => this.lose(reason ?? new Error(`it ended with ${code}`)))
+    worker.once('exit', (code) => this.lose(this.reason ?? new Error(`it ended with ${code}`)))
     return worker
   }
 
@@ -136,14 +149,28 @@ class ThreadedPlane implements MediaThread {
     return { mainBlocked, mediaDied }
   }
 
-  /** Reports that this thread was blocked. */
+  /** Ends a media thread that hangs, and reports that this thread was blocked. */
   look(): void {
+    if (this.mode === 'up') this.watch()
     const now = performance.now()
     const ms = Math.round(now - this.lookedAt)
     this.lookedAt = now
     if (ms < STALL_MS) return
     this.mainBlocked = { count: (this.mainBlocked?.count ?? 0) + 1, last: new Date() }
     this.options.log.warn({ ms }, 'the main thread was blocked; sound went on')
+  }
+
+  /** Looks count, not time: where the whole machine stood still, there were none. */
+  watch(): void {
+    const { hungMs = HUNG_MS } = this.options
+    const beat = Atomics.load(this.beats, 0)
+    if (beat !== this.beat) this.still = 0
+    else this.still++
+    this.beat = beat
+    if (this.still < hungMs / LOOK_MS) return
+    this.still = 0
+    this.reason = new Error(`it did nothing for ${hungMs} ms`)
+    void this.worker.terminate()
   }
 
   /** The thread has ended, by itself unless this closes it. */
@@ -170,6 +197,7 @@ class ThreadedPlane implements MediaThread {
   }
 
   restart(): void {
+    this.reason = undefined
     this.worker = this.start()
     this.channel = new Channel(this.worker)
     this.mode = 'up'

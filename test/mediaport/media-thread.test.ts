@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { Session } from 'node:inspector'
 import { createConnection, type Socket } from 'node:net'
 import type { Worker } from 'node:worker_threads'
 import * as assert from 'uvu/assert'
@@ -19,7 +20,7 @@ import { quickPack } from '../rig/service-pack.ts'
 
 const test = suite('media thread')
 
-async function openThread(rig: Rig) {
+async function openThread(rig: Rig, options: { hungMs?: number } = {}) {
   const { path: recordings, remove } = await createTempDir('porteiro-thread-')
   rig.defer(remove)
   const sounds = await shareSounds([await quickPack()])
@@ -46,6 +47,7 @@ async function openThread(rig: Rig) {
       ready: true,
       synthesize: async (text: string) => Buffer.alloc(320 * text.length, 1),
     } as unknown as Synthesizer,
+    ...options,
     onArrival: (leg) => arrived.push(leg),
     onLost: (error) => lost.push(error),
     log: silentLog(),
@@ -169,5 +171,33 @@ test('a thread that dies reports the end of every leg, and is started again on i
   media.send({ type: 'say', id: 1, pieces: ['greeting'] })
   await nextFact('said')
 })
+
+test('a thread that hangs is ended, and started again', async (rig) => {
+  const { connect, open, lost, thread } = await openThread(rig, { hungMs: 1000 })
+  const { leg } = await connect()
+  const { fact } = open(leg)
+  await hang(rig)
+  await fact('released')
+  assert.match(lost[0]!.message, /did nothing for 1000 ms/)
+  await eventually(() => thread.isUp() || undefined)
+  const next = await connect()
+  const { media, fact: nextFact } = open(next.leg)
+  media.send({ type: 'say', id: 1, pieces: ['greeting'] })
+  await nextFact('said')
+})
+
+/** Makes the one worker thread loop for ever. */
+async function hang(rig: Rig): Promise<void> {
+  const session = new Session()
+  session.connect()
+  rig.defer(() => session.disconnect())
+  const attached = new Promise<string>((resolve) =>
+    session.once('NodeWorker.attachedToWorker', ({ params }) => resolve(params.sessionId)),
+  )
+  session.post('NodeWorker.enable', { waitForDebuggerOnStart: false })
+  const evaluate = { id: 1, method: 'Runtime.evaluate', params: { expression: 'for (;;);' } }
+  const message = JSON.stringify(evaluate)
+  session.post('NodeWorker.sendMessageToWorker', { sessionId: await attached, message })
+}
 
 test.run()
