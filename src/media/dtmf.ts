@@ -122,7 +122,11 @@ class ToneDetector implements DtmfDetector {
 /** The key of a frame's tones; undefined when one is too weak beside the other. Sets `share`. */
 function keyIn(samples: Int16Array, power: number): string | undefined {
   share = 0
-  const pair = strongestPair(samples, 0, FRAME_SAMPLES)
+  goertzel(samples, 0, FRAME_SAMPLES, 0)
+  // the column may be 9 dB louder than the row: with less than this in the row it is no key, as in most frames
+  if (meanSquareOf(strongest(0), FRAME_SAMPLES) * (1 + TWIST) < HINT * power) return undefined
+  goertzel(samples, 0, FRAME_SAMPLES, 4)
+  const pair = pairOf(strongest(0), strongest(4))
   if (twistOf(pair) > TWIST) return undefined
   share = powerOfPair(pair, FRAME_SAMPLES) / power
   return share >= HINT ? keyOf(pair) : undefined
@@ -132,7 +136,11 @@ function keyIn(samples: Int16Array, power: number): string | undefined {
 export function strongestPair(samples: Int16Array, from: number, count: number): number {
   goertzel(samples, from, from + count, 0)
   goertzel(samples, from, from + count, 4)
-  return strongest(0) * 4 + strongest(4) - 4
+  return pairOf(strongest(0), strongest(4))
+}
+
+function pairOf(row: number, column: number): number {
+  return row * 4 + column - 4
 }
 
 export function keyOf(pair: number): string {
@@ -141,8 +149,12 @@ export function keyOf(pair: number): string {
 
 /** Mean square of the two tones together, in so many samples. */
 export function powerOfPair(pair: number, count: number): number {
-  // a pure sine of n samples has a Goertzel power of energy × n / 2
-  return ((powers[pair >> 2]! + powers[4 + (pair & 3)]!) * 2) / (count * count)
+  return meanSquareOf(pair >> 2, count) + meanSquareOf(4 + (pair & 3), count)
+}
+
+/** Mean square of one tone: a pure sine of n samples has a Goertzel power of energy × n / 2. */
+function meanSquareOf(tone: number, count: number): number {
+  return (powers[tone]! * 2) / (count * count)
 }
 
 /** Whether each tone of the pair has so many times the power of the others in its group. */
