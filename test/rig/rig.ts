@@ -22,6 +22,7 @@ export interface Options {
 export function suite(name: string, { timeout = 120_000 }: Options = {}) {
   const inner = uvuSuite(name)
   let shares = false
+  let hasFailed = false
   /** Of what the tests share: last opened, first released. */
   const ends: (() => unknown)[] = []
   const over = new AbortController()
@@ -33,6 +34,8 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
     inner.after(async () => {
       over.abort()
       for (const release of ends.reverse()) await release()
+      // thrown here it would hide what failed, and a test that failed may leave things behind
+      if (hasFailed) return
       const left = await leftovers(before)
       if (left.length > 0) throw new Error(`the file left behind: ${left.join(', ')}`)
     })
@@ -69,7 +72,9 @@ export function suite(name: string, { timeout = 120_000 }: Options = {}) {
       const left = await leftovers(before)
       if (left.length > 0) problems.push(new Error(`left behind: ${left.join(', ')}`))
     }
-    if (problems.length > 0) throw printable(problems[0])
+    if (problems.length === 0) return
+    hasFailed = true
+    throw printable(problems[0])
   }
   const test = (title: string, handler: (rig: Rig) => unknown, limit = timeout) =>
     inner(title, guarded(handler, limit))

@@ -6,7 +6,7 @@ import { logIn, openPage, withChromium } from '../rig/page-rig.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 import { openService } from '../rig/service-rig.ts'
 
-const test = suite('base path')
+const test = suite('base path', { timeout: 300_000 })
 const inChromium = withChromium(test)
 
 const BASE = '/portaria/norte'
@@ -47,6 +47,7 @@ async function openProxy(rig: Rig, port: number, { strips }: { strips: boolean }
       socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`)
       socket.pipe(other).pipe(socket)
       socket.on('error', () => other.destroy())
+      socket.on('close', () => other.destroy())
       other.on('error', () => socket.destroy())
       rig.defer(() => socket.destroy())
     })
