@@ -90,6 +90,9 @@ export function judge(records: readonly ChaosRecord[], books: readonly Book[]): 
     ),
   )
   const reconnected = visits.filter(({ moments }) => connectionsOf(moments).length > 1)
+  const faults = books.filter(({ reason }) => reason === 'fault')
+  const seen = new Map(visits.map(({ call, moments }) => [call, moments]))
+  const hungUp = faults.filter(({ id }) => hasStayed(seen.get(id) ?? []))
   const stayed = visits.filter(
     ({ call, moments }) => book.get(call)?.decision?.verdict === 'authorized' && hasStayed(moments),
   )
@@ -182,7 +185,8 @@ export function judge(records: readonly ChaosRecord[], books: readonly Book[]): 
       'ended by a reset that a dialplan takes for the end': visits.filter(({ moments }) =>
         isCutShort(moments),
       ).length,
-      'ended by a fault': books.filter(({ reason }) => reason === 'fault').length,
+      'ended by a fault, as their visitor did not come back': faults.length - hungUp.length,
+      'ended by a fault although we had hung up': hungUp.length,
       authorized: authorized.length,
       'gates opened': commands.filter(({ opened }) => opened).length,
       'heard that the gate does not answer': visits.filter(({ moments }) =>

@@ -35,8 +35,10 @@ export interface Journal {
   snapshot(callId: string, take: TakeSnapshot): void
   /** Called with each event as it happens, before it is written. Returns the function that unsubscribes. */
   subscribe(listener: (event: EventRow) => void): () => void
-  /** Resolves when everything noted so far is written or dropped. */
+  /** Resolves when everything noted so far is written or dropped; writes it at once. */
   flush(): Promise<void>
+  /** Resolves when everything noted so far is written, with the batch whose turn it is. */
+  written(): Promise<void>
   /** Waiting events, and events dropped because the database was away too long. */
   counts(): { waiting: number; lost: number }
   /** Whether the last batch could not be written. */
@@ -58,6 +60,8 @@ export function createJournal({ write, log }: JournalOptions): Journal {
   let lost = 0
   let away = false
   let closed = false
+  /** Those who wait for what was noted before. */
+  let waiting: (() => void)[] = []
   const listeners = new Set<(event: EventRow) => void>()
 
   const schedule = (ms: number) => {
@@ -97,11 +101,14 @@ export function createJournal({ write, log }: JournalOptions): Journal {
     if (batch.calls.length === 0 && batch.events.length === 0 && batch.snapshots.length === 0) return
     calls.clear()
     events = []
+    const waited = waiting
+    waiting = []
     inFlight = batch.events.length
     try {
       await write(batch)
       if (away) log.info({ events: batch.events.length, lost }, 'the journal is being written again')
       away = false
+      for (const resolve of waited) resolve()
     } catch (error) {
       if (!away)
         log.error(
@@ -109,6 +116,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
           'the journal waits for the database',
         )
       away = true
+      waiting = [...waited, ...waiting]
       // do not replace a newer row of the same call
       for (const row of batch.calls) if (!calls.has(row.id)) calls.set(row.id, row)
       for (const { call, take } of taken) if (!snapshots.has(call.callId)) snapshots.set(call.callId, take)
@@ -151,6 +159,7 @@ export function createJournal({ write, log }: JournalOptions): Journal {
       await writing
       await drain()
     },
+    written: () => new Promise((resolve) => waiting.push(resolve)),
     isAway: () => away,
     counts: () => ({ waiting: events.length + inFlight, lost }),
     async close() {

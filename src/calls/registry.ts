@@ -25,6 +25,7 @@ import { createLeg } from './leg.ts'
 import { observeAttempts, observeStates } from './observer.ts'
 import type { CallFiles } from './recovery/call-files.ts'
 import type { Snapshots } from './recovery/snapshots.ts'
+import type { CallRow, EventRow } from './sql/calls.ts'
 import { wordingOf } from './wording.ts'
 
 interface CallsOptions {
@@ -53,7 +54,7 @@ interface CallsOptions {
   /** Undefined if calls do not outlive their process. */
   snapshots?: Snapshots | undefined
   /** Has a file for each live call. */
-  files?: Pick<CallFiles, 'add' | 'remove'> | undefined
+  files?: Pick<CallFiles, 'add' | 'end'> | undefined
   /** Called for each call that broke. */
   report?: ((error: unknown, tags: { call_id: string; tenant: string }) => void) | undefined
   log: Logger
@@ -319,19 +320,30 @@ export function createCalls(options: CallsOptions) {
     const outcome = output?.outcome ?? 'unreachable'
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     const { reason = 'fault', decision = null, durations = null } = output ?? {}
-    call.note('ended', null, { ...placeOf(call), outcome, reason, durations })
-    journal.call({
+    const endedAt = new Date()
+    const data = { ...placeOf(call), outcome, reason, durations }
+    const event: EventRow = {
+      callId: call.id,
+      seq: call.nextSeq(),
+      at: endedAt,
+      kind: 'ended',
+      leg: null,
+      data,
+    }
+    const row: CallRow = {
       ...rowOf(call, nodeId),
       state: 'ended',
-      endedAt: new Date(),
+      endedAt,
       outcome,
       reason,
       decision: signed(call, decision),
       durations,
-    })
+    }
+    call.note('ended', null, data, endedAt)
+    journal.call(row)
+    files?.end({ call: row, event }, journal.written())
     log.info({ call_id: call.id, tenant: call.tenantId, outcome, reason, ms: durations?.total }, 'call ended')
     live.delete(call.id)
-    files?.remove(call.id)
     call.finish(output)
     tellEmpty()
   }

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { createJournal, createRouting, type Journal, type Routing, writeBatch } from '../calls/index.ts'
+import {
+  type CallFiles,
+  createCallFiles,
+  createJournal,
+  createRouting,
+  type Journal,
+  type Routing,
+  writeBatch,
+} from '../calls/index.ts'
 import {
   createRequests,
   createStreams,
@@ -37,6 +45,8 @@ export interface Base {
   messages: Messages
   reports: ErrorReports
   timings: Timings
+  /** Live calls on the disk. */
+  files: CallFiles
   /** Directory of the recordings, with a subdirectory for each call. */
   recordings: string
 }
@@ -93,6 +103,8 @@ export async function openBase(
     log,
   })
   owner.defer(() => journal.close())
+  const files = createCallFiles({ directory: join(config.dataDir, 'calls'), instance, log })
+  owner.defer(() => files.settled())
   const timings = createTimings()
   const recordings = join(config.dataDir, 'recordings')
   const works = roles.includes('worker')
@@ -116,6 +128,7 @@ export async function openBase(
     messages,
     reports,
     timings,
+    files,
     recordings,
   }
 }

@@ -4,7 +4,6 @@ import { type Contact, type DialRequest, provideCall } from '../../machines/inde
 import { deleteOldRollups } from '../analytics/index.ts'
 import {
   createCallEffects,
-  createCallFiles,
   createCalls,
   createCommands,
   createEndedCalls,
@@ -80,7 +79,7 @@ export function simulates({ base, telephone }: Pick<VoiceOptions, 'base' | 'tele
  * reverse.
  */
 export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncDisposableStack) {
-  const { config, log, database, journal, recordings, routing, presence, messages, timings } = base
+  const { config, log, database, journal, recordings, routing, presence, messages, timings, files } = base
   const { audiosocket, call, clickToCall } = config
   if (simulates({ base, telephone }) && (await hasGates(database))) throw fail('LOOPBACK_GATE')
   const directories = [join(PACKAGE_ROOT, 'prompts'), join(config.dataDir, 'prompts')]
@@ -92,8 +91,6 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     return opened
   }
 
-  const files = createCallFiles({ directory: join(config.dataDir, 'calls'), log })
-  owner.defer(() => files.settled())
   const retention = startRetention({
     database,
     days: config.retentionDays,

@@ -14,7 +14,7 @@ const away = () => Promise.reject(fail('DATABASE_UNREACHABLE', { reason: 'no ser
 /** Snapshots over a database that gives these answers, one a query, and the last one for ever. */
 function over(
   answers: (() => Promise<unknown[]>)[],
-  facts: { away?: boolean; alone?: boolean; onDisk?: boolean; decision?: Decision } = {},
+  facts: { away?: boolean; alone?: boolean; onDisk?: 'live' | 'ended'; decision?: Decision } = {},
 ) {
   let asked = 0
   const query = () => answers[Math.min(asked++, answers.length - 1)]!()
@@ -23,7 +23,7 @@ function over(
     instance: randomUUID(),
     machines: 'these',
     media: { finishRecordings: async () => {}, loadRecordings: async () => [] },
-    files: { has: async () => facts.onDisk ?? false },
+    files: { find: async () => facts.onDisk },
     decisionOnDisk: async () => facts.decision,
     isAway: () => facts.away ?? false,
     mayHaveCalls: () => !facts.alone,
@@ -76,10 +76,11 @@ test('a database that stays away does not keep a visitor for ever', async () => 
 })
 
 test('a call that only the disk knows begins anew aloud, whether the database answers or not', async () => {
-  const known = { onDisk: true }
+  const known = { onDisk: 'live' as const }
   assert.equal(await over([row({})], known).recall(), { is: 'new', seq: 0, again: 'used', decision: null })
   const arrival = await over([away], known).recall()
   assert.is('again' in arrival && arrival.again, 'used')
+  assert.is((await over([away], { onDisk: 'ended' }).recall()).is, 'ended')
   const alone = await over([away], { ...known, away: true, alone: true }).recall()
   assert.is('again' in alone && alone.again, 'used')
 })

@@ -14,6 +14,7 @@ import { eventually, suite } from '../rig/rig.ts'
 const test = suite('lost calls')
 
 const MINUTE = 60_000
+const NO_FILES = { ends: async () => [], remove: () => {} }
 const QUERY = { longestMs: 10 * MINUTE, reattachSeconds: 15, living: [], eventsOf: () => [] }
 
 function call(ageMs: number): CallRow {
@@ -45,7 +46,15 @@ test('a call that cannot live any more is ended and says so; a younger one is le
   const heard: EventRow[] = []
   journal.subscribe((event) => heard.push(event))
   const lost = endOrphanedCalls({
-    ...{ database, journal, asking, recordings: tmpdir(), reattachSeconds: 0, living: () => [] },
+    ...{
+      database,
+      files: NO_FILES,
+      journal,
+      asking,
+      recordings: tmpdir(),
+      reattachSeconds: 0,
+      living: () => [],
+    },
     callMaxMs: 5 * MINUTE,
     log: silentLog(),
   })
@@ -122,7 +131,7 @@ test('the last events of an orphaned call are in the same transaction, with the 
   // its process is killed before its journal writes anything
   const journal = { event: () => {} }
   const lost = endOrphanedCalls({
-    ...{ database, journal, recordings: tmpdir(), reattachSeconds: 0, living: () => [] },
+    ...{ database, files: NO_FILES, journal, recordings: tmpdir(), reattachSeconds: 0, living: () => [] },
     asking: { close: () => {} },
     callMaxMs: 5 * MINUTE,
     log: silentLog(),

@@ -3,12 +3,13 @@ import { LEASE_SECONDS } from '../../cluster/index.ts'
 import { finishLegRecordings } from '../../media/index.ts'
 import { reasonOf } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
-import type { Database } from '../../platform/postgres/index.ts'
+import { type Database, isDatabaseAway } from '../../platform/postgres/index.ts'
 import { delay, withTimeout } from '../../platform/time.ts'
 import type { Journal } from '../journal.ts'
-import type { EventRow } from '../sql/calls.ts'
+import { type EventRow, writeBatch } from '../sql/calls.ts'
 import { endOrphanedRows, type OrphanedCall } from '../sql/orphaned-calls.ts'
 import type { WrittenQuestions } from '../written-questions.ts'
+import type { CallFiles } from './call-files.ts'
 
 /** ms after the maximum length of a call at which a call without an end counts as orphaned. */
 const ORPHANED_MS = 300_000
@@ -19,6 +20,7 @@ const MEND_MS = 1000
 
 interface OrphanedCallsOptions {
   database: Database
+  files: Pick<CallFiles, 'ends' | 'remove'>
   journal: Pick<Journal, 'event'>
   asking: Pick<WrittenQuestions, 'close'>
   /** Where recordings of the calls are kept. */
@@ -37,7 +39,7 @@ interface OrphanedCallsOptions {
  * poll is REATTACH_SECONDS after the start: until then the visitors of a service that was down may come back.
  */
 export function endOrphanedCalls(options: OrphanedCallsOptions) {
-  const { database, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
+  const { database, files, journal, asking, recordings, callMaxMs, reattachSeconds, living, log } = options
   const ending = new AbortController()
 
   const mend = (callId: string) =>
@@ -87,8 +89,28 @@ export function endOrphanedCalls(options: OrphanedCallsOptions) {
     asking.close(id)
   }
 
+  /** Calls that ended while the database was away or slow, and whose process was killed then. */
+  const bringEnds = async () => {
+    for (const { instance, call, event } of await files.ends()) {
+      const facts = { call_id: call.id, tenant: call.tenantId }
+      try {
+        await database.transaction((transaction) =>
+          writeBatch(transaction, { calls: [call], events: [event], instance }),
+        )
+        log.warn(facts, 'the end of a call that only the disk had is in the database')
+        journal.event(event)
+      } catch (error) {
+        if (isDatabaseAway(error)) throw error
+        // it would hold up the others for ever
+        log.error({ ...facts, reason: reasonOf(error) }, 'the database refused the end of a call')
+      }
+      files.remove(call.id)
+    }
+  }
+
   const poll = async () => {
     try {
+      await bringEnds()
       const events = new Map<string, EventRow[]>()
       const orphaned = await endOrphanedRows(database, {
         longestMs: callMaxMs + ORPHANED_MS,

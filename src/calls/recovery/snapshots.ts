@@ -55,7 +55,7 @@ interface SnapshotsOptions {
   machines: string
   media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings'>
   /** What this disk knows of calls that the database may not have. */
-  files: Pick<CallFiles, 'has'>
+  files: Pick<CallFiles, 'find'>
   /** The decision about a call that only this disk has, of another process. Never rejects. */
   decisionOnDisk: (callId: string) => Promise<Decision | undefined>
   /** Whether the database is away; a query would then only cost time. */
@@ -122,21 +122,22 @@ export function createSnapshots(options: SnapshotsOptions) {
      */
     async recall(callId: string, signal: AbortSignal): Promise<Arrival> {
       // first: what is moved from the disk to the database meanwhile is found there
-      const kept = await decisionOnDisk(callId)
+      const [kept, file] = await Promise.all([decisionOnDisk(callId), files.find(callId)])
+      if (file === 'ended') return { is: 'ended' }
       const found = mayHaveCalls()
         ? await repeatLookup(callId, () => recalls.add(callId), signal)
         : await tryLookup(() => recalls.add(callId))
       if (!found) {
         if (!signal.aborted)
           log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
-        const again = (await files.has(callId)) ? 'used' : 'unsure'
+        const again = file === undefined ? 'unsure' : 'used'
         return { is: 'new', seq: UNSURE_SEQ, again, decision: kept ?? null }
       }
       if (found.answer.is === 'ended' || found.answer.is === 'elsewhere') return found.answer
       const { seq } = found.answer
       const decision = found.answer.decision ?? kept ?? null
       if (found.answer.is === 'new') {
-        const isUsed = seq > 0 || (await files.has(callId))
+        const isUsed = seq > 0 || file !== undefined
         return { is: 'new', seq, again: isUsed && 'used', decision }
       }
       const { call, before } = found.answer
