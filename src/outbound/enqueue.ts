@@ -44,7 +44,7 @@ export function jobOf(
   }
 }
 
-/** The unit of fairness: a tenant's account with a provider, or one of its endpoints. */
+/** The unit of fairness within a tenant: its account with a provider, or one of its endpoints. */
 export function groupOf({
   tenantId,
   instanceId,

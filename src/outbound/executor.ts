@@ -123,6 +123,7 @@ export class Executor implements Runner {
     const entry: InFlight = { message, job, controller: new AbortController(), completing: false }
     this.#inFlight.set(message.id, entry)
     return {
+      tenant: message.tenantId,
       group: groupOf(message),
       priority: message.priority,
       drop: () => {

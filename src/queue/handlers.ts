@@ -124,6 +124,7 @@ export function createJobRunner(options: JobRunnerOptions): Runner {
       jobs.map((job) => {
         inFlight.add(job)
         return {
+          tenant: groupOf(job.data as Typed),
           group: groupOf(job.data as Typed),
           priority: (job.data as Typed).priority ?? 0,
           drop: () => {

@@ -1,6 +1,6 @@
 /**
  * The engine over pg-boss: queues, worker, poller (one loop a queue), fair scheduler, handlers of typed jobs, backoff. A job is
- * fetched, then acknowledged or given back. A group (a tenant's account, an endpoint) is the unit of fairness.
+ * fetched, then acknowledged or given back. Places are shared by tenant, then by group (an account, an endpoint).
  * Never: knows what a job does.
  */
 export { retryDelay } from './backoff.ts'

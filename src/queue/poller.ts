@@ -76,8 +76,8 @@ export interface PollerOptions {
 
 /**
  * One poller and its scheduler. A group may have a whole batch here, for that is quick, as long as there is room for others.
- * When room gets scarce, the group with the most waiting jobs gives back those beyond its share, and nothing more of it is
- * fetched for a while: the jobs given back are older than the ones others wait for.
+ * When room gets scarce, the tenant with the most waiting jobs gives back what is beyond a share, and nothing more of those groups
+ * is fetched for a while: the jobs given back are older than the ones others wait for.
  */
 export class Poller {
   readonly name: string
@@ -222,7 +222,7 @@ export class Poller {
   /** Groups that have enough jobs here already, or are paused. */
   #fullGroups(): string[] {
     const now = performance.now()
-    const busy = new Set(this.#scheduler.groupsOf(this.#scheduler.share()))
+    const busy = new Set(this.#scheduler.busyGroups())
     for (const [group, since] of this.#surplusSince)
       if (now - since > SURPLUS_PAUSE_MS && !busy.has(group)) this.#surplusSince.delete(group)
     return [

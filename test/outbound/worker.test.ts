@@ -55,9 +55,27 @@ test('many hung endpoints crowd a worker, and what it only held goes back', asyn
     message.to.startsWith('hung') ? hang(message, attempt) : {},
   )
   startWorker(rig, outbound, [channel])
-  await seen.until((facts) => facts.filter(({ status }) => status === 'processing').length >= 180)
+  await seen.until((facts) => facts.filter(({ status }) => status === 'processing').length >= 144)
   const { id } = await outbound.enqueue(hello({ to: 'well' }))
   await seen.reaches(id, 'sent')
+})
+
+test('a tenant whose 128 endpoints hang leaves places to the others', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const seen = watch(outbound)
+  await Promise.all(
+    Array.from({ length: 128 * 4 }, (_, at) =>
+      outbound.enqueue(hello({ tenantId: 'hung', to: `hung-${at % 128}` })),
+    ),
+  )
+  const channel = scriptedChannel('webhook', (message, attempt) =>
+    message.tenantId === 'hung' ? hang(message, attempt) : {},
+  )
+  const worker = startWorker(rig, outbound, [channel])
+  await seen.until((facts) => facts.filter(({ status }) => status === 'processing').length >= 192)
+  const { id } = await outbound.enqueue(hello({ tenantId: 'well' }))
+  await seen.reaches(id, 'sent')
+  assert.is(worker.counts().processing, 192)
 })
 
 test('critical messages have workers of their own', async (rig) => {
@@ -66,9 +84,11 @@ test('critical messages have workers of their own', async (rig) => {
   const channel = scriptedChannel('gate', (message, attempt) =>
     message.priority === 10 ? {} : hang(message, attempt),
   )
-  // as many hung gates as the general worker has places
+  // as many hung gates, and tenants, as fill all places of the general worker
   await Promise.all(
-    Array.from({ length: 300 }, (_, at) => outbound.enqueue(hello({ channel: 'gate', to: `gate-${at}` }))),
+    Array.from({ length: 300 }, (_, at) =>
+      outbound.enqueue(hello({ channel: 'gate', tenantId: `tenant-${at % 150}`, to: `gate-${at}` })),
+    ),
   )
   startWorker(rig, outbound, [channel])
   await seen.until((facts) => facts.filter(({ status }) => status === 'processing').length >= 256)

@@ -9,6 +9,7 @@ test('groups take turns, none has more than its share, and a pause is the whole 
   const ends: (() => void)[] = []
   const scheduler = createScheduler({ total: 3, perGroup: 2, onFree: () => {}, onReturned: () => {} })
   const task = (group: string, name: string, priority = 0, pauses: number[] = []) => ({
+    tenant: group,
     group,
     priority,
     drop: () => ({ id: name, queue: 'webhook', data: {}, claims: 0 }),
@@ -61,6 +62,88 @@ test('groups take turns, none has more than its share, and a pause is the whole 
   await new Promise((resolve) => setImmediate(resolve))
   assert.equal(left, ['d1'], 'one that wants to wait when all is over goes back too')
   ends.shift()!()
+})
+
+/** A scheduler whose tasks run until they are told to end. */
+function openScheduler(limits: { total: number; perGroup: number }) {
+  const running = new Map<string, (() => void)[]>()
+  const order: string[] = []
+  const scheduler = createScheduler({ ...limits, onFree: () => {}, onReturned: () => {} })
+  const task = (tenant: string, group: string) => ({
+    tenant,
+    group: `${tenant}/${group}`,
+    priority: 0,
+    drop: () => ({ id: `${tenant}/${group}`, queue: 'webhook', data: {}, claims: 0 }),
+    run: () =>
+      new Promise<object>((resolve) => {
+        order.push(`${tenant}/${group}`)
+        running.set(tenant, [...(running.get(tenant) ?? []), () => resolve({})])
+      }),
+  })
+  const tasks = (tenant: string, groups: number, each: number) =>
+    Array.from({ length: groups * each }, (_, at) => task(tenant, `${at % groups}`))
+  const count = (tenant: string) => running.get(tenant)?.length ?? 0
+  /** Ends the oldest task of a tenant. */
+  const end = async (tenant: string) => {
+    running.get(tenant)!.shift()!()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { scheduler, order, tasks, count, end }
+}
+
+test('a tenant whose 128 receivers hang has three quarters of the places, and another one begins at once', async () => {
+  const { scheduler, tasks, count, end } = openScheduler({ total: 256, perGroup: 16 })
+  scheduler.add(tasks('hung', 128, 8))
+  assert.is(count('hung'), 192)
+  scheduler.add(tasks('one', 1, 100))
+  assert.is(count('one'), 16, 'as many as a receiver may have')
+  scheduler.add(tasks('many', 64, 4))
+  assert.is(scheduler.counts().running, 256)
+  // three tenants have 64 places each; nothing hangs that was more
+  for (let at = 0; at < 140; at++) await end('hung')
+  assert.is(count('hung'), 64)
+  assert.is(count('many'), 64)
+  assert.is(count('one'), 16)
+})
+
+test('within a tenant receivers take turns, and one that hangs leaves places to the others', async () => {
+  const { scheduler, order, tasks, count, end } = openScheduler({ total: 64, perGroup: 16 })
+  for (let other = 0; other < 5; other++) scheduler.add(tasks(`other-${other}`, 1, 1))
+  scheduler.add(tasks('own', 1, 20))
+  // 8 of 64 for each of six tenants, 6 of them for the receiver that is alone
+  assert.is(count('own'), 6)
+  scheduler.add(tasks('own', 3, 20).filter(({ group }) => group !== 'own/0'))
+  assert.is(count('own'), 8)
+  order.length = 0
+  for (let at = 0; at < 6; at++) await end('own')
+  assert.equal(new Set(order), new Set(['own/0', 'own/1', 'own/2']))
+  assert.is(count('own'), 6, 'two of each')
+})
+
+test('a tenant that has only two places still has one for its other receiver', () => {
+  const { scheduler, order, tasks } = openScheduler({ total: 256, perGroup: 16 })
+  scheduler.add(Array.from({ length: 120 }, (_, at) => tasks(`tenant-${at}`, 1, 9)).flat())
+  assert.is(scheduler.counts().running <= 256, true)
+  scheduler.add(tasks('late', 1, 9))
+  scheduler.add(tasks('late', 2, 1).slice(1))
+  assert.is(order.filter((group) => group === 'late/0').length, 1)
+  assert.is(order.filter((group) => group === 'late/1').length, 1)
+})
+
+test('the tenant with the most waiting gives back, from its fullest receivers first', () => {
+  const { scheduler, tasks } = openScheduler({ total: 8, perGroup: 4 })
+  scheduler.add([...tasks('small', 2, 8), ...tasks('large', 20, 2), ...tasks('large', 1, 9)])
+  const shed: string[] = []
+  for (let some = scheduler.shed(); some.length > 0; some = scheduler.shed())
+    shed.push(...some.map((task) => task.drop().id))
+  const { waiting } = scheduler.counts()
+  assert.ok(
+    shed.slice(0, 7).every((id) => id === 'large/0'),
+    'what is beyond a share of one',
+  )
+  assert.ok(shed.filter((id) => id.startsWith('small')).length > 0, 'then those of the next')
+  assert.ok(waiting <= 2 * 3, `each tenant keeps its share: ${waiting}`)
+  assert.ok(scheduler.busyGroups().includes('large/0'))
 })
 
 test.run()
