@@ -113,6 +113,14 @@ export function unitIn(said: string | Word[], locale: Locale = 'pt-BR'): SpokenU
   return { readings, ...inside, block: inside.block ?? letter, ...(named && { named }) }
 }
 
+/** The numbers in what was said that may be a unit's: none that is denied, or that of something else. */
+export function unitNumbersIn(said: string, locale: Locale = 'pt-BR'): SpokenNumber[] {
+  const words = wordsOf(said)
+  return numbersIn(words, locale).filter(
+    ({ from }) => !isElsewhere(words, from) && denial(words, from) === undefined,
+  )
+}
+
 /** The number that is meant, undefined where none is or nobody can tell. */
 function wantedOf(words: Word[], numbers: readonly SpokenNumber[]): SpokenNumber | undefined {
   const isNamed = ({ from }: SpokenNumber) => follows(words, from, UNIT_WORDS)
@@ -145,7 +153,7 @@ function isLink({ plain }: Word): boolean {
 /** Whether the number that begins there counts hours, or is that of something else or of a place nearby. */
 function isElsewhere(words: Word[], from: number): boolean {
   const before = (step: number) => words[from - step]?.plain ?? ''
-  if (HOURS.has(before(1)) && words[from - 2] && !UNIT_WORDS.has(before(2))) return true
+  if (HOURS.has(before(1)) && !UNIT_WORDS.has(before(2))) return true
   const isNumber = (plain: string) => /^(?:numero|number|n|e|eh|is)$/.test(plain)
   let at = from - 1
   while (at > from - 3 && isNumber(words[at]?.plain ?? '')) at -= 1

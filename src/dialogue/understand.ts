@@ -3,9 +3,8 @@ import { asPorteiroError, type ErrorCode } from '../platform/errors.ts'
 import { fold } from '../platform/plain-text.ts'
 import { numberKey } from './directory-index.ts'
 import { askModel, type LanguageModelOptions } from './language-model.ts'
-import { numbersIn } from './numbers.ts'
 import { type Asked, negates, type Slots, slotsByRules } from './slots.ts'
-import { unitIn } from './spoken-unit.ts'
+import { unitIn, unitNumbersIn } from './spoken-unit.ts'
 import type { SpokenIntent } from './visitor-words.ts'
 import { wordsOf } from './words.ts'
 
@@ -101,7 +100,7 @@ function checked(answer: Slots, rules: Slots, text: string, locale: Locale): Slo
     return parts.length > 0 && parts.every(({ plain }) => words.has(fold(plain))) ? value!.trim() : null
   }
   const spoken = unitIn(text, locale)
-  const readings = numbersIn(text, locale).flatMap((number) => number.readings)
+  const readings = unitNumbersIn(text, locale).flatMap((number) => number.readings)
   const unit = readings.find((reading) => numberKey(reading) === numberKey(answer.unit?.trim() ?? ''))
   const block = answer.block?.trim().toUpperCase()
   return {

@@ -182,6 +182,13 @@ test('believes no slot that was not said', async (rig) => {
   })
 })
 
+test('believes no unit that was denied, or that is the number of something else', async (rig) => {
+  const { understand } = await openModel(rig, content({ ...NO_SLOTS, unit: '12' }))
+  for (const said of ['não é doze', 'pedido número doze', 'do lado do doze', 'vim às doze'])
+    assert.is((await understand(said)).slots.unit, null, said)
+  assert.is((await understand('vim no doze')).slots.unit, '12')
+})
+
 test('takes another reading of the same words, and names spelt better', async (rig) => {
   const better = { ...NO_SLOTS, unit: '201', resident: 'Cátia Souza' }
   const { understand } = await openModel(rig, content(better))

@@ -163,6 +163,7 @@ const PORTUGUESE: [doors: Door[], said: string, heard: Heard][] = [
   [BLOCKS, 'andar doze', null],
   [BLOCKS, 'dia doze', null],
   [BLOCKS, 'vim às onze', null],
+  [BLOCKS, 'às onze', null],
   [BLOCKS, 'vim às onze no doze', at('12', '2')],
   [BLOCKS, '11:12', null],
   [BLOCKS, '1,001', at('1001')],
