@@ -6,8 +6,8 @@ const BLOCK_FRAMES = 25
 const BLOCKS = 6
 /** A frame less than this above the floor is line noise, in dB: frames of white noise are within 3 dB of their minimum. */
 const ABOVE_FLOOR = ratioOf(4.5)
-/** A frame this far below the recent peak is somebody further away, in dB: the weak ends of words are within 15 dB. */
-const BELOW_PEAK = ratioOf(-18)
+/** A frame this far below the recent peak, in dB, is somebody further away, or a television; the weak ends of words are within 15 dB. */
+const BELOW_PEAK = ratioOf(-15)
 /** Decay of the peak a frame: 0.4 dB a second while somebody speaks, because people turn their heads. */
 const DECAY = 0.998
 /** Decay a frame after a long silence: 4 dB a second, so that a horn does not deafen for long. */
