@@ -132,7 +132,7 @@ export const VARIABLES = {
 
   MEDIA_THREADS: variable(
     integer(0, 1),
-    '0',
+    '1',
     'threads for sound: 1 (nothing else that the process does is heard) or 0 (sound shares the main thread)',
   ),
 

@@ -81,7 +81,7 @@ const EXAMPLES: Record<string, string> = {
   AUDIOSOCKET_ADVERTISE: '10.1.2.3:8081',
   AUDIOSOCKET_RESIDENT_PORT: '7001',
   BASE_PATH: '/portaria',
-  MEDIA_THREADS: '1',
+  MEDIA_THREADS: '0',
   API_KEY: 'another-key-of-twenty-letters',
   SECRET_KEY: 'q7lNqTj0Zr0oJ5sYxk3bqX2i8Wf9mUeRz4HcVdKpG1A=',
   SECRET_KEY_OLD: '00112233445566778899aabbccddeeff102132435465768798a9bacbdcedfe0f',
