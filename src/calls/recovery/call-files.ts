@@ -22,7 +22,7 @@ interface CallFilesOptions {
 }
 
 /** How a call ended, as the database gets it. */
-export interface CallEnd {
+interface CallEnd {
   instance: string
   call: CallRow
   event: EventRow
