@@ -59,7 +59,7 @@ test('each code that can reach the page has a sentence in both languages, of wha
     assert.not.match(`${portuguese}${english}`, /the service says|undefined|\{/, code)
     assert.not.match(
       `${portuguese}`,
-      /não consegue fazer isto agora/,
+      /não consegue fazer isso agora/,
       `${code} names what the error does not`,
     )
     assert.not.match(`${english}`, /at the moment\.$/, `${code} names what the error does not`)
@@ -108,7 +108,7 @@ test('a detail that is one of a few words is said in the language of the sentenc
   const details = { messageId: '7', status: 'sent', state: 'was sent before', event: 'cancelled' }
   assert.is(
     sentenceIn('pt-BR', { code: 'MESSAGE_STATE', details }),
-    'A mensagem 7 já foi enviada; isto não é mais possível.',
+    'A mensagem 7 já foi enviada; isso não é mais possível.',
   )
   assert.is(
     sentenceIn('en', { code: 'ENDPOINT_DISABLED', details: { endpoint: '3', reason: 'too noisy' } }),
@@ -125,7 +125,7 @@ test('errors stored without details, and unknown codes, are shown as they were s
 
 test('a hidden error says that it does not work, not why', () => {
   const hidden = { code: 'DATABASE_UNREACHABLE', message: 'The service cannot do this.', details: {} }
-  assert.is(sentenceIn('pt-BR', hidden), 'O serviço não consegue fazer isto agora.')
+  assert.is(sentenceIn('pt-BR', hidden), 'O serviço não consegue fazer isso agora.')
 })
 
 inChromium(
