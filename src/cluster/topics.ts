@@ -1,5 +1,11 @@
 import type { Logger } from '../platform/log.ts'
-import { type Database, openListener, type Querier } from '../platform/postgres/index.ts'
+import {
+  type Database,
+  openListener,
+  type Querier,
+  signal,
+  signalChannel,
+} from '../platform/postgres/index.ts'
 import { connectionName } from './sql/nodes.ts'
 
 /** Bytes that a word may have beside its topic: Postgres refuses a NOTIFY of 8000. */
@@ -30,7 +36,7 @@ interface TopicsOptions {
  * that there is something to read, so a subscriber that must not miss anything also polls. Errors: DATABASE_UNREACHABLE.
  */
 export async function openTopics({ database, instance, log }: TopicsOptions): Promise<Topics> {
-  const channel = `${database.schema.slice(0, 54)}_signals`
+  const channel = signalChannel(database.schema)
   // 63 characters, the longest name Postgres allows
   const channelOf = (one: string) => `${database.schema.slice(0, 26)}_${one}`
   const subscribers = new Map<string, Set<Subscriber>>()
@@ -50,7 +56,7 @@ export async function openTopics({ database, instance, log }: TopicsOptions): Pr
   })
   return {
     async publish(topic, word = '', querier = database) {
-      await querier.query('select pg_notify($1, $2)', [channel, `${topic} ${word}`])
+      await signal(querier, topic, word)
     },
     async publishTo(one, topic, words) {
       // JSON, because a Postgres array would escape each quotation mark once more

@@ -516,8 +516,8 @@ export async function openDecisions(options: DecisionsOptions) {
   return {
     /**
      * Resolves when the decision of this call is durable, with all that follows from it; the gate is being told then. Resolves with the
-     * decision that stands, where another one about this visit was kept before. May be repeated, also in another process. Rejects with FALLBACK_UNWRITABLE if neither database nor disk takes it within 3 s; it may
-     * become durable later, and its gate is told then.
+     * decision that stands, where another one about this visit was kept before. May be repeated, also in another process. Rejects with
+     * FALLBACK_UNWRITABLE if neither database nor disk takes it within 3 s; it may become durable later, and its gate is told then.
      */
     async keep(call: DecidedCall): Promise<Decision | null> {
       return (await begin(call)).first ?? null

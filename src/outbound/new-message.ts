@@ -206,8 +206,6 @@ export function prepare(
 interface AdmissionOptions {
   endpoints: EndpointTargets
   accounts: Pick<Accounts, 'find'>
-  /** Finds a gate of the tenant that is enabled. */
-  gates: { find(tenantId: string, id: string): Promise<unknown> }
   /** WEBHOOK_URL is set: `environment` is an endpoint. */
   ownEndpoint: boolean
   /** Refuses a webhook to a URL that the tenant may not reach. */
@@ -218,11 +216,11 @@ export type Admission = ReturnType<typeof createAdmission>
 
 /**
  * Checks messages of the API before they are enqueued, so that the caller learns of one that can never be sent. Rejects
- * with MESSAGE_INVALID and every problem, or with HEADER_REFUSED, ENDPOINT_UNKNOWN, GATE_UNKNOWN, INSTANCE_UNKNOWN or the errors of
+ * with MESSAGE_INVALID and every problem, or with HEADER_REFUSED, ENDPOINT_UNKNOWN, INSTANCE_UNKNOWN or the errors of
  * FreeWebhooks.admit. A disabled
  * endpoint passes: it may be enabled again.
  */
-export function createAdmission({ endpoints, accounts, gates, ownEndpoint, free }: AdmissionOptions) {
+export function createAdmission({ endpoints, accounts, ownEndpoint, free }: AdmissionOptions) {
   return async (message: NewMessage): Promise<void> => {
     const { tenantId, instanceId = 'default', channel, to, body, headers } = message
     const problems = formProblems(message)
@@ -241,7 +239,8 @@ export function createAdmission({ endpoints, accounts, gates, ownEndpoint, free 
       const known = to === OWN_ENDPOINT ? ownEndpoint : await endpoints.find(tenantId, to)
       if (!known) throw fail('ENDPOINT_UNKNOWN', { endpoint: to })
     } else if (channel === 'gate') {
-      if (!(await gates.find(tenantId, to))) throw fail('GATE_UNKNOWN', { tenant: tenantId, gate: to })
+      // a gate's commands are no messages of the API
+      throw fail('BUG', { channel })
     } else if (!(await accounts.find(tenantId, channel, instanceId).catch(refuse))) {
       throw fail('INSTANCE_UNKNOWN', { tenant: tenantId, carrier: channel, instance: instanceId })
     }
@@ -264,7 +263,7 @@ function jsonOf(body: object): string | undefined {
 }
 
 /** Events that somebody must see to. */
-const NOTICES: readonly unknown[] = [
+const FOR_OPERATORS: readonly unknown[] = [
   'gate.failed',
   'endpoint.paused',
   'endpoint.disabled',
@@ -276,7 +275,7 @@ const NOTICES: readonly unknown[] = [
  */
 function queueOf({ channel, body }: Pick<NewMessage, 'channel' | 'body'>): MessageQueue {
   if (channel === 'webhook')
-    return NOTICES.includes((body as { type?: unknown }).type) ? 'notification' : 'webhook'
+    return FOR_OPERATORS.includes((body as { type?: unknown }).type) ? 'notification' : 'webhook'
   return channel === 'whatsapp' && hasFile(body) ? 'media' : 'outgoing'
 }
 

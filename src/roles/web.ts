@@ -69,7 +69,6 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     admit: createAdmission({
       endpoints: messages.endpoints,
       accounts: messages.accounts,
-      gates: messages.targets,
       ownEndpoint: config.channels.webhook !== undefined,
       free: messages.free,
     }),

@@ -2,7 +2,6 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { parseConfig } from '../../src/config/index.ts'
-import { createGateTargets } from '../../src/gates/index.ts'
 import { createAdmission, createEndpoint, createSenders, saveInstance } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/index.ts'
@@ -70,8 +69,7 @@ async function openWhole(rig: Rig, { rate }: { rate?: number } = {}) {
     ...(rate !== undefined && { rates: { whatsapp: rate } }),
   })
   const { accounts, endpoints, free } = ways
-  const gates = createGateTargets({ database })
-  const admit = createAdmission({ endpoints, accounts, gates, ownEndpoint: false, free })
+  const admit = createAdmission({ endpoints, accounts, ownEndpoint: false, free })
   const site = await openSite(rig, { furnished: database, outbound, accounts, admit })
   const { ask } = await site.as('default', 'operate')
   const bodyOf = (channel: Channel, text: string) =>

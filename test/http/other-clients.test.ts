@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { parseConfig } from '../../src/config/index.ts'
 import { createTenant } from '../../src/directory/index.ts'
-import { createGateTargets } from '../../src/gates/index.ts'
 import { createAdmission, createSenders, saveInstance } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { startPeer } from '../rig/channels-peer.ts'
@@ -54,7 +53,6 @@ async function openWhole(rig: Rig) {
   const admit = createAdmission({
     endpoints: ways.endpoints,
     accounts: ways.accounts,
-    gates: createGateTargets({ database }),
     ownEndpoint: false,
     free: ways.free,
   })

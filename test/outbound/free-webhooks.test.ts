@@ -1,7 +1,7 @@
 import { Webhook } from 'standardwebhooks'
 import * as assert from 'uvu/assert'
 import { changeTenant } from '../../src/directory/index.ts'
-import { createGateTargets, saveGate } from '../../src/gates/index.ts'
+import { saveGate } from '../../src/gates/index.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
 import { createWebhookSender } from '../../src/outbound/channels/webhook.ts'
 import { createEndpointBreaker } from '../../src/outbound/endpoint-breaker.ts'
@@ -173,7 +173,6 @@ test('from the post to the receiver, and what is refused', async (rig) => {
   const admit = createAdmission({
     endpoints: createEndpointTargets({ database }),
     accounts: createAccounts({ database, own: {} }),
-    gates: createGateTargets({ database }),
     ownEndpoint: false,
     free: ways,
   })

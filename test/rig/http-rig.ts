@@ -6,7 +6,6 @@ import type { CallCommand } from '../../src/calls/routing.ts'
 import { createCharts } from '../../src/charts/charts.ts'
 import { createTenant } from '../../src/directory/sql/tenants.ts'
 import { listGateUrls } from '../../src/gates/sql/gates.ts'
-import { createGateTargets } from '../../src/gates/targets.ts'
 import type { MessageRoutesOptions } from '../../src/http/routes/messages.ts'
 import { type HttpOptions, openHttp } from '../../src/http/server.ts'
 import { createKey, type Scope } from '../../src/http/sql/keys.ts'
@@ -134,7 +133,6 @@ export async function openSite(
     admit: createAdmission({
       endpoints: createEndpointTargets({ database }),
       accounts: createAccounts({ database, own: {} }),
-      gates: createGateTargets({ database }),
       ownEndpoint: false,
       free,
     }),

@@ -3,6 +3,7 @@ import {
   type Querier,
   type SecretColumn,
   secretsOf,
+  signal,
   type Transaction,
 } from '../../platform/postgres/index.ts'
 
@@ -107,7 +108,7 @@ export async function saveGate(
       overlapMs,
     ],
   )
-  await tellChange(database)
+  await signal(database, GATES)
   const { kept, ...gate } = row!
   return { gate, secret: kept === sealed ? fresh : null }
 }
@@ -172,17 +173,12 @@ export async function deleteGate(database: Querier, tenantId: string, id: string
     tenantId,
     id,
   ])
-  if (rows.length > 0) await tellChange(database)
+  if (rows.length > 0) await signal(database, GATES)
   return rows.length > 0
 }
 
 /** Topic on which every process hears that gates were changed: it keeps them for when the database is away. */
 export const GATES = 'gates'
-
-/** As a part of the transaction, if there is one. The channel is that of the cluster's topics. */
-async function tellChange(database: Querier): Promise<void> {
-  await database.query(`select pg_notify(left(current_schema(), 54) || '_signals', $1)`, [`${GATES} `])
-}
 
 /** The gate of that extension, else the tenant's main one; disabled ones too. Errors: SECRET_UNREADABLE. */
 export async function findGate(

@@ -14,7 +14,7 @@ export {
   pendingMigrations,
   readMigrations,
 } from './migrate.ts'
-export { openListener } from './notify.ts'
+export { openListener, signal, signalChannel } from './notify.ts'
 export {
   listForeignSecrets,
   listKeyIds,

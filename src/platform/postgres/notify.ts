@@ -2,7 +2,7 @@ import pg from 'pg'
 import { reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { withTimeout } from '../time.ts'
-import type { Database } from './database.ts'
+import type { Database, Querier } from './database.ts'
 
 /** Pause between attempts to reconnect in ms: the first, and the longest. */
 const RETRY_MS = 100
@@ -13,6 +13,14 @@ const PULSE_MS = 5000
 const PULSE_TIMEOUT_MS = 5000
 /** Limit in ms for Postgres to close the connection. */
 const CLOSE_MS = 1000
+
+/** The channel that every process of a schema listens on. A name has at most 63 characters. */
+export const signalChannel = (schema: string): string => `${schema.slice(0, 54)}_signals`
+
+/** Tells a word about a topic to every process of this schema, as a part of the transaction if there is one. */
+export async function signal(querier: Querier, topic: string, word = ''): Promise<void> {
+  await querier.query(`select pg_notify(left(current_schema(), 54) || '_signals', $1)`, [`${topic} ${word}`])
+}
 
 interface ListenerOptions {
   database: Database
