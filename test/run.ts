@@ -1,6 +1,7 @@
 /**
  * Runs every test file in a process of its own, several at a time, against one embedded Postgres (or DATABASE_URL). Quiet
  * when all passes; ends with `N passed, N failed, N skipped`. `node test/run.ts pacer` runs the files whose name has it.
+ * `--again`: a file that failed runs once more when the others are through. What it said first is printed as FLAKY.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
@@ -37,7 +38,10 @@ const LONGEST = [
   'web/recovery',
 ].map((name) => `${name}.test.ts`)
 
-const wanted = process.argv.slice(2)
+const AGAIN = '--again'
+const wanted = process.argv.slice(2).filter((part) => part !== AGAIN)
+/** Files that failed beside others, and run once more alone; undefined where nothing runs twice. */
+let again: string[] | undefined = process.argv.includes(AGAIN) ? [] : undefined
 const every = (await readdir(import.meta.dirname, { recursive: true }))
   .filter((file) => file.endsWith('.test.ts'))
   .sort()
@@ -81,6 +85,9 @@ await Promise.all(
     for (let file = queue.shift(); file !== undefined && !stopped; file = queue.shift()) await runFile(file)
   }),
 )
+const flaky = again ?? []
+again = undefined
+for (const file of flaky) if (!stopped) await runFile(file)
 
 for (const note of notes) console.log(note)
 if (files.length === 0) console.log(`No test file has ${wanted.join(' or ')} in its name.`)
@@ -104,6 +111,11 @@ async function runFile(file: string): Promise<void> {
   const [all, passed, skipped] = [count('Total'), count('Passed'), count('Skipped')]
   // a file that died before its summary, or ran nothing at all, is one failure
   const failed = all - passed || (all + skipped === 0 || code !== 0 ? 1 : 0)
+  if (failed > 0 && again) {
+    again.push(file)
+    console.log(`FLAKY ${file}, once more at the end\n${output}`)
+    return
+  }
   total.passed += passed
   total.failed += failed
   total.skipped += skipped
