@@ -77,7 +77,8 @@ inChromium('a delivery is looked at while it fails, is redriven and arrives', as
   await page.setViewportSize({ width: 1900, height: 1200 })
   assert.ok(await large.locator('.chart').evaluate(IS_WHOLE))
   await page.keyboard.press('Escape')
-  await large.waitFor({ state: 'hidden' })
+  // it is hidden before its drawing is gone
+  await page.locator('.chart-dialog .chart').waitFor({ state: 'detached' })
   await page.setViewportSize({ width: 1440, height: 900 })
 
   // who looks at an earlier step is left there when it goes on
