@@ -95,8 +95,11 @@ export function hearLegs(find: (ref: LegRef) => Leg | undefined) {
 
 type Answer<Type extends MediaFact['type']> = Extract<MediaFact, { type: Type }>
 type Request<Command> = Command extends { id: number } ? Omit<Command, 'id'> : never
+/** A command that has an answer. */
+type Question = Request<Extract<MediaCommand, { type: 'say' | 'record' | 'listen' }>>
 
 interface Pending {
+  question: Question
   resolve(answer: MediaFact): void
   reject(error: unknown): void
   /** Stops listening to the signal. */
@@ -115,6 +118,8 @@ class PortLeg implements Leg {
   readonly pending = new Map<number, Pending>()
   listener: ((fact: LegEvent) => void) | undefined
   lastCommand = 0
+  /** There are no more facts, so no answers either. */
+  isReleased = false
 
   constructor({ call, arrived, media, locale, speech, log }: LegOptions) {
     this.id = arrived.leg
@@ -228,13 +233,15 @@ class PortLeg implements Leg {
       this.connection.resolve()
     } else {
       if (fact.recordedMs !== null) this.note('leg.recorded', { ms: fact.recordedMs })
+      this.isReleased = true
+      for (const id of [...this.pending.keys()]) this.answerGone(id)
       this.release.resolve()
     }
   }
 
   /** Sends a command and resolves with its answer; the signal cancels the command. */
   ask<Type extends 'said' | 'recorded' | 'transcribed'>(
-    command: Request<MediaCommand>,
+    question: Question,
     signal: AbortSignal,
   ): Promise<Answer<Type>> {
     const id = ++this.lastCommand
@@ -242,10 +249,21 @@ class PortLeg implements Leg {
     const cancel = () => this.media.send({ type: 'cancel', id })
     signal.addEventListener('abort', cancel, { once: true })
     const end = () => signal.removeEventListener('abort', cancel)
-    this.pending.set(id, { resolve: (answer) => resolve(answer as Answer<Type>), reject, end })
-    this.media.send({ ...command, id } as MediaCommand)
+    this.pending.set(id, { question, resolve: (answer) => resolve(answer as Answer<Type>), reject, end })
+    this.media.send({ ...question, id } as MediaCommand)
     if (signal.aborted) cancel()
+    if (this.isReleased) this.answerGone(id)
     return promise
+  }
+
+  /** What was asked of a leg that is gone: a command may cross its last fact on the way to the media's thread. */
+  answerGone(id: number): void {
+    const { question } = this.pending.get(id)!
+    if (question.type === 'say')
+      this.take({ type: 'said', id, ms: 0, of: 0, interrupted: true, beganAt: Date.now() })
+    else if (question.type === 'record')
+      this.take({ type: 'recorded', id, name: question.name, ms: 0, heard: false, endedBy: 'cancelled' })
+    else this.take({ type: 'failed', id, code: 'SPEECH_CANCELLED', details: {}, reason: 'the leg is gone' })
   }
 
   /** Sends a command that lasts until the returned function is called. */

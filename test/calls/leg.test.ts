@@ -62,6 +62,19 @@ test('a request waits for the answer with its own number; an abort cancels it, a
   assert.equal(notes, ['said', 'said'], 'an answer that nobody waits for is dropped')
 })
 
+test('a leg that is gone answers what was asked of it, and what is asked later', async () => {
+  const { leg, report } = openLeg()
+  const { signal } = new AbortController()
+  const asked = [leg.say(['one'], signal), leg.record('identity', signal)] as const
+  const heard = leg.listen({ silenceMs: 600, maxMs: 1000 }, signal).catch((error) => error.code)
+  // another thread forgets the leg with its last fact, while these are on their way to it
+  report({ type: 'released', recordedMs: null })
+  assert.is((await asked[0]).interrupted, true)
+  assert.equal(await asked[1], { name: 'identity', heard: false, ms: 0 })
+  assert.is(await heard, 'SPEECH_CANCELLED')
+  assert.is((await leg.say(['two'], signal)).ms, 0)
+})
+
 test('a prompt is said in the words of the call', () => {
   const { leg, commands } = openLeg()
   void leg.say(['own', 'menu'], new AbortController().signal)

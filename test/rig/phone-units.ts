@@ -14,7 +14,8 @@ export const PHONE_UNITS: PhoneUnits = {
 /** A service whose time is compressed by its configuration and its short prompts, and the options of the driver `phone` for it. */
 export async function openForPhones(rig: Rig) {
   const house = await openService(rig, {
-    settings: { HANGUP_GRACE_MS: '200', MAX_CALLS: '100' },
+    // as a service has it by default
+    settings: { HANGUP_GRACE_MS: '200', MAX_CALLS: '100', MEDIA_THREADS: '1' },
     mayFail: true,
   })
   const called = (number: string, attempts: number, ringSeconds: number) => ({

@@ -11,6 +11,7 @@ test('generated paths play by telephone on a running service, and its journal te
   const wanted = [
     'in after a talk',
     'resident sends the visitor away',
+    'wants to talk, then the resident hangs up',
     'stops ringing',
     'nobody can be called',
     'unknown unit',
