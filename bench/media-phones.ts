@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { createHistogram } from 'node:perf_hooks'
-import { audioFrame, SILENCE, uuidMessage } from '../src/audiosocket/frame.ts'
+import { audioFrame, dtmfMessage, SILENCE, uuidMessage } from '../src/audiosocket/frame.ts'
 import { cutFrames } from '../src/media/frames.ts'
-import { FRAME_BYTES } from '../src/platform/audio.ts'
+import { FRAME_BYTES, type Role } from '../src/platform/audio.ts'
 import { createPhoneClock } from '../src/simulator/clock.ts'
 import { readPrompts } from '../src/testing/index.ts'
 import { answer } from './child.ts'
@@ -15,21 +15,44 @@ const AT_ONCE = 50
 /** A room's noise, -50 dBFS: nobody who listens at a gate is digitally silent. */
 const NOISE_PEAK = 150
 
+interface Phone {
+  id: string
+  role: Role
+  socket: Socket
+  leave: () => void
+}
+
+type Sound = 'speech' | 'noise'
+
 const clock = createPhoneClock()
 const gaps = createHistogram()
 const sounds = { speech: await speech(), noise: cutFrames(noise(500), audioFrame) }
-let phones: { socket: Socket; leave: () => void }[] = []
+let phones: Phone[] = []
 let measuring = false
 let sent = 0
 let receivedBytes = 0
 
 answer(
   {
-    async connect({ port, legs, sound }: { port: number; legs: number; sound: keyof typeof sounds }) {
-      for (let made = 0; made < legs; made += AT_ONCE) {
-        const count = Math.min(AT_ONCE, legs - made)
-        phones.push(...(await Promise.all(Array.from({ length: count }, () => dial(port, sounds[sound])))))
-      }
+    connect: ({ port, legs, sound }: { port: number; legs: number; sound: Sound }) =>
+      connect(
+        'visitor',
+        Array.from({ length: legs }, () => randomUUID()),
+        port,
+        sound,
+      ),
+    /** A resident for each visitor. */
+    answer: ({ port, sound }: { port: number; sound: Sound }) =>
+      connect(
+        'resident',
+        phones.map(({ id }) => id),
+        port,
+        sound,
+      ),
+    /** All of them press these keys. */
+    press({ role, keys }: { role: Role; keys: string }) {
+      for (const phone of phones)
+        if (phone.role === role) for (const key of keys) phone.socket.write(dtmfMessage(key))
     },
     /** Counts for so long. `gapP99Ms` is undefined where less than a frame a leg and second came back. */
     async measure({ ms }: { ms: number }) {
@@ -75,9 +98,16 @@ answer(
   },
 )
 
-async function dial(port: number, frames: readonly Buffer[]) {
+async function connect(role: Role, ids: readonly string[], port: number, sound: Sound): Promise<void> {
+  for (let made = 0; made < ids.length; made += AT_ONCE) {
+    const next = ids.slice(made, made + AT_ONCE)
+    phones.push(...(await Promise.all(next.map((id) => dial(id, role, port, sounds[sound])))))
+  }
+}
+
+async function dial(id: string, role: Role, port: number, frames: readonly Buffer[]): Promise<Phone> {
   const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
-  socket.write(uuidMessage(randomUUID()))
+  socket.write(uuidMessage(id))
   await once(socket, 'connect')
   // each phone is elsewhere in what it says
   let at = Math.floor(Math.random() * frames.length)
@@ -98,7 +128,7 @@ async function dial(port: number, frames: readonly Buffer[]) {
       if (measuring) sent++
     },
   })
-  return { socket, leave }
+  return { id, role, socket, leave }
 }
 
 /** Somebody who talks on and on, with the pauses of the samples. */

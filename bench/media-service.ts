@@ -8,6 +8,7 @@ import type { AnyActorRef, SnapshotFrom } from 'xstate'
 import { type callMachine, stateName, VISITOR_PATIENCE } from '../machines/index.ts'
 import type { IdleAudio } from '../src/audiosocket/index.ts'
 import { parseConfig } from '../src/config/config.ts'
+import { PROMPT_IDS } from '../src/media/prompt-ids.ts'
 import { writeWav } from '../src/media/wav.ts'
 import { FRAME_BYTES } from '../src/platform/audio.ts'
 import { silentLog } from '../src/platform/log.ts'
@@ -16,8 +17,10 @@ import { startService } from '../src/roles/service.ts'
 import { readPrompts } from '../src/testing/index.ts'
 import { answer, createMeter } from './child.ts'
 
+type State = 'listening' | 'playing' | 'talking'
+
 interface Scene {
-  state: 'listening' | 'playing'
+  state: State
   legs: number
   idle: IdleAudio
   /** MEDIA_THREADS. */
@@ -26,7 +29,7 @@ interface Scene {
 
 /** What became of the calls. */
 export interface Look {
-  /** How many are in each state of the visitor's dialogue. */
+  /** How many are in each state: of the visitor's dialogue, of the talk, or else of the call. */
   states: Record<string, number>
   /** How many broke off, by code of the error. */
   refused: Record<string, number>
@@ -35,11 +38,12 @@ export interface Look {
 /** Longer than any measurement; the visitor is asked again only after it. */
 const HELD_MS = 600_000
 const LONG_GREETING_MS = 120_000
+const API_KEY = 'bench'
 
 const used = createMeter()
 const owner = new AsyncDisposableStack()
 let look: (() => Look) | undefined
-let api: number | undefined
+let ports: { api: number; resident: number } | undefined
 
 answer(
   {
@@ -53,7 +57,8 @@ answer(
         AUDIOSOCKET_VISITOR_PORT: '0',
         AUDIOSOCKET_RESIDENT_PORT: '0',
         API_PORT: '0',
-        API_KEY: 'bench',
+        API_KEY,
+        CLICKTOCALL: 'manual',
         MAX_CALLS: String(legs + 1),
         CALL_MAX_SECONDS: '7200',
         IDLE_AUDIO: idle,
@@ -61,7 +66,9 @@ answer(
       })
       const service = await startService({ config, log: silentLog() })
       owner.defer(() => service.stop())
-      api = service.ports.api
+      const { api, resident } = service.ports
+      ports = { api: api!, resident }
+      if (state === 'talking') await bringUnit(api!)
       look = () => {
         const states: Record<string, number> = {}
         for (const { actor } of service.calls.list()) {
@@ -73,7 +80,8 @@ answer(
       return service.ports.visitor
     },
     look: () => look?.(),
-    api: () => api,
+    api: () => ports?.api,
+    resident: () => ports?.resident,
     /** Keeps the main thread busy, as a large JSON text does. */
     block({ ms }: { ms: number }) {
       const until = performance.now() + ms
@@ -84,22 +92,36 @@ answer(
   () => owner.disposeAsync(),
 )
 
-/** Of the visitor's dialogue, and of the question which unit while it is open. */
+/** Of the visitor's dialogue with the question which unit while it is open, of the talk, or of the call. */
 function stateOf(snapshot: SnapshotFrom<typeof callMachine>): string {
+  const talk: AnyActorRef | undefined = snapshot.children['talk']
+  if (talk) return stateName(talk.getSnapshot().value)
   const names: string[] = []
   let at: { children?: Record<string, AnyActorRef | undefined>; value?: unknown } | undefined = snapshot
   for (const id of ['visitor', 'unit']) {
     at = at?.children?.[id]?.getSnapshot()
     if (at) names.push(stateName(at.value))
   }
-  return names.join('.')
+  return names.length > 0 ? names.join('.') : stateName(snapshot.value)
 }
 
-async function writePrompts(directory: string, state: 'listening' | 'playing'): Promise<void> {
+/** The unit 101 of one resident, who is taken for a person without a check: telephones of a bench only press keys. */
+async function bringUnit(api: number): Promise<void> {
+  const units = [{ number: '101', residents: [{ name: 'Maria da Silva', phone: '1101' }] }]
+  const answer = await fetch(`http://127.0.0.1:${api}/api/directory/import`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ units, tenant: { answerCheck: 'off' } }),
+  })
+  if (!answer.ok) throw new Error(`the import: ${answer.status} ${await answer.text()}`)
+}
+
+async function writePrompts(directory: string, state: State): Promise<void> {
   await mkdir(directory, { recursive: true })
-  if (state === 'listening') {
+  if (state !== 'playing') {
     const moment = Buffer.alloc(FRAME_BYTES * 5)
-    for (const id of ['greeting', 'ask-unit']) await writeWav(join(directory, `${id}.wav`), moment)
+    const ids = state === 'talking' ? PROMPT_IDS : ['greeting', 'ask-unit']
+    for (const id of ids) await writeWav(join(directory, `${id}.wav`), moment)
     return
   }
   const prompts = await readPrompts('pt-BR')

@@ -1,3 +1,4 @@
+import type { Role } from '../src/platform/audio.ts'
 import { type Child, startChild, type Used } from './child.ts'
 import type { Look } from './media-service.ts'
 import { median, type Progress, type Result } from './result.ts'
@@ -14,9 +15,11 @@ export interface MediaOptions {
   progress: Progress
 }
 
+const NAMES = ['echo', 'listening', 'keepalive', 'playing', 'talking'] as const
+
 interface Variant {
   /** `keepalive` listens too, with silence once a second instead of continuous silence. */
-  name: 'echo' | 'listening' | 'keepalive' | 'playing'
+  name: (typeof NAMES)[number]
   server: Child
   port: number
   sound: 'speech' | 'noise'
@@ -33,7 +36,11 @@ interface Measured {
 const SETTLE_MS = 2000
 const SETTLE_LEG_MS = 4
 /** CPU per frame, as a multiple of the echo's, that a call may cost. */
-const GOALS = { listening: 1.6, keepalive: 1.6, playing: 1.3 }
+const GOALS = { listening: 1.5, keepalive: 1.5, playing: 1.25, talking: 1.5 }
+/** ms between two keys while calls are brought to their talk. */
+const KEY_MS = 500
+/** ms in which all of them must be there; a talk ends after 120 s. */
+const TALK_WITHIN_MS = 60_000
 
 /**
  * CPU per frame of whole calls beside a bare echo, each server in a process of its own, the phones in another, measured in
@@ -47,16 +54,17 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     owner.defer(() => child.close())
     return child
   }
-  progress('media: starting an echo and three services')
+  progress('media: starting an echo and four services')
   const phones = start('media-phones.ts', 'phones')
   const serverOf = {
     echo: start('media-echo.ts', 'echo'),
     listening: start('media-service.ts', 'listening'),
     keepalive: start('media-service.ts', 'keepalive'),
     playing: start('media-service.ts', 'playing'),
+    talking: start('media-service.ts', 'talking'),
   }
   const variants: Variant[] = []
-  for (const name of ['echo', 'listening', 'keepalive', 'playing'] as const) {
+  for (const name of NAMES) {
     const server = serverOf[name]
     const state = name === 'keepalive' ? 'listening' : name
     const idle = name === 'keepalive' ? 'keepalive' : 'continuous'
@@ -64,19 +72,17 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     variants.push({ name, server, port, sound: name === 'playing' ? 'noise' : 'speech' })
   }
 
-  const series = () => ({
-    echo: [] as number[],
-    listening: [] as number[],
-    keepalive: [] as number[],
-    playing: [] as number[],
-  })
+  const series = () =>
+    Object.fromEntries(NAMES.map((name) => [name, [] as number[]])) as Record<Variant['name'], number[]>
   const [costs, loads, systems, turns, gaps] = [series(), series(), series(), series(), series()]
   for (let round = 1; round <= rounds; round++) {
     for (const { name, server, port, sound } of variants) {
       progress(`media: round ${round} of ${rounds}, ${legs} legs, ${name}`)
-      await phones.ask('connect', { port, legs, sound })
+      const visitors = name === 'talking' ? Math.floor(legs / 2) : legs
+      await phones.ask('connect', { port, legs: visitors, sound })
+      if (name === 'talking') await talk(server, phones, visitors)
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS + legs * SETTLE_LEG_MS))
-      await checkStates(server, name, legs)
+      await checkStates(server, name, visitors)
       await server.ask('used')
       const { sent, seconds: took, gapP99Ms } = await phones.ask<Measured>('measure', { ms: seconds * 1000 })
       const used = await server.ask<Used>('used')
@@ -96,7 +102,7 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     ...(gaps[name].length > 0 && { [`frame gap p99 in ms${of}`]: median(gaps[name]) }),
   })
   const baseline = median(costs.echo)
-  return (['listening', 'keepalive', 'playing'] as const).map((name) => ({
+  return NAMES.filter((name) => name !== 'echo').map((name) => ({
     bench: name === 'keepalive' ? 'media, listening, IDLE_AUDIO=keepalive' : `media, ${name}`,
     facts: { legs, rounds, seconds, threads: Number(options.threads) },
     measured: median(costs[name]),
@@ -113,15 +119,36 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
 }
 
 /** A measurement of calls that have left the state in question would say nothing. */
-async function checkStates(server: Child, name: Variant['name'], legs: number): Promise<void> {
+async function checkStates(server: Child, name: Variant['name'], calls: number): Promise<void> {
   if (name === 'echo') return
   const look = await server.ask<Look>('look')
-  const wanted = name === 'playing' ? 'greeting' : 'waiting'
-  const there = Object.entries(look.states).reduce(
-    (sum, [state, count]) => sum + (state.includes(wanted) ? count : 0),
-    0,
-  )
-  if (there !== legs) throw new Error(`${there} of ${legs} calls are ${name}: ${JSON.stringify(look)}`)
+  const there = countOf(look, { playing: 'greeting', talking: 'bridged' }[name as string] ?? 'waiting')
+  if (there !== calls) throw new Error(`${there} of ${calls} calls are ${name}: ${JSON.stringify(look)}`)
+}
+
+function countOf({ states }: Look, wanted: string): number {
+  return Object.entries(states).reduce((sum, [state, count]) => sum + (state.includes(wanted) ? count : 0), 0)
+}
+
+/** Brings all visitors to a talk with their resident, as both would by their keys. */
+async function talk(server: Child, phones: Child, calls: number): Promise<void> {
+  const until = performance.now() + TALK_WITHIN_MS
+  const all = async (state: string, press: () => Promise<unknown>) => {
+    for (;;) {
+      const look = await server.ask<Look>('look')
+      if (countOf(look, state) === calls) return
+      if (performance.now() > until) throw new Error(`not all are ${state}: ${JSON.stringify(look)}`)
+      await press()
+      await new Promise((resolve) => setTimeout(resolve, KEY_MS))
+    }
+  }
+  const press = (role: Role, keys: string) => () => phones.ask('press', { role, keys })
+  await all('waiting', async () => {})
+  await press('visitor', '101#')()
+  // through who it is and why
+  await all('searching', press('visitor', '#'))
+  await phones.ask('answer', { port: await server.ask('resident'), sound: 'speech' })
+  await all('bridged', press('resident', '3'))
 }
 
 function profileFlags(directory: string | undefined, name: string): string[] {

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { fail } from '../platform/errors.ts'
 
-type AllowList = (address: string | undefined) => boolean
+export type AllowList = (address: string | undefined) => boolean
 
 /**
  * Checks whether an address is in one of the CIDRs (a bare address matches itself). An IPv4 address that arrives over

@@ -36,20 +36,29 @@ export function latenessMemory(): SharedArrayBuffer {
 /** Count, maximum and sum. */
 const TOTALS = 3
 
-/** A histogram that costs an increment a frame and allocates nothing. */
-export function createLatenessRecord(memory: SharedArrayBuffer = latenessMemory()): LatenessRecord {
-  const totals = new Float64Array(memory, 0, TOTALS)
-  const buckets = new Uint32Array(memory, TOTALS * Float64Array.BYTES_PER_ELEMENT, BUCKETS)
+/** A histogram that costs an increment a frame and allocates nothing. It reads what is in `others`, too. */
+export function createLatenessRecord(
+  memory: SharedArrayBuffer = latenessMemory(),
+  others: readonly SharedArrayBuffer[] = [],
+): LatenessRecord {
+  const views = [memory, ...others].map((one) => ({
+    totals: new Float64Array(one, 0, TOTALS),
+    buckets: new Uint32Array(one, TOTALS * Float64Array.BYTES_PER_ELEMENT, BUCKETS),
+  }))
+  const { totals, buckets } = views[0]!
+  const sum = (of: (view: (typeof views)[number]) => number) => views.reduce((all, view) => all + of(view), 0)
+  const countOf = () => sum((view) => view.totals[0]!)
+  const maxOf = () => Math.max(...views.map((view) => view.totals[1]!))
+  const inBucket = (index: number) => sum((view) => view.buckets[index]!)
 
   const percentile = (share: number) => {
-    const [count, max] = totals
-    const wanted = count! * share
+    const [wanted, max] = [countOf() * share, maxOf()]
     let seen = 0
     for (let index = 0; index < BUCKETS - 1; index++) {
-      seen += buckets[index]!
-      if (seen >= wanted) return Math.min(max!, (index + 1) * BUCKET_MS)
+      seen += inBucket(index)
+      if (seen >= wanted) return Math.min(max, (index + 1) * BUCKET_MS)
     }
-    return max!
+    return max
   }
 
   return {
@@ -60,15 +69,15 @@ export function createLatenessRecord(memory: SharedArrayBuffer = latenessMemory(
       const index = (ms / BUCKET_MS) | 0
       buckets[index < BUCKETS ? index : BUCKETS - 1]!++
     },
-    lateness: () => ({ p50: percentile(0.5), p99: percentile(0.99), max: totals[1]!, count: totals[0]! }),
+    lateness: () => ({ p50: percentile(0.5), p99: percentile(0.99), max: maxOf(), count: countOf() }),
     latenessWithin(limits) {
       let index = 0
       let seen = 0
       const within = limits.map((limit) => {
-        for (; index < BUCKETS - 1 && index < limit / BUCKET_MS; index++) seen += buckets[index]!
+        for (; index < BUCKETS - 1 && index < limit / BUCKET_MS; index++) seen += inBucket(index)
         return seen
       })
-      return { within, count: totals[0]!, sum: totals[2]! }
+      return { within, count: countOf(), sum: sum((view) => view.totals[2]!) }
     },
   }
 }

@@ -22,6 +22,8 @@ export interface RelayOptions {
   port: number
   /** Limit in ms for that node to accept. */
   connectMs: number
+  /** Whether a leg may go there that another node has relayed here already: to another thread it may. */
+  again?: boolean
   /** Called with the connection's new listener when that node has accepted: what a held leg did meanwhile goes there too. */
   onOpen?: ((listener: ConnectionListener) => void) | undefined
   /** Time in ms for a side to close after the hangup. */
@@ -51,7 +53,7 @@ export interface Relay {
   close(): void
 }
 
-/** Relays a leg to the node that has its call: whole messages in both directions, unpaced, because the owner paces. */
+/** Relays a leg to the node or thread that has its call: whole messages in both directions, unpaced, because the owner paces. */
 export function relay(options: RelayOptions): Relay {
   return new LegRelay(options)
 }
@@ -73,7 +75,7 @@ class LegRelay implements Relay, ConnectionListener {
   grace: NodeJS.Timeout | undefined = undefined
 
   constructor(options: RelayOptions) {
-    const { connection, host, port, connectMs, graceMs = GRACE_MS, silentMs = SILENT_MS } = options
+    const { connection, host, port, connectMs, again, graceMs = GRACE_MS, silentMs = SILENT_MS } = options
     const { upstream } = this
     this.connection = connection
     this.host = host
@@ -108,7 +110,7 @@ class LegRelay implements Relay, ConnectionListener {
       clearTimeout(this.grace)
       done.resolve({ by: 'owner', error, ...this.ending, stats: connection.stats() })
     })
-    if (connection.relayed) upstream.destroy(new Error('another node relayed it here'))
+    if (connection.relayed && !again) upstream.destroy(new Error('another node relayed it here'))
     else upstream.connect({ host, port })
   }
 

@@ -3,7 +3,7 @@ import type { Role } from '../platform/audio.ts'
 import { asPorteiroError, type ErrorCode, fail, type PorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { createRefusals, type RefusalLimit } from '../platform/refusals.ts'
-import { createAllowList } from './allow-list.ts'
+import { type AllowList, createAllowList } from './allow-list.ts'
 import { type Connection, type ConnectionFeed, createConnection } from './connection.ts'
 import { KIND, kindText, NIL_UUID, uuidText } from './frame.ts'
 import type { Pacer } from './pacer.ts'
@@ -30,6 +30,10 @@ export interface AudioSocketPort {
   role: Role
   /** The entrance of its port pair; undefined for the main one. */
   entrance?: string | undefined
+  /** Several threads listen on it, and the kernel spreads connections among them. Linux only. */
+  shared?: boolean
+  /** CIDRs that may connect, instead of the server's. */
+  allow?: readonly string[]
 }
 
 export interface AudioSocketCounts {
@@ -59,7 +63,7 @@ export interface AudioSocketServer {
 /** Accepts AudioSocket connections on any number of ports. No input of a peer makes it throw. */
 export function createAudioSocketServer(options: AudioSocketServerOptions): AudioSocketServer {
   const { log, pacer, onConnection, handshakeMs = 3000, maxHandshakes = 200 } = options
-  const allowed = createAllowList(options.allow)
+  const allowedAnywhere = createAllowList(options.allow)
   const refusals = createRefusals(log, options.rejections ?? { lines: 5, windowMs: 10_000 }, 'audiosocket')
   const servers = new Set<Server>()
   const open = new Set<Socket>()
@@ -67,7 +71,7 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
   const handshakes = new Map<Socket, (error: PorteiroError) => void>()
   let accepted = 0
 
-  const accept = (socket: Socket, { role, entrance }: AudioSocketPort) => {
+  const accept = (socket: Socket, { role, entrance }: AudioSocketPort, allowed: AllowList) => {
     const remote = remoteOf(socket)
     // a socket without this listener turns its reset into an uncaught exception
     socket.on('error', () => leave(fail('HANDSHAKE_ABANDONED')))
@@ -137,10 +141,11 @@ export function createAudioSocketServer(options: AudioSocketServerOptions): Audi
 
   return {
     async listen(port) {
-      const server = createServer({ noDelay: true }, (socket) => accept(socket, port))
+      const allowed = port.allow ? createAllowList(port.allow) : allowedAnywhere
+      const server = createServer({ noDelay: true }, (socket) => accept(socket, port, allowed))
       const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
       server.once('error', reject)
-      server.listen({ host: port.host, port: port.port }, resolve)
+      server.listen({ host: port.host, port: port.port, reusePort: port.shared === true }, resolve)
       await listening.catch((error: NodeJS.ErrnoException) => {
         const details = { host: port.host, port: port.port, reason: reasonOf(error) }
         throw fail(error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'PORT_FORBIDDEN', details, error)

@@ -264,10 +264,10 @@ export function createCalls(options: CallsOptions) {
     call.note('leg.connected', role, { remote })
   }
 
-  /** The legs of all calls are gone with the media thread: their machines stop where they are, until their visitors are back. */
-  const loseLegs = () => {
+  /** The legs of these calls are gone with their media thread: their machines stop where they are, until their visitors are back. */
+  const loseLegs = (isLost: (callId: string) => boolean) => {
     for (const call of [...live.values()]) {
-      if (call.releasing) continue
+      if (call.releasing || !isLost(call.id)) continue
       const snapshot = options.reattachMs > 0 ? snapshots?.take(call) : undefined
       if (!snapshot) {
         void release(call, lostOutput(call))

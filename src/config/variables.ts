@@ -131,9 +131,9 @@ export const VARIABLES = {
   ),
 
   MEDIA_THREADS: variable(
-    integer(0, 1),
+    integer(0, 16),
     '1',
-    'threads for sound: 1 (nothing else that the process does is heard) or 0 (sound shares the main thread)',
+    'threads for sound: 1 (nothing else that the process does is heard), more for many calls on a machine with many cores (Linux), or 0 (sound shares the main thread)',
   ),
 
   // click-to-call

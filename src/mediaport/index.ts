@@ -18,6 +18,7 @@ export {
   type MediaPlaneSettings,
 } from './media-plane.ts'
 export { createMediaPort } from './media-port.ts'
+export { startMediaThreads } from './media-threads.ts'
 export type {
   ArrivedLeg,
   ListeningRules,
@@ -28,4 +29,3 @@ export type {
   SpeechThresholds,
   SpokenPiece,
 } from './port.ts'
-export { startMediaThread } from './threaded-plane.ts'

@@ -49,6 +49,12 @@ export interface MediaPlane extends MediaPort, Pick<LatenessRecord, 'lateness' |
   close(): Promise<void>
 }
 
+/** The media plane of one thread. */
+export interface OnePlane extends MediaPlane {
+  /** Relays an arrived leg to the thread of its call, at `port` of this machine; resolves with whether it was accepted. */
+  move(leg: number, port: number): Promise<boolean>
+}
+
 interface MediaPlaneOptions extends MediaPlaneSettings {
   assets: MediaAssets
   transcriber: Pick<Transcriber, 'provider' | 'open'>
@@ -62,7 +68,7 @@ interface MediaPlaneOptions extends MediaPlaneSettings {
 }
 
 /** The media plane in the thread of its caller. */
-export function createMediaPlane(options: MediaPlaneOptions): MediaPlane {
+export function createMediaPlane(options: MediaPlaneOptions): OnePlane {
   const { idle, allow, maxHandshakes, assets, lateness: record, log } = options
   const pacer = createPacer({ idle, ...(record && { record }) })
   const media = createMediaPort(options)
@@ -72,6 +78,7 @@ export function createMediaPlane(options: MediaPlaneOptions): MediaPlane {
     hold: media.hold,
     reject: media.reject,
     relay: media.relay,
+    move: media.move,
     finishRecordings: media.finishRecordings,
     loadRecordings: media.loadRecordings,
     forgetCall: media.forgetCall,

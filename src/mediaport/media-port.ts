@@ -70,6 +70,13 @@ export function createMediaPort(options: MediaPortOptions) {
     return connection
   }
 
+  const carry = (leg: number, address: string, again = false) => {
+    // it is held until the other side has accepted
+    const release = held.get(leg)
+    held.delete(leg)
+    return relays.carry(take(leg), address, release, again)
+  }
+
   const soundOf = (callId: string): CallSound => {
     const known = sounds.get(callId)
     if (known) return known
@@ -113,10 +120,7 @@ export function createMediaPort(options: MediaPortOptions) {
       else rejections.rejectWithPrompt(take(leg), said)
     },
     relay(leg, address) {
-      // it is held until the other node has accepted
-      const release = held.get(leg)
-      held.delete(leg)
-      relays.carry(take(leg), address, release)
+      void carry(leg, address)
     },
     async finishRecordings(callId) {
       const finishing = finishLegRecordings(join(assets.recordings, callId)).catch((error) =>
@@ -153,6 +157,8 @@ export function createMediaPort(options: MediaPortOptions) {
   return {
     ...port,
     talks,
+    /** Relays an arrived leg to the thread of its call, at `port` of this machine; resolves with whether it was accepted. */
+    move: async (leg: number, port: number) => carry(leg, `127.0.0.1:${port}`, true),
     /** A connection has named itself: numbers it, and reports it as a leg. */
     arrive(connection: Connection): void {
       const leg = ++lastLeg

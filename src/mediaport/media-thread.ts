@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { type AudioSocketListener, createLatenessRecord } from '../audiosocket/index.ts'
 import type { Synthesizer, Transcriber } from '../speech/index.ts'
 import { openMediaAssets } from './media-assets.ts'
-import { createMediaPlane, type MediaPlane } from './media-plane.ts'
+import { createMediaPlane, type OnePlane } from './media-plane.ts'
 import type { MediaFact, MediaLeg } from './port.ts'
 import { Channel, type FromThread, LEVELS, type ThreadStart, type ToThread } from './thread-channel.ts'
 
@@ -77,7 +77,7 @@ const synthesizer: Pick<Synthesizer, 'ready' | 'synthesize'> = {
   },
 }
 
-const plane: MediaPlane = createMediaPlane({
+const plane: OnePlane = createMediaPlane({
   ...start.settings,
   assets: await openMediaAssets(start.sounds, start.recordings),
   transcriber,
@@ -122,6 +122,7 @@ function take(message: ToThread): void {
   } else if (message.to === 'hold') plane.hold(message.leg, message.locale)
   else if (message.to === 'reject') plane.reject(message.leg, message.said)
   else if (message.to === 'relay') plane.relay(message.leg, message.address)
+  else if (message.to === 'move') void channel.reply(message.ask, plane.move(message.leg, message.port))
   else if (message.to === 'forgetCall') plane.forgetCall(message.callId)
   else if (message.to === 'finishRecordings')
     void channel.reply(message.ask, plane.finishRecordings(message.callId))

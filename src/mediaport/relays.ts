@@ -15,40 +15,42 @@ interface RelaysOptions {
   log: Logger
 }
 
-/** Carries legs to the nodes on which their calls live. */
+/** Carries legs to the nodes and threads on which their calls live. */
 export function createRelays({ graceMs, rejectWithPrompt, log }: RelaysOptions) {
   const open = new Set<Relay>()
   let closed = false
 
-  const carry = async (connection: Connection, address: string, release?: Release) => {
+  /** Resolves when the other side has accepted, or the leg was rejected: with whether it accepted. */
+  const carry = async (connection: Connection, address: string, release?: Release, again = false) => {
     const { host, port } = partsOf(address)
     const facts = { call_id: connection.id, leg: connection.role, address }
-    const carried = relay({ connection, host, port, connectMs: CONNECT_MS, onOpen: release, graceMs })
+    const carried = relay({ connection, host, port, connectMs: CONNECT_MS, again, onOpen: release, graceMs })
     open.add(carried)
     try {
       await carried.opened
     } catch (error) {
       open.delete(carried)
       release?.()
-      log.warn(
-        { ...facts, code: 'RELAY_FAILED', err: error },
-        'a leg could not be relayed to the node of its call',
-      )
-      return rejectWithPrompt(connection)
+      log.warn({ ...facts, code: 'RELAY_FAILED', err: error }, 'a leg could not be relayed to its call')
+      rejectWithPrompt(connection)
+      return false
     }
-    log.info({ ...facts, remote: connection.remote }, 'a leg is relayed to the node of its call')
+    log.info({ ...facts, remote: connection.remote }, 'a leg is relayed to its call')
     if (closed) carried.close()
-    const { by, error } = await carried.done
-    open.delete(carried)
-    if (error) log.warn({ ...facts, by, code: error.code, ...error.details }, 'a relayed leg broke off')
-    else log.info({ ...facts, by }, 'a relayed leg ended')
+    void carried.done.then(({ by, error }) => {
+      open.delete(carried)
+      if (error) log.warn({ ...facts, by, code: error.code, ...error.details }, 'a relayed leg broke off')
+      else log.info({ ...facts, by }, 'a relayed leg ended')
+    })
+    return true
   }
 
   return {
-    /** `address`: host:port of the other node for residents' legs. `release` ends the hold of a held leg. */
-    carry(connection: Connection, address: string, release?: Release): void {
-      void carry(connection, address, release)
-    },
+    /**
+     * `address`: host:port of the other node for residents' legs. `release` ends the hold of a held leg. `again`: also a leg
+     * that was relayed here. Resolves with whether the other side has accepted. Never rejects.
+     */
+    carry,
     /** Resolves when the last relay has ended. */
     async drained(): Promise<void> {
       while (open.size > 0) await Promise.all([...open].map(({ done }) => done))

@@ -36,6 +36,7 @@ export type ToThread =
   | { to: 'hold'; leg: number; locale: Locale }
   | { to: 'reject'; leg: number; said: { prompt: string; locale: Locale } | undefined }
   | { to: 'relay'; leg: number; address: string }
+  | { to: 'move'; ask: number; leg: number; port: number }
   | { to: 'forgetCall'; callId: string }
   | { to: 'finishRecordings'; ask: number; callId: string }
   | { to: 'loadRecordings'; ask: number; callId: string; names: readonly string[] }

@@ -1,18 +1,13 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import {
-  type AudioSocketListener,
-  type AudioSocketPort,
-  createLatenessRecord,
-  latenessMemory,
-} from '../audiosocket/index.ts'
+import { type AudioSocketListener, type AudioSocketPort, latenessMemory } from '../audiosocket/index.ts'
 import { createTalkCounts } from '../media/index.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { Synthesizer, Transcriber, Transcription } from '../speech/index.ts'
 import type { SharedSounds } from './media-assets.ts'
-import type { MediaPlane, MediaPlaneCounts, MediaPlaneSettings } from './media-plane.ts'
+import type { MediaPlaneCounts, MediaPlaneSettings, OnePlane } from './media-plane.ts'
 import type { ArrivedLeg, MediaFact } from './port.ts'
 import { Channel, type FromThread, LEVELS, type ThreadStart, type ToThread } from './thread-channel.ts'
 
@@ -21,13 +16,11 @@ const YOUNG_MB = 6
 /** ms before a thread is started again that lived for less than a minute, times its deaths in a row. */
 const AGAIN_MS = 1000
 const STEADY_MS = 60_000
-const NEVER_LOUD = -100
+export const NEVER_LOUD = -100
 /** Maximum ms for the thread to close its connections. */
 const CLOSE_MS = 5000
-/** ms without a turn of the main thread that are reported. */
-const STALL_MS = 2000
 /** ms between two looks whether one of the threads was blocked. */
-const LOOK_MS = 500
+export const LOOK_MS = 500
 /** ms without a turn of the media thread, in which this one had turns, after which it is ended. */
 const HUNG_MS = 10_000
 /** ms more that it has for its first one. */
@@ -37,7 +30,7 @@ const NOTHING: MediaPlaneCounts = {
   talks: createTalkCounts(),
 }
 
-interface MediaThreadOptions {
+export interface ThreadedPlaneOptions {
   settings: MediaPlaneSettings
   sounds: SharedSounds
   recordings: string
@@ -52,33 +45,21 @@ interface MediaThreadOptions {
 }
 
 /** How often, and when it was last. */
-type Happened = {
+export type Happened = {
   count: number
   last: Date
 }
 
-interface MediaThread extends MediaPlane {
-  /** False while a thread that died is not started again yet. */
-  isUp(): boolean
-  /** How often the main thread was blocked for 2 s and more, and how often the media thread died. */
-  faults(): { mainBlocked: Happened | undefined; mediaDied: Happened | undefined }
-}
-
 /** The media plane in a thread of its own, which is started again when it dies. */
-export function startMediaThread(options: MediaThreadOptions): MediaThread {
-  return new ThreadedPlane(options)
-}
-
-class ThreadedPlane implements MediaThread {
-  readonly options: MediaThreadOptions
+export class ThreadedPlane implements Omit<OnePlane, 'lateness' | 'latenessWithin'> {
+  readonly options: ThreadedPlaneOptions
+  /** Of its record of late frames. */
   readonly memory = latenessMemory()
   readonly levels = new Int8Array(new SharedArrayBuffer(LEVELS)).fill(NEVER_LOUD)
   readonly beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   beat = 0
   /** Looks since the last beat. */
   still = 0
-  readonly lateness: MediaPlane['lateness']
-  readonly latenessWithin: MediaPlane['latenessWithin']
   readonly onFact = new Map<number, (fact: MediaFact) => void>()
   /** Open ports by their number, to be opened again. */
   readonly ports = new Map<number, AudioSocketPort>()
@@ -94,17 +75,11 @@ class ThreadedPlane implements MediaThread {
   startedAt = 0
   deaths = 0
   again: NodeJS.Timeout | undefined
-  lookedAt = performance.now()
-  readonly looking = setInterval(() => this.look(), LOOK_MS).unref()
-  mainBlocked: Happened | undefined
   mediaDied: Happened | undefined
   mode: 'up' | 'down' | 'closing' = 'up'
 
-  constructor(options: MediaThreadOptions) {
+  constructor(options: ThreadedPlaneOptions) {
     this.options = options
-    const record = createLatenessRecord(this.memory)
-    this.lateness = record.lateness
-    this.latenessWithin = record.latenessWithin
     this.worker = this.start()
     this.channel = new Channel(this.worker)
   }
@@ -140,28 +115,14 @@ class ThreadedPlane implements MediaThread {
     return worker
   }
 
+  /** False while a thread that died is not started again yet. */
   isUp(): boolean {
     return this.mode === 'up'
   }
 
-  faults() {
-    const { mainBlocked, mediaDied } = this
-    return { mainBlocked, mediaDied }
-  }
-
-  /** Ends a media thread that hangs, and reports that this thread was blocked. */
-  look(): void {
-    if (this.mode === 'up') this.watch()
-    const now = performance.now()
-    const ms = Math.round(now - this.lookedAt)
-    this.lookedAt = now
-    if (ms < STALL_MS) return
-    this.mainBlocked = { count: (this.mainBlocked?.count ?? 0) + 1, last: new Date() }
-    this.options.log.warn({ ms }, 'the main thread was blocked; sound went on')
-  }
-
-  /** Looks count, not time: where the whole machine stood still, there were none. */
+  /** Every LOOK_MS: ends a thread that hangs. Looks count, not time: where the whole machine stood still, there were none. */
   watch(): void {
+    if (this.mode !== 'up') return
     const { hungMs = HUNG_MS } = this.options
     const beat = Atomics.load(this.beats, 0)
     if (beat !== this.beat) this.still = 0
@@ -277,7 +238,7 @@ class ThreadedPlane implements MediaThread {
     return this.channel.ask<Result>(question).answered
   }
 
-  open: MediaPlane['open'] = (leg, callId, locale, onFact, speech = {}) => {
+  open: OnePlane['open'] = (leg, callId, locale, onFact, speech = {}) => {
     if (leg < this.firstLeg || this.mode === 'down') {
       setImmediate(endLeg, onFact)
       return { send: () => {}, level: () => NEVER_LOUD }
@@ -293,27 +254,32 @@ class ThreadedPlane implements MediaThread {
     }
   }
 
-  hold: MediaPlane['hold'] = (leg, locale) => {
+  hold: OnePlane['hold'] = (leg, locale) => {
     if (leg >= this.firstLeg) this.send({ to: 'hold', leg, locale })
   }
 
-  reject: MediaPlane['reject'] = (leg, said) => {
+  reject: OnePlane['reject'] = (leg, said) => {
     if (leg >= this.firstLeg) this.send({ to: 'reject', leg, said })
   }
 
-  relay: MediaPlane['relay'] = (leg, address) => {
+  relay: OnePlane['relay'] = (leg, address) => {
     if (leg >= this.firstLeg) this.send({ to: 'relay', leg, address })
   }
 
-  finishRecordings: MediaPlane['finishRecordings'] = (callId) =>
+  move: OnePlane['move'] = (leg, port) =>
+    leg < this.firstLeg
+      ? Promise.resolve(false)
+      : this.ask<boolean>((ask) => ({ to: 'move', ask, leg, port })).catch(() => false)
+
+  finishRecordings: OnePlane['finishRecordings'] = (callId) =>
     this.ask<void>((ask) => ({ to: 'finishRecordings', ask, callId })).catch(() => {})
 
-  loadRecordings: MediaPlane['loadRecordings'] = (callId, names) =>
+  loadRecordings: OnePlane['loadRecordings'] = (callId, names) =>
     this.ask<string[]>((ask) => ({ to: 'loadRecordings', ask, callId, names })).catch(() => [])
 
-  forgetCall: MediaPlane['forgetCall'] = (callId) => this.send({ to: 'forgetCall', callId })
+  forgetCall: OnePlane['forgetCall'] = (callId) => this.send({ to: 'forgetCall', callId })
 
-  listen: MediaPlane['listen'] = async (port): Promise<AudioSocketListener> => {
+  listen: OnePlane['listen'] = async (port): Promise<AudioSocketListener> => {
     const number = await this.ask<number>((ask) => ({ to: 'listen', ask, port }))
     this.ports.set(number, port)
     return {
@@ -325,17 +291,16 @@ class ThreadedPlane implements MediaThread {
     }
   }
 
-  counts: MediaPlane['counts'] = () => this.known
+  counts: OnePlane['counts'] = () => this.known
 
   // relays end with the thread
-  drained: MediaPlane['drained'] = () => this.ask<void>((ask) => ({ to: 'drained', ask })).catch(() => {})
+  drained: OnePlane['drained'] = () => this.ask<void>((ask) => ({ to: 'drained', ask })).catch(() => {})
 
-  endForeign: MediaPlane['endForeign'] = () =>
+  endForeign: OnePlane['endForeign'] = () =>
     this.ask<void>((ask) => ({ to: 'endForeign', ask })).catch(() => {})
 
-  close: MediaPlane['close'] = async () => {
+  close: OnePlane['close'] = async () => {
     clearTimeout(this.again)
-    clearInterval(this.looking)
     const wasUp = this.mode === 'up'
     this.mode = 'closing'
     const closing = this.ask<void>((ask) => ({ to: 'close', ask })).catch(() => {})
@@ -345,7 +310,7 @@ class ThreadedPlane implements MediaThread {
 }
 
 /** The last facts of a leg that was lost. */
-function endLeg(onFact: (fact: MediaFact) => void): void {
+export function endLeg(onFact: (fact: MediaFact) => void): void {
   onFact({ type: 'hungUp', how: 'rst' })
   onFact({ type: 'closed', framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 })
   onFact({ type: 'released', recordedMs: null })

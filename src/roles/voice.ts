@@ -40,7 +40,7 @@ import {
   openSounds,
   type Sounds,
   shareSounds,
-  startMediaThread,
+  startMediaThreads,
 } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
@@ -198,18 +198,26 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   }
   const onArrival = (arrived: ArrivedLeg) => calls[arrived.role === 'visitor' ? 'attend' : 'join'](arrived)
   const speech = { transcriber, synthesizer }
-  const thread =
+  const threads =
     config.mediaThreads > 0
-      ? startMediaThread({
-          ...{ settings, sounds: shared, recordings, ...speech, onArrival, log },
-          onLost(error) {
+      ? startMediaThreads({
+          ...{
+            threads: config.mediaThreads,
+            settings,
+            sounds: shared,
+            recordings,
+            ...speech,
+            onArrival,
+            log,
+          },
+          onLost(error, isLost) {
             base.reports.report(error)
-            calls.loseLegs()
+            calls.loseLegs(isLost)
           },
         })
       : undefined
   const media =
-    thread ??
+    threads ??
     createMediaPlane({
       ...{ ...settings, ...speech, onArrival, log },
       assets: await openMediaAssets(shared, recordings),
@@ -304,7 +312,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   })
   base.streams.serve(LEVELS, publishLevels(calls))
   const openedAt = performance.now()
-  const faults = () => thread?.faults() ?? { mainBlocked: undefined, mediaDied: undefined }
+  const faults = () => threads?.faults() ?? { mainBlocked: undefined, mediaDied: undefined }
 
   return {
     /** Opens the ports, the last thing of a start: all visitors of a killed process connect at once. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
@@ -349,7 +357,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
     /** The reasons why it cannot take calls. */
     lacks: () => [
       ...(journal.isAway() ? ['database away'] : []),
-      ...(thread?.isUp() === false ? ['media thread down'] : []),
+      ...(threads?.isUp() === false ? ['media thread down'] : []),
       ...(broker && broker.state() !== 'open' ? [`broker ${broker.state()}`] : []),
     ],
   }

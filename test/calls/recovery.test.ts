@@ -237,7 +237,7 @@ test('a resident who comes to another process than the call is carried there, an
     'farewell-resident-authorized, whole, server-hangup',
   ])
   assert.is((await outcome(visitor.id)).outcome, 'authorized')
-  assert.match(second.out(), /a leg is relayed to the node of its call/)
+  assert.match(second.out(), /a leg is relayed to its call/)
   // what nobody has is told so there too
   const stray = residentThere()
   assert.is(goodbyeOf(await stray.ended), 'visit-over, whole, server-hangup')

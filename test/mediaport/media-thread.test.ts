@@ -10,8 +10,9 @@ import {
   type MediaFact,
   openSounds,
   shareSounds,
-  startMediaThread,
+  startMediaThreads,
 } from '../../src/mediaport/index.ts'
+import type { Role } from '../../src/platform/audio.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import type { Synthesizer, Transcriber } from '../../src/speech/index.ts'
@@ -20,15 +21,21 @@ import { quickPack } from '../rig/service-pack.ts'
 
 const test = suite('media thread')
 
-async function openThread(rig: Rig, options: { hungMs?: number } = {}) {
+async function openThread(rig: Rig, options: { hungMs?: number; threads?: number } = {}) {
   const { path: recordings, remove } = await createTempDir('porteiro-thread-')
   rig.defer(remove)
   const sounds = await shareSounds([await quickPack()])
   const arrived: ArrivedLeg[] = []
   const lost: Error[] = []
+  const opened = new Set<string>()
+  const lostCalls: string[] = []
+  const workers: Worker[] = []
+  const onWorker = (worker: Worker) => workers.push(worker)
+  process.on('worker', onWorker)
+  rig.defer(() => process.off('worker', onWorker))
   const heard: number[] = []
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const thread = startMediaThread({
+  const thread = startMediaThreads({
+    threads: 1,
     settings: {
       ...{ idle: 'continuous', allow: ['127.0.0.1'], maxHandshakes: 10, locale: 'pt-BR' },
       ...{ records: false, graceMs: 1000 },
@@ -49,29 +56,35 @@ async function openThread(rig: Rig, options: { hungMs?: number } = {}) {
     } as unknown as Synthesizer,
     ...options,
     onArrival: (leg) => arrived.push(leg),
-    onLost: (error) => lost.push(error),
+    onLost(error, isLost) {
+      lost.push(error)
+      lostCalls.push(...[...opened].filter(isLost))
+    },
     log: silentLog(),
   })
   rig.defer(() => thread.close())
-  const listener = await thread.listen({ host: '127.0.0.1', port: 0, role: 'visitor' })
-  const connect = async () => {
-    const socket = await eventually(() => dial(rig, listener.port))
+  const listen = async (role: Role) => (await thread.listen({ host: '127.0.0.1', port: 0, role })).port
+  const ports = { visitor: await listen('visitor'), resident: await listen('resident') }
+  const connect = async (role: Role = 'visitor') => {
+    const socket = await eventually(() => dial(rig, ports[role]))
     const id = randomUUID()
     socket.write(uuidMessage(id))
     const leg = await eventually(() => arrived.find(({ uuid }) => uuid === id))
     return { socket, leg }
   }
-  const open = ({ leg, uuid }: ArrivedLeg) => {
+  const open = ({ leg, uuid }: ArrivedLeg, callId = uuid) => {
     const facts: MediaFact[] = []
-    const media = thread.open(leg, uuid, 'pt-BR', (fact) => facts.push(fact))
+    opened.add(callId)
+    const media = thread.open(leg, callId, 'pt-BR', (fact) => facts.push(fact))
     const fact = (type: MediaFact['type']) => eventually(() => facts.find((one) => one.type === type))
     return { media, facts, fact }
   }
   return {
     thread,
-    worker: (await started)[0],
-    arrived,
+    workers,
+    ports,
     lost,
+    lostCalls,
     heard,
     connect,
     open,
@@ -149,11 +162,11 @@ test('speech crosses in pieces of a tenth of a second, and its text comes back',
 })
 
 test('a thread that dies reports the end of every leg, and is started again on its ports', async (rig) => {
-  const { connect, open, worker, lost, thread } = await openThread(rig)
+  const { connect, open, workers, lost, thread } = await openThread(rig)
   const { socket, leg } = await connect()
   const { facts, fact } = open(leg)
   const closed = once(socket, 'close')
-  await worker.terminate()
+  await workers[0]!.terminate()
   await fact('released')
   assert.equal(
     facts.map(({ type }) => type),
@@ -185,6 +198,88 @@ test('a thread that hangs is ended, and started again', async (rig) => {
   media.send({ type: 'say', id: 1, pieces: ['greeting'] })
   await nextFact('said')
 })
+
+/** A leg in the other of two threads than `near`: the kernel chooses, so that some connections are needed. */
+async function connectApart(
+  connect: (role: Role) => Promise<{ socket: Socket; leg: ArrivedLeg }>,
+  near: ArrivedLeg,
+  role: Role,
+) {
+  for (;;) {
+    const next = await connect(role)
+    if (next.leg.leg % 2 !== near.leg % 2) return next
+    next.socket.destroy()
+  }
+}
+
+test('of two threads one has all legs of a call, whichever took them in: they talk, press keys and end as in one', async (rig) => {
+  const { connect, open, speech, thread } = await openThread(rig, { threads: 2 })
+  const visitor = await connect()
+  const resident = await connectApart(connect, visitor.leg, 'resident')
+  const heard = listen(resident.socket)
+  const gate = open(visitor.leg)
+  const flat = open(resident.leg, visitor.leg.uuid)
+  flat.media.send({ type: 'say', id: 1, pieces: ['greeting'] })
+  await flat.fact('said')
+  gate.media.send({ type: 'bridge', id: 1, other: resident.leg.leg })
+  const said = speech.frames('sample-visitor-name')
+  let at = 0
+  const talking = setInterval(() => visitor.socket.write(said[at++ % said.length]!), 20)
+  rig.defer(() => clearInterval(talking))
+  const loudest = [...said].map((frame) => frame.subarray(3)).sort((a, b) => peak(b) - peak(a))[0]!
+  await eventually(() => (heard().includes(loudest) ? true : undefined))
+  resident.socket.write(dtmfMessage('1'))
+  await flat.fact('key.pressed')
+  assert.ok(flat.media.level() <= 0)
+  flat.media.send({ type: 'hangUp' })
+  await eventually(() => (heard().subarray(-3).equals(HANGUP) ? true : undefined))
+  resident.socket.end()
+  await flat.fact('released')
+  assert.is(gate.facts.filter(({ type }) => type === 'closed').length, 0)
+  gate.media.send({ type: 'close' })
+  await gate.fact('released')
+  await eventually(() => (thread.counts().open === 0 ? true : undefined))
+  assert.is(thread.lateness().count > 0, true)
+})
+
+test('of two threads one dies: its calls are lost, and those of the other go on', async (rig) => {
+  const { connect, open, workers, lostCalls, thread } = await openThread(rig, { threads: 2 })
+  const first = await connect()
+  const other = await connectApart(connect, first.leg, 'visitor')
+  const flat = await connectApart(connect, first.leg, 'resident')
+  const [one, two] = [open(first.leg), open(other.leg)]
+  // its call lives in the thread that dies, its socket in the other
+  const moved = open(flat.leg, first.leg.uuid)
+  moved.media.send({ type: 'say', id: 1, pieces: ['greeting'] })
+  await moved.fact('said')
+  await workers[first.leg.leg % 2]!.terminate()
+  await one.fact('released')
+  await moved.fact('released')
+  assert.equal(lostCalls, [first.leg.uuid])
+  assert.not(thread.isUp())
+  two.media.send({ type: 'say', id: 1, pieces: ['greeting'] })
+  await two.fact('said')
+  await eventually(() => thread.isUp() || undefined)
+  assert.is(thread.faults().mediaDied!.count, 1)
+  // and it is dialled again, whichever thread takes it in
+  const again = await connect()
+  const { media, fact } = open(again.leg, first.leg.uuid)
+  media.send({ type: 'say', id: 1, pieces: ['greeting'] })
+  await fact('said')
+})
+
+test('two threads share a port among them, and with nobody else', async (rig) => {
+  const { ports } = await openThread(rig, { threads: 2 })
+  const other = await openThread(rig, { threads: 2 })
+  const failed = await other.thread
+    .listen({ host: '127.0.0.1', port: ports.visitor, role: 'visitor' })
+    .catch((error) => error)
+  assert.is(failed.code, 'PORT_IN_USE')
+})
+
+function peak(pcm: Buffer): number {
+  return Math.max(...Array.from({ length: pcm.length / 2 }, (_, at) => Math.abs(pcm.readInt16LE(2 * at))))
+}
 
 /** Makes the one worker thread loop for ever. */
 async function hang(rig: Rig): Promise<void> {

@@ -18,26 +18,27 @@ async function openThreaded(rig: Rig, { settings, ...scene }: Scene = {}) {
   return { ...house, thread: (await started)[0] }
 }
 
-test('a visit with a talk passes through the thread, and ends with whole goodbyes and whole recordings', async (rig) => {
-  const house = await openThreaded(rig, { settings: { RECORD_CALLS: 'on' } })
-  const { service } = house
-  const visitor = await house.rung()
-  const resident = house.resident(visitor.id)
-  await resident.hearing('menu')
-  await resident.press('3')
-  await house.noted(visitor.id, 'state', { actor: 'talk', state: 'bridged' })
-  await visitor.say({ prompt: 'sample-visitor-name' })
-  await resident.press('1')
-  const ends = await Promise.all([visitor.ended, resident.ended])
-  assert.equal(ends.map(goodbyeOf), [
-    'farewell-visitor-authorized, whole, server-hangup',
-    'farewell-resident-authorized, whole, server-hangup',
-  ])
-  assert.is((await house.ending(visitor.id)).outcome, 'authorized')
-  const count = (kind: string) => house.events.filter((event) => event.kind === kind).length
-  assert.equal([count('leg.recorded'), count('bridged')], [2, 2])
-  assert.ok(service.status().frameLateness.count > 100)
-})
+for (const threads of ['1', '2'])
+  test(`a visit with a talk passes through ${threads} of them, and ends with whole goodbyes and whole recordings`, async (rig) => {
+    const house = await openThreaded(rig, { settings: { RECORD_CALLS: 'on', MEDIA_THREADS: threads } })
+    const { service } = house
+    const visitor = await house.rung()
+    const resident = house.resident(visitor.id)
+    await resident.hearing('menu')
+    await resident.press('3')
+    await house.noted(visitor.id, 'state', { actor: 'talk', state: 'bridged' })
+    await visitor.say({ prompt: 'sample-visitor-name' })
+    await resident.press('1')
+    const ends = await Promise.all([visitor.ended, resident.ended])
+    assert.equal(ends.map(goodbyeOf), [
+      'farewell-visitor-authorized, whole, server-hangup',
+      'farewell-resident-authorized, whole, server-hangup',
+    ])
+    assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+    const count = (kind: string) => house.events.filter((event) => event.kind === kind).length
+    assert.equal([count('leg.recorded'), count('bridged')], [2, 2])
+    assert.ok(service.status().frameLateness.count > 100)
+  })
 
 test('the thread is killed in a talk: the visitor connects again, the call goes on, and the resident is called again', async (rig) => {
   const house = await openThreaded(rig, { mayFail: true })
