@@ -9,6 +9,7 @@ import { type EventRoutesOptions, eventRoutes } from './routes/events.ts'
 import { type ExtensionRoutesOptions, extensionRoutes } from './routes/extensions.ts'
 import { keyRoutes } from './routes/keys.ts'
 import { type MachineRoutesOptions, machineRoutes } from './routes/machines.ts'
+import { type MediaRoutesOptions, mediaRoutes } from './routes/media.ts'
 import { type MessageRoutesOptions, messageRoutes } from './routes/messages.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts'
 import { numberRoutes } from './routes/numbers.ts'
@@ -27,6 +28,7 @@ export interface ApiOptions
     CallRoutesOptions,
     EventRoutesOptions,
     EndpointRoutesOptions,
+    MediaRoutesOptions,
     MessageRoutesOptions,
     ExtensionRoutesOptions,
     MetricsRoutesOptions,
@@ -47,6 +49,7 @@ export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Prom
   await app.register(directoryRoutes, options)
   await app.register(extensionRoutes, options)
   await app.register(messageRoutes, options)
+  await app.register(mediaRoutes, options)
   await app.register(queueRoutes, options)
   await app.register(analyticsRoutes, options)
   await app.register(endpointRoutes, options)

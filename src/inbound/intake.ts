@@ -43,11 +43,11 @@ export interface InboundRow extends AccountRef {
   receivedAt: Date
   processedAt: Date | null
   outcome: string | null
-}
-
-type NewInbound = Omit<InboundRow, 'network' | 'receivedAt' | 'processedAt' | 'outcome'> & {
+  /** As the provider posted it. */
   payload: unknown
 }
+
+type NewInbound = Omit<InboundRow, 'network' | 'receivedAt' | 'processedAt' | 'outcome'>
 
 /** Job types of the queue `incoming`: a person's message, waiting receipts, an answer to a conversation. */
 export const INBOUND_MESSAGE = 'inbound_message'
@@ -186,7 +186,7 @@ const COLUMNS = `id, tenant_id as "tenantId", instance_id as "instanceId", chann
   case when channel = 'twilio' and payload ->> 'From' not like 'whatsapp:%' then 'sms' else 'whatsapp' end as network,
   provider_id as "providerId", kind,
   phone, user_id as "userId", text, button_id as "buttonId", quoted_id as "quotedId", sent_at as "sentAt",
-  received_at as "receivedAt", processed_at as "processedAt", outcome`
+  received_at as "receivedAt", processed_at as "processedAt", outcome, payload`
 
 export async function findInbound(database: Querier, id: string): Promise<InboundRow | undefined> {
   const [row] = await database.query<InboundRow>(`select ${COLUMNS} from inbound_messages where id = $1`, [

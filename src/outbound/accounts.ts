@@ -1,7 +1,7 @@
 import { MAIN_TENANT } from '../directory/index.ts'
 import { asPorteiroError } from '../platform/errors.ts'
 import { undelivered } from '../platform/http-client/index.ts'
-import { createLastKnown, type Querier } from '../platform/postgres/index.ts'
+import { createLastKnown, isDatabaseAway, type Querier } from '../platform/postgres/index.ts'
 import {
   INSTANCE_FORMS,
   type TwilioSecrets,
@@ -96,6 +96,7 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
     tenantId === MAIN_TENANT && id === MAIN_INSTANCE ? environment[carrier] : undefined
 
   const lastKnown = createLastKnown<Awaited<ReturnType<typeof findInstance>>>()
+  const byPhone = createLastKnown<Awaited<ReturnType<typeof findInstanceByPhone>>>()
 
   return {
     /**
@@ -122,13 +123,22 @@ export function createAccounts({ database, own }: { database: Querier; own: OwnA
       const other = rows.find(({ channel, enabled }) => enabled && carrierOf(channel) === carrier)
       return other && this.find(tenantId, carrier, other.id)
     },
-    /** The WhatsApp account that a path of the Cloud API names by phone id, number or id: of this tenant, or of any. */
+    /**
+     * The WhatsApp account that a path of the Cloud API names by phone id, number or id: of this tenant, or of any; while the database is
+     * away as it was last.
+     */
     async findByPhone(tenantId: string | undefined, phone: string): Promise<WhatsAppAccount | undefined> {
-      const row = await findInstanceByPhone(database, tenantId, phone)
-      if (row) return row.enabled ? read<'whatsapp'>(row) : undefined
       const own = tenantId === undefined || tenantId === MAIN_TENANT ? environment.whatsapp : undefined
       const names = own && [own.id, own.settings.phoneId.replace(/^\+/, '')]
-      return names?.includes(phone.replace(/^\+/, '')) ? own : undefined
+      const known = names?.includes(phone.replace(/^\+/, '')) ? own : undefined
+      const key = JSON.stringify([tenantId ?? null, phone])
+      const row = await byPhone(key, () => findInstanceByPhone(database, tenantId, phone)).catch((error) => {
+        // the operator's account needs no database
+        if (known && isDatabaseAway(error)) return undefined
+        throw error
+      })
+      if (!row) return known
+      return row.enabled ? read<'whatsapp'>(row) : undefined
     },
     /** Finds the account of a webhook by the name in its path. */
     async findByHook<C extends Carrier>(carrier: C, hook: string): Promise<Account<C> | undefined> {

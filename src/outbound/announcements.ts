@@ -5,7 +5,7 @@ import { writeMessages } from './enqueue.ts'
 import type { Message, NewMessage } from './message.ts'
 import { type MessageDefaults, prepare, type WebhookContent } from './new-message.ts'
 import { endpointsNaming } from './sql/endpoints.ts'
-import type { LastError } from './sql/messages.ts'
+import { findByProviderId, type LastError } from './sql/messages.ts'
 
 /** Type of the job that announces a dead message. */
 export const MESSAGE_DIED = 'message_died'
@@ -28,6 +28,10 @@ export const isAnnounced = (status: string): status is 'sent' | 'failed' | 'expi
 /** An event of the family `message.*`, about a message. */
 const isStatusEvent = ({ channel, body }: Pick<Message, 'channel' | 'body'>): boolean =>
   channel === 'webhook' && typeof body['type'] === 'string' && body['type'].startsWith('message.')
+
+/** Whether the Cloud API would post statuses of the message; it has none of a mark. */
+const hasCloudStatus = (message: Pick<Message, 'channel' | 'body'>): boolean =>
+  message.channel === 'whatsapp' && typeOf(message) !== 'read'
 
 /** The recipient as others may read it: the query of a URL may be a secret. */
 export function recipientOf({ channel, to }: Pick<Message, 'channel' | 'to'>): string {
@@ -68,10 +72,11 @@ export function createAnnounce({ queue, announcesDeaths, defaults }: AnnounceOpt
     const events = told.flatMap((change) =>
       endpoints
         .filter(
-          ({ id, tenantId, events }) =>
+          ({ id, tenantId, events, format }) =>
             tenantId === change.message.tenantId &&
             id !== change.message.to &&
-            events.includes(`message.${change.status}`),
+            events.includes(`message.${change.status}`) &&
+            (format !== 'cloud' || hasCloudStatus(change.message)),
         )
         .map(({ id }) => prepare(eventOf(change, id), defaults, Date.now()).message),
     )
@@ -95,7 +100,12 @@ export interface ReceivedMessage {
   quotedId: string | null
   sentAt: Date | null
   receivedAt: Date
+  /** As the provider posted it. */
+  payload: unknown
 }
+
+/** Bytes of a provider's post that go along in the Cloud API's form; real ones have about a thousand. */
+const MAX_POSTED = 64 * 1024
 
 /** Publishes a person's message as `message.received` to the tenant's endpoints that name it; the same one twice is one event. */
 export function createReceivedEvents({
@@ -107,8 +117,11 @@ export function createReceivedEvents({
 }) {
   return async (message: ReceivedMessage): Promise<void> => {
     const { id, tenantId, instanceId, channel, network, providerId, kind, phone, userId, text } = message
-    const { buttonId, quotedId, sentAt, receivedAt } = message
+    const { buttonId, quotedId, sentAt, receivedAt, payload } = message
     const type = 'message.received'
+    const endpoints = await endpointsNaming(database, [tenantId], [type])
+    if (endpoints.length === 0) return
+    const quoted = quotedId === null ? undefined : await findByProviderId(database, quotedId, tenantId)
     const body: WebhookContent = {
       type,
       timestamp: receivedAt.toISOString(),
@@ -125,11 +138,19 @@ export function createReceivedEvents({
         text,
         button_id: buttonId,
         quoted_id: quotedId,
+        quoted_message_id: quoted?.id ?? null,
         sent_at: sentAt?.toISOString() ?? null,
       },
     }
-    for (const { id: to } of await endpointsNaming(database, [tenantId], [type]))
-      await enqueue({ tenantId, channel: 'webhook', to, body, idempotencyKey: `${type}:${id}:${to}` })
+    const isSmall = JSON.stringify(payload ?? {}).length <= MAX_POSTED
+    const withPost = isSmall ? { ...body, data: { ...body.data, posted: payload } } : body
+    for (const { id: to, format } of endpoints) {
+      // Twilio posts in a form of its own
+      if (format === 'cloud' && channel === 'twilio') continue
+      const idempotencyKey = `${type}:${id}:${to}`
+      const content = format === 'cloud' ? withPost : body
+      await enqueue({ tenantId, channel: 'webhook', to, body: content, idempotencyKey })
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isReservedHeader } from '../platform/http-client/index.ts'
 import { SEALED } from '../platform/secrets.ts'
-import { ENDPOINT_KINDS } from './sql/endpoints.ts'
+import { ENDPOINT_FORMATS, ENDPOINT_KINDS, MESSAGE_EVENTS } from './sql/endpoints.ts'
 
 /** Events that endpoints can subscribe to. */
 const EVENT_TYPES = [
@@ -13,12 +13,7 @@ const EVENT_TYPES = [
   'endpoint.paused',
   'endpoint.disabled',
   // these only where an endpoint names them: they are many, and message.received has what residents write
-  'message.sent',
-  'message.delivered',
-  'message.read',
-  'message.failed',
-  'message.expired',
-  'message.received',
+  ...MESSAGE_EVENTS,
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
@@ -83,9 +78,23 @@ const endpoint = {
   }),
 }
 
+const format = z.enum(ENDPOINT_FORMATS).meta({
+  description:
+    'porteiro (default): `{type, timestamp, data}`. cloud: as the Cloud API posts webhooks, with the events `message.*` only (all if none is named), about WhatsApp accounts. It cannot change.',
+})
+
+/** Why an endpoint of this format cannot have these events; undefined if it can. */
+export const eventsRefusal = (
+  format: (typeof ENDPOINT_FORMATS)[number] | undefined,
+  events: readonly string[] = [],
+): string | undefined =>
+  format === 'cloud' && events.some((type) => !type.startsWith('message.'))
+    ? 'events: the format cloud has events message.* only'
+    : undefined
+
 /** Input of createEndpoint. */
 export const endpointInput = z
-  .strictObject({ ...endpoint, kind: z.enum(ENDPOINT_KINDS) })
+  .strictObject({ ...endpoint, kind: z.enum(ENDPOINT_KINDS), format })
   .partial()
   .required({ url: true })
   .refine(

@@ -16,6 +16,7 @@ export { noteFailure, readBreaker } from './endpoint-breaker.ts'
 export {
   endpointChange,
   endpointInput,
+  eventsRefusal,
   gateInput,
   instanceInput,
   MAX_OVERLAP_MS,
@@ -38,6 +39,7 @@ export { createOutbound, type Outbound } from './outbound.ts'
 export { createOutbox } from './outbox.ts'
 export { type AttemptResult, advance, mayHappen } from './outcome.ts'
 export { applyReceipts } from './receipts.ts'
+export type { ReceivedMedia } from './received-media.ts'
 export { createSenders } from './senders.ts'
 export { type AttemptRow, attemptsOf, writeStarted } from './sql/attempts.ts'
 export {

@@ -13,6 +13,7 @@ import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.
 import { createEndpointBreaker } from './endpoint-breaker.ts'
 import { createFreeWebhooks } from './free-webhooks.ts'
 import type { ChannelSender } from './message.ts'
+import { createReceivedMedia } from './received-media.ts'
 import { createEndpointTargets } from './sql/endpoints.ts'
 import { encodeVoice } from './voice.ts'
 
@@ -54,6 +55,7 @@ export function createSenders(options: SendersOptions) {
       database,
       http,
       endpoints,
+      accounts,
       free,
       breaker: createEndpointBreaker({ database, log }),
       own: channels.webhook,
@@ -69,6 +71,8 @@ export function createSenders(options: SendersOptions) {
     accounts,
     endpoints,
     free,
+    /** Files that people sent. */
+    media: createReceivedMedia({ http }),
     async close(): Promise<void> {
       await Promise.all(senders.map((sender) => sender.close()))
       await Promise.all([http.close(), free.close()])

@@ -290,6 +290,8 @@ export const ERRORS = {
     message: 'The recording {recording} of call {callId} is not on this machine.',
   },
   MEDIA_REFUSED: { status: 422, message: 'The {kind} of {host} cannot be sent: {reason}' },
+  MEDIA_UNKNOWN: { status: 404, message: 'The account has no file {media}.' },
+  MEDIA_GARBLED: { status: 502, message: '{host} answered without the address of the file.' },
   MEDIA_UNSUPPORTED: { status: 501, message: '{carrier} cannot send the recording: {reason}' },
   WHATSAPP_REFUSED: { status: 502, message: 'WhatsApp refused ({number}): {reason}' },
   WHATSAPP_LIMITED: { status: 429, message: 'WhatsApp accepts no more messages for now ({number}).' },

@@ -64,7 +64,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     log,
   })
   owner.defer(() => ways.close())
-  const { accounts, endpoints, free, http } = ways
+  const { accounts, endpoints, free, media, http } = ways
   const targets = createGateTargets({ database })
   const reload = () =>
     targets.load().catch((error) => log.warn({ reason: reasonOf(error) }, 'changed gates could not be read'))
@@ -138,6 +138,7 @@ export async function openMessages(options: MessagesOptions, owner: AsyncDisposa
     accounts,
     endpoints,
     free,
+    media,
     senders,
     targets,
     callEvents,

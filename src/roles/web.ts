@@ -66,6 +66,8 @@ export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) 
     },
     outbound: messages.outbound,
     accounts: messages.accounts,
+    media: messages.media,
+    publicUrl: config.publicUrl,
     admit: createAdmission({
       endpoints: messages.endpoints,
       accounts: messages.accounts,

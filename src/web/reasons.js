@@ -298,6 +298,11 @@ export const REASONS = {
     'A gravação {recording} da chamada {callId} não está neste nó.',
     'The recording {recording} of call {callId} is not on this machine.',
   ],
+  MEDIA_UNKNOWN: ['A conta não tem o arquivo {media}.', 'The account has no file {media}.'],
+  MEDIA_GARBLED: [
+    '{host} respondeu sem o endereço do arquivo.',
+    '{host} answered without the address of the file.',
+  ],
   MEDIA_UNSUPPORTED: [
     '{carrier} não aceita gravações daqui: {reason}',
     '{carrier} cannot send the recording: {reason}',

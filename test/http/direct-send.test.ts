@@ -175,6 +175,41 @@ test('while the database is away only what may be sent directly is', async (rig)
   for (const text of ['a', 'b', 'c', 'd', 'e', 'f']) assert.is(copies(delivered.whatsapp, text), 1)
 })
 
+test("the Cloud API's route sends past the queue too, and says so", async (rig) => {
+  const { proxy, delivered, directory, ask, outbound, answer, start } = await openWhole(rig)
+  const path = `/v15.0/${PHONE}/messages`
+  const say = (text: string) =>
+    ask(path, { body: { to: '5511987654321', type: 'text', text: { body: text } } })
+  const known = await say('known')
+  assert.equal(Object.keys(known.body), ['messaging_product', 'contacts', 'messages'])
+  await outbound.reconcile()
+  proxy.cut()
+  const sent = await say('sent')
+  assert.equal([sent.status, sent.body.contacts[0].wa_id], [200, '5511987654321'], sent.text)
+  const { success, via_queue, duplicate_possible, messages } = sent.body
+  assert.equal([success, via_queue, duplicate_possible], [true, false, false])
+  assert.is(copies(delivered.whatsapp, 'sent'), 1)
+  answer.status = 400
+  assert.is((await say('refused')).body.success, false)
+  answer.status = 200
+  // this account was never looked up here
+  refused(
+    await ask('/v15.0/5511900000009/messages', { body: { to: '5511987654321', text: { body: 'x' } } }),
+    503,
+    'DATABASE_UNREACHABLE',
+  )
+  proxy.heal()
+  start()
+  await eventually(async () => {
+    await outbound.reconcile().catch(() => {})
+    return (await readdir(directory)).length === 0 || undefined
+  })
+  const stored = await outbound.get(messages[0].id)
+  assert.equal([stored.status, stored.providerId], ['sent', 'UNO.1'])
+  await eventually(async () => delivered.whatsapp.includes('known') || undefined)
+  assert.is(copies(delivered.whatsapp, 'sent'), 1)
+})
+
 test('use_queue: false sends before it answers, once for an idempotency key', async (rig) => {
   const { delivered, outbound, answer, post, ask, start } = await openWhole(rig)
   const asked = { use_queue: false, idempotencyKey: 'key' }

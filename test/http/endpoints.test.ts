@@ -1,6 +1,6 @@
 import * as assert from 'uvu/assert'
 import { noteFailure } from '../../src/outbound/index.ts'
-import { openSite } from '../rig/http-rig.ts'
+import { openSite, refused } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('http: endpoints')
@@ -36,6 +36,25 @@ test('WEBHOOK_URL is shown without a secret, to keys of all tenants and of the m
 test('without WEBHOOK_URL there is no endpoint of the environment', async (rig) => {
   const site = await openSite(rig)
   assert.equal((await site.ask('/api/endpoints')).body, { items: [], environment: null })
+})
+
+test('an endpoint in the form of the Cloud API has events about messages only', async (rig) => {
+  const { ask } = await openSite(rig)
+  const input = { url: 'https://hooks.example/cloud', format: 'cloud' }
+  const made = await ask('/api/endpoints', { body: input })
+  const { id, format, events } = made.body.endpoint
+  assert.equal([format, events.length], ['cloud', 6])
+  assert.ok(events.every((type: string) => type.startsWith('message.')))
+  const change = (body: object) => ask(`/api/endpoints/${id}`, { method: 'PATCH', body })
+  assert.equal((await change({ events: ['message.received'] })).body.events, ['message.received'])
+  assert.equal((await change({ events: [] })).body.events, events)
+  assert.equal((await change({ enabled: false })).body.events, events)
+  refused(await change({ events: ['call.ended'] }), 400, 'BODY_INVALID')
+  refused(await change({ format: 'porteiro' }), 400, 'BODY_INVALID')
+  refused(await ask('/api/endpoints', { body: { ...input, events: ['call.ended'] } }), 400, 'BODY_INVALID')
+  refused(await ask('/api/endpoints', { body: { ...input, format: 'meta' } }), 400, 'BODY_INVALID')
+  const { body: plain } = await ask('/api/endpoints', { body: { url: input.url } })
+  assert.equal([plain.endpoint.format, plain.endpoint.events], ['porteiro', []])
 })
 
 test('each message of a list has its event type', async (rig) => {

@@ -18,11 +18,19 @@ const REQUESTS: Post[] = JSON.parse(
   readFileSync(new URL('../fixtures/cloud-api-requests.json', import.meta.url), 'utf8'),
 )
 
-/** The API over the whole queue, with a UnoAPI behind it that accepts everything. */
-async function openWhole(rig: Rig) {
+/** The API over the whole queue, with a UnoAPI behind it that accepts everything; `mediaOf` answers what is asked with GET. */
+async function openWhole(
+  rig: Rig,
+  mediaOf: (path: string) => [status: number, body: unknown] = () => [404, {}],
+) {
   const database = await openTestDatabase(rig)
   let count = 0
-  const uno = await startPeer(rig, ({ body }, response) => {
+  const uno = await startPeer(rig, ({ path, body }, response) => {
+    if (body === '') {
+      const [status, said] = mediaOf(path)
+      response.writeHead(status).end(said === undefined ? '' : JSON.stringify(said))
+      return
+    }
     const isMark = JSON.parse(body).status === 'read'
     const answer = isMark ? { success: true } : { messages: [{ id: `UNO.${++count}` }] }
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
@@ -56,7 +64,8 @@ async function openWhole(rig: Rig) {
     ownEndpoint: false,
     free: ways.free,
   })
-  const site = await openSite(rig, { furnished: database, outbound, accounts: ways.accounts, admit })
+  const { accounts, media } = ways
+  const site = await openSite(rig, { furnished: database, outbound, accounts, media, admit })
   return { ...site, uno, outbound, seen }
 }
 
@@ -133,6 +142,53 @@ test('requests of UnoAPI and the Cloud API arrive as they were posted, by the to
   const seven = await as('7', 'operate')
   refused(await seven.ask(path, { body: hello }), 404, 'INSTANCE_UNKNOWN')
   assert.is((await seven.ask('/v15.0/5511900000007/messages', { body: hello })).status, 200)
+})
+
+test('media that people sent are read in both ways, of the own account only, through the egress guard', async (rig) => {
+  const png = Buffer.from('89504e470d0a1a0a', 'hex')
+  const files = await startPeer(rig, (_, response) =>
+    response.writeHead(200, { 'content-type': 'image/png' }).end(png),
+  )
+  const { ask, as, uno } = await openWhole(rig, (path) => {
+    if (path.endsWith('/gone')) return [404, { error: { code: 100, message: 'unknown' } }]
+    if (path.endsWith('/none')) return [200, undefined]
+    if (path.endsWith('/odd')) return [200, { url: 'file:///etc/passwd' }]
+    const url = path.endsWith('/private') ? 'http://169.254.1.1/1' : `${files.url}/1`
+    const facts = { url, mime_type: path.endsWith('/page') ? 'text/html' : 'image/png', sha256: 'x' }
+    return [200, { messaging_product: 'whatsapp', ...facts, file_size: '8', id: `${PHONE}/3EB0` }]
+  })
+  const bare = { key: null, headers: { authorization: ADMIN_KEY } }
+  const told = await ask(`/v15.0/${PHONE}/3EB0`, bare)
+  assert.is(told.status, 200, told.text)
+  const { url, ...facts } = told.body
+  const expected = { messaging_product: 'whatsapp', mime_type: 'image/png', sha256: 'x', file_size: 8 }
+  assert.equal(facts, { ...expected, id: `${PHONE}/3EB0` })
+  assert.match(url, `/v15.0/download/${PHONE}/3EB0`)
+  const file = await ask(new URL(url).pathname, bare)
+  assert.equal([file.status, file.headers['content-type'], file.text], [200, 'image/png', png.toString()])
+  assert.match(String(file.headers['content-security-policy']), 'sandbox')
+  for (const path of [`/v15.0/${PHONE}%2F3EB0`, `/v17.0/3EB0?phone_number_id=${PHONE}`, '/v17.0/3EB0'])
+    assert.is((await ask(path)).status, 200, path)
+  // the account's token goes to the provider, and not to whoever stores its files
+  assert.equal(
+    new Set(uno.received.map(({ headers }) => headers.authorization)),
+    new Set(['token of the session']),
+  )
+  assert.is(files.received[0]!.headers.authorization, undefined)
+
+  const page = await ask(`/v15.0/download/${PHONE}/page`)
+  assert.equal(page.headers['content-disposition'], 'attachment')
+  refused(await ask(`/v15.0/${PHONE}/gone`), 404, 'MEDIA_UNKNOWN')
+  refused(await ask(`/v15.0/${PHONE}/none`), 404, 'MEDIA_UNKNOWN')
+  refused(await ask(`/v15.0/${PHONE}/odd`), 502, 'MEDIA_GARBLED')
+  refused(await ask(`/v15.0/download/${PHONE}/private`), 400, 'EGRESS_REFUSED')
+  refused(await ask(`/v15.0/${PHONE}/..%2F..`), 400, 'BODY_INVALID')
+  refused(await ask('/v15.0/5511900000001/3EB0'), 404, 'INSTANCE_UNKNOWN')
+  const seven = await as('7', 'operate')
+  refused(await seven.ask(`/v15.0/${PHONE}/3EB0`), 404, 'INSTANCE_UNKNOWN')
+  refused(await seven.ask(`/v15.0/download/${PHONE}/3EB0`), 404, 'INSTANCE_UNKNOWN')
+  refused(await (await as('default', 'read')).ask(`/v15.0/${PHONE}/3EB0`), 403, 'KEY_SCOPE')
+  refused(await ask(`/v15.0/${PHONE}/3EB0`, { key: null }), 401, 'KEY_MISSING')
 })
 
 test('a message in the words of the queue in Python is one in ours', async (rig) => {

@@ -27,6 +27,7 @@ async function openSender(rig: Rig, options: FreeOptions = {}) {
   const free = openFree(rig, database, options)
   const sender = createWebhookSender({
     endpoints: createEndpointTargets({ database }),
+    accounts: createAccounts({ database, own: {} }),
     database,
     http: openClient(rig),
     free,

@@ -1,7 +1,9 @@
 import * as assert from 'uvu/assert'
+import { isSignedByMeta, readWhatsApp } from '../../src/inbound/index.ts'
+import { createAccounts } from '../../src/outbound/accounts.ts'
 import { createWebhookSender } from '../../src/outbound/channels/webhook.ts'
 import { createEndpointBreaker } from '../../src/outbound/endpoint-breaker.ts'
-import { createFailurePost } from '../../src/outbound/index.ts'
+import { createFailurePost, saveInstance } from '../../src/outbound/index.ts'
 import type { NewMessage } from '../../src/outbound/message.ts'
 import { applyReceipts } from '../../src/outbound/receipts.ts'
 import { createEndpoint, createEndpointTargets } from '../../src/outbound/sql/endpoints.ts'
@@ -53,6 +55,7 @@ async function openHouse(rig: Rig) {
   })
   const webhook = createWebhookSender({
     endpoints: createEndpointTargets({ database }),
+    accounts: createAccounts({ database, own: {} }),
     database,
     http,
     free: openFree(rig, database),
@@ -61,7 +64,7 @@ async function openHouse(rig: Rig) {
     log,
   })
   const work = () => startWorker(rig, outbound, [whatsapp, webhook])
-  return { database, outbound, endpoint, events, seen, work }
+  return { peer, database, outbound, endpoint, events, seen, work }
 }
 
 test('what becomes of a message goes to the endpoints that name it, once, and to no other', async (rig) => {
@@ -104,6 +107,7 @@ test('what becomes of a message goes to the endpoints that name it, once, and to
     quotedId: null,
     sentAt: at,
     receivedAt: at,
+    payload: {},
   }
   await outbound.publishReceived(received)
   await outbound.publishReceived(received)
@@ -181,6 +185,102 @@ test('what becomes of a message goes to the endpoints that name it, once, and to
   assert.is(dead.text, 'A mensagem (whatsapp) para +5511999990013 falhou após 1 tentativa: no')
   const tooLate = events('/dead').find(({ message_id }) => message_id === late.id)
   assert.is(tooLate.text, `A mensagem (whatsapp) para ${PHONE} expirou antes de ser entregue.`)
+})
+
+test('an endpoint in the form of the Cloud API gets what its clients read', async (rig) => {
+  const { peer, database, outbound, seen, work } = await openHouse(rig)
+  await saveInstance(database, TENANT, {
+    id: 'default',
+    channel: 'unoapi',
+    settings: { url: `${peer.url}/v15.0`, phoneId: '+5511900000000' },
+    secrets: { token: 'token' },
+  })
+  const format = 'cloud'
+  const { secret } = await createEndpoint(database, TENANT, { url: `${peer.url}/signed`, format })
+  const { endpoint } = await createEndpoint(database, TENANT, {
+    url: `${peer.url}/token`,
+    format,
+    kind: 'token',
+    token: 'T',
+    events: ['message.received', 'message.failed'],
+  })
+  work()
+  const good = await outbound.enqueue(text())
+  await seen.reaches(good.id, 'sent')
+  const bad = await outbound.enqueue(text({ to: '+5511999990013' }))
+  await seen.reaches(bad.id, 'failed')
+  // what has no place in the Cloud API
+  const mark = await outbound.enqueue(text({ to: 'wamid.in', body: { type: 'read', messageId: 'wamid.in' } }))
+  await seen.reaches(mark.id, 'sent')
+  const body = { type: 'parcel.arrived', timestamp: new Date().toISOString(), data: {} }
+  await outbound.enqueue({ tenantId: TENANT, channel: 'webhook', to: endpoint.id, body })
+
+  const posted = {
+    id: 'wamid.in',
+    from: PHONE.slice(1),
+    timestamp: '1700000000',
+    type: 'image',
+    image: { id: '5511900000000/3EB0', mime_type: 'image/png' },
+    context: { id: 'wamid.1' },
+  }
+  const received = {
+    id: '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11',
+    tenantId: TENANT,
+    instanceId: 'default',
+    channel: 'unoapi',
+    network: 'whatsapp',
+    providerId: 'wamid.in',
+    kind: 'media',
+    phone: PHONE,
+    userId: null,
+    text: null,
+    buttonId: null,
+    quotedId: 'wamid.1',
+    sentAt: new Date(1_700_000_000_000),
+    receivedAt: new Date(),
+    payload: posted,
+  }
+  await outbound.publishReceived(received)
+  await outbound.publishReceived({ ...received, id: crypto.randomUUID(), channel: 'twilio' })
+
+  const at = (path: string) => peer.received.filter((one) => one.path === path)
+  await eventually(async () => (at('/signed').length >= 3 && at('/token').length >= 3) || undefined)
+  const values = (path: string) =>
+    at(path)
+      .map((one) => JSON.parse(one.body))
+      .filter(({ object }) => object === 'whatsapp_business_account')
+      .map(({ entry }) => entry[0].changes[0].value)
+  const statuses = (path: string) => values(path).flatMap((value) => value.statuses ?? [])
+  assert.equal(
+    statuses('/signed')
+      .map(({ id, status, recipient_id }) => [id, status, recipient_id])
+      .toSorted(),
+    [
+      [good.id, 'sent', PHONE.slice(1)],
+      [bad.id, 'failed', '5511999990013'],
+    ].toSorted(),
+  )
+  const [failed] = statuses('/token')
+  assert.equal([failed.id, failed.errors[0].error_data], [bad.id, { details: 'WHATSAPP_REFUSED' }])
+  assert.match(failed.timestamp, /^\d{10}$/)
+  const [value] = values('/signed').filter(({ messages }) => messages)
+  assert.equal(value, {
+    messaging_product: 'whatsapp',
+    metadata: { display_phone_number: '5511900000000', phone_number_id: '5511900000000' },
+    contacts: [{ profile: { name: PHONE.slice(1) }, wa_id: PHONE.slice(1) }],
+    messages: [{ ...posted, context: { id: good.id } }],
+  })
+  for (const { headers, body: raw } of at('/signed')) {
+    assert.ok(isSignedByMeta(Buffer.from(raw), String(headers['x-hub-signature-256']), secret!))
+    const read = readWhatsApp(JSON.parse(raw))!
+    assert.equal([read.ignored, read.messages.length + read.receipts.length], [0, 1])
+  }
+  assert.equal(new Set(at('/token').map(({ headers }) => headers.authorization)), new Set(['T']))
+  assert.is(at('/token')[0]!.headers['x-hub-signature-256'], undefined)
+  assert.equal(
+    at('/token').flatMap((one) => JSON.parse(one.body).type ?? []),
+    ['parcel.arrived'],
+  )
 })
 
 test.run()

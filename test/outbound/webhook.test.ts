@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
+import { createAccounts } from '../../src/outbound/accounts.ts'
 import { createWebhookSender, type Trouble } from '../../src/outbound/channels/webhook.ts'
 import { createEndpointBreaker } from '../../src/outbound/endpoint-breaker.ts'
 import type { Message } from '../../src/outbound/message.ts'
@@ -64,6 +65,7 @@ function openSender(
   const make = () =>
     createWebhookSender({
       endpoints: createEndpointTargets({ database }),
+      accounts: createAccounts({ database, own: {} }),
       database,
       http,
       free: openFree(rig, database),

@@ -12,6 +12,7 @@ import { createKey, type Scope } from '../../src/http/sql/keys.ts'
 import { createAccounts } from '../../src/outbound/accounts.ts'
 import { createFreeWebhooks } from '../../src/outbound/free-webhooks.ts'
 import { createAdmission } from '../../src/outbound/new-message.ts'
+import { createReceivedMedia } from '../../src/outbound/received-media.ts'
 import { createEndpointTargets } from '../../src/outbound/sql/endpoints.ts'
 import { changeMessages, findMessage, lockMatching } from '../../src/outbound/sql/messages.ts'
 import { addPause, deletePause, listPauses } from '../../src/outbound/sql/pauses.ts'
@@ -91,6 +92,16 @@ export function refused({ status, body, headers, text }: Answer, wanted: number,
 
 export type Site = Awaited<ReturnType<typeof openSite>>
 
+/** What every provider answers about files. */
+const FILE = {
+  status: 200,
+  headers: {},
+  body: JSON.stringify({ url: 'https://files.example/1', mime_type: 'image/png', file_size: 4 }),
+  bytes: Buffer.from('file'),
+  retryAfterMs: undefined,
+  whole: true,
+}
+
 export const ADMIN_KEY = 'the-key-of-the-configuration'
 
 /** The HTTP server by itself, on a database of its own or the one that is `furnished`, with tenants `default` and `other`. */
@@ -130,6 +141,7 @@ export async function openSite(
     },
     outbound: outboundOn(database),
     accounts: createAccounts({ database, own: {} }),
+    media: createReceivedMedia({ http: { request: async () => FILE } }),
     admit: createAdmission({
       endpoints: createEndpointTargets({ database }),
       accounts: createAccounts({ database, own: {} }),

@@ -8,6 +8,7 @@ import {
   type EndpointInput,
   endpointChange,
   endpointInput,
+  eventsRefusal,
   findEndpoint,
   listEndpoints,
   OWN_ENDPOINT,
@@ -43,6 +44,11 @@ export async function endpointRoutes(
   const checkUrl = (url: string | undefined): void => {
     const refusal = url === undefined ? undefined : refusalOf(new URL(url).hostname)
     if (refusal) throw fail('EGRESS_REFUSED', refusal)
+  }
+
+  const checkEvents = (...given: Parameters<typeof eventsRefusal>): void => {
+    const problem = eventsRefusal(...given)
+    if (problem !== undefined) throw fail('BODY_INVALID', { problems: [problem] })
   }
 
   const described = async ({
@@ -92,6 +98,7 @@ export async function endpointRoutes(
     async (request, reply) => {
       const tenant = tenantOf(request, request.query.tenant)
       checkUrl(request.body.url)
+      checkEvents(request.body.format, request.body.events)
       const made = await createEndpoint(database, tenant, request.body as EndpointInput).catch((error) => {
         throw isOrphan(error) ? fail('TENANT_UNKNOWN', { tenant }, error) : error
       })
@@ -132,8 +139,9 @@ export async function endpointRoutes(
     async (request) => {
       const { id } = request.params
       const tenant = tenantOf(request, request.query.tenant)
-      const change = request.body as Omit<Partial<EndpointInput>, 'kind'>
+      const change = request.body as Omit<Partial<EndpointInput>, 'kind' | 'format'>
       checkUrl(change.url)
+      if (change.events) checkEvents((await findEndpoint(database, tenant, id))?.format, change.events)
       const changed = await updateEndpoint(database, tenant, id, change)
       if (!changed) throw unknown(id)
       return changed

@@ -32,7 +32,7 @@ export interface MessageRoutesOptions {
   outbound: Pick<Outbound, 'enqueue' | 'retry' | 'cancel' | 'redrive' | 'pause' | 'resume' | 'stats'>
   /** Refuses a message that can never be sent. */
   admit: Admission
-  accounts: Pick<Accounts, 'findByPhone'>
+  accounts: Pick<Accounts, 'findByPhone' | 'main'>
 }
 
 interface MessageQuery extends Pick<MessageFilter, 'channel' | 'since' | 'status'> {
@@ -268,7 +268,8 @@ export async function messageRoutes(
       config: { scope: 'operate', bareKey: true },
       bodyLimit: MESSAGE_LIMIT,
       schema: {
-        summary: "The Cloud API's and UnoAPI's way to send: enqueues a message by the account of this phone",
+        summary:
+          "The Cloud API's and UnoAPI's way to send: enqueues a message by the account of this phone; while the database is away sends it at once",
         params: z.object({ version: z.string(), phone: z.string().min(1).max(100) }),
         body: cloudPost,
         response: { 200: schemas.cloudSent },
@@ -289,14 +290,17 @@ export async function messageRoutes(
       const to = isMark ? post.to : await personOf(tenantId, post.to)
       const message: NewMessage = { tenantId, instanceId, channel: 'whatsapp', to, body: post.body }
       await admit(message)
-      const { id } = await outbound.enqueue(message)
+      const { id, status, direct } = await outbound.enqueue(message, { fallback: 'direct' })
+      const success = status !== 'failed'
+      const past = direct && { via_queue: false, duplicate_possible: direct.duplicatePossible }
       return reply.send(
         isMark
-          ? { success: true as const }
+          ? { success, ...past }
           : {
               messaging_product: 'whatsapp' as const,
               contacts: [{ input: post.to, wa_id: to.replace(/^\+/, '') }],
               messages: [{ id }],
+              ...(past && { success, ...past }),
             },
       )
     },

@@ -9,6 +9,8 @@ export const endpoint = z
     /** Empty: all but `message.*`. */
     events: z.array(z.string()),
     kind: z.enum(['standard', 'token']),
+    /** porteiro: `{type, timestamp, data}`. cloud: as the Cloud API posts webhooks. */
+    format: z.enum(['porteiro', 'cloud']),
     /** Their names; the values never leave. */
     headers: z.array(z.string()),
     enabled: z.boolean(),

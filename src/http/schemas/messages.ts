@@ -77,15 +77,33 @@ export const enqueued = z.object({
   /** The same as `id`. */
   message_id: z.string(),
 })
+/** Only of a message that was sent past the queue, because the database is away. */
+const pastQueue = {
+  via_queue: z.boolean().optional(),
+  /** The receiver may get a second copy. */
+  duplicate_possible: z.boolean().optional(),
+}
 /** The Cloud API's answer to a message; to the mark of a read one it is `success`. */
 export const cloudSent = z.union([
   z.object({
     messaging_product: z.literal('whatsapp'),
     contacts: z.array(z.object({ input: z.string(), wa_id: z.string() })),
     messages: z.array(z.object({ id: z.string() })),
+    success: z.boolean().optional(),
+    ...pastQueue,
   }),
-  z.object({ success: z.literal(true) }),
+  z.object({ success: z.boolean(), ...pastQueue }),
 ])
+/** The Cloud API's description of a file; the provider may leave out what it does not know. */
+export const cloudMedia = z.object({
+  messaging_product: z.literal('whatsapp'),
+  /** Of this service, for the same key. */
+  url: z.string(),
+  mime_type: z.string().optional(),
+  sha256: z.string().optional(),
+  file_size: z.number().optional(),
+  id: z.string(),
+})
 export const changedMessage = z.object({ id: z.string(), status: messageStatus })
 const owed = {
   size: z.number(),

@@ -21,6 +21,9 @@ const LIMITS: Record<Kind, number> = {
   document: 25 * MB,
 }
 
+/** Bytes of the largest file that a process holds. */
+export const LARGEST_FILE = LIMITS.document
+
 /** The types that WhatsApp takes; a document may have any. */
 const TYPES: Record<Exclude<Kind, 'document'>, readonly string[]> = {
   image: ['image/jpeg', 'image/png'],
@@ -44,18 +47,7 @@ export function linkedMedia(message: {
  * server says. Rejects with MEDIA_REFUSED, EGRESS_REFUSED or DELIVERY_TOO_LARGE, final, or with another DELIVERY_… that may be repeated.
  */
 export function createFetchMedia({ http }: { http: Pick<HttpClient, 'request'> }) {
-  let free = AT_ONCE
-  const waiting: (() => void)[] = []
-
-  const enter = async (): Promise<void> => {
-    if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-  }
-  const leave = (): void => {
-    const next = waiting.shift()
-    if (next) next()
-    else free++
-  }
+  const inTurn = createTurns(AT_ONCE)
 
   const download = async (kind: Kind, link: string, signal: AbortSignal): Promise<MediaFile> => {
     const { host } = new URL(link)
@@ -81,14 +73,28 @@ export function createFetchMedia({ http }: { http: Pick<HttpClient, 'request'> }
   }
 
   return async (kind: Kind, link: string, signal: AbortSignal): Promise<MediaFile> => {
-    await enter()
     try {
-      return await download(kind, link, signal)
+      return await inTurn(() => download(kind, link, signal))
     } catch (error) {
       // nothing was sent yet, so the error is certain
       throw error instanceof DeliveryError && error.uncertain ? error.with({ uncertain: false }) : error
+    }
+  }
+}
+
+/** Runs so many at once; the others wait in line. */
+export function createTurns(atOnce: number) {
+  let free = atOnce
+  const waiting: (() => void)[] = []
+  return async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
     } finally {
-      leave()
+      const next = waiting.shift()
+      if (next) next()
+      else free++
     }
   }
 }

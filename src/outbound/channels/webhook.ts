@@ -2,11 +2,13 @@ import { asPorteiroError, reasonOf } from '../../platform/errors.ts'
 import { DeliveryError, type HttpClient, refusalOf, undelivered } from '../../platform/http-client/index.ts'
 import type { Logger } from '../../platform/log.ts'
 import type { Querier } from '../../platform/postgres/index.ts'
+import type { Accounts } from '../accounts.ts'
 import type { EndpointBreaker } from '../endpoint-breaker.ts'
 import { type FreeWebhooks, isFree, originOf } from '../free-webhooks.ts'
 import { type Attempt, type ChannelSender, type Message, OWN_ENDPOINT } from '../message.ts'
 import { contentOf, freeContent, webhookContent } from '../new-message.ts'
 import { disableEndpoint, type EndpointTarget, type EndpointTargets } from '../sql/endpoints.ts'
+import { asCloudWebhook, metaSignature } from './cloud-webhook.ts'
 
 /** ms for one post. */
 const POST_MS = 10_000
@@ -15,6 +17,7 @@ export interface WebhookOptions {
   database: Querier
   http: HttpClient
   endpoints: EndpointTargets
+  accounts: Pick<Accounts, 'find'>
   /** Webhooks to URLs. */
   free: Pick<FreeWebhooks, 'targetOf'>
   breaker: EndpointBreaker
@@ -32,7 +35,7 @@ export interface TroubledEndpoint {
   [fact: string]: unknown
 }
 
-type Target = Pick<EndpointTarget, 'url' | 'token' | 'secrets' | 'retry4xx'> & {
+type Target = Pick<EndpointTarget, 'url' | 'token' | 'secrets' | 'retry4xx' | 'format'> & {
   /** Of its breaker, and in the log. */
   name: string
   http: HttpClient
@@ -51,6 +54,7 @@ export function createWebhookSender({
   database,
   http,
   endpoints,
+  accounts,
   free,
   breaker,
   own,
@@ -66,6 +70,7 @@ export function createWebhookSender({
       tokenHeader: 'authorization',
       retry4xx: true,
       trusted: false,
+      format: 'porteiro' as const,
     }
     if (isFree(message))
       return { ...common, ...(await free.targetOf(message)), name: `${tenantId} ${originOf(to)}` }
@@ -98,14 +103,24 @@ export function createWebhookSender({
     }
   }
 
+  const cloudPayloadOf = async (message: Message) => {
+    const content = contentOf(webhookContent, message)
+    const { instance } = content.data as { instance?: string }
+    const { tenantId } = message
+    const account = instance === undefined ? undefined : await accounts.find(tenantId, 'whatsapp', instance)
+    return { type: 'application/json', text: JSON.stringify(asCloudWebhook(content, account)) }
+  }
+
   const post = async (target: Target, message: Message, attempt: Attempt) => {
-    const { type, text } = payloadOf(message)
+    const isCloud = target.format === 'cloud'
+    const { type, text } = isCloud ? await cloudPayloadOf(message) : payloadOf(message)
     const answer = await target.http.post(target.url, {
       headers: {
         'content-type': type,
         'user-agent': 'porteiro',
         ...target.headers,
         ...(target.token !== null && { [target.tokenHeader.toLowerCase()]: target.token }),
+        ...(isCloud && metaSignature(text, target.secrets)),
       },
       body: text,
       signed: { id: message.id, secrets: target.secrets },

@@ -156,7 +156,7 @@ export function createWhatsAppSender({
 }
 
 /** Meta's is a bearer token; UnoAPI wants the bare one. */
-function headersOf({ channel, secrets }: WhatsAppAccount): Record<string, string> {
+export function headersOf({ channel, secrets }: WhatsAppAccount): Record<string, string> {
   return {
     authorization: channel === 'unoapi' ? secrets.token : `Bearer ${secrets.token}`,
     'user-agent': 'porteiro',

@@ -9,12 +9,25 @@ import {
 import type { Secrets } from '../../platform/secrets.ts'
 
 export const ENDPOINT_KINDS = ['standard', 'token'] as const
+export const ENDPOINT_FORMATS = ['porteiro', 'cloud'] as const
+type Format = (typeof ENDPOINT_FORMATS)[number]
+/** Events that have a form in the Cloud API's webhooks. */
+export const MESSAGE_EVENTS = [
+  'message.sent',
+  'message.delivered',
+  'message.read',
+  'message.failed',
+  'message.expired',
+  'message.received',
+] as const
 
 /** A tenant's settings of an endpoint. */
 export interface EndpointInput {
   url: string
-  /** Types of events, such as `call.ended`; empty: all but `message.*`. */
+  /** Types of events, such as `call.ended`; empty: all but `message.*`, or in the format cloud all of these. */
   events?: readonly string[]
+  /** porteiro (default): `{type, timestamp, data}`. cloud: as the Cloud API posts webhooks; for events `message.*` only. */
+  format?: Format
   /** standard (default): signed according to Standard Webhooks. token: `token` is the value of the header Authorization. */
   kind?: (typeof ENDPOINT_KINDS)[number]
   token?: string
@@ -32,6 +45,7 @@ interface EndpointRow {
   url: string
   events: string[]
   kind: (typeof ENDPOINT_KINDS)[number]
+  format: Format
   /** Names of the additional headers. */
   headers: string[]
   enabled: boolean
@@ -53,6 +67,7 @@ export interface EndpointTarget {
   tenantId: string
   url: string
   kind: (typeof ENDPOINT_KINDS)[number]
+  format: Format
   token: string | null
   headers: Record<string, string>
   enabled: boolean
@@ -99,7 +114,7 @@ function sealerOf(secrets: Secrets, id: string) {
   }
 }
 
-const COLUMNS = `e.id, e.tenant_id as "tenantId", e.url, e.events, e.kind,
+const COLUMNS = `e.id, e.tenant_id as "tenantId", e.url, e.events, e.kind, e.format,
   array(select jsonb_object_keys(e.headers)) as headers, e.enabled, e.disabled_reason as "disabledReason",
   e.retry_4xx as "retry4xx",
   coalesce((select jsonb_agg(jsonb_build_object('createdAt', s.created_at, 'expiresAt', s.expires_at) order by s.id desc)
@@ -123,6 +138,7 @@ export function createEndpoint(
     url,
     events = [],
     kind = 'standard',
+    format = 'porteiro',
     token = null,
     headers = {},
     enabled = true,
@@ -132,14 +148,15 @@ export function createEndpoint(
     const id = randomUUID()
     const { sealed } = sealerOf(database.secrets, id)
     await transaction.query(
-      `insert into endpoints (id, tenant_id, url, events, kind, token, headers, enabled, retry_4xx)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      `insert into endpoints (id, tenant_id, url, events, kind, format, token, headers, enabled, retry_4xx)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
       [
         id,
         tenantId,
         url,
-        events,
+        format === 'cloud' && events.length === 0 ? MESSAGE_EVENTS : events,
         kind,
+        format,
         sealed.token(token),
         JSON.stringify(sealed.headers(headers)),
         enabled,
@@ -188,12 +205,13 @@ export function updateEndpoint(
   database: Database,
   tenantId: string,
   id: string,
-  change: Omit<Partial<EndpointInput>, 'kind'>,
+  change: Omit<Partial<EndpointInput>, 'kind' | 'format'>,
 ): Promise<EndpointRow | undefined> {
   const { sealed } = sealerOf(database.secrets, id)
   return database.transaction(async (transaction) => {
     const changed = await transaction.query(
-      `update endpoints set url = coalesce($3, url), events = coalesce($4, events),
+      `update endpoints set url = coalesce($3, url),
+         events = case when format = 'cloud' and $4::text[] = '{}' then $9 else coalesce($4, events) end,
          token = case kind when 'token' then coalesce($5, token) end, headers = coalesce($6, headers),
          enabled = coalesce($7, enabled), retry_4xx = coalesce($8, retry_4xx),
          disabled_reason = case when $7::boolean is null then disabled_reason end, updated_at = now()
@@ -207,6 +225,7 @@ export function updateEndpoint(
         change.headers === undefined ? null : JSON.stringify(sealed.headers(change.headers)),
         change.enabled ?? null,
         change.retry4xx ?? null,
+        MESSAGE_EVENTS,
       ],
     )
     if (changed.length === 0) return undefined
@@ -266,7 +285,7 @@ export async function findTarget(
   id: string,
 ): Promise<EndpointTarget | undefined> {
   const [row] = await database.query<EndpointTarget>(
-    `select id, tenant_id as "tenantId", url, kind, token, headers, enabled, disabled_reason as "disabledReason",
+    `select id, tenant_id as "tenantId", url, kind, format, token, headers, enabled, disabled_reason as "disabledReason",
        retry_4xx as "retry4xx",
        array(select secret from endpoint_secrets s
          where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > now()) order by s.id desc) as secrets
@@ -301,9 +320,9 @@ export function endpointsNaming(
   database: Querier,
   tenantIds: readonly string[],
   types: readonly string[],
-): Promise<{ id: string; tenantId: string; events: string[] }[]> {
+): Promise<Pick<EndpointRow, 'id' | 'tenantId' | 'events' | 'format'>[]> {
   return database.query(
-    `select id, tenant_id as "tenantId", events from endpoints
+    `select id, tenant_id as "tenantId", events, format from endpoints
      where enabled and tenant_id = any($1) and events && $2::text[] order by created_at, id`,
     [tenantIds, types],
   )

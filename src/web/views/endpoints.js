@@ -23,6 +23,9 @@ const EVENTS = [
   'message.received',
 ]
 
+/** @param {string} type */
+const isAboutMessage = (type) => type.startsWith('message.')
+
 /** The URLs to which events of calls are posted. A secret is shown once. */
 export function Endpoints() {
   const { value, error, again } = useLoad(
@@ -61,17 +64,30 @@ function NewEndpoint({ made }) {
   const [url, setUrl] = useState('')
   const [events, setEvents] = useState(/** @type {string[]} */ ([]))
   const [retry4xx, setRetry4xx] = useState(true)
+  const [isCloud, setCloud] = useState(false)
   /** @param {string} name */
   const toggle = (name) =>
     setEvents(events.includes(name) ? events.filter((one) => one !== name) : [...events, name])
+  const changeForm = () => {
+    if (!isCloud) setEvents(events.filter(isAboutMessage))
+    setCloud(!isCloud)
+  }
   /** @param {Event} event */
   const submit = async (event) => {
     event.preventDefault()
     try {
-      await made(await post('/api/endpoints', { url: url.trim(), events, retry4xx }))
+      await made(
+        await post('/api/endpoints', {
+          url: url.trim(),
+          events,
+          retry4xx,
+          ...(isCloud && { format: 'cloud' }),
+        }),
+      )
       setUrl('')
       setEvents([])
       setRetry4xx(true)
+      setCloud(false)
     } catch (error) {
       complain(error)
     }
@@ -84,10 +100,11 @@ function NewEndpoint({ made }) {
           <input id="endpoint-url" type="url" required placeholder="https://" value=${url} onInput=${(event) => setUrl(event.currentTarget.value)} /></div>
       </div>
       <fieldset class="row plain">
-        <legend>${tr('Eventos (nenhum marcado: todos, menos message.*)', 'Events (none chosen: all but message.*)')}</legend>
-        ${EVENTS.map((name) => html`<label class="check"><input type="checkbox" checked=${events.includes(name)} onChange=${() => toggle(name)} /><code>${name}</code></label>`)}
+        <legend>${isCloud ? tr('Eventos (nenhum marcado: todos estes)', 'Events (none chosen: all of these)') : tr('Eventos (nenhum marcado: todos, menos message.*)', 'Events (none chosen: all but message.*)')}</legend>
+        ${(isCloud ? EVENTS.filter(isAboutMessage) : EVENTS).map((name) => html`<label class="check"><input type="checkbox" checked=${events.includes(name)} onChange=${() => toggle(name)} /><code>${name}</code></label>`)}
       </fieldset>
       <label class="check"><input type="checkbox" checked=${retry4xx} onChange=${() => setRetry4xx(!retry4xx)} />${tr('Repetir também depois de respostas 4xx (404, 401…)', 'Retry after 4xx answers too (404, 401…)')}</label>
+      <label class="check"><input type="checkbox" checked=${isCloud} onChange=${changeForm} />${tr('No formato da Cloud API do WhatsApp (só message.*)', "In the form of WhatsApp's Cloud API (message.* only)")}</label>
       <div class="row end"><button class="button solid accent" disabled=${url.trim() === ''}>${tr('Criar', 'Create')}</button></div>
     </form>
   </section>`
@@ -157,7 +174,7 @@ function Table({ endpoints, environment, again, rotated, tried }) {
       ${endpoints.map((endpoint) => {
         const path = `/api/endpoints/${endpoint.id}`
         return html`<tr role="row" key=${endpoint.id}>
-          <td role="cell" class="wrap" data-label="URL">${endpoint.url}</td>
+          <td role="cell" class="wrap" data-label="URL">${endpoint.url}${endpoint.format === 'cloud' && html`<br /><small class="help">${tr('formato da Cloud API', 'form of the Cloud API')}</small>`}</td>
           <td role="cell" data-label=${tr('Eventos', 'Events')}>${endpoint.events?.length > 0 ? endpoint.events.join(', ') : tr('todos, menos message.*', 'all but message.*')}</td>
           <td role="cell" data-label=${tr('Estado', 'State')}><${Mark} ...${stateOfEndpoint(endpoint)} /></td>
           <td role="cell" data-label=${tr('Desde', 'Since')}>${moment(endpoint.createdAt)}</td>
