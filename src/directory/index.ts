@@ -65,6 +65,12 @@ export {
   writeWindow,
 } from './sql/rules.ts'
 export {
+  deleteTenantPrompt,
+  listTenantPrompts,
+  readTenantPrompt,
+  saveTenantPrompt,
+} from './sql/tenant-prompts.ts'
+export {
   changeTenant,
   createTenant,
   deleteTenant,

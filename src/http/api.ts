@@ -13,6 +13,7 @@ import { type MediaRoutesOptions, mediaRoutes } from './routes/media.ts'
 import { type MessageRoutesOptions, messageRoutes } from './routes/messages.ts'
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts'
 import { numberRoutes } from './routes/numbers.ts'
+import { promptRoutes } from './routes/prompts.ts'
 import { queueRoutes } from './routes/queue.ts'
 import { recordingRoutes } from './routes/recordings.ts'
 import { ruleRoutes } from './routes/rules.ts'
@@ -43,6 +44,7 @@ export async function apiRoutes(app: FastifyInstance, options: ApiOptions): Prom
   await app.register(recordingRoutes, options)
   await app.register(eventRoutes, options)
   await app.register(tenantRoutes, options)
+  await app.register(promptRoutes, options)
   await app.register(unitRoutes, options)
   await app.register(ruleRoutes, options)
   await app.register(numberRoutes, options)

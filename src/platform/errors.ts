@@ -157,6 +157,9 @@ export const ERRORS = {
   // media
   PROMPT_MISSING: { status: 500, exit: 78, message: 'Prompt {prompt} is missing for {locale}: {file}' },
   PROMPT_FORMAT: { status: 500, exit: 78, message: '{file} is not 8 kHz, mono, 16-bit PCM WAV: {reason}' },
+  PROMPT_UNKNOWN: { status: 404, message: 'There is no prompt {prompt} that a tenant can replace.' },
+  PROMPT_ABSENT: { status: 404, message: 'Tenant {tenant} has no sound of its own for {prompt}.' },
+  PROMPT_REFUSED: { status: 422, message: 'This sound cannot be a prompt: {reason}' },
   RECORDING_UNKNOWN: { status: 404, message: 'Call {callId} has no recording "{name}".' },
   RECORDING_FAILED: { status: 500, message: 'A recording could not be saved: {reason}' },
 

@@ -107,7 +107,12 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
   })
   owner.defer(() => retention.stop())
 
-  const ownPrompts = createOwnPrompts({ folder: join(config.dataDir, 'prompts', 'tenants'), log })
+  const ownPrompts = createOwnPrompts({
+    database,
+    folder: join(config.dataDir, 'prompts', 'tenants'),
+    copies: join(config.dataDir, 'prompts', 'copies'),
+    log,
+  })
   const bound: Record<Role, number> = { visitor: 0, resident: 0 }
   const residentPort = () => bound.resident
   const { dialer, broker } = await openClickToCall({

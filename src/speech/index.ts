@@ -5,6 +5,6 @@
  */
 export { ESPEAK_VOICES, hasEspeak } from './espeak.ts'
 export { level } from './loudness.ts'
-export { pcmFrom, resample, samplesOf } from './resample.ts'
+export { pcmFrom, RATES, resample, samplesOf } from './resample.ts'
 export { createSynthesizer, type Synthesizer } from './synthesize.ts'
 export { createTranscriber, type Transcriber, type Transcription } from './transcribe.ts'

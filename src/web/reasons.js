@@ -123,6 +123,15 @@ export const REASONS = {
     'In call {callId}, {role} is not on the line.',
     { role: ROLES },
   ],
+  PROMPT_UNKNOWN: [
+    'Não existe uma mensagem {prompt} que o condomínio possa trocar.',
+    'There is no prompt {prompt} that a tenant can replace.',
+  ],
+  PROMPT_ABSENT: [
+    'O condomínio {tenant} não tem gravação própria para {prompt}.',
+    'Tenant {tenant} has no sound of its own for {prompt}.',
+  ],
+  PROMPT_REFUSED: ['Este áudio não serve como mensagem: {reason}', 'This sound cannot be a prompt: {reason}'],
   RECORDING_UNKNOWN: [
     'A chamada {callId} não tem a gravação "{name}".',
     'Call {callId} has no recording "{name}".',

@@ -1,5 +1,6 @@
 import * as assert from 'uvu/assert'
 import type { Database } from '../../src/platform/postgres/index.ts'
+import { headerOf } from '../../src/platform/wav.ts'
 import { examples, furnish, NEEDLE } from '../rig/http-fixtures.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
 import { openWhole } from '../rig/inspector-rig.ts'
@@ -32,6 +33,7 @@ async function belongings(database: Database, tenantId: string): Promise<unknown
     gates: 'tenant_id',
     gate_commands: 'tenant_id',
     calls: 'tenant_id',
+    tenant_prompts: 'tenant_id',
     tenants: 'id',
   }
   const rows: unknown[] = []
@@ -278,6 +280,64 @@ test("a tenant cannot take another's ports, or the shared broker", async (rig) =
   refused(await ask('/api/gates/front', { method: 'PUT', body: gate }), 403, 'KEY_TENANT')
   const own = { kind: 'webhook', url: 'https://gate.example/open' }
   assert.is((await ask('/api/gates/front', { method: 'PUT', body: own })).status, 200)
+})
+
+test('a tenant replaces a prompt by a WAV, which is converted, or refused with a reason', async (rig) => {
+  const { ask, as } = await openSite(rig)
+  const path = '/api/tenants/default/prompts'
+  const send = (body: Buffer, { prompt = 'greeting', type = 'audio/wav', by = ask } = {}) =>
+    by(`${path}/${prompt}`, { method: 'PUT', body, headers: { 'content-type': type } })
+  const wav = (seconds: number, rate: number, channels = 1) => {
+    const sound = Buffer.alloc(seconds * rate * 2 * channels, 1)
+    return Buffer.concat([headerOf(sound.length, rate, channels), sound])
+  }
+  const sent = await send(wav(1, 8000))
+  assert.equal([sent.status, sent.body.prompt, sent.body.ms], [200, 'greeting', 1000], sent.text)
+  assert.is((await send(wav(2, 16_000), { prompt: 'menu', type: 'audio/x-wav' })).body.ms, 2000)
+  const { items } = (await ask(path)).body
+  assert.equal(
+    items.map(({ prompt, ms }: { prompt: string; ms: number }) => [prompt, ms]),
+    [
+      ['greeting', 1000],
+      ['menu', 2000],
+    ],
+  )
+  const stored = await ask(`${path}/menu`)
+  assert.equal([stored.headers['content-type'], stored.headers['content-length']], ['audio/wav', '32044'])
+
+  for (const [body, reason] of [
+    [Buffer.from('RIFF'), /not a WAV/],
+    [Buffer.alloc(0), /audio\/wav|not a WAV/],
+    [wav(1, 8000, 2), /2 channel/],
+    [wav(1, 9000), /9000 Hz/],
+    [wav(0, 8000), /empty/],
+    [wav(31, 8000), /longer than 30 s/],
+    [wav(1, 8000).subarray(0, 1000), /bytes of sound/],
+  ] as const) {
+    const answer = await send(body)
+    refused(answer, 422, 'PROMPT_REFUSED')
+    assert.match(answer.text, reason)
+  }
+  refused(await send(Buffer.alloc(3_000_000)), 413, 'BODY_TOO_LARGE')
+  refused(await send(wav(1, 8000), { type: 'audio/mpeg' }), 415, 'BODY_TYPE')
+  refused(await ask(`${path}/greeting`, { method: 'PUT', body: {} }), 422, 'PROMPT_REFUSED')
+  for (const prompt of ['digit-1', 'hello', '..%2Fgreeting'])
+    refused(await send(wav(1, 8000), { prompt }), 404, 'PROMPT_UNKNOWN')
+  const other = await as('other', 'admin')
+  refused(await send(wav(1, 8000), { by: other.ask }), 404, 'TENANT_UNKNOWN')
+  refused(await send(wav(1, 8000), { by: (await as('default', 'operate')).ask }), 403, 'KEY_SCOPE')
+  refused(
+    await ask('/api/tenants/nobody/prompts/greeting', {
+      method: 'PUT',
+      body: wav(1, 8000),
+      headers: { 'content-type': 'audio/wav' },
+    }),
+    404,
+    'TENANT_UNKNOWN',
+  )
+  assert.is((await ask(`${path}/greeting`, { method: 'DELETE' })).status, 204)
+  refused(await ask(`${path}/greeting`), 404, 'PROMPT_ABSENT')
+  refused(await ask(`${path}/greeting`, { method: 'DELETE' }), 404, 'PROMPT_ABSENT')
 })
 
 test.run()

@@ -5,6 +5,7 @@ import { writeBatch } from '../../src/calls/sql/calls.ts'
 import { importDirectory } from '../../src/directory/sql/directory.ts'
 import { writeExtension } from '../../src/directory/sql/extensions.ts'
 import { listRules } from '../../src/directory/sql/rules.ts'
+import { saveTenantPrompt } from '../../src/directory/sql/tenant-prompts.ts'
 import { pageUnits } from '../../src/directory/sql/units.ts'
 import { addGateCommand, saveGate } from '../../src/gates/sql/gates.ts'
 import { createKey } from '../../src/http/sql/keys.ts'
@@ -95,6 +96,7 @@ export async function furnish({ database, recordings }: Site, tenantId: string) 
     porta_retorno: 18081,
     condominio_id: tenantId,
   })
+  await saveTenantPrompt(database, tenantId, 'greeting', Buffer.alloc(44 + 1600))
   const { endpoint } = await createEndpoint(database, tenantId, { url: `https://${NEEDLE}.example/hook` })
   await saveInstance(database, tenantId, {
     id: NEEDLE,
@@ -195,6 +197,17 @@ export function examples(its: Furniture, tenantId: string): Record<string, Examp
     'post /api/tenants/{tenant}/webhook-secret/rotate': {
       path: `/api/tenants/${tenantId}/webhook-secret/rotate`,
       body: {},
+    },
+    'get /api/tenants/{tenant}/prompts': { path: `/api/tenants/${tenantId}/prompts` },
+    'get /api/tenants/{tenant}/prompts/{prompt}': { path: `/api/tenants/${tenantId}/prompts/greeting` },
+    // without a sound
+    'put /api/tenants/{tenant}/prompts/{prompt}': {
+      path: `/api/tenants/${tenantId}/prompts/greeting`,
+      status: 422,
+    },
+    'delete /api/tenants/{tenant}/prompts/{prompt}': {
+      path: `/api/tenants/${tenantId}/prompts/greeting`,
+      status: 204,
     },
     'delete /api/tenants/{tenant}': { path: '/api/tenants/third', status: 204 },
     'get /api/units': { path: '/api/units?search=1' },

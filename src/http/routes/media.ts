@@ -96,7 +96,7 @@ export async function mediaRoutes(
           200: {
             description: 'The file, with its type',
             content: {
-              'application/octet-stream': { schema: z.any().meta({ type: 'string', format: 'binary' }) },
+              '*/*': { schema: z.any().meta({ type: 'string', format: 'binary' }) },
             },
           },
         },

@@ -54,6 +54,10 @@ export const tenant = z
   })
   .meta({ id: 'Tenant' })
 
+export const tenantPrompt = z
+  .object({ prompt: z.string(), ms: z.number(), updatedAt: moment })
+  .meta({ id: 'TenantPrompt' })
+
 export const resident = z
   .object({
     id: z.string(),
