@@ -30,35 +30,54 @@ const CLOSED = `.closed${LINES}`
 
 const MOMENTS = new Set(['createdAt', 'expiresAt'])
 
-/**
- * Lines in `<directory>/*.jsonl`, written before a message leaves. A file is open while its messages are under way; then it
- * becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that died.
- */
-export function createFallbackJournal(directory: string) {
-  const file = createLineFile<Entry>(directory, () => randomUUID() + LINES)
-  let underWay = 0
+/** ms after which a new file begins, so that no stream of messages keeps one open. */
+const FILE_MS = 5000
 
-  const close = () =>
-    file.close(
-      async (path) => {
+/**
+ * Lines in `<directory>/*.jsonl`, written before a message leaves. A file is open while its messages are under way, and takes new ones for
+ * `fileMs`; then it becomes `*.closed.jsonl`, which any process may reconcile. The same holds for the file of a process that died.
+ */
+export function createFallbackJournal(directory: string, fileMs = FILE_MS) {
+  const makeFile = () => ({
+    lines: createLineFile<Entry>(directory, () => randomUUID() + LINES),
+    since: performance.now(),
+    underWay: 0,
+  })
+  /** Files with messages under way; new messages go to the newest. */
+  const open = new Set<ReturnType<typeof makeFile>>()
+  let newest: ReturnType<typeof makeFile> | undefined
+
+  const newestFile = () => {
+    if (!newest || performance.now() - newest.since >= fileMs) {
+      newest = makeFile()
+      open.add(newest)
+    }
+    return newest
+  }
+
+  const close = async (file: ReturnType<typeof makeFile>) => {
+    if (newest === file) newest = undefined
+    await file.lines
+      .close(async (path) => {
         await moveFile(path, path.slice(0, -LINES.length) + CLOSED)
-      },
-      () => underWay === 0,
-    )
+      })
+      .finally(() => open.delete(file))
+  }
 
   return {
     /** Writes the message, does the work, and writes its result. */
     async during(message: FreshMessage, work: () => Promise<Entry>): Promise<Entry> {
-      underWay++
+      const file = newestFile()
+      file.underWay++
       try {
-        await file.append({ kind: 'message', message })
+        await file.lines.append({ kind: 'message', message })
         const entry = await work()
         // the message has left, even if this write fails
-        await file.append(entry).catch(() => {})
+        await file.lines.append(entry).catch(() => {})
         return entry
       } finally {
-        underWay--
-        if (underWay === 0) await close().catch(() => {})
+        file.underWay--
+        if (file.underWay === 0) await close(file).catch(() => {})
       }
     },
     /** Files that no process writes to any more. */
@@ -67,7 +86,7 @@ export function createFallbackJournal(directory: string) {
       for (const name of await lineFilesIn(directory)) {
         const path = join(directory, name)
         if (name.endsWith(CLOSED)) found.push(path)
-        else if (!file.isOwn(name)) {
+        else if (![...open].some(({ lines }) => lines.isOwn(name))) {
           // it is gone if another process has reconciled it meanwhile
           const written = await stat(path).catch(() => undefined)
           if (written && Date.now() - written.mtimeMs > ORPHANED_MS) found.push(path)
@@ -75,7 +94,10 @@ export function createFallbackJournal(directory: string) {
       }
       return found
     },
-    close,
+    /** Files whose messages are still under way stay as they are. */
+    async close(): Promise<void> {
+      await Promise.all([...open].filter(({ underWay }) => underWay === 0).map(close))
+    },
   }
 }
 

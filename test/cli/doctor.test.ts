@@ -158,6 +158,35 @@ test('foreign numbers that may be strangers are listed, without their middle, an
   assert.equal([second.of('numbers').state, second.of('numbers').detail], ['ok', 'none is held'])
 })
 
+test('a migration that was edited, windows that never open and a path that others do not know are named', async (rig) => {
+  const own = await openDatabaseUrl(rig)
+  const database = await openDatabase({ url: own, dataDir: '', log: silentLog(), max: 1 })
+  rig.defer(() => database.close())
+  await database.query(
+    `insert into auto_open_windows (tenant_id, weekdays, opens, closes, timezone)
+     values ('default', '{1}', '08:00', '08:00', 'America/Sao_Paulo')`,
+  )
+  const environment = { DATABASE_URL: own, BASE_PATH: '/portaria', PUBLIC_URL: 'https://a.example' }
+  const warned = await look(rig, environment)
+  assert.equal(
+    [warned.of('windows').state, warned.of('windows').detail],
+    ['warning', '1 end when they begin, and never open'],
+  )
+  assert.equal(
+    [warned.of('BASE_PATH').state, warned.of('BASE_PATH').detail],
+    ['warning', 'PUBLIC_URL has the path /, BASE_PATH is /portaria'],
+  )
+  assert.is(warned.exit, 0)
+
+  await database.query(`update migrations set checksum = 'another' where file = '0005-messages.sql'`)
+  const { of, exit } = await look(rig, environment)
+  const { state, code, detail, remedy } = of('database')
+  assert.equal([state, code], ['failed', 'MIGRATION_CHANGED'])
+  assert.is(detail, 'Migration 0005-messages.sql has changed since it was applied.')
+  assert.match(remedy!, 'Install the package again')
+  assert.is(exit, 78)
+})
+
 const url = testUrl()
 if (url) {
   test('a database whose tables are older than the program is a warning', async (rig) => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import * as assert from 'uvu/assert'
+import { examine } from '../../src/cli/doctor/doctor.ts'
 import { examineMigrations } from '../../src/cli/doctor/migrations.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { openDatabase } from '../../src/platform/postgres/database.ts'
@@ -106,6 +107,13 @@ async function startPooler(rig: Rig, url: string, { mode, ignores = false }: Poo
   return `postgres://${user}@127.0.0.1:${listen}/${database}`
 }
 
+/** What the doctor says of a database. */
+async function diagnosed(url: string) {
+  const findings = await examine(() => ({ DATABASE_URL: url, API_PORT: '0', TTS: 'none' }))
+  const { state, code } = findings.find(({ name }) => name === 'database')!
+  return [state, code]
+}
+
 test('a role without rights on the database starts where both schemas exist', async (rig) => {
   const url = await openDatabaseUrl(rig, { empty: true })
   const refused = await open(await createRole(rig, url))
@@ -153,6 +161,7 @@ if (spawnSync('pgbouncer', ['--version']).status === 0) {
     assert.is(error.exit, 78)
     assert.match(error.message, 'it is "$user", public')
     assert.equal(await tablesOf(url), [])
+    assert.equal(await diagnosed(pooled), ['failed', 'DATABASE_SEARCH_PATH'])
     const [remedy] = /alter role .* set search_path = porteiro/.exec(error.message)!
     await run(url, remedy!)
     rig.defer(() => run(url, remedy!.replace(/ set .*/, ' reset search_path')))
@@ -180,8 +189,10 @@ if (spawnSync('pgbouncer', ['--version']).status === 0) {
         url,
         `do $$ begin execute format('alter database %I set search_path = porteiro', current_database()); end $$`,
       )
-      const error = await failure(open(await startPooler(rig, url, { mode, ignores: true })))
+      const pooled = await startPooler(rig, url, { mode, ignores: true })
+      const error = await failure(open(pooled))
       assert.is(error.code, 'DATABASE_POOLED')
+      assert.equal(await diagnosed(pooled), ['failed', 'DATABASE_POOLED'])
       assert.is(error.exit, 78)
       assert.match(error.message, 'pool_mode = session')
       assert.equal(await tablesOf(url), [])

@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createFallbackJournal, readJournal } from '../../src/outbound/fallback-journal.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { isDatabaseAway, migrate, openDatabase } from '../../src/platform/postgres/index.ts'
@@ -166,6 +167,30 @@ test('a death is reported, and a message that may have arrived is not sent to a 
     told.map(({ data }) => (data as { data: { message: string } }).data.message),
     [whatsapp.id],
   )
+})
+
+test('messages without a break do not keep one file open', async (rig) => {
+  const directory = await temporary(rig)
+  const outbound = await openOutbound(rig)
+  const { id } = await outbound.enqueue(hello())
+  const message = await outbound.get(id)
+  const journal = createFallbackJournal(directory, 0)
+  const sent = () => ({ kind: 'sent' as const, id, at: new Date().toISOString() })
+  const slow = Promise.withResolvers<ReturnType<typeof sent>>()
+  const first = journal.during(message, () => slow.promise)
+  await journal.during(message, async () => sent())
+  const names = (await readdir(directory)).sort((a, b) => a.length - b.length)
+  assert.equal(
+    names.map((name) => name.endsWith('.closed.jsonl')),
+    [false, true],
+  )
+  // the one that is written to is nobody else's
+  assert.equal(await journal.closed(), [join(directory, names[1]!)])
+  await journal.close()
+  slow.resolve(sent())
+  await first
+  for (const file of await journal.closed()) assert.is((await readJournal(file)).length, 2)
+  assert.is((await journal.closed()).length, 2)
 })
 
 test('without a disk nothing leaves', async (rig) => {
