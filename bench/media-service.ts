@@ -8,6 +8,7 @@ import type { AnyActorRef, SnapshotFrom } from 'xstate'
 import { type callMachine, stateName, VISITOR_PATIENCE } from '../machines/index.ts'
 import type { IdleAudio } from '../src/audiosocket/index.ts'
 import { parseConfig } from '../src/config/config.ts'
+import { MAIN_TENANT } from '../src/directory/entrances.ts'
 import { PROMPT_IDS } from '../src/media/prompt-ids.ts'
 import { writeWav } from '../src/media/wav.ts'
 import { FRAME_BYTES } from '../src/platform/audio.ts'
@@ -111,7 +112,7 @@ async function bringUnit(api: number): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${api}/api/directory/import`, {
     method: 'POST',
     headers: { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ units, tenant: { answerCheck: 'off' } }),
+    body: JSON.stringify({ units, tenant: { id: MAIN_TENANT, name: 'Bench', answerCheck: 'off' } }),
   })
   if (!answer.ok) throw new Error(`the import: ${answer.status} ${await answer.text()}`)
 }
