@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import type { AnyActorRef, SnapshotFrom } from 'xstate'
 import { type callMachine, stateName, VISITOR_PATIENCE } from '../machines/index.ts'
 import type { IdleAudio } from '../src/audiosocket/index.ts'
@@ -41,6 +42,8 @@ const HELD_MS = 600_000
 const LONG_GREETING_MS = 120_000
 const API_KEY = 'bench'
 
+const workers: Worker[] = []
+process.on('worker', (worker: Worker) => workers.push(worker))
 const used = createMeter()
 const owner = new AsyncDisposableStack()
 let look: (() => Look) | undefined
@@ -87,6 +90,16 @@ answer(
     block({ ms }: { ms: number }) {
       const until = performance.now() + ms
       while (performance.now() < until);
+    },
+    /** Bytes of what lives in the heaps of all threads, and beside them. */
+    async memory() {
+      globalThis.gc?.()
+      const { heapUsed, external } = process.memoryUsage()
+      const theirs = await Promise.all(workers.map((worker) => worker.getHeapStatistics()))
+      return theirs.reduce(
+        (sum, { used_heap_size, external_memory }) => sum + used_heap_size + external_memory,
+        heapUsed + external,
+      )
     },
     used,
   },

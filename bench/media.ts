@@ -50,7 +50,7 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
   const { legs, rounds, seconds, progress } = options
   await using owner = new AsyncDisposableStack()
   const start = (file: string, name: string) => {
-    const child = startChild(file, { flags: profileFlags(options.profile, name) })
+    const child = startChild(file, { flags: ['--expose-gc', ...profileFlags(options.profile, name)] })
     owner.defer(() => child.close())
     return child
   }
@@ -74,15 +74,19 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
 
   const series = () =>
     Object.fromEntries(NAMES.map((name) => [name, [] as number[]])) as Record<Variant['name'], number[]>
-  const [costs, loads, systems, turns, gaps] = [series(), series(), series(), series(), series()]
+  const [costs, loads, systems, turns] = [series(), series(), series(), series()]
+  const [gaps, kilobytes] = [series(), series()]
   for (let round = 1; round <= rounds; round++) {
     for (const { name, server, port, sound } of variants) {
       progress(`media: round ${round} of ${rounds}, ${legs} legs, ${name}`)
+      const before = name === 'echo' ? 0 : await server.ask<number>('memory')
       const visitors = name === 'talking' ? Math.floor(legs / 2) : legs
       await phones.ask('connect', { port, legs: visitors, sound })
       if (name === 'talking') await talk(server, phones, visitors)
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS + legs * SETTLE_LEG_MS))
       await checkStates(server, name, visitors)
+      if (name !== 'echo')
+        kilobytes[name].push(((await server.ask<number>('memory')) - before) / 1024 / visitors)
       await server.ask('used')
       const { sent, seconds: took, gapP99Ms } = await phones.ask<Measured>('measure', { ms: seconds * 1000 })
       const used = await server.ask<Used>('used')
@@ -113,6 +117,7 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     goal: { ratio: GOALS[name] },
     more: {
       ...seen(name, ''),
+      'kB of memory a visit': median(kilobytes[name]),
       ...seen('echo', ' (echo)'),
     },
   }))
