@@ -76,6 +76,7 @@ export const ENGLISH: AnswerWords = {
     'shant',
     'dont',
     'without',
+    'under no circumstances',
     'nao',
   ),
   refusal: words(
@@ -93,6 +94,9 @@ export const ENGLISH: AnswerWords = {
     'cancel',
     'get lost',
     `keep ${PRONOUN} out`,
+    'keep (?:it|the (?:gate|door)) (?:closed|shut|locked)',
+    `tell ${PRONOUN} to (?:leave|go)`,
+    'forget it',
   ),
   hedge: words(
     'maybe',
@@ -126,6 +130,7 @@ export const ENGLISH: AnswerWords = {
     'way',
     'thanks',
     'thank you',
+    'thx',
     'come',
     'enter',
     'expecting',

@@ -8,7 +8,7 @@ export type UnderstandAnswer = (text: string, locale: Locale) => Understood
 
 /** Signs and single words with one meaning in both languages. Skin tones and the like are removed first. */
 const YES = ['1', 's', 'y', 'sim', 'yes', '👍', '✅']
-const NO = ['2', 'n', 'não', 'nao', 'no', '👎', '❌', '🚫', '⛔']
+const NO = ['2', 'n', 'ñ', 'não', 'nao', 'no', '👎', '❌', '🚫', '⛔']
 const SIGNS: ReadonlyMap<string, 'yes' | 'no'> = new Map([
   ...YES.map((sign) => [sign, 'yes'] as const),
   ...NO.map((sign) => [sign, 'no'] as const),

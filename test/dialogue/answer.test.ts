@@ -4,12 +4,16 @@ import { type AnswerMeaning, readAnswer } from '../../src/dialogue/answer.ts'
 import { random } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 import answers from './answers.json' with { type: 'json' }
+import everyday from './everyday-answers.json' with { type: 'json' }
 
 const test = suite('dialogue: the answer of a resident')
 
 const PORTUGUESE: Record<AnswerMeaning, string[]> = {
   yes: [
     'sim',
+    'fala pra ele subir',
+    'bom dia, autorizo sim',
+    'oi, pode entrar',
     'Sim.',
     'sim, sim',
     'claro',
@@ -62,11 +66,8 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'uhum',
     'é meu irmão, pode entrar',
     'ah sim, libera',
-    'oi, pode entrar',
     'pode entrar no prédio',
-    'bom dia, autorizo sim',
     'libera aí pra mim',
-    'fala pra ele subir',
     'diz que pode subir',
     'que entre',
     'aceito',
@@ -250,6 +251,7 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
 const ENGLISH: Record<AnswerMeaning, string[]> = {
   yes: [
     'yes',
+    'hello, let him in',
     'Yes, please',
     'yeah',
     'yep',
@@ -286,7 +288,6 @@ const ENGLISH: Record<AnswerMeaning, string[]> = {
     'allow',
     'please do',
     "It's my brother, let him in",
-    'hello, let him in',
     'tell him to come up',
     'come on in',
     "it's okay to let him in",
@@ -512,12 +513,19 @@ test('a short clear answer is surer than one among other words', () => {
 })
 
 const LOCALES = ['pt-BR', 'en'] as const
-const MUST_NOT = LOCALES.flatMap((locale) =>
-  Object.entries(answers.not_yes[locale]).flatMap(([kind, texts]) =>
-    texts.map((text) => ({ locale, kind, text })),
+const MUST_NOT = [answers, everyday].flatMap(({ not_yes }) =>
+  LOCALES.flatMap((locale) =>
+    Object.entries(not_yes[locale]).flatMap(([kind, texts]) => texts.map((text) => ({ locale, kind, text }))),
   ),
 )
-const MUST = LOCALES.flatMap((locale) => answers.yes.spoken[locale].map((text) => ({ locale, text })))
+const MUST = LOCALES.flatMap((locale) =>
+  [...answers.yes.spoken[locale], ...everyday.yes[locale].spoken].map((text) => ({ locale, text })),
+)
+const MUST_DENY = LOCALES.flatMap((locale) => everyday.no[locale].spoken.map((text) => ({ locale, text })))
+/** What may as well mean "I hear you" or be said to somebody else, and what is longer than an answer. */
+const ASKED_BACK = LOCALES.flatMap((locale) =>
+  everyday.asked_back[locale].spoken.map((text) => ({ locale, text })),
+)
 
 test(`none of ${MUST_NOT.length} sentences that let nobody in is a yes`, () => {
   assert.ok(MUST_NOT.length >= 500)
@@ -529,6 +537,13 @@ test(`${MUST.length} plain ways to let somebody in are a yes at once`, () => {
   assert.ok(MUST.length >= 60)
   const missed = MUST.filter(({ text, locale }) => readAnswer(text, locale).answer !== 'yes')
   assert.equal(missed, [])
+})
+
+test(`${MUST_DENY.length} plain ways to refuse are a no at once, and ${ASKED_BACK.length} ways to agree are never one`, () => {
+  const heard = (texts: typeof MUST, ...meanings: AnswerMeaning[]) =>
+    texts.filter(({ text, locale }) => meanings.includes(readAnswer(text, locale).answer))
+  assert.equal(heard(MUST_DENY, 'yes', 'likely-yes', 'who', 'talk', 'unclear'), [])
+  assert.equal(heard(ASKED_BACK, 'yes', 'no'), [])
 })
 
 for (const damage of ['unknown', 'uncertain'] as const) {

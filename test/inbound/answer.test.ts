@@ -2,6 +2,7 @@ import * as assert from 'uvu/assert'
 import { readAnswer } from '../../src/dialogue/index.ts'
 import { readReply } from '../../src/inbound/answer.ts'
 import answers from '../dialogue/answers.json' with { type: 'json' }
+import everyday from '../dialogue/everyday-answers.json' with { type: 'json' }
 import { suite } from '../rig/rig.ts'
 
 const test = suite('inbound: written answers')
@@ -13,8 +14,10 @@ const read = (text: string, locale: Locale) =>
   readReply({ text, buttonId: null }, locale, (words, language) => readAnswer(words, language).answer).answer
 
 for (const locale of LOCALES) {
-  const none = Object.values(answers.not_yes[locale]).flat()
-  const plain = [...answers.yes.spoken[locale], ...answers.yes.written[locale]]
+  const none = [answers, everyday].flatMap(({ not_yes }) => Object.values(not_yes[locale]).flat())
+  const { spoken, written } = everyday.yes[locale]
+  const plain = [...answers.yes.spoken[locale], ...answers.yes.written[locale], ...spoken, ...written]
+  const refusals = everyday.no[locale].written
 
   test(`${locale}: none of ${none.length} sentences that let nobody in is a yes, in either language of the tenant`, () => {
     for (const tenant of LOCALES) {
@@ -29,6 +32,13 @@ for (const locale of LOCALES) {
   test(`${locale}: ${plain.length} plain ways to let somebody in are a yes at once`, () => {
     assert.equal(
       plain.filter((text) => read(text, locale) !== 'yes'),
+      [],
+    )
+  })
+
+  test(`${locale}: ${refusals.length} ways to refuse are a no at once`, () => {
+    assert.equal(
+      refusals.filter((text) => read(text, locale) !== 'no'),
       [],
     )
   })
