@@ -24,7 +24,15 @@ type Change = (context: Record<string, unknown>) => Record<string, unknown>
  */
 export const MIGRATIONS: Readonly<Record<string, Migration | { none: string }>> = {
   // 2026-11: words of the field, limits of the dialogues, and a proof of the person on the line
-  '69a4edb865ac4bca': {
+  '69a4edb865ac4bca': beforeGates(),
+  // a call that begins anew has ids of its own
+  '5ec0384c45394406': beforeGates(),
+  // the words follow the gate. Only the key was another one: its snapshots are those of a9fc6d4447c8c491, byte for byte
+  e8e9f5ff9ef0be77: { contexts: {} },
+}
+
+function beforeGates(): Migration {
+  return {
     contexts: {
       call: (context) => ({ provenAt: context['answeredAt'] ?? null, gate: null, ...context }),
       // its words were those of the decision
@@ -39,7 +47,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration | { none: string }>> 
       visitor: (context) => ({ corrections: 0, keys: '', ...context }),
     },
     call: withReassuring,
-  },
+  }
 }
 
 /** The search had a machine of its own that tells a visitor how it stands; now it is the call's, as long as somebody is reached for. */
