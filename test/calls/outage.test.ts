@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
@@ -31,7 +34,8 @@ const house = test.share(async (rig) => {
   const proxy = await openPostgresProxy(rig, url)
   const direct = await openDatabase({ url, dataDir: '.', log: silentLog(), max: 1 })
   rig.defer(() => direct.close())
-  const open = await openService(rig, { url: proxy.url, mayFail: true })
+  const settings = { EGRESS_ALLOW: '127.0.0.0/8' }
+  const open = await openService(rig, { url: proxy.url, mayFail: true, settings })
   rig.defer(() => proxy.heal())
   await open.include(DIRECTORY)
   const refreshed = await fetch(`http://127.0.0.1:${open.service.ports.api}/api/refresh`, {
@@ -67,18 +71,25 @@ async function stored(id: string): Promise<void> {
   })
 }
 
+/** The database is read-only for the connections that follow, as a replica is; until the test ends, or it is promoted. */
+async function beReplica(rig: Rig) {
+  const { direct } = house()
+  const [{ name }] = (await direct.query<{ name: string }>('select current_database() as name')) as [
+    { name: string },
+  ]
+  await direct.query(`alter database ${name} set default_transaction_read_only = on`)
+  const promote = () => direct.query(`alter database ${name} reset default_transaction_read_only`)
+  rig.defer(promote)
+  return promote
+}
+
 const faults: Record<string, (rig: Rig) => Promise<void> | void> = {
   'answers each query 5 s late': () => house().proxy.slow(5000),
   'is away': () => house().proxy.cut(),
   'hangs with open connections': () => house().proxy.pause(),
   async 'is read-only'(rig) {
-    const { direct, proxy } = house()
-    const [{ name }] = (await direct.query<{ name: string }>('select current_database() as name')) as [
-      { name: string },
-    ]
-    await direct.query(`alter database ${name} set default_transaction_read_only = on`)
-    rig.defer(() => direct.query(`alter database ${name} reset default_transaction_read_only`))
-    // for the connections that follow, as after a failover to a replica
+    const { proxy } = house()
+    await beReplica(rig)
     proxy.cut()
     proxy.heal()
   },
@@ -144,6 +155,63 @@ test('a visitor who stands before a silent gate while the database hangs hears t
     )
     return reported.length === 1 || undefined
   })
+})
+
+test('the database fails over while a resident decides: the gate opens once, both hear so, and the books follow', async (rig) => {
+  const { service, key, proxy, direct, rung, resident } = house()
+  const told: string[] = []
+  const controller = createServer(async (request, response) => {
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part)
+    told.push(JSON.parse(Buffer.concat(parts).toString()).id)
+    response.writeHead(204).end()
+  })
+  controller.listen(0, '127.0.0.1')
+  await once(controller, 'listening')
+  rig.defer(() => {
+    controller.closeAllConnections()
+    return new Promise((resolve) => controller.close(resolve))
+  })
+  const { port } = controller.address() as AddressInfo
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const gate = `http://127.0.0.1:${service.ports.api}/api/gates/default`
+  const body = JSON.stringify({ kind: 'webhook', url: `http://127.0.0.1:${port}/` })
+  assert.ok((await fetch(gate, { method: 'PUT', headers, body })).ok)
+  rig.defer(async () => {
+    proxy.heal()
+    await direct.query('delete from gates')
+  })
+  const visitor = await rung({ unit: '991' })
+  const answer = resident(visitor.id)
+  await answer.hearing('menu')
+  // the server is gone, and a replica takes its place
+  proxy.cut()
+  await answer.press('1')
+  const promote = await beReplica(rig)
+  proxy.heal()
+  const ends = await Promise.all([visitor.ended, answer.ended])
+  assert.equal(ends.map(goodbyeOf), [
+    'farewell-visitor-authorized, whole, server-hangup',
+    'farewell-resident-authorized, whole, server-hangup',
+  ])
+  await promote()
+  await stored(visitor.id)
+  const commandsOf = () =>
+    direct.query<{ id: string; status: string }>(
+      'select call_id as id, status from gate_commands where for_call = $1',
+      [visitor.id],
+    )
+  await eventually(
+    async () => (await commandsOf()).some(({ status }) => status === 'acknowledged') || undefined,
+  )
+  assert.equal(
+    (await commandsOf()).map(({ id }) => id),
+    told,
+  )
+  const decided = await direct.query(`select from call_events where call_id = $1 and kind = 'decided'`, [
+    visitor.id,
+  ])
+  assert.is(decided.length, 1)
 })
 
 test('no window opens from memory: its unit is called instead', async (rig) => {

@@ -360,6 +360,31 @@ test('a late command is not sent, and a decision has one id wherever it is told'
   assert.match(commandIdOf(call, at), /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
 })
 
+test('a process whose clock is two minutes ahead waits for the gate of a decision that another one made', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', WEBHOOK)
+  const killed = await openTestDecisions(rig, { database, sender: { tell: () => new Promise(() => {}) } })
+  const call = decidedCall()
+  await killed.keep(call)
+  const { now } = Date
+  Date.now = () => now() + 120_000
+  rig.defer(() => {
+    Date.now = now
+  })
+  const next = await openTestDecisions(rig, {
+    database,
+    sender: { tell: async () => assert.unreachable('told by its own clock') as never },
+  })
+  await next.keep(call)
+  const opened = next.open(call, VISITOR())
+  const command = commandIdOf(call.id, new Date(call.decision.at))
+  await database.query(`update gate_commands set status = 'acknowledged', acknowledged_at = now()`)
+  assert.equal(
+    [await opened, (await listGateCommands(database, TENANT, { limit: 9 })).map(({ id }) => id)],
+    ['opened', [command]],
+  )
+})
+
 test('a process that was taken for dead loses no decision with its file', async (rig) => {
   const temp = await createTempDir('decisions')
   rig.defer(() => temp.remove())
