@@ -92,12 +92,15 @@ export function registerSecretsCommand(
         if (json)
           return print(
             JSON.stringify({
-              renewed: renewed.map(({ place, secret }) => ({ place: place.join(' '), secret })),
+              renewed: renewed.map(({ place, ...one }) => ({ place: place.join(' '), ...one })),
             }),
           )
         if (renewed.length === 0) return print('Every secret can be decrypted.')
-        for (const { place, secret } of renewed)
-          print(`${place.join(' ')}: ${secret ?? 'removed; set it again and enable it'}`)
+        for (const { place, secret, advice } of renewed) print(`${place.join(' ')}: ${secret ?? advice}`)
+        if (renewed.some(({ secret }) => secret !== null))
+          print(
+            'Give each new secret to its receiver or controller: nothing is signed with the old ones any more.',
+          )
       }),
     )
 }

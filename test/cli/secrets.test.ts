@@ -290,6 +290,8 @@ test('with a lost key secrets are given up and set anew', async (rig) => {
   const before = await open({ key: newKey() })
   const { ids } = await furnish(before)
   await saveGate(before, T, 'back', { kind: 'webhook', url: 'https://g.example/' })
+  await saveGate(before, T, 'front', { kind: 'webhook', url: 'https://gate.example/' }, { rotate: true, overlapMs: 60_000 })
+  await rotateSecret(before, T, ids.standard, 60_000)
   const key = newKey()
   const database = await open({ key })
   const untouched = await saveGate(database, T, 'side', { kind: 'webhook', url: 'https://g.example/' })
@@ -300,7 +302,21 @@ test('with a lost key secrets are given up and set anew', async (rig) => {
   assert.is(secretOf(`endpoint_secrets ${ids.standard} secret`), signed)
   assert.is(secretOf('gates default front secret'), (await findGate(database, T, 'front'))!.secrets[0]!)
   assert.is(secretOf('gates default back secret'), (await findGate(database, T, 'back'))!.secrets[0]!)
-  assert.match(printed, /instances default whatsapp main secrets token: removed; set it again/)
+  assert.match(
+    printed,
+    /instances default whatsapp main secrets token: removed; set it again and enable the account/,
+  )
+  assert.match(
+    printed,
+    /^gates default front old_secret: removed; it signed beside the present one for a while$/m,
+  )
+  assert.is(
+    printed.match(/^endpoint_secrets .*: removed; it signed beside/gm)!.length,
+    1,
+    'of the rotation before',
+  )
+  assert.is(printed.match(/: whsec_/g)!.length, 3, 'no secret that nobody needs')
+  assert.match(printed, /^Give each new secret to its receiver or controller/m)
   assert.is((await findGate(database, T, 'side'))!.secrets[0]!, untouched.secret!)
   for (const id of [ids.token, ids.standard]) {
     const { enabled, disabledReason } = (await findEndpoint(database, T, id))!

@@ -13,8 +13,15 @@ export const MAIN_GATE = 'default'
 const SECRET = { table: 'gates', key: ['tenant_id', 'id'], form: 'text' } as const
 /** Where gates have secrets. */
 export const GATE_SECRETS: readonly SecretColumn[] = [
-  { ...SECRET, column: 'secret', lost: 'renewed' },
-  { ...SECRET, column: 'old_secret', lost: 'old_secret_until = null' },
+  { ...SECRET, column: 'secret', lost: {} },
+  {
+    ...SECRET,
+    column: 'old_secret',
+    lost: {
+      set: 'old_secret_until = null',
+      advice: 'removed; it signed beside the present one for a while',
+    },
+  },
 ]
 
 function placeOf(tenantId: string, id: string, column: 'secret' | 'old_secret' = 'secret'): string[] {

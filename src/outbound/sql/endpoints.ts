@@ -77,16 +77,26 @@ export interface EndpointTarget {
   secrets: string[]
 }
 
-/** Endpoints that a lost secret disables. */
-const DISABLED = "enabled = false, disabled_reason = 'its secret was lost'"
+/** What a lost secret of somebody else's does to its endpoint. */
+const DISABLED = {
+  set: "enabled = false, disabled_reason = 'its secret was lost'",
+  advice: 'removed; set it again and enable the endpoint',
+}
+const RENEWED = { beside: 'expires_at is not null' }
 
 /** Where webhooks have secrets. */
 export const ENDPOINT_SECRETS: readonly SecretColumn[] = [
-  { table: 'endpoint_secrets', column: 'secret', key: ['endpoint_id'], form: 'text', lost: 'renewed' },
+  { table: 'endpoint_secrets', column: 'secret', key: ['endpoint_id'], form: 'text', lost: RENEWED },
   { table: 'endpoints', column: 'token', key: ['id'], form: 'text', lost: DISABLED },
   { table: 'endpoints', column: 'headers', key: ['id'], form: 'object', lost: DISABLED },
-  { table: 'tenant_webhook_secrets', column: 'secret', key: ['tenant_id'], form: 'text', lost: 'renewed' },
-  { table: 'message_headers', column: 'headers', key: ['message_id'], form: 'object', lost: 'lost = true' },
+  { table: 'tenant_webhook_secrets', column: 'secret', key: ['tenant_id'], form: 'text', lost: RENEWED },
+  {
+    table: 'message_headers',
+    column: 'headers',
+    key: ['message_id'],
+    form: 'object',
+    lost: { set: 'lost = true', advice: 'removed; the message cannot be sent: send it anew' },
+  },
 ]
 
 /** `sealed` and `opened`: a token, header values and signing secrets of one endpoint as they are stored, and as they are. */

@@ -32,7 +32,7 @@ export const INSTANCE_SECRETS: SecretColumn = {
   column: 'secrets',
   key: ['tenant_id', 'carrier', 'id'],
   form: 'object',
-  lost: 'enabled = false',
+  lost: { set: 'enabled = false', advice: 'removed; set it again and enable the account' },
 }
 
 /** The secrets of an instance as they are stored, or as they are. What is no text is left for the form to refuse. */

@@ -9,8 +9,30 @@ export interface SecretColumn {
   key: readonly string[]
   /** `object`: JSON whose values are secrets. */
   form: 'text' | 'object'
-  /** What follows from a lost secret: `renewed` by a new one, else the assignments of SQL that disable its row. */
-  lost: 'renewed' | (string & {})
+  /** What follows from a lost secret. */
+  lost: Renewal | Loss
+}
+
+/** It is replaced by a new one. */
+interface Renewal {
+  /** SQL, true of rows whose secret only signs beside the present one, for a while: those are deleted. */
+  beside?: string
+}
+
+/** It is removed. */
+interface Loss {
+  /** Assignments of SQL to its row. */
+  set: string
+  /** What that means, and what is to be done. */
+  advice: string
+}
+
+interface RenewedSecret {
+  place: SecretPlace
+  /** Only this result has it. */
+  secret: string | null
+  /** Of a secret that was removed. */
+  advice: string | null
 }
 
 /** A stored secret. */
@@ -24,6 +46,8 @@ interface StoredSecret {
 interface Row {
   at: string
   key: string[]
+  /** It only signs beside the present one. */
+  beside: boolean
   value: string | Record<string, string>
 }
 
@@ -39,17 +63,24 @@ export function secretsOf({ secrets }: Querier): Secrets {
 function valuesOf({ table, column, form }: SecretColumn, { key, value }: Row): [SecretPlace, string][] {
   const place = [table, ...key, column]
   return form === 'text'
-    ? [[place, value as string]]
+    ? // empty: removed
+      value === ''
+      ? []
+      : [[place, value as string]]
     : Object.entries(value).map(([name, each]) => [[...place, name], each])
 }
 
-const selectOf = ({ table, column, key }: SecretColumn) =>
-  `select ctid::text as at, array[${key.map((name) => `${name}::text`).join(', ')}] as key, ${column} as value from ${table}`
+const BESIDE = 'removed; it signed beside the present one for a while'
+
+const selectOf = ({ table, column, key, lost }: SecretColumn) =>
+  `select ctid::text as at, array[${key.map((name) => `${name}::text`).join(', ')}] as key, ${column} as value,
+     ${('beside' in lost && lost.beside) || 'false'} as beside
+   from ${table}`
 
 /** SQL that is true of a row with a value for which `test`, about `value`, is true. */
 function whereAny({ column, form }: SecretColumn, test: (value: string) => string): string {
   return form === 'text'
-    ? test(column)
+    ? `${column} <> '' and ${test(column)}`
     : `exists (select 1 from jsonb_each_text(${column}) as one (name, value) where ${test('one.value')})`
 }
 
@@ -166,16 +197,16 @@ function writeRow(
 }
 
 /**
- * Gives up the secrets that cannot be decrypted: new ones where Porteiro makes them itself, which only this result has; what
- * somebody else gave out is removed, and its row disabled. Resolves with the place of each.
+ * Gives up the secrets that cannot be decrypted: new ones where Porteiro makes them itself; what somebody else gave out is removed,
+ * and its row disabled. Resolves with each.
  */
 export function renewSecrets(
   database: Database,
   columns: readonly SecretColumn[],
   fresh: () => string,
-): Promise<{ place: SecretPlace; secret: string | null }[]> {
+): Promise<RenewedSecret[]> {
   return database.transaction(async (transaction) => {
-    const renewed: { place: SecretPlace; secret: string | null }[] = []
+    const renewed: RenewedSecret[] = []
     for (const one of columns) {
       const rows = await transaction.query<Row>(
         `${selectOf(one)} where ${whereAny(one, (value) => `${value} like '${SEALED}%'`)} for update`,
@@ -184,19 +215,19 @@ export function renewSecrets(
         const values = valuesOf(one, row)
         const lost = values.filter(([place, value]) => stateOf(database.secrets, place, value) === 'lost')
         if (lost.length === 0) continue
-        const secret = one.lost === 'renewed' ? fresh() : null
-        for (const [place] of lost) renewed.push({ place, secret })
+        const loss = 'set' in one.lost ? one.lost : undefined
+        const secret = loss || row.beside ? null : fresh()
+        const advice = loss ? loss.advice : row.beside ? BESIDE : null
+        for (const [place] of lost) renewed.push({ place, secret, advice })
+        if (row.beside) {
+          await transaction.query(`delete from ${one.table} where ctid = $1::tid`, [row.at])
+          continue
+        }
         const kept = values
           .filter((value) => !lost.includes(value))
           .map(([place, value]) => [place.at(-1), value])
         const text = secret === null ? '' : database.secrets.seal(lost[0]![0], secret)
-        await writeRow(
-          transaction,
-          one,
-          row,
-          one.form === 'text' ? text : kept,
-          one.lost === 'renewed' ? '' : `, ${one.lost}`,
-        )
+        await writeRow(transaction, one, row, one.form === 'text' ? text : kept, loss ? `, ${loss.set}` : '')
       }
     }
     return renewed
