@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { writeBatch } from '../../src/calls/index.ts'
+import numbers from '../directory/numbers.json' with { type: 'json' }
 import { furnish } from '../rig/http-fixtures.ts'
 import { openSite, refused } from '../rig/http-rig.ts'
 import { suite } from '../rig/rig.ts'
@@ -292,6 +293,54 @@ test('the numbers of residents are read as the country of the tenant writes them
   const exported = await ask('/api/directory/export')
   assert.is(exported.body.tenant.country, 'PT')
   assert.is(exported.body.units.at(-1).residents[0].whatsapp, '+351912345678')
+})
+
+test('each form of a number, in a file and in a unit: kept as it was meant, or refused with its line and what is wrong', async (rig) => {
+  const { ask } = await openSite(rig)
+  const residents = numbers.forms.map(({ written }) => ({ name: 'Ana', whatsapp: written }))
+  const wrong = numbers.forms.flatMap(({ kept }, at) => (kept === null ? [at] : []))
+  const right = numbers.forms.flatMap(({ kept }, at) => (kept === null ? [] : [at]))
+  const fileOf = (those: number[]) => {
+    const lines = those.map((at) => `{"number": "${at}", "residents": [${JSON.stringify(residents[at])}]}`)
+    return Buffer.from(`{"units": [\n${lines.join(',\n')}\n]}`)
+  }
+  const refusedFile = await ask('/api/directory/import', { body: fileOf([...numbers.forms.keys()]) })
+  refused(refusedFile, 400, 'DIRECTORY_INVALID')
+  const { problems } = refusedFile.body.error.details
+  assert.is(problems.length, wrong.length, problems.join('\n'))
+  for (const [index, at] of wrong.entries())
+    assert.match(
+      problems[index],
+      new RegExp(
+        `^units\\[${at}\\]\\.residents\\[0\\]\\.whatsapp: must be a valid number of BR.* \\(line ${at + 2}\\)$`,
+      ),
+    )
+  assert.equal((await ask('/api/units')).body.items, [], 'nothing is loaded if anything is wrong')
+
+  assert.is((await ask('/api/directory/import', { body: fileOf(right) })).status, 200)
+  const { units } = (await ask('/api/directory/export')).body
+  const keptOf = (number: number) =>
+    units.find((unit: { number: string }) => unit.number === String(number)).residents[0].whatsapp ?? 'absent'
+  assert.equal(
+    right.map(keptOf),
+    right.map((at) => numbers.forms[at]!.kept),
+  )
+
+  const unit = await ask('/api/units', { body: { number: '900', residents: [] } })
+  for (const change of [
+    ask('/api/units', { body: { number: '901', residents } }),
+    ask(`/api/units/${unit.body.id}`, { method: 'PUT', body: { number: '900', residents } }),
+  ]) {
+    const answer = await change
+    refused(answer, 400, 'BODY_INVALID')
+    assert.equal(
+      answer.body.error.details.problems.map(
+        (problem: string) => problem.split(': must be a valid number of BR')[0],
+      ),
+      wrong.map((at) => `residents/${at}/whatsapp`),
+    )
+  }
+  assert.equal((await ask(`/api/units/${unit.body.id}`)).body.residents, [])
 })
 
 test('a foreign number with a national twin is held until it is confirmed', async (rig) => {
