@@ -14,6 +14,11 @@ import type { Before, CallSnapshot, Elsewhere } from './sql/snapshots.ts'
 const AGAIN_MS = 1000
 /** ms of a look-up after which its leg is held with a prompt. */
 const HOLD_MS = 1000
+/** Version of a UUID that a dialplan writes in the place of VERSION where it connects a visitor again. */
+const VERSION_AGAIN = '8'
+const VERSION = '4'
+/** Where a UUID has its version, in characters. */
+const VERSION_AT = 14
 
 /** How a call begins here: the journal's next number, and the snapshot of a restored call. */
 export interface Beginning {
@@ -129,7 +134,7 @@ export function createArrivals(options: ArrivalsOptions) {
   }
 
   /** Looks the visitor's call up, then begins, restores or rejects it. */
-  const receive = async (arrived: ArrivedLeg) => {
+  const receive = async (arrived: ArrivedLeg, isAgain: boolean) => {
     const arrival = await held(arrived, recall(arrived))
     waiting.delete(arrived.uuid)
     if (closing.aborted) return media.reject(arrived.leg)
@@ -143,7 +148,9 @@ export function createArrivals(options: ArrivalsOptions) {
     }
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
     if (isDraining()) return rejectSaying(arrived, 'service-closing')
-    begin(arrived, { seq: arrival.seq, again: arrival.again, decision: arrival.decision })
+    // what the dialplan knows may be known to no disk and no database that this process can ask
+    const again = isAgain ? 'used' : arrival.again
+    begin(arrived, { seq: arrival.seq, again, decision: arrival.decision })
   }
 
   const wait = (arrived: ArrivedLeg, beginning: Promise<unknown>) => {
@@ -219,7 +226,9 @@ export function createArrivals(options: ArrivalsOptions) {
 
   return {
     /** A connection on the visitor port starts a call, or goes on with one. */
-    attend(arrived: ArrivedLeg) {
+    attend(given: ArrivedLeg) {
+      const isAgain = given.uuid[VERSION_AT] === VERSION_AGAIN
+      const arrived = isAgain ? { ...given, uuid: withVersion(given.uuid, VERSION) } : given
       const { uuid: id } = arrived
       const facts = factsOf(arrived, 'visitor')
       if (ended.has(id)) return refuseEnded(arrived)
@@ -235,13 +244,17 @@ export function createArrivals(options: ArrivalsOptions) {
         return rejectSaying(arrived, 'lines-busy')
       }
       if (!snapshots) return begin(arrived, { seq: 0 })
-      wait(arrived, receive(arrived))
+      wait(arrived, receive(arrived, isAgain))
     },
 
     join,
 
     waiting: () => waiting.size,
   }
+}
+
+function withVersion(uuid: string, version: string): string {
+  return uuid.slice(0, VERSION_AT) + version + uuid.slice(VERSION_AT + 1)
 }
 
 interface Rejects {

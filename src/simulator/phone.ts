@@ -46,7 +46,7 @@ export interface PhoneOptions {
   joined?: boolean
   /** Record everything heard as PCM. */
   record?: boolean
-  /** As the dialplan with `Dial`: retry a refused connection every second, a lost one at once. */
+  /** As the dialplan with `Dial`: retry a refused connection every second, a lost one after half a second. */
   reconnect?: boolean
   /** Refused connections in a row after which that ends; default 15, as in the dialplan. */
   misses?: number
@@ -85,11 +85,12 @@ export interface Phone {
 const MUTUAL_SILENCE_TICKS = 100
 /** Maximum number of recorded violations of one kind that do not end the call. */
 const KEPT_VIOLATIONS = 10
-// the dialplan of examples/asterisk that reconnects: a leg shorter than 2 s was the answer "this call has ended"
+// the dialplan of examples/asterisk that reconnects: two legs in a row shorter than 2 s were the answer "this call has ended"
 const SHORT_LEG_MS = 2000
+const SHORT_LEGS = 2
 const RETRY_MS = 1000
 /** Pause from a lost leg to the next Dial in ms; a process that is being killed closes its ports meanwhile. */
-const AGAIN_MS = 20
+const AGAIN_MS = 500
 const MISSES = 15
 
 /** A phone behind an Asterisk; it calls at once. The creator closes it. Throws USAGE_WRONG for an invalid UUID. */
@@ -111,6 +112,7 @@ export function createPhone(options: PhoneOptions): Phone {
   let framesOut = 0
   let partialReads = 0
   let misses = 0
+  let shortLegs = 0
   let silentTicks = 0
   let over = false
   let retrying: NodeJS.Timeout | undefined
@@ -163,7 +165,8 @@ export function createPhone(options: PhoneOptions): Phone {
 
   const connect = () => {
     const first = joined && pace && !dtx
-    const hello = first ? Buffer.concat([uuid(id), audioMessage(wideband)]) : uuid(id)
+    const told = uuid(connections === 0 ? id : `${id.slice(0, 14)}8${id.slice(15)}`)
+    const hello = first ? Buffer.concat([told, audioMessage(wideband)]) : told
     line = createLine(
       {
         host,
@@ -203,8 +206,8 @@ export function createPhone(options: PhoneOptions): Phone {
     partialReads += line.partialReads()
     misses++
     const final = by === 'us' || by === 'violation' || misses > most
-    const toldOver = lasted !== undefined && lasted < SHORT_LEG_MS
-    if (!reconnect || over || final || toldOver) return finish(by, reason)
+    shortLegs = lasted !== undefined && lasted < SHORT_LEG_MS ? shortLegs + 1 : 0
+    if (!reconnect || over || final || shortLegs === SHORT_LEGS) return finish(by, reason)
     transcript.add({ at: now(), type: 'lost', reason: reason ?? by })
     retrying = setTimeout(retry, lasted === undefined ? RETRY_MS : AGAIN_MS)
   }

@@ -45,4 +45,21 @@ test('has ids of its own: its telephone rings, its webhooks go, and the log and 
   assert.is(sent.filter(({ type }) => type === 'call.started').length, 2, 'the second is no duplicate')
 })
 
+test('a dialplan that connects again says so in the UUID: what nobody here knows begins anew, with an apology', async (rig) => {
+  const { visitor, events, noted, ending } = await openService(rig)
+  const id = randomUUID()
+  const again = id.replace(/^(.{14})4/, '$18')
+  const phone = visitor({ id: again })
+  await phone.hearing('call-restored')
+  await noted(id, 'started')
+  phone.hangUp()
+  assert.is((await ending(id)).outcome, 'abandoned')
+  assert.equal([...new Set(events.map(({ callId }) => callId))], [id])
+  // it has ended, by either UUID
+  for (const uuid of [id, again]) {
+    const { by, framesIn } = await visitor({ id: uuid }).ended
+    assert.equal([by, framesIn], ['server-hangup', 0])
+  }
+})
+
 test.run()

@@ -143,8 +143,3 @@ export async function kill({ child, ended }: Process): Promise<void> {
   child.kill('SIGKILL')
   await ended
 }
-
-/** A leg that lasted less than 2 s tells a dialplan that the call has ended. `began`: performance.now() */
-export async function pastTwoSeconds(began: number): Promise<void> {
-  await eventually(() => performance.now() - began > 2200 || undefined)
-}
