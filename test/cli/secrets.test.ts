@@ -290,7 +290,13 @@ test('with a lost key secrets are given up and set anew', async (rig) => {
   const before = await open({ key: newKey() })
   const { ids } = await furnish(before)
   await saveGate(before, T, 'back', { kind: 'webhook', url: 'https://g.example/' })
-  await saveGate(before, T, 'front', { kind: 'webhook', url: 'https://gate.example/' }, { rotate: true, overlapMs: 60_000 })
+  await saveGate(
+    before,
+    T,
+    'front',
+    { kind: 'webhook', url: 'https://gate.example/' },
+    { rotate: true, overlapMs: 60_000 },
+  )
   await rotateSecret(before, T, ids.standard, 60_000)
   const key = newKey()
   const database = await open({ key })
