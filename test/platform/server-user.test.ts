@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, lstat, mkdir, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises'
+import { chown, lstat, mkdir, readdir, readlink, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { findPackage, prepareBinaries } from '../../src/platform/postgres/embedded/binaries.ts'
 import { blockedAt, NOBODY } from '../../src/platform/postgres/embedded/file-access.ts'
+import { locateCluster } from '../../src/platform/postgres/embedded/socket-directory.ts'
 import {
   ask,
   isAlive,
@@ -39,6 +40,19 @@ test('makes the links good that an install without scripts left out', async (rig
   })
   assert.is(await readlink(join(directory, 'native/lib/libpq.so.5')), 'libpq.so.5.18')
   assert.is(postgres, join(directory, 'native/bin/postgres'))
+})
+
+test('a cluster in its own data directory is never taken for one of another, whatever the directory is called', async (rig) => {
+  // as install.sh has it: the data in the directory that root's clusters go to
+  const home = await realpath(await temporary(rig))
+  await mkdir(join(home, 'postgres'))
+  if (isRoot) await chown(join(home, 'postgres'), NOBODY.uid, NOBODY.gid)
+  const own = await locateCluster(home, home)
+  assert.equal([own.cluster, own.exists, own.away], [join(home, 'postgres'), true, false])
+  const clone = await realpath(await temporary(rig))
+  await symlink(own.cluster, join(clone, 'postgres'))
+  const linked = await locateCluster(clone, home)
+  assert.equal([linked.cluster, linked.away], [own.cluster, true])
 })
 
 const asNobody =

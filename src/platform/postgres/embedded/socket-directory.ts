@@ -29,20 +29,21 @@ export interface ClusterLocation {
  * `home` is inaccessible for the server's user (a clone in /root). An existing cluster is run by its owner and never
  * moved.
  */
-export async function locateCluster(home: string): Promise<ClusterLocation> {
+export async function locateCluster(home: string, elsewhere = AWAY): Promise<ClusterLocation> {
   const path = join(home, 'postgres')
   const root = process.getuid?.() === 0
   const found = await realpath(path).catch(() => undefined)
   if (found !== undefined) {
-    const away = dirname(found) === AWAY
+    // a service may have that directory as its own DATA_DIR, with its cluster in it
+    const away = found !== path && dirname(found) === elsewhere
     return { cluster: found, exists: true, user: await userOf(found, root), stem: away ? found : path, away }
   }
   const blocked = root ? await blockedAt(home, NOBODY) : undefined
   if (blocked === undefined) {
     return { cluster: path, exists: false, user: root ? NOBODY : undefined, stem: path, away: false }
   }
-  const cluster = join(AWAY, createHash('sha256').update(home).digest('hex').slice(0, 12))
-  await openDirectory(AWAY)
+  const cluster = join(elsewhere, createHash('sha256').update(home).digest('hex').slice(0, 12))
+  await openDirectory(elsewhere)
   const there = await stat(cluster).catch(() => undefined)
   return { cluster, exists: there !== undefined, user: NOBODY, stem: cluster, away: true }
 }
