@@ -14,7 +14,7 @@ import type {
 const GATE_MS = 30_000
 /** ms that an answer of the controller takes to the words: what was answered later may not be known to who speaks. */
 const ANSWER_MS = 2500
-/** A leg that lasted less than this tells the dialplan that its call is over, ms. */
+/** Two legs in a row that lasted less than this tell the dialplan that the call is over, ms. */
 const SHORT_LEG_MS = 2000
 
 /** What the database says of a call. */
