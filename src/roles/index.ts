@@ -11,7 +11,6 @@ export {
   type RunningRoles,
   type RunningService,
   SERVICE_ROLES,
-  type ServiceOptions,
   type ServiceRole,
   startRoles,
   startService,

@@ -52,7 +52,7 @@ const say = {
   '{id} cannot be said': failed(new Error('no sound')),
 }
 const sayBoth = {
-  '{id} was said to both': done({ beganAt: 0 }),
+  '{id} was said to both': done({ beganAt: 1000 }),
   '{id} cannot be said': failed(new Error('no sound')),
 }
 const lasting = {}
@@ -110,6 +110,13 @@ const visitor: Fixture<typeof visitorMachine> = {
     unit: {
       'the unit is known': done({ ...saidUnit, gaveUp: null, transcribes: true }),
       'unit and name are known': done({ ...saidName, gaveUp: null, transcribes: true }),
+      'unit and purpose are known': done({
+        ...saidUnit,
+        purpose: recorded('purpose', true),
+        purposeSaid: true,
+        gaveUp: null,
+        transcribes: true,
+      }),
       'unit, name and purpose are known': done({
         ...saidName,
         purposeSaid: true,
@@ -132,7 +139,8 @@ const visitor: Fixture<typeof visitorMachine> = {
       ...broken,
     },
   },
-  tellApart: ({ gaveUp, transcribes, purposeSaid, ...said }) => [
+  tellApart: ({ gaveUp, transcribes, purposeSaid, keys, ...said }) => [
+    keys,
     gaveUp,
     transcribes,
     purposeSaid,
@@ -505,6 +513,7 @@ const concluding: Fixture<typeof concludingMachine> = {
     commitDecision: {
       'the decision is durable': done(null),
       'a refusal was kept before': done(refused),
+      'an approval was kept before': done({ ...refused, verdict: 'authorized' }),
       ...broken,
     },
     openGate: {
@@ -619,6 +628,7 @@ const broker: Fixture<typeof brokerMachine> = {
     connect: {
       'it is connected': done(),
       'the broker refuses': failed(fault('BROKER_REFUSED')),
+      'the broker has no address': failed(fault('BROKER_DNS')),
       'the password is wrong': failed(fault('BROKER_LOGIN', true)),
     },
     hold: lasting,
@@ -702,7 +712,12 @@ const call: Fixture<typeof callMachine> = {
   outcomes: {
     leg: lasting,
     visitor: {
-      'the visitor has named a unit': done({ ...nobody, unit, gaveUp: null }),
+      'the visitor has named a unit': done({
+        unit,
+        identity: recorded('identity', true),
+        purpose: recorded('purpose', true),
+        gaveUp: null,
+      }),
       'the visitor is silent': done({ ...nobody, gaveUp: 'silent' }),
       'the visitor names no known unit': done({ ...nobody, gaveUp: 'unknown-unit' }),
       ...broken,
@@ -718,7 +733,11 @@ const call: Fixture<typeof callMachine> = {
           done<Matched>(verdict === 'contact' ? { verdict, attempts: [] } : { verdict }),
       ),
       'there is somebody to call': done({ verdict: 'contact', attempts: ringing(1) }),
-      'there is somebody to ask in writing': done({ verdict: 'contact', attempts: [asking] }),
+      'there is somebody to ask in writing by rules of its own': done({
+        verdict: 'contact',
+        attempts: [asking],
+        answering: { answerCheck: 'key', leavesMessage: true, afterTalk: 'next' },
+      }),
       'the rules fail': failed(new Error('no directory')),
     },
     contact: {
@@ -790,8 +809,9 @@ const call: Fixture<typeof callMachine> = {
     contact: ['contact.began', 'contact.answered', 'contact.ended'],
     concluding: ['legs.hangUp', 'gate.answered', 'decision.stood'],
   },
-  tellApart: ({ legs, ending, decision, isOverdue, unit, line, settings }) => [
+  tellApart: ({ legs, ending, decision, isOverdue, unit, line, lineEnd, greeted, settings }) => [
     unit !== null,
+    lineEnd !== null || greeted,
     isOverdue,
     line !== null,
     (['visitor', 'resident'] as const).filter((role) => legs.includes(role)),

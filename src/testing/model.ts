@@ -281,7 +281,7 @@ export function model<Machine extends AnyStateMachine>(
         if (!isSent(type)) continue
         for (const [clause, facts] of Object.entries(variants)) {
           const event = { type, ...facts }
-          const step = { clause: whose(clause, path), at: path, event, time: now }
+          const step = { clause: whose(clause, path), at: path, event, time: now + 1 }
           if (snapshot.machine.getTransitionData(snapshot, event).length > 0) found.push(step)
           else ignored.push({ ...step, isIgnored: true })
         }
@@ -319,7 +319,7 @@ export function model<Machine extends AnyStateMachine>(
           clause: whose(clause.replaceAll('{id}', inWords(path.at(-1)!)), path.slice(0, -1)),
           at: path,
           outcome,
-          time: due === undefined ? now : Math.max(now, due),
+          time: due === undefined ? now + 1 : Math.max(now, due),
         }
         if (isHandled(owners, owner, eventOf(path.at(-1)!, outcome))) found.push(step)
         else if (!('error' in outcome)) ignored.push({ ...step, isIgnored: true })

@@ -26,6 +26,10 @@ export interface Sight {
   readonly waiting: Readonly<Record<string, unknown>>
   /** What the step told the machine's parent. */
   readonly told: readonly EventObject[]
+  /** The ports and machines below that it began, by their ids: also one that it began anew. */
+  readonly began: readonly string[]
+  /** What it told the ports and machines below, by their ids. */
+  readonly sent: readonly { readonly to: string; readonly event: EventObject }[]
 }
 
 /** A step: an event of the machine or of one below it, or how a port ends. */
@@ -104,17 +108,30 @@ export function run(
   inspect: (event: InspectionEvent) => void = () => {},
 ): Running {
   let told: EventObject[] = []
+  let sent: Sight['sent'][number][] = []
+  let began: string[] = []
   const listener = fromTransition((_, event: EventObject) => void told.push(event), undefined)
   const parent = createActor(listener, { clock })
-  parent.system.inspect(inspect)
+  parent.system.inspect((inspected) => {
+    inspect(inspected)
+    const actor = inspected.actorRef as AnyActorRef
+    if (actor === parent || actor.id === machine.id) return
+    if (inspected.type === '@xstate.actor') began.push(actor.id)
+    if (inspected.type === '@xstate.event' && !/^(xstate|porteiro)\./.test(inspected.event.type))
+      sent.push({ to: actor.id, event: inspected.event })
+  })
   parent.start()
   const root = createActor(machine, { id: machine.id, parent, ...from } as never) as AnyActorRef
   root.start()
+  // what runs on was not begun by a step
+  if ('snapshot' in from) began = []
   return {
     root,
     look() {
-      const sight = lookAt(root, told)
+      const sight = { ...lookAt(root), told, sent, began }
       told = []
+      sent = []
+      began = []
       return sight
     },
     at: (ids) =>
@@ -128,7 +145,7 @@ export function cause(running: Running, { at, event, outcome }: Stimulus): void 
   running.at(at)!.send(event ?? { type: END, ...outcome })
 }
 
-function lookAt(root: AnyActorRef, told: readonly EventObject[]): Sight {
+function lookAt(root: AnyActorRef): Omit<Sight, 'told' | 'sent' | 'began'> {
   const { value, context, status, output, error } = root.getSnapshot()
   const children: Record<string, { value: unknown; context: unknown }> = {}
   const waiting: Record<string, unknown> = {}
@@ -138,7 +155,7 @@ function lookAt(root: AnyActorRef, told: readonly EventObject[]): Sight {
     if (isMachineSnapshot(snapshot)) children[name] = { value: snapshot.value, context: snapshot.context }
     else waiting[name] = snapshot.input
   }
-  return { value, context, status, output: status === 'error' ? error : output, children, waiting, told }
+  return { value, context, status, output: status === 'error' ? error : output, children, waiting }
 }
 
 interface Below {

@@ -3,6 +3,7 @@ import { audioFrame, KIND } from '../../src/audiosocket/frame.ts'
 import { createReader } from '../../src/audiosocket/reader.ts'
 import { createPhone, type Phone, type PhoneOptions } from '../../src/simulator/phone.ts'
 import type { Sounds } from '../../src/simulator/vocabulary.ts'
+import { noise as noiseOf } from '../../src/testing/short-prompts.ts'
 import type { Rig } from './rig.ts'
 
 export interface Message {
@@ -91,13 +92,7 @@ function createPeer(socket: Socket, signal: AbortSignal): Peer {
 
 /** Noise that is the same for the same seed, `ms` long, between `lead` and `trail` whole frames of digital silence. */
 export function noise(seed: number, ms: number, { lead = 0, trail = 0 } = {}): Buffer {
-  const pcm = Buffer.alloc(ms * 16 + (lead + trail) * 320)
-  let state = seed
-  for (let at = lead * 320; at < lead * 320 + ms * 16; at += 2) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    pcm.writeInt16LE((state >>> 18) - 8192, at)
-  }
-  return pcm
+  return Buffer.concat([Buffer.alloc(lead * 320), noiseOf(seed, ms), Buffer.alloc(trail * 320)])
 }
 
 /** Whole messages of PCM, the last one padded. */

@@ -1,16 +1,11 @@
-import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
-import { build, buildMachines } from '../../scripts/build.ts'
+import { openDatabaseUrl } from '../rig/database.ts'
+import { ALONE, type Package, pack, ROOT, run, STRICT, sizeOf, snippetsOf, WHOLE } from '../rig/packed.ts'
 import { type Rig, suite } from '../rig/rig.ts'
 
 const test = suite('build', { timeout: 600_000 })
-
-const ROOT = dirname(dirname(import.meta.dirname))
-const run = promisify(execFile)
 
 const CONSUMER = `
 import { ERRORS, parseConfig, PorteiroError, startService } from 'porteiro'
@@ -33,43 +28,16 @@ console.log(JSON.stringify({
 }))
 `
 
-interface Package {
-  /** Its folder in the checkout, its name, and what it has in `dist`. */
-  from: string
-  name: string
-  build: (outDir: string) => Promise<void>
-}
-
-const WHOLE: Package = { from: ROOT, name: 'porteiro', build }
-const ALONE: Package = {
-  from: join(ROOT, 'packages', 'machines'),
-  name: '@porteiro/machines',
-  build: buildMachines,
-}
-
-/** Packs what `npm publish` would, and unpacks it where `npm install` would, beside these dependencies of the project. */
+/** Unpacks it where `npm install` would, beside these dependencies of the project. */
 async function install(
   rig: Rig,
-  { from, name, build: buildInto }: Package,
+  packed: Package,
   beside: string[],
 ): Promise<{ home: string; installed: string }> {
-  const directory = await mkdtemp(join(tmpdir(), 'porteiro-build-'))
-  rig.defer(() => rm(directory, { recursive: true, force: true }))
-  const [stage, home] = [join(directory, 'stage'), join(directory, 'home')]
-  const installed = join(home, 'node_modules', name)
+  const { tarball, home } = await pack(rig, packed)
+  const installed = join(home, 'node_modules', packed.name)
   await mkdir(installed, { recursive: true })
-  const { files } = JSON.parse(await readFile(join(from, 'package.json'), 'utf8')) as { files: string[] }
-  for (const file of ['package.json', ...files.filter((one) => one !== 'dist')]) {
-    await cp(join(from, file), join(stage, file), { recursive: true })
-  }
-  await buildInto(join(stage, 'dist'))
-  const { stdout } = await run(
-    'npm',
-    ['pack', '--json', '--offline', '--ignore-scripts', '--cache', join(directory, 'cache')],
-    { cwd: stage },
-  )
-  const packed = Object.values(JSON.parse(stdout))[0] as { filename: string }
-  await run('tar', ['-xzf', join(stage, packed.filename), '-C', installed, '--strip-components=1'])
+  await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'])
   for (const one of beside) {
     const link = join(home, 'node_modules', one)
     await mkdir(dirname(link), { recursive: true })
@@ -79,18 +47,7 @@ async function install(
   return { home, installed }
 }
 
-/** Strict, and with the declarations of dependencies too. */
-const STRICT = [
-  ...['--noEmit', '--strict', '--skipLibCheck', 'false'],
-  ...['--module', 'nodenext', '--target', 'es2024', '--types', 'node'],
-]
 const COMPILER = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-
-/** The code of a page in this language. */
-async function snippetsOf(page: string, language: string): Promise<string[]> {
-  const text = await readFile(join(ROOT, page), 'utf8')
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, code]) => code!)
-}
 
 test('an installed package is imported, run and type-checked', async (t) => {
   const beside = [
@@ -107,7 +64,9 @@ test('an installed package is imported, run and type-checked', async (t) => {
   ]
   const { home, installed } = await install(t, WHOLE, beside)
   await symlink(join(ROOT, 'node_modules'), join(installed, 'node_modules'))
-  const node = (...args: string[]) => run(process.execPath, args, { cwd: home })
+  // a database for the example that starts the service
+  const env = { ...process.env, DATABASE_URL: await openDatabaseUrl(t) }
+  const node = (...args: string[]) => run(process.execPath, args, { cwd: home, env })
   const bin = join(home, 'node_modules', 'porteiro', 'bin', 'porteiro.js')
 
   await writeFile(join(home, 'consumer.js'), CONSUMER)
@@ -144,10 +103,15 @@ test('an installed package is imported, run and type-checked', async (t) => {
     const { stdout: told } = await copy(basename(file), await readFile(join(ROOT, 'examples', file), 'utf8'))
     assert.match(told, /every state reached, every transition taken/)
   }
-  await copy('delivery.test.ts', await readFile(join(ROOT, 'examples', 'uvu', 'delivery.test.ts'), 'utf8'))
+  for (const file of ['uvu/delivery.test.ts', 'service/service.test.ts'])
+    await copy(basename(file), await readFile(join(ROOT, 'examples', file), 'utf8'))
   const snippets = await snippetsOf('docs/testing.md', 'ts')
   assert.ok(snippets.length > 6)
   for (const [at, text] of snippets.entries()) await copy(`snippet-${at}.ts`, text)
+  for (const [at, text] of (await snippetsOf('docs/testing.md', 'ts no-run')).entries()) {
+    copies.push(join(home, `no-run-${at}.ts`))
+    await writeFile(copies.at(-1)!, text)
+  }
   // the same lines are JavaScript and TypeScript
   const [gate] = await snippetsOf('README.md', 'js')
   await copy('gate.test.ts', gate!)
@@ -163,9 +127,7 @@ test('the machines and their kit are a package of less than 5 MB with XState as 
   const version = async (file: string) =>
     JSON.parse(await readFile(join(file, 'package.json'), 'utf8')).version
   assert.is(await version(installed), await version(ROOT))
-  const files = await readdir(installed, { recursive: true })
-  const sizes = await Promise.all(files.map(async (file) => (await stat(join(installed, file))).size))
-  const bytes = sizes.reduce((sum, size) => sum + size, 0)
+  const bytes = await sizeOf(installed)
   assert.ok(bytes < 5_000_000, `${bytes} bytes`)
 
   const [code] = await snippetsOf('packages/machines/README.md', 'ts')

@@ -127,8 +127,8 @@ test('a machine that behaves otherwise is found at the step, and told by what di
   const error = await third!.play(stage({ machine: never })).catch((error) => error)
   assert.instance(error, PathError)
   assert.equal(error.steps, ['it is pressed for long'])
-  assert.equal(error.actual, { value: 'dark', waiting: {} })
-  assert.equal(error.expected, { value: 'warming', waiting: { warm: 5 } })
+  assert.equal(error.actual, { value: 'dark', waiting: {}, began: [] })
+  assert.equal(error.expected, { value: 'warming', waiting: { warm: 5 }, began: ['warm'] })
 })
 
 test('what must always hold is checked while exploring, and while a variant is played', async () => {

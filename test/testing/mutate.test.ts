@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { MACHINES } from '../../machines/index.ts'
 import { createTempDir } from '../../src/platform/temp-dir.ts'
 import { mutate } from '../../src/testing/index.ts'
 import { mutantsOf } from '../../src/testing/mutants.ts'
+import { changesOf } from '../rig/proof-table.ts'
 import { suite } from '../rig/rig.ts'
 
 const test = suite('mutate', { timeout: 300_000 })
@@ -56,6 +58,17 @@ test('every machine of the package has mutants', async () => {
     const kinds = new Set(mutantsOf(stripTypeScriptTypes(text)).map(({ kind }) => kind))
     assert.ok(kinds.size >= 5, `${id}: ${[...kinds].join(', ')}`)
   }
+})
+
+test('docs/testing.md has the changes of each machine, as many as there are', async () => {
+  const text = await readFile(new URL('../../docs/testing.md', import.meta.url), 'utf8')
+  const table = text.slice(text.indexOf('<!-- changes -->'), text.indexOf('<!-- /changes -->'))
+  const stale = MACHINES.filter(({ id }) => !table.includes(`| ${id} | ${changesOf(id).length} |`))
+  assert.equal(
+    stale.map(({ id }) => id),
+    [],
+    'npm run prove -- --changes FILE writes them',
+  )
 })
 
 test('the generated paths of the service notice every change, and results are kept', async (t) => {
