@@ -49,12 +49,19 @@ export async function enterNodes(options: PresenceOptions) {
   let known: NodeRow[] = []
   let silent: NodeRow[] = []
   let beating: Promise<void> | undefined
-  let writing: Promise<void> | undefined
+  /** Settles with the last write. */
+  let writing: Promise<void> = Promise.resolve()
   let left = false
   let status = (): Record<string, unknown> | null => null
 
-  const write = () =>
-    writeNode(database, { instance, nodeId, roles: [...roles], addresses, startedAt, status: status() })
+  /** One after the other: a heartbeat that began before a change must not end after it, and take it back. */
+  const write = (): Promise<void> => {
+    const written = writing.then(() =>
+      writeNode(database, { instance, nodeId, roles: [...roles], addresses, startedAt, status: status() }),
+    )
+    writing = written.catch(() => {})
+    return written
+  }
 
   const list = (): Promise<NodeRow[]> => liveNodes(database, LEASE_SECONDS)
 
@@ -103,10 +110,9 @@ export async function enterNodes(options: PresenceOptions) {
     /** Sends a heartbeat now. Never rejects. */
     async renew(): Promise<void> {
       if (left) return
-      writing = write().catch((error) =>
+      await write().catch((error) =>
         log.debug({ reason: reasonOf(error) }, 'the status of this node was not written'),
       )
-      await writing
     },
     /** The last heartbeat could not be written. */
     isAway: () => away,

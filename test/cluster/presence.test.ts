@@ -102,4 +102,37 @@ test('a killed process whose last statement still runs is waited for, not refuse
   await entering
 })
 
+test('a heartbeat that was on its way does not take back what was told after it', async (rig) => {
+  const database = await openTestDatabase(rig)
+  let held: Promise<void> | undefined
+  const slow = new Proxy(database, {
+    get(target, name) {
+      if (name !== 'query') return Reflect.get(target, name)
+      return async (...asked: Parameters<typeof database.query>) => {
+        const waiting = String(asked[0]).startsWith('insert into nodes') ? held : undefined
+        if (waiting) held = undefined
+        await waiting
+        return target.query(...asked)
+      }
+    },
+  })
+  const presence = await enterNodes({
+    ...{ database: slow, instance: randomUUID(), nodeId: 'a', roles: ['web'], log: silentLog() },
+    beatMs: 60_000,
+  })
+  rig.defer(() => presence.leave())
+  const holding = Promise.withResolvers<void>()
+  held = holding.promise
+  const earlier = presence.renew()
+  const later = presence.describe(() => ({ is: 'up' }))
+  // as long as the later one would need, if it did not wait for the earlier one
+  await Promise.race([later, new Promise((resolve) => setTimeout(resolve, 300))])
+  holding.resolve()
+  await Promise.all([earlier, later])
+  assert.equal(
+    (await presence.list()).map(({ status }) => status),
+    [{ is: 'up' }],
+  )
+})
+
 test.run()
