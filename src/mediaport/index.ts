@@ -14,6 +14,7 @@ export {
 } from './media-assets.ts'
 export {
   createMediaPlane,
+  type MediaPlane,
   type MediaPlaneCounts,
   type MediaPlaneSettings,
 } from './media-plane.ts'

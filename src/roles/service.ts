@@ -25,7 +25,7 @@ export type ServiceRole = (typeof SERVICE_ROLES)[number]
 /** Time in ms for a worker to fetch the last messages; with a notification it takes a few. */
 const TAKE_MS = 500
 
-export interface ServiceOptions {
+interface ServiceOptions {
   config: Config
   log: Logger
   /** The simulated telephone of CLICKTOCALL=loopback, if the demo or a test provides one. */

@@ -34,6 +34,7 @@ import { sweepInbound } from '../inbound/index.ts'
 import {
   type ArrivedLeg,
   createMediaPlane,
+  type MediaPlane,
   type MediaPlaneCounts,
   type MediaPlaneSettings,
   openMediaAssets,
@@ -221,7 +222,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncD
           },
         })
       : undefined
-  const media =
+  const media: MediaPlane =
     threads ??
     createMediaPlane({
       ...{ ...settings, ...speech, onArrival, log },
