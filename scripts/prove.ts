@@ -1,6 +1,6 @@
 /**
  * `npm run prove`: the machines, proven within ten minutes. Every generated path on real actors, with the table of docs/testing.md; 60 paths
- * by telephone against a running service; and changes of the machines, chosen by
+ * by telephone against a running service; the packages in empty folders, on Node 22 too; and changes of the machines, chosen by
  * seed. `-- --seed 7` chooses other changes. `-- --table` writes the table and does nothing else. `-- --changes FILE` examines
  * all changes, keeps the results in FILE, and writes their table: it takes longer.
  */
@@ -9,9 +9,11 @@ import { parseArgs } from 'node:util'
 import type { AnyStateMachine } from 'xstate'
 import { MACHINES } from '../machines/index.ts'
 import { mutate, phone, playAll } from '../src/testing/index.ts'
+import { openDatabaseUrl } from '../test/rig/database.ts'
 import { openForPhones, phonePaths } from '../test/rig/phone-units.ts'
 import { changesTable, rowOf } from '../test/rig/proof-table.ts'
 import { suite } from '../test/rig/rig.ts'
+import { playStranger } from '../test/rig/stranger.ts'
 
 const DOCUMENT = 'docs/testing.md'
 /** Changes of each machine. */
@@ -66,6 +68,9 @@ proof(`${CALLS} paths by telephone`, async (rig) => {
   )
   say(`${CALLS} paths were played by telephone on a running service`)
 })
+proof('a stranger installs the packages', (rig) =>
+  playStranger(rig, { openUrl: () => openDatabaseUrl(rig), say }),
+)
 proof('changes of the machines', examineChanges)
 proof.run()
 

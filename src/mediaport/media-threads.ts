@@ -239,10 +239,10 @@ class ThreadedPlanes implements MediaThreads {
   finishRecordings: MediaPlane['finishRecordings'] = (callId) =>
     this.threads[this.homes.get(callId) ?? 0]!.finishRecordings(callId)
 
-  loadRecordings: MediaPlane['loadRecordings'] = (callId, names) => {
-    const visitor = [...this.waiting.values()].find(({ uuid, role }) => uuid === callId && role === 'visitor')
-    const thread = visitor ? this.threadOf(visitor.leg) : (this.homes.get(callId) ?? 0)
-    return this.threads[thread]!.loadRecordings(callId, names)
+  /** In every thread: the call has no home before its visitor's leg is opened. */
+  loadRecordings: MediaPlane['loadRecordings'] = async (callId, names) => {
+    const loaded = await Promise.all(this.threads.map((thread) => thread.loadRecordings(callId, names)))
+    return [...new Set(loaded.flat())]
   }
 
   forgetCall: MediaPlane['forgetCall'] = (callId) => {
