@@ -23,6 +23,7 @@ import type { Config } from '../config/index.ts'
 import { createErrorReports, createTimings, type ErrorReports, type Timings } from '../observe/index.ts'
 import { makeDataDir } from '../platform/data-dir.ts'
 import type { Logger } from '../platform/log.ts'
+import type { Owner } from '../platform/owner.ts'
 import { PACKAGE_ROOT, VERSION } from '../platform/package.ts'
 import { type Database, migrate, openDatabase } from '../platform/postgres/index.ts'
 import { type Messages, openMessages } from './messages.ts'
@@ -63,10 +64,7 @@ interface BaseOptions {
  * Opens the shared parts; `owner` closes them in reverse order. Errors: DATA_DIR_UNUSABLE, SECRET_KEY_UNKNOWN, those of the
  * database, of migrations and of the queue.
  */
-export async function openBase(
-  { config, log, roles, starting }: BaseOptions,
-  owner: AsyncDisposableStack,
-): Promise<Base> {
+export async function openBase({ config, log, roles, starting }: BaseOptions, owner: Owner): Promise<Base> {
   const reports = await createErrorReports({ dsn: config.sentryDsn, release: VERSION, log })
   owner.defer(() => reports.close())
   await makeDataDir(config.dataDir)

@@ -24,6 +24,7 @@ import {
 } from '../outbound/index.ts'
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import type { Owner } from '../platform/owner.ts'
 import type { Database } from '../platform/postgres/index.ts'
 
 interface MessagesOptions {
@@ -49,7 +50,7 @@ export type Messages = Awaited<ReturnType<typeof openMessages>>
  * The messaging parts of every role: queue, channels, inbound messages and call-event messages. Errors:
  * DATABASE_UNREACHABLE, CONFIG_INVALID.
  */
-export async function openMessages(options: MessagesOptions, owner: AsyncDisposableStack) {
+export async function openMessages(options: MessagesOptions, owner: Owner) {
   const { config, log, database, topics, journal, timings, reports, recordings, works, instance, mayLive } =
     options
   const { channels, locale, publicUrl } = config

@@ -11,6 +11,7 @@ import { createMetrics } from '../observe/index.ts'
 import { countDepths } from '../outbound/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
+import { Owner } from '../platform/owner.ts'
 import { delay } from '../platform/time.ts'
 import { type Base, openBase } from './base.ts'
 import { announceShutdown } from './shutdown-announcement.ts'
@@ -97,7 +98,7 @@ export async function startRoles(
   roles: readonly ServiceRole[],
 ): Promise<RunningRoles> {
   const { config, log } = options
-  const owner = new AsyncDisposableStack()
+  const owner = new Owner()
   let parts: Parts | undefined
   let failure: unknown
   const actor = createActor(
@@ -176,7 +177,7 @@ type Self = ReturnType<typeof createActor<typeof serviceMachine>>
 /** Opens every part in the order of the data flow; `owner` closes them in reverse. */
 async function openParts(
   options: ServiceOptions & { roles: readonly ServiceRole[]; self: () => Self },
-  owner: AsyncDisposableStack,
+  owner: Owner,
 ): Promise<Parts> {
   const { config, log, roles, telephone, starting, self } = options
   const startedAt = new Date()

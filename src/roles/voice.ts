@@ -45,6 +45,7 @@ import {
 } from '../mediaport/index.ts'
 import type { Role } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
+import type { Owner } from '../platform/owner.ts'
 import { PACKAGE_ROOT } from '../platform/package.ts'
 import { createTelephone } from '../simulator/index.ts'
 import { createSynthesizer, createTranscriber } from '../speech/index.ts'
@@ -79,7 +80,7 @@ export function simulates({ base, telephone }: Pick<VoiceOptions, 'base' | 'tele
  * Opens the role `voice`, which takes calls over AudioSocket, in the order of the data flow; `owner` closes it in
  * reverse.
  */
-export async function openVoice({ base, telephone }: VoiceOptions, owner: AsyncDisposableStack) {
+export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner) {
   const { config, log, database, journal, recordings, routing, presence, messages, timings, files } = base
   const { audiosocket, call, clickToCall } = config
   if (simulates({ base, telephone }) && (await hasGates(database))) throw fail('LOOPBACK_GATE')

@@ -15,6 +15,7 @@ import { createIntake } from '../inbound/index.ts'
 import type { Metrics } from '../observe/index.ts'
 import { createAdmission } from '../outbound/index.ts'
 import { createEgressGuard } from '../platform/http-client/index.ts'
+import type { Owner } from '../platform/owner.ts'
 import type { Base } from './base.ts'
 import { reachable } from './click-to-call.ts'
 import { simulates, type Voice } from './voice.ts'
@@ -34,7 +35,7 @@ interface WebOptions {
 export type Web = Awaited<ReturnType<typeof openWeb>>
 
 /** Opens the role `web`: the API, the page, the inspector and the webhooks. Errors: PORT_IN_USE, PORT_FORBIDDEN. */
-export async function openWeb(options: WebOptions, owner: AsyncDisposableStack) {
+export async function openWeb(options: WebOptions, owner: Owner) {
   const { base, voice, views, status, lacks, metrics } = options
   const { config, log, database, journal, requests, routing, messages } = base
   const { api } = config

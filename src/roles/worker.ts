@@ -10,6 +10,7 @@ import {
   PROCESS_AI_RESPONSE,
 } from '../inbound/index.ts'
 import { createWorker } from '../outbound/index.ts'
+import type { Owner } from '../platform/owner.ts'
 import type { Base } from './base.ts'
 
 /** Time in ms for current jobs; with the time for aborted ones it fits into the closing of the service. */
@@ -24,7 +25,7 @@ export type WorkerRole = ReturnType<typeof openWorker>
  * Opens the role `worker`, which sends messages and processes inbound ones. `owner` closes it: it finishes its current
  * jobs.
  */
-export function openWorker({ config, log, database, routing, messages }: Base, owner: AsyncDisposableStack) {
+export function openWorker({ config, log, database, routing, messages }: Base, owner: Owner) {
   const { outbound, senders, enqueueJobs } = messages
   const { enqueue, announce } = outbound
   const { locale } = config

@@ -11,6 +11,7 @@ import { loadConfig, parseConfig, readEnvironment } from '../../config/index.ts'
 import { importDirectory, MAIN_TENANT, parseDirectory } from '../../directory/index.ts'
 import { asPorteiroError, fail } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/log.ts'
+import { Owner } from '../../platform/owner.ts'
 import { PACKAGE_ROOT } from '../../platform/package.ts'
 import { createTempDir } from '../../platform/temp-dir.ts'
 import { aborted, delay } from '../../platform/time.ts'
@@ -165,7 +166,7 @@ async function stageVisit(
   scenario: Scenario,
   { keep, write, progress, signal }: DemoOptions,
 ): Promise<{ outcome: string; isRight: boolean }> {
-  await using owner = new AsyncDisposableStack()
+  await using owner = new Owner()
   const begun = performance.now()
   const tempDir = await createTempDir('porteiro-demo-')
   owner.defer(() => tempDir.remove())
