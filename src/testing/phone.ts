@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyStateMachine } from 'xstate'
 import { type callMachine, RESIDENT_KEYS, stateName, type Unit } from '../../machines/index.ts'
+import type { Role } from '../platform/audio.ts'
 import { createPhone, type Phone } from '../simulator/index.ts'
 import { done, type Fixture } from './fixture.ts'
 import { type Driver, type ModelPath, PathError } from './model.ts'
@@ -283,6 +284,8 @@ export function phone(options: PhoneDriverOptions): Driver {
           await resident.connected
         },
         [CLAUSES.residentLeaves]: () => resident?.hangUp(),
+        [CLAUSES.residentReleased]: () => released('resident'),
+        [CLAUSES.visitorReleased]: () => released('visitor'),
         [CLAUSES.yes]: () => keyed(RESIDENT_KEYS.authorize, 'consulting'),
         [CLAUSES.no]: () => keyed(RESIDENT_KEYS.deny, 'consulting'),
         [CLAUSES.talks]: () => keyed(RESIDENT_KEYS.talk, 'consulting'),
@@ -299,6 +302,12 @@ export function phone(options: PhoneDriverOptions): Driver {
             if (statesOf(seen, 'call').at(-1)?.includes(state)) await resident?.press(pressed)
           },
         )
+
+      /** By somebody at the API; after the goodbyes the call does it itself. */
+      const released = (role: Role) =>
+        /concluding|releasing|dropping/.test(stateName(expected))
+          ? undefined
+          : ask('/api/hangup', { call_id: visitor.id, role })
 
       await visitor.connected
       return {
