@@ -66,6 +66,8 @@ const CLAUSES = {
   residentReleased: 'the resident is hung up',
 } as const
 const { names, namesNone, rings, rightsNobody, joins, leaves, missed, undecided } = CLAUSES
+/** The invocation sayGoodbye, as the fixture names it. */
+const SAID_GOODBYE = 'say goodbye was said'
 
 const key = (clause: string, answer: 'authorized' | 'denied' | 'talk' | 'undecided') =>
   ({ [clause]: done({ answer, via: 'key' as const }) }) as Record<string, { output: never }>
@@ -184,6 +186,9 @@ export function isPlayable({ steps }: Pick<ModelPath<typeof callMachine>, 'steps
   const isGone = [CLAUSES.residentLeaves, CLAUSES.residentReleased].filter(has)
   if (isGone.length > 1 || (has(leaves) && has(CLAUSES.visitorReleased))) return false
   if (isGone.some((clause) => at(clause) < at(joins) || !has(joins))) return false
+  // after its goodbye a line is hung up at once, before anybody can do anything else
+  const parted = has(SAID_GOODBYE) ? clauses[at(SAID_GOODBYE) + 1] : undefined
+  if (parted !== undefined && parted !== CLAUSES.residentReleased) return false
   // without a telephone to call, the search is over at once
   if (has(rightsNobody)) {
     const next = clauses.slice(at(rightsNobody) + 1).find((clause) => !clause.endsWith('was said'))

@@ -1,4 +1,4 @@
-import { cp, readFile, writeFile } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { ALONE, type Package, pack, ROOT, run, STRICT, sizeOf, snippetsOf, WHOLE } from './packed.ts'
@@ -57,6 +57,8 @@ export async function playStranger(rig: Rig, { openUrl, say }: StrangerOptions):
   const alone = await install(rig, ALONE)
   const [resident] = await snippetsOf('packages/machines/README.md', 'ts')
   await runAll(alone.home, [['resident.test.ts', resident!]])
+  // which vitest would take for one of its own
+  await rm(join(alone.home, 'resident.test.ts'))
   await cp(join(ROOT, 'examples', 'vitest'), alone.home, { recursive: true })
   // what vitest is built on has its binary as an optional part
   await run('npm', ['install', '--no-audit', '--no-fund', alone.tarball], { cwd: alone.home })
