@@ -261,17 +261,21 @@ class ThreadedPlanes implements MediaThreads {
       shared.port = probe.port
     }
     const listeners: AudioSocketListener[] = []
-    for (const thread of this.threads) {
-      const listener = await thread.listen(shared)
-      listeners.push(listener)
-      shared.port = listener.port
+    const close = () => {
+      for (const listener of listeners) listener.close()
     }
-    return {
-      port: shared.port,
-      close: () => {
-        for (const listener of listeners) listener.close()
-      },
+    try {
+      for (const thread of this.threads) {
+        const listener = await thread.listen(shared)
+        listeners.push(listener)
+        shared.port = listener.port
+      }
+    } catch (error) {
+      // in all of them, or in none
+      close()
+      throw error
     }
+    return { port: shared.port, close }
   }
 
   counts: MediaPlane['counts'] = () => this.threads.map((thread) => thread.counts()).reduce(sumOf)
