@@ -7,9 +7,11 @@ import type { Accepted, Channel, Message, MessageStatus } from './message.ts'
 import type { OutcomeRow } from './sql/attempts.ts'
 import type { LastError, MessageRow } from './sql/messages.ts'
 
+/** Reasons to wait that are no fault of the message: nothing was sent. */
+const WAITS: readonly string[] = ['ENDPOINT_PAUSED', 'QUOTED_UNSENT']
 /**
- * ms after its creation for which a message waits for a paused endpoint without using up attempts. After that each
- * probe counts as an attempt, so that the waiting ends.
+ * ms after its creation for which a message waits so without using up attempts. After that each probe counts as an
+ * attempt, so that the waiting ends.
  */
 const FREE_WAIT_MS = 24 * 60 * 60 * 1000
 /** Bytes of an error's text that are stored; the table has the same limit. */
@@ -85,17 +87,13 @@ export function outcomeOf(
     return { ...taken, status: advance(message, { type: 'message.cancelled' }), outcome: aborted }
   if (aborted === 'closing' && !failure.final)
     return { ...taken, status: advance(message, { type: 'message.released' }), outcome: 'released', error }
-  if (
-    code === 'ENDPOINT_PAUSED' &&
-    !failure.final &&
-    at.getTime() - message.createdAt.getTime() < FREE_WAIT_MS
-  )
-    return { ...taken, ...afterPause(message, at, retryAfterMs ?? 0), error, retryAfterMs }
+  if (WAITS.includes(code) && !failure.final && at.getTime() - message.createdAt.getTime() < FREE_WAIT_MS)
+    return { ...taken, ...afterWait(message, at, retryAfterMs ?? 0), error, retryAfterMs }
   return { ...taken, ...afterFailure(message, failure, at, random), error, httpStatus, retryAfterMs }
 }
 
-/** Nothing was sent, so no attempt counts: the message waits until the endpoint's pause is over. */
-function afterPause(message: MessageRow, at: Date, waitMs: number) {
+/** Nothing was sent, so no attempt counts. */
+function afterWait(message: MessageRow, at: Date, waitMs: number) {
   const nextAttemptAt = new Date(at.getTime() + waitMs)
   if (message.expiresAt && nextAttemptAt >= message.expiresAt)
     return { status: advance(message, { type: 'message.expired' }), outcome: 'expired' as const }

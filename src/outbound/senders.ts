@@ -13,6 +13,7 @@ import { createWhatsAppSender, type WhatsAppOptions } from './channels/whatsapp.
 import { createEndpointBreaker } from './endpoint-breaker.ts'
 import { createFreeWebhooks } from './free-webhooks.ts'
 import type { ChannelSender } from './message.ts'
+import { createProviderIdOf, type ProviderIdOptions } from './quoted.ts'
 import { createReceivedMedia } from './received-media.ts'
 import { createEndpointTargets } from './sql/endpoints.ts'
 import { encodeVoice } from './voice.ts'
@@ -30,13 +31,15 @@ interface SendersOptions {
   /** URLs of every tenant's gates, where no webhook to a URL may go. */
   gateUrls: () => Promise<readonly string[]>
   windowOpen?: WhatsAppOptions['windowOpen']
+  receivedId: ProviderIdOptions['receivedId']
   onTrouble?: WebhookOptions['onTrouble']
   log: Logger
 }
 
 /** The channels to people and programs, and what they share; gates have their own. Close it after those who send. */
 export function createSenders(options: SendersOptions) {
-  const { database, channels, publicUrl, recordings, gateUrls, windowOpen, onTrouble, log } = options
+  const { database, channels, publicUrl, recordings, gateUrls, windowOpen, receivedId, onTrouble, log } =
+    options
   const http = createHttpClient({ allow: channels.egressAllow })
   const free = createFreeWebhooks({ database, allow: channels.egressAllow, own: channels.webhook, gateUrls })
   const endpoints = createEndpointTargets({ database })
@@ -62,7 +65,15 @@ export function createSenders(options: SendersOptions) {
       onTrouble,
       log,
     }),
-    createWhatsAppSender({ accounts, http, recording, encode: encodeVoice, windowOpen, log }),
+    createWhatsAppSender({
+      accounts,
+      http,
+      recording,
+      encode: encodeVoice,
+      windowOpen,
+      providerIdOf: createProviderIdOf({ database, receivedId }),
+      log,
+    }),
     createTwilioSender({ accounts, http, publicUrl }),
   ]
   return {

@@ -296,6 +296,10 @@ export const ERRORS = {
   MEDIA_UNKNOWN: { status: 404, message: 'The account has no file {media}.' },
   MEDIA_GARBLED: { status: 502, message: '{host} answered without the address of the file.' },
   MEDIA_UNSUPPORTED: { status: 501, message: '{carrier} cannot send the recording: {reason}' },
+  QUOTED_UNSENT: {
+    status: 409,
+    message: 'The account has not sent message {messageId}, which this one names: {reason}',
+  },
   WHATSAPP_REFUSED: { status: 502, message: 'WhatsApp refused ({number}): {reason}' },
   WHATSAPP_LIMITED: { status: 429, message: 'WhatsApp accepts no more messages for now ({number}).' },
   WHATSAPP_WINDOW: {

@@ -11,7 +11,13 @@ import {
   listGateUrls,
   openDecisions,
 } from '../gates/index.ts'
-import { createApprovals, createEnqueueJobs, createTenantMessengers, hasWritten } from '../inbound/index.ts'
+import {
+  createApprovals,
+  createEnqueueJobs,
+  createTenantMessengers,
+  findReceivedId,
+  hasWritten,
+} from '../inbound/index.ts'
 import type { ErrorReports, Timings } from '../observe/index.ts'
 import {
   type ChannelSender,
@@ -60,6 +66,7 @@ export async function openMessages(options: MessagesOptions, owner: Owner) {
     publicUrl,
     recordings,
     gateUrls: () => listGateUrls(database),
+    receivedId: (id, tenantId) => findReceivedId(database, id, tenantId),
     windowOpen: ({ tenantId, to }) => hasWritten(database, { tenantId, phone: to }),
     onTrouble: (type, endpoint) => callEvents.endpointTrouble(type, endpoint),
     log,

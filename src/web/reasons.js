@@ -14,6 +14,12 @@ const DISABLED = {
   'by its tenant': ['pelo próprio condomínio', 'by its tenant'],
 }
 /** @type {Record<string, [string, string]>} */
+const UNQUOTED = {
+  'it waits': ['ela ainda espera', 'it waits'],
+  'it was never sent': ['ela nunca foi enviada', 'it was never sent'],
+  'another account has it': ['ela é de outra conta', 'another account has it'],
+}
+/** @type {Record<string, [string, string]>} */
 const MESSAGE_STATES = {
   pending: ['está na fila', 'is waiting'],
   processing: ['está sendo enviada', 'is being sent'],
@@ -315,6 +321,11 @@ export const REASONS = {
   MEDIA_UNSUPPORTED: [
     '{carrier} não aceita gravações daqui: {reason}',
     '{carrier} cannot send the recording: {reason}',
+  ],
+  QUOTED_UNSENT: [
+    'A conta não enviou a mensagem {messageId}, que esta cita: {reason}',
+    'The account has not sent message {messageId}, which this one names: {reason}',
+    { reason: UNQUOTED },
   ],
   WHATSAPP_REFUSED: ['O WhatsApp recusou ({number}): {reason}', 'WhatsApp refused ({number}): {reason}'],
   WHATSAPP_LIMITED: [

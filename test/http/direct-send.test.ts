@@ -59,7 +59,16 @@ async function openWhole(rig: Rig, { rate }: { rate?: number } = {}) {
   const { endpoint } = await createEndpoint(database, 'default', { url: hook.url })
   const { channels, publicUrl } = parseConfig({ EGRESS_ALLOW: '127.0.0.0/8' })
   const gateUrls = async () => []
-  const ways = createSenders({ database, channels, publicUrl, recordings: dataDir, gateUrls, log })
+  const receivedId = async () => undefined
+  const ways = createSenders({
+    database,
+    channels,
+    publicUrl,
+    recordings: dataDir,
+    gateUrls,
+    receivedId,
+    log,
+  })
   rig.defer(() => ways.close())
   const directory = join(dataDir, 'fallback')
   const outbound = await openOutbound(rig, {

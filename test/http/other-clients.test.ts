@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as assert from 'uvu/assert'
 import { parseConfig } from '../../src/config/index.ts'
 import { createTenant } from '../../src/directory/index.ts'
+import { findReceivedId } from '../../src/inbound/index.ts'
 import { createAdmission, createSenders, saveInstance } from '../../src/outbound/index.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { startPeer } from '../rig/channels-peer.ts'
@@ -18,10 +19,19 @@ const REQUESTS: Post[] = JSON.parse(
   readFileSync(new URL('../fixtures/cloud-api-requests.json', import.meta.url), 'utf8'),
 )
 
-/** The API over the whole queue, with a UnoAPI behind it that accepts everything; `mediaOf` answers what is asked with GET. */
+/**
+ * The API over the whole queue, with a UnoAPI behind it that accepts all but what `refusal` gives a status for; `mediaOf` answers what is
+ * asked with GET.
+ */
 async function openWhole(
   rig: Rig,
-  mediaOf: (path: string) => [status: number, body: unknown] = () => [404, {}],
+  {
+    mediaOf = () => [404, {}],
+    refusal = () => undefined,
+  }: {
+    mediaOf?: (path: string) => [status: number, body: unknown]
+    refusal?: (body: string) => number | undefined
+  } = {},
 ) {
   const database = await openTestDatabase(rig)
   let count = 0
@@ -31,6 +41,11 @@ async function openWhole(
       response.writeHead(status).end(said === undefined ? '' : JSON.stringify(said))
       return
     }
+    const refused = refusal(body)
+    if (refused !== undefined) {
+      response.writeHead(refused).end()
+      return
+    }
     const isMark = JSON.parse(body).status === 'read'
     const answer = isMark ? { success: true } : { messages: [{ id: `UNO.${++count}` }] }
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
@@ -38,6 +53,11 @@ async function openWhole(
   const instance = { channel: 'unoapi' as const, secrets: { token: 'token of the session' } }
   const settings = { url: `${uno.url}/v15.0`, phoneId: PHONE, buttons: true }
   await saveInstance(database, 'default', { ...instance, id: '1', settings })
+  await saveInstance(database, 'default', {
+    ...instance,
+    id: '2',
+    settings: { ...settings, phoneId: '5511900000002' },
+  })
   await createTenant(database, { id: '7', name: 'Seven' })
   await saveInstance(database, '7', {
     ...instance,
@@ -52,6 +72,7 @@ async function openWhole(
     publicUrl,
     recordings: dataDir,
     gateUrls: async () => [],
+    receivedId: (id, tenantId) => findReceivedId(database, id, tenantId),
     log,
   })
   rig.defer(() => ways.close())
@@ -149,14 +170,15 @@ test('media that people sent are read in both ways, of the own account only, thr
   const files = await startPeer(rig, (_, response) =>
     response.writeHead(200, { 'content-type': 'image/png' }).end(png),
   )
-  const { ask, as, uno } = await openWhole(rig, (path) => {
+  const mediaOf = (path: string): [number, unknown] => {
     if (path.endsWith('/gone')) return [404, { error: { code: 100, message: 'unknown' } }]
     if (path.endsWith('/none')) return [200, undefined]
     if (path.endsWith('/odd')) return [200, { url: 'file:///etc/passwd' }]
     const url = path.endsWith('/private') ? 'http://169.254.1.1/1' : `${files.url}/1`
     const facts = { url, mime_type: path.endsWith('/page') ? 'text/html' : 'image/png', sha256: 'x' }
     return [200, { messaging_product: 'whatsapp', ...facts, file_size: '8', id: `${PHONE}/3EB0` }]
-  })
+  }
+  const { ask, as, uno } = await openWhole(rig, { mediaOf })
   const bare = { key: null, headers: { authorization: ADMIN_KEY } }
   const told = await ask(`/v15.0/${PHONE}/3EB0`, bare)
   assert.is(told.status, 200, told.text)
@@ -226,6 +248,95 @@ test('a message in the words of the queue in Python is one in ours', async (rig)
   refused(await ask('/api/messages', { body: { ...body, max_retries: -1 } }), 400, 'MESSAGE_INVALID')
   refused(await ask('/api/messages', { body: { ...body, message: '' } }), 400, 'MESSAGE_INVALID')
   refused(await (await as('default', 'operate')).ask('/api/messages', { body }), 404, 'TENANT_UNKNOWN')
+})
+
+test('a quote or a reaction by our id of a message goes out with the id that the provider gave it', async (rig) => {
+  let isDown = true
+  const { ask, as, database, outbound, seen, uno } = await openWhole(rig, {
+    refusal: (body) => (body.includes('later') && isDown ? 503 : body.includes('never') ? 400 : undefined),
+  })
+  const path = `/v15.0/${PHONE}/messages`
+  const to = '5511987654321'
+  const send = async (words: string, quoted?: string, where = path, way = ask): Promise<string> => {
+    const context = quoted !== undefined && { context: { message_id: quoted } }
+    const answer = await way(where, { body: { to, type: 'text', text: { body: words }, ...context } })
+    assert.is(answer.status, 200, answer.text)
+    return answer.body.messages[0].id
+  }
+  const posts = () => uno.received.map(({ body }): Post => JSON.parse(body))
+  const quotedBy = (words: string) => posts().find((post) => Object(post['text']).body === words)?.['context']
+  const codeOf = async (id: string) => (await outbound.get(id)).lastError?.code
+
+  const first = await send('first')
+  await seen.reaches(first, 'sent')
+  const { providerId } = await outbound.get(first)
+  assert.is(providerId, 'UNO.1')
+  await seen.reaches(await send('second', first), 'sent')
+  assert.equal(quotedBy('second'), { message_id: 'UNO.1' })
+  const common = { channel: 'whatsapp', instanceId: '1', to: `+${to}` }
+  const message = { type: 'reaction', reaction: { message_id: first, emoji: '👍' } }
+  for (const body of [
+    { type: 'text', text: 'third', replyTo: first },
+    { type: 'buttons', text: 'fourth', buttons: [{ id: 'y', title: 'Sim' }], replyTo: first },
+    { type: 'cloud', message },
+  ]) {
+    const answer = await ask('/api/messages', { body: { ...common, body } })
+    assert.is(answer.status, 202, answer.text)
+    await seen.reaches(answer.body.id, 'sent')
+  }
+  assert.equal(quotedBy('third'), { message_id: 'UNO.1' })
+  const [buttons, reaction] = posts().slice(-2)
+  assert.equal(buttons!['context'], { message_id: 'UNO.1' })
+  assert.equal(reaction!['reaction'], { message_id: 'UNO.1', emoji: '👍' })
+
+  // a person's message, by our id of it
+  const received = '3b0f6c1e-58a4-4a6e-9f0c-0d6b1f2a7c11'
+  await database.query(
+    `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, payload)
+     values ($1, 'default', '1', 'unoapi', '3EB0', 'text', '{}')`,
+    [received],
+  )
+  await seen.reaches(await send('to a person', received), 'sent')
+  assert.equal(quotedBy('to a person'), { message_id: '3EB0' })
+  await ask(path, { body: { status: 'read', message_id: received } })
+  await uno.count(uno.received.length + 1)
+  assert.is(posts().at(-1)!['message_id'], '3EB0')
+
+  // what is not ours is the provider's; of another tenant's message nothing is told
+  const seven = await as('7', 'operate')
+  const foreign = await send('foreign', first, '/v15.0/5511900000007/messages', seven.ask)
+  for (const [words, id] of [
+    ['odd', 'wamid.HBgN'],
+    ['unknown', received.replace('3b', '4b')],
+  ] as const) {
+    await seen.reaches(await send(words, id), 'sent')
+    assert.equal(quotedBy(words), { message_id: id })
+  }
+  await seen.reaches(foreign, 'sent')
+  assert.equal(quotedBy('foreign'), { message_id: first })
+
+  // not sent yet: it waits for the other, and no attempt counts
+  const late = await send('later')
+  await seen.reaches(late, 'retrying')
+  const waiting = await send('waits', late)
+  await seen.until((facts) => facts.some(({ messageId, error }) => messageId === waiting && error))
+  assert.is(await codeOf(waiting), 'QUOTED_UNSENT')
+  isDown = false
+  assert.is((await ask(`/api/messages/${late}/retry`, { method: 'POST' })).status, 200)
+  await seen.reaches(waiting, 'sent')
+  assert.equal(quotedBy('waits'), { message_id: (await outbound.get(late)).providerId })
+  const { attempts, attemptsBefore } = await outbound.get(waiting)
+  assert.is(attempts - attemptsBefore, 1)
+
+  const dead = await send('never')
+  await seen.reaches(dead, 'failed')
+  for (const quoting of [
+    await send('lost', dead),
+    await send('by another account', first, '/v15.0/5511900000002/messages'),
+  ]) {
+    await seen.reaches(quoting, 'failed')
+    assert.is(await codeOf(quoting), 'QUOTED_UNSENT')
+  }
 })
 
 /** Whether the part that the type names is as it was posted; a plain text gets `preview_url: false`. */

@@ -31,6 +31,7 @@ async function openHouse(rig: Rig, settings: Environment) {
     publicUrl: config.publicUrl,
     gateUrls: async () => [],
     recordings: config.dataDir,
+    receivedId: async () => undefined,
     onTrouble: (type, endpoint) => callEvents.endpointTrouble(type, endpoint),
     log,
   })

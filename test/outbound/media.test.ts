@@ -37,6 +37,7 @@ test('a file is uploaded, and the message names it instead of the link', async (
     http: openClient(rig),
     recording: async () => undefined,
     encode: async () => undefined,
+    providerIdOf: async (id) => id,
     log: silentLog(),
   })
   const image = { link: `${files.url}/a.png`, caption: 'x' }

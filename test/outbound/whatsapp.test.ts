@@ -67,6 +67,7 @@ function openWhatsApp(
     http: openClient(rig, { allow: [] }),
     recording: async () => undefined,
     encode: async () => undefined,
+    providerIdOf: async (id) => id,
     log: silentLog(),
     ...options,
   })
@@ -269,6 +270,7 @@ test('a recording goes out for its own tenant only, whoever wrote the message', 
     publicUrl: undefined,
     gateUrls: async () => [],
     recordings: scratch.path,
+    receivedId: async () => undefined,
     log: silentLog(),
   })
   rig.defer(close)

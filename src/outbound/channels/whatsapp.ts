@@ -4,6 +4,7 @@ import type { Logger } from '../../platform/log.ts'
 import type { Accounts, WhatsAppAccount } from '../accounts.ts'
 import type { Accepted, Attempt, ChannelSender, Message } from '../message.ts'
 import { contentOf, type WhatsAppContent, whatsappContent } from '../new-message.ts'
+import { type ProviderIdOf, withNamed } from '../quoted.ts'
 import { createFetchMedia, linkedMedia, type MediaFile } from './media.ts'
 import { multipart } from './multipart.ts'
 import { checkAnswer, mediaIdOf, messageIdOf } from './whatsapp-answer.ts'
@@ -25,6 +26,8 @@ export interface WhatsAppOptions {
    * template it is better to check first. Undefined: the window counts as open.
    */
   windowOpen?: ((message: Message) => Promise<boolean>) | undefined
+  /** The provider's id of a message that this one quotes, reacts to, or marks as read. */
+  providerIdOf: ProviderIdOf
   log: Logger
 }
 
@@ -35,6 +38,7 @@ export function createWhatsAppSender({
   recording,
   encode,
   windowOpen,
+  providerIdOf,
   log,
 }: WhatsAppOptions): ChannelSender {
   const accountOf = async ({ tenantId, instanceId }: Message): Promise<WhatsAppAccount> => {
@@ -119,7 +123,7 @@ export function createWhatsAppSender({
   return {
     channel: 'whatsapp',
     async send(message, attempt) {
-      const content = contentOf(whatsappContent, message)
+      const content = await withNamed(contentOf(whatsappContent, message), (id) => providerIdOf(id, message))
       const account = await accountOf(message)
       const uploads = account.channel === 'whatsapp' && account.settings.uploads
       const linked = uploads && content.type === 'cloud' ? linkedMedia(content.message) : undefined
