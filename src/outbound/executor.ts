@@ -83,7 +83,9 @@ export class Executor implements Runner {
     const stale: Job[] = []
     const paused: Job[] = []
     const tasks: Task[] = []
-    for (const job of jobs) {
+    // a batch comes in the order of its ids
+    const age = (job: Job) => messages.get(messageOf(job))?.createdAt.getTime() ?? 0
+    for (const job of jobs.toSorted((one, other) => age(one) - age(other))) {
       const message = messages.get(messageOf(job))
       const entry = this.#inFlight.get(messageOf(job))
       // our claim lapsed and the job came back to us: the attempt goes on under the new claim

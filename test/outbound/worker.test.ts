@@ -127,6 +127,24 @@ test('higher priorities go first', async (rig) => {
   )
 })
 
+test('of one priority, what was enqueued first is attempted first', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const seen = watch(outbound)
+  const channels = [scriptedChannel('webhook'), scriptedChannel('whatsapp')]
+  const ids: string[] = []
+  for (let at = 0; at < 40; at++) {
+    const { channel } = channels[at % 2]!
+    const body = channel === 'whatsapp' ? { type: 'text', text: `${at}` } : { at }
+    ids.push((await outbound.enqueue(hello({ channel, body }))).id)
+  }
+  startWorker(rig, outbound, channels)
+  for (const id of ids) await seen.reaches(id, 'sent')
+  for (const { sent } of channels) {
+    const moments = sent.map(({ message }) => message.createdAt.getTime())
+    assert.equal(moments, moments.toSorted())
+  }
+})
+
 test('an account keeps to its rate, all workers together, and others are not held up', async (rig) => {
   const outbound = await openOutbound(rig)
   const seen = watch(outbound)
