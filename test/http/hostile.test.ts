@@ -105,6 +105,17 @@ test('huge numbers and wrong types are never answered in Postgres words, nor as 
   }
 })
 
+test('ten megabytes are refused by every route that takes a body', async (rig) => {
+  const { site, requests } = await openFurnished(rig)
+  const large = JSON.stringify({ x: 'x'.repeat(10_000_000) })
+  for (const { name, method, path, body } of requests) {
+    if (body === undefined) continue
+    const { status, text } = await site.ask(path, { method, body: large })
+    assert.is(status, 413, `${name}: ${text}`)
+    assert.match(text, 'BODY_TOO_LARGE')
+  }
+})
+
 test('an error of Postgres keeps its code and says nothing of server, tables or values', async (rig) => {
   for (const error of [
     fail('DATABASE_UNREACHABLE', { reason: 'login of "secret" refused', host: 'db.internal' }),

@@ -1,6 +1,9 @@
 import { createServer } from 'node:http'
 import * as assert from 'uvu/assert'
+import { isSignedByMeta } from '../../src/inbound/index.ts'
+import { saveInstance } from '../../src/outbound/index.ts'
 import { createEndpoint } from '../../src/outbound/sql/endpoints.ts'
+import { startPeer } from '../rig/channels-peer.ts'
 import { logIn, snapshot, type Visit, visit, withChromium } from '../rig/page-rig.ts'
 import { eventually, type Rig, suite } from '../rig/rig.ts'
 import { type House, openService } from '../rig/service-rig.ts'
@@ -249,5 +252,57 @@ inChromium('an endpoint gets a test event, and the page shows its result', async
   await snapshot(page, 'endpoints narrow')
   assert.equal(here.complaints, [])
 })
+
+inChromium(
+  'an endpoint for the form of the Cloud API is made on the page, and gets statuses in it',
+  async (rig) => {
+    const peer = await startPeer(rig, ({ path }, response) =>
+      path === '/hook'
+        ? response.writeHead(204).end()
+        : response.writeHead(200).end(JSON.stringify({ messages: [{ id: 'UNO.1' }] })),
+    )
+    const house = await openService(rig, { settings: { EGRESS_ALLOW: '127.0.0.0/8' } })
+    await saveInstance(house.service.database, 'default', {
+      id: 'main',
+      channel: 'unoapi',
+      settings: { url: `${peer.url}/v15.0`, phoneId: '5511900000000' },
+      secrets: { token: 'T' },
+    })
+    const here = await visit(rig, house)
+    const { page } = here
+    await logIn(here, house.key)
+    await goTo(here, house, 'endpoints')
+    await page.locator('#endpoint-url').fill(`${peer.url}/hook`)
+    await page.getByLabel('call.ended').check()
+    await page.getByLabel('message.sent').check()
+    await page.getByLabel("In the form of WhatsApp's Cloud API").check()
+    const offered = await page.locator('fieldset code').allInnerTexts()
+    assert.ok(offered.length > 1 && offered.every((name) => name.startsWith('message.')), offered.join())
+    assert.ok(await page.getByLabel('message.sent').isChecked())
+    await page.getByRole('button', { name: 'Create', exact: true }).click()
+    const secret = await page.locator('.secret').innerText()
+    const row = page.getByRole('row', { name: peer.url })
+    await row.getByText('form of the Cloud API').waitFor()
+    await row.getByText('message.sent', { exact: true }).waitFor()
+    assert.is(await page.getByLabel("In the form of WhatsApp's Cloud API").isChecked(), false)
+    await snapshot(page, 'endpoint in the form of the Cloud API')
+
+    const sent = await fetch(`http://127.0.0.1:${house.service.ports.api}/v15.0/5511900000000/messages`, {
+      method: 'POST',
+      headers: { authorization: house.key, 'content-type': 'application/json' },
+      body: JSON.stringify({ to: '5511987654321', type: 'text', text: { body: 'oi' } }),
+    })
+    const { messages } = (await sent.json()) as { messages: { id: string }[] }
+    const hook = (await peer.count(2)).find(({ path }) => path === '/hook')!
+    const { object, entry } = JSON.parse(hook.body)
+    const [status] = entry[0].changes[0].value.statuses
+    assert.equal(
+      [object, status.id, status.status, status.recipient_id],
+      ['whatsapp_business_account', messages[0]!.id, 'sent', '5511987654321'],
+    )
+    assert.ok(isSignedByMeta(Buffer.from(hook.body), String(hook.headers['x-hub-signature-256']), secret))
+    assert.equal(here.complaints, [])
+  },
+)
 
 test.run()
