@@ -66,6 +66,30 @@ const ANSWERS: Record<Locale, readonly string[]> = {
       'o visitante',
     ],
     ...['senhor', 'senhora', 'aí', 'agora', 'confirmo', 'certo', 'beleza', 'tudo bem', 'tá bom', 'obrigado'],
+    ...[
+      'abre a porta',
+      'abre',
+      'ok',
+      'positivo',
+      'perfeito',
+      'tranquilo',
+      'conheço',
+      'é meu amigo',
+      'esperando',
+      'que entre',
+    ],
+    ...[
+      'do banheiro',
+      'do quarto',
+      'do carro',
+      'filho',
+      'mãe',
+      'amor',
+      'você',
+      'eu',
+      'ninguém entra',
+      'melhor não',
+    ],
     ...['falou', 'depois', 'amanhã', 'mais tarde', 'daqui a pouco', 'espera', 'a porta', 'a janela', 'já'],
   ],
   en: [
@@ -73,7 +97,20 @@ const ANSWERS: Record<Locale, readonly string[]> = {
     ...['please', 'one', 'two', 'no', 'do not', 'never', 'nobody', 'who is it', 'talk', 'repeat', 'hello'],
     ...['sir', 'the driver', 'the guest', 'thanks', 'fine', 'all right', 'approved', 'authorized'],
     ...['maybe', 'if', 'only', 'but', 'he', 'she', 'said', 'says', 'later', 'tomorrow', 'wait', 'the door'],
-    ...['the window', 'right', 'ask', 'my'],
+    ...[
+      'the window',
+      'right',
+      'ask',
+      'my',
+      'go ahead',
+      'yeah',
+      'okay',
+      'open the door',
+      'by all means',
+      'tell him to',
+      'friend',
+    ],
+    ...['car', 'bathroom', 'honey', 'you', 'i', 'when', 'after'],
   ],
 }
 
@@ -210,11 +247,12 @@ export function createSpeechEffects({
     listenToAnswer: fromPromise<SpokenAnswer, Listening>(async ({ input: { callId }, signal }) => {
       const { call, leg, utterance } = await listenTo(callId, 'resident', signal)
       leg.forget(utterance)
-      if (readGreeting(utterance.text, leg.locale) === 'machine') {
+      const { answer, confidence } = readAnswer(utterance.text, leg.locale, utterance)
+      // "agora não posso" is a person's no, and the beginning of what a mailbox says
+      if (answer === 'unclear' && readGreeting(utterance.text, leg.locale) === 'machine') {
         call.note('understood', 'resident', { answer: 'machine' })
         return 'machine'
       }
-      const { answer, confidence } = readAnswer(utterance.text, leg.locale, utterance)
       call.note('understood', 'resident', { answer, confidence })
       if (answer !== 'yes' && answer !== 'likely-yes') return answer
       const opener = await opensBy(call.tenantId).catch((error): OpensBy => {

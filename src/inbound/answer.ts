@@ -7,20 +7,29 @@ export type Understood = 'yes' | 'likely-yes' | 'no' | 'who' | 'talk' | 'unclear
 export type UnderstandAnswer = (text: string, locale: Locale) => Understood
 
 /** Signs and single words with one meaning in both languages. Skin tones and the like are removed first. */
-const YES = ['1', 's', 'y', 'sim', 'yes', '👍', '✅']
-const NO = ['2', 'n', 'ñ', 'não', 'nao', 'no', '👎', '❌', '🚫', '⛔']
+const YES = '1 s ss sss y sim yes blz blza joia jóia 👍 👌 🆗 ✅ ✔ ☑'.split(' ')
+const NO = '2 n ñ nn não nao naum no nops 👎 🙅 ❌ ✖ 🚫 ⛔'.split(' ')
 const SIGNS: ReadonlyMap<string, 'yes' | 'no'> = new Map([
   ...YES.map((sign) => [sign, 'yes'] as const),
   ...NO.map((sign) => [sign, 'no'] as const),
 ])
 
 /** Pictures that change nothing about the words beside them; any other may be irony. */
-const KIND = ['🙏', '😊', '🙂', '😀', '😃', '👌', '🤝']
+const KIND = '🙏 😊 🙂 😀 😃 😄 😁 ☺ 🤗 🤝 🙌 👏 ✌ 🤙 🫡 👋 ❤ 💙 💚'.split(' ')
+
+/** How people type Portuguese, where a word stands for one other. "k" and "kk" are laughter. */
+const TYPED: ReadonlyMap<string, string> = new Map(
+  [
+    'n=não ñ=não naum=não q=que qm=quem eh=é hj=hoje dps=depois qdo=quando pd=pode pde=pode podi=pode dx=deixa',
+    'dxa=deixa ae=aí p/=pra p=pra cm=com c/=com ctz=certeza pfvr=pfv obgd=obg obgda=obg',
+  ].flatMap((line) => line.split(' ').map((pair) => pair.split('=') as [string, string])),
+)
+const TYPED_WORD = /(?<![\p{L}\d])(?:[pc]\/|\p{L}+)/gu
 
 const PICTURE = /\p{Extended_Pictographic}/u
 /** Skin tones, joiners and frames, of pictures and keycaps only: no plain word has one. */
 const MODIFIERS =
-  /(\p{Extended_Pictographic}|\d(?=\u{FE0F}?\u{20E3}))[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]+/gu
+  /(\p{Extended_Pictographic}|\d(?=\u{FE0F}?\u{20E3}))(?:[\u{1F3FB}-\u{1F3FF}\u{FE0F}\u{20E3}\u{200D}]|\u2640|\u2642)+/gu
 /** The friendly one of the faces made of marks; ":/" and ";)" may be irony. */
 const SMILE = /(?<!\S)[:=]-?\)(?!\S)/g
 /** Signs beside nothing that changes them: a number alone, no wink, no date, nothing that breaks off. */
@@ -112,7 +121,8 @@ function readWords(text: string, locale: Locale, understand: UnderstandAnswer): 
   const wanted = signed.find((sign) => sign !== undefined)
   const plain = bare.replace(/\p{Extended_Pictographic}/gu, ' ').trim()
   const isKind = [...bare].every((sign) => !PICTURE.test(sign) || SIGNS.has(sign) || KIND.includes(sign))
-  const read = inEither(plain, locale, understand)
+  const spelt = locale === 'pt-BR' ? plain.replace(TYPED_WORD, (word) => TYPED.get(word) ?? word) : plain
+  const read = inEither(spelt, locale, understand)
   const answer = read === 'yes' && !isKind ? 'likely-yes' : read
   if (wanted === undefined || answer === wanted) return answer
   return answer === 'yes' || answer === 'no' ? 'unclear' : answer

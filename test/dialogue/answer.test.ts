@@ -5,6 +5,7 @@ import { random } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 import answers from './answers.json' with { type: 'json' }
 import everyday from './everyday-answers.json' with { type: 'json' }
+import plainly from './plain-answers.json' with { type: 'json' }
 
 const test = suite('dialogue: the answer of a resident')
 
@@ -53,6 +54,12 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'ela pode subir sim',
     'pode deixar o moço subir',
     'libera o portão pra ele',
+    'tá bom',
+    'beleza',
+    'sem problema',
+    'abre a porta',
+    'ah sim, libera',
+    'que entre',
   ],
   'likely-yes': [
     'pode passar',
@@ -60,18 +67,11 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'isso',
     'isso mesmo',
     'tudo bem',
-    'tá bom',
-    'beleza',
-    'sem problema',
     'uhum',
-    'é meu irmão, pode entrar',
-    'ah sim, libera',
     'pode entrar no prédio',
     'libera aí pra mim',
     'diz que pode subir',
-    'que entre',
     'aceito',
-    'é claro que pode',
     'tudo bem, mas só hoje',
   ],
   no: [
@@ -223,7 +223,6 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'pode entrar?',
     'autorizado?',
     'não tem problema',
-    'não tem problema, pode entrar',
     'por que não',
     'como não',
     'eu não estou em casa',
@@ -279,19 +278,14 @@ const ENGLISH: Record<AnswerMeaning, string[]> = {
     'yes, let him in',
     'sure, send them up',
     'yes he can',
-  ],
-  'likely-yes': [
-    'fine',
-    "that's fine",
     'go ahead',
-    'open up',
-    'allow',
+    "that's fine",
+    'open the door',
     'please do',
     "It's my brother, let him in",
     'tell him to come up',
-    'come on in',
-    "it's okay to let him in",
   ],
+  'likely-yes': ['open up', 'allow', 'come on in', "it's okay to let him in"],
   no: [
     'no',
     'No.',
@@ -384,7 +378,6 @@ const ENGLISH: Record<AnswerMeaning, string[]> = {
     'wait a minute',
     'can he come in?',
     'no problem',
-    'no problem, let him in',
     'why not',
     "I don't want to talk to him",
     'leave it at the gate',
@@ -513,18 +506,25 @@ test('a short clear answer is surer than one among other words', () => {
 })
 
 const LOCALES = ['pt-BR', 'en'] as const
-const MUST_NOT = [answers, everyday].flatMap(({ not_yes }) =>
+const MUST_NOT = [answers, everyday, plainly].flatMap(({ not_yes }) =>
   LOCALES.flatMap((locale) =>
     Object.entries(not_yes[locale]).flatMap(([kind, texts]) => texts.map((text) => ({ locale, kind, text }))),
   ),
 )
 const MUST = LOCALES.flatMap((locale) =>
-  [...answers.yes.spoken[locale], ...everyday.yes[locale].spoken].map((text) => ({ locale, text })),
+  [...answers.yes.spoken[locale], ...everyday.yes[locale].spoken, ...plainly.yes[locale].spoken].map(
+    (text) => ({ locale, text }),
+  ),
 )
-const MUST_DENY = LOCALES.flatMap((locale) => everyday.no[locale].spoken.map((text) => ({ locale, text })))
+const MUST_DENY = LOCALES.flatMap((locale) =>
+  [...everyday.no[locale].spoken, ...plainly.no[locale].spoken].map((text) => ({ locale, text })),
+)
 /** What may as well mean "I hear you" or be said to somebody else, and what is longer than an answer. */
 const ASKED_BACK = LOCALES.flatMap((locale) =>
-  everyday.asked_back[locale].spoken.map((text) => ({ locale, text })),
+  [...everyday.asked_back[locale].spoken, ...plainly.asked_back[locale].spoken].map((text) => ({
+    locale,
+    text,
+  })),
 )
 
 test(`none of ${MUST_NOT.length} sentences that let nobody in is a yes`, () => {

@@ -3,6 +3,7 @@ import { readAnswer } from '../../src/dialogue/index.ts'
 import { readReply } from '../../src/inbound/answer.ts'
 import answers from '../dialogue/answers.json' with { type: 'json' }
 import everyday from '../dialogue/everyday-answers.json' with { type: 'json' }
+import plainly from '../dialogue/plain-answers.json' with { type: 'json' }
 import { suite } from '../rig/rig.ts'
 
 const test = suite('inbound: written answers')
@@ -14,10 +15,12 @@ const read = (text: string, locale: Locale) =>
   readReply({ text, buttonId: null }, locale, (words, language) => readAnswer(words, language).answer).answer
 
 for (const locale of LOCALES) {
-  const none = [answers, everyday].flatMap(({ not_yes }) => Object.values(not_yes[locale]).flat())
-  const { spoken, written } = everyday.yes[locale]
-  const plain = [...answers.yes.spoken[locale], ...answers.yes.written[locale], ...spoken, ...written]
-  const refusals = everyday.no[locale].written
+  const none = [answers, everyday, plainly].flatMap(({ not_yes }) => Object.values(not_yes[locale]).flat())
+  const plain = [
+    ...[...answers.yes.spoken[locale], ...answers.yes.written[locale]],
+    ...[everyday, plainly].flatMap(({ yes }) => [...yes[locale].spoken, ...yes[locale].written]),
+  ]
+  const refusals = [everyday, plainly].flatMap(({ no }) => no[locale].written)
 
   test(`${locale}: none of ${none.length} sentences that let nobody in is a yes, in either language of the tenant`, () => {
     for (const tenant of LOCALES) {

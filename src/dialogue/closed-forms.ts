@@ -1,0 +1,44 @@
+/**
+ * Whole answers with nothing around them. The gate opens for known sentences only, because no list of sentences that must not
+ * open it is ever complete ("ele disse pode entrar", "evita abrir", "pode entrar daqui meia hora").
+ *
+ * Words that agree are a yes on their own ("tá bom", "go ahead", "abre a porta"): an answer decides only after the whole
+ * question. Words that only show that somebody listens are not ("aham", "tá", "certo", "tudo bem", "valeu", "uh huh"), nor what
+ * is as easily a question to somebody in the room ("ele pode entrar"), an order to them ("entra", "come in", "pode sim, filho"),
+ * or about something else ("aceito", "confirmado", "pode deixar", "open it"). These are asked back.
+ */
+export interface ClosedForms {
+  /** May stand before what lets the visitor in, and before that only. */
+  hello: string
+  /** Agrees and nothing else: thanks may follow, and any other yes. */
+  plainYes: string
+  /** Agrees, alone or before what lets the visitor in. */
+  yes: string
+  /** Agrees behind a `yes`; other words there are irony: "yeah, sure". */
+  yesAfterYes: string
+  /** May stand before what lets the visitor in; alone it may as well mean "I hear you". */
+  well: string
+  /** Why the visitor may come in: beside what lets them in, and only there. */
+  because: string
+  /** Lets the visitor in without another word. */
+  lets: string
+  /** Lets the visitor in only after a yes; alone it may be a question, or said to somebody else. */
+  letsAfterYes: string
+  /** What may stand behind a yes. */
+  please: string
+  /** Names for whoever asked. */
+  sir: string
+  /** What may stand behind a plain yes and what lets in; "ok, obrigado" is a goodbye. */
+  thanks: string
+  /** May stand behind what lets in. */
+  tail: string
+  /** Begins what is no yes, although its words are. */
+  irony: string
+  /** Refuses without a negation that the lexicon understands. */
+  no: string
+  one: string
+  two: string
+}
+
+/** Any of the alternatives, each a regular expression. */
+export const any = (...alternatives: string[]) => `(?:${alternatives.join('|')})`
