@@ -5,7 +5,8 @@
 # /etc/porteiro/porteiro.env    the settings, readable by root and Porteiro; made of .env.example once, and kept
 # /var/lib/porteiro             DATA_DIR: the embedded Postgres, recordings, speech
 # An upgrade makes the new folder ready while the old release works, and then restarts it: live calls finish first, or go on in the
-# new process. To go back: ln -sfn /opt/porteiro/OLD /opt/porteiro/current && systemctl restart porteiro
+# new process. Whatever fails before leaves the old release in place; run the script again. Settings that the new release refuses stop it.
+# To go back: ln -sfn /opt/porteiro/OLD /opt/porteiro/current && systemctl restart porteiro
 set -eu
 
 say() { printf '%s\n' "$*"; }
@@ -33,7 +34,9 @@ install -d -m 0750 -o root -g porteiro /etc/porteiro
 install -d -m 0750 -o porteiro -g porteiro /var/lib/porteiro
 
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$checkout/package.json")
-commit=$(git -c safe.directory="$checkout" -C "$checkout" rev-parse --short HEAD 2>/dev/null || date -u +%Y%m%d%H%M%S)
+in_git() { git -c safe.directory="$checkout" -C "$checkout" "$@" 2>/dev/null; }
+# a checkout that was changed is no commit
+commit=$(in_git rev-parse --short HEAD && in_git diff --quiet HEAD) || commit=$(date -u +%Y%m%d%H%M%S)
 release=/opt/porteiro/$version-$commit
 if [ ! -x "$release/node" ]; then
   # under another name until it is complete, so that a release is whole or absent
@@ -64,7 +67,16 @@ if [ ! -f "$settings" ]; then
   say "new settings, with a new API_KEY: $settings"
 fi
 
-ln -sfn "$release" /opt/porteiro/current
+if [ -e /opt/porteiro/current ]; then
+  # as the service: it must read the settings, and find the data
+  code=0
+  said=$(cd "$release" && runuser -u porteiro -- ./node bin/porteiro.js migrate --check 2>&1) || code=$?
+  [ "$code" != 78 ] || give_up "the new release refuses the settings, and the old one stays: $said" 78
+fi
+
+# in one step, so that there is a release at any moment
+ln -sfn "$release" /opt/porteiro/current.draft
+mv -T /opt/porteiro/current.draft /opt/porteiro/current
 install -m 0644 "$checkout/examples/systemd/porteiro.service" /etc/systemd/system/porteiro.service
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
