@@ -30,6 +30,8 @@ import type { Leg } from './leg.ts'
 const VISITOR_END_MS = 1500
 /** The same for a resident, who answers in a word. */
 const RESIDENT_END_MS = 600
+/** Further silence in ms after a resident's yes: "pode entrar … se for o João" is not one. */
+const SECOND_THOUGHT_MS = 600
 /** Maximum utterance, ms. */
 const LONGEST_MS = 10_000
 /** The first words on an answered line: anybody's, and a person has said theirs by then. */
@@ -149,12 +151,7 @@ export function createSpeechEffects({
     const call = find(callId)
     const leg = call?.legs.get(role)
     if (!call || !leg || !transcriber.ready) return never()
-    const { visitorEndMs, residentEndMs, longestMs } = call.listening
-    const rules = given ?? {
-      silenceMs: role === 'visitor' ? (visitorEndMs ?? VISITOR_END_MS) : (residentEndMs ?? RESIDENT_END_MS),
-      maxMs: longestMs ?? LONGEST_MS,
-      ...(role === 'resident' && { hints: ANSWERS[leg.locale], closed: true }),
-    }
+    const rules = given ?? rulesOf(call, leg)
     const utterance = await leg.listen(rules, signal).catch((error) => {
       if (!signal.aborted) {
         log.warn(
@@ -166,6 +163,34 @@ export function createSpeechEffects({
       throw error
     })
     return { call, leg, utterance }
+  }
+
+  /**
+   * A resident's answer, whole: after a yes it listens on for a moment, and what is said then belongs to the answer. Words that
+   * were missed in between make it incomplete.
+   */
+  const listenToWhole = async (callId: string, signal: AbortSignal) => {
+    const { call, leg, utterance } = await listenTo(callId, 'resident', signal)
+    const rules = rulesOf(call, leg)
+    const quietMs = rules.silenceMs + SECOND_THOUGHT_MS
+    let last = utterance
+    let said: Pick<typeof utterance, 'text' | 'complete' | 'confidence'> = utterance
+    try {
+      while (readAnswer(said.text, leg.locale, said).answer === 'yes') {
+        const rest = await leg.listen({ ...rules, follows: { of: last.id, quietMs } }, signal)
+        leg.forget(last)
+        last = rest
+        if (rest.text === '' && rest.complete) break
+        said = {
+          text: `${said.text}, ${rest.text}`,
+          complete: said.complete && rest.complete,
+          confidence: Math.min(said.confidence ?? 1, rest.confidence ?? 1),
+        }
+      }
+    } finally {
+      leg.forget(last)
+    }
+    return { call, leg, said }
   }
 
   /** The answer to a question for the block: `dois`, `no bloco B`; undefined if it is none. */
@@ -245,11 +270,10 @@ export function createSpeechEffects({
     }),
 
     listenToAnswer: fromPromise<SpokenAnswer, Listening>(async ({ input: { callId }, signal }) => {
-      const { call, leg, utterance } = await listenTo(callId, 'resident', signal)
-      leg.forget(utterance)
-      const { answer, confidence } = readAnswer(utterance.text, leg.locale, utterance)
+      const { call, leg, said } = await listenToWhole(callId, signal)
+      const { answer, confidence } = readAnswer(said.text, leg.locale, said)
       // "agora não posso" is a person's no, and the beginning of what a mailbox says
-      if (answer === 'unclear' && readGreeting(utterance.text, leg.locale) === 'machine') {
+      if (answer === 'unclear' && readGreeting(said.text, leg.locale) === 'machine') {
         call.note('understood', 'resident', { answer: 'machine' })
         return 'machine'
       }
@@ -266,6 +290,12 @@ export function createSpeechEffects({
       return opener === 'key' ? 'yes-needs-key' : answer
     }),
   }
+}
+
+function rulesOf({ listening }: LiveCall, { role, locale }: Leg): ListeningRules {
+  const { visitorEndMs = VISITOR_END_MS, residentEndMs = RESIDENT_END_MS, longestMs = LONGEST_MS } = listening
+  if (role === 'visitor') return { silenceMs: visitorEndMs, maxMs: longestMs }
+  return { silenceMs: residentEndMs, maxMs: longestMs, hints: ANSWERS[locale], closed: true }
 }
 
 function namesOf(...names: (string | null | undefined)[]): string[] {

@@ -44,7 +44,7 @@ export const ENGLISH_FORMS: ClosedForms = {
     ...['yes', 'yeah', 'yea', 'ya', 'yep', 'yup', 'sure', 'sure thing', 'of course', 'certainly'],
     ...['absolutely'],
     ...['definitely', 'affirmative', 'ok', 'okay', 'alright', 'all right', 'be my guest', 'sounds good'],
-    ...['granted', 'aye', 'righto', 'okie', 'okey', 'works for me', '(?:my|the) answer is yes', GO_AHEAD],
+    ...['aye', 'righto', 'okie', 'okey', 'works for me', '(?:my|the) answer is yes', GO_AHEAD],
   ),
   yesAfterYes: any(
     ...[GO_AHEAD, `(?:thats|its|that is|it is) ${OKAY}`, 'alright', 'all right', 'of course', 'absolutely'],

@@ -69,7 +69,7 @@ export const PORTUGUESE_FORMS: ClosedForms = {
     `eh ${any(MEU, ENTREGA, `[oa] ${VISITANTE}(?: da internet)?`, 'visita minha', 'de casa', 'da familia', 'conhecid[oa]')}`,
   ),
   lets: any(
-    `pode(?! ${any('viu', 'ta', 'uai', AMIGO)})`,
+    `pode(?! ${any('viu', 'ta', 'uai', 'entao', AMIGO)})`,
     `podem? ${VIR}(?: ai| agora)?`,
     `pode deixar(?: ${ELE})? ${VIR}`,
     `pode mandar(?: ${ELE})? ${ENTRAR}`,

@@ -91,8 +91,8 @@ export class ConnectedLeg implements MediaLeg {
   readonly onFact: (fact: MediaFact) => void
   /** What `cancel` does, by the id of the command. */
   readonly underWay = new Map<number, () => void>()
-  /** Sound of utterances by the id of their `listen`. */
-  readonly utterances = new Map<number, Buffer>()
+  /** Utterances by the id of their `listen`. */
+  readonly utterances = new Map<number, { pcm: Buffer; spokenAt: number }>()
   recorder: Recorder | undefined
   /** `ear.clock` when a key's tones were last removed from what the other leg hears. */
   readonly removed = new Map<string, number>()
@@ -161,8 +161,8 @@ export class ConnectedLeg implements MediaLeg {
     } else if (command.type === 'record') void this.record(command)
     else if (command.type === 'listen') void this.listen(command)
     else if (command.type === 'keep') {
-      const pcm = this.utterances.get(command.of)
-      if (pcm) this.keep(command.name, pcm)
+      const utterance = this.utterances.get(command.of)
+      if (utterance) this.keep(command.name, utterance.pcm)
     } else if (command.type === 'forget') this.utterances.delete(command.of)
     else if (command.type === 'bridge') this.bridge(command)
     else if (command.type === 'cancel') {
@@ -212,13 +212,19 @@ export class ConnectedLeg implements MediaLeg {
     if (heard && endedBy !== 'cancelled') this.keep(name, pcm)
   }
 
-  async listen({ id, type, ...rules }: Asked<'listen'>): Promise<void> {
+  async listen({ id, type, follows, ...rules }: Asked<'listen'>): Promise<void> {
     const { transcriber, locale } = this.options
     const signal = this.begin(id)
+    const before = follows && this.utterances.get(follows.of)
     try {
-      const { pcm, ...utterance } = await listenTo(this.ear, transcriber, { ...rules, locale, signal })
+      const { pcm, spokenAt, ...utterance } = await listenTo(this.ear, transcriber, {
+        ...rules,
+        locale,
+        signal,
+        ...(before && { follows: { spokenAt: before.spokenAt, quietMs: follows.quietMs } }),
+      })
       this.underWay.delete(id)
-      this.utterances.set(id, pcm)
+      this.utterances.set(id, { pcm, spokenAt })
       this.onFact({ type: 'transcribed', id, ...utterance })
     } catch (error) {
       this.fail(id, error)

@@ -62,6 +62,8 @@ export interface ListeningRules {
   /** Words that are likely; with `closed` nothing else is expected. */
   hints?: readonly string[]
   closed?: boolean
+  /** Goes on from the utterance of that `listen`: nothing is heard where it has been quiet since for `quietMs`. */
+  follows?: { of: number; quietMs: number }
 }
 
 /** What a leg's media reports. Plain data; `at` is ms on the stream's own clock. */

@@ -6,9 +6,11 @@ import type { ListeningRules } from './port.ts'
 /** Maximum ms until speech starts; the callers' own limits are shorter. */
 const SPEECH_START_MS = 60_000
 
-interface ListeningOptions extends ListeningRules {
+interface ListeningOptions extends Omit<ListeningRules, 'follows'> {
   locale: Locale
   signal: AbortSignal
+  /** Goes on from an utterance whose speech ended at this time of the ear's clock. */
+  follows?: { spokenAt: number; quietMs: number }
 }
 
 /** One utterance as text and sound. */
@@ -20,6 +22,8 @@ interface RecordedUtterance {
   confidence?: number
   pcm: Buffer
   ms: number
+  /** Where its speech ended, on the ear's clock. */
+  spokenAt: number
 }
 
 /**
@@ -29,10 +33,15 @@ interface RecordedUtterance {
 export async function listenTo(
   ear: Ear,
   transcriber: Pick<Transcriber, 'open'>,
-  { locale, silenceMs, maxMs, hints, closed, signal }: ListeningOptions,
+  { locale, silenceMs, maxMs, hints, closed, signal, follows }: ListeningOptions,
 ): Promise<RecordedUtterance> {
-  const recorder = createRecorder({ maxMs, silenceMs, startMs: SPEECH_START_MS, signal })
+  const startMs = follows ? Math.max(0, follows.quietMs - ear.quietMs()) : SPEECH_START_MS
+  const recorder = createRecorder({ maxMs, silenceMs, startMs, signal })
   let transcription: Transcription | undefined
+  let spokenAt = ear.clock - ear.quietMs()
+  // what was said while the utterance before was transcribed is lost
+  const isMissed = follows !== undefined && spokenAt > follows.spokenAt
+  let isOver = false
   let begun = 0
   let elapsedMs = 0
   let quietBefore = 0
@@ -62,6 +71,11 @@ export async function listenTo(
     recorder.tap(samples, quietMs)
     follow(quietMs)
     begun += FRAME_MS
+    // frames still come while the text is awaited
+    if (!isOver && quietMs < begun) {
+      spokenAt = ear.clock - quietMs
+      isOver = quietMs >= silenceMs
+    }
     // speech that ended before this call does not count
     if (!transcription && quietMs < begun) transcription = begin()
     transcription?.push(samples)
@@ -71,10 +85,11 @@ export async function listenTo(
     const { text, complete, confidence } = (await transcription?.finish()) ?? { text: '', complete: true }
     return {
       text,
-      complete: complete && beginning !== 'missed' && endedBy !== 'limit',
+      complete: complete && !isMissed && beginning !== 'missed' && endedBy !== 'limit',
       ...(confidence !== undefined && { confidence }),
       pcm,
       ms,
+      spokenAt,
     }
   } finally {
     untap()

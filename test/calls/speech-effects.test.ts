@@ -5,6 +5,7 @@ import type { Leg } from '../../src/calls/leg.ts'
 import { createSpeechEffects } from '../../src/calls/speech-effects.ts'
 import { createUnderstanding, type Understanding } from '../../src/dialogue/index.ts'
 import type { OpensBy } from '../../src/directory/index.ts'
+import type { ListeningRules } from '../../src/mediaport/index.ts'
 import type { Role } from '../../src/platform/audio.ts'
 import type { Transcriber } from '../../src/speech/index.ts'
 import { captureLog } from '../rig/broker-rig.ts'
@@ -18,24 +19,42 @@ interface Agreement {
   /** What the recogniser tells of the resident's words. */
   recognition?: { complete: boolean; confidence?: number }
   opensBy?: () => Promise<OpensBy>
+  /** What the resident says, and what after it; nothing more. */
+  says?: string[]
 }
 
 /** A call whose visitor says WORDS and whose resident agrees, what was noted and logged of it, and how they were listened to. */
 async function bothSpeak(
   understanding: Understanding,
-  { recognition = { complete: true }, opensBy = async () => 'key-and-voice' }: Agreement = {},
+  {
+    recognition = { complete: true },
+    opensBy = async () => 'key-and-voice',
+    says = ['pode entrar'],
+  }: Agreement = {},
 ) {
   const notes: { kind: string; data: Record<string, unknown> }[] = []
   const { lines, log } = captureLog()
   const silences: Record<string, number> = {}
-  const legOf = (role: Role, text: string) =>
+  const follows: unknown[] = []
+  const known = new Set<number>()
+  let id = 0
+  const legOf = (role: Role, texts: string[]) =>
     ({
+      role,
       locale: 'pt-BR',
-      listen: async ({ silenceMs }: { silenceMs: number }) => {
-        silences[role] = silenceMs
-        return { id: 1, text, ...recognition, ms: 0 }
+      listen: async (rules: ListeningRules) => {
+        silences[role] = rules.silenceMs
+        if (rules.follows) {
+          follows.push(rules.follows.quietMs)
+          assert.ok(known.has(rules.follows.of), 'its end is still known')
+        }
+        known.add(++id)
+        const text = texts.shift()
+        return text === undefined
+          ? { id, text: '', complete: true, ms: 0 }
+          : { id, text, ...recognition, ms: 0 }
       },
-      forget: () => {},
+      forget: (utterance: { id: number }) => known.delete(utterance.id),
     }) as unknown as Leg
   const call = {
     id: 'one',
@@ -44,8 +63,8 @@ async function bothSpeak(
     actor: { getSnapshot: () => ({ context: { unit: null } }) },
     listening: {},
     legs: new Map([
-      ['visitor', legOf('visitor', WORDS)],
-      ['resident', legOf('resident', 'pode entrar')],
+      ['visitor', legOf('visitor', [WORDS])],
+      ['resident', legOf('resident', [...says])],
     ]),
     note: (kind: string, _: unknown, data: Record<string, unknown>) => notes.push({ kind, data }),
   } as unknown as LiveCall
@@ -60,7 +79,9 @@ async function bothSpeak(
   await toPromise(createActor(listen, { input: { callId: 'one' } }).start())
   const answer = await toPromise(createActor(listenToAnswer, { input: { callId: 'one' } }).start())
   assert.not.match(JSON.stringify([notes, lines]), /Ricardo|cento|entrar/)
-  return { understood: notes.find(({ kind }) => kind === 'understood')!.data, lines, silences, answer }
+  assert.is(known.size, 0, 'no sound is kept')
+  const understood = notes.find(({ kind }) => kind === 'understood')!.data
+  return { understood, lines, silences, follows, answer }
 }
 
 test("a failing language model is noted and logged by its code, without the visitor's words", async () => {
@@ -93,10 +114,24 @@ test('a yes with a gap or of low confidence is asked back', async () => {
   }
 })
 
+test('what a resident says shortly after a yes belongs to it', async () => {
+  const heard = async (...says: string[]) => (await bothSpeak(createUnderstanding(), { says })).answer
+  assert.is(await heard('pode entrar', 'se for o João'), 'unclear')
+  assert.is(await heard('pode entrar', 'daqui a meia hora'), 'likely-yes')
+  assert.is(await heard('sim', 'não'), 'unclear')
+  assert.is(await heard('sim', 'pode entrar', 'amanhã'), 'unclear')
+  assert.is(await heard('sim', 'pode entrar', 'obrigado'), 'yes')
+  const { follows } = await bothSpeak(createUnderstanding(), { says: ['sim'] })
+  assert.equal(follows, [1200], 'for 600 ms more')
+  const refused = await bothSpeak(createUnderstanding(), { says: ['não'] })
+  assert.equal([refused.answer, refused.follows], ['no', []], 'a no is taken at once')
+})
+
 test('an intent is kept by the next sentence, and lost by a negation or a corrected unit', async () => {
   const texts = ['é uma entrega', 'cento e um', 'não é entrega', 'é uma entrega', 'cento e dois']
   let unit: object | null = null
   const leg = {
+    role: 'visitor',
     locale: 'pt-BR',
     listen: async () => ({ id: 1, text: texts.shift(), complete: true, ms: 0 }),
     forget: () => {},

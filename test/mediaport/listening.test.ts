@@ -102,6 +102,37 @@ test('a sentence whose beginning or end was missed is not complete', async (rig)
   assert.is((await long).complete, false, 'it went on after the longest utterance')
 })
 
+test('what follows an utterance is heard until it has been quiet for long enough', async (rig) => {
+  const { pcm } = spoken[0]!
+  const stop = new AbortController()
+  const begin = (ear: Ear, follows?: { spokenAt: number; quietMs: number }) => {
+    const { transcriber } = keeping()
+    return listenTo(ear, transcriber, { ...RULES, signal: stop.signal, ...(follows && { follows }) })
+  }
+  /** One utterance, then `between` before we listen on, then `after`. */
+  const heard = async (between: Buffer, after: Buffer) => {
+    const ear = earOf(rig)
+    const first = begin(ear)
+    hearAll(ear, Buffer.concat([silence(1000), pcm, silence(700), between]))
+    const { spokenAt } = await first
+    const rest = begin(ear, { spokenAt, quietMs: 1200 })
+    hearAll(ear, after)
+    const { text, complete } = await rest
+    return { text, complete }
+  }
+  const whole = silence(1500)
+  const quiet = await heard(silence(0), silence(600))
+  assert.equal([quiet.text, quiet.complete], ['', true], 'nothing more')
+  const goesOn = await heard(silence(100), Buffer.concat([silence(200), pcm, whole]))
+  assert.equal([goesOn.text, goesOn.complete], ['sim', true], 'the rest is heard')
+  const late = await heard(silence(2000), silence(20))
+  assert.equal([late.text, late.complete], ['', true], 'the text took longer than the pause: no further wait')
+  const missed = await heard(Buffer.concat([silence(100), pcm, silence(100)]), whole)
+  assert.is(missed.complete, false, 'speech while the text was awaited')
+  const cut = await heard(Buffer.concat([silence(100), pcm]), Buffer.concat([pcm, whole]))
+  assert.is(cut.complete, false, 'and speech that still goes on')
+})
+
 test('an utterance that ended before the command is not transcribed', async (rig) => {
   const { transcriber, heard } = keeping()
   const stop = new AbortController()
