@@ -26,6 +26,8 @@ export interface QueueBed {
   /** As fast as pg-boss goes: each queue partitioned and notified, and no table beside it. */
   raw: PgBoss
   peer: Child
+  /** Of the peer. */
+  origin: string
   post: Post
 }
 
@@ -61,6 +63,7 @@ export async function openQueueBed(owner: AsyncDisposableStack, rawQueues: strin
     outbound,
     raw,
     peer,
+    origin,
     async post(path, signal) {
       const { headers, body } = await request(`${origin}${path}`, {
         method: 'POST',

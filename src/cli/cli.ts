@@ -292,7 +292,7 @@ async function withOpenDatabase(
   const log = process.stderr.isTTY ? createLog('warn') : silentLog()
   // the embedded server is always stopped after the work; only what takes long heeds the signal
   await interruptible(async (signal) => {
-    const database = await openDatabase({ url, schema, dataDir, secretKeys, log })
+    const database = await openDatabase({ url, schema, dataDir, pipeline: false, secretKeys, log })
     try {
       await work(database, { dataDir, signal })
     } finally {

@@ -6,6 +6,7 @@ import {
   asJsonb,
   type Database,
   isDatabaseAway,
+  prepared,
   type Querier,
   type Transaction,
 } from '../platform/postgres/index.ts'
@@ -103,6 +104,8 @@ export interface Intake {
 
 /** Posts stored in one transaction: those that arrive while another runs, up to a number that keeps the statement short. */
 const BATCH = 200
+/** Transactions at once: a post that comes during one need not wait for its end. */
+const PARALLEL = 2
 /** Posts that may wait while one transaction runs; further ones are refused, and the provider posts them again. */
 const MAX_WAITING = 5000
 
@@ -137,6 +140,7 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   const batcher = createBatcher<Post, { messages: number }>({
     run: store,
     max: BATCH,
+    parallel: PARALLEL,
     splitsAfter: (error) => !isDatabaseAway(error),
   })
 
@@ -158,13 +162,8 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   }
 }
 
-/** Inserts the messages that are new; resolves with their ids. */
-async function insertInbound(database: Querier, rows: readonly NewInbound[]): Promise<string[]> {
-  if (rows.length === 0) return []
-  // in the same order everywhere, so that two nodes with the same messages cannot deadlock
-  const sorted = rows.toSorted((a, b) => compare(a.providerId, b.providerId))
-  const inserted = await database.query<{ id: string }>(
-    `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, phone, user_id, text, button_id,
+const INSERT = prepared(
+  `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, phone, user_id, text, button_id,
        quoted_id, sent_at, payload)
      select id, "tenantId", "instanceId", channel, "providerId", kind, phone, "userId", text, "buttonId", "quotedId",
        "sentAt", coalesce(payload, '{}')
@@ -173,8 +172,14 @@ async function insertInbound(database: Querier, rows: readonly NewInbound[]): Pr
        "sentAt" timestamptz, payload jsonb)
      on conflict (tenant_id, instance_id, provider_id) do nothing
      returning id`,
-    [asJsonb(sorted)],
-  )
+)
+
+/** Inserts the messages that are new; resolves with their ids. */
+async function insertInbound(database: Querier, rows: readonly NewInbound[]): Promise<string[]> {
+  if (rows.length === 0) return []
+  // in the same order everywhere, so that two nodes with the same messages cannot deadlock
+  const sorted = rows.toSorted((a, b) => compare(a.providerId, b.providerId))
+  const inserted = await database.query<{ id: string }>(INSERT, [asJsonb(sorted)])
   return inserted.map(({ id }) => id)
 }
 

@@ -56,7 +56,7 @@ export async function writeOutcomesWithJobs(
     await writeRetries(queue, transaction, nextJobs, counted)
     await writeDead(queue, transaction, nextJobs, counted)
     await announce(transaction, counted.flatMap(changeOf))
-    await queue.ack(
+    await queue.ackAndForget(
       outcomes.map(({ job }) => job),
       transaction,
     )

@@ -3,6 +3,8 @@ interface BatchOptions<Item, Result> {
   run: (items: readonly Item[]) => Promise<readonly Result[]>
   /** Maximum number of items in one run. */
   max: number
+  /** Runs at once; default 1. More shorten the wait where runs do not disturb each other. */
+  parallel?: number
   /** Weight of an item, and the maximum of a run; a single item is always allowed. */
   weight?: { of: (item: Item) => number; max: number }
   /** Whether to retry a failed batch item by item, so that one bad item does not fail the others. */
@@ -20,19 +22,22 @@ export interface Batcher<Item, Result> {
 }
 
 /**
- * Combines concurrent items: while one run is in progress, items for the next one are collected. A transaction for
+ * Combines concurrent items: while as many runs as may be are in progress, items for the next one are collected. A transaction for
  * twenty items costs little more than one for a single item.
  */
 export function createBatcher<Item, Result>({
   run,
   max,
+  parallel = 1,
   weight,
   splitsAfter,
 }: BatchOptions<Item, Result>): Batcher<Item, Result> {
   type Entry = { item: Item } & Pick<PromiseWithResolvers<Result>, 'resolve' | 'reject'>
   const waiting: Entry[] = []
   let inFlight = 0
-  let running: Promise<void> | undefined
+  // counted in the same turn in which one finds nothing more
+  let drains = 0
+  const running = new Set<Promise<void>>()
 
   const write = async (entries: readonly Entry[]): Promise<void> => {
     try {
@@ -60,24 +65,31 @@ export function createBatcher<Item, Result>({
     await new Promise((resolve) => setImmediate(resolve))
     while (waiting.length > 0) {
       const entries = waiting.splice(0, countOfRun())
-      inFlight = entries.length
+      inFlight += entries.length
       await write(entries)
-      inFlight = 0
+      inFlight -= entries.length
     }
-    running = undefined
+    drains--
+  }
+
+  const start = () => {
+    if (drains === parallel) return
+    drains++
+    const run = drain().finally(() => running.delete(run))
+    running.add(run)
   }
 
   return {
     add(item) {
       const { promise, resolve, reject } = Promise.withResolvers<Result>()
       waiting.push({ item, resolve, reject })
-      running ??= drain()
+      start()
       return promise
     },
     size: () => waiting.length + inFlight,
     waiting: () => waiting.length,
     async settled() {
-      await running
+      while (running.size > 0) await Promise.all(running)
     },
   }
 }

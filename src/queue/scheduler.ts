@@ -46,6 +46,8 @@ interface Tenant {
 
 /** Running tasks that a tenant may have, however many tenants there are; a group of it has half of them. */
 const MIN_SHARE = 2
+/** Tasks started in one turn of the loop: a hundred requests at once would hold up a gate command, and the sound's control. */
+const STARTS = 8
 /** Part of the places that is kept free for a tenant, or a tenant's group, that is not here yet. */
 const RESERVE = 1 / 4
 
@@ -63,6 +65,8 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
   let waiting = 0
   /** Tasks that are done and whose jobs are not acknowledged yet. */
   let completing = 0
+  /** The next turn of the loop starts more. */
+  let pending: NodeJS.Immediate | undefined
   let closed = false
 
   const tenantShare = () => shareOf(total, tenants.size, MIN_SHARE)
@@ -75,11 +79,14 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
   }
 
   const dispatch = () => {
+    if (pending) return
+    let starts = 0
     let started = true
     while (started && running < total && waiting > 0) {
       started = false
       for (const [name, tenant] of tenants) {
         if (running >= total) break
+        if (starts === STARTS) return dispatchLater()
         if (tenant.waiting === 0 || tenant.running >= tenantShare()) continue
         const task = nextOf(name, tenant)
         if (!task) continue
@@ -87,8 +94,16 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
         tenants.set(name, tenant)
         start(task, tenant)
         started = true
+        starts++
       }
     }
+  }
+
+  const dispatchLater = () => {
+    pending = setImmediate(() => {
+      pending = undefined
+      dispatch()
+    })
   }
 
   /** Takes the task whose turn it is. */
@@ -204,6 +219,7 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
     /** Removes all waiting tasks and starts no more. */
     close(): Task[] {
       closed = true
+      clearImmediate(pending)
       return [...tenants.values()].flatMap((tenant) => {
         waiting -= tenant.waiting
         tenant.waiting = 0

@@ -38,7 +38,13 @@ async function scratchDir(rig: Rig): Promise<string> {
 
 async function openAt(rig: Rig, key: string, { empty = true } = {}): Promise<Database> {
   const url = await openDatabaseUrl(rig, { empty })
-  const database = await openDatabase({ url, dataDir: '', log: silentLog(), secretKeys: { key } })
+  const database = await openDatabase({
+    url,
+    dataDir: '',
+    pipeline: false,
+    log: silentLog(),
+    secretKeys: { key },
+  })
   rig.defer(() => database.close())
   return database
 }

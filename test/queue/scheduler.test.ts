@@ -88,19 +88,40 @@ function openScheduler(limits: { total: number; perGroup: number }) {
     running.get(tenant)!.shift()!()
     await new Promise((resolve) => setImmediate(resolve))
   }
-  return { scheduler, order, tasks, count, end }
+  /** Resolves when all that may run does. */
+  const started = async () => {
+    for (let before = -1; before !== order.length; ) {
+      before = order.length
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  return { scheduler, order, tasks, count, end, started }
 }
 
+test('a turn of the loop starts a few tasks, so that nothing else waits for hundreds', async () => {
+  const { scheduler, tasks, count, started } = openScheduler({ total: 256, perGroup: 16 })
+  scheduler.add(tasks('one', 16, 8))
+  assert.is(count('one'), 8)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.is(count('one'), 16)
+  await started()
+  assert.is(count('one'), 128)
+})
+
 test('a tenant whose 128 receivers hang has three quarters of the places, and another one begins at once', async () => {
-  const { scheduler, tasks, count, end } = openScheduler({ total: 256, perGroup: 16 })
+  const { scheduler, tasks, count, end, started } = openScheduler({ total: 256, perGroup: 16 })
   scheduler.add(tasks('hung', 128, 8))
+  await started()
   assert.is(count('hung'), 192)
   scheduler.add(tasks('one', 1, 100))
+  await started()
   assert.is(count('one'), 16, 'as many as a receiver may have')
   scheduler.add(tasks('many', 64, 4))
+  await started()
   assert.is(scheduler.counts().running, 256)
   // three tenants have 64 places each; nothing hangs that was more
   for (let at = 0; at < 140; at++) await end('hung')
+  await started()
   assert.is(count('hung'), 64)
   assert.is(count('many'), 64)
   assert.is(count('one'), 16)
@@ -120,12 +141,14 @@ test('within a tenant receivers take turns, and one that hangs leaves places to 
   assert.is(count('own'), 6, 'two of each')
 })
 
-test('a tenant that has only two places still has one for its other receiver', () => {
-  const { scheduler, order, tasks } = openScheduler({ total: 256, perGroup: 16 })
+test('a tenant that has only two places still has one for its other receiver', async () => {
+  const { scheduler, order, tasks, started } = openScheduler({ total: 256, perGroup: 16 })
   scheduler.add(Array.from({ length: 120 }, (_, at) => tasks(`tenant-${at}`, 1, 9)).flat())
   assert.is(scheduler.counts().running <= 256, true)
+  await started()
   scheduler.add(tasks('late', 1, 9))
   scheduler.add(tasks('late', 2, 1).slice(1))
+  await started()
   assert.is(order.filter((group) => group === 'late/0').length, 1)
   assert.is(order.filter((group) => group === 'late/1').length, 1)
 })

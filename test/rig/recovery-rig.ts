@@ -115,10 +115,16 @@ export async function prepareHouse(rig: Rig, settings: Environment = {}, role = 
         ])
         return rows.length > 0 ? true : undefined
       }),
-    /** Everybody was heard of last so long ago that their lease is over. */
+    /** Everybody was heard of last so long ago that their lease is over; sooner or later, where a process that hangs holds its row. */
     age: async () => {
-      await database.query(`update nodes set seen_at = now() - interval '17 s'`)
-      await database.query(`update kept_calls set kept_at = now() - interval '17 s'`)
+      for (const [table, column] of [
+        ['nodes', 'seen_at'],
+        ['kept_calls', 'kept_at'],
+      ])
+        await database.query(
+          `update ${table} set ${column} = now() - interval '17 s'
+           where ctid in (select ctid from ${table} for update skip locked)`,
+        )
     },
     journal: (id: string) =>
       database.query<{ kind: string; seq: number; data: Record<string, unknown> }>(

@@ -1,4 +1,4 @@
-import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
+import { asJsonb, prepared, type Querier } from '../../platform/postgres/index.ts'
 import { type Headers, insertHeaders } from './message-headers.ts'
 
 export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed' | 'expired' | 'cancelled'
@@ -71,6 +71,17 @@ export type FreshMessage = Pick<
   headers?: Headers
 }
 
+const INSERT = prepared(
+  `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status, max_retries,
+     retry_delay_ms, expires_at, idempotency_key, call_id, queue, created_at, updated_at)
+   select id, id, "tenantId", "instanceId", channel, "to", body, priority, 'pending', "maxRetries", "retryDelayMs",
+     "expiresAt", "idempotencyKey", "callId", queue, "createdAt", "createdAt"
+   from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "instanceId" text, channel text, "to" text,
+     body jsonb, priority smallint, "maxRetries" int, "retryDelayMs" int, "expiresAt" timestamptz,
+     "idempotencyKey" text, "callId" text, queue text, "createdAt" timestamptz)
+   on conflict do nothing returning id`,
+)
+
 /**
  * Inserts messages in one statement; each starts as `pending` with a job of the same id. Resolves with the new ids:
  * for the others, id or (tenant, key) existed before. Waits for transactions that insert the same key.
@@ -79,17 +90,7 @@ export async function insertMessages(
   database: Querier,
   messages: readonly FreshMessage[],
 ): Promise<Set<string>> {
-  const rows = await database.query<{ id: string }>(
-    `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status, max_retries,
-       retry_delay_ms, expires_at, idempotency_key, call_id, queue, created_at, updated_at)
-     select id, id, "tenantId", "instanceId", channel, "to", body, priority, 'pending', "maxRetries", "retryDelayMs",
-       "expiresAt", "idempotencyKey", "callId", queue, "createdAt", "createdAt"
-     from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "instanceId" text, channel text, "to" text,
-       body jsonb, priority smallint, "maxRetries" int, "retryDelayMs" int, "expiresAt" timestamptz,
-       "idempotencyKey" text, "callId" text, queue text, "createdAt" timestamptz)
-     on conflict do nothing returning id`,
-    [asJsonb(messages)],
-  )
+  const rows = await database.query<{ id: string }>(INSERT, [asJsonb(messages)])
   const inserted = new Set(rows.map((row) => row.id))
   const withHeaders = messages.flatMap(({ id, headers }) =>
     headers && inserted.has(id) ? [{ id, headers }] : [],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Socket } from 'node:net'
 import pg from 'pg'
 import { fail, PorteiroError, reasonOf } from '../errors.ts'
@@ -19,11 +20,18 @@ const DEFAULT_SCHEMA = 'porteiro'
 /** Maximum number of connections per process; Postgres allows 100 in total by default, and several roles share them. */
 const DEFAULT_MAX = 10
 
+/** A statement that each connection parses once, and plans once where its values do not matter. */
+export interface Prepared {
+  readonly name: string
+  readonly text: string
+}
+
 /** Runs SQL and resolves with the rows. Every function of a sql/ folder takes one: the database, or a transaction. */
 export interface Querier {
   /** Encrypts and decrypts secrets; undefined as without a key. */
   readonly secrets?: Secrets
-  query<T = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<T[]>
+  /** Statements of one transaction that do not wait for each other travel together. */
+  query<T = Record<string, unknown>>(statement: string | Prepared, values?: readonly unknown[]): Promise<T[]>
 }
 
 export interface Transaction extends Querier {
@@ -55,6 +63,8 @@ export interface DatabaseOptions {
   dataDir: string
   log: Logger
   max?: number
+  /** False for a database whose connections also COPY, which pg cannot do in its pipeline mode. Default true. */
+  pipeline?: boolean
   /** Keys of the secrets in the tables. */
   secretKeys?: SecretKeys
 }
@@ -69,6 +79,7 @@ export async function openDatabase({
   dataDir,
   log,
   max = DEFAULT_MAX,
+  pipeline = true,
   secretKeys,
 }: DatabaseOptions): Promise<Database> {
   if (!/^[a-z_][a-z0-9_]{0,62}$/.test(schema)) {
@@ -78,7 +89,7 @@ export async function openDatabase({
   const url = given ?? server!.url
   let opened: ReturnType<typeof createPool> | undefined
   try {
-    opened = createPool(url, schema, max, log)
+    opened = createPool({ url, schema, max, pipeline, log })
     await firstConnection(opened.pool)
     // nothing lies between us and our own server
     if (server === undefined) await assertSession(opened.pool, schema)
@@ -111,9 +122,9 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
   let closing: Promise<void> | undefined
 
   const querier = (runner: pg.Pool | pg.PoolClient): Querier['query'] => {
-    return async <T>(text: string, values?: readonly unknown[]) => {
+    return async <T>(statement: string | Prepared, values?: readonly unknown[]) => {
       try {
-        const { rows } = await runner.query(timed(text, values))
+        const { rows } = await runner.query(timed(statement, values))
         return rows as T[]
       } catch (error) {
         throw translate(error, target)
@@ -134,8 +145,11 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
     client.on('error', onError)
     const query = querier(client)
     try {
-      await query('begin')
+      // it travels with the first statement of `run`; Postgres answers in order
+      const begun = query('begin')
+      begun.catch(() => {})
       const result = await run({ query, client, secrets })
+      await begun
       await query('commit')
       return result
     } catch (error) {
@@ -167,13 +181,40 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
   }
 }
 
+const names = new Map<string, Prepared>()
+
+/** For statements whose plan does not depend on their values: inserts, and looks for single rows by their key. */
+export function prepared(text: string): Prepared {
+  let statement = names.get(text)
+  if (!statement) {
+    statement = { name: createHash('sha256').update(text).digest('hex').slice(0, 32), text }
+    names.set(text, statement)
+  }
+  return statement
+}
+
 /** The limit is per query and not on the pool, because migrations may take any time. */
-function timed(text: string, values?: readonly unknown[]): pg.QueryConfig & { query_timeout: number } {
-  return { text, query_timeout: QUERY_MS, ...(values && { values: values as unknown[] }) }
+function timed(
+  statement: string | Prepared,
+  values?: readonly unknown[],
+): pg.QueryConfig & { query_timeout: number } {
+  const { name, text } = typeof statement === 'string' ? { name: undefined, text: statement } : statement
+  return {
+    ...(name !== undefined && { name }),
+    text,
+    query_timeout: QUERY_MS,
+    ...(values && { values: values as unknown[] }),
+  }
 }
 
 /** The pool, and a close that waits for CLOSE_MS and then cuts the remaining connections. */
-function createPool(url: string, schema: string, max: number, log: Logger) {
+function createPool({
+  url,
+  schema,
+  max,
+  pipeline,
+  log,
+}: Required<Pick<DatabaseOptions, 'schema' | 'max' | 'pipeline'>> & { url: string; log: Logger }) {
   const sockets = new Set<Socket>()
   const pool = new pg.Pool({
     connectionString: withSearchPath(url, schema),
@@ -181,6 +222,7 @@ function createPool(url: string, schema: string, max: number, log: Logger) {
     connectionTimeoutMillis: CONNECT_MS,
     keepAlive: true,
     application_name: 'porteiro',
+    pipeline,
     stream: () => {
       const socket = new Socket()
       sockets.add(socket)

@@ -3,7 +3,15 @@
  * Never: the SQL of a table, which belongs to the room that owns it.
  */
 export { CopyIn, CopyOut } from './copy.ts'
-export { type Database, openDatabase, type Querier, survive, type Transaction } from './database.ts'
+export {
+  type Database,
+  openDatabase,
+  type Prepared,
+  prepared,
+  type Querier,
+  survive,
+  type Transaction,
+} from './database.ts'
 export { openEmbedded } from './embedded/embedded.ts'
 export { asJsonb } from './jsonb.ts'
 export { createLastKnown } from './last-known.ts'
