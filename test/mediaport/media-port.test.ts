@@ -94,6 +94,13 @@ test('the sound of an utterance stays behind the port: kept by its number, it is
   assert.equal([id, text], [1, 'sim'])
   assert.ok(ms > 0)
 
+  media.send({ type: 'listen', id: 3, silenceMs: 600, maxMs: 10_000, follows: { of: 1, quietMs: 3000 } })
+  visitor.speak(silence(3000))
+  const rest = await eventually(() =>
+    visitor.facts.find((fact) => fact.type === 'transcribed' && fact.id === 3),
+  )
+  assert.equal(rest, { type: 'transcribed', id: 3, text: '', complete: true, ms: 0 }, 'nobody went on')
+
   media.send({ type: 'keep', of: 2, name: 'purpose' })
   media.send({ type: 'keep', of: 1, name: 'identity' })
   media.send({ type: 'forget', of: 1 })

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { readWav } from '../../src/media/wav.ts'
 import { timedSuite } from '../rig/clock.ts'
+import { silence } from '../rig/media-stream.ts'
 import { openService } from '../rig/service-rig.ts'
 import { type Asked, json, startHttpPeer, startVoskPeer } from '../rig/speech-peer.ts'
 
@@ -115,6 +116,25 @@ test('a yes with words that the recogniser does not know is asked back, and a sh
   await resident.heard('confirm-yes')
   await resident.say(await sample('sample-visitor-name'))
   assert.is((await house.ending(visitor.id)).outcome, 'authorized')
+})
+
+test('a yes, a pause and a condition are one answer, and open nothing', async (t) => {
+  const texts = ['apartamento cento e um', 'pode entrar', 'se for o João']
+  const peer = await startVoskPeer(t, {
+    eof(session) {
+      session.send({ text: texts[peer.sessions.indexOf(session)] ?? '' })
+      session.close()
+    },
+  })
+  const house = await openService(t, { settings: { STT: 'vosk', VOSK_URL: peer.url } })
+  const visitor = await visitorOf101(house)
+  const resident = house.resident(visitor.id)
+  await resident.heard('menu')
+  const words = await sample('sample-visitor-name')
+  await resident.say(Buffer.concat([words, silence(800), words]))
+  await house.noted(visitor.id, 'understood', { answer: 'unclear' })
+  visitor.hangUp()
+  assert.is((await house.ending(visitor.id)).outcome, 'abandoned')
 })
 
 /** A visitor who says the unit, and leaves name and purpose out, until the resident is called. */
