@@ -77,6 +77,12 @@ const NAMED: Door[] = [
   { number: '0021' },
 ]
 
+/** Numbers that sound alike, and parts of one another. */
+const ALIKE: Door[] = [
+  ...['22/1', '202/1', '2002/1', '35/3', '305/3', '14/4', '40/1', '104/1', '61/6', '61/7', '5/5', '50/1'],
+  ...['16/1', '106/1', '1600/1', '73/1', '703/1', '703/3'],
+].map((door) => ({ number: door.split('/')[0]!, block: door.split('/')[1]! }))
+
 const at = (number: string, block?: string, tower?: string): Door => ({
   number,
   ...(block !== undefined && { block }),
@@ -193,6 +199,38 @@ const PORTUGUESE: [doors: Door[], said: string, heard: Heard][] = [
   [NAMED, 'vinte e um', at('0021')],
   [NAMED, 'dois um', at('0021')],
   [NAMED, 'duzentos e um', null],
+  [ALIKE, 'vinte e dois', at('22', '1')],
+  [ALIKE, 'dois dois', at('22', '1')],
+  [ALIKE, 'dois zero dois bloco um', at('202', '1')],
+  [ALIKE, 'duzentos e dois bloco dois', null],
+  [ALIKE, 'vinte zero dois', at('2002', '1')],
+  [ALIKE, 'trezentos e cinco bloco três', at('305', '3')],
+  [ALIKE, 'trinta e cinco', at('35', '3')],
+  [ALIKE, 'trinta e cinco bloco cinco', null],
+  [ALIKE, 'catorze bloco quatro', at('14', '4')],
+  [ALIKE, 'catorze bloco um', null],
+  [ALIKE, 'quarenta bloco quatro', null],
+  [ALIKE, 'cento e catorze', null],
+  [ALIKE, 'meia um', 'ask-block'],
+  [ALIKE, 'sessenta e um bloco seis', at('61', '6')],
+  [ALIKE, 'meia um bloco sete', at('61', '7')],
+  [ALIKE, 'sessenta e um bloco oito', null],
+  [ALIKE, 'cinco bloco cinco', at('5', '5')],
+  [ALIKE, 'cinquenta bloco cinco', null],
+  [ALIKE, 'dezesseis', at('16', '1')],
+  [ALIKE, 'um zero meia', at('106', '1')],
+  [ALIKE, 'setecentos e três', 'ask-block'],
+  [ALIKE, 'sete zero três bloco dois', null],
+  [ALIKE, 'apê 703 bl 3', at('703', '3')],
+  [ALIKE, 'bloco 3, apto 305', at('305', '3')],
+  [ALIKE, 'oi é o cento e seis do bloco um', at('106', '1')],
+  [ALIKE, 'cento e seis bloco a', null],
+  [ALIKE, 'dezesseis bloco dezesseis', null],
+  [ALIKE, 'seis', null],
+  [ALIKE, 'dezesseis zero zero', at('1600', '1')],
+  [ALIKE, 'cem', null],
+  [ALIKE, 'terceiro andar apartamento trezentos e cinco', at('305', '3')],
+  [ALIKE, 'moto placa 305', null],
 ]
 
 const ENGLISH: [doors: Door[], said: string, heard: Heard][] = [
@@ -220,10 +258,20 @@ const ENGLISH: [doors: Door[], said: string, heard: Heard][] = [
   [NAMED, 'penthouse two', at('COB2')],
   [NAMED, 'house twelve', at('casa12')],
   [NAMED, 'twenty one', at('0021')],
+  [ALIKE, 'twenty two', at('22', '1')],
+  [ALIKE, 'two hundred two block two', null],
+  [ALIKE, 'thirty five block three', at('35', '3')],
+  [ALIKE, 'thirty five block five', null],
+  [ALIKE, 'sixty one', 'ask-block'],
+  [ALIKE, 'sixteen block six', null],
+  [ALIKE, 'fifteen', null],
+  [ALIKE, 'seven oh three block three', at('703', '3')],
+  [ALIKE, 'the one below 106', null],
+  [ALIKE, 'not 106, 104', at('104', '1')],
 ]
 
 test('a spoken unit is the one that was said, or it is asked again', () => {
-  const indexes = new Map([BLOCKS, TOWERS, NAMED].map((doors) => [doors, indexOf(doors)]))
+  const indexes = new Map([BLOCKS, TOWERS, NAMED, ALIKE].map((doors) => [doors, indexOf(doors)]))
   for (const [locale, table] of [
     ['pt-BR', PORTUGUESE],
     ['en', ENGLISH],
