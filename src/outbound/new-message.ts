@@ -31,7 +31,7 @@ export const whatsappContent = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('text'),
     text: text.max(TEXT),
-    /** The provider's id of a message that this one answers. */
+    /** The id of a message that this one answers, ours or the provider's. */
     replyTo: z.string().optional(),
   }),
   // a question: where buttons do not work the titles are numbered below the text
@@ -53,7 +53,7 @@ export const whatsappContent = z.discriminatedUnion('type', [
   }),
   // any message of the Cloud API, sent as it is
   z.strictObject({ type: z.literal('cloud'), message: cloudMessage }),
-  // marks a person's message as read; its provider's id
+  // marks a person's message as read; its id, ours or the provider's
   z.strictObject({ type: z.literal('read'), messageId: z.string().min(1).max(300) }),
   // the visitor's own voice
   z.strictObject({ type: z.literal('audio'), callId: z.uuid(), recording: z.enum(RECORDINGS) }),
