@@ -52,8 +52,10 @@ export function createBridgeLine({
   counts,
   wake = () => {},
 }: BridgeOptions): BridgeLine {
-  // what is missing is filled with the sound before: twice as long, the beginning of a tone may be a key
-  const mayFill = (message: Buffer) => !filter?.removes(message, HEADER_BYTES)
+  // what is missing is filled with the sound before: twice as long, the beginning of a tone may be a key. Its windows over the seam
+  // say nothing, for there the sound turns round
+  const mayFill = (message: Buffer) =>
+    filter === undefined || !(filter.removes(message, HEADER_BYTES) || filter.hints)
   const buffer = createJitterBuffer({ frame, silence, counts, mayFill, wake })
   let law: Int16Array | undefined
   let muted = false

@@ -45,6 +45,8 @@ export interface ToneFilter {
   removes(bytes: Uint8Array, start: number): boolean
   /** The frame before the last one must not be heard either: it holds the tone's beginning. */
   readonly removesPrevious: boolean
+  /** A window of the last frame may be a key's, though alone it is none. */
+  readonly hints: boolean
 }
 
 /** `onKey`: a second window of a key's tones was removed, or a further one. */
@@ -69,6 +71,7 @@ class BandToneFilter implements ToneFilter {
   readonly delays = new Float64Array(SECTIONS.length * DELAYS)
   readonly tail = new Int16Array(TAIL)
   removesPrevious = false
+  hints = false
   /** The pair of the window before if it may be a key's, else -1. */
   pair = -1
   sure = false
@@ -82,11 +85,13 @@ class BandToneFilter implements ToneFilter {
     this.filter(bytes, start)
     this.tail.set(band.subarray(FRAME_SAMPLES))
     this.removesPrevious = false
+    this.hints = false
     let removes = false
     for (let from = 0; from < FRAME_SAMPLES; from += STEP) {
       const before = this.pair
       const wasSure = this.sure
       this.weigh(from)
+      if (this.pair !== -1) this.hints = true
       if (this.pair === -1 || this.pair !== before) continue
       removes = true
       // the window before is part of it
