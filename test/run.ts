@@ -25,6 +25,7 @@ const LONGEST = [
   'calls/recovery',
   'web/gates',
   'roles/roles',
+  'roles/main-blocked',
   'asterisk/asterisk',
   'cli/serve',
   'web/directory',

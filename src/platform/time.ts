@@ -25,8 +25,8 @@ export function aborted(signal: AbortSignal): Promise<void> {
   })
 }
 
-/** ms that a timer is late from which this process stood still. */
-const STALLED_MS = 50
+/** ms that a timer is late from which this process may have stood still: it need not have been due at the beginning of that. */
+const STALLED_MS = 2
 
 /**
  * Calls `run` from a timer that fired `lateMs` after its time. If that is much, what has arrived on sockets meanwhile is handled first. Timers
@@ -57,11 +57,16 @@ export function onTimeout(ms: number, run: () => void): () => void {
   }
 }
 
-/** The result of `work`, or undefined if it takes longer than `ms`. `work` is not cancelled then. */
+/**
+ * The result of `work`, or undefined if it takes longer than `ms`. `work` is not cancelled then. A standstill of this process counts as
+ * half of that at most: what was asked just before it is only sent after it.
+ */
 export async function withTimeout<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let cancel: (() => void) | undefined
   const expired = new Promise<undefined>((resolve) => {
-    cancel = onTimeout(ms, () => resolve(undefined))
+    cancel = onTimeout(ms / 2, () => {
+      cancel = onTimeout(ms / 2, () => resolve(undefined))
+    })
   })
-  return Promise.race([work, expired]).finally(cancel)
+  return Promise.race([work, expired]).finally(() => cancel?.())
 }

@@ -74,6 +74,23 @@ test('after a standstill, an answer that has arrived meanwhile comes first', asy
   assert.is(order[0], 'answer')
 })
 
+test('what was asked just before a standstill is answered after it, though the time is over', async (rig) => {
+  const server = createServer((peer) => peer.on('error', () => {}).pipe(peer)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  rig.defer(() => server.close())
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  rig.defer(() => socket.destroy())
+  await once(socket, 'connect')
+  const answered = withTimeout(
+    3000,
+    once(socket, 'data').then(() => 'answer'),
+  )
+  socket.write('question')
+  const until = Date.now() + 3100
+  while (Date.now() < until);
+  assert.is(await answered, 'answer')
+})
+
 test('leaves no timer when it is stopped', () => {
   const timers = new Set<number>()
   const simulated = new SimulatedClock()
