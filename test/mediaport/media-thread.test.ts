@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { Session } from 'node:inspector'
 import { createConnection, type Socket } from 'node:net'
@@ -240,6 +240,68 @@ test('of two threads one has all legs of a call, whichever took them in: they ta
   await gate.fact('released')
   await eventually(() => (thread.counts().open === 0 ? true : undefined))
   assert.is(thread.lateness().count > 0, true)
+})
+
+test('what a leg sends while it is handed to another thread reaches its call: all, in order, and once', async (rig) => {
+  const { connect, open } = await openThread(rig, { threads: 2 })
+  const visitor = await connect()
+  const { socket, leg } = await connectApart(connect, visitor.leg, 'resident')
+  const sent: string[] = []
+  const press = () => {
+    const key = String(sent.length % 10)
+    sent.push(key)
+    socket.write(Buffer.concat([SILENCE, dtmfMessage(key)]))
+  }
+  const keysOf = (facts: MediaFact[]) =>
+    facts.flatMap((fact) => (fact.type === 'key.pressed' ? [fact.key] : []))
+  open(visitor.leg)
+  for (let before = 0; before < 25; before++) press()
+  const { media, facts, fact } = open(leg, visitor.leg.uuid)
+  media.send({ type: 'say', id: 1, pieces: ['greeting'] })
+  while (facts.length === 0) {
+    press()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await fact('said')
+  for (let after = 0; after < 25; after++) press()
+  await eventually(() => keysOf(facts).length >= sent.length || undefined)
+  socket.end()
+  await fact('released')
+  assert.equal(keysOf(facts), sent)
+  assert.is(facts.find((one) => one.type === 'closed')!.framesIn, sent.length)
+})
+
+test('3,000 connections of noise at once leave nothing, and who hears a prompt meanwhile hears all of it', async (rig) => {
+  const { connect, open, ports, speech, thread } = await openThread(rig)
+  const { socket, leg } = await connect()
+  const heard = listen(socket)
+  const { media, facts, fact } = open(leg)
+  let number = 0
+  const say = () => media.send({ type: 'say', id: ++number, pieces: ['greeting'] })
+  const said = () => facts.filter(({ type }) => type === 'said').length
+  let left = 3000
+  const noise = async () => {
+    while (left-- > 0) {
+      if (said() === number) say()
+      const one = createConnection({ port: ports.visitor, host: '127.0.0.1' })
+      one.on('error', () => {})
+      const closed = once(one, 'close').catch(() => {})
+      const hello = left % 2 === 0 ? uuidMessage(randomUUID()) : Buffer.alloc(0)
+      one.end(Buffer.concat([hello, randomBytes(1 + (left % 900))]))
+      one.resume()
+      await closed
+    }
+  }
+  await Promise.all(Array.from({ length: 200 }, noise))
+  await eventually(() => said() === number || undefined)
+  await eventually(() => {
+    const { open, handshaking } = thread.counts()
+    return (open === 1 && handshaking === 0) || undefined
+  })
+  const prompt = Buffer.concat([...speech.frames('greeting')])
+  assert.is(heard().toString('latin1').split(prompt.toString('latin1')).length - 1, number)
+  media.send({ type: 'close' })
+  await fact('released')
 })
 
 test('of two threads one dies: its calls are lost, and those of the other go on', async (rig) => {
