@@ -184,10 +184,11 @@ function goertzel(samples: Int16Array, from: number, to: number, first: number):
   let [a2, b2, c2, d2] = [0, 0, 0, 0]
   for (let i = from; i < to; i++) {
     const sample = samples[i]!
-    const a0 = sample + a * a1 - a2
-    const b0 = sample + b * b1 - b2
-    const c0 = sample + c * c1 - c2
-    const d0 = sample + d * d1 - d2
+    // in this order only a product and a sum wait for the step before
+    const a0 = a * a1 + (sample - a2)
+    const b0 = b * b1 + (sample - b2)
+    const c0 = c * c1 + (sample - c2)
+    const d0 = d * d1 + (sample - d2)
     a2 = a1
     b2 = b1
     c2 = c1
