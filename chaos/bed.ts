@@ -17,6 +17,8 @@ import { type Running, start } from '../test/rig/command.ts'
 import type { Rig } from '../test/rig/rig.ts'
 
 const API_KEY = 'chaos-run-of-porteiro'
+/** Ends the media thread of a process that was started with media-thread.ts. */
+export const KILLS_THREAD = 'SIGUSR2'
 /** ms until a process that ended by itself is started again. */
 const AGAIN_MS = 500
 /** ms for the states of calls: what is struck shall not wait. */
@@ -93,6 +95,7 @@ export async function openBed(
         DATABASE_URL: url,
         DATA_DIR: home,
         NODE_ID: slot.name,
+        NODE_OPTIONS: `--import=${new URL('media-thread.ts', import.meta.url)}`,
         AUDIOSOCKET_VISITOR_PORT: String(slot.ports['visitor'] ?? 0),
         AUDIOSOCKET_RESIDENT_PORT: String(slot.ports['resident'] ?? 0),
         API_PORT: String(slot.ports['api'] ?? 0),

@@ -1,12 +1,13 @@
 /** What happens to processes and to Postgres, one blow after the other. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Bed, Slot } from './bed.ts'
+import { type Bed, KILLS_THREAD, type Slot } from './bed.ts'
 import type { Random } from './random.ts'
 import type { Blow } from './records.ts'
 
 const TARGETS = { voice: 50, worker: 18, web: 8, postgres: 24 }
-/** A process is killed or paused. */
+/** A process is killed or paused; of a `voice` also its media thread alone is killed. */
 const HOW = { kill: 85, pause: 15 }
+const HOW_VOICE = { kill: 60, thread: 25, pause: 15 }
 /** All backends are ended, all processes paused, one backend killed (Postgres then ends all), or the server stopped. */
 const HOW_POSTGRES = { cut: 40, pause: 25, crash: 20, stop: 15 }
 /** ms of a pause, and until a killed process is started again. */
@@ -52,6 +53,12 @@ export function createBlows({ bed, random, deciding, strike, onFailed }: BlowsOp
     track(sleep(random.between(...DOWN_MS)).then(() => bed.launch(slot)))
   }
 
+  /** Kills what carries the sound; the process goes on, and starts it again. */
+  const killThread = async (slot: Slot) => {
+    await strike(slot.name, 'thread')
+    signal([slot.running!.child.pid!], KILLS_THREAD)
+  }
+
   const pause = async (name: string, pids: () => readonly number[]) => {
     await strike(name, 'pause')
     const those = pids()
@@ -83,7 +90,7 @@ export function createBlows({ bed, random, deciding, strike, onFailed }: BlowsOp
       const those = bed.slots.filter(({ role, isUp }) => role === target && isUp)
       let slot = those[Math.floor(random.next() * those.length)]
       if (!slot) return false
-      const how = random.pick(HOW)
+      const how = target === 'voice' ? random.pick(HOW_VOICE) : random.pick(HOW)
       if (how === 'pause') {
         const pid = slot.running!.child.pid!
         await pause(slot.name, () => [pid])
@@ -95,6 +102,10 @@ export function createBlows({ bed, random, deciding, strike, onFailed }: BlowsOp
         await sleep(random.between(0, AIM_MS))
       }
       if (!slot.isUp) return false
+      if (how === 'thread') {
+        await killThread(slot)
+        return false
+      }
       await kill(slot)
       return true
     },

@@ -72,7 +72,7 @@ export interface BlowRecord {
   states: Record<string, number>
 }
 
-export type Blow = 'kill' | 'pause' | 'cut' | 'crash' | 'stop'
+export type Blow = 'kill' | 'thread' | 'pause' | 'cut' | 'crash' | 'stop'
 
 export type PeerRecord = CommandRecord | WebhookRecord
 export type ChaosRecord = PeerRecord | VisitRecord | ResidentRecord | ApiRecord | BlowRecord

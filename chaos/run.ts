@@ -239,7 +239,8 @@ async function report(books: readonly Book[]): Promise<void> {
   const names = [...states].sort(([, a], [, b]) => b - a).map(([state, count]) => `${state} ${count}`)
   const hows = Map.groupBy(
     blown.filter(({ how }) => how !== 'kill'),
-    ({ how, target }) => `${how} ${target === 'postgres' ? 'Postgres' : 'a process'}`,
+    ({ how, target }) =>
+      how === 'thread' ? 'kill a media thread' : `${how} ${target === 'postgres' ? 'Postgres' : 'a process'}`,
   )
   const told = [
     `${killed.length} kills with ${Math.min(...killed.map(({ live }) => live))} to ${Math.max(...killed.map(({ live }) => live))} live calls, ` +
