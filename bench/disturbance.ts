@@ -1,4 +1,6 @@
 import { type Child, startChild } from './child.ts'
+import { countOf, talk } from './media.ts'
+import type { Look } from './media-service.ts'
 import { median, type Progress, percentile, type Result } from './result.ts'
 
 export interface DisturbanceOptions {
@@ -22,25 +24,33 @@ const UNITS = 5000
 /** ms for which the main thread is blocked, once in each measurement. */
 const BLOCKED_MS = 3000
 const SCRAPES_MS = 50
+/** Legs that play for each talk that is there beside them when the main thread is blocked. */
+const PLAYING_A_TALK = 4
+/** ms in which keys that were pressed meanwhile must have counted. */
+const COUNTED_MS = 20_000
 
 /** Works until it is told to stop; resolves with how often it did so. */
-type Disturbance = (api: string, server: Child, signal: AbortSignal) => Promise<number>
+type Disturbance = (api: string, signal: AbortSignal) => Promise<number>
+
+const CALM = 'calm'
+const CALM_TALKING = 'calm, with talks'
+const BLOCKED = 'main thread blocked for 3 s, talks beside'
 
 const DISTURBANCES: Record<string, Disturbance> = {
-  calm: async (_, __, signal) => {
+  [CALM]: async (_, signal) => {
     await passed(Infinity, signal)
     return 0
   },
-  'import of 5,000 units': (api, _, signal) => {
+  'import of 5,000 units': (api, signal) => {
     const body = JSON.stringify({ units: units() })
     return again(signal, () => post(`${api}/api/directory/import?tenant=bench`, body, 200, signal))
   },
-  'directory file with a syntax error': (api, _, signal) => {
+  'directory file with a syntax error': (api, signal) => {
     // its end is missing
     const body = JSON.stringify({ units: units() }).slice(0, -2)
     return again(signal, () => post(`${api}/api/directory/import?tenant=bench`, body, 400, signal))
   },
-  'exports and 20 scrapes a second': async (api, _, signal) => {
+  'exports and 20 scrapes a second': async (api, signal) => {
     const [exports] = await Promise.all([
       again(signal, () => get(`${api}/api/directory/export?tenant=bench`, signal)),
       again(signal, async () => {
@@ -50,17 +60,13 @@ const DISTURBANCES: Record<string, Disturbance> = {
     ])
     return exports
   },
-  OpenAPI: (api, _, signal) => again(signal, () => get(`${api}/openapi.json`, signal)),
-  'main thread blocked for 3 s': async (_, server, signal) => {
-    await server.ask('block', { ms: BLOCKED_MS })
-    await passed(Infinity, signal)
-    return 1
-  },
+  OpenAPI: (api, signal) => again(signal, () => get(`${api}/openapi.json`, signal)),
 }
 
 /**
  * What telephones hear while the process does other work, beside what they hear while it does nothing else: a service whose legs
- * all hear a greeting, and its telephones in another process, measured in turns.
+ * all hear a greeting, and its telephones in another process, measured in turns. At last the main thread is blocked, with talks
+ * beside the greetings and keys that are pressed meanwhile.
  */
 export async function benchDisturbance({
   legs,
@@ -76,55 +82,109 @@ export async function benchDisturbance({
     return child
   }
   progress('disturbance: starting a service')
-  const [phones, server] = [start('media-phones.ts'), start('media-service.ts')]
-  const port = await server.ask<number>('start', { state: 'playing', legs, idle: 'continuous', threads })
+  const [phones, talkers, server] = [
+    start('media-phones.ts'),
+    start('media-phones.ts'),
+    start('media-service.ts'),
+  ]
+  const talks = Math.ceil(legs / PLAYING_A_TALK)
+  const scene = { state: 'mixed', legs: legs + talks, idle: 'continuous', threads }
+  const port = await server.ask<number>('start', scene)
   const api = `http://127.0.0.1:${await server.ask<number>('api')}`
   await post(`${api}/api/tenants`, JSON.stringify({ id: 'bench', name: 'Bench' }), 201)
   await post(`${api}/api/directory/import?tenant=bench`, JSON.stringify({ units: units() }), 200)
 
-  const names = Object.keys(DISTURBANCES)
-  const seen = new Map(names.map((name) => [name, { p99: [], p999: [], max: [], work: [] } as Series]))
+  const seen = new Map<string, Series>()
+  const note = (name: string, work: number, ...heard: Measured[]) => {
+    const of = seen.get(name) ?? { p99: [], p999: [], max: [], work: [] }
+    seen.set(name, of)
+    of.work.push(work)
+    for (const share of ['p99', 'p999', 'max'] as const)
+      of[share].push(Math.max(...heard.map(({ gapsMs }) => gapsMs[share])))
+  }
+  const lost: number[] = []
   for (let round = 1; round <= rounds; round++) {
+    const doing = (name: string) =>
+      progress(`disturbance: round ${round} of ${rounds}, ${legs} legs, ${name}`)
     await phones.ask('connect', { port, legs, sound: 'noise' })
     await passed(SETTLE_MS)
-    for (const name of names) {
-      progress(`disturbance: round ${round} of ${rounds}, ${legs} legs, ${name}`)
+    for (const [name, disturb] of Object.entries(DISTURBANCES)) {
+      doing(name)
       const ending = new AbortController()
       const measuring = phones.ask<Measured>('measure', { ms: seconds * 1000 })
-      const working = DISTURBANCES[name]!(api, server, ending.signal)
-      const { gapsMs } = await measuring
+      const working = disturb(api, ending.signal)
+      const heard = await measuring
       ending.abort()
-      const of = seen.get(name)!
-      of.work.push(await working)
-      for (const share of ['p99', 'p999', 'max'] as const) of[share].push(gapsMs[share])
-      // a blocked thread has something to make up
+      note(name, await working, heard)
       await passed(SETTLE_MS)
     }
-    await phones.ask('hangUp')
+
+    doing(BLOCKED)
+    await talkers.ask('connect', { port, legs: talks, sound: 'speech' })
+    await talk(server, talkers, talks, false)
+    await passed(SETTLE_MS)
+    const all = [phones, talkers]
+    const measure = () =>
+      Promise.all(all.map((those) => those.ask<Measured>('measure', { ms: seconds * 1000 })))
+    note(CALM_TALKING, 0, ...(await measure()))
+    const measuring = measure()
+    const blocking = server.ask('block', { ms: BLOCKED_MS })
+    await passed(BLOCKED_MS / 2)
+    await phones.ask('press', { role: 'visitor', keys: '101#' })
+    await talkers.ask('press', { role: 'resident', keys: '1' })
+    await blocking
+    note(BLOCKED, 1, ...(await measuring))
+    lost.push(await uncounted(server))
+    await Promise.all(all.map((those) => those.ask('hangUp')))
   }
 
-  const calm = seen.get('calm')!
-  const baseline = median(calm.p99)
-  return names.slice(1).map((name) => {
-    const { p99, p999, max, work } = seen.get(name)!
-    return {
-      bench: `disturbance, ${name}`,
-      facts: { legs, rounds, seconds, threads: Number(threads) },
-      measured: median(p99),
-      baseline,
-      unit: 'ms frame gap p99',
-      against: 'the same legs undisturbed',
-      ratio: median(p99) / baseline,
-      goal: { ratio: GOAL },
-      more: {
-        'gap p99.9 in ms': median(p999),
-        'longest gap in ms': percentile(max, 1),
-        'p99.9 in ms, calm': median(calm.p999),
-        'longest gap in ms, calm': percentile(calm.max, 1),
-        'times done': median(work),
-      },
-    }
-  })
+  const facts = { legs, rounds, seconds, threads: Number(threads) }
+  const rows = [...seen.keys()].filter((name) => name !== CALM && name !== CALM_TALKING)
+  return [
+    ...rows.map((name) => {
+      const { p99, p999, max, work } = seen.get(name)!
+      const calm = seen.get(name === BLOCKED ? CALM_TALKING : CALM)!
+      return {
+        bench: `disturbance, ${name}`,
+        facts: { ...facts, ...(name === BLOCKED && { talks }) },
+        measured: median(p99),
+        baseline: median(calm.p99),
+        unit: 'ms frame gap p99',
+        against: 'the same legs undisturbed',
+        ratio: median(p99) / median(calm.p99),
+        goal: { ratio: GOAL },
+        more: {
+          'gap p99.9 in ms': median(p999),
+          'longest gap in ms': percentile(max, 1),
+          'p99.9 in ms, calm': median(calm.p999),
+          'longest gap in ms, calm': percentile(calm.max, 1),
+          'times done': median(work),
+        },
+      }
+    }),
+    {
+      bench: 'disturbance, keys pressed while it is blocked',
+      facts: { ...facts, talks },
+      measured: Math.max(...lost),
+      baseline: legs + talks,
+      unit: 'callers whose keys did not count',
+      against: 'all who pressed some',
+      ratio: Math.max(...lost) / (legs + talks),
+      goal: { measured: 0 },
+      more: {},
+    },
+  ]
+}
+
+/** Calls that are still where they were before the keys: in the greeting, or in the talk. */
+async function uncounted(server: Child): Promise<number> {
+  const until = performance.now() + COUNTED_MS
+  for (;;) {
+    const look = await server.ask<Look>('look')
+    const left = countOf(look, 'greeting') + countOf(look, 'bridged')
+    if (left === 0 || performance.now() > until) return left
+    await passed(100)
+  }
 }
 
 interface Series {

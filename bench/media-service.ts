@@ -1,6 +1,7 @@
 /**
  * The service itself, whole, with every call held in one state for as long as is measured: `listening` (the unit was asked
- * for and the visitor is waited for) or `playing` (a greeting that goes on for minutes).
+ * for and the visitor is waited for), `playing` (a greeting that goes on for minutes), `talking`, or some that play and some that
+ * talk (`mixed`: keys take a visitor from the greeting to the talk).
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ import { startService } from '../src/roles/service.ts'
 import { readPrompts } from '../src/testing/index.ts'
 import { answer, createMeter } from './child.ts'
 
-type State = 'listening' | 'playing' | 'talking'
+type State = 'listening' | 'playing' | 'talking' | 'mixed'
 
 interface Scene {
   state: State
@@ -72,7 +73,7 @@ answer(
       owner.defer(() => service.stop())
       const { api, resident } = service.ports
       ports = { api: api!, resident }
-      if (state === 'talking') await bringUnit(api!)
+      if (state === 'talking' || state === 'mixed') await bringUnit(api!)
       look = () => {
         const states: Record<string, number> = {}
         for (const { actor } of service.calls.list()) {
@@ -132,12 +133,11 @@ async function bringUnit(api: number): Promise<void> {
 
 async function writePrompts(directory: string, state: State): Promise<void> {
   await mkdir(directory, { recursive: true })
-  if (state !== 'playing') {
-    const moment = Buffer.alloc(FRAME_BYTES * 5)
-    const ids = state === 'talking' ? PROMPT_IDS : ['greeting', 'ask-unit']
-    for (const id of ids) await writeWav(join(directory, `${id}.wav`), moment)
-    return
-  }
+  const moment = Buffer.alloc(FRAME_BYTES * 5)
+  const short =
+    state === 'listening' ? (['greeting', 'ask-unit'] as const) : state === 'playing' ? [] : PROMPT_IDS
+  for (const id of short) await writeWav(join(directory, `${id}.wav`), moment)
+  if (state === 'listening' || state === 'talking') return
   const prompts = await readPrompts('pt-BR')
   const once = Buffer.concat([prompts.pcm('greeting'), prompts.pcm('ask-unit')])
   const times = Math.ceil(LONG_GREETING_MS / (prompts.ms('greeting') + prompts.ms('ask-unit')))

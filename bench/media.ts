@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Role } from '../src/platform/audio.ts'
 import { type Child, startChild, type Used } from './child.ts'
 import type { Look } from './media-service.ts'
@@ -39,7 +40,8 @@ const SETTLE_LEG_MS = 4
 const GOALS = { listening: 1.5, keepalive: 1.5, playing: 1.25, talking: 1.5 }
 /** ms between two keys while calls are brought to their talk. */
 const KEY_MS = 500
-/** ms in which all of them must be there; a talk ends after 120 s. */
+/** ms in which all calls must be in the state that is measured, and in their talk, which ends after 120 s. */
+const THERE_MS = 120_000
 const TALK_WITHIN_MS = 60_000
 
 /**
@@ -83,8 +85,9 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
       const visitors = name === 'talking' ? Math.floor(legs / 2) : legs
       await phones.ask('connect', { port, legs: visitors, sound })
       if (name === 'talking') await talk(server, phones, visitors)
+      await untilAll(server, name, visitors)
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS + legs * SETTLE_LEG_MS))
-      await checkStates(server, name, visitors)
+      await untilAll(server, name, visitors)
       if (name !== 'echo')
         kilobytes[name].push(((await server.ask<number>('memory')) - before) / 1024 / visitors)
       await server.ask('used')
@@ -123,20 +126,26 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
   }))
 }
 
-/** A measurement of calls that have left the state in question would say nothing. */
-async function checkStates(server: Child, name: Variant['name'], calls: number): Promise<void> {
+/** Resolves when so many calls are in the state in question: a measurement of others would say nothing. */
+export async function untilAll(server: Child, name: Variant['name'], calls: number): Promise<void> {
   if (name === 'echo') return
-  const look = await server.ask<Look>('look')
-  const there = countOf(look, { playing: 'greeting', talking: 'bridged' }[name as string] ?? 'waiting')
-  if (there !== calls) throw new Error(`${there} of ${calls} calls are ${name}: ${JSON.stringify(look)}`)
+  const until = performance.now() + THERE_MS
+  for (;;) {
+    const look = await server.ask<Look>('look')
+    const there = countOf(look, { playing: 'greeting', talking: 'bridged' }[name as string] ?? 'waiting')
+    if (there === calls) return
+    if (performance.now() > until)
+      throw new Error(`${there} of ${calls} calls are ${name}: ${JSON.stringify(look)}`)
+    await new Promise((resolve) => setTimeout(resolve, KEY_MS))
+  }
 }
 
-function countOf({ states }: Look, wanted: string): number {
+export function countOf({ states }: Look, wanted: string): number {
   return Object.entries(states).reduce((sum, [state, count]) => sum + (state.includes(wanted) ? count : 0), 0)
 }
 
-/** Brings all visitors to a talk with their resident, as both would by their keys. */
-async function talk(server: Child, phones: Child, calls: number): Promise<void> {
+/** Brings all visitors to a talk with their resident, as both would by their keys; `waits`: after the greeting. */
+export async function talk(server: Child, phones: Child, calls: number, waits = true): Promise<void> {
   const until = performance.now() + TALK_WITHIN_MS
   const all = async (state: string, press: () => Promise<unknown>) => {
     for (;;) {
@@ -148,7 +157,7 @@ async function talk(server: Child, phones: Child, calls: number): Promise<void> 
     }
   }
   const press = (role: Role, keys: string) => () => phones.ask('press', { role, keys })
-  await all('waiting', async () => {})
+  if (waits) await all('waiting', async () => {})
   await press('visitor', '101#')()
   // through who it is and why
   await all('searching', press('visitor', '#'))
@@ -156,8 +165,7 @@ async function talk(server: Child, phones: Child, calls: number): Promise<void> 
   await all('bridged', press('resident', '3'))
 }
 
+/** A file for each of its threads, in a folder of its name. */
 function profileFlags(directory: string | undefined, name: string): string[] {
-  return directory === undefined
-    ? []
-    : ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-name=${name}.cpuprofile`]
+  return directory === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(directory, name)}`]
 }

@@ -29,7 +29,8 @@ export function percentile(values: readonly number[], part: number): number {
 }
 
 export function reaches({ measured, ratio, goal }: Result): boolean {
-  return ratio <= (goal.ratio ?? Infinity) && measured <= (goal.measured ?? Infinity)
+  // nothing of nothing is no ratio
+  return (goal.ratio === undefined || ratio <= goal.ratio) && measured <= (goal.measured ?? Infinity)
 }
 
 /** A table for people: one line a bench, and what else was seen below. */
@@ -38,7 +39,7 @@ export function table(results: readonly Result[]): string {
     result.bench,
     `${round(result.measured)} ${result.unit}`,
     `${round(result.baseline)} (${result.against})`,
-    result.ratio.toFixed(2),
+    Number.isFinite(result.ratio) ? result.ratio.toFixed(2) : '-',
     goalText(result),
     reaches(result) ? 'yes' : 'NO',
   ])

@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: each bench beside its own baseline in the same run, medians of interleaved rounds. `-- media`,
- * `-- disturbance`, `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load`, `-- recovery`
+ * `-- disturbance`, `-- talk`, `-- asterisk`, `-- actors`, `-- endpointing`, `-- words`, `-- answers`, `-- inspector`, `-- queue`, `-- priority`, `-- inbound`, `-- load`, `-- recovery`
  * or `-- history` runs one; `--json` prints nothing but JSON. The last six use the Postgres of DATABASE_URL, else an embedded one.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { benchActors } from './actors.ts'
 import { benchAnswers } from './answers.ts'
+import { benchAsterisk } from './asterisk.ts'
 import { benchDisturbance } from './disturbance.ts'
 import { benchEndpointing } from './endpointing.ts'
 import { benchHistory } from './history.ts'
@@ -18,11 +19,14 @@ import { benchPriority } from './priority.ts'
 import { benchQueue } from './queue.ts'
 import { benchRecovery } from './recovery.ts'
 import { reaches, table } from './result.ts'
+import { benchTalk } from './talk.ts'
 import { benchWords } from './words.ts'
 
 const BENCHES = [
   'media',
   'disturbance',
+  'talk',
+  'asterisk',
   'actors',
   'endpointing',
   'words',
@@ -85,6 +89,8 @@ const results = [
   ...(wanted.includes('disturbance')
     ? await benchDisturbance({ ...options, legs: legs!, seconds: seconds! })
     : []),
+  ...(wanted.includes('talk') ? await benchTalk(options) : []),
+  ...(wanted.includes('asterisk') ? await benchAsterisk({ ...options, seconds: seconds! }) : []),
   ...(wanted.includes('actors') ? await benchActors({ ...options, calls: calls! }) : []),
   ...(wanted.includes('endpointing') ? await benchEndpointing(options) : []),
   ...(wanted.includes('words') ? await benchWords(options) : []),

@@ -18,7 +18,8 @@ const EXAMPLES = fileURLToPath(new URL('../../examples/asterisk/', import.meta.u
 export const SPEECH = fileURLToPath(new URL('../../prompts/pt-BR/ask-name.wav', import.meta.url))
 
 const [PROGRAM, ...FIRST] = ROOT === '/' ? ['asterisk'] : ['chroot', ROOT, 'asterisk']
-const there = spawnSync(PROGRAM!, [...FIRST, '-V']).status === 0
+/** Whether there is one. */
+export const there = spawnSync(PROGRAM!, [...FIRST, '-V']).status === 0
 
 /** Tests that need a real Asterisk: skipped by name where there is none; `run` instead of the plain test where there is. */
 export function withAsterisk(
@@ -51,7 +52,7 @@ const ini = (sections: Record<string, Record<string, string | number>>) =>
     .join('\n')
 
 /** A running Asterisk in a folder of its own, with these files beside what every one needs. */
-async function openAsterisk(rig: Rig, files: Record<string, string>) {
+export async function openAsterisk(rig: Rig, files: Record<string, string>) {
   const folder = await mkdtemp(join(ROOT, 'tmp', 'porteiro-asterisk-'))
   await chmod(folder, 0o755)
   rig.defer(() => rm(folder, { recursive: true, force: true }))
@@ -92,7 +93,7 @@ async function openAsterisk(rig: Rig, files: Record<string, string>) {
   // an end that is wanted is nobody's failure
   failed.catch(() => {})
   const manager = await Promise.race([openManager(rig, port), failed])
-  return { manager, path: (name: string) => join(folder, name) }
+  return { manager, pid: child.pid!, path: (name: string) => join(folder, name) }
 }
 
 /** A file of examples/asterisk with other words in some places, which have to be there. */
