@@ -171,6 +171,7 @@ export const ENGLISH: AnswerWords = {
     'thank you',
     'i',
     'it',
+    'its',
     'thats',
     'sir',
     'maam',

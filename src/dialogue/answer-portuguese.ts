@@ -67,6 +67,12 @@ export const PORTUGUESE: AnswerWords = {
     'uhum',
     'logico',
     'obvio',
+    'joia',
+    'combinado',
+    'exatamente',
+    'tranquilo',
+    'de boa',
+    'perfeito',
     'yes',
   ),
   negation: words(
@@ -168,6 +174,9 @@ export const PORTUGUESE: AnswerWords = {
     'por que nao',
     'porque nao',
     'como nao',
+    // a Portuguese reading of these has a negation and no more
+    'why not',
+    'not (?:a problem|bad|at all)',
   ),
   greeting: words(
     'alo',

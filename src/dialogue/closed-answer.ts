@@ -31,21 +31,8 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | u
 }
 
 function closed(forms: ClosedForms): { yes: RegExp; no: RegExp } {
-  const {
-    hello,
-    plainYes,
-    yes,
-    yesAfterYes,
-    well,
-    because,
-    lets,
-    letsAfterYes,
-    please,
-    sir,
-    thanks,
-    tail,
-    irony,
-  } = forms
+  const { hello, plainYes, yes, yesAfterYes, well, because, lets, letsAfterYes } = forms
+  const { please, sir, thanks, tail, irony } = forms
   const agreed = `${yes}(?: ${yesAfterYes})?(?: ${any(please, sir)})?`
   const agreedPlainly = `${plainYes}(?: ${yes})?(?: ${any(please, sir, thanks)})?|por favor sim|please yes`
   const before = any(`${yes}(?: ${any(sir, please, thanks)})?`, well, because)
@@ -61,13 +48,10 @@ function closed(forms: ClosedForms): { yes: RegExp; no: RegExp } {
 
 /** The words of our forms that have an accent. */
 const ACCENTED = [
-  ...['alo', 'ola', 'portao', 'ta', 'to', 'esta', 'ai', 'moco', 'moca', 'tecnico', 'tecnica', 'e'],
-  ...['ja', 'a', 'ue', 'tche'],
-  ...['joia', 'otimo', 'logico', 'obvio', 'entao', 'conheco', 'nao', 'irmao', 'irma', 'mae', 'avo'],
-  ...['familia', 'permissao'],
-  ...['autorizacao', 'obsequio', 'amigao', 'patrao', 'ze', 'obrigadao', 'numero', 'opcao', 'entra'],
-  ...['subi', 'portaozinho', 'certissimo', 'la'],
-]
+  'alo ola portao ta to esta ai moco moca tecnico tecnica e ja a ue tche joia otimo logico obvio entao',
+  'conheco nao irmao irma mae avo familia permissao autorizacao obsequio amigao patrao ze obrigadao numero',
+  'opcao entra subi portaozinho certissimo la',
+].flatMap((line) => line.split(' '))
 
 /** "Pôde entrar" is no "pode entrar"; recognisers that write no accents at all are read as well. */
 function isAccented({ raw, plain }: Word): boolean {

@@ -1,14 +1,13 @@
-import { any, type ClosedForms } from './closed-forms.ts'
+import { any, anyOf, type ClosedForms } from './closed-forms.ts'
 
-const PERSON = `${any(
-  ...['visitor', 'guest', 'driver', 'courier', 'man', 'guy', 'woman', 'lady', 'gentleman', 'person'],
-  ...['technician'],
-  ...['plumber', 'electrician', 'nurse', 'cleaner', 'mailman', 'postman'],
+const PERSON = `${anyOf(
+  'visitor guest driver courier man guy woman lady gentleman person technician plumber electrician nurse cleaner mailman',
 )}s?`
 const MINE = `${any(
-  ...['friend', 'guest', 'visitor', 'brother', 'sister', 'mother', 'mom', 'mum', 'father', 'dad'],
-  ...['son', 'daughter'],
-  ...['cousin', 'uncle', 'aunt', 'husband', 'wife', 'boyfriend', 'girlfriend', 'neighbou?r', 'cleaner'],
+  anyOf(
+    'friend guest visitor brother sister mother mom mum father dad son daughter cousin uncle aunt husband wife',
+  ),
+  anyOf('boyfriend girlfriend neighbou?r cleaner'),
 )}s?`
 const HIM = any('him', 'her', 'them', 'em', 'them (?:both|all)', `the (?:delivery )?${PERSON}`, `my ${MINE}`)
 const HE = any('he', 'she', 'they', `the (?:delivery )?${PERSON}`)
@@ -30,8 +29,7 @@ const GO_AHEAD = any(
 )
 const SIR = any('sir', 'maam', 'madam', 'mate')
 const SORRY = any(
-  ...['sorry(?: mate)?', 'unfortunately', 'im sorry', 'i am sorry', 'im afraid', 'i am afraid', 'hell'],
-  ...['heck', 'oh', 'uh'],
+  ...['sorry(?: mate)?', 'unfortunately', '(?:im|i am) (?:sorry|afraid)', 'hell', 'heck', 'oh', 'uh'],
   ...['hi', 'hello', 'good (?:morning|afternoon|evening)'],
 )
 /** Words behind a refusal that take nothing back and ask nothing. */
@@ -41,10 +39,12 @@ export const ENGLISH_FORMS: ClosedForms = {
   hello: any('hi', 'hello', 'good (?:morning|afternoon|evening)'),
   plainYes: 'yes',
   yes: any(
-    ...['yes', 'yeah', 'yea', 'ya', 'yep', 'yup', 'sure', 'sure thing', 'of course', 'certainly'],
-    ...['absolutely'],
-    ...['definitely', 'affirmative', 'ok', 'okay', 'alright', 'all right', 'be my guest', 'sounds good'],
-    ...['aye', 'righto', 'okie', 'okey', 'works for me', '(?:my|the) answer is yes', GO_AHEAD],
+    anyOf(
+      'yes yeah yea ya yep yup sure certainly absolutely definitely affirmative ok okay alright aye righto',
+    ),
+    ...['sure thing', 'of course', 'all right', 'be my guest', 'sounds good', 'works for me', GO_AHEAD],
+    ...['okie', 'okey', '(?:my|the) answer is yes', 'no (?:problem|worries)(?: at all)?', 'open it'],
+    ...['please open(?: it)?', 'you can open it', '(?:yeah|yep|yup) ok(?:ay)?', 'yep sure'],
   ),
   yesAfterYes: any(
     ...[GO_AHEAD, `(?:thats|its|that is|it is) ${OKAY}`, 'alright', 'all right', 'of course', 'absolutely'],
@@ -52,20 +52,9 @@ export const ENGLISH_FORMS: ClosedForms = {
     'no (?:problem|worries)',
   ),
   well: any(
-    ...[
-      `(?:(?:thats|its|that is|it is) )?${OKAY}`,
-      'right',
-      'great',
-      'perfect',
-      'cool',
-      'good',
-      'correct',
-      'please',
-      'pl[sz]',
-      'go ahead and',
-    ],
-    ...['no (?:problem|worries)', 'not a problem', 'thats right', 'thanks', 'thank you', 'uh', 'um'],
-    ...['kindly'],
+    `(?:(?:thats|its|that is|it is) )?${OKAY}`,
+    ...['right', 'thats right', 'great', 'perfect', 'cool', 'good', 'correct', 'please', 'pl[sz]', 'kindly'],
+    ...['go ahead and', 'no (?:problem|worries)', 'not a problem', 'thanks', 'thank you', 'uh', 'um'],
   ),
   because: any(
     `${any('i know', '(?:im|i am|i was|ive been) (?:expecting|waiting for)')} ${HIM}`,
@@ -83,8 +72,7 @@ export const ENGLISH_FORMS: ClosedForms = {
     `${HE} (?:can|may) (?:${COME}|go (?:in|up))`,
     `(?:i |i do |ill )?(?:authori[sz]e|allow|approve) (?:it|the visit|(?:the )?entry|access|${HIM})`,
     `(?:i )?(?:allow|authori[sz]e) ${HIM} (?:in|to ${COME})`,
-    ...['(?:access|entry|permission) (?:granted|approved)'],
-    ...['i (?:do )?(?:authori[sz]e|allow|approve|confirm)'],
+    '(?:access|entry|permission) (?:granted|approved)|i (?:do )?(?:authori[sz]e|allow|approve|confirm)',
     ...['authori[sz]ed?', 'approved', 'you have my permission', 'i give (?:my )?permission'],
   ),
   letsAfterYes: any(
@@ -101,16 +89,13 @@ export const ENGLISH_FORMS: ClosedForms = {
     '(?:yeah|oh|yes) right|oh (?:sure|yeah|of course)|(?:fine|alright|all right) (?:fine|alright|all right)$',
   no: any(
     `(?:${SORRY} )?(?:no|not|nope|nah)(?: ${any(
-      ...['no', 'sorry', 'im sorry', 'thanks', 'thank you', 'today', 'now', 'please', 'him', 'her'],
-      ...['them', SIR],
-      '(?:they|he|she) cant',
+      anyOf('no sorry thanks today now please him her them'),
+      ...['im sorry', 'thank you', SIR, '(?:they|he|she) cant'],
     )}){0,3}`,
     `(?:no )?(?:send|turn) ${HIM} away(?: please)?|(?:no )?keep ${HIM} out|(?:hes|shes|theyre|he is|she is|they are) not coming in`,
-    ...['(?:id |i would )?(?:rather|better|prefer) not(?: to)?', 'not at all', 'no ?one'],
-    ...['over my dead body', '(?:im )?afraid not'],
-    ...['not (?:on your life|welcome|until i say so)', 'never heard of (?:him|her|them)'],
-    ...['(?:its|thats) a (?:hard )?no(?: from me)?'],
-    ...['hard no', '(?:my|the) answer is no', 'id rather (?:he|she|they|you) didnt'],
+    '(?:id |i would )?(?:rather|better|prefer) not(?: to)?|id rather (?:he|she|they|you) didnt|(?:im )?afraid not',
+    'not (?:at all|on your life|welcome|until i say so)|no ?one|over my dead body|never heard of (?:him|her|them)',
+    '(?:(?:its|thats) a )?(?:hard )?no(?: from me)?|(?:my|the) answer is no',
     `${HE} (?:may|can|should|must) not(?: (?:pass|go (?:in|up)|${COME}))?`,
     '(?:hes|shes|theyre|he is|she is|they are) not welcome(?: here)?',
     '(?:no )?(?:leave|keep) (?:it|the gate|the door) (?:closed|shut|locked)',

@@ -5,7 +5,7 @@
  * Words that agree are a yes on their own ("tá bom", "go ahead", "abre a porta"): an answer decides only after the whole
  * question. Words that only show that somebody listens are not ("aham", "tá", "certo", "tudo bem", "valeu", "uh huh"), nor what
  * is as easily a question to somebody in the room ("ele pode entrar"), an order to them ("entra", "come in", "pode sim, filho"),
- * or about something else ("aceito", "confirmado", "pode deixar", "open it"). These are asked back.
+ * or about something else ("aceito", "confirmado", "pode deixar"). These are asked back.
  */
 export interface ClosedForms {
   /** May stand before what lets the visitor in, and before that only. */
@@ -42,3 +42,6 @@ export interface ClosedForms {
 
 /** Any of the alternatives, each a regular expression. */
 export const any = (...alternatives: string[]) => `(?:${alternatives.join('|')})`
+
+/** Any of these words, which are separated by spaces. */
+export const anyOf = (words: string) => any(...words.split(' '))

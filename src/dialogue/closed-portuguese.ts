@@ -1,20 +1,19 @@
-import { any, type ClosedForms } from './closed-forms.ts'
+import { any, anyOf, type ClosedForms } from './closed-forms.ts'
 
 const VISITANTE = `${any(
-  ...['visitante', 'visita', 'convidad[oa]', 'moc[oa]', 'rapaz', 'senhora?', 'homem', 'mulher'],
-  ...['pessoa', 'pessoal'],
-  ...['entregadora?', 'motoboy', 'motorista', 'carteiro', 'tecnic[oa]', 'encanador', 'eletricista'],
-  ...['diarista', 'faxineira'],
+  anyOf(
+    'visitante visita convidad[oa] moc[oa] rapaz senhora? homem mulher pessoa pessoal entregadora? motoboy',
+  ),
+  anyOf('motorista carteiro tecnic[oa] encanador eletricista diarista faxineira'),
 )}(?:e?s)?`
 const PARENTE = `${any(
-  ...['irmao?', 'mae', 'pai', 'filh[oa]', 'marido', 'esposa', 'mulher', 'namorad[oa]', 'noiv[oa]'],
-  ...['sogr[oa]'],
-  ...['cunhad[oa]', 'prim[oa]', 'ti[oa]', 'avo', 'net[oa]', 'sobrinh[oa]', 'amig[oa]', 'colega'],
-  ...['convidad[oa]'],
-  ...['visita', 'diarista', 'faxineira'],
+  anyOf(
+    'irmao? mae pai filh[oa] marido esposa mulher namorad[oa] noiv[oa] sogr[oa] cunhad[oa] prim[oa] ti[oa] avo',
+  ),
+  anyOf('net[oa] sobrinh[oa] amig[oa] colega convidad[oa] visita diarista faxineira'),
 )}s?`
 const MEU = `(?:[oa]s? )?(?:meu|minha)s? ${PARENTE}`
-const ENTREGA = `(?:[oa]s? )?(?:(?:meu|minha)s? )?${any('entrega', 'encomenda', 'pedido', 'comida', 'lanche', 'ifood', 'uber')}s?`
+const ENTREGA = `(?:[oa]s? )?(?:(?:meu|minha)s? )?${anyOf('entrega encomenda pedido comida lanche ifood uber')}s?`
 const ELE = any('ele', 'ela', 'eles', 'elas', `[oa]s? ${VISITANTE}`, `ess[ea]s? ${VISITANTE}`, MEU)
 const DELE = '(?: del[ea]s?)?'
 /** Also as it is spoken and typed: "pode entrá", "pode subi". */
@@ -50,18 +49,19 @@ export const PORTUGUESE_FORMS: ClosedForms = {
     ...['sim', 'claro(?: que sim)?', 'com (?:toda )?certeza(?: absoluta)?', 'ok', 'okay', 'positivo'],
     ...['afirmativo'],
     ...['ta (?:bom|ok|otimo)', 'beleza', 'blz', 'perfeito', 'perfeitamente', 'tranquilo', 'certamente'],
+    ...['joia', 'combinado', 'de boa'],
     ...['(?:logico|obvio|evidente)(?: que sim)?', 'evidentemente', 'sem problemas?(?: nenhum)?'],
     ...['por mim (?:tudo bem|sim|pode|ok|beleza|tranquilo)', '(?:a|minha) resposta eh sim'],
   ),
   yesAfterYes: any('claro', 'com certeza', 'por mim tudo bem', 'sem problemas?', 'uai', 'ue', 'tche'),
   well: any(
-    ...['joia', 'fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'combinado', 'confirmado'],
+    ...['fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'confirmado'],
     ...['exat(?:o|amente)'],
     ...['valeu', 'vlw', 'isso (?:mesmo|ai)', 'tudo (?:bem|certo)', 'ta (?:bem|certo)', 'certo', 'pode'],
-    ...['ta (?:joia|tudo (?:bem|certo))', 'suave', 'de boa', 'certinho', 'certissimo', 'pois(?: sim)?'],
+    ...['ta (?:joia|tudo (?:bem|certo))', 'suave', 'certinho', 'certissimo', 'pois(?: sim)?'],
     ...['por mim'],
     ...['ah (?:sim|ta)', 'ah(?= eh )', 'eh(?: sim)?', '(?<=(?:bom|ok|blz|beleza) )entao', LIBERADO],
-    ...['por favor', 'pfv?', 'nao tem problema'],
+    ...['por favor', 'pfv?'],
   ),
   because: any(
     '(?:eu )?(?:ja )?conheco(?: sim)?(?: ele| ela| eles| elas)?',
