@@ -21,7 +21,7 @@ const DEFAULT_SCHEMA = 'porteiro'
 const DEFAULT_MAX = 10
 
 /** A statement that each connection parses once, and plans once where its values do not matter. */
-export interface Prepared {
+interface Prepared {
   readonly name: string
   readonly text: string
 }

@@ -6,7 +6,6 @@ export { CopyIn, CopyOut } from './copy.ts'
 export {
   type Database,
   openDatabase,
-  type Prepared,
   prepared,
   type Querier,
   survive,
