@@ -26,6 +26,8 @@ interface TranscribedUtterance {
   complete: boolean
   /** 0 to 1, of the least certain word, if the recogniser reports it. */
   confidence?: number
+  /** It began over our own words. */
+  interrupts: boolean
   ms: number
 }
 

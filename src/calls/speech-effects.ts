@@ -174,7 +174,7 @@ export function createSpeechEffects({
     const rules = rulesOf(call, leg)
     const quietMs = rules.silenceMs + SECOND_THOUGHT_MS
     let last = utterance
-    let said: Pick<typeof utterance, 'text' | 'complete' | 'confidence'> = utterance
+    let said: Omit<typeof utterance, 'id' | 'ms'> = utterance
     try {
       while (readAnswer(said.text, leg.locale, said).answer === 'yes') {
         const rest = await leg.listen({ ...rules, follows: { of: last.id, quietMs } }, signal)
@@ -185,6 +185,7 @@ export function createSpeechEffects({
           text: `${said.text}, ${rest.text}`,
           complete: said.complete && rest.complete,
           confidence: Math.min(said.confidence ?? 1, rest.confidence ?? 1),
+          interrupts: said.interrupts,
         }
       }
     } finally {

@@ -24,6 +24,8 @@ interface Recognition {
   complete?: boolean | undefined
   /** 0 to 1, of the least certain word; undefined where it does not tell. */
   confidence?: number | undefined
+  /** It began while the question was still asked: "tá bom" may mean "I hear you". */
+  interrupts?: boolean | undefined
 }
 
 /** A yes or a no that is a small part of many words was rather said to somebody else in the room. */
@@ -66,7 +68,7 @@ interface Clause {
 export function readAnswer(
   text: string,
   locale: Locale = 'pt-BR',
-  { complete = true, confidence: certainty = 1 }: Recognition = {},
+  { complete = true, confidence: certainty = 1, interrupts = false }: Recognition = {},
 ): ReadAnswer {
   // a "no" may stand in what is cut off
   if (text.length > TEXT_LIMIT) return UNCLEAR
@@ -74,8 +76,11 @@ export function readAnswer(
   if (/^[\s?!¿¡.]*\?[\s?!.]*$/.test(text)) return { answer: 'who', confidence: certainty }
   const isCertain = complete && certainty >= CERTAIN
   const closed = readClosedAnswer(text, locale)
-  if (closed)
-    return { answer: isCertain ? closed : closed === 'yes' ? 'likely-yes' : 'unclear', confidence: certainty }
+  if (closed === 'no') return { answer: isCertain ? 'no' : 'unclear', confidence: certainty }
+  if (closed) {
+    const decides = isCertain && !(interrupts && closed === 'agrees')
+    return { answer: decides ? 'yes' : 'likely-yes', confidence: certainty }
+  }
   if (readGreeting(text, locale) === 'machine') return UNCLEAR
   const lexicon = LEXICONS[locale]
   const clauses = clausesOf(text)

@@ -4,7 +4,7 @@ import { any, type ClosedForms } from './closed-forms.ts'
 import { PORTUGUESE_FORMS } from './closed-portuguese.ts'
 import { TEXT_LIMIT, type Word, wordsOf } from './words.ts'
 
-const CLOSED: Record<Locale, { yes: RegExp; no: RegExp }> = {
+const CLOSED: Record<Locale, { yes: RegExp; agrees: RegExp; no: RegExp }> = {
   'pt-BR': closed(PORTUGUESE_FORMS),
   en: closed(ENGLISH_FORMS),
 }
@@ -19,18 +19,20 @@ const ANSWER_WORDS = 10
 const PLAIN_TEXT =
   /^(?!.*\.\.)(?!.*[,-]\s*$)(?!.*-\d)(?:[\p{L}\p{M}\d\s.,!-]|(?<=\p{L})['’](?=\p{L})|(?<=\s)['’](?=em\b))*$/su
 
-/** The answer that is all of the text, or undefined. */
-export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'no' | undefined {
+/** The answer that is all of the text, or undefined. `agrees`: a yes to a question that was heard to its end, as "ok" is. */
+export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'agrees' | 'no' | undefined {
   if (text.length > TEXT_LIMIT || !PLAIN_TEXT.test(text)) return undefined
   const words = wordsOf(text)
   if (words.length > ANSWER_WORDS || words.some(({ asked }) => asked)) return undefined
   const said = words.map(({ raw, plain }) => (/^[éÉ]$/.test(raw) ? 'eh' : plain)).join(' ')
-  const { yes, no } = CLOSED[locale]
+  const { yes, agrees, no } = CLOSED[locale]
   if (no.test(said)) return 'no'
-  return yes.test(said) && !words.some(isAccented) ? 'yes' : undefined
+  if (words.some(isAccented)) return undefined
+  if (yes.test(said)) return 'yes'
+  return agrees.test(said) ? 'agrees' : undefined
 }
 
-function closed(forms: ClosedForms): { yes: RegExp; no: RegExp } {
+function closed(forms: ClosedForms): (typeof CLOSED)[Locale] {
   const { hello, plainYes, yes, yesAfterYes, well, because, lets, letsAfterYes } = forms
   const { please, sir, thanks, tail, irony } = forms
   const agreed = `${yes}(?: ${yesAfterYes})?(?: ${any(please, sir)})?`
@@ -41,7 +43,8 @@ function closed(forms: ClosedForms): { yes: RegExp; no: RegExp } {
   const reason = `(?: (?:que |porque )?${because})?`
   const letIn = `(?:${hello} (?:${sir} )?){0,2}${any(plainly, afterYes)}${reason}(?: ${any(please, thanks, tail)}){0,3}`
   return {
-    yes: new RegExp(`^(?!${irony}\\b)${any(forms.one, agreed, agreedPlainly, letIn)}$`),
+    yes: new RegExp(`^(?!${irony}\\b)${any(forms.one, agreedPlainly, letIn)}$`),
+    agrees: new RegExp(`^(?!${irony}\\b)${agreed}$`),
     no: new RegExp(`^${any(forms.two, forms.no)}$`),
   }
 }

@@ -62,7 +62,7 @@ export const ENGLISH_FORMS: ClosedForms = {
     '(?:hes|shes|its|theyre)(?: all)? (?:a friend|family|fine|ok|okay|good|expected|with me)',
   ),
   lets: any(
-    `(?:do |(?:you (?:can|may) ))?let ${HIM} (?:in|up|through|pass|go (?:in|up)|come|on (?:in|up)|${COME})`,
+    `(?:do |(?:you (?:can|may) ))?let ${HIM} (?:in|up|through|pass|go (?:in|up)|on (?:in|up)|${COME})`,
     `(?:you (?:can|may) )?(?:send|buzz|bring|show) ${HIM} (?:on )?(?:in|up|through)`,
     `(?:you (?:can|may) )?(?:open|unlock|open up) ${DOOR}(?: for ${HIM})?`,
     `open up for ${HIM}`,

@@ -2,8 +2,7 @@
  * Whole answers with nothing around them. The gate opens for known sentences only, because no list of sentences that must not
  * open it is ever complete ("ele disse pode entrar", "evita abrir", "pode entrar daqui meia hora").
  *
- * Words that agree are a yes on their own ("tá bom", "go ahead", "abre a porta"): an answer decides only after the whole
- * question. Words that only show that somebody listens are not ("aham", "tá", "certo", "tudo bem", "valeu", "uh huh"), nor what
+ * Words that agree ("tá bom", "ok", "go ahead") are a yes after the whole question, and asked back where they begin over it. Words that only show that somebody listens are not ("aham", "tá", "certo", "tudo bem", "valeu", "uh huh"), nor what
  * is as easily a question to somebody in the room ("ele pode entrar"), an order to them ("entra", "come in", "pode sim, filho"),
  * or about something else ("aceito", "confirmado", "pode deixar"). These are asked back.
  */

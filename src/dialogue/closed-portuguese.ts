@@ -53,7 +53,7 @@ export const PORTUGUESE_FORMS: ClosedForms = {
     ...['(?:logico|obvio|evidente)(?: que sim)?', 'evidentemente', 'sem problemas?(?: nenhum)?'],
     ...['por mim (?:tudo bem|sim|pode|ok|beleza|tranquilo)', '(?:a|minha) resposta eh sim'],
   ),
-  yesAfterYes: any('claro', 'com certeza', 'por mim tudo bem', 'sem problemas?', 'uai', 'ue', 'tche'),
+  yesAfterYes: any('por mim tudo bem', 'sem problemas?', 'uai', 'ue', 'tche'),
   well: any(
     ...['fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'confirmado'],
     ...['exat(?:o|amente)'],

@@ -87,9 +87,17 @@ export type MediaFact =
   | { type: 'kept'; name: RecordingName }
   /**
    * `complete` is false where something was said that is not in the text; `confidence`, 0 to 1, is that of the least certain
-   * word, if the recogniser reports it.
+   * word, if the recogniser reports it; `interrupts` is true where it began over our own words.
    */
-  | { type: 'transcribed'; id: number; text: string; complete: boolean; confidence?: number; ms: number }
+  | {
+      type: 'transcribed'
+      id: number
+      text: string
+      complete: boolean
+      confidence?: number
+      interrupts: boolean
+      ms: number
+    }
   | { type: 'failed'; id: number; code: ErrorCode; details: Details; reason: string }
   /** How this leg's sound reached the other one. */
   | ({ type: 'bridged' } & BridgeReport)

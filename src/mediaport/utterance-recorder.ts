@@ -20,6 +20,8 @@ interface RecordedUtterance {
   complete: boolean
   /** 0 to 1, as the recogniser has it of its least certain word. */
   confidence?: number
+  /** It began before anybody listened: over our own words. */
+  interrupts: boolean
   pcm: Buffer
   ms: number
   /** Where its speech ended, on the ear's clock. */
@@ -60,7 +62,8 @@ export async function listenTo(
     quietBefore = quietMs
   }
   // a speaker who interrupts began before this call: the ear has kept the first word
-  if (ear.quietMs() < KEPT_MS) {
+  const interrupts = ear.quietMs() < KEPT_MS
+  if (interrupts) {
     ear.kept((samples, quietMs) => {
       recorder.tap(samples, quietMs)
       follow(quietMs)
@@ -87,6 +90,7 @@ export async function listenTo(
       text,
       complete: complete && !isMissed && beginning !== 'missed' && endedBy !== 'limit',
       ...(confidence !== undefined && { confidence }),
+      interrupts,
       pcm,
       ms,
       spokenAt,

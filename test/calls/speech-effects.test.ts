@@ -17,7 +17,7 @@ const WORDS = 'Ricardo, apartamento cento e um'
 
 interface Agreement {
   /** What the recogniser tells of the resident's words. */
-  recognition?: { complete: boolean; confidence?: number }
+  recognition?: { complete: boolean; confidence?: number; interrupts?: boolean }
   opensBy?: () => Promise<OpensBy>
   /** What the resident says, and what after it; nothing more. */
   says?: string[]
@@ -112,6 +112,17 @@ test('a yes with a gap or of low confidence is asked back', async () => {
     const { answer } = await bothSpeak(createUnderstanding(), { recognition })
     assert.is(answer, 'likely-yes')
   }
+})
+
+test('"tá bom" over the question is asked back', async () => {
+  const heard = async (interrupts: boolean) =>
+    (
+      await bothSpeak(createUnderstanding(), {
+        says: ['tá bom'],
+        recognition: { complete: true, interrupts },
+      })
+    ).answer
+  assert.equal([await heard(false), await heard(true)], ['yes', 'likely-yes'])
 })
 
 test('what a resident says shortly after a yes belongs to it', async () => {

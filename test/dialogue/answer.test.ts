@@ -579,6 +579,17 @@ test('an uncertain yes is a likely one, and an uncertain no must be said again',
   assert.is(readAnswer('não', 'pt-BR', { complete: true, confidence: 0.9 }).answer, 'no')
 })
 
+test('what only agrees is asked back where it began over the question; what lets somebody in is not', () => {
+  const over = (text: string, locale: 'pt-BR' | 'en') => readAnswer(text, locale, { interrupts: true }).answer
+  for (const text of ['ok', 'tá bom', 'claro', 'beleza']) assert.is(over(text, 'pt-BR'), 'likely-yes', text)
+  for (const text of ['okay', 'sure', 'all right', 'go ahead'])
+    assert.is(over(text, 'en'), 'likely-yes', text)
+  for (const text of ['sim', 'sim, claro', 'ok, pode entrar', 'autorizo', 'um'])
+    assert.is(over(text, 'pt-BR'), 'yes', text)
+  for (const text of ['yes', 'let him in', 'okay, open the door']) assert.is(over(text, 'en'), 'yes', text)
+  assert.is(over('não', 'pt-BR'), 'no')
+})
+
 test('"agora" makes no negation a no', () => {
   assert.is(readAnswer('agora não').answer, 'no')
   assert.is(readAnswer('não, agora não').answer, 'no')

@@ -61,6 +61,7 @@ for (const lateFrames of [0, 1, 3]) {
         if (late !== undefined && --late === 0) begin()
       }
       const utterance = await listening!
+      assert.ok(utterance.interrupts)
       assert.ok(
         heard().includes(pcm.subarray(0, Math.min(whole, 16_000))),
         `${name}: heard from its first sample`,
@@ -82,7 +83,8 @@ test('a sentence whose beginning or end was missed is not complete', async (rig)
   let ear = earOf(rig)
   const whole = listenNow()
   hearAll(ear, Buffer.concat([silence(1000), pcm, silence(1500)]))
-  assert.is((await whole).complete, true)
+  const { complete, interrupts } = await whole
+  assert.equal([complete, interrupts], [true, false])
 
   ear = earOf(rig)
   hearAll(ear, Buffer.concat([silence(1000), pcm]))
