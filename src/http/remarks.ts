@@ -171,6 +171,9 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
     for (const entrance of (closedGates as string[] | undefined) ?? [])
       remarks.push({ code: 'gate.closed', gate: entrance })
   const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
+  for (const { node, mainLateMs } of [whole, ...nodes.filter(({ isThis, isSilent }) => !isThis && !isSilent)])
+    if (mainLateMs !== undefined)
+      remarks.push({ code: 'main.late', node: String(node), ms: mainLateMs as number })
   for (const { node, seenAt, isSilent } of nodes)
     if (isSilent) remarks.push({ code: 'process.silent', node: String(node), since: seenAt as Date })
   return remarks

@@ -7,7 +7,7 @@ import type { Config } from '../config/index.ts'
 import { callSource, createViews, openHealth } from '../http/index.ts'
 import { createInspection, createRoster } from '../inspect/index.ts'
 import type { Sounds } from '../mediaport/index.ts'
-import { createMetrics } from '../observe/index.ts'
+import { createMetrics, watchLoop } from '../observe/index.ts'
 import { countDepths } from '../outbound/index.ts'
 import type { PorteiroError } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
@@ -200,6 +200,8 @@ async function openParts(
     const rollups = startRollups({ database, retentionDays: config.retentionDays, log })
     owner.defer(() => rollups.stop())
   }
+  const loop = watchLoop()
+  owner.defer(() => loop.close())
   const own = () => ({
     status: running() ? 'running' : 'draining',
     node: config.nodeId,
@@ -209,6 +211,7 @@ async function openParts(
     ...(worker && { worker: worker.counts() }),
     database: database.embedded ? 'embedded' : 'external',
     ...(database.deaths().count > 0 && { databaseDeaths: database.deaths() }),
+    ...(loop.lateMs() !== undefined && { mainLateMs: loop.lateMs() }),
   })
   const status = () => ({
     ...own(),

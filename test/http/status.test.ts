@@ -19,7 +19,8 @@ test('remarks depend on the scope, and are apart from problems', async (rig) => 
   const seenAt = new Date('2026-11-21T20:00:00Z')
   const nodes = [
     { node: 'a', isThis: true, isSilent: false, seenAt },
-    { node: 'b', isThis: false, isSilent: true, seenAt, clickToCall: 'amqp' },
+    { node: 'b', isThis: false, isSilent: true, seenAt, clickToCall: 'amqp', mainLateMs: 70 },
+    { node: 'c', isThis: false, isSilent: false, seenAt, mainLateMs: 60 },
   ]
   const site = await openSite(rig, { status: () => ({ ...VOICE, nodes }) })
   const { database } = site
@@ -50,6 +51,7 @@ test('remarks depend on the scope, and are apart from problems', async (rig) => 
       ['endpoint.paused', 'default'],
       ['clicktocall.off', undefined],
       ['audiosocket.loopback', undefined],
+      ['main.late', undefined],
       ['process.silent', undefined],
     ],
   )

@@ -74,6 +74,11 @@ export const remark = z
         'How often a process that takes calls did nothing but one task for 2 s and more, and when it last did; sound went on. Only for keys for all tenants',
       ),
     z
+      .object({ code: z.literal('main.late'), node: z.string(), ms: z.number() })
+      .describe(
+        'The main loop of this process was late by so many ms at p99 of ten minutes, 50 or more: it has more to do than it can. Only for keys for all tenants',
+      ),
+    z
       .object({ code: z.literal('media.died'), count: z.number(), since: moment })
       .describe(
         'How often the thread for sound died, and when it last did; it was started again, and its visitors connected again. Only for keys for all tenants',

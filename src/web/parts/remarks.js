@@ -176,6 +176,12 @@ const WORDS = {
       `A process was busy with one task for 2 s or more ${count(number, 'vez', 'vezes', 'time', 'times')}, last ${moment(since)}; sound went on`,
     ),
   }),
+  'main.late': ({ node, ms }) => ({
+    text: tr(
+      `O processo ${node} atrasa: em dez minutos 1 % do seu trabalho esperou ${amount(ms)} ms ou mais; o som não espera`,
+      `Process ${node} is late: in ten minutes 1 % of its work waited for ${amount(ms)} ms or more; sound does not wait`,
+    ),
+  }),
   'media.died': ({ count: number, since }) => ({
     text: tr(
       `A thread do som caiu ${count(number, 'vez', 'vezes', 'time', 'times')}, a última ${moment(since)}, e foi reiniciada: o log diz por quê`,
