@@ -7,8 +7,6 @@ const WINDOW_MS = 10 * 60_000
 /** ms at p99 from which a person should know. */
 const LATE_MS = 50
 
-export type LoopLateness = ReturnType<typeof watchLoop>
-
 /** How late the main loop is: what it does for other work, answers and the machines' deadlines wait for. */
 export function watchLoop({ windowMs = WINDOW_MS } = {}) {
   const histogram = monitorEventLoopDelay({ resolution: LOOK_MS })
