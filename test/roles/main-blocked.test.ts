@@ -38,12 +38,16 @@ test('for 5 s in every state of a visit: nobody is cut off or asked twice, every
   const resident = { role: 'resident', port: service.ports.resident } as const
   const states = new Map<string, string>()
   const blocked = new Set<string>()
+  let isCalled = false
   /** Blocks this thread where an actor of the call is in a state for the first time, and still is when a turn is over. */
   const block = () => {
     const names = [...states].map(([actor, state]) => `${actor} ${state}`)
     if (names.every((name) => blocked.has(name))) return
     for (const name of names) blocked.add(name)
     Atomics.wait(NOTHING, 0, 0, BLOCKED_MS)
+    // a telephone that was dialled before might answer before anything rings here
+    if (names.includes('contact calling.ringing') && !isCalled) call({ ...resident, keys: '3' })
+    isCalled ||= names.includes('contact calling.ringing')
   }
   rig.defer(
     service.journal.subscribe(({ callId, kind, data }) => {
@@ -56,8 +60,6 @@ test('for 5 s in every state of a visit: nobody is cut off or asked twice, every
     }),
   )
   call({ role: 'visitor', port: service.ports.visitor, keys: '101#' })
-  await house.noted(id, 'resident.wanted', {}, PATIENCE_MS)
-  call({ ...resident, keys: '3' })
   await house.noted(id, 'ended', {}, PATIENCE_MS)
   await ended
   assert.is((await house.ending(id)).outcome, 'authorized')
