@@ -49,6 +49,8 @@ async function open(request: IncomingMessage, response: ServerResponse, text: st
   if (manner === 'silent' || manner === 'lost') return note(command)
   if (manner === 'late') await sleep(random.between(...LATE_MS))
   const status = manner === 'wrong' ? 503 : at >= command.expiresAt ? 410 : 204
+  // nobody hears an answer to a process that was killed
+  if (response.destroyed) return note(command)
   note({ ...command, status, answeredAt: Date.now() })
   response.writeHead(status).end()
   if (manner === 'twice') request.socket.write('HTTP/1.1 204 No Content\r\n\r\n')
