@@ -19,17 +19,7 @@ import { withTimeout } from '../platform/time.ts'
 const RECORDING_CLOSE_MS = 2000
 
 /** One utterance as text. Its sound stays with the leg's media until `forget`. */
-interface TranscribedUtterance {
-  id: number
-  text: string
-  /** False: something was said that is not in the text. */
-  complete: boolean
-  /** 0 to 1, of the least certain word, if the recogniser reports it. */
-  confidence?: number
-  /** It began over our own words. */
-  interrupts: boolean
-  ms: number
-}
+type TranscribedUtterance = Omit<Answer<'transcribed'>, 'type'>
 
 /** One leg of a call: turns requests into commands of the media port, and its facts into events and notes. */
 export interface Leg {

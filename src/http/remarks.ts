@@ -28,12 +28,15 @@ export interface RemarkOptions extends Pick<EndpointRoutesOptions, 'ownEndpoint'
   database: Database
 }
 
+/** The statuses of this process and of the others that are not silent. */
+function livingOf(whole: Whole): Whole[] {
+  const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
+  return [whole, ...nodes.filter(({ isThis, isSilent }) => !isThis && !isSilent)]
+}
+
 /** The statuses of all processes that take calls. */
 export function voicesOf(whole: Whole): Whole[] {
-  const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
-  return [whole, ...nodes.filter(({ isThis, isSilent }) => !isThis && !isSilent)].filter(
-    ({ clickToCall }) => clickToCall !== undefined,
-  )
+  return livingOf(whole).filter(({ clickToCall }) => clickToCall !== undefined)
 }
 
 /** Things that work as configured but may surprise. For one tenant if `tenantId` is not null. */
@@ -170,10 +173,10 @@ function ownRemarks(whole: Whole, tenantId: string | null): Remark[] {
   for (const { closedGates } of voices)
     for (const entrance of (closedGates as string[] | undefined) ?? [])
       remarks.push({ code: 'gate.closed', gate: entrance })
-  const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
-  for (const { node, mainLateMs } of [whole, ...nodes.filter(({ isThis, isSilent }) => !isThis && !isSilent)])
+  for (const { node, mainLateMs } of livingOf(whole))
     if (mainLateMs !== undefined)
       remarks.push({ code: 'main.late', node: String(node), ms: mainLateMs as number })
+  const nodes = Array.isArray(whole['nodes']) ? (whole['nodes'] as Whole[]) : []
   for (const { node, seenAt, isSilent } of nodes)
     if (isSilent) remarks.push({ code: 'process.silent', node: String(node), since: seenAt as Date })
   return remarks

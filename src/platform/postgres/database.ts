@@ -181,14 +181,15 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
   }
 }
 
-const names = new Map<string, Prepared>()
+/** By their text. */
+const statements = new Map<string, Prepared>()
 
 /** For statements whose plan does not depend on their values: inserts, and looks for single rows by their key. */
 export function prepared(text: string): Prepared {
-  let statement = names.get(text)
+  let statement = statements.get(text)
   if (!statement) {
     statement = { name: createHash('sha256').update(text).digest('hex').slice(0, 32), text }
-    names.set(text, statement)
+    statements.set(text, statement)
   }
   return statement
 }
