@@ -1,11 +1,14 @@
 /** The baseline of the media bench: a bare AudioSocket echo on node:net, and nothing else. */
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { goFirst } from '../src/mediaport/thread-priority.ts'
 import { answer, createMeter } from './child.ts'
 
 const HEADER = 3
 const AUDIO = 0x10
 const EMPTY = Buffer.alloc(0)
 
+// as the media thread does
+goFirst()
 const used = createMeter()
 const open = new Set<Socket>()
 const server = createServer({ noDelay: true }, (socket) => {

@@ -14,6 +14,7 @@ import { createReader } from '../src/audiosocket/reader.ts'
 import { cutFrames } from '../src/media/frames.ts'
 import { powerAt, powerOf } from '../src/media/level.ts'
 import { withoutTones } from '../src/media/tone-filter.ts'
+import { goFirst } from '../src/mediaport/thread-priority.ts'
 import { FRAME_BYTES, FRAME_MS, FRAME_SAMPLES, type Role } from '../src/platform/audio.ts'
 import { createPhoneClock } from '../src/simulator/clock.ts'
 import { random } from '../test/rig/media-stream.ts'
@@ -68,6 +69,8 @@ interface Phone {
   heard: { at: number; message: Buffer }[]
 }
 
+// what the telephones wait for a core themselves is nobody's delay
+goFirst()
 const clock = createPhoneClock()
 let phones: Phone[] = []
 let began: number | undefined

@@ -7,6 +7,7 @@ import { openMediaAssets } from './media-assets.ts'
 import { createMediaPlane, type OnePlane } from './media-plane.ts'
 import type { MediaFact, MediaLeg } from './port.ts'
 import { Channel, type FromThread, LEVELS, type ThreadStart, type ToThread } from './thread-channel.ts'
+import { goFirst } from './thread-priority.ts'
 
 /** ms between two reports of levels and counts. */
 const REPORT_MS = 100
@@ -76,6 +77,8 @@ const synthesizer: Pick<Synthesizer, 'ready' | 'synthesize'> = {
     return Buffer.from(pcm ?? [])
   },
 }
+
+if (!goFirst()) log.debug('the system does not let sound go before other work: it needs a nice limit of -10')
 
 const plane: OnePlane = createMediaPlane({
   ...start.settings,

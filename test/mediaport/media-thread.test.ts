@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
 import { Session } from 'node:inspector'
 import { createConnection, type Socket } from 'node:net'
 import type { Worker } from 'node:worker_threads'
@@ -106,6 +107,33 @@ function listen(socket: Socket) {
   const chunks: Buffer[] = []
   socket.on('data', (chunk) => chunks.push(chunk))
   return () => Buffer.concat(chunks)
+}
+
+test('the thread goes before other work where the system allows that', async (rig) => {
+  if (process.platform !== 'linux') return
+  const before = await nices()
+  await openThread(rig)
+  const after = await nices()
+  assert.is(count(after, -10) - count(before, -10), (await mayGoFirst()) ? 1 : 0)
+})
+
+const count = (all: readonly number[], one: number) => all.filter((nice) => nice === one).length
+
+/** Of each thread of this process. */
+async function nices(): Promise<number[]> {
+  const threads = await readdir('/proc/self/task')
+  const lines = await Promise.all(
+    threads.map((id) => readFile(`/proc/self/task/${id}/stat`, 'utf8').catch(() => '')),
+  )
+  // the 19th field; the second one, in brackets, may have spaces
+  return lines.filter(Boolean).map((line) => Number(line.slice(line.lastIndexOf(')') + 2).split(' ')[16]))
+}
+
+/** Whether it has CAP_SYS_NICE, or a limit that allows -10. */
+async function mayGoFirst(): Promise<boolean> {
+  const capabilities = /^CapEff:\s*(\w+)/m.exec(await readFile('/proc/self/status', 'utf8'))![1]
+  const limit = /^Max nice priority\s+(\S+)/m.exec(await readFile('/proc/self/limits', 'utf8'))![1]
+  return ((BigInt(`0x${capabilities}`) >> 23n) & 1n) === 1n || Number(limit) >= 30
 }
 
 test('commands and facts cross, with a synthesised text, a level and a goodbye to its last byte', async (rig) => {
