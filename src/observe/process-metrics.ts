@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import { LOOK_MS } from './loop-lateness.ts'
 
 let registry: Registry | undefined
 
@@ -9,7 +10,7 @@ let registry: Registry | undefined
 export function processRegistry(): Registry {
   if (!registry) {
     registry = new Registry()
-    collectDefaultMetrics({ register: registry })
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOK_MS })
   }
   return registry
 }

@@ -125,7 +125,7 @@ test('a process that takes no calls serves levels and the state of every process
   assert.equal([callId, typeof visitor, resident], [phone.id, 'number', null])
   // a sign of life comes each 5 s
   const [told] = await eventually(async () => {
-    const { nodes } = (await web.ask('/api/status')).body
+    const { nodes = [] } = (await web.ask('/api/status')).body
     const taking = nodes.filter((one: { calls?: number }) => one.calls === 1)
     return taking.length > 0 ? taking : undefined
   })
@@ -211,8 +211,10 @@ test('a worker that drains finishes its attempts under way', async (rig) => {
   const { code, err } = await worker.ended
   assert.equal([code, err], [0, ''])
   const { body } = await both.ask(`/api/messages?call=${phone.id}`)
+  // what the call told later waits for the next worker
+  const begun = body.items.filter(({ attempts }: { attempts: number }) => attempts > 0)
   assert.equal(
-    body.items.map(({ status, attempts }: { status: string; attempts: number }) => [status, attempts]),
+    begun.map(({ status, attempts }: { status: string; attempts: number }) => [status, attempts]),
     [['sent', 1]],
   )
   assert.is(eventsOf(phone.id).length, 1)
