@@ -9,7 +9,7 @@ import { goFirst } from '../src/mediaport/thread-priority.ts'
 import { FRAME_BYTES, type Role } from '../src/platform/audio.ts'
 import { createPhoneClock } from '../src/simulator/clock.ts'
 import { readPrompts } from '../src/testing/index.ts'
-import { answer } from './child.ts'
+import { answer, createMeter } from './child.ts'
 
 /** Connections that are made at a time: fewer than a server lets wait for their UUID. */
 const AT_ONCE = 50
@@ -31,6 +31,7 @@ const clock = createPhoneClock()
 const gaps = createHistogram()
 const sounds = { speech: await speech(), noise: cutFrames(noise(500), audioFrame) }
 let phones: Phone[] = []
+const used = createMeter()
 let measuring = false
 let sent = 0
 let receivedBytes = 0
@@ -80,6 +81,7 @@ answer(
         ...(flowing && { gapP99Ms: gaps.percentile(99) / 1000 }),
       }
     },
+    used,
     async hangUp() {
       const left = phones
       phones = []

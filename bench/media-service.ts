@@ -38,6 +38,14 @@ export interface Look {
   refused: Record<string, number>
 }
 
+/** Frames that left since the start, and how many of them within `IN_TIME_MS` of when they were due. */
+export interface Frames {
+  left: number
+  inTime: number
+}
+
+/** A telephone's buffer covers it. */
+const IN_TIME_MS = 5
 /** Longer than any measurement; the visitor is asked again only after it. */
 const HELD_MS = 600_000
 const LONG_GREETING_MS = 120_000
@@ -48,6 +56,7 @@ process.on('worker', (worker: Worker) => workers.push(worker))
 const used = createMeter()
 const owner = new AsyncDisposableStack()
 let look: (() => Look) | undefined
+let frames: (() => Frames) | undefined
 let ports: { api: number; resident: number } | undefined
 
 answer(
@@ -74,6 +83,10 @@ answer(
       const { api, resident } = service.ports
       ports = { api: api!, resident }
       if (state === 'talking' || state === 'mixed') await bringUnit(api!)
+      frames = () => {
+        const { count, within } = service.media.latenessWithin([IN_TIME_MS])
+        return { left: count, inTime: within[0]! }
+      }
       look = () => {
         const states: Record<string, number> = {}
         for (const { actor } of service.calls.list()) {
@@ -85,6 +98,7 @@ answer(
       return service.ports.visitor
     },
     look: () => look?.(),
+    frames: () => frames?.(),
     api: () => ports?.api,
     resident: () => ports?.resident,
     /** Keeps the main thread busy, as a large JSON text does. */

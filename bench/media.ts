@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { Role } from '../src/platform/audio.ts'
+import { FRAME_MS, type Role } from '../src/platform/audio.ts'
 import { type Child, startChild, type Used } from './child.ts'
-import type { Look } from './media-service.ts'
+import type { Frames, Look } from './media-service.ts'
 import { median, type Progress, type Result } from './result.ts'
 
 export interface MediaOptions {
@@ -36,6 +36,7 @@ interface Measured {
 /** Legs are up and past their first words, and what their making left behind is collected, before anything is counted. */
 const SETTLE_MS = 2000
 const SETTLE_LEG_MS = 4
+const FRAMES_A_SECOND = 1000 / FRAME_MS
 /** CPU per frame, as a multiple of the echo's, that a call may cost. */
 const GOALS = { listening: 1.5, keepalive: 1.5, playing: 1.25, talking: 1.5 }
 /** ms between two keys while calls are brought to their talk. */
@@ -77,7 +78,7 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
   const series = () =>
     Object.fromEntries(NAMES.map((name) => [name, [] as number[]])) as Record<Variant['name'], number[]>
   const [costs, loads, systems, turns] = [series(), series(), series(), series()]
-  const [gaps, kilobytes] = [series(), series()]
+  const [gaps, kilobytes, phoneLoads, unleft, late] = [series(), series(), series(), series(), series()]
   for (let round = 1; round <= rounds; round++) {
     for (const { name, server, port, sound } of variants) {
       progress(`media: round ${round} of ${rounds}, ${legs} legs, ${name}`)
@@ -91,8 +92,19 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
       if (name !== 'echo')
         kilobytes[name].push(((await server.ask<number>('memory')) - before) / 1024 / visitors)
       await server.ask('used')
+      await phones.ask('used')
+      // the service counts what is not silence
+      const counts = name === 'playing' || name === 'talking'
+      const framesBefore = counts ? await server.ask<Frames>('frames') : undefined
       const { sent, seconds: took, gapP99Ms } = await phones.ask<Measured>('measure', { ms: seconds * 1000 })
       const used = await server.ask<Used>('used')
+      phoneLoads[name].push((await phones.ask<Used>('used')).cpu / 1e4 / took)
+      if (framesBefore) {
+        const { left, inTime } = await server.ask<Frames>('frames')
+        const owed = legs * took * FRAMES_A_SECOND
+        unleft[name].push(Math.max(0, 1 - (left - framesBefore.left) / owed))
+        late[name].push(1 - (inTime - framesBefore.inTime) / (left - framesBefore.left))
+      }
       await phones.ask('hangUp')
       costs[name].push(used.cpu / sent)
       loads[name].push(used.cpu / 1e4 / took)
@@ -106,6 +118,11 @@ export async function benchMedia(options: MediaOptions): Promise<Result[]> {
     [`% of a core${of}`]: median(loads[name]),
     [`% of it in the kernel${of}`]: 100 * median(systems[name]),
     [`turns of the main loop a second${of}`]: median(turns[name]),
+    [`% of a core, telephones${of}`]: median(phoneLoads[name]),
+    ...(late[name].length > 0 && {
+      '% of the frames more than 5 ms late': 100 * median(late[name]),
+      '% of the frames not sent': 100 * median(unleft[name]),
+    }),
     ...(gaps[name].length > 0 && { [`frame gap p99 in ms${of}`]: median(gaps[name]) }),
   })
   const baseline = median(costs.echo)
