@@ -4,11 +4,10 @@ import { powerAt, powerOf } from './level.ts'
 const ROWS = [697, 770, 852, 941]
 const COLUMNS = [1209, 1336, 1477, 1633]
 const KEYS = ['123A', '456B', '789C', '*0#D']
-/** Goertzel's coefficients of the eight tones (ITU-T Q.23). */
-const TUNING = Float64Array.from(
-  [...ROWS, ...COLUMNS],
-  (hz) => 2 * Math.cos((2 * Math.PI * hz) / SAMPLE_RATE),
-)
+/** The eight tones, rows first (ITU-T Q.23). */
+export const HZ = [...ROWS, ...COLUMNS]
+/** Goertzel's coefficients. */
+const TUNING = Float64Array.from(HZ, (hz) => 2 * Math.cos((2 * Math.PI * hz) / SAMPLE_RATE))
 /** Powers of the eight tones in the current frame; shared by all detectors to stay in the processor's cache. */
 const powers = new Float64Array(8)
 /** Share of the frame's energy in its two strongest tones. */
@@ -126,20 +125,15 @@ function keyIn(samples: Int16Array, power: number): string | undefined {
   // the column may be 9 dB louder than the row: with less than this in the row it is no key, as in most frames
   if (meanSquareOf(strongest(0), FRAME_SAMPLES) * (1 + TWIST) < HINT * power) return undefined
   goertzel(samples, 0, FRAME_SAMPLES, 4)
-  const pair = pairOf(strongest(0), strongest(4))
-  if (twistOf(pair) > TWIST) return undefined
-  share = powerOfPair(pair, FRAME_SAMPLES) / power
-  return share >= HINT ? keyOf(pair) : undefined
+  const [row, column] = [strongest(0), strongest(4)]
+  const [low, high] = [powers[row]!, powers[column]!]
+  if (low > high * TWIST || high > low * TWIST) return undefined
+  share = (meanSquareOf(row, FRAME_SAMPLES) + meanSquareOf(column, FRAME_SAMPLES)) / power
+  return share >= HINT ? keyOf(pairOf(row, column)) : undefined
 }
 
-/** The strongest row and column in `count` samples from `from` on, as one number for `keyOf`; valid until the next call. */
-export function strongestPair(samples: Int16Array, from: number, count: number): number {
-  goertzel(samples, from, from + count, 0)
-  goertzel(samples, from, from + count, 4)
-  return pairOf(strongest(0), strongest(4))
-}
-
-function pairOf(row: number, column: number): number {
+/** A row and a column, as one number for `keyOf`. */
+export function pairOf(row: number, column: number): number {
   return row * 4 + column - 4
 }
 
@@ -147,31 +141,9 @@ export function keyOf(pair: number): string {
   return KEYS[pair >> 2]![pair & 3]!
 }
 
-/** Mean square of the two tones together, in so many samples. */
-export function powerOfPair(pair: number, count: number): number {
-  return meanSquareOf(pair >> 2, count) + meanSquareOf(4 + (pair & 3), count)
-}
-
 /** Mean square of one tone: a pure sine of n samples has a Goertzel power of energy × n / 2. */
 function meanSquareOf(tone: number, count: number): number {
   return (powers[tone]! * 2) / (count * count)
-}
-
-/** Whether each tone of the pair has so many times the power of the others in its group. */
-export function standsOut(pair: number, ratio: number): boolean {
-  const [row, column] = [pair >> 2, 4 + (pair & 3)]
-  for (let tone = 0; tone < 8; tone++) {
-    const best = tone < 4 ? row : column
-    if (tone !== best && powers[tone]! * ratio > powers[best]!) return false
-  }
-  return true
-}
-
-/** Ratio of the stronger tone's power to the weaker one's. */
-export function twistOf(pair: number): number {
-  const low = powers[pair >> 2]!
-  const high = powers[4 + (pair & 3)]!
-  return low > high ? low / high : high / low
 }
 
 /**

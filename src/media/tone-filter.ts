@@ -1,5 +1,5 @@
-import { FRAME_BYTES, FRAME_SAMPLES } from '../platform/audio.ts'
-import { keyOf, powerOfPair, standsOut, strongestPair, twistOf } from './dtmf.ts'
+import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
+import { HZ, keyOf, pairOf } from './dtmf.ts'
 import { powerAt } from './level.ts'
 
 /**
@@ -23,8 +23,37 @@ const WINDOW = 100
 const STEP = 40
 /** Samples of the frame before that the first windows of a frame begin with. */
 const TAIL = WINDOW - STEP
-/** The current frame within the band, behind the end of the one before; shared by all filters to stay in the processor's cache. */
-const band = new Int16Array(TAIL + FRAME_SAMPLES)
+/**
+ * Windows are put together from pieces, because a tone whose phase jumps is none to a whole window, and one to a PBX between whose
+ * blocks it jumps.
+ */
+const PIECE = 20
+const PIECES = WINDOW / PIECE
+const KEPT = TAIL / PIECE
+const HELD = KEPT + FRAME_SAMPLES / PIECE
+const TONES = HZ.length
+/** The current frame within the band; shared by all filters to stay in the processor's cache, as all that follows. */
+const band = new Int16Array(FRAME_SAMPLES)
+/** Of each piece, from the end of the frame before on: its energy, and the complex amplitude of each tone. */
+const energies = new Float64Array(HELD)
+const reals = new Float64Array(TONES * HELD)
+const imaginaries = new Float64Array(TONES * HELD)
+/** Of each tone, what the first 0, 1, 2 … pieces of a window add up to. */
+const realSums = new Float64Array(TONES * (PIECES + 1))
+const imaginarySums = new Float64Array(TONES * (PIECES + 1))
+/** Of each tone in a window: power, and power if its phase jumps once. */
+const powers = new Float64Array(TONES)
+const jumping = new Float64Array(TONES)
+const angles = HZ.map((hz) => (2 * Math.PI * hz) / SAMPLE_RATE)
+/** Goertzel's coefficients, and the sines that give the phase. */
+const TUNING = Float64Array.from(angles, (angle) => 2 * Math.cos(angle))
+const SINES = Float64Array.from(angles, Math.sin)
+/** Of each tone, its turn from the beginning of a window to that of each piece. */
+const turns = (wave: (angle: number) => number) =>
+  Float64Array.from({ length: TONES * PIECES }, (_, at) =>
+    wave(angles[Math.floor(at / PIECES)]! * (at % PIECES) * PIECE),
+  )
+const [TURN_COSINES, TURN_SINES] = [turns(Math.cos), turns(Math.sin)]
 /** Nothing that is quieter than this within the band is a key after an echo: detectors begin at -45 dBFS. */
 const FAINT = powerAt(-55)
 /**
@@ -36,6 +65,9 @@ const SHARE = 0.42
 const CLEAR = 0.65
 const PEAK = 4
 const SURE = 0.5
+/** The same for tones that jump: where to is free, so that speech reaches more. */
+const JUMPING_SHARE = 0.8
+const JUMPING_PEAK = 1.5
 /** The weaker tone of a pair at most 20 dB below the other is still a key to some detectors. */
 const TWIST = 100
 
@@ -61,7 +93,8 @@ export function withoutTones(pcm: Buffer): Buffer {
   pcm.copy(clean)
   for (let at = 0; at < clean.length; at += FRAME_BYTES) {
     if (!filter.removes(clean, at)) continue
-    clean.fill(0, filter.removesPrevious ? at - FRAME_BYTES : at, at + FRAME_BYTES)
+    const from = filter.removesPrevious ? at - FRAME_BYTES : at
+    clean.fill(0, Math.max(0, from), at + FRAME_BYTES)
   }
   return clean
 }
@@ -69,7 +102,10 @@ export function withoutTones(pcm: Buffer): Buffer {
 class BandToneFilter implements ToneFilter {
   readonly onKey: (key: string) => void
   readonly delays = new Float64Array(SECTIONS.length * DELAYS)
-  readonly tail = new Int16Array(TAIL)
+  /** Of the last pieces of the frame before. */
+  readonly energies = new Float64Array(KEPT)
+  readonly reals = new Float64Array(TONES * KEPT)
+  readonly imaginaries = new Float64Array(TONES * KEPT)
   removesPrevious = false
   hints = false
   /** The pair of the window before if it may be a key's, else -1. */
@@ -81,37 +117,60 @@ class BandToneFilter implements ToneFilter {
   }
 
   removes(bytes: Uint8Array, start: number): boolean {
-    band.set(this.tail)
     this.filter(bytes, start)
-    this.tail.set(band.subarray(FRAME_SAMPLES))
+    this.cut()
     this.removesPrevious = false
     this.hints = false
     let removes = false
     for (let from = 0; from < FRAME_SAMPLES; from += STEP) {
       const before = this.pair
       const wasSure = this.sure
-      this.weigh(from)
+      this.weigh(from / PIECE)
       if (this.pair !== -1) this.hints = true
       if (this.pair === -1 || this.pair !== before) continue
       removes = true
       // the window before is part of it
       if (from - STEP < TAIL) this.removesPrevious = true
-      if (wasSure && this.sure && twistOf(this.pair) <= TWIST) this.onKey(keyOf(this.pair))
+      if (wasSure && this.sure) this.onKey(keyOf(this.pair))
     }
     return removes
   }
 
-  /** Looks for a key's tones in the window that begins there. */
-  weigh(from: number): void {
-    let sum = 0
-    for (let i = from; i < from + WINDOW; i++) sum += band[i]! * band[i]!
-    const power = sum / WINDOW
+  /** Cuts the frame into pieces, behind the last ones of the frame before. */
+  cut(): void {
+    move(1, this.energies, KEPT, 0, energies, HELD)
+    move(TONES, this.reals, KEPT, 0, reals, HELD)
+    move(TONES, this.imaginaries, KEPT, 0, imaginaries, HELD)
+    for (let piece = KEPT, from = 0; piece < HELD; piece++, from += PIECE) measure(piece, from)
+    move(1, energies, HELD, HELD - KEPT, this.energies, KEPT)
+    move(TONES, reals, HELD, HELD - KEPT, this.reals, KEPT)
+    move(TONES, imaginaries, HELD, HELD - KEPT, this.imaginaries, KEPT)
+  }
+
+  /** Looks for a key's tones in the window that begins with this piece. */
+  weigh(first: number): void {
+    let energy = 0
+    for (let piece = first; piece < first + PIECES; piece++) energy += energies[piece]!
     this.pair = -1
-    if (power < FAINT) return
-    const pair = strongestPair(band, from, WINDOW)
-    const share = powerOfPair(pair, WINDOW) / power
-    this.sure = share >= SURE
-    if (share >= CLEAR || (share >= SHARE && standsOut(pair, PEAK))) this.pair = pair
+    if (energy < FAINT * WINDOW) return
+    sumUp(first)
+    const pair = strongestPair(powers)
+    const share = shareOf(powers, pair, energy)
+    this.sure = share >= SURE && twistOf(powers, pair) <= TWIST
+    if (share >= CLEAR || (share >= SHARE && standsOut(powers, pair, PEAK))) this.pair = pair
+    else this.weighJumping(energy)
+  }
+
+  /** The same for tones whose phase jumps between two of the window's pieces, or within one. */
+  weighJumping(energy: number): void {
+    for (let at = 1; at < PIECES; at++) {
+      addJumping(at)
+      const pair = strongestPair(jumping)
+      if (shareOf(jumping, pair, energy) < JUMPING_SHARE || !standsOut(jumping, pair, JUMPING_PEAK)) continue
+      this.pair = pair
+      this.sure = twistOf(jumping, pair) <= TWIST
+      return
+    }
   }
 
   /** Brings a frame into `band`. */
@@ -134,7 +193,7 @@ class BandToneFilter implements ToneFilter {
       const d = d0 * c + v
       v = d1 * c - d3 * d + w
       w = d2 * c - d4 * d
-      band[TAIL + i] = Math.round(d)
+      band[i] = Math.round(d)
     }
     delays[0] = p
     delays[1] = q
@@ -145,4 +204,125 @@ class BandToneFilter implements ToneFilter {
     delays[6] = v
     delays[7] = w
   }
+}
+
+/** Moves KEPT pieces of each tone to the beginning of its row. */
+function move(
+  tones: number,
+  source: Float64Array,
+  width: number,
+  first: number,
+  target: Float64Array,
+  targetWidth: number,
+): void {
+  for (let tone = 0; tone < tones; tone++)
+    for (let piece = 0; piece < KEPT; piece++)
+      target[tone * targetWidth + piece] = source[tone * width + first + piece]!
+}
+
+/** Energy and tones of the piece of the frame that begins at `from`. */
+function measure(piece: number, from: number): void {
+  let energy = 0
+  for (let i = from; i < from + PIECE; i++) energy += band[i]! * band[i]!
+  energies[piece] = energy
+  goertzel(piece, from, 0)
+  goertzel(piece, from, 4)
+}
+
+/** Four tones side by side, as in dtmf.ts: each step of a single one waits for the step before. */
+function goertzel(piece: number, from: number, first: number): void {
+  const [a, b, c, d] = [TUNING[first]!, TUNING[first + 1]!, TUNING[first + 2]!, TUNING[first + 3]!]
+  let [a1, b1, c1, d1] = [0, 0, 0, 0]
+  let [a2, b2, c2, d2] = [0, 0, 0, 0]
+  for (let i = from; i < from + PIECE; i++) {
+    const sample = band[i]!
+    const a0 = a * a1 + (sample - a2)
+    const b0 = b * b1 + (sample - b2)
+    const c0 = c * c1 + (sample - c2)
+    const d0 = d * d1 + (sample - d2)
+    a2 = a1
+    b2 = b1
+    c2 = c1
+    d2 = d1
+    a1 = a0
+    b1 = b0
+    c1 = c0
+    d1 = d0
+  }
+  set(piece, first, a1, a2)
+  set(piece, first + 1, b1, b2)
+  set(piece, first + 2, c1, c2)
+  set(piece, first + 3, d1, d2)
+}
+
+function set(piece: number, tone: number, last: number, before: number): void {
+  const at = tone * HELD + piece
+  reals[at] = last - (TUNING[tone]! / 2) * before
+  imaginaries[at] = SINES[tone]! * before
+}
+
+/** Sets the sums and powers of the window that begins with this piece. */
+function sumUp(first: number): void {
+  for (let tone = 0; tone < TONES; tone++) {
+    let x = 0
+    let y = 0
+    let at = tone * HELD + first
+    let turn = tone * PIECES
+    let sum = tone * (PIECES + 1) + 1
+    for (let k = 0; k < PIECES; k++, at++, turn++, sum++) {
+      const real = reals[at]!
+      const imaginary = imaginaries[at]!
+      const cosine = TURN_COSINES[turn]!
+      const sine = TURN_SINES[turn]!
+      x += real * cosine + imaginary * sine
+      y += imaginary * cosine - real * sine
+      realSums[sum] = x
+      imaginarySums[sum] = y
+    }
+    powers[tone] = x * x + y * y
+  }
+}
+
+/** Sets the powers of the tones, of each that jumps after so many pieces. */
+function addJumping(pieces: number): void {
+  for (let tone = 0; tone < TONES; tone++) {
+    const at = tone * (PIECES + 1)
+    const x = realSums[at + pieces]!
+    const y = imaginarySums[at + pieces]!
+    const v = realSums[at + PIECES]! - x
+    const w = imaginarySums[at + PIECES]! - y
+    const amplitude = Math.sqrt(x * x + y * y) + Math.sqrt(v * v + w * w)
+    jumping[tone] = amplitude * amplitude
+  }
+}
+
+/** The strongest row and column, as one number for `keyOf`. */
+function strongestPair(powers: Float64Array): number {
+  let [row, column] = [0, 4]
+  for (let tone = 1; tone < 4; tone++) {
+    if (powers[tone]! > powers[row]!) row = tone
+    if (powers[tone + 4]! > powers[column]!) column = tone + 4
+  }
+  return pairOf(row, column)
+}
+
+/** Share of a window's energy in the two tones: a pure sine of n samples has a power of energy × n / 2. */
+function shareOf(powers: Float64Array, pair: number, energy: number): number {
+  return ((powers[pair >> 2]! + powers[4 + (pair & 3)]!) * 2) / (WINDOW * energy)
+}
+
+/** Whether each tone of the pair has so many times the power of the others in its group. */
+function standsOut(powers: Float64Array, pair: number, ratio: number): boolean {
+  const [row, column] = [pair >> 2, 4 + (pair & 3)]
+  for (let tone = 0; tone < TONES; tone++) {
+    const best = tone < 4 ? row : column
+    if (tone !== best && powers[tone]! * ratio > powers[best]!) return false
+  }
+  return true
+}
+
+/** Ratio of the stronger tone's power to the weaker one's. */
+function twistOf(powers: Float64Array, pair: number): number {
+  const [low, high] = [powers[pair >> 2]!, powers[4 + (pair & 3)]!]
+  return low > high ? low / high : high / low
 }

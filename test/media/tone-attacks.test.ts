@@ -10,6 +10,7 @@ import {
   coded,
   covered,
   createTwoWireLine,
+  jumpingTone,
   keysOfAsterisk,
   keysOfEar,
   type Mask,
@@ -148,6 +149,33 @@ test('that fill a part of two frames, under other sounds before and after, open 
   }
   assert.equal(opened, [])
   assert.ok(bare > all / 2, `only ${bare} of ${all} come back as keys where nothing is removed`)
+})
+
+test('whose phase jumps between the blocks of a PBX open nothing', () => {
+  let bare = 0
+  const opened: string[] = []
+  for (let seed = 1; seed <= 600; seed++) {
+    const sound = coded(jumpingTone(seed))
+    const back = createTwoWireLine({ gain: -14 })
+    if (keysIn(back(sound)).asterisk.includes('1')) bare++
+    for (const [place, clean] of Object.entries(openers)) {
+      const keys = keysIn(back(clean(sound)))
+      if (keys.ear + keys.asterisk !== '') opened.push(`${seed}, ${place}: ${JSON.stringify(keys)}`)
+    }
+  }
+  assert.equal(opened, [])
+  assert.ok(bare > 100, `only ${bare} come back as keys where nothing is removed`)
+})
+
+test('are removed from the first sample on', () => {
+  for (const key of '1234567890*#') {
+    const sound = withoutTones(maskedTone(key, 60, { level: -8 }))
+    assert.equal(
+      [...sound].filter((byte) => byte !== 0),
+      [],
+      key,
+    )
+  }
 })
 
 test('are found in a talk at whatever size and rate the sound comes', () => {

@@ -48,6 +48,28 @@ export function maskedTone(
   return synth(ms, (i) => sines.reduce((sum, { step, amplitude }) => sum + amplitude * Math.sin(step * i), 0))
 }
 
+/** Key 1 for 100 ms whose phase jumps every 12 ms and more, so that PBXs with blocks as long find it, and longer windows none. */
+export function jumpingTone(seed: number): Buffer {
+  const next = random(seed)
+  const [level, twist, offset] = [-6 - 18 * next(), 12 * next() - 6, Math.floor(160 * next())]
+  const [amplitude, other] = [10 ** (level / 20) / 2, 10 ** ((level + twist) / 20) / 2]
+  const [together, half, hum] = [next() < 0.5, next() < 0.5, next() < 0.5 ? 0.3 : 0]
+  let [row, column, due, jumps] = [0, 0, 90 + 50 * next(), 0]
+  return synth(400, (at) => {
+    const i = at - 800 - offset
+    if (i < 0 || i > 800) return 0
+    if (i > due) {
+      due += 90 + 60 * next()
+      const by = Math.PI * (half ? 1 : 0.4 + 1.2 * next())
+      if (together || jumps % 2 === 0) row += by
+      if (together || jumps % 2 === 1) column += by
+      jumps++
+    }
+    const t = (2 * Math.PI * i) / RATE
+    return amplitude * Math.sin(697 * t + row) + other * Math.sin(1209 * t + column) + hum * Math.sin(120 * t)
+  })
+}
+
 /** Sounds within the band that hide a short key from whoever looks at whole frames: they sound before and after it. */
 export const COVERS: Record<string, (i: number, next: () => number) => number> = {
   noise: (_, next) => 3 * (next() - 0.5),
