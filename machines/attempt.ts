@@ -15,7 +15,8 @@ export interface DialRequest {
   /** One id an attempt, so that a request that is delivered twice places one call. */
   attemptId: string
   contact: Contact
-  unit: Unit
+  /** Null where the operator is called for a visitor whose unit nobody knows. */
+  unit: Unit | null
   /** ms from the request until the telephone stops ringing. */
   ringMs: number
 }

@@ -1,7 +1,7 @@
 import { assign, enqueueActions, sendTo, setup } from 'xstate'
 import { clockOf } from './clock.ts'
 import { concludingMachine } from './concluding.ts'
-import { type AttemptEnd, contactMachine, type EndedAttempt, type LineEnd } from './contact.ts'
+import { type AttemptEnd, contactMachine, type EndedAttempt, type LineEnd, type Missed } from './contact.ts'
 import { deadline } from './deadline.ts'
 import { type HungUp, legMachine } from './leg.ts'
 import { BY_GIVING_UP, BY_MISSING, type Decision, type Ending, type Outcome, type Reason } from './outcome.ts'
@@ -107,6 +107,10 @@ export const callMachine = setup({
     corrects: ({ context, event }) => isCorrection(context, event),
     /** While a telephone rings, only if what rings can be stopped. */
     correctsRinging: ({ context, event }) => context.settings.ringsEarly && isCorrection(context, event),
+    /** Nobody knows whom this visitor came for: somebody is called all the same. */
+    wantsOperator: ({ context }) => context.attempts.length > 0,
+    /** Nobody has talked to that visitor: he may still say whom he came for. */
+    asksInstead: ({ context }, missed: Missed) => context.unit === null && missed !== 'undecided',
     ringsAtOnce: ({ context }, { attempts = [] }: Matched) =>
       context.settings.ringsEarly && attempts[0]?.kind !== 'whatsapp',
     isOverdue: ({ context }) => context.isOverdue,
@@ -163,8 +167,11 @@ export const callMachine = setup({
       actions: { type: 'end', params: ({ event }) => ({ outcome: 'expired', reason: event.reason }) },
     },
   },
-  initial: 'attending',
+  initial: 'arriving',
   states: {
+    arriving: {
+      always: [{ guard: 'wantsOperator', target: 'reaching.searching.telling' }, { target: 'attending' }],
+    },
     attending: {
       invoke: {
         src: 'visitor',
@@ -249,15 +256,22 @@ export const callMachine = setup({
           input: ({ context: { callId, beginning, unit, attempts, searches, settings } }) => ({
             callId,
             beginning,
-            unit: unit!,
+            unit,
             attempts,
             searches,
             pauseMs: settings.pauseMs,
           }),
-          onDone: {
-            target: 'concluding',
-            actions: { type: 'end', params: ({ event }) => BY_MISSING[event.output.missed] },
-          },
+          onDone: [
+            {
+              guard: { type: 'asksInstead', params: ({ event }) => event.output.missed },
+              target: 'attending',
+              actions: 'countCorrection',
+            },
+            {
+              target: 'concluding',
+              actions: { type: 'end', params: ({ event }) => BY_MISSING[event.output.missed] },
+            },
+          ],
           onError: { target: 'concluding', actions: end('unreachable', 'fault') },
         },
         {
@@ -536,7 +550,7 @@ function announcement({ callId, unit }: CallContext) {
   return {
     callId,
     role: 'visitor' as const,
-    pieces: ['calling-unit', { spell: unit?.number ?? '' }, 'please-wait'],
+    pieces: unit ? ['calling-unit', { spell: unit.number }, 'please-wait'] : ['putting-through'],
   }
 }
 

@@ -34,7 +34,8 @@ export interface ContactInput {
   callId: string
   /** Of a call that began anew under its UUID. */
   beginning?: string | undefined
-  unit: Unit
+  /** Null where only the operator is called. */
+  unit: Unit | null
   /** The steps, in order. */
   attempts: ContactStep[]
   /** ms between two attempts. */
@@ -329,7 +330,8 @@ function nextOf({ attempts, begun, hopeless }: ContactContext): number {
 
 /** The prompt about the next step. */
 function announcementTo(context: ContactContext): Saying {
-  const isOperator = context.attempts[nextOf(context)]!.kind === 'operator'
+  // no unit, nobody before the operator
+  const isOperator = context.unit !== null && context.attempts[nextOf(context)]!.kind === 'operator'
   const first = context.answers > 0 ? 'trying-on' : 'trying-again'
   const operator = context.answers > 0 ? 'trying-operator' : 'calling-operator'
   return { callId: context.callId, role: 'visitor', pieces: [isOperator ? operator : first] }
@@ -379,5 +381,5 @@ function attemptOf(context: ContactContext, attemptId: string): OpenAttempt {
 
 function askRequest(context: ContactContext): AskRequest {
   const { callId, unit } = context
-  return { callId, unit, waitMs: (current(context) as AskStep).waitMs }
+  return { callId, unit: unit!, waitMs: (current(context) as AskStep).waitMs }
 }

@@ -306,8 +306,7 @@ function counted() {
 function question({ unit, check }: ProvingContext): Piece[] {
   return [
     'resident-greeting',
-    'call-for-unit',
-    { spell: unit?.number ?? '' },
+    ...(unit ? ['call-for-unit', { spell: unit.number }] : []),
     check === 'key' ? 'press-any-key' : 'press-or-say-hello',
   ]
 }

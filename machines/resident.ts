@@ -309,7 +309,8 @@ function announcement({ unit, identity, purpose, greeted, asked }: ResidentConte
   const who: Piece[] = identity ? ['visitor-name', { recording: 'identity' }] : ['visitor-unnamed']
   const why: Piece[] = purpose ? ['visitor-purpose', { recording: 'purpose' }] : []
   const greeting: Piece[] = greeted && asked === 1 ? [] : ['resident-greeting']
-  return [...greeting, 'visitor-at-gate', { spell: unit?.number ?? '' }, ...who, ...why, 'menu']
+  if (!unit) return [...greeting, 'visitor-cut-off', 'menu']
+  return [...greeting, 'visitor-at-gate', { spell: unit.number }, ...who, ...why, 'menu']
 }
 
 function saying({ callId }: { callId: string }, pieces: Piece[]) {

@@ -46,6 +46,8 @@ export interface CallInput {
   beginning?: string
   /** The condominium's name, if the greeting has it. */
   welcome: string | null
+  /** Whom to call before the visitor is asked anything: the operator, for a visitor whose call nobody knows any more. */
+  attempts?: ContactStep[]
   settings: CallSettings
 }
 
@@ -110,7 +112,7 @@ export function newVisit(input: CallInput): CallContext {
     unit: null,
     identity: null,
     purpose: null,
-    attempts: [],
+    attempts: input.attempts ?? [],
     line: null,
     searches: 0,
     lineEnd: null,

@@ -1,5 +1,6 @@
 import type { SnapshotFrom } from 'xstate'
-import type { contactMachine, Decision } from '../../machines/index.ts'
+import type { ContactStep, contactMachine, Decision } from '../../machines/index.ts'
+import type { AnswerRules } from '../directory/index.ts'
 import type { ArrivedLeg, MediaPort } from '../mediaport/index.ts'
 import type { Locale, Role } from '../platform/audio.ts'
 import type { ErrorCode } from '../platform/errors.ts'
@@ -25,9 +26,17 @@ export interface Beginning {
   seq: number
   /** Whether the UUID was used before by a call that cannot go on; `unsure`: nobody can tell. */
   again?: Again
+  /** The operator, who is called for a visitor whose call was lost. */
+  operator?: OperatorCall | undefined
   /** A decision that was kept before the call was lost: it stands. */
   decision?: Decision | null
   restored?: RestoredVisit
+}
+
+/** How a tenant's operator is called, and what counts as an answer. */
+export interface OperatorCall {
+  attempts: ContactStep[]
+  answering: AnswerRules
 }
 
 /** A call of this process that goes on with its next visitor leg. */
@@ -56,6 +65,8 @@ interface ArrivalsOptions {
   maxCalls: number
   ended: EndedCalls
   snapshots: Pick<Snapshots, 'recall' | 'locate'> | undefined
+  /** The operator of an entrance, if any. Never rejects. */
+  findOperator: (entrance: string | undefined) => Promise<OperatorCall | undefined>
   /** Whether no new calls are taken. */
   isDraining: () => boolean
   /** Aborted when no more connections are taken. */
@@ -108,12 +119,12 @@ export function createArrivals(options: ArrivalsOptions) {
    * Looks the visitor's UUID up. If its process seems alive, asks again until that process has sent a heartbeat or its lease
    * is over: Asterisk connects again because that process does not answer, and a rejected visitor does not come back.
    */
-  const recall = async ({ uuid: id }: ArrivedLeg) => {
-    const first = await snapshots!.recall(id, closing)
+  const recall = async ({ uuid: id }: ArrivedLeg, isAgain: boolean) => {
+    const first = await snapshots!.recall(id, isAgain, closing)
     let arrival = first
     while (first.is === 'elsewhere' && isSilentSince(first, arrival) && !closing.aborted) {
       await delay(AGAIN_MS, closing)
-      arrival = await snapshots!.recall(id, closing)
+      arrival = await snapshots!.recall(id, isAgain, closing)
     }
     return arrival
   }
@@ -133,9 +144,18 @@ export function createArrivals(options: ArrivalsOptions) {
     begin(arrived, { seq, restored: { call: snapshot, before, recordings } })
   }
 
+  /** Whoever comes from a lost call may have been let in, and the resident asked: people find out, instead of asking once more. */
+  const operatorFor = async ({ entrance }: ArrivedLeg, found: Arrival) =>
+    found.is === 'new' && found.again === 'lost' && !found.decision
+      ? options.findOperator(entrance)
+      : undefined
+
   /** Looks the visitor's call up, then begins, restores or rejects it. */
   const receive = async (arrived: ArrivedLeg, isAgain: boolean) => {
-    const arrival = await held(arrived, recall(arrived))
+    const [arrival, operator] = await held(
+      arrived,
+      recall(arrived, isAgain).then(async (found) => [found, await operatorFor(arrived, found)] as const),
+    )
     waiting.delete(arrived.uuid)
     if (closing.aborted) return media.reject(arrived.leg)
     if (arrival.is === 'restored') {
@@ -148,9 +168,8 @@ export function createArrivals(options: ArrivalsOptions) {
     }
     if (arrival.is === 'elsewhere') return refuseSecond(arrived, { node: arrival.nodeId })
     if (isDraining()) return rejectSaying(arrived, 'service-closing')
-    // what the dialplan knows may be known to no disk and no database that this process can ask
-    const again = isAgain ? 'used' : arrival.again
-    begin(arrived, { seq: arrival.seq, again, decision: arrival.decision })
+    const { seq, again, decision } = arrival
+    begin(arrived, { seq, again, decision, operator })
   }
 
   const wait = (arrived: ArrivedLeg, beginning: Promise<unknown>) => {

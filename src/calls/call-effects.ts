@@ -33,6 +33,7 @@ import { FRAME_MS } from '../platform/audio.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
+import type { OperatorCall } from './arrivals.ts'
 import { type FoundUnit, forgetIntent, type LiveCall } from './call.ts'
 import { hearLegs } from './leg.ts'
 import type { WrittenQuestions } from './written-questions.ts'
@@ -43,7 +44,7 @@ const DIRECTORY_MS = 5000
 /** The visitor as rules know them. */
 type Visitor = { name: string | null; intent: Intent | null }
 
-interface CallEffectsOptions {
+export interface CallEffectsOptions {
   find: (callId: string) => LiveCall | undefined
   /** By id. */
   findUnit: (tenantId: string, id: string) => Promise<FoundUnit | undefined>
@@ -52,7 +53,8 @@ interface CallEffectsOptions {
   dialer: Pick<Dialer, 'contacts' | 'dial' | 'cancel' | 'listen' | 'ringsTogether'>
   rules: {
     decideEarly(tenantId: string, unitId: string, visitor: Visitor): Promise<EarlyDecision>
-    resolvePlan(tenantId: string, unitId: string): Promise<ResolvedPlan>
+    /** Without a unit: the tenant's. */
+    resolvePlan(tenantId: string, unitId: string | null): Promise<ResolvedPlan>
     /** As the tenant has them now: a change applies to the next call. */
     readAnswerRules(tenantId: string): Promise<AnswerRules>
   }
@@ -311,6 +313,26 @@ export function createCallEffects(options: CallEffectsOptions) {
     release: fromPromise<void, LegRef>(async ({ input: { callId, role } }) => {
       await legOf(callId, role)?.destroy()
     }),
+  }
+}
+
+/** The operator as the tenant's contact plan calls them; undefined where it does not, or cannot be read. Never rejects. */
+export async function findOperator(
+  { rules, operator, defaults, log }: Pick<CallEffectsOptions, 'rules' | 'operator' | 'defaults' | 'log'>,
+  tenantId: string,
+): Promise<OperatorCall | undefined> {
+  try {
+    const [{ steps }, answering] = await within(
+      DIRECTORY_MS,
+      Promise.all([rules.resolvePlan(tenantId, null), rules.readAnswerRules(tenantId)]),
+    )
+    const those = steps.filter(({ kind }) => kind === 'operator')
+    const reach = { contacts: [], operator, reads: false }
+    const attempts = contactSteps(those, reach, { ...defaults, together: false })
+    return attempts.length > 0 ? { attempts, answering } : undefined
+  } catch (error) {
+    log.error({ tenant: tenantId, reason: reasonOf(error) }, 'the directory did not answer')
+    return undefined
   }
 }
 

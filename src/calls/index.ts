@@ -5,7 +5,7 @@
  * Never: sound (it stays behind the media port), or a wait for Postgres while somebody is on the line.
  */
 export type { LiveCall } from './call.ts'
-export { createCallEffects } from './call-effects.ts'
+export { type CallEffectsOptions, createCallEffects, findOperator } from './call-effects.ts'
 export type { DecidedCall } from './call-row.ts'
 export { createCommands } from './commands.ts'
 export { deadline } from './deadline.ts'

@@ -7,7 +7,7 @@ import { FRAME_MS } from '../platform/audio.ts'
 import { fail, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import { withTimeout } from '../platform/time.ts'
-import { type Beginning, createArrivals, type LostCall } from './arrivals.ts'
+import { type Beginning, createArrivals, type LostCall, type OperatorCall } from './arrivals.ts'
 import type { CalledTelephone, LiveCall } from './call.ts'
 import {
   actsFor,
@@ -36,6 +36,8 @@ interface CallsOptions {
   nodeId: string
   maxCalls: number
   entranceOf: (name: string | undefined) => Entrance
+  /** The operator of a tenant, if any. Never rejects. */
+  findOperator: (tenantId: string) => Promise<OperatorCall | undefined>
   /** Whether a resident's leg that only knows its call may come in by this entrance. */
   admits: (tenantId: string, entrance: string | undefined) => boolean
   /** A tenant's own WAV for a prompt. */
@@ -96,7 +98,8 @@ export function createCalls(options: CallsOptions) {
     nextSeq: () => number
   }
 
-  const begin = (arrived: ArrivedLeg, { seq: first, again, decision, restored }: Beginning) => {
+  const begin = (arrived: ArrivedLeg, beginning: Beginning) => {
+    const { seq: first, again, operator, decision, restored } = beginning
     const { uuid: id } = arrived
     const { call: before, recordings } = restored ?? {}
     const startedAt = before?.startedAt ?? new Date()
@@ -129,7 +132,8 @@ export function createCalls(options: CallsOptions) {
         startedAt: startedAt.getTime(),
         ...(again && { beginning: `b${startedAt.getTime().toString(36)}` }),
         welcome,
-        settings: { ...settings, bargesIn, ringsEarly: options.ringsEarly() },
+        ...(operator && { attempts: operator.attempts }),
+        settings: { ...settings, ...operator?.answering, bargesIn, ringsEarly: options.ringsEarly() },
       },
       ...(before && { snapshot: before.snapshot as Snapshot<unknown> }),
       inspect: (event) => {
@@ -204,8 +208,9 @@ export function createCalls(options: CallsOptions) {
       resume(call)
     } else {
       // the visitor may have said all of this before
-      if (again === 'used') call.preface = [APOLOGY]
-      if (again)
+      if (again === 'used' || again === 'lost') call.preface = [APOLOGY]
+      if (operator) log.warn(facts, 'the call of a visitor is lost: the operator is called')
+      else if (again)
         log.warn(
           { ...facts, again },
           'a call begins anew under a UUID that was, or may have been, used before',
@@ -393,6 +398,7 @@ export function createCalls(options: CallsOptions) {
     admits: options.admits,
     residentPort: options.residentPort,
     locale: (entrance) => options.entranceOf(entrance).locale,
+    findOperator: (entrance) => options.findOperator(options.entranceOf(entrance).tenantId),
     count: () => live.size + lost.size,
     takeLost,
     maxCalls,

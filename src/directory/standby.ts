@@ -165,11 +165,13 @@ export function createStandby({ database, tenants, isAway, log, patienceMs = PAT
           ) ?? { decision: 'contact' },
       ),
 
-    resolvePlan: (tenantId: string, unitId: string): Promise<ResolvedPlan> =>
+    /** Without a unit: the tenant's. */
+    resolvePlan: (tenantId: string, unitId: string | null): Promise<ResolvedPlan> =>
       ask(
         tenantId,
         () => resolvePlan(database, tenantId, unitId),
-        ({ plans }) => readPlanOf({ tenant: plans.tenant, unit: plans.units.get(unitId) ?? null }),
+        ({ plans }) =>
+          readPlanOf({ tenant: plans.tenant, unit: (unitId !== null && plans.units.get(unitId)) || null }),
       ),
 
     readAnswerRules: (tenantId: string): Promise<AnswerRules> =>

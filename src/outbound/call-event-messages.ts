@@ -96,7 +96,8 @@ export interface WantedResident {
   callId: string
   tenantId: string
   attemptId: string
-  unit: string
+  /** Null where the operator is called for a visitor whose unit nobody knows. */
+  unit: string | null
   /** Number to call. */
   number: string
   ringMs: number

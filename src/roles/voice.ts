@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Contact, type DialRequest, provideCall } from '../../machines/index.ts'
 import { deleteOldRollups } from '../analytics/index.ts'
 import {
+  type CallEffectsOptions,
   createCallEffects,
   createCalls,
   createCommands,
@@ -13,6 +14,7 @@ import {
   createSpeechEffects,
   deadline,
   endedSince,
+  findOperator,
   LEVELS,
   publishLevels,
   startRetention,
@@ -165,7 +167,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner)
   })
   const standby = createStandby({ database, tenants: entrances.tenants, isAway: journal.isAway, log })
   owner.defer(() => standby.close())
-  const effects = createCallEffects({
+  const contacting: CallEffectsOptions = {
     find,
     findUnit: standby.findUnit,
     findUnits: standby.findUnits,
@@ -180,7 +182,8 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner)
     asking: messages.approvals,
     defaults: clickToCall,
     log,
-  })
+  }
+  const effects = createCallEffects(contacting)
   const matcher = createMatcher<Unit>({
     load: (tenantId) => listUnits(database, tenantId),
     revision: (tenantId) => directoryRevision(database, tenantId),
@@ -247,6 +250,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner)
       ? createSnapshots({
           database,
           instance: presence.instance,
+          nodeId: config.nodeId,
           machines: machinesVersion(),
           media,
           files,
@@ -276,6 +280,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner)
     nodeId: config.nodeId,
     maxCalls: config.maxCalls,
     entranceOf: entrances.of,
+    findOperator: (tenantId) => findOperator(contacting, tenantId),
     ownPrompt: ownPrompts.fileOf,
     admits: entrances.admits,
     residentPort: (entrance) =>
@@ -371,9 +376,9 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner)
 
   function wanted({ callId, attemptId, contact, unit, ringMs }: DialRequest): void {
     const live = calls.find(callId)
-    live?.note('resident.wanted', 'resident', { attempt: attemptId, unit: unit.number, ringMs })
+    live?.note('resident.wanted', 'resident', { attempt: attemptId, unit: unit?.number ?? null, ringMs })
     log.info(
-      { call_id: callId, unit: unit.number, resident: contact.residentId, ring_ms: ringMs },
+      { call_id: callId, unit: unit?.number, resident: contact.residentId, ring_ms: ringMs },
       'resident wanted',
     )
     if (!live) return
@@ -382,7 +387,7 @@ export async function openVoice({ base, telephone }: VoiceOptions, owner: Owner)
       callId,
       tenantId,
       attemptId,
-      unit: unit.number,
+      unit: unit?.number ?? null,
       number: contact.number,
       ringMs,
     })

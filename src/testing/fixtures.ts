@@ -653,17 +653,23 @@ const answers = (via: 'key' | 'voice', kinds: Record<string, string>) =>
   Object.entries(kinds).map(([answer, clause]) => [clause, done({ answer: answer as Verdict, via })] as const)
 
 const call: Fixture<typeof callMachine> = {
-  inputs: Object.fromEntries(
-    (
-      [
-        ['end', true, 'a call that ends after a talk'],
-        ['next', false, 'a call that goes on after a talk, and whose ringing cannot be stopped'],
-      ] as const
-    ).map(([afterTalk, ringsEarly, name]) => [
-      name,
-      { callId, startedAt: 0, welcome: null, settings: { ...SCENE_SETTINGS, afterTalk, ringsEarly } },
-    ]),
-  ),
+  inputs: {
+    ...Object.fromEntries(
+      (
+        [
+          ['end', true, 'a call that ends after a talk'],
+          ['next', false, 'a call that goes on after a talk, and whose ringing cannot be stopped'],
+        ] as const
+      ).map(([afterTalk, ringsEarly, name]) => [
+        name,
+        { callId, startedAt: 0, welcome: null, settings: { ...SCENE_SETTINGS, afterTalk, ringsEarly } },
+      ]),
+    ),
+    'a visitor whose call was lost': {
+      ...{ callId, startedAt: 0, welcome: null, settings: SCENE_SETTINGS },
+      attempts: ringing(1),
+    },
+  },
   events: {
     'visitor.key.pressed': keysOf('visitor'),
     'resident.key.pressed': keysOf('resident'),

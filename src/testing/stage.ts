@@ -53,6 +53,8 @@ export interface Scene<Machine extends AnyStateMachine = typeof callMachine> {
   /** Default: everybody is called twice for 30 s, unless `attempts` is given. */
   contacts?: Contact[]
   attempts?: ContactStep[]
+  /** Whom to call before the visitor is asked anything. */
+  operator?: ContactStep[]
   /** The decision of the rules before anybody is called. */
   rules?: Matched | Error
   /** Whether somebody speaks into a recording. */
@@ -248,6 +250,7 @@ export function createStage<Machine extends AnyStateMachine = typeof callMachine
         callId,
         startedAt: clock.now(),
         welcome: scene.welcome ?? null,
+        ...(scene.operator && { attempts: scene.operator }),
         settings: { ...SCENE_SETTINGS, ...scene.settings },
       },
     }) as Actor<Machine>

@@ -21,6 +21,7 @@ function over(
   const snapshots = createSnapshots({
     database: { query } as unknown as Database,
     instance: randomUUID(),
+    nodeId: 'here',
     machines: 'these',
     media: { finishRecordings: async () => {}, loadRecordings: async () => [] },
     files: { find: async () => facts.onDisk },
@@ -30,7 +31,7 @@ function over(
     patienceMs: 1000,
     log: silentLog(),
   })
-  const recall = () => snapshots.recall(randomUUID(), new AbortController().signal)
+  const recall = (isAgain = false) => snapshots.recall(randomUUID(), isAgain, new AbortController().signal)
   return { recall, asked: () => asked }
 }
 
@@ -83,6 +84,22 @@ test('a call that only the disk knows begins anew aloud, whether the database an
   assert.is((await over([away], { onDisk: 'ended' }).recall()).is, 'ended')
   const alone = await over([away], { ...known, away: true, alone: true }).recall()
   assert.is('again' in alone && alone.again, 'used')
+})
+
+test('the call of a visitor who comes again, and whom nobody knows, was lost with its process, or never began', async () => {
+  const again = async (...given: Parameters<typeof over>) => {
+    const arrival = await over(...given).recall(true)
+    return 'again' in arrival && arrival.again
+  }
+  const [none, lost] = [async () => [], async () => [{}]]
+  assert.is(await again([row({}), lost]), 'lost', 'another process is missing')
+  assert.is(await again([row({}), away]), 'lost', 'nobody can tell')
+  assert.is(await again([away]), 'lost')
+  assert.is(await again([row({}), none]), 'used', 'no other process is missing')
+  assert.is(await again([row({ seq: 3 }), lost]), 'used', 'the database knows it')
+  assert.is(await again([row({}), lost], { onDisk: 'live' }), 'used', 'the disk knows it')
+  assert.is(await again([row({}), lost], { alone: true }), 'used')
+  assert.is(await again([away], { away: true, alone: true }), 'used')
 })
 
 test('a decision that only the disk has goes with the call; one in the books comes first', async () => {

@@ -7,6 +7,7 @@ import {
   callsAwaitingVisitor,
   claimCalls,
   hasSnapshot,
+  lacksProcess,
   locateCall,
 } from '../../src/calls/sql/snapshots.ts'
 import { openTopics, writeNode } from '../../src/cluster/index.ts'
@@ -198,6 +199,21 @@ test('a live call is not ended, however long its process could send no heartbeat
     [theirs.id],
   )
   assert.ok(await hasSnapshot(database, mine.id))
+})
+
+test('a process is missing when it was killed on another node, until its successor has run for a while', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const other = await openProcess(rig, database, 'other')
+  assert.not(await lacksProcess(database, 'here'))
+  await other.die()
+  assert.ok(await lacksProcess(database, 'here'))
+  assert.not(await lacksProcess(database, 'other'), 'its own disk knows its calls')
+  const successor = await openProcess(rig, database, 'other')
+  assert.ok(await lacksProcess(database, 'here'), 'visitors may still be on their way')
+  await database.query(`update nodes set started_at = started_at - interval '2 minutes'`)
+  assert.not(await lacksProcess(database, 'here'))
+  await successor.die()
+  assert.ok(await lacksProcess(database, 'here'))
 })
 
 test('options in DATABASE_URL do not hide that a process is alive', async (rig) => {

@@ -187,6 +187,19 @@ test('a goodbye is said again, and the legs that are left are hung up', async (t
   assert.is(v.output()?.decision?.via, 'key')
 })
 
+test('the operator is called for the visitor of a lost call, also after another loss', async (t) => {
+  const contact = { residentId: 'operator', name: '', number: '9000' }
+  const v = visit(t, { operator: [{ kind: 'operator', contact, ringMs: 30_000 }] })
+  await v.wait(2000)
+  await v.lose()
+  await v.wait(2000)
+  assert.equal(v.state('contact'), { calling: 'ringing' })
+  await v.join()
+  await v.press('1', 'resident')
+  await v.wait(6000)
+  assert.is(v.output()?.decision?.by, 'operator')
+})
+
 test('a call that was about to be hung up is hung up', async (t) => {
   const v = visit(t, { closes: () => false })
   await ring(v)

@@ -644,6 +644,57 @@ test('the operator is called when nobody of the unit answers, and decides in the
   assert.is(v.output()?.decision?.by, 'operator')
 })
 
+/** A visitor whose call was lost: the operator is called before anything is asked. */
+const LOST: Scene = { operator: [attempt('operator', 20_000), attempt('operator', 20_000)] }
+
+test('the visitor of a lost call is put through to the operator, who hears so and decides', async (t) => {
+  const v = visit(t, LOST)
+  await v.wait(2000)
+  assert.equal(v.heard('visitor'), ['putting-through'])
+  assert.equal(
+    v.stage.dialled.map(({ contact, unit }) => [contact.residentId, unit]),
+    [['operator', null]],
+  )
+  await v.join()
+  await v.wait(5000)
+  assert.equal(v.heard('resident'), ['resident-greeting', 'visitor-cut-off', 'menu'])
+  await v.press('resident', '1')
+  await v.wait(6000)
+  assert.is(v.output()?.decision?.by, 'operator')
+  assert.not.ok(v.heard('visitor').includes('greeting'), 'nobody is asked anew')
+})
+
+test('the visitor of a lost call whose operator does not answer may say whom they came for', async (t) => {
+  const v = visit(t, LOST)
+  await v.wait(30_000)
+  assert.equal(v.heard('visitor'), ['putting-through', 'trying-again'])
+  await v.wait(25_000)
+  assert.is(v.child('visitor'), 'unit')
+  assert.ok(v.heard('visitor').includes('greeting'))
+  await ring(v)
+  const ids = v.stage.dialled.map(({ attemptId }) => attemptId)
+  assert.is(new Set(ids).size, 3, 'an id is used once')
+  assert.is(v.stage.dialled.at(-1)!.contact.residentId, '1')
+})
+
+test('the visitor of a lost call who presses a star while the operator rings says whom they came for', async (t) => {
+  const v = visit(t, LOST)
+  await v.wait(3000)
+  await v.press('visitor', '*')
+  assert.is(v.child('visitor'), 'greeting')
+  assert.equal(v.stage.ringing(), [])
+})
+
+test('an operator who does not decide about a lost call ends it undecided', async (t) => {
+  const v = visit(t, { operator: [attempt('operator', 20_000)] })
+  await v.wait(2000)
+  await v.join()
+  await v.wait(2000)
+  await v.hangUp('resident')
+  await v.wait(10_000)
+  assert.is(v.output()?.outcome, 'undecided')
+})
+
 test('a visitor whom the rules block hears so, and no telephone rings', async (t) => {
   const v = visit(t, { rules: { verdict: 'blocked' } })
   await ring(v)

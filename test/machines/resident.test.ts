@@ -15,6 +15,7 @@ import { type Rig, suite } from '../rig/rig.ts'
 const test = suite('resident machine')
 
 const PIECE_MS = 1000
+const UNIT = { id: '1', number: '101', label: '101' }
 /** Greeting, gate, unit, no name, menu. */
 const ANNOUNCEMENT_MS = 5 * PIECE_MS
 /** ms after the beginning of a listening in which something is said. */
@@ -42,7 +43,7 @@ function converse(rig: Rig, says: SpokenAnswer[], { bargesIn = false } = {}) {
   )
   const listening = listeningMachine<SpokenAnswer>('listenToAnswer').provide({ actors: { listen, deadline } })
   const actor = createActor(residentMachine.provide({ actors: { say, listening } }), {
-    input: { callId: 'c', unit: null, identity: null, purpose: null, transcribes: true, bargesIn },
+    input: { callId: 'c', unit: UNIT, identity: null, purpose: null, transcribes: true, bargesIn },
   })
   actor.start()
   rig.defer(() => {

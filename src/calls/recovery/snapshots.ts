@@ -13,6 +13,7 @@ import {
   type Elsewhere,
   LATE_SEQ,
   type LocatedCall,
+  lacksProcess,
   locateCall,
   type Recall,
 } from '../sql/snapshots.ts'
@@ -37,8 +38,11 @@ export interface RestoredVisit {
   recordings: string[]
 }
 
-/** Whether a call begins anew: its UUID was used before by one that cannot go on; `unsure`: nobody can tell. */
-export type Again = 'used' | 'unsure' | false
+/**
+ * Whether a call begins anew: its UUID was used before by one that cannot go on; `unsure`: nobody can tell. `lost`: it was used, and
+ * only the disk of a lost process can tell how far that call had come: somebody may have been asked, and may have answered.
+ */
+export type Again = 'used' | 'unsure' | 'lost' | false
 
 /** The call of a UUID on the visitor port; `seq` is the journal's next number, `decision` the one in the books. */
 export type Arrival =
@@ -51,6 +55,8 @@ interface SnapshotsOptions {
   database: Database
   /** Id of this process. */
   instance: string
+  /** Where it runs; processes of one name have one disk. */
+  nodeId: string
   /** Version of this process's machines. */
   machines: string
   media: Pick<MediaPort, 'finishRecordings' | 'loadRecordings'>
@@ -71,7 +77,8 @@ export type Snapshots = ReturnType<typeof createSnapshots>
 
 /** Snapshots let calls outlive their process. They are taken during the call and restored when its visitor connects again. */
 export function createSnapshots(options: SnapshotsOptions) {
-  const { database, instance, machines, media, files, decisionOnDisk, isAway, mayHaveCalls, log } = options
+  const { database, instance, nodeId, machines, media, files, decisionOnDisk, isAway, mayHaveCalls, log } =
+    options
   const { patienceMs = PATIENCE_MS } = options
 
   const recalls = createBatcher<string, Recall>({
@@ -115,12 +122,22 @@ export function createSnapshots(options: SnapshotsOptions) {
     )
   }
 
+  /**
+   * Of a visitor who was connected before, and whose call neither the database nor this disk knows. Where no other process was lost, that
+   * call never began: its visitor heard that all lines are busy, or that the service restarts.
+   */
+  const unknownAgain = async (): Promise<Again> => {
+    if (!mayHaveCalls()) return 'used'
+    const lost = await tryLookup(() => lacksProcess(database, nodeId))
+    return lost === undefined || lost.answer ? 'lost' : 'used'
+  }
+
   return {
     /**
      * The call of a visitor's UUID. Never rejects; a call counts as new only if the database says so, or stays away, and the disk does
-     * not know it.
+     * not know it. `isAgain`: the dialplan says that the visitor was connected before.
      */
-    async recall(callId: string, signal: AbortSignal): Promise<Arrival> {
+    async recall(callId: string, isAgain: boolean, signal: AbortSignal): Promise<Arrival> {
       // first: what is moved from the disk to the database meanwhile is found there
       const [kept, file] = await Promise.all([decisionOnDisk(callId), files.find(callId)])
       if (file === 'ended') return { is: 'ended' }
@@ -130,7 +147,9 @@ export function createSnapshots(options: SnapshotsOptions) {
       if (!found) {
         if (!signal.aborted)
           log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
-        const again = file === undefined ? 'unsure' : 'used'
+        // whoever is alone knows all there is
+        const unknown = !isAgain ? 'unsure' : mayHaveCalls() ? 'lost' : 'used'
+        const again = file === undefined ? unknown : 'used'
         return { is: 'new', seq: UNSURE_SEQ, again, decision: kept ?? null }
       }
       if (found.answer.is === 'ended' || found.answer.is === 'elsewhere') return found.answer
@@ -138,7 +157,8 @@ export function createSnapshots(options: SnapshotsOptions) {
       const decision = found.answer.decision ?? kept ?? null
       if (found.answer.is === 'new') {
         const isUsed = seq > 0 || file !== undefined
-        return { is: 'new', seq, again: isUsed && 'used', decision }
+        const again = isUsed ? 'used' : isAgain && (await unknownAgain())
+        return { is: 'new', seq, again, decision }
       }
       const { call, before } = found.answer
       await media.finishRecordings(callId)

@@ -241,6 +241,20 @@ export async function callsAwaitingVisitor(
   return new Set(rows.map(({ id }) => id))
 }
 
+/**
+ * Whether a process that took calls on another node has ended without signing off. Its disk may know calls that the database does not:
+ * those of the time that it was without a database. A successor that has run for a minute has had its visitors back.
+ */
+export async function lacksProcess(database: Querier, nodeId: string): Promise<boolean> {
+  const rows = await database.query(
+    `select from nodes k where k.node_id <> $1 and 'voice' = any(k.roles) and not ${IS_ALIVE}
+       and not exists (select from nodes o where o.node_id = k.node_id and o.roles && k.roles
+         and o.started_at > k.started_at and o.started_at < now() - interval '1 minute') limit 1`,
+    [nodeId],
+  )
+  return rows.length > 0
+}
+
 /** Whether the call is live, or waits for its visitor to connect again. */
 export async function hasSnapshot(database: Querier, callId: string): Promise<boolean> {
   const rows = await database.query('select from kept_calls where call_id = $1', [callId])
