@@ -27,6 +27,7 @@ export {
   eventsOf,
   findCall,
   keepDecision,
+  keepFirstDecision,
   listCalls,
   writeBatch,
 } from './sql/calls.ts'

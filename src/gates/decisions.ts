@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
 import { fromPromise } from 'xstate'
 import type { Decision, GateAnswer } from '../../machines/index.ts'
-import { type Calls, type DecidedCall, keepDecision } from '../calls/index.ts'
+import { type Calls, type DecidedCall, keepDecision, keepFirstDecision } from '../calls/index.ts'
 import {
   type AttemptResult,
   type CallEventMessages,
@@ -18,7 +18,7 @@ import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { DeliveryError } from '../platform/http-client/index.ts'
 import { removeFile } from '../platform/line-file.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Database, Transaction } from '../platform/postgres/index.ts'
+import type { Lane, Transaction } from '../platform/postgres/index.ts'
 import { delay, withTimeout } from '../platform/time.ts'
 import {
   createDecisionJournal,
@@ -31,6 +31,7 @@ import {
 import type { GateReplies, GateSender } from './sender.ts'
 import {
   addGateCommand,
+  addNewGateCommand,
   findGateCommand,
   type GateCommand,
   type GateCommandRow,
@@ -65,9 +66,9 @@ const LOAD_MS = 60_000
 interface DecisionsOptions {
   outbound: Pick<Outbound, 'claim'>
   callEvents: Pick<CallEventMessages, 'writeDecided' | 'writeGateFailed'>
-  database: Database
+  database: Pick<Lane, 'query' | 'transaction'>
   targets: GateTargets
-  sender: Pick<GateSender, 'tell'>
+  sender: Pick<GateSender, 'tell' | 'numberWithin'>
   replies: Pick<GateReplies, 'of'>
   /** DATA_DIR/decisions */
   directory: string
@@ -112,6 +113,8 @@ interface Order extends Owed {
   isNew?: boolean | undefined
   /** An older version has told the gate. */
   isOlders?: boolean
+  /** The number of the first attempt, where the transaction gave one. */
+  counter?: number | undefined
   /** The decision that stands, where this one came second. */
   first?: Decision
   /** What the gate answers; undefined: nothing opens. */
@@ -219,8 +222,36 @@ export async function openDecisions(options: DecisionsOptions) {
     if (reply) await noteGateCommand(transaction, command.id, reply, {}, reply)
   }
 
+  /**
+   * The same with the commit and the number of the first attempt, in one round trip unless there are webhooks. False where any
+   * of it is there already.
+   */
+  const writeNew = async (order: Order): Promise<boolean> => {
+    const { fact, gate, claim } = order
+    const { call, command } = fact
+    let numbered: Promise<number | undefined> | undefined
+    try {
+      await database.transaction(async (transaction) => {
+        if (call) transaction.sent(keepFirstDecision(transaction, call))
+        if (command) transaction.sent(addNewGateCommand(transaction, command))
+        if (command) await claim?.writeNew(transaction)
+        if (call) await callEvents.writeDecided(transaction, call.id, call.decision, placeOf(call))
+        // last, because it locks the gate's row
+        if (claim && gate) transaction.sent((numbered = sender.numberWithin(transaction, gate)))
+      })
+    } catch (error) {
+      if (asPorteiroError(error).code === 'DATABASE_QUERY') return false
+      throw error
+    }
+    order.isNew = command && true
+    order.counter = await numbered
+    return true
+  }
+
   const store = async (order: Order): Promise<void> => {
     const { told } = order
+    // one that was on the disk may be in the database in part, and its gate may have been told
+    if (!told && !onDisk.has(order) && (await writeNew(order))) return
     await database.transaction((transaction) => write(transaction, order))
     order.isTold = told !== undefined
   }
@@ -323,7 +354,7 @@ export async function openDecisions(options: DecisionsOptions) {
     if (before && !claim) return hear(command, { gate: gate!, leftMs, signal })
     if (leftMs <= 0 || !claim) return 'failed'
     const { attempt, limited } = claim.begin()
-    const result = await limited(sender.tell(gate!, contentOf(command), leftMs, attempt))
+    const result = await limited(sender.tell(gate!, contentOf(command), leftMs, attempt, order.counter))
     record(order, result)
     if (result.ok && gate!.kind === 'webhook') return 'opened'
     if (result.ok && !gate!.acknowledges) return 'sent'

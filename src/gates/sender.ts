@@ -13,7 +13,7 @@ import { createCache } from '../platform/cache.ts'
 import { asPorteiroError, fail, reasonOf } from '../platform/errors.ts'
 import { type HttpClient, refusalOf, undelivered } from '../platform/http-client/index.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Querier } from '../platform/postgres/index.ts'
+import type { Querier, Transaction } from '../platform/postgres/index.ts'
 import { withTimeout } from '../platform/time.ts'
 import type { GateId, GatePublisher } from './amqp.ts'
 import { createCounters } from './counters.ts'
@@ -87,17 +87,18 @@ export function createGateSender({ database, targets, http, publisher, log, now 
     return { providerId: content.id }
   }
 
-  /** One attempt, without a record of it. Rejects with a DeliveryError. */
+  /** One attempt, without a record of it; `given` is its number, if it has one. Rejects with a DeliveryError. */
   const tell = async (
     gate: GateTarget,
     content: GateContent,
     leftMs: number,
     attempt: Pick<Attempt, 'signal'>,
+    given?: number,
   ): Promise<Accepted> => {
     try {
       const began = performance.now()
       // each attempt has a number of its own: a controller that sees one twice sees a replay
-      const counter = await counters(gate.tenantId, gate.id)
+      const counter = given ?? (await counters.next(gate.tenantId, gate.id))
       // checked last, because the steps before take time
       const left = leftMs - (performance.now() - began)
       if (left <= 0) throw undelivered('GATE_LATE', { ms: -left }, { final: true })
@@ -143,6 +144,9 @@ export function createGateSender({ database, targets, http, publisher, log, now 
 
   return {
     channel: 'gate',
+    /** Numbers a command of this gate as a part of the transaction; undefined: `tell` must do that. */
+    numberWithin: (transaction: Transaction, { tenantId, id }: Pick<GateTarget, 'tenantId' | 'id'>) =>
+      counters.within(transaction, tenantId, id),
     tell,
     send,
     async close() {

@@ -2,7 +2,7 @@ import type { Database, Transaction } from '../platform/postgres/index.ts'
 import type { Queue } from '../queue/index.ts'
 import type { Announce } from './announcements.ts'
 import { writeOutcomesWithJobs } from './completer.ts'
-import { writeMessages } from './enqueue.ts'
+import { sendNewMessages, writeMessages } from './enqueue.ts'
 import { type LimitedAttempt, limitAttempt } from './executor.ts'
 import type { DeliveryFact, Message, NewMessage } from './message.ts'
 import { type MessageDefaults, prepare } from './new-message.ts'
@@ -47,6 +47,10 @@ export function createClaims({ database, queue, defaults, node, announce, publis
       /** Writes the message and its job as a part of the transaction. */
       async write(transaction: Transaction): Promise<void> {
         await writeMessages(queue, transaction, [fresh], new Date(Date.now() + LEASE_MS))
+      },
+      /** The same with the commit, without waiting for Postgres; that fails if the message is there already. */
+      async writeNew(transaction: Transaction): Promise<void> {
+        await sendNewMessages(queue, transaction, [fresh], new Date(Date.now() + LEASE_MS))
       },
       /** Begins the attempt, which takes no longer than ATTEMPT_MS. */
       begin: (): LimitedAttempt =>

@@ -6,7 +6,7 @@ import { isFree, originOf } from './free-webhooks.ts'
 import type { DeliveryFact, MessageStatus, NewMessage } from './message.ts'
 import { type MessageDefaults, type Prepared, prepare } from './new-message.ts'
 import { isIdempotent } from './outcome.ts'
-import { type FreshMessage, findByKeys, insertMessages } from './sql/messages.ts'
+import { type FreshMessage, findByKeys, insertMessages, insertNewMessages } from './sql/messages.ts'
 
 /** Messages in one transaction at most, and bytes of their bodies. */
 const BATCH = 500
@@ -87,6 +87,20 @@ export async function writeMessages(
       ? { id: message.id, status: 'pending', duplicate: false }
       : (first.get(keyOf(message)) ?? { id: message.id, status: 'pending', duplicate: true }),
   )
+}
+
+/** Sends new messages without headers, and their jobs, with the commit; that fails if one of them existed before. */
+export async function sendNewMessages(
+  queue: Queue,
+  transaction: Transaction,
+  messages: readonly FreshMessage[],
+  startAfter?: Date,
+): Promise<void> {
+  transaction.sent(insertNewMessages(transaction, messages))
+  for (const [name, fresh] of Map.groupBy(messages, (message) => message.queue)) {
+    const jobs = fresh.map((message) => jobOf(message, message.id, startAfter))
+    await queue.enqueueUnawaited(name, jobs, transaction)
+  }
 }
 
 async function firstOnes(

@@ -145,15 +145,15 @@ export async function openQueue({ database, log, works }: QueueOptions) {
   const within = (transaction?: Transaction): { db?: Db } =>
     transaction ? { db: { executeSql: (text, values) => transaction.client.query(timed(text, values)) } } : {}
   // parsing and planning takes longer than inserting a job
-  const inserting: typeof within = (transaction) =>
-    transaction
-      ? {
-          db: {
-            executeSql: (text, values) =>
-              transaction.client.query({ ...timed(text, values), ...prepared(text) }),
-          },
-        }
-      : {}
+  const inserting = (transaction: Transaction, onSent = () => {}): { db: Db } => ({
+    db: {
+      executeSql: (text, values) => {
+        const answer = transaction.client.query({ ...timed(text, values), ...prepared(text) })
+        onSent()
+        return answer
+      },
+    },
+  })
 
   return {
     boss,
@@ -163,15 +163,15 @@ export async function openQueue({ database, log, works }: QueueOptions) {
     /** Skips jobs whose id exists already. */
     async enqueue(queue: string, jobs: readonly NewJob[], transaction?: Transaction): Promise<void> {
       if (jobs.length === 0) return
-      const inserts = jobs.map(({ id, data, group, priority, startAfter }) => ({
-        id,
-        data,
-        ...(priority !== undefined && { priority }),
-        // as a delay: this process's clock may differ from that of Postgres by minutes
-        ...(startAfter && { startAfter: `${Math.max(0, startAfter.getTime() - Date.now())} milliseconds` }),
-        ...(group !== undefined && { group: { id: group } }),
-      }))
-      await translated(boss.insert(queue, inserts, inserting(transaction)))
+      await translated(boss.insert(queue, jobs.map(insertOf), transaction ? inserting(transaction) : {}))
+    },
+    /** Sends the jobs with the transaction's commit. Resolves when the statement is on its way. */
+    async enqueueUnawaited(queue: string, jobs: readonly NewJob[], transaction: Transaction): Promise<void> {
+      const { promise: sent, resolve } = Promise.withResolvers<void>()
+      const { db } = inserting(transaction, resolve)
+      const inserted = translated(boss.insert(queue, jobs.map(insertOf), { db }))
+      transaction.sent(inserted)
+      await Promise.race([sent, inserted])
     },
     /** The highest priority first, then the oldest. */
     async dequeue(
@@ -283,6 +283,17 @@ async function createQueues(boss: PgBoss): Promise<void> {
         notify: true,
       })
     }
+  }
+}
+
+function insertOf({ id, data, group, priority, startAfter }: NewJob) {
+  return {
+    id,
+    data,
+    ...(priority !== undefined && { priority }),
+    // as a delay: this process's clock may differ from that of Postgres by minutes
+    ...(startAfter && { startAfter: `${Math.max(0, startAfter.getTime() - Date.now())} milliseconds` }),
+    ...(group !== undefined && { group: { id: group } }),
   }
 }
 

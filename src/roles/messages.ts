@@ -31,7 +31,10 @@ import {
 import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import type { Owner } from '../platform/owner.ts'
-import type { Database } from '../platform/postgres/index.ts'
+import { type Database, openLane } from '../platform/postgres/index.ts'
+
+/** For decisions, gate commands and their audit: a decision, what becomes of another one, and a look for a gate's answer. */
+const GATE_CONNECTIONS = 3
 
 interface MessagesOptions {
   config: Config
@@ -73,14 +76,17 @@ export async function openMessages(options: MessagesOptions, owner: Owner) {
   })
   owner.defer(() => ways.close())
   const { accounts, endpoints, free, media, http } = ways
-  const targets = createGateTargets({ database })
+  // whoever waits before a gate waits for no connection
+  const lane = openLane(database, { max: GATE_CONNECTIONS, log })
+  owner.defer(() => lane.close())
+  const targets = createGateTargets({ database: lane })
   const reload = () =>
     targets.load().catch((error) => log.warn({ reason: reasonOf(error) }, 'changed gates could not be read'))
   owner.defer(topics.subscribe(GATES, () => void reload()))
-  const replies = createGateReplies({ database, log })
+  const replies = createGateReplies({ database: lane, log })
   owner.defer(() => replies.close())
   const gateSender = createGateSender({
-    database,
+    database: lane,
     targets,
     http,
     publisher: config.amqp && createGatePublisher({ url: config.amqp.url, onReply: replies.hear, log }),
@@ -116,7 +122,7 @@ export async function openMessages(options: MessagesOptions, owner: Owner) {
   const decisions = await openDecisions({
     outbound,
     callEvents,
-    database,
+    database: lane,
     targets,
     sender: gateSender,
     replies,

@@ -11,7 +11,11 @@ type Options = Parameters<typeof openDecisions>[0]
 /** Decisions whose gate acknowledges at once and whose messages nobody sends, unless the options say otherwise. */
 export async function openTestDecisions(
   rig: Rig,
-  { database, ...options }: { database: Database } & Partial<Options>,
+  {
+    database,
+    sender,
+    ...options
+  }: { database: Database; sender?: Pick<Options['sender'], 'tell'> } & Partial<Omit<Options, 'sender'>>,
 ) {
   let { directory } = options
   if (directory === undefined) {
@@ -25,6 +29,7 @@ export async function openTestDecisions(
       claim: () => ({
         id: randomUUID(),
         write: async () => {},
+        writeNew: async () => {},
         begin: () => ({
           attempt: { number: 1, signal: AbortSignal.timeout(2500) },
           limited: async (sending) => {
@@ -40,7 +45,7 @@ export async function openTestDecisions(
     },
     callEvents: { writeDecided: async () => {}, writeGateFailed: async () => {} },
     targets: createGateTargets({ database }),
-    sender: { tell: async () => ({ status: 204 }) },
+    sender: { tell: async () => ({ status: 204 }), numberWithin: async () => undefined, ...sender },
     replies: { of: () => undefined },
     instance: randomUUID(),
     mayLive: () => false,

@@ -1,5 +1,5 @@
 import type { Decision, Outcome } from '../../../machines/index.ts'
-import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
+import { asJsonb, counting, prepared, type Querier } from '../../platform/postgres/index.ts'
 import { type CallSnapshot, deleteSnapshots, saveSnapshots } from './snapshots.ts'
 
 export interface CallRow {
@@ -97,22 +97,33 @@ export async function keepDecision(
   transaction: Querier,
   call: CallRow & { decision: Decision },
 ): Promise<Decision> {
-  const [row] = await transaction.query<{ decision: Decision }>(
-    `insert into calls (id, tenant_id, node_id, gate, unit_id, unit_number, state, started_at, decision)
-     select id, "tenantId", "nodeId", gate, "unitId", "unitNumber", state, "startedAt", decision
-     from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "nodeId" text, gate text, "unitId" bigint,
-       "unitNumber" text, state text, "startedAt" timestamptz, decision jsonb)
-     on conflict (id) do update set decision = coalesce(calls.decision, excluded.decision),
-       -- it was ended as lost before its decision was known here
-       outcome = case when calls.reason = 'fault' and calls.ended_at is not null and calls.decision is null
-         then excluded.decision ->> 'verdict' else calls.outcome end
-     where calls.ended_at is null or calls.started_at = excluded.started_at
-     returning decision`,
-    [asJsonb([call])],
-  )
+  const [row] = await transaction.query<{ decision: Decision }>(KEEP_DECISION, [asJsonb([call])])
   // a later visit under the UUID of one that is over: the row gets its decision when it ends
   return row?.decision ?? call.decision
 }
+
+/** The same; fails where another decision stands. */
+export async function keepFirstDecision(
+  transaction: Querier,
+  call: CallRow & { decision: Decision },
+): Promise<void> {
+  await transaction.query(KEEP_FIRST_DECISION, [asJsonb([call]), call.decision.at])
+}
+
+const KEEP = `insert into calls (id, tenant_id, node_id, gate, unit_id, unit_number, state, started_at, decision)
+  select id, "tenantId", "nodeId", gate, "unitId", "unitNumber", state, "startedAt", decision
+  from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "nodeId" text, gate text, "unitId" bigint,
+    "unitNumber" text, state text, "startedAt" timestamptz, decision jsonb)
+  on conflict (id) do update set decision = coalesce(calls.decision, excluded.decision),
+    -- it was ended as lost before its decision was known here
+    outcome = case when calls.reason = 'fault' and calls.ended_at is not null and calls.decision is null
+      then excluded.decision ->> 'verdict' else calls.outcome end
+  where calls.ended_at is null or calls.started_at = excluded.started_at
+  returning decision`
+const KEEP_DECISION = prepared(KEEP)
+const KEEP_FIRST_DECISION = prepared(
+  counting(KEEP, `count(*) filter (where (decision -> 'at') = to_jsonb($2::float8))`),
+)
 
 // one batch at a time over all nodes: ids become visible in order, so a reader that has seen an id has missed none before it
 const INSERT_EVENTS = `

@@ -1,5 +1,7 @@
 import { newSecret } from '../../outbound/index.ts'
 import {
+  counting,
+  prepared,
   type Querier,
   type SecretColumn,
   secretsOf,
@@ -187,16 +189,17 @@ export async function deleteGate(database: Querier, tenantId: string, id: string
 /** Topic on which every process hears that gates were changed: it keeps them for when the database is away. */
 export const GATES = 'gates'
 
+const FIND_TARGET = prepared(
+  `select ${TARGET} from gates where tenant_id = $1 and id in ($2, $3) order by id = $2 desc limit 1`,
+)
+
 /** The gate of that extension, else the tenant's main one; disabled ones too. Errors: SECRET_UNREADABLE. */
 export async function findGate(
   database: Querier,
   tenantId: string,
   id: string | null,
 ): Promise<GateTarget | undefined> {
-  const [row] = await database.query<TargetRow>(
-    `select ${TARGET} from gates where tenant_id = $1 and id in ($2, $3) order by id = $2 desc limit 1`,
-    [tenantId, id ?? MAIN_GATE, MAIN_GATE],
-  )
+  const [row] = await database.query<TargetRow>(FIND_TARGET, [tenantId, id ?? MAIN_GATE, MAIN_GATE])
   if (!row) return undefined
   return opened(database, row)
 }
@@ -218,14 +221,31 @@ export async function nextCounter(
   id: string,
   above: number,
 ): Promise<number | undefined> {
-  const [row] = await database.query<{ counter: number }>(
-    `update gates set counter =
-       greatest(counter + 1, $3::bigint + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint)
-     where tenant_id = $1 and id = $2 returning counter::float8 as counter`,
-    [tenantId, id, above],
-  )
+  const [row] = await database.query<{ counter: number }>(NEXT_COUNTER, [tenantId, id, above])
   return row?.counter
 }
+
+/** The same as a part of a transaction: undefined also where another transaction is giving a number, or changes the gate. */
+export async function counterWithin(
+  transaction: Transaction,
+  tenantId: string,
+  id: string,
+  above: number,
+): Promise<number | undefined> {
+  const [row] = await transaction.query<{ counter: number }>(COUNTER_WITHIN, [tenantId, id, above])
+  return row?.counter
+}
+
+const NUMBERED = `update gates set counter =
+    greatest(counter + 1, $3::bigint + 1, (extract(epoch from clock_timestamp()) * 1000)::bigint)`
+const NEXT_COUNTER = prepared(
+  `${NUMBERED} where tenant_id = $1 and id = $2 returning counter::float8 as counter`,
+)
+const COUNTER_WITHIN = prepared(
+  `with free as (select tenant_id, id from gates where tenant_id = $1 and id = $2 for no key update skip locked)
+   ${NUMBERED} from free where gates.tenant_id = free.tenant_id and gates.id = free.id
+   returning counter::float8 as counter`,
+)
 
 /** Every gate, enabled or not. Errors: SECRET_UNREADABLE. */
 export async function listTargets(database: Querier, limit: number): Promise<GateTarget[]> {
@@ -282,41 +302,48 @@ const ENTRY = (what: string, facts: string) =>
 /** ms after a decision in which an older version may have written its command. */
 const SAME_DECISION_MS = 60_000
 
-/** False if the command is there already, or an older version wrote one for the same decision. */
-export async function addGateCommand(
-  transaction: Transaction | Querier,
-  command: GateCommand,
-): Promise<boolean> {
-  const rows = await transaction.query(
-    `insert into gate_commands (call_id, for_call, ordinal, tenant_id, gate_id, unit_number, decided_by, decided_via,
-       decided_at, expires_at, watched, audit)
-     select $1::uuid, $2::uuid, (select count(*) from gate_commands where coalesce(for_call, call_id) = $2), $3, $4, $5, $6, $7,
-       $8::timestamptz,
-       clock_timestamp() + $9 * interval '1 millisecond', true, jsonb_build_array(${ENTRY("'wanted'", '$10')})
-     where not exists (
-       select from gate_commands where call_id = $2 and for_call is null
-         and decided_at between $8 and $8 + interval '${SAME_DECISION_MS} milliseconds'
-     )
-     on conflict do nothing returning call_id`,
-    [
-      command.id,
-      command.callId ?? command.id,
-      command.tenantId,
-      command.gateId,
-      command.unitNumber,
-      command.by,
-      command.via,
-      command.decidedAt,
-      // on the database's clock, by which the sender's worker measures what is left; never more than at the decision, which a
-      // process with another clock may have dated
-      Math.min(
-        command.expiresAt.getTime() - Date.now(),
-        command.expiresAt.getTime() - command.decidedAt.getTime(),
-      ),
-      JSON.stringify(command.reason === undefined ? {} : { reason: command.reason }),
-    ],
+const ADD = `insert into gate_commands (call_id, for_call, ordinal, tenant_id, gate_id, unit_number, decided_by, decided_via,
+    decided_at, expires_at, watched, audit)
+  select $1::uuid, $2::uuid, (select count(*) from gate_commands where coalesce(for_call, call_id) = $2), $3, $4, $5, $6, $7,
+    $8::timestamptz,
+    clock_timestamp() + $9 * interval '1 millisecond', true, jsonb_build_array(${ENTRY("'wanted'", '$10')})
+  where not exists (
+    select from gate_commands where call_id = $2 and for_call is null
+      and decided_at between $8 and $8 + interval '${SAME_DECISION_MS} milliseconds'
   )
+  on conflict do nothing returning call_id`
+const ADD_IF_NEW = prepared(ADD)
+const ADD_NEW = prepared(counting(ADD, '1'))
+
+/** False if the command is there already, or an older version wrote one for the same decision. */
+export async function addGateCommand(transaction: Querier, command: GateCommand): Promise<boolean> {
+  const rows = await transaction.query(ADD_IF_NEW, valuesOf(command))
   return rows.length > 0
+}
+
+/** Fails where the other one says false. */
+export async function addNewGateCommand(transaction: Querier, command: GateCommand): Promise<void> {
+  await transaction.query(ADD_NEW, valuesOf(command))
+}
+
+function valuesOf(command: GateCommand): unknown[] {
+  return [
+    command.id,
+    command.callId ?? command.id,
+    command.tenantId,
+    command.gateId,
+    command.unitNumber,
+    command.by,
+    command.via,
+    command.decidedAt,
+    // on the database's clock, by which the sender's worker measures what is left; never more than at the decision, which a
+    // process with another clock may have dated
+    Math.min(
+      command.expiresAt.getTime() - Date.now(),
+      command.expiresAt.getTime() - command.decidedAt.getTime(),
+    ),
+    JSON.stringify(command.reason === undefined ? {} : { reason: command.reason }),
+  ]
 }
 
 /**
@@ -332,16 +359,20 @@ export async function noteGateCommand(
   status?: GateCommandRow['status'],
   gate?: { tenantId: string; gateId: string },
 ): Promise<boolean> {
-  const rows = await database.query(
-    `update gate_commands set audit = audit || jsonb_build_array(${ENTRY('$2', '$3')}),
-       status = case when $4::text is null or status in ('acknowledged', 'refused') then status else $4 end,
-       sent_at = case when $4 in ('sent', 'acknowledged', 'refused') then coalesce(sent_at, now()) else sent_at end,
-       acknowledged_at = case when $4 = 'acknowledged' then coalesce(acknowledged_at, now()) else acknowledged_at end
-     where call_id = $1 and ($5::text is null or (tenant_id = $5 and gate_id = $6)) returning call_id`,
-    [id, what, JSON.stringify(facts), status ?? null, gate?.tenantId ?? null, gate?.gateId ?? null],
-  )
+  const rows = await database.query(NOTE, [
+    ...[id, what, JSON.stringify(facts), status ?? null],
+    ...[gate?.tenantId ?? null, gate?.gateId ?? null],
+  ])
   return rows.length > 0
 }
+
+const NOTE = prepared(
+  `update gate_commands set audit = audit || jsonb_build_array(${ENTRY('$2', '$3')}),
+     status = case when $4::text is null or status in ('acknowledged', 'refused') then status else $4 end,
+     sent_at = case when $4 in ('sent', 'acknowledged', 'refused') then coalesce(sent_at, now()) else sent_at end,
+     acknowledged_at = case when $4 = 'acknowledged' then coalesce(acknowledged_at, now()) else acknowledged_at end
+   where call_id = $1 and ($5::text is null or (tenant_id = $5 and gate_id = $6)) returning call_id`,
+)
 
 /** s after a command expired in which its last result may still be written. */
 const SETTLING_SECONDS = 5
@@ -400,12 +431,14 @@ export async function findGateCommand(
   database: Querier,
   id: string,
 ): Promise<(GateCommandRow & { leftMs: number }) | undefined> {
-  const [row] = await database.query<GateCommandRow & { leftMs: number }>(
-    `select ${COMMAND}, (extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs" from gate_commands where call_id = $1`,
-    [id],
-  )
+  const [row] = await database.query<GateCommandRow & { leftMs: number }>(FIND_COMMAND, [id])
   return row
 }
+
+const FIND_COMMAND = prepared(
+  `select ${COMMAND}, (extract(epoch from expires_at - clock_timestamp()) * 1000)::float8 as "leftMs"
+   from gate_commands where call_id = $1`,
+)
 
 /** Newest first; `before` pages by `decidedAt`, `callId` selects one call. */
 export function listGateCommands(

@@ -1,4 +1,4 @@
-import { asJsonb, prepared, type Querier } from '../../platform/postgres/index.ts'
+import { asJsonb, counting, prepared, type Querier } from '../../platform/postgres/index.ts'
 import { type Headers, insertHeaders } from './message-headers.ts'
 
 export type RowStatus = 'pending' | 'processing' | 'retrying' | 'sent' | 'failed' | 'expired' | 'cancelled'
@@ -71,16 +71,16 @@ export type FreshMessage = Pick<
   headers?: Headers
 }
 
-const INSERT = prepared(
-  `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status, max_retries,
+const INSERT = `insert into messages (id, job_id, tenant_id, instance_id, channel, recipient, body, priority, status, max_retries,
      retry_delay_ms, expires_at, idempotency_key, call_id, queue, created_at, updated_at)
    select id, id, "tenantId", "instanceId", channel, "to", body, priority, 'pending', "maxRetries", "retryDelayMs",
      "expiresAt", "idempotencyKey", "callId", queue, "createdAt", "createdAt"
    from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "instanceId" text, channel text, "to" text,
      body jsonb, priority smallint, "maxRetries" int, "retryDelayMs" int, "expiresAt" timestamptz,
      "idempotencyKey" text, "callId" text, queue text, "createdAt" timestamptz)
-   on conflict do nothing returning id`,
-)
+   on conflict do nothing returning id`
+const INSERT_IF_NEW = prepared(INSERT)
+const INSERT_NEW = prepared(counting(INSERT, 'jsonb_array_length($1::jsonb)'))
 
 /**
  * Inserts messages in one statement; each starts as `pending` with a job of the same id. Resolves with the new ids:
@@ -90,13 +90,18 @@ export async function insertMessages(
   database: Querier,
   messages: readonly FreshMessage[],
 ): Promise<Set<string>> {
-  const rows = await database.query<{ id: string }>(INSERT, [asJsonb(messages)])
+  const rows = await database.query<{ id: string }>(INSERT_IF_NEW, [asJsonb(messages)])
   const inserted = new Set(rows.map((row) => row.id))
   const withHeaders = messages.flatMap(({ id, headers }) =>
     headers && inserted.has(id) ? [{ id, headers }] : [],
   )
   if (withHeaders.length > 0) await insertHeaders(database, withHeaders)
   return inserted
+}
+
+/** The same for messages without headers; fails if one of them existed before. */
+export async function insertNewMessages(database: Querier, messages: readonly FreshMessage[]): Promise<void> {
+  await database.query(INSERT_NEW, [asJsonb(messages)])
 }
 
 export function findByKeys(

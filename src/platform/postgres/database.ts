@@ -37,7 +37,12 @@ export interface Querier {
 export interface Transaction extends Querier {
   /** For libraries that want to join the transaction (pg-boss). Do not release it. */
   readonly client: pg.PoolClient
+  /** The commit follows the statement of this answer without waiting for it. If that fails, all is rolled back. */
+  sent(answer: Promise<unknown>): void
 }
+
+/** A few connections beside those of the database. */
+export type Lane = Pick<Database, 'secrets' | 'query' | 'transaction' | 'close'>
 
 export interface Database extends Querier {
   readonly pool: pg.Pool
@@ -108,6 +113,23 @@ export async function openDatabase({
   return fromPool(pool, { schema, url, server, secrets, release })
 }
 
+/**
+ * Connections of their own, opened now and kept: their statements never wait for a connection that somebody else has. Close it before
+ * the database.
+ */
+export function openLane(database: Database, { max, log }: { max: number; log: Logger }): Lane {
+  // the database's own options, including its socket factory, which closes the sockets that are left open
+  const pool = new pg.Pool({ ...database.pool.options, max, idleTimeoutMillis: 0 })
+  // the pool replaces a broken idle connection; without a listener the error would end the process
+  pool.on('error', (error) => log.debug({ reason: reasonOf(error) }, 'an idle database connection was lost'))
+  pool.on('connect', survive)
+  // the first statement opens what cannot be opened now
+  for (let at = 0; at < max; at++) pool.query('select').catch(() => {})
+  const { schema, url, secrets } = database
+  const release = async () => void (await withTimeout(CLOSE_MS, pool.end()))
+  return fromPool(pool, { schema, url, server: undefined, secrets, release })
+}
+
 interface Origin {
   schema: string
   url: string
@@ -145,12 +167,16 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
     client.on('error', onError)
     const query = querier(client)
     try {
-      // it travels with the first statement of `run`; Postgres answers in order
-      const begun = query('begin')
-      begun.catch(() => {})
-      const result = await run({ query, client, secrets })
-      await begun
-      await query('commit')
+      const answers: Promise<unknown>[] = []
+      const sent = (answer: Promise<unknown>) => {
+        answer.catch(() => {})
+        answers.push(answer)
+      }
+      // it travels with the first statement of `run`
+      sent(query('begin'))
+      const result = await run({ query, client, secrets, sent })
+      // Postgres answers in order, and where a statement has failed it takes a commit for a rollback
+      await Promise.all([...answers, query('commit')])
       return result
     } catch (error) {
       // after an abandoned query the connection answers nothing; closing it also rolls back
@@ -192,6 +218,11 @@ export function prepared(text: string): Prepared {
     statements.set(text, statement)
   }
   return statement
+}
+
+/** That statement, as one that fails unless it returns so many rows, an expression of SQL: a transaction need not wait to learn that. */
+export function counting(returning: string, rows: string): string {
+  return `with done as (${returning}) select 1 / (count(*) = ${rows})::int as one from done`
 }
 
 /** The limit is per query and not on the pool, because migrations may take any time. */

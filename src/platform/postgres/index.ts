@@ -4,8 +4,11 @@
  */
 export { CopyIn, CopyOut } from './copy.ts'
 export {
+  counting,
   type Database,
+  type Lane,
   openDatabase,
+  openLane,
   prepared,
   type Querier,
   survive,
