@@ -13,7 +13,9 @@ const DATA_DIR = join(tmpdir(), `porteiro-bench-${process.getuid?.() ?? 0}`)
 /** On the Postgres of DATABASE_URL, else the embedded one, with schemas of its own that go when `owner` closes. */
 export async function openBenchDatabase(owner: AsyncDisposableStack): Promise<Database> {
   const database = await open(`bench_${randomBytes(4).toString('hex')}`)
-  const schemas = [database.schema, bossSchema(database), rawSchema(database)].join(', ')
+  const schemas = [database.schema, bossSchema(database), rawSchema(database), loadSchema(database)].join(
+    ', ',
+  )
   owner.defer(async () => {
     // past the time limit of our own queries: a hundred thousand rows take their time where others want the disk
     await database.pool.query(`drop schema if exists ${schemas} cascade`).finally(() => database.close())
@@ -25,6 +27,11 @@ export async function openBenchDatabase(owner: AsyncDisposableStack): Promise<Da
 /** Where the pg-boss stands that ours is measured beside. */
 export function rawSchema({ schema }: Database): string {
   return `${schema}_raw`
+}
+
+/** What other clients of that Postgres write. */
+export function loadSchema({ schema }: Database): string {
+  return `${schema}_load`
 }
 
 /** A database of its own on that Postgres, for a service in another process; resolves with its URL. Gone when `owner` closes. */

@@ -16,8 +16,8 @@ export const BODY = {
 /** More than a worker has under way, so that nothing waits for a connection. */
 const CONNECTIONS = 400
 
-/** Sends one post to the peer; resolves with when it arrived there, in ns of the machine's clock. */
-export type Post = (path: string, signal?: AbortSignal) => Promise<bigint>
+/** Sends one post to the peer, or to another one; resolves with when it arrived there, in ns of the machine's clock. */
+export type Post = (path: string, signal?: AbortSignal, to?: string) => Promise<bigint>
 
 export interface QueueBed {
   database: Database
@@ -57,15 +57,15 @@ export async function openQueueBed(owner: AsyncDisposableStack, rawQueues: strin
   owner.defer(() => peer.close())
   const agent = new Agent({ connections: CONNECTIONS })
   owner.defer(() => agent.destroy())
-  const origin = `http://127.0.0.1:${await peer.ask<number>('port')}`
+  const origin = await originOf(peer)
   return {
     database,
     outbound,
     raw,
     peer,
     origin,
-    async post(path, signal) {
-      const { headers, body } = await request(`${origin}${path}`, {
+    async post(path, signal, to = origin) {
+      const { headers, body } = await request(`${to}${path}`, {
         method: 'POST',
         body: JSON.stringify(BODY),
         dispatcher: agent,
@@ -76,6 +76,8 @@ export async function openQueueBed(owner: AsyncDisposableStack, rawQueues: strin
     },
   }
 }
+
+export const originOf = async (peer: Child) => `http://127.0.0.1:${await peer.ask<number>('port')}`
 
 export function sender(channel: ChannelSender['channel'], send: ChannelSender['send']): ChannelSender {
   return { channel, send, async close() {} }

@@ -237,7 +237,9 @@ export async function openDecisions(options: DecisionsOptions) {
         if (command) await claim?.writeNew(transaction)
         if (call) await callEvents.writeDecided(transaction, call.id, call.decision, placeOf(call))
         // last, because it locks the gate's row
-        if (claim && gate) transaction.sent((numbered = sender.numberWithin(transaction, gate)))
+        if (!claim || !gate) return
+        numbered = sender.numberWithin(transaction, gate)
+        transaction.sent(numbered)
       })
     } catch (error) {
       if (asPorteiroError(error).code === 'DATABASE_QUERY') return false

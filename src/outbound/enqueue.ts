@@ -140,7 +140,12 @@ export function createEnqueue({ database, queue, defaults, direct, publish, now 
     let committing = false
     try {
       return await database.transaction(async (transaction) => {
-        const written = await writeMessages(queue, transaction, messages, startAfter)
+        const areNew = messages.every(({ idempotencyKey, headers }) => idempotencyKey === null && !headers)
+        // they have ids of their own, so that nothing has to be asked before the commit
+        if (areNew) await sendNewMessages(queue, transaction, messages, startAfter)
+        const written = areNew
+          ? messages.map(({ id }): Enqueued => ({ id, status: 'pending', duplicate: false }))
+          : await writeMessages(queue, transaction, messages, startAfter)
         committing = true
         return written
       })

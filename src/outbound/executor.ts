@@ -75,10 +75,11 @@ export class Executor implements Runner {
   }
 
   /** Makes tasks for the messages that are still to be sent; acknowledges the other jobs. */
-  async take(jobs: readonly Job[]): Promise<Task[]> {
+  async take(jobs: readonly Job[], isUrgent: boolean): Promise<Task[]> {
     const { database, queue, pauseFilter, log, signal } = this.#options
     const reading = { what: 'messages', log, signal }
-    const rows = await retryUntilUp(() => findMessages(database, jobs.map(messageOf)), reading)
+    const from = isUrgent ? queue.urgent : database
+    const rows = await retryUntilUp(() => findMessages(from, jobs.map(messageOf)), reading)
     const messages = new Map(rows.map((row) => [row.id, row]))
     const stale: Job[] = []
     const paused: Job[] = []

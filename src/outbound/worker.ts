@@ -84,7 +84,7 @@ export function createWorker(options: WorkerOptions): Worker {
               ...{ name, runner: executor, limits: name === 'media' ? MEDIA : GENERAL, pauseFilter },
               maxPriority: PRIORITY.critical - 1,
             },
-            { name, runner: executor, limits: RESERVED, minPriority: PRIORITY.critical },
+            { name, runner: executor, limits: RESERVED, minPriority: PRIORITY.critical, isUrgent: true },
           ]
         : [{ name, runner: jobRunner, limits: JOBS }],
     ),

@@ -27,8 +27,8 @@ type Mode = 'polling' | 'poll-again' | 'waiting' | 'away' | 'draining' | 'closed
 
 /** Makes tasks of jobs and knows those that are in flight. */
 export interface Runner {
-  /** Makes tasks of these jobs; acknowledges those that need none. */
-  take(jobs: readonly Job[]): Promise<Task[]>
+  /** Makes tasks of these jobs; acknowledges those that need none. `isUrgent` is the poller's. */
+  take(jobs: readonly Job[], isUrgent: boolean): Promise<Task[]>
   /** Jobs in flight, whose claims must be extended. */
   jobs(): readonly Job[]
   /** Attempts that ended, and those of them that ended a message or job for good. */
@@ -67,6 +67,8 @@ export interface PollerOptions {
   name: string
   minPriority?: number | undefined
   maxPriority?: number | undefined
+  /** Its jobs must wait for nobody: it fetches on connections of its own. */
+  isUrgent?: boolean
   limits: PollerLimits
   /** Undefined: nothing is ever paused. */
   pauseFilter?: PauseFilter | undefined
@@ -154,18 +156,18 @@ export class Poller {
 
   /** Resolves with whether the batch was full. */
   async #fetchOnce(): Promise<boolean> {
-    const { queue, name, minPriority, maxPriority, limits } = this.#options
+    const { queue, name, minPriority, maxPriority, isUrgent = false, limits } = this.#options
     const limit = Math.min(limits.batch, this.#room())
     const ignoreGroups = this.#fullGroups()
     this.#wasLimited = limit < limits.batch || ignoreGroups.length > 0
     if (limit <= 0) return false
-    const jobs = await queue.dequeue(name, { limit, minPriority, maxPriority, ignoreGroups })
+    const jobs = await queue.dequeue(name, { limit, minPriority, maxPriority, isUrgent, ignoreGroups })
     if (jobs.length > 0) await this.#take(jobs)
     return jobs.length === limit
   }
 
   async #take(jobs: readonly Job[]): Promise<void> {
-    const tasks = await this.#options.runner.take(jobs)
+    const tasks = await this.#options.runner.take(jobs, this.#options.isUrgent ?? false)
     if (this.#mode === 'draining') return this.#giveBack(tasks)
     this.#scheduler.add(tasks)
     const { inFlight, batch } = this.#options.limits

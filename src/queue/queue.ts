@@ -4,6 +4,7 @@ import { reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
 import {
   type Database,
+  openLane,
   openListener,
   prepared,
   survive,
@@ -29,6 +30,8 @@ const STATEMENT_MS = 15_000
 const STOP_MS = 5000
 /** Connections for fetching jobs: fewer than pollers, because most polls find nothing. */
 const FETCH_CONNECTIONS = 5
+/** Connections for critical jobs and their messages: those of one queue arrive together. */
+const URGENT_CONNECTIONS = 2
 /** The first statement on such a connection; a server that hangs reports no error. */
 const NOT_SORTING = { text: 'set enable_sort = off', query_timeout: 10_000 }
 /** ms that closing them waits for Postgres. */
@@ -60,6 +63,8 @@ type Demand = {
   limit: number
   minPriority?: number | undefined
   maxPriority?: number | undefined
+  /** On connections that other fetches do not have. */
+  isUrgent?: boolean
   /** Groups to leave in the queue. */
   ignoreGroups?: readonly string[]
 }
@@ -94,6 +99,9 @@ export async function openQueue({ database, log, works }: QueueOptions) {
     [schema],
   )
   const fetching = openFetchPool(database, log)
+  const urgent = works
+    ? openLane(database, { max: URGENT_CONNECTIONS, setting: NOT_SORTING.text, log })
+    : undefined
   const boss = new PgBoss({
     schema,
     // creating it takes the right to create schemas, even where it exists
@@ -131,7 +139,7 @@ export async function openQueue({ database, log, works }: QueueOptions) {
   boss.on('warning', ({ message }) => log.debug({ warning: message }, 'pg-boss reported a warning'))
   const close = async () => {
     await boss.stop({ graceful: true, timeout: STOP_MS, close: false })
-    await withTimeout(FETCH_CLOSE_MS, fetching.end())
+    await withTimeout(FETCH_CLOSE_MS, Promise.all([fetching.end(), urgent?.close()]))
   }
   try {
     await boss.start()
@@ -142,6 +150,9 @@ export async function openQueue({ database, log, works }: QueueOptions) {
   }
 
   const taking: Db = { executeSql: (text, values) => fetching.query(timed(text, values)) }
+  const takingUrgent: Db = urgent
+    ? { executeSql: async (text, values) => ({ rows: await urgent.query(text, values) }) }
+    : taking
   const within = (transaction?: Transaction): { db?: Db } =>
     transaction ? { db: { executeSql: (text, values) => transaction.client.query(timed(text, values)) } } : {}
   // parsing and planning takes longer than inserting a job
@@ -159,6 +170,8 @@ export async function openQueue({ database, log, works }: QueueOptions) {
     boss,
     /** Runs statements on the connections for fetching jobs. */
     taking,
+    /** For what critical jobs need to begin. */
+    urgent: urgent ?? database,
 
     /** Skips jobs whose id exists already. */
     async enqueue(queue: string, jobs: readonly NewJob[], transaction?: Transaction): Promise<void> {
@@ -176,12 +189,12 @@ export async function openQueue({ database, log, works }: QueueOptions) {
     /** The highest priority first, then the oldest. */
     async dequeue(
       queue: string,
-      { limit, minPriority, maxPriority, ignoreGroups = [] }: Demand,
+      { limit, minPriority, maxPriority, isUrgent = false, ignoreGroups = [] }: Demand,
     ): Promise<Job[]> {
       const jobs = await translated(
         boss.fetch<unknown>(queue, {
           batchSize: limit,
-          db: taking,
+          db: isUrgent ? takingUrgent : taking,
           ...(minPriority !== undefined && { minPriority }),
           ...(maxPriority !== undefined && { maxPriority }),
           ...(ignoreGroups.length > 0 && { ignoreGroups: [...ignoreGroups] }),

@@ -8,6 +8,8 @@ import { createDecisionJournal, readFacts, takeFile } from '../../src/gates/deci
 import {
   commandIdOf,
   createGateReplies,
+  createGateSender,
+  createGateTargets,
   findGateCommand,
   listGateCommands,
   saveGate,
@@ -91,6 +93,45 @@ test('a decision is in the books with its command and webhook before the gate is
   const untold = decidedCall('authorized', { tenantId: 'another' })
   await decisions.keep(untold)
   assert.is(await decisions.open(untold, VISITOR()), 'none')
+})
+
+test('the first attempt has the number of its decision; whoever holds the gate row holds up neither', async (rig) => {
+  const database = await openTestDatabase(rig)
+  await saveGate(database, TENANT, 'default', WEBHOOK)
+  const numbers: (number | undefined)[] = []
+  const { numberWithin } = createGateSender({
+    database,
+    targets: createGateTargets({ database }),
+    http: undefined as never,
+    publisher: undefined,
+    log: silentLog(),
+  })
+  const decisions = await openTestDecisions(rig, {
+    database,
+    sender: {
+      numberWithin,
+      async tell(_gate, _content, _leftMs, _attempt, number) {
+        numbers.push(number)
+        return { status: 204 }
+      },
+    },
+  })
+  const decide = async () => {
+    const call = decidedCall()
+    await decisions.keep(call)
+    assert.is(await decisions.open(call, VISITOR()), 'opened')
+    return (await database.query<{ counter: number }>('select counter::float8 as counter from gates'))[0]!
+      .counter
+  }
+  const counters = [await decide(), await decide()]
+  assert.equal(numbers, counters)
+  assert.ok(counters[1]! > counters[0]!)
+  await database.transaction(async (transaction) => {
+    await transaction.query('select from gates for update')
+    // the sender asks for its number afterwards
+    assert.is(await decide(), counters[1])
+  })
+  assert.is(numbers[2], undefined)
 })
 
 test('the same UUID again after an hour opens again; a second decision about one visit does not', async (rig) => {

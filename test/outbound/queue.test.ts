@@ -52,6 +52,24 @@ test('a message is enqueued, sent and known as sent', async (rig) => {
   assert.equal(channel.sent[0]!.message.body, { text: 'olá' })
 })
 
+test('a message that a process sends itself is new with its job, or nothing of its transaction is written', async (rig) => {
+  const outbound = await openOutbound(rig)
+  const { database } = outbound
+  const message = hello({ channel: 'webhook', idempotencyKey: 'gate:1' })
+  const write = (claim: ReturnType<typeof outbound.claim>, name: string) =>
+    database.transaction(async (transaction) => {
+      transaction.sent(transaction.query(`insert into tenants (id, name) values ($1, 'x')`, [name]))
+      await claim.writeNew(transaction)
+    })
+  const first = outbound.claim(message)
+  await write(first, 'first')
+  // under another id, as another process makes it
+  assert.is(await codeOf(write(outbound.claim(message), 'second')), 'DATABASE_QUERY')
+  const rows = await database.query(`select messages.id, tenants.id as tenant, start_after > now() as later
+    from messages join ${database.schema}_jobs.job on job.id = messages.id, tenants where tenants.id <> 'default'`)
+  assert.equal(rows, [{ id: first.id, tenant: 'first', later: true }])
+})
+
 test('fifty messages with one key at the same instant are one message', async (rig) => {
   const outbound = await openOutbound(rig)
   const message = hello({ idempotencyKey: 'call-1/ended' })

@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import type pg from 'pg'
 import * as assert from 'uvu/assert'
 import { silentLog } from '../../src/platform/log.ts'
-import { type Database, type DatabaseOptions, openDatabase } from '../../src/platform/postgres/database.ts'
+import {
+  counting,
+  type Database,
+  type DatabaseOptions,
+  openDatabase,
+  openLane,
+  prepared,
+} from '../../src/platform/postgres/database.ts'
 import { appliedMigrations, migrate } from '../../src/platform/postgres/migrate.ts'
 import { passTime, simulateTime } from '../rig/clock.ts'
 import { MIGRATIONS, openEmptyDatabase, openTestDatabase } from '../rig/database.ts'
@@ -163,6 +170,47 @@ test('gives a transaction back whole or not at all', async (rig) => {
   assert.is(error.details['constraint'], 'tenants_pkey')
   const rows = await database.query<{ id: string }>('select id from tenants order by id')
   assert.equal(rows, [{ id: 'default' }, { id: 'kept' }])
+})
+
+test('a commit that waits for no answer commits all, or nothing where a statement fails or counts other rows', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const add = `insert into tenants (id, name) values ($1, 'x') on conflict do nothing returning id`
+  const store = (...ids: string[]) =>
+    database.transaction(async ({ query, sent }) => {
+      for (const id of ids) sent(query(prepared(counting(add, '1')), [id]))
+    })
+  await store('one', 'two')
+  // the one in the middle is there already
+  assert.is((await failure(store('three', 'two', 'four'))).code, 'DATABASE_QUERY')
+  assert.is(
+    (await failure(database.transaction(async ({ query, sent }) => sent(query('nonsense'))))).code,
+    'DATABASE_QUERY',
+  )
+  const rows = await database.query<{ id: string }>('select id from tenants order by id')
+  assert.equal(
+    rows.map(({ id }) => id),
+    ['default', 'one', 'two'],
+  )
+  // every connection is as good as before
+  await store('five')
+  assert.is((await database.query('select from tenants')).length, 4)
+})
+
+test('a lane answers while all other connections are busy, and closes alone', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const lane = openLane(database, { max: 1, setting: 'set enable_sort = off', log: silentLog() })
+  rig.defer(() => lane.close())
+  const busy = await Promise.all(
+    Array.from({ length: database.pool.options.max }, () => database.pool.connect()),
+  )
+  try {
+    assert.equal(await lane.query('show enable_sort'), [{ enable_sort: 'off' }])
+  } finally {
+    for (const client of busy) client.release()
+  }
+  assert.equal(await database.query('show enable_sort'), [{ enable_sort: 'on' }])
+  await lane.close()
+  assert.equal(await database.query('select 1 as one'), [{ one: 1 }])
 })
 
 test('survives the death of its connections, in use and idle', async (rig) => {

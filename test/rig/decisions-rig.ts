@@ -15,7 +15,9 @@ export async function openTestDecisions(
     database,
     sender,
     ...options
-  }: { database: Database; sender?: Pick<Options['sender'], 'tell'> } & Partial<Omit<Options, 'sender'>>,
+  }: { database: Database; sender?: Pick<Options['sender'], 'tell'> & Partial<Options['sender']> } & Partial<
+    Omit<Options, 'sender'>
+  >,
 ) {
   let { directory } = options
   if (directory === undefined) {

@@ -113,13 +113,26 @@ export async function openDatabase({
   return fromPool(pool, { schema, url, server, secrets, release })
 }
 
+interface LaneOptions {
+  /** Number of connections. */
+  max: number
+  /** The first statement on each. */
+  setting?: string
+  log: Logger
+}
+
 /**
  * Connections of their own, opened now and kept: their statements never wait for a connection that somebody else has. Close it before
  * the database.
  */
-export function openLane(database: Database, { max, log }: { max: number; log: Logger }): Lane {
+export function openLane(database: Database, { max, setting, log }: LaneOptions): Lane {
   // the database's own options, including its socket factory, which closes the sockets that are left open
-  const pool = new pg.Pool({ ...database.pool.options, max, idleTimeoutMillis: 0 })
+  const pool = new pg.Pool({
+    ...database.pool.options,
+    max,
+    idleTimeoutMillis: 0,
+    ...(setting && { onConnect: async (client) => void (await client.query(timed(setting))) }),
+  })
   // the pool replaces a broken idle connection; without a listener the error would end the process
   pool.on('error', (error) => log.debug({ reason: reasonOf(error) }, 'an idle database connection was lost'))
   pool.on('connect', survive)
