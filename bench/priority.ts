@@ -40,8 +40,8 @@ const RAW = 'critical'
 /**
  * A gate command behind a backlog and a hung tenant, from its decision to its first byte at the gate: told by the process that
  * decided, as every first attempt is, and through the queue, as the others are; beside a raw pg-boss that has nothing else to do.
- * And the same while other clients keep Postgres busy, for both sides. What waits is topped up before each of them. The gate is a process of its own: what the
- * other receivers are late with is not the gate's.
+ * Then the same while other clients keep Postgres busy, for both sides. The backlog is topped up before each measurement. The gate is
+ * a process of its own, so that receivers of the backlog do not delay it.
  */
 export async function benchPriority({ backlog, rounds, progress }: PriorityBenchOptions): Promise<Result[]> {
   await using owner = new AsyncDisposableStack()

@@ -16,6 +16,8 @@ const CONNECT_MS = 10_000
 const QUERY_MS = 10_000
 /** Limit in ms for running queries and the server to finish on close. */
 const CLOSE_MS = 3000
+/** ms after which an unused connection of a lane is closed: one that a firewall has forgotten answers nothing. */
+const LANE_IDLE_MS = 60_000
 const DEFAULT_SCHEMA = 'porteiro'
 /** Maximum number of connections per process; Postgres allows 100 in total by default, and several roles share them. */
 const DEFAULT_MAX = 10
@@ -114,7 +116,7 @@ export async function openDatabase({
 }
 
 interface LaneOptions {
-  /** Number of connections. */
+  /** Maximum number of connections. */
   max: number
   /** The first statement on each. */
   setting?: string
@@ -122,22 +124,22 @@ interface LaneOptions {
 }
 
 /**
- * Connections of their own, opened now and kept: their statements never wait for a connection that somebody else has. Close it before
- * the database.
+ * Connections of their own: their statements wait for none that somebody else has. The first one opens now, and they stay open while
+ * they are used now and then. Close it before the database.
  */
 export function openLane(database: Database, { max, setting, log }: LaneOptions): Lane {
   // the database's own options, including its socket factory, which closes the sockets that are left open
   const pool = new pg.Pool({
     ...database.pool.options,
     max,
-    idleTimeoutMillis: 0,
+    idleTimeoutMillis: LANE_IDLE_MS,
     ...(setting && { onConnect: async (client) => void (await client.query(timed(setting))) }),
   })
   // the pool replaces a broken idle connection; without a listener the error would end the process
   pool.on('error', (error) => log.debug({ reason: reasonOf(error) }, 'an idle database connection was lost'))
   pool.on('connect', survive)
   // the first statement opens what cannot be opened now
-  for (let at = 0; at < max; at++) pool.query('select').catch(() => {})
+  pool.query('select').catch(() => {})
   const { schema, url, secrets } = database
   const release = async () => void (await withTimeout(CLOSE_MS, pool.end()))
   return fromPool(pool, { schema, url, server: undefined, secrets, release })
