@@ -10,7 +10,7 @@ const CLOSED: Record<Locale, { yes: RegExp; agrees: RegExp; no: RegExp }> = {
 }
 
 /** Words of the longest whole answer: "sim, pode deixar ele entrar, é meu irmão, obrigado". */
-const ANSWER_WORDS = 10
+const ANSWER_WORDS = 12
 
 /**
  * Quotes, stars and brackets mark words that nobody said plainly; two dots, or a comma or dash at the end, mark a sentence that
@@ -26,26 +26,43 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'agrees'
   if (words.length > ANSWER_WORDS || words.some(({ asked }) => asked)) return undefined
   const said = words.map(({ raw, plain }) => (/^[éÉ]$/.test(raw) ? 'eh' : plain)).join(' ')
   const { yes, agrees, no } = CLOSED[locale]
-  if (no.test(said)) return 'no'
+  // "não, pode entrar" contradicts itself; "não pode entrar" does not
+  if (no.test(said))
+    return clausesOf(words).some((clause) => yes.test(clause) || agrees.test(clause)) ? undefined : 'no'
   if (words.some(isAccented)) return undefined
   if (yes.test(said)) return 'yes'
   return agrees.test(said) ? 'agrees' : undefined
 }
 
+/** What stands between commas or more; nothing if there are none. */
+function clausesOf(words: readonly Word[]): string[] {
+  const clauses: string[] = []
+  for (const { plain, breaks } of words) {
+    if (breaks || clauses.length === 0) clauses.push(plain)
+    else clauses.push(`${clauses.pop()} ${plain}`)
+  }
+  return clauses.length > 1 ? clauses : []
+}
+
 function closed(forms: ClosedForms): (typeof CLOSED)[Locale] {
-  const { hello, plainYes, yes, yesAfterYes, well, because, lets, letsAfterYes } = forms
-  const { please, sir, thanks, tail, irony } = forms
+  const { hello, plainYes, yes, firmYes, yesAfterYes, well, because, lets, letsAfterYes, letsAlone } = forms
+  const { please, sir, thanks, tail, irony, sorry, refuses, whyNot } = forms
   const agreed = `${yes}(?: ${yesAfterYes})?(?: ${any(please, sir)})?`
-  const agreedPlainly = `${plainYes}(?: ${yes})?(?: ${any(please, sir, thanks)})?|por favor sim|please yes`
-  const before = any(`${yes}(?: ${any(sir, please, thanks)})?`, well, because)
+  const agreedPlainly = `${plainYes}(?: ${yes})?(?: ${any(please, sir)})?(?: ${thanks})?|por favor sim|please yes`
+  const agreedFirmly = `${firmYes}(?: ${any(yes, sir)})? ${because}(?: ${any(because, please, thanks)})?`
+  const before = any(`${yes}(?: ${any(yesAfterYes, sir, please, thanks)})?`, well, because)
   const plainly = `(?:${before} ){0,3}${lets}(?:(?: sim)? ${lets})?`
   const afterYes = `${yes}(?: ${any(yes, sir)})? ${letsAfterYes}`
-  const reason = `(?: (?:que |porque )?${because})?`
-  const letIn = `(?:${hello} (?:${sir} )?){0,2}${any(plainly, afterYes)}${reason}(?: ${any(please, thanks, tail)}){0,3}`
+  const after = any(please, thanks, tail, `(?:que |porque )?${because}`)
+  const letIn = `(?:${hello} (?:${sir} )?){0,2}${any(plainly, afterYes)}(?: ${after}){0,4}`
+  const alsoRefused = any(refuses, whyNot, sorry, please, thanks, sir, hello)
+  const refused = `(?:${any(sorry, whyNot)} ){0,3}${refuses}(?: (?!sim\\b)${alsoRefused}){0,4}`
   return {
     yes: new RegExp(`^(?!${irony}\\b)${any(forms.one, agreedPlainly, letIn)}$`),
-    agrees: new RegExp(`^(?!${irony}\\b)${agreed}$`),
-    no: new RegExp(`^${any(forms.two, forms.no)}$`),
+    agrees: new RegExp(
+      `^(?!${irony}\\b)${any(agreed, agreedFirmly, `${letsAlone}(?: ${any(please, thanks)}){0,2}`)}$`,
+    ),
+    no: new RegExp(`^${any(forms.two, refused)}$`),
   }
 }
 
@@ -53,7 +70,7 @@ function closed(forms: ClosedForms): (typeof CLOSED)[Locale] {
 const ACCENTED = [
   'alo ola portao ta to esta ai moco moca tecnico tecnica e ja a ue tche joia otimo logico obvio entao',
   'conheco nao irmao irma mae avo familia permissao autorizacao obsequio amigao patrao ze obrigadao numero',
-  'opcao entra subi portaozinho certissimo la',
+  'opcao entra subi portaozinho certissimo la sao agua gas remedio farmacia baba',
 ].flatMap((line) => line.split(' '))
 
 /** "Pôde entrar" is no "pode entrar"; recognisers that write no accents at all are read as well. */

@@ -13,6 +13,8 @@ export interface ClosedForms {
   plainYes: string
   /** Agrees, alone or before what lets the visitor in. */
   yes: string
+  /** Agrees so plainly that a reason behind it is enough. */
+  firmYes: string
   /** Agrees behind a `yes`; other words there are irony: "yeah, sure". */
   yesAfterYes: string
   /** May stand before what lets the visitor in; alone it may as well mean "I hear you". */
@@ -23,6 +25,8 @@ export interface ClosedForms {
   lets: string
   /** Lets the visitor in only after a yes; alone it may be a question, or said to somebody else. */
   letsAfterYes: string
+  /** A yes where it is all that was said, after the whole question. */
+  letsAlone: string
   /** What may stand behind a yes. */
   please: string
   /** Names for whoever asked. */
@@ -33,8 +37,12 @@ export interface ClosedForms {
   tail: string
   /** Begins what is no yes, although its words are. */
   irony: string
-  /** Refuses without a negation that the lexicon understands. */
-  no: string
+  /** May stand before a refusal. */
+  sorry: string
+  /** Refuses, alone or with other refusals. */
+  refuses: string
+  /** Why nobody may come in: beside what refuses, and only there. */
+  whyNot: string
   one: string
   two: string
 }

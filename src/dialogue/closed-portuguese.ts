@@ -4,25 +4,42 @@ const VISITANTE = `${any(
   anyOf(
     'visitante visita convidad[oa] moc[oa] rapaz senhora? homem mulher pessoa pessoal entregadora? motoboy',
   ),
-  anyOf('motorista carteiro tecnic[oa] encanador eletricista diarista faxineira'),
+  anyOf('motorista carteiro tecnic[oa] encanador eletricista diarista faxineira galera turma'),
+  anyOf('baba cuidadora enfermeir[oa] manicure pedreiro pintor professora? personal'),
 )}(?:e?s)?`
 const PARENTE = `${any(
   anyOf(
     'irmao? mae pai filh[oa] marido esposa mulher namorad[oa] noiv[oa] sogr[oa] cunhad[oa] prim[oa] ti[oa] avo',
   ),
-  anyOf('net[oa] sobrinh[oa] amig[oa] colega convidad[oa] visita diarista faxineira'),
+  anyOf('net[oa] sobrinh[oa] amig[oa] colega convidad[oa] visita diarista faxineira genro nora vizinh[oa]'),
+  anyOf('afilhad[oa] compadre comadre motorista baba cuidadora manicure professora? personal'),
 )}s?`
-const MEU = `(?:[oa]s? )?(?:meu|minha)s? ${PARENTE}`
-const ENTREGA = `(?:[oa]s? )?(?:(?:meu|minha)s? )?${anyOf('entrega encomenda pedido comida lanche ifood uber')}s?`
+const MEU = `(?:[oa]s? )?(?:meu|minha|noss[oa])s? ${PARENTE}`
+const PEDIDO = anyOf(
+  'entrega encomenda pedido comida lanche ifood uber pizza marmita compra gas agua remedio',
+)
+const ENTREGA = `(?:[oa]s? )?(?:(?:meu|minha)s? )?${PEDIDO}s?`
 const ELE = any('ele', 'ela', 'eles', 'elas', `[oa]s? ${VISITANTE}`, `ess[ea]s? ${VISITANTE}`, MEU)
-const DELE = '(?: del[ea]s?)?'
+const DO_QUE = `(?: d[aoe]s? ${any('internet', 'gas', 'agua', 'luz', 'farmacia', 'mercado', 'correios?', PEDIDO)})?`
+/** Of whom is spoken: "meu filho, pode entrar" and "o senhor pode entrar" call somebody. */
+const QUEM = any(
+  'ele',
+  'ela',
+  'eles',
+  'elas',
+  `[oa]s? (?!senhor)${VISITANTE}`,
+  `[oa]s? (?:meu|minha)s? ${PARENTE}`,
+)
+const DELE = `(?: ${any('del[ea]s?', `d[oa]s? ${VISITANTE}`, `d[oae]s? (?:meu|minha)s? ${PARENTE}`)})?`
 /** Also as it is spoken and typed: "pode entrá", "pode subi". */
 const ENTRAR = any('entra(?:r|rem)?', 'subi(?:r|rem)?')
-const VIR = any(ENTRAR, 'vir(?:em)?')
-const PORTA = '(?: (?:o portao(?:zinho)?|a cancela|a porta|a entrada|a catraca))?'
+/** "Pode vim" is how many people say "pode vir". */
+const VIR = any(ENTRAR, 'vir(?:em)?', 'vim')
+const PORTA =
+  '(?: (?:o portao(?:zinho)?|a cancela|a porta|a entrada|a catraca)(?: (?:da frente|da rua|la embaixo))?)?'
 const O_ACESSO = any(
-  ...[' o portao', ' a cancela', ' a catraca', ' a passagem'],
-  ...[` o acesso${DELE}`, ` a (?:entrada|subida)${DELE}`, ` ${ELE}`],
+  ...[' o portao', ' a cancela', ' a catraca', ' a passagem', ' a visita', ' a entrega'],
+  ...[` (?:o )?acesso${DELE}`, ` (?:a )?(?:entrada|subida)${DELE}`, ` ${ELE}`],
 )
 const PRA_ELE = `(?: ${any(`(?:pra|para) ${ELE}(?: ${ENTRAR})?`, `(?:pra|para) ${ENTRAR}`, `pr[oa] ${VISITANTE}(?: ${ENTRAR})?`)})?`
 const LIBERADO = '(?:autoriz|liber)ad[oa]s?'
@@ -32,105 +49,191 @@ const AMIGO = any(
   ...['patrao'],
   ...['parceiro', '(?:seu )?porteiro', 'seu ze', 'mano', 'cara'],
 )
+const OBRIGADO = '(?:muito )?obrigad(?:[oa]|ao|inh[oa])'
+const BOM_DIA = '(?:bom dia|boa tarde|boa noite)'
 
-const SORRY = any(
-  ...['infelizmente', 'lamento', 'sinto muito', 'desculp[ae]', 'olha', 'ah', 'eh', 'hum', 'oi', 'bah'],
-  ...['uai', 'oxe', 'vixe'],
-  ...['nossa', 'poxa', 'bom dia', 'boa tarde', 'boa noite'],
-)
 /** Words behind a refusal that take nothing back and ask nothing. */
 const NOT_WHO = '(?: (?!quem|qual|mas|falar|conversar|pode|deix|liber|abr|sim\\b)\\w+){0,4}'
+/** A negation before these takes it back, or makes a contradiction. */
+const TAKEN_BACK = '(?:neg|recus|dispens|barr|bloque|mand|nunca|jamais|sim\\b)'
+const ESSE = any(
+  ELE,
+  `ess[ea]s?(?: (?:nome|cara|sujeito|${VISITANTE}))?`,
+  'ninguem',
+  `nenhum[a]? ${VISITANTE}`,
+)
+const APARTAMENTO = '(?:apartamento|apto|ap|unidade|numero|casa|bloco|endereco|pessoa|porta|predio|torre)'
+const DEPOIS = '(?:depois|mais tarde|amanha|outr[ao] (?:hora|dia))'
+const AGORA = '(?: (?:agora|hoje|no momento|nesse momento|neste momento))?'
 
 export const PORTUGUESE_FORMS: ClosedForms = {
   // "alô, pode" asks to speak
-  hello: '(?:opa|oi|ola|alo|bom dia|boa tarde|boa noite)(?! pode(?: por | obrigad|$))',
+  hello: `(?:opa|oi|ola|alo|${BOM_DIA})(?! pode(?: por | obrigad|$))`,
   plainYes: 'sim',
   yes: any(
-    ...['sim', 'claro(?: que sim)?', 'com (?:toda )?certeza(?: absoluta)?', 'ok', 'okay', 'positivo'],
-    ...['afirmativo'],
+    ...['sim', '(?:eh )?claro(?: que sim)?', 'com (?:toda )?certeza(?: absoluta)?', 'ok', 'okay'],
+    ...['positivo', 'afirmativo'],
     ...['ta (?:bom|ok|otimo)', 'beleza', 'blz', 'perfeito', 'perfeitamente', 'tranquilo', 'certamente'],
     ...['joia', 'combinado', 'de boa'],
     ...['(?:logico|obvio|evidente)(?: que sim)?', 'evidentemente', 'sem problemas?(?: nenhum)?'],
     ...['por mim (?:tudo bem|sim|pode|ok|beleza|tranquilo)', '(?:a|minha) resposta eh sim'],
   ),
-  yesAfterYes: any('por mim tudo bem', 'sem problemas?', 'uai', 'ue', 'tche'),
+  firmYes: any('sim', 'claro', 'com certeza'),
+  yesAfterYes: any('por mim tudo bem', 'sem problemas?(?: nenhum)?', 'com certeza', 'uai', 'ue', 'tche'),
   well: any(
-    ...['fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'confirmado'],
-    ...['exat(?:o|amente)'],
+    ...['fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'confirmado', 'firmeza', 'demorou'],
+    ...[
+      'exat(?:o|amente)',
+      `${any('isso(?! (?:eu )?(?:autorizo|libero|permito|confirmo|deixo))', 'entendi', 'pronto', 'hum', 'olha', 'aham', 'uhum', 'ta', 'ah', 'bah', 'oxe(?:nte)?', 'uai')}(?! pode$)`,
+    ],
     ...['valeu', 'vlw', 'isso (?:mesmo|ai)', 'tudo (?:bem|certo)', 'ta (?:bem|certo)', 'certo', 'pode'],
     ...['ta (?:joia|tudo (?:bem|certo))', 'suave', 'certinho', 'certissimo', 'pois(?: sim)?'],
-    ...['por mim'],
-    ...['ah (?:sim|ta)', 'ah(?= eh )', 'eh(?: sim)?', '(?<=(?:bom|ok|blz|beleza) )entao', LIBERADO],
-    ...['por favor', 'pfv?'],
+    'por mim',
+    'certeza',
+    'eh (?:(?:pra|para) mim|aqui)(?: mesmo| sim)?',
+    ...['ah (?:sim|ta)', 'eh(?: sim)?', '(?<=(?:bom|ok|blz|beleza|ta) )entao', LIBERADO],
+    ...['por (?:favor|gentileza)', 'pfv?'],
   ),
   because: any(
     '(?:eu )?(?:ja )?conheco(?: sim)?(?: ele| ela| eles| elas)?',
-    `(?:eu )?(?:ja )?(?:to|estou|tava|estava)(?: ja)? (?:esperando|aguardando)(?: ${ELE})?`,
-    `eh ${any(MEU, ENTREGA, `[oa] ${VISITANTE}(?: da internet)?`, 'visita minha', 'de casa', 'da familia', 'conhecid[oa]')}`,
+    `(?:eu )?(?:ja )?(?:to|estou|tava|estava)(?: ja)? (?:esperando|aguardando)(?: ${any(ELE, ENTREGA)})?`,
+    `(?:(?:ele|ela|eles|elas) )?(?:eh|sao) ${any(MEU, `${ENTREGA}(?: que (?:eu )?pedi)?`, `[oa]s? ${VISITANTE}${DO_QUE}`, 'visita (?:minha|nossa|(?:pra|para) mim)', 'd[ae] casa', 'da (?:minha )?familia', 'conhecid[oa]s?(?: meus?| minhas?)?', 'gente boa', 'de confianca')}`,
+    `${any('(?:[oa] )?(?:meu|minha)', 'eh')} ${PEDIDO}(?: meu| minha)?`,
+    `chegou ${ENTREGA}|(?:to|estou) (?:sabendo|ciente)`,
+    `(?:fui )?eu (?:que|quem) (?:pedi|chamei|convidei)(?: ${any(ELE, ENTREGA)})?`,
   ),
   lets: any(
     `pode(?! ${any('viu', 'ta', 'uai', 'entao', AMIGO)})`,
-    `podem? ${VIR}(?: ai| agora)?`,
-    `pode deixar(?: ${ELE})? ${VIR}`,
-    `pode mandar(?: ${ELE})? ${ENTRAR}`,
+    'podem? ir (?:entrando|subindo)',
+    `podem?(?: sim)? ${VIR}(?: ai| agora| aqui| com ${ENTREGA})?`,
+    `pode(?: sim)? deixar(?: ${any(ELE, ENTREGA)})? ${VIR}`,
+    `pode(?: sim)? mandar(?: ${any(ELE, ENTREGA)})? ${ENTRAR}`,
     // without a person "pede pra entrar" tells what somebody wants
     `pode (?:falar|dizer|pedir) (?:pra|para)(?: ${ELE})? ${ENTRAR}`,
     `(?:fal[ae]|diz|diga|pede|peca|avis[ae]) (?:pra|para) ${ELE} ${ENTRAR}`,
     `(?:(?:fal[ae]|diz|diga|avis[ae]) (?:pra|para) ${ELE}|avis[ae]) que (?:(?:ele|ela) )?pode ${ENTRAR}`,
     '(?:pode deixar|deixa|deixe) que (?:ele|ela) (?:entre|suba)',
-    `(?:pode abrir|abr[ea])(?: ai)?${PORTA}(?: ai)?${PRA_ELE}`,
+    `(?:pode(?: sim)? abrir|abr[ea])(?: ai)?${PORTA}(?: ai)?${PRA_ELE}`,
     'pode abrir la',
-    `(?:pode liberar|liber[ae])(?:${O_ACESSO})?(?: ai| la|${PRA_ELE})`,
-    `(?:pode autorizar|autoriz[ae])(?: ai| a entrada${DELE}| ${ELE}(?: a)?(?: ${ENTRAR})?)?`,
+    `(?:pode(?: sim)? liberar|liber[ae])(?:${O_ACESSO})?(?: ai| la|${PRA_ELE})|pode liberar pra mim`,
+    `(?:pode(?: sim)? autorizar|autoriz[ae])(?: ai| (?:a )?(?:entrada|visita|entrega|subida)${DELE}| ${ELE}(?: a)?(?: ${ENTRAR})?)?`,
+    `favor ${any('liberar', 'abrir', 'autorizar')}(?:${O_ACESSO})?|favor deixar(?: ${ELE})? ${ENTRAR}`,
     `(?:eu )?(?:autorizo|libero|permito|confirmo)(?: sim)?(?:${O_ACESSO})?`,
     `(?:eu )?autorizo(?: ${ELE})?(?: a)? ${ENTRAR}`,
     '(?:eu )?dou (?:a |minha )?(?:autorizacao|permissao)',
     '(?:eu )?deixo(?= sim)|eu deixo',
     `${LIBERADO}|aprovad[oa]`,
     `(?:ja )?(?:ta|esta) ${LIBERADO}(?: a entrada| o acesso)?`,
+    `(?:a entrada|o acesso)${DELE} (?:ta|esta) ${LIBERADO}`,
     // "mande-o", "deixe-a"
     `deix(?:a|e|em)(?: ${any(ELE, '[oa]s?')})? ${VIR}`,
-    `mand[ae](?: ${any(ELE, '[oa]s?')})? ${ENTRAR}`,
+    `mand[ae](?: ${any(ELE, '[oa]s?', ENTREGA)})? ${ENTRAR}`,
+    `(?:mand|deix)[ae] ${ENTRAR} [oa]s? ${VISITANTE}`,
     `(?:pode deixar(?: ${ELE})?|deix[ae] ${ELE}) passar`,
-    `(?:claro|logico|obvio) que ${any('libero', 'autorizo', 'deixo', `pode(?: ${VIR})?`)}`,
+    `(?:eh )?(?:claro|logico|obvio) que ${any('libero', 'autorizo', 'deixo', `pode(?: ${VIR})?`)}`,
     'entrada autorizada|acesso (?:autorizado|liberado)',
     `(?:ele|ela|eles|elas) podem? ${VIR}(?= sim)`,
     '(?:quero )?que (?:(?:ele|ela|eles|elas) )?(?:entrem?|subam?|venham?)',
     ...['concordo', 'aprovo'],
   ),
   letsAfterYes: any(
-    `(?:ele|ela|eles|elas) podem?(?: ${VIR})?`,
-    `(?:ele|ela) (?:ta|esta) ${LIBERADO}`,
-    ...['autorizar', 'liberar', 'abrir', 'pode deixar(?: ele| ela)?'],
+    `${QUEM} podem?(?: ${VIR})?`,
+    `${QUEM} (?:ta|tao|esta|estao) ${LIBERADO}`,
+    ...['autorizar', 'liberar', 'abrir', 'entrada liberada', 'pode deixar(?: ele| ela)?', 'pode mandar'],
+    `eh (?:pra|para) (?:deixar(?: ${ELE})? )?${ENTRAR}`,
   ),
+  letsAlone: any(`${QUEM} podem? ${VIR}`, 'aceito'),
   please: any('sim', 'por (?:favor|gentileza|obsequio)', 'faz(?:endo)? (?:um |o )?favor', 'pfv?'),
   sir: AMIGO,
-  thanks: any('(?:muito )?obrigad(?:[oa]|ao|inh[oa])', 'obg', 'vlw', 'valeu'),
+  thanks: any(OBRIGADO, 'obg', 'vlw', 'valeu'),
   tail: any(
     ...['viu', 'ta', 'ta bom', 'ok', 'beleza', 'blz', 'uai', 'ue', 'tche', 'entao', 'claro', 'com certeza'],
-    ...['sem problemas?', 'a vontade', '(?:na|numa) boa', 'tranquilo', AMIGO],
+    ...[
+      'sem problemas?(?: nenhum)?',
+      'a vontade',
+      '(?:na|numa) boa',
+      'tranquilo',
+      'por mim tudo bem',
+      AMIGO,
+      BOM_DIA,
+    ],
   ),
   // "beleza, cara" greets
   irony: `claro claro|(?:beleza|blz|tranquilo) ${AMIGO}$`,
-  no: any(
+  sorry: any(
+    ...[
+      'infelizmente',
+      'lamento',
+      'sinto muito',
+      'desculp[ae]',
+      'olha',
+      'ah',
+      'eh',
+      'hum',
+      'oi',
+      'bah',
+      'entao',
+    ],
+    ...[
+      'uai',
+      'oxe',
+      'vixe',
+      'mas',
+      'ola',
+      'alo',
+      'opa',
+      'por favor',
+      'por gentileza',
+      'eita',
+      'ue',
+      'oxente',
+    ],
+    ...['nossa', 'poxa', 'tche', 'viu', 'obg', OBRIGADO, BOM_DIA, AMIGO],
+  ),
+  refuses: any(
+    `nao(?! ${TAKEN_BACK})${AGORA}`,
     '(?:eu )?(?:acho |eh )?melhor (?:que )?nao(?: deixar| abrir| liberar| autorizar| entrar| subir)?',
     '(?:eu )?prefiro (?:que )?nao(?: entre| suba)?|que nao (?:entre|suba)',
-    `(?:${SORRY}(?: mas)? )?nao(?: ${any(
-      ...['pode', 'posso', 'autorizo', 'libero', 'da', 'quero', 'conheco', 'vai dar', 'mesmo', 'nao'],
-      ...['obrigad[oa]', 'por favor', 'uai', 'tche', 'viu', AMIGO],
-    )}){0,3}`,
+    `nao ${any('pode', 'posso', 'autorizo', 'libero', 'da', 'quero', 'conheco', 'vai dar', 'vou poder', 'mesmo')}${AGORA}`,
+    `(?:eu )?nao ${any('autorizo', 'libero', 'deixo', 'permito', 'conheco', 'reconheco', 'recebo', 'quero')}(?: ${any(ESSE, ENTREGA, 'nada', 'visitas?')}|${O_ACESSO})?(?: ${VIR})?(?: aqui)?${AGORA}`,
+    `(?:${ESSE} )?nao podem?(?: (?:deixar|mandar))?(?: ${ESSE})?(?: ${VIR})?${AGORA}`,
+    `nao (?:eh pra |eh para |pode |quero que )?${any('deix(?:[ae]m?|ar)', 'mand(?:[ae]m?|ar)')}(?: ${ESSE})?(?: ${VIR})?`,
+    `nao (?:eh pra |eh para |pode )?${any('liber(?:[ae]m?|ar)', 'autoriz(?:[ae]m?|ar)', 'abr(?:[ea]m?|ir)', 'permit(?:[ae]m?|ir)')}(?:${O_ACESSO}|${PORTA})?(?: (?:pra|para) ${ESSE}| ${ESSE})?`,
+    `(?:${ESSE} )?nao (?:entra|sobe|vai (?:entrar|subir))`,
     `(?:eu )?desconheco(?: ele| ela| ess[ea] ${any('nome', VISITANTE)})?`,
-    '(?:nem sei|nao sei|nao faco (?:a menor )?ideia de) quem (?:eh|seja)(?: ess[ea] pessoa)? (?:entao )?nao (?:libera|autoriza|autorizo|deixa|abre|pode)(?: entrar| subir| nao)?',
-    'nao eh (?:aqui|daqui|meu|minha|(?:pra|para) (?:mim|nos|ca|este apartamento|esse apartamento))(?: nao)?|nao mora(?: mais)? aqui(?: nao)?',
-    '(?:eu )?nao (?:vou|quero|posso) (?:abrir|liberar|autorizar|deixar|receber)(?: ninguem| agora| hoje| nao| entrar| a entrada)*',
-    `(?:eu )?(?:agora|hoje)(?: eu)? nao(?: ${any('posso', 'quero', 'recebo', 'receber', 'vai', 'dar?', 'por favor', 'obrigad[oa]', 'ninguem', AMIGO)})*`,
-    `(?:eu )?nao (?:chamei|marquei|combinei|encomendei|comprei|solicitei|convidei|pedi|(?:to|estou) (?:esperando|aguardando))${NOT_WHO}`,
+    `(?:aqui nao(?: mora| eh)?|(?:isso )?nao eh ${any('aqui', 'daqui', 'comigo', `(?:[oa] )?(?:meu |minha )?(?:meu|minha|visita|conhecid[oa]|convidad[oa]|amig[oa]|${PEDIDO})(?: minha| meu)?`, '(?:pra|para) (?:mim|nos|ca)', `(?:daqui )?(?:(?:pr[ao]|para|n?o|do|da) )?(?:o |a )?(?:meu|minha|[nd]?ess[ea]|[nd]?est[ea]) ${APARTAMENTO}`)})`,
+    `(?:${ESSE} )?nao (?:moram?|residem?)(?: mais)? (?:aqui|ness[ea] ${APARTAMENTO})`,
+    `${ESSE} (?:ja )?(?:se )?mudou(?: daqui)?`,
+    '(?:aqui )?nao (?:tem|mora|conheco) ninguem(?: aqui)? com ess[ea] nome(?: aqui)?',
+    `ninguem mora aqui(?: com ess[ea] nome)?|(?:${QUEM} )?nao eh bem vind[oa](?: aqui)?`,
+    `nao (?:tenho|tem|temos|tinha)(?: nenhuma?)? (?:visitas?|${PEDIDO}s?)${NOT_WHO}|nao (?:tenho|tem) nada (?:marcado|agendado)|nao fiz(?: nenhum)? pedido`,
+    '(?:hoje |agora )?(?:eu )?nao (?:to|estou) recebendo(?: ninguem| visitas?)?',
+    '(?:por enquanto|(?:a |n)?ess[ea] hora(?:rio)?|n?esse horario) nao',
+    `(?:aqui )?ninguem (?:aqui )?(?:pediu|chamou|conhece|ta esperando)(?: nada| ninguem| ${ESSE})?(?: aqui)?`,
+    `(?:eh |ta )?(?:n?[oa] )?${APARTAMENTO} errad[oa]|errou (?:de |o )?${APARTAMENTO}`,
+    `(?:eu )?nao (?:vou|quero|posso|to a fim de|estou a fim de) (?:abrir|liberar|autorizar|deixar|receber|ver|permitir)(?: ${ESSE}| visitas?)?(?: agora| hoje| no momento| nao| entrar| subir| a entrada)*`,
+    `(?:eu )?(?:agora|hoje|no momento)(?: eu)? nao(?: ${any('posso', 'quero', 'recebo', 'receber', 'vai', 'dar?', '(?:to|estou) podendo', 'por favor', 'obrigad[oa]', 'ninguem', AMIGO)})*`,
+    `(?:eu )?nao (?:chamei|marquei|combinei|encomendei|comprei|solicitei|convidei|pedi|(?:to|estou|tava|estava) (?:esperando|aguardando))${NOT_WHO}`,
     `nunca (?:vi|ouvi falar)${NOT_WHO}`,
-    'nao (?:tenho|estou com) interesse|nao (?:estou|to) interessad[oa]',
+    `(?:${QUEM} )?nao (?:ta|esta|foi|eh) ${LIBERADO}|nao tem (?:autorizacao|permissao)`,
+    '(?:desculpa|desculpe|infelizmente|sinto muito) (?:mas )?(?:eu )?(?:to|estou) (?:ocupad[oa]|saindo|de saida|trabalhando|fora|em reuniao)',
+    'nao (?:vou|quero) atender|nao (?:tenho|estou com) interesse|nao (?:estou|to) interessad[oa]',
     'de (?:modo|forma|jeito|maneira) (?:algum|alguma|nenhum|nenhuma)|de jeito maneira|fora de cogitacao|nem a pau juvenal',
+    `(?:claro|logico|obvio|com certeza|certeza) que nao|(?:jamais|nunca)(?! ${TAKEN_BACK})|nem pensar|sem chance`,
     'nem (?:mort[oa]|ferrando|brincando|sonhando|em sonho|por decreto|que a vaca tussa)|deus me livre|por cima do meu cadaver',
-    '(?:nega(?:do|tivo)|recus(?:o|ado)) nao (?:pode|autorizo|libera|deixa)(?: entrar| subir)?',
-    `(?:pede|fala|diz|manda)(?: (?:pra|para))?(?: ${ELE})? ir embora|(?:fal[ae]|diz|diga|avis[ae])(?: (?:pra|para) ${ELE})? que nao(?: pode)?(?: entrar| subir)?`,
+    'neg(?:o|ado|ativo)|recus(?:o|ado)|(?:pode )?(?:negar?|recusar?|dispensar?|barrar?)(?: ele| ela| (?:a )?(?:entrada|visita)| (?:o )?acesso)?|(?:entrada|acesso) negad[oa]',
+    `(?:pode )?(?:ped[ei]r?|falar?|diz|dizer|mandar?)(?: (?:pra|para))?(?: ${ELE})? (?:ir embora|voltar|embora)(?: ${DEPOIS})?`,
+    `(?:fal[ae]|diz|diga|avis[ae])(?: (?:pra|para) ${ELE})? que(?: eu)? nao(?: ${any('pode', 'to', 'estou', 'quero', 'posso', 'recebo')})?(?: entrar| subir| receber| em casa)?(?: agora| hoje)?`,
+    `(?:fal[ae]|diz|diga|avis[ae])(?: (?:pra|para) ${ELE})? que(?: eu)? (?:to|estou) (?:ocupad[oa]|dormindo|saindo|viajando|trabalhando|no banho)`,
+    `(?:fal[ae]|diz|diga|avis[ae])(?: (?:pra|para) ${ELE})? que nao tem ninguem(?: em casa)?`,
+  ),
+  whyNot: any(
+    '(?:deve (?:ser|ter sido)|acho que (?:eh|foi|deve ser)|(?:isso )?(?:eh|foi|ta)|houve) (?:um )?(?:engano|trote|golpe)|engano',
+    '(?:(?:agora|hoje) )?(?:eu )?(?:nao )?(?:to|estou|tamos|estamos) (?:(?:muito )?ocupad[oa]|trabalhando|viajando|dormindo|em reuniao|saindo|de saida|no banho|doente|fora|em casa)',
+    `(?:eu )?(?:nem|nao) sei (?:de )?quem (?:eh|seja|se trata)(?: ${ESSE})?`,
+    'nao (?:faco|tenho) (?:a menor )?ideia de quem (?:eh|seja)',
+    'nao tem ninguem(?: em casa)?',
+    `(?:isso )?eh n?o outro (?:${APARTAMENTO}|predio)`,
   ),
   one: '(?:(?:numero|opcao|tecla) )?(?:um|1)',
   two: '(?:(?:numero|opcao|tecla) )?(?:dois|2)',

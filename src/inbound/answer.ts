@@ -21,7 +21,7 @@ const KIND = '🙏 😊 🙂 😀 😃 😄 😁 ☺ 🤗 🤝 🙌 👏 ✌ �
 const TYPED: ReadonlyMap<string, string> = new Map(
   [
     'n=não ñ=não naum=não q=que qm=quem eh=é hj=hoje dps=depois qdo=quando pd=pode pde=pode podi=pode dx=deixa',
-    'dxa=deixa ae=aí p/=pra p=pra cm=com c/=com ctz=certeza pfvr=pfv obgd=obg obgda=obg',
+    'dxa=deixa s=sim ss=sim sss=sim blza=blz agr=agora ngm=ninguém msm=mesmo ae=aí p/=pra p=pra cm=com c/=com ctz=certeza pfvr=pfv obgd=obg obgda=obg',
   ].flatMap((line) => line.split(' ').map((pair) => pair.split('=') as [string, string])),
 )
 const TYPED_WORD = /(?<![\p{L}\d])(?:[pc]\/|\p{L}+)/gu
@@ -106,7 +106,8 @@ function readText(text: string, locale: Locale, understand: UnderstandAnswer): U
 
 function readWords(text: string, locale: Locale, understand: UnderstandAnswer): Understood {
   const bare = text.trim().toLowerCase()
-  const said = bare.split(/[\s.,;:!()/-]+/).filter((part) => part !== '')
+  const others = [...bare].filter((sign) => !KIND.includes(sign)).join('')
+  const said = others.split(/[\s.,;:!()/-]+/).filter((part) => part !== '')
   const signs = [...new Set(said)].map((sign) => SIGNS.get(repeated(sign)))
   // "sim..." has not ended
   const isWhole = !/\.\.|…/.test(bare)
@@ -115,7 +116,7 @@ function readWords(text: string, locale: Locale, understand: UnderstandAnswer): 
     if (signs[0] === 'no' || PLAIN_SIGNS.test(bare)) return signs[0]!
   }
   // in Portuguese `no` is a preposition, so beside `yes` it would be ignored
-  if (said.includes('yes') && said.includes('no')) return 'unclear'
+  if (said.includes('yes') && /\bno\b(?! (?:problem|worries))/.test(bare)) return 'unclear'
   // a sign beside words counts only if both agree
   const signed = [...bare].map((sign) => (PICTURE.test(sign) ? SIGNS.get(sign) : undefined))
   const wanted = signed.find((sign) => sign !== undefined)
@@ -125,6 +126,10 @@ function readWords(text: string, locale: Locale, understand: UnderstandAnswer): 
   const read = inEither(spelt, locale, understand)
   const answer = read === 'yes' && !isKind ? 'likely-yes' : read
   if (wanted === undefined || answer === wanted) return answer
+  // "👍 obrigado"
+  const beside = locale === 'pt-BR' ? `sim ${spelt}` : `yes ${spelt}`
+  if (answer === 'unclear' && isKind && !signed.includes('no') && understand(beside, locale) === 'yes')
+    return 'yes'
   return answer === 'yes' || answer === 'no' ? 'unclear' : answer
 }
 

@@ -5,6 +5,7 @@ import { random } from '../rig/media-stream.ts'
 import { suite } from '../rig/rig.ts'
 import answers from './answers.json' with { type: 'json' }
 import everyday from './everyday-answers.json' with { type: 'json' }
+import firstTry from './first-try-answers.json' with { type: 'json' }
 import plainly from './plain-answers.json' with { type: 'json' }
 
 const test = suite('dialogue: the answer of a resident')
@@ -60,10 +61,15 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'abre a porta',
     'ah sim, libera',
     'que entre',
+    'ele pode entrar',
+    'aceito',
+    'bah, pode entrar',
+    'sim, tô esperando ele',
   ],
   'likely-yes': [
     'pode passar',
-    'ele pode entrar',
+    'meu filho pode entrar',
+    'ué, pode entrar',
     'isso',
     'isso mesmo',
     'tudo bem',
@@ -71,7 +77,6 @@ const PORTUGUESE: Record<AnswerMeaning, string[]> = {
     'pode entrar no prédio',
     'libera aí pra mim',
     'diz que pode subir',
-    'aceito',
     'tudo bem, mas só hoje',
   ],
   no: [
@@ -506,7 +511,7 @@ test('a short clear answer is surer than one among other words', () => {
 })
 
 const LOCALES = ['pt-BR', 'en'] as const
-const MUST_NOT = [answers, everyday, plainly].flatMap(({ not_yes }) =>
+const MUST_NOT = [answers, everyday, plainly, firstTry].flatMap(({ not_yes }) =>
   LOCALES.flatMap((locale) =>
     Object.entries(not_yes[locale]).flatMap(([kind, texts]) => texts.map((text) => ({ locale, kind, text }))),
   ),
@@ -546,6 +551,25 @@ test(`${MUST_DENY.length} plain ways to refuse are a no at once, and ${ASKED_BAC
   assert.equal(heard(ASKED_BACK, 'yes', 'no'), [])
 })
 
+for (const locale of LOCALES) {
+  const { before, after } = firstTry.contexts[locale]
+  test(`${locale}: no plain answer is a yes behind one of ${before.length} words that change it, or before one of ${after.length}`, () => {
+    const plain = firstTry.lists.flatMap(({ yes }) => [...yes[locale].spoken, ...yes[locale].written])
+    const opening = [...new Set(plain)].filter((text) => readAnswer(text, locale).answer === 'yes')
+    assert.ok(opening.length >= 300)
+    const opened = opening.flatMap((text, at) => {
+      const bare = text.replace(/[.,!]/g, '').toLowerCase()
+      // as a recogniser that writes no commas, and as one that does
+      const changed = [
+        ...before.map((words, nth) => ((at + nth) % 2 ? `${words} ${bare}` : `${words}, ${text}`)),
+        ...after.map((words, nth) => ((at + nth) % 2 ? `${bare} ${words}` : `${text}, ${words}`)),
+      ]
+      return changed.filter((sentence) => readAnswer(sentence, locale).answer === 'yes')
+    })
+    assert.equal(opened, [])
+  })
+}
+
 for (const damage of ['unknown', 'uncertain'] as const) {
   test(`no sentence of which 10 to 30 % of the words were ${damage} becomes a yes`, () => {
     const next = random(20_261_129)
@@ -567,6 +591,15 @@ for (const damage of ['unknown', 'uncertain'] as const) {
   })
 }
 
+test('a refusal beside what lets somebody in, behind a comma, is none', () => {
+  for (const text of ['não, pode entrar', 'não libera, pode entrar', 'não conheço, mas pode subir'])
+    assert.is(readAnswer(text).answer, 'unclear', text)
+  for (const text of ['não pode entrar', 'não, não pode entrar', 'não conheço, pode mandar embora'])
+    assert.is(readAnswer(text).answer, 'no', text)
+  assert.is(readAnswer("no, let him in, I don't know", 'en').answer, 'unclear')
+  assert.is(readAnswer('claro, sem problema nenhum').answer, 'yes')
+})
+
 test('an uncertain yes is a likely one, and an uncertain no must be said again', () => {
   for (const recognition of [{ complete: false }, { confidence: 0.3 }]) {
     assert.is(readAnswer('sim', 'pt-BR', recognition).answer, 'likely-yes')
@@ -581,8 +614,9 @@ test('an uncertain yes is a likely one, and an uncertain no must be said again',
 
 test('what only agrees is asked back where it began over the question; what lets somebody in is not', () => {
   const over = (text: string, locale: 'pt-BR' | 'en') => readAnswer(text, locale, { interrupts: true }).answer
-  for (const text of ['ok', 'tá bom', 'claro', 'beleza']) assert.is(over(text, 'pt-BR'), 'likely-yes', text)
-  for (const text of ['okay', 'sure', 'all right', 'go ahead'])
+  for (const text of ['ok', 'tá bom', 'claro', 'beleza', 'ele pode entrar', 'aceito', 'sim, é minha mãe'])
+    assert.is(over(text, 'pt-BR'), 'likely-yes', text)
+  for (const text of ['okay', 'sure', 'all right', 'go ahead', "yes, he's my friend", 'come on up'])
     assert.is(over(text, 'en'), 'likely-yes', text)
   for (const text of ['sim', 'sim, claro', 'ok, pode entrar', 'autorizo', 'um'])
     assert.is(over(text, 'pt-BR'), 'yes', text)
