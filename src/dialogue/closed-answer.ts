@@ -24,24 +24,18 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'agrees'
   if (text.length > TEXT_LIMIT || !PLAIN_TEXT.test(text)) return undefined
   const words = wordsOf(text)
   if (words.length > ANSWER_WORDS || words.some(({ asked }) => asked)) return undefined
-  const said = words.map(({ raw, plain }) => (/^[éÉ]$/.test(raw) ? 'eh' : plain)).join(' ')
+  const marked = words.map(
+    ({ raw, plain, breaks }) => `${breaks ? ', ' : ' '}${/^[éÉ]$/.test(raw) ? 'eh' : plain}`,
+  )
+  const said = marked.join('').trimStart()
   const { yes, agrees, no } = CLOSED[locale]
+  const agreesTo = (part: string) => yes.test(part) || agrees.test(part)
   // "não, pode entrar" contradicts itself; "não pode entrar" does not
-  if (no.test(said))
-    return clausesOf(words).some((clause) => yes.test(clause) || agrees.test(clause)) ? undefined : 'no'
+  if (no.test(said)) return said.includes(',') && said.split(', ').some(agreesTo) ? undefined : 'no'
   if (words.some(isAccented)) return undefined
-  if (yes.test(said)) return 'yes'
-  return agrees.test(said) ? 'agrees' : undefined
-}
-
-/** What stands between commas or more; nothing if there are none. */
-function clausesOf(words: readonly Word[]): string[] {
-  const clauses: string[] = []
-  for (const { plain, breaks } of words) {
-    if (breaks || clauses.length === 0) clauses.push(plain)
-    else clauses.push(`${clauses.pop()} ${plain}`)
-  }
-  return clauses.length > 1 ? clauses : []
+  const whole = said.replaceAll(',', '')
+  if (yes.test(whole)) return 'yes'
+  return agrees.test(whole) ? 'agrees' : undefined
 }
 
 function closed(forms: ClosedForms): (typeof CLOSED)[Locale] {
@@ -62,7 +56,7 @@ function closed(forms: ClosedForms): (typeof CLOSED)[Locale] {
     agrees: new RegExp(
       `^(?!${irony}\\b)${any(agreed, agreedFirmly, `${letsAlone}(?: ${any(please, thanks)}){0,2}`)}$`,
     ),
-    no: new RegExp(`^${any(forms.two, refused)}$`),
+    no: new RegExp(`^${any(forms.two, refused).replaceAll(' ', ',? ')}$`),
   }
 }
 

@@ -1,4 +1,4 @@
-import { any, anyOf, type ClosedForms } from './closed-forms.ts'
+import { ADJACENT, any, anyOf, type ClosedForms } from './closed-forms.ts'
 
 const PERSON = `${anyOf(
   'visitor guest driver courier man guy woman lady gentleman person technician plumber electrician nurse cleaner mailman',
@@ -33,6 +33,7 @@ const FINE = any(
   '(?:thatd|that would) be (?:fine|ok|okay|great|good)',
   'that works(?: for me)?',
 )
+const NO_PROBLEM = '(?:no (?:problem|prob|worries)|np)'
 const GO_AHEAD = any(
   '(?:please )?go (?:right )?ahead(?: please| thanks)?',
   'by all means',
@@ -48,7 +49,9 @@ const NOW = '(?: (?:now|today|tonight|right now|at the moment|at this time|this 
 /** Words behind a refusal that take nothing back and ask nothing. */
 const NOT_WHO = '(?: (?!who|what|if|but|whether|yet|talk|speak|yes\\b)\\w+){0,5}'
 /** A negation before these takes it back, or makes a contradiction. */
-const TAKEN_BACK = '(?:den|refus|reject|declin|block|yes\\b)'
+const TAKEN_BACK = `${ADJACENT}(?:den|refus|reject|declin|block|yes\\b)`
+/** The same behind a negated verb: "don't send him away". */
+const NOT_DONE = `${ADJACENT}(?:den|refus|reject|declin|block|send ${HIM} (?:away|back|home)|turn|keep|leave|tell|ask|get|make|yes\\b)`
 const ANYONE = any(HIM, 'any(?:one|body)', 'this (?:person|guy|man|woman)', 'that (?:person|guy|man|woman)')
 const WHO = any(HE, 'that (?:person|guy|man|woman)', 'this (?:person|guy|man|woman)', 'no ?(?:one|body)')
 
@@ -60,63 +63,22 @@ export const ENGLISH_FORMS: ClosedForms = {
       'yes yeah yea ya yep yup sure certainly absolutely definitely affirmative ok okay alright aye righto',
     ),
     ...['sure thing', 'of course', 'all right', 'be my guest', 'sounds good', 'works for me', GO_AHEAD],
-    ...['okie', 'okey', '(?:my|the) answer is yes', 'no (?:problem|prob|worries)(?: at all)?', 'open it'],
-    ...[
-      'please open(?: it)?',
-      'open(?: it)? please',
-      'you can open it',
-      '(?:yeah|yep|yup) ok(?:ay)?',
-      'yep sure',
-      'for sure',
-    ],
+    ...['okie', 'okey', '(?:my|the) answer is yes', `${NO_PROBLEM}(?: at all)?`, 'open it'],
+    ...['please open(?: it)?', 'open(?: it)? please', 'you can open it', '(?:yeah|yep|yup) ok(?:ay)?'],
+    ...['yep sure', 'for sure'],
   ),
   firmYes: any('yes', 'yeah', 'yep', 'yup', 'sure', 'of course'),
   yesAfterYes: any(
     ...[GO_AHEAD, `(?:thats|its|that is|it is) ${OKAY}`, 'alright', 'all right', 'of course', 'absolutely'],
-    ...[
-      'definitely',
-      'certainly',
-      'i do',
-      '(?:you|they|he|she) (?:can|may)',
-      'do',
-      'indeed',
-      'yes',
-      'sounds good',
-    ],
-    'no (?:problem|prob|worries)|np',
+    ...['definitely', 'certainly', 'i do', '(?:you|they|he|she) (?:can|may)', 'do', 'indeed', 'yes'],
+    ...['sounds good', NO_PROBLEM],
   ),
   well: any(
     `(?:(?:thats|its|that is|it is) )?${OKAY}`,
-    ...[
-      'right',
-      'thats (?:right|correct)',
-      'great',
-      'perfect',
-      'cool',
-      'good',
-      'all good',
-      'correct',
-      'please',
-      'pl[sz]',
-    ],
-    ...[
-      'kindly',
-      'just',
-      'ah',
-      'oh(?= (?:please|let|send|open|its|thats|hes|shes|i|im) )',
-      'uh huh',
-      '(?:its|thats) (?:for (?:me|us)|mine)',
-    ],
-    ...[
-      'go ahead and',
-      'no (?:problem|prob|worries)',
-      'np',
-      'not a problem',
-      'thanks',
-      'thank you',
-      'uh',
-      'um',
-    ],
+    anyOf('right great perfect cool good correct please pl[sz] kindly just ah thanks uh um'),
+    ...['thats (?:right|correct)', 'all good', 'go ahead and', NO_PROBLEM, 'not a problem', 'thank you'],
+    ...['oh(?= (?:please|let|send|open|its|thats|hes|shes|i|im) )', 'uh huh'],
+    '(?:its|thats) (?:for (?:me|us)|mine)',
   ),
   because: any(
     `${any('(?:i|we) know', '(?:(?:im|i am|i was|ive been|were|we are|was) )?(?:expecting|waiting for)')} ${any(HIM, 'some(?:one|body)', `(?:a |my )?${ORDER}`)}`,
@@ -170,14 +132,14 @@ export const ENGLISH_FORMS: ClosedForms = {
     ...['oh', 'uh', 'um', 'well', 'hi', 'hello', 'please', 'ah', 'actually', GREETING, SIR],
   ),
   refuses: any(
-    `(?:no|not|nope|nah)(?! ${TAKEN_BACK})(?: ${any(anyOf('now today tonight him her them'), 'right now', 'at the moment', 'at (?:this|that) (?:time|hour)', 'this time')})?`,
+    `(?:no|not|nope|nah)(?!${TAKEN_BACK})(?: ${any(anyOf('now today tonight him her them'), 'right now', 'at the moment', 'at (?:this|that) (?:time|hour)', 'this time')})?`,
     `(?:please )?(?:dont|do not|never) (?:let|send|buzz) (?:${ANYONE}|nobody)(?: (?:in|up|through|${COME}))?`,
     `(?:dont|do not) (?:open|unlock)(?: (?:it|${DOOR}))?(?: for ${ANYONE})?`,
-    `(?:please )?(?:dont|do not)(?! ${TAKEN_BACK})`,
+    `(?:please )?(?:dont|do not)(?!${NOT_DONE})`,
     `(?:send|turn) ${ANYONE} (?:away|back|home)|keep ${HIM} out|(?:${HE}|hes|shes|theyre|no ?one)(?: is| are)? not coming(?: in| up)?|no ?ones coming(?: in| up)?|no ?(?:one|body) is coming(?: in| up)?${NOW}`,
     `tell ${HIM} (?:no(?: thanks| thank you)?|to (?:go away|leave|go home)|i said no|(?:im|i am) (?:not (?:home|here|in|interested)|busy|sleeping|out)|(?:he|she|they) (?:has|have) the wrong (?:apartment|unit|address|door|house)|to come back(?: ${LATER})?|to go away)`,
     '(?:id |i would )?(?:rather|better|prefer) not(?: to)?|id rather (?:he|she|they|you) didnt|(?:im )?afraid not',
-    `not (?:at all|on your life|welcome|until i say so|really|interested|expected|allowed|authori[sz]ed|approved)|(?:im|i am|were|we are) not interested|no ?one|over my dead body|(?:(?:ive|i have) )?never (?:heard of|seen|met) ${ANYONE}|never(?! ${TAKEN_BACK})`,
+    `not (?:at all|on your life|welcome|until i say so|really|interested|expected|allowed|authori[sz]ed|approved)|(?:im|i am|were|we are) not interested|no ?one|over my dead body|(?:(?:ive|i have) )?never (?:heard of|seen|met) ${ANYONE}|never(?!${NOT_DONE})`,
     '(?:(?:its|thats) a )?(?:hard )?no(?: from me)?|(?:my|the) answer is no|no (?:way|chance)|no way jose',
     '(?:absolutely|definitely|certainly|of course) not|under no circumstances',
     `${HE} ${MAY_NOT}(?: (?:pass|go (?:in|up)|${COME}))?${NOW}`,

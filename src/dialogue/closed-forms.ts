@@ -2,9 +2,11 @@
  * Whole answers with nothing around them. The gate opens for known sentences only, because no list of sentences that must not
  * open it is ever complete ("ele disse pode entrar", "evita abrir", "pode entrar daqui meia hora").
  *
- * Words that agree ("tá bom", "ok", "go ahead") are a yes after the whole question, and asked back where they begin over it. Words that only show that somebody listens are not ("aham", "tá", "certo", "tudo bem", "valeu", "uh huh"), nor what
- * is as easily a question to somebody in the room ("ele pode entrar"), an order to them ("entra", "come in", "pode sim, filho"),
- * or about something else ("aceito", "confirmado", "pode deixar"). These are asked back.
+ * Words that agree ("tá bom", "ok", "go ahead"), a yes with its reason ("sim, é minha mãe") and who may come in ("ele pode
+ * entrar") are a yes after the whole question, and asked back where they begin over it. Words that only show that somebody
+ * listens are never one ("aham", "tá", "certo", "tudo bem", "valeu", "uh huh"), nor what is a hedge ("pode ser"), as easily
+ * irony ("yeah, sure"), surprise ("ué, pode entrar"), an order to somebody in the room ("entra", "come in", "meu filho, pode
+ * entrar"), or about something else ("confirmado", "pode deixar", "pode passar"). These are asked back.
  */
 export interface ClosedForms {
   /** May stand before what lets the visitor in, and before that only. */
@@ -39,13 +41,16 @@ export interface ClosedForms {
   irony: string
   /** May stand before a refusal. */
   sorry: string
-  /** Refuses, alone or with other refusals. */
+  /** Refuses, alone or with other refusals. A space may be a comma; ADJACENT is none. */
   refuses: string
   /** Why nobody may come in: beside what refuses, and only there. */
   whyNot: string
   one: string
   two: string
 }
+
+/** Between words without a comma: "não nego" is no refusal, "não, nego" is one. */
+export const ADJACENT = '\\x20'
 
 /** Any of the alternatives, each a regular expression. */
 export const any = (...alternatives: string[]) => `(?:${alternatives.join('|')})`

@@ -1,4 +1,4 @@
-import { any, anyOf, type ClosedForms } from './closed-forms.ts'
+import { ADJACENT, any, anyOf, type ClosedForms } from './closed-forms.ts'
 
 const VISITANTE = `${any(
   anyOf(
@@ -55,13 +55,8 @@ const BOM_DIA = '(?:bom dia|boa tarde|boa noite)'
 /** Words behind a refusal that take nothing back and ask nothing. */
 const NOT_WHO = '(?: (?!quem|qual|mas|falar|conversar|pode|deix|liber|abr|sim\\b)\\w+){0,4}'
 /** A negation before these takes it back, or makes a contradiction. */
-const TAKEN_BACK = '(?:neg|recus|dispens|barr|bloque|mand|nunca|jamais|sim\\b)'
-const ESSE = any(
-  ELE,
-  `ess[ea]s?(?: (?:nome|cara|sujeito|${VISITANTE}))?`,
-  'ninguem',
-  `nenhum[a]? ${VISITANTE}`,
-)
+const TAKEN_BACK = `${ADJACENT}(?:neg|recus|dispens|barr|bloque|mand|fal|diz|ped|avis|nunca|jamais|sim\\b|(?:eh|foi)(?: um)? (?:engano|trote|golpe))`
+const ESSE = any(ELE, `ess[ea]s?(?: (?:nome|cara|sujeito|${VISITANTE}))?`, 'ninguem', `nenhuma? ${VISITANTE}`)
 const APARTAMENTO = '(?:apartamento|apto|ap|unidade|numero|casa|bloco|endereco|pessoa|porta|predio|torre)'
 const DEPOIS = '(?:depois|mais tarde|amanha|outr[ao] (?:hora|dia))'
 const AGORA = '(?: (?:agora|hoje|no momento|nesse momento|neste momento))?'
@@ -82,14 +77,10 @@ export const PORTUGUESE_FORMS: ClosedForms = {
   yesAfterYes: any('por mim tudo bem', 'sem problemas?(?: nenhum)?', 'com certeza', 'uai', 'ue', 'tche'),
   well: any(
     ...['fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'confirmado', 'firmeza', 'demorou'],
-    ...[
-      'exat(?:o|amente)',
-      `${any('isso(?! (?:eu )?(?:autorizo|libero|permito|confirmo|deixo))', 'entendi', 'pronto', 'hum', 'olha', 'aham', 'uhum', 'ta', 'ah', 'bah', 'oxe(?:nte)?', 'uai')}(?! pode$)`,
-    ],
+    ...['exat(?:o|amente)', 'certeza', 'por mim'],
+    `${any('isso(?! (?:eu )?(?:autorizo|libero|permito|confirmo|deixo))', 'entendi', 'pronto', 'hum', 'olha', 'aham', 'uhum', 'ta', 'ah', 'bah', 'oxe(?:nte)?', 'uai')}(?! pode$)`,
     ...['valeu', 'vlw', 'isso (?:mesmo|ai)', 'tudo (?:bem|certo)', 'ta (?:bem|certo)', 'certo', 'pode'],
     ...['ta (?:joia|tudo (?:bem|certo))', 'suave', 'certinho', 'certissimo', 'pois(?: sim)?'],
-    'por mim',
-    'certeza',
     'eh (?:(?:pra|para) mim|aqui)(?: mesmo| sim)?',
     ...['ah (?:sim|ta)', 'eh(?: sim)?', '(?<=(?:bom|ok|blz|beleza|ta) )entao', LIBERADO],
     ...['por (?:favor|gentileza)', 'pfv?'],
@@ -148,50 +139,18 @@ export const PORTUGUESE_FORMS: ClosedForms = {
   thanks: any(OBRIGADO, 'obg', 'vlw', 'valeu'),
   tail: any(
     ...['viu', 'ta', 'ta bom', 'ok', 'beleza', 'blz', 'uai', 'ue', 'tche', 'entao', 'claro', 'com certeza'],
-    ...[
-      'sem problemas?(?: nenhum)?',
-      'a vontade',
-      '(?:na|numa) boa',
-      'tranquilo',
-      'por mim tudo bem',
-      AMIGO,
-      BOM_DIA,
-    ],
+    ...['sem problemas?(?: nenhum)?', 'a vontade', '(?:na|numa) boa', 'tranquilo', 'por mim tudo bem'],
+    ...[AMIGO, BOM_DIA],
   ),
   // "beleza, cara" greets
   irony: `claro claro|(?:beleza|blz|tranquilo) ${AMIGO}$`,
   sorry: any(
-    ...[
-      'infelizmente',
-      'lamento',
-      'sinto muito',
-      'desculp[ae]',
-      'olha',
-      'ah',
-      'eh',
-      'hum',
-      'oi',
-      'bah',
-      'entao',
-    ],
-    ...[
-      'uai',
-      'oxe',
-      'vixe',
-      'mas',
-      'ola',
-      'alo',
-      'opa',
-      'por favor',
-      'por gentileza',
-      'eita',
-      'ue',
-      'oxente',
-    ],
-    ...['nossa', 'poxa', 'tche', 'viu', 'obg', OBRIGADO, BOM_DIA, AMIGO],
+    anyOf('infelizmente lamento desculp[ae] olha ah eh hum oi bah entao uai oxe oxente vixe mas ola alo opa'),
+    anyOf('eita ue nossa poxa tche viu obg'),
+    ...['sinto muito', 'por favor', 'por gentileza', OBRIGADO, BOM_DIA, AMIGO],
   ),
   refuses: any(
-    `nao(?! ${TAKEN_BACK})${AGORA}`,
+    `nao(?!${TAKEN_BACK})${AGORA}`,
     '(?:eu )?(?:acho |eh )?melhor (?:que )?nao(?: deixar| abrir| liberar| autorizar| entrar| subir)?',
     '(?:eu )?prefiro (?:que )?nao(?: entre| suba)?|que nao (?:entre|suba)',
     `nao ${any('pode', 'posso', 'autorizo', 'libero', 'da', 'quero', 'conheco', 'vai dar', 'vou poder', 'mesmo')}${AGORA}`,
@@ -219,7 +178,7 @@ export const PORTUGUESE_FORMS: ClosedForms = {
     '(?:desculpa|desculpe|infelizmente|sinto muito) (?:mas )?(?:eu )?(?:to|estou) (?:ocupad[oa]|saindo|de saida|trabalhando|fora|em reuniao)',
     'nao (?:vou|quero) atender|nao (?:tenho|estou com) interesse|nao (?:estou|to) interessad[oa]',
     'de (?:modo|forma|jeito|maneira) (?:algum|alguma|nenhum|nenhuma)|de jeito maneira|fora de cogitacao|nem a pau juvenal',
-    `(?:claro|logico|obvio|com certeza|certeza) que nao|(?:jamais|nunca)(?! ${TAKEN_BACK})|nem pensar|sem chance`,
+    `(?:claro|logico|obvio|com certeza|certeza) que nao|(?:jamais|nunca)(?!${TAKEN_BACK})|nem pensar|sem chance`,
     'nem (?:mort[oa]|ferrando|brincando|sonhando|em sonho|por decreto|que a vaca tussa)|deus me livre|por cima do meu cadaver',
     'neg(?:o|ado|ativo)|recus(?:o|ado)|(?:pode )?(?:negar?|recusar?|dispensar?|barrar?)(?: ele| ela| (?:a )?(?:entrada|visita)| (?:o )?acesso)?|(?:entrada|acesso) negad[oa]',
     `(?:pode )?(?:ped[ei]r?|falar?|diz|dizer|mandar?)(?: (?:pra|para))?(?: ${ELE})? (?:ir embora|voltar|embora)(?: ${DEPOIS})?`,

@@ -21,7 +21,8 @@ const KIND = '🙏 😊 🙂 😀 😃 😄 😁 ☺ 🤗 🤝 🙌 👏 ✌ �
 const TYPED: ReadonlyMap<string, string> = new Map(
   [
     'n=não ñ=não naum=não q=que qm=quem eh=é hj=hoje dps=depois qdo=quando pd=pode pde=pode podi=pode dx=deixa',
-    'dxa=deixa s=sim ss=sim sss=sim blza=blz agr=agora ngm=ninguém msm=mesmo ae=aí p/=pra p=pra cm=com c/=com ctz=certeza pfvr=pfv obgd=obg obgda=obg',
+    'dxa=deixa ae=aí p/=pra p=pra cm=com c/=com ctz=certeza pfvr=pfv obgd=obg obgda=obg s=sim ss=sim sss=sim',
+    'blza=blz agr=agora ngm=ninguém msm=mesmo',
   ].flatMap((line) => line.split(' ').map((pair) => pair.split('=') as [string, string])),
 )
 const TYPED_WORD = /(?<![\p{L}\d])(?:[pc]\/|\p{L}+)/gu

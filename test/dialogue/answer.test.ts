@@ -594,8 +594,17 @@ for (const damage of ['unknown', 'uncertain'] as const) {
 test('a refusal beside what lets somebody in, behind a comma, is none', () => {
   for (const text of ['não, pode entrar', 'não libera, pode entrar', 'não conheço, mas pode subir'])
     assert.is(readAnswer(text).answer, 'unclear', text)
-  for (const text of ['não pode entrar', 'não, não pode entrar', 'não conheço, pode mandar embora'])
+  for (const text of [
+    'não pode entrar',
+    'não, não pode entrar',
+    'não conheço, pode mandar embora',
+    'não, nego',
+  ])
     assert.is(readAnswer(text).answer, 'no', text)
+  for (const text of ['não nego', 'não é engano'])
+    assert.is.not(readAnswer(text).answer, 'no', text)
+  for (const text of ["don't send him away", "don't keep him out", "don't tell him no"])
+    assert.is.not(readAnswer(text, 'en').answer, 'no', text)
   assert.is(readAnswer("no, let him in, I don't know", 'en').answer, 'unclear')
   assert.is(readAnswer('claro, sem problema nenhum').answer, 'yes')
 })
