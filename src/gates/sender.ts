@@ -114,13 +114,16 @@ export function createGateSender({ database, targets, http, publisher, log, now 
     const content = contentOf(gateContent, message)
     const facts = { attempt: attempt.number, gate: message.to }
     try {
+      const finding = targets.find(message.tenantId, message.to)
+      // it counts only for a command that is still to be sent
+      finding.catch(() => {})
       const done = await audit.read(content.id)
       const readAt = performance.now()
       if (done && done.status !== 'wanted') {
         await audit(content.id, 'not repeated', facts)
         return { providerId: content.id }
       }
-      const gate = await targets.find(message.tenantId, message.to)
+      const gate = await finding
       if (!gate) {
         throw undelivered('GATE_UNKNOWN', { tenant: message.tenantId, gate: message.to }, { final: true })
       }
