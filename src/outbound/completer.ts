@@ -41,7 +41,7 @@ export function createCompleter(options: CompleterOptions) {
 export type Completer = ReturnType<typeof createCompleter>
 
 /** The id of the next job, by message. */
-type NextJobs = ReadonlyMap<string, string | null>
+type NextJobs = ReadonlyMap<string, string | undefined>
 
 /** In one transaction: the outcomes, their next jobs or dead letters, and the acknowledgements. Resolves with which counted. */
 export async function writeOutcomesWithJobs(
@@ -70,16 +70,17 @@ function rowOf(outcome: AttemptOutcome): OutcomeRow {
     id: message.id,
     jobId: job.id,
     status,
-    nextJobId: status === 'retrying' || status === 'failed' || status === 'pending' ? randomUUID() : null,
-    nextAttemptAt: outcome.nextAttemptAt ?? null,
-    providerId: outcome.providerId ?? null,
-    error: outcome.error ?? null,
-    httpStatus: outcome.httpStatus ?? null,
+    nextJobId:
+      status === 'retrying' || status === 'failed' || status === 'pending' ? randomUUID() : undefined,
+    nextAttemptAt: outcome.nextAttemptAt,
+    providerId: outcome.providerId,
+    error: outcome.error,
+    httpStatus: outcome.httpStatus,
     at: outcome.at,
-    number: attempt?.number ?? null,
-    startedAt: attempt?.startedAt ?? null,
+    number: attempt?.number,
+    startedAt: attempt?.startedAt,
     outcome: outcome.outcome,
-    retryAfterMs: outcome.retryAfterMs ?? null,
+    retryAfterMs: outcome.retryAfterMs,
   }
 }
 

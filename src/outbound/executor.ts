@@ -85,9 +85,11 @@ export class Executor implements Runner {
     const paused: Job[] = []
     const tasks: Task[] = []
     // a batch comes in the order of its ids
-    const age = (job: Job) => messages.get(messageOf(job))?.createdAt.getTime() ?? 0
-    for (const job of jobs.toSorted((one, other) => age(one) - age(other))) {
+    const taken = jobs.map((job) => {
       const message = messages.get(messageOf(job))
+      return { job, message, since: message?.createdAt.getTime() ?? 0 }
+    })
+    for (const { job, message } of taken.sort((one, other) => one.since - other.since)) {
       const entry = this.#inFlight.get(messageOf(job))
       // our claim lapsed and the job came back to us: the attempt goes on under the new claim
       if (entry && !(entry.completing && entry.job.id !== job.id)) entry.job = job
@@ -231,10 +233,16 @@ export class Executor implements Runner {
   #finish(outcome: AttemptOutcome): TaskEnd {
     const entry = this.#inFlight.get(outcome.message.id)!
     entry.completing = true
-    const completed = this.#complete(outcome)
-      .catch((error) => this.#giveUp(entry, error))
-      .finally(() => this.#forget(entry))
-    return { completed }
+    return { completed: this.#completed(entry, outcome) }
+  }
+
+  async #completed(entry: InFlight, outcome: AttemptOutcome): Promise<void> {
+    try {
+      await this.#complete(outcome)
+    } catch (error) {
+      this.#giveUp(entry, error)
+    }
+    this.#forget(entry)
   }
 
   /** Writes the outcome and announces it, if it still counts. */
@@ -298,33 +306,37 @@ export function limitAttempt({ message, number, controller, now, timeoutMs }: Li
   const cancelTimer = onTimeout(Math.min(timeoutMs, left), () =>
     controller.abort(left < timeoutMs ? 'expired' : 'timeout'),
   )
-  const unresponsive = Promise.withResolvers<never>()
-  // nobody may wait for it
-  unresponsive.promise.catch(() => {})
   let abortTimer: NodeJS.Timeout | undefined
+  let isUnresponsive = false
+  let giveUp = () => {}
   const onAbort = () => {
-    abortTimer = setTimeout(() => unresponsive.reject(timedOut(timeoutMs)), ABORT_MS)
+    abortTimer = setTimeout(() => {
+      isUnresponsive = true
+      giveUp()
+    }, ABORT_MS)
   }
   signal.addEventListener('abort', onAbort, { once: true })
   if (signal.aborted) onAbort()
   return {
     attempt: { number, signal },
-    async limited(sending) {
-      try {
-        // it may still reject after the race is over
-        sending.catch(() => {})
-        return { ok: true, accepted: await Promise.race([sending, unresponsive.promise]) }
-      } catch (error) {
-        const aborted = signal.aborted ? (signal.reason as AbortCause) : undefined
-        // a channel that rethrows the abort reason does not say how far it got
-        const isKnown = error instanceof DeliveryError || !aborted
-        return { ok: false, error: isKnown ? error : timedOut(timeoutMs), aborted }
-      } finally {
-        cancelTimer()
-        clearTimeout(abortTimer)
-        signal.removeEventListener('abort', onAbort)
-      }
-    },
+    limited: (sending) =>
+      new Promise((resolve) => {
+        const end = (result: AttemptResult) => {
+          cancelTimer()
+          clearTimeout(abortTimer)
+          signal.removeEventListener('abort', onAbort)
+          resolve(result)
+        }
+        const fail = (error: unknown) => {
+          const aborted = signal.aborted ? (signal.reason as AbortCause) : undefined
+          // a channel that rethrows the abort reason does not say how far it got
+          const isKnown = error instanceof DeliveryError || !aborted
+          end({ ok: false, error: isKnown ? error : timedOut(timeoutMs), aborted })
+        }
+        giveUp = () => fail(timedOut(timeoutMs))
+        if (isUnresponsive) giveUp()
+        sending.then((accepted) => end({ ok: true, accepted }), fail)
+      }),
   }
 }
 

@@ -153,10 +153,10 @@ export function createFallback(options: FallbackOptions) {
           written.has(id) && isAnnounced(status)
             ? [
                 {
-                  message: { ...messageOf(id), attempts: 1, providerId },
+                  message: { ...messageOf(id), attempts: 1, providerId: providerId ?? null },
                   status,
                   at,
-                  error: error ?? undefined,
+                  error,
                 },
               ]
             : [],
@@ -243,31 +243,19 @@ function rowsOf(entry: Entry, messages: readonly FreshMessage[]): OutcomeRow[] {
   const common = {
     id: entry.id,
     jobId: entry.id,
-    nextAttemptAt: null,
     at: new Date(entry.at),
     number: 1,
     startedAt: new Date(entry.at),
-    retryAfterMs: null,
   }
   if (entry.kind === 'sent') {
-    const { providerId = null } = entry
-    return [
-      {
-        ...common,
-        httpStatus: entry.status ?? null,
-        status: 'sent',
-        outcome: 'sent',
-        nextJobId: null,
-        providerId,
-        error: null,
-      },
-    ]
+    const { providerId, status: httpStatus } = entry
+    return [{ ...common, httpStatus, status: 'sent', outcome: 'sent', providerId }]
   }
   const { code, reason, details, status, final } = entry
   const error = lastErrorOf({ code, message: reason, details, status })
-  const refused = { ...common, httpStatus: status ?? null, providerId: null, error }
+  const refused = { ...common, httpStatus: status, error }
   // a retry uses the job that was enqueued just now
   return final
     ? [{ ...refused, status: 'failed', outcome: 'failed', nextJobId: randomUUID() }]
-    : [{ ...refused, status: 'retrying', outcome: 'retrying', nextJobId: null }]
+    : [{ ...refused, status: 'retrying', outcome: 'retrying' }]
 }

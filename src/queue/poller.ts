@@ -15,7 +15,7 @@
  */
 import { asPorteiroError, reasonOf } from '../platform/errors.ts'
 import type { Logger } from '../platform/log.ts'
-import type { Job, Queue } from './queue.ts'
+import { FETCH_STEP, type Job, type Queue } from './queue.ts'
 import { createScheduler, type Scheduler, type Task } from './scheduler.ts'
 
 /** Delay before polling again when the database cannot be reached, in ms. */
@@ -157,7 +157,8 @@ export class Poller {
   /** Resolves with whether the batch was full. */
   async #fetchOnce(): Promise<boolean> {
     const { queue, name, minPriority, maxPriority, isUrgent = false, limits } = this.#options
-    const limit = Math.min(limits.batch, this.#room())
+    const room = Math.min(limits.batch, this.#room())
+    const limit = room > FETCH_STEP ? room - (room % FETCH_STEP) : room
     const ignoreGroups = this.#fullGroups()
     this.#wasLimited = limit < limits.batch || ignoreGroups.length > 0
     if (limit <= 0) return false

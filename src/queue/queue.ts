@@ -33,7 +33,14 @@ const FETCH_CONNECTIONS = 5
 /** Connections for critical jobs and their messages: those of one queue arrive together. */
 const URGENT_CONNECTIONS = 2
 /** The first statement on such a connection; a server that hangs reports no error. */
-const NOT_SORTING = { text: 'set enable_sort = off', query_timeout: 10_000 }
+const BY_INDEX = {
+  text: `select set_config('enable_sort', 'off', false), set_config('enable_seqscan', 'off', false),
+    set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+    set_config('jit', 'off', false)`,
+  query_timeout: 10_000,
+}
+/** Where a poller has room for many jobs, it asks for a multiple of this: only those statements are prepared. */
+export const FETCH_STEP = 10
 /** ms that closing them waits for Postgres. */
 const FETCH_CLOSE_MS = 1000
 
@@ -100,7 +107,7 @@ export async function openQueue({ database, log, works }: QueueOptions) {
   )
   const fetching = openFetchPool(database, log)
   const urgent = works
-    ? openLane(database, { max: URGENT_CONNECTIONS, setting: NOT_SORTING.text, log })
+    ? openLane(database, { max: URGENT_CONNECTIONS, setting: BY_INDEX.text, log })
     : undefined
   const boss = new PgBoss({
     schema,
@@ -153,6 +160,10 @@ export async function openQueue({ database, log, works }: QueueOptions) {
   const takingUrgent: Db = urgent
     ? { executeSql: async (text, values) => ({ rows: await urgent.query(text, values) }) }
     : taking
+  // parsing and planning takes as long as fetching a few jobs; each number of jobs is a statement of its own
+  const takingOften: Db = {
+    executeSql: (text, values) => fetching.query({ ...timed(text, values), ...prepared(text) }),
+  }
   const within = (transaction?: Transaction): { db?: Db } =>
     transaction ? { db: { executeSql: (text, values) => transaction.client.query(timed(text, values)) } } : {}
   // parsing and planning takes longer than inserting a job
@@ -194,7 +205,7 @@ export async function openQueue({ database, log, works }: QueueOptions) {
       const jobs = await translated(
         boss.fetch<unknown>(queue, {
           batchSize: limit,
-          db: isUrgent ? takingUrgent : taking,
+          db: isUrgent ? takingUrgent : limit % FETCH_STEP === 0 ? takingOften : taking,
           ...(minPriority !== undefined && { minPriority }),
           ...(maxPriority !== undefined && { maxPriority }),
           ...(ignoreGroups.length > 0 && { ignoreGroups: [...ignoreGroups] }),
@@ -208,7 +219,7 @@ export async function openQueue({ database, log, works }: QueueOptions) {
      */
     async ackAndForget(jobs: readonly Job[], transaction: Transaction): Promise<void> {
       for (const [queue, claims] of byQueue(jobs))
-        await translated(boss.deleteJob(queue, claims, within(transaction)))
+        await translated(boss.deleteJob(queue, claims, inserting(transaction)))
     },
     /** The jobs are done; lapsed claims are ignored. */
     async ack(jobs: readonly Job[], transaction?: Transaction): Promise<void> {
@@ -253,16 +264,16 @@ export function bossSchema({ schema }: Pick<Database, 'schema'>): string {
 }
 
 /**
- * Connections for fetching jobs, with sorting switched off. The index has the jobs in order already; but while the table's
- * statistics are older than a backlog, the planner reads and sorts the whole backlog for each batch: 50 ms instead of 2 at
- * 100,000 jobs, until autovacuum runs. The connections open on first use.
+ * Connections for fetching jobs, with everything but index lookups switched off. The index has the jobs in order already; but while
+ * the table's statistics are older than a backlog, the planner reads and sorts the whole backlog for each batch: 50 ms instead of 2
+ * at 100,000 jobs, until autovacuum runs. The connections open on first use.
  */
 function openFetchPool(database: Database, log: Logger): pg.Pool {
   // the database's own options, including its socket factory, which closes the sockets that are left open
   const pool = new pg.Pool({
     ...database.pool.options,
     max: FETCH_CONNECTIONS,
-    onConnect: async (client) => void (await client.query(NOT_SORTING)),
+    onConnect: async (client) => void (await client.query(BY_INDEX)),
   })
   // the pool replaces a broken connection; without a listener the error would end the process
   pool.on('error', (error) =>

@@ -29,6 +29,8 @@ interface SchedulerOptions {
   onFree: () => void
   /** Gets tasks that ask to wait after `close`. */
   onReturned: (task: Task) => void
+  /** ms. */
+  now?: () => number
 }
 
 interface Group {
@@ -46,7 +48,11 @@ interface Tenant {
 
 /** Running tasks that a tenant may have, however many tenants there are; a group of it has half of them. */
 const MIN_SHARE = 2
-/** Tasks started in one turn of the loop: a hundred requests at once would hold up a gate command, and the sound's control. */
+/**
+ * ms for starting tasks in one turn of the loop: a hundred requests at once would hold up a gate command, and the sound's control. So many
+ * tasks are started between two looks at the clock.
+ */
+const TURN_MS = 1
 const STARTS = 8
 /** Part of the places that is kept free for a tenant, or a tenant's group, that is not here yet. */
 const RESERVE = 1 / 4
@@ -58,7 +64,13 @@ export type Scheduler = ReturnType<typeof createScheduler>
  * share running, and no group more than its share of that; the more there are, the smaller the shares. A receiver that hangs delays
  * only itself, and a tenant whose hundred receivers hang, or one with a hundred thousand tasks, only that tenant.
  */
-export function createScheduler({ total, perGroup, onFree, onReturned }: SchedulerOptions) {
+export function createScheduler({
+  total,
+  perGroup,
+  onFree,
+  onReturned,
+  now = () => performance.now(),
+}: SchedulerOptions) {
   // in the order of their turns
   const tenants = new Map<string, Tenant>()
   let running = 0
@@ -71,44 +83,41 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
 
   const tenantShare = () => shareOf(total, tenants.size, MIN_SHARE)
 
-  const groupShare = (name: string, { groups }: Tenant) => {
-    const places = tenantShare()
+  const groupShare = (name: string, { groups }: Tenant, places = tenantShare()) => {
     // the name of a tenant that cannot have other groups
     if (groups.has(name)) return Math.min(perGroup, places)
     return Math.min(perGroup, shareOf(places, groups.size, Math.min(MIN_SHARE, places / 2)))
   }
 
   const dispatch = () => {
-    if (pending) return
+    if (pending || waiting === 0) return
+    const share = tenantShare()
+    const began = now()
     let starts = 0
-    let started = true
-    while (started && running < total && waiting > 0) {
-      started = false
-      for (const [name, tenant] of tenants) {
-        if (running >= total) break
-        if (starts === STARTS) return dispatchLater()
-        if (tenant.waiting === 0 || tenant.running >= tenantShare()) continue
-        const task = nextOf(name, tenant)
-        if (!task) continue
-        tenants.delete(name)
-        tenants.set(name, tenant)
-        start(task, tenant)
-        started = true
-        starts++
-      }
+    // a tenant that had its turn is at the end now, and comes again
+    for (const [name, tenant] of tenants) {
+      if (running >= total || waiting === 0) return
+      if (tenant.waiting === 0 || tenant.running >= share) continue
+      const task = nextOf(tenant, groupShare(name, tenant, share))
+      if (!task) continue
+      tenants.delete(name)
+      tenants.set(name, tenant)
+      start(task, tenant)
+      if (++starts % STARTS === 0 && now() - began >= TURN_MS) return dispatchLater()
     }
   }
 
+  /** All that ends in one turn of the loop makes room at once. */
   const dispatchLater = () => {
-    pending = setImmediate(() => {
+    pending ??= setImmediate(() => {
       pending = undefined
       dispatch()
+      onFree()
     })
   }
 
   /** Takes the task whose turn it is. */
-  const nextOf = (name: string, tenant: Tenant): Task | undefined => {
-    const most = groupShare(name, tenant)
+  const nextOf = (tenant: Tenant, most: number): Task | undefined => {
     for (const [key, group] of tenant.groups) {
       if (group.pause || group.running >= most) continue
       const task = group.waiting.shift()
@@ -135,7 +144,7 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
       completing++
       void completed.then(() => {
         completing--
-        onFree()
+        dispatchLater()
       })
     }
     if (waitMs !== undefined && closed) onReturned(task)
@@ -150,9 +159,8 @@ export function createScheduler({ total, perGroup, onFree, onReturned }: Schedul
         onFree()
       }, waitMs)
     }
-    dispatch()
     forget(task)
-    onFree()
+    dispatchLater()
   }
 
   /** Who has no tasks here counts no more. */

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import * as assert from 'uvu/assert'
 import type { NewMessage } from '../../src/outbound/message.ts'
 import { applyReceipts } from '../../src/outbound/receipts.ts'
+import { writeOutcomes } from '../../src/outbound/sql/attempts.ts'
 import { insertReceipts } from '../../src/outbound/sql/receipts.ts'
 import { PorteiroError } from '../../src/platform/errors.ts'
 import type { DeliveryFacts } from '../../src/platform/http-client/index.ts'
@@ -27,6 +29,26 @@ const codeOf = async (work: Promise<unknown>) => {
   }
   return undefined
 }
+
+test('the plan by which outcomes are written looks messages up by their ids, made while there were none', async (rig) => {
+  const database = await openTestDatabase(rig)
+  const outcome = { id: randomUUID(), jobId: randomUUID(), status: 'sent', outcome: 'sent' } as const
+  const plan = await database.transaction(async (transaction) => {
+    // the first five are planned for their values; then one plan is kept
+    for (let at = 0; at < 7; at++)
+      await writeOutcomes(transaction, 'node', [
+        { ...outcome, at: new Date(), number: 1, startedAt: new Date() },
+      ])
+    const [statement] = await transaction.query<{ name: string; kept: string }>(
+      `select name, generic_plans as kept from pg_prepared_statements where statement like '%update messages%'`,
+    )
+    assert.ok(Number(statement!.kept) > 0)
+    return transaction.query<{ 'QUERY PLAN': string }>(`explain execute "${statement!.name}" ('[]', 'node')`)
+  })
+  const lines = plan.map((line) => line['QUERY PLAN']).join('\n')
+  assert.match(lines, /Index Scan using messages_pkey on messages/)
+  assert.not.match(lines, /Seq Scan/)
+})
 
 test('a message is enqueued, sent and known as sent', async (rig) => {
   const outbound = await openOutbound(rig)

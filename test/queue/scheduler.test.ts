@@ -65,10 +65,17 @@ test('groups take turns, none has more than its share, and a pause is the whole 
 })
 
 /** A scheduler whose tasks run until they are told to end. */
-function openScheduler(limits: { total: number; perGroup: number }) {
+function openScheduler(limits: { total: number; perGroup: number }, startMs = 0) {
   const running = new Map<string, (() => void)[]>()
   const order: string[] = []
-  const scheduler = createScheduler({ ...limits, onFree: () => {}, onReturned: () => {} })
+  let frees = 0
+  let clock = 0
+  const scheduler = createScheduler({
+    ...limits,
+    onFree: () => frees++,
+    onReturned: () => {},
+    now: () => clock,
+  })
   const task = (tenant: string, group: string) => ({
     tenant,
     group: `${tenant}/${group}`,
@@ -76,6 +83,7 @@ function openScheduler(limits: { total: number; perGroup: number }) {
     drop: () => ({ id: `${tenant}/${group}`, queue: 'webhook', data: {}, claims: 0 }),
     run: () =>
       new Promise<object>((resolve) => {
+        clock += startMs
         order.push(`${tenant}/${group}`)
         running.set(tenant, [...(running.get(tenant) ?? []), () => resolve({})])
       }),
@@ -95,17 +103,32 @@ function openScheduler(limits: { total: number; perGroup: number }) {
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
-  return { scheduler, order, tasks, count, end, started }
+  return { scheduler, order, tasks, count, end, started, running, frees: () => frees }
 }
 
-test('a turn of the loop starts a few tasks, so that nothing else waits for hundreds', async () => {
-  const { scheduler, tasks, count, started } = openScheduler({ total: 256, perGroup: 16 })
+test('a turn of the loop starts tasks for a millisecond, so that nothing else waits for hundreds', async () => {
+  const quick = openScheduler({ total: 256, perGroup: 16 }, 0.01)
+  quick.scheduler.add(quick.tasks('one', 16, 8))
+  assert.is(quick.count('one'), 104, 'it looks at the clock at times')
+  const { scheduler, tasks, count, started } = openScheduler({ total: 256, perGroup: 16 }, 0.2)
   scheduler.add(tasks('one', 16, 8))
   assert.is(count('one'), 8)
   await new Promise((resolve) => setImmediate(resolve))
   assert.is(count('one'), 16)
   await started()
   assert.is(count('one'), 128)
+})
+
+test('tasks that end in one turn of the loop make room at once', async () => {
+  const { scheduler, tasks, count, running, started, frees } = openScheduler({ total: 8, perGroup: 6 })
+  scheduler.add(tasks('one', 1, 20))
+  assert.is(count('one'), 4)
+  for (const end of running.get('one')!.splice(0)) end()
+  // they end in this turn, and are followed in the next
+  await new Promise((resolve) => setImmediate(resolve))
+  await started()
+  assert.is(count('one'), 4)
+  assert.is(frees(), 1)
 })
 
 test('a tenant whose 128 receivers hang has three quarters of the places, and another one begins at once', async () => {

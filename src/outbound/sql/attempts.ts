@@ -1,4 +1,4 @@
-import { asJsonb, type Querier } from '../../platform/postgres/index.ts'
+import { asJsonb, prepared, type Querier, type Transaction } from '../../platform/postgres/index.ts'
 import type { LastError, RowStatus } from './messages.ts'
 
 export interface AttemptRow {
@@ -90,35 +90,40 @@ export async function writeStarted(
   return new Set(rows.map((row) => row.id))
 }
 
-/** An outcome, as written. */
+/** An outcome, as written. Most have few of the optional fields, and Postgres reads each that is there. */
 export interface OutcomeRow {
   id: string
   /** Job of the attempt; when the message has another job by now, only `sent` still counts. */
   jobId: string
   status: RowStatus
-  /** Job of the next attempt or of the dead letter; null: there is none. */
-  nextJobId: string | null
-  nextAttemptAt: Date | null
-  providerId: string | null
-  error: LastError | null
+  /** Job of the next attempt or of the dead letter; undefined: there is none. */
+  nextJobId?: string | undefined
+  nextAttemptAt?: Date | undefined
+  providerId?: string | undefined
+  error?: LastError | undefined
   /** Of the attempt, successful or not. */
-  httpStatus: number | null
+  httpStatus?: number | undefined
   at: Date
-  /** Of the attempt; null when none was made. */
-  number: number | null
-  startedAt: Date | null
+  /** Of the attempt; undefined when none was made. */
+  number?: number | undefined
+  startedAt?: Date | undefined
   outcome: AttemptRow['outcome']
-  retryAfterMs: number | null
+  retryAfterMs?: number | undefined
 }
 
-/** Writes outcomes in one statement. Resolves with the ids of the messages that changed. */
-export async function writeOutcomes(
-  database: Querier,
-  node: string,
-  outcomes: readonly OutcomeRow[],
-): Promise<Set<string>> {
-  const rows = await database.query<{ id: string }>(
-    `with batch as (
+/**
+ * For the rest of a transaction, Postgres looks rows up by their keys. It keeps the plans of prepared statements: one that was made
+ * while a table was small would read the table whole when it is large. What cannot be looked up then seems costly enough to compile, so
+ * that is off too.
+ */
+const BY_KEY = prepared(
+  `select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+     set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`,
+)
+
+// planning it takes longer than running it for a dozen outcomes
+const OUTCOMES = prepared(
+  `with batch as (
        select * from jsonb_to_recordset($1::jsonb) as batch (id uuid, "jobId" uuid, status text, "nextJobId" uuid,
          "nextAttemptAt" timestamptz, "providerId" text, error jsonb, "httpStatus" int, at timestamptz, number int,
          "startedAt" timestamptz, outcome text, "retryAfterMs" int)
@@ -153,8 +158,18 @@ export async function writeOutcomes(
        where message_attempts.ended_at is null
      )
      select id from written`,
-    [asJsonb(outcomes), node],
-  )
+)
+
+/** Writes outcomes in one statement, and leaves the transaction looking rows up by their keys. Resolves with the ids of the messages that changed. */
+export async function writeOutcomes(
+  transaction: Transaction,
+  node: string,
+  outcomes: readonly OutcomeRow[],
+): Promise<Set<string>> {
+  const [, rows] = await Promise.all([
+    transaction.query(BY_KEY),
+    transaction.query<{ id: string }>(OUTCOMES, [asJsonb(outcomes), node]),
+  ])
   return new Set(rows.map((row) => row.id))
 }
 
