@@ -63,7 +63,7 @@ export interface InboundJob {
   startAfterMs?: number
 }
 
-/** Puts jobs into the queue `incoming` as part of a transaction. */
+/** Puts jobs into the queue `incoming` as part of a transaction; its commit need not wait for that. */
 export type EnqueueJobs = (transaction: Transaction, jobs: readonly InboundJob[]) => Promise<void>
 
 export function createEnqueueJobs(queue: Queue): EnqueueJobs {
@@ -76,7 +76,7 @@ export function createEnqueueJobs(queue: Queue): EnqueueJobs {
         startAfterMs === undefined ? undefined : new Date(Date.now() + startAfterMs),
       ),
     )
-    await queue.enqueue('incoming', rows, transaction)
+    await queue.enqueueUnawaited('incoming', rows, transaction)
   }
 }
 
@@ -121,7 +121,15 @@ interface Post {
 export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   let closed = false
 
-  const store = (posts: readonly Post[]): Promise<{ messages: number }[]> =>
+  /** Messages, jobs and the commit go to Postgres together. Fails if one of the messages is there already. */
+  const storeNew = (rows: readonly NewInbound[]): Promise<void> =>
+    database.transaction(async (transaction) => {
+      transaction.sent(insertNew(transaction, rows))
+      await enqueueJobs(transaction, rows.map(jobOf))
+    })
+
+  /** Waits to learn which messages are new: only those get a job. */
+  const storeFresh = (posts: readonly Post[]): Promise<{ messages: number }[]> =>
     database.transaction(async (transaction) => {
       const rows = posts.flatMap((post) => post.rows)
       const fresh = new Set(await insertInbound(transaction, rows))
@@ -129,13 +137,23 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
         transaction,
         posts.flatMap((post) => post.receipts),
       )
-      const jobs: InboundJob[] = rows
-        .filter(({ id }) => fresh.has(id))
-        .map(({ id, tenantId }) => ({ type: INBOUND_MESSAGE, data: { id, tenantId } }))
+      const jobs: InboundJob[] = rows.filter(({ id }) => fresh.has(id)).map(jobOf)
       if (receipts > 0) jobs.push({ type: INBOUND_RECEIPTS, data: {} })
       if (jobs.length > 0) await enqueueJobs(transaction, jobs)
       return posts.map((post) => ({ messages: post.rows.filter(({ id }) => fresh.has(id)).length }))
     })
+
+  const store = async (posts: readonly Post[]): Promise<{ messages: number }[]> => {
+    if (posts.some(({ receipts }) => receipts.length > 0)) return storeFresh(posts)
+    try {
+      await storeNew(posts.flatMap(({ rows }) => rows))
+      return posts.map(({ rows }) => ({ messages: rows.length }))
+    } catch (error) {
+      if (isDatabaseAway(error)) throw error
+      // few posts are copies
+      return storeFresh(posts)
+    }
+  }
 
   const batcher = createBatcher<Post, { messages: number }>({
     run: store,
@@ -162,26 +180,37 @@ export function createIntake({ database, enqueueJobs }: IntakeOptions): Intake {
   }
 }
 
-const INSERT = prepared(
-  `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, phone, user_id, text, button_id,
+const jobOf = ({ id, tenantId }: NewInbound): InboundJob => ({
+  type: INBOUND_MESSAGE,
+  data: { id, tenantId },
+})
+
+const INSERT = `insert into inbound_messages (id, tenant_id, instance_id, channel, provider_id, kind, phone, user_id, text, button_id,
        quoted_id, sent_at, payload)
      select id, "tenantId", "instanceId", channel, "providerId", kind, phone, "userId", text, "buttonId", "quotedId",
        "sentAt", coalesce(payload, '{}')
      from jsonb_to_recordset($1::jsonb) as batch (id uuid, "tenantId" text, "instanceId" text, channel text,
        "providerId" text, kind text, phone text, "userId" text, text text, "buttonId" text, "quotedId" text,
-       "sentAt" timestamptz, payload jsonb)
+       "sentAt" timestamptz, payload jsonb)`
+const INSERT_ALL = prepared(INSERT)
+const INSERT_FRESH = prepared(`${INSERT}
      on conflict (tenant_id, instance_id, provider_id) do nothing
-     returning id`,
-)
+     returning id`)
 
 /** Inserts the messages that are new; resolves with their ids. */
 async function insertInbound(database: Querier, rows: readonly NewInbound[]): Promise<string[]> {
   if (rows.length === 0) return []
-  // in the same order everywhere, so that two nodes with the same messages cannot deadlock
-  const sorted = rows.toSorted((a, b) => compare(a.providerId, b.providerId))
-  const inserted = await database.query<{ id: string }>(INSERT, [asJsonb(sorted)])
+  const inserted = await database.query<{ id: string }>(INSERT_FRESH, [asJsonb(inOrder(rows))])
   return inserted.map(({ id }) => id)
 }
+
+/** Inserts messages. Fails if one of them is there. */
+function insertNew(database: Querier, rows: readonly NewInbound[]): Promise<unknown> {
+  return database.query(INSERT_ALL, [asJsonb(inOrder(rows))])
+}
+
+/** The same order everywhere, so that two nodes with the same messages cannot deadlock. */
+const inOrder = (rows: readonly NewInbound[]) => rows.toSorted((a, b) => compare(a.providerId, b.providerId))
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
