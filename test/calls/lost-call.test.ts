@@ -6,7 +6,8 @@ import { eventually, type Rig, suite } from '../rig/rig.ts'
 import { goodbyeOf } from '../rig/service-rig.ts'
 import { freePort } from '../rig/site-rig.ts'
 
-const test = suite('a call lost with its process and its disk')
+// each look-up without a database takes 15 s before it is given up, and each test starts a node
+const test = suite('a call lost with its process and its disk', { timeout: 240_000 })
 
 /** Two nodes without a common disk, each with a way of its own to the database; the tests kill one of them. */
 const nodes = test.share(async (rig) => {
