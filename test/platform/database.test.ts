@@ -186,6 +186,17 @@ test('a commit that waits for no answer commits all, or nothing where a statemen
     (await failure(database.transaction(async ({ query, sent }) => sent(query('nonsense'))))).code,
     'DATABASE_QUERY',
   )
+  // Postgres never gets a statement whose value cannot be sent
+  const unsendable = {
+    toPostgres() {
+      throw new TypeError('unsendable')
+    },
+  }
+  const unsent = database.transaction(async ({ query, sent }) => {
+    sent(query(add, ['six']))
+    sent(query('select $1::text', [unsendable]))
+  })
+  assert.is((await failure(unsent)).code, 'BUG')
   const rows = await database.query<{ id: string }>('select id from tenants order by id')
   assert.equal(
     rows.map(({ id }) => id),

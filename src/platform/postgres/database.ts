@@ -183,13 +183,19 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
     const query = querier(client)
     try {
       const answers: Promise<unknown>[] = []
+      let failure: { error: unknown } | undefined
       const sent = (answer: Promise<unknown>) => {
-        answer.catch(() => {})
+        answer.catch((error) => {
+          failure ??= { error }
+        })
         answers.push(answer)
       }
       // it travels with the first statement of `run`
       sent(query('begin'))
       const result = await run({ query, client, secrets, sent })
+      // a statement that could not be sent has failed by the next tick; Postgres does not miss it, and would commit the others
+      await new Promise<void>((resolve) => process.nextTick(resolve))
+      if (failure) throw failure.error
       // Postgres answers in order, and where a statement has failed it takes a commit for a rollback
       await Promise.all([...answers, query('commit')])
       return result
