@@ -81,12 +81,14 @@ export const ENGLISH_FORMS: ClosedForms = {
     '(?:its|thats) (?:for (?:me|us)|mine)',
   ),
   because: any(
-    `${any('(?:i|we) know', '(?:(?:im|i am|i was|ive been|were|we are|was) )?(?:expecting|waiting for)')} ${any(HIM, 'some(?:one|body)', `(?:a |my )?${ORDER}`)}`,
+    `(?:i|we) know ${HIM}`,
+    `(?:(?:im|i am|i was|ive been|were|we are|was) )?(?:expecting|waiting for) ${any(HIM, 'some(?:one|body)', `(?:a |my )?${ORDER}`)}`,
     `(?:hes|shes|its|thats|theyre|it is|that is|he is|she is) my ${any(MINE, ORDER)}|my ${ORDER}|(?:its|thats) the (?:delivery )?${any(PERSON, ORDER)}`,
     '(?:hes|shes|its|theyre|he is|she is|they are)(?: all)? (?:a friend(?: of mine)?|family|fine|ok|okay|good|expected|with me)',
     `(?:those|these|they) are my ${MINE}`,
     '(?:hes|shes|theyre|he is|she is|they are) here (?:to see|for) (?:me|us)',
-    `i (?:(?:did )?order(?:ed)?|called|invited) (?:a |the |some )?${any(HIM, ORDER, 'it', 'that')}`,
+    `i (?:ordered|did order) ${any(`(?:a |the |some )?${ORDER}`, 'it', 'that')}`,
+    `i (?:called|invited) ${HIM}`,
   ),
   lets: any(
     `(?:do |(?:you (?:can|may) ))?let ${HIM} (?:in|up|through|pass|go (?:in|up)|on (?:in|up)|${COME})`,

@@ -78,7 +78,7 @@ export const PORTUGUESE_FORMS: ClosedForms = {
   well: any(
     ...['fechou', 'show(?: de bola)?', 'otimo', 'maravilha', 'confirmado', 'firmeza', 'demorou'],
     ...['exat(?:o|amente)', 'certeza', 'por mim'],
-    `${any('isso(?! (?:eu )?(?:autorizo|libero|permito|confirmo|deixo))', 'entendi', 'pronto', 'hum', 'olha', 'aham', 'uhum', 'ta', 'ah', 'bah', 'oxe(?:nte)?', 'uai')}(?! pode$)`,
+    `${any('isso(?! (?:(?:eu )?(?:autorizo|libero|permito|confirmo|deixo)|(?:ja )?(?:ta|esta) ))', 'entendi', 'pronto', 'hum', 'olha', 'aham', 'uhum', 'ta', 'ah', 'bah', 'oxe(?:nte)?', 'uai')}(?! pode$)`,
     ...['valeu', 'vlw', 'isso (?:mesmo|ai)', 'tudo (?:bem|certo)', 'ta (?:bem|certo)', 'certo', 'pode'],
     ...['ta (?:joia|tudo (?:bem|certo))', 'suave', 'certinho', 'certissimo', 'pois(?: sim)?'],
     'eh (?:(?:pra|para) mim|aqui)(?: mesmo| sim)?',
