@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { DecidedCall } from '../calls/index.ts'
 import { createLineFile, LINES, lineFilesIn, moveFile, readLines, removeFile } from '../platform/line-file.ts'
@@ -15,7 +16,7 @@ export interface Told {
   status: Extract<GateCommandRow['status'], 'sent' | 'acknowledged'>
 }
 
-/** Ends the names of files that another process takes over. */
+/** Ends the names of files that another process takes over; each has a name of its own, for one that lives after all makes another. */
 const TAKEN = `.taken${LINES}`
 
 /** `failed`: the visitor of this call is about to hear that the gate does not answer, and that the porter was told. */
@@ -63,7 +64,7 @@ export function createDecisionJournal(directory: string, instance: string) {
  */
 export async function takeFile(path: string): Promise<string | undefined> {
   if (path.endsWith(TAKEN)) return path
-  const taken = path.slice(0, -LINES.length) + TAKEN
+  const taken = `${path.slice(0, -LINES.length)}.${randomUUID()}${TAKEN}`
   return (await moveFile(path, taken)) ? taken : undefined
 }
 

@@ -446,6 +446,25 @@ test('a process that was taken for dead loses no decision with its file', async 
   assert.equal(await readdir(temp.path), [])
 })
 
+test('a process that is taken for dead twice loses no decision, whoever stores its files', async (rig) => {
+  const temp = await createTempDir('decisions')
+  rig.defer(() => temp.remove())
+  const living = createDecisionJournal(temp.path, 'living')
+  rig.defer(() => living.close())
+  const other = createDecisionJournal(temp.path, 'other')
+  const [first, second] = [decidedCall(), decidedCall()]
+  await living.append({ kind: 'fact', fact: { call: first } })
+  const taken = await takeFile((await other.others())[0]!)
+  // the database is still away; another process takes the file of what was decided since
+  await living.append({ kind: 'fact', fact: { call: second } })
+  await takeFile((await other.others()).find((path) => path !== taken)!)
+  const idsIn = async (path: string) => (await readFacts(path))!.facts.map(({ fact }) => fact.call!.id)
+  assert.equal(await idsIn(taken!), [first.id])
+  // it is stored, and removed
+  await unlink(taken!)
+  assert.equal((await Promise.all((await other.others()).map(idsIn))).flat(), [second.id])
+})
+
 test('a decision that the database refuses for ever holds up no other', async (rig) => {
   const database = await openTestDatabase(rig)
   const temp = await createTempDir('decisions')
