@@ -39,11 +39,12 @@ export function readClosedAnswer(text: string, locale: Locale): 'yes' | 'agrees'
 }
 
 function closed(forms: ClosedForms): (typeof CLOSED)[Locale] {
-  const { hello, plainYes, yes, firmYes, yesAfterYes, well, because, lets, letsAfterYes, letsAlone } = forms
+  const { hello, plainYes, yes, firmYes, yesAfterYes, well, reason, because, lets, letsAfterYes, letsAlone } =
+    forms
   const { please, sir, thanks, tail, irony, sorry, refuses, whyNot } = forms
   const agreed = `${yes}(?: ${yesAfterYes})?(?: ${any(please, sir)})?`
   const agreedPlainly = `${plainYes}(?: ${yes})?(?: ${any(please, sir)})?(?: ${thanks})?|por favor sim|please yes`
-  const agreedFirmly = `${firmYes}(?: ${any(yes, sir)})? ${because}(?: ${any(because, please, thanks)})?`
+  const agreedFirmly = `${firmYes}(?: ${any(yes, sir)})? ${reason}(?: ${any(reason, please, thanks)})?`
   const before = any(`${yes}(?: ${any(yesAfterYes, sir, please, thanks)})?`, well, because)
   const plainly = `(?:${before} ){0,3}${lets}(?:(?: sim)? ${lets})?`
   const afterYes = `${yes}(?: ${any(yes, sir)})? ${letsAfterYes}`

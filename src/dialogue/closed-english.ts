@@ -55,6 +55,19 @@ const NOT_DONE = `${ADJACENT}(?:den|refus|reject|declin|block|send ${HIM} (?:awa
 const ANYONE = any(HIM, 'any(?:one|body)', 'this (?:person|guy|man|woman)', 'that (?:person|guy|man|woman)')
 const WHO = any(HE, 'that (?:person|guy|man|woman)', 'this (?:person|guy|man|woman)', 'no ?(?:one|body)')
 
+const EXPECTED = any('some(?:one|body)', `(?:a |my )?${ORDER}`)
+/** "Waiting for my husband", "that's the guy" and "he's fine" may be about somebody else, or not let him in. */
+const REASON = any(
+  `(?:i|we) know ${HIM}`,
+  `(?:(?:im|i am|ive been|were|we are) )?(?:expecting|waiting for) ${any('him', 'her', 'them', EXPECTED)}`,
+  `(?:hes|shes|its|thats|theyre|it is|that is|he is|she is) my ${any(MINE, ORDER)}|my ${ORDER}|(?:its|thats) the (?:delivery )?${ORDER}`,
+  '(?:hes|shes|its|theyre|he is|she is|they are)(?: all)? (?:a friend(?: of mine)?|family|expected)',
+  `(?:those|these|they) are my ${MINE}`,
+  '(?:hes|shes|theyre|he is|she is|they are) here (?:to see|for) (?:me|us)',
+  `i (?:ordered|did order) ${any(`(?:a |the |some )?${ORDER}`, 'it', 'that')}`,
+  `i (?:called|invited) ${HIM}`,
+)
+
 export const ENGLISH_FORMS: ClosedForms = {
   hello: any('hi(?: there)?', 'hello(?: there)?', GREETING),
   plainYes: 'yes',
@@ -80,15 +93,13 @@ export const ENGLISH_FORMS: ClosedForms = {
     ...['oh(?= (?:please|let|send|open|its|thats|hes|shes|i|im) )', 'uh huh'],
     '(?:its|thats) (?:for (?:me|us)|mine)',
   ),
+  reason: REASON,
   because: any(
-    `(?:i|we) know ${HIM}`,
-    `(?:(?:im|i am|i was|ive been|were|we are|was) )?(?:expecting|waiting for) ${any(HIM, 'some(?:one|body)', `(?:a |my )?${ORDER}`)}`,
-    `(?:hes|shes|its|thats|theyre|it is|that is|he is|she is) my ${any(MINE, ORDER)}|my ${ORDER}|(?:its|thats) the (?:delivery )?${any(PERSON, ORDER)}`,
-    '(?:hes|shes|its|theyre|he is|she is|they are)(?: all)? (?:a friend(?: of mine)?|family|fine|ok|okay|good|expected|with me)',
-    `(?:those|these|they) are my ${MINE}`,
-    '(?:hes|shes|theyre|he is|she is|they are) here (?:to see|for) (?:me|us)',
-    `i (?:ordered|did order) ${any(`(?:a |the |some )?${ORDER}`, 'it', 'that')}`,
-    `i (?:called|invited) ${HIM}`,
+    REASON,
+    `(?:i was|ive been|was) (?:expecting|waiting for) ${any(HIM, EXPECTED)}`,
+    `(?:(?:im|i am|were|we are) )?(?:expecting|waiting for) ${HIM}`,
+    `(?:its|thats) the (?:delivery )?${PERSON}`,
+    '(?:hes|shes|its|theyre|he is|she is|they are)(?: all)? (?:fine|ok|okay|good|with me)',
   ),
   lets: any(
     `(?:do |(?:you (?:can|may) ))?let ${HIM} (?:in|up|through|pass|go (?:in|up)|on (?:in|up)|${COME})`,
@@ -114,7 +125,6 @@ export const ENGLISH_FORMS: ClosedForms = {
   ),
   letsAlone: any(
     '(?:(?:yes|yeah|yep|sure|ok|okay) ){2}(?:please )?go (?:right )?ahead',
-    'come (?:on )?up',
     '(?:hes|shes|theyre|they are) allowed(?: in| up)?',
   ),
   please: any('please', 'pl[sz]'),

@@ -15,13 +15,15 @@ export interface ClosedForms {
   plainYes: string
   /** Agrees, alone or before what lets the visitor in. */
   yes: string
-  /** Agrees so plainly that a reason behind it is enough. */
+  /** Agrees so plainly that a `reason` behind it is enough. */
   firmYes: string
   /** Agrees behind a `yes`; other words there are irony: "yeah, sure". */
   yesAfterYes: string
   /** May stand before what lets the visitor in; alone it may as well mean "I hear you". */
   well: string
-  /** Why the visitor may come in: beside what lets them in, and only there. */
+  /** Why the visitor may come in, so plainly that a firm yes before it is enough. */
+  reason: string
+  /** The same, and what as well only tells who it is, or who speaks: beside what lets them in, and only there. */
   because: string
   /** Lets the visitor in without another word. */
   lets: string

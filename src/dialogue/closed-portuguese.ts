@@ -61,6 +61,16 @@ const APARTAMENTO = '(?:apartamento|apto|ap|unidade|numero|casa|bloco|endereco|p
 const DEPOIS = '(?:depois|mais tarde|amanha|outr[ao] (?:hora|dia))'
 const AGORA = '(?: (?:agora|hoje|no momento|nesse momento|neste momento))?'
 
+/** "Esperando meu marido" and "é a babá" may be about somebody else, or say who speaks. */
+const REASON = any(
+  '(?:eu )?(?:ja )?conheco(?: sim)?(?: ele| ela| eles| elas)?',
+  `(?:eu )?(?:ja )?(?:to|estou)(?: ja)? (?:esperando|aguardando)(?: ${any('el[ea]s?', `ess[ea]s? ${VISITANTE}`, ENTREGA)})?`,
+  `(?:(?:ele|ela|eles|elas) )?(?:eh|sao) ${any(MEU, `${ENTREGA}(?: que (?:eu )?pedi)?`, 'visita (?:minha|nossa|(?:pra|para) mim)', 'd[ae] casa', 'da (?:minha )?familia', 'conhecid[oa]s?(?: meus?| minhas?)?', 'de confianca')}`,
+  `${any('(?:[oa] )?(?:meu|minha)', 'eh')} ${PEDIDO}(?: meu| minha)?`,
+  `chegou ${ENTREGA}`,
+  `(?:fui )?eu (?:que|quem) (?:pedi|chamei|convidei)(?: ${any(ELE, ENTREGA)})?`,
+)
+
 export const PORTUGUESE_FORMS: ClosedForms = {
   // "alô, pode" asks to speak
   hello: `(?:opa|oi|ola|alo|${BOM_DIA})(?! pode(?: por | obrigad|$))`,
@@ -85,13 +95,12 @@ export const PORTUGUESE_FORMS: ClosedForms = {
     ...['ah (?:sim|ta)', 'eh(?: sim)?', '(?<=(?:bom|ok|blz|beleza|ta) )entao', LIBERADO],
     ...['por (?:favor|gentileza)', 'pfv?'],
   ),
+  reason: REASON,
   because: any(
-    '(?:eu )?(?:ja )?conheco(?: sim)?(?: ele| ela| eles| elas)?',
+    REASON,
     `(?:eu )?(?:ja )?(?:to|estou|tava|estava)(?: ja)? (?:esperando|aguardando)(?: ${any(ELE, ENTREGA)})?`,
-    `(?:(?:ele|ela|eles|elas) )?(?:eh|sao) ${any(MEU, `${ENTREGA}(?: que (?:eu )?pedi)?`, `[oa]s? ${VISITANTE}${DO_QUE}`, 'visita (?:minha|nossa|(?:pra|para) mim)', 'd[ae] casa', 'da (?:minha )?familia', 'conhecid[oa]s?(?: meus?| minhas?)?', 'gente boa', 'de confianca')}`,
-    `${any('(?:[oa] )?(?:meu|minha)', 'eh')} ${PEDIDO}(?: meu| minha)?`,
-    `chegou ${ENTREGA}|(?:to|estou) (?:sabendo|ciente)`,
-    `(?:fui )?eu (?:que|quem) (?:pedi|chamei|convidei)(?: ${any(ELE, ENTREGA)})?`,
+    `(?:(?:ele|ela|eles|elas) )?(?:eh|sao) ${any(`[oa]s? ${VISITANTE}${DO_QUE}`, 'gente boa')}`,
+    '(?:to|estou) (?:sabendo|ciente)',
   ),
   lets: any(
     `pode(?! ${any('viu', 'ta', 'uai', 'entao', AMIGO)})`,

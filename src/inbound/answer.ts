@@ -27,6 +27,13 @@ const TYPED: ReadonlyMap<string, string> = new Map(
 )
 const TYPED_WORD = /(?<![\p{L}\d])(?:[pc]\/|\p{L}+)/gu
 
+/** Words of thanks and requests: beside a sign they change nothing. */
+const COURTESY: ReadonlySet<string> = new Set(
+  'muito obrigado obrigada obg valeu vlw por favor gentileza pfv many thanks thank you so very much thx ty cheers please pls plz'.split(
+    ' ',
+  ),
+)
+
 const PICTURE = /\p{Extended_Pictographic}/u
 /** Skin tones, joiners and frames, of pictures and keycaps only: no plain word has one. */
 const MODIFIERS =
@@ -127,9 +134,16 @@ function readWords(text: string, locale: Locale, understand: UnderstandAnswer): 
   const read = inEither(spelt, locale, understand)
   const answer = read === 'yes' && !isKind ? 'likely-yes' : read
   if (wanted === undefined || answer === wanted) return answer
-  // "👍 obrigado"
+  // "👍 obrigado"; "👍 tô ciente" has only been read
+  const isCourtesy = spelt.split(/[\s.,!]+/).every((word) => word === '' || COURTESY.has(word))
   const beside = locale === 'pt-BR' ? `sim ${spelt}` : `yes ${spelt}`
-  if (answer === 'unclear' && isKind && !signed.includes('no') && understand(beside, locale) === 'yes')
+  if (
+    answer === 'unclear' &&
+    isKind &&
+    isCourtesy &&
+    !signed.includes('no') &&
+    understand(beside, locale) === 'yes'
+  )
     return 'yes'
   return answer === 'yes' || answer === 'no' ? 'unclear' : answer
 }

@@ -82,7 +82,17 @@ test('plain answers of seven lists, each written before the forms for it, decide
 test('a thumb beside words of courtesy is the answer, one beside other words is not', () => {
   for (const text of ['👍 obrigado', '👌 valeu', '🙏👍']) assert.is(read(text, 'pt-BR'), 'yes', text)
   assert.is(read('👍 thanks', 'en'), 'yes')
-  for (const text of ['👍 quem é', '👍 mas amanhã', '👍👎', '👍 não', '👍 deixa na portaria', '🙏'])
+  for (const text of ['👍 i know him', '👍 thats the guy']) assert.is.not(read(text, 'en'), 'yes', text)
+  for (const text of [
+    '👍 quem é',
+    '👍 mas amanhã',
+    '👍👎',
+    '👍 não',
+    '👍 deixa na portaria',
+    '🙏',
+    '👍 tô ciente',
+    '👍 pode deixar',
+  ])
     assert.is.not(read(text, 'pt-BR'), 'yes', text)
   assert.is(read('yes, no problem', 'en'), 'yes')
   assert.is(read('yes, no', 'en'), 'unclear')
