@@ -15,6 +15,7 @@ import {
   prepared,
 } from '../../src/platform/postgres/database.ts'
 import { appliedMigrations, migrate } from '../../src/platform/postgres/migrate.ts'
+import { isDatabaseAway } from '../../src/platform/postgres/sqlstate.ts'
 import { passTime, simulateTime } from '../rig/clock.ts'
 import { MIGRATIONS, openEmptyDatabase, openTestDatabase } from '../rig/database.ts'
 import { failure } from '../rig/failure.ts'
@@ -170,6 +171,19 @@ test('gives a transaction back whole or not at all', async (rig) => {
   assert.is(error.details['constraint'], 'tenants_pkey')
   const rows = await database.query<{ id: string }>('select id from tenants order by id')
   assert.equal(rows, [{ id: 'default' }, { id: 'kept' }])
+})
+
+test('a connection that is read-only is not kept: its server may take work again', async (rig) => {
+  const lane = openLane(await openTestDatabase(rig), { max: 1, log: silentLog() })
+  rig.defer(() => lane.close())
+  const add = () =>
+    lane.transaction(async ({ query, sent }) => {
+      sent(query('create table added (id int)'))
+      await query('select 1')
+    })
+  await lane.transaction(({ query }) => query('set session characteristics as transaction read only'))
+  assert.ok(isDatabaseAway(await failure(add())))
+  await add()
 })
 
 test('a commit that waits for no answer commits all, or nothing where a statement fails or counts other rows', async (rig) => {

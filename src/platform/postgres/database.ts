@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { Socket } from 'node:net'
 import pg from 'pg'
-import { fail, PorteiroError, reasonOf } from '../errors.ts'
+import { fail, type PorteiroError, reasonOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createSecrets, type SecretKeys, type Secrets } from '../secrets.ts'
 import { withTimeout } from '../time.ts'
 import { type Embedded, openEmbedded } from './embedded/embedded.ts'
 import type { Deaths } from './embedded/server-watch.ts'
 import { assertSession, refusedOptions } from './session.ts'
-import { isStartingUp, translate } from './sqlstate.ts'
+import { isDatabaseAway, isStartingUp, translate } from './sqlstate.ts'
 
 /** Limit in ms for connecting; after it the server counts as down, and callers have their own fallback. */
 const CONNECT_MS = 10_000
@@ -181,9 +181,10 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
     }
     client.on('error', onError)
     const query = querier(client)
+    /** Of what was sent, the first; what follows it only fails because of it. */
+    let failure: { error: unknown } | undefined
     try {
       const answers: Promise<unknown>[] = []
-      let failure: { error: unknown } | undefined
       const sent = (answer: Promise<unknown>) => {
         answer.catch((error) => {
           failure ??= { error }
@@ -199,9 +200,11 @@ function fromPool(pool: pg.Pool, { schema, url, server, secrets, release }: Orig
       // Postgres answers in order, and where a statement has failed it takes a commit for a rollback
       await Promise.all([...answers, query('commit')])
       return result
-    } catch (error) {
-      // after an abandoned query the connection answers nothing; closing it also rolls back
-      if (error instanceof PorteiroError && error.code === 'DATABASE_UNREACHABLE') broken ??= error
+    } catch (thrown) {
+      const error = failure?.error ?? thrown
+      // after an abandoned query the connection answers nothing, and one that began read-only may stay so when its server no longer is;
+      // closing it also rolls back
+      if (isDatabaseAway(error)) broken ??= error as Error
       else {
         await client.query(timed('rollback')).catch((failed) => {
           broken = failed
