@@ -144,7 +144,7 @@ export function createArrivals(options: ArrivalsOptions) {
     begin(arrived, { seq, restored: { call: snapshot, before, recordings } })
   }
 
-  /** Whoever comes from a lost call may have been let in, and the resident asked: people find out, instead of asking once more. */
+  /** The visitor of a lost call may have been let in, and the resident asked: the operator finds out, and nobody is asked again. */
   const operatorFor = async ({ entrance }: ArrivedLeg, found: Arrival) =>
     found.is === 'new' && found.again === 'lost' && !found.decision
       ? options.findOperator(entrance)

@@ -1,13 +1,8 @@
-import { FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
+import { FRAME_MS, FRAME_SAMPLES } from '../platform/audio.ts'
+import { before, goertzel, last, TUNING } from './goertzel.ts'
 import { powerAt, powerOf } from './level.ts'
 
-const ROWS = [697, 770, 852, 941]
-const COLUMNS = [1209, 1336, 1477, 1633]
 const KEYS = ['123A', '456B', '789C', '*0#D']
-/** The eight tones, rows first (ITU-T Q.23). */
-export const HZ = [...ROWS, ...COLUMNS]
-/** Goertzel's coefficients. */
-const TUNING = Float64Array.from(HZ, (hz) => 2 * Math.cos((2 * Math.PI * hz) / SAMPLE_RATE))
 /** Powers of the eight tones in the current frame; shared by all detectors to stay in the processor's cache. */
 const powers = new Float64Array(8)
 /** Share of the frame's energy in its two strongest tones. */
@@ -121,10 +116,10 @@ class ToneDetector implements DtmfDetector {
 /** The key of a frame's tones; undefined when one is too weak beside the other. Sets `share`. */
 function keyIn(samples: Int16Array, power: number): string | undefined {
   share = 0
-  goertzel(samples, 0, FRAME_SAMPLES, 0)
+  weigh(samples, 0)
   // the column may be 9 dB louder than the row: with less than this in the row it is no key, as in most frames
   if (meanSquareOf(strongest(0), FRAME_SAMPLES) * (1 + TWIST) < HINT * power) return undefined
-  goertzel(samples, 0, FRAME_SAMPLES, 4)
+  weigh(samples, 4)
   const [row, column] = [strongest(0), strongest(4)]
   const [low, high] = [powers[row]!, powers[column]!]
   if (low > high * TWIST || high > low * TWIST) return undefined
@@ -146,34 +141,13 @@ function meanSquareOf(tone: number, count: number): number {
   return (powers[tone]! * 2) / (count * count)
 }
 
-/**
- * The powers of the four tones that begin at `first`. Computing them side by side takes a third of the time: each step
- * of a single tone waits for the result of the step before.
- */
-function goertzel(samples: Int16Array, from: number, to: number, first: number): void {
-  const [a, b, c, d] = [TUNING[first]!, TUNING[first + 1]!, TUNING[first + 2]!, TUNING[first + 3]!]
-  let [a1, b1, c1, d1] = [0, 0, 0, 0]
-  let [a2, b2, c2, d2] = [0, 0, 0, 0]
-  for (let i = from; i < to; i++) {
-    const sample = samples[i]!
-    // in this order only a product and a sum wait for the step before
-    const a0 = a * a1 + (sample - a2)
-    const b0 = b * b1 + (sample - b2)
-    const c0 = c * c1 + (sample - c2)
-    const d0 = d * d1 + (sample - d2)
-    a2 = a1
-    b2 = b1
-    c2 = c1
-    d2 = d1
-    a1 = a0
-    b1 = b0
-    c1 = c0
-    d1 = d0
+/** Sets the powers of the four tones that begin at `first`. */
+function weigh(samples: Int16Array, first: number): void {
+  goertzel(samples, 0, FRAME_SAMPLES, first)
+  for (let tone = first; tone < first + 4; tone++) {
+    const [a, b] = [last[tone]!, before[tone]!]
+    powers[tone] = a * a + b * b - TUNING[tone]! * a * b
   }
-  powers[first] = a1 * a1 + a2 * a2 - a * a1 * a2
-  powers[first + 1] = b1 * b1 + b2 * b2 - b * b1 * b2
-  powers[first + 2] = c1 * c1 + c2 * c2 - c * c1 * c2
-  powers[first + 3] = d1 * d1 + d2 * d2 - d * d1 * d2
 }
 
 /** The strongest tone of the four that begin at `first`. */

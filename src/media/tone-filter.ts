@@ -1,5 +1,6 @@
 import { FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE } from '../platform/audio.ts'
-import { HZ, keyOf, pairOf } from './dtmf.ts'
+import { keyOf, pairOf } from './dtmf.ts'
+import { before, goertzel, HZ, last, TUNING } from './goertzel.ts'
 import { powerAt } from './level.ts'
 
 /**
@@ -45,8 +46,7 @@ const imaginarySums = new Float64Array(TONES * (PIECES + 1))
 const powers = new Float64Array(TONES)
 const jumping = new Float64Array(TONES)
 const angles = HZ.map((hz) => (2 * Math.PI * hz) / SAMPLE_RATE)
-/** Goertzel's coefficients, and the sines that give the phase. */
-const TUNING = Float64Array.from(angles, (angle) => 2 * Math.cos(angle))
+/** They give the phase. */
 const SINES = Float64Array.from(angles, Math.sin)
 /** Of each tone, its turn from the beginning of a window to that of each piece. */
 const turns = (wave: (angle: number) => number) =>
@@ -225,40 +225,12 @@ function measure(piece: number, from: number): void {
   let energy = 0
   for (let i = from; i < from + PIECE; i++) energy += band[i]! * band[i]!
   energies[piece] = energy
-  goertzel(piece, from, 0)
-  goertzel(piece, from, 4)
-}
-
-/** Four tones side by side, as in dtmf.ts: each step of a single one waits for the step before. */
-function goertzel(piece: number, from: number, first: number): void {
-  const [a, b, c, d] = [TUNING[first]!, TUNING[first + 1]!, TUNING[first + 2]!, TUNING[first + 3]!]
-  let [a1, b1, c1, d1] = [0, 0, 0, 0]
-  let [a2, b2, c2, d2] = [0, 0, 0, 0]
-  for (let i = from; i < from + PIECE; i++) {
-    const sample = band[i]!
-    const a0 = a * a1 + (sample - a2)
-    const b0 = b * b1 + (sample - b2)
-    const c0 = c * c1 + (sample - c2)
-    const d0 = d * d1 + (sample - d2)
-    a2 = a1
-    b2 = b1
-    c2 = c1
-    d2 = d1
-    a1 = a0
-    b1 = b0
-    c1 = c0
-    d1 = d0
+  goertzel(band, from, from + PIECE, 0)
+  goertzel(band, from, from + PIECE, 4)
+  for (let tone = 0, at = piece; tone < TONES; tone++, at += HELD) {
+    reals[at] = last[tone]! - (TUNING[tone]! / 2) * before[tone]!
+    imaginaries[at] = SINES[tone]! * before[tone]!
   }
-  set(piece, first, a1, a2)
-  set(piece, first + 1, b1, b2)
-  set(piece, first + 2, c1, c2)
-  set(piece, first + 3, d1, d2)
-}
-
-function set(piece: number, tone: number, last: number, before: number): void {
-  const at = tone * HELD + piece
-  reals[at] = last - (TUNING[tone]! / 2) * before
-  imaginaries[at] = SINES[tone]! * before
 }
 
 /** Sets the sums and powers of the window that begins with this piece. */

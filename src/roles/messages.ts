@@ -76,7 +76,7 @@ export async function openMessages(options: MessagesOptions, owner: Owner) {
   })
   owner.defer(() => ways.close())
   const { accounts, endpoints, free, media, http } = ways
-  // whoever waits before a gate waits for no connection
+  // a decision waits for no connection that other work holds
   const lane = openLane(database, { max: GATE_CONNECTIONS, log })
   owner.defer(() => lane.close())
   const targets = createGateTargets({ database: lane })

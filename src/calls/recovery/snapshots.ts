@@ -147,7 +147,7 @@ export function createSnapshots(options: SnapshotsOptions) {
       if (!found) {
         if (!signal.aborted)
           log.warn({ call_id: callId }, 'a call begins without a look-up: the database is away or slow')
-        // whoever is alone knows all there is
+        // where no other process takes calls, none can know of it
         const unknown = !isAgain ? 'unsure' : mayHaveCalls() ? 'lost' : 'used'
         const again = file === undefined ? unknown : 'used'
         return { is: 'new', seq: UNSURE_SEQ, again, decision: kept ?? null }
